@@ -12,10 +12,12 @@ from smelt.study.entry import Entry, Precision, overrides_of
 
 # Part of every training rule's params: raise it when the same settings come to mean another model,
 # and every trained model runs again. Comments and refactorings leave it alone.
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 
 # The same for the files of token blocks, which are made again when it is raised.
 BLOCKS_VERSION = 2
+
+WIDTH_WITHOUT_DROPOUT = 4096  # ALBERT-xxlarge's
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -43,21 +45,53 @@ class Recipe(Entry):
     beta2: Share = 0.999
     length: Annotated[int, Field(ge=16, le=4096)] = 512
     """Tokens in a block, special tokens included."""
+    short_rate: Share = 0.0
+    """Share of blocks cut to a random shorter length (Devlin et al. 2019, appendix A.2: a tenth)."""
+    masking: Literal["tokens", "words", "ngrams", "spans", "rare"] = "words"
+    """What is masked together: single tokens; whole words; n-grams of words, n with p in proportion to 1/n (Lan et al.
+    2019, section 4.1); spans of words, of geometric length (Joshi et al. 2020, section 3.1); or single tokens over the
+    whole batch, rare ones first, with p in proportion to max(count, 1) ** -smoothing (DistilBERT's code)."""
     mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """Share of a block's tokens to predict, in whole words; 80% become [MASK], 10% random, 10% stay."""
+    """Share of a block's tokens to predict; 80% of them become [MASK], 10% random pieces, 10% stay."""
+    longest: PositiveInt | None = None
+    """Longest run of words that n-grams or spans mask together; by default 3 for n-grams, 10 for spans."""
+    most_predictions: PositiveInt | None = None
+    """Tokens to predict in a block, at the most; no limit by default."""
+    smoothing: NonNegativeFloat = 0.7
+    """Exponent of a piece's count when rare tokens are masked first."""
+    sentences: Literal["order", "next", "none"] = "order"
+    """What is predicted of a block's two segments: their order (ALBERT), whether the second follows the first (BERT),
+    or nothing; then a block is one segment."""
     swap_rate: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of blocks whose two segments are swapped, for sentence order prediction."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of blocks whose two segments are swapped, or whose second segment comes from elsewhere."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Of hidden states and attention; with null 0.1, and none at a width of 4,096 or more, as ALBERT was published."""
     initializer_range: PositiveFloat | None = 0.02
     """Standard deviation of the first weights; with null 0.02 * sqrt(768 / hidden), BERT-base's in proportion to the
     width, without which narrow models spend their first thousands of steps predicting the commonest piece."""
     precision: Precision = "fp32"
+    micro_batch: PositiveInt | None = None
+    """Blocks that a process passes at once; by default as many as its memory holds. The batch stays the same."""
+    gradient_checkpointing: bool = False
+    """Keep only each layer's input and compute the rest again, for a third more time and far less memory."""
+    compile: bool | None = None
+    """Compile the model with torch.compile; by default on GPUs only, because it brings CPUs nothing."""
+    attention: Literal["sdpa", "flash", "eager"] | None = None
+    """Attention kernel; by default FlashAttention where it is installed and the precision is bf16, else torch's."""
+    zero: Literal[0, 1, 2] = 0
+    """What DeepSpeed shares out among processes: nothing, optimizer states (1), gradients too (2)."""
     validate_every: PositiveInt = 1000
     """Steps between measurements on held-out documents."""
     validation_blocks: PositiveInt = 256
     """Held-out blocks to measure on, at the most, shared among the languages."""
     checkpoint_every: PositiveInt = 500
     """Steps between checkpoints."""
+    checkpoints_kept: PositiveInt = 2
+    """Newest checkpoints to keep, besides the best; two or more outlive a damaged one."""
+    choose: Literal["last", "best"] = "last"
+    """The weights that become the model: those of the last step, or of the lowest loss on held-out documents."""
+    divergence: PositiveFloat = 3.0
+    """Stop when the training loss lies so far (in nats) above the lowest that the run has seen."""
 
     @model_validator(mode="after")
     def _stops_within_schedule(self) -> Self:
@@ -79,6 +113,17 @@ class Recipe(Entry):
         """Return the standard deviation of the first weights of a model of that width."""
         return self.initializer_range or 0.02 * math.sqrt(768 / hidden)
 
+    def dropout_of(self, hidden: int) -> float:
+        """Return the dropout of a model of that width (ALBERT's where the recipe names none)."""
+        if self.dropout is None:
+            return 0.0 if hidden >= WIDTH_WITHOUT_DROPOUT else 0.1
+        return self.dropout
+
+    @property
+    def longest_run(self) -> int:
+        """Words that may be masked together."""
+        return self.longest or {"ngrams": 3, "spans": 10}.get(self.masking, 1)
+
     @property
     def warmup_steps(self) -> int:
         """Steps of warm-up (ALBERT's rule where the recipe names no share)."""
@@ -93,7 +138,21 @@ else:
 
 RECIPES = {
     # ALBERT (Lan et al. 2019) as published, at mALBERT's batch (section 2.3): its rate of 3.125e-4 is the rule's.
-    "albert": Recipe(optimizer="lamb", batch=128, steps=4_000_000),
+    "albert": Recipe(optimizer="lamb", batch=128, steps=4_000_000, short_rate=0.1, masking="ngrams"),
+    # The same with what made others fast: bf16, no dropout, no short blocks, more masks (Wettig et al. 2023), AdamW.
+    "fast": Recipe(
+        optimizer="adamw",
+        batch=1024,
+        steps=100_000,
+        learning_rate=1e-3,
+        warmup=0.06,
+        beta2=0.98,
+        length=128,
+        mask_rate=0.3,
+        dropout=0.0,
+        initializer_range=None,
+        precision="bf16",
+    ),
     # What fits a small machine: short blocks, AdamW, a rate that small batches bear.
     "small": Recipe(
         optimizer="adamw",
@@ -101,6 +160,7 @@ RECIPES = {
         steps=2_000,
         learning_rate=1e-3,
         warmup=0.1,
+        dropout=0.0,
         initializer_range=None,
         length=128,
         precision="fp32",
