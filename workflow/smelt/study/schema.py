@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
 from smelt.study.architectures import ARCHITECTURES, AlbertShape
+from smelt.study.countries import Country
 from smelt.study.entry import Distinct, Entry, Name, Precision
 from smelt.study.languages import Language
 from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides
@@ -219,6 +220,9 @@ class Study(Entry):
     study: Name
     """Its name, and that of its folder under results/."""
     title: str = ""
+    country: Country | None = None
+    """Where jobs run (ISO 3166-1 alpha-3: FRA), whose electricity turns their energy into emissions; by default only
+    the energy is stated. Changing it reruns nothing: what has run keeps the emissions of where it ran."""
     corpora: dict[Name, Corpus] = Field(default_factory=dict)
     tokenizers: dict[Name, Tokenizer] = Field(default_factory=dict)
     models: Annotated[dict[Name, Maker], Field(min_length=1)]
