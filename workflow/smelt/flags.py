@@ -2,8 +2,11 @@
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from typing import Any
+
+from smelt.study.countries import COUNTRIES
 
 HIGHEST_SEED = 2**32 - 1
 
@@ -30,3 +33,15 @@ def seed(text: str) -> int:
     if not text.isdecimal() or int(text) > HIGHEST_SEED:
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {HIGHEST_SEED}, found {text!r}")
     return int(text)
+
+
+def add_country(parser: argparse.ArgumentParser) -> None:
+    """Declare `--country`, which the Snakefile gives to all jobs by the environment: no rule reruns when it changes."""
+    shown = "where this runs, three letters (FRA), to state what its energy emits; by default $SMELT_COUNTRY"
+    parser.add_argument("--country", type=_country, default=os.environ.get("SMELT_COUNTRY") or None, help=shown)
+
+
+def _country(code: str) -> str:
+    if code not in COUNTRIES:
+        raise argparse.ArgumentTypeError(f"expected a country whose electricity is known, such as FRA; found {code!r}")
+    return code

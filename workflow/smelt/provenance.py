@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from smelt.energy import Energy
 from smelt.files import checksum, write_json
 
 LIBRARIES = (
@@ -23,6 +24,8 @@ LIBRARIES = (
     "pyarrow",
     "pytorch-optimizer",
     "safetensors",
+    "seqeval",
+    "codecarbon",
 )
 
 
@@ -33,6 +36,7 @@ def write_provenance(
     inputs: Mapping[str, Path | Sequence[Path]],
     seeds: Sequence[int],
     hours: float,
+    energy: Energy | None = None,
 ) -> None:
     """Write provenance.json into a folder.
 
@@ -43,6 +47,7 @@ def write_provenance(
         inputs: files or folders read, by the flag or name they came under.
         seeds: the seeds it was made with.
         hours: time it took, resumed parts included.
+        energy: what it took of electricity, resumed parts included; null where it is not known.
     """
     write_json(
         folder / "provenance.json",
@@ -50,6 +55,7 @@ def write_provenance(
             "command": command,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "hours": round(hours, 4),
+            "energy": energy.rounded() if energy else None,
             "code": code_revision(),
             "settings": settings,
             "settings_sha256": digest(settings),

@@ -43,7 +43,7 @@ def _known_country(code: str) -> str:
     close = difflib.get_close_matches(code.upper(), COUNTRIES, n=3, cutoff=0.6)
     hint = f"; close to it: {', '.join(close)}" if close else ""
     raise ValueError(
-        f"the electricity of {code!r} is not known: expected a code of three letters (ISO 3166-1) such as FRA or DEU{hint}"
+        f"the electricity of {code!r} is not known: expected a code of three letters (ISO 3166-1) such as FRA{hint}"
     )
 
 

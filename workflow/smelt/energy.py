@@ -1,0 +1,215 @@
+"""How much electricity a job takes, and what that emits: codecarbon, offline, for this process and its children.
+
+Several jobs share a machine, so a processor's energy is estimated from this process's CPU time and the processor's
+rated power. Where the processor counts its energy (RAPL), its counters are read instead; they cover the whole machine,
+other jobs too. GPUs count theirs (NVML), and only those that the job uses are read. `known_by` says which it was.
+"""
+
+import importlib.metadata
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+SECONDS_BETWEEN_SAMPLES = 15
+DIGITS = 4  # of a figure for people to read; no figure of energy is better known
+
+_COUNTERS = {"intel_rapl": "RAPL", "intel_power_gadget": "Power Gadget", "windows_emi": "Energy Meter Interface"}
+_OF_MACHINE = "over the whole machine"
+
+
+@dataclass(frozen=True)
+class Energy:
+    """What a job, or parts of it, took."""
+
+    kwh: float
+    cpu_kwh: float
+    gpu_kwh: float
+    ram_kwh: float
+    seconds: float
+    """Time that was measured over; of several processes, that of each."""
+    kg_co2e: float | None
+    """Emissions by the country's mix of electricity; None where no country was named."""
+    country: str | None
+    """ISO 3166-1 alpha-3; several, if parts ran in several."""
+    known_by: dict[str, str]
+    """How the energy of cpu, gpu and ram was known: measured, or estimated from what."""
+    codecarbon: str
+    """Its version."""
+
+    def __add__(self, other: "Energy") -> "Energy":
+        """Return both together: the parts of a resumed job, or its processes."""
+        emitted = [part.kg_co2e for part in (self, other) if part.kg_co2e is not None]
+        return Energy(
+            kwh=self.kwh + other.kwh,
+            cpu_kwh=self.cpu_kwh + other.cpu_kwh,
+            gpu_kwh=self.gpu_kwh + other.gpu_kwh,
+            ram_kwh=self.ram_kwh + other.ram_kwh,
+            seconds=self.seconds + other.seconds,
+            kg_co2e=sum(emitted) if len(emitted) == 2 else None,
+            country=_joined(self.country, other.country),
+            known_by={part: _joined(self.known_by.get(part), other.known_by.get(part)) or "" for part in self.known_by},
+            codecarbon=_joined(self.codecarbon, other.codecarbon) or "",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON and checkpoints can hold it; `Energy(**record)` is the record again."""
+        return asdict(self)
+
+    def rounded(self) -> dict[str, Any]:
+        """Return the record as JSON with figures of DIGITS digits, for people to read."""
+        return {
+            name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+            for name, value in self.to_json().items()
+        }
+
+
+def together(parts: Iterable[Energy | None]) -> Energy | None:
+    """Return the sum of some records; None if one of them is unknown, because less than all would pass for all."""
+    total: Energy | None = None
+    for part in parts:
+        if part is None:
+            return None
+        total = part if total is None else total + part
+    return total
+
+
+class Meter:
+    """Measures from its `with` to the end of it; where that fails, it costs a warning and never the job."""
+
+    def __init__(self, country: str | None = None, gpus: Sequence[int] = (), local_rank: int = 0) -> None:
+        """Say what to measure.
+
+        Args:
+            country: where the job runs, ISO 3166-1 alpha-3; None leaves emissions out.
+            gpus: the GPUs that this process uses, as torch numbers them.
+            local_rank: this process's number among those of the job on this machine. Counters of the whole processor
+                count for the first alone, so that the sum over all processes holds them once.
+        """
+        self._country, self._gpus, self._local_rank = country, gpus, local_rank
+        self._tracker: Any = None
+        self._latest = _Latest()
+        self._known_by: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        """Start measuring."""
+        problem = "codecarbon gives no figures"
+        try:
+            self._tracker = _started(self._country, _numbers_of(self._gpus), self._latest)
+            self._tracker.flush()
+            self._known_by = _known_by(self._tracker)
+        except Exception as error:  # whatever a machine has in store for codecarbon, the job goes on
+            problem, self._latest = f"{type(error).__name__}: {error}", _Latest()
+        if self._latest.figures is None:
+            print(f"smelt: warning: the energy of this job will not be known ({problem})", file=sys.stderr, flush=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop measuring; the last reading stays."""
+        if self._tracker is not None:
+            self._tracker.stop()  # after a last measurement
+
+    def reading(self) -> Energy | None:
+        """Return what was used since the start; None where it cannot be known."""
+        if self._latest.figures is None:
+            return None
+        self._tracker.flush()  # measures and hands the figures over; nothing once the tracker has stopped
+        figures = self._latest.figures
+        measured = Energy(
+            kwh=figures.energy_consumed,
+            cpu_kwh=figures.cpu_energy,
+            gpu_kwh=figures.gpu_energy,
+            ram_kwh=figures.ram_energy,
+            seconds=figures.duration,
+            kg_co2e=figures.emissions if self._country else None,
+            country=self._country,
+            known_by=self._known_by,
+            codecarbon=importlib.metadata.version("codecarbon"),
+        )
+        counted_elsewhere = self._local_rank > 0 and self._known_by["cpu"].endswith(_OF_MACHINE)
+        return _without_cpu(measured) if counted_elsewhere else measured
+
+
+class _Latest:
+    """What codecarbon hands its figures to, by the interface of its BaseOutput."""
+
+    figures: Any = None
+
+    def out(self, total: Any, _: Any) -> None:
+        """Take the figures since the start."""
+        self.figures = total
+
+    def exit(self) -> None:
+        """Need nothing at the end."""
+
+
+def _started(country: str | None, gpus: list[int], latest: _Latest) -> Any:
+    """Return a tracker that measures, says nothing, writes no file and asks nobody."""
+    from codecarbon import OfflineEmissionsTracker
+
+    logging.getLogger("codecarbon").setLevel(logging.CRITICAL)  # log_level counts only once it is made
+    tracker = OfflineEmissionsTracker(
+        tracking_mode="process",
+        measure_power_secs=SECONDS_BETWEEN_SAMPLES,
+        gpu_ids=gpus,
+        output_methods=[],
+        output_handlers=[latest],
+        api_call_interval=-1,
+        allow_multiple_runs=True,  # no lock: jobs run side by side
+        log_level="critical",
+        # A configuration file of codecarbon's may state a site's PUE or rated power, but neither place nor service.
+        country_iso_code=country,
+        cloud_provider=None,
+        cloud_region=None,
+        emissions_endpoint=None,
+        electricitymaps_api_token="",
+        output_dir=".",
+    )
+    tracker.start()
+    return tracker
+
+
+def _numbers_of(gpus: Sequence[int]) -> list[int]:
+    """Return NVML's numbers of GPUs, where there are any: torch numbers what CUDA_VISIBLE_DEVICES leaves of them."""
+    if not gpus:
+        return []
+    import pynvml
+    import torch
+
+    pynvml.nvmlInit()
+    wanted = {f"GPU-{torch.cuda.get_device_properties(gpu).uuid}" for gpu in gpus}
+    handles = [pynvml.nvmlDeviceGetHandleByIndex(number) for number in range(pynvml.nvmlDeviceGetCount())]
+    numbers = [number for number, handle in enumerate(handles) if pynvml.nvmlDeviceGetUUID(handle) in wanted]
+    if len(numbers) < len(wanted):
+        raise LookupError("the GPU is a part of one, and only whole ones count their energy")
+    return numbers
+
+
+def _known_by(tracker: Any) -> dict[str, str]:
+    """Return how codecarbon knows the energy of each part; it says so nowhere but in its own state."""
+    known = {"cpu": "not measured", "gpu": "none used", "ram": "estimated from the memory that this process uses"}
+    for part in tracker._hardware:
+        kind = type(part).__name__
+        if kind == "GPU" and part.gpu_ids:
+            known["gpu"] = "measured (NVML)"
+        elif kind == "CPU" and part._mode in _COUNTERS:
+            known["cpu"] = f"measured ({_COUNTERS[part._mode]}) {_OF_MACHINE}"
+        elif kind == "CPU":
+            known["cpu"] = f"estimated from this process's CPU time and a rated power of {part._tdp:g} W"
+        elif kind in ("AppleSiliconChip", "Raspberry"):
+            known[part.chip_part.lower()] = f"measured ({kind}) {_OF_MACHINE}"
+    return known
+
+
+def _without_cpu(energy: Energy) -> Energy:
+    """Return a record without its processor's part, which another process of the machine counts."""
+    rest = energy.kwh - energy.cpu_kwh
+    emitted = None if energy.kg_co2e is None else energy.kg_co2e * rest / energy.kwh
+    return replace(energy, kwh=rest, cpu_kwh=0.0, kg_co2e=emitted)
+
+
+def _joined(one: str | None, other: str | None) -> str | None:
+    """Return what two records say, once where they agree."""
+    said = [*(one.split("; ") if one else []), *(other.split("; ") if other else [])]
+    return "; ".join(dict.fromkeys(said)) or None
