@@ -43,7 +43,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; return 0, or 1 after a one-line message where the user has something to mend."""
+    """Run one command; return 0, or after a one-line message 75 where running again goes on, 1 where to mend first."""
     # Threads that wait for each other sleep instead of spinning: on a machine that others use too, spinning threads
     # run several times slower. OpenMP reads this as torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -59,7 +59,7 @@ def main(words: list[str] | None = None) -> int:
         importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
     except SmeltError as error:
         print(f"smelt: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         print("smelt: interrupted", file=sys.stderr)
         return 128 + signal.SIGINT

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
+
 
 class SmeltError(Exception):
     """What is wrong, where, what was expected and, where it helps, what to do.
@@ -9,8 +11,17 @@ class SmeltError(Exception):
     `where` names a file (with a line, where there is one), a key of the study or an address.
     """
 
+    exit_code = 1
+    """What a command exits with that ends in this error."""
+
     def __init__(self, where: str | Path, message: str) -> None:
         """Keep both parts; `str()` of the error is `where: message`."""
         self.where = str(where)
         self.message = message
         super().__init__(f"{where}: {message}")
+
+
+class Unfinished(SmeltError):
+    """A job was told to stop before its end; run again, it goes on from where it was."""
+
+    exit_code = RESUMABLE

@@ -1,39 +1,61 @@
 """Checkpoints: all that a run needs to go on to the same end, written so that no moment of dying can spoil it.
 
-A checkpoint is one file, named after its step and its checksum. It is written beside its place, synced and renamed;
-the last two are kept, so that a damaged one costs only the steps since the one before.
+A checkpoint is a folder, named after its step. Each process writes its own part into a draft of it; when all have, the
+first writes the manifest with the checksums and gives the folder its name. The newest are kept, so that a damaged one
+costs only the steps since the one before, and the best, whose weights may be wanted.
 """
 
 import contextlib
-import fcntl
 import json
-import os
+import math
 import random
+import re
 import shutil
-import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
 
 from smelt.errors import SmeltError
-from smelt.files import checksum
+from smelt.training.lock import Lock
+from smelt.training.manifest import Damaged, Manifest, read_manifest, read_part, sync, write_manifest, write_part
+from smelt.training.processes import ALONE, Processes, Value
 
-KEPT = 2
-DIGITS = 16  # of the checksum, in the name
+SHARED = "shared.pt"
+DRAFT, REPLACED = ".draft", ".replaced"
+
+
+@dataclass(frozen=True)
+class State:
+    """What a checkpoint holds."""
+
+    step: int
+    shared: dict[str, Any]
+    """What all processes have alike, as the first one had it."""
+    own: dict[str, Any]
+    """What only this process had."""
 
 
 class Checkpoints:
-    """The checkpoints of one run, in a folder that only one process may use at a time."""
+    """The checkpoints of one run, in a folder that only one run may use at a time.
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any]) -> None:
-        """Take the folder, and what a checkpoint must have been made of to be gone on from (JSON values)."""
-        self.folder = folder
+    With several processes each calls every method, in the same order; the first one locks, removes and warns. What
+    fails in one fails in all, with that one's message.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any], processes: Processes = ALONE, kept: int = 2) -> None:
+        """Take the folder, what a checkpoint must have been made of to be gone on from (JSON values), how many to keep.
+
+        The folder must be one that all processes see. The best checkpoint is kept besides the newest.
+        """
+        self.folder, self.processes, self.kept = folder, processes, kept
         self.identity = json.loads(json.dumps(identity))
-        self._lock: IO[str] | None = None
+        self._lock = Lock(folder / "lock")
 
     def __enter__(self) -> Self:
         """Lock the folder.
@@ -41,67 +63,190 @@ class Checkpoints:
         Raises:
             SmeltError: another process has it, or it cannot be made.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _locked(self.folder / "lock")
-        except OSError as error:
-            raise SmeltError(self.folder, f"cannot keep checkpoints here ({error.strerror})") from None
+        self._in_first(self._lock.acquire, "cannot keep checkpoints here")
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Unlock the folder."""
-        if self._lock is not None:
-            self._lock.close()
+        """Unlock the folder; where its run has removed all else, the folder goes, too."""
+        if self.processes.first:
+            with contextlib.suppress(OSError):  # nothing that is of use is lost: a dead holder's lock is taken over
+                self._lock.release()
+                self.folder.rmdir()
 
-    def save(self, step: int, state: Mapping[str, Any]) -> None:
+    def save(self, step: int, shared: Mapping[str, Any], own: Mapping[str, Any], loss: float | None = None) -> None:
         """Keep a state (tensors, numbers, texts, and lists and mappings of them), and let go of old ones.
 
-        Raises:
-            SmeltError: the disk is full or the folder cannot be written to.
-        """
-        draft = self.folder / f"step-{step:09d}.draft"
-        try:
-            with draft.open("wb") as stream:
-                torch.save({"identity": self.identity, "step": step, **state}, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.rename(self.folder / f"step-{step:09d}.{checksum(draft)[:DIGITS]}.pt")
-            _sync(self.folder)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-            draft.unlink(missing_ok=True)
-            raise SmeltError(self.folder, f"cannot write the checkpoint of step {step} ({error})") from None
-        for old in self._files()[KEPT:]:
-            old.unlink()
+        `shared` is the first process's; `own` is each one's, and where all leave it empty, any number of processes may
+        go on from it. `loss` is that on held-out documents, None where it was not measured. A checkpoint of the same
+        step is replaced.
 
-    def load(self) -> dict[str, Any] | None:
+        Raises:
+            SmeltError: the disk is full, the folder cannot be written to, or the lock was lost.
+        """
+        draft = self.folder / (_name(step) + DRAFT)
+        failure = f"cannot write the checkpoint of step {step}"
+        self._in_first(self._clear, failure)
+        try:
+            parts = self._in_all(partial(self._write, draft, shared, own), failure)
+            sha256 = {name: value for part in self.processes.gather(parts) for name, value in part.items()}
+            loss = loss if loss is not None and math.isfinite(loss) else None
+            manifest = Manifest(step, self.processes.size, loss, self.identity, sha256)
+            self._in_first(partial(self._complete, draft, manifest), failure)
+        finally:
+            if self.processes.first and draft.exists() and self._lock.is_held():
+                shutil.rmtree(draft, ignore_errors=True)
+
+    def load(self) -> State | None:
         """Return the newest state that is whole, or None where there is none; damaged ones are warned of and removed.
 
         Raises:
-            SmeltError: the checkpoint is of other settings or other data, whose differences it names.
+            SmeltError: the checkpoint is of other settings or other data, whose differences it names, or of another
+                number of processes.
         """
-        for path in self._files():
-            if checksum(path)[:DIGITS] == path.suffixes[0][1:]:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-                self._compare(path, state["identity"])
-                return state
-            print(f"smelt: warning: {path}: damaged checkpoint, going back to the one before", file=sys.stderr)
-            path.unlink()
-        return None
+        return self._first_whole(lambda: [folder.name for folder in reversed(self._folders())])
+
+    def best(self) -> State | None:
+        """Return the state with the lowest loss, the earliest of equals; None where no loss was measured.
+
+        Raises:
+            SmeltError: as load does.
+        """
+        return self._first_whole(lambda: [folder.name for _, folder in sorted(self._measured())])
+
+    def is_best(self, loss: float | None) -> bool:
+        """Say whether a loss is lower than that of every checkpoint; None, where nothing was measured, never is."""
+        if loss is None:
+            return False
+        failure = "cannot read the checkpoints"
+        mine = self._in_all(lambda: sorted(self._measured())[:1] if self.processes.first else [], failure)
+        best = self.processes.gather(mine)[0]
+        return not best or loss < best[0][0]
 
     def remove(self) -> None:
-        """Remove the folder, when its run is done."""
-        shutil.rmtree(self.folder)
+        """Remove all checkpoints, when the run is done; the folder itself goes as it is unlocked.
 
-    def _files(self) -> list[Path]:
-        """Return the checkpoints, newest first; drafts of a process that was killed are removed."""
-        for draft in self.folder.glob("step-*.draft"):
-            draft.unlink()
-        return sorted(self.folder.glob("step-*.pt"), reverse=True)
+        Raises:
+            SmeltError: they cannot be removed, or the lock was lost.
+        """
+        self._in_first(self._remove_all, "cannot remove the checkpoints")
 
-    def _compare(self, path: Path, found: Mapping[str, Any]) -> None:
-        differences = _differences(found, self.identity)
+    def _write(self, draft: Path, shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, str]:
+        """Write this process's parts; return their checksums by name."""
+        draft.mkdir(exist_ok=True)
+        parts = write_part(draft, SHARED, shared) if self.processes.first else {}
+        return parts | (write_part(draft, self._own_name, own) if own else {})
+
+    def _complete(self, draft: Path, manifest: Manifest) -> None:
+        """Make a checkpoint of a draft whose parts are all written."""
+        missing = [name for name in sorted(manifest.sha256) if not (draft / name).is_file()]
+        if missing:
+            message = f"{missing[0]} of another process is not here: the folder must be one that all machines share"
+            raise SmeltError(draft, message)
+        write_manifest(draft, manifest)
+        sync(draft)
+        self._lock.confirm()
+        final = draft.with_suffix("")
+        if final.exists():
+            final.rename(final.with_suffix(REPLACED))
+        draft.rename(final)
+        sync(self.folder)
+        self._prune()
+
+    def _prune(self) -> None:
+        """Remove all but the newest and the best, and what a replaced one left."""
+        best = [folder for _, folder in sorted(self._measured())[:1]]
+        for folder in self._folders()[: -self.kept]:
+            if folder not in best:
+                _discard(folder)
+        for folder in self.folder.glob(f"step-*{REPLACED}"):
+            shutil.rmtree(folder)
+
+    def _clear(self) -> None:
+        """Remove drafts of a process that was killed; give back what it was about to replace."""
+        self._lock.confirm()
+        for draft in self.folder.glob(f"step-*{DRAFT}"):
+            shutil.rmtree(draft)
+        for replaced in self.folder.glob(f"step-*{REPLACED}"):
+            if replaced.with_suffix("").exists():
+                shutil.rmtree(replaced)
+            else:
+                replaced.rename(replaced.with_suffix(""))
+
+    def _remove_all(self) -> None:
+        self._clear()
+        for folder in self._folders():
+            _discard(folder)
+
+    def _first_whole(self, listed: Callable[[], list[str]]) -> State | None:
+        """Return the first of the checkpoints that every process finds whole; remove those before it."""
+        failure = "cannot read the checkpoints"
+        self._in_first(self._clear, failure)
+        names = self.processes.gather(self._in_all(lambda: listed() if self.processes.first else [], failure))[0]
+        for number, name in enumerate(names, 1):
+            folder = self.folder / name
+            state, damage = self._in_all(partial(self._read, folder), failure)
+            damages = [damage for damage in self.processes.gather(damage) if damage]
+            if not damages:
+                return state
+            following = "going back to the one before" if number < len(names) else "and there is no other"
+            self._in_first(
+                partial(_warn_and_discard, folder, f"{damages[0]}: damaged checkpoint, {following}"), failure
+            )
+        return None
+
+    def _read(self, folder: Path) -> tuple[State | None, str | None]:
+        """Return this process's state, or what is damaged about it."""
+        try:
+            manifest = read_manifest(folder)
+            self._compare(folder, manifest)
+            shared = read_part(folder, SHARED, manifest)
+            own = read_part(folder, self._own_name, manifest) if self._own_name in manifest.sha256 else {}
+            return State(manifest.step, shared, own), None
+        except Damaged as damage:
+            return None, str(damage)
+
+    def _compare(self, folder: Path, manifest: Manifest) -> None:
+        differences = _differences(manifest.identity, self.identity)
         if differences:
-            raise SmeltError(path, f"checkpoint of another run: {'; '.join(differences)}. Move it away to start again")
+            message = f"checkpoint of another run: {'; '.join(differences)}. Move it away to start again"
+            raise SmeltError(folder, message)
+        size = self.processes.size
+        if manifest.processes != size and set(manifest.sha256) != {SHARED}:
+            message = f"checkpoint of {manifest.processes} processes, but {size} were started"
+            raise SmeltError(folder, f"{message}. Start {manifest.processes}, or move it away to start again")
+
+    def _folders(self) -> list[Path]:
+        """Return the checkpoints' folders, oldest first."""
+        found = [path for path in self.folder.iterdir() if re.fullmatch(r"step-\d+", path.name)]
+        return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+    def _measured(self) -> Iterator[tuple[float, Path]]:
+        """Yield loss and folder of each checkpoint that a loss was measured for."""
+        for folder in self._folders():
+            with contextlib.suppress(Damaged):
+                loss = read_manifest(folder).loss
+                if loss is not None:
+                    yield loss, folder
+
+    @property
+    def _own_name(self) -> str:
+        return f"rank-{self.processes.rank}.pt"
+
+    def _in_all(self, act: Callable[[], Value], failure: str) -> Value:
+        """Do something in every process; where it fails in one, fail in all, in one line."""
+
+        def attempt() -> Value:
+            try:
+                return act()
+            except (OSError, RuntimeError) as error:  # torch reports a full disk as either
+                reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+                raise SmeltError(self.folder, f"{failure} ({reason})") from None
+
+        return self.processes.agree(attempt)
+
+    def _in_first(self, act: Callable[[], None], failure: str) -> None:
+        """Do something in the first process, while the others wait."""
+        self._in_all(act if self.processes.first else lambda: None, failure)
 
 
 def random_state() -> dict[str, Any]:
@@ -127,40 +272,18 @@ def set_random_state(state: Mapping[str, Any]) -> None:
     random.setstate((version, tuple(internal), gauss))
 
 
-def _locked(path: Path) -> IO[str]:
-    """Return the open lock file, locked; the lock ends with the process, however it ends."""
-    while True:
-        stream = path.open("a+")
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            holder = stream.read().strip() or "another process"
-            stream.close()
-            raise SmeltError(path.parent, f"in use by {holder}. Wait for it, or end it, and run again") from None
-        if _is_still(path, stream):
-            break
-        stream.close()  # its holder has finished and removed it since we opened it
-        path.parent.mkdir(parents=True, exist_ok=True)
-    stream.truncate(0)
-    stream.write(f"process {os.getpid()} on {socket.gethostname()}")
-    stream.flush()
-    return stream
+def _name(step: int) -> str:
+    return f"step-{step:09d}"
 
 
-def _is_still(path: Path, stream: IO[str]) -> bool:
-    with contextlib.suppress(FileNotFoundError):
-        return path.stat().st_ino == os.fstat(stream.fileno()).st_ino
-    return False
+def _warn_and_discard(folder: Path, message: str) -> None:
+    print(f"smelt: warning: {message}", file=sys.stderr)
+    _discard(folder)
 
 
-def _sync(folder: Path) -> None:
-    """Make a rename in a folder last through a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _discard(folder: Path) -> None:
+    """Remove a checkpoint; what a kill in the middle of that leaves is no checkpoint."""
+    shutil.rmtree(folder.rename(folder.with_suffix(DRAFT)))
 
 
 def _differences(found: Any, expected: Any, key: str = "") -> list[str]:

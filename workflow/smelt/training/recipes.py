@@ -4,7 +4,7 @@ Light on purpose (no torch): the study file's types are built on it.
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
@@ -18,6 +18,17 @@ RECIPE_VERSION = 4
 BLOCKS_VERSION = 2
 
 WIDTH_WITHOUT_DROPOUT = 4096  # ALBERT-xxlarge's
+
+# How fast a model is made, what is kept meanwhile and when to give up: none of it makes another model.
+BESIDE_THE_MODEL = {
+    "micro_batch",
+    "gradient_checkpointing",
+    "compile",
+    "attention",
+    "checkpoint_every",
+    "checkpoints_kept",
+    "divergence",
+}
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -98,6 +109,15 @@ class Recipe(Entry):
         if self.stop_at is not None and self.stop_at > self.steps:
             raise ValueError(f"stop_at ({self.stop_at}) lies beyond the schedule's {self.steps} steps")
         return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that a checkpoint must share with the run that goes on from it.
+
+        Those of BESIDE_THE_MODEL are left out: a run may go on with another micro-batch or attention kernel, say, after
+        it ran out of memory. What comes of that equals the undisturbed run to rounding; with the same settings, to the
+        bit.
+        """
+        return self.model_dump(mode="json", exclude=BESIDE_THE_MODEL)
 
     @property
     def last_step(self) -> int:
