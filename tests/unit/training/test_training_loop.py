@@ -11,7 +11,7 @@ import torch
 from training_toy import RECIPE, Toy, train_toy
 
 from smelt.errors import SmeltError
-from smelt.study.architectures import AlbertShape
+from smelt.study.architectures import Shape
 from smelt.training.batches import Batch, Batches
 
 METRICS = {"mlm_loss", "mlm_accuracy", "sop_loss", "sop_accuracy"}
@@ -149,7 +149,7 @@ def test_a_loss_that_is_no_number_stops_with_its_step(toy: Toy, tmp_path: Path) 
 def test_pretraining_learns_words_and_sentence_order(toy: Toy, tmp_path: Path) -> None:
     settings = {"steps": 900, "stop_at": 600, "batch": 32, "learning_rate": 2e-3, "dropout": 0.0}
     recipe = RECIPE.model_copy(update=settings | {"validate_every": 600, "validation_blocks": 64})
-    shape = AlbertShape(layers=1, hidden=64, heads=4, feed_forward=128, embedding=64)
+    shape = Shape(layers=1, hidden=64, heads=4, feed_forward=128, embedding=64)
     _, curve = train_toy(toy, tmp_path, recipe, shape=shape)
     value = {
         (step, metric): value

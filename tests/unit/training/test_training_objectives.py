@@ -5,8 +5,10 @@ import torch
 from torch.nn.functional import cross_entropy
 from training_toy import RECIPE, SHAPE, toy_batches
 
-from smelt.models.pretrain import albert, objective
-from smelt.training.batches import IGNORED, Batch
+from smelt.models.encoders import new_encoder
+from smelt.models.pretrain import objective
+from smelt.training.batches import Batch
+from smelt.training.examples import IGNORED
 from smelt.training.objectives import MaskedLanguageModel, SentenceOrderPrediction, Trainee, Weighted, weighted_loss
 from smelt.training.optimizers import learning_rate, optimizer_of, set_learning_rate
 from smelt.training.recipes import RECIPES, Recipe
@@ -20,7 +22,7 @@ def batch(toy) -> Batch:
 @pytest.fixture
 def model(toy):
     torch.manual_seed(0)
-    return albert(SHAPE, RECIPES["small"], toy.pieces).eval()
+    return new_encoder(SHAPE, RECIPES["small"], toy.pieces).eval()
 
 
 def test_masked_positions_only_give_the_loss_of_the_whole_model(model, batch: Batch) -> None:
@@ -31,7 +33,7 @@ def test_masked_positions_only_give_the_loss_of_the_whole_model(model, batch: Ba
         attention_mask=batch.attention_mask,
         token_type_ids=batch.token_type_ids,
         labels=labels,
-        sentence_order_label=batch.order,
+        sentence_order_label=batch.sentence_labels,
     )
     ours = weighted_loss(Trainee(model, objective())(batch))
     assert ours.item() == pytest.approx(whole.loss.item(), rel=1e-6)
@@ -65,7 +67,7 @@ def test_accuracy_counts_what_argmax_gets_right(model, batch: Batch) -> None:
 
 
 def test_blocks_that_cannot_be_split_say_nothing_about_sentence_order(model, batch: Batch) -> None:
-    batch.order.fill_(IGNORED)
+    batch.sentence_labels.fill_(IGNORED)
     (term,) = Trainee(model, SentenceOrderPrediction())(batch)
     assert (term.count.item(), term.correct.item(), term.loss.item()) == (0, 0, 0.0)
 

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import sentencepiece
 import torch
 
-from smelt.models.pretrain import albert, objective
-from smelt.study.architectures import AlbertShape
+from smelt.models.encoders import new_encoder
+from smelt.models.pretrain import objective
+from smelt.study.architectures import Shape
 from smelt.training.batches import Batches
 from smelt.training.blocks import TokenBlocks
 from smelt.training.checkpoints import Checkpoints
@@ -80,7 +81,7 @@ def train_tokenizer(folder: Path, texts: list[str], pieces: int) -> Path:
     return folder
 
 
-SHAPE = AlbertShape(layers=2, hidden=32, heads=4, feed_forward=64, embedding=16)
+SHAPE = Shape(layers=2, hidden=32, heads=4, feed_forward=64, embedding=16)
 RECIPE = Recipe(
     optimizer="adamw",
     batch=8,
@@ -107,13 +108,13 @@ def train_toy(
     folder: Path,
     recipe: Recipe = RECIPE,
     wrap: Callable[[Batches], Any] = lambda batches: batches,
-    shape: AlbertShape = SHAPE,
+    shape: Shape = SHAPE,
     **run: Any,
 ) -> tuple[dict[str, torch.Tensor], list[tuple[Any, ...]]]:
     """Train from the newest checkpoint in `folder`; return the weights and the curve without its speeds."""
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    model = albert(shape, recipe, toy.pieces)
+    model = new_encoder(shape, recipe, toy.pieces)
     batches = wrap(toy_batches(toy, recipe))
     with Checkpoints(folder / "checkpoints", {"recipe": recipe.model_dump()}) as kept:
         surroundings = Run(kept, folder / "curve.csv", seed=1, device=torch.device("cpu"), **run)

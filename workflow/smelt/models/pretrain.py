@@ -14,14 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from smelt.flags import json_object
+from smelt.models.encoders import new_encoder
 from smelt.models.pretrained import Pretrained, PretrainingSettings, write_model
-from smelt.study.architectures import AlbertShape
 from smelt.study.load import check
 from smelt.training.blocks import TokenBlocks
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
-from smelt.training.recipes import Recipe
-
-SHORTEST_POSITIONS = 512  # the positions of every published ALBERT
 
 
 def pretrain(
@@ -53,7 +50,7 @@ def pretrain(
         if slow_in(settings.recipe.precision, device):
             say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
         torch.manual_seed(settings.seed)
-        model = albert(settings.shape, settings.recipe, pieces)
+        model = new_encoder(settings.shape, settings.recipe, pieces, device)
         batches = Batches(blocks["train"], blocks["validation"], pieces, settings.recipe, settings.alpha, settings.seed)
         run = Run(kept, curve, settings.seed, device, minutes)
         outcome = train(model, objective(), batches, settings.recipe, run)
@@ -83,28 +80,6 @@ def identity_of(settings: PretrainingSettings, blocks: dict[str, list[TokenBlock
 def digest(identity: dict[str, Any]) -> str:
     """Return a short name for an identity: checkpoints of changed settings or blocks lie in another folder."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def albert(shape: AlbertShape, recipe: Recipe, pieces: Pieces) -> Any:
-    """Return a new AlbertForPreTraining of the tokenizer's size (Lan et al. 2019), drawn from torch's generator."""
-    from transformers import AlbertConfig, AlbertForPreTraining
-
-    config = AlbertConfig(
-        vocab_size=pieces.size,
-        embedding_size=shape.embedding,
-        hidden_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.feed_forward,
-        max_position_embeddings=max(SHORTEST_POSITIONS, recipe.length),
-        hidden_dropout_prob=recipe.dropout_of(shape.hidden),
-        attention_probs_dropout_prob=recipe.dropout_of(shape.hidden),
-        initializer_range=recipe.initial_deviation(shape.hidden),
-        pad_token_id=pieces.padding,
-        bos_token_id=pieces.classification,
-        eos_token_id=pieces.separator,
-    )
-    return AlbertForPreTraining._from_config(config, attn_implementation="sdpa")
 
 
 def objective() -> Any:

@@ -4,16 +4,20 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from smelt.files import whole_folder
 from smelt.models.card import Card, write_card
+from smelt.models.encoders import resize_vocabulary
 from smelt.provenance import write_provenance
-from smelt.study.architectures import AlbertShape
+from smelt.study.architectures import Shape, refuse_unfit
 from smelt.study.entry import Entry
 from smelt.study.schema import Seed
 from smelt.training.blocks import TokenBlocks
 from smelt.training.curve import EVERYTHING, LearningCurve
+from smelt.training.pieces import load_tokenizer
 from smelt.training.recipes import Recipe
 from smelt.training.sampler import shares
 
@@ -23,17 +27,43 @@ LIMITS = """\
 An encoder that was pretrained only: it has learnt no task, and what it says of people and places is what its texts say.
 Figures above are of held-out documents of the same corpora."""
 
+FAMILIES = {"albert": "An ALBERT", "bert": "A BERT", "distilbert": "A DistilBERT"}
+MASKED = {
+    "tokens": "of single pieces (Devlin et al. 2019)",
+    "words": "of whole words (Devlin et al. 2019)",
+    "ngrams": "of n-grams of up to {} words (Lan et al. 2019)",
+    "spans": "of spans of up to {} words (Joshi et al. 2020)",
+    "rare": "of single pieces, rare ones more often (Sanh et al. 2019)",
+}
+PREDICTED = {
+    "order": " and sentence order prediction (Lan et al. 2019)",
+    "next": " and next sentence prediction (Devlin et al. 2019)",
+    "none": "",
+}
+# What a setting that is left to the machine means.
+AUTOMATIC = {
+    "most_predictions": "no limit",
+    "micro_batch": "as many as memory holds",
+    "compile": "on GPUs only",
+    "attention": "FlashAttention where it runs, else torch's",
+}
+
 
 class PretrainingSettings(Entry):
     """All that decides what a model becomes, besides its blocks and tokenizer."""
 
-    shape: AlbertShape
+    shape: Shape
     recipe: Recipe
     alpha: float
     """Languages are drawn in proportion to tokens ** alpha."""
     seed: Seed
     version: int
     """RECIPE_VERSION: the same settings under another version mean another model."""
+
+    @model_validator(mode="after")
+    def _shape_and_recipe_go_together(self) -> Self:
+        refuse_unfit(self.shape, self.recipe)
+        return self
 
 
 @dataclass(frozen=True)
@@ -49,10 +79,11 @@ class Pretrained:
 
 
 def write_model(output: Path, made: Pretrained) -> None:
-    """Write the folder, whole."""
+    """Write the folder, whole; the model, whose vocabulary was padded while it trained, gets the tokenizer's size."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    resize_vocabulary(made.model, len(load_tokenizer(made.tokenizer)))
     with whole_folder(output) as folder:
         made.model.to("cpu").save_pretrained(folder)
         for file in made.tokenizer.iterdir():
@@ -71,19 +102,28 @@ def write_model(output: Path, made: Pretrained) -> None:
 def card(name: str, made: Pretrained) -> Card:
     """Return what the model's card says."""
     languages = sorted(part.language for part in made.blocks)
-    recipe = made.settings.recipe
     return Card(
         name=name,
-        summary=f"An ALBERT encoder for {counted(len(languages))}, pretrained from scratch with whole-word masked "
-        f"language modelling and sentence order prediction (Lan et al. 2019) for {recipe.last_step:,} steps.",
+        summary=summary(made.settings, len(languages)),
         languages=languages,
         facts=facts(made.model),
         tables={
             "Training data": training_data(made.blocks, made.settings.alpha),
-            "Recipe": [{"setting": key, "value": str(value)} for key, value in stated(made.settings).items()],
+            "Recipe": [{"setting": key, "value": value} for key, value in stated(made.settings).items()],
             "On held-out documents": held_out(made.curve),
         },
         limits=LIMITS,
+    )
+
+
+def summary(settings: PretrainingSettings, languages: int) -> str:
+    """Return in a sentence or two what was trained for what, and how long."""
+    recipe = settings.recipe
+    masked = MASKED[recipe.masking].format(recipe.longest_run)
+    chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
+    return (
+        f"{FAMILIES[settings.shape.family]} encoder for {counted(languages)}, pretrained from scratch with masked"
+        f" language modelling {masked}{PREDICTED[recipe.sentences]} for {recipe.last_step:,} steps.{chosen}"
     )
 
 
@@ -101,6 +141,7 @@ def facts(model: Any) -> dict[str, str | int | float]:
         "pieces": model.config.vocab_size,
         "layers": model.config.num_hidden_layers,
         "hidden size": model.config.hidden_size,
+        "attention heads": model.config.num_attention_heads,
     }
 
 
@@ -113,17 +154,30 @@ def training_data(blocks: list[TokenBlocks], alpha: float) -> list[Mapping[str, 
     ]
 
 
-def stated(settings: PretrainingSettings) -> dict[str, Any]:
-    """Return the recipe's settings, with those that follow from rules filled in."""
-    recipe = settings.recipe
+def stated(settings: PretrainingSettings) -> dict[str, str]:
+    """Return the recipe's settings that had an effect, with those that follow from rules filled in."""
+    recipe, hidden = settings.recipe, settings.shape.hidden
     rules = {
         "stop_at": recipe.last_step,
         "learning_rate": f"{recipe.peak_rate:.6g}",
         "warmup": recipe.warmup_steps,
-        "initializer_range": f"{recipe.initial_deviation(settings.shape.hidden):.6g}",
+        "longest": recipe.longest_run,
+        "dropout": recipe.dropout_of(hidden),
+        "initializer_range": f"{recipe.initial_deviation(hidden):.6g}",
     }
+    automatic = {key: text for key, text in AUTOMATIC.items() if getattr(recipe, key) is None}
     named = {"warmup": "warmup_steps"}
-    return {named.get(key, key): value for key, value in (recipe.model_dump() | rules).items()}
+    values = recipe.model_dump() | rules | automatic
+    return {named.get(key, key): str(value) for key, value in values.items() if key not in idle(recipe)}
+
+
+def idle(recipe: Recipe) -> set[str]:
+    """Return the settings that say nothing under the recipe's choice of masking and of sentences."""
+    return {
+        *([] if recipe.masking in ("ngrams", "spans") else ["longest"]),
+        *([] if recipe.masking == "rare" else ["smoothing"]),
+        *([] if recipe.sentences != "none" else ["swap_rate"]),
+    }
 
 
 def held_out(curve: LearningCurve) -> list[Mapping[str, str | int | float]]:

@@ -1,33 +1,81 @@
-"""Encoder shapes by name."""
+"""Encoder shapes by name and by numbers, in three families, and which recipes they can follow."""
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
 from smelt.study.entry import Entry
+from smelt.training.recipes import Recipe
+
+Family = Literal["albert", "bert", "distilbert"]
 
 
-class AlbertShape(Entry):
-    """The numbers of an ALBERT encoder, whose layers share their parameters (Lan et al. 2019)."""
+class Shape(Entry):
+    """The numbers of an encoder."""
 
+    family: Family = "albert"
+    """ALBERT, whose layers share their parameters and whose embeddings are narrow (Lan et al. 2019); BERT (Devlin et
+    al. 2019); or DistilBERT, which is BERT without token types and without a pooler (Sanh et al. 2019)."""
     layers: PositiveInt
     hidden: PositiveInt
     heads: PositiveInt
     feed_forward: PositiveInt
     embedding: PositiveInt = 128
+    """Width of the pieces' embeddings in ALBERT; in the other families it is the hidden size, and need not be said."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _embeds_at_its_width(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or value.get("family", "albert") == "albert":
+            return value
+        return {"embedding": value["hidden"], **value} if isinstance(value.get("hidden"), int) else value
 
     @model_validator(mode="after")
-    def _heads_divide_hidden(self) -> Self:
+    def _numbers_go_together(self) -> Self:
         if self.hidden % self.heads:
             raise ValueError(f"{self.heads} heads do not divide a hidden size of {self.hidden}")
+        if self.family != "albert" and self.embedding != self.hidden:
+            raise ValueError(
+                f"embedding: found {self.embedding}; {self.family} has embeddings of the hidden size, {self.hidden}:"
+                " leave the key out, or choose family albert"
+            )
         return self
 
 
-# ALBETO's sizes (Cañete et al. 2022, Table 1); base, large, xlarge and xxlarge are those of Lan et al. 2019.
+def _bert(layers: int, hidden: int) -> Shape:
+    """Return a BERT shape: heads of 64, and a feed-forward layer four times as wide as the hidden states."""
+    return Shape(family="bert", layers=layers, hidden=hidden, heads=hidden // 64, feed_forward=4 * hidden)
+
+
 ARCHITECTURES = {
-    "albert-tiny": AlbertShape(layers=4, hidden=312, heads=12, feed_forward=1248),
-    "albert-base": AlbertShape(layers=12, hidden=768, heads=12, feed_forward=3072),
-    "albert-large": AlbertShape(layers=24, hidden=1024, heads=16, feed_forward=4096),
-    "albert-xlarge": AlbertShape(layers=24, hidden=2048, heads=16, feed_forward=8192),
-    "albert-xxlarge": AlbertShape(layers=12, hidden=4096, heads=64, feed_forward=16384),
+    # ALBETO's sizes (Cañete et al. 2022, Table 1); base, large, xlarge and xxlarge are those of Lan et al. 2019.
+    "albert-tiny": Shape(layers=4, hidden=312, heads=12, feed_forward=1248),
+    "albert-base": Shape(layers=12, hidden=768, heads=12, feed_forward=3072),
+    "albert-large": Shape(layers=24, hidden=1024, heads=16, feed_forward=4096),
+    "albert-xlarge": Shape(layers=24, hidden=2048, heads=16, feed_forward=8192),
+    "albert-xxlarge": Shape(layers=12, hidden=4096, heads=64, feed_forward=16384),
+    # Turc et al. 2019, section 4 and Table 1; base and large are those of Devlin et al. 2019, section 3. Multilingual
+    # BERT is bert-base with another vocabulary.
+    "bert-tiny": _bert(2, 128),
+    "bert-mini": _bert(4, 256),
+    "bert-small": _bert(4, 512),
+    "bert-medium": _bert(8, 512),
+    "bert-base": _bert(12, 768),
+    "bert-large": _bert(24, 1024),
+    # Sanh et al. 2019, section 3: every other layer of bert-base. Also DistilBETO's and distilmBERT's.
+    "distilbert-base": Shape(family="distilbert", layers=6, hidden=768, heads=12, feed_forward=3072),
 }
+
+
+def refuse_unfit(shape: Shape, recipe: Recipe) -> None:
+    """Refuse a recipe that an encoder of that shape cannot follow.
+
+    Raises:
+        ValueError: DistilBERT, which cannot tell segments apart and has no pooler, is to predict their order.
+    """
+    if shape.family == "distilbert" and recipe.sentences != "none":
+        raise ValueError(
+            f"settings.sentences: expected none; found {recipe.sentences!r}, which architectures of the family"
+            " distilbert cannot predict: they have neither token types nor a pooler"
+        )

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
-from smelt.study.architectures import ARCHITECTURES, AlbertShape
+from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.countries import Country
 from smelt.study.entry import Distinct, Entry, Name, Precision
 from smelt.study.languages import Language
@@ -74,15 +74,15 @@ class Tokenizer(Entry):
 
 
 class Pretrain(Entry):
-    """A new encoder, pretrained with masked language modelling and sentence order prediction."""
+    """A new encoder, pretrained with masked language modelling and what its recipe predicts of sentences."""
 
     maker: Literal["pretrain"]
-    architecture: str | AlbertShape
-    """A name, such as albert-tiny or albert-base, or the numbers themselves."""
+    architecture: str | Shape
+    """A name, such as albert-tiny, bert-base or distilbert-base, or the numbers themselves."""
     tokenizer: Name
     corpus: Name
     recipe: str
-    """A named set of settings: albert or small."""
+    """A named set of settings: albert, fast or small."""
     settings: RecipeOverrides = RecipeOverrides()
     """Settings of the recipe to override."""
     seed: Seed = 1
@@ -91,7 +91,7 @@ class Pretrain(Entry):
 
     @field_validator("architecture")
     @classmethod
-    def _known_architecture(cls, value: str | AlbertShape) -> str | AlbertShape:
+    def _known_architecture(cls, value: str | Shape) -> str | Shape:
         return _known(value, ARCHITECTURES, "architecture") if isinstance(value, str) else value
 
     @field_validator("recipe")
@@ -101,7 +101,7 @@ class Pretrain(Entry):
 
     @model_validator(mode="after")
     def _whole_recipe_is_valid(self) -> Self:
-        self.training  # noqa: B018 - the overridden recipe checks itself as it is built
+        refuse_unfit(self.shape, self.training)  # the overridden recipe checks itself as it is built
         return self
 
     @property
@@ -111,7 +111,7 @@ class Pretrain(Entry):
         return Recipe.model_validate(RECIPES[self.recipe].model_dump() | own)
 
     @property
-    def shape(self) -> AlbertShape:
+    def shape(self) -> Shape:
         """The numbers of the architecture."""
         return ARCHITECTURES[self.architecture] if isinstance(self.architecture, str) else self.architecture
 

@@ -159,15 +159,17 @@ else:
 RECIPES = {
     # ALBERT (Lan et al. 2019) as published, at mALBERT's batch (section 2.3): its rate of 3.125e-4 is the rule's.
     "albert": Recipe(optimizer="lamb", batch=128, steps=4_000_000, short_rate=0.1, masking="ngrams"),
-    # The same with what made others fast: bf16, no dropout, no short blocks, more masks (Wettig et al. 2023), AdamW.
+    # What made others fast: MosaicBERT's recipe (Portes et al. 2023) with no dropout at all, and smelt's first weights.
     "fast": Recipe(
         optimizer="adamw",
-        batch=1024,
-        steps=100_000,
-        learning_rate=1e-3,
+        batch=4096,
+        steps=70_000,
+        learning_rate=5e-4,
         warmup=0.06,
+        weight_decay=0.02,
         beta2=0.98,
         length=128,
+        masking="tokens",
         mask_rate=0.3,
         dropout=0.0,
         initializer_range=None,
