@@ -1,0 +1,164 @@
+"""Cross-entropy of predicted tokens against a tied decoder, a few positions at a time.
+
+The logits of all masked positions over 128k pieces would be the largest tensor of a step by far, and autograd would
+hold it three times (logits, their logarithmic softmax, its gradient). Here a chunk of positions goes through the
+decoder, the softmax and both gradients before the next one takes its place, as in Wijmans et al. 2025 (Cut Your
+Losses, section 4), but without computing any logit twice: gradients are made on the way forward.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+IGNORED = -100  # torch's label of what no loss is computed for
+
+# Positions at once: on CPUs as few as keep the matrix product busy, so that their logits stay near the caches and the
+# weight's gradient is gone through rarely (measured: 64 is 5 to 10% slower, as is 600). GPUs want them by the thousand.
+ROWS_ON_CPU = 256
+LOGITS_ON_GPU = 2**28  # 1 GiB in float32
+
+
+def masked_cross_entropy(
+    states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, vocabulary: int, rows: int | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the sum of the losses, and how many labels have the highest logit.
+
+    Equal to cross_entropy(linear(states, weight, bias)) to rounding. Under autocast the matrix products run in its
+    precision, softmax and sums in float32. The sum carries the gradient, for one backward pass.
+
+    Args:
+        states: what the decoder is given, shape (n, embedding).
+        weight: its matrix, shape (pieces or more, embedding).
+        bias: shape (pieces or more,).
+        labels: ids, shape (n,), or IGNORED for positions that count for nothing.
+        vocabulary: how many rows of the weight are pieces; those after them are padding, and get no gradient.
+        rows: positions to go through at once; as many as suit the device by default.
+    """
+    kind = states.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
+    wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (states, weight, bias))
+    rows = rows or rows_at_once(vocabulary, kind)
+    total, correct = _MaskedCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        states, weight, bias, labels, vocabulary, rows, dtype, wanted
+    )
+    return total, correct
+
+
+def rows_at_once(vocabulary: int, device: str) -> int:
+    """Return how many positions to go through at once on a kind of device."""
+    return ROWS_ON_CPU if device == "cpu" else max(ROWS_ON_CPU, LOGITS_ON_GPU // vocabulary)
+
+
+@dataclass
+class _Gradients:
+    """Gradients of the sum, filled chunk by chunk in float32 or wider."""
+
+    states: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    def add(self, chunk: slice, errors: Tensor, states: Tensor, weight: Tensor, scale: Tensor) -> None:
+        """Add those of a chunk.
+
+        Args:
+            chunk: which positions.
+            errors: softmax minus one-hot label, each row still to be multiplied by its scale, shape (rows, vocabulary).
+            states: of the chunk, shape (rows, embedding).
+            weight: shape (vocabulary, embedding).
+            scale: shape (rows, 1).
+        """
+        vocabulary = len(weight)
+        self.states[chunk] = (errors @ weight).mul_(scale)
+        _add_product(self.weight[:vocabulary], errors.T, (states * scale).to(errors.dtype))
+        _add_product(self.bias[:vocabulary, None], errors.T, scale.to(errors.dtype))
+
+
+class _MaskedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        labels: Tensor,
+        vocabulary: int,
+        rows: int,
+        dtype: torch.dtype,
+        wanted: bool,
+    ) -> tuple[Tensor, Tensor]:
+        with torch.autocast(states.device.type, enabled=False):
+            total, correct, gradients = _go_through(
+                states.to(dtype),
+                weight[:vocabulary].to(dtype),
+                bias[:vocabulary].to(dtype),
+                labels,
+                rows,
+                _zeros_like(states, weight, bias, dtype) if wanted else None,
+            )
+        ctx.gradients, ctx.dtypes = gradients, (states.dtype, weight.dtype, bias.dtype)
+        ctx.mark_non_differentiable(correct)
+        return total, correct
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        gradients, ctx.gradients = ctx.gradients, None  # scaled in place, so good for one pass
+        if gradients is None:
+            raise RuntimeError("masked_cross_entropy: its gradients have been used; go forward again")
+        parts = (gradients.states, gradients.weight, gradients.bias)
+        scaled = [part.mul_(upstream).to(dtype) for part, dtype in zip(parts, ctx.dtypes, strict=True)]
+        return *scaled, None, None, None, None, None
+
+
+def _go_through(
+    states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, rows: int, gradients: _Gradients | None
+) -> tuple[Tensor, Tensor, _Gradients | None]:
+    """Return the sum of the losses, the number of right predictions and the gradients, if there are any to fill."""
+    exact = _exact(states.dtype)
+    total = torch.zeros((), dtype=exact, device=states.device)
+    correct = torch.zeros((), dtype=torch.long, device=states.device)
+    space = states.new_empty(min(rows, len(states)), len(weight))
+    for first in range(0, len(states), rows):
+        chunk = slice(first, first + rows)
+        logits = torch.addmm(bias, states[chunk], weight.T, out=space[: len(states[chunk])])
+        counted = labels[chunk, None] != IGNORED
+        label = labels[chunk, None].clamp(min=0)
+        powers, sums, losses, right = _softmax(logits.to(exact), label)
+        total += torch.where(counted, losses, 0).sum()
+        correct += (right & counted).sum()
+        if gradients is not None:
+            powers.scatter_(1, label, powers.gather(1, label) - sums)
+            errors = powers if powers is logits else logits.copy_(powers)
+            gradients.add(chunk, errors, states[chunk], weight, counted / sums)
+    return total, correct, gradients
+
+
+def _softmax(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return powers of e, in the place of the logits, their sums, the losses, and which labels have the highest logit.
+
+    logits: shape (rows, vocabulary); label: shape (rows, 1), as all that is returned but the powers.
+    """
+    own = logits.gather(1, label)
+    highest = logits.amax(1, keepdim=True)
+    powers = logits.sub_(highest).exp_()
+    sums = powers.sum(1, keepdim=True)
+    return powers, sums, sums.log() + highest - own, own >= highest
+
+
+def _zeros_like(states: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> _Gradients:
+    exact = _exact(dtype)
+    return _Gradients(*(torch.zeros_like(part, dtype=exact) for part in (states, weight, bias)))
+
+
+def _exact(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Add a matrix product to a total, which may be of a wider type."""
+    if total.dtype == left.dtype:
+        total.addmm_(left, right)
+    else:
+        total.add_(left @ right)
