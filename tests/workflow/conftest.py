@@ -18,6 +18,7 @@ PARTS = ["Snakefile", "workflow", "config", "envs", "profiles"]
 
 STUDY: dict[str, Any] = {
     "study": "small",
+    "country": "FRA",
     "corpora": {
         "wiki": {"wikipedia": {"date": "20260101", "languages": ["qaa", "qab"], "mirror": "resources/demo/dumps"}}
     },

@@ -23,6 +23,7 @@ def test_every_result_of_a_study_stands_in_its_place(finished: Project) -> None:
         "tasks/demo-ner/task.json",
         "finetuned/wide/demo-intent/seed-2/metrics.json",
         "finetuned/wide/demo-intent/seed-2/predictions.parquet",
+        "finetuned/wide/demo-intent/seed-2/provenance.json",
         "tokenisation/wide/demo-ner.json",
         "scores.csv",
         "statistics/summary.csv",
@@ -60,3 +61,10 @@ def test_no_draft_and_no_checkpoint_is_left_behind(finished: Project) -> None:
 def test_provenance_names_what_a_model_was_made_from(finished: Project) -> None:
     provenance = json.loads((finished.folder / "results/small/models/narrow/provenance.json").read_text())
     assert {"code", "settings", "inputs", "libraries", "seeds", "hours"} <= set(provenance)
+
+
+def test_jobs_know_the_country_of_the_study(finished: Project) -> None:
+    folders = [finished.folder / "results/small" / name for name in ("models/narrow", "finetuned/wide/demo-ner/seed-1")]
+    energy = [json.loads((folder / "provenance.json").read_text())["energy"] for folder in folders]
+    assert [part["country"] for part in energy] == ["FRA", "FRA"]
+    assert all(0 < part["kg_co2e"] < part["kwh"] for part in energy)

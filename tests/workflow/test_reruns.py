@@ -16,6 +16,14 @@ def test_a_finished_study_has_nothing_to_do(finished: Project) -> None:
     assert finished.planned() == {}
 
 
+def test_another_country_writes_the_page_anew_and_trains_nothing(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["country"] = "DEU"
+    edited.write(study)
+    assert edited.planned() == {"page": 1}
+
+
 def test_a_further_seed_runs_that_seed_the_statistics_and_the_report(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study

@@ -2,7 +2,7 @@
 Fine-tunes every model on every task, once a seed: one thread each, so that several run side by side.
 
 IN   a model's folder, and a prepared task
-OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet
+OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json
 """
 
 RUN = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
@@ -22,6 +22,7 @@ rule finetune:
     output:
         metrics=f"{RUN}/metrics.json",
         predictions=f"{RUN}/predictions.parquet",
+        provenance=f"{RUN}/provenance.json",
     params:
         task=study.task_folder,
         folder=RUN,

@@ -75,6 +75,31 @@ def test_the_best_epoch_is_the_first_with_the_highest_validation_score(entities)
     assert value(found, "validation", "f1") == max(scores)
 
 
+def test_the_provenance_names_what_a_score_was_made_from_and_what_it_took(
+    model_folder, entity_task, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SMELT_COUNTRY", "FRA")  # as the Snakefile gives it to every job
+    assert finetune(model_folder, entity_task, tmp_path / "out") == 0
+    provenance = json.loads((tmp_path / "out/provenance.json").read_text())
+    assert {name: [part["path"] for part in parts] for name, parts in provenance["inputs"].items()} == {
+        "model": [str(model_folder)],
+        "task": [str(entity_task)],
+    }
+    assert provenance["settings"] == metrics(tmp_path / "out")["settings"] | {"device": "cpu", "threads": 1}
+    assert provenance["seeds"] == [1]
+    energy = provenance["energy"]
+    assert 0 < energy["cpu_kwh"] < energy["kwh"]
+    assert 0 < energy["seconds"] < provenance["hours"] * 3600 + 1  # hours are rounded
+    assert energy["country"] == "FRA"
+    assert 0 < energy["kg_co2e"] < energy["kwh"]
+
+
+def test_a_country_that_is_none_is_refused(model_folder, entity_task, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SMELT_COUNTRY", "Gallia")
+    assert finetune(model_folder, entity_task, tmp_path / "out") == 1
+    assert "--country: expected a country whose electricity is known, such as FRA" in capsys.readouterr().err
+
+
 def test_a_seed_repeats_bit_for_bit(model_folder, entity_task, entities, tmp_path):
     assert finetune(model_folder, entity_task, tmp_path / "again") == 0
     first, second = metrics(entities), metrics(tmp_path / "again")

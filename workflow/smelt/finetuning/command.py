@@ -6,17 +6,17 @@ The test split is scored once, after the best epoch has been chosen on the valid
 import argparse
 import os
 import time
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smelt.energy import Energy, Meter
 from smelt.errors import SmeltError
-from smelt.files import checksum, whole_folder, write_json
+from smelt.files import whole_folder, write_json
 from smelt.finetuning.data import Examples, Task, read_split, read_task
 from smelt.finetuning.settings import read_settings
-from smelt.flags import json_object, seed
-
-LIBRARIES = ("torch", "transformers", "tokenizers", "seqeval", "numpy")
+from smelt.flags import add_country, json_object, seed
+from smelt.provenance import write_provenance
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,11 +26,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, required=True, help="draws the classifier, the order and dropout")
     parser.add_argument("--settings", type=json_object(), required=True, help="epochs, batch and so on, as JSON")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    add_country(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Fine-tune, choose the best epoch, score it, and write metrics.json and predictions.parquet."""
+    """Fine-tune, choose the best epoch, score it, and write metrics, predictions and provenance."""
     started = time.monotonic()
     settings = read_settings(arguments.settings)
     task = read_task(arguments.task)
@@ -39,37 +40,35 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError(arguments.model, "no model is in this folder: config.json is missing")
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes matrix products repeat on a GPU
-    from smelt.finetuning.job import Job
+    from smelt.finetuning.job import Job, gpus
 
-    job = Job(arguments.model, task, settings, arguments.seed, arguments.threads)
-    outcome = job.run(splits)
-    metrics = {
-        "model": arguments.model.name,
-        "task": task.name,
-        "seed": arguments.seed,
-        "kind": task.kind,
-        "metric": task.metric,
-        **outcome.metrics,
-        "settings": settings.model_dump(exclude={"seeds"}) | {"length": job.length},
-        "provenance": _provenance(arguments, job.device),
-        "hours": (time.monotonic() - started) / 3600,
-    }
+    with Meter(arguments.country, gpus()) as meter:
+        job = Job(arguments.model, task, settings, arguments.seed, arguments.threads)
+        outcome = job.run(splits)
+    record = _Record(arguments, settings.model_dump(exclude={"seeds"}) | {"length": job.length})
+    metrics = record.metrics(task, outcome.metrics)
     with whole_folder(arguments.output) as draft:
         outcome.write_predictions(draft / "predictions.parquet", splits["test"])
         write_json(draft / "metrics.json", metrics)
+        record.write_provenance(draft, job.device, (time.monotonic() - started) / 3600, meter.reading())
     _tell(metrics, task, splits)
 
 
-def _provenance(arguments: argparse.Namespace, device: str) -> dict[str, Any]:
-    weights = arguments.model / "model.safetensors"
-    return {
-        "libraries": {library: version(library) for library in LIBRARIES},
-        "device": device,
-        "threads": arguments.threads,
-        "inputs": {
-            str(path): checksum(path) for path in [weights, *sorted(arguments.task.glob("*.parquet"))] if path.is_file()
-        },
-    }
+@dataclass(frozen=True)
+class _Record:
+    """What a run is told apart by, in metrics.json and provenance.json."""
+
+    arguments: argparse.Namespace
+    settings: dict[str, Any]
+
+    def metrics(self, task: Task, measured: dict[str, Any]) -> dict[str, Any]:
+        names = {"model": self.arguments.model.name, "task": task.name, "seed": self.arguments.seed}
+        return names | {"kind": task.kind, "metric": task.metric} | measured | {"settings": self.settings}
+
+    def write_provenance(self, folder: Path, device: str, hours: float, energy: Energy | None) -> None:
+        settings = self.settings | {"device": device, "threads": self.arguments.threads}
+        inputs = {"model": self.arguments.model, "task": self.arguments.task}
+        write_provenance(folder, "finetune", settings, inputs, [self.arguments.seed], hours, energy)
 
 
 def _tell(metrics: dict[str, Any], task: Task, splits: dict[str, Examples]) -> None:

@@ -49,7 +49,7 @@ class Job:
         self.pieces = load_pieces(folder)
         self.model = load_model(folder, task, seed)
         self.length = min(settings.length, longest(self.model))
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = "cuda" if gpus() else "cpu"
         self._check(folder)
 
     def run(self, splits: dict[str, Examples]) -> Outcome:
@@ -79,6 +79,11 @@ class Job:
             raise SmeltError(folder, f"{found}: they do not belong together")
         if self.length - self.pieces.special < SHORTEST:
             raise SmeltError(folder, f"the model reads {self.length} tokens at once: expected {SHORTEST} and more")
+
+
+def gpus() -> list[int]:
+    """Return the GPU that a job uses, by torch's number, if there is one."""
+    return [0] if torch.cuda.is_available() else []
 
 
 def _rows(split: str, scores: list[tuple[str, dict[str, float]]]) -> list[dict[str, Any]]:
