@@ -1,5 +1,6 @@
 """Encoders of three families: their sizes, their heads, their first weights, and the padding of their vocabulary."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,15 @@ def test_encoders_have_their_published_parameters(name: str, pieces: int, millio
 )
 def test_bert_miniatures_have_their_published_parameters_with_their_heads(name: str, millions: float) -> None:
     assert round(model_of(name, 30_522).num_parameters() / 1e6, 1) == millions  # Turc et al. 2019, Table 1
+
+
+def test_the_readmes_sizes_are_those_of_the_models() -> None:
+    readme = (Path(__file__).parents[3] / "config/README.md").read_text(encoding="utf-8")
+    sizes = re.findall(r"^\| `([\w-]+)` \|.*\| ([\d.]+)M at ([\d,]+) \|", readme, re.MULTILINE)
+    assert {name for name, _, _ in sizes} == set(ARCHITECTURES)
+    for name, millions, pieces in sizes:
+        counted = model_of(name, int(pieces.replace(",", ""))).base_model.num_parameters()
+        assert f"{counted / 1e6:.3f}" == millions, name
 
 
 def test_longer_blocks_get_more_positions_and_shorter_ones_keep_those_published() -> None:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from smelt.errors import SmeltError
+from smelt.study.architectures import ARCHITECTURES
 from smelt.study.load import load_study
 from smelt.study.schema import Pretrain
 
@@ -29,6 +30,9 @@ SOUND: dict[str, Any] = {
     "tasks": {"conll2003": {"limit": 100}, "sst2": None},
     "finetuning": {"seeds": [1, 2]},
 }
+
+
+NUMBERS = {"layers": 2, "hidden": 32, "heads": 2, "feed_forward": 64}
 
 
 def write(folder: Path, changes: dict[str, Any]) -> Path:
@@ -93,6 +97,19 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
             {"models/tiny/architecture": {"layers": 2, "hidden": 100, "heads": 3, "feed_forward": 64}},
             ["models.tiny.architecture", "3 heads do not divide"],
         ),
+        (
+            {"models/tiny/architecture": {**NUMBERS, "family": "gpt"}},
+            ["models.tiny.architecture.family", "'bert'", "'gpt'"],
+        ),
+        ({"models/tiny/architecture": {**NUMBERS, "layers": 0}}, ["models.tiny.architecture.layers", "found 0"]),
+        (
+            {"models/tiny/architecture": {**NUMBERS, "family": "bert", "embedding": 16}},
+            ["models.tiny.architecture", "embedding: found 16", "the hidden size, 32", "albert"],
+        ),
+        (
+            {"models/tiny/architecture": "distilbert-base"},
+            ["models.tiny", "settings.sentences: expected none; found 'order'", "distilbert"],
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
@@ -100,6 +117,32 @@ def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
 ) -> None:
     message = complaint(write(tmp_path, changes))
     assert [part for part in expected if part not in message] == [], message
+
+
+@pytest.mark.parametrize(
+    ("numbers", "shape"),
+    [
+        ({}, ("albert", 128)),
+        ({"embedding": 16}, ("albert", 16)),
+        ({"family": "albert"}, ("albert", 128)),
+        ({"family": "bert"}, ("bert", 32)),
+        ({"family": "distilbert"}, ("distilbert", 32)),
+    ],
+)
+def test_an_architecture_in_numbers_is_of_its_family_and_embeds_as_that_does(
+    tmp_path: Path, numbers: dict[str, Any], shape: tuple[str, int]
+) -> None:
+    settings = {"steps": 10, "sentences": "none"}
+    path = write(tmp_path, {"models/tiny/architecture": NUMBERS | numbers, "models/tiny/settings": settings})
+    tiny = load_study(path).models["tiny"]
+    assert isinstance(tiny, Pretrain)
+    assert (tiny.shape.family, tiny.shape.embedding) == shape
+
+
+def test_every_named_architecture_trains_where_its_recipe_predicts_no_sentences(tmp_path: Path) -> None:
+    for name in ARCHITECTURES:
+        path = write(tmp_path, {"models/tiny/architecture": name, "models/tiny/settings": {"sentences": "none"}})
+        assert isinstance(load_study(path).models["tiny"], Pretrain)
 
 
 def test_a_list_in_place_of_options_is_complained_about_once(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""The tables of architectures and recipes in config/README.md say what the code does."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smelt.study.architectures import ARCHITECTURES
+from smelt.training.recipes import RECIPES, Recipe
+
+README = (Path(__file__).parents[3] / "config/README.md").read_text(encoding="utf-8")
+
+# What a setting that is left to a rule comes to; the README gives it in brackets.
+RULES: dict[str, Callable[[Recipe], float]] = {
+    "learning_rate": lambda recipe: recipe.peak_rate,
+    "warmup": lambda recipe: recipe.warmup_steps / recipe.steps,
+    "dropout": lambda recipe: recipe.dropout_of(768),
+    "longest": lambda recipe: recipe.longest_run,
+}
+
+
+def rows_of(heading: str) -> list[dict[str, str]]:
+    """Return the rows of the table whose first column has that heading, their cells without backquotes."""
+    lines = README[README.index(f"| {heading} |") :].split("\n\n")[0].splitlines()
+    cells = [[cell.strip().replace("`", "") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+def value_of(cell: str) -> Any:
+    """Return what a cell says before its brackets: null, yes or no, a number, or a word."""
+    cell = cell.partition(" (")[0]
+    if cell in ("null", "yes", "no"):
+        return {"null": None, "yes": True, "no": False}[cell]
+    try:
+        return float(cell.replace(",", ""))
+    except ValueError:
+        return cell
+
+
+def test_the_table_has_every_setting_once_and_in_order() -> None:
+    assert [row["setting"] for row in rows_of("setting")] == list(Recipe.model_fields)
+
+
+def test_the_table_has_every_recipe() -> None:
+    columns = list(rows_of("setting")[0])
+    assert columns[2 : 2 + len(RECIPES)] == list(RECIPES)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_table_shows_the_recipes_values(name: str) -> None:
+    recipe = RECIPES[name]
+    shown = {row["setting"]: row[name] for row in rows_of("setting")}
+    assert {key: value_of(cell) for key, cell in shown.items()} == recipe.model_dump()
+
+
+def test_the_table_says_what_the_rules_come_to() -> None:
+    for row in rows_of("setting"):
+        for name, recipe in RECIPES.items():
+            bracket = re.search(r"\((.+)\)", row[name])
+            if bracket is not None:
+                assert value_of(row[name]) is None
+                assert float(bracket[1]) == pytest.approx(RULES[row["setting"]](recipe), rel=1e-3)
+            elif value_of(row[name]) is None:
+                assert row["setting"] not in {"learning_rate", "warmup", "dropout"}, f"{name} does not say it"
+
+
+def test_every_setting_that_albert_and_fast_do_not_share_has_a_source() -> None:
+    unsaid = [
+        row["setting"]
+        for row in rows_of("setting")
+        if value_of(row["albert"]) != value_of(row["fast"]) and not (row["source of albert"] and row["source of fast"])
+    ]
+    assert unsaid == []
+
+
+def test_the_architectures_are_those_of_the_table() -> None:
+    numbers = ("layers", "hidden", "heads", "feed-forward", "embedding")
+    shown = {
+        row["architecture"]: [int(row[key].replace(",", "")) for key in numbers] for row in rows_of("architecture")
+    }
+    assert shown == {
+        name: [shape.layers, shape.hidden, shape.heads, shape.feed_forward, shape.embedding]
+        for name, shape in ARCHITECTURES.items()
+    }
