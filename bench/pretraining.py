@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import AlbertConfig, AlbertForPreTraining
 
@@ -29,7 +30,7 @@ def masked_head(name: str) -> Benchmark:
             input_ids=batch.input_ids,
             token_type_ids=batch.token_type_ids,
             labels=labels,
-            sentence_order_label=batch.order,
+            sentence_order_label=batch.sentence_labels,
         )
         return torch.as_tensor(output.loss)
 
@@ -67,8 +68,9 @@ def _random_batch(vocabulary: int) -> Batch:
         attention_mask=None,
         masked=masked,
         labels=ids.flatten()[masked],
-        order=torch.randint(0, 2, (ROWS,), generator=generator),
-        tokens=ROWS * LENGTH,
+        sentence_labels=torch.randint(0, 2, (ROWS,), generator=generator),
+        lengths=np.full(ROWS, LENGTH),
+        cut=np.zeros(ROWS, np.int64),
     )
 
 

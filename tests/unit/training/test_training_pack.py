@@ -162,12 +162,13 @@ def segments_by_order(toy: Toy) -> dict[int, list[tuple[list[str], list[str]]]]:
     batch = toy_batches(toy, RECIPE.model_copy(update={"batch": 2048})).train(1)
     ids = batch.input_ids.numpy().copy()
     ids.ravel()[batch.masked.numpy()] = batch.labels.numpy()
-    tokenizer = load_tokenizer(toy.tokenizer)
+    texts = np.array(load_tokenizer(toy.tokenizer).convert_ids_to_tokens(range(toy.pieces.size)))
+    separator = toy.pieces.separator
     found: dict[int, list[tuple[list[str], list[str]]]] = {0: [], 1: []}
-    for row, order in zip(ids, batch.order.tolist(), strict=True):
+    for row, order in zip(ids, batch.sentence_labels.tolist(), strict=True):
         if order in found:
-            middle, last = np.flatnonzero(row == toy.pieces.separator)
-            pieces = tokenizer.convert_ids_to_tokens(row.tolist())
+            middle, last = np.flatnonzero(row == separator)
+            pieces = texts[row].tolist()
             found[order].append((pieces[1:middle], pieces[middle + 1 : last]))
     return found
 

@@ -1,36 +1,36 @@
-"""Batches made on the fly from token blocks: segment pairs in either order, with whole words masked.
+"""Batches made on the fly from token blocks: rows of text with masks in them.
 
-Every draw is a function of the seed, the step and the position in the batch, so that it depends neither on how many
-workers make batches nor on where a run was resumed.
+Every draw is a function of the seed, the step and the position in the whole batch, so that a row depends neither on how
+many workers or processes make batches nor on where a run was resumed.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar
+from functools import partial
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smelt.training.blocks import SPECIAL_TOKENS, TokenBlocks
-from smelt.training.masking import DRAWS_PER_TOKEN, Masking
+from smelt.training.blocks import TokenBlocks
+from smelt.training.draws import TRAINING, VALIDATION, Draws, seeded
+from smelt.training.examples import DRAWS_PER_ROW, Examples, Segments
+from smelt.training.masking import masking_of
 from smelt.training.pieces import Pieces
+from smelt.training.processes import ALONE, Processes
 from smelt.training.recipes import Recipe
 from smelt.training.sampler import Sampler, fair_shares, shares
 
 Ids = NDArray[np.int64]
-Draws = NDArray[np.float64]
-Item = TypeVar("Item")
 
-IGNORED = -100  # torch's label of what no loss is computed for
-TRAINING, VALIDATION = 0, 1  # whose draws differ even for the same step and position
+DESCRIBED = 5  # block numbers of a language that a description names
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples for masked language modelling and sentence order prediction."""
+    """Examples for masked language modelling and for predicting what two segments have to do with each other."""
 
     input_ids: Tensor
     """Shape (rows, length): [CLS] A [SEP] B [SEP] and padding, with masks in it."""
@@ -39,13 +39,30 @@ class Batch:
     attention_mask: Tensor | None
     """Shape (rows, length); None where there is no padding, which lets attention run faster."""
     masked: Tensor
-    """Shape (masked,): positions to predict, counted through all rows."""
+    """Shape (masked,): positions to predict, counted through all rows, ascending."""
     labels: Tensor
     """Shape (masked,): the ids that stood there."""
-    order: Tensor
-    """Shape (rows,): 1 where the segments are swapped, 0 where not, IGNORED where there is but one."""
-    tokens: int
-    """Tokens that are no padding."""
+    sentence_labels: Tensor
+    """Shape (rows,): 1 where the segments are swapped or the second is from elsewhere, 0 where not, IGNORED where there
+    is but one."""
+    lengths: Ids
+    """Shape (rows,): tokens that are no padding; this and what follows stay on the CPU."""
+    cut: Ids
+    """Shape (rows,): tokens of the row's block that this visit leaves out, shortened or replaced."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.lengths)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that are no padding."""
+        return int(self.lengths.sum())
+
+    @property
+    def dropped(self) -> int:
+        """Tokens of its blocks that are not in the batch: they had their turn, and come again in the next epoch."""
+        return int(self.cut.sum())
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on a device."""
@@ -58,9 +75,29 @@ class Batch:
         }
         return replace(self, **moved)
 
+    def part(self, rows: slice) -> Self:
+        """Return some rows, one after the other, as a batch of their own; cheap on the CPU, so cut before moving."""
+        start, stop, _ = rows.indices(len(self))
+        if (start, stop) == (0, len(self)):
+            return self
+        rows, width = slice(start, max(start, stop)), self.input_ids.shape[1]
+        first, last = torch.searchsorted(self.masked, self.masked.new_tensor([rows.start, rows.stop]) * width).tolist()
+        padded = self.attention_mask is not None and (self.lengths[rows] < width).any()
+        return replace(
+            self,
+            input_ids=self.input_ids[rows],
+            token_type_ids=self.token_type_ids[rows],
+            attention_mask=self.attention_mask[rows] if padded and self.attention_mask is not None else None,
+            masked=self.masked[first:last] - rows.start * width,
+            labels=self.labels[first:last],
+            sentence_labels=self.sentence_labels[rows],
+            lengths=self.lengths[rows],
+            cut=self.cut[rows],
+        )
+
 
 class Batches:
-    """The batches of a run: `train(step)` for any step, and the validation batches of each language."""
+    """This process's rows of a run's batches: `train(step)` for any step, and the validation batches."""
 
     def __init__(
         self,
@@ -70,116 +107,105 @@ class Batches:
         recipe: Recipe,
         alpha: float,
         seed: int,
+        processes: Processes = ALONE,
     ) -> None:
         """Take the blocks of each language, in the same order; alpha flattens how much each is drawn."""
         self._train, self._validation = train, validation
-        self._recipe, self._seed = recipe, seed
+        self._recipe, self._seed, self._processes = recipe, seed, processes
         probabilities = shares([blocks.tokens for blocks in train], alpha)
         self._sampler = Sampler([len(blocks) for blocks in train], probabilities, seed)
-        self._pairs = Pairs(pieces, Masking(pieces, recipe.mask_rate), recipe.swap_rate)
+        self._numbers = fair_shares([len(blocks) for blocks in validation], recipe.validation_blocks)
+        self._examples = Examples(pieces, recipe)
+        self._masking = masking_of(recipe, pieces, partial(counts_of, train, pieces.size))
 
     def train(self, step: int) -> Batch:
-        """Return the batch of a step, counted from 1."""
+        """Return this process's rows of the batch of a step, counted from 1."""
         size = self._recipe.batch
-        languages, blocks = self._sampler.examples((step - 1) * size, size)
-        draws = seeded(self._seed, TRAINING, step, size, draws_per_row(self._recipe.length))
-        content, lengths, splits = (np.zeros(shape, np.int64) for shape in ((size, self._content), size, size))
+        own = self._processes.rows(size)
+        rows = self._hanging_together(own, size)
+        languages, blocks = self._sampler.examples((step - 1) * size + rows.start, len(rows))
+        draws = seeded(self._seed, TRAINING, step, rows, self._draws)
+        segments = Segments.empty(len(rows), self._examples.width)
         for language in np.unique(languages):
-            rows = languages == language
-            source = self._train[language]
-            content[rows], lengths[rows] = source.content(blocks[rows]), source.lengths(blocks[rows])
-            splits[rows] = source.split_positions(blocks[rows], draws[rows, 0])
-        return self._pairs(content, lengths, splits, draws[:, 1:])
+            its = languages == language
+            part = self._examples.segments(
+                self._train[language], blocks[its], draws[its, :DRAWS_PER_ROW], self._recipe.short_rate
+            )
+            segments.put(its, part)
+        return self._masked(segments, draws).part(slice(own.start - rows.start, own.stop - rows.start))
 
     def validation(self) -> Iterator[tuple[str, Batch]]:
-        """Yield (language, batch) of held-out blocks, spread over each language's; the same ones at every call."""
-        numbers = fair_shares([len(blocks) for blocks in self._validation], self._recipe.validation_blocks)
-        for index, (source, number) in enumerate(zip(self._validation, numbers, strict=True)):
-            chosen = np.arange(number) * len(source) // max(number, 1)
-            draws = seeded(self._seed, VALIDATION, index, number, draws_per_row(self._recipe.length))
-            for first in range(0, number, self._recipe.batch):
-                rows = slice(first, first + self._recipe.batch)
-                blocks, part = chosen[rows], draws[rows]
-                splits = source.split_positions(blocks, part[:, 0])
-                yield source.language, self._pairs(source.content(blocks), source.lengths(blocks), splits, part[:, 1:])
+        """Yield (language, batch) of this process's share of the held-out blocks; the same ones at every call.
+
+        Each language's are spread over all it has, and none is cut short. The languages come in the same order in all
+        processes; one that has fewer blocks than there are processes comes in some of them only.
+        """
+        for index, (source, number) in enumerate(zip(self._validation, self._numbers, strict=True)):
+            own = self._processes.rows(number)
+            at_once = -(-self._recipe.batch // self._processes.size)
+            for first in range(own.start, own.stop, at_once):
+                yield source.language, self._held_out(index, slice(first, min(first + at_once, own.stop)))
 
     @property
-    def _content(self) -> int:
-        return self._recipe.length - SPECIAL_TOKENS
+    def languages(self) -> list[str]:
+        """The languages that anything is held out of, in the order of validation."""
+        return [blocks.language for blocks, number in zip(self._validation, self._numbers, strict=True) if number]
 
-
-@dataclass(frozen=True)
-class Pairs:
-    """Turns blocks into [CLS] A [SEP] B [SEP], A and B swapped in a share of them, and masks words."""
-
-    pieces: Pieces
-    masking: Masking
-    swap_rate: float
-
-    def __call__(self, content: Ids, lengths: Ids, splits: Ids, draws: Draws) -> Batch:
-        """Return a batch of blocks.
-
-        Args:
-            content: ids, shape (rows, content).
-            lengths: how many of them are no padding, shape (rows,).
-            splits: where B begins, or -1 for blocks that no place may split, shape (rows,).
-            draws: numbers in [0, 1), shape (rows, 1 + DRAWS_PER_TOKEN * length).
-        """
-        swapped = (draws[:, 0] < self.swap_rate) & (splits >= 0)
-        order = np.where(splits >= 0, swapped, IGNORED)
-        ids, types = self._assemble(content, lengths, np.where(splits >= 0, splits, lengths), swapped)
-        masked_ids, chosen = self.masking(ids, draws[:, 1:].reshape(len(ids), DRAWS_PER_TOKEN, -1))
-        positions = np.flatnonzero(chosen)
-        real = np.arange(ids.shape[1]) < lengths[:, None] + SPECIAL_TOKENS
-        return Batch(
-            input_ids=torch.from_numpy(masked_ids),
-            token_type_ids=torch.from_numpy(types),
-            attention_mask=None if real.all() else torch.from_numpy(real.astype(np.int64)),
-            masked=torch.from_numpy(positions),
-            labels=torch.from_numpy(ids.ravel()[positions]),
-            order=torch.from_numpy(order.astype(np.int64)),
-            tokens=int(real.sum()),
+    def described(self, step: int) -> str:
+        """Return the languages and some of the block numbers of a step's whole batch, for a message."""
+        size = self._recipe.batch
+        languages, blocks = self._sampler.examples((step - 1) * size, size)
+        return "; ".join(
+            listed(self._train[language].language, blocks[languages == language].tolist())
+            for language in np.unique(languages)
         )
 
-    def _assemble(self, content: Ids, lengths: Ids, splits: Ids, swapped: NDArray[np.bool_]) -> tuple[Ids, Ids]:
-        """Return ids and token types, shape (rows, content + SPECIAL_TOKENS)."""
-        position = np.arange(content.shape[1] + SPECIAL_TOKENS)[None, :]
-        length, split, swap = lengths[:, None], splits[:, None], swapped[:, None]
-        first = np.where(swap, length - split, split)  # tokens of the segment that comes first
-        from_first = position - 1 + np.where(swap, split, 0)
-        from_second = position - 2 - first + np.where(swap, 0, split)
-        in_first = position <= first
-        source = np.where(in_first, from_first, from_second).clip(0, content.shape[1] - 1)
-        ids = np.take_along_axis(content, source, axis=1)
-        ids[:, 0] = self.pieces.classification
-        ids[(position == first + 1) | (position == length + 2)] = self.pieces.separator
-        ids[position > length + 2] = self.pieces.padding
-        types = (position > first + 1) & (position <= length + 2)
-        return ids, types.astype(np.int64)
+    def _held_out(self, index: int, own: slice) -> Batch:
+        """Return some of the held-out blocks of a language, counted among those that are measured."""
+        source, number = self._validation[index], self._numbers[index]
+        rows = self._hanging_together(own, number)
+        draws = seeded(self._seed, VALIDATION, index, rows, self._draws)
+        blocks = np.asarray(rows, np.int64) * len(source) // number
+        segments = self._examples.segments(source, blocks, draws[:, :DRAWS_PER_ROW], short_rate=0.0)
+        return self._masked(segments, draws).part(slice(own.start - rows.start, own.stop - rows.start))
+
+    def _masked(self, segments: Segments, draws: Draws) -> Batch:
+        """Return the batch of segments, of the draws of their rows, shape (rows, draws)."""
+        rows = self._examples.rows(segments)
+        of_tokens = draws[:, DRAWS_PER_ROW:].reshape(len(draws), self._masking.draws_per_token, -1)
+        ids, chosen = self._masking(rows.ids, of_tokens)
+        positions = np.flatnonzero(chosen)
+        return Batch(
+            input_ids=torch.from_numpy(ids),
+            token_type_ids=torch.from_numpy(rows.types),
+            attention_mask=None if rows.real.all() else torch.from_numpy(rows.real.astype(np.int64)),
+            masked=torch.from_numpy(positions),
+            labels=torch.from_numpy(rows.ids.ravel()[positions]),
+            sentence_labels=torch.from_numpy(segments.labels),
+            lengths=rows.real.sum(1),
+            cut=segments.dropped,
+        )
+
+    def _hanging_together(self, own: slice, size: int) -> range:
+        """Return the rows that must be made to know the masks of some."""
+        together = self._masking.choose.rows_together
+        return range(own.start // together * together, min(-(-own.stop // together) * together, size))
+
+    @property
+    def _draws(self) -> int:
+        """How many draws a row takes: those of its segments and those of its masks."""
+        return DRAWS_PER_ROW + self._masking.draws_per_token * self._recipe.length
 
 
-def draws_per_row(length: int) -> int:
-    """Return how many draws an example takes: its split, its order and those of its masks."""
-    return 2 + DRAWS_PER_TOKEN * length
+def counts_of(blocks: Sequence[TokenBlocks], vocabulary: int) -> Ids:
+    """Return how often each piece occurs in blocks of all languages, shape (vocabulary,)."""
+    counts = np.zeros(vocabulary, np.int64)
+    for part in blocks:
+        counts += part.counts(vocabulary)
+    return counts
 
 
-def seeded(seed: int, purpose: int, step: int, rows: int, count: int) -> Draws:
-    """Return numbers in [0, 1), shape (rows, count), each row's a function of seed, purpose, step and its position."""
-    generators = (
-        np.random.Generator(np.random.Philox(key=[seed, purpose], counter=[0, 0, step, position]))
-        for position in range(rows)
-    )
-    return np.stack([generator.random(count) for generator in generators]) if rows else np.zeros((0, count))
-
-
-def ahead(make: Callable[[int], Item], first: int, last: int) -> Iterator[Item]:
-    """Yield make(first) ... make(last), each made by a thread while the one before it is used."""
-    if first > last:
-        return
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:
-        following = worker.submit(make, first)
-        for number in range(first, last + 1):
-            current = following.result()
-            if number < last:
-                following = worker.submit(make, number + 1)
-            yield current
+def listed(language: str, blocks: list[int]) -> str:
+    """Return a language with the first of some block numbers and how many more there are."""
+    more = f" and {len(blocks) - DESCRIBED:,} more" if len(blocks) > DESCRIBED else ""
+    return f"{language}: blocks {', '.join(map(str, blocks[:DESCRIBED]))}{more}"

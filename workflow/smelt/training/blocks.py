@@ -21,7 +21,10 @@ from smelt.training.recipes import BLOCKS_VERSION
 SPLITS = ("train", "validation")
 SPECIAL_TOKENS = 3  # [CLS] A [SEP] B [SEP]
 
+COUNTED_AT_ONCE = 1 << 22  # tokens, which bounds the memory of a count
+
 Ids = NDArray[np.int64]
+Draws = NDArray[np.float64]
 
 
 class BlockWriter:
@@ -89,27 +92,54 @@ class TokenBlocks:
         """Return the number of blocks."""
         return int(self._blocks)
 
-    def content(self, blocks: Ids) -> Ids:
-        """Return the ids of some blocks, shape (len(blocks), content)."""
-        return self._ids[blocks].astype(np.int64)
+    def content(self, blocks: Ids, width: int | None = None) -> Ids:
+        """Return the ids of some blocks, shape (len(blocks), width).
 
-    def lengths(self, blocks: Ids) -> Ids:
-        """Return how many tokens of each block are no padding; only the last block has any."""
-        return np.minimum(self.tokens - blocks * self._content, self._content)
+        width: tokens of each, by default the block's own; up to one more, the first of the block that follows.
+        """
+        own = self._ids[blocks].astype(np.int64)
+        if width is None or width <= self._content:
+            return own[:, :width]
+        following = self._ids[np.minimum(blocks + 1, len(self) - 1), : width - self._content]
+        return np.concatenate([own, following], axis=1, dtype=np.int64)
 
-    def split_positions(self, blocks: Ids, draws: NDArray[np.float64]) -> Ids:
+    def lengths(self, blocks: Ids, width: int | None = None) -> Ids:
+        """Return how many tokens of each block's `width` are no padding; only the last blocks have any."""
+        return np.minimum(self.tokens - blocks * self._content, width or self._content)
+
+    def split_positions(self, blocks: Ids, draws: Draws, lengths: Ids | None = None) -> Ids:
         """Return where each block's second segment begins, by a draw in [0, 1); -1 where a document begins just there.
 
         Any place between two tokens is as likely as any other. A block begins and ends anywhere in a sentence: were it
         split where a sentence ends, the punctuation beside [SEP] would tell the order of the segments; were late places
         likelier than early ones, their lengths would.
+
+        lengths: how many tokens of each block are used, by default all, shape (len(blocks),).
         """
-        lengths = self.lengths(blocks)
+        lengths = self.lengths(blocks) if lengths is None else lengths
         positions = 1 + (draws * (lengths - 1)).astype(np.int64)
+        return np.where((lengths > 1) & ~self.begins_document(blocks, positions), positions, -1)
+
+    def begins_document(self, blocks: Ids, positions: Ids) -> NDArray[np.bool_]:
+        """Return whether a document begins at a position of each block."""
         in_stream = blocks * self._content + positions
         begun = np.searchsorted(self._documents, in_stream, side="right") - 1  # a first document begins every stream
-        between_documents = self._documents[begun] == in_stream
-        return np.where((lengths > 1) & ~between_documents, positions, -1)
+        return np.asarray(self._documents[begun] == in_stream)
+
+    def others(self, blocks: Ids, draws: Draws) -> Ids:
+        """Return another block without padding for each, by a draw in [0, 1); -1 where there is none."""
+        whole = self.tokens // self._content
+        candidates = whole - (blocks < whole)  # its own is none of them
+        chosen = (draws * candidates).astype(np.int64)
+        return np.where(candidates > 0, chosen + (chosen >= blocks), -1)
+
+    def counts(self, vocabulary: int) -> Ids:
+        """Return how often each piece occurs, padding left out, shape (vocabulary,); reads the blocks once, whole."""
+        counts = np.zeros(vocabulary, np.int64)
+        stream = self._ids.reshape(-1)[: self.tokens]
+        for first in range(0, self.tokens, COUNTED_AT_ONCE):
+            counts += np.bincount(stream[first : first + COUNTED_AT_ONCE], minlength=vocabulary)
+        return counts
 
     def verify(self) -> None:
         """Read the files whole and compare them with their checksums (about a second for a gigabyte).

@@ -5,38 +5,18 @@ An objective turns one pass of a model into terms. A new paper's training is ano
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smelt.training.batches import IGNORED, Batch
-
-
-class Pass:
-    """One pass of a model over a batch: hidden states now, what a head makes of them when first asked for."""
-
-    def __init__(self, model: Any, batch: Batch) -> None:
-        """Run the encoder of an AlbertForPreTraining (or of a model with the same heads) over a batch."""
-        self.model, self.batch = model, batch
-        output = model.base_model(
-            input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask
-        )
-        self.hidden: Tensor = output.last_hidden_state  # (rows, length, hidden)
-        self.pooled: Tensor = output.pooler_output  # (rows, hidden)
-
-    @cached_property
-    def masked_logits(self) -> Tensor:
-        """Logits of the masked positions only, shape (masked, vocabulary): the rest would be computed for nothing."""
-        chosen = self.hidden.flatten(0, 1).index_select(0, self.batch.masked)
-        return torch.as_tensor(self.model.predictions(chosen))
-
-    @cached_property
-    def order_logits(self) -> Tensor:
-        """Logits of sentence order, shape (rows, 2)."""
-        return torch.as_tensor(self.model.sop_classifier(self.pooled))
+from smelt.training.batches import Batch
+from smelt.training.examples import IGNORED
+from smelt.training.head import masked_cross_entropy
+from smelt.training.passes import Pass
+from smelt.training.pieces import Pieces
+from smelt.training.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -64,21 +44,72 @@ class Objective(Protocol):
     def terms(self, output: Pass) -> Iterator[Term]:
         """Yield the terms of a pass."""
 
+    def counts(self, batch: Batch) -> dict[str, int]:
+        """Return how many things each term will predict of a batch that is on the CPU still."""
+
+    def weights(self) -> dict[str, float]:
+        """Return the weight of each term, in the order of the terms."""
+
 
 class MaskedLanguageModel:
     """Cross-entropy of the masked tokens (Devlin et al. 2019, section 3.1), term mlm."""
 
+    def __init__(self, vocabulary: int | None = None) -> None:
+        """Take the pieces of the tokenizer; weights beyond them are padding, which is never predicted."""
+        self.vocabulary = vocabulary
+
     def terms(self, output: Pass) -> Iterator[Term]:
         """Yield the term mlm."""
-        yield _cross_entropy("mlm", output.masked_logits, output.batch.labels)
+        labels, decoder = output.batch.labels, output.decoder
+        vocabulary = self.vocabulary or decoder.out_features
+        total, correct = masked_cross_entropy(output.masked_states, decoder.weight, decoder.bias, labels, vocabulary)
+        yield Term("mlm", total, torch.tensor(len(labels), device=total.device), correct)
+
+    def counts(self, batch: Batch) -> dict[str, int]:
+        """Return how many tokens are masked."""
+        return {"mlm": len(batch.labels)}
+
+    def weights(self) -> dict[str, float]:
+        """Return the weight of the term."""
+        return {"mlm": 1.0}
 
 
-class SentenceOrderPrediction:
-    """Cross-entropy of whether two segments were swapped (Lan et al. 2019, section 3.1), term sop."""
+class SentencePrediction:
+    """Cross-entropy of what two segments have to do with each other; rows of one segment are left out."""
+
+    def __init__(self, name: str) -> None:
+        """Take the name of the term."""
+        self.name = name
 
     def terms(self, output: Pass) -> Iterator[Term]:
-        """Yield the term sop; blocks that could not be split are left out."""
-        yield _cross_entropy("sop", output.order_logits, output.batch.order)
+        """Yield the term."""
+        logits, labels = output.sentence_logits.float(), output.batch.sentence_labels
+        total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+        yield Term(self.name, total, (labels != IGNORED).sum(), (logits.detach().argmax(-1) == labels).sum())
+
+    def counts(self, batch: Batch) -> dict[str, int]:
+        """Return how many rows have two segments."""
+        return {self.name: int((batch.sentence_labels != IGNORED).sum())}
+
+    def weights(self) -> dict[str, float]:
+        """Return the weight of the term."""
+        return {self.name: 1.0}
+
+
+class SentenceOrderPrediction(SentencePrediction):
+    """Whether two segments were swapped (Lan et al. 2019, section 3.1), term sop."""
+
+    def __init__(self) -> None:
+        """Name the term."""
+        super().__init__("sop")
+
+
+class NextSentencePrediction(SentencePrediction):
+    """Whether the second segment is from elsewhere (Devlin et al. 2019, section 3.1), term nsp."""
+
+    def __init__(self) -> None:
+        """Name the term."""
+        super().__init__("nsp")
 
 
 class Weighted:
@@ -93,6 +124,23 @@ class Weighted:
         for weight, objective in self.parts:
             for term in objective.terms(output):
                 yield replace(term, weight=weight * term.weight)
+
+    def counts(self, batch: Batch) -> dict[str, int]:
+        """Return the counts of all parts."""
+        return {name: count for _, objective in self.parts for name, count in objective.counts(batch).items()}
+
+    def weights(self) -> dict[str, float]:
+        """Return the weights of all terms, multiplied through."""
+        return {name: weight * own for weight, part in self.parts for name, own in part.weights().items()}
+
+
+def objective_of(recipe: Recipe, pieces: Pieces) -> Objective:
+    """Return a recipe's objective: masked language modelling, plus in equal parts what it predicts of sentences."""
+    masked = MaskedLanguageModel(pieces.size)
+    if recipe.sentences == "none":
+        return masked
+    sentences = SentenceOrderPrediction() if recipe.sentences == "order" else NextSentencePrediction()
+    return Weighted((1.0, masked), (1.0, sentences))
 
 
 class Trainee(nn.Module):
@@ -111,14 +159,3 @@ class Trainee(nn.Module):
 def weighted_loss(terms: list[Term]) -> Tensor:
     """Return the loss to minimise, a scalar."""
     return torch.stack([term.weight * term.loss for term in terms]).sum()
-
-
-def _cross_entropy(name: str, logits: Tensor, labels: Tensor) -> Term:
-    """Return the term of logits, shape (n, classes), and labels, shape (n,)."""
-    logits = logits.float()  # a softmax over 128k pieces wants more than bf16
-    total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
-    counted = labels != IGNORED
-    with torch.no_grad():
-        own = logits.gather(1, labels.clamp(min=0)[:, None])[:, 0]
-        correct = (own >= logits.amax(-1)) & counted  # as argmax would say, several times faster
-    return Term(name, total, counted.sum(), correct.sum())

@@ -1,0 +1,118 @@
+"""Which runs of tokens are predicted together: single tokens, whole words, n-grams or spans of words.
+
+One way for all: the words of a row are cut into runs of drawn lengths, and runs are taken in random order up to the
+rate. Whatever the lengths, a run is as likely to be taken as any other, so those taken have the lengths' distribution.
+The public codes of ALBERT and SpanBERT draw beginnings instead and pass over what overlaps, which makes long runs rarer
+than the papers say. Like them, this cuts the last run of a row to the words that the rate still allows.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smelt.training.pieces import Pieces
+from smelt.training.recipes import Recipe
+
+Ids = NDArray[np.int64]
+Draws = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+SPAN = 0.2  # chance that a span ends after a word (Joshi et al. 2020, section 3.1)
+
+
+class Runs:
+    """Chooses whole runs of words, or of tokens, up to a share of each row."""
+
+    rows_together = 1
+    """Each row's choice is its own."""
+
+    def __init__(self, pieces: Pieces, recipe: Recipe) -> None:
+        """Take the vocabulary and the recipe's masking, rate and limits."""
+        self._pieces, self._rate, self._most = pieces, recipe.mask_rate, recipe.most_predictions
+        self._of_words = recipe.masking != "tokens"
+        self._one_fate = recipe.masking == "spans"
+        self._cumulative = np.cumsum(length_probabilities(recipe.masking, recipe.longest_run))
+        self.draws_per_token = 1 if len(self._cumulative) == 1 else 2
+
+    def __call__(self, ids: Ids, draws: Draws) -> tuple[Flags, Ids | None]:
+        """Return which tokens are to be predicted, and the token whose fate each shares (None: each has its own).
+
+        The word that would cross the rate is taken with the probability that makes the expected share exact. A word
+        longer than all that may be taken counts piece by piece, or it could never be.
+
+        Args:
+            ids: token ids with special tokens and padding, shape (rows, length).
+            draws: numbers in [0, 1), shape (rows, draws_per_token, length). A run's key is the first draw of its first
+                token; the first token of a row, which is special and needs none, lends its own to the word that
+                crosses the rate. The second draws are those of the runs' lengths.
+        """
+        special = self._pieces.special[ids]
+        allowed = self._rate * (~special).sum(1, keepdims=True)
+        starts = self._word_starts(ids, special, allowed)
+        runs = self._runs(starts, special, draws)
+        keys = np.take_along_axis(draws[:, 0], runs, axis=1)
+        keys[special] = 2.0  # special tokens come last, and are not taken
+        order = np.argsort(keys, axis=1, kind="stable")
+        taken = self._taken(np.take_along_axis(starts, order, axis=1), allowed, draws[:, 0, :1])
+        chosen = np.zeros_like(special)
+        np.put_along_axis(chosen, order, taken, axis=1)
+        return chosen & ~special, runs if self._one_fate else None
+
+    def _word_starts(self, ids: Ids, special: Flags, allowed: Draws) -> Flags:
+        """Return which tokens begin what is taken whole or not at all."""
+        if not self._of_words:
+            return np.ones(ids.shape, dtype=bool)
+        starts = _after_special(self._pieces.word_start[ids] | special, special)
+        lengths = _run_lengths(_first_of_run(starts))
+        return np.asarray(starts | (lengths > np.maximum(allowed, 1)))
+
+    def _runs(self, starts: Flags, special: Flags, draws: Draws) -> Ids:
+        """Return for each token the position of its run's first; no run crosses a special token."""
+        if self.draws_per_token == 1:
+            return _first_of_run(starts)
+        lengths = 1 + np.searchsorted(self._cumulative[:-1], draws[:, 1], side="right")
+        rows, length = starts.shape
+        begins = np.zeros((rows, length + 1), dtype=bool)  # by number of the word
+        begins[:, 0] = True
+        np.put_along_axis(begins, np.minimum(np.cumsum(lengths, axis=1), length), True, axis=1)
+        words = np.cumsum(starts, axis=1) - 1
+        run_starts = starts & (np.take_along_axis(begins, words, axis=1) | special)
+        return _first_of_run(_after_special(run_starts, special))
+
+    def _taken(self, starts: Flags, allowed: Draws, draw: Draws) -> Flags:
+        """Return which tokens are taken, given where words begin in the order of their runs' keys.
+
+        A word whose tokens stand from `before` to `after` is taken if `before + draw * (after - before) < allowed`.
+        """
+        before = _first_of_run(starts)
+        lengths = _run_lengths(before)
+        if self._most is None:
+            return np.asarray(before + draw * lengths < allowed)
+        within = before + draw * lengths < np.minimum(allowed, self._most)
+        return np.asarray(within & (before + lengths <= self._most))
+
+
+def length_probabilities(masking: str, longest: int) -> Draws:
+    """Return the probability of each length of a run in words (from 1 on), shape (longest,).
+
+    n-grams: in proportion to 1/n (Lan et al. 2019, section 4.1). Spans: geometric, over what is not longer than the
+    longest (Joshi et al. 2020, section 3.1). Tokens and words are runs of one.
+    """
+    lengths = np.arange(1, longest + 1, dtype=np.float64)
+    weights = {"ngrams": 1 / lengths, "spans": SPAN * (1 - SPAN) ** (lengths - 1)}.get(masking, np.ones(1))
+    return np.asarray(weights / weights.sum())
+
+
+def _after_special(starts: Flags, special: Flags) -> Flags:
+    starts[:, 0] = True
+    starts[:, 1:] |= special[:, :-1]
+    return starts
+
+
+def _first_of_run(starts: Flags) -> Ids:
+    return np.maximum.accumulate(np.where(starts, np.arange(starts.shape[1]), 0), axis=1)
+
+
+def _run_lengths(firsts: Ids) -> Ids:
+    rows, length = firsts.shape
+    flat = firsts + np.arange(rows)[:, None] * length
+    return np.asarray(np.bincount(flat.ravel(), minlength=rows * length)[flat])
