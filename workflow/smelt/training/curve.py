@@ -10,6 +10,7 @@ from smelt.files import whole_file
 COLUMNS = ("step", "split", "language", "metric", "value")
 
 Sums = Mapping[str, Iterable[float]]
+Row = tuple[int, str, str, str, float]
 
 EVERYTHING = "all"  # the name that all languages together go by
 
@@ -32,6 +33,15 @@ class Tally:
         for index, name in enumerate(names):
             self.add(name, *sums[3 * index : 3 * index + 3])
 
+    def join(self, other: "Tally") -> None:
+        """Add the sums of another tally."""
+        for name, (total, count, correct) in other.sums.items():
+            self.add(name, total, count, correct)
+
+    def loss(self, weights: Mapping[str, float]) -> float:
+        """Return the weighted sum of the terms' mean losses; a term that nothing was predicted for adds none."""
+        return sum(weights[name] * total / count for name, (total, count, _) in self.sums.items() if count)
+
     def metrics(self) -> dict[str, float]:
         """Return <name>_loss and <name>_accuracy of each term that anything was predicted for."""
         metrics: dict[str, float] = {}
@@ -47,7 +57,7 @@ class LearningCurve:
     def __init__(self, text: str = "") -> None:
         """Begin empty, or with the rows of a curve's text."""
         rows = list(csv.reader(io.StringIO(text)))[1:]
-        self.rows = [
+        self.rows: list[Row] = [
             (int(step), split, language, metric, float(value)) for step, split, language, metric, value in rows
         ]
 
