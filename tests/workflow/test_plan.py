@@ -49,3 +49,14 @@ def test_the_full_malbert_study_has_a_plan(untouched: Project, monkeypatch: pyte
     planned = untouched.planned()
     assert (planned["pretrain"], planned["adopt"], planned["finetune"]) == (3, 4, 560)
     assert planned["download"] == planned["documents"] == 52
+
+
+def test_the_full_albeto_study_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (untouched.folder / "spanish.txt").write_text("uno\n\ndos\n")
+    monkeypatch.setenv("SPANISH_CORPORA", ".")
+    path = untouched.folder / "config/studies/albeto.yaml"
+    (untouched.folder / "study.yaml").write_text(path.read_text())
+    monkeypatch.chdir(untouched.folder)
+    planned = untouched.planned()
+    assert (planned["documents"], planned["tokenizer"], planned["blocks"], planned["pretrain"]) == (1, 1, 1, 5)
+    assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())

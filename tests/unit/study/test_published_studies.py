@@ -1,0 +1,62 @@
+"""The studies of papers train as the papers say."""
+
+from pathlib import Path
+
+import pytest
+
+from smelt.study.load import load_study
+from smelt.study.schema import Pretrain
+
+STUDIES = Path(__file__).parents[3] / "config/studies"
+
+
+def pretrained(study: str, model: str) -> Pretrain:
+    entry = load_study(STUDIES / f"{study}.yaml").models[model]
+    assert isinstance(entry, Pretrain)
+    return entry
+
+
+# Cañete et al. 2022, Table 2: learning rate, batch, warm-up ratio, warm-up steps and total steps; the last column is
+# the share of the plan that was run, which follows from them.
+@pytest.mark.parametrize(
+    ("size", "rate", "batch", "warmup", "warmup_steps", "steps", "share"),
+    [
+        ("tiny", 1.25e-3, 2048, 1.25e-2, 125_000, 8_300_000, 0.83),
+        ("base", 8.83e-4, 960, 6.25e-3, 53_333, 3_650_000, 0.43),
+        ("large", 6.25e-4, 512, 3.12e-3, 12_500, 1_450_000, 0.36),
+        ("xlarge", 3.12e-4, 128, 7.81e-4, 6_250, 2_775_000, 0.35),
+        ("xxlarge", 3.12e-4, 128, 7.81e-4, 3_125, 1_650_000, 0.41),
+    ],
+)
+def test_albeto_trains_as_its_table_2_says(
+    size: str, rate: float, batch: int, warmup: float, warmup_steps: int, steps: int, share: float
+) -> None:
+    model = pretrained("albeto", f"albeto-{size}")
+    recipe = model.training
+    assert model.architecture == f"albert-{size}"
+    assert (recipe.batch, recipe.warmup_steps, recipe.last_step) == (batch, warmup_steps, steps)
+    assert recipe.peak_rate == pytest.approx(rate, rel=2e-3)  # the table cuts its third digit
+    assert recipe.warmup_steps / recipe.steps == pytest.approx(warmup, rel=2e-3)
+    assert round(recipe.last_step / recipe.steps, 2) == share
+
+
+def test_albeto_follows_albert_with_a_vocabulary_of_31_thousand() -> None:
+    study = load_study(STUDIES / "albeto.yaml")
+    assert study.tokenizers["unigram-31k"].vocabulary == 31_002
+    for name in study.models:
+        recipe = pretrained("albeto", name).training
+        assert (recipe.optimizer, recipe.masking, recipe.longest_run, recipe.sentences) == (
+            "lamb",
+            "ngrams",
+            3,
+            "order",
+        )
+    dropouts = [pretrained("albeto", name) for name in study.models]
+    assert [model.training.dropout_of(model.shape.hidden) for model in dropouts] == [0.1, 0.1, 0.1, 0.1, 0.0]
+
+
+@pytest.mark.parametrize("vocabulary", ["32k", "64k", "128k"])
+def test_malbert_trains_as_its_section_2_3_says(vocabulary: str) -> None:
+    recipe = pretrained("malbert", f"malbert-{vocabulary}").training
+    assert (recipe.batch, recipe.peak_rate) == (128, pytest.approx(3.125e-4))
+    assert (recipe.masking, recipe.longest_run, recipe.sentences) == ("ngrams", 3, "order")
