@@ -18,7 +18,11 @@ class SmeltError(Exception):
         """Keep both parts; `str()` of the error is `where: message`."""
         self.where = str(where)
         self.message = message
-        super().__init__(f"{where}: {message}")
+        super().__init__(self.where, message)  # what it pickles as, on the way from one process to another
+
+    def __str__(self) -> str:
+        """The line that the user reads."""
+        return f"{self.where}: {self.message}"
 
 
 class Unfinished(SmeltError):

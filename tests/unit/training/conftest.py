@@ -1,9 +1,25 @@
+import multiprocessing
 import random
+from multiprocessing.context import BaseContext
 
 import pytest
 from training_toy import LENGTH, Toy, document, train_tokenizer, write_documents
 
 from smelt.training.pack import pack
+
+IMPORTED_BY_TRANSFORMERS = [
+    "transformers.models.albert.modeling_albert",
+    "transformers.models.albert.tokenization_albert",
+    "transformers.models.auto.tokenization_auto",
+]
+
+
+@pytest.fixture(scope="session")
+def forkserver() -> BaseContext:
+    """Starts fresh processes that need not import torch each time."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sentencepiece", "pyarrow.parquet", "torch", *IMPORTED_BY_TRANSFORMERS])
+    return context
 
 
 @pytest.fixture(scope="session")

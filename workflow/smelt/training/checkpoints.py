@@ -238,9 +238,8 @@ class Checkpoints:
         def attempt() -> Value:
             try:
                 return act()
-            except (OSError, RuntimeError) as error:  # torch reports a full disk as either
-                reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-                raise SmeltError(self.folder, f"{failure} ({reason})") from None
+            except OSError as error:
+                raise SmeltError(self.folder, f"{failure} ({error.strerror or error})") from None
 
         return self.processes.agree(attempt)
 

@@ -47,13 +47,18 @@ def write_part(folder: Path, name: str, state: Mapping[str, Any]) -> dict[str, s
     """Write one part so that it outlives a power cut; return its checksum by its name.
 
     Raises:
-        OSError, RuntimeError: the disk is full (torch reports it as either), or the folder cannot be written to.
+        OSError: the disk is full, or the folder cannot be written to.
     """
     path = folder / name
-    with path.open("wb") as stream:
-        torch.save(dict(state), stream)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with path.open("wb") as stream:
+            torch.save(dict(state), stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except RuntimeError as error:  # torch closes its archive on the way out, and complains of what was cut short
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
     return {name: checksum(path)}
 
 
