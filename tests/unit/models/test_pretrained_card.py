@@ -1,0 +1,80 @@
+"""A pretrained model's card says what was done to this model, whatever its family and recipe."""
+
+from typing import Any
+
+import pytest
+
+from smelt.errors import SmeltError
+from smelt.models.pretrained import PretrainingSettings, stated, summary
+from smelt.study.architectures import ARCHITECTURES
+from smelt.study.load import check
+from smelt.training.recipes import RECIPES
+
+
+def settings(architecture: str = "albert-base", recipe: str = "albert", **changes: Any) -> PretrainingSettings:
+    values = {
+        "shape": ARCHITECTURES[architecture].model_dump(),
+        "recipe": RECIPES[recipe].model_dump() | changes,
+        "alpha": 0.7,
+        "seed": 1,
+        "version": 1,
+    }
+    return check(PretrainingSettings, values, "--settings")
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (
+            settings(),
+            "An ALBERT encoder for 2 languages, pretrained from scratch with masked language modelling of n-grams of up"
+            " to 3 words (Lan et al. 2019) and sentence order prediction (Lan et al. 2019) for 4,000,000 steps.",
+        ),
+        (
+            settings("bert-base", "small", sentences="next", stop_at=50),
+            "A BERT encoder for 2 languages, pretrained from scratch with masked language modelling of whole words"
+            " (Devlin et al. 2019) and next sentence prediction (Devlin et al. 2019) for 50 steps.",
+        ),
+        (
+            settings("distilbert-base", "fast", sentences="none", masking="spans", longest=5, choose="best"),
+            "A DistilBERT encoder for 2 languages, pretrained from scratch with masked language modelling of spans of"
+            " up to 5 words (Joshi et al. 2020) for 70,000 steps."
+            " Its weights are those of the lowest loss on held-out documents.",
+        ),
+    ],
+)
+def test_the_summary_names_family_masking_and_objectives(made: PretrainingSettings, said: str) -> None:
+    assert summary(made, 2) == said
+
+
+def test_one_language_is_not_several() -> None:
+    assert "for one language," in summary(settings(), 1)
+
+
+def test_rules_are_shown_as_what_they_came_to() -> None:
+    table = stated(settings())
+    shown = {key: table[key] for key in ("learning_rate", "warmup_steps", "stop_at", "longest", "dropout")}
+    assert shown == {
+        "learning_rate": "0.0003125",
+        "warmup_steps": "3125",
+        "stop_at": "4000000",
+        "longest": "3",
+        "dropout": "0.1",
+    }
+    assert stated(settings("albert-xxlarge"))["dropout"] == "0.0"
+
+
+def test_nothing_in_the_table_is_left_unsaid() -> None:
+    for recipe in RECIPES:
+        assert "None" not in stated(settings(recipe=recipe)).values()
+
+
+def test_settings_that_had_no_effect_are_left_out() -> None:
+    whole = set(stated(settings(masking="rare", smoothing=0.5)))
+    assert "smoothing" in whole
+    assert {"smoothing", "longest", "swap_rate"} & set(stated(settings(masking="words", sentences="none"))) == set()
+
+
+def test_settings_of_the_command_are_checked_as_the_studys_are() -> None:
+    with pytest.raises(SmeltError, match=r"--settings: settings\.sentences: expected none; found 'order'"):
+        settings("distilbert-base", "small")
