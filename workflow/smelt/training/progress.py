@@ -1,11 +1,21 @@
-"""Plain lines that say how a run is doing, and its speed."""
+"""How a run is doing: a line every few seconds in a log, a display that stays in its place on a terminal."""
 
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+from smelt.energy import Energy
+
+if TYPE_CHECKING:
+    from smelt.training.display import Display
 
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_UPDATES = 1.0  # of a display
+NEWEST = 0.3  # weight of the newest line's pace in what foretells the remaining time
 
 
 class Speed:
@@ -36,13 +46,90 @@ class Speed:
         self._started += seconds
 
 
+@dataclass(frozen=True)
+class Gauges:
+    """What is known of a run besides its losses and its clock; the rest is not spoken of."""
+
+    flops_per_token: float | None = None
+    """Operations that training on a token needs (smelt.training.flops)."""
+    peak: float | None = None
+    """Operations a second that all devices of the run reach together (smelt.training.peak)."""
+    memory: Callable[[], int] | None = None
+    """Returns the most bytes of the GPU that have been in use."""
+    energy: Callable[[], Energy | None] | None = None
+    """Returns what the run has taken so far, resumed parts included."""
+
+    def share_of_peak(self, tokens_per_second: float) -> float | None:
+        """Return the model FLOPs utilisation of a speed (Chowdhery et al. 2022, appendix B)."""
+        if self.flops_per_token is None or not self.peak:
+            return None
+        return self.flops_per_token * tokens_per_second / self.peak
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a line says of the steps since the one before."""
+
+    step: int
+    last: int
+    metrics: Mapping[str, float]
+    rate: float
+    tokens_per_second: float
+    left: timedelta
+    share_of_peak: float | None = None
+    memory: int | None = None
+    energy: Energy | None = None
+
+    def figures(self) -> dict[str, str]:
+        """Return each figure that is known, in words, by its name."""
+        known = {
+            "losses": "  ".join(f"{name} {value:.4f}" for name, value in self.metrics.items()),
+            "rate": f"learning rate {self.rate:.3e}",
+            "speed": f"{self.tokens_per_second:,.0f} tokens/s",
+            "peak": None if self.share_of_peak is None else f"{self.share_of_peak:.0%} of peak",
+            "memory": None if self.memory is None else f"{self.memory / 2**30:.1f} GiB of the GPU",
+            "energy": None if self.energy is None else electricity(self.energy.kwh),
+            "left": f"{self.left} left",
+        }
+        return {name: text for name, text in known.items() if text}
+
+    def line(self) -> str:
+        """Return all in one line."""
+        return "  ".join([f"step {self.step:,} of {self.last:,}", *self.figures().values()])
+
+
 class Progress:
     """Speeds since the last line and the last row of the curve, and when the next line is due."""
 
-    def __init__(self) -> None:
-        """Start the clocks."""
+    def __init__(self, gauges: Gauges | None = None, shown: bool = True, terminal: bool | None = None) -> None:
+        """Start the clocks.
+
+        Args:
+            gauges: what else is known of the run.
+            shown: whether this process prints; of several, one does.
+            terminal: whether a display may take the place of lines, between `with` and its end; by default where the
+                standard output is a terminal.
+        """
         self.of_line, self.of_row = Speed(), Speed()
+        self.gauges, self._shown = gauges or Gauges(), shown
+        self._terminal = sys.stdout.isatty() if terminal is None else terminal
+        self._display: Display | None = None
+        self._pace: float | None = None  # seconds a step
         self._next_line = 0.0
+
+    def __enter__(self) -> Self:
+        """Show the display, where there is a terminal to show it on."""
+        if self._shown and self._terminal:
+            from smelt.training.display import Display
+
+            self._display = Display()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave what the display shows on the screen, and the terminal as it was."""
+        if self._display is not None:
+            self._display.close()
+            self._display = None
 
     def add(self, tokens: int) -> None:
         """Count a step."""
@@ -62,15 +149,43 @@ class Progress:
         return time.perf_counter() >= self._next_line
 
     def line(self, step: int, last: int, rate: float, metrics: Mapping[str, float]) -> None:
-        """Print a line of the means since the last one, and start anew."""
-        left = timedelta(seconds=round((last - step) * self.of_line.seconds / max(self.of_line.steps, 1)))
-        losses = " ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        speed = f"{self.of_line.tokens_per_second:,.0f} tokens/s"
-        say(f"step {step:,} of {last:,}  {losses}  learning rate {rate:.3e}  {speed}  {left} left")
+        """Show the means since the last line, and start anew."""
+        speed = self.of_line
+        if speed.steps:
+            newest = speed.seconds / speed.steps
+            self._pace = newest if self._pace is None else NEWEST * newest + (1 - NEWEST) * self._pace
+        if self._shown:
+            self._show(self._report(step, last, rate, metrics))
         self.of_line = Speed()
-        self._next_line = time.perf_counter() + SECONDS_BETWEEN_LINES
+        between = SECONDS_BETWEEN_LINES if self._display is None else SECONDS_BETWEEN_UPDATES
+        self._next_line = time.perf_counter() + between
+
+    def _report(self, step: int, last: int, rate: float, metrics: Mapping[str, float]) -> Report:
+        speed = self.of_line.tokens_per_second
+        return Report(
+            step=step,
+            last=last,
+            metrics=metrics,
+            rate=rate,
+            tokens_per_second=speed,
+            left=timedelta(seconds=round((last - step) * (self._pace or 0.0))),
+            share_of_peak=self.gauges.share_of_peak(speed),
+            memory=self.gauges.memory() if self.gauges.memory else None,
+            energy=self.gauges.energy() if self.gauges.energy else None,
+        )
+
+    def _show(self, report: Report) -> None:
+        if self._display is None:
+            say(report.line())
+        else:
+            self._display.update(report)
+
+
+def electricity(kwh: float) -> str:
+    """Return an amount of electricity in the unit that suits it."""
+    return f"{kwh:.4g} kWh" if kwh >= 0.1 else f"{1000 * kwh:.3g} Wh"
 
 
 def say(line: str) -> None:
-    """Print a line with the time of day, at once."""
+    """Print a line with the time of day, at once; above the display, where there is one."""
     print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
