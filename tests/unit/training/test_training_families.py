@@ -1,0 +1,86 @@
+"""Each family's loss, with its vocabulary padded, is what transformers' own model of the tokenizer's size computes."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from training_toy import RECIPE, Toy, toy_batches
+
+from smelt.models.encoders import new_encoder, resize_vocabulary
+from smelt.study.architectures import Family, Shape
+from smelt.training.batches import Batch
+from smelt.training.examples import IGNORED
+from smelt.training.objectives import Trainee, objective_of, weighted_loss
+from smelt.training.recipes import Recipe
+
+FAMILIES = pytest.mark.parametrize(
+    ("family", "sentences"),
+    [
+        *[("albert", "order"), ("albert", "next"), ("albert", "none")],
+        *[("bert", "order"), ("bert", "next"), ("bert", "none")],
+        ("distilbert", "none"),
+    ],
+)
+
+
+def trainee_and_batch(toy: Toy, family: Family, recipe: Recipe) -> tuple[Trainee, Batch]:
+    torch.manual_seed(1)
+    shape = Shape(family=family, layers=2, hidden=32, heads=4, feed_forward=64)
+    model = new_encoder(shape, recipe, toy.pieces)
+    with torch.no_grad():
+        model.get_output_embeddings().bias.normal_()
+        model.get_output_embeddings().bias[toy.pieces.size :] = 5.0  # far likelier than any piece, if anyone looks
+    return Trainee(model, objective_of(recipe, toy.pieces)), toy_batches(toy, recipe).train(1)
+
+
+def own_loss(model: Any, batch: Batch) -> torch.Tensor:
+    """Return the loss of transformers' model over all positions."""
+    labels = torch.full_like(batch.input_ids, IGNORED)
+    labels.view(-1)[batch.masked] = batch.labels
+    inputs: dict[str, Any] = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask, "labels": labels}
+    if model.config.model_type != "distilbert":
+        inputs["token_type_ids"] = batch.token_type_ids
+    sentence_labels = {
+        "AlbertForPreTraining": "sentence_order_label",
+        "BertForPreTraining": "next_sentence_label",
+    }.get(type(model).__name__)
+    return model(**inputs, **({sentence_labels: batch.sentence_labels} if sentence_labels else {})).loss
+
+
+@FAMILIES
+def test_loss_and_gradients_are_those_of_the_unpadded_model(toy: Toy, family: Family, sentences: str) -> None:
+    recipe = RECIPE.model_copy(update={"sentences": sentences, "dropout": 0.0})
+    trainee, batch = trainee_and_batch(toy, family, recipe)
+    plain = copy.deepcopy(trainee.model)
+    resize_vocabulary(plain, toy.pieces.size)
+    ours, theirs = weighted_loss(trainee(batch)), own_loss(plain, batch)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+    ours.backward()
+    theirs.backward()
+    expected = dict(plain.named_parameters())
+    assert toy.pieces.size < trainee.model.config.vocab_size
+    for name, parameter in trainee.model.named_parameters():
+        kept = len(expected[name])
+        assert torch.allclose(parameter.grad[:kept], expected[name].grad, atol=1e-6), name
+        assert not parameter.grad[kept:].any(), name
+
+
+@FAMILIES
+def test_no_weight_goes_untrained(toy: Toy, family: Family, sentences: str) -> None:
+    recipe = RECIPE.model_copy(update={"sentences": sentences})
+    trainee, batch = trainee_and_batch(toy, family, recipe)
+    weighted_loss(trainee(batch)).backward()
+    assert [name for name, parameter in trainee.named_parameters() if parameter.grad is None] == []
+
+
+@FAMILIES
+def test_recomputed_layers_give_the_same_step(toy: Toy, family: Family, sentences: str) -> None:
+    gradients = []
+    for recomputed in (False, True):
+        changes = {"sentences": sentences, "dropout": 0.1, "gradient_checkpointing": recomputed}
+        trainee, batch = trainee_and_batch(toy, family, RECIPE.model_copy(update=changes))
+        torch.manual_seed(4)
+        weighted_loss(trainee.train()(batch)).backward()
+        gradients.append([parameter.grad for parameter in trainee.parameters()])
+    assert [torch.equal(a, b) for a, b in zip(*gradients, strict=True)] == [True] * len(gradients[0])
