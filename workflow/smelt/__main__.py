@@ -58,7 +58,8 @@ def main(words: list[str] | None = None) -> int:
         arguments = parser.parse_args(words)
         importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
     except SmeltError as error:
-        print(f"smelt: {error}", file=sys.stderr)
+        if not error.told:
+            print(f"smelt: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("smelt: interrupted", file=sys.stderr)
