@@ -1,33 +1,16 @@
 import numpy as np
 import pytest
-from training_toy import LENGTH, RECIPE, Toy, toy_batches
+from masking_toy import CLS, MASK, PAD, SEP, Vocabulary, draws_of, make_rows, recipe_of
+from scipy.stats import chisquare
+from training_toy import Toy
 
-from smelt.training.batches import IGNORED, VALIDATION, Batches, ahead, seeded
-from smelt.training.blocks import TokenBlocks
-from smelt.training.masking import DRAWS_PER_TOKEN, Masking
+from smelt.training.draws import VALIDATION, seeded
+from smelt.training.masking import OF_FATE, Masking, masking_of
 from smelt.training.pieces import Pieces, pieces_of
+from smelt.training.runs import Runs, length_probabilities
 
-CLS, SEP, MASK, PAD = 2, 3, 4, 0
-
-
-class Vocabulary:
-    """What pieces_of asks of a tokenizer, over a list of pieces."""
-
-    pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id = 0, 1, 2, 3, 4
-    all_special_ids = (0, 1, 2, 3, 4)
-
-    def __init__(self, pieces: list[str]) -> None:
-        self.pieces = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", *pieces]
-        self.backend_tokenizer = self
-
-    def __len__(self) -> int:
-        return len(self.pieces)
-
-    def to_str(self) -> str:
-        return "\n".join(self.pieces)
-
-    def convert_ids_to_tokens(self, ids: range) -> list[str]:
-        return [self.pieces[number] for number in ids]
+WHOLE = ["words", "ngrams", "spans"]
+KINDS = ["tokens", *WHOLE]
 
 
 def starts(pieces: list[str]) -> list[bool]:
@@ -44,56 +27,85 @@ def test_wordpiece_words_begin_without_their_mark() -> None:
     assert starts(["the", "##re", ",", "日"]) == [True, False, True, True]
 
 
-def make_rows(pieces: Pieces, rows: int, length: int) -> np.ndarray:
-    ids = np.random.default_rng(0).choice(pieces.ordinary, (rows, length))
-    ids[:, 0], ids[:, length // 2], ids[:, -1] = CLS, SEP, SEP
-    return ids
+def no_counts() -> np.ndarray:
+    raise AssertionError("counts are for rare tokens only")
 
 
-@pytest.fixture(scope="module")
-def masked(toy: Toy) -> tuple[Pieces, np.ndarray, np.ndarray, np.ndarray]:
-    pieces = toy.pieces
-    ids = make_rows(pieces, 2000, 128)
-    ids[:100, -20:] = PAD
-    draws = seeded(1, 0, 1, len(ids), DRAWS_PER_TOKEN * 128).reshape(len(ids), DRAWS_PER_TOKEN, 128)
-    return pieces, ids, *Masking(pieces, 0.15)(ids, draws)
+Masked = tuple[Pieces, np.ndarray, np.ndarray, np.ndarray]
 
 
-def test_the_share_of_masked_tokens_is_the_rate(masked) -> None:
+def mask(pieces: Pieces, kind: str, rows: int = 2000, length: int = 128, **settings: object) -> Masked:
+    ids = make_rows(pieces, rows, length)
+    ids[: rows // 20, -length // 6 :] = PAD
+    masking = masking_of(recipe_of(kind, **settings), pieces, no_counts)
+    return pieces, ids, *masking(ids, draws_of(masking, rows, length))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def masked(toy: Toy, request: pytest.FixtureRequest) -> Masked:
+    return mask(toy.pieces, request.param)
+
+
+def test_the_share_of_masked_tokens_is_the_rate(masked: Masked) -> None:
     pieces, ids, _, chosen = masked
     ordinary = (~pieces.special[ids]).sum()
-    assert chosen.sum() == pytest.approx(0.15 * ordinary, rel=0.01)
+    assert chosen.sum() == pytest.approx(0.15 * ordinary, rel=0.005)
 
 
-def test_special_tokens_and_padding_are_never_masked(masked) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("length", "rate"), [(16, 0.15), (32, 0.3), (256, 0.05)])
+def test_the_share_is_the_rate_at_any_length(toy: Toy, kind: str, length: int, rate: float) -> None:
+    pieces, ids, _, chosen = mask(toy.pieces, kind, 3000, length, mask_rate=rate)
+    ordinary = (~pieces.special[ids]).sum()
+    assert chosen.sum() == pytest.approx(rate * ordinary, rel=0.02)
+
+
+def test_special_tokens_and_padding_are_never_masked(masked: Masked) -> None:
     pieces, ids, _, chosen = masked
     assert not chosen[pieces.special[ids]].any()
 
 
-def test_words_are_masked_whole_or_not_at_all(masked) -> None:
+def test_every_place_of_a_row_is_as_likely_to_be_masked(masked: Masked) -> None:
     pieces, ids, _, chosen = masked
+    unpadded = slice(100, None)
+    places = ~pieces.special[ids[unpadded]].any(0)
+    shares = chosen[unpadded].mean(0)[places]
+    deviation = np.sqrt(0.15 * 0.85 / 1900)
+    assert np.abs(shares - 0.15).max() < 5 * deviation
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_words_are_masked_whole_or_not_at_all(toy: Toy, kind: str) -> None:
+    pieces, ids, _, chosen = mask(toy.pieces, kind)
     continues = ~pieces.word_start[ids[:, 1:]] & ~pieces.special[ids[:, :-1]]
     assert continues.any()
     assert (chosen[:, 1:] == chosen[:, :-1])[continues].all()
 
 
-def test_eighty_percent_become_the_mask_ten_another_piece_and_ten_stay(masked) -> None:
+def test_single_tokens_are_masked_without_regard_to_words(toy: Toy) -> None:
+    pieces, ids, _, chosen = mask(toy.pieces, "tokens")
+    continues = ~pieces.word_start[ids[:, 1:]] & ~pieces.special[ids[:, :-1]]
+    together = (chosen[:, 1:] & chosen[:, :-1])[continues].mean()
+    assert together == pytest.approx(0.15**2, rel=0.1)
+
+
+def test_eighty_percent_become_the_mask_ten_another_piece_and_ten_stay(masked: Masked) -> None:
     pieces, ids, replaced, chosen = masked
-    n = chosen.sum()
-    deviation = 5 * np.sqrt(n * 0.1 * 0.9)  # five standard deviations of the binomial with the larger share of error
-    assert (replaced[chosen] == MASK).sum() == pytest.approx(0.8 * n, abs=1.4 * deviation)
-    stayed = (replaced[chosen] == ids[chosen]).sum()
-    assert stayed == pytest.approx(n * (0.1 + 0.1 / len(pieces.ordinary)), abs=deviation)
+    n = chosen.sum() / 4  # spans share a fate, which leaves fewer that are independent
+    deviation = 5 / np.sqrt(n)
+    assert (replaced[chosen] == MASK).mean() == pytest.approx(0.8, abs=0.4 * deviation)
+    stayed = (replaced[chosen] == ids[chosen]).mean()
+    assert stayed == pytest.approx(0.1 + 0.1 / len(pieces.ordinary), abs=0.3 * deviation)
 
 
-def test_random_pieces_are_never_special_and_come_from_the_whole_vocabulary(masked) -> None:
+def test_random_pieces_are_never_special_and_come_from_the_whole_vocabulary(masked: Masked) -> None:
     pieces, ids, replaced, chosen = masked
     random = replaced[chosen & (replaced != MASK) & (replaced != ids)]
     assert not pieces.special[random].any()
     assert set(random) == set(pieces.ordinary)
 
 
-def test_what_is_not_chosen_stays_as_it_is(masked) -> None:
+def test_what_is_not_chosen_stays_as_it_is(masked: Masked) -> None:
     _, ids, replaced, chosen = masked
     assert np.array_equal(ids[~chosen], replaced[~chosen])
 
@@ -102,85 +114,96 @@ def test_a_word_longer_than_the_rate_allows_is_masked_in_part_rather_than_never(
     pieces = pieces_of(Vocabulary(["▁a", "b"]))
     ids = np.full((400, 32), 6)
     ids[:, 0], ids[:, 1], ids[:, -1] = CLS, 5, SEP
-    draws = seeded(1, 0, 1, 400, DRAWS_PER_TOKEN * 32).reshape(400, DRAWS_PER_TOKEN, 32)
-    _, chosen = Masking(pieces, 0.15)(ids, draws)
-    assert chosen.sum(1).max() <= 5
-    assert chosen.sum() == pytest.approx(0.15 * 30 * 400, rel=0.05)
+    for kind in WHOLE:
+        masking = Masking(pieces, Runs(pieces, recipe_of(kind)))
+        _, chosen = masking(ids, draws_of(masking, 400, 32))
+        assert chosen.sum(1).max() <= 5
+        assert chosen.sum() == pytest.approx(0.15 * 30 * 400, rel=0.05)
 
 
-@pytest.fixture
-def batches(toy: Toy) -> Batches:
-    return make_batches(toy, batch=16)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_row_has_more_predictions_than_allowed(toy: Toy, kind: str) -> None:
+    _, _, _, chosen = mask(toy.pieces, kind, most_predictions=7)
+    assert 5 < chosen.sum(1).mean() <= chosen.sum(1).max() <= 7
 
 
-def make_batches(toy: Toy, batch: int) -> Batches:
-    return toy_batches(toy, RECIPE.model_copy(update={"batch": batch}))
+def test_a_limit_above_the_rate_changes_nothing(toy: Toy) -> None:
+    assert np.array_equal(mask(toy.pieces, "ngrams")[2], mask(toy.pieces, "ngrams", most_predictions=60)[2])
 
 
-def unmasked(batch) -> np.ndarray:
-    ids = batch.input_ids.numpy().copy()
-    ids.ravel()[batch.masked.numpy()] = batch.labels.numpy()
-    return ids
+@pytest.fixture(scope="module", params=["ngrams", "spans"])
+def cut(request: pytest.FixtureRequest) -> tuple[str, np.ndarray, np.ndarray]:
+    """Long rows of one-token words, cut into runs: the number of each token's run, and which tokens are chosen."""
+    pieces = pieces_of(Vocabulary(["▁a", "▁b"]))
+    ids = np.full((40, 4096), 5)
+    ids[:, 0], ids[:, -1] = CLS, SEP
+    special = pieces.special[ids]
+    masking = Masking(pieces, Runs(pieces, recipe_of(request.param)))
+    draws = draws_of(masking, *ids.shape)
+    _, chosen = masking(ids, draws)
+    firsts = masking.choose.cut(np.ones_like(special), special, draws[:, OF_FATE:])
+    return request.param, firsts + np.arange(len(ids))[:, None] * ids.shape[1], chosen
 
 
-def segments(row: np.ndarray, types: np.ndarray) -> tuple[list[int], list[int]]:
-    real = row != PAD
-    first, second = row[(types == 0) & real], row[(types == 1) & real]
-    assert (first[0], first[-1], second[-1]) == (CLS, SEP, SEP)
-    return first[1:-1].tolist(), second[:-1].tolist()
+def test_runs_of_words_are_masked_whole_but_for_one_in_a_row_that_the_rate_cuts(cut) -> None:
+    _, runs, chosen = cut
+    sizes, taken = np.bincount(runs.ravel()), np.bincount(runs.ravel(), weights=chosen.ravel())
+    in_part = np.flatnonzero((taken > 0) & (taken < sizes))
+    rows = in_part // chosen.shape[1]
+    assert len(set(rows)) == len(rows)
 
 
-def test_examples_are_blocks_split_in_two_and_swapped_as_labelled(toy: Toy, batches: Batches) -> None:
-    stored = set()
-    for folder in toy.blocks:
-        blocks = TokenBlocks(folder, "train", toy.pieces, LENGTH)
-        numbers = np.arange(len(blocks))
-        contents = zip(blocks.content(numbers), blocks.lengths(numbers), strict=True)
-        stored |= {tuple(content[:length].tolist()) for content, length in contents}
-    for step in range(1, 30):
-        batch = batches.train(step)
-        for row, types, order in zip(unmasked(batch), batch.token_type_ids.numpy(), batch.order.tolist(), strict=True):
-            first, second = segments(row, types)
-            assert tuple(second + first if order == 1 else first + second) in stored
+def test_masked_runs_have_lengths_of_the_published_probabilities(cut) -> None:
+    kind, runs, chosen = cut
+    sizes, taken = np.bincount(runs.ravel()), np.bincount(runs.ravel(), weights=chosen.ravel())
+    published = {"ngrams": [6 / 11, 3 / 11, 2 / 11], "spans": 0.2 * 0.8 ** np.arange(10) / (1 - 0.8**10)}[kind]
+    lengths = sizes[(taken == sizes) & (sizes > 0)]
+    found = np.bincount(lengths, minlength=len(published) + 1)[1:]
+    assert found.sum() > 5000
+    assert chisquare(found, np.array(published) * found.sum()).pvalue > 0.001
 
 
-def test_half_of_the_examples_are_swapped(batches: Batches) -> None:
-    orders = np.concatenate([batches.train(step).order.numpy() for step in range(1, 60)])
-    known = orders[orders != IGNORED]
-    assert known.sum() == pytest.approx(len(known) / 2, abs=5 * np.sqrt(len(known) / 4))
+def test_spans_are_as_long_on_average_as_published() -> None:
+    lengths = np.arange(1, 11)
+    assert (length_probabilities("spans", 10) * lengths).sum() == pytest.approx(3.8, abs=0.005)
 
 
-def test_a_padded_block_comes_with_its_attention_mask(toy: Toy) -> None:
-    batches = make_batches(toy, batch=64)
-    masked = [batch for batch in map(batches.train, range(1, 40)) if batch.attention_mask is not None]
-    assert masked
-    for batch in masked:
-        assert np.array_equal(batch.attention_mask.numpy() == 0, batch.input_ids.numpy() == PAD)
-        assert batch.tokens == batch.attention_mask.sum()
+def test_the_longest_run_is_the_recipes(toy: Toy) -> None:
+    assert length_probabilities("ngrams", recipe_of("ngrams").longest_run).shape == (3,)
+    assert length_probabilities("ngrams", recipe_of("ngrams", longest=5).longest_run).shape == (5,)
+    assert np.array_equal(mask(toy.pieces, "ngrams", longest=1)[3], mask(toy.pieces, "words")[3])
 
 
-def test_a_batch_depends_on_its_step_alone(toy: Toy) -> None:
-    one, other = make_batches(toy, batch=16), make_batches(toy, batch=16)
-    for step in (1, 2, 3, 40):
-        one.train(step)
-    assert one.train(17).input_ids.tolist() == other.train(17).input_ids.tolist()
-    assert one.train(17).input_ids.tolist() != other.train(18).input_ids.tolist()
+def test_all_pieces_of_a_span_share_one_fate(toy: Toy) -> None:
+    pieces, ids, rate = toy.pieces, make_rows(toy.pieces, 500, 128), 0.1
+    masking = masking_of(recipe_of("spans", mask_rate=rate), pieces, no_counts)
+    draws = draws_of(masking, *ids.shape)
+    replaced, chosen = masking(ids, draws)
+    special = pieces.special[ids]
+    allowed = rate * (~special).sum(1, keepdims=True)
+    spans = masking.choose.cut(masking.choose.atoms(ids, special, allowed), special, draws[:, OF_FATE:])
+    spans += np.arange(len(ids))[:, None] * 128
+    taken = np.bincount(spans.ravel(), weights=chosen.ravel())
+    became_masks = np.bincount(spans.ravel(), weights=(chosen & (replaced == MASK)).ravel())
+    stayed = np.bincount(spans.ravel(), weights=(chosen & (replaced == ids)).ravel())
+    longer = taken > 3
+    assert np.isin(became_masks[longer] / taken[longer], (0, 1)).all()
+    share_that_stays = (stayed == taken)[longer].mean()
+    assert share_that_stays == pytest.approx(0.1, abs=0.03)
 
 
-def test_draws_of_a_row_do_not_depend_on_the_size_of_the_batch() -> None:
-    assert np.array_equal(seeded(1, 0, 5, 8, 10)[:3], seeded(1, 0, 5, 3, 10))
-    assert not np.array_equal(seeded(1, 0, 5, 8, 10), seeded(1, VALIDATION, 5, 8, 10))
+def test_neighbours_that_are_masked_together_have_fates_of_their_own(toy: Toy) -> None:
+    _, _, replaced, chosen = mask(toy.pieces, "ngrams")
+    neighbours = chosen[:, 1:] & chosen[:, :-1]
+    both = ((replaced[:, 1:] == MASK) & (replaced[:, :-1] == MASK))[neighbours].mean()
+    assert both == pytest.approx(0.64, abs=0.02)
 
 
-def test_validation_batches_are_the_same_at_every_call_and_within_their_number(batches: Batches) -> None:
-    first, second = ([(name, batch.input_ids.tolist()) for name, batch in batches.validation()] for _ in range(2))
-    assert first == second
-    assert sum(len(ids) for _, ids in first) == 12
-    assert {name for name, _ in first} == {"aa", "bb"}
-
-
-def test_batches_made_ahead_come_in_order_and_errors_come_through() -> None:
-    assert list(ahead(lambda number: number * 2, 3, 7)) == [6, 8, 10, 12, 14]
-    assert list(ahead(lambda number: number, 4, 3)) == []
-    with pytest.raises(ZeroDivisionError):
-        list(ahead(lambda number: 1 // (number - 2), 1, 5))
+def test_draws_of_a_row_depend_neither_on_the_size_of_the_batch_nor_on_the_rows_before() -> None:
+    whole = seeded(1, 0, 5, range(8), 10)
+    assert np.array_equal(whole[:3], seeded(1, 0, 5, range(3), 10))
+    assert np.array_equal(whole[5:7], seeded(1, 0, 5, range(5, 7), 10))
+    assert len(np.unique(whole)) == whole.size
+    assert not np.array_equal(whole, seeded(1, VALIDATION, 5, range(8), 10))
+    assert not np.array_equal(whole, seeded(1, 0, 6, range(8), 10))
+    assert not np.array_equal(whole, seeded(2, 0, 5, range(8), 10))

@@ -20,6 +20,7 @@ from smelt.training.blocks import TokenBlocks
 from smelt.training.checkpoints import Checkpoints
 from smelt.training.loop import Run, train
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
+from smelt.training.processes import ALONE, Processes
 from smelt.training.recipes import Recipe
 
 LENGTH = 32
@@ -96,11 +97,11 @@ RECIPE = Recipe(
 )
 
 
-def toy_batches(toy: Toy, recipe: Recipe) -> Batches:
+def toy_batches(toy: Toy, recipe: Recipe, processes: Processes = ALONE) -> Batches:
     train, validation = (
         [TokenBlocks(folder, split, toy.pieces, LENGTH) for folder in toy.blocks] for split in ("train", "validation")
     )
-    return Batches(train, validation, toy.pieces, recipe, 0.5, 1)
+    return Batches(train, validation, toy.pieces, recipe, 0.5, 1, processes)
 
 
 def train_toy(

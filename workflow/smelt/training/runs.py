@@ -47,8 +47,8 @@ class Runs:
         """
         special = self._pieces.special[ids]
         allowed = self._rate * (~special).sum(1, keepdims=True)
-        starts = self._word_starts(ids, special, allowed)
-        runs = self._runs(starts, special, draws)
+        starts = self.atoms(ids, special, allowed)
+        runs = self.cut(starts, special, draws)
         keys = np.take_along_axis(draws[:, 0], runs, axis=1)
         keys[special] = 2.0  # special tokens come last, and are not taken
         order = np.argsort(keys, axis=1, kind="stable")
@@ -57,16 +57,28 @@ class Runs:
         np.put_along_axis(chosen, order, taken, axis=1)
         return chosen & ~special, runs if self._one_fate else None
 
-    def _word_starts(self, ids: Ids, special: Flags, allowed: Draws) -> Flags:
-        """Return which tokens begin what is taken whole or not at all."""
+    def atoms(self, ids: Ids, special: Flags, allowed: Draws) -> Flags:
+        """Return which tokens begin what is taken whole or not at all: a word, or a token of one that is too long.
+
+        Args:
+            ids: token ids, shape (rows, length).
+            special: which of them are special, shape (rows, length).
+            allowed: how many tokens of each row may be taken, shape (rows, 1).
+        """
         if not self._of_words:
             return np.ones(ids.shape, dtype=bool)
         starts = _after_special(self._pieces.word_start[ids] | special, special)
         lengths = _run_lengths(_first_of_run(starts))
         return np.asarray(starts | (lengths > np.maximum(allowed, 1)))
 
-    def _runs(self, starts: Flags, special: Flags, draws: Draws) -> Ids:
-        """Return for each token the position of its run's first; no run crosses a special token."""
+    def cut(self, starts: Flags, special: Flags, draws: Draws) -> Ids:
+        """Return for each token the position of its run's first; no run crosses a special token.
+
+        Args:
+            starts: which tokens begin a word, shape (rows, length).
+            special: which tokens are special, shape (rows, length).
+            draws: as in the call.
+        """
         if self.draws_per_token == 1:
             return _first_of_run(starts)
         lengths = 1 + np.searchsorted(self._cumulative[:-1], draws[:, 1], side="right")
