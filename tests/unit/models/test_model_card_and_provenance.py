@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from smelt.energy import Energy
 from smelt.models.card import Card, card_text
 from smelt.provenance import code_revision, digest, machine, sha256_of, write_provenance
 
@@ -45,6 +46,18 @@ def test_provenance_names_code_settings_inputs_libraries_seeds_and_machine(tmp_p
     assert written["libraries"]["transformers"]
     assert (written["seeds"], written["hours"]) == ([1], 0.5)
     assert written["machine"]["cores"] >= 1
+
+
+def test_provenance_states_energy_to_four_digits_and_null_where_it_is_not_known(tmp_path: Path) -> None:
+    known_by = {"cpu": "measured", "gpu": "none used", "ram": "estimated"}
+    energy = Energy(1 / 3, 0.25, 0.0, 1 / 12, 90.0, 1 / 60, "FRA", known_by, "3.3.2")
+    found = []
+    for known in (energy, None):
+        write_provenance(tmp_path, "pretrain", {}, {}, seeds=[1], hours=0.5, energy=known)
+        found.append(json.loads((tmp_path / "provenance.json").read_text())["energy"])
+    assert found[0]["kwh"] == 0.3333
+    assert (found[0]["kg_co2e"], found[0]["country"], found[0]["known_by"]) == (0.01667, "FRA", known_by)
+    assert found[1] is None
 
 
 def test_the_sum_of_a_folder_tells_changed_and_renamed_files(tmp_path: Path) -> None:
