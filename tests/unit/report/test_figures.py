@@ -44,6 +44,15 @@ def test_scores_stand_over_the_vocabulary_and_adopted_models_across(compared: Re
     assert "adopted" in [drawn.get_label() for drawn in figure.axes[0].lines]
 
 
+def test_shapes_of_every_family_are_named_by_their_numbers(compared: Results) -> None:
+    sources = compared.figure_sources("score-by-vocabulary")
+    distilbert = {"model_type": "distilbert", "vocab_size": 8000, "n_layers": 6, "dim": 768}
+    compared.write(sources[1] / "config.json", distilbert)
+    figure = score_by_vocabulary.draw(sources)
+    shapes = [drawn.get_label() for drawn in figure.axes[0].containers]
+    assert shapes == ["distilbert, 6 layers of 768", "albert, 2 layers of 32"]
+
+
 def test_missed_shares_stand_over_the_number_of_pieces(results: Results) -> None:
     figure = splitting_and_errors.draw(results.figure_sources("splitting-and-errors"))
     line = figure.axes[0].containers[0].lines[0]

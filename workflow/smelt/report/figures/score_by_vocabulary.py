@@ -13,7 +13,6 @@ from smelt.report.figures.style import GREY, legend, look, panels, thousands
 from smelt.report.reading import read_csv
 
 _COLUMNS = ["task", "metric", "model", "n", "mean", "standard_deviation"]
-_SHAPE = ("model_type", "num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads")
 _NAMES = {"f1": "F1", "accuracy": "accuracy"}
 
 
@@ -67,8 +66,10 @@ def _seeds(summary: pd.DataFrame) -> str:
 
 
 def _shape(config: dict[str, Any]) -> str:
-    kind, layers, hidden = (config.get(key) for key in _SHAPE[:3])
-    return f"{kind}, {layers} layers of {hidden}"
+    # DistilBERT's config has names of its own.
+    layers = config.get("num_hidden_layers", config.get("n_layers"))
+    hidden = config.get("hidden_size", config.get("dim"))
+    return f"{config.get('model_type')}, {layers} layers of {hidden}"
 
 
 def _axes(axis: Axes, sizes: list[int], summary: pd.DataFrame) -> None:
