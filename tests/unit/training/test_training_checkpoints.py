@@ -71,13 +71,14 @@ def to_what_torch_cannot_read(path: Path) -> None:
     write_manifest(path.parent, Manifest(**vars(manifest) | {"sha256": {**manifest.sha256, path.name: checksum(path)}}))
 
 
-@pytest.mark.parametrize("name", ["shared.pt", "rank-0.pt", "manifest.json"])
-@pytest.mark.parametrize("damage", [flip, cut, Path.unlink, to_what_torch_cannot_read])
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [(name, damage) for name in ("shared.pt", "rank-0.pt", "manifest.json") for damage in (flip, cut, Path.unlink)]
+    + [(name, to_what_torch_cannot_read) for name in ("shared.pt", "rank-0.pt")],
+)
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(
     checkpoints: Checkpoints, capsys: pytest.CaptureFixture[str], name: str, damage: Callable[[Path], None]
 ) -> None:
-    if damage is to_what_torch_cannot_read and name == "manifest.json":
-        pytest.skip("torch reads no manifest")
     for step in (5, 10):
         save(checkpoints, step)
     newest = checkpoints.folder / "step-000000010" / name

@@ -23,7 +23,16 @@ import torch
 
 from smelt.errors import SmeltError
 from smelt.training.lock import Lock
-from smelt.training.manifest import Damaged, Manifest, read_manifest, read_part, sync, write_manifest, write_part
+from smelt.training.manifest import (
+    Damaged,
+    Manifest,
+    differences,
+    read_manifest,
+    read_part,
+    sync,
+    write_manifest,
+    write_part,
+)
 from smelt.training.processes import ALONE, Processes, Value
 
 SHARED = "shared.pt"
@@ -93,8 +102,9 @@ class Checkpoints:
             manifest = Manifest(step, self.processes.size, loss, self.identity, sha256)
             self._in_first(partial(self._complete, draft, manifest), failure)
         finally:
-            if self.processes.first and draft.exists() and self._lock.is_held():
-                shutil.rmtree(draft, ignore_errors=True)
+            with contextlib.suppress(OSError):  # the next one to look removes what is left
+                if self.processes.first and draft.exists() and self._lock.is_held():
+                    shutil.rmtree(draft)
 
     def load(self) -> State | None:
         """Return the newest state that is whole, or None where there is none; damaged ones are warned of and removed.
@@ -206,9 +216,9 @@ class Checkpoints:
             return None, str(damage)
 
     def _compare(self, folder: Path, manifest: Manifest) -> None:
-        differences = _differences(manifest.identity, self.identity)
-        if differences:
-            message = f"checkpoint of another run: {'; '.join(differences)}. Move it away to start again"
+        found = differences(manifest.identity, self.identity)
+        if found:
+            message = f"checkpoint of another run: {'; '.join(found)}. Move it away to start again"
             raise SmeltError(folder, message)
         size = self.processes.size
         if manifest.processes != size and set(manifest.sha256) != {SHARED}:
@@ -283,12 +293,3 @@ def _warn_and_discard(folder: Path, message: str) -> None:
 def _discard(folder: Path) -> None:
     """Remove a checkpoint; what a kill in the middle of that leaves is no checkpoint."""
     shutil.rmtree(folder.rename(folder.with_suffix(DRAFT)))
-
-
-def _differences(found: Any, expected: Any, key: str = "") -> list[str]:
-    """Return what differs between two nested mappings, by the dotted name of the key."""
-    if isinstance(found, Mapping) and isinstance(expected, Mapping):
-        names = sorted({*found, *expected})
-        parts = [_differences(found.get(name), expected.get(name), f"{key}.{name}".strip(".")) for name in names]
-        return [difference for part in parts for difference in part]
-    return [] if found == expected else [f"{key} was {found}, is {expected}"]

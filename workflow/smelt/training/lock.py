@@ -124,6 +124,8 @@ class Lock:
                 draft.parent.mkdir(parents=True, exist_ok=True)  # the last holder may have removed it
                 draft.write_text(me.text, encoding="utf-8")
                 holder, place = self._holder()
+                if holder == me:
+                    return place  # the link was made, though a network file system said that it had been there
                 if holder is not None:
                     if self._lives(holder, place, _changed(draft)):
                         raise SmeltError(self.path.parent, f"in use by {holder}. Wait for it, or end it, and run again")
@@ -143,7 +145,7 @@ class Lock:
         heartbeats, so two more must fail to come before its processes count as dead.
         """
         last = _changed(path)
-        age = (now - last) / 1e9
+        age = max(0.0, (now - last) / 1e9)
         if holder.is_here and holder.exists and age < 2 * self.heartbeat:
             return True
         until = time.monotonic() + max(self.stale - age, 2 * self.heartbeat)

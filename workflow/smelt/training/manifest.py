@@ -115,3 +115,12 @@ def sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def differences(found: Any, expected: Any, key: str = "") -> list[str]:
+    """Return what differs between two nested mappings, by the dotted name of the key."""
+    if isinstance(found, Mapping) and isinstance(expected, Mapping):
+        names = sorted({*found, *expected})
+        parts = [differences(found.get(name), expected.get(name), f"{key}.{name}".strip(".")) for name in names]
+        return [difference for part in parts for difference in part]
+    return [] if found == expected else [f"{key} was {found}, is {expected}"]
