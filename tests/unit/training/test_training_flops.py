@@ -15,8 +15,12 @@ from transformers import (
 )
 
 from smelt.training.flops import flops_per_token
+from smelt.training.gauges import gauges_of
 from smelt.training.passes import family_of
 from smelt.training.peak import measured_peak
+from smelt.training.processes import Processes
+from smelt.training.progress import Gauges
+from smelt.training.recipes import RECIPES
 
 ROWS, LENGTH, PREDICTED = 2, 64, 0.25
 NUMBERS = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 192}
@@ -61,3 +65,18 @@ def test_measuring_the_peak_draws_nothing_that_training_would_draw() -> None:
     before = torch.get_rng_state()
     measured_peak(torch.device("cpu"), torch.float32, seconds=0.01)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_run_knows_its_share_of_the_peak_and_on_a_cpu_no_memory() -> None:
+    kind, config = MODELS["albert"]
+    model, recipe = kind(config), RECIPES["small"]
+    gauges = gauges_of(model, recipe, torch.device("cpu"))
+    assert gauges.flops_per_token == flops_per_token(model, recipe.length, recipe.mask_rate)
+    assert gauges.peak is not None
+    assert gauges.share_of_peak(gauges.peak / gauges.flops_per_token) == pytest.approx(1.0)
+    assert gauges.memory is None
+
+
+def test_processes_that_print_nothing_measure_nothing() -> None:
+    kind, config = MODELS["albert"]
+    assert gauges_of(kind(config), RECIPES["small"], torch.device("cpu"), Processes(1, 2)) == Gauges()
