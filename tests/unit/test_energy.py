@@ -6,10 +6,12 @@ import socket
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from codecarbon.external.hardware import CPU
 
-from smelt.energy import Energy, Meter, together
+from smelt.energy import Energy, Meter, _known_by, _without_cpu, together
 
 PARTS = {"cpu": "estimated from this process's CPU time and a rated power of 8 W", "gpu": "none used", "ram": "guessed"}
 ONE = Energy(0.3, 0.1, 0.15, 0.05, 60.0, 0.02, "FRA", PARTS, "3.3.2")
@@ -94,6 +96,23 @@ def test_two_meters_run_side_by_side() -> None:
         work(0.2)
     assert one.reading() is not None
     assert other.reading() is not None
+
+
+def test_counters_of_a_processor_are_known_to_be_of_the_whole_machine(tmp_path: Path) -> None:
+    for name, text in (("name", "package-0"), ("energy_uj", "1000000"), ("max_energy_range_uj", "262143328850")):
+        (tmp_path / "intel-rapl/intel-rapl:0").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "intel-rapl/intel-rapl:0" / name).write_text(text)
+    processor = CPU(".", "intel_rapl", "Some CPU", 85, rapl_dir=str(tmp_path / "intel-rapl"), tracking_mode="process")
+    found = _known_by(SimpleNamespace(_hardware=[processor]))
+    assert found["cpu"] == "measured (RAPL) over the whole machine"
+
+
+def test_without_its_processor_a_record_keeps_the_rest_and_its_share_of_the_emissions() -> None:
+    rest = _without_cpu(ONE)
+    assert (rest.cpu_kwh, rest.gpu_kwh, rest.ram_kwh) == (0.0, 0.15, 0.05)
+    assert rest.kwh == pytest.approx(0.2)
+    assert rest.kg_co2e == pytest.approx(0.02 * 2 / 3)
+    assert _without_cpu(replace(ONE, kg_co2e=None)).kg_co2e is None
 
 
 def test_a_codecarbon_that_fails_costs_a_warning_and_no_job(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -88,7 +88,7 @@ class Meter:
                 count for the first alone, so that the sum over all processes holds them once.
         """
         self._country, self._gpus, self._local_rank = country, gpus, local_rank
-        self._tracker: Any = None
+        self._tracker: Any = None  # while it measures
         self._latest = _Latest()
         self._known_by: dict[str, str] = {}
 
@@ -96,26 +96,31 @@ class Meter:
         """Start measuring."""
         problem = "codecarbon gives no figures"
         try:
-            self._tracker = _started(self._country, _numbers_of(self._gpus), self._latest)
-            self._tracker.flush()
-            self._known_by = _known_by(self._tracker)
+            tracker = _started(self._country, _numbers_of(self._gpus), self._latest)
+            tracker.flush()
+            if self._latest.figures is not None:
+                self._known_by, self._tracker = _known_by(tracker), tracker
         except Exception as error:  # whatever a machine has in store for codecarbon, the job goes on
-            problem, self._latest = f"{type(error).__name__}: {error}", _Latest()
-        if self._latest.figures is None:
+            problem, self._latest.figures = f"{type(error).__name__}: {error}", None
+        if self._tracker is None:
             print(f"smelt: warning: the energy of this job will not be known ({problem})", file=sys.stderr, flush=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop measuring; the last reading stays."""
         if self._tracker is not None:
-            self._tracker.stop()  # after a last measurement
+            self._latest.figures = None
+            self._tracker.stop()  # measures once more and hands the figures over
+            self._tracker = None
 
     def reading(self) -> Energy | None:
         """Return what was used since the start; None where it cannot be known."""
-        if self._latest.figures is None:
-            return None
-        self._tracker.flush()  # measures and hands the figures over; nothing once the tracker has stopped
+        if self._tracker is not None:
+            self._latest.figures = None  # codecarbon hides its errors: old figures must not pass for new ones
+            self._tracker.flush()
         figures = self._latest.figures
+        if figures is None:
+            return None
         measured = Energy(
             kwh=figures.energy_consumed,
             cpu_kwh=figures.cpu_energy,
@@ -205,7 +210,7 @@ def _known_by(tracker: Any) -> dict[str, str]:
 def _without_cpu(energy: Energy) -> Energy:
     """Return a record without its processor's part, which another process of the machine counts."""
     rest = energy.kwh - energy.cpu_kwh
-    emitted = None if energy.kg_co2e is None else energy.kg_co2e * rest / energy.kwh
+    emitted = None if energy.kg_co2e is None or not energy.kwh else energy.kg_co2e * rest / energy.kwh
     return replace(energy, kwh=rest, cpu_kwh=0.0, kg_co2e=emitted)
 
 
