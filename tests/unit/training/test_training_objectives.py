@@ -4,12 +4,21 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 from training_toy import RECIPE, SHAPE, toy_batches
+from transformers import ElectraConfig, ElectraForMaskedLM
 
-from smelt.models.encoders import new_encoder
-from smelt.models.pretrain import objective
+from smelt.errors import SmeltError
+from smelt.models.encoders import new_encoder, resize_vocabulary
 from smelt.training.batches import Batch
 from smelt.training.examples import IGNORED
-from smelt.training.objectives import MaskedLanguageModel, SentenceOrderPrediction, Trainee, Weighted, weighted_loss
+from smelt.training.objectives import (
+    MaskedLanguageModel,
+    Objective,
+    SentenceOrderPrediction,
+    Trainee,
+    Weighted,
+    objective_of,
+    weighted_loss,
+)
 from smelt.training.optimizers import learning_rate, optimizer_of, set_learning_rate
 from smelt.training.recipes import RECIPES, Recipe
 
@@ -20,12 +29,19 @@ def batch(toy) -> Batch:
 
 
 @pytest.fixture
+def objective(toy) -> Objective:
+    return objective_of(RECIPE, toy.pieces)
+
+
+@pytest.fixture
 def model(toy):
     torch.manual_seed(0)
-    return new_encoder(SHAPE, RECIPES["small"], toy.pieces).eval()
+    model = new_encoder(SHAPE, RECIPES["small"], toy.pieces).eval()
+    resize_vocabulary(model, toy.pieces.size)
+    return model
 
 
-def test_masked_positions_only_give_the_loss_of_the_whole_model(model, batch: Batch) -> None:
+def test_masked_positions_only_give_the_loss_of_the_whole_model(model, objective, batch: Batch) -> None:
     labels = torch.full_like(batch.input_ids, IGNORED)
     labels.view(-1)[batch.masked] = batch.labels
     whole = model(
@@ -35,7 +51,7 @@ def test_masked_positions_only_give_the_loss_of_the_whole_model(model, batch: Ba
         labels=labels,
         sentence_order_label=batch.sentence_labels,
     )
-    ours = weighted_loss(Trainee(model, objective())(batch))
+    ours = weighted_loss(Trainee(model, objective)(batch))
     assert ours.item() == pytest.approx(whole.loss.item(), rel=1e-6)
 
 
@@ -70,6 +86,57 @@ def test_blocks_that_cannot_be_split_say_nothing_about_sentence_order(model, bat
     batch.sentence_labels.fill_(IGNORED)
     (term,) = Trainee(model, SentenceOrderPrediction())(batch)
     assert (term.count.item(), term.correct.item(), term.loss.item()) == (0, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "terms"), [("order", ["mlm", "sop"]), ("next", ["mlm", "nsp"]), ("none", ["mlm"])]
+)
+def test_a_recipes_objective_knows_its_counts_and_weights_before_the_pass(
+    toy, sentences: str, terms: list[str]
+) -> None:
+    recipe = RECIPE.model_copy(update={"sentences": sentences})
+    batch, whole = toy_batches(toy, recipe).train(1), objective_of(recipe, toy.pieces)
+    found = Trainee(new_encoder(SHAPE, recipe, toy.pieces), whole)(batch)
+    assert [term.name for term in found] == terms
+    assert whole.counts(batch) == {term.name: term.count.item() for term in found}
+    assert whole.weights() == {term.name: term.weight for term in found}
+
+
+def test_weights_are_known_through_sums_of_sums() -> None:
+    nested = Weighted((2.0, Weighted((3.0, MaskedLanguageModel()))), (0.5, SentenceOrderPrediction()))
+    assert nested.weights() == {"mlm": 6.0, "sop": 0.5}
+
+
+@pytest.mark.parametrize("sizes", [[8], [3, 5], [1, 1, 6]])
+def test_the_parts_of_a_batch_add_up_to_its_losses_and_gradients(toy, model, objective, sizes: list[int]) -> None:
+    batch = toy_batches(toy, RECIPE.model_copy(update={"short_rate": 0.3})).train(2)
+    trainee, counts = Trainee(model, objective), objective.counts(batch)
+    whole = trainee(batch)
+    weighted_loss(whole).backward()
+    expected = [parameter.grad.clone() for parameter in model.parameters()]
+    model.zero_grad()
+    first, totals = 0, dict.fromkeys(counts, 0.0)
+    for size in sizes:
+        terms = trainee(batch.part(slice(first, first + size)))
+        torch.stack([term.weight * term.total / counts[term.name] for term in terms]).sum().backward()
+        for term in terms:
+            totals[term.name] += term.total.item()
+        first += size
+    assert totals == pytest.approx({term.name: term.total.item() for term in whole}, rel=1e-5)
+    for parameter, gradient in zip(model.parameters(), expected, strict=True):
+        assert torch.allclose(parameter.grad, gradient, atol=1e-5)
+
+
+def test_a_model_that_predicts_nothing_of_sentences_says_so(toy, batch: Batch) -> None:
+    plain = new_encoder(SHAPE, RECIPE.model_copy(update={"sentences": "none"}), toy.pieces)
+    with pytest.raises(SmeltError, match="set the recipe's sentences to none"):
+        Trainee(plain, SentenceOrderPrediction())(batch)
+
+
+def test_a_model_of_an_unknown_family_is_refused(batch: Batch) -> None:
+    config = ElectraConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
+    with pytest.raises(SmeltError, match="is of family electra; pretraining knows albert, bert, distilbert"):
+        Trainee(ElectraForMaskedLM(config), MaskedLanguageModel())(batch)
 
 
 def albert_lamb(weights, gradients, decay, rate, betas, epsilon):
@@ -129,9 +196,9 @@ def test_mini_batches_of_malbert_have_the_papers_rate() -> None:
     assert math.isclose(recipe.warmup_steps, 0.2 * 128 / 32768 * recipe.steps)
 
 
-def test_training_on_one_batch_lowers_its_loss(model, batch: Batch) -> None:
+def test_training_on_one_batch_lowers_its_loss(model, objective, batch: Batch) -> None:
     recipe = Recipe(optimizer="lamb", batch=8, steps=10, learning_rate=1e-2, warmup=0)
-    optimizer, trainee = optimizer_of(model, recipe), Trainee(model, objective())
+    optimizer, trainee = optimizer_of(model, recipe), Trainee(model, objective)
     losses = []
     for step in range(10):
         set_learning_rate(optimizer, learning_rate(step + 1, recipe))
