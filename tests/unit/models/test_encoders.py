@@ -239,11 +239,10 @@ def test_flash_attention_asked_for_in_vain_is_one_clear_line() -> None:
         attention_kernel(recipe(attention="flash"), "cpu")
 
 
-def test_flash_attention_is_chosen_where_it_is_installed_and_precision_is_bf16(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "flash_attn.py").write_text("")
-    monkeypatch.syspath_prepend(tmp_path)
+def test_flash_attention_is_chosen_where_it_is_installed_and_precision_is_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transformers.utils.is_flash_attn_2_available", lambda: True)
     assert attention_kernel(recipe(precision="bf16"), "cuda") == "flash_attention_2"
+    assert attention_kernel(recipe(precision="bf16", attention="flash"), "cuda") == "flash_attention_2"
+    assert attention_kernel(recipe(precision="bf16", attention="sdpa"), "cuda") == "sdpa"
     assert attention_kernel(recipe(precision="fp32"), "cuda") == "sdpa"
     assert attention_kernel(recipe(precision="bf16"), "cpu") == "sdpa"

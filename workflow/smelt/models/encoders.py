@@ -8,7 +8,6 @@ alone, so that they stay zeros to the end.
 
 from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
@@ -67,10 +66,12 @@ def attention_kernel(recipe: Recipe, device: str) -> str:
     Raises:
         SmeltError: FlashAttention is asked for where it cannot run.
     """
+    from transformers.utils import is_flash_attn_2_available
+
     lacking = [
         what
         for what, there in (
-            ("the package flash_attn", find_spec("flash_attn") is not None),
+            ("the package flash_attn", is_flash_attn_2_available()),
             ("a CUDA device", device == "cuda"),
             ("precision: bf16", recipe.precision == "bf16"),
         )
@@ -102,29 +103,16 @@ def padded(pieces: int) -> int:
 
 
 def resize_vocabulary(model: Any, rows: int) -> None:
-    """Cut a model's vocabulary to its first rows, or add rows of zeros; what is kept, and what is tied, stays so.
+    """Cut a model's vocabulary to its first rows, or add rows of zeros; what is kept, and what is tied, stays so."""
+    import torch
 
-    transformers' own resizing draws the new rows at random and, in ALBERT, leaves the bias of the head as it was.
-    """
-    embedding, decoder = model.get_input_embeddings(), model.get_output_embeddings()
-    if embedding.num_embeddings == rows:
+    before = model.config.vocab_size
+    if before == rows:
         return
-    new = {id(old): _resized(old, rows) for old in (embedding.weight, decoder.weight, decoder.bias)}
-    for module in model.modules():
-        for name, parameter in list(module.named_parameters(recurse=False)):
-            if id(parameter) in new:
-                setattr(module, name, new[id(parameter)])
-    embedding.num_embeddings = decoder.out_features = model.config.vocab_size = rows
-
-
-def _resized(old: Any, rows: int) -> Any:
-    """Return a parameter with another number of rows, the first ones kept and new ones zeros."""
-    from torch import nn
-
-    data = old.data.new_zeros(rows, *old.shape[1:])
-    kept = min(rows, len(old))
-    data[:kept] = old.data[:kept]
-    return nn.Parameter(data, requires_grad=old.requires_grad)
+    model.resize_token_embeddings(rows, mean_resizing=False)
+    with torch.no_grad():
+        for parameter in (model.get_input_embeddings().weight, model.get_output_embeddings().bias):
+            parameter[before:] = 0
 
 
 def _albert(shape: Shape, recipe: Recipe, pieces: Pieces) -> Any:
