@@ -3,37 +3,56 @@
 import argparse
 import sys
 from collections.abc import Callable
+from fnmatch import fnmatch
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.extraction import extraction
-from bench.measure import Benchmark, measure
-from bench.pretraining import masked_head
+from bench.kills import kills
+from bench.measure import Benchmark, Outcome, Skipped, measure
+from bench.pretraining import pretraining
 
 # Each is made only when it is asked for, because making one prepares its data.
-BENCHMARKS: dict[str, Callable[[str], Benchmark]] = {
+BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
     "extract-wikipedia": extraction,
-    "masked-head-tiny-8k": masked_head,
-    "masked-head-tiny-32k": masked_head,
-    "masked-head-tiny-128k": masked_head,
+    **{
+        f"pretrain-{size}-{vocabulary}-{precision}": pretraining
+        for size in ("tiny", "base")
+        for vocabulary in ("32k", "128k")
+        for precision in ("fp32", "bf16")
+    },
+    "resume-30-kills": kills,
+    "resume-30-kills-2-processes": kills,
 }
 
 
 def main() -> int:
-    """Measure all benchmarks, or the one named by --only."""
+    """Measure all benchmarks, or those named by --only."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("--only", choices=BENCHMARKS, help="run this one alone")
+    parser.add_argument("--only", default="*", help=f"name or pattern of those to run, of {', '.join(BENCHMARKS)}")
     only = parser.parse_args().only
-    table = Table("name", "unit", "ours", "peer", "peer's name", "ratio", "runs")
-    for name, make in BENCHMARKS.items():
-        if only in (None, name):
-            outcome = measure(make(name))
-            numbers = [f"{value:,.2f}" for value in (outcome.ours, outcome.peer)]
-            row = [outcome.name, outcome.unit, *numbers, outcome.peer_name, f"{outcome.ratio:.2f}", str(outcome.runs)]
-            table.add_row(*row)
-    Console(width=120).print(table)
+    chosen = [name for name in BENCHMARKS if fnmatch(name, only)]
+    if not chosen:
+        parser.error(f"no benchmark is called {only}; there are {', '.join(BENCHMARKS)}")
+    table = Table("name", "unit", "ours", "peer", "peer's name", "ratio", "runs", "further")
+    for name in chosen:
+        made = BENCHMARKS[name](name)
+        outcome = measure(made) if isinstance(made, Benchmark) else made
+        table.add_row(*row(outcome), end_section=True)
+        Console(stderr=True).print(*row(outcome), sep="  ")  # the table comes at the end, which may be far
+    Console(width=160).print(table)
     return 0
+
+
+def row(outcome: Outcome | Skipped) -> list[str]:
+    """Return the cells of a benchmark's row."""
+    if isinstance(outcome, Skipped):
+        return [outcome.name, "", "", "", "", "", "", f"not run: {outcome.reason}"]
+    numbers = [f"{value:,.2f}" for value in (outcome.ours, outcome.peer)]
+    further = "\n".join(f"{name} {value:,.4g}" for name, value in outcome.further.items())
+    ratio = f"{outcome.ratio:.2f}"
+    return [outcome.name, outcome.unit, *numbers, outcome.peer_name, ratio, str(outcome.runs), further]
 
 
 if __name__ == "__main__":

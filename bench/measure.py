@@ -4,11 +4,13 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 RESULTS = Path("results/bench")
+
+Figures = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,21 @@ class Benchmark:
     ours: Callable[[], float]
     peer: Callable[[], float]
     runs: int = 5
+    others: Mapping[str, Callable[[], float]] = field(default_factory=dict)
+    """Further ways, run in turn with the two."""
+    further: Callable[[Mapping[str, list[float]]], Figures] = lambda speeds: {}  # noqa: ARG005 - none by default
+    """What else to report, of the speeds of each way (ours, peer and the others) in all runs."""
+    rehearse: bool = True
+    """Whether each way is run once before anything is measured."""
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A benchmark that says nothing on this machine, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -35,31 +52,55 @@ class Outcome:
     ratio: float
     runs: int
     machine: str
+    further: Figures = field(default_factory=dict)
 
 
 def measure(benchmark: Benchmark) -> Outcome:
-    """Run both alternately, after one unmeasured run of each, and write results/bench/<name>.json."""
-    benchmark.ours(), benchmark.peer()
-    pairs = [(benchmark.ours(), benchmark.peer()) for _ in range(benchmark.runs)]
+    """Run all ways in turn, and write results/bench/<name>.json."""
+    ways = {"ours": benchmark.ours, **benchmark.others, "peer": benchmark.peer}
+    try:
+        if benchmark.rehearse:
+            for run in ways.values():
+                run()
+        rounds = [{name: run() for name, run in ways.items()} for _ in range(benchmark.runs)]
+    finally:
+        benchmark.close()
+    speeds = {name: [speeds[name] for speeds in rounds] for name in ways}
     outcome = Outcome(
         name=benchmark.name,
         unit=benchmark.unit,
-        ours=statistics.median(ours for ours, _ in pairs),
-        peer=statistics.median(peer for _, peer in pairs),
+        ours=statistics.median(speeds["ours"]),
+        peer=statistics.median(speeds["peer"]),
         peer_name=benchmark.peer_name,
-        # The median of the pairs' ratios: what slows one run slows its neighbour too.
-        ratio=statistics.median(ours / peer for ours, peer in pairs),
+        ratio=ratio(speeds["ours"], speeds["peer"]),
         runs=benchmark.runs,
         machine=machine(),
+        further=benchmark.further(speeds),
     )
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{outcome.name}.json").write_text(json.dumps(asdict(outcome), indent=2) + "\n")
+    write(outcome)
     return outcome
 
 
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """Return the median of the rounds' ratios: what slows one run slows its neighbour too."""
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def write(outcome: Outcome) -> None:
+    """Write results/bench/<name>.json."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{outcome.name}.json").write_text(json.dumps(asdict(outcome), indent=2) + "\n")
+
+
 def machine() -> str:
-    """Return the processor's name and the number of cores that this process may use."""
+    """Return the processor's name, the number of cores that this process may use, and the GPU if torch has one."""
     cores = len(os.sched_getaffinity(0))
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{models[0] if models else platform.processor()}, {cores} cores"
+    return f"{models[0] if models else platform.processor()}, {cores} cores{_gpu()}"
+
+
+def _gpu() -> str:
+    import torch
+
+    return f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""

@@ -1,82 +1,116 @@
-"""A pretraining step with the head on masked positions only, against AlbertForPreTraining's own loss on all of them."""
+"""Pretraining ALBERT: smelt's loop against transformers' Trainer and a bare step, as shares of the machine's peak."""
 
-import time
-from collections.abc import Callable
-from typing import Any
+import statistics
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
-import numpy as np
 import torch
-from transformers import AlbertConfig, AlbertForPreTraining
 
-from bench.measure import Benchmark
-from smelt.study.architectures import ARCHITECTURES
-from smelt.training.batches import Batch
-from smelt.training.objectives import MaskedLanguageModel, SentenceOrderPrediction, Trainee, Weighted, weighted_loss
+from bench.measure import Benchmark, Figures, Skipped, ratio
+from bench.synthetic import Corpus, corpus
+from bench.trainer import trainer
+from bench.ways import Measured, Opened, Task, bare, loop
+from bench.workers import Worker
+from smelt.training.flops import flops_per_token
+from smelt.training.peak import measured_peak
 
-ROWS, LENGTH, MASKED = 16, 128, 0.15
-STEPS = 3
+LENGTH = 512
+DOCUMENTS = 2000
+SECONDS_OF_PEAK = 1.0
+
+# Threads that wait sleep, as in all of smelt's commands; for the peer too, which gains as much where others work.
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def masked_head(name: str) -> Benchmark:
-    """Tokens a second of ALBERT tiny, forward and backward, in fp32; the vocabulary's size stands in the name."""
-    vocabulary = int(name.rsplit("-", 1)[1].removesuffix("k")) * 1000
-    model = _albert_tiny(vocabulary)
-    batch = _random_batch(vocabulary)
-    trainee = Trainee(model, Weighted((1.0, MaskedLanguageModel()), (1.0, SentenceOrderPrediction())))
-    labels = torch.full((ROWS * LENGTH,), -100).index_copy(0, batch.masked, batch.labels).view(ROWS, LENGTH)
+@dataclass(frozen=True)
+class Amount:
+    """How much is measured."""
 
-    def all_positions() -> torch.Tensor:
-        output = model(
-            input_ids=batch.input_ids,
-            token_type_ids=batch.token_type_ids,
-            labels=labels,
-            sentence_order_label=batch.sentence_labels,
-        )
-        return torch.as_tensor(output.loss)
+    rows: int
+    warm: int
+    steps: int
+    runs: int
 
+
+ON_CPU = {"tiny": Amount(8, 1, 4, 3), "base": Amount(2, 1, 2, 3)}
+ON_GPU = {"tiny": Amount(128, 10, 40, 5), "base": Amount(64, 10, 20, 5)}
+EMULATED = {"tiny": Amount(1, 1, 1, 3)}  # bf16 on a processor that has no arithmetic for it
+
+
+def pretraining(name: str) -> Benchmark | Skipped:
+    """Tokens a second of what stands in the name: pretrain-<size>-<vocabulary>-<precision>."""
+    _, size, vocabulary, precision = name.split("-")
+    amount = amount_of(size, precision)
+    if amount is None:
+        return Skipped(name, "this processor only emulates bf16: a step would take minutes")
+    blocks = _corpus(int(vocabulary.removesuffix("k")) * 1000)
+    task = Task(f"albert-{size}", precision, blocks, amount.rows, amount.warm, amount.steps)
+    ways = {make.__name__: Worker(make, task, environment=ENVIRONMENT) for make in (loop, bare, trainer, peak)}
+    measured: dict[str, list[Measured]] = {name: [] for name in ways}
     return Benchmark(
         name,
         "tokens/s",
-        "transformers' AlbertForPreTraining",
-        lambda: _speed(model, lambda: weighted_loss(trainee(batch))),
-        lambda: _speed(model, all_positions),
+        "transformers' Trainer",
+        ours=_speed(ways["loop"], measured["loop"]),
+        peer=_speed(ways["trainer"], measured["trainer"]),
+        runs=amount.runs,
+        others={name: _speed(ways[name], measured[name]) for name in ("bare", "peak")},
+        further=lambda speeds: _further(task, speeds, [one.waiting for one in measured["loop"]]),
+        rehearse=False,  # each run warms up by itself
+        close=lambda: close(ways),
     )
 
 
-def _albert_tiny(vocabulary: int) -> Any:
-    shape = ARCHITECTURES["albert-tiny"]
-    config = AlbertConfig(
-        vocab_size=vocabulary,
-        embedding_size=shape.embedding,
-        hidden_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.feed_forward,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
-    return AlbertForPreTraining._from_config(config, attn_implementation="sdpa")
+def amount_of(size: str, precision: str) -> Amount | None:
+    """Return how much to measure on this machine, or None where it would take too long."""
+    if torch.cuda.is_available():
+        return ON_GPU[size]
+    if precision == "bf16" and torch.backends.cpu.get_cpu_capability() == "AVX2":
+        return EMULATED.get(size)
+    return ON_CPU[size]
 
 
-def _random_batch(vocabulary: int) -> Batch:
-    generator = torch.Generator().manual_seed(1)
-    ids = torch.randint(5, vocabulary, (ROWS, LENGTH), generator=generator)
-    masked = torch.randperm(ROWS * LENGTH, generator=generator)[: round(MASKED * ROWS * LENGTH)].sort().values
-    return Batch(
-        input_ids=ids,
-        token_type_ids=(torch.arange(LENGTH) >= LENGTH // 2).long().expand(ROWS, LENGTH).contiguous(),
-        attention_mask=None,
-        masked=masked,
-        labels=ids.flatten()[masked],
-        sentence_labels=torch.randint(0, 2, (ROWS,), generator=generator),
-        lengths=np.full(ROWS, LENGTH),
-        cut=np.zeros(ROWS, np.int64),
-    )
+def peak(task: Task) -> Callable[[], Measured]:
+    """The fastest product of matrices, as the tokens a second that it would train if it were all of training."""
+    opened = Opened(task)
+    predicted = task.recipe.mask_rate
+    cost = flops_per_token(opened.model(), task.corpus.length, predicted)
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[task.precision]
+    return lambda: Measured(measured_peak(opened.device, dtype, SECONDS_OF_PEAK) / cost)
 
 
-def _speed(model: Any, loss: Callable[[], torch.Tensor]) -> float:
-    began = time.perf_counter()
-    for _ in range(STEPS):
-        loss().backward()  # type: ignore[no-untyped-call]
-        model.zero_grad(set_to_none=True)
-    return STEPS * ROWS * LENGTH / (time.perf_counter() - began)
+def close(ways: Mapping[str, Worker]) -> None:
+    """End the processes of all ways."""
+    for worker in ways.values():
+        worker.close()
+
+
+def _speed(worker: Worker, kept: list[Measured]) -> Callable[[], float]:
+    def run() -> float:
+        measured: Measured = worker()
+        kept.append(measured)
+        return measured.tokens_per_second
+
+    return run
+
+
+def _further(task: Task, speeds: Mapping[str, list[float]], waiting: list[float]) -> Figures:
+    """Return the bare step's speed, the loop's against it, all three as shares of the peak, and the waiting."""
+    highest = max(speeds["peak"])
+    cost = flops_per_token(Opened(task).model(), task.corpus.length, task.recipe.mask_rate)
+    return {
+        "bare step, tokens/s": statistics.median(speeds["bare"]),
+        "ours to bare": ratio(speeds["ours"], speeds["bare"]),
+        "peak, GFLOP/s": highest * cost / 1e9,
+        **{f"{way}, share of peak": statistics.median(speeds[way]) / highest for way in ("ours", "bare", "peer")},
+        "waiting for data, share": max(waiting),
+    }
+
+
+@lru_cache
+def _corpus(vocabulary: int) -> Corpus:
+    folder = Path(tempfile.mkdtemp(prefix="smelt-bench-"))
+    return corpus(folder, vocabulary, LENGTH, DOCUMENTS)

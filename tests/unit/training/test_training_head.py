@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from smelt.training.head import IGNORED, masked_cross_entropy, rows_at_once
+from smelt.training.examples import IGNORED
+from smelt.training.head import masked_cross_entropy, rows_at_once
 
 N, EMBEDDING, VOCABULARY, PADDED = 37, 16, 301, 320
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-IGNORED = -100  # torch's label of what no loss is computed for
+from smelt.training.examples import IGNORED
 
 # Positions at once: on CPUs as few as keep the matrix product busy, so that their logits stay near the caches and the
 # weight's gradient is gone through rarely (measured: 64 is 5 to 10% slower, as is 600). GPUs want them by the thousand.

@@ -1,0 +1,170 @@
+"""Three ways to pretrain the same model on the same blocks: smelt's loop, transformers' Trainer, and a bare step.
+
+Each is a function of a task that returns what does it once; they run in processes of their own (bench.workers).
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.utils import logging
+
+from bench.clock import StepClock
+from bench.synthetic import Corpus
+from smelt.models.encoders import new_encoder
+from smelt.study.architectures import ARCHITECTURES, Shape
+from smelt.training.batches import Batch, Batches
+from smelt.training.blocks import TokenBlocks
+from smelt.training.checkpoints import Checkpoints
+from smelt.training.loop import Run, compile_encoder, train
+from smelt.training.objectives import Trainee, objective_of, weighted_loss
+from smelt.training.optimizers import optimizer_of
+from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
+from smelt.training.recipes import Recipe
+
+NEVER = 10**9
+SEED = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained, on what, for how long."""
+
+    architecture: str
+    precision: str
+    corpus: Corpus
+    rows: int
+    warm: int
+    steps: int
+
+    @property
+    def shape(self) -> Shape:
+        """The encoder's numbers."""
+        return ARCHITECTURES[self.architecture]
+
+    @property
+    def recipe(self) -> Recipe:
+        """AdamW without dropout, as fast recipes have it; measuring and keeping nothing on the way."""
+        return Recipe.model_validate(
+            {
+                "optimizer": "adamw",
+                "batch": self.rows,
+                "micro_batch": self.rows,
+                "steps": self.warm + self.steps,
+                "learning_rate": 1e-4,
+                "length": self.corpus.length,
+                "dropout": 0.0,
+                "precision": self.precision,
+                "validate_every": NEVER,
+                "validation_blocks": 1,
+                "checkpoint_every": NEVER,
+            }
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the measured steps; no block is padded but a corpus's last."""
+        return self.steps * self.rows * self.corpus.length
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a way came to."""
+
+    tokens_per_second: float
+    waiting: float = 0.0
+    """Share of the time in which the loop had to wait for its next batch."""
+
+
+class Opened:
+    """A task's tokenizer and blocks, open, and its device."""
+
+    def __init__(self, task: Task) -> None:
+        """Open them."""
+        logging.set_verbosity_error()
+        self.task, self.recipe = task, task.recipe
+        self.tokenizer = load_tokenizer(task.corpus.tokenizer)
+        self.pieces: Pieces = pieces_of(self.tokenizer)
+        self.blocks = {
+            split: TokenBlocks(task.corpus.blocks, split, self.pieces, task.corpus.length)
+            for split in ("train", "validation")
+        }
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def batches(self) -> Batches:
+        """Return the batches of a run."""
+        return Batches([self.blocks["train"]], [self.blocks["validation"]], self.pieces, self.recipe, 1.0, SEED)
+
+    def model(self) -> Any:
+        """Return a new model, the same one every time."""
+        torch.manual_seed(SEED)
+        return new_encoder(self.task.shape, self.recipe, self.pieces, self.device)
+
+
+class Noted:
+    """Batches that note when each was ready."""
+
+    def __init__(self, batches: Batches) -> None:
+        """Take what makes them."""
+        self._batches = batches
+        self.ready: dict[int, float] = {}
+
+    def train(self, step: int) -> Batch:
+        """Return the batch of a step."""
+        batch = self._batches.train(step)
+        self.ready[step] = time.perf_counter()
+        return batch
+
+    def validation(self) -> Iterator[tuple[str, Batch]]:
+        """Return what is held out."""
+        return self._batches.validation()
+
+    def described(self, step: int) -> str:
+        """Return which blocks a step has."""
+        return self._batches.described(step)
+
+
+def loop(task: Task) -> Callable[[], Measured]:
+    """Smelt's own loop as `python -m smelt pretrain` runs it: sampler, masks, prefetch, reports and all."""
+    opened = Opened(task)
+    objective = objective_of(task.recipe, opened.pieces)
+
+    def run() -> Measured:
+        batches = Noted(opened.batches())
+        with tempfile.TemporaryDirectory() as folder, StepClock(task.warm, task.steps) as clock:
+            with Checkpoints(Path(folder, "checkpoints"), {}) as kept:
+                surroundings = Run(kept, Path(folder, "curve.csv"), SEED, opened.device)
+                train(opened.model(), objective, batches, task.recipe, surroundings)
+            return Measured(task.tokens / clock.seconds, clock.waited(batches.ready) / clock.seconds)
+
+    return run
+
+
+def bare(task: Task) -> Callable[[], Measured]:
+    """The same step on one batch made before, and nothing around it."""
+    opened = Opened(task)
+    objective = objective_of(task.recipe, opened.pieces)
+    batch = opened.batches().train(1).to(opened.device)
+
+    def run() -> Measured:
+        model = opened.model().to(opened.device).train()
+        if opened.device.type == "cuda":
+            compile_encoder(model)
+        trainee = Trainee(model, objective)
+        optimizer = optimizer_of(trainee, task.recipe)
+        with StepClock(task.warm, task.steps) as clock:
+            for _ in range(task.warm + task.steps):
+                with torch.autocast(opened.device.type, torch.bfloat16, enabled=task.precision == "bf16"):
+                    terms = trainee(batch)
+                weighted_loss(terms).backward()  # type: ignore[no-untyped-call]
+                nn.utils.clip_grad_norm_(model.parameters(), task.recipe.clip)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            return Measured(task.tokens / clock.seconds)
+
+    return run

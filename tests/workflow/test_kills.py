@@ -1,0 +1,15 @@
+"""A pretraining that is killed at random moments comes to the same model (`make bench` does it 30 times)."""
+
+from pathlib import Path
+
+from bench.kills import DOCUMENTS, LENGTH, VOCABULARY, Job, survive
+from bench.synthetic import corpus
+
+
+def test_three_kills_leave_no_trace_in_weights_and_curve(tmp_path: Path) -> None:
+    made = corpus(tmp_path, VOCABULARY, LENGTH, DOCUMENTS)
+    survived = survive(Job(made, tmp_path / "undisturbed", 60), Job(made, tmp_path / "killed", 60), kills=3, seed=4)
+    assert survived.kills == 3
+    assert survived.values > 1_000_000
+    assert survived.same_bits == survived.values
+    assert survived.greatest_difference == 0
