@@ -186,6 +186,15 @@ def test_a_living_heir_that_has_not_taken_the_name_yet_keeps_others_out(path: Pa
         lock.acquire()
 
 
+def test_what_killed_processes_left_on_their_way_to_the_lock_goes(path: Path) -> None:
+    for name in ("lock.draft-1", "lock.after-1"):
+        path.with_name(name).write_text(text_of(path))
+    lock = Lock(path)
+    lock.acquire()
+    assert [file.name for file in path.parent.iterdir()] == ["lock"]
+    lock.release()
+
+
 def contend(path: Path, moment: float, losers: Path, others: int) -> bool:
     """Try for a lock at a moment; who gets it holds it until all others have tried."""
     lock = Lock(path)

@@ -49,16 +49,18 @@ class Holder:
         return (self.fields.get("host"), self.fields.get("kernel")) == (socket.gethostname(), _kernel())
 
     @property
-    def exists(self) -> bool:
-        """Whether a process of its number runs here."""
+    def is_gone(self) -> bool:
+        """Whether it is known to be dead: it ran here, and no process of its number does."""
+        if not self.is_here:
+            return False
         try:
             process = int(str(self.fields["process"]))
             os.kill(process, 0)
         except (ProcessLookupError, KeyError, ValueError):
-            return False
-        except PermissionError:
             return True
-        return not _is_zombie(process)
+        except PermissionError:
+            return False
+        return _is_zombie(process)
 
     def __str__(self) -> str:
         """The holder, for messages."""
@@ -86,11 +88,12 @@ class Lock:
         me = Holder(json.dumps(_this_process()))
         draft = self.path.with_name(f"{self.path.name}.draft-{me.token}")
         try:
-            if self._take(me, draft) != self.path:
-                draft.replace(self.path)
-                self._clear_heirs(me)
+            place = self._take(me, draft)
         finally:
             draft.unlink(missing_ok=True)
+        if place != self.path:
+            place.replace(self.path)
+        self._clear(me)
         self._me = me
         self._stopped.clear()
         threading.Thread(target=self._beat, daemon=True).start()
@@ -144,22 +147,19 @@ class Lock:
         Ages are by the file system's clock, since machines differ in theirs; and a machine that slept has old
         heartbeats, so two more must fail to come before its processes count as dead.
         """
+        if holder.is_gone:
+            return False
         last = _changed(path)
         age = max(0.0, (now - last) / 1e9)
-        if holder.is_here and holder.exists and age < 2 * self.heartbeat:
+        if holder.is_here and age < 2 * self.heartbeat:
             return True
-        until = time.monotonic() + max(self.stale - age, 2 * self.heartbeat)
-        said = False
+        wait = max(self.stale - age, 2 * self.heartbeat)
+        print(f"smelt: {path}: held by {holder}; waiting up to {wait:.0f} s for a sign of life", file=sys.stderr)
+        until = time.monotonic() + wait
         while time.monotonic() < until:
-            if holder.is_here and not holder.exists:
-                return False
-            if not said:
-                wait = until - time.monotonic()
-                print(
-                    f"smelt: {path}: held by {holder}; waiting up to {wait:.0f} s for a sign of life", file=sys.stderr
-                )
-                said = True
             time.sleep(min(1.0, self.heartbeat / 4))
+            if holder.is_gone:
+                return False
             if _changed(path) != last:
                 return True
         return False
@@ -175,11 +175,12 @@ class Lock:
     def _heir_of(self, holder: Holder) -> Path:
         return self.path.with_name(f"{self.path.name}.after-{holder.token}")
 
-    def _clear_heirs(self, me: Holder) -> None:
-        """Remove the names that led here, once the lock file itself names this process."""
-        for path in self.path.parent.glob(f"{self.path.name}.after-*"):
-            if path != self._heir_of(me):
-                path.unlink(missing_ok=True)
+    def _clear(self, me: Holder) -> None:
+        """Remove the names that led here, and drafts that killed processes left; who still tries makes a new one."""
+        for left in (".after-*", ".draft-*"):
+            for path in self.path.parent.glob(self.path.name + left):
+                if path != self._heir_of(me):
+                    path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
         while not self._stopped.wait(self.heartbeat):
