@@ -34,7 +34,7 @@ def kill_while_training(project: Project) -> None:
     )
     checkpoints = project.folder / "checkpoints"
     deadline = time.monotonic() + 120
-    while not any(path.is_file() and "step" in str(path) for path in checkpoints.rglob("*")):
+    while not any(checkpoints.rglob("step-*[0-9]/manifest.json")):
         assert running.poll() is None, "the workflow ended before it could be killed"
         assert time.monotonic() < deadline, "no checkpoint appeared"
         time.sleep(0.05)
