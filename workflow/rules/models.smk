@@ -3,7 +3,7 @@ Makes models: one rule per maker, all writing the same folder.
 
 IN   the study's model entry, and what its maker needs (token blocks and their tokenizer, or a published model)
 OUT  results/<study>/models/<model>/ : a Hugging Face folder with its card and provenance
-     logs/<study>/models/<model>.curve.csv : the learning curve of a pretrained model
+     logs/<study>/models/<model>.curve.csv : the learning curve of a pretrained model, and .events beside it
 """
 
 
@@ -27,6 +27,7 @@ rule pretrain:
     threads: 8
     resources:
         gpu=1,
+        nodes=1,
         mem_mb=32_000,
         runtime=1200,
     conda:
@@ -37,6 +38,8 @@ rule pretrain:
         " --tokenizer {input.tokenizer:q}"
         " --settings {params.settings:q}"
         " --threads {threads}"
+        " --gpus {resources.gpu}"
+        " --nodes {resources.nodes}"
         " --checkpoints {params.checkpoints:q}"
         " --minutes {resources.runtime}"
         " --output {output.model:q}"

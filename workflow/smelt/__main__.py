@@ -55,7 +55,7 @@ def main(words: list[str] | None = None) -> int:
         if words[:1] == [name]:
             importlib.import_module(module).add_arguments(command)
     try:
-        arguments = parser.parse_args(words)
+        arguments = parser.parse_args(words, argparse.Namespace(words=words))  # to start them again elsewhere
         importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
     except SmeltError as error:
         if not error.told:

@@ -35,6 +35,13 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def positive(text: str) -> int:
+    """Return a number of things of which there must be one."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
+    return int(text)
+
+
 def add_country(parser: argparse.ArgumentParser) -> None:
     """Declare `--country`, which the Snakefile gives to all jobs by the environment: no rule reruns when it changes."""
     shown = "where this runs, three letters (FRA), to state what its energy emits; by default $SMELT_COUNTRY"

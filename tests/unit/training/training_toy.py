@@ -13,12 +13,12 @@ import sentencepiece
 import torch
 
 from smelt.models.encoders import new_encoder
-from smelt.models.pretrain import objective
 from smelt.study.architectures import Shape
 from smelt.training.batches import Batches
 from smelt.training.blocks import TokenBlocks
 from smelt.training.checkpoints import Checkpoints
 from smelt.training.loop import Run, train
+from smelt.training.objectives import objective_of
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.processes import ALONE, Processes
 from smelt.training.recipes import Recipe
@@ -119,5 +119,5 @@ def train_toy(
     batches = wrap(toy_batches(toy, recipe))
     with Checkpoints(folder / "checkpoints", {"recipe": recipe.model_dump()}) as kept:
         surroundings = Run(kept, folder / "curve.csv", seed=1, device=torch.device("cpu"), **run)
-        curve = train(model, objective(), batches, recipe, surroundings).curve
+        curve = train(model, objective_of(recipe, toy.pieces), batches, recipe, surroundings).curve
     return model.state_dict(), [row for row in curve.rows if row[3] != "tokens_per_second"]

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
+from smelt.energy import Energy
 from smelt.files import whole_folder
 from smelt.models.card import Card, write_card
 from smelt.models.encoders import resize_vocabulary
@@ -76,6 +77,7 @@ class Pretrained:
     blocks: list[TokenBlocks]
     curve: LearningCurve
     hours: float
+    energy: Energy | None
 
 
 def write_model(output: Path, made: Pretrained) -> None:
@@ -96,7 +98,7 @@ def write_model(output: Path, made: Pretrained) -> None:
             "tokenizer": made.tokenizer,
         }
         settings = made.settings.model_dump()
-        write_provenance(folder, "pretrain", settings, inputs, [made.settings.seed], made.hours)
+        write_provenance(folder, "pretrain", settings, inputs, [made.settings.seed], made.hours, made.energy)
 
 
 def card(name: str, made: Pretrained) -> Card:

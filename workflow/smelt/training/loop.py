@@ -1,25 +1,33 @@
 """The one training loop: pretraining, distillation and compression hand it a model, an objective and batches.
 
-It goes on from a checkpoint to the same weights and the same curve, bit for bit, as a run that was never stopped.
+It goes on from a checkpoint to the same weights and the same curve, bit for bit, as a run that was never stopped; on
+several processes, to rounding.
 """
 
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from smelt.errors import SmeltError
-from smelt.training.batches import Batch, ahead
+from smelt.energy import Energy, Meter, together
+from smelt.errors import SmeltError, Unfinished
+from smelt.training.batches import Batch
 from smelt.training.checkpoints import Checkpoints, random_state, set_random_state
 from smelt.training.curve import EVERYTHING, LearningCurve, Tally
-from smelt.training.objectives import Objective, Term, Trainee, weighted_loss
-from smelt.training.optimizers import learning_rate, optimizer_of, set_learning_rate
-from smelt.training.progress import Progress, Speed, say
+from smelt.training.divergence import Divergence
+from smelt.training.engine import engine_of
+from smelt.training.events import Events
+from smelt.training.micro_batches import micro_batch_of, parts
+from smelt.training.objectives import Objective, Term, Trainee
+from smelt.training.optimizers import learning_rate
+from smelt.training.prefetch import ahead
+from smelt.training.processes import ALONE, Processes
+from smelt.training.progress import Gauges, Progress, Speed, say
 from smelt.training.recipes import Recipe
 from smelt.training.stopping import StopRequests
 
@@ -37,6 +45,13 @@ class Run:
     device: torch.device
     minutes: float | None = None
     """Time of the job; training stops with a checkpoint before it is over."""
+    processes: Processes = ALONE
+    meter: Meter | None = None
+    """Measures this process's energy since it began; what earlier processes used comes with the checkpoint."""
+    events: Path | None = None
+    """Folder for TensorBoard."""
+    gauges: Gauges = field(default_factory=Gauges)
+    """What progress is told by besides losses and clock; the energy is the loop's to add."""
 
 
 @dataclass(frozen=True)
@@ -46,31 +61,41 @@ class Outcome:
     curve: LearningCurve
     hours: float
     """Time it took, resumed parts included."""
+    energy: Energy | None
+    """What all processes used, resumed parts included; None where it is not known."""
+    step: int
+    """Step whose weights the model has."""
 
 
 class BatchSource(Protocol):
     """What makes batches."""
 
     def train(self, step: int) -> Batch:
-        """Return the batch of a step, counted from 1."""
+        """Return this process's rows of the batch of a step, counted from 1."""
 
     def validation(self) -> Iterator[tuple[str, Batch]]:
-        """Yield (language, batch) of what is held out, the same at every call."""
+        """Yield (language, batch) of this process's share of what is held out, the same at every call."""
+
+    def described(self, step: int) -> str:
+        """Return which blocks a step's batch is made of."""
 
 
 def train(model: nn.Module, objective: Objective, batches: BatchSource, recipe: Recipe, run: Run) -> Outcome:
     """Train a model in place, from the newest checkpoint if there is one.
 
     Raises:
-        SmeltError: a loss is not a number, a checkpoint is of another run or cannot be written, or the run was told
-            to stop before its last step; then it has kept a checkpoint, and running again goes on from there.
+        Unfinished: the run was told to stop before its last step; running again goes on from the checkpoint it kept.
+        SmeltError: a loss is not a number or runs away, memory is too small for a single block, or a checkpoint is of
+            another run or cannot be written.
     """
     loop = Loop(model, objective, batches, recipe, run)
     loop.resume()
-    with StopRequests(run.minutes) as stop:
+    events = run.events if run.processes.first else None
+    with StopRequests(run.minutes, run.processes) as stop, Events(events, loop.curve) as loop.events, loop.progress:
         loop.go(stop)
-    loop.curve.write(run.curve)
-    return Outcome(loop.curve, loop.seconds / 3600)
+    if run.processes.first:
+        loop.curve.write(run.curve)
+    return Outcome(loop.curve, loop.seconds / 3600, loop.energy(), loop.choose())
 
 
 class Loop:
@@ -79,34 +104,47 @@ class Loop:
     def __init__(self, model: nn.Module, objective: Objective, batches: BatchSource, recipe: Recipe, run: Run) -> None:
         """Put the model on its device and make its optimizer."""
         self.model = model.to(run.device)
+        self.objective, self.batches, self.recipe, self.run = objective, batches, recipe, run
+        self.processes = run.processes
         self.trainee = Trainee(self.model, objective)
-        self.batches, self.recipe, self.run = batches, recipe, run
-        self.optimizer = optimizer_of(self.model, recipe)
+        if recipe.compile or (recipe.compile is None and run.device.type == "cuda"):
+            compile_encoder(self.model)
+        self.engine = engine_of(self.trainee, recipe, run.processes)
+        self.micro_batch = recipe.micro_batch
         self.step = self.saved = 0
+        self.report_is_due = False
         self.curve, self.since_row, self.since_line = LearningCurve(), Tally(), Tally()
         self.pending: list[tuple[int, list[str], Tensor]] = []
-        self.progress = Progress()
+        self.divergence = Divergence(recipe.divergence)
+        self.events = Events(None, self.curve)
+        energy = self.energy if run.meter and run.processes.size == 1 else None  # several would have to ask together
+        self.progress = Progress(replace(run.gauges, energy=energy), run.processes.first)
         self.began, self.seconds_before = time.monotonic(), 0.0
-        torch.manual_seed(run.seed)
+        self.energy_before: list[Energy | None] = []
+        torch.manual_seed(run.seed + run.processes.rank)
 
     def resume(self) -> None:
         """Go back to the newest checkpoint, if there is one."""
         state = self.run.checkpoints.load()
         if state is None:
             return
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step = self.saved = state["step"]
-        self.seconds_before = state["seconds"]
-        self.curve, self.since_row = LearningCurve(state["curve"]), Tally(state["since_row"])
-        set_random_state(state["random"])
-        say(f"going on from the checkpoint of step {self.step:,}")
+        self.model.load_state_dict(state.shared["model"])
+        self.engine.load(state.shared, state.own)
+        self.step = self.saved = state.step
+        self.micro_batch = self.recipe.micro_batch or state.shared["micro_batch"]
+        self.seconds_before = state.shared["seconds"]
+        energy = state.shared["energy"]
+        self.energy_before = [Energy(**energy) if energy else None]
+        self.divergence = Divergence(self.recipe.divergence, state.shared["divergence"])
+        self.curve, self.since_row = LearningCurve(state.shared["curve"]), Tally(state.shared["since_row"])
+        set_random_state(state.own["random"])
+        self.say(f"going on from the checkpoint of step {self.step:,}")
 
     def go(self, stop: StopRequests) -> None:
         """Train from the present step to the last."""
         self.between_steps(stop)
         for batch in ahead(self.batches.train, self.step + 1, self.recipe.last_step):
-            self.train_step(batch.to(self.run.device))
+            self.train_step(batch)
             self.between_steps(stop)
 
     @property
@@ -114,128 +152,203 @@ class Loop:
         """Time the run has taken so far, with that of the processes before this one."""
         return self.seconds_before + time.monotonic() - self.began
 
+    def energy(self) -> Energy | None:
+        """Return what the run has used so far, in all processes; None where it is not known."""
+        reading = self.run.meter.reading() if self.run.meter else None
+        return together([*self.energy_before, *self.processes.gather(reading)])
+
     def train_step(self, batch: Batch) -> None:
         """Take one step of the optimizer."""
-        set_learning_rate(self.optimizer, learning_rate(self.step + 1, self.recipe))
         self.trainee.train()
-        terms = self.forward(batch)
-        weighted_loss(terms).backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        tokens, counts = self.exchange(batch)
+        if self.micro_batch is None:
+            self.micro_batch = micro_batch_of(self.trainee, batch, self.recipe, self.run.device, self.processes)
+        sums: list[Tensor] = []
+        for part in parts(batch, self.micro_batch):
+            with self.autocast():
+                terms = self.engine.forward(part.to(self.run.device))
+            self.engine.backward(share_of_loss(terms, counts))
+            sums.append(sums_of(terms))
+        norm = self.engine.step(learning_rate(self.step + 1, self.recipe))
         self.step += 1
-        self.progress.add(batch.tokens)
-        self.pending.append((self.step, [term.name for term in terms], torch.cat([norm.view(1), sums_of(terms)])))
+        self.progress.add(tokens)
+        total = self.processes.sum(torch.stack(sums).sum(0))
+        self.pending.append((self.step, list(counts), torch.cat([norm.view(1).to(total), total])))
 
-    def forward(self, batch: Batch) -> list[Term]:
-        """Return the terms of a batch, computed in the recipe's precision."""
-        with torch.autocast(self.run.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            terms: list[Term] = self.trainee(batch)
-            return terms
+    def exchange(self, batch: Batch) -> tuple[int, dict[str, int]]:
+        """Return how many tokens the step's whole batch has, and how many things each term predicts in it.
+
+        The first process's clock tells all of them when a line is due.
+        """
+        counts = self.objective.counts(batch)
+        due = self.processes.first and self.progress.due()
+        tokens, due_somewhere, *numbers = self.processes.sum(
+            torch.tensor([batch.tokens, due, *counts.values()], dtype=torch.int64)
+        ).tolist()
+        self.report_is_due = bool(due_somewhere)
+        return tokens, dict(zip(counts, numbers, strict=True))
+
+    def autocast(self) -> torch.autocast:
+        """Return the context of the recipe's precision."""
+        return torch.autocast(self.run.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16")
 
     def between_steps(self, stop: StopRequests) -> None:
         """Measure, report, keep a checkpoint and stop, each if it is time to.
 
         Raises:
-            SmeltError: the run is to stop before its end.
+            Unfinished: the run is to stop before its end.
         """
         last = self.recipe.last_step
-        if self.measurement_is_due():
-            self.measure(stop)
-        if self.step > self.saved and (self.progress.due() or self.step == last):
+        loss = self.measure(stop) if self.measurement_is_due() else None
+        if self.step > self.saved and (self.report_is_due or self.step == last):
             self.report()
         done = self.step == last and self.curve.measured(self.step)
         reason = None if done else stop.reason()
-        if reason or done or self.step % self.recipe.checkpoint_every == 0:
-            self.save()
+        if reason or done or self.step % self.recipe.checkpoint_every == 0 or self.run.checkpoints.is_best(loss):
+            self.save(loss)
         if reason:
             kept = f"kept a checkpoint of step {self.step:,} of {last:,}" if self.step else "nothing was done yet"
-            raise SmeltError("training", f"{reason}; {kept}. Run again to go on")
+            raise self.processes.alike(Unfinished("training", f"{reason}; {kept}. Run again to go on"))
 
     def measurement_is_due(self) -> bool:
         """Say whether this step is to be measured and has not been."""
         due = self.step % self.recipe.validate_every == 0 or self.step == self.recipe.last_step
         return due and not self.curve.measured(self.step)
 
-    def measure(self, stop: StopRequests) -> None:
-        """Add rows to the curve: training since the last row, and validation; none of them if told to stop."""
+    def measure(self, stop: StopRequests) -> float | None:
+        """Add rows to the curve: training since the last row, and validation; none of them if told to stop.
+
+        Return the loss on what is held out, or None where nothing was measured.
+        """
         self.collect()
         speed = self.progress.of_row
         with self.progress.pause():
             validation = self.validate(stop)
             if validation is None:
-                return
+                return None
             if self.step:
                 self.curve.add(self.step, "train", EVERYTHING, self.since_row.metrics() | self._settings(speed))
             for language, tally in validation.items():
                 self.curve.add(self.step, "validation", language, tally.metrics())
-            self.curve.write(self.run.curve)
+            if self.processes.first:
+                self.curve.write(self.run.curve)
+                self.events.write()
         self.since_row, self.progress.of_row = Tally(), Speed()
-        if EVERYTHING in validation:
-            say(f"step {self.step:,}  validation  {listed(validation[EVERYTHING])}")
+        if EVERYTHING not in validation:
+            return None
+        self.say(f"step {self.step:,}  validation  {listed(validation[EVERYTHING])}")
+        return validation[EVERYTHING].loss(self.objective.weights())
 
     def validate(self, stop: StopRequests) -> dict[str, Tally] | None:
         """Return what each language's held-out blocks, and all together, measure; None if told to stop meanwhile."""
         tallies: dict[str, Tally] = {}
         self.trainee.eval()
         for language, batch in self.batches.validation():
-            with torch.inference_mode():
-                terms = self.forward(batch.to(self.run.device))
-            for name in (language, EVERYTHING):
-                tallies.setdefault(name, Tally()).add_all([term.name for term in terms], sums_of(terms).tolist())
-            if stop.reason():
+            for part in parts(batch, self.micro_batch or len(batch)):
+                with torch.inference_mode(), self.autocast():
+                    terms = self.trainee(part.to(self.run.device))
+                sums = sums_of(terms).tolist()
+                for name in (language, EVERYTHING):
+                    tallies.setdefault(name, Tally()).add_all([term.name for term in terms], sums)
+            if self.processes.size == 1 and stop.reason():  # several have different numbers of batches to ask after
                 return None
-        return tallies
+        return merged(self.processes.gather(tallies))
 
     def collect(self) -> None:
         """Add up the steps since the last call, in order; only here does the loop wait for the device.
 
         Raises:
-            SmeltError: the loss or the gradient of a step is not a number.
+            SmeltError: the loss or the gradient of a step is not a number, or the loss has run away.
         """
         for step, names, sums in self.pending:
             values = sums.tolist()
             if not all(map(math.isfinite, values)):
-                message = f"the loss or its gradient is not a number at step {step:,} of {self.recipe.last_step:,}"
-                advice = "Lower learning_rate, lengthen warmup or use precision fp32"
-                raise SmeltError("training", f"{message}; the last checkpoint is of step {self.saved:,}. {advice}")
-            for tally in (self.since_row, self.since_line):
-                tally.add_all(names, values[1:])
+                raise self.spoilt(step, f"the loss or its gradient is not a number at step {step:,}")
+            tally = Tally()
+            tally.add_all(names, values[1:])
+            if problem := self.divergence.check(step, tally.loss(self.objective.weights())):
+                raise self.spoilt(step, problem)
+            self.since_row.join(tally)
+            self.since_line.join(tally)
         self.pending.clear()
+
+    def spoilt(self, step: int, problem: str) -> SmeltError:
+        """Return the error of a step that spoilt the training."""
+        good = f"the last good checkpoint is of step {self.saved:,}" if self.saved else "there is no checkpoint yet"
+        advice = "Lower learning_rate, lengthen warmup or use precision fp32"
+        made_of = f"its batch is made of {self.batches.described(step)}"
+        return self.processes.alike(SmeltError("training", f"{problem}; {good}; {made_of}. {advice}"))
 
     def report(self) -> None:
         """Print a line on the steps since the last one."""
         self.collect()
+        if not self.processes.first:
+            return
         rate = learning_rate(self.step, self.recipe)
         self.progress.line(self.step, self.recipe.last_step, rate, self.since_line.metrics())
         self.since_line = Tally()
 
-    def save(self) -> None:
+    def save(self, loss: float | None) -> None:
         """Keep a checkpoint of this step, unless there is one."""
         if self.step == self.saved:
             return
         self.collect()
-        state = {
+        energy = self.energy()
+        shared, own = self.engine.state()
+        shared |= {
             "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "micro_batch": self.micro_batch,
             "curve": self.curve.text(),
             "since_row": self.since_row.sums,
-            "random": random_state(),
+            "divergence": self.divergence.state(),
             "seconds": self.seconds,
+            "energy": energy.to_json() if energy else None,
         }
         with self.progress.pause():
-            self.run.checkpoints.save(self.step, state)
+            self.run.checkpoints.save(self.step, shared, own | {"random": random_state()}, loss)
         self.saved = self.step
+
+    def choose(self) -> int:
+        """Give the model the weights that the recipe chooses; return their step."""
+        best = self.run.checkpoints.best() if self.recipe.choose == "best" else None
+        if best is None:
+            return self.step
+        self.model.load_state_dict(best.shared["model"])
+        return best.step
+
+    def say(self, line: str) -> None:
+        """Print a line, once for all processes."""
+        if self.processes.first:
+            say(line)
 
     def _settings(self, speed: Speed) -> dict[str, float]:
         measured = {"tokens_per_second": speed.tokens_per_second} if speed.steps else {}
         return {"learning_rate": learning_rate(self.step, self.recipe)} | measured
 
 
+def share_of_loss(terms: list[Term], counts: dict[str, int]) -> Tensor:
+    """Return what the terms of a micro-batch add to the loss of the whole batch, a scalar."""
+    return torch.stack([term.weight * term.total / max(counts[term.name], 1) for term in terms]).sum()
+
+
 def sums_of(terms: list[Term]) -> Tensor:
     """Return total, count and correct of each term, shape (3 * terms,), on their device."""
-    parts = [part.detach().double() for term in terms for part in (term.total, term.count, term.correct)]
-    return torch.stack(parts)
+    parts_of_terms = [part.detach().double() for term in terms for part in (term.total, term.count, term.correct)]
+    return torch.stack(parts_of_terms)
+
+
+def merged(processes: list[dict[str, Tally]]) -> dict[str, Tally]:
+    """Return the tallies of all processes together, by language."""
+    together: dict[str, Tally] = {}
+    for tallies in processes:
+        for language, tally in tallies.items():
+            together.setdefault(language, Tally()).join(tally)
+    return together
+
+
+def compile_encoder(model: nn.Module) -> None:
+    """Have the encoder compiled at its first use; the heads see another number of masked positions at every step."""
+    model.base_model.compile()  # type: ignore[union-attr]
 
 
 def listed(tally: Tally) -> str:

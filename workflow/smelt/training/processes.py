@@ -4,7 +4,8 @@ Every process makes its own rows of each batch, so they exchange gradients, sums
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -63,11 +64,16 @@ class Processes:
         try:
             result = act()
         except SmeltError as raised:
-            error = (raised.where, raised.message)
-        for other in self.gather(error):
-            if other is not None:
-                raise SmeltError(*other)
+            error = raised
+        errors = [raised for raised in self.gather(error) if raised is not None]
+        if errors:
+            raise error or self.alike(errors[0])
         return result  # type: ignore[return-value]
+
+    def alike(self, error: SmeltError) -> SmeltError:
+        """Return an error that every process raises, to be printed by the first one only."""
+        error.told = not self.first
+        return error
 
 
 ALONE = Processes()
@@ -75,9 +81,22 @@ ALONE = Processes()
 
 def launched() -> bool:
     """Say whether torchrun started this process."""
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
-def device_of(local_rank: int) -> torch.device:
-    """Return the GPU of a process of this machine, or the CPU where there are none."""
-    return torch.device("cuda", local_rank) if torch.cuda.is_available() else torch.device("cpu")
+@contextmanager
+def joined() -> Iterator[tuple[Processes, torch.device]]:
+    """Join the processes that torchrun started with this one, if it did; yield them and this one's device."""
+    if not launched():
+        yield ALONE, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    # Numbers of the CPU go over gloo even where gradients go over NCCL, so that no step waits for its GPU.
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Processes(distributed.get_rank(), distributed.get_world_size()), device
+    finally:
+        distributed.destroy_process_group()

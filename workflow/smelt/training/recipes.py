@@ -110,6 +110,12 @@ class Recipe(Entry):
             raise ValueError(f"stop_at ({self.stop_at}) lies beyond the schedule's {self.steps} steps")
         return self
 
+    @model_validator(mode="after")
+    def _lamb_keeps_its_matrices_whole(self) -> Self:
+        if self.zero and self.optimizer == "lamb":
+            raise ValueError(f"zero: {self.zero} cuts the matrices whose norms LAMB adapts by; expected 0, or adamw")
+        return self
+
     def identity(self) -> dict[str, Any]:
         """Return the settings that a checkpoint must share with the run that goes on from it.
 

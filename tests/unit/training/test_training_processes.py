@@ -1,0 +1,116 @@
+"""Several processes on CPUs, over gloo, as torchrun starts them for GPUs."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from training_toy import RECIPE, SHAPE, Toy
+
+from smelt.errors import SmeltError
+from smelt.training.launch import launch, processes_per_node
+
+# Dropout is drawn by each process from its own stream; all else is the same for any number of processes.
+ALIKE = {"dropout": 0.0, "micro_batch": 3}
+RESUMABLE = 75
+
+Curve = dict[tuple[str, ...], float]
+
+
+def command(toy: Toy, folder: Path, recipe: dict[str, object], *flags: str) -> list[str]:
+    settings = {"shape": SHAPE.model_dump(), "recipe": RECIPE.model_dump() | recipe, "alpha": 0.7, "seed": 1}
+    return [
+        *[sys.executable, "-m", "smelt", "pretrain", "--blocks", *map(str, toy.blocks)],
+        *["--tokenizer", str(toy.tokenizer), "--settings", json.dumps(settings | {"version": 1}), "--threads", "1"],
+        *["--checkpoints", str(folder / "checkpoints"), "--output", str(folder / "model")],
+        *["--curve", str(folder / "curve.csv"), *flags],
+    ]
+
+
+def made(toy: Toy, folder: Path, recipe: dict[str, object], *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(toy, folder, recipe, *flags), capture_output=True, text=True, check=False)
+
+
+def curve(folder: Path) -> Curve:
+    with (folder / "curve.csv").open() as stream:
+        rows = list(csv.reader(stream))[1:]
+    return {tuple(row[:4]): float(row[4]) for row in rows if row[3] != "tokens_per_second"}
+
+
+@pytest.fixture(scope="module")
+def alone(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    assert made(toy, folder, ALIKE).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("zero", [0, 1, 2])
+def test_two_processes_learn_what_one_does(toy: Toy, tmp_path: Path, alone: Path, zero: int) -> None:
+    done = made(toy, tmp_path, ALIKE | {"zero": zero}, "--processes", "2")
+    assert done.returncode == 0, done.stderr
+    assert curve(tmp_path) == pytest.approx(curve(alone), rel=2e-4)
+    assert done.stdout.count("step 8  validation") == 1
+    one, two = (load_file(folder / "model" / "model.safetensors") for folder in (alone, tmp_path))
+    for name, weights in one.items():
+        assert two[name].sub(weights).abs().max() < 1e-4, name
+
+
+@pytest.mark.parametrize("zero", [0, 2])
+def test_two_processes_that_were_told_to_stop_go_on_to_the_same_model(
+    toy: Toy, tmp_path: Path, alone: Path, zero: int
+) -> None:
+    recipe = ALIKE | {"zero": zero, "steps": 20, "checkpoint_every": 3}
+    with subprocess.Popen(command(toy, tmp_path, recipe, "--processes", "2"), stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("checkpoints/*/step-*/manifest.json")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        errors = process.communicate()[1].decode()
+        assert process.returncode == RESUMABLE, errors
+    assert errors.count("kept a checkpoint") == 1
+    done = made(toy, tmp_path, recipe, "--processes", "2")
+    assert done.returncode == 0, done.stderr
+    assert "going on from the checkpoint of step" in done.stdout
+    assert curve(tmp_path) == pytest.approx(curve(alone), rel=2e-4)
+
+
+def test_a_process_that_dies_ends_the_others_with_an_error(toy: Toy, tmp_path: Path) -> None:
+    recipe = ALIKE | {"steps": 5000, "checkpoint_every": 5000}
+    with subprocess.Popen(command(toy, tmp_path, recipe, "--processes", "2"), stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        while b"validation" not in process.stdout.readline():
+            assert process.poll() is None
+        os.kill(children(process.pid)[-1], signal.SIGKILL)
+        process.stdout.read()
+        assert process.wait(60) == 1
+    assert not (tmp_path / "model").exists()
+
+
+def children(parent: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True)
+    return [int(word) for word in found.stdout.split()]
+
+
+def test_more_processes_than_blocks_in_a_batch_is_one_clear_line(toy: Toy, tmp_path: Path) -> None:
+    done = made(toy, tmp_path, ALIKE | {"batch": 1}, "--processes", "2")
+    assert done.returncode == 1
+    assert done.stderr.count("smelt: ") == 1
+    assert "batch: 1 block cannot be shared among 2 processes" in done.stderr
+    assert not (tmp_path / "model").exists()
+
+
+def test_gpus_that_are_not_there_are_one_clear_line() -> None:
+    with pytest.raises(SmeltError, match=r"--gpus: 1000 were asked for, this machine shows \d+ GPUs"):
+        processes_per_node(1000, None)
+
+
+def test_several_machines_without_a_job_that_has_them_are_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with pytest.raises(SmeltError, match="--nodes: 2 machines need a SLURM job"):
+        launch([], 1, 2)

@@ -1,0 +1,146 @@
+"""One pretraining, in each of its processes: model, objective, batches and where it all goes.
+
+A maker only chooses: which model, which objective, which blocks. The loop is smelt.training.loop.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from smelt.energy import Meter
+from smelt.errors import SmeltError
+from smelt.models.encoders import new_encoder
+from smelt.models.pretrained import Pretrained, PretrainingSettings, write_model
+from smelt.training.batches import Batches
+from smelt.training.blocks import TokenBlocks
+from smelt.training.checkpoints import Checkpoints
+from smelt.training.gauges import gauges_of
+from smelt.training.loop import Run, train
+from smelt.training.objectives import objective_of
+from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
+from smelt.training.processes import Processes, joined
+from smelt.training.progress import say
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to pretrain, from what, and where its files go."""
+
+    blocks: list[Path]
+    """Block folders, one a language."""
+    tokenizer: Path
+    settings: PretrainingSettings
+    checkpoints: Path
+    """Folder for checkpoints of all runs."""
+    curve: Path
+    output: Path
+    minutes: float | None = None
+    """Time of the job."""
+    country: str | None = None
+    """Where it runs, ISO 3166-1 alpha-3."""
+
+
+def run_job(job: Job) -> None:
+    """Pretrain in this process and those that were started with it.
+
+    Raises:
+        SmeltError: as `pretrain` does.
+    """
+    with joined() as (processes, device):
+        repeatable(device)
+        gpus = [device.index or 0] if device.type == "cuda" else []
+        with Meter(job.country, gpus, int(os.environ.get("LOCAL_RANK", "0"))) as meter:
+            pretrain(job, processes, device, meter)
+
+
+def repeatable(device: torch.device) -> None:
+    """Have a GPU repeat itself bit for bit, where torch can."""
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def pretrain(job: Job, processes: Processes, device: torch.device, meter: Meter) -> None:
+    """Train a model and write its folder, going on from a checkpoint of the same settings and inputs if there is one.
+
+    Every process of the job calls it; the first one writes.
+
+    Raises:
+        SmeltError: blocks that do not fit the tokenizer or are damaged, or what smelt.training.loop.train raises.
+    """
+    settings, recipe = job.settings, job.settings.recipe
+    if recipe.batch < processes.size:
+        raise processes.alike(too_few_blocks(recipe.batch, processes.size))
+    pieces = pieces_of(load_tokenizer(job.tokenizer))
+    blocks = {split: open_blocks(job.blocks, split, pieces, recipe.length) for split in ("train", "validation")}
+    identity = identity_of(settings, blocks, pieces)
+    folder = job.checkpoints / f"{job.output.name}-{digest(identity)}"
+    with Checkpoints(folder, identity, processes, recipe.checkpoints_kept) as kept:
+        if slow_in(recipe.precision, device) and processes.first:
+            say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
+        torch.manual_seed(settings.seed)
+        model = new_encoder(settings.shape, recipe, pieces, device)
+        batches = Batches(
+            blocks["train"], blocks["validation"], pieces, recipe, settings.alpha, settings.seed, processes
+        )
+        gauges = gauges_of(model, recipe, device, processes)
+        events = events_beside(job.curve)
+        run = Run(kept, job.curve, settings.seed, device, job.minutes, processes, meter, events, gauges)
+        outcome = train(model, objective_of(recipe, pieces), batches, recipe, run)
+        if processes.first:
+            made = Pretrained(
+                model, job.tokenizer, settings, blocks["train"], outcome.curve, outcome.hours, outcome.energy
+            )
+            write_model(job.output, made)
+        kept.remove()
+    if processes.first:
+        tell_of_others(job)
+
+
+def too_few_blocks(batch: int, processes: int) -> SmeltError:
+    """Return the error of a batch that is smaller than the number of processes."""
+    blocks = "1 block" if batch == 1 else f"{batch} blocks"
+    return SmeltError("recipe", f"batch: {blocks} cannot be shared among {processes} processes; start fewer")
+
+
+def events_beside(curve: Path) -> Path:
+    """Return the folder of TensorBoard's events: <model>.events beside <model>.curve.csv."""
+    return curve.with_name(f"{curve.name.removesuffix('.csv').removesuffix('.curve')}.events")
+
+
+def tell_of_others(job: Job) -> None:
+    """Say which checkpoints of the same model are left from other settings or texts."""
+    for other in sorted(job.checkpoints.glob(f"{job.output.name}-*")):
+        say(f"{other}: checkpoints of other settings or other texts, no longer needed unless you go back to those")
+
+
+def open_blocks(folders: list[Path], split: str, pieces: Pieces, length: int) -> list[TokenBlocks]:
+    """Return the blocks of each language, whole and of this tokenizer."""
+    blocks = [TokenBlocks(folder, split, pieces, length) for folder in folders]
+    for part in blocks:
+        part.verify()
+    return blocks
+
+
+def identity_of(settings: PretrainingSettings, blocks: dict[str, list[TokenBlocks]], pieces: Pieces) -> dict[str, Any]:
+    """Return what a checkpoint must agree on to be gone on from."""
+    return {
+        "settings": settings.model_dump() | {"recipe": settings.recipe.identity()},
+        "tokenizer": pieces.digest,
+        "blocks": {split: {part.language: part.sha256["tokens"] for part in parts} for split, parts in blocks.items()},
+    }
+
+
+def digest(identity: dict[str, Any]) -> str:
+    """Return a short name for an identity: checkpoints of changed settings or blocks lie in another folder."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def slow_in(precision: str, device: torch.device) -> bool:
+    """Say whether a precision is emulated on this device: bf16 on x86 processors without AVX-512."""
+    return precision == "bf16" and device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"

@@ -1,0 +1,90 @@
+"""Starts a command again in several processes with torchrun: one a GPU, on this machine or on all of a SLURM job's."""
+
+import logging
+import os
+import subprocess
+import sys
+from typing import Any
+
+from smelt.errors import RESUMABLE, SmeltError
+
+PORTS = range(20_000, 60_000)
+
+
+def processes_per_node(gpus: int, processes: int | None) -> int:
+    """Return how many processes to start on each machine: one for each GPU asked for, or as many as said on CPUs.
+
+    Raises:
+        SmeltError: the machine has fewer GPUs than the job was promised, or GPUs and a number of CPU processes.
+    """
+    import torch
+
+    found = torch.cuda.device_count()
+    if processes is not None:
+        if found:
+            raise SmeltError("--processes", f"is for machines without GPUs, and this one has {found}; expected --gpus")
+        return processes
+    if found < gpus and (found or gpus > 1):
+        have = f"this machine shows {found} GPUs"
+        raise SmeltError("--gpus", f"{gpus} were asked for, {have}. Ask the scheduler for them, or for fewer")
+    return gpus
+
+
+def launch(words: list[str], processes: int, nodes: int) -> int:
+    """Run `python -m smelt <words>` in several processes; return what this process should exit with.
+
+    Raises:
+        SmeltError: several machines without a SLURM job that has them.
+    """
+    if nodes > 1 and "SMELT_RENDEZVOUS" not in os.environ:
+        return _on_all_nodes(words, nodes)
+    return _on_this_node(words, processes, nodes)
+
+
+def _on_this_node(words: list[str], processes: int, nodes: int) -> int:
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import elastic_launch
+
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the command has said what is wrong
+    try:
+        elastic_launch(_configuration(processes, nodes), sys.executable)("-m", "smelt", *words)
+    except ChildFailedError as failed:
+        codes = {failure.exitcode for failure in failed.failures.values()}
+        return RESUMABLE if RESUMABLE in codes else 1
+    except SignalException:
+        return RESUMABLE  # the processes were told, too, and kept their checkpoint
+    return 0
+
+
+def _configuration(processes: int, nodes: int) -> Any:
+    from torch.distributed.launcher.api import LaunchConfig
+
+    endpoint = os.environ.get("SMELT_RENDEZVOUS", "localhost:0")
+    return LaunchConfig(
+        min_nodes=nodes,
+        max_nodes=nodes,
+        nproc_per_node=processes,
+        run_id=os.environ.get("SLURM_JOB_ID", str(os.getpid())),
+        rdzv_backend="c10d",
+        rdzv_endpoint=endpoint,
+        rdzv_configs={"timeout": 600},
+        max_restarts=0,  # what went wrong is for the user, or for the scheduler's retries
+        monitor_interval=0.2,
+    )
+
+
+def _on_all_nodes(words: list[str], nodes: int) -> int:
+    """Start this command on every machine of the SLURM job; they meet at the first one."""
+    job = os.environ.get("SLURM_JOB_ID")
+    if job is None:
+        raise SmeltError("--nodes", f"{nodes} machines need a SLURM job that has them; found none")
+    hosts = subprocess.run(
+        ["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]], capture_output=True, text=True, check=True
+    ).stdout.split()
+    if len(hosts) < nodes:
+        raise SmeltError("--nodes", f"{nodes} machines were asked for, the job has {len(hosts)}: {' '.join(hosts)}")
+    port = PORTS[int(job) % len(PORTS)]
+    step = ["srun", "--overlap", f"--nodes={nodes}", "--ntasks-per-node=1", f"--nodelist={','.join(hosts[:nodes])}"]
+    environment = os.environ | {"SMELT_RENDEZVOUS": f"{hosts[0]}:{port}"}
+    return subprocess.run([*step, sys.executable, "-m", "smelt", *words], env=environment, check=False).returncode

@@ -1,0 +1,120 @@
+"""How many rows pass through the model at once: as many as memory holds, without a change to what is learnt.
+
+Memory grows with the rows in a straight line, so two small passes tell how much a row takes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from smelt.errors import SmeltError
+from smelt.training.batches import Batch
+from smelt.training.objectives import Trainee, weighted_loss
+from smelt.training.processes import Processes
+from smelt.training.recipes import Recipe
+
+GIB = 2**30
+USABLE = 0.8  # of the free memory; the rest is for what two small passes do not show
+STATES = 4  # copies of the weights that a step takes: gradient, two moments, and room for an update
+
+
+def parts(batch: Batch, rows: int) -> Iterator[Batch]:
+    """Yield a batch in micro-batches of so many rows; the last may have fewer."""
+    if len(batch) <= rows:
+        yield batch
+        return
+    for first in range(0, len(batch), rows):
+        yield batch.part(slice(first, first + rows))
+
+
+def micro_batch_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device, processes: Processes) -> int:
+    """Return how many rows of a batch to pass at once, the same in all processes.
+
+    Raises:
+        SmeltError: not even one row fits.
+    """
+    free = free_memory(device) * USABLE - states_to_come(trainee)
+    one, two = (memory_of(trainee, batch.part(slice(0, rows)), recipe, device) for rows in (1, 2))
+    row = max(two - one, 1)
+    fitting = len(batch) if len(batch) == 1 else int((free - one) / row) + 1
+    fitting = min(processes.gather(fitting if free >= one else 0))
+    if fitting < 1:
+        message = f"a block of {recipe.length} tokens takes {one / GIB:.1f} GiB, {max(free, 0) / GIB:.1f} are free"
+        raise SmeltError("memory", f"{message}. Use gradient_checkpointing, shorter blocks or a smaller model")
+    return even(len(batch), fitting)
+
+
+def even(rows: int, fitting: int) -> int:
+    """Return the size of micro-batches that are as few as may be and as alike as may be."""
+    passes = -(-rows // fitting)
+    return -(-rows // passes)
+
+
+def states_to_come(trainee: nn.Module) -> int:
+    """Return the bytes that the optimizer will take once it has made its first step."""
+    return STATES * sum(weight.numel() * weight.element_size() for weight in trainee.parameters())
+
+
+def memory_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device) -> int:
+    """Return the bytes that a pass forth and back takes on top of the weights, leaving no trace behind."""
+    generators = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(generators):
+        if device.type == "cuda":
+            return _peak_on_gpu(trainee, batch, recipe, device)
+        return _kept_for_backward(trainee, batch, recipe)
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that this process may still take."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    meminfo = Path("/proc/meminfo")
+    lines = meminfo.read_text().splitlines() if meminfo.exists() else []
+    available = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    return min([*available, *_limits()], default=GIB)
+
+
+def _limits() -> Iterator[int]:
+    """Yield what the control groups of this process leave it."""
+    for group in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory")):
+        for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            if (group / limit).exists() and (text := (group / limit).read_text().strip()).isdigit():
+                yield int(text) - int((group / used).read_text())
+
+
+def _loss(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device) -> Tensor:
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+        return weighted_loss(trainee(batch.to(device)))
+
+
+def _peak_on_gpu(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device) -> int:
+    before = torch.cuda.memory_allocated(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    try:
+        weights = [weight for weight in trainee.parameters() if weight.requires_grad]
+        torch.autograd.grad(_loss(trainee, batch, recipe, device), weights, allow_unused=True)
+    except torch.cuda.OutOfMemoryError:
+        return torch.cuda.get_device_properties(device).total_memory
+    return torch.cuda.max_memory_allocated(device) - before
+
+
+def _kept_for_backward(trainee: Trainee, batch: Batch, recipe: Recipe) -> int:
+    """Return the bytes of what the forward pass keeps for the backward pass, weights left out, and as much again.
+
+    The CPU's allocator keeps no count of its peak.
+    """
+    weights = {weight.data_ptr() for weight in trainee.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        _loss(trainee, batch, recipe, torch.device("cpu"))
+    return 2 * sum(kept.values())
