@@ -22,6 +22,7 @@ from smelt.files import checksum
 from smelt.training.checkpoints import Checkpoints, random_state, set_random_state
 from smelt.training.manifest import Manifest, read_manifest, write_manifest
 from smelt.training.processes import Processes
+from smelt.training.recipes import RECIPES
 
 IDENTITY = {"settings": {"seed": 1, "recipe": {"steps": 10}}, "tokenizer": "abc"}
 
@@ -159,6 +160,23 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(
     ):
         other.load()
     assert (tmp_path / "step-000000005").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "may_go_on"), [({"micro_batch": 2, "attention": "eager"}, True), ({"clip": 2}, False)]
+)
+def test_settings_that_make_no_other_model_may_change_between_runs(
+    tmp_path: Path, change: dict[str, Any], may_go_on: bool
+) -> None:
+    recipe = RECIPES["small"]
+    with Checkpoints(tmp_path, recipe.identity()) as checkpoints:
+        save(checkpoints, 5)
+    with Checkpoints(tmp_path, recipe.model_copy(update=change).identity()) as checkpoints:
+        if may_go_on:
+            assert checkpoints.load().step == 5
+        else:
+            with pytest.raises(SmeltError, match=r"checkpoint of another run: clip was 1\.0, is 2\."):
+                checkpoints.load()
 
 
 def test_a_second_process_is_kept_out_by_name(checkpoints: Checkpoints) -> None:
