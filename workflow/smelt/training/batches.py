@@ -113,7 +113,8 @@ class Batches:
         self._train, self._validation = train, validation
         self._recipe, self._seed, self._processes = recipe, seed, processes
         probabilities = shares([blocks.tokens for blocks in train], alpha)
-        self._sampler = Sampler([len(blocks) for blocks in train], probabilities, seed)
+        self._new_sampler = partial(Sampler, [len(blocks) for blocks in train], probabilities, seed)
+        self._sampler = self._new_sampler()
         self._numbers = fair_shares([len(blocks) for blocks in validation], recipe.validation_blocks)
         self._examples = Examples(pieces, recipe)
         self._masking = masking_of(recipe, pieces, partial(counts_of, train, pieces.size))
@@ -154,7 +155,8 @@ class Batches:
     def described(self, step: int) -> str:
         """Return the languages and some of the block numbers of a step's whole batch, for a message."""
         size = self._recipe.batch
-        languages, blocks = self._sampler.examples((step - 1) * size, size)
+        sampler = self._new_sampler()  # a thread may be using the other one
+        languages, blocks = sampler.examples((step - 1) * size, size)
         return "; ".join(
             listed(self._train[language].language, blocks[languages == language].tolist())
             for language in np.unique(languages)
@@ -172,7 +174,7 @@ class Batches:
     def _masked(self, segments: Segments, draws: Draws) -> Batch:
         """Return the batch of segments, of the draws of their rows, shape (rows, draws)."""
         rows = self._examples.rows(segments)
-        of_tokens = draws[:, DRAWS_PER_ROW:].reshape(len(draws), self._masking.draws_per_token, -1)
+        of_tokens = draws[:, DRAWS_PER_ROW:].reshape(len(draws), self._masking.draws_per_token, self._recipe.length)
         ids, chosen = self._masking(rows.ids, of_tokens)
         positions = np.flatnonzero(chosen)
         return Batch(

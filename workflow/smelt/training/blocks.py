@@ -160,7 +160,7 @@ class TokenBlocks:
         if found != expected:
             size = "is missing" if found < 0 else f"holds {found:,} bytes"
             raise SmeltError(path, f"{size}, expected {expected:,}: cut short or replaced. Make its blocks again")
-        return np.memmap(path, dtype, "r") if count else np.zeros(0, dtype)
+        return np.asarray(np.memmap(path, dtype, "r")) if count else np.zeros(0, dtype)  # plain arrays are faster
 
 
 def _path(folder: Path, split: str, part: str) -> Path:

@@ -63,11 +63,11 @@ class MaskedLanguageModel:
         labels, decoder = output.batch.labels, output.decoder
         vocabulary = self.vocabulary or decoder.out_features
         total, correct = masked_cross_entropy(output.masked_states, decoder.weight, decoder.bias, labels, vocabulary)
-        yield Term("mlm", total, torch.tensor(len(labels), device=total.device), correct)
+        yield Term("mlm", total, (labels != IGNORED).sum(), correct)
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """Return how many tokens are masked."""
-        return {"mlm": len(batch.labels)}
+        return {"mlm": int((batch.labels != IGNORED).sum())}
 
     def weights(self) -> dict[str, float]:
         """Return the weight of the term."""
