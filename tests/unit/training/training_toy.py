@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Toy:
     documents: Path
     blocks: list[Path]
 
-    @property
+    @cached_property
     def pieces(self) -> Pieces:
         return pieces_of(load_tokenizer(self.tokenizer))
 
