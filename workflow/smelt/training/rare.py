@@ -32,6 +32,8 @@ class RareTokens:
     def __call__(self, ids: Ids, draws: Draws) -> tuple[Flags, None]:
         """Return which tokens are to be predicted, ceil(rate * tokens that are no padding) of each 64 rows.
 
+        Special tokens are never drawn, yet they count towards how many are, as in the public code.
+
         Args:
             ids: token ids with special tokens and padding, shape (rows, length); the first is the first of 64.
             draws: numbers in [0, 1), shape (rows, 1, length).
