@@ -18,11 +18,12 @@ from smelt.study.architectures import Shape
 from smelt.training.batches import Batches
 from smelt.training.blocks import TokenBlocks
 from smelt.training.checkpoints import Checkpoints
-from smelt.training.loop import Run, train
+from smelt.training.loop import train
 from smelt.training.objectives import objective_of
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.processes import ALONE, Processes
 from smelt.training.recipes import Recipe
+from smelt.training.run import Run
 
 LENGTH = 32
 ROOTS = ["kal", "mirt", "sovun", "dap", "lirien", "tosk", "benga", "urm", "vast", "ilopi", "gren", "hamu"]

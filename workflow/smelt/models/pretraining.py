@@ -20,11 +20,12 @@ from smelt.training.batches import Batches
 from smelt.training.blocks import TokenBlocks
 from smelt.training.checkpoints import Checkpoints
 from smelt.training.gauges import gauges_of
-from smelt.training.loop import Run, train
+from smelt.training.loop import train
 from smelt.training.objectives import objective_of
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.processes import Processes, joined
 from smelt.training.progress import say
+from smelt.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def repeatable(device: torch.device) -> None:
     """Have a GPU repeat itself bit for bit, where torch can."""
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ.setdefault("FLASH_ATTENTION_DETERMINISTIC", "1")
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 

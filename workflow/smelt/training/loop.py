@@ -6,18 +6,15 @@ several processes, to rounding.
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Protocol
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from smelt.energy import Energy, Meter, together
+from smelt.energy import Energy, together
 from smelt.errors import SmeltError, Unfinished
 from smelt.training.batches import Batch
-from smelt.training.checkpoints import Checkpoints, random_state, set_random_state
+from smelt.training.checkpoints import random_state, set_random_state
 from smelt.training.curve import EVERYTHING, LearningCurve, Tally
 from smelt.training.divergence import Divergence
 from smelt.training.engine import engine_of
@@ -26,58 +23,11 @@ from smelt.training.micro_batches import micro_batch_of, parts
 from smelt.training.objectives import Objective, Term, Trainee
 from smelt.training.optimizers import learning_rate
 from smelt.training.prefetch import ahead
-from smelt.training.processes import ALONE, Processes
-from smelt.training.progress import Gauges, Progress, Speed, say
+from smelt.training.progress import Progress, Speed, say
 from smelt.training.recipes import Recipe
+from smelt.training.run import BatchSource, Outcome, Run
 from smelt.training.stopping import StopRequests
-
-
-@dataclass(frozen=True)
-class Run:
-    """What surrounds a training: where its state and curve go, and how long it may take."""
-
-    checkpoints: Checkpoints
-    """Locked by the caller, who removes them once the model is written."""
-    curve: Path
-    """CSV of the learning curve, written anew at every measurement."""
-    seed: int
-    """Of dropout; blocks and masks are seeded by the batches themselves."""
-    device: torch.device
-    minutes: float | None = None
-    """Time of the job; training stops with a checkpoint before it is over."""
-    processes: Processes = ALONE
-    meter: Meter | None = None
-    """Measures this process's energy since it began; what earlier processes used comes with the checkpoint."""
-    events: Path | None = None
-    """Folder for TensorBoard."""
-    gauges: Gauges = field(default_factory=Gauges)
-    """What progress is told by besides losses and clock; the energy is the loop's to add."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a training came to."""
-
-    curve: LearningCurve
-    hours: float
-    """Time it took, resumed parts included."""
-    energy: Energy | None
-    """What all processes used, resumed parts included; None where it is not known."""
-    step: int
-    """Step whose weights the model has."""
-
-
-class BatchSource(Protocol):
-    """What makes batches."""
-
-    def train(self, step: int) -> Batch:
-        """Return this process's rows of the batch of a step, counted from 1."""
-
-    def validation(self) -> Iterator[tuple[str, Batch]]:
-        """Yield (language, batch) of this process's share of what is held out, the same at every call."""
-
-    def described(self, step: int) -> str:
-        """Return which blocks a step's batch is made of."""
+from smelt.training.validation import listed, merged, sums_of, tallies_of
 
 
 def train(model: nn.Module, objective: Objective, batches: BatchSource, recipe: Recipe, run: Run) -> Outcome:
@@ -241,18 +191,13 @@ class Loop:
 
     def validate(self, stop: StopRequests) -> dict[str, Tally] | None:
         """Return what each language's held-out blocks, and all together, measure; None if told to stop meanwhile."""
-        tallies: dict[str, Tally] = {}
+        rows = self.micro_batch
+        # Several processes have different numbers of batches, so they cannot ask for a reason after each.
+        stopped = stop.reason if self.processes.size == 1 else lambda: None
         self.trainee.eval()
-        for language, batch in self.batches.validation():
-            for part in parts(batch, self.micro_batch or len(batch)):
-                with torch.inference_mode(), self.autocast():
-                    terms = self.trainee(part.to(self.run.device))
-                sums = sums_of(terms).tolist()
-                for name in (language, EVERYTHING):
-                    tallies.setdefault(name, Tally()).add_all([term.name for term in terms], sums)
-            if self.processes.size == 1 and stop.reason():  # several have different numbers of batches to ask after
-                return None
-        return merged(self.processes.gather(tallies))
+        with self.autocast():
+            tallies = tallies_of(self.trainee, self.batches.validation(), rows, self.run.device, stopped)
+        return None if tallies is None else merged(self.processes.gather(tallies))
 
     def collect(self) -> None:
         """Add up the steps since the last call, in order; only here does the loop wait for the device.
@@ -331,26 +276,6 @@ def share_of_loss(terms: list[Term], counts: dict[str, int]) -> Tensor:
     return torch.stack([term.weight * term.total / max(counts[term.name], 1) for term in terms]).sum()
 
 
-def sums_of(terms: list[Term]) -> Tensor:
-    """Return total, count and correct of each term, shape (3 * terms,), on their device."""
-    parts_of_terms = [part.detach().double() for term in terms for part in (term.total, term.count, term.correct)]
-    return torch.stack(parts_of_terms)
-
-
-def merged(processes: list[dict[str, Tally]]) -> dict[str, Tally]:
-    """Return the tallies of all processes together, by language."""
-    together: dict[str, Tally] = {}
-    for tallies in processes:
-        for language, tally in tallies.items():
-            together.setdefault(language, Tally()).join(tally)
-    return together
-
-
 def compile_encoder(model: nn.Module) -> None:
     """Have the encoder compiled at its first use; the heads see another number of masked positions at every step."""
     model.base_model.compile()  # type: ignore[union-attr]
-
-
-def listed(tally: Tally) -> str:
-    """Return the metrics of a tally in one line."""
-    return "  ".join(f"{name} {value:.4f}" for name, value in tally.metrics().items())

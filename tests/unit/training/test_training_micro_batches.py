@@ -1,0 +1,108 @@
+"""Batches cut into parts that fit the memory, and the other ways of making a model fit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from training_toy import RECIPE, SHAPE, Toy, toy_batches, train_toy
+
+from smelt.errors import SmeltError
+from smelt.models.encoders import new_encoder
+from smelt.training import micro_batches
+from smelt.training.micro_batches import even, memory_of, micro_batch_of, parts
+from smelt.training.objectives import Trainee, objective_of
+from smelt.training.processes import ALONE
+
+CPU = torch.device("cpu")
+QUIET = RECIPE.model_copy(update={"dropout": 0.0})
+
+
+@pytest.fixture
+def trainee(toy: Toy) -> Trainee:
+    torch.manual_seed(1)
+    return Trainee(new_encoder(SHAPE, QUIET, toy.pieces), objective_of(QUIET, toy.pieces))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_a_batch_in_parts_teaches_what_it_teaches_as_a_whole(toy: Toy, tmp_path: Path, rows: int) -> None:
+    weights, curve = train_toy(toy, tmp_path / "parts", QUIET.model_copy(update={"micro_batch": rows}))
+    whole, curve_of_whole = train_toy(toy, tmp_path / "whole", QUIET)
+    assert [row[4] for row in curve] == pytest.approx([row[4] for row in curve_of_whole], rel=1e-4)
+    for name in whole:
+        torch.testing.assert_close(weights[name], whole[name], atol=1e-4, rtol=1e-3)
+
+
+def test_parts_have_all_rows_once(toy: Toy) -> None:
+    batch = toy_batches(toy, QUIET).train(1)
+    made = list(parts(batch, 3))
+    assert [len(part) for part in made] == [3, 3, 2]
+    assert torch.equal(torch.cat([part.input_ids for part in made]), batch.input_ids)
+
+
+@pytest.mark.parametrize(("rows", "fitting", "size"), [(8, 8, 8), (8, 100, 8), (8, 5, 4), (9, 4, 3), (7, 1, 1)])
+def test_parts_are_few_and_even(rows: int, fitting: int, size: int) -> None:
+    assert even(rows, fitting) == size
+
+
+def test_memory_grows_with_rows_and_leaves_no_trace(toy: Toy, trainee: Trainee) -> None:
+    batch, state = toy_batches(toy, QUIET).train(1), torch.get_rng_state()
+    sizes = [memory_of(trainee, batch.part(slice(0, rows)), QUIET, CPU) for rows in (1, 2, 4, 8)]
+    assert sizes == sorted(set(sizes))
+    # In a straight line, as the choice of a micro-batch takes it to be.
+    assert sizes[3] - sizes[2] == pytest.approx(4 * (sizes[1] - sizes[0]), rel=0.3)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(weight.grad is None for weight in trainee.parameters())
+
+
+def test_as_many_rows_pass_at_once_as_the_memory_holds(
+    toy: Toy, trainee: Trainee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = toy_batches(toy, QUIET).train(1)
+    assert micro_batch_of(trainee, batch, QUIET, CPU, ALONE) == 8
+    states = micro_batches.states_to_come(trainee)
+    three = memory_of(trainee, batch.part(slice(0, 3)), QUIET, CPU)
+    monkeypatch.setattr(micro_batches, "free_memory", lambda _: int((states + 1.1 * three) / micro_batches.USABLE))
+    assert micro_batch_of(trainee, batch, QUIET, CPU, ALONE) == 3
+
+
+def test_memory_too_small_for_one_block_is_one_clear_line(
+    toy: Toy, trainee: Trainee, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(micro_batches, "free_memory", lambda _: 2**20)
+    with pytest.raises(
+        SmeltError, match=r"memory: a block of 32 tokens takes .* GiB, .* are free\. Use gradient_check"
+    ):
+        micro_batch_of(trainee, toy_batches(toy, QUIET).train(1), QUIET, CPU, ALONE)
+
+
+def test_the_chosen_micro_batch_outlives_a_stop(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    straight = train_toy(toy, tmp_path / "straight", RECIPE.model_copy(update={"micro_batch": 3}))
+    stopping = RECIPE.model_copy(update={"micro_batch": None})
+    monkeypatch.setattr("smelt.training.loop.micro_batch_of", lambda *_: 3)
+    with pytest.raises(SmeltError, match="nearly over"):
+        train_toy(toy, tmp_path, stopping, minutes=1e-3)
+    monkeypatch.setattr("smelt.training.loop.micro_batch_of", lambda *_: 8)
+    weights, _ = train_toy(toy, tmp_path, stopping)
+    assert all(torch.equal(weights[name], straight[0][name]) for name in weights)
+
+
+def test_recomputed_layers_teach_the_same(toy: Toy, tmp_path: Path) -> None:
+    weights, curve = train_toy(toy, tmp_path / "recomputed", RECIPE.model_copy(update={"gradient_checkpointing": True}))
+    plain, curve_of_plain = train_toy(toy, tmp_path / "plain")
+    assert curve == curve_of_plain
+    assert all(torch.equal(weights[name], plain[name]) for name in plain)
+
+
+def test_the_best_weights_become_the_model_where_the_recipe_says_so(toy: Toy, tmp_path: Path) -> None:
+    # A rate that first teaches, then breaks: the last step is not the best.
+    wild = QUIET.model_copy(update={"choose": "best", "learning_rate": 0.3, "warmup": 0.9, "validate_every": 4})
+    weights, curve = train_toy(toy, tmp_path, wild)
+    losses = {
+        step: sum(value for at, split, language, metric, value in curve
+                  if (at, split, language) == (step, "validation", "all") and metric in ("mlm_loss", "sop_loss"))
+        for step in {row[0] for row in curve}
+    }  # fmt: skip
+    best = min(losses, key=lambda step: losses[step])
+    assert best not in (0, 20)
+    until_best, _ = train_toy(toy, tmp_path / "until", wild.model_copy(update={"stop_at": best, "choose": "last"}))
+    assert all(torch.equal(weights[name], until_best[name]) for name in weights)
