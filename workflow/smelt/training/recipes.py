@@ -57,11 +57,12 @@ class Recipe(Entry):
     length: Annotated[int, Field(ge=16, le=4096)] = 512
     """Tokens in a block, special tokens included."""
     short_rate: Share = 0.0
-    """Share of blocks cut to a random shorter length (Devlin et al. 2019, appendix A.2: a tenth)."""
+    """Share of blocks cut to a random shorter length, not of held-out ones (Devlin et al. 2019, appendix A.2: 10%)."""
     masking: Literal["tokens", "words", "ngrams", "spans", "rare"] = "words"
     """What is masked together: single tokens; whole words; n-grams of words, n with p in proportion to 1/n (Lan et al.
-    2019, section 4.1); spans of words, of geometric length (Joshi et al. 2020, section 3.1); or single tokens over the
-    whole batch, rare ones first, with p in proportion to max(count, 1) ** -smoothing (DistilBERT's code)."""
+    2019, section 4.1); spans of words, of geometric length (Joshi et al. 2020, section 3.1); or single tokens over 64
+    blocks of the batch at a time, rare ones first, with p in proportion to max(count, 1) ** -smoothing (DistilBERT's
+    code, over what a process passes at once)."""
     mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.15
     """Share of a block's tokens to predict; 80% of them become [MASK], 10% random pieces, 10% stay."""
     longest: PositiveInt | None = None
