@@ -18,7 +18,8 @@ IMPORTED_BY_TRANSFORMERS = [
 def forkserver() -> BaseContext:
     """Starts fresh processes that need not import torch each time."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sentencepiece", "pyarrow.parquet", "torch", *IMPORTED_BY_TRANSFORMERS])
+    imported = ["sentencepiece", "pyarrow.parquet", "codecarbon", "torch.utils.tensorboard", *IMPORTED_BY_TRANSFORMERS]
+    context.set_forkserver_preload(imported)
     return context
 
 

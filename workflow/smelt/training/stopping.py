@@ -25,7 +25,8 @@ class StopRequests:
     def __init__(self, minutes: float | None = None, processes: Processes = ALONE) -> None:
         """Take the minutes from now that the job may run; no limit by default."""
         self._minutes, self._processes = minutes, processes
-        self._started = self._asked = time.monotonic()
+        self._started = time.monotonic()
+        self._asked: float | None = None
         self._longest = 0.0
         self._signal: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
@@ -46,7 +47,7 @@ class StopRequests:
         Several processes must ask equally often: each question exchanges a few numbers among them.
         """
         now = time.monotonic()
-        self._longest = max(self._longest, now - self._asked)
+        self._longest = max(self._longest, now - (self._asked or now))
         self._asked = now
         heard = [self._signal is number for number in SIGNALS]
         over = self._minutes is not None and now - self._started > self._minutes * 60 - self._reserve(self._minutes)
