@@ -8,7 +8,6 @@ costs only the steps since the one before, and the best, whose weights may be wa
 import contextlib
 import json
 import math
-import random
 import re
 import shutil
 import sys
@@ -17,9 +16,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
-import torch
 
 from smelt.errors import SmeltError
 from smelt.training.lock import Lock
@@ -256,29 +252,6 @@ class Checkpoints:
     def _in_first(self, act: Callable[[], None], failure: str) -> None:
         """Do something in the first process, while the others wait."""
         self._in_all(act if self.processes.first else lambda: None, failure)
-
-
-def random_state() -> dict[str, Any]:
-    """Return the state of every generator that training may draw from."""
-    numpy_state: Any = np.random.get_state(legacy=True)
-    name, keys, *rest = numpy_state
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
-        "python": random.getstate(),
-    }
-
-
-def set_random_state(state: Mapping[str, Any]) -> None:
-    """Put every generator back into a state that random_state returned."""
-    torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
-    name, keys, *rest = state["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
 
 
 def _name(step: int) -> str:

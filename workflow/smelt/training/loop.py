@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from smelt.energy import Energy, together
 from smelt.errors import SmeltError, Unfinished
 from smelt.training.batches import Batch
-from smelt.training.checkpoints import random_state, set_random_state
 from smelt.training.curve import EVERYTHING, LearningCurve, Tally
 from smelt.training.divergence import Divergence
 from smelt.training.engine import engine_of
@@ -24,6 +23,7 @@ from smelt.training.objectives import Objective, Term, Trainee
 from smelt.training.optimizers import learning_rate
 from smelt.training.prefetch import ahead
 from smelt.training.progress import Progress, Speed, say
+from smelt.training.random_states import random_state, set_random_state
 from smelt.training.recipes import Recipe
 from smelt.training.run import BatchSource, Outcome, Run
 from smelt.training.stopping import StopRequests
