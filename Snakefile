@@ -29,7 +29,7 @@ from smelt.study.workflow import load, names
 study = load(workflow.configfiles, config)
 
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
-os.environ["SMELT_COUNTRY"] = study.study.country or ""
+os.environ.update(SMELT_COUNTRY=study.study.country or "")
 
 RESULTS, LOGS = study.results, study.logs
 BENCHMARKS, CHECKPOINTS = study.benchmarks, study.checkpoints
