@@ -41,5 +41,5 @@ bench: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[development]'
+	DS_BUILD_OPS=0 $(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[development]'
 	touch $@
