@@ -296,7 +296,7 @@ def in_process(act: Callable[[Checkpoints], Any], rank: int, folder: Path, meeti
         with Checkpoints(folder, IDENTITY, Processes(rank, 2)) as checkpoints:
             return act(checkpoints)
     except SmeltError as error:
-        return str(error)
+        return str(error), error.told
     finally:
         distributed.destroy_process_group()
 
@@ -355,9 +355,10 @@ def save_too_much_in_the_second(checkpoints: Checkpoints) -> None:
 
 
 def test_a_disk_that_is_full_for_one_process_stops_both_in_the_same_line(tmp_path: Path, together: Together) -> None:
-    first, second = together(save_too_much_in_the_second)
+    (first, told_by_another), (second, told_by_first) = together(save_too_much_in_the_second)
     assert first == second
     assert first.endswith("cannot write the checkpoint of step 10 (File too large)")
+    assert (told_by_another, told_by_first) == (False, True)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["step-000000005"]
 
 

@@ -67,7 +67,7 @@ class Processes:
             error = raised
         errors = [raised for raised in self.gather(error) if raised is not None]
         if errors:
-            raise error or self.alike(errors[0])
+            raise self.alike(errors[0])
         return result  # type: ignore[return-value]
 
     def alike(self, error: SmeltError) -> SmeltError:
