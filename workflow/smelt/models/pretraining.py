@@ -6,6 +6,7 @@ A maker only chooses: which model, which objective, which blocks. The loop is sm
 import hashlib
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 
 from smelt.energy import Meter
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, Unfinished
 from smelt.models.encoders import new_encoder
 from smelt.models.pretrained import Pretrained, PretrainingSettings, write_model
 from smelt.training.batches import Batches
@@ -55,8 +56,15 @@ def run_job(job: Job) -> None:
     with joined() as (processes, device):
         repeatable(device)
         gpus = [device.index or 0] if device.type == "cuda" else []
-        with Meter(job.country, gpus, int(os.environ.get("LOCAL_RANK", "0"))) as meter:
-            pretrain(job, processes, device, meter)
+        try:
+            with Meter(job.country, gpus, int(os.environ.get("LOCAL_RANK", "0"))) as meter:
+                pretrain(job, processes, device, meter)
+        except Unfinished as stopped:
+            if processes.first:
+                print(f"smelt: {stopped}", file=sys.stderr, flush=True)
+            stopped.told = True
+            processes.wait()  # torchrun ends all when one has ended, told or not
+            raise
 
 
 def repeatable(device: torch.device) -> None:

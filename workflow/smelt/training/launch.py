@@ -10,6 +10,9 @@ from smelt.errors import RESUMABLE, SmeltError
 
 PORTS = range(20_000, 60_000)
 
+SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # passed on to the processes; of others the launcher dies alone
+LAST_CHECKPOINT = 600  # seconds that processes have to end their step and keep a checkpoint before they are killed
+
 
 def processes_per_node(gpus: int, processes: int | None) -> int:
     """Return how many processes to start on each machine: one for each GPU asked for, or as many as said on CPUs.
@@ -71,6 +74,8 @@ def _configuration(processes: int, nodes: int) -> Any:
         rdzv_configs={"timeout": 600},
         max_restarts=0,  # what went wrong is for the user, or for the scheduler's retries
         monitor_interval=0.2,
+        signals_to_handle=SIGNALS,
+        shutdown_timeout=LAST_CHECKPOINT,
     )
 
 

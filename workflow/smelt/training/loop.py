@@ -41,7 +41,7 @@ def train(model: nn.Module, objective: Objective, batches: BatchSource, recipe: 
     loop = Loop(model, objective, batches, recipe, run)
     loop.resume()
     events = run.events if run.processes.first else None
-    with StopRequests(run.minutes, run.processes) as stop, Events(events, loop.curve) as loop.events, loop.progress:
+    with Events(events, loop.curve) as loop.events, loop.progress, StopRequests(run.minutes, run.processes) as stop:
         loop.go(stop)
     if run.processes.first:
         loop.curve.write(run.curve)
@@ -234,8 +234,8 @@ class Loop:
         self.since_line = Tally()
 
     def save(self, loss: float | None) -> None:
-        """Keep a checkpoint of this step, unless there is one."""
-        if self.step == self.saved:
+        """Keep a checkpoint of this step, unless there is one that knows as much."""
+        if self.step == self.saved and (loss is None or self.step == 0):
             return
         self.collect()
         energy = self.energy()
