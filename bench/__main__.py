@@ -12,6 +12,7 @@ from bench.extraction import extraction
 from bench.kills import kills
 from bench.measure import Benchmark, Outcome, Skipped, measure
 from bench.pretraining import pretraining
+from bench.workers import Ended
 
 # Each is made only when it is asked for, because making one prepares its data.
 BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
@@ -37,12 +38,20 @@ def main() -> int:
         parser.error(f"no benchmark is called {only}; there are {', '.join(BENCHMARKS)}")
     table = Table("name", "unit", "ours", "peer", "peer's name", "ratio", "runs", "further")
     for name in chosen:
-        made = BENCHMARKS[name](name)
-        outcome = measure(made) if isinstance(made, Benchmark) else made
+        outcome = outcome_of(name)
         table.add_row(*row(outcome), end_section=True)
         Console(stderr=True).print(*row(outcome), sep="  ")  # the table comes at the end, which may be far
     Console(width=160).print(table)
     return 0
+
+
+def outcome_of(name: str) -> Outcome | Skipped:
+    """Return what a benchmark comes to here; one whose process dies does not end the others."""
+    try:
+        made = BENCHMARKS[name](name)
+        return measure(made) if isinstance(made, Benchmark) else made
+    except Ended as ended:
+        return Skipped(name, str(ended))
 
 
 def row(outcome: Outcome | Skipped) -> list[str]:

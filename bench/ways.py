@@ -16,16 +16,20 @@ from transformers.utils import logging
 
 from bench.clock import StepClock
 from bench.synthetic import Corpus
+from smelt.energy import Meter
 from smelt.models.encoders import new_encoder
+from smelt.models.pretraining import repeatable
 from smelt.study.architectures import ARCHITECTURES, Shape
 from smelt.training.batches import Batch, Batches
 from smelt.training.blocks import TokenBlocks
 from smelt.training.checkpoints import Checkpoints
-from smelt.training.loop import Run, compile_encoder, train
+from smelt.training.gauges import gauges_of
+from smelt.training.loop import compile_encoder, train
 from smelt.training.objectives import Trainee, objective_of, weighted_loss
 from smelt.training.optimizers import optimizer_of
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import Recipe
+from smelt.training.run import Run
 
 NEVER = 10**9
 SEED = 1
@@ -95,6 +99,7 @@ class Opened:
             for split in ("train", "validation")
         }
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.gpus = [torch.cuda.current_device()] if self.device.type == "cuda" else []
 
     def batches(self) -> Batches:
         """Return the batches of a run."""
@@ -130,16 +135,25 @@ class Noted:
 
 
 def loop(task: Task) -> Callable[[], Measured]:
-    """Smelt's own loop as `python -m smelt pretrain` runs it: sampler, masks, prefetch, reports and all."""
+    """Smelt's own loop as `python -m smelt pretrain` runs it: sampler, masks, prefetch, meters, events and all."""
     opened = Opened(task)
+    repeatable(opened.device)
     objective = objective_of(task.recipe, opened.pieces)
 
     def run() -> Measured:
-        batches = Noted(opened.batches())
+        batches, model = Noted(opened.batches()), opened.model()
         with tempfile.TemporaryDirectory() as folder, StepClock(task.warm, task.steps) as clock:
-            with Checkpoints(Path(folder, "checkpoints"), {}) as kept:
-                surroundings = Run(kept, Path(folder, "curve.csv"), SEED, opened.device)
-                train(opened.model(), objective, batches, task.recipe, surroundings)
+            with Checkpoints(Path(folder, "checkpoints"), {}) as kept, Meter(None, opened.gpus) as meter:
+                surroundings = Run(
+                    kept,
+                    Path(folder, "curve.csv"),
+                    SEED,
+                    opened.device,
+                    meter=meter,
+                    events=Path(folder, "events"),
+                    gauges=gauges_of(model, task.recipe, opened.device),
+                )
+                train(model, objective, batches, task.recipe, surroundings)
             return Measured(task.tokens / clock.seconds, clock.waited(batches.ready) / clock.seconds)
 
     return run
@@ -148,6 +162,7 @@ def loop(task: Task) -> Callable[[], Measured]:
 def bare(task: Task) -> Callable[[], Measured]:
     """The same step on one batch made before, and nothing around it."""
     opened = Opened(task)
+    repeatable(opened.device)
     objective = objective_of(task.recipe, opened.pieces)
     batch = opened.batches().train(1).to(opened.device)
 

@@ -15,6 +15,10 @@ from typing import Any
 Way = Callable[[], Any]
 
 
+class Ended(Exception):
+    """A way's process has ended before its time."""
+
+
 class Worker:
     """A process of its own that makes a way once, and then does it at every call."""
 
@@ -32,14 +36,14 @@ class Worker:
         """Have it done once, and return what came out.
 
         Raises:
-            RuntimeError: the process has ended, most likely for want of memory.
+            Ended: the process has, most likely for want of memory.
         """
         try:
             self._connection.send(True)
             return self._connection.recv()
-        except (EOFError, BrokenPipeError):
+        except (EOFError, ConnectionError):
             self._process.join()
-            raise RuntimeError(f"{self._name} ended with exit code {self._process.exitcode}") from None
+            raise Ended(f"{self._name} ended with exit code {self._process.exitcode}") from None
 
     def close(self) -> None:
         """End the process."""
