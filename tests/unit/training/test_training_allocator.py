@@ -24,4 +24,4 @@ def faults(how: str) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's own")
 def test_freed_memory_is_used_again_without_asking_the_kernel_for_it() -> None:
-    assert faults("kept") < 1000 < faults("returned")
+    assert 4 * faults("kept") < faults("returned")
