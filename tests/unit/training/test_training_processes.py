@@ -107,7 +107,12 @@ def test_more_processes_than_blocks_in_a_batch_is_one_clear_line(toy: Toy, tmp_p
 
 def test_gpus_that_are_not_there_are_one_clear_line() -> None:
     with pytest.raises(SmeltError, match=r"--gpus: 1000 were asked for, this machine shows \d+ GPUs"):
-        processes_per_node(1000, None)
+        processes_per_node(1000, 1, None)
+
+
+def test_gpus_that_machines_cannot_share_evenly_are_one_clear_line() -> None:
+    with pytest.raises(SmeltError, match="--gpus: 3 GPUs cannot be the same number on each of 2 machines"):
+        processes_per_node(3, 2, None)
 
 
 def test_several_machines_without_a_job_that_has_them_are_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,17 @@ SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # passed on to the processes;
 LAST_CHECKPOINT = 600  # seconds that processes have to end their step and keep a checkpoint before they are killed
 
 
-def processes_per_node(gpus: int, processes: int | None) -> int:
-    """Return how many processes to start on each machine: one for each GPU asked for, or as many as said on CPUs.
+def processes_per_node(gpus: int, nodes: int, processes: int | None) -> int:
+    """Return how many processes to start on each machine: one for each of its GPUs, or as many as said on CPUs.
+
+    Args:
+        gpus: of the whole job, as SLURM counts them.
+        nodes: machines of the job.
+        processes: on each machine, where there are no GPUs.
 
     Raises:
-        SmeltError: the machine has fewer GPUs than the job was promised, or GPUs and a number of CPU processes.
+        SmeltError: GPUs that the machines cannot share evenly, a machine with fewer GPUs than the job was promised, or
+            one with GPUs and a number of CPU processes.
     """
     import torch
 
@@ -27,10 +33,13 @@ def processes_per_node(gpus: int, processes: int | None) -> int:
         if found:
             raise SmeltError("--processes", f"is for machines without GPUs, and this one has {found}; expected --gpus")
         return processes
-    if found < gpus and (found or gpus > 1):
+    if gpus % nodes:
+        raise SmeltError("--gpus", f"{gpus} GPUs cannot be the same number on each of {nodes} machines")
+    wanted = gpus // nodes
+    if found < wanted and (found or wanted > 1):
         have = f"this machine shows {found} GPUs"
-        raise SmeltError("--gpus", f"{gpus} were asked for, {have}. Ask the scheduler for them, or for fewer")
-    return gpus
+        raise SmeltError("--gpus", f"{wanted} were asked for, {have}. Ask the scheduler for them, or for fewer")
+    return wanted
 
 
 def launch(words: list[str], processes: int, nodes: int) -> int:
