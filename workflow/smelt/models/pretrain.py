@@ -27,9 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="CPU threads of torch")
     parser.add_argument("--output", type=Path, required=True, help="folder of the model")
     parser.add_argument("--curve", type=Path, required=True, help="CSV of the learning curve")
-    parser.add_argument(
-        "--gpus", type=positive, default=1, help="GPUs of the job, on all its machines, if they have any"
-    )
+    parser.add_argument("--gpus", type=positive, default=1, help="GPUs of the job, on all its machines together")
     parser.add_argument("--nodes", type=positive, default=1, help="machines of the SLURM job to train on")
     parser.add_argument("--processes", type=positive, help="processes on each machine, where there are no GPUs")
     add_country(parser)

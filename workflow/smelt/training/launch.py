@@ -93,12 +93,20 @@ def _on_all_nodes(words: list[str], nodes: int) -> int:
     job = os.environ.get("SLURM_JOB_ID")
     if job is None:
         raise SmeltError("--nodes", f"{nodes} machines need a SLURM job that has them; found none")
-    hosts = subprocess.run(
-        ["scontrol", "show", "hostnames", os.environ["SLURM_JOB_NODELIST"]], capture_output=True, text=True, check=True
-    ).stdout.split()
+    hosts = _said_by("scontrol", "show", "hostnames", *_said_by("squeue", "--noheader", "--format=%N", f"--job={job}"))
     if len(hosts) < nodes:
         raise SmeltError("--nodes", f"{nodes} machines were asked for, the job has {len(hosts)}: {' '.join(hosts)}")
-    port = PORTS[int(job) % len(PORTS)]
-    step = ["srun", "--overlap", f"--nodes={nodes}", "--ntasks-per-node=1", f"--nodelist={','.join(hosts[:nodes])}"]
-    environment = os.environ | {"SMELT_RENDEZVOUS": f"{hosts[0]}:{port}"}
+    cores = len(os.sched_getaffinity(0))
+    step = ["srun", "--overlap", f"--nodes={nodes}", f"--ntasks={nodes}", f"--cpus-per-task={cores}"]
+    # What SLURM told this one step of the job would bind the new one to a single machine.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SRUN_"))}
+    environment |= {"SLURM_JOB_ID": job, "SMELT_RENDEZVOUS": f"{hosts[0]}:{PORTS[int(job) % len(PORTS)]}"}
     return subprocess.run([*step, sys.executable, "-m", "smelt", *words], env=environment, check=False).returncode
+
+
+def _said_by(*command: str) -> list[str]:
+    """Return the words that a command of SLURM answers with."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SmeltError("--nodes", f"SLURM cannot be asked for the job's machines ({error})") from None
