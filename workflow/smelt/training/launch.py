@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -101,7 +102,10 @@ def _on_all_nodes(words: list[str], nodes: int) -> int:
     # What SLURM told this one step of the job would bind the new one to a single machine.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SRUN_"))}
     environment |= {"SLURM_JOB_ID": job, "SMELT_RENDEZVOUS": f"{hosts[0]}:{PORTS[int(job) % len(PORTS)]}"}
-    return subprocess.run([*step, sys.executable, "-m", "smelt", *words], env=environment, check=False).returncode
+    with subprocess.Popen([*step, sys.executable, "-m", "smelt", *words], env=environment) as process:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):  # srun hands them on to the processes
+            signal.signal(number, lambda number, _: process.send_signal(number))
+        return process.wait()
 
 
 def _said_by(*command: str) -> list[str]:
