@@ -64,3 +64,16 @@ def test_a_pretraining_that_runs_out_of_time_is_retried_and_resumes(project: Pro
     done = on_slurm(project, "--set-resources", "pretrain:runtime=1", "--retries", "20", model)
     assert done.returncode == 0, done.stderr[-5000:]
     assert "going on from the checkpoint" in (project.folder / "logs/small/models/wide.log").read_text()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_pretraining_runs_on_two_machines_of_one_job(project: Project) -> None:
+    model = "results/small/models/narrow"
+    subprocess.run(["rm", "-rf", model], cwd=project.folder, check=True)
+    done = on_slurm(project, "--set-resources", "pretrain:gpu=2", "pretrain:nodes=2", "--force", model)
+    assert done.returncode == 0, done.stderr[-5000:]
+    jobs = subprocess.run(["scontrol", "show", "jobs"], text=True, capture_output=True, check=True).stdout
+    assert re.search(r"NumNodes=2.*TresPerJob=gres:gpu:2", jobs, re.DOTALL)
+    log = (project.folder / "logs/small/models/narrow.log").read_text()
+    assert log.count("step 40  validation") == 1
+    assert "2 processes on 2 machines" in log

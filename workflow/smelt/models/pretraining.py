@@ -91,6 +91,8 @@ def pretrain(job: Job, processes: Processes, device: torch.device, meter: Meter)
     identity = identity_of(settings, blocks, pieces)
     folder = job.checkpoints / f"{job.output.name}-{digest(identity)}"
     with Checkpoints(folder, identity, processes, recipe.checkpoints_kept) as kept:
+        if processes.first:
+            say(surroundings(processes, device))
         if slow_in(recipe.precision, device) and processes.first:
             say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
         torch.manual_seed(settings.seed)
@@ -110,6 +112,16 @@ def pretrain(job: Job, processes: Processes, device: torch.device, meter: Meter)
         kept.remove()
     if processes.first:
         tell_of_others(job)
+
+
+def surroundings(processes: Processes, device: torch.device) -> str:
+    """Return what the model trains on, in words."""
+    threads = f"the CPU, with {torch.get_num_threads()} threads"
+    each = torch.cuda.get_device_name(device) if device.type == "cuda" else threads
+    if processes.size == 1:
+        return f"training on {each}"
+    machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
+    return f"{processes.size} processes on {machines} machines, each training on {each}"
 
 
 def too_few_blocks(batch: int, processes: int) -> SmeltError:
