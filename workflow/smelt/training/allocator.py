@@ -1,8 +1,8 @@
 """Has the C library keep the memory that torch frees, which makes training on CPUs faster.
 
 A step takes and frees tensors of the same sizes again and again. glibc returns large ones to the kernel at once, and
-the kernel hands their pages out anew, filled with zeros, at the next step: some 7% of a step of ALBERT tiny with 128k
-pieces. A process that trains takes as much again in a moment, so what it keeps is lost to nobody.
+the kernel hands their pages out anew, filled with zeros, at the next step: an eighth of a step of ALBERT tiny with 128k
+pieces. A process that trains takes as much again in a moment, so what it keeps is lost to nobody; its peak grew by 3%.
 """
 
 import ctypes
