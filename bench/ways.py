@@ -18,7 +18,7 @@ from bench.clock import StepClock
 from bench.synthetic import Corpus
 from smelt.energy import Meter
 from smelt.models.encoders import new_encoder
-from smelt.models.pretraining import repeatable
+from smelt.models.pretraining import prepare
 from smelt.study.architectures import ARCHITECTURES, Shape
 from smelt.training.batches import Batch, Batches
 from smelt.training.blocks import TokenBlocks
@@ -137,7 +137,7 @@ class Noted:
 def loop(task: Task) -> Callable[[], Measured]:
     """Smelt's own loop as `python -m smelt pretrain` runs it: sampler, masks, prefetch, meters, events and all."""
     opened = Opened(task)
-    repeatable(opened.device)
+    prepare(opened.device)
     objective = objective_of(task.recipe, opened.pieces)
 
     def run() -> Measured:
@@ -162,7 +162,7 @@ def loop(task: Task) -> Callable[[], Measured]:
 def bare(task: Task) -> Callable[[], Measured]:
     """The same step on one batch made before, and nothing around it."""
     opened = Opened(task)
-    repeatable(opened.device)
+    prepare(opened.device)
     objective = objective_of(task.recipe, opened.pieces)
     batch = opened.batches().train(1).to(opened.device)
 

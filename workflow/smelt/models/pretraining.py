@@ -17,6 +17,7 @@ from smelt.energy import Meter
 from smelt.errors import SmeltError, Unfinished
 from smelt.models.encoders import new_encoder
 from smelt.models.pretrained import Pretrained, PretrainingSettings, write_model
+from smelt.training.allocator import keep_freed_memory
 from smelt.training.batches import Batches
 from smelt.training.blocks import TokenBlocks
 from smelt.training.checkpoints import Checkpoints
@@ -54,7 +55,7 @@ def run_job(job: Job) -> None:
         SmeltError: as `pretrain` does.
     """
     with joined() as (processes, device):
-        repeatable(device)
+        prepare(device)
         gpus = [device.index or 0] if device.type == "cuda" else []
         try:
             with Meter(job.country, gpus, int(os.environ.get("LOCAL_RANK", "0"))) as meter:
@@ -67,8 +68,10 @@ def run_job(job: Job) -> None:
             raise
 
 
-def repeatable(device: torch.device) -> None:
-    """Have a GPU repeat itself bit for bit, where torch can."""
+def prepare(device: torch.device) -> None:
+    """Have a GPU repeat itself bit for bit, where torch can, and a CPU keep the memory that steps take and free."""
+    if device.type == "cpu":
+        keep_freed_memory()
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         os.environ.setdefault("FLASH_ATTENTION_DETERMINISTIC", "1")
