@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from training_toy import RECIPE, SHAPE, Toy
 
 from smelt.errors import SmeltError
-from smelt.training.launch import launch, processes_per_node
+from smelt.training.launch import code_of, launch, processes_per_node
 
 # Dropout is drawn by each process from its own stream; all else is the same for any number of processes.
 ALIKE = {"dropout": 0.0, "micro_batch": 3}
@@ -81,14 +81,15 @@ def test_two_processes_that_were_told_to_stop_go_on_to_the_same_model(
 
 
 def test_a_process_that_dies_ends_the_others_with_an_error(toy: Toy, tmp_path: Path) -> None:
-    recipe = ALIKE | {"steps": 5000, "checkpoint_every": 5000}
-    with subprocess.Popen(command(toy, tmp_path, recipe, "--processes", "2"), stdout=subprocess.PIPE) as process:
+    words = command(toy, tmp_path, ALIKE | {"steps": 5000, "checkpoint_every": 5000}, "--processes", "2")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         while b"validation" not in process.stdout.readline():
             assert process.poll() is None
         os.kill(children(process.pid)[-1], signal.SIGKILL)
-        process.stdout.read()
-        assert process.wait(60) == 1
+        errors = process.communicate()[1].decode()
+        assert process.returncode == 1
+    assert "smelt: process 1: was killed by SIGKILL. SIGKILL mostly means that memory ran out" in errors
     assert not (tmp_path / "model").exists()
 
 
@@ -103,6 +104,11 @@ def test_more_processes_than_blocks_in_a_batch_is_one_clear_line(toy: Toy, tmp_p
     assert done.stderr.count("smelt: ") == 1
     assert "batch: 1 block cannot be shared among 2 processes" in done.stderr
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(("exits", "code"), [({0: 75, 1: -15}, 75), ({0: 1}, 1), ({0: -15, 1: 1}, 1)])
+def test_the_launcher_ends_as_its_processes_did(exits: dict[int, int], code: int) -> None:
+    assert code_of(exits) == code
 
 
 def test_gpus_that_are_not_there_are_one_clear_line() -> None:

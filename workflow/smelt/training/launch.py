@@ -63,11 +63,25 @@ def _on_this_node(words: list[str], processes: int, nodes: int) -> int:
     try:
         elastic_launch(_configuration(processes, nodes), sys.executable)("-m", "smelt", *words)
     except ChildFailedError as failed:
-        codes = {failure.exitcode for failure in failed.failures.values()}
-        return RESUMABLE if RESUMABLE in codes else 1
+        return code_of({rank: failure.exitcode for rank, failure in failed.failures.items()})
     except SignalException:
         return RESUMABLE  # the processes were told, too, and kept their checkpoint
     return 0
+
+
+def code_of(exits: dict[int, int]) -> int:
+    """Return what to exit with after the exit codes of processes that failed, by rank.
+
+    Raises:
+        SmeltError: one was killed, and could not say so itself.
+    """
+    if RESUMABLE in exits.values():
+        return RESUMABLE
+    for rank, code in exits.items():
+        if code < 0 and -code != signal.SIGTERM:  # that is how the others are ended once one has failed
+            advice = "SIGKILL mostly means that memory ran out: ask for more, or set a smaller micro_batch"
+            raise SmeltError(f"process {rank}", f"was killed by {signal.Signals(-code).name}. {advice}")
+    return 1
 
 
 def _configuration(processes: int, nodes: int) -> Any:
@@ -81,6 +95,7 @@ def _configuration(processes: int, nodes: int) -> Any:
         run_id=os.environ.get("SLURM_JOB_ID", str(os.getpid())),
         rdzv_backend="c10d",
         rdzv_endpoint=endpoint,
+        local_addr="localhost" if nodes == 1 else None,  # not every machine's name leads to itself
         rdzv_configs={"timeout": 600},
         max_restarts=0,  # what went wrong is for the user, or for the scheduler's retries
         monitor_interval=0.2,
@@ -97,14 +112,16 @@ def _on_all_nodes(words: list[str], nodes: int) -> int:
     hosts = _said_by("scontrol", "show", "hostnames", *_said_by("squeue", "--noheader", "--format=%N", f"--job={job}"))
     if len(hosts) < nodes:
         raise SmeltError("--nodes", f"{nodes} machines were asked for, the job has {len(hosts)}: {' '.join(hosts)}")
-    cores = len(os.sched_getaffinity(0))
+    cores = os.environ.get("SLURM_CPUS_ON_NODE") or len(os.sched_getaffinity(0))
     step = ["srun", "--overlap", f"--nodes={nodes}", f"--ntasks={nodes}", f"--cpus-per-task={cores}"]
     # What SLURM told this one step of the job would bind the new one to a single machine.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SRUN_"))}
     environment |= {"SLURM_JOB_ID": job, "SMELT_RENDEZVOUS": f"{hosts[0]}:{PORTS[int(job) % len(PORTS)]}"}
     with subprocess.Popen([*step, sys.executable, "-m", "smelt", *words], env=environment) as process:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):  # srun hands them on to the processes
-            signal.signal(number, lambda number, _: process.send_signal(number))
+        # srun hands on SIGTERM and SIGUSR1; at SIGINT it would only say how its tasks are.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            handed_on = signal.SIGTERM if number == signal.SIGINT else number
+            signal.signal(number, lambda *_, handed_on=handed_on: process.send_signal(handed_on))
         return process.wait()
 
 
