@@ -9,6 +9,7 @@ from training_toy import RECIPE, SHAPE, Toy, toy_batches, train_toy
 from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder
 from smelt.training import micro_batches
+from smelt.training.batches import Batch, Batches
 from smelt.training.micro_batches import even, memory_of, micro_batch_of, parts
 from smelt.training.objectives import Trainee, objective_of
 from smelt.training.processes import ALONE
@@ -71,6 +72,24 @@ def test_memory_too_small_for_one_block_is_one_clear_line(
     monkeypatch.setattr(micro_batches, "free_memory", lambda _: 10_000)
     with pytest.raises(SmeltError, match=r"memory: a block of 32 tokens takes .* GiB, .* are free\. Use gradient"):
         micro_batch_of(trainee, toy_batches(toy, QUIET).train(1), QUIET, CPU, ALONE)
+
+
+class TooLarge:
+    """Batches of which one needs more memory than there is."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.validation, self._batches = batches.validation, batches
+
+    def train(self, step: int) -> Batch:
+        if step == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
+        return self._batches.train(step)
+
+
+def test_a_gpu_whose_memory_runs_out_is_one_clear_line(toy: Toy, tmp_path: Path) -> None:
+    message = r"memory: cpu has run out of it at step [23]; 8 rows passed at once\. Set a smaller micro_batch"
+    with pytest.raises(SmeltError, match=message):
+        train_toy(toy, tmp_path, wrap=TooLarge)
 
 
 def test_the_chosen_micro_batch_outlives_a_stop(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

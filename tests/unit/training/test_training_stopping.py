@@ -19,6 +19,11 @@ def test_the_clock_asks_to_stop_before_the_jobs_time_is_over() -> None:
     assert "minutes are nearly over" in stop.reason()
 
 
+def test_the_clock_counts_what_the_job_did_before_it_trained() -> None:
+    assert StopRequests(minutes=1, started=time.monotonic() - 50).reason() is None
+    assert "the job's 1 minutes are nearly over" in StopRequests(minutes=1, started=time.monotonic() - 55).reason()
+
+
 def test_without_a_limit_the_clock_never_asks() -> None:
     assert StopRequests().reason() is None
 

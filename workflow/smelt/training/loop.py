@@ -6,6 +6,7 @@ several processes, to rounding.
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -14,12 +15,13 @@ from torch import Tensor, nn
 from smelt.energy import Energy, together
 from smelt.errors import SmeltError, Unfinished
 from smelt.training.batches import Batch
+from smelt.training.compilation import compile_encoder, is_to_be_compiled, uncompiled
 from smelt.training.curve import EVERYTHING, LearningCurve, Tally
 from smelt.training.divergence import Divergence
 from smelt.training.engine import engine_of
 from smelt.training.events import Events
-from smelt.training.micro_batches import micro_batch_of, parts
-from smelt.training.objectives import Objective, Term, Trainee
+from smelt.training.micro_batches import micro_batch_of, parts, ran_out
+from smelt.training.objectives import Objective, Trainee, share_of_loss
 from smelt.training.optimizers import learning_rate
 from smelt.training.prefetch import ahead
 from smelt.training.progress import Progress, Speed, say
@@ -41,7 +43,8 @@ def train(model: nn.Module, objective: Objective, batches: BatchSource, recipe: 
     loop = Loop(model, objective, batches, recipe, run)
     loop.resume()
     events = run.events if run.processes.first else None
-    with Events(events, loop.curve) as loop.events, loop.progress, StopRequests(run.minutes, run.processes) as stop:
+    requests = StopRequests(run.minutes, run.processes, run.started)
+    with Events(events, loop.curve) as loop.events, loop.progress, requests as stop:
         loop.go(stop)
     if run.processes.first:
         loop.curve.write(run.curve)
@@ -57,8 +60,7 @@ class Loop:
         self.objective, self.batches, self.recipe, self.run = objective, batches, recipe, run
         self.processes = run.processes
         self.trainee = Trainee(self.model, objective)
-        if recipe.compile or (recipe.compile is None and run.device.type == "cuda"):
-            compile_encoder(self.model)
+        self.compiled = False
         self.engine = engine_of(self.trainee, recipe, run.processes)
         self.micro_batch = recipe.micro_batch
         self.step = self.saved = 0
@@ -87,11 +89,37 @@ class Loop:
         self.energy_before = [Energy(**energy) if energy else None]
         self.divergence = Divergence(self.recipe.divergence, state.shared["divergence"])
         self.curve, self.since_row = LearningCurve(state.shared["curve"]), Tally(state.shared["since_row"])
-        set_random_state(state.own["random"])
+        random = state.shared["random"]
+        if len(random) == self.processes.size:
+            set_random_state(random[self.processes.rank])
+        else:  # other rows, other streams
+            torch.manual_seed(self.run.seed + self.processes.rank + self.step * self.processes.size)
         self.say(f"going on from the checkpoint of step {self.step:,}")
 
     def go(self, stop: StopRequests) -> None:
-        """Train from the present step to the last."""
+        """Train from the present step to the last.
+
+        Raises:
+            SmeltError: memory has run out.
+        """
+        try:
+            self.fit()
+            self.go_on(stop)
+        except torch.OutOfMemoryError:
+            raise ran_out(self.run.device, self.step + 1, self.micro_batch) from None
+
+    def fit(self) -> None:
+        """Choose how many rows pass at once, where nothing has; compile after that, for the rows that will pass."""
+        if self.micro_batch is None:
+            self.trainee.train()
+            batch = self.batches.train(self.step + 1)
+            self.micro_batch = micro_batch_of(self.trainee, batch, self.recipe, self.run.device, self.processes)
+        if is_to_be_compiled(self.recipe, self.run.device):
+            compile_encoder(self.model)
+            self.compiled = True
+
+    def go_on(self, stop: StopRequests) -> None:
+        """Take the steps, and do what is due between them."""
         self.between_steps(stop)
         for batch in ahead(self.batches.train, self.step + 1, self.recipe.last_step):
             self.train_step(batch)
@@ -111,10 +139,8 @@ class Loop:
         """Take one step of the optimizer."""
         self.trainee.train()
         tokens, counts = self.exchange(batch)
-        if self.micro_batch is None:
-            self.micro_batch = micro_batch_of(self.trainee, batch, self.recipe, self.run.device, self.processes)
         sums: list[Tensor] = []
-        for part in parts(batch, self.micro_batch):
+        for part in parts(batch, self.micro_batch or len(batch)):
             with self.autocast():
                 terms = self.engine.forward(part.to(self.run.device))
             self.engine.backward(share_of_loss(terms, counts))
@@ -195,7 +221,7 @@ class Loop:
         # Several processes have different numbers of batches, so they cannot ask for a reason after each.
         stopped = stop.reason if self.processes.size == 1 else lambda: None
         self.trainee.eval()
-        with self.autocast():
+        with self.autocast(), uncompiled() if self.compiled else nullcontext():
             tallies = tallies_of(self.trainee, self.batches.validation(), rows, self.run.device, stopped)
         return None if tallies is None else merged(self.processes.gather(tallies))
 
@@ -248,9 +274,10 @@ class Loop:
             "divergence": self.divergence.state(),
             "seconds": self.seconds,
             "energy": energy.to_json() if energy else None,
+            "random": self.processes.gather(random_state()),
         }
         with self.progress.pause():
-            self.run.checkpoints.save(self.step, shared, own | {"random": random_state()}, loss)
+            self.run.checkpoints.save(self.step, shared, own, loss)
         self.saved = self.step
 
     def choose(self) -> int:
@@ -269,13 +296,3 @@ class Loop:
     def _settings(self, speed: Speed) -> dict[str, float]:
         measured = {"tokens_per_second": speed.tokens_per_second} if speed.steps else {}
         return {"learning_rate": learning_rate(self.step, self.recipe)} | measured
-
-
-def share_of_loss(terms: list[Term], counts: dict[str, int]) -> Tensor:
-    """Return what the terms of a micro-batch add to the loss of the whole batch, a scalar."""
-    return torch.stack([term.weight * term.total / max(counts[term.name], 1) for term in terms]).sum()
-
-
-def compile_encoder(model: nn.Module) -> None:
-    """Have the encoder compiled at its first use; the heads see another number of masked positions at every step."""
-    model.base_model.compile()  # type: ignore[union-attr]

@@ -17,6 +17,7 @@ from smelt.training.recipes import Recipe
 
 GIB = 2**30
 USABLE = 0.8  # of the free memory; the rest is for what two small passes do not show
+MOST_IN_COMMON = 256  # times that a row's own memory may go into that of a first row; more is an error of measuring
 STATES = 4  # copies of the weights that a step takes: gradient, two moments, and room for an update
 
 
@@ -36,14 +37,25 @@ def micro_batch_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch
         SmeltError: not even one row fits.
     """
     free = free_memory(device) * USABLE - states_to_come(trainee)
+    if device.type == "cuda":
+        memory_of(trainee, batch.part(slice(0, 1)), recipe, device)  # the first pass also takes what libraries keep
     one, two = (memory_of(trainee, batch.part(slice(0, rows)), recipe, device) for rows in (1, 2))
-    row = max(two - one, 1)
+    row = max(two - one, one // MOST_IN_COMMON, 1)
     fitting = len(batch) if len(batch) == 1 else int((free - one) / row) + 1
-    fitting = min(processes.gather(fitting if free >= one else 0))
+    found = processes.gather((fitting if free >= one else 0, len(batch), one, free))
+    fitting, _, one, free = min(found)
     if fitting < 1:
         message = f"a block of {recipe.length} tokens takes {one / GIB:.1f} GiB, {max(free, 0) / GIB:.1f} are free"
-        raise SmeltError("memory", f"{message}. Use gradient_checkpointing, shorter blocks or a smaller model")
-    return even(len(batch), fitting)
+        advice = "Use gradient_checkpointing, shorter blocks or a smaller model"
+        raise processes.alike(SmeltError("memory", f"{message}. {advice}"))
+    return even(max(rows for _, rows, _, _ in found), fitting)
+
+
+def ran_out(device: torch.device, step: int, rows: int | None) -> SmeltError:
+    """Return the error of a device whose memory ran out at a step, with so many rows at once; None before any."""
+    found = f"{rows} rows passed at once" if rows else "no row has passed yet"
+    advice = "Set a smaller micro_batch, gradient_checkpointing or a smaller model, and run again"
+    return SmeltError("memory", f"{device} has run out of it at step {step:,}; {found}. {advice}")
 
 
 def even(rows: int, fitting: int) -> int:

@@ -156,6 +156,14 @@ class Trainee(nn.Module):
         return list(self.objective.terms(Pass(self.model, batch)))
 
 
+def share_of_loss(terms: list[Term], counts: dict[str, int]) -> Tensor:
+    """Return what the terms of a micro-batch add to the loss of the whole batch, a scalar.
+
+    counts: how many things each term predicts in the whole batch, of all processes.
+    """
+    return torch.stack([term.weight * term.total / max(counts[term.name], 1) for term in terms]).sum()
+
+
 def weighted_loss(terms: list[Term]) -> Tensor:
     """Return the loss to minimise, a scalar."""
     return torch.stack([term.weight * term.loss for term in terms]).sum()

@@ -1,5 +1,6 @@
 """What surrounds a training, and what comes of it."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ class Run:
     """Folder for TensorBoard."""
     gauges: Gauges = field(default_factory=Gauges)
     """What progress is told by besides losses and clock; the energy is the loop's to add."""
+    started: float = field(default_factory=time.monotonic)
+    """When the job began, by time.monotonic: its minutes are counted from there."""
 
 
 @dataclass(frozen=True)

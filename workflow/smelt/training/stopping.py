@@ -22,10 +22,12 @@ class StopRequests:
     Several processes are told the same at the same question, so that they stop at the same step.
     """
 
-    def __init__(self, minutes: float | None = None, processes: Processes = ALONE) -> None:
-        """Take the minutes from now that the job may run; no limit by default."""
+    def __init__(
+        self, minutes: float | None = None, processes: Processes = ALONE, started: float | None = None
+    ) -> None:
+        """Take the minutes that the job may run, by default without limit, and when it began, by default now."""
         self._minutes, self._processes = minutes, processes
-        self._started = time.monotonic()
+        self._started = time.monotonic() if started is None else started
         self._asked: float | None = None
         self._longest = 0.0
         self._signal: signal.Signals | None = None
