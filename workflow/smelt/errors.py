@@ -14,9 +14,9 @@ class SmeltError(Exception):
     exit_code = 1
     """What a command exits with that ends in this error."""
     told = False
-    """Whether another process says it already."""
-    told = False
-    """Whether another process of the same job prints it."""
+    """Whether it has been printed, or another process of the same job prints it."""
+    of_all = False
+    """Whether every process of the same job raises it."""
 
     def __init__(self, where: str | Path, message: str) -> None:
         """Keep both parts; `str()` of the error is `where: message`."""

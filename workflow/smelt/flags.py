@@ -42,6 +42,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def natural(text: str) -> int:
+    """Return a number of things of which there may be none."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, found {text!r}")
+    return int(text)
+
+
 def add_country(parser: argparse.ArgumentParser) -> None:
     """Declare `--country`, which the Snakefile gives to all jobs by the environment: no rule reruns when it changes."""
     shown = "where this runs, three letters (FRA), to state what its energy emits; by default $SMELT_COUNTRY"

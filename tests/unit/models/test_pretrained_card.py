@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from smelt.errors import SmeltError
-from smelt.models.pretrained import PretrainingSettings, stated, summary
+from smelt.models.pretrained import PretrainingSettings, held_out, stated, summary
 from smelt.study.architectures import ARCHITECTURES
 from smelt.study.load import check
+from smelt.training.curve import LearningCurve
 from smelt.training.recipes import RECIPES
+from smelt.training.run import Outcome
 
 
 def settings(architecture: str = "albert-base", recipe: str = "albert", **changes: Any) -> PretrainingSettings:
@@ -73,6 +75,14 @@ def test_settings_that_had_no_effect_are_left_out() -> None:
     whole = set(stated(settings(masking="rare", smoothing=0.5)))
     assert "smoothing" in whole
     assert {"smoothing", "longest", "swap_rate"} & set(stated(settings(masking="words", sentences="none"))) == set()
+
+
+def test_figures_on_held_out_documents_are_those_of_the_weights_that_were_chosen() -> None:
+    curve = LearningCurve()
+    for step, loss in ((4, 2.5), (8, 3.5)):
+        curve.add(step, "train", "all", {"mlm_loss": 9.0})
+        curve.add(step, "validation", "aa", {"mlm_loss": loss})
+    assert held_out(Outcome(curve, 0.1, None, 4)) == [{"language": "aa", "mlm_loss": 2.5}]
 
 
 def test_settings_of_the_command_are_checked_as_the_studys_are() -> None:

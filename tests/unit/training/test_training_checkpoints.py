@@ -362,6 +362,22 @@ def test_a_disk_that_is_full_for_one_process_stops_both_in_the_same_line(tmp_pat
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["step-000000005"]
 
 
+def load_where_the_second_sees_another_disk(checkpoints: Checkpoints) -> None:
+    save(checkpoints, 5)
+    if checkpoints.processes.rank == 1:
+        checkpoints.folder = checkpoints.folder.with_name("disk-of-another-machine")
+    checkpoints.load()
+
+
+def test_a_folder_that_machines_do_not_share_is_refused_and_nothing_of_it_removed(
+    tmp_path: Path, together: Together
+) -> None:
+    (first, _), (second, _) = together(load_where_the_second_sees_another_disk)
+    assert first == second
+    assert "step-000000005: is not here: the folder of checkpoints must be one that all machines share" in first
+    assert (tmp_path / "run/step-000000005/manifest.json").exists()
+
+
 def test_checkpoints_of_another_number_of_processes_are_refused(tmp_path: Path, together: Together) -> None:
     together(save_two)
     with (

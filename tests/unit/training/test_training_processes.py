@@ -111,6 +111,36 @@ def test_the_launcher_ends_as_its_processes_did(exits: dict[int, int], code: int
     assert code_of(exits) == code
 
 
+def test_a_batch_that_processes_cannot_share_evenly_is_refused_where_each_pass_is_exchanged(
+    toy: Toy, tmp_path: Path
+) -> None:
+    done = made(toy, tmp_path, ALIKE | {"batch": 3, "zero": 2}, "--processes", "2")
+    assert done.returncode == 1
+    lines = [line for line in done.stderr.splitlines() if line.startswith("smelt: ")]
+    assert lines == [
+        "smelt: recipe: batch: 3 blocks cannot be shared evenly among 2 processes, as zero: 2 needs; set zero: 1, or"
+        " start another number"
+    ]
+
+
+def test_what_two_processes_began_one_can_end(toy: Toy, tmp_path: Path, alone: Path) -> None:
+    with subprocess.Popen(command(toy, tmp_path, ALIKE, "--processes", "2"), stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("checkpoints/*/step-*/manifest.json")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGUSR1)
+        errors = process.communicate()[1].decode()
+    assert process.returncode == RESUMABLE, errors
+    done = made(toy, tmp_path, ALIKE)
+    assert done.returncode == 0, done.stderr
+    assert "going on from the checkpoint of step" in done.stdout
+    assert curve(tmp_path) == pytest.approx(curve(alone), rel=2e-4)
+
+
+def test_a_job_without_gpus_is_one_process_on_the_cpu() -> None:
+    assert processes_per_node(0, 1, None) == 1
+
+
 def test_gpus_that_are_not_there_are_one_clear_line() -> None:
     with pytest.raises(SmeltError, match=r"--gpus: 1000 were asked for, this machine shows \d+ GPUs"):
         processes_per_node(1000, 1, None)

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from smelt.flags import add_country, json_object, positive
+from smelt.flags import add_country, json_object, natural, positive
 from smelt.models.pretrained import PretrainingSettings
 from smelt.study.load import check
 
@@ -24,10 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints of all runs")
     parser.add_argument("--minutes", type=float, help="time of the job; it keeps a checkpoint before that is over")
-    parser.add_argument("--threads", type=int, help="CPU threads of torch")
+    parser.add_argument("--threads", type=positive, help="CPU threads on each machine")
     parser.add_argument("--output", type=Path, required=True, help="folder of the model")
     parser.add_argument("--curve", type=Path, required=True, help="CSV of the learning curve")
-    parser.add_argument("--gpus", type=positive, default=1, help="GPUs of the job, on all its machines together")
+    parser.add_argument("--gpus", type=natural, default=1, help="GPUs of the job, on all its machines; 0 for none")
     parser.add_argument("--nodes", type=positive, default=1, help="machines of the SLURM job to train on")
     parser.add_argument("--processes", type=positive, help="processes on each machine, where there are no GPUs")
     add_country(parser)
@@ -39,16 +39,15 @@ def run(arguments: argparse.Namespace) -> None:
     from smelt.training.launch import launch, processes_per_node
     from smelt.training.processes import launched
 
+    if not arguments.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     if not launched():
         processes = processes_per_node(arguments.gpus, arguments.nodes, arguments.processes)
         if processes * arguments.nodes > 1:
             sys.exit(launch(arguments.words, processes, arguments.nodes))
     from smelt.models.pretraining import Job, run_job
 
-    if arguments.threads:
-        import torch
-
-        torch.set_num_threads(max(arguments.threads // processes_here(), 1))
+    share_threads(arguments.threads)
     run_job(
         Job(
             arguments.blocks,
@@ -63,6 +62,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def processes_here() -> int:
-    """Return how many processes of the job this machine has."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+def share_threads(threads: int | None) -> None:
+    """Give torch this process's share of the threads that the job may use here, by default one a core."""
+    import torch
+
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(max((threads or torch.get_num_threads()) // processes, 1))

@@ -4,11 +4,10 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import model_validator
 
-from smelt.energy import Energy
 from smelt.files import whole_folder
 from smelt.models.card import Card, write_card
 from smelt.models.encoders import resize_vocabulary
@@ -17,10 +16,13 @@ from smelt.study.architectures import Shape, refuse_unfit
 from smelt.study.entry import Entry
 from smelt.study.schema import Seed
 from smelt.training.blocks import TokenBlocks
-from smelt.training.curve import EVERYTHING, LearningCurve
+from smelt.training.curve import EVERYTHING
 from smelt.training.pieces import load_tokenizer
 from smelt.training.recipes import Recipe
 from smelt.training.sampler import shares
+
+if TYPE_CHECKING:
+    from smelt.training.run import Outcome
 
 NOT_TOKENIZER = {"config.json", "statistics.json", "README.md", "provenance.json"}
 
@@ -75,9 +77,7 @@ class Pretrained:
     tokenizer: Path
     settings: PretrainingSettings
     blocks: list[TokenBlocks]
-    curve: LearningCurve
-    hours: float
-    energy: Energy | None
+    outcome: "Outcome"
 
 
 def write_model(output: Path, made: Pretrained) -> None:
@@ -98,7 +98,9 @@ def write_model(output: Path, made: Pretrained) -> None:
             "tokenizer": made.tokenizer,
         }
         settings = made.settings.model_dump()
-        write_provenance(folder, "pretrain", settings, inputs, [made.settings.seed], made.hours, made.energy)
+        write_provenance(
+            folder, "pretrain", settings, inputs, [made.settings.seed], made.outcome.hours, made.outcome.energy
+        )
 
 
 def card(name: str, made: Pretrained) -> Card:
@@ -112,7 +114,7 @@ def card(name: str, made: Pretrained) -> Card:
         tables={
             "Training data": training_data(made.blocks, made.settings.alpha),
             "Recipe": [{"setting": key, "value": value} for key, value in stated(made.settings).items()],
-            "On held-out documents": held_out(made.curve),
+            "On held-out documents": held_out(made.outcome),
         },
         limits=LIMITS,
     )
@@ -182,9 +184,9 @@ def idle(recipe: Recipe) -> set[str]:
     }
 
 
-def held_out(curve: LearningCurve) -> list[Mapping[str, str | int | float]]:
-    """Return the last validation's metrics, a row a language."""
-    rows = curve.last("validation")
+def held_out(outcome: "Outcome") -> list[Mapping[str, str | int | float]]:
+    """Return what the model's weights measured when training was at their step, a row a language."""
+    rows = outcome.curve.at(outcome.step, "validation")
     names = list(dict.fromkeys(name for metrics in rows.values() for name in metrics))
     return [
         {"language": language} | {name: metrics.get(name, float("nan")) for name in names}

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 
 from smelt.energy import Meter
-from smelt.errors import SmeltError, Unfinished
+from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder
 from smelt.models.pretrained import Pretrained, PretrainingSettings, write_model
 from smelt.training.allocator import keep_freed_memory
@@ -27,6 +28,7 @@ from smelt.training.objectives import objective_of
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.processes import Processes, joined
 from smelt.training.progress import say
+from smelt.training.recipes import Recipe
 from smelt.training.run import Run
 
 
@@ -60,11 +62,12 @@ def run_job(job: Job) -> None:
         try:
             with Meter(job.country, gpus, int(os.environ.get("LOCAL_RANK", "0"))) as meter:
                 pretrain(job, processes, device, meter)
-        except Unfinished as stopped:
-            if processes.first:
-                print(f"smelt: {stopped}", file=sys.stderr, flush=True)
-            stopped.told = True
-            processes.wait()  # torchrun ends all when one has ended, told or not
+        except SmeltError as error:
+            if error.of_all:
+                if processes.first:
+                    print(f"smelt: {error}", file=sys.stderr, flush=True)
+                error.told = True
+                processes.wait()  # torchrun ends all when one has ended, told or not
             raise
 
 
@@ -76,6 +79,7 @@ def prepare(device: torch.device) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         os.environ.setdefault("FLASH_ATTENTION_DETERMINISTIC", "1")
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # for nothing
 
 
 def pretrain(job: Job, processes: Processes, device: torch.device, meter: Meter) -> None:
@@ -86,11 +90,10 @@ def pretrain(job: Job, processes: Processes, device: torch.device, meter: Meter)
     Raises:
         SmeltError: blocks that do not fit the tokenizer or are damaged, or what smelt.training.loop.train raises.
     """
+    started = time.monotonic()
     settings, recipe = job.settings, job.settings.recipe
-    if recipe.batch < processes.size:
-        raise processes.alike(too_few_blocks(recipe.batch, processes.size))
-    pieces = pieces_of(load_tokenizer(job.tokenizer))
-    blocks = {split: open_blocks(job.blocks, split, pieces, recipe.length) for split in ("train", "validation")}
+    refuse_uneven(recipe, processes)
+    pieces, blocks = processes.agree(lambda: opened(job, processes))
     identity = identity_of(settings, blocks, pieces)
     folder = job.checkpoints / f"{job.output.name}-{digest(identity)}"
     with Checkpoints(folder, identity, processes, recipe.checkpoints_kept) as kept:
@@ -99,19 +102,16 @@ def pretrain(job: Job, processes: Processes, device: torch.device, meter: Meter)
         if slow_in(recipe.precision, device) and processes.first:
             say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
         torch.manual_seed(settings.seed)
-        model = new_encoder(settings.shape, recipe, pieces, device)
+        model = processes.agree(lambda: new_encoder(settings.shape, recipe, pieces, device))
         batches = Batches(
             blocks["train"], blocks["validation"], pieces, recipe, settings.alpha, settings.seed, processes
         )
         gauges = gauges_of(model, recipe, device, processes)
         events = events_beside(job.curve)
-        run = Run(kept, job.curve, settings.seed, device, job.minutes, processes, meter, events, gauges)
+        run = Run(kept, job.curve, settings.seed, device, job.minutes, processes, meter, events, gauges, started)
         outcome = train(model, objective_of(recipe, pieces), batches, recipe, run)
         if processes.first:
-            made = Pretrained(
-                model, job.tokenizer, settings, blocks["train"], outcome.curve, outcome.hours, outcome.energy
-            )
-            write_model(job.output, made)
+            write_model(job.output, Pretrained(model, job.tokenizer, settings, blocks["train"], outcome))
         kept.remove()
     if processes.first:
         tell_of_others(job)
@@ -127,10 +127,20 @@ def surroundings(processes: Processes, device: torch.device) -> str:
     return f"{processes.size} processes on {machines} machines, each training on {each}"
 
 
-def too_few_blocks(batch: int, processes: int) -> SmeltError:
-    """Return the error of a batch that is smaller than the number of processes."""
-    blocks = "1 block" if batch == 1 else f"{batch} blocks"
-    return SmeltError("recipe", f"batch: {blocks} cannot be shared among {processes} processes; start fewer")
+def refuse_uneven(recipe: Recipe, processes: Processes) -> None:
+    """Refuse a batch that cannot be shared among the processes.
+
+    Raises:
+        SmeltError: it has fewer blocks than there are processes; or, where gradients are exchanged at every pass
+            (zero: 2), some processes would have more passes than others and wait for them for ever.
+    """
+    blocks = "1 block" if recipe.batch == 1 else f"{recipe.batch} blocks"
+    if recipe.batch < processes.size:
+        message = f"batch: {blocks} cannot be shared among {processes.size} processes; start fewer"
+        raise processes.alike(SmeltError("recipe", message))
+    if recipe.zero == 2 and recipe.batch % processes.size:
+        message = f"batch: {blocks} cannot be shared evenly among {processes.size} processes, as zero: 2 needs"
+        raise processes.alike(SmeltError("recipe", f"{message}; set zero: 1, or start another number"))
 
 
 def events_beside(curve: Path) -> Path:
@@ -144,10 +154,25 @@ def tell_of_others(job: Job) -> None:
         say(f"{other}: checkpoints of other settings or other texts, no longer needed unless you go back to those")
 
 
-def open_blocks(folders: list[Path], split: str, pieces: Pieces, length: int) -> list[TokenBlocks]:
-    """Return the blocks of each language, whole and of this tokenizer."""
+def opened(job: Job, processes: Processes) -> tuple[Pieces, dict[str, list[TokenBlocks]]]:
+    """Return the pieces of the tokenizer and the blocks of each split, which the first process compares by checksum.
+
+    Raises:
+        SmeltError: the tokenizer cannot be read, or blocks are damaged or of another tokenizer or length.
+    """
+    pieces = pieces_of(load_tokenizer(job.tokenizer))
+    length = job.settings.recipe.length
+    return pieces, {
+        split: open_blocks(job.blocks, split, pieces, length, processes.first) for split in ("train", "validation")
+    }
+
+
+def open_blocks(
+    folders: list[Path], split: str, pieces: Pieces, length: int, verified: bool = True
+) -> list[TokenBlocks]:
+    """Return the blocks of each language, of this tokenizer and length, and whole where they are to be verified."""
     blocks = [TokenBlocks(folder, split, pieces, length) for folder in folders]
-    for part in blocks:
+    for part in blocks if verified else []:
         part.verify()
     return blocks
 

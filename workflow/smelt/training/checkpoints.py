@@ -202,6 +202,8 @@ class Checkpoints:
 
     def _read(self, folder: Path) -> tuple[State | None, str | None]:
         """Return this process's state, or what is damaged about it."""
+        if not folder.is_dir():  # the first process has listed it: nothing is damaged, and nothing must be removed
+            raise SmeltError(folder, "is not here: the folder of checkpoints must be one that all machines share")
         try:
             manifest = read_manifest(folder)
             self._compare(folder, manifest)

@@ -69,9 +69,9 @@ class LearningCurve:
         """Say whether the last rows are of this step."""
         return bool(self.rows) and self.rows[-1][0] == step
 
-    def last(self, split: str) -> dict[str, dict[str, float]]:
-        """Return the metrics of the last step, by language, of one split."""
-        chosen = [row for row in self.rows if row[0] == self.rows[-1][0] and row[1] == split]
+    def at(self, step: int, split: str) -> dict[str, dict[str, float]]:
+        """Return the metrics of a step, by language, of one split."""
+        chosen = [row for row in self.rows if row[:2] == (step, split)]
         languages = dict.fromkeys(language for _, _, language, _, _ in chosen)
         return {
             name: {metric: value for _, _, language, metric, value in chosen if language == name} for name in languages

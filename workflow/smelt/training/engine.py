@@ -87,7 +87,7 @@ class Several:
         self, trainee: Trainee, optimizer: torch.optim.Optimizer, recipe: Recipe, processes: Processes
     ) -> None:
         """Wrap a trainee and its optimizer; every process does so, with the same weights."""
-        deepspeed = load_deepspeed()
+        deepspeed = processes.agree(load_deepspeed)
         self.processes, self.clip = processes, recipe.clip
         self.shared_out = recipe.zero > 0
         self.norm = torch.zeros(())

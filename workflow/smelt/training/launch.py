@@ -19,7 +19,7 @@ def processes_per_node(gpus: int, nodes: int, processes: int | None) -> int:
     """Return how many processes to start on each machine: one for each of its GPUs, or as many as said on CPUs.
 
     Args:
-        gpus: of the whole job, as SLURM counts them.
+        gpus: of the whole job, as SLURM counts them; 0 is one process on the CPU of each machine.
         nodes: machines of the job.
         processes: on each machine, where there are no GPUs.
 
@@ -40,7 +40,7 @@ def processes_per_node(gpus: int, nodes: int, processes: int | None) -> int:
     if found < wanted and (found or wanted > 1):
         have = f"this machine shows {found} GPUs"
         raise SmeltError("--gpus", f"{wanted} were asked for, {have}. Ask the scheduler for them, or for fewer")
-    return wanted
+    return max(wanted, 1)
 
 
 def launch(words: list[str], processes: int, nodes: int) -> int:
