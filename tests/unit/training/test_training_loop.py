@@ -142,9 +142,7 @@ def test_a_run_stops_at_its_step_on_the_schedule_of_the_whole(toy: Toy, tmp_path
 
 def test_a_loss_that_is_no_number_stops_with_its_step(toy: Toy, tmp_path: Path) -> None:
     recipe = RECIPE.model_copy(update={"learning_rate": 1e30, "warmup": 0.0, "checkpoint_every": 1})
-    message = (
-        r"not a number at step [2-4]; the last good checkpoint is of step [1-3]; its batch is made of aa: "
-    )
+    message = r"not a number at step [2-4]; the last good checkpoint is of step [1-3]; its batch is made of aa: "
     with pytest.raises(SmeltError, match=message):
         train_toy(toy, tmp_path, recipe)
 
