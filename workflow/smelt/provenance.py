@@ -26,6 +26,8 @@ LIBRARIES = (
     "safetensors",
     "seqeval",
     "codecarbon",
+    "deepspeed",
+    "flash_attn",
 )
 
 
@@ -95,13 +97,17 @@ def library_versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Return the machine's system, processor, cores given to this process, memory and, where torch runs, GPUs."""
+    """Return the machine's system, processor, cores given to this process, memory and, where torch runs, GPUs.
+
+    Of a job that torchrun started, it is the first process's; `processes` says how many shared the work.
+    """
     return {
         "system": platform.platform(),
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "gpus": _gpus(),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")) if "TORCHELASTIC_RUN_ID" in os.environ else 1,
     }
 
 

@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from smelt.energy import Energy
@@ -81,3 +82,10 @@ def test_the_machine_is_described() -> None:
     described = machine()
     assert re.search(r"\w", described["system"])
     assert described["memory_gib"] > 0
+
+
+def test_the_processes_of_a_job_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine()["processes"] == 1
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert machine()["processes"] == 4

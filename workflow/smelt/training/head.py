@@ -64,15 +64,14 @@ class _Gradients:
 
         Args:
             chunk: which positions.
-            errors: softmax minus one-hot label, each row still to be multiplied by its scale, shape (rows, vocabulary).
+            errors: softmax minus one-hot label, each row still to be multiplied by its scale, shape (rows, pieces).
             states: of the chunk, shape (rows, embedding).
-            weight: shape (vocabulary, embedding).
+            weight: shape (pieces, embedding).
             scale: shape (rows, 1).
         """
-        vocabulary = len(weight)
         self.states[chunk] = (errors @ weight).mul_(scale)
-        _add_product(self.weight[:vocabulary], errors.T, (states * scale).to(errors.dtype))
-        _add_product(self.bias[:vocabulary, None], errors.T, scale.to(errors.dtype))
+        _add_product(self.weight, errors.T, (states * scale).to(errors.dtype))
+        _add_product(self.bias[:, None], errors.T, scale.to(errors.dtype))
 
 
 class _MaskedCrossEntropy(torch.autograd.Function):
@@ -91,8 +90,8 @@ class _MaskedCrossEntropy(torch.autograd.Function):
         with torch.autocast(states.device.type, enabled=False):
             total, correct, gradients = _go_through(
                 states.to(dtype),
-                weight[:vocabulary].to(dtype),
-                bias[:vocabulary].to(dtype),
+                weight.to(dtype),
+                _silent(bias.to(dtype), vocabulary),
                 labels,
                 rows,
                 _zeros_like(states, weight, bias, dtype) if wanted else None,
@@ -133,6 +132,18 @@ def _go_through(
             errors = powers if powers is logits else logits.copy_(powers)
             gradients.add(chunk, errors, states[chunk], weight, counted / sums)
     return total, correct, gradients
+
+
+def _silent(bias: Tensor, vocabulary: int) -> Tensor:
+    """Return a bias under which rows that pad the vocabulary are never predicted.
+
+    Cutting those rows off would undo what they are for: matrix units want the size of the product to be round.
+    """
+    if len(bias) == vocabulary:
+        return bias
+    bias = bias.clone()
+    bias[vocabulary:] = -torch.inf
+    return bias
 
 
 def _softmax(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
