@@ -74,6 +74,7 @@ def main(words: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    # Snakemake and SLURM end jobs with SIGTERM; as an exception it takes drafts and child processes away, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # Snakemake and SLURM end jobs with these; as an exception it takes drafts and child processes away, too.
+    for ending in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     sys.exit(main())
