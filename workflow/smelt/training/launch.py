@@ -88,6 +88,8 @@ def _configuration(processes: int, nodes: int) -> Any:
     from torch.distributed.launcher.api import LaunchConfig
 
     endpoint = os.environ.get("SMELT_RENDEZVOUS", "localhost:0")
+    # The first machine need not know itself by its address.
+    meeting = {"is_host": os.environ.get("SLURM_PROCID") == "0"} if nodes > 1 else {}
     return LaunchConfig(
         min_nodes=nodes,
         max_nodes=nodes,
@@ -96,7 +98,7 @@ def _configuration(processes: int, nodes: int) -> Any:
         rdzv_backend="c10d",
         rdzv_endpoint=endpoint,
         local_addr="localhost" if nodes == 1 else None,  # not every machine's name leads to itself
-        rdzv_configs={"timeout": 600},
+        rdzv_configs={"timeout": 600, "read_timeout": 600} | meeting,  # seconds: shared file systems start slowly
         max_restarts=0,  # what went wrong is for the user, or for the scheduler's retries
         monitor_interval=0.2,
         signals_to_handle=SIGNALS,
@@ -116,13 +118,19 @@ def _on_all_nodes(words: list[str], nodes: int) -> int:
     step = ["srun", "--overlap", f"--nodes={nodes}", f"--ntasks={nodes}", f"--cpus-per-task={cores}"]
     # What SLURM told this one step of the job would bind the new one to a single machine.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SRUN_"))}
-    environment |= {"SLURM_JOB_ID": job, "SMELT_RENDEZVOUS": f"{hosts[0]}:{PORTS[int(job) % len(PORTS)]}"}
+    environment |= {"SLURM_JOB_ID": job, "SMELT_RENDEZVOUS": f"{_address(hosts[0])}:{PORTS[int(job) % len(PORTS)]}"}
     with subprocess.Popen([*step, sys.executable, "-m", "smelt", *words], env=environment) as process:
         # srun hands on SIGTERM and SIGUSR1; at SIGINT it would only say how its tasks are.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             handed_on = signal.SIGTERM if number == signal.SIGINT else number
             signal.signal(number, lambda *_, handed_on=handed_on: process.send_signal(handed_on))
         return process.wait()
+
+
+def _address(host: str) -> str:
+    """Return what a machine of the cluster is reached by, which need not be its name in SLURM."""
+    said = _said_by("scontrol", "show", "node", host)
+    return next((word.removeprefix("NodeAddr=") for word in said if word.startswith("NodeAddr=")), host)
 
 
 def _said_by(*command: str) -> list[str]:
