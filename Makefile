@@ -1,7 +1,7 @@
 # make demo    the demo study, from generated dumps to results/demo/report.html
 # make test    lint, types and tests
 # make lint    ruff, mypy, snakefmt and snakemake --lint
-# make bench   speed against named peers (ONLY=name for one)
+# make bench   speed against named peers, and what kills leave behind (ONLY=name for one, ONLY='pretrain-*' for some)
 # make test-cluster   a small study on a real SLURM of this machine's own (needs root and Debian's packages)
 #
 # The demo's models are so small that one thread each, side by side, is fastest.
@@ -37,7 +37,7 @@ lint: $(VENV)/installed
 	snakemake --lint
 
 bench: $(VENV)/installed
-	$(OFFLINE) python -m bench $(if $(ONLY),--only $(ONLY))
+	$(OFFLINE) python -m bench $(if $(ONLY),--only '$(ONLY)')
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

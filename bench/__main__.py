@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.extraction import extraction
+from bench.head import head
 from bench.kills import kills
 from bench.measure import Benchmark, Outcome, Skipped, measure
 from bench.pretraining import pretraining
@@ -23,6 +24,8 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
         for vocabulary in ("32k", "128k")
         for precision in ("fp32", "bf16")
     },
+    "masked-head-32k": head,
+    "masked-head-128k": head,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,
 }

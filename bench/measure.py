@@ -53,6 +53,8 @@ class Outcome:
     runs: int
     machine: str
     further: Figures = field(default_factory=dict)
+    speeds: Mapping[str, list[float]] = field(default_factory=dict)
+    """Of each way, in each run."""
 
 
 def measure(benchmark: Benchmark) -> Outcome:
@@ -76,6 +78,7 @@ def measure(benchmark: Benchmark) -> Outcome:
         runs=benchmark.runs,
         machine=machine(),
         further=benchmark.further(speeds),
+        speeds=speeds,
     )
     write(outcome)
     return outcome
