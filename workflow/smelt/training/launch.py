@@ -57,6 +57,7 @@ def launch(words: list[str], processes: int, nodes: int) -> int:
 def _on_this_node(words: list[str], processes: int, nodes: int) -> int:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.elastic.rendezvous.api import RendezvousError
     from torch.distributed.launcher.api import elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the command has said what is wrong
@@ -66,6 +67,8 @@ def _on_this_node(words: list[str], processes: int, nodes: int) -> int:
         return code_of({rank: failure.exitcode for rank, failure in failed.failures.items()})
     except SignalException:
         return RESUMABLE  # the processes were told, too, and kept their checkpoint
+    except RendezvousError as error:
+        raise SmeltError("--nodes", f"the machines of the job have lost each other, or never met ({error})") from None
     return 0
 
 
