@@ -75,6 +75,7 @@ def prepare(device: torch.device) -> None:
     """Have a GPU repeat itself bit for bit, where torch can, and a CPU keep the memory that steps take and free."""
     if device.type == "cpu":
         keep_freed_memory()
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # or DeepSpeed, where installed, warns that it found no other
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         os.environ.setdefault("FLASH_ATTENTION_DETERMINISTIC", "1")
@@ -124,7 +125,8 @@ def surroundings(processes: Processes, device: torch.device) -> str:
     if processes.size == 1:
         return f"training on {each}"
     machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
-    return f"{processes.size} processes on {machines} machines, each training on {each}"
+    where = "one machine" if machines == 1 else f"{machines} machines"
+    return f"{processes.size} processes on {where}, each training on {each}"
 
 
 def refuse_uneven(recipe: Recipe, processes: Processes) -> None:
