@@ -1,8 +1,8 @@
 """Cross-entropy of masked positions in chunks, against torch's own on the logits of all of them at once."""
 
-import resource
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -46,8 +46,8 @@ def whole(vocabulary: int) -> Callable[[], float]:
 
 
 def chunked_memory(vocabulary: int) -> Callable[[], float]:
-    """The MiB that the first step adds to this process's peak."""
-    return _peak(vocabulary, lambda *parts: masked_cross_entropy(*parts, vocabulary)[0])
+    """The MiB that a step takes at its peak, the weight's gradient included."""
+    return _peak(vocabulary, lambda *parts: masked_cross_entropy(*parts, parts[1].shape[0])[0])
 
 
 def whole_memory(vocabulary: int) -> Callable[[], float]:
@@ -93,12 +93,19 @@ def _speed(vocabulary: int, loss: Loss) -> Callable[[], float]:
 
 
 def _peak(vocabulary: int, loss: Loss) -> Callable[[], float]:
+    _step(loss, _parts(1000))  # libraries take their memory
     parts = _parts(vocabulary)
-    torch.ones(256, 256).mm(torch.ones(256, 256))  # libraries take their memory
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = _in_status("VmRSS")
     _step(loss, parts)
-    added = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    added = _in_status("VmHWM") - before
     return lambda: added
+
+
+def _in_status(name: str) -> float:
+    """Return a figure of this process's memory, in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
 def _memory(measured: Mapping[str, list[float]]) -> Figures:
