@@ -40,12 +40,14 @@ def main() -> int:
     if not chosen:
         parser.error(f"no benchmark is called {only}; there are {', '.join(BENCHMARKS)}")
     table = Table("name", "unit", "ours", "peer", "peer's name", "ratio", "runs", "further")
+    failed = False
     for name in chosen:
         outcome = outcome_of(name)
+        failed |= isinstance(outcome, Skipped) and outcome.failed
         table.add_row(*row(outcome), end_section=True)
         Console(stderr=True).print(*row(outcome), sep="  ")  # the table comes at the end, which may be far
     Console(width=160).print(table)
-    return 0
+    return int(failed)
 
 
 def outcome_of(name: str) -> Outcome | Skipped:
@@ -54,7 +56,7 @@ def outcome_of(name: str) -> Outcome | Skipped:
         made = BENCHMARKS[name](name)
         return measure(made) if isinstance(made, Benchmark) else made
     except Ended as ended:
-        return Skipped(name, str(ended))
+        return Skipped(name, str(ended), failed=True)
 
 
 def row(outcome: Outcome | Skipped) -> list[str]:

@@ -38,6 +38,8 @@ class Skipped:
 
     name: str
     reason: str
+    failed: bool = False
+    """Whether it should have run."""
 
 
 @dataclass(frozen=True)

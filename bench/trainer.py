@@ -75,6 +75,7 @@ def settings(task: Task, folder: str, device: torch.device) -> TrainingArguments
         optim="adamw_torch_fused",
         weight_decay=task.recipe.weight_decay,
         max_grad_norm=task.recipe.clip,
+        use_cpu=not on_gpu,
         bf16=task.precision == "bf16",
         torch_compile=on_gpu,
         dataloader_num_workers=2 if on_gpu else 1,
