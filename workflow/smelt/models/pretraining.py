@@ -25,6 +25,7 @@ from smelt.training.checkpoints import Checkpoints
 from smelt.training.gauges import gauges_of
 from smelt.training.loop import train
 from smelt.training.objectives import objective_of
+from smelt.training.peak import is_emulated
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.processes import Processes, joined
 from smelt.training.progress import say
@@ -100,7 +101,7 @@ def pretrain(job: Job, processes: Processes, device: torch.device, meter: Meter)
     with Checkpoints(folder, identity, processes, recipe.checkpoints_kept) as kept:
         if processes.first:
             say(surroundings(processes, device))
-        if slow_in(recipe.precision, device) and processes.first:
+        if is_emulated(recipe.precision, device) and processes.first:
             say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
         torch.manual_seed(settings.seed)
         model = processes.agree(lambda: new_encoder(settings.shape, recipe, pieces, device))
@@ -191,8 +192,3 @@ def identity_of(settings: PretrainingSettings, blocks: dict[str, list[TokenBlock
 def digest(identity: dict[str, Any]) -> str:
     """Return a short name for an identity: checkpoints of changed settings or blocks lie in another folder."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def slow_in(precision: str, device: torch.device) -> bool:
-    """Say whether a precision is emulated on this device: bf16 on x86 processors without AVX-512."""
-    return precision == "bf16" and device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"

@@ -7,7 +7,7 @@ import torch
 
 from smelt.energy import Energy
 from smelt.training.flops import flops_per_token
-from smelt.training.peak import measured_peak
+from smelt.training.peak import is_emulated, measured_peak
 from smelt.training.processes import ALONE, Processes
 from smelt.training.progress import Gauges
 from smelt.training.recipes import Recipe
@@ -34,7 +34,8 @@ def gauges_of(
     dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
     return Gauges(
         flops_per_token=flops_per_token(model, recipe.length, recipe.mask_rate),
-        peak=processes.size * measured_peak(device, dtype),
+        # Against emulated arithmetic a share would say nothing.
+        peak=None if is_emulated(recipe.precision, device) else processes.size * measured_peak(device, dtype),
         memory=(lambda: torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None,
         energy=energy,
     )

@@ -34,6 +34,11 @@ def measured_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5
     return fastest
 
 
+def is_emulated(precision: str, device: torch.device) -> bool:
+    """Say whether a precision has no arithmetic of its own on this device: bf16 on x86 processors without AVX-512."""
+    return precision == "bf16" and device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
+
+
 def _seconds_of_product(one: torch.Tensor, other: torch.Tensor, out: torch.Tensor) -> float:
     _wait(one.device)
     began = time.perf_counter()
