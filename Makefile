@@ -9,10 +9,10 @@
 # All of them set up .venv first. PYTHON names the interpreter to make it with (3.11 or newer).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV := $(CURDIR)/.venv
+VENV := .venv
 CORES ?= all
 
-export PATH := $(VENV)/bin:$(PATH)
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Hub look-ups have no place in demo and tests: everything they load is made here.
 OFFLINE := HF_HUB_OFFLINE=1
 
