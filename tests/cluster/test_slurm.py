@@ -70,7 +70,8 @@ def test_a_pretraining_that_runs_out_of_time_is_retried_and_resumes(project: Pro
 def test_a_pretraining_runs_on_two_machines_of_one_job(project: Project) -> None:
     model = "results/small/models/narrow"
     subprocess.run(["rm", "-rf", model], cwd=project.folder, check=True)
-    done = on_slurm(project, "--set-resources", "pretrain:gpu=2", "pretrain:nodes=2", "--force", model)
+    two = ["gpu=2", "nodes=2", "mpi=srun", "tasks=2", "tasks_per_gpu=0"]
+    done = on_slurm(project, "--set-resources", *[f"pretrain:{resource}" for resource in two], "--force", model)
     assert done.returncode == 0, done.stderr[-5000:]
     jobs = subprocess.run(["scontrol", "show", "jobs"], text=True, capture_output=True, check=True).stdout
     assert re.search(r"NumNodes=2.*TresPerJob=gres:gpu:2", jobs, re.DOTALL)
