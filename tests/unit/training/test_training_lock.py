@@ -101,6 +101,7 @@ def test_a_killed_process_that_its_parent_has_not_asked_after_is_gone(path: Path
         time.sleep(0.01)
     lock = Lock(path)
     lock.acquire()
+    assert json.loads(path.read_text())["process"] == os.getpid()
     lock.release()
     process.communicate()
 
