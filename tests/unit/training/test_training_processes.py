@@ -37,6 +37,18 @@ def made(toy: Toy, folder: Path, recipe: dict[str, object], *flags: str) -> subp
     return subprocess.run(command(toy, folder, recipe, *flags), capture_output=True, text=True, check=False)
 
 
+def stopped_at_first_checkpoint(toy: Toy, folder: Path, recipe: dict[str, object], number: signal.Signals) -> str:
+    """Start two processes, signal them to stop once they have kept a checkpoint, and return what they complained of."""
+    with subprocess.Popen(command(toy, folder, recipe, "--processes", "2"), stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 120
+        while not list(folder.glob("checkpoints/*/step-*/manifest.json")) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(number)
+        errors = process.communicate()[1].decode()
+    assert process.returncode == RESUMABLE, errors
+    return errors
+
+
 def curve(folder: Path) -> Curve:
     with (folder / "curve.csv").open() as stream:
         rows = list(csv.reader(stream))[1:]
@@ -66,13 +78,7 @@ def test_two_processes_that_were_told_to_stop_go_on_to_the_same_model(
     toy: Toy, tmp_path: Path, alone: Path, zero: int
 ) -> None:
     recipe = ALIKE | {"zero": zero, "steps": 20, "checkpoint_every": 3}
-    with subprocess.Popen(command(toy, tmp_path, recipe, "--processes", "2"), stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("checkpoints/*/step-*/manifest.json")) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGTERM)
-        errors = process.communicate()[1].decode()
-        assert process.returncode == RESUMABLE, errors
+    errors = stopped_at_first_checkpoint(toy, tmp_path, recipe, signal.SIGTERM)
     assert errors.count("kept a checkpoint") == 1
     done = made(toy, tmp_path, recipe, "--processes", "2")
     assert done.returncode == 0, done.stderr
@@ -124,13 +130,7 @@ def test_a_batch_that_processes_cannot_share_evenly_is_refused_where_each_pass_i
 
 
 def test_what_two_processes_began_one_can_end(toy: Toy, tmp_path: Path, alone: Path) -> None:
-    with subprocess.Popen(command(toy, tmp_path, ALIKE, "--processes", "2"), stderr=subprocess.PIPE) as process:
-        deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("checkpoints/*/step-*/manifest.json")) and time.monotonic() < deadline:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGUSR1)
-        errors = process.communicate()[1].decode()
-    assert process.returncode == RESUMABLE, errors
+    stopped_at_first_checkpoint(toy, tmp_path, ALIKE, signal.SIGUSR1)
     done = made(toy, tmp_path, ALIKE)
     assert done.returncode == 0, done.stderr
     assert "going on from the checkpoint of step" in done.stdout
