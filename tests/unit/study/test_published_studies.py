@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from smelt.study.load import load_study
-from smelt.study.schema import Pretrain
+from smelt.study.makers import Pretrain
 
 STUDIES = Path(__file__).parents[3] / "config/studies"
 

@@ -10,7 +10,7 @@ import yaml
 from smelt.errors import SmeltError
 from smelt.study.architectures import ARCHITECTURES
 from smelt.study.load import load_study
-from smelt.study.schema import Pretrain
+from smelt.study.makers import Pretrain
 
 SOUND: dict[str, Any] = {
     "study": "small",

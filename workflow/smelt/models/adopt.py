@@ -18,7 +18,7 @@ from smelt.flags import json_object
 from smelt.models.card import Card, write_card
 from smelt.provenance import write_provenance
 from smelt.study.load import check
-from smelt.study.schema import Adopt
+from smelt.study.makers import Adopt
 
 # What tokenizers of any kind are written as; copied as they are, so that the model is read as it was published.
 TOKENIZER_FILES = [

@@ -13,8 +13,7 @@ from smelt.models.card import Card, write_card
 from smelt.models.encoders import resize_vocabulary
 from smelt.provenance import write_provenance
 from smelt.study.architectures import Shape, refuse_unfit
-from smelt.study.entry import Entry
-from smelt.study.schema import Seed
+from smelt.study.entry import Entry, Seed
 from smelt.training.blocks import TokenBlocks
 from smelt.training.curve import EVERYTHING
 from smelt.training.pieces import load_tokenizer

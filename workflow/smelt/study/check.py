@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from smelt.study.catalogue import GENERATED, Catalogue
-from smelt.study.schema import Adopt, Pretrain
+from smelt.study.makers import Adopt, Pretrain
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
 

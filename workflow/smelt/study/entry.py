@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 # Names become file names and Snakemake wildcards, so they keep to one safe alphabet.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
@@ -18,6 +18,7 @@ def _each_once(values: list[Any]) -> list[Any]:
 Distinct = AfterValidator(_each_once)
 """For lists whose entries would only be counted double if they stood twice."""
 
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Precision = Literal["fp32", "bf16"]
 
 

@@ -4,13 +4,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
-from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.countries import Country
-from smelt.study.entry import Distinct, Entry, Name, Precision
+from smelt.study.entry import Distinct, Entry, Name, Precision, Seed
 from smelt.study.languages import Language
-from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides
+from smelt.study.makers import Maker, Pretrain
+from smelt.study.tables import Table
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -73,74 +72,6 @@ class Tokenizer(Entry):
     seed: Seed = 1
 
 
-class Pretrain(Entry):
-    """A new encoder, pretrained with masked language modelling and what its recipe predicts of sentences."""
-
-    maker: Literal["pretrain"]
-    architecture: str | Shape
-    """A name, such as albert-tiny, bert-base or distilbert-base, or the numbers themselves."""
-    tokenizer: Name
-    corpus: Name
-    recipe: str
-    """A named set of settings: albert, fast or small."""
-    settings: RecipeOverrides = RecipeOverrides()
-    """Settings of the recipe to override."""
-    seed: Seed = 1
-    tasks: Annotated[list[Name], Distinct] | None = None
-    """Tasks to fine-tune on; all tasks of the study by default."""
-
-    @field_validator("architecture")
-    @classmethod
-    def _known_architecture(cls, value: str | Shape) -> str | Shape:
-        return _known(value, ARCHITECTURES, "architecture") if isinstance(value, str) else value
-
-    @field_validator("recipe")
-    @classmethod
-    def _known_recipe(cls, value: str) -> str:
-        return _known(value, RECIPES, "recipe")
-
-    @model_validator(mode="after")
-    def _whole_recipe_is_valid(self) -> Self:
-        refuse_unfit(self.shape, self.training)  # the overridden recipe checks itself as it is built
-        return self
-
-    @property
-    def training(self) -> Recipe:
-        """The recipe with the study's own settings."""
-        own = self.settings.model_dump(exclude_unset=True)
-        return Recipe.model_validate(RECIPES[self.recipe].model_dump() | own)
-
-    @property
-    def shape(self) -> Shape:
-        """The numbers of the architecture."""
-        return ARCHITECTURES[self.architecture] if isinstance(self.architecture, str) else self.architecture
-
-
-class Adopt(Entry):
-    """A published model, from the Hugging Face hub or a folder."""
-
-    maker: Literal["adopt"]
-    hub: str | None = None
-    """Name on the hub: organisation/model."""
-    revision: str | None = None
-    """Commit of the hub's repository, so that the study means the same model tomorrow."""
-    folder: str | None = None
-    """Local folder that from_pretrained loads."""
-    tasks: Annotated[list[Name], Distinct] | None = None
-    """Tasks to fine-tune on; all tasks of the study by default."""
-
-    @model_validator(mode="after")
-    def _has_one_pinned_source(self) -> Self:
-        if (self.hub is None) == (self.folder is None):
-            raise ValueError("expected either hub (with revision) or folder")
-        if self.hub is not None and self.revision is None:
-            raise ValueError("expected a revision: the commit of the hub's repository to pin")
-        return self
-
-
-Maker = Annotated[Pretrain | Adopt, Field(discriminator="maker")]
-
-
 class TaskOptions(Entry):
     """What a study changes about a task."""
 
@@ -176,42 +107,6 @@ class Significance(Entry):
     resamples: PositiveInt = 10_000
     """Bootstrap resamples behind an interval."""
     seed: Seed = 1
-
-
-class ScoresTable(Entry):
-    """Mean (standard deviation) over seeds, a row a model and a column a task, with marks of significance."""
-
-    kind: Literal["scores"]
-    tasks: Annotated[list[Name], Field(min_length=1), Distinct]
-    models: Annotated[list[Name], Distinct] | None = None
-    caption: str = ""
-
-
-class SegmentationTable(Entry):
-    """Added segmentation of entity words and other words, a column a model (mALBERT, Table 4)."""
-
-    kind: Literal["segmentation"]
-    tasks: Annotated[list[Name], Field(min_length=1), Distinct]
-    models: Annotated[list[Name], Distinct] | None = None
-    caption: str = ""
-
-
-class ExampleTable(Entry):
-    """Sentences with their pieces and labels under each model, aligned by word (mALBERT, Table 3)."""
-
-    kind: Literal["example"]
-    task: Name
-    models: Annotated[list[Name], Distinct] | None = None
-    sentences: PositiveInt = 1
-    caption: str = ""
-
-    @property
-    def tasks(self) -> list[str]:
-        """The one task, as the other tables give theirs."""
-        return [self.task]
-
-
-Table = Annotated[ScoresTable | SegmentationTable | ExampleTable, Field(discriminator="kind")]
 
 
 class Study(Entry):
@@ -279,12 +174,6 @@ class Study(Entry):
     def options(self, task: str) -> TaskOptions:
         """Return what the study changes about a task."""
         return self.tasks[task] if isinstance(self.tasks, dict) else TaskOptions()
-
-
-def _known(value: str, table: dict[str, Any], what: str) -> str:
-    if value not in table:
-        raise ValueError(f"no {what} is called {value!r}: expected one of {', '.join(table)}")
-    return value
 
 
 def _refer(key: str, name: str, names: Any) -> None:

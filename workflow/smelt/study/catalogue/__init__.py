@@ -1,0 +1,22 @@
+"""What stands where: the files a study reads and writes, as the rules ask for them.
+
+Rules hold no logic: they ask a Catalogue, which knows the study, for the inputs and settings that wildcards stand for.
+Its parts stand on each other as the stages do: corpora, tokenizers, models, fine-tuning, report.
+"""
+
+from pathlib import Path
+
+from smelt.study.catalogue.finetuning import GENERATED
+from smelt.study.catalogue.report import Reports
+from smelt.study.load import load_study
+
+__all__ = ["GENERATED", "Catalogue"]
+
+
+class Catalogue(Reports):
+    """The study, and the paths of everything it reads and makes."""
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Catalogue":
+        """Return the catalogue of a study file."""
+        return cls(load_study(Path(path)))

@@ -1,0 +1,74 @@
+"""Where corpora come from, and where their documents stand."""
+
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from smelt.study.catalogue.base import Base
+from smelt.study.languages import wiki_of
+from smelt.study.schema import Corpus
+
+
+class Corpora(Base):
+    """Dumps, texts and documents."""
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """All languages of all corpora."""
+        return sorted({language for corpus in self.study.corpora.values() for language in corpus.languages})
+
+    @cached_property
+    def mirrors(self) -> dict[tuple[str, str], str]:
+        """The mirror of each (wiki, date) that a corpus reads."""
+        return {
+            (wiki_of(language), corpus.wikipedia.date): corpus.wikipedia.mirror
+            for corpus in self.study.corpora.values()
+            if corpus.wikipedia
+            for language in corpus.wikipedia.languages
+        }
+
+    def mirror(self, wildcards: Any) -> str:
+        """Return the mirror of {wiki} and {date}."""
+        return self.mirrors[wildcards.wiki, wildcards.date]
+
+    def mirrored_folder(self, wildcards: Any) -> list[str]:
+        """Return the mirror's own folder of {wiki} and {date} where it is local, so that a change there is seen."""
+        mirror = self.mirror(wildcards)
+        if mirror.startswith("file://"):
+            mirror = url2pathname(urlsplit(mirror).path)
+        if "://" in mirror:
+            return []
+        return [f"{mirror}/{wildcards.wiki}/{wildcards.date}"]
+
+    def dumps(self, wildcards: Any) -> list[str]:
+        """Return the folder of {language}'s dump in {corpus}, if the corpus has one."""
+        source = self.corpus(wildcards).wikipedia
+        if source is None or wildcards.language not in source.languages:
+            return []
+        return [f"resources/dumps/{wiki_of(wildcards.language)}/{source.date}"]
+
+    def texts(self, wildcards: Any) -> list[str]:
+        """Return the text files of {language} in {corpus}."""
+        return self.corpus(wildcards).texts(wildcards.language)
+
+    def held_out(self, wildcards: Any) -> float:
+        """Return the share of {corpus} that is kept for validation."""
+        return self.corpus(wildcards).held_out
+
+    def corpus(self, wildcards: Any) -> Corpus:
+        """Return the entry of {corpus}."""
+        return self.study.corpora[wildcards.corpus]
+
+    def documents(self, corpus: str) -> list[str]:
+        """Return the document files of a corpus, one a language."""
+        languages = self.study.corpora[corpus].languages
+        return [f"{self.results}/corpora/{corpus}/{language}/documents.parquet" for language in languages]
+
+    def corpus_statistics(self) -> list[str]:
+        """Return the statistics of every corpus and language."""
+        return [
+            f"{self.results}/corpora/{name}/{language}/statistics.json"
+            for name, corpus in self.study.corpora.items()
+            for language in corpus.languages
+        ]

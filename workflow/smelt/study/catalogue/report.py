@@ -1,0 +1,116 @@
+"""What tables, figures and the page are made from."""
+
+import json
+from typing import Any
+
+from smelt.errors import SmeltError
+from smelt.study.catalogue.finetuning import Finetuned
+from smelt.study.schema import Study
+from smelt.study.tables import ExampleTable, SegmentationTable, Table
+
+
+class Reports(Finetuned):
+    """Measurements, tables, figures and the page."""
+
+    def __init__(self, study: Study) -> None:
+        """Take a checked study.
+
+        Raises:
+            SmeltError: besides what a wrong task file raises: a table shows a task of another kind.
+        """
+        super().__init__(study)
+        self._check_tables()
+
+    def _check_tables(self) -> None:
+        for name, table in self.study.tables.items():
+            for task in table.tasks if isinstance(table, SegmentationTable | ExampleTable) else []:
+                if (kind := self.tasks[task].kind) != "token-classification":
+                    raise SmeltError(
+                        f"study {self.study.study}",
+                        f"tables.{name}: a table of kind {table.kind} shows the words of token-classification tasks;"
+                        f" {task!r} is a task of {kind}",
+                    )
+
+    def predictions_of_run(self, wildcards: Any) -> list[str]:
+        """Return the predictions of {model} on {task}, one file a seed."""
+        return self.finetuned(wildcards.task, wildcards.model, "predictions.parquet")
+
+    def tokenisations(self) -> list[str]:
+        """Return the tokenisation studies: one for each model and token-classification task."""
+        return [
+            f"{self.results}/tokenisation/{model}/{task}.json"
+            for model, task in self.runs()
+            if self.tasks[task].kind == "token-classification"
+        ]
+
+    def finetuned_folder(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the folder of all fine-tuned models."""
+        return f"{self.results}/finetuned"
+
+    def expected_runs(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return which runs stand in the scores, as JSON: tasks by model, and seeds; left-over ones do not."""
+        runs: dict[str, list[str]] = {}
+        for model, task in self.runs():
+            runs.setdefault(model, []).append(task)
+        return json.dumps({"runs": runs, "seeds": self.seeds})
+
+    def table(self, wildcards: Any) -> Table:
+        """Return the entry of {table}."""
+        return self.study.tables[wildcards.table]
+
+    def table_settings(self, wildcards: Any) -> str:
+        """Return the entry of {table}, as JSON, with its models, vocabularies, titles of tasks and the seed shown."""
+        table = self.table(wildcards)
+        titles = {task: self.tasks[task].title for task in table.tasks}
+        sizes = {name: self.study.tokenizers[self.pretrained(name).tokenizer] for name in self.made_by("pretrain")}
+        shown = {"models": table.models or list(self.study.models), "titles": titles, "seed": self.seeds[0]}
+        shown |= {"vocabularies": {name: tokenizer.vocabulary for name, tokenizer in sizes.items()}}
+        return json.dumps(table.model_dump() | shown)
+
+    def table_sources(self, wildcards: Any) -> list[str]:
+        """Return what {table} is made from: statistics, tokenisation studies, or predictions of the first seed."""
+        table = self.table(wildcards)
+        models = table.models or list(self.study.models)
+        runs = [(model, task) for task in table.tasks for model, _ in self.runs(task) if model in models]
+        if isinstance(table, SegmentationTable):
+            return [f"{self.results}/tokenisation/{model}/{task}.json" for model, task in runs]
+        if isinstance(table, ExampleTable):
+            folder = f"{self.results}/finetuned"
+            return [f"{folder}/{model}/{task}/seed-{self.seeds[0]}/predictions.parquet" for model, task in runs]
+        return [f"{self.results}/statistics/summary.csv", f"{self.results}/statistics/pairs.csv"]
+
+    def significance_settings(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return how differences are tested, as JSON."""
+        return json.dumps(self.study.significance.model_dump())
+
+    def interval_settings(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the part of `significance` that intervals rest on, as JSON: no test, level or correction."""
+        return json.dumps(self.study.significance.model_dump(include={"confidence", "resamples", "seed"}))
+
+    def figures(self) -> list[str]:
+        """Return the figures that the study's parts give rise to."""
+        names = []
+        if self.study.corpora:
+            names.append("language-distribution")
+        if self.made_by("pretrain"):
+            names.append("learning-curves")
+        if self.made_by("pretrain") and self.runs():
+            names.append("score-by-vocabulary")
+        if self.tokenisations():
+            names.append("splitting-and-errors")
+        return names
+
+    def figure_sources(self, wildcards: Any) -> list[str]:
+        """Return what {figure} is drawn from."""
+        if wildcards.figure == "language-distribution":
+            return self.corpus_statistics()
+        if wildcards.figure == "learning-curves":
+            return self.learning_curves()
+        if wildcards.figure == "score-by-vocabulary":
+            return [f"{self.results}/statistics/summary.csv", *self.model_folders("pretrain")]
+        return self.tokenisations()
+
+    def statistics(self) -> list[str]:
+        """Return the files of the comparisons; none where nothing is fine-tuned."""
+        names = ("summary", "pairs", "across") if self.runs() else ()
+        return [f"{self.results}/statistics/{name}.csv" for name in names]

@@ -1,0 +1,83 @@
+"""The makers of models: how an entry of the study's models says that it is made."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
+from smelt.study.entry import Distinct, Entry, Name, Seed
+from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides
+
+
+class Pretrain(Entry):
+    """A new encoder, pretrained with masked language modelling and what its recipe predicts of sentences."""
+
+    maker: Literal["pretrain"]
+    architecture: str | Shape
+    """A name, such as albert-tiny, bert-base or distilbert-base, or the numbers themselves."""
+    tokenizer: Name
+    corpus: Name
+    recipe: str
+    """A named set of settings: albert, fast or small."""
+    settings: RecipeOverrides = RecipeOverrides()
+    """Settings of the recipe to override."""
+    seed: Seed = 1
+    tasks: Annotated[list[Name], Distinct] | None = None
+    """Tasks to fine-tune on; all tasks of the study by default."""
+
+    @field_validator("architecture")
+    @classmethod
+    def _known_architecture(cls, value: str | Shape) -> str | Shape:
+        return _known(value, ARCHITECTURES, "architecture") if isinstance(value, str) else value
+
+    @field_validator("recipe")
+    @classmethod
+    def _known_recipe(cls, value: str) -> str:
+        return _known(value, RECIPES, "recipe")
+
+    @model_validator(mode="after")
+    def _whole_recipe_is_valid(self) -> Self:
+        refuse_unfit(self.shape, self.training)  # the overridden recipe checks itself as it is built
+        return self
+
+    @property
+    def training(self) -> Recipe:
+        """The recipe with the study's own settings."""
+        own = self.settings.model_dump(exclude_unset=True)
+        return Recipe.model_validate(RECIPES[self.recipe].model_dump() | own)
+
+    @property
+    def shape(self) -> Shape:
+        """The numbers of the architecture."""
+        return ARCHITECTURES[self.architecture] if isinstance(self.architecture, str) else self.architecture
+
+
+class Adopt(Entry):
+    """A published model, from the Hugging Face hub or a folder."""
+
+    maker: Literal["adopt"]
+    hub: str | None = None
+    """Name on the hub: organisation/model."""
+    revision: str | None = None
+    """Commit of the hub's repository, so that the study means the same model tomorrow."""
+    folder: str | None = None
+    """Local folder that from_pretrained loads."""
+    tasks: Annotated[list[Name], Distinct] | None = None
+    """Tasks to fine-tune on; all tasks of the study by default."""
+
+    @model_validator(mode="after")
+    def _has_one_pinned_source(self) -> Self:
+        if (self.hub is None) == (self.folder is None):
+            raise ValueError("expected either hub (with revision) or folder")
+        if self.hub is not None and self.revision is None:
+            raise ValueError("expected a revision: the commit of the hub's repository to pin")
+        return self
+
+
+Maker = Annotated[Pretrain | Adopt, Field(discriminator="maker")]
+
+
+def _known(value: str, table: dict[str, Any], what: str) -> str:
+    if value not in table:
+        raise ValueError(f"no {what} is called {value!r}: expected one of {', '.join(table)}")
+    return value
