@@ -1,5 +1,6 @@
 """A pretrained model's card says what was done to this model, whatever its family and recipe."""
 
+import math
 from typing import Any
 
 import pytest
@@ -82,7 +83,9 @@ def test_figures_on_held_out_documents_are_those_of_the_weights_that_were_chosen
     for step, loss in ((4, 2.5), (8, 3.5)):
         curve.add(step, "train", "all", {"mlm_loss": 9.0})
         curve.add(step, "validation", "aa", {"mlm_loss": loss})
-    assert held_out(Outcome(curve, 0.1, None, 4)) == [{"language": "aa", "mlm_loss": 2.5}]
+    assert held_out(Outcome(curve, 0.1, None, 4)) == [
+        {"language": "aa", "mlm_loss": 2.5, "mlm_perplexity": pytest.approx(math.exp(2.5))}
+    ]
 
 
 def test_settings_of_the_command_are_checked_as_the_studys_are() -> None:

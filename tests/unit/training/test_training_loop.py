@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from training_toy import RECIPE, Toy, train_toy
+from training_toy import RECIPE, Toy, toy_batches, train_toy
 
 from smelt.errors import SmeltError
 from smelt.study.architectures import Shape
@@ -123,7 +123,17 @@ def test_the_curve_is_tidy_and_covers_training_and_validation_by_language(straig
     for language in ("all", "aa", "bb"):
         assert [step for split, name, step in measured if (split, name) == ("validation", language)] == [0, 8, 16, 20]
         assert measured["validation", language, 20] == METRICS
-    assert measured["train", "all", 16] == METRICS | {"learning_rate", "tokens_per_second"}
+    assert measured["train", "all", 16] == METRICS | {"learning_rate", "tokens", "tokens_dropped", "tokens_per_second"}
+
+
+def test_the_curve_says_how_many_tokens_were_seen_and_left_out(toy: Toy, tmp_path: Path) -> None:
+    recipe = RECIPE.model_copy(update={"short_rate": 0.5})
+    batches = toy_batches(toy, recipe)
+    taken = [batches.train(step) for step in range(1, recipe.last_step + 1)]
+    _, curve = train_toy(toy, tmp_path, recipe)
+    seen = {row[3]: row[4] for row in curve if row[:2] == (recipe.last_step, "train")}
+    assert seen["tokens"] == sum(batch.tokens for batch in taken)
+    assert seen["tokens_dropped"] == sum(batch.dropped for batch in taken) > 0
 
 
 def test_training_rows_are_means_since_the_row_before(toy: Toy, tmp_path: Path, straight) -> None:

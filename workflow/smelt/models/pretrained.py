@@ -1,5 +1,6 @@
 """The folder of a pretrained model: configuration, weights, tokenizer, card and provenance."""
 
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -185,9 +186,17 @@ def idle(recipe: Recipe) -> set[str]:
 
 def held_out(outcome: "Outcome") -> list[Mapping[str, str | int | float]]:
     """Return what the model's weights measured when training was at their step, a row a language."""
-    rows = outcome.curve.at(outcome.step, "validation")
+    rows = {
+        language: metrics | perplexity(metrics)
+        for language, metrics in outcome.curve.at(outcome.step, "validation").items()
+    }
     names = list(dict.fromkeys(name for metrics in rows.values() for name in metrics))
     return [
         {"language": language} | {name: metrics.get(name, float("nan")) for name in names}
         for language, metrics in sorted(rows.items(), key=lambda row: (row[0] == EVERYTHING, row[0]))
     ]
+
+
+def perplexity(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return mlm_perplexity: how many pieces the model wavers between at a mask, exp of the mean loss."""
+    return {"mlm_perplexity": math.exp(metrics["mlm_loss"])} if "mlm_loss" in metrics else {}

@@ -64,6 +64,7 @@ class Loop:
         self.engine = engine_of(self.trainee, recipe, run.processes)
         self.micro_batch = recipe.micro_batch
         self.step = self.saved = 0
+        self.tokens = self.dropped = 0  # seen so far, and left out of what was seen
         self.report_is_due = False
         self.curve, self.since_row, self.since_line = LearningCurve(), Tally(), Tally()
         self.pending: list[tuple[int, list[str], Tensor]] = []
@@ -84,6 +85,7 @@ class Loop:
         self.engine.load(state.shared, state.own)
         self.step = self.saved = state.step
         self.micro_batch = self.recipe.micro_batch or state.shared["micro_batch"]
+        self.tokens, self.dropped = state.shared["tokens"]
         self.seconds_before = state.shared["seconds"]
         energy = state.shared["energy"]
         self.energy_before = [Energy(**energy) if energy else None]
@@ -158,9 +160,10 @@ class Loop:
         """
         counts = self.objective.counts(batch)
         due = self.processes.first and self.progress.due()
-        tokens, due_somewhere, *numbers = self.processes.sum(
-            torch.tensor([batch.tokens, due, *counts.values()], dtype=torch.int64)
+        tokens, dropped, due_somewhere, *numbers = self.processes.sum(
+            torch.tensor([batch.tokens, batch.dropped, due, *counts.values()], dtype=torch.int64)
         ).tolist()
+        self.tokens, self.dropped = self.tokens + tokens, self.dropped + dropped
         self.report_is_due = bool(due_somewhere)
         return tokens, dict(zip(counts, numbers, strict=True))
 
@@ -272,6 +275,7 @@ class Loop:
             "curve": self.curve.text(),
             "since_row": self.since_row.sums,
             "divergence": self.divergence.state(),
+            "tokens": (self.tokens, self.dropped),
             "seconds": self.seconds,
             "energy": energy.to_json() if energy else None,
             "random": self.processes.gather(random_state()),
@@ -295,4 +299,5 @@ class Loop:
 
     def _settings(self, speed: Speed) -> dict[str, float]:
         measured = {"tokens_per_second": speed.tokens_per_second} if speed.steps else {}
-        return {"learning_rate": learning_rate(self.step, self.recipe)} | measured
+        seen = {"tokens": float(self.tokens), "tokens_dropped": float(self.dropped)}
+        return {"learning_rate": learning_rate(self.step, self.recipe)} | seen | measured
