@@ -1,0 +1,1 @@
+"""Vocabulary reduction: count pieces, choose them, and rewrite tokenizer and weights with those alone."""

@@ -1,0 +1,110 @@
+"""The fast tokenizer of a model's folder, or a refusal that names what the folder holds instead."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from smelt.errors import SmeltError
+
+TOKENIZER = "tokenizer.json"
+VOCABULARY_FILES = (TOKENIZER, "vocab.txt", "vocab.json", "merges.txt")
+"""Files of pieces that reduction rewrites, besides SentencePiece's protobufs (*.model)."""
+
+Tree = dict[str, Any]
+"""What `tokenizer.json` holds, as the tokenizers library itself writes it."""
+
+
+def protobufs_of(folder: Path) -> list[Path]:
+    """Return the files of a folder that are named as SentencePiece's models are."""
+    return sorted(path for path in folder.glob("*.model") if path.is_file())
+
+
+def load_fast(folder: Path, where: str, configuration: Any = None) -> Any:
+    """Return the tokenizer that AutoTokenizer makes of a folder.
+
+    Args:
+        folder: tokenizer files, with config.json where the tokenizer's files do not name its class.
+        where: the model's name, for messages.
+        configuration: the model's configuration, for a folder that has no config.json yet.
+
+    Raises:
+        SmeltError: no tokenizer loads, it is a slow one, or it reads files that reduction does not rewrite.
+    """
+    from transformers import AutoTokenizer
+
+    # Without any of these, transformers makes up a tokenizer of a handful of special pieces.
+    if not any((folder / name).is_file() for name in VOCABULARY_FILES) and not protobufs_of(folder):
+        raise SmeltError(where, f"no tokenizer is in {folder}: expected {', '.join(VOCABULARY_FILES)} or *.model")
+    named = {} if configuration is None else {"config": configuration}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **named)
+    except Exception as error:
+        raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
+    _refuse_slow(tokenizer, where)
+    _refuse_other_files(tokenizer, folder, where)
+    return tokenizer
+
+
+def configuration_of(folder: Path) -> Any:
+    """Return the configuration that tells AutoTokenizer which class to take, or None where a folder has none."""
+    from transformers import AutoConfig, PreTrainedConfig
+
+    for kind in (AutoConfig, PreTrainedConfig):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return kind.from_pretrained(folder, local_files_only=True)
+    return None
+
+
+def tree_of(backend: Any, where: str) -> Tree:
+    """Return what a tokenizer of the tokenizers library consists of.
+
+    Raises:
+        SmeltError: a part of it is written in Python (Jieba's word splitter) and cannot be saved.
+    """
+    try:
+        tree: Tree = json.loads(backend.to_str())
+    except Exception as error:
+        raise SmeltError(
+            where, f"a part of its tokenizer cannot be saved ({first_line(error)}), so it cannot be reduced"
+        ) from None
+    return tree
+
+
+def read_tree(path: Path, where: str) -> Tree:
+    """Return the content of a tokenizer.json, of any age, as today's library writes it."""
+    from tokenizers import Tokenizer
+
+    try:
+        return tree_of(Tokenizer.from_file(str(path)), where)
+    except SmeltError:
+        raise
+    except Exception as error:
+        raise SmeltError(where, f"{path} is no tokenizer that can be read ({first_line(error)})") from None
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error of a library says, short enough for one line."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
+
+
+def _refuse_slow(tokenizer: Any, where: str) -> None:
+    if not getattr(tokenizer, "is_fast", False):
+        raise SmeltError(
+            where,
+            f"{type(tokenizer).__name__} is a slow tokenizer, which reduction does not rewrite: expected WordPiece, "
+            "Unigram or BPE in the tokenizers library's form",
+        )
+
+
+def _refuse_other_files(tokenizer: Any, folder: Path, where: str) -> None:
+    names = {str(name) for name in type(tokenizer).vocab_files_names.values()}
+    others = sorted(
+        name
+        for name in names
+        if name not in VOCABULARY_FILES and not name.endswith(".model") and (folder / name).is_file()
+    )
+    if others:
+        raise SmeltError(
+            where, f"{type(tokenizer).__name__} also reads {', '.join(others)}, which reduction does not rewrite"
+        )

@@ -1,0 +1,223 @@
+"""A model's vocabulary in every form that its folder holds it in, read once and written reduced.
+
+What counts is the tokenizer that AutoTokenizer makes of the folder; its files (tokenizer.json, vocab.txt, vocab.json
+and merges.txt, SentencePiece's protobuf) must say the same, and all are rewritten. A kept piece's new id is its rank
+among the kept ones, so that the old order stays. What was written is loaded again and must be, part by part, the
+tokenizer that was read with fewer pieces.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from smelt.errors import SmeltError
+from smelt.models.reduction.bpe import BytePairs
+from smelt.models.reduction.kinds import Form, Kind
+from smelt.models.reduction.loading import (
+    TOKENIZER,
+    Tree,
+    configuration_of,
+    load_fast,
+    protobufs_of,
+    read_tree,
+    tree_of,
+)
+from smelt.models.reduction.sentencepiece import Protobuf
+from smelt.models.reduction.settings import write_settings
+from smelt.models.reduction.tokenizer_json import Ids, ids_outside_the_model, with_ids_replaced
+from smelt.models.reduction.unigram import Unigram
+from smelt.models.reduction.wordpiece import WordPiece
+
+_KINDS: dict[str, type[WordPiece] | type[Unigram] | type[BytePairs]] = {
+    "WordPiece": WordPiece,
+    "Unigram": Unigram,
+    "BPE": BytePairs,
+}
+
+
+@dataclass(frozen=True)
+class Closure:
+    """A choice of pieces with all that it needs."""
+
+    ids: Ids
+    """What to keep, ascending."""
+    added: dict[str, Ids]
+    """Ids that were not in the choice, by the reason for which they are kept; no id is under two reasons."""
+    loosened: Ids
+    """Kept ids that may make a word known that was unknown (see `wordpiece`); empty for other kinds."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The vocabulary of a model's folder."""
+
+    folder: Path
+    where: str
+    pieces: list[str]
+    """Spellings in the order of their ids; an id that no text can have is an empty one."""
+    always: Ids
+    """Ids that are always kept, ascending: special and added tokens, BERT's [unused1] to [unused9], single bytes."""
+    tree: Tree
+    """The tokenizer that AutoTokenizer makes of the folder."""
+    kind: Kind
+    protobufs: list[Protobuf]
+
+    @property
+    def size(self) -> int:
+        """Ids in all; the model's embeddings may have more rows."""
+        return len(self.pieces)
+
+    @property
+    def digest(self) -> str:
+        """What tells two vocabularies apart."""
+        return digest(self.pieces)
+
+    def closure(self, ids: Ids, characters: bool | None = None) -> Closure:
+        """Return the ids with all that must be kept for lines of kept pieces to be cut as before.
+
+        Args:
+            ids: chosen ids, in any order.
+            characters: whether each character of a kept piece is kept too, so that whatever kept pieces spell stays
+                known. Without saying so, Unigram does and WordPiece does not (nor did the reduction paper); BPE
+                cannot do without.
+
+        Raises:
+            SmeltError: an id that the vocabulary does not have.
+        """
+        if len(ids) and not 0 <= min(ids) <= max(ids) < self.size:
+            raise SmeltError(self.where, f"expected ids of its {self.size} pieces, found {min(ids)} to {max(ids)}")
+        kept = np.zeros(self.size, dtype=bool)
+        kept[ids] = True
+        kept[[identity for identity, piece in enumerate(self.pieces) if not piece]] = False
+        added = {"always kept": _fresh(kept, self.always)}
+        forms: list[Form] = [self.kind, *self.protobufs]
+        found = True
+        while found:
+            found = False
+            for reason, needed in [pair for form in forms for pair in form.needed(kept, characters).items()]:
+                fresh = _fresh(kept, needed)
+                found = found or len(fresh) > 0
+                added[reason] = np.union1d(added.get(reason, fresh), fresh)
+        loosened = np.array(self.kind.loosened(kept), dtype=np.int64)
+        return Closure(np.flatnonzero(kept), {reason: ids for reason, ids in added.items() if len(ids)}, loosened)
+
+    def write(self, ids: Ids, output: Path) -> None:
+        """Write every tokenizer file of the folder with these pieces alone.
+
+        Args:
+            ids: what to keep, ascending and closed (see `closure`).
+            output: an existing folder.
+
+        Raises:
+            SmeltError: the ids are not closed, or what was written does not load as it should.
+        """
+        from tokenizers import Tokenizer
+
+        if not np.array_equal(self.closure(ids, characters=False).ids, ids):
+            raise SmeltError(self.where, "these pieces need others: expected ids as `closure` gives them")
+        new = np.full(self.size, -1, dtype=np.int64)
+        new[ids] = np.arange(len(ids))
+        wanted = self._reduced(self.tree, self.kind, new)
+        Tokenizer.from_str(json.dumps(self._written(wanted, new))).save(str(output / TOKENIZER))
+        self.kind.write_files(self.folder, output, new)
+        for protobuf in self.protobufs:
+            protobuf.write(output, new)
+        old = {piece: identity for identity, piece in enumerate(self.pieces)}
+        write_settings(self.folder, output, old, lambda identity: int(new[identity]))
+        self._check(output, wanted, len(ids))
+
+    def _written(self, wanted: Tree, new: Ids) -> Tree:
+        """Return what stands in tokenizer.json: the source's own file where there is one, else what was loaded.
+
+        transformers builds some classes anew from a few parts of the file; other readers take the file as it is.
+        """
+        path = self.folder / TOKENIZER
+        if not path.is_file():
+            return wanted
+        tree = read_tree(path, self.where)
+        return self._reduced(tree, _kind(tree, self.where), new)
+
+    def _reduced(self, tree: Tree, kind: Kind, new: Ids) -> Tree:
+        return with_ids_replaced(tree | {"model": kind.reduced(new)}, lambda identity: int(new[identity]))
+
+    def _check(self, output: Path, wanted: Tree, size: int) -> None:
+        """Load what was written and compare it, part by part, with what it should be."""
+        tokenizer = load_fast(output, self.where, configuration_of(self.folder))
+        found = tree_of(tokenizer.backend_tokenizer, self.where)
+        for part in wanted.keys() | found.keys():
+            if wanted.get(part) != found.get(part):
+                raise SmeltError(
+                    self.where,
+                    f"{type(tokenizer).__name__} does not load its reduced files as written: its {part} differs. "
+                    "This kind of tokenizer cannot be reduced",
+                )
+        if len(tokenizer) != size:
+            raise SmeltError(self.where, f"its reduced tokenizer has {len(tokenizer)} pieces instead of {size}")
+
+
+def read_vocabulary(folder: Path, where: str) -> Vocabulary:
+    """Return the vocabulary of a model's folder.
+
+    Args:
+        folder: tokenizer files, in any form that AutoTokenizer loads a fast tokenizer from.
+        where: the model's name, for messages.
+
+    Raises:
+        SmeltError: no tokenizer loads, it is slow or of a kind that is not supported, or its files disagree.
+    """
+    tokenizer = load_fast(folder, where)
+    tree = tree_of(tokenizer.backend_tokenizer, where)
+    kind = _kind(tree, where)
+    pieces = _pieces(tree, kind, where)
+    _check_file(folder, tree, where)
+    kind.check_files(folder)
+    ids = {piece: identity for identity, piece in enumerate(pieces)}
+    protobufs = [Protobuf(path, ids, where) for path in protobufs_of(folder)]
+    always = {*kind.always, *ids_outside_the_model(tree), *tokenizer.all_special_ids}
+    for protobuf in protobufs:
+        always.update(protobuf.always)
+    return Vocabulary(folder, where, pieces, np.array(sorted(always), dtype=np.int64), tree, kind, protobufs)
+
+
+def digest(pieces: Sequence[str]) -> str:
+    """Return a checksum of pieces in the order of their ids, as hexadecimal digits."""
+    return hashlib.sha256("\0".join(pieces).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _kind(tree: Tree, where: str) -> Kind:
+    name = tree["model"]["type"]
+    if name not in _KINDS:
+        raise SmeltError(where, f"its tokenizer is of the kind {name}; expected one of {', '.join(_KINDS)}")
+    return _KINDS[name](tree, where)
+
+
+def _pieces(tree: Tree, kind: Kind, where: str) -> list[str]:
+    """Return spellings in the order of ids; a line that stands twice in a vocab.txt leaves its first id empty."""
+    added = [(token["content"], token["id"]) for token in tree["added_tokens"]]
+    pieces = [""] * (1 + max(identity for _, identity in [*kind.base, *added]))
+    for piece, identity in [*kind.base, *added]:
+        if pieces[identity] not in ("", piece):
+            raise SmeltError(where, f"its tokenizer gives {pieces[identity]!r} and {piece!r} the same id, {identity}")
+        pieces[identity] = piece
+    return pieces
+
+
+def _check_file(folder: Path, tree: Tree, where: str) -> None:
+    path = folder / TOKENIZER
+    if not path.is_file():
+        return
+    written = read_tree(path, where)
+    if written["model"].get("vocab") != tree["model"]["vocab"]:
+        raise SmeltError(where, f"{path} holds other pieces than the tokenizer that loads; delete one of its files")
+
+
+def _fresh(kept: np.ndarray[tuple[int], np.dtype[np.bool_]], ids: Sequence[int] | Ids) -> Ids:
+    """Mark ids as kept and return those that were not."""
+    asked = np.unique(np.asarray(ids, dtype=np.int64))
+    fresh = asked[~kept[asked]]
+    kept[fresh] = True
+    return np.asarray(fresh)
