@@ -95,7 +95,7 @@ def load_model(folder: Path, where: str) -> Any:
         if kind is None:
             continue
         torch.manual_seed(0)  # a pooler that the checkpoint lacks starts at random, the same each time
-        model, missing = _load(kind, folder, where)
+        model, missing = load_as(kind, folder, where)
         if not missing:
             return model
     raise SmeltError(where, f"lacks {len(missing)} of its weights, such as {missing[0]}: the checkpoint is incomplete")
@@ -130,7 +130,7 @@ def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
     """Check that what was written loads to the same weights and the same pieces."""
     import torch
 
-    copy, missing = _load(type(model), folder, str(folder))
+    copy, missing = load_as(type(model), folder, str(folder))
     weights, written = model.state_dict(), copy.state_dict()
     changed = [name for name, tensor in weights.items() if not torch.equal(tensor, written[name])]
     if missing or changed:
@@ -160,8 +160,12 @@ def _configuration(folder: Path, where: str) -> Any:
         ) from None
 
 
-def _load(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
-    """Return a model and the names of its weights that the checkpoint lacks, poolers apart."""
+def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
+    """Return a model of a class, in single precision, and which of its weights the checkpoint lacks, poolers apart.
+
+    Raises:
+        SmeltError: the weights cannot be read.
+    """
     import torch
 
     try:

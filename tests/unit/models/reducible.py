@@ -1,0 +1,137 @@
+"""Small models of every layout with tokenizers of invented words, to reduce."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from transformers import (
+    AlbertConfig,
+    AlbertForPreTraining,
+    BertConfig,
+    BertForMaskedLM,
+    BertForPreTraining,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    CamembertConfig,
+    CamembertForMaskedLM,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaForMaskedLM,
+    XLMRobertaConfig,
+    XLMRobertaForMaskedLM,
+)
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+ONSETS = {"qaa": "ptkmnl", "qab": "bdgrsz"}
+SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48}
+SMALL = SHAPE | {"max_position_embeddings": 64, "initializer_range": 0.5}
+
+Make = Callable[[int], PreTrainedModel]
+
+
+def syllables(language: str) -> list[str]:
+    """Return the syllables that a language's words are made of; two languages share none."""
+    return [onset + vowel for onset in ONSETS[language] for vowel in "aeiou"]
+
+
+def pieces_of_words() -> list[str]:
+    """Return a WordPiece vocabulary in which both languages' syllables begin and go on with words, one after the other.
+
+    Letters follow, so that no word of either is unknown.
+    """
+    both = zip(syllables("qaa"), syllables("qab"), strict=True)
+    mixed = [syllable for pair in both for syllable in pair]
+    letters = sorted({letter for syllable in mixed for letter in syllable})
+    words = [part for syllable in mixed for part in (syllable, f"##{syllable}")]
+    return [*SPECIAL, *words, *letters, *(f"##{letter}" for letter in letters), "."]
+
+
+PIECES = pieces_of_words()
+
+
+def sentence(language: str, generator: random.Random) -> str:
+    """Return a line of words of up to four syllables."""
+    known = syllables(language)
+    words = ["".join(generator.choices(known, k=generator.randint(1, 4))) for _ in range(generator.randint(3, 9))]
+    return " ".join(words) + " ."
+
+
+def write_texts(folder: Path, lines: int = 60, mixed: int = 0) -> dict[str, Path]:
+    """Write documents.parquet of both languages, every third document held out.
+
+    mixed: of the lines, how many of those held out end in a word of the other language.
+    """
+    written = {}
+    for language, other in (("qaa", "qab"), ("qab", "qaa")):
+        generator = random.Random(f"{language} 1")
+        texts = [sentence(language, generator) for _ in range(lines)]
+        for number in range(0, 3 * mixed, 3):
+            texts[number] += " " + sentence(other, generator)
+        path = folder / language / "documents.parquet"
+        path.parent.mkdir(parents=True)
+        names = [str(number) for number in range(lines)]
+        held_out = [number % 3 == 0 for number in range(lines)]
+        pq.write_table(pa.table({"id": names, "title": names, "text": texts, "held_out": held_out}), path)
+        written[language] = path
+    return written
+
+
+def write_wordpiece(folder: Path, pieces: list[str] = PIECES) -> None:
+    """Write a BERT tokenizer as old checkpoints have it: vocab.txt and its configuration."""
+    (folder / "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8")
+    kind = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "model_max_length": 64}
+    (folder / "tokenizer_config.json").write_text(json.dumps(kind))
+
+
+def bert_like(kind: type[PreTrainedModel], configuration: Any = BertConfig, **settings: Any) -> Make:
+    """Return a maker of a model with this head, of as many rows as it is called with."""
+    return lambda rows: kind(configuration(vocab_size=rows, **(SMALL | settings)))
+
+
+def distilbert(rows: int) -> PreTrainedModel:
+    """Return a DistilBERT, whose configuration has names of its own."""
+    shape = {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48, "max_position_embeddings": 64}
+    return DistilBertForMaskedLM(DistilBertConfig(vocab_size=rows, initializer_range=0.5, **shape))
+
+
+def of_roberta(kind: type[PreTrainedModel], configuration: Any) -> Make:
+    """Return a maker of a model whose positions are counted from the id of padding."""
+    return bert_like(kind, configuration, pad_token_id=0, bos_token_id=2, eos_token_id=3, type_vocab_size=1)
+
+
+MODELS: dict[str, Make] = {
+    "bert-masked": bert_like(BertForMaskedLM),
+    "bert-untied": bert_like(BertForMaskedLM, tie_word_embeddings=False),
+    "bert-pretraining": bert_like(BertForPreTraining),
+    "bert-encoder": bert_like(BertModel),
+    "bert-sequence": bert_like(BertForSequenceClassification, num_labels=3),
+    "bert-tokens": bert_like(BertForTokenClassification, num_labels=5),
+    "bert-answers": bert_like(BertForQuestionAnswering),
+    "distilbert": distilbert,
+    "albert": bert_like(AlbertForPreTraining, AlbertConfig, embedding_size=16, bos_token_id=2, eos_token_id=3),
+    "roberta": of_roberta(RobertaForMaskedLM, RobertaConfig),
+    "xlm-roberta": of_roberta(XLMRobertaForMaskedLM, XLMRobertaConfig),
+    "camembert": of_roberta(CamembertForMaskedLM, CamembertConfig),
+}
+
+
+def write_model(folder: Path, make: Make = MODELS["bert-masked"], rows: int = len(PIECES), **how: Any) -> Path:
+    """Write a model with random weights and biases, and its tokenizer."""
+    torch.manual_seed(3)
+    model = make(rows)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.normal_()
+    model.save_pretrained(folder, **how)
+    write_wordpiece(folder)
+    return folder

@@ -1,0 +1,156 @@
+"""The proof finds a reduction exact where it is, and names the first difference where it is not."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from reducible import MODELS, PIECES, syllables, write_model, write_texts, write_wordpiece
+from smelt.errors import SmeltError
+from smelt.models.reduction.proof import Extent, prove, unproven
+from smelt.models.reduction.weights import reduce_weights
+
+LETTERS = {piece.removeprefix("##") for piece in PIECES if len(piece.removeprefix("##")) == 1}
+
+
+def ids_of(*languages: str) -> np.ndarray:
+    """Return the ids of all pieces but the syllables of the languages that are not named."""
+    kept = {syllable for language in languages for syllable in syllables(language)} | LETTERS
+    return np.array([number for number, piece in enumerate(PIECES) if number < 5 or piece.removeprefix("##") in kept])
+
+
+def reduce(source: Path, output: Path, ids: np.ndarray) -> Path:
+    output.mkdir()
+    reduce_weights(source, ids, output, len(PIECES), "a model")
+    write_wordpiece(output, [PIECES[number] for number in ids])
+    return output
+
+
+@pytest.mark.parametrize("layout", MODELS)
+def test_a_reduction_of_any_layout_is_proven_exact(layout: str, tmp_path: Path) -> None:
+    source, ids = write_model(tmp_path / "source", MODELS[layout]), ids_of("qaa")
+    texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
+    proof = prove(source, reduce(source, tmp_path / "out", ids), ids, texts, Extent(), "a model")
+    row = proof["languages"]["qaa"]
+    assert (row["lines"], row["lines_whose_pieces_are_all_kept"]) == (20, 20)
+    assert row["share_of_lines_that_tokenise_differently"] == 0
+    assert row["before"] == row["after"]
+    assert row["states"]["lines"] == 16
+    assert row["states"]["hidden_states_equal_bit_for_bit"] == 3 * row["states"]["tokens"] > 300
+    assert ("logits_of_kept_pieces" in row["states"]) == (layout not in
+            ("bert-encoder", "bert-sequence", "bert-tokens", "bert-answers"))
+    assert row["states"].get("largest_share_of_the_rounding_bound", 0) < 1
+    assert unproven(proof) == []
+
+
+def test_lines_with_dropped_pieces_are_counted_as_cut_differently(tmp_path: Path) -> None:
+    source, ids = write_model(tmp_path / "source"), ids_of("qaa")
+    texts = write_texts(tmp_path / "texts", mixed=5)
+    proof = prove(source, reduce(source, tmp_path / "out", ids), ids, texts, Extent(state_lines=4), "a model")
+    ours, other = proof["languages"]["qaa"], proof["languages"]["qab"]
+    assert (ours["lines_whose_pieces_are_all_kept"], ours["share_of_lines_that_tokenise_differently"]) == (15, 0.25)
+    assert ours["states"]["lines"] == 4
+    assert ours["after"]["fertility"] > ours["before"]["fertility"]
+    assert (other["share_of_lines_that_tokenise_differently"], other["states"]["lines"]) == (1, 0)
+    assert unproven(proof) == ["qab"]
+
+
+def test_half_precision_is_proven_in_single(tmp_path: Path) -> None:
+    source = write_model(tmp_path / "source", lambda rows: MODELS["bert-masked"](rows).bfloat16())
+    ids = ids_of("qaa")
+    texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
+    proof = prove(source, reduce(source, tmp_path / "out", ids), ids, texts, Extent(), "a model")
+    assert proof["languages"]["qaa"]["states"]["lines"] == 16
+
+
+def changed(folder: Path, name: str, place: tuple[int, ...]) -> None:
+    """Move a number of a tensor to the next one of its type."""
+    tensors = load_file(folder / "model.safetensors")
+    tensors[name][place] = torch.nextafter(tensors[name][place], torch.tensor(1e9))
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+
+
+def change_a_row(folder: Path) -> None:
+    changed(folder, "bert.embeddings.word_embeddings.weight", (20, 3))
+
+
+def change_the_bias(folder: Path) -> None:
+    changed(folder, "cls.predictions.bias", (20,))
+
+
+def change_a_layer(folder: Path) -> None:
+    changed(folder, "bert.encoder.layer.1.output.dense.weight", (5, 5))
+
+
+def change_the_head(folder: Path) -> None:
+    configuration = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(configuration | {"layer_norm_eps": 1e-4}))
+
+
+def swap_pieces(folder: Path) -> None:
+    lines = (folder / "vocab.txt").read_text().splitlines()
+    lines[20], lines[21] = lines[21], lines[20]
+    (folder / "vocab.txt").write_text("\n".join(lines) + "\n")
+
+
+def add_a_piece(folder: Path) -> None:
+    with (folder / "vocab.txt").open("a") as stream:
+        stream.write("patata\n")
+
+
+def lower_case(folder: Path) -> None:
+    kind = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(kind | {"sep_token": "[CLS]"}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (change_a_row, "its weight bert.embeddings.word_embeddings.weight differs"),
+        (change_the_bias, "its weight cls.predictions.bias differs"),
+        (change_a_layer, "its weight bert.encoder.layer.1.output.dense.weight differs"),
+        (change_the_head, "its hidden states of layer 0 differ by up to"),
+        (swap_pieces, "was to have the id 20"),
+        (add_a_piece, "the reduced tokenizer has"),
+        (lower_case, "sep_token '[SEP]' has become '[CLS]'"),
+    ],
+)
+def test_a_reduction_that_is_not_exact_is_named(spoil: object, told: str, tmp_path: Path) -> None:
+    source, ids = write_model(tmp_path / "source"), ids_of("qaa")
+    reduced = reduce(source, tmp_path / "out", ids)
+    spoil(reduced)  # type: ignore[operator]
+    texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
+    with pytest.raises(SmeltError) as caught:
+        prove(source, reduced, ids, texts, Extent(), "a model")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_line_that_is_cut_otherwise_is_named_with_its_pieces(tmp_path: Path) -> None:
+    source, ids = write_model(tmp_path / "source"), ids_of("qaa")
+    reduced = reduce(source, tmp_path / "out", ids)
+    kind = json.loads((reduced / "tokenizer_config.json").read_text())
+    (reduced / "tokenizer_config.json").write_text(json.dumps(kind | {"tokenize_chinese_chars": True}))
+    from tokenizers import Tokenizer, pre_tokenizers
+    from transformers import AutoTokenizer
+
+    fast = AutoTokenizer.from_pretrained(reduced)
+    fast.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Split("ta", "isolated")]
+    )
+    fast.save_pretrained(reduced)
+    assert Tokenizer.from_file(str(reduced / "tokenizer.json"))
+    texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
+    with pytest.raises(SmeltError, match=r"of a held-out line of qaa all pieces are kept, but .*##ta.* The line: '"):
+        prove(source, reduced, ids, texts, Extent(), "a model")
+
+
+def test_where_no_line_is_whole_nothing_is_proven(tmp_path: Path) -> None:
+    source, ids = write_model(tmp_path / "source"), ids_of("qaa")
+    reduced = reduce(source, tmp_path / "out", ids)
+    texts = {"qab": write_texts(tmp_path / "texts")["qab"]}
+    with pytest.raises(SmeltError, match="nothing can be proven: of none of 20 held-out lines all pieces are kept"):
+        prove(source, reduced, ids, texts, Extent(), "a model")

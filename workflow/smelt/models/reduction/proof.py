@@ -1,0 +1,109 @@
+"""The proof that a reduction is exact: run on held-out lines of every language before a model is written.
+
+On lines whose pieces are all kept, tokens map one to one, hidden states of every layer are equal bit for bit, and the
+logits of kept pieces are equal to the rounding of single precision. How many lines are not such, and what becomes of
+their segmentation, is stated by language.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer
+
+from smelt.errors import SmeltError
+from smelt.models.reduction.lines import held_out_lines
+from smelt.models.reduction.states import Models, States, batches
+from smelt.models.reduction.tensors import Ids
+from smelt.models.reduction.tokens import Tokenizers, Tokens
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of each language a proof looks at, at the most."""
+
+    lines: int = 1000
+    """Lines to tokenise."""
+    state_lines: int = 16
+    """Of those whose pieces are all kept, lines to run both models on."""
+    length: int = 128
+    """Tokens of a line that the models read."""
+    threads: int = 1
+
+
+def prove(source: Path, reduced: Path, ids: Ids, held_out: Mapping[str, Path], extent: Extent, where: str) -> Any:
+    """Return the figures of the proof, as JSON can hold them.
+
+    Args:
+        source: folder of the whole model.
+        reduced: folder of the reduced one.
+        ids: the kept pieces, ascending.
+        held_out: documents.parquet of each language.
+        extent: how much to look at.
+        where: what to call the reduced model in errors.
+
+    Raises:
+        SmeltError: the reduction is not exact, with the first difference; or no line of any language could tell.
+    """
+    torch.set_num_threads(extent.threads)
+    both = Tokenizers(_tokenizer(source), _tokenizer(reduced), ids, where)
+    found = {
+        language: both.compare(language, held_out_lines(documents, extent.lines))
+        for language, documents in held_out.items()
+    }
+    if not any(tokens.whole for tokens in found.values()):
+        looked = sum(tokens.lines for tokens in found.values())
+        raise SmeltError(
+            where, f"nothing can be proven: of none of {looked} held-out lines all pieces are kept; keep more pieces,"
+            " or look at more lines (--proof-lines)"
+        )
+    models = Models(source, reduced, ids, where)
+    headed = models.output is not None
+    return {
+        "device": "cpu",
+        "precision": "fp32",
+        "threads": extent.threads,
+        "length": min(extent.length, models.longest),
+        "languages": {
+            language: tokens.record() | {"states": _states(both, models, tokens, language, extent).record(headed)}
+            for language, tokens in found.items()
+        },
+    }
+
+
+def unproven(proof: Mapping[str, Any]) -> list[str]:
+    """Return the languages of which no held-out line has all its pieces kept."""
+    rows = proof["languages"].items()
+    return [language for language, row in rows if not row["lines_whose_pieces_are_all_kept"]]
+
+
+def _states(both: Tokenizers, models: Models, tokens: Tokens, language: str, extent: Extent) -> States:
+    states = States()
+    step = max(len(tokens.whole) // max(extent.state_lines, 1), 1)  # from all over the lines, not only the first
+    size = models.lines_at_once if both.before.pad_token is not None else 1
+    for lines in batches(tokens.whole[::step][: extent.state_lines], size):
+        length = min(extent.length, models.longest)
+        old, new = (_encoded(one, lines, length, models.token_types) for one in (both.before, both.after))
+        shown = f"a held-out line of {language}: {lines[0][:200]!r}"
+        shown += f" or one of the {len(lines) - 1} after it" if lines[1:] else ""
+        models.compare(old, new, states, shown)
+    return states
+
+
+def _encoded(tokenizer: Any, lines: list[str], length: int, token_types: bool) -> dict[str, torch.Tensor]:
+    encoded = tokenizer(
+        lines,
+        truncation=True,
+        max_length=length,
+        padding=tokenizer.pad_token is not None,
+        return_attention_mask=True,
+        return_token_type_ids=token_types,
+        return_tensors="pt",
+    )
+    return dict(encoded)
+
+
+def _tokenizer(folder: Path) -> Any:
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)

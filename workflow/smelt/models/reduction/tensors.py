@@ -1,0 +1,146 @@
+"""Tensors in safetensors files, read and written block by block as bytes, of whatever type their numbers are.
+
+The file opens with the length of its header as 8 little-endian bytes, then the header as JSON (name to dtype, shape and
+offsets), then the tensors. A block at a time, because a checkpoint should take no more memory than a block.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smelt.errors import SmeltError
+
+Ids = NDArray[np.int64]
+
+BLOCK = 1 << 23
+"""Bytes read at once."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a tensor lies."""
+
+    file: Path
+    dtype: str
+    """safetensors' name of it: F32, BF16, ..."""
+    shape: tuple[int, ...]
+    start: int
+    """Offset of its first byte in the file."""
+    bytes: int
+
+    def whole(self) -> Iterator[memoryview]:
+        """Yield its bytes; each block is overwritten by the next."""
+        buffer = memoryview(bytearray(min(BLOCK, max(self.bytes, 1))))
+        with self.file.open("rb", buffering=0) as stream:
+            stream.seek(self.start)
+            for begin in range(0, self.bytes, len(buffer)):
+                block = buffer[: min(len(buffer), self.bytes - begin)]
+                _fill(stream, block, self.file)
+                yield block
+
+    def gathered(self, ids: Ids, axis: int) -> Iterator[memoryview]:
+        """Yield the bytes of the tensor that only `ids` (ascending) of one axis make."""
+        outer, size = math.prod(self.shape[:axis]), self.shape[axis]
+        row = self.bytes // max(outer * size, 1)
+        step = max(BLOCK // max(row, 1), 1)
+        buffer = memoryview(bytearray(min(step, size) * row))
+        with self.file.open("rb", buffering=0) as stream:
+            for begin in range(outer):
+                for first, chosen in _runs(ids, size, step):
+                    block = buffer[: (int(chosen[-1]) + 1) * row]
+                    stream.seek(self.start + (begin * size + first) * row)
+                    _fill(stream, block, self.file)
+                    yield np.frombuffer(block, np.uint8).reshape(-1, row)[chosen].data
+
+
+@dataclass(frozen=True)
+class Part:
+    """A tensor to write."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    blocks: Callable[[], Iterator[memoryview]]
+
+
+def kept_whole(tensor: Stored) -> Part:
+    """Return a tensor as it is."""
+    return Part(tensor.dtype, tensor.shape, tensor.bytes, tensor.whole)
+
+
+def kept_in_part(tensor: Stored, ids: Ids, axis: int) -> Part:
+    """Return the tensor of which only `ids` (ascending) are kept along an axis."""
+    shape = (*tensor.shape[:axis], len(ids), *tensor.shape[axis + 1 :])
+    size = tensor.bytes // tensor.shape[axis] * len(ids)
+    return Part(tensor.dtype, shape, size, lambda: tensor.gathered(ids, axis))
+
+
+def read_header(file: Path) -> dict[str, Stored]:
+    """Return the tensors of a safetensors file.
+
+    Raises:
+        SmeltError: the file is missing or damaged: cut, or with a header that does not fit it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, "numpy"):  # compares the header with the file's length, and every offset with its shape
+            pass
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(length))
+    except FileNotFoundError:
+        raise SmeltError(file, "no such file") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SmeltError(file, f"is no whole safetensors file ({str(error).splitlines()[0]})") from None
+    header.pop("__metadata__", None)
+    return {name: _stored(file, 8 + length, entry) for name, entry in header.items()}
+
+
+def write_tensors(file: Path, parts: Mapping[str, Part]) -> None:
+    """Write a safetensors file; tensors of wide numbers come first, so that all are aligned."""
+    names = sorted(parts, key=lambda name: (-_width(parts[name]), name))
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    offset = 0
+    for name in names:
+        part = parts[name]
+        header[name] = {"dtype": part.dtype, "shape": part.shape, "data_offsets": [offset, offset + part.bytes]}
+        offset += part.bytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with file.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            for block in parts[name].blocks():
+                stream.write(block)
+
+
+def _stored(file: Path, data: int, entry: dict[str, list[int]]) -> Stored:
+    begin, end = entry["data_offsets"]
+    return Stored(file, str(entry["dtype"]), tuple(entry["shape"]), data + begin, end - begin)
+
+
+def _runs(ids: Ids, size: int, step: int) -> Iterator[tuple[int, Ids]]:
+    """Yield, for each block of `step` rows that holds any of the ids, its first id and the others' distance from it."""
+    bounds = np.searchsorted(ids, np.arange(0, size + step, step))
+    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+        if end > begin:
+            yield int(ids[begin]), ids[begin:end] - ids[begin]
+
+
+def _fill(stream: object, block: memoryview, file: Path) -> None:
+    done = 0
+    while done < len(block):
+        read = stream.readinto(block[done:])  # type: ignore[attr-defined]
+        if not read:
+            raise SmeltError(file, "ends before its tensors do")
+        done += read
+
+
+def _width(part: Part) -> int:
+    return part.bytes // max(math.prod(part.shape), 1)

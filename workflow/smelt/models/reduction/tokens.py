@@ -1,0 +1,121 @@
+"""Whether a reduced tokenizer cuts lines as the whole one does, where all pieces of a line are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from smelt.errors import SmeltError
+from smelt.models.reduction.tensors import Ids
+
+_BATCH = 256
+
+
+@dataclass
+class Cut:
+    """Sums over lines, as one tokenizer cuts them."""
+
+    words: int = 0
+    pieces: int = 0
+    unknown: int = 0
+
+    def add(self, line: str, ids: Ids, unknown: int | None) -> None:
+        """Count a line."""
+        self.words += len(line.split())
+        self.pieces += len(ids)
+        self.unknown += int((ids == unknown).sum()) if unknown is not None else 0
+
+    def ratios(self) -> dict[str, float | None]:
+        """Return fertility (pieces a whitespace word) and the share of unknown pieces; None where there is no line."""
+        return {
+            "fertility": self.pieces / self.words if self.words else None,
+            "unknown_share": self.unknown / self.pieces if self.pieces else None,
+        }
+
+
+@dataclass
+class Tokens:
+    """What the two tokenizers made of a language's lines."""
+
+    lines: int = 0
+    changed: int = 0
+    """Lines that they cut differently: those that hold a piece that was not kept."""
+    before: Cut = field(default_factory=Cut)
+    after: Cut = field(default_factory=Cut)
+    whole: list[str] = field(default_factory=list)
+    """Lines whose pieces are all kept, which are cut alike."""
+
+    def record(self) -> dict[str, Any]:
+        """Return the figures."""
+        return {
+            "lines": self.lines,
+            "lines_whose_pieces_are_all_kept": len(self.whole),
+            "share_of_lines_that_tokenise_differently": self.changed / self.lines if self.lines else None,
+            "before": self.before.ratios(),
+            "after": self.after.ratios(),
+        }
+
+
+class Tokenizers:
+    """The tokenizer of the whole vocabulary and that of the kept pieces."""
+
+    def __init__(self, before: Any, after: Any, ids: Ids, where: str) -> None:
+        """Take both, and the kept ids, ascending.
+
+        Raises:
+            SmeltError: a kept piece has another id than its rank, or a special one has become another.
+        """
+        self.before, self.after, self.ids, self.where = before, after, ids, where
+        self._kept = np.zeros(max(len(before), int(ids[-1]) + 1), bool)
+        self._kept[ids] = True
+        self._check_pieces()
+
+    def compare(self, language: str, lines: Sequence[str]) -> Tokens:
+        """Return what both make of a language's lines.
+
+        Raises:
+            SmeltError: a line whose pieces are all kept is cut differently.
+        """
+        found = Tokens()
+        for begin in range(0, len(lines), _BATCH):
+            batch = list(lines[begin : begin + _BATCH])
+            cuts = [one(batch, add_special_tokens=False, verbose=False)["input_ids"] for one in (self.before, self.after)]
+            for line, *both in zip(batch, *cuts, strict=True):
+                old, new = (np.array(part, np.int64) for part in both)
+                self._add(found, language, line, old, new)
+        return found
+
+    def _add(self, found: Tokens, language: str, line: str, old: Ids, new: Ids) -> None:
+        found.lines += 1
+        found.before.add(line, old, self.before.unk_token_id)
+        found.after.add(line, new, self.after.unk_token_id)
+        same = np.array_equal(self.ids[new], old)
+        found.changed += not same
+        if self._kept[old].all():
+            if not same:
+                raise SmeltError(self.where, self._difference(language, line, old, new))
+            found.whole.append(line)
+
+    def _check_pieces(self) -> None:
+        if len(self.after) != len(self.ids):
+            raise SmeltError(self.where, f"the reduced tokenizer has {len(self.after)} pieces, not {len(self.ids)}")
+        old = self.before.convert_ids_to_tokens(self.ids.tolist())
+        new = self.after.convert_ids_to_tokens(range(len(self.ids)))
+        for rank, (one, other) in enumerate(zip(old, new, strict=True)):
+            if one != other:
+                raise SmeltError(self.where, f"piece {one!r} was to have the id {rank}, which {other!r} has")
+        for name, piece in self.before.special_tokens_map.items():
+            if self.after.special_tokens_map.get(name) != piece:
+                raise SmeltError(self.where, f"{name} {piece!r} has become {self.after.special_tokens_map.get(name)!r}")
+
+    def _difference(self, language: str, line: str, old: Ids, new: Ids) -> str:
+        pairs = zip(old, self.ids[new], strict=False)
+        place = next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(old), len(new)))
+        near = slice(max(0, place - 2), place + 4)
+        one = " ".join(self.before.convert_ids_to_tokens(old[near].tolist()))
+        other = " ".join(self.after.convert_ids_to_tokens(new[near].tolist()))
+        return (
+            f"is not exact: of a held-out line of {language} all pieces are kept, but where it was cut as {one} it is"
+            f" now cut as {other}. The line: {line[:200]!r}"
+        )
