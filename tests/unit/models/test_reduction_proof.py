@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-
 from reducible import MODELS, PIECES, syllables, write_model, write_texts, write_wordpiece
+from safetensors.torch import load_file, save_file
+from tokenizers.pre_tokenizers import BertPreTokenizer, Sequence, Split
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
 from smelt.errors import SmeltError
-from smelt.models.reduction.proof import Extent, prove, unproven
+from smelt.models.reduction.proof import Extent, Reduction, prove, unproven
 from smelt.models.reduction.weights import reduce_weights
 
+NAMES = {f"{piece[1:-1].lower()}_token": piece for piece in PIECES[:5]}
 LETTERS = {piece.removeprefix("##") for piece in PIECES if len(piece.removeprefix("##")) == 1}
 
 
@@ -33,15 +36,15 @@ def reduce(source: Path, output: Path, ids: np.ndarray) -> Path:
 def test_a_reduction_of_any_layout_is_proven_exact(layout: str, tmp_path: Path) -> None:
     source, ids = write_model(tmp_path / "source", MODELS[layout]), ids_of("qaa")
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
-    proof = prove(source, reduce(source, tmp_path / "out", ids), ids, texts, Extent(), "a model")
+    proof = prove(Reduction(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent())
     row = proof["languages"]["qaa"]
     assert (row["lines"], row["lines_whose_pieces_are_all_kept"]) == (20, 20)
     assert row["share_of_lines_that_tokenise_differently"] == 0
     assert row["before"] == row["after"]
     assert row["states"]["lines"] == 16
     assert row["states"]["hidden_states_equal_bit_for_bit"] == 3 * row["states"]["tokens"] > 300
-    assert ("logits_of_kept_pieces" in row["states"]) == (layout not in
-            ("bert-encoder", "bert-sequence", "bert-tokens", "bert-answers"))
+    without_head = ("bert-encoder", "bert-sequence", "bert-tokens", "bert-answers")
+    assert ("logits_of_kept_pieces" in row["states"]) == (layout not in without_head)
     assert row["states"].get("largest_share_of_the_rounding_bound", 0) < 1
     assert unproven(proof) == []
 
@@ -49,7 +52,9 @@ def test_a_reduction_of_any_layout_is_proven_exact(layout: str, tmp_path: Path) 
 def test_lines_with_dropped_pieces_are_counted_as_cut_differently(tmp_path: Path) -> None:
     source, ids = write_model(tmp_path / "source"), ids_of("qaa")
     texts = write_texts(tmp_path / "texts", mixed=5)
-    proof = prove(source, reduce(source, tmp_path / "out", ids), ids, texts, Extent(state_lines=4), "a model")
+    proof = prove(
+        Reduction(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent(state_lines=4)
+    )
     ours, other = proof["languages"]["qaa"], proof["languages"]["qab"]
     assert (ours["lines_whose_pieces_are_all_kept"], ours["share_of_lines_that_tokenise_differently"]) == (15, 0.25)
     assert ours["states"]["lines"] == 4
@@ -62,7 +67,7 @@ def test_half_precision_is_proven_in_single(tmp_path: Path) -> None:
     source = write_model(tmp_path / "source", lambda rows: MODELS["bert-masked"](rows).bfloat16())
     ids = ids_of("qaa")
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
-    proof = prove(source, reduce(source, tmp_path / "out", ids), ids, texts, Extent(), "a model")
+    proof = prove(Reduction(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent())
     assert proof["languages"]["qaa"]["states"]["lines"] == 16
 
 
@@ -124,7 +129,7 @@ def test_a_reduction_that_is_not_exact_is_named(spoil: object, told: str, tmp_pa
     spoil(reduced)  # type: ignore[operator]
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
     with pytest.raises(SmeltError) as caught:
-        prove(source, reduced, ids, texts, Extent(), "a model")
+        prove(Reduction(source, reduced, ids, "a model"), texts, Extent())
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -132,20 +137,12 @@ def test_a_reduction_that_is_not_exact_is_named(spoil: object, told: str, tmp_pa
 def test_a_line_that_is_cut_otherwise_is_named_with_its_pieces(tmp_path: Path) -> None:
     source, ids = write_model(tmp_path / "source"), ids_of("qaa")
     reduced = reduce(source, tmp_path / "out", ids)
-    kind = json.loads((reduced / "tokenizer_config.json").read_text())
-    (reduced / "tokenizer_config.json").write_text(json.dumps(kind | {"tokenize_chinese_chars": True}))
-    from tokenizers import Tokenizer, pre_tokenizers
-    from transformers import AutoTokenizer
-
-    fast = AutoTokenizer.from_pretrained(reduced)
-    fast.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.Split("ta", "isolated")]
-    )
-    fast.save_pretrained(reduced)
-    assert Tokenizer.from_file(str(reduced / "tokenizer.json"))
+    cutting = AutoTokenizer.from_pretrained(reduced).backend_tokenizer
+    cutting.pre_tokenizer = Sequence([BertPreTokenizer(), Split("ta", "isolated")])
+    PreTrainedTokenizerFast(tokenizer_object=cutting, **NAMES).save_pretrained(reduced)
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
     with pytest.raises(SmeltError, match=r"of a held-out line of qaa all pieces are kept, but .*##ta.* The line: '"):
-        prove(source, reduced, ids, texts, Extent(), "a model")
+        prove(Reduction(source, reduced, ids, "a model"), texts, Extent())
 
 
 def test_where_no_line_is_whole_nothing_is_proven(tmp_path: Path) -> None:
@@ -153,4 +150,4 @@ def test_where_no_line_is_whole_nothing_is_proven(tmp_path: Path) -> None:
     reduced = reduce(source, tmp_path / "out", ids)
     texts = {"qab": write_texts(tmp_path / "texts")["qab"]}
     with pytest.raises(SmeltError, match="nothing can be proven: of none of 20 held-out lines all pieces are kept"):
-        prove(source, reduced, ids, texts, Extent(), "a model")
+        prove(Reduction(source, reduced, ids, "a model"), texts, Extent())

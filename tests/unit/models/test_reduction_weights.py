@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from reducible import MODELS, PIECES, bert_like, of_roberta, write_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForMaskedLM, GenerationConfig, RobertaConfig
 
 from smelt.errors import SmeltError
 from smelt.models.reduction.weights import Gathered, ids_of_model, reduce_weights
-from reducible import MODELS, PIECES, bert_like, of_roberta, write_model
 
 IDS = np.array([0, 1, 2, 3, 4, *range(7, 60, 2), len(PIECES) - 1])
 

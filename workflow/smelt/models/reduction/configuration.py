@@ -61,9 +61,7 @@ def write_configurations(source: Path, output: Path, configuration: Any, ids: Id
     write_json(output / "config.json", renumbered(effective, ids, source / "config.json") | size)
     if (source / "generation_config.json").is_file():
         generation = read_json(source / "generation_config.json")
-        write_json(
-            output / "generation_config.json", renumbered(generation, ids, source / "generation_config.json")
-        )
+        write_json(output / "generation_config.json", renumbered(generation, ids, source / "generation_config.json"))
 
 
 def renumbered(values: Mapping[str, Any], ids: Ids, where: Path) -> dict[str, Any]:

@@ -7,8 +7,16 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.models.reduction.tensors import Part, write_tensors
 
-_DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16", "float64": "F64", "int64": "I64", "int32": "I32",
-           "uint8": "U8", "bool": "BOOL"}
+_DTYPES = {
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "float64": "F64",
+    "int64": "I64",
+    "int32": "I32",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
 
 
 def converted(file: Path, folder: Path, tied: Set[str]) -> Path:

@@ -33,22 +33,35 @@ class Extent:
     threads: int = 1
 
 
-def prove(source: Path, reduced: Path, ids: Ids, held_out: Mapping[str, Path], extent: Extent, where: str) -> Any:
+@dataclass(frozen=True)
+class Reduction:
+    """What is to be proven."""
+
+    source: Path
+    """Folder of the whole model."""
+    reduced: Path
+    """Folder of the reduced one."""
+    ids: Ids
+    """The kept pieces, ascending."""
+    where: str
+    """What to call the reduced model in errors."""
+    loosened: bool = False
+    """Whether words that were unknown may have become known (smelt.models.reduction.wordpiece)."""
+
+
+def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict[str, Any]:
     """Return the figures of the proof, as JSON can hold them.
 
     Args:
-        source: folder of the whole model.
-        reduced: folder of the reduced one.
-        ids: the kept pieces, ascending.
+        made: the reduction.
         held_out: documents.parquet of each language.
         extent: how much to look at.
-        where: what to call the reduced model in errors.
 
     Raises:
         SmeltError: the reduction is not exact, with the first difference; or no line of any language could tell.
     """
     torch.set_num_threads(extent.threads)
-    both = Tokenizers(_tokenizer(source), _tokenizer(reduced), ids, where)
+    both = Tokenizers(_tokenizer(made.source), _tokenizer(made.reduced), made.ids, made.where, made.loosened)
     found = {
         language: both.compare(language, held_out_lines(documents, extent.lines))
         for language, documents in held_out.items()
@@ -56,10 +69,11 @@ def prove(source: Path, reduced: Path, ids: Ids, held_out: Mapping[str, Path], e
     if not any(tokens.whole for tokens in found.values()):
         looked = sum(tokens.lines for tokens in found.values())
         raise SmeltError(
-            where, f"nothing can be proven: of none of {looked} held-out lines all pieces are kept; keep more pieces,"
-            " or look at more lines (--proof-lines)"
+            made.where,
+            f"nothing can be proven: of none of {looked} held-out lines all pieces are kept; keep more pieces,"
+            " or look at more lines (--proof-lines)",
         )
-    models = Models(source, reduced, ids, where)
+    models = Models(made.source, made.reduced, made.ids, made.where)
     headed = models.output is not None
     return {
         "device": "cpu",

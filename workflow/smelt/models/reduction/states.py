@@ -60,7 +60,7 @@ class Models:
             SmeltError: a model cannot be loaded, or a weight of the reduced one is not the source's.
         """
         configuration = read_configuration(source, where)
-        self.where, self.ids = where, torch.from_numpy(ids)
+        self.where, self.ids = where, torch.tensor(ids)
         self.before, self.after = load(source, configuration, where), load(reduced, configuration, where)
         self._share_weights()
         positions = getattr(configuration, "max_position_embeddings", None) or 10**9
@@ -115,7 +115,8 @@ class Models:
         """
         assert self.output is not None
         assert self._last is not None
-        weight, bias = self.output.weight, self.output.bias
+        weight = self.output.weight.detach()
+        bias = None if self.output.bias is None else self.output.bias.detach()
         terms = weight.shape[1] + 1
         size = self._last.norm(dim=-1, keepdim=True) * weight.norm(dim=1) + (0 if bias is None else bias.abs())
         bound = size * (2 * terms * ROUNDING / (1 - terms * ROUNDING))
@@ -144,7 +145,7 @@ class Models:
         """Whether a tensor consists of the kept rows of another, compared some rows at a time."""
         if ours.shape != (len(self.ids), *theirs.shape[1:]):
             return False
-        parts = zip(ours.split(_ROWS), self.ids.split(_ROWS), strict=True)
+        parts = zip(torch.split(ours, _ROWS), torch.split(self.ids, _ROWS), strict=True)
         return all(torch.equal(part, theirs[rows]) for part, rows in parts)
 
 

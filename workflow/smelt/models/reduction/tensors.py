@@ -4,6 +4,7 @@ The file opens with the length of its header as 8 little-endian bytes, then the 
 offsets), then the tensors. A block at a time, because a checkpoint should take no more memory than a block.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -128,7 +129,7 @@ def _stored(file: Path, data: int, entry: dict[str, list[int]]) -> Stored:
 def _runs(ids: Ids, size: int, step: int) -> Iterator[tuple[int, Ids]]:
     """Yield, for each block of `step` rows that holds any of the ids, its first id and the others' distance from it."""
     bounds = np.searchsorted(ids, np.arange(0, size + step, step))
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in itertools.pairwise(bounds):
         if end > begin:
             yield int(ids[begin]), ids[begin:end] - ids[begin]
 

@@ -1,6 +1,6 @@
 """Whether a reduced tokenizer cuts lines as the whole one does, where all pieces of a line are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,8 @@ class Tokens:
     lines: int = 0
     changed: int = 0
     """Lines that they cut differently: those that hold a piece that was not kept."""
+    now_known: int = 0
+    """Of these, lines whose pieces are all kept and in which a word was unknown that no longer is."""
     before: Cut = field(default_factory=Cut)
     after: Cut = field(default_factory=Cut)
     whole: list[str] = field(default_factory=list)
@@ -52,6 +54,7 @@ class Tokens:
             "lines": self.lines,
             "lines_whose_pieces_are_all_kept": len(self.whole),
             "share_of_lines_that_tokenise_differently": self.changed / self.lines if self.lines else None,
+            "lines_with_unknown_words_now_known": self.now_known,
             "before": self.before.ratios(),
             "after": self.after.ratios(),
         }
@@ -60,13 +63,17 @@ class Tokens:
 class Tokenizers:
     """The tokenizer of the whole vocabulary and that of the kept pieces."""
 
-    def __init__(self, before: Any, after: Any, ids: Ids, where: str) -> None:
+    def __init__(self, before: Any, after: Any, ids: Ids, where: str, loosened: bool = False) -> None:
         """Take both, and the kept ids, ascending.
+
+        loosened: whether words that were unknown may have become known (smelt.models.reduction.wordpiece); lines of
+        which this happened are then counted and not held against the reduction.
 
         Raises:
             SmeltError: a kept piece has another id than its rank, or a special one has become another.
         """
         self.before, self.after, self.ids, self.where = before, after, ids, where
+        self._loosened = loosened
         self._kept = np.zeros(max(len(before), int(ids[-1]) + 1), bool)
         self._kept[ids] = True
         self._check_pieces()
@@ -80,9 +87,7 @@ class Tokenizers:
         found = Tokens()
         for begin in range(0, len(lines), _BATCH):
             batch = list(lines[begin : begin + _BATCH])
-            cuts = [one(batch, add_special_tokens=False, verbose=False)["input_ids"] for one in (self.before, self.after)]
-            for line, *both in zip(batch, *cuts, strict=True):
-                old, new = (np.array(part, np.int64) for part in both)
+            for line, old, new in zip(batch, _cut(self.before, batch), _cut(self.after, batch), strict=True):
                 self._add(found, language, line, old, new)
         return found
 
@@ -93,9 +98,12 @@ class Tokenizers:
         same = np.array_equal(self.ids[new], old)
         found.changed += not same
         if self._kept[old].all():
-            if not same:
+            if same:
+                found.whole.append(line)
+            elif self._loosened and (old == self.before.unk_token_id).any():
+                found.now_known += 1
+            else:
                 raise SmeltError(self.where, self._difference(language, line, old, new))
-            found.whole.append(line)
 
     def _check_pieces(self) -> None:
         if len(self.after) != len(self.ids):
@@ -119,3 +127,8 @@ class Tokenizers:
             f"is not exact: of a held-out line of {language} all pieces are kept, but where it was cut as {one} it is"
             f" now cut as {other}. The line: {line[:200]!r}"
         )
+
+
+def _cut(tokenizer: Any, lines: list[str]) -> Iterator[Ids]:
+    for ids in tokenizer(lines, add_special_tokens=False, verbose=False)["input_ids"]:
+        yield np.array(ids, np.int64)

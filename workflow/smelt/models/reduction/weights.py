@@ -92,9 +92,7 @@ def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> d
     raise SmeltError(where, f"has no weights: expected {WEIGHTS} or {PICKLED}, or one's shards with their index")
 
 
-def check_rows(
-    tensors: Mapping[str, Stored], layout: Layout, configuration: Any, pieces: int, where: str
-) -> int:
+def check_rows(tensors: Mapping[str, Stored], layout: Layout, configuration: Any, pieces: int, where: str) -> int:
     """Return the number of rows of the embeddings, and check that all agrees on it.
 
     Raises:
@@ -105,8 +103,9 @@ def check_rows(
         raise SmeltError(where, f"lacks its embeddings: expected a tensor {' or '.join(sorted(layout.embeddings))}")
     rows = found[0].shape[0]
     if rows != configuration.vocab_size:
-        raise SmeltError(where, f"its embeddings have {rows} rows, but its config.json a vocab_size of "
-                         f"{configuration.vocab_size}")
+        raise SmeltError(
+            where, f"its embeddings have {rows} rows, but its config.json a vocab_size of {configuration.vocab_size}"
+        )
     if rows < pieces:
         raise SmeltError(where, f"its tokenizer has {pieces} pieces but its embeddings only {rows} rows")
     return rows
