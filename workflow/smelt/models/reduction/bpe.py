@@ -48,7 +48,7 @@ class BytePairs:
             raise SmeltError(where, "its BPE drops merges at random (dropout), so no reduction of it can be exact")
         self.ids: dict[str, int] = self.model["vocab"]
         self.base = list(self.ids.items())
-        self.merges: list[Pair] = [(left, right) for left, right in self.model["merges"]]
+        self.merges: list[Pair] = [_pair(merge) for merge in self.model["merges"]]
         self.prefix: str = self.model.get("continuing_subword_prefix") or ""
         self.suffix: str = self.model.get("end_of_word_suffix") or ""
         self.always = [self.ids[piece] for piece in {self.model.get("unk_token")} & self.ids.keys()]
@@ -76,7 +76,9 @@ class BytePairs:
     def reduced(self, new: Ids) -> dict[str, Any]:
         """Return the section with the kept pieces, and the merges whose parts and result are kept."""
         vocabulary = renumbered(self.base, new)
-        return self.model | {"vocab": vocabulary, "merges": [list(pair) for pair in self._merges_of(vocabulary)]}
+        written = zip(self.model["merges"], self.merges, strict=True)
+        merges = [merge for merge, pair in written if self._is_within(pair, vocabulary)]
+        return self.model | {"vocab": vocabulary, "merges": merges}
 
     def check_files(self, folder: Path) -> None:
         """Refuse a vocab.json or a merges.txt that holds something else than the tokenizer that loads."""
@@ -94,7 +96,8 @@ class BytePairs:
             ordered = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
             (output / VOCABULARY).write_text(json.dumps(ordered, ensure_ascii=False) + "\n", encoding="utf-8")
         if (folder / MERGES).is_file():
-            lines = ["#version: 0.2", *(f"{left} {right}" for left, right in self._merges_of(vocabulary))]
+            pairs = [pair for pair in self.merges if self._is_within(pair, vocabulary)]
+            lines = ["#version: 0.2", *(f"{left} {right}" for left, right in pairs)]
             (output / MERGES).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
     @cached_property
@@ -138,15 +141,16 @@ class BytePairs:
     def _joined(self, left: str, right: str) -> str:
         return left + right[len(self.prefix) :]
 
-    def _merges_of(self, vocabulary: dict[str, int]) -> list[Pair]:
-        return [
-            pair
-            for pair in self.merges
-            if pair[0] in vocabulary and pair[1] in vocabulary and self._joined(*pair) in vocabulary
-        ]
+    def _is_within(self, pair: Pair, vocabulary: dict[str, int]) -> bool:
+        return pair[0] in vocabulary and pair[1] in vocabulary and self._joined(*pair) in vocabulary
+
+
+def _pair(merge: str | list[str]) -> Pair:
+    """Return a merge's two pieces; older files have them as one text."""
+    left, right = merge.split(" ") if isinstance(merge, str) else merge
+    return left, right
 
 
 def _read_merges(path: Path) -> list[Pair]:
     lines = path.read_text(encoding="utf-8").split("\n")
-    pairs = (line.split(" ") for line in lines if line and not line.startswith("#version"))
-    return [(pair[0], pair[-1]) for pair in pairs]
+    return [_pair(line) for line in lines if line and not line.startswith("#version")]

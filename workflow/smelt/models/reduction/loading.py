@@ -71,18 +71,6 @@ def tree_of(backend: Any, where: str) -> Tree:
     return tree
 
 
-def read_tree(path: Path, where: str) -> Tree:
-    """Return the content of a tokenizer.json, of any age, as today's library writes it."""
-    from tokenizers import Tokenizer
-
-    try:
-        return tree_of(Tokenizer.from_file(str(path)), where)
-    except SmeltError:
-        raise
-    except Exception as error:
-        raise SmeltError(where, f"{path} is no tokenizer that can be read ({first_line(error)})") from None
-
-
 def first_line(error: Exception) -> str:
     """Return what an error of a library says, short enough for one line."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

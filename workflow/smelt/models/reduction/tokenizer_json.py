@@ -1,14 +1,67 @@
-"""Everything in a `tokenizer.json` that names a piece by its id, outside the model's own section."""
+"""The file `tokenizer.json`, and everything in it that names a piece by its id outside the model's own section.
 
+The file is read and written as text of its own, not through the tokenizers library, because that one reads numbers
+with an error in the last place: each reading and writing could move a score, and a tie would be decided otherwise.
+"""
+
+import json
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smelt.errors import SmeltError
 from smelt.models.reduction.loading import Tree
 
 Ids = NDArray[np.int64]
+
+_PLACE = "\0the vocabulary's place"
+
+
+class Number(float):
+    """A number that remembers how it was written."""
+
+    text: str
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Return the number of a text."""
+        number = cls(text)
+        number.text = text
+        return number
+
+
+def read_file(path: Path, where: str) -> Tree:
+    """Return what the file holds.
+
+    Raises:
+        SmeltError: it is not JSON, or not a tokenizer's.
+    """
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"), parse_float=Number.read)
+    except (OSError, ValueError) as error:
+        raise SmeltError(where, f"{path} cannot be read as JSON ({error})") from None
+    if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict) or "vocab" not in tree["model"]:
+        raise SmeltError(where, f"{path} is no tokenizer: expected a model with its vocab")
+    return {"added_tokens": []} | tree
+
+
+def write_file(path: Path, tree: Tree) -> None:
+    """Write the file, scores with the very digits that they were read with."""
+    vocabulary = tree["model"]["vocab"]
+    if isinstance(vocabulary, list):
+        tree = tree | {"model": tree["model"] | {"vocab": _PLACE}}
+    text = json.dumps(tree, ensure_ascii=False, indent=2)
+    if isinstance(vocabulary, list):
+        lines = [f"      [{json.dumps(piece, ensure_ascii=False)}, {_digits(score)}]" for piece, score in vocabulary]
+        text = text.replace(json.dumps(_PLACE), "[\n" + ",\n".join(lines) + "\n    ]")
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _digits(number: float) -> str:
+    return number.text if isinstance(number, Number) else json.dumps(number)
 
 
 def ids_outside_the_model(tree: Tree) -> list[int]:

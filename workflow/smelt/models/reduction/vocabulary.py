@@ -7,7 +7,6 @@ tokenizer that was read with fewer pieces.
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +22,11 @@ from smelt.models.reduction.loading import (
     configuration_of,
     load_fast,
     protobufs_of,
-    read_tree,
     tree_of,
 )
 from smelt.models.reduction.sentencepiece import Protobuf
 from smelt.models.reduction.settings import write_settings
-from smelt.models.reduction.tokenizer_json import Ids, ids_outside_the_model, with_ids_replaced
+from smelt.models.reduction.tokenizer_json import Ids, ids_outside_the_model, read_file, with_ids_replaced, write_file
 from smelt.models.reduction.unigram import Unigram
 from smelt.models.reduction.wordpiece import WordPiece
 
@@ -63,7 +61,7 @@ class Vocabulary:
     """Ids that are always kept, ascending: special and added tokens, BERT's [unused1] to [unused9], single bytes."""
     tree: Tree
     """The tokenizer that AutoTokenizer makes of the folder."""
-    kind: Kind
+    kind: WordPiece | Unigram | BytePairs
     protobufs: list[Protobuf]
 
     @property
@@ -115,31 +113,21 @@ class Vocabulary:
         Raises:
             SmeltError: the ids are not closed, or what was written does not load as it should.
         """
-        from tokenizers import Tokenizer
-
         if not np.array_equal(self.closure(ids, characters=False).ids, ids):
             raise SmeltError(self.where, "these pieces need others: expected ids as `closure` gives them")
         new = np.full(self.size, -1, dtype=np.int64)
         new[ids] = np.arange(len(ids))
         wanted = self._reduced(self.tree, self.kind, new)
-        Tokenizer.from_str(json.dumps(self._written(wanted, new))).save(str(output / TOKENIZER))
+        if (self.folder / TOKENIZER).is_file():
+            # transformers builds some classes anew from a few parts of the file; other readers take it as it is.
+            tree = read_file(self.folder / TOKENIZER, self.where)
+            write_file(output / TOKENIZER, self._reduced(tree, type(self.kind)(tree, self.where), new))
         self.kind.write_files(self.folder, output, new)
         for protobuf in self.protobufs:
             protobuf.write(output, new)
         old = {piece: identity for identity, piece in enumerate(self.pieces)}
         write_settings(self.folder, output, old, lambda identity: int(new[identity]))
         self._check(output, wanted, len(ids))
-
-    def _written(self, wanted: Tree, new: Ids) -> Tree:
-        """Return what stands in tokenizer.json: the source's own file where there is one, else what was loaded.
-
-        transformers builds some classes anew from a few parts of the file; other readers take the file as it is.
-        """
-        path = self.folder / TOKENIZER
-        if not path.is_file():
-            return wanted
-        tree = read_tree(path, self.where)
-        return self._reduced(tree, _kind(tree, self.where), new)
 
     def _reduced(self, tree: Tree, kind: Kind, new: Ids) -> Tree:
         return with_ids_replaced(tree | {"model": kind.reduced(new)}, lambda identity: int(new[identity]))
@@ -173,9 +161,9 @@ def read_vocabulary(folder: Path, where: str) -> Vocabulary:
     tree = tree_of(tokenizer.backend_tokenizer, where)
     kind = _kind(tree, where)
     pieces = _pieces(tree, kind, where)
-    _check_file(folder, tree, where)
+    _check_file(folder, tree, kind, where)
     kind.check_files(folder)
-    ids = {piece: identity for identity, piece in enumerate(pieces)}
+    ids = {piece: identity for identity, piece in enumerate(pieces) if piece}
     protobufs = [Protobuf(path, ids, where) for path in protobufs_of(folder)]
     always = {*kind.always, *ids_outside_the_model(tree), *tokenizer.all_special_ids}
     for protobuf in protobufs:
@@ -188,7 +176,7 @@ def digest(pieces: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(pieces).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _kind(tree: Tree, where: str) -> Kind:
+def _kind(tree: Tree, where: str) -> WordPiece | Unigram | BytePairs:
     name = tree["model"]["type"]
     if name not in _KINDS:
         raise SmeltError(where, f"its tokenizer is of the kind {name}; expected one of {', '.join(_KINDS)}")
@@ -206,12 +194,13 @@ def _pieces(tree: Tree, kind: Kind, where: str) -> list[str]:
     return pieces
 
 
-def _check_file(folder: Path, tree: Tree, where: str) -> None:
+def _check_file(folder: Path, tree: Tree, kind: WordPiece | Unigram | BytePairs, where: str) -> None:
     path = folder / TOKENIZER
     if not path.is_file():
         return
-    written = read_tree(path, where)
-    if written["model"].get("vocab") != tree["model"]["vocab"]:
+    file = read_file(path, where)
+    of_a_kind = file["model"].get("type", tree["model"]["type"]) == tree["model"]["type"]
+    if not of_a_kind or dict(type(kind)(file, where).base) != dict(kind.base):
         raise SmeltError(where, f"{path} holds other pieces than the tokenizer that loads; delete one of its files")
 
 
