@@ -11,7 +11,7 @@ TASK = f"{RESULTS}/tasks/{{task}}"
 rule task:
     """Read, check and convert the splits of {wildcards.task}."""
     input:
-        file="config/tasks/{task}.yaml",
+        file=study.task_file,
         sources=study.task_sources,
     output:
         train=f"{TASK}/train.parquet",

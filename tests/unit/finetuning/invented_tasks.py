@@ -23,7 +23,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
     core.pre_tokenizer = pre_tokenizers.Metaspace()
     core.decoder = decoders.Metaspace()
     core.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=core,
@@ -53,11 +55,29 @@ def texts(count: int) -> list[dict]:
     return rows
 
 
-def write_task(folder: Path, kind: str, splits: dict[str, list[dict]], metric: str, scheme: str | None = None) -> Path:
+def pairs(count: int, language: str = "en") -> list[dict]:
+    """Pairs whose label follows from the place that the second text names, whatever the first one says."""
+    rows = []
+    for number in range(count):
+        first, second = PLACES[number % 4], PLACES[(number // 4) % 4]
+        row = {"example": number, "language": language, "text": f"the {first}", "pair": f"the {second}"}
+        rows.append(row | {"label": "north" if second in PLACES[:2] else "south"})
+    return rows
+
+
+def write_task(
+    folder: Path,
+    kind: str,
+    splits: dict[str, list[dict]],
+    metric: str,
+    scheme: str | None = None,
+    **description_changes: object,
+) -> Path:
     folder.mkdir(parents=True)
     key = "labels" if kind == "token-classification" else "label"
     labels = sorted({label for row in splits["train"] for label in (row[key] if key == "labels" else [row[key]])})
     description = {"name": folder.name, "kind": kind, "metric": metric, "scheme": scheme, "labels": labels}
+    description |= description_changes
     (folder / "task.json").write_text(json.dumps(description))
     for split, rows in splits.items():
         parquet.write_table(arrow.Table.from_pylist(rows), folder / f"{split}.parquet")

@@ -56,4 +56,16 @@ def test_languages_are_scored_apart_and_together():
         "en": 1.0,
         "fr": 0.5,
         "all": pytest.approx(2 / 3),
+        "mean": 0.75,
+        "deviation": pytest.approx(0.125**0.5),
     }
+
+
+def test_a_task_that_averages_over_languages_is_judged_by_their_mean():
+    task = Task("t", "sequence-classification", "accuracy", None, ["a", "b"], average="languages")
+    examples = Examples([0, 1, 2], ["en", "fr", "fr"], [], ["x", "y", "z"], [["a"], ["b"], ["b"]])
+    scorer = Scorer(task, examples, Encoded([Window(number, [], [0], [0]) for number in range(3)]))
+    assert scorer([[0], [0], [1]])["accuracy"] == 0.75
+    assert [language for language, _ in scorer.by_language([[0], [0], [1]])] == ["en", "fr", "mean", "deviation"]
+    # Both say 2 of 3 right; over examples they would be equal.
+    assert scorer.better(scorer([[0], [0], [1]]), scorer([[1], [1], [1]]))

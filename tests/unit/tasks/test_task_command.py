@@ -8,7 +8,9 @@ import pyarrow.parquet as parquet
 import pytest
 
 from smelt.__main__ import main
-from smelt.study.tasks import TASKS, load_task
+from smelt.study.load import check, read_yaml
+from smelt.study.sources import SPLITS
+from smelt.study.tasks import TASKS, TaskFile, load_task
 
 LINES = "".join(f"word{number} I-PER\nruns O\n\n" for number in range(40))
 
@@ -147,8 +149,14 @@ def test_a_mistyped_key_is_named_with_those_allowed(write_task, tmp_path, capsys
 
 @pytest.mark.parametrize("path", sorted(TASKS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_task_file_of_the_project_loads(path):
-    task = load_task(path.stem)
-    assert bool(task.local_files()) == (task.source.hub is None)
+    file = check(TaskFile, read_yaml(path), path)
+    names = [
+        f"{path.stem}.{name}" + f".{file.languages[-1]}" * setting.of_each_language
+        for name, setting in file.settings.items()
+    ]
+    for task in map(load_task, names or [path.stem]):
+        on_hub = task.source.hub is not None and not any(task.source.split(split).folder for split in SPLITS)
+        assert bool(task.local_files()) != on_hub
 
 
 @pytest.mark.skipif("SMELT_DATA" not in os.environ, reason="SMELT_DATA names no folder of real data")

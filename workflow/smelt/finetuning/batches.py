@@ -27,6 +27,8 @@ class Batch:
     """Its position within the window; shape (labelled,)."""
     targets: Tensor
     """Its label; shape (labelled,)."""
+    types: Tensor | None = None
+    """Token types of pairs, 0 or 1; shape (windows, length). None where the windows are no pairs."""
 
 
 def shuffled(lengths: Sequence[int], batch: int, seed: int, epoch: int) -> list[list[int]]:
@@ -51,10 +53,13 @@ def collate(encoded: Encoded, chosen: Sequence[list[int]], padding: int, device:
     for numbers in chosen:
         windows = [encoded.windows[number] for number in numbers]
         length = max(len(window.ids) for window in windows)
-        ids = torch.tensor([window.ids + [padding] * (length - len(window.ids)) for window in windows])
+        ids = torch.tensor([[*window.ids, *[padding] * (length - len(window.ids))] for window in windows])
         mask = torch.tensor([[1] * len(window.ids) + [0] * (length - len(window.ids)) for window in windows])
         rows = torch.tensor([row for row, window in enumerate(windows) for _ in window.positions], dtype=torch.long)
         positions = torch.tensor([place for window in windows for place in window.positions], dtype=torch.long)
         targets = torch.tensor([label for number in numbers for label in encoded.targets[number]], dtype=torch.long)
-        parts = (part.to(device, non_blocking=True) for part in (ids, mask, rows, positions, targets))
+        parts = [part.to(device, non_blocking=True) for part in (ids, mask, rows, positions, targets)]
+        if windows[0].types:
+            types = [[*window.types, *[0] * (length - len(window.types))] for window in windows]
+            parts.append(torch.tensor(types).to(device, non_blocking=True))
         yield Batch(list(numbers), *parts)

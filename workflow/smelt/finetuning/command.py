@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings = read_settings(arguments.settings)
     task = read_task(arguments.task)
     splits = {split: read_split(arguments.task, split, task) for split in ("train", "validation", "test")}
+    splits["test"] = tested(splits["test"], arguments.settings.get("tested_on"), arguments.task)
     if not (arguments.model / "config.json").is_file():
         raise SmeltError(arguments.model, "no model is in this folder: config.json is missing")
 
@@ -54,6 +55,18 @@ def run(arguments: argparse.Namespace) -> None:
     _tell(metrics, task, splits)
 
 
+def tested(test: Examples, languages: list[str] | None, folder: Path) -> Examples:
+    """Return the examples of the test split in the languages that the model is tested on; all by default.
+
+    Raises:
+        SmeltError: it has none in any of them.
+    """
+    chosen = test if languages is None else test.among(languages)
+    if not len(chosen):
+        raise SmeltError(folder / "test.parquet", f"holds no example in {', '.join(languages or [])}")
+    return chosen
+
+
 @dataclass(frozen=True)
 class _Record:
     """What a run is told apart by, in metrics.json and provenance.json."""
@@ -63,7 +76,8 @@ class _Record:
 
     def metrics(self, task: Task, measured: dict[str, Any]) -> dict[str, Any]:
         names = {"model": self.arguments.model.name, "task": task.name, "seed": self.arguments.seed}
-        return names | {"kind": task.kind, "metric": task.metric} | measured | {"settings": self.settings}
+        what = {"kind": task.kind, "metric": task.metric, "setting": task.setting, "average": task.average}
+        return names | what | measured | {"settings": self.settings}
 
     def write_provenance(self, folder: Path, device: str, hours: float, energy: Energy | None) -> None:
         settings = self.settings | {"device": device, "threads": self.arguments.threads}
@@ -75,4 +89,5 @@ def _tell(metrics: dict[str, Any], task: Task, splits: dict[str, Examples]) -> N
     name = "f1" if task.metric == "seqeval-f1" else "accuracy"
     for entry in metrics["scores"]:
         if entry["metric"] == name:
-            print(f"{entry['split']}: {entry['language']}: {name} {entry['value']:.4f} ({len(splits[entry['split']])})")
+            count = splits[entry["split"]].languages.count(entry["language"]) or len(splits[entry["split"]])
+            print(f"{entry['split']}: {entry['language']}: {name} {entry['value']:.4f} ({count})")

@@ -1,6 +1,7 @@
 """A prepared task as fine-tuning reads it: its description and its splits."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ class Task:
     scheme: str | None
     labels: list[str]
     """Labels that a model can give: those of the whole training set."""
+    pairs: bool = False
+    """Whether each label is that of two texts."""
+    setting: str = "standard"
+    """Which languages it is trained, chosen and tested on, by the name that its task file gives."""
+    average: str = "examples"
+    """What stands for several languages: the score over all of their `examples`, or the mean of the `languages`."""
 
     @property
     def by_word(self) -> bool:
@@ -33,20 +40,28 @@ class Task:
 
 @dataclass(frozen=True)
 class Examples:
-    """One split, column by column: words and labels of sentences, or texts with their labels in `gold`."""
+    """One split, column by column: words and labels of sentences, or texts, or pairs, with their labels in `gold`."""
 
     ids: list[int]
     languages: list[str]
     words: list[list[str]]
     """Words of each sentence; empty for texts."""
     texts: list[str]
-    """Texts; empty for sentences."""
+    """Texts, the first ones of pairs; empty for sentences."""
     gold: list[list[str]]
     """Labels, one a word; for a text a list of one."""
+    pairs: list[str] = field(default_factory=list)
+    """Second texts of pairs; empty for others."""
 
     def __len__(self) -> int:
         """Return the number of examples."""
         return len(self.ids)
+
+    def among(self, languages: Sequence[str]) -> "Examples":
+        """Return the examples of these languages, in their order."""
+        rows = [row for row, language in enumerate(self.languages) if language in languages]
+        columns = {name: [values[row] for row in rows] if values else [] for name, values in vars(self).items()}
+        return Examples(**columns)
 
 
 def read_task(folder: Path) -> Task:
@@ -55,6 +70,8 @@ def read_task(folder: Path) -> Task:
     found = read_json(path)
     try:
         task = Task(found["name"], found["kind"], found["metric"], found["scheme"], found["labels"])
+        # Tasks that were prepared before there were pairs and settings are none.
+        task = replace(task, **{key: found[key] for key in ("pairs", "setting", "average") if key in found})
     except KeyError as error:
         raise SmeltError(path, f"lacks {error}: expected what `python -m smelt task` writes") from None
     if task.kind not in COLUMNS:
@@ -65,10 +82,11 @@ def read_task(folder: Path) -> Task:
 def read_split(folder: Path, split: str, task: Task) -> Examples:
     """Return one split (train, validation or test) of a prepared task."""
     path = folder / f"{split}.parquet"
-    columns: dict[str, list[Any]] = read_columns(path, COLUMNS[task.kind]).to_pydict()
+    names = COLUMNS[task.kind] + (["pair"] if task.pairs else [])
+    columns: dict[str, list[Any]] = read_columns(path, names).to_pydict()
     if not columns["example"]:
         raise SmeltError(path, "holds no example")
     if task.by_word:
         return Examples(columns["example"], columns["language"], columns["words"], [], columns["labels"])
     gold = [[label] for label in columns["label"]]
-    return Examples(columns["example"], columns["language"], [], columns["text"], gold)
+    return Examples(columns["example"], columns["language"], [], columns["text"], gold, columns.get("pair", []))

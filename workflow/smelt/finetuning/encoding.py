@@ -3,8 +3,13 @@
 The first piece of a word carries its label (Devlin et al. 2019, section 5.3). A sentence longer than the model reads at
 once is cut into windows that overlap by half; each word is learnt and predicted once, in the window where the nearer
 cut is farthest away. A word without any piece (control characters, say) stands as the unknown piece.
+
+Two texts of a pair are one window, joined and told apart as the model's tokenizer has it. Where they are too long
+together, the longer one loses pieces at its end until they fit (`longest_first` of the tokenizers library, and what
+BERT's own code did with pairs).
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +18,7 @@ from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.tokenizer import Pieces
 
 IGNORED = -100  # PyTorch's label for what has no part in a loss
+AT_ONCE = 2_000  # pairs that are cut into pieces together: training sets of millions would not fit into memory
 
 
 @dataclass(slots=True)
@@ -20,11 +26,13 @@ class Window:
     """Token ids of one example or part of it, special ones included, and the places that are labelled."""
 
     example: int
-    ids: list[int]
+    ids: Sequence[int]
     positions: list[int]
     """Position in `ids` of each labelled token: the first pieces of words, or 0 for a whole text."""
     words: list[int]
     """Word of the example at each of these positions; 0 for a whole text."""
+    types: Sequence[int] = ()
+    """Token type (0 or 1) of each token of a pair; none for what is no pair."""
 
 
 @dataclass
@@ -57,6 +65,8 @@ def encode(examples: Examples, task: Task, pieces: Pieces, length: int) -> Encod
     encoded = Encoded()
     if task.by_word:
         _encode_sentences(encoded, examples, pieces, length)
+    elif task.pairs:
+        _encode_pairs(encoded, examples, pieces, length)
     else:
         _encode_texts(encoded, examples, pieces, length)
     numbers = {label: number for number, label in enumerate(task.labels)}
@@ -134,13 +144,14 @@ def _windows(example: int, ids: list[list[int]], pieces: Pieces, capacity: int) 
     owner = owners(lengths, ranges)
     windows = []
     for number, (start, end) in enumerate(ranges):
-        window = Window(example, list(pieces.prefix), [], [])
+        tokens = list(pieces.prefix)
+        window = Window(example, tokens, [], [])
         for word in range(start, end):
             if owner[word] == number:
-                window.positions.append(len(window.ids))
+                window.positions.append(len(tokens))
                 window.words.append(word)
-            window.ids += ids[word]
-        window.ids += pieces.suffix
+            tokens += ids[word]
+        tokens += pieces.suffix
         if window.words:
             windows.append(window)
     return windows
@@ -158,3 +169,36 @@ def _encode_texts(encoded: Encoded, examples: Examples, pieces: Pieces, length: 
             encoded.truncated_words += len(text[end:].split())
         kept = [*pieces.prefix, *(ids[:capacity] or [pieces.unknown]), *pieces.suffix]
         encoded.windows.append(Window(number, kept, [0], [0]))
+
+
+def _encode_pairs(encoded: Encoded, examples: Examples, pieces: Pieces, length: int) -> None:
+    places, words = [0], [0]
+    for start in range(0, len(examples), AT_ONCE):
+        texts, others = (side[start : start + AT_ONCE] for side in (examples.texts, examples.pairs))
+        batch = pieces.tokenizer(
+            texts,
+            others,
+            truncation="longest_first",
+            max_length=length,
+            return_offsets_mapping=True,
+            return_token_type_ids=True,
+            verbose=False,
+        )
+        for row, sides in enumerate(zip(texts, others, strict=True)):
+            encoding = batch.encodings[row]
+            _count_words(encoded, sides, encoding.sequence_ids, encoding.offsets, bool(encoding.overflowing))
+            window = Window(start + row, array("i", encoding.ids), places, words, bytes(encoding.type_ids))
+            encoded.windows.append(window)
+
+
+def _count_words(
+    encoded: Encoded, sides: tuple[str, str], owners: Sequence[int | None], offsets: Sequence[Any], cut: bool
+) -> None:
+    """Count the words of a pair: all, those of a side without any piece, and those beyond its last piece."""
+    for side, text in enumerate(sides):
+        encoded.words += len(text.split())
+        if side not in owners:
+            encoded.words_without_pieces += len(text.split())
+        elif cut:
+            last = max(place for place, owner in enumerate(owners) if owner == side)
+            encoded.truncated_words += len(text[offsets[last][1] :].split())

@@ -13,7 +13,7 @@ from smelt.finetuning.loop import FineTuning
 from smelt.finetuning.metrics import Scorer, details
 from smelt.finetuning.model import load_model, longest
 from smelt.finetuning.predictions import write_predictions
-from smelt.finetuning.tokenizer import load_pieces
+from smelt.finetuning.tokenizer import load_pieces, refuse_unmarked_pairs
 from smelt.study.schema import Finetuning
 
 SHORTEST = 8  # tokens that a model has to read at once for windows to make sense
@@ -51,6 +51,8 @@ class Job:
         self.length = min(settings.length, longest(self.model))
         self.device = "cuda" if gpus() else "cpu"
         self._check(folder)
+        if task.pairs:
+            refuse_unmarked_pairs(self.pieces, folder)
 
     def run(self, splits: dict[str, Examples]) -> Outcome:
         """Fine-tune on train, choose the epoch on validation, and then score both it and test."""

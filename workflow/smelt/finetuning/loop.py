@@ -34,6 +34,8 @@ class FineTuning:
         """Take a model whose classifier is drawn already."""
         self.model = model.to(device)
         self.settings, self.seed, self.padding, self.device = settings, seed, padding, device
+        # DistilBERT knows no token types, and RoBERTa's kind only one: both find the pair's second text by its marks.
+        self.has_types = getattr(self.model.config, "type_vocab_size", 0) > 1
         groups = parameter_groups(self.model, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self.step = self.steps = 0
@@ -112,6 +114,7 @@ class FineTuning:
     def _logits(self, batch: Batch) -> Tensor:
         """Return the logits of the labelled places, shape (labelled, labels)."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
-            logits: Tensor = self.model(input_ids=batch.ids, attention_mask=batch.mask).logits
+            types = {} if batch.types is None or not self.has_types else {"token_type_ids": batch.types}
+            logits: Tensor = self.model(input_ids=batch.ids, attention_mask=batch.mask, **types).logits
         # Token classifiers give (windows, length, labels), text classifiers (windows, labels).
         return logits[batch.rows, batch.positions] if logits.ndim == 3 else logits[batch.rows]

@@ -6,11 +6,14 @@ nothing counts as the beginning of a span, and a span counts where its borders a
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import fmean, stdev
 from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.encoding import Encoded
+
+ALL, MEAN, DEVIATION = "all", "mean", "deviation"  # what stands for several languages, in place of one's code
 
 Score = dict[str, float]
 Labels = Sequence[Sequence[str]]
@@ -46,7 +49,9 @@ class Scorer:
         self.task, self.examples, self.encoded = task, examples, encoded
 
     def __call__(self, found: list[list[int]]) -> Score:
-        """Return the metrics of the whole split."""
+        """Return the metrics of the whole split: over all its examples, or their mean over languages."""
+        if self.task.average == "languages" and len(set(self.examples.languages)) > 1:
+            return dict(self.by_language(found))[MEAN]
         return score(self.examples.gold, self.labels(found), self.task.metric)
 
     def better(self, one: Score, other: Score) -> bool:
@@ -67,7 +72,12 @@ class Scorer:
         return [[_present(label) for label in labels] for labels in predicted]
 
     def by_language(self, found: list[list[int]]) -> list[tuple[str, Score]]:
-        """Return the metrics of each language, and of all together where they are several."""
+        """Return the metrics of each language and, where they are several, of all together.
+
+        These are `all`, the score over the examples of all languages at once (unless the task averages over languages,
+        for which it would be a second opinion), `mean`, the mean of the languages' scores, and `deviation`, their
+        standard deviation (n - 1 in the denominator).
+        """
         predicted = self.labels(found)
         languages = sorted(set(self.examples.languages))
         scores = []
@@ -75,9 +85,21 @@ class Scorer:
             rows = [row for row, other in enumerate(self.examples.languages) if other == language]
             gold = [self.examples.gold[row] for row in rows]
             scores.append((language, score(gold, [predicted[row] for row in rows], self.task.metric)))
-        if len(languages) > 1:
-            scores.append(("all", score(self.examples.gold, predicted, self.task.metric)))
-        return scores
+        if len(languages) < 2:
+            return scores
+        whole = (
+            [] if self.task.average == "languages" else [(ALL, score(self.examples.gold, predicted, self.task.metric))]
+        )
+        return [*scores, *whole, *over_languages([each for _, each in scores])]
+
+
+def over_languages(scores: Sequence[Score]) -> list[tuple[str, Score]]:
+    """Return mean and standard deviation over the scores of two languages or more, metric by metric."""
+    values = {metric: [each[metric] for each in scores] for metric in scores[0]}
+    return [
+        (MEAN, {metric: fmean(each) for metric, each in values.items()}),
+        (DEVIATION, {metric: stdev(each) for metric, each in values.items()}),
+    ]
 
 
 def _present(label: str | None) -> str:

@@ -28,6 +28,7 @@ TEXT_PREDICTIONS = arrow.schema(
         ("probability", arrow.float64()),
     ]
 )
+PAIR_PREDICTIONS = TEXT_PREDICTIONS.insert(3, arrow.field("pair", arrow.string()))
 
 
 def write_predictions(
@@ -58,5 +59,6 @@ def write_predictions(
             "predicted": [label for (label,) in predicted],
             "probability": [probability for (probability,) in probabilities],
         }
-    schema = SENTENCE_PREDICTIONS if task.by_word else TEXT_PREDICTIONS
+        columns |= {"pair": examples.pairs} if task.pairs else {}
+    schema = SENTENCE_PREDICTIONS if task.by_word else PAIR_PREDICTIONS if task.pairs else TEXT_PREDICTIONS
     parquet.write_table(arrow.table(columns, schema=schema), path, compression="zstd")

@@ -48,6 +48,17 @@ def load_pieces(folder: Path) -> Pieces:
     return Pieces(tokenizer, prefix, suffix, tokenizer.pad_token_id, tokenizer.unk_token_id)
 
 
+def refuse_unmarked_pairs(pieces: Pieces, folder: Path) -> None:
+    """Refuse a tokenizer that puts nothing between the two texts of a pair, which a model could not tell apart.
+
+    Raises:
+        SmeltError: it does so.
+    """
+    owners = pieces.tokenizer("a", "a").sequence_ids(0)
+    if 1 not in owners or owners[owners.index(1) - 1] is not None:
+        raise SmeltError(folder, "its tokenizer puts no special piece between the two texts of a pair")
+
+
 def _around(tokenizer: Any, folder: Path) -> tuple[list[int], list[int]]:
     """Return the special ids before and after a text, found by encoding one word with and without them."""
     bare = tokenizer("a", add_special_tokens=False)["input_ids"]

@@ -1,8 +1,8 @@
 """Test which differences between models are significant: scores.csv in, summary.csv, pairs.csv and across.csv out.
 
-Everything rests on the test split and on each task's own metric, over all languages at once. The columns of the three
-files are SUMMARY_COLUMNS, PAIRS_COLUMNS and ACROSS_COLUMNS; an empty cell is a value that does not exist, and the
-`note` of its row says why.
+Everything rests on the test split and on each task's own metric, with one score a run that stands for all languages.
+The columns of the three files are SUMMARY_COLUMNS, PAIRS_COLUMNS and ACROSS_COLUMNS; an empty cell is a value that does
+not exist, and the `note` of its row says why.
 """
 
 import argparse

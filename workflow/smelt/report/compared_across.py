@@ -11,7 +11,7 @@ from smelt.statistics.corrections import family_size
 from smelt.statistics.intervals import Interval, paired_difference_interval
 from smelt.statistics.ranks import rank_biserial, wilcoxon
 from smelt.statistics.result import Alternative, joined
-from smelt.statistics.scores import Floats, paired_differences
+from smelt.statistics.scores import paired_differences
 from smelt.study.schema import Significance
 
 SIDES: dict[str, Alternative] = {"wilcoxon": "two-sided", "less": "less", "greater": "greater"}
@@ -31,8 +31,9 @@ rests on the two-sided test; `wilcoxon_n` counts tasks on which the means differ
 def across_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
     """Return a row for each pair of models: their means over seeds, compared over the tasks that both ran on.
 
-    Tasks weigh alike whatever their metric, size or number of languages; a one-sided test is for a direction that was
-    stated beforehand.
+    Tasks weigh alike whatever their metric, size or number of languages, and the tasks that one setting makes for each
+    language are one task together, with the mean of theirs; a one-sided test is for a direction that was stated
+    beforehand. The family that is corrected together are all pairs of models.
     """
     family = [_pair(scores, pair, settings) for pair in itertools.combinations(scores.models, 2)]
     for side in SIDES:
@@ -49,8 +50,9 @@ def across_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
 
 
 def _pair(scores: Scores, pair: tuple[str, str], settings: Significance) -> dict[str, Any]:
-    shared = [task for task in scores.tasks if all(scores.of(task, model) for model in pair)]
-    a, b = (_means(scores, shared, model) for model in pair)
+    units = {unit: _shared(scores, tasks, pair) for unit, tasks in scores.units.items()}
+    shared = [unit for unit, tasks in units.items() if tasks]
+    a, b = (np.array([_mean(scores, units[unit], model) for unit in shared], dtype=np.float64) for model in pair)
     differences = paired_differences(a, b)
     interval = paired_difference_interval(a, b, settings.confidence, settings.resamples, settings.seed, "tasks")
     row: dict[str, Any] = {"model_a": pair[0], "model_b": pair[1], "tasks": len(shared), "task_names": " ".join(shared)}
@@ -65,8 +67,14 @@ def _pair(scores: Scores, pair: tuple[str, str], settings: Significance) -> dict
     return row | {"note": joined(*notes)}
 
 
-def _means(scores: Scores, tasks: list[str], model: str) -> Floats:
-    return np.array([np.mean(list(scores.of(task, model).values())) for task in tasks], dtype=np.float64)
+def _shared(scores: Scores, tasks: list[str], pair: tuple[str, str]) -> list[str]:
+    """Return the tasks that both models ran on, tested on the same languages."""
+    return [task for task in tasks if all(scores.of(task, model) for model in pair) and scores.alike(task, pair)]
+
+
+def _mean(scores: Scores, tasks: list[str], model: str) -> float:
+    """Return the mean over tasks of the means over seeds."""
+    return float(np.mean([np.mean(list(scores.of(task, model).values())) for task in tasks]))
 
 
 def _interval_cells(interval: Interval) -> dict[str, Any]:
@@ -79,9 +87,11 @@ def _interval_cells(interval: Interval) -> dict[str, Any]:
 
 
 def _missing_note(scores: Scores, shared: list[str], pair: tuple[str, str]) -> str:
-    left_out = [
-        f"{task} (no run of {' and '.join(model for model in pair if not scores.of(task, model))})"
-        for task in scores.tasks
-        if task not in shared
-    ]
+    left_out = [f"{unit} ({_why(scores, tasks, pair)})" for unit, tasks in scores.units.items() if unit not in shared]
     return f"left out: {', '.join(left_out)}" if left_out else ""
+
+
+def _why(scores: Scores, tasks: list[str], pair: tuple[str, str]) -> str:
+    """Return why a pair shares none of the tasks."""
+    missing = [model for model in pair if not any(scores.of(task, model) for task in tasks)]
+    return f"no run of {' and '.join(missing)}" if missing else "tested on other languages"

@@ -29,10 +29,15 @@ PAIRS_COLUMNS = (
 
 
 def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
-    """Return a row for each task and pair of models; a pair without runs of both is a row that says so."""
+    """Return a row for each task and pair of models of which one ran on it at least.
+
+    A pair without runs of both, or whose models were tested on other languages, is a row that says so. The family that
+    is corrected together are the tested pairs of one task.
+    """
     rows = []
     for task in scores.tasks:
-        family = [_pair(scores, task, pair, settings) for pair in itertools.combinations(scores.models, 2)]
+        pairs = [pair for pair in itertools.combinations(scores.models, 2) if any(scores.of(task, m) for m in pair)]
+        family = [_pair(scores, task, pair, settings) for pair in pairs]
         for name in TESTS:
             correct(family, name, settings)
         _conclude(family, settings)
@@ -70,6 +75,10 @@ def _pair(scores: Scores, task: str, pair: tuple[str, str], settings: Significan
     missing = [model for model, runs in zip(pair, (a, b), strict=True) if not runs]
     if missing:
         note = f"cannot be tested: no run of {' and '.join(missing)} on {task}"
+        return row | {"n_a": len(a), "n_b": len(b), "n_pairs": 0, "note": note}
+    if not scores.alike(task, pair):
+        tested = [" ".join(sorted(scores.languages[task, model])) for model in pair]
+        note = f"cannot be tested: {pair[0]} was tested in {tested[0]}, {pair[1]} in {tested[1]}"
         return row | {"n_a": len(a), "n_b": len(b), "n_pairs": 0, "note": note}
     found = compare(a, b, **settings.model_dump(include={"alpha", "confidence", "resamples", "seed"}))
     tests = {"welch": found.welch, "paired_t": found.paired_t, "wilcoxon": found.wilcoxon}

@@ -1,6 +1,11 @@
-"""The scores that models are compared by: those of the test split, by each task's own metric, over all languages."""
+"""The scores that models are compared by: those of the test split, by each task's own metric, one a run.
 
-from dataclasses import dataclass
+Where a task tests several languages, that one is the score over the examples of all of them (`all`) or, for tasks that
+average over languages, the mean of the languages' scores (`mean`). The languages' own scores are never compared beside
+it: they would count the same predictions twice.
+"""
+
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +15,11 @@ from smelt.errors import SmeltError
 from smelt.report.reading import read_csv
 
 _COLUMNS = ["model", "task", "language", "setting", "seed", "split", "metric", "value"]
+STANDARD = "standard"
+WHOLE = ("all", "mean")
+"""What stands for several languages, the first that there is."""
+AGGREGATES = (*WHOLE, "deviation")
+"""What stands in the column of languages and is none."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +32,19 @@ class Scores:
     """The own metric of each task."""
     runs: dict[tuple[str, str], dict[int, float]]
     """Value by seed of each (task, model) that was run."""
+    languages: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """Languages that each (task, model) was tested on: a model without some of them has a mean of its own."""
+    units: dict[str, list[str]] = field(default_factory=dict)
+    """Tasks by what they count as where tasks are counted: those that one setting makes for each language are one."""
 
     def of(self, task: str, model: str) -> dict[int, float]:
         """Return the values by seed of a model on a task; none where it was not run."""
         return self.runs.get((task, model), {})
+
+    def alike(self, task: str, models: tuple[str, str]) -> bool:
+        """Whether two models that ran on a task were tested on the same languages."""
+        first, second = (self.languages.get((task, model)) for model in models)
+        return first == second
 
 
 def compared_scores(path: Path) -> Scores:
@@ -36,10 +55,12 @@ def compared_scores(path: Path) -> Scores:
             several languages and no score over all of them.
     """
     table = read_csv(path, _COLUMNS)
-    rows = table[(table["split"] == "test") & (table["setting"] == "standard")]
+    rows = table[table["split"] == "test"]
     scores = Scores(list(dict.fromkeys(rows["model"])), list(dict.fromkeys(rows["task"])), {}, {})
     for task in scores.tasks:
-        _add_task(path, scores, task, rows[rows["task"] == task])
+        own = rows[rows["task"] == task]
+        _add_task(path, scores, task, own)
+        scores.units.setdefault(unit_of(task, str(own["setting"].iloc[0])), []).append(task)
     return scores
 
 
@@ -51,29 +72,34 @@ def own_metric(metrics: set[str]) -> str | None:
     return next((metric for metric in ("f1", "accuracy") if metric in metrics), None)
 
 
+def unit_of(task: str, setting: str) -> str:
+    """Return what a task counts as: itself, or for `xnli.translate-train.fr` its setting, `xnli.translate-train`."""
+    stem, found, language = task.rpartition(f".{setting}.")
+    return f"{stem}.{setting}" if setting != STANDARD and found and language else task
+
+
 def _add_task(path: Path, scores: Scores, task: str, rows: pd.DataFrame) -> None:
     metric = own_metric(set(rows["metric"]))
     if metric is None:
         raise SmeltError(
             path, f"task {task} has neither f1 nor accuracy on test: found {', '.join(set(rows['metric']))}"
         )
-    rows = _over_languages(path, task, rows[rows["metric"] == metric])
-    values = pd.to_numeric(rows["value"], errors="coerce")
-    if not np.isfinite(values).all():
-        wrong = rows[~np.isfinite(values)].iloc[0]
-        raise SmeltError(path, f"{metric} of {wrong['model']} on {task}, seed {wrong['seed']}, is no number")
     scores.metrics[task] = metric
-    for model, seed, value in zip(rows["model"], rows["seed"], values, strict=True):
-        by_seed = scores.runs.setdefault((task, model), {})
-        if int(seed) in by_seed:
-            raise SmeltError(path, f"{metric} of {model} on {task}, seed {seed}, stands twice")
-        by_seed[int(seed)] = float(value)
+    for (model, seed), run in rows[rows["metric"] == metric].groupby(["model", "seed"], sort=False):
+        what = f"{metric} of {model} on {task}, seed {seed}"
+        scores.runs.setdefault((task, str(model)), {})[int(str(seed))] = _value(path, task, what, run)
+        scores.languages[task, str(model)] = frozenset(run["language"]) - {*AGGREGATES}
 
 
-def _over_languages(path: Path, task: str, rows: pd.DataFrame) -> pd.DataFrame:
-    languages = list(dict.fromkeys(rows["language"]))
-    if "all" in languages:
-        return rows[rows["language"] == "all"]
-    if len(languages) > 1:
+def _value(path: Path, task: str, what: str, run: pd.DataFrame) -> float:
+    """Return the one score of a run that stands for all its languages."""
+    languages = list(dict.fromkeys(run["language"]))
+    whole = next((name for name in WHOLE if name in languages), languages[0])
+    if len(languages) > 1 and whole not in WHOLE:
         raise SmeltError(path, f"task {task} has scores of {', '.join(languages)} but none over all (language: all)")
-    return rows
+    values = pd.to_numeric(run[run["language"] == whole]["value"], errors="coerce")
+    if len(values) > 1:
+        raise SmeltError(path, f"{what}, stands twice")
+    if not np.isfinite(values).all():
+        raise SmeltError(path, f"{what}, is no number")
+    return float(values.iloc[0])

@@ -19,7 +19,7 @@ from smelt.flags import json_object
 from smelt.report.reading import write_csv
 
 COLUMNS = ["model", "task", "language", "setting", "seed", "split", "metric", "value"]
-# Fine-tuned and tested on the same languages; transfer between languages has other settings.
+# Fine-tuned and tested on the same languages; a task file names its other settings, such as transfer.
 STANDARD = "standard"
 
 
@@ -62,6 +62,7 @@ def _scores_of(path: Path, expected: tuple[str, str, int]) -> Iterator[tuple[Any
     metrics = read_json(path)
     _check_run(path, metrics, expected)
     model, task, seed = expected
+    setting = metrics.get("setting", STANDARD)
     seen: set[tuple[str, str, str]] = set()
     for score in metrics["scores"]:
         key = _key(path, score)
@@ -69,7 +70,7 @@ def _scores_of(path: Path, expected: tuple[str, str, int]) -> Iterator[tuple[Any
             raise SmeltError(path, f"gives a score twice: {' '.join(key)}")
         seen.add(key)
         split, language, metric = key
-        yield model, task, language, STANDARD, seed, split, metric, _value(path, key, score.get("value"))
+        yield model, task, language, setting, seed, split, metric, _value(path, key, score.get("value"))
 
 
 def _check_run(path: Path, metrics: dict[str, Any], expected: tuple[str, str, int]) -> None:

@@ -14,6 +14,23 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SHORTHANDS = {
     "Split": {"type": "string", "description": "The file, where the whole of it is meant."},
     "TaskOptions": {"type": "null", "description": "No options."},
+    "SettingSplit": {"type": "array", "items": {"type": "string"}, "description": "The languages of the split."},
+}
+# Families of models, which are written out before the types see them.
+FAMILY = r"^[a-z0-9{][a-z0-9._{}-]*\{[a-z]+\}[a-z0-9._{}-]*$"
+EACH = {
+    "description": "A family: the model that is made for each value of `each`, filled in where its name stands.",
+    "type": "object",
+    "required": ["maker", "each"],
+    "properties": {
+        "each": {
+            "description": "Languages, or another name to fill in and its values.",
+            "anyOf": [
+                {"type": "array", "minItems": 1, "uniqueItems": True},
+                {"type": "object", "minProperties": 1, "maxProperties": 1},
+            ],
+        }
+    },
 }
 SCHEMAS: dict[str, type[Entry]] = {"study.schema.json": Study, "task.schema.json": TaskFile}
 
@@ -36,4 +53,6 @@ def schema_of(kind: type[Entry]) -> dict[str, Any]:
     for name, shorthand in SHORTHANDS.items():
         if name in schema["$defs"]:
             schema["$defs"][name] = {"anyOf": [shorthand, schema["$defs"][name]]}
+    if kind is Study:
+        schema["properties"]["models"]["patternProperties"][FAMILY] = EACH
     return schema

@@ -36,7 +36,12 @@ WIKIPEDIAS = frozenset(
 _DATABASES = {"be-tarask": "be_x_old"}
 
 
-def _known_language(code: str) -> str:
+def known_language(code: str) -> str:
+    """Return the code of a Wikipedia or of an invented language.
+
+    Raises:
+        ValueError: it is none; codes close to it are named.
+    """
     if code in WIKIPEDIAS or re.fullmatch(r"q[a-t][a-z]", code):
         return code
     close = difflib.get_close_matches(code, WIKIPEDIAS, n=3, cutoff=0.6)
@@ -46,7 +51,7 @@ def _known_language(code: str) -> str:
     )
 
 
-Language = Annotated[str, AfterValidator(_known_language)]
+Language = Annotated[str, AfterValidator(known_language)]
 
 
 def wiki_of(language: str) -> str:

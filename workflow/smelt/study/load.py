@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from smelt.errors import SmeltError
 from smelt.study.entry import Entry
+from smelt.study.families import expanded
 from smelt.study.schema import Study
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
@@ -23,7 +24,16 @@ def load_study(path: Path) -> Study:
     Raises:
         SmeltError: the file is missing, is not YAML, or a key of it is not as it should be; one line for each key.
     """
-    return check(Study, read_yaml(path), path)
+    return check_study(read_yaml(path), path)
+
+
+def check_study(value: Any, where: str | Path) -> Study:
+    """Return what a study file holds as a checked study, its families of models written out.
+
+    Raises:
+        SmeltError: a key is not as it should be; one line for each.
+    """
+    return check(Study, expanded(value, where), where)
 
 
 def read_yaml(path: Path) -> Any:

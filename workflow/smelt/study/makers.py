@@ -6,10 +6,20 @@ from pydantic import Field, field_validator, model_validator
 
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.entry import Distinct, Entry, Name, Seed
+from smelt.study.languages import Language
 from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides
 
 
-class Pretrain(Entry):
+class Made(Entry):
+    """What every model may say, however it is made."""
+
+    tasks: Annotated[list[Name], Distinct] | None = None
+    """Tasks to fine-tune on; all tasks of the study by default."""
+    tested_on: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
+    """Languages whose test examples count, for a model that has not all languages of its tasks; all by default."""
+
+
+class Pretrain(Made):
     """A new encoder, pretrained with masked language modelling and what its recipe predicts of sentences."""
 
     maker: Literal["pretrain"]
@@ -22,8 +32,6 @@ class Pretrain(Entry):
     settings: RecipeOverrides = RecipeOverrides()
     """Settings of the recipe to override."""
     seed: Seed = 1
-    tasks: Annotated[list[Name], Distinct] | None = None
-    """Tasks to fine-tune on; all tasks of the study by default."""
 
     @field_validator("architecture")
     @classmethod
@@ -52,7 +60,7 @@ class Pretrain(Entry):
         return ARCHITECTURES[self.architecture] if isinstance(self.architecture, str) else self.architecture
 
 
-class Adopt(Entry):
+class Adopt(Made):
     """A published model, from the Hugging Face hub or a folder."""
 
     maker: Literal["adopt"]
@@ -62,8 +70,6 @@ class Adopt(Entry):
     """Commit of the hub's repository, so that the study means the same model tomorrow."""
     folder: str | None = None
     """Local folder that from_pretrained loads."""
-    tasks: Annotated[list[Name], Distinct] | None = None
-    """Tasks to fine-tune on; all tasks of the study by default."""
 
     @model_validator(mode="after")
     def _has_one_pinned_source(self) -> Self:

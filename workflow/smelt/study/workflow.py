@@ -10,8 +10,7 @@ import yaml
 
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
-from smelt.study.load import check, expand
-from smelt.study.schema import Study
+from smelt.study.load import check_study, expand
 
 DEMO = Path("config/config.yaml")
 
@@ -25,7 +24,7 @@ def load(files: Iterable[str | Path], config: Mapping[str, Any]) -> Catalogue:
             return Catalogue.load(DEMO)
         if len(paths) == 1 and _is_content_of(paths[0], config):
             return _with_its_variables(Catalogue.load(paths[0]), where)
-        return _with_its_variables(Catalogue(check(Study, expand(dict(config)), where)), where)
+        return _with_its_variables(Catalogue(check_study(expand(dict(config)), where)), where)
     except SmeltError as error:
         print(f"smelt: {error}", file=sys.stderr)
         sys.exit(1)

@@ -9,7 +9,7 @@ import pyarrow.parquet as parquet
 
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.study.tasks import TASKS, TaskFile, load_task
+from smelt.study.tasks import TASKS, TaskFile, load_task, task_file
 from smelt.tasks.examples import Example, Sentence
 from smelt.tasks.prepare import PreparedSplit, describe, limited, prepare, repeated, training_labels, unseen_labels
 
@@ -24,11 +24,13 @@ SENTENCES = arrow.schema(
 TEXTS = arrow.schema(
     [("example", arrow.int64()), ("language", arrow.string()), ("text", arrow.string()), ("label", arrow.string())]
 )
+PAIRS = TEXTS.insert(3, arrow.field("pair", arrow.string()))
+ROWS = 50_000  # examples that become Arrow at once: as rows in Python they take much memory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
-    parser.add_argument("--name", required=True, help="name of the task: its file is <folder>/<name>.yaml")
+    parser.add_argument("--name", required=True, help="the task: its file <folder>/<name>.yaml, and its setting")
     parser.add_argument("--folder", type=Path, default=TASKS, help="folder of task files")
     parser.add_argument("--limit", type=int, default=0, help="training examples to draw; 0 for all")
     parser.add_argument("--seed", type=int, default=1, help="seed of the draw")
@@ -39,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Prepare the task and write its splits and description."""
     if arguments.limit < 0:
         raise SmeltError("--limit", f"expected the number of training examples, or 0 for all; found {arguments.limit}")
-    where = str(arguments.folder / f"{arguments.name}.yaml")
+    where = str(task_file(arguments.name, arguments.folder)[0])
     task = load_task(arguments.name, arguments.folder)
     splits = prepare(task, where)
     labels = training_labels(splits)
@@ -64,14 +66,16 @@ def write_task(folder: Path, splits: dict[str, PreparedSplit], description: dict
 
 def as_table(examples: list[Example]) -> Any:
     """Return examples as the Arrow table of their kind, numbered from 0."""
-    if isinstance(examples[0], Sentence):
-        keys, schema = ("language", "words", "labels"), SENTENCES
-    else:
-        keys, schema = ("language", "text", "label"), TEXTS
-    rows = [
-        {"example": number, **{key: getattr(example, key) for key in keys}} for number, example in enumerate(examples)
-    ]
-    return arrow.Table.from_pylist(rows, schema=schema)
+    first = examples[0]
+    schema = SENTENCES if isinstance(first, Sentence) else TEXTS if first.pair is None else PAIRS
+    parts = [_rows(examples, start, schema) for start in range(0, len(examples), ROWS)]
+    return arrow.concat_tables(parts)
+
+
+def _rows(examples: list[Example], start: int, schema: Any) -> Any:
+    chosen = examples[start : start + ROWS]
+    columns = {key: [getattr(example, key) for example in chosen] for key in schema.names[1:]}
+    return arrow.table({"example": range(start, start + len(chosen))} | columns, schema=schema)
 
 
 def _description(arguments: argparse.Namespace, task: TaskFile, labels: list[str]) -> dict[str, Any]:
@@ -81,6 +85,9 @@ def _description(arguments: argparse.Namespace, task: TaskFile, labels: list[str
         "kind": task.kind,
         "scheme": task.scheme,
         "metric": task.metric,
+        "setting": task.setting,
+        "pairs": task.format.pairs,
+        "average": task.average,
         "languages": task.languages,
         "labels": labels,
         "choose_on": task.choose_on,

@@ -20,12 +20,14 @@ class Sentence:
 
 @dataclass(slots=True)
 class Text:
-    """A text with its label."""
+    """A text with its label, or a pair of texts with theirs."""
 
     text: str
     label: str
     line: int
     language: str = ""
+    pair: str | None = None
+    """The second text of a pair."""
 
     @property
     def labels(self) -> list[str]:
@@ -39,13 +41,13 @@ class Text:
 
     @property
     def words(self) -> list[str]:
-        """The text cut at blanks, to count words by."""
-        return self.text.split()
+        """The text, or both texts of a pair, cut at blanks, to count words by."""
+        return self.surface.split()
 
     @property
     def surface(self) -> str:
-        """The text, by which repeated ones are found."""
-        return self.text
+        """The text or both texts of a pair, by which repeated ones are found."""
+        return self.text if self.pair is None else f"{self.text}\n{self.pair}"
 
 
 Example = Sentence | Text

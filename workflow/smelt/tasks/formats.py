@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smelt.errors import SmeltError
-from smelt.study.tasks import Column, Conll, Conllu, Delimited, LabelText, SlotGated
+from smelt.study.formats import Column, Conll, Conllu, Delimited, LabelText, SlotGated
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.lines import blank_separated, numbered_lines
 
@@ -77,23 +77,33 @@ def read_slotgated(path: Path, files: SlotGated) -> Iterator[Example]:
             )
 
 
-def read_table(path: Path, table: Delimited) -> Iterator[Example]:
-    """Yield the rows of a TSV or CSV file; empty lines are no rows."""
+def read_table(path: Path, table: Delimited, language: str = "") -> Iterator[Example]:
+    """Yield the rows of a TSV or CSV file, those of a language where a column names it; empty lines are no rows."""
     rows = _rows(path, table)
     header = next(rows, (0, []))[1] if table.header else []
-    named = (table.words, table.labels) if table.words is not None else (table.text, table.label)
-    text, label = (_position(column, header, path) for column in named)
+    place = {column: _position(column, header, path) for column in table.chosen_columns}
+    needed = max(place.values()) + 1
     for number, cells in rows:
-        if len(cells) <= max(text, label):
+        if len(cells) < needed:
             found = f"found {len(cells)}: {table.separator.join(cells)!r}"
-            raise SmeltError(f"{path}:{number}", f"expected at least {max(text, label) + 1} columns, {found}")
-        if table.words is None:
-            yield Text(cells[text].strip(), cells[label].strip(), number)
+            raise SmeltError(f"{path}:{number}", f"expected at least {needed} columns, {found}")
+        if table.language is not None and cells[place[table.language]].strip() != language:
             continue
-        words, tags = blank_separated(cells[text]), blank_separated(cells[label])
-        if len(words) != len(tags):
-            raise SmeltError(f"{path}:{number}", f"expected a label for each of {len(words)} words, found {len(tags)}")
-        yield Sentence(words, tags, [number] * len(words))
+        yield _example({column: cells[position] for column, position in place.items()}, table, path, number)
+
+
+def _example(cells: dict[Column, str], table: Delimited, path: Path, number: int) -> Example:
+    """Return the example of a row, from the cells of its columns."""
+    if table.text is not None and table.label is not None:
+        pair = None if table.pair is None else cells[table.pair].strip()
+        label = cells[table.label].strip()
+        return Text(cells[table.text].strip(), table.rename.get(label, label), number, pair=pair)
+    assert table.words is not None
+    assert table.labels is not None
+    words, tags = blank_separated(cells[table.words]), blank_separated(cells[table.labels])
+    if len(words) != len(tags):
+        raise SmeltError(f"{path}:{number}", f"expected a label for each of {len(words)} words, found {len(tags)}")
+    return Sentence(words, [table.rename.get(tag, tag) for tag in tags], [number] * len(words))
 
 
 def read_label_text(path: Path, lines: LabelText) -> Iterator[Text]:
@@ -123,8 +133,7 @@ def _rows(path: Path, table: Delimited) -> Iterator[tuple[int, list[str]]]:
         raise SmeltError(f"{path}:{reader.line_num}", f"is not quoted as CSV is: {error}") from None
 
 
-def _position(column: Column | None, header: list[str], path: Path) -> int:
-    assert column is not None
+def _position(column: Column, header: list[str], path: Path) -> int:
     if isinstance(column, int):
         return column
     if column not in header:

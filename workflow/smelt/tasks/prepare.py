@@ -7,19 +7,23 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.files import checksum
-from smelt.study.tasks import SPLITS, TaskFile
-from smelt.tasks.examples import Example, Sentence
+from smelt.study.sources import SPLITS
+from smelt.study.tasks import TaskFile
+from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.schemes import ImpossibleTagError, to_iob2
 from smelt.tasks.sources import files_of, locate, ranked, read_examples
 
 
 @dataclass
 class PreparedSplit:
-    """The examples of one split, the files they come from, and how many labels had to be repaired."""
+    """The examples of one split, the files they come from, and what was met in them."""
 
     examples: list[Example] = field(default_factory=list)
     sources: list[Path] = field(default_factory=list)
     repaired: int = 0
+    """Labels that had to be repaired."""
+    empty_sides: int = 0
+    """Pairs of texts of which one is empty."""
 
 
 def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
@@ -74,44 +78,62 @@ def limited(examples: list[Example], limit: int, seed: int) -> list[Example]:
 
 def describe(split: PreparedSplit) -> dict[str, Any]:
     """Return the entry of a split in task.json."""
+    languages = Counter(example.language for example in split.examples)
     return {
         "examples": len(split.examples),
+        "languages": dict(languages),
         "words": sum(len(example.words) for example in split.examples),
         "repaired_labels": split.repaired,
+        "empty_sides": split.empty_sides,
         "sources": [{"file": path.name, "sha256": checksum(path)} for path in split.sources],
     }
 
 
 def repeated(splits: dict[str, PreparedSplit]) -> dict[str, int]:
     """Return how many examples of validation and test stand in training too, word for word: kept, but told."""
-    known = {(example.language, example.surface) for example in splits["train"].examples}
-    return {
-        name: sum((example.language, example.surface) in known for example in splits[name].examples)
-        for name in ("validation", "test")
-    }
+    # Training sets are large and the others small: what is kept in memory are the examples of the small ones.
+    sought = {name: [(example.language, example.surface) for example in splits[name].examples] for name in SPLITS[1:]}
+    anywhere = {key for keys in sought.values() for key in keys}
+    known = {key for example in splits["train"].examples if (key := (example.language, example.surface)) in anywhere}
+    return {name: sum(key in known for key in keys) for name, keys in sought.items()}
 
 
 def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
     split = PreparedSplit()
-    for language in task.languages:
+    chosen = task.format_of(name)
+    for language in task.languages_of(name):
         place = locate(task, name, language, where)
         examples = read_examples(task, name, language, place)
-        _check_filled(examples, place)
+        split.empty_sides += _check_filled(examples, place, task.empty_sides == "count")
         if task.scheme:
-            split.repaired += sum(_convert(example, task.format.scheme, place) for example in examples)
+            split.repaired += sum(_convert(example, chosen.scheme, place) for example in examples)
         split.examples += examples
-        split.sources += [path for path in files_of(task, place) if path not in split.sources]
+        split.sources += [path for path in files_of(task, name, place) if path not in split.sources]
     return split
 
 
-def _check_filled(examples: list[Example], place: Path) -> None:
-    """Refuse empty words, and empty labels, which would be learnt as a class of their own."""
+def _check_filled(examples: list[Example], place: Path, count: bool) -> int:
+    """Refuse empty words, and empty labels, which would be learnt as a class of their own; count empty sides of pairs.
+
+    Raises:
+        SmeltError: one of these is empty, or a side of a pair is and is not to be counted.
+    """
+    empty = 0
     for example in examples:
-        cells = [("label", example.labels)] + ([("word", example.words)] if isinstance(example, Sentence) else [])
-        for what, values in cells:
-            for line, value in zip(example.lines, values, strict=True):
-                if not value:
-                    raise SmeltError(f"{place}:{line}", f"has an empty {what}: are the columns those of the task file?")
+        sides = [example.text, example.pair] if isinstance(example, Text) and example.pair is not None else []
+        if "" in sides and count:
+            empty += 1
+        cells = [("label", example.labels), ("side of its pair", [] if count else sides)]
+        cells += [("word", example.words)] if isinstance(example, Sentence) else []
+        _refuse_empty(cells, example.lines, place)
+    return empty
+
+
+def _refuse_empty(cells: list[tuple[str, list[str]]], lines: list[int], place: Path) -> None:
+    for what, values in cells:
+        if "" in values:
+            line = lines[min(values.index(""), len(lines) - 1)]
+            raise SmeltError(f"{place}:{line}", f"has an empty {what}: are the columns those of the task file?")
 
 
 def _convert(example: Example, scheme: str, place: Path) -> int:

@@ -7,25 +7,36 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.tasks import Bracketed, Columns
+from smelt.study.formats import Bracketed, Columns
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.lines import blank_separated, numbered_lines
 
 SLOT = re.compile(r"\[\s*([^\[\]:]+?)\s*:\s*([^\[\]]+?)\s*\]")
 
 
-def read_columns(path: Path, columns: Columns) -> Iterator[Example]:
-    """Yield the rows' words and labels, or text and label. Numbers of Hugging Face class labels become their names."""
+def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[Example]:
+    """Yield the rows' words and labels, or text (a pair of them, perhaps) and label.
+
+    Numbers of Hugging Face class labels become their names. Where a column names the language, only its rows count.
+    """
     for number, row in _rows(path):
-        if columns.words is None:
-            text, label = (str(_cell(row, column, f"{path}, row {number}")) for column in (columns.text, columns.label))
-            yield Text(text.strip(), label.strip(), number)
+        place = f"{path}, row {number}"
+        if columns.language is not None and str(_cell(row, columns.language, place)).strip() != language:
             continue
-        words, labels = (_listed(row, column, f"{path}, row {number}") for column in (columns.words, columns.labels))
+        if columns.words is None:
+            yield _text(row, columns, place, number)
+            continue
+        words, labels = (_listed(row, column, place) for column in (columns.words, columns.labels))
         if len(words) != len(labels):
-            raise SmeltError(f"{path}, row {number}", f"expected {len(words)} labels, one a word, found {len(labels)}")
+            raise SmeltError(place, f"expected {len(words)} labels, one a word, found {len(labels)}")
         if words:
-            yield Sentence(words, labels, [number] * len(words))
+            yield Sentence(words, [columns.rename.get(label, label) for label in labels], [number] * len(words))
+
+
+def _text(row: dict[str, Any], columns: Columns, place: str, number: int) -> Text:
+    text, label = (str(_cell(row, column, place)).strip() for column in (columns.text, columns.label))
+    pair = None if columns.pair is None else str(_cell(row, columns.pair, place)).strip()
+    return Text(text, columns.rename.get(label, label), number, pair=pair)
 
 
 def read_bracketed(path: Path, bracketed: Bracketed, language: str) -> Iterator[Sentence]:

@@ -6,18 +6,9 @@ from hashlib import blake2b
 from pathlib import Path
 
 from smelt.errors import SmeltError
-from smelt.study.tasks import (
-    SLOTGATED_FILES,
-    Bracketed,
-    Columns,
-    Conll,
-    Conllu,
-    Delimited,
-    LabelText,
-    SlotGated,
-    Source,
-    TaskFile,
-)
+from smelt.study.formats import Bracketed, Columns, Conll, Conllu, Delimited, LabelText, SlotGated
+from smelt.study.sources import Source
+from smelt.study.tasks import SLOTGATED_FILES, TaskFile
 from smelt.tasks.examples import Example
 from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_slotgated, read_table
 from smelt.tasks.rows import read_bracketed, read_columns
@@ -25,7 +16,7 @@ from smelt.tasks.rows import read_bracketed, read_columns
 
 def read_examples(task: TaskFile, split: str, language: str, place: Path) -> list[Example]:
     """Return the share of a file's examples that the split takes, in the file's order."""
-    examples = list(_read(task, place, language))
+    examples = list(_read(task, split, place, language))
     low, high = task.source.split(split).take
     ranks = ranked(len(examples), seed=0)
     chosen = ranks[round(low * len(ranks)) : round(high * len(ranks))]
@@ -48,29 +39,32 @@ def locate(task: TaskFile, split: str, language: str, where: str) -> Path:
     Raises:
         SmeltError: an environment variable is not set, the folder is missing, or the hub does not give the file.
     """
-    name = task.file(split, language)
-    if task.source.folder is None:
-        names = [f"{name}/{part}" for part in SLOTGATED_FILES] if task.format.slotgated else [name]
+    name, folder = task.file(split, language), task.folder(split)
+    if folder is None:
+        slotgated = task.format_of(split).slotgated
+        names = [f"{name}/{part}" for part in SLOTGATED_FILES] if slotgated else [name]
         paths = [_fetch(task.source, part, where) for part in names]
-        return paths[0].parent if task.format.slotgated else paths[0]
-    unset = re.search(r"\$\{(\w+)\}", task.source.folder)
+        return paths[0].parent if slotgated else paths[0]
+    key = f"source.{split}.folder" if task.source.split(split).folder else "source.folder"
+    unset = re.search(r"\$\{(\w+)\}", folder)
     if unset:
-        raise SmeltError(where, f"source.folder: the environment variable {unset[1]} is not set")
-    if not Path(task.source.folder).is_dir():
-        raise SmeltError(where, f"source.folder: no such folder: {task.source.folder}")
-    return Path(task.source.folder) / name
+        raise SmeltError(where, f"{key}: the environment variable {unset[1]} is not set")
+    if not Path(folder).is_dir():
+        raise SmeltError(where, f"{key}: no such folder: {folder}")
+    return Path(folder) / name
 
 
-def files_of(task: TaskFile, place: Path) -> list[Path]:
+def files_of(task: TaskFile, split: str, place: Path) -> list[Path]:
     """Return the files that are read for a place that `locate` gave."""
-    slotgated = task.format.slotgated
+    slotgated = task.format_of(split).slotgated
     if slotgated is None:
         return [place]
     return [place / "seq.in", place / ("seq.out" if slotgated.label == "slots" else "label")]
 
 
-def _read(task: TaskFile, place: Path, language: str) -> Iterator[Example]:
-    match task.format.chosen:
+def _read(task: TaskFile, split: str, place: Path, language: str) -> Iterator[Example]:
+    code = task.code(language)
+    match task.format_of(split).chosen:
         case Conll() as conll:
             return read_conll(place, conll, language)
         case Conllu() as conllu:
@@ -78,11 +72,11 @@ def _read(task: TaskFile, place: Path, language: str) -> Iterator[Example]:
         case SlotGated() as files:
             return read_slotgated(place, files)
         case Delimited() as table:
-            return read_table(place, table)
+            return read_table(place, table, code)
         case LabelText() as lines:
             return read_label_text(place, lines)
         case Columns() as columns:
-            return read_columns(place, columns)
+            return read_columns(place, columns, code)
         case Bracketed() as bracketed:
             return read_bracketed(place, bracketed, language)
     raise AssertionError(f"no reader for {task.format}")

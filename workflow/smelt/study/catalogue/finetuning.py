@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from smelt.errors import SmeltError
 from smelt.study.catalogue.models import Models
+from smelt.study.schema import Study
+from smelt.study.tasks import task_file
 
 GENERATED = "resources/demo/"  # what lies here is made by the project itself
 
@@ -15,6 +18,26 @@ FINETUNING_VERSION = 1
 
 class Finetuned(Models):
     """Tasks, and the models fine-tuned on them."""
+
+    def __init__(self, study: Study) -> None:
+        """Take a checked study.
+
+        Raises:
+            SmeltError: besides what a wrong task file raises: a model is fine-tuned on a task, and tested on none of
+                its languages.
+        """
+        super().__init__(study)
+        for model, task in self.runs():
+            if not self.tested_languages(model, task):
+                raise SmeltError(
+                    f"study {study.study}",
+                    f"models.{model}.tested_on: none of its languages is one that task {task!r} tests:"
+                    f" {', '.join(self.tasks[task].languages_of('test'))}",
+                )
+
+    def task_file(self, wildcards: Any) -> str:
+        """Return the file of {task}."""
+        return task_file(wildcards.task)[0].as_posix()
 
     def task_sources(self, wildcards: Any) -> list[str]:
         """Return the local files of {task} that exist or will be generated; the job itself names missing ones."""
@@ -40,6 +63,11 @@ class Finetuned(Models):
             and (model is None or name == model)
         ]
 
+    def tested_languages(self, model: str, task: str) -> list[str]:
+        """Return the languages that a model is tested on in a task."""
+        own = self.study.models[model].tested_on
+        return [language for language in self.tasks[task].languages_of("test") if own is None or language in own]
+
     @property
     def seeds(self) -> list[int]:
         """The seeds of fine-tuning."""
@@ -53,7 +81,11 @@ class Finetuned(Models):
             for seed in self.seeds
         ]
 
-    def finetuning_settings(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
-        """Return how models are fine-tuned, as JSON with the version; the seeds stand in the paths."""
+    def finetuning_settings(self, wildcards: Any) -> str:
+        """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths."""
         assert self.study.finetuning is not None
-        return json.dumps(self.study.finetuning.model_dump(exclude={"seeds"}) | {"version": FINETUNING_VERSION})
+        settings = self.study.finetuning.model_dump(exclude={"seeds"}) | {"version": FINETUNING_VERSION}
+        chosen = self.tested_languages(wildcards.model, wildcards.task)
+        # Only where languages are left out: a run on all of them is what it was before there was a choice.
+        left_out = chosen != self.tasks[wildcards.task].languages_of("test")
+        return json.dumps(settings | ({"tested_on": chosen} if left_out else {}))

@@ -1,0 +1,83 @@
+"""A family of models is one entry that stands for a model of each language."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from smelt.errors import SmeltError
+from smelt.study.families import expanded, is_family, member_of
+from smelt.study.load import load_study
+
+ADOPTED = {"maker": "adopt", "folder": "models/{language}"}
+
+
+def load(folder: Path, models: dict[str, Any]) -> Any:
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump({"study": "small", "models": models}, sort_keys=False))
+    return load_study(path)
+
+
+def complaint(folder: Path, models: dict[str, Any]) -> str:
+    with pytest.raises(SmeltError) as caught:
+        load(folder, models)
+    return str(caught.value)
+
+
+def test_a_family_is_a_model_for_each_language(tmp_path: Path) -> None:
+    family = ADOPTED | {"tested_on": ["en", "{language}"], "each": ["fr", "sw"]}
+    models = load(tmp_path, {"first": ADOPTED | {"folder": "x"}, "en-{language}": family}).models
+    assert list(models) == ["first", "en-fr", "en-sw"]
+    assert (models["en-sw"].folder, models["en-sw"].tested_on) == ("models/sw", ["en", "sw"])
+    assert models["first"].tested_on is None
+
+
+def test_other_things_than_languages_may_be_filled_in() -> None:
+    family = {
+        "maker": "pretrain",
+        "tokenizer": "unigram-{size}",
+        "settings": {"steps": 5},
+        "each": {"size": ["8k", 16]},
+    }
+    assert expanded({"models": {"bert-{size}": family}}, "here")["models"] == {
+        "bert-8k": {"maker": "pretrain", "tokenizer": "unigram-8k", "settings": {"steps": 5}},
+        "bert-16": {"maker": "pretrain", "tokenizer": "unigram-16", "settings": {"steps": 5}},
+    }
+
+
+def test_thirty_models_are_four_entries() -> None:
+    languages = [f"l{number}" for number in range(14)]
+    entries = {name: {"maker": "reduce", "each": languages} for name in ("en-{language}", "{language}")}
+    study = {"models": entries | {"all": {"maker": "reduce"}, "en": {"maker": "reduce"}}}
+    assert len(expanded(study, "here")["models"]) == 30
+
+
+def test_tables_find_members_by_their_language() -> None:
+    assert member_of("mbert-en-{language}", "fr") == "mbert-en-fr"
+    assert member_of("mbert", "fr") == "mbert"
+    assert [is_family(name) for name in ("mbert-en-{language}", "mbert")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ({"m-{language}": ADOPTED}, "models.m-{language}: a family of models says with `each` what to fill in"),
+        ({"m": ADOPTED | {"each": ["fr"]}}, "models.m.each: expected {language} in the name"),
+        ({"m-{language}": ADOPTED | {"each": "fr"}}, "models.m-{language}.each: expected a list of languages"),
+        ({"m-{language}": ADOPTED | {"each": []}}, "models.m-{language}.each: expected a list of languages"),
+        ({"m-{language}": ADOPTED | {"each": {"a": [1], "b": [2]}}}, "or {name: [values]} to fill in {name}"),
+        ({"m-{language}": ADOPTED | {"each": ["fr", "fr"]}}, "models.m-{language}.each: names 'fr' twice"),
+        (
+            {"m-fr": {"maker": "adopt", "folder": "x"}, "m-{language}": ADOPTED | {"each": ["fr"]}},
+            "models.m-{language}: its member 'm-fr' is a model of the study already",
+        ),
+        (
+            {"m-{language}": ADOPTED | {"tested_on": ["{language}"], "each": ["fr", "xx"]}},
+            "models.m-xx.tested_on.0: no Wikipedia has the code 'xx'",
+        ),
+        ({"m-{language}": ADOPTED | {"size": 3, "each": ["fr"]}}, "models.m-fr.size: no such key"),
+    ],
+)
+def test_a_wrong_family_is_named(tmp_path: Path, models: dict[str, Any], message: str) -> None:
+    assert message in complaint(tmp_path, models)

@@ -1,0 +1,183 @@
+"""Pairs of texts, and tasks in several settings: which languages are trained, chosen and tested on."""
+
+import json
+import os
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+
+from smelt.__main__ import main
+from smelt.errors import SmeltError
+from smelt.study.formats import Columns, Delimited
+from smelt.study.tasks import load_task
+from smelt.tasks.formats import read_table
+from smelt.tasks.rows import read_columns
+
+TASK = """
+title: Invented inference
+kind: sequence-classification
+languages: [en, fr, sw]
+source:
+  folder: {data}
+  train: "{{language}}.tsv"
+  validation: "{{language}}.tsv"
+  test: "{{language}}.tsv"
+format:
+  table: {{text: premise, pair: hypothesis, label: label}}
+settings:
+  transfer: {{train: [en], validation: [en]}}
+  each: {{train: ["{{language}}"], validation: ["{{language}}"], test: ["{{language}}"]}}
+  together: {{}}
+  translated:
+    train: [en]
+    validation: [en]
+    test:
+      file: all.tsv
+      format:
+        table:
+          {{text: sentence1, pair: sentence2, label: gold_label, language: language, rename: {{no: neutral}}}}
+metric: accuracy
+average: languages
+licence: none
+cite: nobody
+"""
+HEADER = "premise\thypothesis\tlabel\n"
+FILES = {
+    "en.tsv": HEADER + "It rains.\tIt is wet.\tyes\nIt rains.\tIt is late.\tneutral\n",
+    "fr.tsv": HEADER + "Il pleut.\tIl fait humide.\tyes\nIl pleut.\tIl est tard.\tneutral\n",
+    "sw.tsv": HEADER + "Mvua inanyesha.\tKuna maji.\tyes\nMvua inanyesha.\tNi usiku.\tneutral\n",
+    "all.tsv": "language\tgold_label\tsentence1\tsentence2\n"
+    + "".join(f"{code}\tyes\train {code}\twet\n{code}\tno\train {code}\tlate\n" for code in ("en", "fr", "sw")),
+}
+
+
+def prepared(tasks, output, setting, split="test"):
+    assert main(["task", "--name", f"sample.{setting}", "--folder", str(tasks), "--output", str(output)]) == 0
+    return parquet.read_table(output / f"{split}.parquet").to_pylist()
+
+
+def refusal(capsys, tasks, output, name):
+    assert main(["task", "--name", name, "--folder", str(tasks), "--output", str(output)]) == 1
+    assert not output.exists()
+    return capsys.readouterr().err
+
+
+def test_pairs_are_read_from_tables_and_hub_files(tmp_path):
+    (tmp_path / "data.tsv").write_text(FILES["en.tsv"])
+    first, _ = read_table(tmp_path / "data.tsv", Delimited(text="premise", pair="hypothesis", label="label"))
+    assert (first.text, first.pair, first.label) == ("It rains.", "It is wet.", "yes")
+    features = {"label": {"names": ["entailment", "neutral"], "_type": "ClassLabel"}}
+    table = arrow.table({"premise": ["It rains."], "hypothesis": ["It is wet."], "label": [0]})
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    parquet.write_table(table.replace_schema_metadata(metadata), tmp_path / "data.parquet")
+    (only,) = read_columns(tmp_path / "data.parquet", Columns(text="premise", pair="hypothesis", label="label"))
+    assert (only.text, only.pair, only.label) == ("It rains.", "It is wet.", "entailment")
+
+
+def test_a_missing_pair_column_is_named(tmp_path):
+    (tmp_path / "data.tsv").write_text(FILES["en.tsv"])
+    with pytest.raises(SmeltError, match="no column is called 'second': its header names premise, hypothesis, label"):
+        list(read_table(tmp_path / "data.tsv", Delimited(text="premise", pair="second", label="label")))
+    parquet.write_table(arrow.table({"premise": ["a"], "label": ["b"]}), tmp_path / "data.parquet")
+    with pytest.raises(SmeltError, match=r"row 1: lacks column 'hypothesis': it has premise, label"):
+        list(read_columns(tmp_path / "data.parquet", Columns(text="premise", pair="hypothesis", label="label")))
+
+
+@pytest.mark.parametrize("line", ["It rains.\t\tyes\n", "\tIt is wet.\tyes\n", "It rains.\t \tyes\n"])
+def test_an_empty_side_of_a_pair_is_refused_or_counted(write_task, tmp_path, capsys, line):
+    tasks = write_task(TASK, FILES | {"en.tsv": FILES["en.tsv"] + line})
+    assert "en.tsv:4: has an empty side of its pair" in refusal(capsys, tasks, tmp_path / "out", "sample.transfer")
+    tasks = write_task(TASK, **{"metric: accuracy": "metric: accuracy\nempty_sides: count"})
+    assert len(prepared(tasks, tmp_path / "out", "transfer", "train")) == 3
+    assert json.loads((tmp_path / "out" / "task.json").read_text())["splits"]["train"]["empty_sides"] == 1
+
+
+def test_transfer_trains_and_chooses_on_english_and_tests_every_language(write_task, tmp_path):
+    rows = prepared(write_task(TASK, FILES), tmp_path / "out", "transfer")
+    description = json.loads((tmp_path / "out" / "task.json").read_text())
+    assert [part["languages"] for part in description["splits"].values()] == [
+        {"en": 2},
+        {"en": 2},
+        {"en": 2, "fr": 2, "sw": 2},
+    ]
+    assert (description["name"], description["setting"]) == ("sample.transfer", "transfer")
+    assert (description["pairs"], description["average"]) == (True, "languages")
+    assert rows[2] == {
+        "example": 2,
+        "language": "fr",
+        "text": "Il pleut.",
+        "pair": "Il fait humide.",
+        "label": "yes",
+    }
+
+
+def test_a_setting_of_each_language_is_a_task_a_language(write_task, tmp_path):
+    tasks = write_task(TASK, FILES)
+    for split in ("train", "validation", "test"):
+        rows = prepared(tasks, tmp_path / split, "each.sw", split)
+        assert {row["language"] for row in rows} == {"sw"}
+    assert load_task("sample.each.sw", tasks).languages == ["sw"]
+
+
+def test_a_setting_that_changes_nothing_is_all_languages_together(write_task, tmp_path):
+    rows = prepared(write_task(TASK, FILES), tmp_path / "out", "together", "train")
+    assert [row["language"] for row in rows] == ["en", "en", "fr", "fr", "sw", "sw"]
+
+
+def test_a_setting_may_have_files_of_another_format_with_all_languages_in_one(write_task, tmp_path):
+    rows = prepared(write_task(TASK, FILES), tmp_path / "out", "translated")
+    assert [(row["language"], row["text"], row["label"]) for row in rows] == [
+        (code, f"rain {code}", label) for code in ("en", "fr", "sw") for label in ("yes", "neutral")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sample", "has several settings: expected sample.transfer, sample.each.<language>, sample.together"),
+        ("sample.zero", "has no setting 'zero': expected sample.transfer"),
+        ("sample.each", "sample.each is no task of it: expected"),
+        ("sample.transfer.fr", "sample.transfer.fr is no task of it"),
+        ("sample.each.de", "'de' is none of its languages: en, fr, sw"),
+        ("other.each.de", "other.yaml: no such task: expected one of sample"),
+    ],
+)
+def test_a_name_that_is_no_task_is_refused_with_those_that_are(write_task, tmp_path, capsys, name, message):
+    assert message in refusal(capsys, write_task(TASK, FILES), tmp_path / "out", name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train: [en], validation: [en]": "train: [de]"}, "train: 'de' is none of the task's languages"),
+        ({"train: [en], validation: [en]": "train: [xx]"}, "settings.transfer.train.0: no Wikipedia has"),
+        ({"file: all.tsv": "take: [0.5, 0.5]"}, "settings.translated.test.take: expected a share from low to high"),
+        ({"pair: sentence2, ": ""}, "source.test.format.pair: expected in the formats of all splits, or of none"),
+        ({"language: language, ": ""}, "source.test: expected {language} in the name, or a language column"),
+        (
+            {"text: premise, pair: hypothesis, label": "pair: hypothesis, words: w, labels"},
+            "expected words, labels and",
+        ),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_by_name(write_task, tmp_path, capsys, changes, message):
+    tasks = write_task(TASK, FILES, **changes)
+    error = refusal(capsys, tasks, tmp_path / "out", "sample.together")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.skipif("SMELT_DATA" not in os.environ, reason="SMELT_DATA names no folder of real data")
+def test_parts_of_real_parallel_sets_share_no_pair_in_any_language(tmp_path):
+    assert main(["task", "--name", "xnli-dev.transfer", "--output", str(tmp_path / "transfer")]) == 0
+    train, test = (parquet.read_table(tmp_path / "transfer" / f"{split}.parquet") for split in ("train", "test"))
+    assert (train.num_rows, test.num_rows) == (1494, 6 * 498)
+    english = [(row["text"], row["pair"]) for row in test.to_pylist() if row["language"] == "en"]
+    assert not set(english) & {(row["text"], row["pair"]) for row in train.to_pylist()}
+    # The sets are parallel and cut by position: the n-th pair of every language is a translation of one pair.
+    labels = {
+        code: [row["label"] for row in test.to_pylist() if row["language"] == code]
+        for code in ("en", "fr", "es", "de", "hi", "sw")
+    }
+    assert len({tuple(found) for found in labels.values()}) == 1

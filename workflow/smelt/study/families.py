@@ -1,0 +1,80 @@
+"""Families of models: one entry of the study that stands for a model of each language, such as `mbert-en-{language}`.
+
+A study file is expanded before it is checked, so that complaints name the member and nothing else has to know of
+families. Tables name one by its pattern, and find the members by the language of each column.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from smelt.errors import SmeltError
+
+LANGUAGE = "language"
+
+
+def expanded(study: Any, where: Any) -> Any:
+    """Return a study, as its file holds it, with every family of models written out.
+
+    Args:
+        study: what the file holds; anything but a mapping with models is left as it is.
+        where: names the file in complaints.
+
+    Raises:
+        SmeltError: a family lacks `each` or its name the place that `each` fills in, or two models have one name.
+    """
+    models = study.get("models") if isinstance(study, Mapping) else None
+    if not isinstance(models, Mapping):
+        return study
+    members: dict[str, Any] = {}
+    for name, entry in models.items():
+        for member, value in _members(name, entry, where):
+            if member in members:
+                raise SmeltError(where, f"models.{name}: its member {member!r} is a model of the study already")
+            members[member] = value
+    return {**study, "models": members}
+
+
+def member_of(pattern: str, language: str) -> str:
+    """Return the name of a family's member; a name that is no pattern stands for itself."""
+    return pattern.replace(f"{{{LANGUAGE}}}", language)
+
+
+def is_family(name: str) -> bool:
+    """Whether a name is the pattern of a family."""
+    return f"{{{LANGUAGE}}}" in name
+
+
+def _members(name: Any, entry: Any, where: Any) -> list[tuple[str, Any]]:
+    each = entry.get("each") if isinstance(entry, Mapping) else None
+    if each is None:
+        if "{" in str(name):
+            raise SmeltError(where, f"models.{name}: a family of models says with `each` what to fill in")
+        return [(name, entry)]
+    variable, values = _filled(f"models.{name}.each", each, where)
+    if f"{{{variable}}}" not in str(name):
+        raise SmeltError(where, f"models.{name}.each: expected {{{variable}}} in the name, to tell its members apart")
+    own = {key: value for key, value in entry.items() if key != "each"}
+    return [(name.replace(f"{{{variable}}}", value), _replaced(own, variable, value)) for value in values]
+
+
+def _filled(key: str, each: Any, where: Any) -> tuple[str, list[str]]:
+    """Return what is filled in: a list stands for languages; a mapping of one name to a list fills in that name."""
+    variable, values = (LANGUAGE, each) if isinstance(each, list) else (None, None)
+    if isinstance(each, Mapping) and len(each) == 1:
+        variable, values = next(iter(each.items()))
+    if not isinstance(variable, str) or not isinstance(values, list) or not values:
+        raise SmeltError(where, f"{key}: expected a list of languages, or {{name: [values]}} to fill in {{name}}")
+    texts = [str(value) for value in values]
+    repeated = [text for place, text in enumerate(texts) if text in texts[:place]]
+    if repeated:
+        raise SmeltError(where, f"{key}: names {repeated[0]!r} twice")
+    return variable, texts
+
+
+def _replaced(value: Any, variable: str, text: str) -> Any:
+    """Return a nested value with `{variable}` filled in, in every text and key."""
+    if isinstance(value, str):
+        return value.replace(f"{{{variable}}}", text)
+    if isinstance(value, Mapping):
+        return {_replaced(key, variable, text): _replaced(part, variable, text) for key, part in value.items()}
+    return [_replaced(part, variable, text) for part in value] if isinstance(value, list) else value

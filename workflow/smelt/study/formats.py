@@ -1,0 +1,150 @@
+"""How the files of a task are written: one entry for each format (config/tasks/<task>.yaml, `format`)."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from smelt.study.entry import Entry
+from smelt.study.languages import Language
+
+Scheme = Literal["iob1", "iob2", "bilou", "none"]
+Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0)]
+
+
+class Conll(Entry):
+    """A word a line in columns, a blank line between sentences."""
+
+    separator: Literal[" ", "\t", "whitespace"] = " "
+    word: int = 0
+    """Column of the word, counted from 0; -1 is the last."""
+    label: int = -1
+    scheme: Scheme
+    skip: str = "-DOCSTART-"
+    """Lines that begin so stand between documents and are no words."""
+    prefix: str = ""
+    """What stands before each word and is no part of it: "{language}:" in WikiANN's files."""
+
+
+class Conllu(Entry):
+    """Universal Dependencies' CoNLL-U; the syntactic words, without the ranges of multi-word tokens."""
+
+    label: Literal["upos", "xpos"] = "upos"
+
+
+class SlotGated(Entry):
+    """The three files of Goo et al. (2018) in a folder a split: seq.in, seq.out (IOB2) and label."""
+
+    label: Literal["slots", "intent"]
+
+
+class Columns(Entry):
+    """Rows of Parquet or JSON lines: words and labels for token tasks; text and label, perhaps a pair, for others."""
+
+    words: Column | None = None
+    labels: Column | None = None
+    scheme: Scheme | None = None
+    text: Column | None = None
+    pair: Column | None = None
+    """Column of the second text, where a label is that of two texts, such as premise and hypothesis."""
+    label: Column | None = None
+    language: Column | None = None
+    """Column of the language's code, where one file holds several languages; rows of other languages are left out."""
+    rename: dict[str, str] = Field(default_factory=dict)
+    """Labels to call otherwise, where files of a task name one label in two ways: {contradictory: contradiction}."""
+
+    @model_validator(mode="after")
+    def _names_what_belongs_together(self) -> Self:
+        words = [part is not None for part in (self.words, self.labels, self.scheme)]
+        text = [part is not None for part in (self.text, self.label)]
+        if not (all(words) and not any(text)) and not (all(text) and not any(words)):
+            raise ValueError("expected words, labels and scheme, or text and label")
+        if self.pair is not None and self.words is not None:
+            raise ValueError("pair: expected with text and label only")
+        return self
+
+    @property
+    def chosen_columns(self) -> list[Column]:
+        """Every column that is read."""
+        columns = (self.words, self.labels, self.text, self.pair, self.label, self.language)
+        return [column for column in columns if column is not None]
+
+
+class Delimited(Columns):
+    """A row a line, TSV or CSV; words and labels stand in their cells with blanks between them."""
+
+    separator: Literal["\t", ",", ";"] = "\t"
+    header: bool = True
+    quoted: bool = False
+    """Whether quotation marks enclose fields, as CSV has it; otherwise they are part of the text."""
+
+    @model_validator(mode="after")
+    def _names_columns_by_header(self) -> Self:
+        if not self.header and any(isinstance(column, str) for column in self.chosen_columns):
+            raise ValueError("expected the numbers of columns, from 0, as there is no header to name them")
+        return self
+
+
+class LabelText(Entry):
+    """A label, a separator and the text on each line."""
+
+    separator: Literal[" ", "\t", ","] = " "
+
+
+class Bracketed(Entry):
+    """Rows of Parquet or JSON lines with slots in brackets, as in MASSIVE: "wake me at [time : five am]"."""
+
+    utterance: str
+    """Column of the annotated utterance."""
+    characters: list[Language] = Field(default_factory=list)
+    """Languages written without blanks, whose characters stand as words (MASSIVE's own reading of ja and zh)."""
+
+
+class Format(Entry):
+    """How the files are written: exactly one of these."""
+
+    conll: Conll | None = None
+    conllu: Conllu | None = None
+    slotgated: SlotGated | None = None
+    table: Delimited | None = None
+    label_text: Annotated[LabelText | None, Field(alias="label-text")] = None
+    columns: Columns | None = None
+    bracketed: Bracketed | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(self.model_fields_set) != 1 or self.chosen is None:
+            raise ValueError("expected exactly one of conll, conllu, slotgated, table, label-text, columns, bracketed")
+        return self
+
+    @property
+    def chosen(self) -> Entry | None:
+        """The one format that the file names."""
+        return next((value for value in dict(self).values() if value is not None), None)
+
+    @property
+    def kind(self) -> str:
+        """The kind of task whose examples the format holds."""
+        chosen = self.chosen
+        if isinstance(chosen, SlotGated):
+            return "token-classification" if chosen.label == "slots" else "sequence-classification"
+        if isinstance(chosen, Columns):
+            return "token-classification" if chosen.words is not None else "sequence-classification"
+        return "sequence-classification" if isinstance(chosen, LabelText) else "token-classification"
+
+    @property
+    def scheme(self) -> Scheme:
+        """How the labels mark spans; `none` where each word or text has a label of its own."""
+        chosen = self.chosen
+        if isinstance(chosen, (Conll, Columns)):
+            return chosen.scheme or "none"
+        return "iob2" if isinstance(chosen, (SlotGated, Bracketed)) and self.kind == "token-classification" else "none"
+
+    @property
+    def pairs(self) -> bool:
+        """Whether each label is that of two texts."""
+        return isinstance(self.chosen, Columns) and self.chosen.pair is not None
+
+    @property
+    def tells_languages(self) -> bool:
+        """Whether a column of the files tells the languages apart."""
+        return isinstance(self.chosen, Columns) and self.chosen.language is not None
