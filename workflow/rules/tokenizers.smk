@@ -2,7 +2,8 @@
 Makes tokenizers, and encodes each language's documents with them, once for all models that read them.
 
 IN   results/<study>/corpora/<corpus>/<language>/documents.parquet
-OUT  results/<study>/tokenizers/<tokenizer>/ : a folder that AutoTokenizer loads, with spiece.model and statistics.json
+OUT  results/<study>/tokenizers/<tokenizer>/ : a folder that AutoTokenizer loads, with its algorithm's own files
+     (spiece.model; vocab.txt; vocab.json and merges.txt) and statistics.json
      results/<study>/blocks/<corpus>/<tokenizer>/length-<n>/<language>/ : packed blocks of token ids
 """
 

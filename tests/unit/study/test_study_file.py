@@ -32,6 +32,7 @@ SOUND: dict[str, Any] = {
 }
 
 
+BPE = {"algorithm": "bpe", "vocabulary": 1000, "corpus": "wiki"}
 NUMBERS = {"layers": 2, "hidden": 32, "heads": 2, "feed_forward": 64}
 
 
@@ -83,6 +84,13 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
         ({"corpora/wiki/wikipedia/date": "2023-05-01"}, ["corpora.wiki.wikipedia.date", "'2023-05-01'"]),
         ({"corpora/wiki": {}}, ["corpora.wiki", "names no source"]),
         ({"tokenizers/unigram-1k/vocabulary": 3}, ["tokenizers.unigram-1k.vocabulary", "64", "found 3"]),
+        ({"tokenizers/unigram-1k/algorithm": "bpt"}, ["tokenizers.unigram-1k.algorithm", "'wordpiece'", "'bpt'"]),
+        ({"tokenizers/unigram-1k/lowercase": True}, ["tokenizers.unigram-1k.lowercase", "character_coverage"]),
+        ({"tokenizers/unigram-1k": BPE | {"vocabulary": 260}}, ["unigram-1k.vocabulary", "261", "found 260"]),
+        (
+            {"tokenizers/unigram-1k": BPE | {"character_coverage": 0.99}},
+            ["unigram-1k.character_coverage", "no such key"],
+        ),
         ({"finetuning": None}, ["finetuning is missing"]),
         ({"finetuning/seeds": [1, 1]}, ["finetuning.seeds", "twice"]),
         ({"corpora/wiki/wikipedia/languages": ["en", "en"]}, ["corpora.wiki.wikipedia.languages", "'en' twice"]),

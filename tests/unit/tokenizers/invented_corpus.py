@@ -36,6 +36,7 @@ def write_documents(folder: Path, documents: list[str], every: int = 10) -> Path
 
 
 def settings(**changes: object) -> TokenizerSettings:
-    """Return settings fit for the small corpora."""
+    """Return settings fit for the small corpora; a change to None leaves a key out."""
     usual = {"algorithm": "unigram", "vocabulary": 400, "sample": 1000, "character_coverage": 0.9995, "seed": 1}
-    return TokenizerSettings.model_validate(usual | {"alpha": 0.7} | changes)
+    usual |= {"alpha": 0.7} | changes
+    return TokenizerSettings.model_validate({key: value for key, value in usual.items() if value is not None})

@@ -1,6 +1,9 @@
 """Rows of a vocabulary, and draws to mask them by."""
 
+from typing import Any
+
 import numpy as np
+from tokenizers import decoders, models
 
 from smelt.training.draws import seeded
 from smelt.training.masking import Masking
@@ -16,7 +19,8 @@ class Vocabulary:
     pad_token_id, unk_token_id, cls_token_id, sep_token_id, mask_token_id = 0, 1, 2, 3, 4
     all_special_ids = (0, 1, 2, 3, 4)
 
-    def __init__(self, pieces: list[str]) -> None:
+    def __init__(self, pieces: list[str], model: Any = None, decoder: Any = None) -> None:
+        self.model, self.decoder = model or models.Unigram(), decoder or decoders.Metaspace()
         self.pieces = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", *pieces]
         self.backend_tokenizer = self
 

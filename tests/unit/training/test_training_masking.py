@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from masking_toy import CLS, MASK, PAD, SEP, Vocabulary, draws_of, make_rows, recipe_of
 from scipy.stats import chisquare
+from tokenizers import decoders, models, pre_tokenizers
 from training_toy import Toy
 
+from smelt.errors import SmeltError
+from smelt.training.byte_level import bytes_of
 from smelt.training.draws import VALIDATION, seeded
 from smelt.training.masking import OF_FATE, Masking, masking_of
 from smelt.training.pieces import Pieces, pieces_of
@@ -13,8 +16,8 @@ WHOLE = ["words", "ngrams", "spans"]
 KINDS = ["tokens", *WHOLE]
 
 
-def starts(pieces: list[str]) -> list[bool]:
-    return pieces_of(Vocabulary(pieces)).word_start[5:].tolist()
+def starts(pieces: list[str], *parts: object) -> list[bool]:
+    return pieces_of(Vocabulary(pieces, *parts)).word_start[5:].tolist()
 
 
 def test_sentencepiece_words_begin_at_their_mark_at_punctuation_and_in_scripts_without_spaces() -> None:
@@ -24,7 +27,34 @@ def test_sentencepiece_words_begin_at_their_mark_at_punctuation_and_in_scripts_w
 
 
 def test_wordpiece_words_begin_without_their_mark() -> None:
-    assert starts(["the", "##re", ",", "日"]) == [True, False, True, True]
+    assert starts(["the", "##re", ",", "日"], models.WordPiece()) == [True, False, True, True]
+
+
+def test_a_wordpiece_vocabulary_with_sentencepieces_mark_among_its_characters_stays_wordpiece() -> None:
+    assert starts(["the", "##re", "▁", "##▁"], models.WordPiece())[:2] == [True, False]
+
+
+def byte_level(*texts: bytes) -> list[str]:
+    letters = {byte: letter for letter in pre_tokenizers.ByteLevel.alphabet() for byte in bytes_of(letter)}
+    return ["".join(letters[byte] for byte in text) for text in texts]
+
+
+def test_byte_level_words_begin_at_a_blank_at_punctuation_and_in_scripts_without_spaces() -> None:
+    pieces = byte_level(b" the", b"re", "é".encode(), b" ", b",", "“".encode(), "日本".encode(), "한".encode())
+    assert starts(pieces, models.BPE(), decoders.ByteLevel()) == [
+        True, False, False, True, True, True, True, False,
+    ]  # fmt: skip
+
+
+def test_parts_of_characters_begin_a_word_by_what_they_may_become_and_never_within_a_character() -> None:
+    japanese, thai, quotes, cyrillic, rest = b"\xe3\x81", b"\xe0\xb8", b"\xe2\x80", b"\xd0", b"\x82"
+    pieces = byte_level(japanese, thai, quotes, cyrillic, rest, rest + "日".encode(), b"\xf0\xa0")
+    assert starts(pieces, models.BPE(), decoders.ByteLevel()) == [True, True, True, False, False, False, True]
+
+
+def test_pieces_that_mark_no_words_are_refused() -> None:
+    with pytest.raises(SmeltError, match=r"marked with ▁ .* ## .* Ġ .*; found none"):
+        starts(["the", "re"], models.BPE())
 
 
 def no_counts() -> np.ndarray:

@@ -126,7 +126,7 @@ def _encode_sentences(encoded: Encoded, examples: Examples, pieces: Pieces, leng
         encoded.words_without_pieces += sum(not word for word in ids)
         encoded.truncated_words += sum(len(word) > capacity for word in ids)
         ids = [word or [pieces.unknown] for word in ids]
-        encoded.pieces.append([pieces.tokenizer.convert_ids_to_tokens(word) for word in ids])
+        encoded.pieces.append([pieces.texts(word) for word in ids])
         encoded.windows += _windows(number, [word[:capacity] for word in ids], pieces, capacity)
 
 

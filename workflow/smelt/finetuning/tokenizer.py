@@ -7,6 +7,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from smelt.errors import SmeltError
+from smelt.training.byte_level import is_byte_level, shown
 
 # Without any of these, transformers makes up a tokenizer of a handful of special pieces.
 VOCABULARIES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json")
@@ -26,6 +27,11 @@ class Pieces:
     def special(self) -> int:
         """How many tokens the special ids take of a window."""
         return len(self.prefix) + len(self.suffix)
+
+    def texts(self, ids: list[int]) -> list[str]:
+        """Return pieces as people read them; those of byte-level BPE are decoded as far as they are whole."""
+        found: list[str] = self.tokenizer.convert_ids_to_tokens(ids)
+        return [shown(piece) for piece in found] if is_byte_level(self.tokenizer) else found
 
 
 def load_pieces(folder: Path) -> Pieces:

@@ -9,6 +9,7 @@ from smelt.study.entry import Distinct, Entry, Name, Precision, Seed
 from smelt.study.languages import Language
 from smelt.study.makers import Maker, Pretrain
 from smelt.study.tables import Table
+from smelt.study.tokenizers import Tokenizer
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -56,20 +57,6 @@ class Corpus(Entry):
         """Return the text files of a language."""
         files = self.text.get(language, [])
         return [files] if isinstance(files, str) else files
-
-
-class Tokenizer(Entry):
-    """A subword tokenizer trained on a sample of a corpus."""
-
-    algorithm: Literal["unigram"]
-    """SentencePiece's unigram language model (Kudo and Richardson 2018), cased."""
-    vocabulary: Annotated[int, Field(ge=64, le=1_000_000)]
-    """Number of pieces, special ones included."""
-    corpus: Name
-    sample: PositiveInt = 10_000_000
-    """Lines drawn from the corpus to train on, at the most."""
-    character_coverage: Annotated[float, Field(ge=0.9, le=1)] = 0.9995
-    seed: Seed = 1
 
 
 class TaskOptions(Entry):

@@ -4,29 +4,44 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Self
 
-import sentencepiece
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from smelt.files import whole_folder, write_json
 from smelt.study.entry import Entry
 from smelt.study.load import check
-from smelt.tokenizers.folder import write_folder
+from smelt.study.tokenizers import Algorithm
+from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
+from smelt.tokenizers.folder import Trained, write_folder
 from smelt.tokenizers.measure import Ruler
 from smelt.tokenizers.sample import Sample, draw
-from smelt.tokenizers.unigram import SCORE_STEP, THREADS, train
+
+_OWN: dict[Algorithm, set[str]] = {
+    "unigram": {"character_coverage"},
+    "wordpiece": {"character_coverage", "lowercase"},
+    "bpe": set(),
+}
 
 
 class TokenizerSettings(Entry):
     """What decides a tokenizer, besides its documents."""
 
-    algorithm: Literal["unigram"]
+    algorithm: Algorithm
     vocabulary: PositiveInt
     sample: PositiveInt
-    character_coverage: Annotated[float, Field(gt=0, le=1)]
+    character_coverage: Annotated[float, Field(gt=0, le=1)] | None = None
+    lowercase: bool | None = None
     seed: Annotated[int, Field(ge=0)]
     alpha: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _has_what_its_algorithm_needs(self) -> Self:
+        needed = _OWN[self.algorithm]
+        for key in ("character_coverage", "lowercase"):
+            if (getattr(self, key) is None) == (key in needed):
+                raise ValueError(f"{key}: {self.algorithm} {'needs it' if key in needed else 'has no use for it'}")
+        return self
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,19 +60,32 @@ def make(documents: list[Path], settings: TokenizerSettings, output: Path) -> No
     """Write the folder of a tokenizer trained on a sample of the documents.
 
     Raises:
-        SmeltError: see sample.draw, unigram.train and Ruler.measure; nothing is left behind.
+        SmeltError: see sample.draw, the algorithm's `learn` and Ruler.measure; nothing is left behind.
     """
     start = time.monotonic()
     sample = draw(documents, settings.sample, settings.alpha, settings.seed)
     _report(sample, settings)
-    model = train(sample.lines, settings.vocabulary, settings.character_coverage, f"tokenizer {output.name}")
+    trained = learn(sample, settings, f"tokenizer {output.name}")
     with whole_folder(output) as folder:
-        write_folder(folder, model)
+        write_folder(folder, trained)
         ruler = Ruler(folder)
         languages = {name: _language(ruler, sample, name) for name in sample.shares}
         seconds = round(time.monotonic() - start, 1)
-        write_json(folder / "statistics.json", _statistics(settings, sample, languages, seconds))
-    print(f"{output}: {settings.vocabulary} pieces in {seconds} s, read alike by SentencePiece and AutoTokenizer")
+        write_json(folder / "statistics.json", _statistics(settings, sample, trained, languages, seconds))
+    print(f"{output}: {settings.vocabulary} pieces in {seconds} s, read alike by AutoTokenizer and {ruler.own.reader}")
+
+
+def learn(sample: Sample, settings: TokenizerSettings, where: str) -> Trained:
+    """Return a tokenizer trained by the settings' algorithm; `where` names it in messages."""
+    lines, vocabulary = sample.lines, settings.vocabulary
+    match settings.algorithm:
+        case "unigram":
+            return unigram.learn(lines, vocabulary, settings.character_coverage or 1.0, where)
+        case "wordpiece":
+            coverage, lowercase = settings.character_coverage or 1.0, bool(settings.lowercase)
+            return wordpiece.learn(lines, vocabulary, coverage, lowercase, where)
+        case "bpe":
+            return byte_level_bpe.learn(lines, vocabulary, where)
 
 
 def _report(sample: Sample, settings: TokenizerSettings) -> None:
@@ -76,15 +104,15 @@ def _language(ruler: Ruler, sample: Sample, name: str) -> dict[str, Any]:
     return drawn | ruler.measure(name, share.documents)
 
 
-def _statistics(settings: TokenizerSettings, sample: Sample, languages: Any, seconds: float) -> dict[str, Any]:
+def _statistics(
+    settings: TokenizerSettings, sample: Sample, trained: Trained, languages: Any, seconds: float
+) -> dict[str, Any]:
     return {
-        "settings": settings.model_dump(),
+        "settings": settings.model_dump(exclude_none=True),
         "sampled_lines": sum(share.drawn for share in sample.shares.values()),
         "sample_sha256": sample.sha256,
         "lines_split_for_length": sample.split,
-        "threads": THREADS,
-        "score_step": SCORE_STEP,
-        "sentencepiece": sentencepiece.__version__,
+        **trained.facts,
         "seconds": seconds,
         "languages": languages,
     }

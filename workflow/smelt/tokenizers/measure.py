@@ -1,4 +1,4 @@
-"""What a tokenizer does to held-out lines: that AutoTokenizer cuts them as SentencePiece does, and how finely."""
+"""What a tokenizer does to held-out lines: that AutoTokenizer cuts them as its own files say, and how finely."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,16 +6,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import sentencepiece
-
 from smelt.errors import SmeltError
 from smelt.tokenizers.documents import lines
-from smelt.tokenizers.normalisation import SPECIAL_PIECES
+from smelt.tokenizers.readings import own_reading
 
 LINES = 1000
 """Held-out lines of a language to measure on, at the most."""
-
-_UNKNOWN = SPECIAL_PIECES.index("<unk>")
 
 
 @dataclass
@@ -28,13 +24,13 @@ class Counts:
     pieces: int = 0
     unknown: int = 0
 
-    def add(self, line: str, ids: list[int]) -> None:
-        """Count a line and its pieces."""
+    def add(self, line: str, ids: list[int], unknown: int) -> None:
+        """Count a line and its pieces; `unknown` is the id of the unknown one."""
         self.lines += 1
         self.words += len(line.split())
         self.characters += len(line)
         self.pieces += len(ids)
-        self.unknown += ids.count(_UNKNOWN)
+        self.unknown += ids.count(unknown)
 
     def ratios(self) -> dict[str, int | float | None]:
         """Return fertility (pieces a whitespace word), unknown share and characters a piece; None where no line is."""
@@ -50,23 +46,23 @@ class Ruler:
     """The two readings of one tokenizer folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Load the folder by AutoTokenizer and its spiece.model by SentencePiece."""
+        """Load the folder by AutoTokenizer, and its algorithm's own files by their own reader."""
         from transformers import AutoTokenizer
 
         self.automatic = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.sentencepiece = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+        self.own = own_reading(folder)
 
     def measure(self, language: str, documents: Path) -> dict[str, Any]:
         """Return the ratios over a language's held-out lines.
 
         Raises:
-            SmeltError: AutoTokenizer and SentencePiece cut a line differently.
+            SmeltError: the two readings cut a line differently.
         """
         counts = Counts()
         for line, ids in self._read(islice(lines(documents, held_out=True), LINES)):
-            if ids != (expected := self.sentencepiece.encode(line, out_type=int)):
+            if ids != (expected := self.own.encode(line)):
                 raise SmeltError(language, self._difference(line, ids, expected))
-            counts.add(line, ids)
+            counts.add(line, ids, self.automatic.unk_token_id)
         return counts.ratios()
 
     def _read(self, some: Iterator[str]) -> Iterator[tuple[str, list[int]]]:
@@ -78,8 +74,8 @@ class Ruler:
         pairs = zip(found, expected, strict=False)
         place = next((at for at, (ours, theirs) in enumerate(pairs) if ours != theirs), min(len(found), len(expected)))
         near = slice(max(0, place - 2), place + 4)
-        ours, theirs = (self.sentencepiece.id_to_piece(ids[near]) for ids in (found, expected))
+        ours, theirs = (self.automatic.convert_ids_to_tokens(ids[near]) for ids in (found, expected))
         return (
-            f"AutoTokenizer cuts a held-out line as {' '.join(ours)} where SentencePiece has {' '.join(theirs)}; "
+            f"AutoTokenizer cuts a held-out line as {' '.join(ours)} where {self.own.reader} has {' '.join(theirs)}; "
             f"the two have to agree. The line: {line[:200]!r}"
         )

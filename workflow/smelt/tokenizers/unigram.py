@@ -4,14 +4,18 @@ import io
 import re
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 
 from smelt.errors import SmeltError
-from smelt.tokenizers.normalisation import SPECIAL_PIECES, sentencepiece_rules
+from smelt.tokenizers.folder import Trained
+from smelt.tokenizers.normalisation import SPECIAL_PIECES, normalizer, sentencepiece_rules
 from smelt.tokenizers.sample import LONGEST_LINE
+from smelt.tokenizers.sizes import too_large, too_small
 
 THREADS = 4
 """Threads of SentencePiece's trainer. It gives other pieces with another number, so the machine has no say in it."""
@@ -26,6 +30,39 @@ equally likely (hear+ing, hea+ring) come out differently. Sums of multiples of 1
 
 # SentencePiece passes over a line that holds one of these, which it uses itself (kUPPBoundaryStr, kUNKStr).
 _RESERVED = str.maketrans({"\t": " ", "\u2585": " "})
+
+
+_PAD, _UNKNOWN, _CLS, _SEP, _MASK = SPECIAL_PIECES
+_SPECIAL = {"pad_token": _PAD, "unk_token": _UNKNOWN, "cls_token": _CLS, "sep_token": _SEP, "mask_token": _MASK}
+
+
+def learn(lines: Sequence[str], vocabulary: int, character_coverage: float, where: str) -> Trained:
+    """Return a trained tokenizer; arguments and errors are those of `train`."""
+    model = train(lines, vocabulary, character_coverage, where)
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model)
+    return Trained(
+        tokenizer=fast_tokenizer([(piece.piece, piece.score) for piece in proto.pieces]),
+        special=_SPECIAL,
+        model_type="albert",
+        options={"do_lower_case": False, "keep_accents": True},
+        write_files=lambda folder: Path(folder, "spiece.model").write_bytes(model),
+        facts={"threads": THREADS, "score_step": SCORE_STEP, "sentencepiece": sentencepiece.__version__},
+    )
+
+
+def fast_tokenizer(pieces: list[tuple[str, float]]) -> Tokenizer:
+    """Return the tokenizer of pieces and their scores, in the order of their ids."""
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=SPECIAL_PIECES.index(_UNKNOWN), byte_fallback=False))
+    tokenizer.normalizer = normalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{_CLS}:0 $A:0 {_SEP}:0",
+        pair=f"{_CLS}:0 $A:0 {_SEP}:0 $B:1 {_SEP}:1",
+        special_tokens=[(piece, SPECIAL_PIECES.index(piece)) for piece in (_CLS, _SEP)],
+    )
+    return tokenizer
 
 
 def train(lines: Sequence[str], vocabulary: int, character_coverage: float, where: str) -> bytes:
@@ -78,13 +115,7 @@ def _rounded(model: bytes) -> bytes:
 
 def _explained(message: str, vocabulary: int) -> str:
     if found := re.search(r"too high.*<= (\d+)", message):
-        return (
-            f"a vocabulary of {vocabulary} is larger than its sample can fill: at most {found[1]} pieces are possible. "
-            "Name a smaller vocabulary, or a larger sample or corpus."
-        )
+        return too_large(vocabulary, found[1])
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
-        return (
-            f"a vocabulary of {vocabulary} is smaller than the characters of its sample: at least {found[1]} pieces "
-            "are needed. Name a larger vocabulary, or a lower character_coverage."
-        )
+        return too_small(vocabulary, found[1])
     return f"sentencepiece cannot train on this sample ({' '.join(message.split())})"

@@ -1,7 +1,6 @@
 """What packing and masking need to know of every piece of a vocabulary, as tables looked up by token id."""
 
 import hashlib
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smelt.errors import SmeltError
+from smelt.training.word_starts import word_starts
 
 Table = NDArray[np.bool_]
-
-SPACE = "▁"  # SentencePiece's mark of a word's beginning
-CONTINUATION = "##"  # WordPiece's mark of a word's continuation
-
-# Scripts written without spaces between words: there a piece is the nearest thing to a word.
-UNSPACED = {"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "JAVANESE", "BALINESE"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,7 @@ def pieces_of(tokenizer: Any) -> Pieces:
     """Return the tables of a fast tokenizer.
 
     Raises:
-        SmeltError: pieces marked neither with ▁ (SentencePiece) nor with ## (WordPiece).
+        SmeltError: pieces that do not tell where words begin; see smelt.training.word_starts.
     """
     texts = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     special = np.zeros(len(texts), dtype=bool)
@@ -86,32 +80,5 @@ def pieces_of(tokenizer: Any) -> Pieces:
         mask=tokenizer.mask_token_id,
         digest=hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
         special=special,
-        word_start=special | _word_starts(texts),
+        word_start=special | np.array(word_starts(tokenizer, texts), dtype=bool),
     )
-
-
-def _word_starts(texts: list[str]) -> Table:
-    sentencepiece = _is_sentencepiece(texts)
-    bare = [text.removeprefix(SPACE if sentencepiece else CONTINUATION) for text in texts]
-    spaced = np.array(
-        [text.startswith(SPACE) if sentencepiece else not text.startswith(CONTINUATION) for text in texts]
-    )
-    unspaced = np.array([_is_unspaced(text) for text in bare])
-    punctuation = np.array([_is_punctuation(text) for text in bare])
-    return np.asarray(spaced | unspaced | punctuation, dtype=bool)
-
-
-def _is_sentencepiece(texts: list[str]) -> bool:
-    if any(text.startswith(SPACE) for text in texts):
-        return True
-    if any(text.startswith(CONTINUATION) for text in texts):
-        return False
-    raise SmeltError("tokenizer", "expected pieces marked with ▁ (SentencePiece) or ## (WordPiece); found neither")
-
-
-def _is_unspaced(text: str) -> bool:
-    return bool(text) and unicodedata.name(text[0], "").split(" ")[0] in UNSPACED
-
-
-def _is_punctuation(text: str) -> bool:
-    return bool(text) and unicodedata.category(text[0])[0] in "PS"

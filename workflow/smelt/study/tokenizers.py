@@ -1,0 +1,61 @@
+"""Tokenizers in a study file: one type an algorithm, so that each has the keys that it uses and refuses the others'."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from smelt.study.entry import Entry, Name, Seed
+
+BYTES, SPECIAL = 256, 5  # what a byte-level vocabulary always holds
+
+Algorithm = Literal["unigram", "wordpiece", "bpe"]
+Coverage = Annotated[float, Field(ge=0.9, le=1)]
+Size = Annotated[int, Field(ge=64, le=1_000_000)]
+
+
+class Unigram(Entry):
+    """SentencePiece's unigram language model (Kudo and Richardson 2018), with ALBERT's special pieces."""
+
+    algorithm: Literal["unigram"]
+    """SentencePiece's unigram language model (Kudo and Richardson 2018), cased."""
+    vocabulary: Size
+    """Number of pieces, special ones included."""
+    corpus: Name
+    sample: PositiveInt = 10_000_000
+    """Lines drawn from the corpus to train on, at the most."""
+    character_coverage: Coverage = 0.9995
+    """Share of the characters' occurrences that get a piece; any other character is unknown."""
+    seed: Seed = 1
+
+
+class WordPiece(Entry):
+    """BERT's WordPiece (Devlin et al. 2019): words cut from the left into the longest pieces there are."""
+
+    algorithm: Literal["wordpiece"]
+    """BERT's WordPiece: its normaliser, its rule of words and its special pieces (Devlin et al. 2019)."""
+    vocabulary: Size
+    """Number of pieces, special ones included."""
+    corpus: Name
+    sample: PositiveInt = 10_000_000
+    """Lines drawn from the corpus to train on, at the most."""
+    character_coverage: Coverage = 0.9995
+    """Share of the characters' occurrences that get a piece; a word with any other character is [UNK]."""
+    lowercase: bool = False
+    """Lower-case and strip accents, as BERT's uncased models do."""
+    seed: Seed = 1
+
+
+class ByteLevelBPE(Entry):
+    """Byte-level byte-pair encoding (Radford et al. 2019), with RoBERTa's special pieces; nothing is unknown to it."""
+
+    algorithm: Literal["bpe"]
+    """Byte-level byte-pair encoding (Radford et al. 2019), cased, with RoBERTa's special pieces."""
+    vocabulary: Annotated[int, Field(ge=BYTES + SPECIAL, le=1_000_000)]
+    """Number of pieces, the 256 bytes and the special ones included."""
+    corpus: Name
+    sample: PositiveInt = 10_000_000
+    """Lines drawn from the corpus to train on, at the most."""
+    seed: Seed = 1
+
+
+Tokenizer = Annotated[Unigram | WordPiece | ByteLevelBPE, Field(discriminator="algorithm")]
