@@ -23,6 +23,7 @@ COMMANDS = {
     "blocks": ("smelt.training.pack", "encode one language's documents into packed token blocks"),
     "pretrain": ("smelt.models.pretrain", "pretrain a model from scratch"),
     "adopt": ("smelt.models.adopt", "bring in a published model"),
+    "reduce": ("smelt.models.reduce", "reduce a model to the pieces that some languages use"),
     "task": ("smelt.tasks.command", "prepare a task's splits"),
     "finetune": ("smelt.finetuning.command", "fine-tune a model on a task with one seed"),
     "tokenisation": ("smelt.measurement.tokenisation", "measure what a tokenizer does to the words of a task"),

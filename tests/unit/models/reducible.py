@@ -62,7 +62,7 @@ def sentence(language: str, generator: random.Random) -> str:
     """Return a line of words of up to four syllables."""
     known = syllables(language)
     words = ["".join(generator.choices(known, k=generator.randint(1, 4))) for _ in range(generator.randint(3, 9))]
-    return " ".join(words) + " ."
+    return " ".join(words) + (" ." if generator.random() < 0.9 else "")
 
 
 def write_texts(folder: Path, lines: int = 60, mixed: int = 0) -> dict[str, Path]:

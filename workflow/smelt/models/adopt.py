@@ -178,7 +178,7 @@ def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
 
 
 def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int) -> Card:
-    published = _published_card(found)
+    published = published_card(found)
     languages = published.get("language", [])
     origin = f"[{source.hub}](https://huggingface.co/{source.hub})" if source.hub else f"the folder `{source.folder}`"
     pinned = f", commit {found.name}" if source.hub else ""
@@ -200,7 +200,7 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int) -> Car
     )
 
 
-def _published_card(folder: Path) -> dict[str, Any]:
+def published_card(folder: Path) -> dict[str, Any]:
     """Return the front matter of the publishers' own card, as far as there is one."""
     try:
         parts = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from smelt.study.catalogue import GENERATED, Catalogue
-from smelt.study.makers import Adopt, Pretrain
+from smelt.study.makers import Adopt, Pretrain, Reduce
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
 
@@ -49,6 +49,7 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "corpora": len(catalogue.corpus_statistics()),
         "tokenizers": len(study.tokenizers),
         "block sets": len(blocks),
+        "counts": len(catalogue.counts()),
         "models": len(study.models),
         "tasks": len(catalogue.tasks),
         "fine-tunings": len(catalogue.finetuned()),
@@ -122,13 +123,17 @@ def _tokenizers(catalogue: Catalogue) -> Table:
 
 
 def _models(catalogue: Catalogue) -> Table:
-    table = _table("Models", "name", "maker", "from", "training")
+    table = _table("Models", "name", "maker", "from", "training or pieces kept")
     for name, model in catalogue.study.models.items():
         if isinstance(model, Pretrain):
             shape = model.architecture if isinstance(model.architecture, str) else "own shape"
             recipe = model.training
             training = f"{model.recipe}: {recipe.last_step:,} steps of {recipe.batch} x {recipe.length} tokens"
             table.add_row(name, model.maker, f"{shape}, {model.tokenizer}, {model.corpus}", training)
+        elif isinstance(model, Reduce):
+            kept = f"size {model.size:,}" if model.size else f"threshold {model.share:g}"
+            languages = _listed(catalogue.languages_of_reduced(name))
+            table.add_row(name, model.maker, f"{model.source}, {model.corpus}", f"{kept} of {model.of}: {languages}")
         else:
             source = f"{model.hub} at {model.revision}" if model.hub else str(model.folder)
             table.add_row(name, model.maker, source, "")

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.entry import Distinct, Entry, Name, Seed
 from smelt.study.languages import Language
+from smelt.study.selection import SelectionRule
 from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides
 
 
@@ -80,7 +81,23 @@ class Adopt(Made):
         return self
 
 
-Maker = Annotated[Pretrain | Adopt, Field(discriminator="maker")]
+class Reduce(Made, SelectionRule):
+    """Another model of the study with only the pieces that some languages use; it computes the same of these."""
+
+    maker: Literal["reduce"]
+    source: Name
+    """The model to reduce, of any maker."""
+    corpus: Name
+    """What pieces are counted in, and whose held-out documents the reduction is proven on."""
+    languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
+    """Languages of the corpus whose pieces are kept; all of them by default."""
+    keep: Annotated[list[str], Distinct] = Field(default_factory=list)
+    """Pieces to keep besides, as the tokenizer spells them; special and unused ones are kept anyway."""
+    counts: Name | None = None
+    """An adopted model with the source's tokenizer, whose counts serve for both; by default the source's own."""
+
+
+Maker = Annotated[Pretrain | Adopt | Reduce, Field(discriminator="maker")]
 
 
 def _known(value: str, table: dict[str, Any], what: str) -> str:

@@ -8,6 +8,7 @@ from smelt.study.countries import Country
 from smelt.study.entry import Distinct, Entry, Name, Precision, Seed
 from smelt.study.languages import Language
 from smelt.study.makers import Maker, Pretrain
+from smelt.study.reductions import check_reductions
 from smelt.study.tables import Table
 from smelt.study.tokenizers import Tokenizer
 
@@ -136,6 +137,12 @@ class Study(Entry):
                 _refer(f"tables.{name}.tasks", task, self.tasks)
             for model_name in table.models or []:
                 _refer(f"tables.{name}.models", model_name, self.models)
+        return self
+
+    @model_validator(mode="after")
+    def _reduces_what_can_be(self) -> Self:
+        languages = {name: corpus.languages for name, corpus in self.corpora.items()}
+        check_reductions(self.models, languages, self.tokenizers)
         return self
 
     @model_validator(mode="after")

@@ -31,3 +31,12 @@ class SelectionRule(Entry):
         """The threshold as a number; that of the code where neither it nor a size is given."""
         threshold = self.threshold or "code"
         return THRESHOLDS[threshold] if isinstance(threshold, str) else threshold
+
+
+class ReductionSettings(SelectionRule):
+    """All that decides what a model is reduced to, besides the model and the counts."""
+
+    keep: list[str] = Field(default_factory=list)
+    """Pieces to keep in any case, as the tokenizer spells them."""
+    version: int = 0
+    """The same settings under another version mean another model."""

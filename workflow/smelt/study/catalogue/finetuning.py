@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.catalogue.models import Models
+from smelt.study.catalogue.reduction import Reduced
 from smelt.study.schema import Study
 from smelt.study.tasks import task_file
 
@@ -16,7 +16,7 @@ GENERATED = "resources/demo/"  # what lies here is made by the project itself
 FINETUNING_VERSION = 1
 
 
-class Finetuned(Models):
+class Finetuned(Reduced):
     """Tasks, and the models fine-tuned on them."""
 
     def __init__(self, study: Study) -> None:

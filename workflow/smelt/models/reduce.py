@@ -1,0 +1,150 @@
+"""`python -m smelt reduce`: the same model with only the pieces that some languages use, proven exact.
+
+IN   a model, as a folder or by its name on the hub; and either text files (--corpus), or counts of its tokenizer's
+     pieces (`python -m smelt count`) with documents.parquet of the same languages (--counts and --held-out)
+OUT  a model's folder: config.json, model.safetensors, tokenizer, reduction.json (what was kept, and the proof),
+     README.md (its card), provenance.json
+"""
+
+import argparse
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smelt.errors import SmeltError
+from smelt.flags import json_object, natural, positive, seed
+from smelt.study.load import check
+from smelt.study.selection import ReductionSettings
+
+if TYPE_CHECKING:
+    from smelt.models.reduction.reduced import Source
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument("--model", required=True, help="a model's folder, or its name on the hub")
+    parser.add_argument("--revision", default="main", help="commit of the hub's repository (main)")
+    _add_texts(parser)
+    _add_rule(parser)
+    parser.add_argument("--proof-lines", type=positive, default=1000, help="held-out lines of a language to cut (1000)")
+    parser.add_argument(
+        "--proof-states", type=positive, default=16, help="of those, lines of kept pieces to run both models on (16)"
+    )
+    parser.add_argument("--threads", type=positive, default=_cores(), help="CPU threads (all there are)")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the reduced model")
+
+
+def _add_texts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--corpus", nargs="+", help="text files, a paragraph a line: sw.txt, news.sw.txt or sw=<any name>"
+    )
+    parser.add_argument("--languages", nargs="+", help="languages of the corpus to keep (all)")
+    parser.add_argument("--held-out-share", type=_share, default=0.02, help="of --corpus's lines, for the proof (0.02)")
+    parser.add_argument("--seed", type=seed, default=1, help="of the lines that are held out (1)")
+    parser.add_argument("--counts", type=Path, nargs="+", help="counts of the model's pieces, one a language")
+    parser.add_argument("--held-out", type=Path, nargs="+", help="documents.parquet in folders named as the languages")
+
+
+def _add_rule(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threshold", help="share of a language's lines: a number, paper (0.0005) or code (0.00005)")
+    parser.add_argument("--size", type=natural, help="pieces of the reduced model, in place of a threshold")
+    parser.add_argument("--of", choices=["lines", "documents", "occurrences"], help="what shares are of (lines)")
+    parser.add_argument("--keep", nargs="+", help="pieces to keep in any case")
+    parser.add_argument("--settings", type=json_object(), help="all of these as JSON, in their place")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Reduce one model."""
+    settings = check(ReductionSettings, _settings(arguments), "--settings" if arguments.settings else "reduce")
+    if bool(arguments.corpus) == bool(arguments.counts) or bool(arguments.counts) != bool(arguments.held_out):
+        raise SmeltError("reduce", "expected either --corpus, or --counts with --held-out")
+    if arguments.counts and arguments.languages:
+        raise SmeltError("--languages", "the files of --counts say which languages they are of: name fewer files")
+    from smelt.models.reduction.proof import Extent
+    from smelt.models.reduction.reduced import Texts, located, reduce
+
+    source = located(arguments.model, arguments.revision)
+    extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
+    if arguments.counts:
+        held_out = {path.resolve().parent.name: path for path in arguments.held_out}
+        reduce(source, Texts(arguments.counts, held_out), settings, extent, arguments.output)
+        return
+    with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
+        held_out = _write_texts(arguments, Path(scratch))
+        counts = _count(source, held_out, Path(scratch))
+        reduce(source, Texts(counts, held_out), settings, extent, arguments.output)
+
+
+def _write_texts(arguments: argparse.Namespace, scratch: Path) -> dict[str, Path]:
+    from smelt.models.reduction.texts import texts_by_language, write_texts
+
+    documents = {}
+    for language, files in texts_by_language(arguments.corpus, arguments.languages).items():
+        path = scratch / "corpora" / language / "documents.parquet"
+        path.parent.mkdir(parents=True)
+        write_texts(files, path, arguments.held_out_share, arguments.seed)
+        documents[language] = path
+    return documents
+
+
+def _count(source: "Source", documents: dict[str, Path], scratch: Path) -> list[Path]:
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    from smelt.models.reduction.counts import Counts, vocabulary_digest, write_counts
+    from smelt.models.reduction.loading import load_fast
+    from smelt.models.reduction.vocabulary import read_vocabulary
+
+    pieces = read_vocabulary(source.folder, source.where).pieces
+    tokenizer = load_fast(source.folder, source.where)
+    written = []
+    for language, path in documents.items():
+        found = np.zeros((3, len(pieces)), np.int64)
+        lines = number = 0
+        for row in pq.read_table(path, columns=["text", "held_out"]).to_pylist():
+            texts = [line for line in row["text"].split("\n") if len(line.strip()) > 5]
+            if row["held_out"] or not texts:
+                continue
+            cuts = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+            for cut in cuts:
+                found[0, np.unique(cut)] += 1
+                np.add.at(found[2], cut, 1)
+            found[1, np.unique(np.concatenate(cuts)).astype(np.int64)] += 1
+            lines, number = lines + len(texts), number + 1
+        counts = Counts(language, lines, number, int(found[2].sum()), vocabulary_digest(pieces), *found)
+        written.append(scratch / f"{language}.parquet")
+        write_counts(written[-1], counts, pieces)
+    return written
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    flags = {key: getattr(arguments, key) for key in ("threshold", "size", "of", "keep")}
+    given: dict[str, Any] = {key: value for key, value in flags.items() if value is not None}
+    if arguments.settings is not None and given:
+        raise SmeltError(f"--{next(iter(given))}", "stands in --settings already: give either")
+    if isinstance(text := given.get("threshold"), str) and text not in ("paper", "code"):
+        given["threshold"] = _threshold(text)
+    return given if arguments.settings is None else arguments.settings
+
+
+def _threshold(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) <= 1:
+            return value
+    raise SmeltError("--threshold", f"expected a number above 0 and up to 1, paper or code, found {text!r}")
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 0.5:
+        raise argparse.ArgumentTypeError(f"expected a share above 0 and up to 0.5, found {text!r}")
+    return value
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
