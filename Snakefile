@@ -4,7 +4,7 @@ smelt: languages from Wikipedia dump to paper table.
 IN   a study file: config/config.yaml (the demo), or the one named by --configfile
 OUT  results/<study>/report.html, and everything it rests on
 
-The stages, one rule file each: corpora, tokenizers, models, tasks, finetuning, measurement, report.
+The stages, one rule file each: corpora, tokenizers, models, reduction, tasks, finetuning, measurement, report.
 """
 
 import os
@@ -48,6 +48,7 @@ include: "workflow/rules/demo.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/tokenizers.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/reduction.smk"
 include: "workflow/rules/tasks.smk"
 include: "workflow/rules/finetuning.smk"
 include: "workflow/rules/measurement.smk"
