@@ -13,8 +13,11 @@ from smelt.report.score_notes import METRICS, test_of
 
 _INTERVAL = ["difference", "interval_low", "interval_high", "confidence"]
 PAIRS = ["task", "metric", "model_a", "model_b", *_INTERVAL, "hedges_g", "p", "p_corrected", "significant", "note"]
+PAIRS += ["n_pairs"]
 ACROSS = ["model_a", "model_b", "tasks", "wins_a", "wins_b", *_INTERVAL, "significant", "note"]
 ACROSS += ["wilcoxon_statistic", "wilcoxon_n", "wilcoxon_p", "wilcoxon_p_corrected"]
+# Pairs of a task that were not both run, or not on the same languages, are listed on the page up to this number.
+SHOWN_WITHOUT_TEST = 20
 # What stands for a value that does not exist; the note of its row says why.
 NONE = "–"
 
@@ -55,6 +58,9 @@ def number(value: float, form: str = ".2f") -> str:
 
 
 def _pairs_of(task: str, pairs: pd.DataFrame, significance: Mapping[str, Any]) -> PaperTable:
+    without = pairs["n_pairs"].eq(0) & pairs["difference"].isna()
+    left_out = int(without.sum()) if without.sum() > SHOWN_WITHOUT_TEST and not without.all() else 0
+    pairs = pairs[~without] if left_out else pairs
     columns = [_difference_head(pairs), "Hedges' g", "p", "p corrected", "Significant"]
     marks = _note_marks(pairs)
     rows = [Row(_pair(entry), _pair_cells(entry, marks)) for entry in pairs.to_dict("records")]
@@ -62,6 +68,9 @@ def _pairs_of(task: str, pairs: pd.DataFrame, significance: Mapping[str, Any]) -
     notes = [
         f"Differences of {METRICS.get(metric, metric)} in points, first model minus second. {test_of(significance)}."
     ]
+    notes += (
+        [f"{left_out} pairs that could not be tested stand in pairs.csv, each with the reason."] if left_out else []
+    )
     return PaperTable(f"pairs-{task}", f"Pairs of models on {task}", [_grid(columns, rows)], [*notes, *_marked(marks)])
 
 

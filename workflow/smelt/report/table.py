@@ -13,11 +13,15 @@ from smelt.flags import json_object
 from smelt.report.example_table import choose, example_frame, example_table
 from smelt.report.grid import PaperTable
 from smelt.report.html import html
+from smelt.report.language_scores import LanguageScores
+from smelt.report.languages_table import language_frame, language_rows, language_table
 from smelt.report.latex import latex
 from smelt.report.markdown import markdown
+from smelt.report.model_records import encoder_parameters
 from smelt.report.reading import read_csv, write_csv
 from smelt.report.score_table import p_values_of, score_frame, score_rows, score_table
 from smelt.report.segmentation_table import read_segmentations, segmentation_frame, segmentation_table
+from smelt.report.vocabulary_table import read_kept, vocabulary_frame, vocabulary_table
 from smelt.study.load import check
 from smelt.study.schema import Significance
 
@@ -39,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="*",
         default=[],
-        help="scores: summary.csv and pairs.csv; segmentation: tokenisation studies; example: predictions",
+        help="scores: summary.csv and pairs.csv; segmentation: tokenisation studies; example: predictions; "
+        "languages: scores.csv and folders of models; vocabulary: folders of reduced models",
     )
     for kind in ("csv", "markdown", "latex", "html"):
         parser.add_argument(f"--{kind}", type=Path, required=True)
@@ -95,13 +100,31 @@ def _example(name: str, settings: dict[str, Any], _: dict[str, Any], sources: li
     return example_table(name, settings, examples), example_frame(examples)
 
 
+def _languages(name: str, settings: dict[str, Any], significance: dict[str, Any], sources: list[Path]) -> Made:
+    if not sources:
+        raise SmeltError("--sources", "expected scores.csv and the folders of models, found nothing")
+    scores = LanguageScores(sources[0])
+    parameters = {folder.name: encoder_parameters(folder / "model.safetensors") for folder in sources[1:]}
+    table = language_table(name, settings, significance, scores, parameters)
+    return table, language_frame(language_rows(settings, significance, scores))
+
+
+def _vocabulary(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:
+    kept = [read_kept(folder) for folder in sources]
+    return vocabulary_table(name, settings, kept), vocabulary_frame(kept)
+
+
 NEEDED = {
     "scores": ("tasks", "models"),
     "segmentation": ("tasks", "models"),
     "example": ("task", "models", "sentences", "seed"),
+    "languages": ("languages", "sections", "models"),
+    "vocabulary": ("models",),
 }
 KINDS: dict[str, Callable[[str, dict[str, Any], dict[str, Any], list[Path]], Made]] = {
     "scores": _scores,
     "segmentation": _segmentation,
     "example": _example,
+    "languages": _languages,
+    "vocabulary": _vocabulary,
 }

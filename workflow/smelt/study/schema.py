@@ -6,10 +6,11 @@ from pydantic import Field, PositiveInt, StringConstraints, field_validator, mod
 
 from smelt.study.countries import Country
 from smelt.study.entry import Distinct, Entry, Name, Precision, Seed
+from smelt.study.families import member_of
 from smelt.study.languages import Language
 from smelt.study.makers import Maker, Pretrain
 from smelt.study.reductions import check_reductions
-from smelt.study.tables import Table
+from smelt.study.tables import LanguagesTable, Table
 from smelt.study.tokenizers import Tokenizer
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -133,11 +134,19 @@ class Study(Entry):
             for task in model.tasks or []:
                 _refer(f"models.{name}.tasks", task, self.tasks)
         for name, table in self.tables.items():
-            for task in table.tasks:
-                _refer(f"tables.{name}.tasks", task, self.tasks)
-            for model_name in table.models or []:
-                _refer(f"tables.{name}.models", model_name, self.models)
+            self._refer_table(f"tables.{name}", table)
         return self
+
+    def _refer_table(self, key: str, table: Table) -> None:
+        inside = ".sections" if isinstance(table, LanguagesTable) else ""
+        for task in table.tasks:
+            _refer(f"{key}{inside}.tasks", task, self.tasks)
+        for model in table.models or []:
+            _refer(f"{key}{inside}.models", model, self.models)
+        if isinstance(table, LanguagesTable):
+            for family in table.families:
+                if not any(member_of(family, language) in self.models for language in table.languages):
+                    raise ValueError(f"{key}.sections: no model of the study is of the family {family!r}")
 
     @model_validator(mode="after")
     def _reduces_what_can_be(self) -> Self:

@@ -1,10 +1,13 @@
 """The kinds of tables that a study may ask for."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
 from smelt.study.entry import Distinct, Entry, Name
+from smelt.study.families import is_family, member_of
+from smelt.study.languages import Language
 
 
 class ScoresTable(Entry):
@@ -40,4 +43,63 @@ class ExampleTable(Entry):
         return [self.task]
 
 
-Table = Annotated[ScoresTable | SegmentationTable | ExampleTable, Field(discriminator="kind")]
+class VocabularyTable(Entry):
+    """Pieces that reduced models kept for each language, and for all (Smaller multilingual BERT, Table 1)."""
+
+    kind: Literal["vocabulary"]
+    models: Annotated[list[Name], Field(min_length=1), Distinct]
+    """Models of the maker `reduce`: two columns for each."""
+    caption: str = ""
+
+    @property
+    def tasks(self) -> list[str]:
+        """No task, as the other tables give theirs."""
+        return []
+
+
+class Section(Entry):
+    """Rows of a table of languages that were run alike: in one setting of a task."""
+
+    title: str = ""
+    task: Annotated[str, Field(min_length=1)]
+    """A task, or with `{language}` the tasks of a setting of each language: xnli.translate-train.{language}."""
+    models: Annotated[list[str], Field(min_length=1), Distinct]
+    """Rows: models, or families such as mbert-en-{language}, whose member fills the column of its language."""
+
+
+class LanguagesTable(Entry):
+    """Scores by language and their average, in sections (Smaller multilingual BERT, Table 2)."""
+
+    kind: Literal["languages"]
+    languages: Annotated[list[Language], Field(min_length=1), Distinct]
+    """Columns, in this order."""
+    sections: Annotated[list[Section], Field(min_length=1)]
+    caption: str = ""
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of all sections, each once."""
+        named = [member_of(section.task, language) for section in self.sections for language in self.languages]
+        return list(dict.fromkeys(named))
+
+    @property
+    def models(self) -> list[str]:
+        """The models of all rows that are none of a family, each once."""
+        rows = [row for section in self.sections for row in section.models]
+        return list(dict.fromkeys(row for row in rows if not is_family(row)))
+
+    @property
+    def families(self) -> list[str]:
+        """The families of all rows, each once."""
+        rows = [row for section in self.sections for row in section.models]
+        return list(dict.fromkeys(row for row in rows if is_family(row)))
+
+    def members(self, models: Collection[str]) -> list[str]:
+        """Return those of the study's models that the table shows, alone or in a family."""
+        named = [member_of(family, language) for family in self.families for language in self.languages]
+        return [model for model in models if model in {*self.models, *named}]
+
+
+Table = Annotated[
+    ScoresTable | SegmentationTable | ExampleTable | VocabularyTable | LanguagesTable, Field(discriminator="kind")
+]

@@ -6,7 +6,14 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.study.catalogue.finetuning import Finetuned
 from smelt.study.schema import Study
-from smelt.study.tables import ExampleTable, SegmentationTable, Table
+from smelt.study.tables import (
+    ExampleTable,
+    LanguagesTable,
+    ScoresTable,
+    SegmentationTable,
+    Table,
+    VocabularyTable,
+)
 
 
 class Reports(Finetuned):
@@ -23,12 +30,38 @@ class Reports(Finetuned):
 
     def _check_tables(self) -> None:
         for name, table in self.study.tables.items():
+            if isinstance(table, VocabularyTable):
+                self._check_reduced(name, table)
+            if isinstance(table, ScoresTable):
+                self._check_alike(name, table)
             for task in table.tasks if isinstance(table, SegmentationTable | ExampleTable) else []:
                 if (kind := self.tasks[task].kind) != "token-classification":
                     raise SmeltError(
                         f"study {self.study.study}",
                         f"tables.{name}: a table of kind {table.kind} shows the words of token-classification tasks;"
                         f" {task!r} is a task of {kind}",
+                    )
+
+    def _check_reduced(self, name: str, table: VocabularyTable) -> None:
+        for model in table.models:
+            if (maker := str(self.study.models[model].maker)) != "reduce":
+                raise SmeltError(
+                    f"study {self.study.study}",
+                    f"tables.{name}.models: a table of kind vocabulary shows what reduced models kept;"
+                    f" {model!r} is made by {maker}",
+                )
+
+    def _check_alike(self, name: str, table: ScoresTable) -> None:
+        """Refuse means over different languages in one column."""
+        for task in table.tasks:
+            models = [model for model, _ in self.runs(task) if table.models is None or model in table.models]
+            for model in models:
+                first, found = (" ".join(self.tested_languages(each, task)) for each in (models[0], model))
+                if first != found:
+                    raise SmeltError(
+                        f"study {self.study.study}",
+                        f"tables.{name}: on {task}, {models[0]!r} is tested in {first} and {model!r} in {found}: one"
+                        " column cannot hold means of different languages; choose models, or a table of kind languages",
                     )
 
     def predictions_of_run(self, wildcards: Any) -> list[str]:
@@ -63,13 +96,20 @@ class Reports(Finetuned):
         table = self.table(wildcards)
         titles = {task: self.tasks[task].title for task in table.tasks}
         sizes = {name: self.study.tokenizers[self.pretrained(name).tokenizer] for name in self.made_by("pretrain")}
-        shown = {"models": table.models or list(self.study.models), "titles": titles, "seed": self.seeds[0]}
-        shown |= {"vocabularies": {name: tokenizer.vocabulary for name, tokenizer in sizes.items()}}
-        return json.dumps(table.model_dump() | shown)
+        models = list(self.study.models)
+        models = table.members(models) if isinstance(table, LanguagesTable) else table.models or models
+        shown: dict[str, Any] = {"models": models, "titles": titles, "seed": next(iter(self.seeds), None)}
+        vocabularies = {name: tokenizer.vocabulary for name, tokenizer in sizes.items()}
+        return json.dumps(table.model_dump() | shown | {"vocabularies": vocabularies})
 
     def table_sources(self, wildcards: Any) -> list[str]:
         """Return what {table} is made from: statistics, tokenisation studies, or predictions of the first seed."""
         table = self.table(wildcards)
+        if isinstance(table, VocabularyTable):
+            return [f"{self.results}/models/{model}" for model in table.models]
+        if isinstance(table, LanguagesTable):
+            shown = table.members(self.study.models)
+            return [f"{self.results}/scores.csv", *(f"{self.results}/models/{model}" for model in shown)]
         models = table.models or list(self.study.models)
         runs = [(model, task) for task in table.tasks for model, _ in self.runs(task) if model in models]
         if isinstance(table, SegmentationTable):
