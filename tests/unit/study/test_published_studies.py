@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from smelt.study.load import load_study
-from smelt.study.makers import Pretrain
+from smelt.study.makers import Pretrain, Reduce
+from smelt.study.sources import SPLITS
+from smelt.study.tables import LanguagesTable
+from smelt.study.tasks import load_task
 
 STUDIES = Path(__file__).parents[3] / "config/studies"
 
@@ -60,3 +63,44 @@ def test_malbert_trains_as_its_section_2_3_says(vocabulary: str) -> None:
     recipe = pretrained("malbert", f"malbert-{vocabulary}").training
     assert (recipe.batch, recipe.peak_rate) == (128, pytest.approx(3.125e-4))
     assert (recipe.masking, recipe.longest_run, recipe.sentences) == ("ngrams", 3, "order")
+
+
+def test_smaller_mberts_are_the_thirty_models_of_section_3_2() -> None:
+    study = load_study(STUDIES / "smaller-mbert.yaml")
+    languages = study.corpora["wiki15"].languages
+    reduced = {name: model for name, model in study.models.items() if isinstance(model, Reduce)}
+    own = [model for model in reduced.values() if model.source == "mbert"]
+    kept = [tuple(model.languages or languages) for model in own]
+    bilingual = [("en", language) for language in languages if language != "en"]
+    assert sorted(kept) == sorted([tuple(languages), *bilingual, *((language,) for language in languages)])
+    assert len(kept) == 30
+    # The threshold that gives Table 1 is that of the authors' code.
+    assert {model.share for model in reduced.values()} == {0.00005}
+
+
+def test_smaller_mberts_are_tested_as_section_4_2_says() -> None:
+    study = load_study(STUDIES / "smaller-mbert.yaml")
+    for language in study.corpora["wiki15"].languages:
+        bilingual, alone = (study.models.get(name) for name in (f"mbert-en-{language}", f"mbert-{language}"))
+        assert alone is not None
+        assert f"xnli.translate-train.{language}" in (alone.tasks or [])
+        if bilingual is not None:
+            assert (bilingual.tasks, bilingual.tested_on) == (["xnli.transfer"], ["en", language])
+    table = study.tables["table-2"]
+    assert isinstance(table, LanguagesTable)
+    assert table.languages == ["en", "fr", "es", "de", "el", "bg", "ru", "tr", "ar", "vi", "th", "zh", "hi", "sw", "ur"]
+    assert [section.task for section in table.sections] == [
+        "xnli.transfer",
+        "xnli.translate-train.{language}",
+        "xnli.translate-train-all",
+        "xnli.translate-test",
+    ]
+
+
+def test_xnli_chooses_no_epoch_on_a_language_that_transfer_tests() -> None:
+    for setting in ("transfer", "translate-test"):
+        task = load_task(f"xnli.{setting}", STUDIES.parent / "tasks")
+        assert (task.languages_of("train"), task.languages_of("validation")) == (["en"], ["en"])
+        assert len(task.languages_of("test")) == 15
+    together = load_task("xnli.translate-train-all", STUDIES.parent / "tasks")
+    assert {tuple(together.languages_of(split)) for split in SPLITS} == {tuple(together.languages)}

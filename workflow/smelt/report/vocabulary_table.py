@@ -19,10 +19,11 @@ class Kept:
     model: str
     by_language: dict[str, int]
     """Pieces selected for each language, those that are always kept left aside."""
+    union: int
+    """Pieces selected for any language or always kept."""
     always: int
-    added: int
-    """Pieces that closure added to what was selected, so that the tokenizer can still build it."""
     total: int
+    """All pieces of the reduced vocabulary: the union, and what closure added so that the tokenizer can build it."""
     source: int
     """Pieces of the source's vocabulary."""
 
@@ -36,24 +37,21 @@ def read_kept(folder: Path) -> Kept:
     path = folder / "reduction.json"
     found = read_json(path)
     try:
-        pieces = found["pieces"]
-        added = sum(int(count) for count in pieces["added"].values())
-        numbers = (int(pieces[key]) for key in ("always", "kept", "source"))
-        by_language = {str(language): int(count) for language, count in pieces["by_language"].items()}
-        always, total, source = numbers
+        kept = found["kept"]
+        by_language = {str(language): int(count) for language, count in kept["selected_by_language"].items()}
+        numbers = (kept["selected_and_always_kept"], kept["always_kept"], found["pieces"], found["pieces_before"])
+        return Kept(folder.name, by_language, *map(int, numbers))
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise SmeltError(
-            path, "does not say which pieces were kept: expected what `python -m smelt reduce` writes"
-        ) from None
-    return Kept(folder.name, by_language, always, added, total, source)
+        expected = "expected what `python -m smelt reduce` writes"
+        raise SmeltError(path, f"does not say which pieces were kept: {expected}") from None
 
 
 def vocabulary_frame(kept: Sequence[Kept]) -> pd.DataFrame:
-    """Return the numbers behind the table: a row for each model and language, and one for the union."""
+    """Return the numbers behind the table: a row for each model and language, one for the union and one for all."""
     rows = [
         (each.model, language, count, count / each.source, each.source)
         for each in kept
-        for language, count in [*each.by_language.items(), ("union", each.total)]
+        for language, count in [*each.by_language.items(), ("union", each.union), ("all", each.total)]
     ]
     return pd.DataFrame(rows, columns=["model", "language", "pieces", "share", "source_pieces"])
 
@@ -68,18 +66,22 @@ def vocabulary_table(name: str, settings: Mapping[str, Any], kept: Sequence[Kept
         for language in languages
     ]
     count = f" ({len(languages)} languages)" if len(languages) > 1 else ""
-    rows.append(Row(f"Union{count}", [cell for each in kept for cell in _cells(each.total, each)]))
+    rows.append(Row(f"Union{count}", [cell for each in kept for cell in _cells(each.union, each)]))
     caption = settings.get("caption") or "Selected pieces by language"
     notes = [
         "Share: of the pieces of the source's vocabulary. A piece that several languages select is one in the union."
     ]
-    for each in kept:
-        extra = f", {each.added:,} that the tokenizer needs to build them" if each.added else ""
-        notes.append(
-            f"{each.model}: {each.total:,} of {each.source:,} pieces kept; the union holds {each.always:,} that are"
-            f" always kept{extra}."
-        )
+    notes += [_note(each) for each in kept]
     return PaperTable(name, caption, [Grid("Language", heads, [Group(rows)])], notes)
+
+
+def _note(kept: Kept) -> str:
+    added = kept.total - kept.union
+    more = f" {added:,} more are kept because the tokenizer needs them to build others." if added else ""
+    return (
+        f"{kept.model}: {kept.total:,} of {kept.source:,} pieces; {kept.always:,} of the union are always kept, such as"
+        f" special ones.{more}"
+    )
 
 
 def _cells(count: int | None, kept: Kept) -> list[Cell]:
