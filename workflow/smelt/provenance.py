@@ -26,6 +26,8 @@ LIBRARIES = (
     "safetensors",
     "seqeval",
     "codecarbon",
+    "onnx",
+    "onnxruntime",
     "deepspeed",
     "flash_attn",
 )
@@ -39,6 +41,7 @@ def write_provenance(
     seeds: Sequence[int],
     hours: float,
     energy: Energy | None = None,
+    checks: Mapping[str, Any] | None = None,
 ) -> None:
     """Write provenance.json into a folder.
 
@@ -50,6 +53,7 @@ def write_provenance(
         seeds: the seeds it was made with.
         hours: time it took, resumed parts included.
         energy: what it took of electricity, resumed parts included; null where it is not known.
+        checks: what was measured of it before it was written; no such key where nothing was.
     """
     write_json(
         folder / "provenance.json",
@@ -65,6 +69,7 @@ def write_provenance(
             "inputs": {name: _described(paths) for name, paths in inputs.items()},
             "libraries": library_versions(),
             "machine": machine(),
+            **({} if checks is None else {"checks": dict(checks)}),
         },
     )
 

@@ -201,7 +201,7 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int) -> Car
 
 
 def published_card(folder: Path) -> dict[str, Any]:
-    """Return the front matter of the publishers' own card, as far as there is one."""
+    """Return the front matter of a model's card, as far as there is one."""
     try:
         parts = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
         # Texts only: Norwegian's code is `no`, which YAML would otherwise take for false.

@@ -32,6 +32,10 @@ class Card:
     """Whether it keeps a masked-language-model head."""
     base_model: str | None = None
     licence: str | None = None
+    use: str | None = None
+    """How it is used, in Markdown; transformers' way by default."""
+    library: str = "transformers"
+    """What loads it, by the hub's name."""
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -52,7 +56,7 @@ def card_text(card: Card) -> str:
 
 def _front_matter(card: Card) -> str:
     fields = {
-        "library_name": "transformers",
+        "library_name": card.library,
         "pipeline_tag": "fill-mask" if card.fills_masks else "feature-extraction",
         "language": card.languages,
         "license": card.licence,
@@ -82,6 +86,8 @@ def _cell(value: Value) -> str:
 
 
 def _use(card: Card) -> str:
+    if card.use is not None:
+        return card.use
     kind = "AutoModelForMaskedLM" if card.fills_masks else "AutoModel"
     code = (
         f"```python\nfrom transformers import {kind}, AutoTokenizer\n\n"

@@ -97,7 +97,39 @@ class Reduce(Made, SelectionRule):
     """An adopted model with the source's tokenizer, whose counts serve for both; by default the source's own."""
 
 
-Maker = Annotated[Pretrain | Adopt | Reduce, Field(discriminator="maker")]
+
+class ExportSettings(Entry):
+    """What an export is written as."""
+
+    format: Literal["onnx", "int8"]
+    """ONNX with fp32 weights, equal to its source to rounding; or int8 weights, smaller, faster and only near it."""
+    reduce_range: bool = False
+    """Use seven bits of int8, for x86 processors without VNNI, whose sums of products of eight bits saturate."""
+
+
+class Export(ExportSettings):
+    """A model of the study as ONNX Runtime runs it: its encoder without heads, to be deployed and measured."""
+
+    maker: Literal["export"]
+    source: Name
+    """The model that is exported."""
+    tasks: list[Name] = []
+    """None can be named: an exported model is not fine-tuned."""
+
+    @field_validator("tasks")
+    @classmethod
+    def _is_not_fine_tuned(cls, value: list[Name]) -> list[Name]:
+        if value:
+            raise ValueError("an exported model is not fine-tuned: fine-tune its source, and leave this key out")
+        return value
+
+    @property
+    def settings(self) -> ExportSettings:
+        """What it is written as."""
+        return ExportSettings(format=self.format, reduce_range=self.reduce_range)
+
+
+Maker = Annotated[Pretrain | Adopt | Reduce | Export, Field(discriminator="maker")]
 
 
 def _known(value: str, table: dict[str, Any], what: str) -> str:

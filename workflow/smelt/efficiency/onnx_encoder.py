@@ -1,0 +1,83 @@
+"""An exported model as the ruler's subject: model.onnx, run by ONNX Runtime on the CPU, without torch."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smelt.efficiency.configuration import Configuration
+from smelt.efficiency.subject import Ids, Parameters, Pass
+from smelt.errors import SmeltError
+from smelt.files import read_json
+
+FILE = "model.onnx"
+
+
+class OnnxEncoder:
+    """What `python -m smelt export` writes."""
+
+    kind = "exported encoder, run by ONNX Runtime"
+
+    def __init__(self, folder: Path) -> None:
+        """Take a folder that holds model.onnx and config.json."""
+        self.folder = folder
+        self._configuration = Configuration(folder)
+        self._format = str(read_json(folder / "provenance.json").get("settings", {}).get("format", "onnx"))
+        self._threads = 1
+        self.pieces, self.padding = self._configuration.pieces, self._configuration.padding
+        self.longest = self._configuration.longest
+
+    def runs_on(self, device: str) -> bool:
+        """Return whether this is the CPU: the library's package for GPUs is another, which smelt does not install."""
+        return device == "cpu"
+
+    def parameters(self) -> Parameters:
+        """Return the parameters of the encoder that was exported, whatever they are written as."""
+        return self._configuration.parameters(encoder_only=True)
+
+    def operations(self, length: int) -> float:
+        """Return the operations of the encoder that was exported; in int8 they are of whole numbers."""
+        return self._configuration.operations(length)
+
+    def bytes_on_disk(self, precision: str, scratch: Path) -> int | None:  # noqa: ARG002 - it is written already
+        """Return the size of the model's files, in the one precision that they have."""
+        if precision != ("int8" if self._format == "int8" else "fp32"):
+            return None
+        return sum(file.stat().st_size for file in self.folder.glob(f"{FILE}*"))
+
+    def prepare(self, threads: int) -> None:
+        """Import ONNX Runtime."""
+        import onnxruntime
+
+        self._threads = threads
+        onnxruntime.set_default_logger_severity(3)
+
+    def load(self, device: str) -> Pass:
+        """Open a session, and return its pass to the last hidden states."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        # As smelt does for OpenMP: threads that wait do not spin, because the models take turns.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        path = os.fspath(self.folder / FILE)
+        try:
+            session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the library's errors have no base of their own
+            raise SmeltError(path, f"ONNX Runtime cannot open it ({str(error).splitlines()[0]})") from None
+
+        def run(ids: Ids) -> None:
+            session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+
+        return run
+
+    def allocated(self) -> int | None:
+        """Return None: it runs on the CPU."""
+        return None
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return the precision of the weights."""
+        return {"precision": "int8" if self._format == "int8" else "fp32"}

@@ -1,0 +1,78 @@
+"""What the ruler measures: something in a folder that loads and then takes ids of a given shape.
+
+The ruler (how) knows no more of a model (what) than this; another kind of model is another module with a Subject.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+Pass = Callable[[Ids], None]
+"""One pass over ids of shape (batch, length), none of them padding; it returns when the result is there."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """How many numbers a model has; tied weights count once."""
+
+    total: int
+    """All of the folder's model, heads included."""
+    encoder: int
+    """Without heads for words or classes; with the pooler, where the model has one."""
+    embedding: int
+    """The table of pieces alone: what a reduced vocabulary makes smaller."""
+
+
+class Subject(Protocol):
+    """A model as the ruler takes it.
+
+    Methods run in processes of their own, one model each, in the order in which they stand here.
+    """
+
+    folder: Path
+    kind: str
+    """What is loaded by what, in words."""
+    pieces: int
+    """Ids go from 0 to this, exclusively."""
+    padding: int | None
+    """The id that stands for nothing, which no timed row holds."""
+    longest: int | None
+    """Tokens that it reads at once; None where there is no such limit."""
+
+    def runs_on(self, device: str) -> bool:
+        """Return whether it can be measured on `cpu` or `cuda` here."""
+
+    def parameters(self) -> Parameters:
+        """Return its parameters."""
+
+    def operations(self, length: int) -> float:
+        """Return the floating-point operations a token of one pass over a row of so many; 2 a multiply-add."""
+
+    def bytes_on_disk(self, precision: str, scratch: Path) -> int | None:
+        """Return the bytes of its weights in a precision, as written in `scratch`; None where it has no such form."""
+
+    def prepare(self, threads: int) -> None:
+        """Import and set up all that loading needs, so that loading is not charged with it."""
+
+    def load(self, device: str) -> Pass:
+        """Load the weights, and return what takes ids."""
+
+    def allocated(self) -> int | None:
+        """Return the bytes that weights and results take on a GPU; None on a CPU."""
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return what else a reader should know of it."""
+
+
+def random_ids(subject: Subject, batch: int, length: int) -> Ids:
+    """Return the same uniformly drawn ids every time, shape (batch, length), without the padding's."""
+    generator = np.random.default_rng(length)
+    allowed = np.arange(subject.pieces)
+    if subject.padding is not None:
+        allowed = allowed[allowed != subject.padding]
+    return generator.choice(allowed, (batch, length)).astype(np.int64)

@@ -1,0 +1,156 @@
+"""The order in which models are measured, so that what slows the machine for a while slows all of them alike.
+
+Loading: in each round every model is loaded once, by a fresh process, one process at a time. Reading: every model keeps
+a process alive, and for each setting they take turns of a few passes each, so that two models' turns lie seconds apart,
+not minutes as they would if each were loaded anew for its share. Live processes are what takes memory: where a group of
+them would take more than the limit, models are measured in several groups, and the reference in each of them, so that
+every ratio is one of neighbours in time.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smelt.efficiency.tasks import loader, reader
+from smelt.efficiency.worker import Worker
+from smelt.errors import SmeltError
+from smelt.study.efficiency import Efficiency
+
+PASSES = 10  # in a turn, where they are short: the first pass after another model's turn is slower, and is not timed
+LONG = 0.1  # seconds of a pass from which on a turn is one pass, timed
+SPARE = 1.25  # what a live process may take beyond what it took when it was loaded
+
+Turns = list[list[float]]
+"""Seconds of the timed passes, turn by turn."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all models of a job are measured with."""
+
+    folders: Mapping[str, Path]
+    """Of each model, the reference first."""
+    settings: Efficiency
+    threads: int
+    memory: int
+    """Bytes that the processes that are alive together may take."""
+    tell: Callable[[str], None]
+
+    @property
+    def reference(self) -> str:
+        """The model that ratios are to."""
+        return next(iter(self.folders))
+
+
+def load_all(job: Job, models: Sequence[str], device: str) -> dict[str, list[dict[str, Any]]]:
+    """Return what each model's loads took: a fresh process each, all models in turn, in each round another first."""
+    found: dict[str, list[dict[str, Any]]] = {model: [] for model in models}
+    for number in range(job.settings.loads):
+        job.tell(f"{device}: loading, round {number + 1} of {job.settings.loads}")
+        for model in _rotated(models, number):
+            folder = job.folders[model]
+            _read_through(folder)
+            with Worker(folder, loader, folder, job.settings.precision, job.threads, device) as worker:
+                found[model].append(worker(min(job.settings.lengths)))
+    return found
+
+
+def groups(takes: Mapping[str, int], limit: int) -> list[list[str]]:
+    """Return the models in groups that take no more than the limit, the first model in each group.
+
+    Args:
+        takes: bytes that each model's process takes.
+        limit: bytes that a group may take; two models make a group whatever they take.
+    """
+    first, *others = takes
+    made = [[first]]
+    for model in others:
+        if len(made[-1]) > 1 and sum(takes[name] for name in [*made[-1], model]) > limit:
+            made.append([first])
+        made[-1].append(model)
+    return made
+
+
+def taken(loads: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, int]:
+    """Return the bytes that each model's process is expected to take while it reads."""
+    return {
+        model: int(SPARE * max(load["libraries"] + load["used"] for load in found)) for model, found in loads.items()
+    }
+
+
+def read_all(job: Job, group: Sequence[str], device: str) -> dict[tuple[int, int], dict[str, Turns]]:
+    """Return the turns of each model of a group for each batch and length; the n-th turns are neighbours in time."""
+    with ExitStack() as stack:
+        settings = job.settings
+        workers = {}
+        for model in group:
+            folder = job.folders[model]
+            process = Worker(folder, reader, folder, settings.precision, job.threads, device)
+            workers[model] = stack.enter_context(process)
+        found = {}
+        for batch in settings.batches:
+            for length in settings.lengths:
+                job.tell(f"{device}: batch {batch}, length {length}: {', '.join(group)}")
+                found[batch, length] = _take_turns(workers, batch, length, settings)
+        return found
+
+
+def _take_turns(workers: Mapping[str, Worker], batch: int, length: int, settings: Efficiency) -> dict[str, Turns]:
+    warm = {model: worker(batch, length, settings.warmup, 1)[0] for model, worker in workers.items()}
+    short = min(warm.values()) < LONG
+    passes, untimed = (PASSES, 1) if short else (1, 0)
+    turns: dict[str, Turns] = {model: [] for model in workers}
+    for number, count in enumerate(_shared_out(settings.items, passes)):
+        for model in _rotated(list(workers), number):
+            turns[model].append(workers[model](batch, length, untimed, count))
+    return turns
+
+
+def _shared_out(items: int, passes: int) -> Iterator[int]:
+    """Yield the passes of each turn."""
+    for start in range(0, items, passes):
+        yield min(passes, items - start)
+
+
+def _rotated(models: Sequence[str], number: int) -> list[str]:
+    start = number % len(models)
+    return [*models[start:], *models[:start]]
+
+
+def _read_through(folder: Path) -> None:
+    """Read a model's files once, so that every load finds them in the system's cache."""
+    for file in sorted(folder.iterdir()):
+        if file.is_file():
+            with file.open("rb") as stream:
+                while stream.read(1 << 24):
+                    pass
+
+
+def devices(described: Mapping[str, Mapping[str, Any]], gpus: int) -> list[str]:
+    """Return the devices to measure on: the CPU, and a GPU where the job was given one and a model can use it."""
+    on_gpu = any("cuda" in entry["devices"] for entry in described.values())
+    return ["cpu", *(["cuda"] if gpus and on_gpu else [])]
+
+
+def elapsed(since: float) -> str:
+    """Return minutes and seconds since a moment of time.monotonic()."""
+    minutes, seconds = divmod(round(time.monotonic() - since), 60)
+    return f"{minutes}:{seconds:02}"
+
+
+def folders_of(models: Sequence[Path], reference: str | None) -> dict[str, Path]:
+    """Return folders by the models' names, the reference first.
+
+    Raises:
+        SmeltError: two folders bear one name, or the reference is none of them.
+    """
+    found = {folder.name: folder for folder in models}
+    if len(found) < len(models):
+        raise SmeltError("--models", "two folders bear one name: results are told apart by it")
+    first = reference or next(iter(found))
+    if first not in found:
+        raise SmeltError("--settings", f"reference: {first!r} is not measured: expected one of {', '.join(found)}")
+    return {first: found[first], **found}
