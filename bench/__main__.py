@@ -13,6 +13,7 @@ from bench.head import head
 from bench.kills import kills
 from bench.measure import Benchmark, Outcome, Skipped, measure
 from bench.pretraining import pretraining
+from bench.reduction import reduction
 from bench.workers import Ended
 
 # Each is made only when it is asked for, because making one prepares its data.
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
     },
     "masked-head-32k": head,
     "masked-head-128k": head,
+    "reduce-119k-20k": reduction,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,
 }
