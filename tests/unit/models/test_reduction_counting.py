@@ -1,0 +1,137 @@
+"""Pieces are counted exactly as a loop over lines would, whatever the tokenizer and however odd the text."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from counted_tokenizers import BUILDERS, ROBERTA, SPECIAL, Built, sentences
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from smelt.models.reduction import counting
+from smelt.models.reduction.counting import PieceCounter, Tally
+from smelt.models.reduction.splitting import splitting_of
+
+KNOWN = [sentence.split(" ")[0] for sentence in sentences(60, seed=2)]
+ODD = [
+    *SPECIAL,
+    *ROBERTA,
+    *(
+        "😀",
+        "👩\u200d👩\u200d👧",
+        "🇫🇷🇩🇪",
+        "👍🏽",
+        "é",
+        "e\u0301",
+        "\u0301",
+        "\u0308a",
+        "a\u0308",
+        "\u0600",
+        "\u0e33",
+        "ำก",
+    ),
+    *("\0", "\u200b", "\u200e", "\ufeff", "\u00ad", "\u00a0", "\u3000", "\u2028", "\t", "\r", "\x1c", "\x85", "\ufffd"),
+    *("▁", "▁a", "a▁", "Ġ", "##a", "'s", "don't", "``", "''", "﷽", "ﹰ", "¨", "´", "‾", "ﬁ", "İ", "ß", "ς", "½", "①"),
+    *(
+        "日本語",
+        "東京,大学。",
+        "a" * 300,
+        "α" * 50,
+        "कि",
+        "्क",
+        "\ufdd0",
+        "\ufdd0\ufdd1\ufdd0",
+        "\ufdd1\ufdd0",
+        "\U0001d56c",
+    ),
+]
+WORDS = st.one_of(
+    st.sampled_from(KNOWN),
+    st.sampled_from(ODD),
+    st.lists(st.sampled_from([*KNOWN, *ODD]), min_size=2, max_size=3).map("".join),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n"), max_size=4),
+)
+BLANKS = st.sampled_from([" "] * 12 + ["", "  ", "   "])
+LINES = st.lists(st.tuples(WORDS, BLANKS).map("".join), max_size=10).map("".join)
+DOCUMENTS = st.lists(st.lists(LINES, max_size=4).map("\n".join), max_size=4)
+
+
+@pytest.fixture(scope="module", params=BUILDERS)
+def built(request: pytest.FixtureRequest) -> Built:
+    return BUILDERS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def counter(built: Built) -> PieceCounter:
+    """One for many texts, so that what it remembers of one meets the next."""
+    return PieceCounter(built.tree, built.pieces, built.literal)
+
+
+def plain(documents: list[str], built: Built) -> tuple[int, int, Counter[int], Counter[int], Counter[int]]:
+    """The loop that public scripts have: every line is tokenised, and its pieces are counted one by one."""
+    lines = held = 0
+    in_lines, in_documents, occurrences = Counter(), Counter(), Counter()
+    for document in documents:
+        pieces_of_document = set()
+        counted = [line for line in document.split("\n") if len(line.strip()) > 5]
+        for line in counted:
+            ids = built.ids(line)
+            occurrences.update(ids)
+            in_lines.update(set(ids))
+            pieces_of_document.update(ids)
+        lines, held = lines + len(counted), held + bool(counted)
+        in_documents.update(pieces_of_document)
+    return lines, held, in_lines, in_documents, occurrences
+
+
+def as_counters(tally: Tally) -> tuple[int, int, Counter[int], Counter[int], Counter[int]]:
+    arrays = (tally.in_lines, tally.in_documents, tally.occurrences)
+    found = (Counter({int(number): int(array[number]) for number in np.flatnonzero(array)}) for array in arrays)
+    return tally.lines, tally.documents, *found
+
+
+@hypothesis_settings(max_examples=100, deadline=None)
+@given(DOCUMENTS)
+@example([])
+@example([""])
+@example(["      \n \t\u3000\u3000  \n\n"])
+@example(["123456", "12345", " 12345 ", "\x1c123456"])
+@example(["two  blanks", "three   blanks", " one before", "one behind ", "no-break\u00a0 and blank"])
+@example(["a \u0301b \u0e33c", "x \u0600 \u0600a b\u0600 c", "emoji 👩 \u200d👧 👍 🏽"])
+@example(["say [MASK] and <mask> and  <mask>", "a[SEP]b [SEP]", "<s>abc </s>", "[MASK]"])
+def test_counts_are_those_of_a_loop_over_lines(built: Built, counter: PieceCounter, documents: list[str]) -> None:
+    assert as_counters(counter.count(documents)) == plain(documents, built)
+
+
+def test_lines_are_cut_at_blanks_only_where_that_is_known_to_be_exact(built: Built) -> None:
+    assert (splitting_of(built.whole.backend_tokenizer, built.tree) is not None) == built.splits
+
+
+def test_usual_words_stand_alone(built: Built) -> None:
+    splitting = splitting_of(built.whole.backend_tokenizer, built.tree)
+    if splitting is not None:
+        words = ["don't", "1984,", "(日本語)", "œuvre", "😀", "हिन्दी", "के", "สวัสดี", "e\u0301te\u0301", "ʻa"]
+        assert [word for word in words if not splitting.stands_alone(word)] == []
+
+
+@pytest.mark.parametrize("limit", ["CHARACTERS_AT_ONCE", "REMEMBERED", "WORDS_AT_ONCE"])
+def test_limits_of_memory_do_not_change_counts(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = BUILDERS["byte-level BPE"]()
+    documents = ["\n".join(sentences(3, seed)) for seed in range(20)]
+    monkeypatch.setattr(counting, limit, 1)
+    counter = PieceCounter(built.tree, built.pieces, built.literal)
+    for _ in range(2):
+        assert as_counters(counter.count(documents)) == plain(documents, built)
+
+
+def test_words_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = BUILDERS["WordPiece, cased"]()
+    monkeypatch.setattr(counting, "REMEMBERED", 5000)
+    counter = PieceCounter(built.tree, built.pieces, built.literal)
+    sizes = []
+    for seed in range(30):
+        counter.count(sentences(10, seed))
+        sizes.append(counter._words._size)
+    assert max(sizes) > 5000
+    assert max(sizes) < 5000 + 10 * 9 * 170

@@ -1,0 +1,193 @@
+"""Counts one language's documents shard by shard, in parallel processes, and goes on where it was stopped.
+
+A shard is a stretch of the file's row groups, the same whatever the number of processes. What was counted of it is
+written whole into a folder that survives a kill, named by a digest of all that decides it: another tokenizer or other
+documents never find it. Sums of whole numbers do not depend on their order, so every number of processes ends in the
+same file.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from smelt.errors import SmeltError
+from smelt.files import checksum, whole_file
+from smelt.models.reduction.counting import PieceCounter, Tally
+from smelt.models.reduction.splitting import Tree
+
+MOST_SHARDS = 256
+DOCUMENTS_AT_ONCE = 64
+VERSION = 1  # raise it when the same lines come to be counted otherwise
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is counted with what; picklable, for other processes."""
+
+    documents: Path
+    """Parquet with the columns text and held_out."""
+    tree: Tree
+    """The tokenizer, as its tokenizer.json would say."""
+    pieces: int
+    """Number of ids."""
+    encode_special_tokens: bool
+    """Whether a special token that a text spells out is text."""
+
+    def digest(self) -> str:
+        """Return a checksum of all that decides the counts; it reads the documents once."""
+        parts = [VERSION, checksum(self.documents), self.pieces, self.encode_special_tokens, self.tree]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def shards(self) -> list[range]:
+        """Return the row groups of each shard."""
+        groups = pq.ParquetFile(self.documents).num_row_groups
+        step = max(1, -(-groups // MOST_SHARDS))
+        return [range(start, min(start + step, groups)) for start in range(0, groups, step)]
+
+    def texts(self, groups: range) -> Iterator[str]:
+        """Yield the documents of row groups that are not held out."""
+        with pq.ParquetFile(self.documents) as file:
+            columns = ["text", "held_out"]
+            for batch in file.iter_batches(batch_size=DOCUMENTS_AT_ONCE, row_groups=list(groups), columns=columns):
+                yield from batch.column("text").filter(pc.invert(batch.column("held_out"))).to_pylist()
+
+
+def count_documents(job: Job, folder: Path, processes: int) -> Tally:
+    """Return the counts of a job; finished shards stay in `folder`, which the caller removes when all is done.
+
+    Raises:
+        SmeltError: the documents are missing, damaged or lack a column, or a process ended before its time.
+    """
+    shards = _shards_of(job)
+    own = folder / job.digest()[:32]
+    _clear(folder, own)
+    paths = {own / f"{groups.start}-{groups.stop}.npz": groups for groups in shards}
+    missing = {path: groups for path, groups in paths.items() if _read(path, job.pieces) is None}
+    if len(missing) < len(paths):
+        print(f"{len(paths) - len(missing)} of {len(paths)} shards were counted before")
+    if processes == 1 or len(missing) < 2:
+        _count_here(job, missing)
+    else:
+        _count_in_processes(job, missing, min(processes, len(missing)))
+    total = Tally.of(job.pieces)
+    for path in paths:
+        tally = _read(path, job.pieces)
+        if tally is None:
+            raise SmeltError(path, "was counted, and is no longer there or not whole; run again")
+        total.add(tally)
+    return total
+
+
+def _shards_of(job: Job) -> list[range]:
+    try:
+        names = pq.ParquetFile(job.documents).schema_arrow.names
+        if missing := {"text", "held_out"} - set(names):
+            raise SmeltError(
+                job.documents,
+                f"has no column {', '.join(sorted(missing))}: expected documents as `smelt documents` writes",
+            )
+        return job.shards()
+    except FileNotFoundError:
+        raise SmeltError(job.documents, "no such file; expected documents as Parquet") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SmeltError(job.documents, f"is no whole Parquet file ({str(error).splitlines()[0]})") from None
+
+
+def _clear(folder: Path, own: Path) -> None:
+    """Remove shards of other tokenizers and other documents; nothing else ever would."""
+    own.mkdir(parents=True, exist_ok=True)
+    for other in folder.iterdir():
+        if other.is_dir() and other != own:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _count_here(job: Job, shards: dict[Path, range]) -> None:
+    counter = PieceCounter(job.tree, job.pieces, job.encode_special_tokens)
+    for path, groups in shards.items():
+        _write(path, _counted(job, counter, groups))
+
+
+def _counted(job: Job, counter: PieceCounter, groups: range) -> Tally:
+    try:
+        return counter.count(job.texts(groups))
+    except (pa.ArrowInvalid, OSError) as error:  # pyarrow reports damaged pages as OSError
+        raise SmeltError(job.documents, f"is no whole Parquet file ({str(error).splitlines()[0]})") from None
+
+
+def _count_in_processes(job: Job, shards: dict[Path, range], processes: int) -> None:
+    context = multiprocessing.get_context("spawn")  # threads of Arrow and tokenizers do not survive a fork
+    executor = ProcessPoolExecutor(processes, context, _begin, (job,))
+    try:
+        for done in as_completed([executor.submit(_count_shard, path, groups) for path, groups in shards.items()]):
+            done.result()
+    except BaseException as error:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise SmeltError(
+                job.documents,
+                "a process that counted it was killed, most likely for want of memory; run again with fewer --threads: "
+                "what is counted is kept",
+            ) from None
+        raise
+    executor.shutdown()
+
+
+_worker: dict[str, Any] = {}
+
+
+def _begin(job: Job) -> None:
+    """Prepare a process: its tokenizer and the words it knows are kept from shard to shard."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker["job"], _worker["counter"] = job, PieceCounter(job.tree, job.pieces, job.encode_special_tokens)
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent was killed, which otherwise leaves it waiting for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _count_shard(path: Path, groups: range) -> None:
+    _write(path, _counted(_worker["job"], _worker["counter"], groups))
+
+
+def _write(path: Path, tally: Tally) -> None:
+    ids = np.flatnonzero(tally.occurrences)
+    with whole_file(path) as draft, draft.open("wb") as stream:
+        np.savez(
+            stream,
+            totals=np.array([tally.lines, tally.documents]),
+            ids=ids,
+            counts=np.stack([tally.in_lines[ids], tally.in_documents[ids], tally.occurrences[ids]]),
+        )
+
+
+def _read(path: Path, pieces: int) -> Tally | None:
+    """Return what was counted of a shard, or None where its file is missing or not whole."""
+    tally = Tally.of(pieces)
+    with suppress(OSError, ValueError, KeyError, EOFError), np.load(path) as shard:
+        tally.lines, tally.documents = (int(total) for total in shard["totals"])
+        columns = (tally.in_lines, tally.in_documents, tally.occurrences)
+        for column, counted in zip(columns, shard["counts"], strict=True):
+            column[shard["ids"]] = counted
+        return tally
+    return None

@@ -1,0 +1,149 @@
+"""Whether lines may be cut at blanks before they are tokenised, so that each word is cut into pieces but once.
+
+A word's pieces depend on the word alone where the normaliser works character by character (or grapheme by grapheme),
+the pre-tokenizer cuts at blanks, and the model sees one such part at a time. That is known of the kinds listed here and
+assumed of no other. Words that do depend on their neighbours (they begin with a combining mark, hold an added token,
+lie between two blanks) are told apart one by one: their lines have to be tokenised whole.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Any
+
+from tokenizers import Tokenizer
+
+Tree = dict[str, Any]
+
+BLANK_CUTTERS = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
+"""Pre-tokenizers that cut at every blank and keep none, so that runs of blanks do not matter."""
+WITHIN = {"Punctuation", "Digits", *BLANK_CUTTERS}
+"""What may follow them: it cuts within a part by its characters alone."""
+LOCAL = {"BertNormalizer", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Nmt", "Precompiled"}
+"""Normalisers that read no character beyond a blank; Strip touches the ends only."""
+LOCAL_PATTERNS = re.compile(r" \{2,\}|\[[^\[\]]*\]")
+"""Replaced patterns of which the same holds: runs of blanks, and single characters of a class."""
+# Letters that form a grapheme with a blank before them (SpacingMark and Extend of Unicode's annex 29), or behind them
+# (Prepend); marks, modifiers and format characters, which may as well, are told by their categories.
+JOINING_BEFORE = {0x0E33, 0x0EB3, 0xFF9E, 0xFF9F}
+JOINING_BEHIND = {0x0D4E, 0x111C2, 0x111C3, 0x113D1, 0x1193F, 0x11941, 0x11A3A, 0x11D46, 0x11F02}
+JOINING_BEHIND |= set(range(0x11A84, 0x11A8A))
+
+
+@dataclass
+class Splitting:
+    """How a tokenizer's lines are cut at blanks, and which words may be tokenised apart."""
+
+    tokenizer: Tokenizer
+    added: tuple[str, ...]
+    """Spellings of added tokens, which no word may hold."""
+    glue: str = ""
+    """What stands before a word that is tokenised apart: nothing, or the blank that belongs to it."""
+    bare_start: bool = False
+    """Whether the first word of a line lacks it."""
+    blank_runs: bool = False
+    """Whether an empty word, which stands between two blanks, is just no word."""
+    mark: str = ""
+    """What the pre-tokenizer writes for a blank; a word may not begin or end with it."""
+    by_grapheme: bool = False
+    """Whether the normaliser reads graphemes, not characters."""
+    _beginnings: dict[str, bool] = field(default_factory=dict)
+    _ends: dict[str, bool] = field(default_factory=dict)
+
+    def stands_alone(self, word: str) -> bool:
+        """Whether a word has the same pieces in every line."""
+        if not word:
+            return self.blank_runs
+        if any(spelling in word for spelling in self.added):
+            return False
+        last = next((letter for letter in reversed(word) if unicodedata.category(letter)[0] != "M"), " ")
+        if not (self._may_begin(word[0]) and self._may_end(last)):
+            return False
+        return not self.by_grapheme or word.isascii() or self._is_kept_apart(word)
+
+    def _may_begin(self, letter: str) -> bool:
+        known = self._beginnings.get(letter)
+        if known is None:
+            fits = _is_seen(letter) and unicodedata.category(letter) != "Sk" and ord(letter) not in JOINING_BEFORE
+            known = self._beginnings[letter] = fits and self._is_kept_apart(letter)
+        return known
+
+    def _may_end(self, letter: str) -> bool:
+        known = self._ends.get(letter)
+        if known is None:
+            fits = _is_seen(letter) and ord(letter) not in JOINING_BEHIND
+            known = self._ends[letter] = fits and self._is_kept_apart(letter)
+        return known
+
+    def _is_kept_apart(self, text: str) -> bool:
+        """Whether the normaliser makes the same of a text beside blanks, and adds none to them where that matters."""
+        normalised = self._normalised(text)
+        if not self.blank_runs and normalised.strip().strip(self.mark or None) != (normalised or None):
+            return False
+        return self._normalised(f"x {text} x") == f"{self._normalised('x')} {normalised} {self._normalised('x')}"
+
+    def _normalised(self, text: str) -> str:
+        normalizer = self.tokenizer.normalizer
+        return text if normalizer is None else str(normalizer.normalize_str(text))
+
+
+def splitting_of(tokenizer: Tokenizer, tree: Tree) -> Splitting | None:
+    """Return how lines may be cut, or None where that is not known to be exact.
+
+    Args:
+        tokenizer: of the tokenizers library.
+        tree: what it consists of, as its tokenizer.json would say.
+    """
+    normalizers = _parts(tree["normalizer"], "normalizers")
+    added = tree["added_tokens"]
+    unknown = (
+        any(re.search(r"\s", token["content"]) for token in added)
+        or (normalizers and any(token["normalized"] for token in added))
+        or not all(_is_local(part) for part in normalizers)
+        or tree["model"].get("dropout")
+    )
+    kinds = {part["type"] for part in normalizers}
+    places = _places(_parts(tree["pre_tokenizer"], "pretokenizers"))
+    if unknown or places is None or (places.get("glue") and "Strip" in kinds):
+        return None
+    spellings = tuple(token["content"] for token in added if token["content"])
+    return Splitting(tokenizer, spellings, by_grapheme="Precompiled" in kinds, **places)
+
+
+def _places(parts: list[Tree]) -> dict[str, Any] | None:
+    """Return what a pre-tokenizer makes of blanks, as fields of Splitting."""
+    kinds = [part["type"] for part in parts]
+    if kinds == ["ByteLevel"] and parts[0].get("use_regex", True):
+        return {"glue": " ", "bare_start": not parts[0]["add_prefix_space"]}
+    if kinds and kinds[-1] == "Metaspace" and parts[-1].get("split", True):
+        cut_before = bool(kinds[:-1]) and _cuts_at_blanks(kinds[:-1])
+        if parts[-1].get("prepend_scheme") == "always" and (cut_before or len(kinds) == 1):
+            return {"mark": parts[-1]["replacement"], "blank_runs": cut_before}
+    return {"blank_runs": True} if _cuts_at_blanks(kinds) else None
+
+
+def _cuts_at_blanks(kinds: list[str]) -> bool:
+    return bool(kinds) and kinds[0] in BLANK_CUTTERS and set(kinds) <= WITHIN
+
+
+def _parts(tree: Tree | None, name: str) -> list[Tree]:
+    """Return the steps of a normaliser or pre-tokenizer, one after the other."""
+    if tree is None:
+        return []
+    if tree["type"] == "Sequence":
+        return [step for part in tree[name] for step in _parts(part, name)]
+    return [tree]
+
+
+def _is_local(part: Tree) -> bool:
+    if part["type"] != "Replace":
+        return part["type"] in LOCAL
+    content, pattern = part["content"], part["pattern"]
+    if "String" in pattern:
+        return content == content.strip() != "" and not re.search(r"\s", pattern["String"])
+    return bool(LOCAL_PATTERNS.fullmatch(pattern["Regex"])) and content == " "
+
+
+def _is_seen(letter: str) -> bool:
+    """Whether it is a letter, number, punctuation mark or symbol."""
+    return unicodedata.category(letter)[0] in "LNPS"
