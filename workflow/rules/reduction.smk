@@ -1,11 +1,47 @@
 """
-Reduces models to the pieces that some languages use.
+Reduces models to the pieces that some languages use, chosen by counts that serve all models of a vocabulary.
 
-IN   a model of any maker; counts of its tokenizer's pieces; the held-out documents of the same languages
-OUT  results/<study>/models/<model>/ : the reduced model like any other, with reduction.json: what was kept, the proof
+IN   results/<study>/corpora/<corpus>/<language>/documents.parquet
+     results/<study>/tokenizers/<tokenizer>/ or results/<study>/models/<model>/ : whose pieces are counted
+     a model of any maker
+OUT  results/<study>/counts/<corpus>/<vocabulary>/<language>.parquet : lines, documents and occurrences of each piece
+     results/<study>/models/<model>/ : the reduced model like any other, with reduction.json: what was kept, the proof
 
-Steps: choose pieces by the counts, rewrite tokenizer and weights, prove that nothing else has changed.
+Steps: count pieces, choose some by the counts, rewrite tokenizer and weights, prove that nothing else has changed.
 """
+
+
+rule count:
+    """Count the pieces of {wildcards.vocabulary} in {wildcards.language} of {wildcards.corpus}."""
+    input:
+        documents=f"{RESULTS}/corpora/{{corpus}}/{{language}}/documents.parquet",
+        tokenizer=study.tokenizer_of_vocabulary,
+    output:
+        counts=f"{RESULTS}/counts/{{corpus}}/{{vocabulary}}/{{language}}.parquet",
+    params:
+        version=study.counting_version,
+        shards=f"{CHECKPOINTS}/counts/{{corpus}}/{{vocabulary}}/{{language}}",
+    wildcard_constraints:
+        vocabulary=names(study.counted_vocabularies()),
+    log:
+        f"{LOGS}/counts/{{corpus}}/{{vocabulary}}/{{language}}.log",
+    benchmark:
+        f"{BENCHMARKS}/counts/{{corpus}}/{{vocabulary}}/{{language}}.tsv"
+    threads: 4
+    resources:
+        mem_mb=6_000,
+        runtime=240,
+    conda:
+        "../../envs/data.yaml"
+    shell:
+        "python -m smelt count"
+        " --documents {input.documents:q}"
+        " --tokenizer {input.tokenizer:q}"
+        " --language {wildcards.language:q}"
+        " --threads {threads}"
+        " --shards {params.shards:q}"
+        " --output {output.counts:q}"
+        " > {log:q} 2>&1"
 
 
 rule reduce:

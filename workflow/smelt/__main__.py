@@ -23,6 +23,7 @@ COMMANDS = {
     "blocks": ("smelt.training.pack", "encode one language's documents into packed token blocks"),
     "pretrain": ("smelt.models.pretrain", "pretrain a model from scratch"),
     "adopt": ("smelt.models.adopt", "bring in a published model"),
+    "count": ("smelt.models.count", "count how often a language uses each piece of a tokenizer"),
     "reduce": ("smelt.models.reduce", "reduce a model to the pieces that some languages use"),
     "export": ("smelt.models.export", "write a model for ONNX Runtime, in fp32 or int8"),
     "task": ("smelt.tasks.command", "prepare a task's splits"),

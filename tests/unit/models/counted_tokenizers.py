@@ -13,7 +13,8 @@ from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from smelt.tokenizers.folder import fast_tokenizer
+from smelt.tokenizers.normalisation import SPECIAL_PIECES
+from smelt.tokenizers.unigram import fast_tokenizer
 
 ALPHABETS = ("abcdefginorstué'", "αβγδεικλνοπρστώ", "कखगतनपमरलसािे्ं", "日本語東京大学人", "ابتدرسلمنهو", "กขคงจนมรสาิี่")
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -125,15 +126,13 @@ def like_albert() -> Built:
 
 
 def like_ours() -> Built:
-    tokenizer = fast_tokenizer([(piece, 0.0) for piece in ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")] + scored())
+    scored = [(piece.piece, piece.score) for piece in trained().pieces[3:]]
+    tokenizer = fast_tokenizer([(piece, 0.0) for piece in SPECIAL_PIECES] + scored)
+    tokenizer.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in SPECIAL_PIECES])
     whole = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, unk_token="<unk>", mask_token="[MASK]", split_special_tokens=True
     )
     return Built(whole, True)
-
-
-def scored() -> list[tuple[str, float]]:
-    return [(piece.piece, piece.score) for piece in trained().pieces[3:]]
 
 
 def unsplit_metaspace() -> Built:

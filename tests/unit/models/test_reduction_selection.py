@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smelt.errors import SmeltError
-from smelt.models.reduction.counts import Counts, read_counts, vocabulary_digest, write_counts
+from smelt.models.reduction.counts import Counts, read_counts, write_counts
 from smelt.models.reduction.selection import select
+from smelt.models.reduction.vocabulary import digest
 from smelt.study.load import check
 from smelt.study.selection import SelectionRule
 
@@ -116,14 +117,14 @@ def test_a_rule_that_means_nothing_is_refused(rule: dict) -> None:
 def test_counts_are_read_as_they_were_written(tmp_path: Path) -> None:
     pieces = ["a", "##b", "\u2028", "▁c"]
     numbers = {name: np.array([4, 0, 0, factor]) for name, factor in zip(MEASURES, (1, 2, 3), strict=True)}
-    written = Counts("xa", 10, 5, 7, vocabulary_digest(pieces), **numbers)
+    written = Counts("xa", 10, 5, 7, digest(pieces), **numbers)
     write_counts(tmp_path / "xa.parquet", written, pieces)
-    read = read_counts(tmp_path / "xa.parquet", vocabulary_digest(pieces))
+    read = read_counts(tmp_path / "xa.parquet", digest(pieces))
     for name in MEASURES:
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
     assert (read.language, read.lines, read.documents, read.tokens) == ("xa", 10, 5, 7)
     with pytest.raises(SmeltError, match=r"xa.parquet: counts of another tokenizer: of 4 pieces"):
-        read_counts(tmp_path / "xa.parquet", vocabulary_digest(pieces[::-1]))
+        read_counts(tmp_path / "xa.parquet", digest(pieces[::-1]))
 
 
 def published_counts(language: str, numbers: dict[str, int], lines: int) -> Counts:

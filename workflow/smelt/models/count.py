@@ -46,7 +46,15 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def count(documents: Path, tokenizer: Path, language: str, shards: Path, output: Path, processes: int = 1) -> Counts:
+def count(
+    documents: Path,
+    tokenizer: Path,
+    language: str,
+    shards: Path,
+    output: Path,
+    processes: int = 1,
+    where: str | None = None,
+) -> Counts:
     """Write the counts of one language's documents that are not held out, and return them.
 
     Args:
@@ -56,12 +64,14 @@ def count(documents: Path, tokenizer: Path, language: str, shards: Path, output:
         shards: a folder for what is counted so far; it goes away when all is counted.
         output: the file to write.
         processes: how many count side by side; the file is the same for any number.
+        where: the tokenizer's name, for messages; its folder by default.
 
     Raises:
         SmeltError: an input is missing, broken or of a kind that is not supported, or the documents hold no text.
     """
-    vocabulary = read_vocabulary(tokenizer, str(tokenizer))
-    literal = bool(load_fast(tokenizer, str(tokenizer)).split_special_tokens)
+    where = where or str(tokenizer)
+    vocabulary = read_vocabulary(tokenizer, where)
+    literal = bool(load_fast(tokenizer, where).split_special_tokens)
     job = Job(documents, vocabulary.tree, vocabulary.size, literal)
     shards.mkdir(parents=True, exist_ok=True)
     lock = Lock(shards / "lock")

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
         held_out = _write_texts(arguments, Path(scratch))
-        counts = _count(source, held_out, Path(scratch))
+        counts = _count(source, held_out, Path(scratch), arguments.threads)
         reduce(source, Texts(counts, held_out), settings, extent, arguments.output)
 
 
@@ -89,33 +89,13 @@ def _write_texts(arguments: argparse.Namespace, scratch: Path) -> dict[str, Path
     return documents
 
 
-def _count(source: "Source", documents: dict[str, Path], scratch: Path) -> list[Path]:
-    import numpy as np
-    import pyarrow.parquet as pq
+def _count(source: "Source", documents: dict[str, Path], scratch: Path, processes: int) -> list[Path]:
+    from smelt.models.count import count
 
-    from smelt.models.reduction.counts import Counts, vocabulary_digest, write_counts
-    from smelt.models.reduction.loading import load_fast
-    from smelt.models.reduction.vocabulary import read_vocabulary
-
-    pieces = read_vocabulary(source.folder, source.where).pieces
-    tokenizer = load_fast(source.folder, source.where)
     written = []
     for language, path in documents.items():
-        found = np.zeros((3, len(pieces)), np.int64)
-        lines = number = 0
-        for row in pq.read_table(path, columns=["text", "held_out"]).to_pylist():
-            texts = [line for line in row["text"].split("\n") if len(line.strip()) > 5]
-            if row["held_out"] or not texts:
-                continue
-            cuts = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-            for cut in cuts:
-                found[0, np.unique(cut)] += 1
-                np.add.at(found[2], cut, 1)
-            found[1, np.unique(np.concatenate(cuts)).astype(np.int64)] += 1
-            lines, number = lines + len(texts), number + 1
-        counts = Counts(language, lines, number, int(found[2].sum()), vocabulary_digest(pieces), *found)
         written.append(scratch / f"{language}.parquet")
-        write_counts(written[-1], counts, pieces)
+        count(path, source.folder, language, scratch / "shards" / language, written[-1], processes, source.where)
     return written
 
 

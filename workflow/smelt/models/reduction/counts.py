@@ -5,7 +5,6 @@ The file is Parquet with a row for each piece seen, in the order of ids: `id`, `
 of languages can be chosen afterwards, and counts of another vocabulary are told apart.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,18 +46,13 @@ class Counts:
     tokens: int
     """Pieces of all these lines."""
     vocabulary: str
-    """Digest of the tokenizer's pieces in the order of ids."""
+    """Digest of the tokenizer's pieces in the order of ids (`vocabulary.digest`)."""
     in_lines: Numbers
     """Lines that hold the piece."""
     in_documents: Numbers
     """Documents that hold it."""
     occurrences: Numbers
     """Times that it occurs."""
-
-
-def vocabulary_digest(pieces: Sequence[str]) -> str:
-    """Return what tells vocabularies apart: a digest of all pieces in the order of ids."""
-    return hashlib.sha256(json.dumps(list(pieces)).encode()).hexdigest()
 
 
 def write_counts(path: Path, counts: Counts, pieces: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -184,7 +185,7 @@ def _write(path: Path, tally: Tally) -> None:
 def _read(path: Path, pieces: int) -> Tally | None:
     """Return what was counted of a shard, or None where its file is missing or not whole."""
     tally = Tally.of(pieces)
-    with suppress(OSError, ValueError, KeyError, EOFError), np.load(path) as shard:
+    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path) as shard:
         tally.lines, tally.documents = (int(total) for total in shard["totals"])
         columns = (tally.in_lines, tally.in_documents, tally.occurrences)
         for column, counted in zip(columns, shard["counts"], strict=True):

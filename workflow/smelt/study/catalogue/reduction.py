@@ -7,7 +7,9 @@ from smelt.study.makers import Pretrain, Reduce
 from smelt.study.reductions import counted_vocabulary
 from smelt.study.selection import ReductionSettings
 
-# Part of the rule's params: raise it when the same settings come to mean another model. Comments leave it alone.
+# Parts of the rules' params: raise them when the same inputs and settings come to mean other counts, or another model.
+# Comments leave them alone.
+COUNTING_VERSION = 1
 REDUCTION_VERSION = 1
 
 
@@ -44,6 +46,11 @@ class Reduced(Models):
         chosen = model.model_dump(include={"size", "of", "keep"})
         threshold = {} if model.size else {"threshold": model.share}  # "code" and its number are the same
         return ReductionSettings(**chosen, **threshold, version=REDUCTION_VERSION).model_dump_json()
+
+    @property
+    def counting_version(self) -> int:
+        """The version of the counts: raising it makes them again."""
+        return COUNTING_VERSION
 
     def counts(self) -> list[str]:
         """Return all counts that reduced models are chosen by."""
