@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from smelt.__main__ import main
-from smelt.models.reduction.counts import Counts, vocabulary_digest, write_counts
+from smelt.models.reduction.counts import Counts, write_counts
 from smelt.models.reduction.lines import held_out_lines
+from smelt.models.reduction.vocabulary import digest
 
 
 def write_small_counts(folder: Path, texts: dict[str, Path], tokenizer: Path, others: int = 0) -> list[Path]:
@@ -24,8 +25,8 @@ def write_small_counts(folder: Path, texts: dict[str, Path], tokenizer: Path, ot
         lines = cut(held_out_lines(path, 1000), add_special_tokens=False)["input_ids"]
         every = np.bincount(np.concatenate(lines), minlength=len(pieces))
         each = np.bincount(np.concatenate([np.unique(line) for line in lines]), minlength=len(pieces))
-        digest, total = vocabulary_digest(pieces), len(lines) + others
-        counts = Counts(language, total, total, int(every.sum()), digest, each, each, every)
+        total = len(lines) + others
+        counts = Counts(language, total, total, int(every.sum()), digest(pieces), each, each, every)
         written.append(folder / f"{language}.parquet")
         write_counts(written[-1], counts, pieces)
     return written

@@ -9,7 +9,7 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.models.reduction.choice import Choice, choose, named_pieces
-from smelt.models.reduction.counts import read_counts, vocabulary_digest
+from smelt.models.reduction.counts import read_counts
 from smelt.models.reduction.proof import Extent, Reduction, prove, unproven
 from smelt.models.reduction.record import Made, write_record, write_reduced_card
 from smelt.models.reduction.vocabulary import Vocabulary, read_vocabulary
@@ -63,7 +63,7 @@ def reduce(source: Source, texts: Texts, settings: ReductionSettings, extent: Ex
     """
     start = time.monotonic()
     vocabulary = read_vocabulary(source.folder, source.where)
-    counts = [read_counts(path, vocabulary_digest(vocabulary.pieces)) for path in texts.counts]
+    counts = [read_counts(path, vocabulary.digest) for path in texts.counts]
     check_languages([part.language for part in counts], texts.held_out)
     choice = choose(vocabulary, counts, settings, kept_anyway(vocabulary, source, settings))
     with whole_folder(output) as folder:
