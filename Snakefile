@@ -4,7 +4,8 @@ smelt: languages from Wikipedia dump to paper table.
 IN   a study file: config/config.yaml (the demo), or the one named by --configfile
 OUT  results/<study>/report.html, and everything it rests on
 
-The stages, one rule file each: corpora, tokenizers, models, reduction, tasks, finetuning, measurement, report.
+The stages, one rule file each: corpora, tokenizers, models, reduction, tasks, finetuning, measurement,
+efficiency, report.
 """
 
 import os
@@ -52,6 +53,7 @@ include: "workflow/rules/reduction.smk"
 include: "workflow/rules/tasks.smk"
 include: "workflow/rules/finetuning.smk"
 include: "workflow/rules/measurement.smk"
+include: "workflow/rules/efficiency.smk"
 include: "workflow/rules/report.smk"
 
 

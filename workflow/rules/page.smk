@@ -1,7 +1,8 @@
 """
 The page: everything a study found and what it rests on, in one file that opens offline.
 
-IN   tables and figures of the report, and the records of corpora, tokenizers, models and tokenisation studies
+IN   tables and figures of the report, and the records of corpora, tokenizers, models, tokenisation and
+     efficiency
 OUT  results/<study>/report.html
 """
 
@@ -17,6 +18,7 @@ rule page:
         models=study.model_folders(),
         curves=study.learning_curves(),
         tokenisation=study.tokenisations(),
+        efficiency=study.efficiencies(),
         modules=study.modules("report"),
     output:
         page=report(
@@ -47,5 +49,6 @@ rule page:
         " --models {input.models:q}"
         " --curves {input.curves:q}"
         " --tokenisation {input.tokenisation:q}"
+        " --efficiency {input.efficiency:q}"
         " --output {output.page:q}"
         " > {log:q} 2>&1"

@@ -31,7 +31,7 @@ Read = dict[str, dict[tuple[int, int], tuple[Turns, Turns]]]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="folders of the models")
-    parser.add_argument("--int8", type=Path, nargs="*", default=[], help="their int8 exports, in folders of their names")
+    parser.add_argument("--int8", type=Path, nargs="*", default=[], help="int8 exports of some, by the same names")
     parser.add_argument("--settings", type=json_object(), default={}, help="JSON: the study's `efficiency`")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads of every model")
     parser.add_argument("--gpus", type=natural, default=0, help="0 leaves a GPU alone that is there")
@@ -68,7 +68,7 @@ def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, 
     """
     output.mkdir(parents=True, exist_ok=True)
     found = {}
-    sizes = list(job.settings.sizes)
+    sizes = job.settings.sizes
     # Written anew to be measured, and removed by this process, which outlives one that dies of it.
     with tempfile.TemporaryDirectory(prefix=".", suffix=".draft", dir=output) as scratch:
         for model, folder in job.folders.items():
@@ -100,15 +100,13 @@ def measure(job: Job, models: Sequence[str], device: str) -> dict[str, dict[str,
     }
 
 
-def _describe(folder: Path, job: Job, sizes: list[str], scratch: str) -> dict[str, Any]:
+def _describe(folder: Path, job: Job, sizes: Sequence[str], scratch: str) -> dict[str, Any]:
     with Worker(folder, describer, folder, job.settings.precision) as worker:
-        described: dict[str, Any] = worker(list(job.settings.lengths), sizes, Path(scratch))
+        described: dict[str, Any] = worker(list(job.settings.lengths), list(sizes), Path(scratch))
     return described
 
 
-def _surroundings(
-    arguments: argparse.Namespace, settings: Efficiency, job: Job, before: list[float]
-) -> dict[str, Any]:
+def _surroundings(arguments: argparse.Namespace, settings: Efficiency, job: Job, before: list[float]) -> dict[str, Any]:
     """Return what the figures were taken with, where and when; the load average says who else was at work."""
     return {
         "settings": settings.model_dump(exclude={"models", "reference"}),

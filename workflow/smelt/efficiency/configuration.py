@@ -54,7 +54,7 @@ class Configuration:
             model, ids = self.bare().eval(), torch.zeros((1, length), dtype=torch.long)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             model(input_ids=ids)  # without a mask, which no kernel could look at without values
-        return counter.get_total_flops() / length
+        return float(counter.get_total_flops()) / length
 
     def named(self) -> Any:
         """Return the model of the class that the configuration names, heads and all, with whatever weights."""

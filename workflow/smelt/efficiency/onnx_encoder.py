@@ -54,7 +54,7 @@ class OnnxEncoder:
         self._threads = threads
         onnxruntime.set_default_logger_severity(3)
 
-    def load(self, device: str) -> Pass:
+    def load(self, device: str) -> Pass:  # noqa: ARG002 - there is but the CPU
         """Open a session, and return its pass to the last hidden states."""
         import onnxruntime
 

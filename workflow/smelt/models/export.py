@@ -1,9 +1,8 @@
 """`python -m smelt export`: write a model for ONNX Runtime, in fp32 or with int8 weights.
 
-What is exported is the bare encoder, from ids and mask to the last hidden states, of whatever model of the families that
-transformers knows: that is what classifiers are put on, what the efficiency ruler times for every model alike, and a
-head for 119,547 words would be most of the arithmetic. The result has no weights that torch could train: it is measured
-and deployed, not fine-tuned.
+What is exported is the bare encoder, from ids and mask to the last hidden states: that is what classifiers are put on
+and what the efficiency ruler times for every model alike, and a head for 119,547 pieces would be half of the arithmetic
+of BERT-base. The result has no weights that torch could train: it is measured and deployed, not fine-tuned.
 """
 
 import argparse
@@ -89,9 +88,7 @@ def export(source: Path, settings: ExportSettings, output: Path) -> Difference:
     return found
 
 
-def _card(
-    name: str, source: Path, settings: ExportSettings, encoder: Any, pieces: int, found: Difference
-) -> Card:
+def _card(name: str, source: Path, settings: ExportSettings, encoder: Any, pieces: int, found: Difference) -> Card:
     published = published_card(source)
     languages = published.get("language", [])
     weights = "fp32" if settings.format == "onnx" else f"int8{' of seven bits' if settings.reduce_range else ''}"

@@ -59,8 +59,8 @@ def write_graph(encoder: Any, path: Path) -> None:
 def write_int8(path: Path, reduce_range: bool) -> None:
     """Put in the place of a graph the one whose weights are int8, one scale a column, one for a table of embeddings.
 
-    Activations are quantised to eight bits as they come. Products of unsigned by signed bytes saturate on x86 processors
-    without VNNI; weights of seven bits (reduce_range) do not, at twice the rounding.
+    Activations are quantised to eight bits as they come. Sums of products of unsigned by signed bytes saturate on x86
+    processors without VNNI; those of weights of seven bits (reduce_range) do not, at twice the rounding.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

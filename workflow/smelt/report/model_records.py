@@ -13,12 +13,15 @@ from smelt.files import read_json
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """Name, config.json, provenance.json and the number of parameters of a model; tied ones count once."""
+    """Name, config.json, provenance.json and the number of parameters of a model; tied ones count once.
+
+    An exported model's are not told: they are those of its source's encoder, whatever they are written as.
+    """
 
     name: str
     config: dict[str, Any]
     provenance: dict[str, Any]
-    parameters: int
+    parameters: int | None
 
 
 def read_model(folder: Path) -> ModelRecord:
@@ -27,9 +30,12 @@ def read_model(folder: Path) -> ModelRecord:
     Raises:
         SmeltError: a file of it is missing or is not what its name says.
     """
-    parameters = count_parameters(folder / "model.safetensors")
+    exported = (folder / "model.onnx").is_file()
     return ModelRecord(
-        folder.name, read_json(folder / "config.json"), read_json(folder / "provenance.json"), parameters
+        folder.name,
+        read_json(folder / "config.json"),
+        read_json(folder / "provenance.json"),
+        None if exported else count_parameters(folder / "model.safetensors"),
     )
 
 

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models": "folders of the models",
         "curves": "learning curves of the pretrained models",
         "tokenisation": "tokenisation studies",
+        "efficiency": "figures of the efficiency ruler",
     }
     for name, text in lists.items():
         parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=text)

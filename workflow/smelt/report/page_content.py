@@ -16,6 +16,7 @@ from smelt.errors import SmeltError
 from smelt.report.captions import FIGURES
 from smelt.report.comparison_tables import across_table, pair_tables
 from smelt.report.corpus_records import CorpusRecord, read_corpora
+from smelt.report.efficiency_table import all_models
 from smelt.report.grid import PaperTable
 from smelt.report.html import html
 from smelt.report.model_records import ModelRecord, read_model
@@ -46,6 +47,7 @@ class Content:
     pairs: list[tuple[str, Markup]]
     across: Markup | None
     correlations: list[Markup]
+    efficiency: Markup | None
     figures: list[PageFigure]
     records: list[Markup]
     study_text: str
@@ -73,6 +75,7 @@ def content(arguments: argparse.Namespace) -> Content:
         pairs=[(table.caption, _markup(table)) for table in pairs],
         across=_markup(across) if across else None,
         correlations=[_markup(table) for table in correlation_tables(arguments.tokenisation)],
+        efficiency=_markup(measured) if (measured := all_models(arguments.efficiency)) else None,
         figures=[PageFigure(path.stem, path, *FIGURES[path.stem]) for path in arguments.figures],
         records=_records(arguments, corpora, models),
         study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),

@@ -119,7 +119,8 @@ def _shape(model: ModelRecord, makers: Mapping[str, str]) -> list[Cell]:
     # DistilBERT's config has names of its own.
     layers = config.get("num_hidden_layers", config.get("n_layers", NONE))
     width = config.get("hidden_size", config.get("dim", NONE))
-    texts = [makers.get(model.name, NONE), vocabulary, f"{layers} × {width}", f"{model.parameters:,}"]
+    parameters = NONE if model.parameters is None else f"{model.parameters:,}"
+    texts = [makers.get(model.name, NONE), vocabulary, f"{layers} × {width}", parameters]
     return [Cell(text) for text in texts]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from smelt.errors import SmeltError
 from smelt.files import whole_file
 from smelt.flags import json_object
+from smelt.report.efficiency_table import efficiency
 from smelt.report.example_table import choose, example_frame, example_table
 from smelt.report.grid import PaperTable
 from smelt.report.html import html
@@ -44,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         help="scores: summary.csv and pairs.csv; segmentation: tokenisation studies; example: predictions; "
-        "languages: scores.csv and folders of models; vocabulary: folders of reduced models",
+        "languages: scores.csv and folders of models; vocabulary: folders of reduced models; "
+        "efficiency: the ruler's figures",
     )
     for kind in ("csv", "markdown", "latex", "html"):
         parser.add_argument(f"--{kind}", type=Path, required=True)
@@ -114,12 +116,19 @@ def _vocabulary(name: str, settings: dict[str, Any], _: dict[str, Any], sources:
     return vocabulary_table(name, settings, kept), vocabulary_frame(kept)
 
 
+def _efficiency(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:
+    if not sources:
+        raise SmeltError("--sources", "expected the ruler's figures, one file a model; found none")
+    return efficiency(name, settings, sources)
+
+
 NEEDED = {
     "scores": ("tasks", "models"),
     "segmentation": ("tasks", "models"),
     "example": ("task", "models", "sentences", "seed"),
     "languages": ("languages", "sections", "models"),
     "vocabulary": ("models",),
+    "efficiency": (),
 }
 KINDS: dict[str, Callable[[str, dict[str, Any], dict[str, Any], list[Path]], Made]] = {
     "scores": _scores,
@@ -127,4 +136,5 @@ KINDS: dict[str, Callable[[str, dict[str, Any], dict[str, Any], list[Path]], Mad
     "example": _example,
     "languages": _languages,
     "vocabulary": _vocabulary,
+    "efficiency": _efficiency,
 }

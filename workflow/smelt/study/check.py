@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from smelt.study.catalogue import GENERATED, Catalogue
-from smelt.study.makers import Adopt, Pretrain, Reduce
+from smelt.study.makers import Adopt, Export, Pretrain, Reduce
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
 
@@ -51,6 +51,8 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "block sets": len(blocks),
         "counts": len(catalogue.counts()),
         "models": len(study.models),
+        "int8 exports to weigh": len(catalogue.int8_exports()),
+        "efficiency": 1 if catalogue.efficiencies() else 0,
         "tasks": len(catalogue.tasks),
         "fine-tunings": len(catalogue.finetuned()),
         "tokenisation studies": len(catalogue.tokenisations()),
@@ -134,6 +136,8 @@ def _models(catalogue: Catalogue) -> Table:
             kept = f"size {model.size:,}" if model.size else f"threshold {model.share:g}"
             languages = _listed(catalogue.languages_of_reduced(name))
             table.add_row(name, model.maker, f"{model.source}, {model.corpus}", f"{kept} of {model.of}: {languages}")
+        elif isinstance(model, Export):
+            table.add_row(name, model.maker, model.source, model.format)
         else:
             source = f"{model.hub} at {model.revision}" if model.hub else str(model.folder)
             table.add_row(name, model.maker, source, "")

@@ -16,9 +16,9 @@ class Efficiency(Entry):
     """Models to measure; all of the study by default."""
     reference: Name | None = None
     """The model that ratios are to; the first one measured by default."""
-    lengths: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = [32, 128]
+    lengths: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(default=[32, 128])
     """Tokens in a row, special ones included."""
-    batches: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = [1, 32]
+    batches: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(default=[1, 32])
     """Rows in a pass."""
     items: PositiveInt = 100
     """Passes that are timed for each batch and length."""
@@ -28,5 +28,5 @@ class Efficiency(Entry):
     """Fresh processes that load each model."""
     precision: Precision = "fp32"
     """Of the weights that are loaded and timed; exported models have their own."""
-    sizes: Annotated[list[OnDisk], Field(min_length=1), Distinct] = ["fp32", "bf16", "int8"]
+    sizes: Annotated[list[OnDisk], Field(min_length=1), Distinct] = Field(default=["fp32", "bf16", "int8"])
     """Precisions whose bytes on disk are measured; int8 is an export of its own, made for the purpose."""

@@ -97,7 +97,6 @@ class Reduce(Made, SelectionRule):
     """An adopted model with the source's tokenizer, whose counts serve for both; by default the source's own."""
 
 
-
 class ExportSettings(Entry):
     """What an export is written as."""
 
@@ -107,21 +106,21 @@ class ExportSettings(Entry):
     """Use seven bits of int8, for x86 processors without VNNI, whose sums of products of eight bits saturate."""
 
 
-class Export(ExportSettings):
+class Export(ExportSettings, Made):
     """A model of the study as ONNX Runtime runs it: its encoder without heads, to be deployed and measured."""
 
     maker: Literal["export"]
     source: Name
     """The model that is exported."""
-    tasks: list[Name] = []
+    tasks: Annotated[list[Name], Distinct] | None = Field(default=[])
     """None can be named: an exported model is not fine-tuned."""
 
-    @field_validator("tasks")
+    @field_validator("tasks", "tested_on")
     @classmethod
-    def _is_not_fine_tuned(cls, value: list[Name]) -> list[Name]:
+    def _is_not_fine_tuned(cls, value: list[str] | None) -> list[str]:
         if value:
             raise ValueError("an exported model is not fine-tuned: fine-tune its source, and leave this key out")
-        return value
+        return []
 
     @property
     def settings(self) -> ExportSettings:

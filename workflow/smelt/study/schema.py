@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
 from smelt.study.countries import Country
+from smelt.study.deployment import check_efficiency, check_exports
+from smelt.study.efficiency import Efficiency
 from smelt.study.entry import Distinct, Entry, Name, Precision, Seed
 from smelt.study.families import member_of
 from smelt.study.languages import Language
@@ -114,6 +116,8 @@ class Study(Entry):
     """Names of files under config/tasks/, or a mapping from them to options."""
     finetuning: Finetuning | None = None
     significance: Significance = Significance()
+    efficiency: Efficiency | None = None
+    """What is measured of size, memory and time; nothing by default."""
     tables: dict[Name, Table] = Field(default_factory=dict)
 
     @field_validator("tasks", mode="before")
@@ -155,6 +159,12 @@ class Study(Entry):
         return self
 
     @model_validator(mode="after")
+    def _exports_and_measures_what_exists(self) -> Self:
+        check_exports(self.models)
+        check_efficiency(self.efficiency, self.models, self.tables)
+        return self
+
+    @model_validator(mode="after")
     def _finetunes_if_it_has_tasks(self) -> Self:
         if self.tasks and self.finetuning is None:
             raise ValueError("finetuning is missing: a study with tasks says with which seeds")
@@ -173,6 +183,11 @@ class Study(Entry):
                         f"corpora.{name}.wikipedia.mirror: {language} of {source.date} comes from {other} already"
                     )
         return self
+
+    @property
+    def measured(self) -> list[str]:
+        """The models whose efficiency is measured."""
+        return [] if self.efficiency is None else self.efficiency.models or list(self.models)
 
     def options(self, task: str) -> TaskOptions:
         """Return what the study changes about a task."""

@@ -100,6 +100,21 @@ class LanguagesTable(Entry):
         return [model for model in models if model in {*self.models, *named}]
 
 
+class EfficiencyTable(Entry):
+    """Size, memory, loading time and latency, a row a model, with ratios to the ruler's reference (Smaller multilingual
+    BERT, Table 3)."""
+
+    kind: Literal["efficiency"]
+    models: Annotated[list[Name], Distinct] | None = None
+    caption: str = ""
+
+    @property
+    def tasks(self) -> list[str]:
+        """No task, as the other tables give theirs."""
+        return []
+
+
 Table = Annotated[
-    ScoresTable | SegmentationTable | ExampleTable | VocabularyTable | LanguagesTable, Field(discriminator="kind")
+    ScoresTable | SegmentationTable | ExampleTable | VocabularyTable | LanguagesTable | EfficiencyTable,
+    Field(discriminator="kind"),
 ]

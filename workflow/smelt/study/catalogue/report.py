@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.catalogue.finetuning import Finetuned
+from smelt.study.catalogue.efficiency import Efficiencies
 from smelt.study.schema import Study
 from smelt.study.tables import (
+    EfficiencyTable,
     ExampleTable,
     LanguagesTable,
     ScoresTable,
@@ -16,7 +17,7 @@ from smelt.study.tables import (
 )
 
 
-class Reports(Finetuned):
+class Reports(Efficiencies):
     """Measurements, tables, figures and the page."""
 
     def __init__(self, study: Study) -> None:
@@ -91,26 +92,32 @@ class Reports(Finetuned):
         """Return the entry of {table}."""
         return self.study.tables[wildcards.table]
 
+    def shown_models(self, table: Table) -> list[str]:
+        """Return the models that a table shows, in its order."""
+        if isinstance(table, LanguagesTable):
+            return table.members(self.study.models)
+        return table.models or (self.study.measured if isinstance(table, EfficiencyTable) else list(self.study.models))
+
     def table_settings(self, wildcards: Any) -> str:
         """Return the entry of {table}, as JSON, with its models, vocabularies, titles of tasks and the seed shown."""
         table = self.table(wildcards)
         titles = {task: self.tasks[task].title for task in table.tasks}
         sizes = {name: self.study.tokenizers[self.pretrained(name).tokenizer] for name in self.made_by("pretrain")}
-        models = list(self.study.models)
-        models = table.members(models) if isinstance(table, LanguagesTable) else table.models or models
-        shown: dict[str, Any] = {"models": models, "titles": titles, "seed": next(iter(self.seeds), None)}
-        vocabularies = {name: tokenizer.vocabulary for name, tokenizer in sizes.items()}
-        return json.dumps(table.model_dump() | shown | {"vocabularies": vocabularies})
+        shown: dict[str, Any] = {"models": self.shown_models(table), "titles": titles}
+        shown |= {"seed": next(iter(self.seeds), None)}
+        shown |= {"vocabularies": {name: tokenizer.vocabulary for name, tokenizer in sizes.items()}}
+        return json.dumps(table.model_dump() | shown)
 
     def table_sources(self, wildcards: Any) -> list[str]:
         """Return what {table} is made from: statistics, tokenisation studies, or predictions of the first seed."""
         table = self.table(wildcards)
+        models = self.shown_models(table)
+        if isinstance(table, EfficiencyTable):
+            return self.efficiencies()  # of all models, because ratios may be to one that is not shown
         if isinstance(table, VocabularyTable):
-            return [f"{self.results}/models/{model}" for model in table.models]
+            return [f"{self.results}/models/{model}" for model in models]
         if isinstance(table, LanguagesTable):
-            shown = table.members(self.study.models)
-            return [f"{self.results}/scores.csv", *(f"{self.results}/models/{model}" for model in shown)]
-        models = table.models or list(self.study.models)
+            return [f"{self.results}/scores.csv", *(f"{self.results}/models/{model}" for model in models)]
         runs = [(model, task) for task in table.tasks for model, _ in self.runs(task) if model in models]
         if isinstance(table, SegmentationTable):
             return [f"{self.results}/tokenisation/{model}/{task}.json" for model, task in runs]
