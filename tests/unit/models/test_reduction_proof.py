@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from smelt.errors import SmeltError
 from smelt.models.reduction.proof import Extent, Reduction, prove, unproven
+from smelt.models.reduction.states import Models, States
 from smelt.models.reduction.weights import reduce_weights
 
 NAMES = {f"{piece[1:-1].lower()}_token": piece for piece in PIECES[:5]}
@@ -61,6 +62,27 @@ def test_lines_with_dropped_pieces_are_counted_as_cut_differently(tmp_path: Path
     assert ours["after"]["fertility"] > ours["before"]["fertility"]
     assert (other["share_of_lines_that_tokenise_differently"], other["states"]["lines"]) == (1, 0)
     assert unproven(proof) == ["qab"]
+
+
+def test_a_row_of_zeros_as_that_of_padding_is_no_difference(tmp_path: Path) -> None:
+    source, ids = write_model(tmp_path / "source"), ids_of("qaa")
+    tensors = load_file(source / "model.safetensors")
+    tensors["bert.embeddings.word_embeddings.weight"][0] = 0
+    tensors["cls.predictions.bias"][0] = 0
+    save_file(tensors, source / "model.safetensors", {"format": "pt"})
+    texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
+    proof = prove(Reduction(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent())
+    assert proof["languages"]["qaa"]["states"]["largest_share_of_the_rounding_bound"] < 1
+
+
+def test_logits_beyond_rounding_are_named(tmp_path: Path) -> None:
+    source, ids = write_model(tmp_path / "source"), ids_of("qaa")
+    models = Models(source, reduce(source, tmp_path / "out", ids), ids, "a model")
+    models.output.register_forward_hook(lambda _, __, logits: logits + 1e-3)
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    batch = dict(tokenizer(["[CLS]"], return_tensors="pt"))
+    with pytest.raises(SmeltError, match=r"its logits differ by up to 0\.001, more than rounding, on a line"):
+        models.compare(batch, batch, States(), "a line")
 
 
 def test_half_precision_is_proven_in_single(tmp_path: Path) -> None:
