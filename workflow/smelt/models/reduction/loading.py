@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +34,26 @@ def load_fast(folder: Path, where: str, configuration: Any = None) -> Any:
     """
     from transformers import AutoTokenizer
 
-    # Without any of these, transformers makes up a tokenizer of a handful of special pieces.
-    if not any((folder / name).is_file() for name in VOCABULARY_FILES) and not protobufs_of(folder):
-        raise SmeltError(where, f"no tokenizer is in {folder}: expected {', '.join(VOCABULARY_FILES)} or *.model")
-    named = {} if configuration is None else {"config": configuration}
+    options = {"local_files_only": True, "trust_remote_code": False}  # else transformers asks on the terminal
+    if configuration is not None:
+        options["config"] = configuration
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **named)
+        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
     except Exception as error:
+        if not any((folder / name).is_file() for name in VOCABULARY_FILES) and not protobufs_of(folder):
+            raise SmeltError(
+                where, f"no tokenizer is in {folder}: expected {_listed(VOCABULARY_FILES)}, *.model"
+            ) from None
         raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
     _refuse_slow(tokenizer, where)
-    _refuse_other_files(tokenizer, folder, where)
+    names = {TOKENIZER, *map(str, type(tokenizer).vocab_files_names.values())}
+    read = sorted(name for name in names if (folder / name).is_file())
+    if not read:  # transformers has made up a tokenizer of a handful of special pieces
+        raise SmeltError(where, f"no tokenizer is in {folder}: {type(tokenizer).__name__} reads {_listed(names)}")
+    others = [name for name in read if name not in VOCABULARY_FILES and not name.endswith(".model")]
+    if others:
+        problem = f"{type(tokenizer).__name__} also reads {_listed(others)}, which reduction does not rewrite"
+        raise SmeltError(where, problem)
     return tokenizer
 
 
@@ -85,14 +96,5 @@ def _refuse_slow(tokenizer: Any, where: str) -> None:
         )
 
 
-def _refuse_other_files(tokenizer: Any, folder: Path, where: str) -> None:
-    names = {str(name) for name in type(tokenizer).vocab_files_names.values()}
-    others = sorted(
-        name
-        for name in names
-        if name not in VOCABULARY_FILES and not name.endswith(".model") and (folder / name).is_file()
-    )
-    if others:
-        raise SmeltError(
-            where, f"{type(tokenizer).__name__} also reads {', '.join(others)}, which reduction does not rewrite"
-        )
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
