@@ -48,6 +48,7 @@ class Protobuf:
         self.proto = _read(path, where)
         self.pieces = [piece.piece for piece in self.proto.pieces]
         self.ordinary = np.array([piece.type == _NORMAL for piece in self.proto.pieces])
+        self.scores = np.array([piece.score for piece in self.proto.pieces])
         self.ids = np.array([ids.get(piece, -1) for piece in self.pieces])
         unmatched = np.flatnonzero(self.ordinary & (self.ids < 0))
         if len(unmatched):
@@ -93,9 +94,7 @@ class Protobuf:
         (output / self.path.name).write_bytes(reduced.SerializeToString(deterministic=True))
 
     def _outermost_scores(self, kept: Kept) -> dict[str, list[int]]:
-        places = np.flatnonzero(self.ordinary)
-        scores = np.array([self.proto.pieces[place].score for place in places])
-        ids = self.ids[places]
+        scores, ids = self.scores[self.ordinary], self.ids[self.ordinary]
         found = {"lowest score": [int(ids[place]) for place in lowest(scores, kept[ids])]}
         if any(piece.type == _USER_DEFINED for piece in self.proto.pieces):
             found["highest score"] = [int(ids[place]) for place in lowest(-scores, kept[ids])]

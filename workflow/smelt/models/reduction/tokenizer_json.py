@@ -23,12 +23,12 @@ _PLACE = "\0the vocabulary's place"
 class Number(float):
     """A number that remembers how it was written."""
 
+    __slots__ = ("text",)
     text: str
 
-    @classmethod
-    def read(cls, text: str) -> Self:
+    def __new__(cls, text: str) -> Self:
         """Return the number of a text."""
-        number = cls(text)
+        number = super().__new__(cls, text)
         number.text = text
         return number
 
@@ -40,7 +40,7 @@ def read_file(path: Path, where: str) -> Tree:
         SmeltError: it is not JSON, or not a tokenizer's.
     """
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"), parse_float=Number.read)
+        tree = json.loads(path.read_text(encoding="utf-8"), parse_float=Number)
     except (OSError, ValueError) as error:
         raise SmeltError(where, f"{path} cannot be read as JSON ({error})") from None
     if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict) or "vocab" not in tree["model"]:

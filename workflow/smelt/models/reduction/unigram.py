@@ -36,7 +36,7 @@ class Unigram:
         self.always = [] if unknown is None else [unknown]
         self.always += byte_pieces(self.ids) if self.model.get("byte_fallback") else []
         self.added = {token["content"] for token in tree["added_tokens"]}
-        self.twins = _twins(self.base)
+        self.twins = _twins(self.base) if len(self.ids) < len(self.base) else []
 
     def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
         """Return what kept pieces need: one of the lowest score, their characters, and others spelt the same.

@@ -9,6 +9,7 @@ tokenizer that was read with fewer pieces.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,8 @@ class Vocabulary:
     """Ids that are always kept, ascending: special and added tokens, BERT's [unused1] to [unused9], single bytes."""
     tree: Tree
     """The tokenizer that AutoTokenizer makes of the folder."""
+    file: Tree | None
+    """What its tokenizer.json holds, which is not the same: transformers builds some classes from a few parts of it."""
     kind: WordPiece | Unigram | BytePairs
     protobufs: list[Protobuf]
 
@@ -73,6 +76,10 @@ class Vocabulary:
     def digest(self) -> str:
         """What tells two vocabularies apart."""
         return digest(self.pieces)
+
+    @cached_property
+    def _empty(self) -> Ids:
+        return np.array([identity for identity, piece in enumerate(self.pieces) if not piece], dtype=np.int64)
 
     def closure(self, ids: Ids, characters: bool | None = None) -> Closure:
         """Return the ids with all that must be kept for lines of kept pieces to be cut as before.
@@ -90,7 +97,7 @@ class Vocabulary:
             raise SmeltError(self.where, f"expected ids of its {self.size} pieces, found {min(ids)} to {max(ids)}")
         kept = np.zeros(self.size, dtype=bool)
         kept[ids] = True
-        kept[[identity for identity, piece in enumerate(self.pieces) if not piece]] = False
+        kept[self._empty] = False
         added = {"always kept": _fresh(kept, self.always)}
         forms: list[Form] = [self.kind, *self.protobufs]
         found = True
@@ -118,10 +125,9 @@ class Vocabulary:
         new = np.full(self.size, -1, dtype=np.int64)
         new[ids] = np.arange(len(ids))
         wanted = self._reduced(self.tree, self.kind, new)
-        if (self.folder / TOKENIZER).is_file():
-            # transformers builds some classes anew from a few parts of the file; other readers take it as it is.
-            tree = read_file(self.folder / TOKENIZER, self.where)
-            write_file(output / TOKENIZER, self._reduced(tree, type(self.kind)(tree, self.where), new))
+        if self.file is not None:
+            kind = type(self.kind)(self.file, self.where)
+            write_file(output / TOKENIZER, self._reduced(self.file, kind, new))
         self.kind.write_files(self.folder, output, new)
         for protobuf in self.protobufs:
             protobuf.write(output, new)
@@ -161,14 +167,15 @@ def read_vocabulary(folder: Path, where: str) -> Vocabulary:
     tree = tree_of(tokenizer.backend_tokenizer, where)
     kind = _kind(tree, where)
     pieces = _pieces(tree, kind, where)
-    _check_file(folder, tree, kind, where)
+    file = _file(folder, tree, kind, where)
     kind.check_files(folder)
     ids = {piece: identity for identity, piece in enumerate(pieces) if piece}
     protobufs = [Protobuf(path, ids, where) for path in protobufs_of(folder)]
     always = {*kind.always, *ids_outside_the_model(tree), *tokenizer.all_special_ids}
     for protobuf in protobufs:
         always.update(protobuf.always)
-    return Vocabulary(folder, where, pieces, np.array(sorted(always), dtype=np.int64), tree, kind, protobufs)
+    ordered = np.array(sorted(always), dtype=np.int64)
+    return Vocabulary(folder, where, pieces, ordered, tree, file, kind, protobufs)
 
 
 def digest(pieces: Sequence[str]) -> str:
@@ -194,14 +201,16 @@ def _pieces(tree: Tree, kind: Kind, where: str) -> list[str]:
     return pieces
 
 
-def _check_file(folder: Path, tree: Tree, kind: WordPiece | Unigram | BytePairs, where: str) -> None:
+def _file(folder: Path, tree: Tree, kind: WordPiece | Unigram | BytePairs, where: str) -> Tree | None:
+    """Return what tokenizer.json holds; other pieces than those that load are an error."""
     path = folder / TOKENIZER
     if not path.is_file():
-        return
+        return None
     file = read_file(path, where)
     of_a_kind = file["model"].get("type", tree["model"]["type"]) == tree["model"]["type"]
     if not of_a_kind or dict(type(kind)(file, where).base) != dict(kind.base):
         raise SmeltError(where, f"{path} holds other pieces than the tokenizer that loads; delete one of its files")
+    return file
 
 
 def _fresh(kept: np.ndarray[tuple[int], np.dtype[np.bool_]], ids: Sequence[int] | Ids) -> Ids:
