@@ -60,3 +60,15 @@ def test_the_full_albeto_study_has_a_plan(untouched: Project, monkeypatch: pytes
     planned = untouched.planned()
     assert (planned["documents"], planned["tokenizer"], planned["blocks"], planned["pretrain"]) == (1, 1, 1, 5)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
+
+
+def test_the_full_study_of_smaller_mberts_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SMELT_XNLI", raising=False)
+    path = untouched.folder / "config/studies/smaller-mbert.yaml"
+    (untouched.folder / "study.yaml").write_text(path.read_text())
+    monkeypatch.chdir(untouched.folder)
+    planned = untouched.planned()
+    # The paper's 30 models, and two of the distilled one; each is fine-tuned on what section 4.2 evaluates it on.
+    assert (planned["adopt"], planned["reduce"], planned["count"], planned["task"]) == (2, 32, 15, 18)
+    assert planned["finetune"] == 3 * (18 + 15 * 5 + 1 + 4 + 6)
+    assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())

@@ -34,8 +34,8 @@ rule finetune:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=4_000,
-        runtime=240,
+        mem_mb=study.finetuning_memory,
+        runtime=study.finetuning_minutes,
     conda:
         "../../envs/training.yaml"
     shell:

@@ -81,6 +81,21 @@ class Finetuned(Reduced):
             for seed in self.seeds
         ]
 
+    def finetuning_memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the MB that a fine-tuning takes beside a GPU: the model and libraries, and its examples.
+
+        A pair of XNLI was seen to take 1.8 kB as texts and windows of ids.
+        """
+        return int(4_000 + 0.0025 * training_examples(input))
+
+    def finetuning_minutes(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the minutes that a fine-tuning may take: 4 hours, and more where there is much to learn.
+
+        100 examples a second are what a base model manages on an older GPU in fp32.
+        """
+        assert self.study.finetuning is not None
+        return int(240 + self.study.finetuning.epochs * training_examples(input) / 100 / 60)
+
     def finetuning_settings(self, wildcards: Any) -> str:
         """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths."""
         assert self.study.finetuning is not None
@@ -89,3 +104,9 @@ class Finetuned(Reduced):
         # Only where languages are left out: a run on all of them is what it was before there was a choice.
         left_out = chosen != self.tasks[wildcards.task].languages_of("test")
         return json.dumps(settings | ({"tested_on": chosen} if left_out else {}))
+
+
+def training_examples(input: Any) -> int:
+    """Return how many examples a prepared task has to train on, as its task.json says."""
+    description = next(path for path in input.task if path.endswith("task.json"))
+    return int(json.loads(Path(description).read_text(encoding="utf-8"))["splits"]["train"]["examples"])
