@@ -53,6 +53,14 @@ def test_shapes_of_every_family_are_named_by_their_numbers(compared: Results) ->
     assert shapes == ["distilbert, 6 layers of 768", "albert, 2 layers of 32"]
 
 
+def test_reduced_models_have_a_line_of_their_own(compared: Results) -> None:
+    sources = compared.figure_sources("score-by-vocabulary")
+    compared.write(sources[1] / "reduction.json", {})
+    figure = score_by_vocabulary.draw(sources)
+    shapes = [drawn.get_label() for drawn in figure.axes[0].containers]
+    assert shapes == ["albert, 2 layers of 32, reduced", "albert, 2 layers of 32"]
+
+
 def test_missed_shares_stand_over_the_number_of_pieces(results: Results) -> None:
     figure = splitting_and_errors.draw(results.figure_sources("splitting-and-errors"))
     line = figure.axes[0].containers[0].lines[0]

@@ -13,7 +13,7 @@ FIGURES = {
     "score-by-vocabulary": (
         "Scores against vocabulary size",
         "Score on each task's test set against the number of pieces: mean and standard deviation over n seeds. Lines "
-        "join pretrained models of one shape; horizontal lines are adopted models.",
+        "join models of one shape, pretrained ones and reduced ones apart; horizontal lines are adopted models.",
     ),
     "splitting-and-errors": (
         "Splitting and missed labels",

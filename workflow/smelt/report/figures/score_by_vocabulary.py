@@ -1,4 +1,4 @@
-"""Scores against vocabulary size: a panel a task, a line through the pretrained models of one shape."""
+"""Scores against vocabulary size: a panel a task, a line through models of one shape, another through reduced ones."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ _NAMES = {"f1": "F1", "accuracy": "accuracy"}
 
 
 def draw(sources: list[Path]) -> Figure:
-    """Return the figure of summary.csv (the first source) and the folders of the pretrained models (the others).
+    """Return the figure of summary.csv (the first source) and folders of pretrained and reduced models (the others).
 
     Models of the summary without a folder, the adopted ones, are horizontal lines.
     """
@@ -37,7 +37,7 @@ def _config(folder: Path) -> dict[str, Any]:
     config: dict[str, Any] = read_json(folder / "config.json")
     if not isinstance(config.get("vocab_size"), int):
         raise SmeltError(folder / "config.json", "has no vocab_size: expected the config of an encoder")
-    return config
+    return config | {"reduced": (folder / "reduction.json").is_file()}
 
 
 def _panel(axis: Axes, summary: pd.DataFrame, configs: dict[str, dict[str, Any]]) -> None:
@@ -69,7 +69,8 @@ def _shape(config: dict[str, Any]) -> str:
     # DistilBERT's config has names of its own.
     layers = config.get("num_hidden_layers", config.get("n_layers"))
     hidden = config.get("hidden_size", config.get("dim"))
-    return f"{config.get('model_type')}, {layers} layers of {hidden}"
+    reduced = ", reduced" if config["reduced"] else ""
+    return f"{config.get('model_type')}, {layers} layers of {hidden}{reduced}"
 
 
 def _axes(axis: Axes, sizes: list[int], summary: pd.DataFrame) -> None:

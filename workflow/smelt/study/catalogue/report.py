@@ -141,7 +141,7 @@ class Reports(Efficiencies):
             names.append("language-distribution")
         if self.made_by("pretrain"):
             names.append("learning-curves")
-        if self.made_by("pretrain") and self.runs():
+        if any(self.runs(model=name) for name in [*self.made_by("pretrain"), *self.made_by("reduce")]):
             names.append("score-by-vocabulary")
         if self.tokenisations():
             names.append("splitting-and-errors")
@@ -154,7 +154,9 @@ class Reports(Efficiencies):
         if wildcards.figure == "learning-curves":
             return self.learning_curves()
         if wildcards.figure == "score-by-vocabulary":
-            return [f"{self.results}/statistics/summary.csv", *self.model_folders("pretrain")]
+            reduced = [name for name in self.made_by("reduce") if self.runs(model=name)]
+            folders = [*self.model_folders("pretrain"), *(f"{self.results}/models/{name}" for name in reduced)]
+            return [f"{self.results}/statistics/summary.csv", *folders]
         return self.tokenisations()
 
     def statistics(self) -> list[str]:
