@@ -36,7 +36,8 @@ STUDY: dict[str, Any] = {
             "settings": {"steps": 40, "batch": 4, "length": 64, "checkpoint_every": 5, "validation_blocks": 8},
         }
         for name, tokenizer in [("narrow", "unigram-300"), ("wide", "unigram-600")]
-    },
+    }
+    | {"narrow-qaa": {"maker": "reduce", "source": "narrow", "corpus": "wiki", "languages": ["qaa"], "tasks": []}},
     "tasks": {"demo-ner": {"limit": 60}, "demo-intent": {"limit": 60}},
     "finetuning": {"seeds": [1, 2], "epochs": 1, "learning_rate": 1e-3},
     "significance": {"resamples": 200},

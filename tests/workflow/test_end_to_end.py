@@ -19,6 +19,9 @@ def test_every_result_of_a_study_stands_in_its_place(finished: Project) -> None:
         "models/narrow/model.safetensors",
         "models/narrow/README.md",
         "models/narrow/provenance.json",
+        "counts/wiki/unigram-300/qaa.parquet",
+        "models/narrow-qaa/model.safetensors",
+        "models/narrow-qaa/reduction.json",
         "tasks/demo-ner/train.parquet",
         "tasks/demo-ner/task.json",
         "finetuned/wide/demo-intent/seed-2/metrics.json",
@@ -42,6 +45,18 @@ def test_a_pretrained_model_loads_without_smelt(finished: Project) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForTokenClassification.from_pretrained(folder, num_labels=3)
     assert len(tokenizer) == 600 == model.config.vocab_size
+
+
+def test_a_reduced_model_says_the_same_with_fewer_pieces(finished: Project) -> None:
+    models = finished.folder / "results/small/models"
+    record = json.loads((models / "narrow-qaa/reduction.json").read_text())
+    tokenizer = AutoTokenizer.from_pretrained(models / "narrow-qaa")
+    assert len(tokenizer) == record["pieces"] < record["pieces_before"] == 300
+    proof = record["proof"]["languages"]["qaa"]
+    assert proof["states"]["lines"] > 0
+    pieces = set(tokenizer.get_vocab())
+    assert not any("ა" <= letter <= "ჰ" for piece in pieces for letter in piece), "qab is written in Georgian letters"
+    assert not (finished.folder / "results/small/counts/wiki/unigram-300/qab.parquet").exists()
 
 
 def test_scores_hold_one_row_for_each_run_and_score(finished: Project) -> None:

@@ -71,6 +71,34 @@ def test_a_further_model_runs_alone(project: Callable[[], Project]) -> None:
     assert set(planned) == {"pretrain", "finetune", "tokenisation", *REPORT}
 
 
+def test_another_threshold_reduces_anew_and_counts_nothing(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["models"]["narrow-qaa"]["threshold"] = "paper"
+    edited.write(study)
+    planned = edited.planned()
+    assert planned["reduce"] == 1
+    assert set(planned) <= {"reduce", "page"}
+
+
+def test_another_language_of_a_reduced_model_counts_that_one(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["models"]["narrow-qaa"]["languages"].append("qab")
+    edited.write(study)
+    planned = edited.planned()
+    assert (planned["count"], planned["reduce"]) == (1, 1)
+    assert set(planned) <= {"count", "reduce", "page"}
+
+
+def test_a_threshold_that_is_the_default_by_name_reruns_nothing(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["models"]["narrow-qaa"] |= {"threshold": 0.00005, "of": "lines"}
+    edited.write(study)
+    assert set(edited.planned()) <= {"page"}
+
+
 def test_a_further_task_runs_alone(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
