@@ -15,6 +15,7 @@ from counted_tokenizers import BUILDERS, Built, sentences
 
 from smelt.__main__ import main
 from smelt.models.reduction.counts import read_counts
+from smelt.models.reduction.shards import Job, count_documents
 from smelt.models.reduction.vocabulary import read_vocabulary
 
 
@@ -91,46 +92,61 @@ def killed(command: list[str], shards: Path) -> dict[Path, int]:
     raise AssertionError("processes of a killed count are still there")
 
 
-@pytest.mark.parametrize("threads", ["1", "2"])
 def test_a_killed_count_goes_on_to_the_same_file(
-    threads: str, tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     documents = write_documents(tmp_path / "documents.parquet", groups=30, sentences_each=300)
-    command = words(documents, tokenizer, tmp_path / "xa.parquet", threads=threads)
+    command = words(documents, tokenizer, tmp_path / "xa.parquet", threads="2")
     left = killed(command, tmp_path / "shards")
     assert main(command) == 0
     assert f"{len(left)} of 30 shards were counted before" in capsys.readouterr().out
-    straight = words(documents, tokenizer, tmp_path / "straight.parquet")
+    assert main(words(documents, tokenizer, tmp_path / "straight.parquet")) == 0
+    assert (tmp_path / "xa.parquet").read_bytes() == (tmp_path / "straight.parquet").read_bytes()
+
+
+@pytest.fixture
+def unfinished(tmp_path: Path, tokenizer: Path) -> Path:
+    """Documents of which all shards are counted already, but not yet summed up, in the folder `shards`."""
+    documents = write_documents(tmp_path / "documents.parquet", groups=4)
+    vocabulary = read_vocabulary(tokenizer, "tokenizer")
+    count_documents(Job(documents, vocabulary.tree, vocabulary.size, False), tmp_path / "shards", 1)
+    return documents
+
+
+def test_shards_are_used_again_and_then_removed(
+    tmp_path: Path, unfinished: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(unfinished, tokenizer, tmp_path / "xa.parquet")) == 0
+    assert "4 of 4 shards were counted before" in capsys.readouterr().out
+    assert not (tmp_path / "shards").exists()
+
+
+@pytest.mark.parametrize("changed", ["documents", "tokenizer"])
+def test_shards_of_other_documents_or_another_tokenizer_are_not_used(
+    changed: str, tmp_path: Path, unfinished: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if changed == "documents":
+        write_documents(unfinished, groups=4, sentences_each=22)
+    else:
+        tokenizer = tmp_path / "uncased"
+        BUILDERS["WordPiece, uncased"]().whole.save_pretrained(tokenizer)
+    assert main(words(unfinished, tokenizer, tmp_path / "xa.parquet")) == 0
+    assert "were counted before" not in capsys.readouterr().out
+    straight = words(unfinished, tokenizer, tmp_path / "straight.parquet", shards=str(tmp_path / "others"))
     assert main(straight) == 0
     assert (tmp_path / "xa.parquet").read_bytes() == (tmp_path / "straight.parquet").read_bytes()
 
 
-def test_shards_of_other_documents_or_another_tokenizer_are_not_used(
-    tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("left", [0, 100, -20])
+def test_a_broken_shard_is_counted_again(
+    left: int, tmp_path: Path, unfinished: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    documents = write_documents(tmp_path / "documents.parquet", groups=20, sentences_each=300)
-    command = words(documents, tokenizer, tmp_path / "xa.parquet")
-    killed(command, tmp_path / "shards")
-    other = tmp_path / "uncased"
-    BUILDERS["WordPiece, uncased"]().whole.save_pretrained(other)
-    shards = {path.name: path.read_bytes() for path in shards_of(tmp_path / "shards")}
-    for folder, changed in ((other, documents), (tokenizer, write_documents(tmp_path / "b.parquet", groups=21))):
-        assert main(words(changed, folder, tmp_path / "other.parquet")) == 0
-        assert "were counted before" not in capsys.readouterr().out
-        assert not (tmp_path / "shards").exists()
-    assert shards
-
-
-def test_a_broken_shard_is_counted_again(tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    documents = write_documents(tmp_path / "documents.parquet", groups=30, sentences_each=300)
-    command = words(documents, tokenizer, tmp_path / "xa.parquet")
-    left = killed(command, tmp_path / "shards")
-    broken = min(left)
-    broken.write_bytes(broken.read_bytes()[:-50])
-    assert main(command) == 0
-    shown = capsys.readouterr().out
-    assert (f"{len(left) - 1} of 30 shards" in shown) == (len(left) > 1)
-    assert main(words(documents, tokenizer, tmp_path / "straight.parquet")) == 0
+    broken = min(shards_of(tmp_path / "shards"))
+    broken.write_bytes(broken.read_bytes()[:left])
+    assert main(words(unfinished, tokenizer, tmp_path / "xa.parquet")) == 0
+    assert "3 of 4 shards were counted before" in capsys.readouterr().out
+    straight = words(unfinished, tokenizer, tmp_path / "straight.parquet", shards=str(tmp_path / "others"))
+    assert main(straight) == 0
     assert (tmp_path / "xa.parquet").read_bytes() == (tmp_path / "straight.parquet").read_bytes()
 
 
