@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from rich.console import Console
 from rich.table import Table
 
+from bench.counting import counting
 from bench.extraction import extraction
 from bench.head import head
 from bench.kills import kills
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
     },
     "masked-head-32k": head,
     "masked-head-128k": head,
+    **{f"count-{kind}": counting for kind in ("wordpiece", "unigram", "bpe")},
     "reduce-119k-20k": reduction,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,

@@ -9,8 +9,8 @@ import json
 import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -31,7 +31,7 @@ CHARACTERS_AT_ONCE = 4_000_000  # bounds the memory of a step, together with the
 WORDS_AT_ONCE = 64  # of a text that is tokenised to learn new words; more run slower
 REMEMBERED = 200_000_000  # bytes that remembered words may take, about
 ENTRY = 150  # bytes of a remembered word besides its characters
-DEPENDENT = 0
+UNKNOWN, DEPENDENT = -1, 0
 SEPARATOR = "\ufdd0\ufdd1\ufdd0"  # characters that no text may hold
 
 
@@ -75,7 +75,7 @@ class PieceCounter:
         self._tokenizer = _tokenizer(tree, encode_special_tokens)
         self._pieces = pieces
         splitting = splitting_of(self._tokenizer, tree) if split else None
-        self._words = _Words(_tokenizer(tree, encode_special_tokens), splitting) if splitting else None
+        self._words = _Words(tree, encode_special_tokens, splitting) if splitting else None
 
     def count(self, documents: Iterable[str]) -> Tally:
         """Return how many lines and documents hold each piece, and how often it occurs.
@@ -138,12 +138,14 @@ def _nothing_cut(lines: int) -> _Cut:
 class _Words:
     """The words met so far, and their pieces."""
 
-    def __init__(self, tokenizer: Tokenizer, splitting: Splitting) -> None:
-        self._splitting = splitting
-        self._tokenizer = tokenizer
-        # An added token separates texts before they are normalised: so many are tokenised in one call.
-        self._tokenizer.add_tokens([AddedToken(SEPARATOR, normalized=False)])
-        self._separator = tokenizer.token_to_id(SEPARATOR)
+    def __init__(self, tree: Tree, encode_special_tokens: bool, splitting: Splitting) -> None:
+        self._splitting = replace(splitting, added=(*splitting.added, SEPARATOR))
+        self._tokenizer = _tokenizer(tree, encode_special_tokens)
+        self._bare = _tokenizer(tree | {"normalizer": None}, encode_special_tokens)
+        for tokenizer in (self._tokenizer, self._bare):
+            # An added token separates texts before they are normalised: so many are tokenised in one call.
+            tokenizer.add_tokens([AddedToken(SEPARATOR, normalized=False)])
+        self._separator = self._tokenizer.token_to_id(SEPARATOR)
         self._forget()
 
     def _forget(self) -> None:
@@ -177,19 +179,25 @@ class _Words:
 
     def _learnt(self, texts: list[str]) -> Numbers:
         """Return the words' rows, after learning the new ones."""
-        new = [text for text in texts if text not in self._rows]
-        alone = [text for text in new if self._stands_alone(text)]
-        sizes, ids = self._encode(alone)
+        rows = np.fromiter(map(self._rows.get, texts, repeat(UNKNOWN)), np.int64, len(texts))
+        unknown = np.flatnonzero(rows == UNKNOWN)
+        if len(unknown):
+            new = [texts[number] for number in unknown.tolist()]
+            self._learn(new)
+            rows[unknown] = np.fromiter(map(self._rows.__getitem__, new), np.int64, len(new))
+        return rows
+
+    def _learn(self, new: list[str]) -> None:
+        unchanged, changed = self._splitting.parted(self._splitting.alone(new))
+        alone = unchanged + changed
+        parts = [self._encode(self._bare, unchanged), self._encode(self._tokenizer, changed)]
+        sizes, ids = (np.concatenate(part) for part in zip(*parts, strict=True))
         first = len(self._ends) - 1
         self._ends.frombytes((self._ends[-1] + np.cumsum(sizes)).astype(np.int64).tobytes())
         self._ids.frombytes(ids.tobytes())
         self._rows.update(dict.fromkeys(new, DEPENDENT))
         self._rows.update(zip(alone, range(first, first + len(alone)), strict=True))
         self._size += sum(map(len, new)) + ENTRY * len(new)
-        return np.fromiter(map(self._rows.__getitem__, texts), np.int64, len(texts))
-
-    def _stands_alone(self, text: str) -> bool:
-        return SEPARATOR not in text and self._splitting.stands_alone(text.removeprefix(self._splitting.glue))
 
     def _pieces_of(self, rows: Numbers) -> tuple[Ids, Numbers]:
         ends, ids = np.frombuffer(self._ends, np.int64), np.frombuffer(self._ids, np.int32)
@@ -197,12 +205,12 @@ class _Words:
         before = np.cumsum(sizes) - sizes
         return ids[np.arange(sizes.sum()) + np.repeat(starts - before, sizes)], sizes
 
-    def _encode(self, words: list[str]) -> tuple[Numbers, Ids]:
+    def _encode(self, tokenizer: Tokenizer, words: list[str]) -> tuple[Numbers, Ids]:
         """Return how many pieces each word has, and all of them."""
         texts = [
             SEPARATOR.join([*words[start : start + WORDS_AT_ONCE], ""]) for start in range(0, len(words), WORDS_AT_ONCE)
         ]
-        _, ids = encode(self._tokenizer, texts)
+        _, ids = encode(tokenizer, texts)
         ends = np.flatnonzero(ids == self._separator)
         assert len(ends) == len(words)
         return np.diff(ends, prepend=-1) - 1, ids[ids != self._separator]
