@@ -77,7 +77,7 @@ def vocabulary_table(name: str, settings: Mapping[str, Any], kept: Sequence[Kept
 
 def _note(kept: Kept) -> str:
     added = kept.total - kept.union
-    more = f" {added:,} more are kept because the tokenizer needs them to build others." if added else ""
+    more = f" {added:,} more are kept because the tokenizer needs them to cut as before." if added else ""
     return (
         f"{kept.model}: {kept.total:,} of {kept.source:,} pieces; {kept.always:,} of the union are always kept, such as"
         f" special ones.{more}"
