@@ -149,6 +149,16 @@ def test_a_wrong_rule_is_one_line_that_names_it(
     assert not list(tmp_path.glob("result/*"))
 
 
+def test_nothing_is_overwritten(given: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("x")
+    for output in (given["source"], tmp_path / "mine", tmp_path / "mine/notes.txt"):
+        assert reduce(given, output, "--threshold", "0.08") == 1
+        assert f"{output}: exists: expected an --output that is not there yet" in capsys.readouterr().err
+    assert (given["source"] / "model.safetensors").is_file()
+    assert (tmp_path / "mine/notes.txt").read_text() == "x"
+
+
 def of_another_tokenizer(given: dict[str, Any], _: Path) -> None:
     write_wordpiece(given["source"], [*PIECES[:-2], "pipi", PIECES[-1]])
 

@@ -42,6 +42,24 @@ def test_text_files_alone_reduce_a_model(tmp_path: Path, capsys: pytest.CaptureF
     assert "##ba" not in pieces
 
 
+def test_provenance_names_the_text_files_and_how_lines_were_held_out(tmp_path: Path) -> None:
+    text = write_lines(tmp_path / "qaa.txt", "qaa")
+    assert reduce(tmp_path, "--corpus", str(text), "--held-out-share", "0.1", "--seed", "7") == 0
+    provenance = json.loads((tmp_path / "made/out/provenance.json").read_text())
+    assert set(provenance["inputs"]) == {"source", "corpus"}
+    assert [file["path"] for file in provenance["inputs"]["corpus"]] == [str(text)]
+    assert provenance["settings"]["held_out_share"] == 0.1
+    assert provenance["seeds"] == [7]
+
+
+def test_weights_that_lack_are_told_before_anything_is_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (write_model(tmp_path / "source") / "model.safetensors").unlink()
+    assert reduce(tmp_path, "--corpus", str(tmp_path / "there-is-none.qaa.txt")) == 1
+    assert "has no weights: expected model.safetensors or pytorch_model.bin" in capsys.readouterr().err
+
+
 def test_a_share_of_the_lines_is_held_out_and_another_with_another_seed(tmp_path: Path) -> None:
     text = write_lines(tmp_path / "qaa.txt", "qaa")
     drawn = []
@@ -74,7 +92,8 @@ def test_the_language_of_a_file_is_in_its_name_or_before_it() -> None:
     ("content", "told"),
     [
         (None, "cannot be read: no such file or directory"),
-        (b"", "0 of its 0 lines are held out: expected more text"),
+        (b"", "qaa.txt: holds no text"),
+        (b"\n \n", "qaa.txt: holds no text"),
         (b"pa ta ka pa ta ka\n", "0 of its 1 lines are held out"),
         (b"\xff\xfep\x00a\x00", "is not UTF-8: byte 0xff"),
         (b"pa\x00ta\n", "qaa.txt:1: is not text: the line holds a NUL byte"),

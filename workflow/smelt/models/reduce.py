@@ -10,6 +10,8 @@ import argparse
 import contextlib
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,25 +65,29 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.counts and arguments.languages:
         raise SmeltError("--languages", "the files of --counts say which languages they are of: name fewer files")
     from smelt.models.reduction.proof import Extent
-    from smelt.models.reduction.reduced import Texts, located, reduce
+    from smelt.models.reduction.reduced import Corpus, Texts, check_places, located, reduce
+    from smelt.models.reduction.texts import texts_by_language
 
     source = located(arguments.model, arguments.revision)
+    check_places(source, arguments.output)
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
     if arguments.counts:
         held_out = {path.resolve().parent.name: path for path in arguments.held_out}
         reduce(source, Texts(arguments.counts, held_out), settings, extent, arguments.output)
         return
     with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
-        held_out = _write_texts(arguments, Path(scratch))
+        files = texts_by_language(arguments.corpus, arguments.languages)
+        held_out = _write_texts(files, arguments, Path(scratch))
         counts = _count(source, held_out, Path(scratch), arguments.threads)
-        reduce(source, Texts(counts, held_out), settings, extent, arguments.output)
+        corpus = Corpus(list(chain.from_iterable(files.values())), arguments.held_out_share, arguments.seed)
+        reduce(source, Texts(counts, held_out, corpus), settings, extent, arguments.output)
 
 
-def _write_texts(arguments: argparse.Namespace, scratch: Path) -> dict[str, Path]:
-    from smelt.models.reduction.texts import texts_by_language, write_texts
+def _write_texts(texts: Mapping[str, Sequence[Path]], arguments: argparse.Namespace, scratch: Path) -> dict[str, Path]:
+    from smelt.models.reduction.texts import write_texts
 
     documents = {}
-    for language, files in texts_by_language(arguments.corpus, arguments.languages).items():
+    for language, files in texts.items():
         path = scratch / "corpora" / language / "documents.parquet"
         path.parent.mkdir(parents=True)
         write_texts(files, path, arguments.held_out_share, arguments.seed)

@@ -13,7 +13,7 @@ from smelt.models.reduction.counts import read_counts
 from smelt.models.reduction.proof import Extent, Reduction, prove, unproven
 from smelt.models.reduction.record import Made, write_record, write_reduced_card
 from smelt.models.reduction.vocabulary import Vocabulary, read_vocabulary
-from smelt.models.reduction.weights import Gathered, ids_of_model, reduce_weights
+from smelt.models.reduction.weights import Gathered, check_checkpoint, ids_of_model, reduce_weights
 from smelt.provenance import write_provenance
 from smelt.study.selection import ReductionSettings
 
@@ -37,6 +37,23 @@ class Texts:
     """Counts of the source's pieces, one file a language."""
     held_out: Mapping[str, Path]
     """documents.parquet of the same languages."""
+    corpus: "Corpus | None" = None
+    """What both were made from, where they are gone when the reduction is done."""
+
+    def inputs(self) -> dict[str, Path | Sequence[Path]]:
+        """Return what the reduction was made from, as provenance names it."""
+        if self.corpus is not None:
+            return {"corpus": self.corpus.files}
+        return {"counts": self.counts, "held_out": list(self.held_out.values())}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Text files, and how lines of them were drawn to be held out."""
+
+    files: Sequence[Path]
+    held_out_share: float
+    seed: int
 
 
 def located(model: str, revision: str) -> Source:
@@ -52,6 +69,17 @@ def located(model: str, revision: str) -> Source:
     from smelt.models.hub import fetch
 
     return Source(fetch(model, revision), f"{model} at {revision}", model)
+
+
+def check_places(source: Source, output: Path) -> None:
+    """Check before anything takes long that there is a model to reduce, and that its reduction overwrites nothing.
+
+    Raises:
+        SmeltError: the checkpoint is not whole, or `output` is a file or a folder with something in it.
+    """
+    check_checkpoint(source.folder, source.where)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise SmeltError(output, "exists: expected an --output that is not there yet; remove it, or name another")
 
 
 def reduce(source: Source, texts: Texts, settings: ReductionSettings, extent: Extent, output: Path) -> None:
@@ -73,14 +101,7 @@ def reduce(source: Source, texts: Texts, settings: ReductionSettings, extent: Ex
         made = Made(vocabulary, choice, counts, gathered, rule_of(settings), proof)
         write_record(folder, made)
         write_reduced_card(folder, output.name, source.folder, source.hub, made)
-        hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
-        inputs: dict[str, Path | Sequence[Path]] = {
-            "source": source.folder,
-            "counts": texts.counts,
-            "held_out": list(texts.held_out.values()),
-        }
-        hours = (time.monotonic() - start) / 3600
-        write_provenance(folder, "reduce", settings.model_dump() | hub, inputs, seeds=[], hours=hours)
+        _write_provenance(folder, source, texts, settings, (time.monotonic() - start) / 3600)
     tell(output, vocabulary, choice, proof)
 
 
@@ -103,6 +124,14 @@ def rule_of(settings: ReductionSettings) -> dict[str, Any]:
     """Return the rule with its threshold as a number."""
     given = settings.model_dump(include={"threshold", "size", "of", "keep"}, exclude_none=True)
     return given if settings.size else given | {"threshold": settings.share}
+
+
+def _write_provenance(folder: Path, source: Source, texts: Texts, settings: ReductionSettings, hours: float) -> None:
+    hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
+    drawn = {"held_out_share": texts.corpus.held_out_share} if texts.corpus else {}
+    seeds = [texts.corpus.seed] if texts.corpus else []
+    inputs = {"source": source.folder} | texts.inputs()
+    write_provenance(folder, "reduce", settings.model_dump() | hub | drawn, inputs, seeds=seeds, hours=hours)
 
 
 def check_languages(counted: Sequence[str], held_out: Mapping[str, Path]) -> None:

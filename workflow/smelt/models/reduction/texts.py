@@ -64,6 +64,8 @@ def write_texts(files: Sequence[Path], output: Path, share: float, seed: int) ->
                 rows += _rows(f"{lines}", document, lots)
                 lines, held_out = lines + len(document), held_out + sum(lots)
             writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+    if not lines:
+        raise SmeltError(files[0], "holds no text: expected a paragraph a line")
     if not 0 < held_out < lines:
         raise SmeltError(
             files[0], f"{held_out} of its {lines} lines are held out: expected more text, or another --held-out-share"

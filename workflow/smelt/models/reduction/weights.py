@@ -20,7 +20,7 @@ from smelt.models.reduction.pickled import converted
 from smelt.models.reduction.tensors import Ids, Part, Stored, kept_in_part, kept_whole, read_header, write_tensors
 
 WEIGHTS = "model.safetensors"
-PICKLED = "pytorch_model.bin"
+PICKLED, PICKLE = "pytorch_model.bin", ".bin"
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,30 @@ def reduce_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str
     return Gathered(rows, rows - pieces, gathered, len(tensors) - len(gathered))
 
 
+def check_checkpoint(source: Path, where: str) -> None:
+    """Check what can be told of a model at once: before pieces are counted for it, which may take long.
+
+    Raises:
+        SmeltError: transformers knows no such model, or its weights are not there or damaged.
+    """
+    layout_of(read_configuration(source, where), where)
+    for file in _checkpoint(source, where):
+        if file.suffix != PICKLE:
+            read_header(file)
+        elif not file.is_file():
+            raise SmeltError(file, "no such file")
+
+
 def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> dict[str, Stored]:
     """Return where the tensors of a checkpoint lie; pickled ones are written to `scratch` first.
 
     Raises:
         SmeltError: there are no weights, or a file of them is missing or damaged.
     """
-    if files := _files_of(source, WEIGHTS):
-        return {name: tensor for file in files for name, tensor in read_header(file).items()}
-    if files := _files_of(source, PICKLED):
-        written = [converted(file, scratch, layout.tied) for file in files]
-        return {name: tensor for file in written for name, tensor in read_header(file).items()}
-    raise SmeltError(where, f"has no weights: expected {WEIGHTS} or {PICKLED}, or one's shards with their index")
+    files = (
+        converted(file, scratch, layout.tied) if file.suffix == PICKLE else file for file in _checkpoint(source, where)
+    )
+    return {name: tensor for file in files for name, tensor in read_header(file).items()}
 
 
 def check_rows(tensors: Mapping[str, Stored], layout: Layout, configuration: Any, pieces: int, where: str) -> int:
@@ -123,6 +135,13 @@ def _part(name: str, tensor: Stored, layout: Layout, ids: Ids, rows: int, where:
             where, f"has a tensor {name} that is {rows} long, as its vocabulary is, and that its class does not know"
         )
     return kept_whole(tensor)
+
+
+def _checkpoint(source: Path, where: str) -> list[Path]:
+    files = _files_of(source, WEIGHTS) or _files_of(source, PICKLED)
+    if not files:
+        raise SmeltError(where, f"has no weights: expected {WEIGHTS} or {PICKLED}, or one's shards with their index")
+    return files
 
 
 def _files_of(source: Path, name: str) -> list[Path]:
