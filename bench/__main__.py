@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.counting import counting
+from bench.efficiency import efficiency
 from bench.extraction import extraction
 from bench.head import head
 from bench.kills import kills
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
     "masked-head-128k": head,
     **{f"count-{kind}": counting for kind in ("wordpiece", "unigram", "bpe")},
     "reduce-119k-20k": reduction,
+    "efficiency-mbert": efficiency,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,
 }

@@ -72,3 +72,14 @@ def test_the_full_study_of_smaller_mberts_has_a_plan(untouched: Project, monkeyp
     assert (planned["adopt"], planned["reduce"], planned["count"], planned["task"]) == (2, 32, 15, 18)
     assert planned["finetune"] == 3 * (18 + 15 * 5 + 1 + 4 + 6)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
+
+
+def test_a_study_of_exports_and_efficiency_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    exports = {kind: {"maker": "export", "source": "base", "format": kind} for kind in ("onnx", "int8")}
+    models = {"base": {"maker": "adopt", "hub": "some/model", "revision": "abc"}} | exports
+    tables = {"table-3": {"kind": "efficiency"}}
+    untouched.write({"study": "small", "models": models, "efficiency": {}, "tables": tables})
+    monkeypatch.chdir(untouched.folder)
+    planned = untouched.planned()
+    assert planned == {"adopt": 1, "export": 2, "weigh_int8": 1, "efficiency": 1, "table": 1, "page": 1}
+    assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())

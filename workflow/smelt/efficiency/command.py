@@ -9,11 +9,13 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from smelt.efficiency import figures
+from smelt.efficiency.memory import at_hand
 from smelt.efficiency.tasks import describer
 from smelt.efficiency.turns import Job, Turns, devices, elapsed, folders_of, groups, load_all, read_all, taken
 from smelt.efficiency.worker import Worker
@@ -44,7 +46,8 @@ def run(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     settings = check(Efficiency, arguments.settings, "--settings")
     folders = folders_of(arguments.models, settings.reference)
-    job = Job(folders, settings, arguments.threads, arguments.memory * 10**6, lambda text: print(text, flush=True))
+    memory = min(arguments.memory * 10**6, at_hand())
+    job = Job(folders, settings, arguments.threads, memory, lambda text: print(text, flush=True))
     before = _load_average()
     described = describe_all(job, {folder.name: folder for folder in arguments.int8}, arguments.output)
     measured: dict[str, dict[str, Any]] = {model: {} for model in folders}
@@ -67,15 +70,18 @@ def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, 
         SmeltError: a model cannot be measured, or not at the lengths asked for.
     """
     output.mkdir(parents=True, exist_ok=True)
-    found = {}
-    sizes = job.settings.sizes
-    # Written anew to be measured, and removed by this process, which outlives one that dies of it.
-    with tempfile.TemporaryDirectory(prefix=".", suffix=".draft", dir=output) as scratch:
+    found: dict[str, dict[str, Any]] = {}
+    lengths, sizes = list(job.settings.lengths), list(job.settings.sizes)
+    with ExitStack() as stack:
+        # Written anew to be measured, and removed by this process, which outlives one that dies of it.
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".", suffix=".draft", dir=output)))
+        worker = stack.enter_context(Worker(job.folders[job.reference], describer, job.settings.precision))
         for model, folder in job.folders.items():
             job.tell(f"describing {model}")
-            found[model] = _describe(folder, job, sizes, scratch)
+            worker.model = folder
+            found[model] = worker(folder, lengths, sizes, scratch)
             if model in int8 and "int8" in sizes:
-                exported = _describe(int8[model], job, ["int8"], scratch)
+                exported = worker(int8[model], lengths, ["int8"], scratch)
                 found[model]["bytes"] |= exported["bytes"]
     return found
 
@@ -98,12 +104,6 @@ def measure(job: Job, models: Sequence[str], device: str) -> dict[str, dict[str,
         }
         for model in models
     }
-
-
-def _describe(folder: Path, job: Job, sizes: Sequence[str], scratch: str) -> dict[str, Any]:
-    with Worker(folder, describer, folder, job.settings.precision) as worker:
-        described: dict[str, Any] = worker(list(job.settings.lengths), list(sizes), Path(scratch))
-    return described
 
 
 def _surroundings(arguments: argparse.Namespace, settings: Efficiency, job: Job, before: list[float]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How much memory this process takes, as its system counts it."""
+"""How much memory this process takes, and how much there is, as the system counts it."""
 
 from pathlib import Path
 
@@ -8,6 +8,11 @@ import psutil
 def resident() -> int:
     """Return the bytes of this process that lie in memory, mapped files included."""
     return int(psutil.Process().memory_info().rss)
+
+
+def at_hand(share: float = 0.8) -> int:
+    """Return most of the bytes that this machine has left: those of a laptop may be fewer than a job was promised."""
+    return int(share * psutil.virtual_memory().available)
 
 
 def highest_resident() -> int | None:

@@ -11,11 +11,11 @@ from smelt.efficiency.subjects import subject_in
 from smelt.errors import SmeltError
 
 
-def describer(folder: Path, precision: str) -> Callable[[list[int], list[str], Path], dict[str, Any]]:
-    """Return what counts a model's parameters and operations, and measures its bytes on disk."""
-    subject = subject_in(folder, precision)
+def describer(precision: str) -> Callable[[Path, list[int], list[str], Path], dict[str, Any]]:
+    """Return what counts parameters and operations of a model, and measures its bytes on disk; one after the other."""
 
-    def describe(lengths: list[int], sizes: list[str], scratch: Path) -> dict[str, Any]:
+    def describe(folder: Path, lengths: list[int], sizes: list[str], scratch: Path) -> dict[str, Any]:
+        subject = subject_in(folder, precision)
         _refuse_longer(subject, lengths)
         measured = {size: subject.bytes_on_disk(size, scratch) for size in sizes}
         return {

@@ -23,11 +23,11 @@ class Worker:
         """Start it.
 
         Args:
-            model: the folder of the model that it holds, which errors name.
+            model: the folder of the model that it holds, or holds first: errors name the attribute of that name.
             make: a function of a module, called in the process; what it returns answers.
             arguments: of `make`.
         """
-        self._model = model
+        self.model = model
         self._connection, other = multiprocessing.Pipe()
         context = multiprocessing.get_context("spawn")  # a forked process would not be fresh
         self._process = context.Process(target=_serve, args=(other, make, arguments), daemon=True)
@@ -54,10 +54,10 @@ class Worker:
             well, answer = self._connection.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            raise SmeltError(self._model, self._ended()) from None
+            raise SmeltError(self.model, self._ended()) from None
         if well:
             return answer
-        raise answer
+        raise answer if isinstance(answer, SmeltError) else SmeltError(self.model, f"cannot be measured ({answer})")
 
     def _ended(self) -> str:
         code = self._process.exitcode or 0
@@ -80,4 +80,4 @@ def _serve(connection: Connection, make: Callable[..., Callable[..., Any]], argu
             if isinstance(error, ConnectionError):
                 raise
             first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            connection.send((False, SmeltError(str(arguments[0]), f"cannot be measured ({first[:300]})")))
+            connection.send((False, first[:300]))

@@ -122,8 +122,8 @@ def _notes(records: Sequence[Mapping[str, Any]], figures: Sequence[Figure]) -> l
         "processes, files in the system's cache.",
         f"Latency of batch × length: the encoder to its last hidden states, median and 95th percentile of "
         f"{_counts(passes)} passes. Throughput from the median. Operations: products of matrices, 2 a multiply-add.",
-        f"Measured in turn in one job on {machine['processor']}{gpus}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB, with {threads} {'thread' if threads == 1 else 'threads'}"
+        f"Measured in turn in one job on {machine['processor']}{gpus}, {_several(machine['cores'], 'core')}, "
+        f"{machine['memory_gib']} GiB, with {_several(threads, 'thread')}"
         + (f"; load average before: {busy}." if busy else "."),
     ]
     return notes + _kinds(records)
@@ -135,6 +135,10 @@ def _kinds(records: Sequence[Mapping[str, Any]]) -> list[str]:
     if len(set(kinds.values())) == 1:
         return [f"All: {next(iter(kinds.values()))}."]
     return ["; ".join(f"{model}: {kind}" for model, kind in kinds.items()) + "."]
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _counts(values: set[int]) -> str:

@@ -1,0 +1,129 @@
+"""Exports for ONNX Runtime: the same hidden states at any shape, int8 that says how far it is, and refusals."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from test_adopt_folder import WORDS, albert, bert, write_wordpiece, xlm_roberta
+from transformers import AutoModel, DistilBertConfig, DistilBertForMaskedLM
+
+from smelt.__main__ import main
+from smelt.models import difference
+from smelt.models.graph import write_int8
+
+
+def distilbert(folder: Path) -> Path:
+    """Write a tiny DistilBERT with its tokenizer."""
+    torch.manual_seed(3)
+    shape = DistilBertConfig(vocab_size=len(WORDS), dim=16, n_layers=2, n_heads=2, hidden_dim=32)
+    DistilBertForMaskedLM(shape).save_pretrained(folder)
+    write_wordpiece(folder)
+    return folder
+
+
+def export(source: Path, output: Path, **settings: Any) -> int:
+    words = ["export", "--source", str(source), "--settings", json.dumps(settings), "--output", str(output)]
+    return main(words)
+
+
+def hidden_states(folder: Path, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    (hidden,) = session.run(None, {"input_ids": ids, "attention_mask": mask})
+    return np.asarray(hidden)
+
+
+def checks(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "provenance.json").read_text())["checks"]
+    return found
+
+
+def numbers(folder: Path) -> int:
+    """How many numbers the weights in the graph are."""
+    weights = onnx.load(folder / "model.onnx").graph.initializer
+    return sum(int(np.prod(weight.dims)) for weight in weights if weight.data_type == onnx.TensorProto.FLOAT)
+
+
+@pytest.mark.parametrize("make", [albert, distilbert, xlm_roberta])
+def test_an_export_has_its_sources_hidden_states_at_shapes_it_was_not_exported_with(make: Any, tmp_path: Path) -> None:
+    source = make(tmp_path / "source")
+    assert export(source, tmp_path / "exported", format="onnx") == 0
+    model = AutoModel.from_pretrained(source).eval()
+    padding = model.config.pad_token_id
+    ids = np.random.default_rng(1).integers(2, 9, (5, 33))
+    mask = (np.arange(33) < np.array([[33], [20], [7], [2], [1]])).astype(np.int64)
+    ids[mask == 0] = padding
+    with torch.no_grad():
+        expected = model(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state.numpy()
+    found = hidden_states(tmp_path / "exported", ids, mask)
+    np.testing.assert_allclose(found[mask == 1], expected[mask == 1], atol=1e-5)
+    assert 0 < checks(tmp_path / "exported")["largest"] < 1e-4
+    assert numbers(tmp_path / "exported") < 1.01 * model.num_parameters()  # layers that share weights share them here
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT, and what it is exported as."""
+    folder = tmp_path_factory.mktemp("exports")
+    source = bert(folder / "source")
+    (source / "README.md").write_text("---\nlanguage: [de]\nlicense: mit\n---\n# A BERT\n")
+    assert export(source, folder / "onnx", format="onnx") == 0
+    assert export(source, folder / "int8", format="int8") == 0
+    return folder
+
+
+def test_an_exported_folder_holds_the_model_and_what_it_is(exported: Path) -> None:
+    files = {path.name for path in (exported / "onnx").iterdir()}
+    assert files == {"model.onnx", "config.json", "vocab.txt", "tokenizer_config.json", "README.md", "provenance.json"}
+    card = (exported / "onnx/README.md").read_text()
+    assert "library_name: onnx" in card
+    assert "license: mit" in card
+    assert "onnxruntime.InferenceSession" in card
+    assert onnx.load(exported / "onnx/model.onnx").opset_import[0].version == 18
+    settings = json.loads((exported / "onnx/provenance.json").read_text())["settings"]
+    assert settings == {"format": "onnx", "reduce_range": False, "opset": 18}
+
+
+def test_int8_keeps_weights_and_embeddings_in_bytes_and_says_how_far_it_is(exported: Path) -> None:
+    weights = onnx.load(exported / "int8/model.onnx").graph.initializer
+    sizes = {kind: sum(np.prod(weight.dims) for weight in weights if weight.data_type == kind) for kind in (1, 3)}
+    assert sizes[onnx.TensorProto.INT8] > 5 * sizes[onnx.TensorProto.FLOAT]
+    found = checks(exported / "int8")
+    assert found["largest"] > checks(exported / "onnx")["largest"]
+    assert 0.99 < found["least_cosine"] <= found["mean_cosine"] < 1
+    assert "not equal to rounding" in (exported / "int8/README.md").read_text()
+
+
+def test_seven_bits_are_farther_than_eight(exported: Path, tmp_path: Path) -> None:
+    graph = tmp_path / shutil.copy(exported / "onnx/model.onnx", tmp_path)
+    write_int8(graph, reduce_range=True)
+    found = difference.difference(AutoModel.from_pretrained(exported / "source").eval(), graph)
+    assert 0.98 < found.mean_cosine < checks(exported / "int8")["mean_cosine"]
+
+
+def test_an_export_that_is_not_its_source_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(difference, "TOLERANCE", 0.0)  # then rounding is too much
+    source = bert(tmp_path / "source")
+    capsys.readouterr()
+    assert export(source, tmp_path / "exported", format="onnx") == 1
+    error = capsys.readouterr().err
+    assert f"smelt: {source}: its export is not it: hidden states differ by at most" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def test_what_is_no_model_is_refused_by_name(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = shutil.copytree(exported / "onnx", tmp_path / "onnx")
+    assert export(again, tmp_path / "twice", format="onnx") == 1
+    assert "has no weights: expected" in capsys.readouterr().err
+    assert export(exported / "source", tmp_path / "other", format="tflite") == 1
+    assert "format: input should be 'onnx' or 'int8'; found 'tflite'" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["onnx"]
