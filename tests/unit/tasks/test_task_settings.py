@@ -132,6 +132,20 @@ def test_a_setting_may_have_files_of_another_format_with_all_languages_in_one(wr
     ]
 
 
+def test_a_language_that_a_setting_names_twice_is_read_once(write_task, tmp_path):
+    tasks = write_task(TASK, FILES, **{'each: {train: ["{language}"]': 'each: {train: [en, "{language}"]'})
+    assert len(prepared(tasks, tmp_path / "en", "each.en", "train")) == 2
+    assert [row["language"] for row in prepared(tasks, tmp_path / "fr", "each.fr", "train")] == ["en", "en", "fr", "fr"]
+
+
+def test_a_file_with_dots_in_its_name_has_settings_too(write_task):
+    tasks = write_task(TASK, FILES)
+    (tasks / "sample.yaml").rename(tasks / "sample.v2.yaml")
+    assert load_task("sample.v2.each.sw", tasks).languages == ["sw"]
+    with pytest.raises(SmeltError, match=r"sample.v2.yaml: has several settings: expected sample.v2.transfer"):
+        load_task("sample.v2", tasks)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -153,6 +167,12 @@ def test_a_name_that_is_no_task_is_refused_with_those_that_are(write_task, tmp_p
         ({"train: [en], validation: [en]": "train: [de]"}, "train: 'de' is none of the task's languages"),
         ({"train: [en], validation: [en]": "train: [xx]"}, "settings.transfer.train.0: no Wikipedia has"),
         ({"file: all.tsv": "take: [0.5, 0.5]"}, "settings.translated.test.take: expected a share from low to high"),
+        ({"together: {}": "all.of.them: {}"}, "settings.all.of.them: string should match pattern"),
+        ({"together: {}": "standard: {}"}, "settings.standard: 'standard' is the setting of task files without"),
+        (
+            {'test: ["{language}"]}': 'test: [en, "{language}"]}', 'test: "{language}.tsv"': "test: all.tsv"},
+            "source.test: expected {language} in the name, or a language column: the languages are several",
+        ),
         ({"pair: sentence2, ": ""}, "source.test.format.pair: expected in the formats of all splits, or of none"),
         ({"language: language, ": ""}, "source.test: expected {language} in the name, or a language column"),
         (

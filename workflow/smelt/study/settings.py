@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from smelt.study.entry import Distinct, Entry
 from smelt.study.formats import Format
@@ -17,7 +17,18 @@ def _language_or_each(code: str) -> str:
     return code if code == EACH else known_language(code)
 
 
+def _not_standard(name: str) -> str:
+    if name == STANDARD:
+        raise ValueError(f"{STANDARD!r} is the setting of task files without settings: expected another name")
+    return name
+
+
 LanguageOrEach = Annotated[str, AfterValidator(_language_or_each)]
+
+# Without dots, which part the names of tasks: <file>.<setting>.<language>.
+SettingName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64), AfterValidator(_not_standard)
+]
 
 
 class SettingSplit(Entry):
@@ -26,9 +37,13 @@ class SettingSplit(Entry):
     languages: Annotated[list[LanguageOrEach], Field(min_length=1), Distinct] | None = None
     """Languages of the split, all by default; `{language}` makes the setting one task for each language."""
     file: str | None = None
+    """File in place of the one that `source` names for the split."""
     folder: str | None = None
+    """Local folder of that file; the split's by default."""
     take: Shares | None = None
+    """Share of the file's examples; the split's by default."""
     format: Format | None = None
+    """How that file is written; as the split's by default."""
 
     @model_validator(mode="before")
     @classmethod
@@ -59,5 +74,6 @@ class Setting(Entry):
         change = {"train": self.train, "validation": self.validation, "test": self.test}[name]
         update = {key: value for key, value in dict(change).items() if value is not None}
         if change.languages is not None:
-            update["languages"] = [str(language) if code == EACH else code for code in change.languages]
+            named = [str(language) if code == EACH else code for code in change.languages]
+            update["languages"] = list(dict.fromkeys(named))  # [en, "{language}"] is English once where it is both
         return split.model_copy(update=update)

@@ -12,11 +12,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from smelt.errors import SmeltError
-from smelt.study.entry import Distinct, Entry, Name
+from smelt.study.entry import Distinct, Entry
 from smelt.study.formats import Format
 from smelt.study.languages import Language
 from smelt.study.load import check, read_yaml
-from smelt.study.settings import STANDARD, Setting
+from smelt.study.settings import STANDARD, Setting, SettingName
 from smelt.study.sources import SPLITS, Source
 
 TASKS = Path("config/tasks")
@@ -31,7 +31,7 @@ class TaskFile(Entry):
     languages: Annotated[list[Language], Field(min_length=1), Distinct]
     source: Source
     format: Format
-    settings: dict[Name, Setting] = Field(default_factory=dict)
+    settings: dict[SettingName, Setting] = Field(default_factory=dict)
     """Ways to train and test on the languages, each a task called `<file>.<setting>`; without any, the task is trained
     and tested on all of its languages together, and called as its file."""
     metric: Literal["seqeval-f1", "accuracy"]
@@ -64,7 +64,8 @@ class TaskFile(Entry):
         if not self.settings:
             yield self
         for name, setting in self.settings.items():
-            yield self.under(name, self.languages[0] if setting.of_each_language else None)
+            for language in self.languages if setting.of_each_language else [None]:
+                yield self.under(name, language)
 
     def _check_format(self, chosen: Format, split: str) -> None:
         if chosen.kind != self.kind:
@@ -167,10 +168,14 @@ def load_task(name: str, folder: Path = TASKS) -> TaskFile:
 
 
 def task_file(name: str, folder: Path = TASKS) -> tuple[Path, str]:
-    """Return the file of a task, and what the task's name says besides: setting and language."""
-    path = folder / f"{name}.yaml"
-    stem, _, rest = name.partition(".")
-    return (path, "") if path.is_file() or not rest else (folder / f"{stem}.yaml", rest)
+    """Return the file of a task, and what the task's name says besides: setting and language.
+
+    Names of files may have dots too: the longest name that is a file's is the file.
+    """
+    parts = name.split(".")
+    stems = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    stem = next((stem for stem in stems if (folder / f"{stem}.yaml").is_file()), stems[-1])
+    return folder / f"{stem}.yaml", name[len(stem) + 1 :]
 
 
 def _check_setting(path: Path, task: TaskFile, setting: str, language: str) -> None:
