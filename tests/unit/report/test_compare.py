@@ -48,7 +48,7 @@ def three_models(task: str = "ner") -> list[dict[str, object]]:
 
 def test_the_summary_holds_number_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
     table = Compared(tmp_path, three_models()).table("summary")
-    assert list(table.columns) == ["task", "metric", "model", "n", "mean", "standard_deviation"]
+    assert list(table.columns) == ["task", "metric", "model", "languages", "n", "mean", "standard_deviation"]
     assert table["model"].tolist() == ["small", "large", "largest"]
     assert table["n"].tolist() == [5, 5, 5]
     assert table["mean"].tolist() == pytest.approx([0.81, 0.914, 0.918])

@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from small_results import Results
 
@@ -59,6 +60,15 @@ def test_reduced_models_have_a_line_of_their_own(compared: Results) -> None:
     figure = score_by_vocabulary.draw(sources)
     shapes = [drawn.get_label() for drawn in figure.axes[0].containers]
     assert shapes == ["albert, 2 layers of 32, reduced", "albert, 2 layers of 32"]
+
+
+def test_a_model_tested_in_fewer_languages_stands_in_no_panel(compared: Results) -> None:
+    sources = compared.figure_sources("score-by-vocabulary")
+    summary = pd.read_csv(sources[0])
+    summary["languages"] = ["en fr" if model == "small_8k" else "en fr sw" for model in summary["model"]]
+    summary.to_csv(sources[0], index=False)
+    figure = score_by_vocabulary.draw(sources)
+    assert figure.axes[0].containers[0].lines[0].get_xdata().tolist() == [32000]
 
 
 def test_missed_shares_stand_over_the_number_of_pieces(results: Results) -> None:

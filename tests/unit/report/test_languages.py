@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from smelt.__main__ import main
+from smelt.report.comparison_tables import across_table
 from smelt.statistics.corrections import holm
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "resamples": 200}
@@ -147,6 +148,23 @@ def test_what_is_not_shared_across_tasks_is_named_with_its_reason(study: Study) 
     (row,) = across.query("model_a == 'full' and model_b == 'en-fr'").iloc
     assert row["tasks"] == 0
     assert "nli.transfer (tested on other languages), nli.own (no run of en-fr)" in row["note"]
+
+
+def test_the_summary_says_in_which_languages_each_mean_was_tested(study: Study) -> None:
+    found = study.compare()["summary"].query("task == 'nli.transfer'").set_index("model")["languages"]
+    assert dict(found) == {"full": "en fr sw", "small": "en fr sw", "en-fr": "en fr", "en-sw": "en sw"}
+
+
+def test_the_page_leaves_out_many_pairs_that_share_no_task(tmp_path: Path) -> None:
+    languages = ["en", "fr", "sw", "de", "es", "ru", "tr", "vi"]  # 28 pairs of monolingual models that share no task
+    rows = [row for code in languages for row in run(code, f"nli.own.{code}", "own", {code: around(0.7)})]
+    rows += [row for code in languages for row in run("full", f"nli.own.{code}", "own", {code: around(0.6)})]
+    Study(tmp_path, rows).compare()
+    table = across_table(tmp_path / "across.csv", SIGNIFICANCE)
+    assert table is not None
+    heads = [row.head for group in table.grids[0].groups for row in group.rows]
+    assert heads == [f"{code} – full" for code in languages]
+    assert any(note.startswith("28 pairs that share no task stand in across.csv") for note in table.notes)
 
 
 def test_a_family_fills_each_column_with_the_member_of_its_language(table: pd.DataFrame) -> None:

@@ -13,7 +13,8 @@ FIGURES = {
     "score-by-vocabulary": (
         "Scores against vocabulary size",
         "Score on each task's test set against the number of pieces: mean and standard deviation over n seeds. Lines "
-        "join models of one shape, pretrained ones and reduced ones apart; horizontal lines are adopted models.",
+        "join models of one shape, pretrained ones and reduced ones apart; horizontal lines are adopted models. A "
+        "model that was tested in fewer languages of a task than others does not stand in its panel.",
     ),
     "splitting-and-errors": (
         "Splitting and missed labels",

@@ -20,7 +20,7 @@ from smelt.statistics.scores import summarise
 from smelt.study.load import check
 from smelt.study.schema import Significance
 
-SUMMARY_COLUMNS = ("task", "metric", "model", "n", "mean", "standard_deviation")
+SUMMARY_COLUMNS = ("task", "metric", "model", "languages", "n", "mean", "standard_deviation")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,10 +46,14 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def summary_rows(scores: Scores) -> list[dict[str, Any]]:
-    """Return number, mean and standard deviation over seeds of each model on each task that it was run on."""
+    """Return number, mean and standard deviation over seeds of each model on each task that it was run on.
+
+    `languages` are those that it was tested in: only means over the same ones can be compared.
+    """
     rows = []
     for (task, model), by_seed in scores.runs.items():
-        row = {"task": task, "metric": scores.metrics[task], "model": model}
+        languages = " ".join(sorted(scores.languages[task, model]))
+        row = {"task": task, "metric": scores.metrics[task], "model": model, "languages": languages}
         rows.append(row | vars(summarise(list(by_seed.values()))))
     return rows
 

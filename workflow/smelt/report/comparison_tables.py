@@ -16,7 +16,8 @@ PAIRS = ["task", "metric", "model_a", "model_b", *_INTERVAL, "hedges_g", "p", "p
 PAIRS += ["n_pairs"]
 ACROSS = ["model_a", "model_b", "tasks", "wins_a", "wins_b", *_INTERVAL, "significant", "note"]
 ACROSS += ["wilcoxon_statistic", "wilcoxon_n", "wilcoxon_p", "wilcoxon_p_corrected"]
-# Pairs of a task that were not both run, or not on the same languages, are listed on the page up to this number.
+# Pairs that were not both run on a task or on any, or not on the same languages, are listed on the page up to this
+# number.
 SHOWN_WITHOUT_TEST = 20
 # What stands for a value that does not exist; the note of its row says why.
 NONE = "–"
@@ -31,6 +32,9 @@ def pair_tables(path: Path, significance: Mapping[str, Any]) -> list[PaperTable]
 def across_table(path: Path, significance: Mapping[str, Any]) -> PaperTable | None:
     """Return the table of across.csv: a row a pair of models; None where there is no pair."""
     across = read_csv(path, ACROSS)
+    shared = across["tasks"] > 0
+    left_out = int((~shared).sum()) if (~shared).sum() > SHOWN_WITHOUT_TEST and shared.any() else 0
+    across = across[shared] if left_out else across
     if across.empty:
         return None
     columns = ["Tasks", "Won – lost", _difference_head(across), "W", "n", "p", "p corrected", "Significant"]
@@ -42,6 +46,7 @@ def across_table(path: Path, significance: Mapping[str, Any]) -> PaperTable | No
         "One value a task, the mean over seeds; differences in points, first model minus second. "
         f"Wilcoxon's signed-rank test, two-sided, {level}, {correction}; n counts the tasks whose means differ."
     ]
+    notes += [f"{left_out} pairs that share no task stand in across.csv, each with the reason."] if left_out else []
     return PaperTable("across", "Pairs of models across tasks", [_grid(columns, rows)], [*notes, *_marked(marks)])
 
 

@@ -41,4 +41,6 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
 
 
 # A model may be called 007 and a language na or nan: text columns stay text.
-_TEXT = dict.fromkeys(("model", "task", "language", "setting", "split", "metric", "model_a", "model_b"), "str")
+_TEXT = dict.fromkeys(
+    ("model", "task", "language", "languages", "setting", "split", "metric", "model_a", "model_b"), "str"
+)

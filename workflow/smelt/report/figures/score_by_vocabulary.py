@@ -12,25 +12,34 @@ from smelt.files import read_json
 from smelt.report.figures.style import GREY, legend, look, panels, thousands
 from smelt.report.reading import read_csv
 
-_COLUMNS = ["task", "metric", "model", "n", "mean", "standard_deviation"]
+_COLUMNS = ["task", "metric", "model", "languages", "n", "mean", "standard_deviation"]
 _NAMES = {"f1": "F1", "accuracy": "accuracy"}
 
 
 def draw(sources: list[Path]) -> Figure:
     """Return the figure of summary.csv (the first source) and folders of pretrained and reduced models (the others).
 
-    Models of the summary without a folder, the adopted ones, are horizontal lines.
+    Models of the summary without a folder, the adopted ones, are horizontal lines. Those that were tested in fewer
+    languages of a task than others are left out of its panel: a mean over other languages is no neighbour of theirs.
     """
     summary = read_csv(sources[0], _COLUMNS)
     configs = {folder.name: _config(folder) for folder in sources[1:]}
     tasks = list(dict.fromkeys(summary["task"]))
     figure, axes = panels(max(1, len(tasks)), 2.9, 2.6)
     for axis, task in zip(axes, tasks, strict=False):
-        rows = summary[summary["task"] == task]
+        rows = _alike(summary[summary["task"] == task])
         _panel(axis, rows, configs)
         axis.set(title=f"{task} (n = {_seeds(rows)})")
     legend(figure, axes[0])
     return figure
+
+
+def _alike(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the models of a task that were tested in most languages, the same for all of them."""
+    languages = rows["languages"].fillna("")
+    most = max(languages, key=lambda codes: len(codes.split()))
+    alike: pd.DataFrame = rows[languages == most]
+    return alike
 
 
 def _config(folder: Path) -> dict[str, Any]:
