@@ -111,6 +111,31 @@ def test_a_further_task_runs_alone(project: Callable[[], Project]) -> None:
     assert set(planned) == {"task", "finetune", "tokenisation", *REPORT}
 
 
+def test_a_comment_in_a_task_file_prepares_nothing_anew(project: Callable[[], Project]) -> None:
+    edited = project()
+    append(edited.folder / "config/tasks/demo-ner.yaml", "# a comment\n")
+    assert edited.planned() == {}
+
+
+def test_another_meaning_of_a_task_runs_it_anew(project: Callable[[], Project]) -> None:
+    edited = project()
+    append(edited.folder / "config/tasks/demo-ner.yaml", "unseen_labels: count\n")
+    planned = edited.planned()
+    assert (planned["task"], planned["finetune"], planned["tokenisation"]) == (1, 4, 2)
+    assert set(planned) == {"task", "finetune", "tokenisation", *REPORT}
+
+
+def test_a_family_runs_only_its_new_members(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    narrow = study["models"].pop("narrow-qaa")
+    study["models"]["narrow-{language}"] = narrow | {"languages": ["{language}"], "each": ["qaa", "qab"]}
+    edited.write(study)
+    planned = edited.planned()
+    assert (planned["count"], planned["reduce"]) == (1, 1)
+    assert set(planned) <= {"count", "reduce", *REPORT}
+
+
 def test_a_further_language_reads_only_its_own_dump(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study

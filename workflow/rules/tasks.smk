@@ -11,7 +11,6 @@ TASK = f"{RESULTS}/tasks/{{task}}"
 rule task:
     """Read, check and convert the splits of {wildcards.task}."""
     input:
-        file=study.task_file,
         sources=study.task_sources,
     output:
         train=f"{TASK}/train.parquet",
@@ -20,6 +19,7 @@ rule task:
         description=f"{TASK}/task.json",
     params:
         folder=TASK,
+        definition=study.task_definition,
         limit=study.task_limit,
     log:
         f"{LOGS}/tasks/{{task}}.log",

@@ -7,7 +7,6 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.study.catalogue.reduction import Reduced
 from smelt.study.schema import Study
-from smelt.study.tasks import task_file
 
 GENERATED = "resources/demo/"  # what lies here is made by the project itself
 
@@ -23,21 +22,34 @@ class Finetuned(Reduced):
         """Take a checked study.
 
         Raises:
-            SmeltError: besides what a wrong task file raises: a model is fine-tuned on a task, and tested on none of
-                its languages.
+            SmeltError: besides what a wrong task file raises: a model is tested on a language that none of its tasks
+                tests, or fine-tuned on a task that tests none of its languages.
         """
         super().__init__(study)
-        for model, task in self.runs():
-            if not self.tested_languages(model, task):
-                raise SmeltError(
-                    f"study {study.study}",
-                    f"models.{model}.tested_on: none of its languages is one that task {task!r} tests:"
-                    f" {', '.join(self.tasks[task].languages_of('test'))}",
-                )
+        for model in study.models:
+            self._check_tested(model)
 
-    def task_file(self, wildcards: Any) -> str:
-        """Return the file of {task}."""
-        return task_file(wildcards.task)[0].as_posix()
+    def _check_tested(self, model: str) -> None:
+        """Refuse languages that a model would never be tested on."""
+        where, key = f"study {self.study.study}", f"models.{model}.tested_on"
+        tests = {task: self.tasks[task].languages_of("test") for _, task in self.runs(model=model)}
+        for task, languages in tests.items():
+            if not self.tested_languages(model, task):
+                expected = f"none of its languages is one that task {task!r} tests: {', '.join(languages)}"
+                raise SmeltError(where, f"{key}: {expected}")
+        known = list(dict.fromkeys(language for languages in tests.values() for language in languages))
+        for language in self.study.models[model].tested_on or []:
+            if tests and language not in known:
+                expected = f"expected some of {', '.join(known)}"
+                raise SmeltError(where, f"{key}: {language!r} is a language that none of its tasks tests: {expected}")
+
+    def task_definition(self, wildcards: Any) -> str:
+        """Return what {task} is, as JSON: its file under its setting.
+
+        It stands for the file among what a prepared task depends on, for one file is that of many tasks: a further
+        setting or language of it, or a comment, must not prepare and fine-tune all of them again.
+        """
+        return self.tasks[wildcards.task].model_dump_json(by_alias=True, exclude_defaults=True)
 
     def task_sources(self, wildcards: Any) -> list[str]:
         """Return the local files of {task} that exist or will be generated; the job itself names missing ones."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.study.catalogue.efficiency import Efficiencies
+from smelt.study.families import member_of
 from smelt.study.schema import Study
 from smelt.study.tables import (
     EfficiencyTable,
@@ -24,7 +25,8 @@ class Reports(Efficiencies):
         """Take a checked study.
 
         Raises:
-            SmeltError: besides what a wrong task file raises: a table shows a task of another kind.
+            SmeltError: besides what a wrong task file raises: a table shows a task of another kind, a model or a
+                language of which it has no score, or means over different languages in one column.
         """
         super().__init__(study)
         self._check_tables()
@@ -35,6 +37,8 @@ class Reports(Efficiencies):
                 self._check_reduced(name, table)
             if isinstance(table, ScoresTable):
                 self._check_alike(name, table)
+            if isinstance(table, LanguagesTable):
+                self._check_filled(name, table)
             for task in table.tasks if isinstance(table, SegmentationTable | ExampleTable) else []:
                 if (kind := self.tasks[task].kind) != "token-classification":
                     raise SmeltError(
@@ -64,6 +68,27 @@ class Reports(Efficiencies):
                         f"tables.{name}: on {task}, {models[0]!r} is tested in {first} and {model!r} in {found}: one"
                         " column cannot hold means of different languages; choose models, or a table of kind languages",
                     )
+
+    def _check_filled(self, name: str, table: LanguagesTable) -> None:
+        """Refuse rows and columns of a table of languages in which no score could ever stand."""
+        where, shown = f"study {self.study.study}", set[str]()
+        for number, section in enumerate(table.sections):
+            for row in section.models:
+                tested = self._tested_in(table, section.task, row)
+                shown |= tested
+                if not tested:
+                    key = f"tables.{name}.sections.{number}.models"
+                    found = f"{row!r} is not fine-tuned on {section.task!r}, or tested in no language of the table"
+                    raise SmeltError(where, f"{key}: {found}")
+        for language in table.languages:
+            if language not in shown:
+                raise SmeltError(where, f"tables.{name}.languages: no model of the table is tested in {language!r}")
+
+    def _tested_in(self, table: LanguagesTable, task: str, row: str) -> set[str]:
+        """Return the languages of a table in which a row, a model or a family, is tested on a section's task."""
+        models, tasks = ({member_of(pattern, language) for language in table.languages} for pattern in (row, task))
+        runs = [(model, of_task) for model, of_task in self.runs() if model in models and of_task in tasks]
+        return {language for run in runs for language in self.tested_languages(*run)} & set(table.languages)
 
     def predictions_of_run(self, wildcards: Any) -> list[str]:
         """Return the predictions of {model} on {task}, one file a seed."""
