@@ -33,3 +33,8 @@ class Unfinished(SmeltError):
     """A job was told to stop before its end; run again, it goes on from where it was."""
 
     exit_code = RESUMABLE
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error of a library says, short enough for one line."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

@@ -1,13 +1,40 @@
 """Parquet files of which only some columns are wanted: read, or refused in one line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
+
+
+@contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises of a file that is missing or damaged, as it is opened or read, into a SmeltError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise SmeltError(path, "no such file") from None
+    except (pa.ArrowInvalid, OSError) as error:  # pyarrow reports damaged pages as OSError
+        raise SmeltError(path, f"is no whole Parquet file ({first_line(error)})") from None
+
+
+def opened(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
+    """Return a Parquet file that has these columns.
+
+    Raises:
+        SmeltError: the file is missing, is damaged or no Parquet file, or lacks a column.
+    """
+    with damage_named(path):
+        file = pq.ParquetFile(path)
+    names = file.schema_arrow.names
+    if missing := [column for column in columns if column not in names]:
+        expected, found = ", ".join(columns), ", ".join(names)
+        raise SmeltError(path, f"has no column {', '.join(missing)}: expected {expected}; found {found}")
+    return file
 
 
 def read_columns(path: Path, columns: Sequence[str]) -> Any:
@@ -16,14 +43,5 @@ def read_columns(path: Path, columns: Sequence[str]) -> Any:
     Raises:
         SmeltError: the file is missing, is damaged or no Parquet file, or lacks a column.
     """
-    try:
-        file = pq.ParquetFile(path)
-        missing = [column for column in columns if column not in file.schema_arrow.names]
-        if missing:
-            expected, found = ", ".join(columns), ", ".join(file.schema_arrow.names)
-            raise SmeltError(path, f"has no column {', '.join(missing)}: expected {expected}; found {found}")
+    with opened(path, columns) as file, damage_named(path):
         return file.read(columns=list(columns))
-    except FileNotFoundError:
-        raise SmeltError(path, "no such file") from None
-    except (pa.ArrowInvalid, OSError) as error:  # pyarrow reports damaged pages as OSError
-        raise SmeltError(path, f"is no whole Parquet file ({str(error).splitlines()[0]})") from None

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.models.card import Card, write_card
@@ -120,7 +120,7 @@ def load_tokenizer(folder: Path, where: str) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        raise SmeltError(where, f"its tokenizer cannot be read ({_first_line(error)})") from None
+        raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise SmeltError(where, "its tokenizer has special tokens only: the file of its vocabulary is missing or empty")
     return tokenizer
@@ -156,7 +156,7 @@ def _configuration(folder: Path, where: str) -> Any:
         return AutoConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         raise SmeltError(
-            where, f"its config.json describes no model that transformers knows ({_first_line(error)})"
+            where, f"its config.json describes no model that transformers knows ({first_line(error)})"
         ) from None
 
 
@@ -173,7 +173,7 @@ def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
             folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
     except Exception as error:
-        raise SmeltError(where, f"its weights cannot be read ({_first_line(error)})") from None
+        raise SmeltError(where, f"its weights cannot be read ({first_line(error)})") from None
     return model, sorted(name for name in report["missing_keys"] if "pooler" not in name)
 
 
@@ -213,7 +213,3 @@ def published_card(folder: Path) -> dict[str, Any]:
 
 def _files(folder: Path, patterns: list[str]) -> list[Path]:
     return sorted({file for pattern in patterns for file in folder.glob(pattern) if file.is_file()})
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.models.graph import INPUTS, longest
 
 SEED = 1
@@ -107,13 +107,14 @@ def _session(path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's errors have no base of their own
-        raise SmeltError(path, f"ONNX Runtime cannot open it ({str(error).splitlines()[0]})") from None
+        raise SmeltError(path, f"ONNX Runtime cannot open it ({first_line(error)})") from None
 
 
 def _run(session: Any, path: Path, ids: Any, mask: Any) -> Any:
     try:
         (hidden,) = session.run(None, dict(zip(INPUTS, (ids, mask), strict=True)))
     except Exception as error:  # as above
-        first = str(error).splitlines()[0]
-        raise SmeltError(path, f"ONNX Runtime cannot run it on ids of shape {ids.shape} ({first})") from None
+        raise SmeltError(
+            path, f"ONNX Runtime cannot run it on ids of shape {ids.shape} ({first_line(error)})"
+        ) from None
     return hidden

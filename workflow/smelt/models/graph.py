@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 
 FILE = "model.onnx"
 OPSET = 18  # the one that torch's exporter writes without converting
@@ -47,8 +47,9 @@ def write_graph(encoder: Any, path: Path) -> None:
                 verbose=False,
             )
         except Exception as error:  # the exporter's errors have no base of their own
-            first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise SmeltError(path.parent, f"{type(encoder).__name__} cannot be exported ({first[:300]})") from None
+            raise SmeltError(
+                path.parent, f"{type(encoder).__name__} cannot be exported ({first_line(error)})"
+            ) from None
         assert program is not None
         # ALBERT's layers share their weights; the exporter writes each layer's transposed ones anew.
         DeduplicateInitializersPass(size_limit=2**63)(program.model)

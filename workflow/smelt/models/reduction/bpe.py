@@ -25,7 +25,8 @@ from smelt.files import read_json
 from smelt.models.reduction.kinds import Kept, renumbered
 from smelt.models.reduction.loading import Tree
 from smelt.models.reduction.merging import pieces_on_the_way
-from smelt.models.reduction.tokenizer_json import Ids, has_part
+from smelt.models.reduction.tensors import Ids
+from smelt.models.reduction.tokenizer_json import has_part
 from smelt.models.reduction.unigram import byte_pieces
 
 VOCABULARY, MERGES = "vocab.json", "merges.txt"

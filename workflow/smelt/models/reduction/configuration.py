@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.files import read_json, write_json
 from smelt.models.reduction.tensors import Ids
 
@@ -36,8 +36,8 @@ def read_configuration(folder: Path, where: str) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)[:300]
-        raise SmeltError(where, f"its config.json describes no model that transformers knows ({reason})") from None
+        problem = f"its config.json describes no model that transformers knows ({first_line(error)})"
+        raise SmeltError(where, problem) from None
 
 
 def named_ids(values: Mapping[str, Any]) -> dict[str, list[int]]:

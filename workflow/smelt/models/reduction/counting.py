@@ -21,7 +21,8 @@ from scipy.sparse import coo_array, csr_array
 from tokenizers import AddedToken, Tokenizer
 
 from smelt.models.reduction.counts import Numbers
-from smelt.models.reduction.splitting import Splitting, Tree, splitting_of
+from smelt.models.reduction.loading import Tree
+from smelt.models.reduction.splitting import Splitting, splitting_of
 
 Ids = NDArray[np.int32]
 Part = TypeVar("Part")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from smelt.models.reduction.tokenizer_json import Ids
+from smelt.models.reduction.tensors import Ids
 
 Kept = NDArray[np.bool_]
 """Whether each piece is kept, shape (pieces,)."""

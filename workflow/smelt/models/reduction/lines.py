@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smelt.errors import SmeltError
+from smelt.parquet import damage_named, opened
 
 _COLUMNS = ["text", "held_out"]
 
@@ -18,17 +17,8 @@ def held_out_lines(documents: Path, most: int) -> list[str]:
     Raises:
         SmeltError: the file is missing, is damaged, or lacks the columns `text` and `held_out`.
     """
-    try:
-        with pq.ParquetFile(documents) as file:
-            missing = [column for column in _COLUMNS if column not in file.schema_arrow.names]
-            if missing:
-                expected = "expected documents as `smelt documents` writes them"
-                raise SmeltError(documents, f"has no column {missing[0]!r}: {expected}")
-            return list(islice(_lines(file), most))
-    except FileNotFoundError:
-        raise SmeltError(documents, "no such file") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SmeltError(documents, f"is no whole Parquet file ({str(error).splitlines()[0]})") from None
+    with opened(documents, _COLUMNS) as file, damage_named(documents):
+        return list(islice(_lines(file), most))
 
 
 def _lines(file: pq.ParquetFile) -> Iterator[str]:

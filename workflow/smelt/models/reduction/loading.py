@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 
 TOKENIZER = "tokenizer.json"
 VOCABULARY_FILES = (TOKENIZER, "vocab.txt", "vocab.json", "merges.txt")
@@ -80,11 +80,6 @@ def tree_of(backend: Any, where: str) -> Tree:
             where, f"a part of its tokenizer cannot be saved ({first_line(error)}), so it cannot be reduced"
         ) from None
     return tree
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error of a library says, short enough for one line."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
 
 
 def _refuse_slow(tokenizer: Any, where: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.models.reduction.tensors import Part, write_tensors
 
 _DTYPES = {
@@ -35,8 +35,7 @@ def converted(file: Path, folder: Path, tied: Set[str]) -> Path:
     except FileNotFoundError:
         raise SmeltError(file, "no such file") from None
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)[:200]
-        raise SmeltError(file, f"cannot be read as a PyTorch checkpoint ({reason})") from None
+        raise SmeltError(file, f"cannot be read as a PyTorch checkpoint ({first_line(error)})") from None
     if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
         raise SmeltError(file, "is no checkpoint of a model: expected tensors by name")
     output = folder / f"{file.stem}.safetensors"

@@ -16,11 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.models.reduction.kinds import Kept, characters_of
-from smelt.models.reduction.loading import first_line
 from smelt.models.reduction.merging import pieces_on_the_way
-from smelt.models.reduction.tokenizer_json import Ids
+from smelt.models.reduction.tensors import Ids
 from smelt.models.reduction.unigram import lowest
 
 # ModelProto.SentencePiece.Type and TrainerSpec.ModelType of sentencepiece_model.proto.

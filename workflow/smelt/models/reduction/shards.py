@@ -22,15 +22,15 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError
 from smelt.files import checksum, whole_file
 from smelt.models.reduction.counting import PieceCounter, Tally
-from smelt.models.reduction.splitting import Tree
+from smelt.models.reduction.loading import Tree
+from smelt.parquet import damage_named, opened
 
+COLUMNS = ["text", "held_out"]
 MOST_SHARDS = 256
 DOCUMENTS_AT_ONCE = 64
 VERSION = 1  # raise it when the same lines come to be counted otherwise
@@ -56,15 +56,15 @@ class Job:
 
     def shards(self) -> list[range]:
         """Return the row groups of each shard."""
-        groups = pq.ParquetFile(self.documents).num_row_groups
+        with opened(self.documents, COLUMNS) as file:
+            groups = file.num_row_groups
         step = max(1, -(-groups // MOST_SHARDS))
         return [range(start, min(start + step, groups)) for start in range(0, groups, step)]
 
     def texts(self, groups: range) -> Iterator[str]:
         """Yield the documents of row groups that are not held out."""
-        with pq.ParquetFile(self.documents) as file:
-            columns = ["text", "held_out"]
-            for batch in file.iter_batches(batch_size=DOCUMENTS_AT_ONCE, row_groups=list(groups), columns=columns):
+        with opened(self.documents, COLUMNS) as file:
+            for batch in file.iter_batches(batch_size=DOCUMENTS_AT_ONCE, row_groups=list(groups), columns=COLUMNS):
                 yield from batch.column("text").filter(pc.invert(batch.column("held_out"))).to_pylist()
 
 
@@ -74,7 +74,7 @@ def count_documents(job: Job, folder: Path, processes: int) -> Tally:
     Raises:
         SmeltError: the documents are missing, damaged or lack a column, or a process ended before its time.
     """
-    shards = _shards_of(job)
+    shards = job.shards()
     own = folder / job.digest()[:32]
     _clear(folder, own)
     paths = {own / f"{groups.start}-{groups.stop}.npz": groups for groups in shards}
@@ -94,21 +94,6 @@ def count_documents(job: Job, folder: Path, processes: int) -> Tally:
     return total
 
 
-def _shards_of(job: Job) -> list[range]:
-    try:
-        names = pq.ParquetFile(job.documents).schema_arrow.names
-        if missing := {"text", "held_out"} - set(names):
-            raise SmeltError(
-                job.documents,
-                f"has no column {', '.join(sorted(missing))}: expected documents as `smelt documents` writes",
-            )
-        return job.shards()
-    except FileNotFoundError:
-        raise SmeltError(job.documents, "no such file; expected documents as Parquet") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SmeltError(job.documents, f"is no whole Parquet file ({str(error).splitlines()[0]})") from None
-
-
 def _clear(folder: Path, own: Path) -> None:
     """Remove shards of other tokenizers and other documents; nothing else ever would."""
     own.mkdir(parents=True, exist_ok=True)
@@ -124,10 +109,8 @@ def _count_here(job: Job, shards: dict[Path, range]) -> None:
 
 
 def _counted(job: Job, counter: PieceCounter, groups: range) -> Tally:
-    try:
+    with damage_named(job.documents):
         return counter.count(job.texts(groups))
-    except (pa.ArrowInvalid, OSError) as error:  # pyarrow reports damaged pages as OSError
-        raise SmeltError(job.documents, f"is no whole Parquet file ({str(error).splitlines()[0]})") from None
 
 
 def _count_in_processes(job: Job, shards: dict[Path, range], processes: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-Tree = dict[str, Any]
+from smelt.models.reduction.loading import Tree
 
 BLANK_CUTTERS = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 """Pre-tokenizers that cut at every blank and keep none, so that runs of blanks do not matter."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 
 Ids = NDArray[np.int64]
 
@@ -98,7 +98,7 @@ def read_header(file: Path) -> dict[str, Stored]:
     except FileNotFoundError:
         raise SmeltError(file, "no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
-        raise SmeltError(file, f"is no whole safetensors file ({str(error).splitlines()[0]})") from None
+        raise SmeltError(file, f"is no whole safetensors file ({first_line(error)})") from None
     header.pop("__metadata__", None)
     return {name: _stored(file, 8 + length, entry) for name, entry in header.items()}
 

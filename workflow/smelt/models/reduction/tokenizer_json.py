@@ -9,13 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from smelt.errors import SmeltError
 from smelt.models.reduction.loading import Tree
-
-Ids = NDArray[np.int64]
 
 _PLACE = "\0the vocabulary's place"
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from smelt.models.reduction.kinds import Kept, characters_of
 from smelt.models.reduction.loading import Tree
-from smelt.models.reduction.tokenizer_json import Ids
+from smelt.models.reduction.tensors import Ids
 
 
 class Unigram:

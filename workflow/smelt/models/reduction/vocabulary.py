@@ -27,7 +27,8 @@ from smelt.models.reduction.loading import (
 )
 from smelt.models.reduction.sentencepiece import Protobuf
 from smelt.models.reduction.settings import write_settings
-from smelt.models.reduction.tokenizer_json import Ids, ids_outside_the_model, read_file, with_ids_replaced, write_file
+from smelt.models.reduction.tensors import Ids
+from smelt.models.reduction.tokenizer_json import ids_outside_the_model, read_file, with_ids_replaced, write_file
 from smelt.models.reduction.unigram import Unigram
 from smelt.models.reduction.wordpiece import WordPiece
 

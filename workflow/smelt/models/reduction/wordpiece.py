@@ -17,7 +17,7 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.models.reduction.kinds import Kept, characters_of, renumbered
 from smelt.models.reduction.loading import Tree
-from smelt.models.reduction.tokenizer_json import Ids
+from smelt.models.reduction.tensors import Ids
 
 FILE = "vocab.txt"
 _UNUSED = re.compile(r"\[unused[1-9]\]")
