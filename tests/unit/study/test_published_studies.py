@@ -104,3 +104,15 @@ def test_xnli_chooses_no_epoch_on_a_language_that_transfer_tests() -> None:
         assert len(task.languages_of("test")) == 15
     together = load_task("xnli.translate-train-all", STUDIES.parent / "tasks")
     assert {tuple(together.languages_of(split)) for split in SPLITS} == {tuple(together.languages)}
+
+
+def test_the_small_study_of_reductions_has_every_algorithm_at_30_thousand_pieces_and_one_two_and_five_languages() -> (
+    None
+):
+    study = load_study(STUDIES / "mini-reduce.yaml")
+    sizes = {tokenizer.algorithm: tokenizer.vocabulary for tokenizer in study.tokenizers.values()}
+    assert set(sizes) == {"unigram", "wordpiece", "bpe"}
+    assert min(sizes.values()) >= 30_000
+    reduced = [model for model in study.models.values() if isinstance(model, Reduce)]
+    languages = {(model.source, len(model.languages or [])) for model in reduced}
+    assert languages == {(source, count) for source in ("wordpiece", "unigram", "bpe") for count in (1, 2, 5)}
