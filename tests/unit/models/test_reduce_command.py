@@ -159,6 +159,13 @@ def test_nothing_is_overwritten(given: dict[str, Any], tmp_path: Path, capsys: p
     assert (tmp_path / "mine/notes.txt").read_text() == "x"
 
 
+def test_held_out_documents_of_one_language_stand_once(
+    given: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reduce(given, tmp_path / "out", "--held-out", str(given["texts"]["qaa"]), str(given["texts"]["qaa"])) == 1
+    assert "--held-out: two files lie in folders of one name" in capsys.readouterr().err
+
+
 def of_another_tokenizer(given: dict[str, Any], _: Path) -> None:
     write_wordpiece(given["source"], [*PIECES[:-2], "pipi", PIECES[-1]])
 

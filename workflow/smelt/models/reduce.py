@@ -73,6 +73,8 @@ def run(arguments: argparse.Namespace) -> None:
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
     if arguments.counts:
         held_out = {path.resolve().parent.name: path for path in arguments.held_out}
+        if len(held_out) < len(arguments.held_out):
+            raise SmeltError("--held-out", "two files lie in folders of one name: expected one file a language")
         reduce(source, Texts(arguments.counts, held_out), settings, extent, arguments.output)
         return
     with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
