@@ -23,9 +23,9 @@ COLUMNS = [
 ]
 NOTES = [
     "Proof of each reduction, on held-out lines. Of lines whose pieces are all kept, every one is cut as before, save "
-    "that a word unknown to WordPiece may become known; of some of them the hidden states of every layer were compared (as "
-    "many as stand here, all equal bit for bit), and the logits of kept pieces. A reduction of which that does not hold "
-    "is not written. Unknown: share of pieces that stand for what the tokenizer does not know."
+    "that a word unknown to WordPiece may become known; of some of them the hidden states of every layer were "
+    "compared (as many as stand here, all equal bit for bit), and the logits of kept pieces. A reduction of which that "
+    "does not hold is not written. Unknown: share of pieces that stand for what the tokenizer does not know."
 ]
 
 
