@@ -1,6 +1,7 @@
 """What the efficiency ruler measures, and where its figures stand."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from smelt.study.catalogue.finetuning import Finetuned
@@ -68,10 +69,9 @@ class Efficiencies(Finetuned):
         """The version of the ruler: raising it measures again."""
         return EFFICIENCY_VERSION
 
-    @property
-    def efficiency_folder(self) -> str:
-        """The folder of the ruler's figures."""
-        return f"{self.results}/efficiency"
+    def efficiency_folder(self, wildcards: Any, output: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the folder that the figures are written to."""
+        return str(Path(output[0]).parent)
 
     def efficiency_memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - as above
         """Return the MB that all models together take, alive, or those that groups of them are to make do with."""
