@@ -22,7 +22,7 @@ CODAS = ["", "", "", "n", "r", "s", "t", "l", "m", "nd", "nt", "rs"]
 MARKS = ["{}", "{},", "{}.", "({})", "«{}»", "{}:", "d'{}", "{}s"]
 SHARES = [0.82, 0.07, 0.05, 0.01, 0.01, 0.01, 0.02, 0.01]
 NUMBERS = 0.01
-AT_ONCE = 500_000  # words
+AT_ONCE = 1_750_000  # words of a row group: 8 MB, as corpora have them
 SCHEMA = pa.schema([("text", pa.string()), ("held_out", pa.bool_())])
 
 

@@ -1,0 +1,173 @@
+"""The words of lines, each cut into pieces but once.
+
+Arrow numbers the words: those known come first, so that an old word gets its old number and a new one the next.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from tokenizers import AddedToken, Tokenizer
+
+from smelt.models.reduction.counts import Numbers
+from smelt.models.reduction.loading import Tree
+from smelt.models.reduction.splitting import Splitting
+
+Ids = NDArray[np.int32]
+Part = TypeVar("Part")
+
+CHARACTERS_AT_ONCE = 8_000_000  # bounds the memory of a step, together with the longest document
+WORDS_AT_ONCE = 64  # of a text that is tokenised to learn new words; more run slower
+REMEMBERED = 1_000_000  # words; more would take Arrow longer to look up than they save
+SEPARATOR = "\ufdd0\ufdd1\ufdd0"  # characters that no text may hold
+BARE = "\n"  # stands before a word that has no glue; no line holds it
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Lines as words, and words as pieces."""
+
+    dependent: NDArray[np.bool_]
+    """Lines that have to be tokenised whole, shape (lines,)."""
+    words: Numbers
+    """The words of all other lines, one line after the other, as rows of the table of words."""
+    lengths: Numbers
+    """How many words each of them has."""
+    ids: Ids
+    """The table: the pieces of all words, one word after the other."""
+    sizes: Numbers
+    """How many pieces each word has."""
+
+
+def nothing_cut(lines: int) -> Cut:
+    """Return lines that are all tokenised whole."""
+    none = np.zeros(0, np.int64)
+    return Cut(np.ones(lines, dtype=bool), none, none, none.astype(np.int32), none)
+
+
+class Words:
+    """The words met so far, and their pieces."""
+
+    def __init__(self, tree: Tree, encode_special_tokens: bool, splitting: Splitting) -> None:
+        """Take a tokenizer (see `PieceCounter`) and how its lines are cut."""
+        self._splitting = replace(splitting, added=(*splitting.added, SEPARATOR))
+        self._tokenizer = new_tokenizer(tree, encode_special_tokens)
+        # An added token separates texts before they are normalised: so many are tokenised in one call.
+        self._tokenizer.add_tokens([AddedToken(SEPARATOR, normalized=False)])
+        self._separator = self._tokenizer.token_to_id(SEPARATOR)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._known = pa.array([], pa.large_string())
+        self._dependent = np.zeros(0, dtype=bool)  # words whose pieces depend on their neighbours: they have none here
+        self._ids, self._sizes = np.zeros(0, np.int32), np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        """Return how many words are remembered."""
+        return len(self._known)
+
+    def cut(self, lines: Sequence[str]) -> Cut:
+        """Return the words of lines and their pieces."""
+        if len(self) > REMEMBERED:
+            self._forget()
+        if self._splitting.bare_start:
+            lines = [BARE + line for line in lines]
+        split = pc.split_pattern(pa.array(lines, pa.large_string()), " ")
+        lengths = np.diff(split.offsets.to_numpy())
+        words = self._numbered(split.flatten())
+        of_line = np.repeat(np.arange(len(lines)), lengths)
+        dependent = np.zeros(len(lines), dtype=bool)
+        dependent[of_line[self._dependent[words]]] = True
+        if dependent.any():
+            words, lengths = words[~dependent[of_line]], lengths[~dependent]
+        return Cut(dependent, words, lengths, self._ids, self._sizes)
+
+    def _numbered(self, words: Any) -> Numbers:
+        """Return the numbers of an Arrow array of words, after learning the new ones."""
+        known = len(self)
+        encoded = pa.concat_arrays([self._known, words]).dictionary_encode()
+        numbers = np.arange(len(encoded.dictionary))
+        numbers[known:] = known + self._learn(encoded.dictionary[known:].to_pylist())
+        found: Numbers = numbers[encoded.indices.to_numpy()[known:]]
+        return found
+
+    def _learn(self, new: list[str]) -> Numbers:
+        """Learn distinct words, and return which of the new numbers each of them has."""
+        texts = [self._text(word) for word in new] if self._splitting.glue else new
+        unchanged, changed = self._splitting.parted(self._splitting.alone(texts))
+        places = {text: place for place, text in enumerate(chain(unchanged, changed))}
+        alone = len(places)
+        for text in texts:
+            places.setdefault(text, len(places))
+        order = np.fromiter(map(places.__getitem__, texts), np.int64, len(texts))
+        parts = [self._encode_unchanged(unchanged), self._encode(changed)]
+        sizes = [part[0] for part in parts] + [np.zeros(len(new) - alone, np.int64)]
+        self._sizes = np.concatenate([self._sizes, *sizes])
+        self._ids = np.concatenate([self._ids, *(part[1] for part in parts)])
+        self._dependent = np.concatenate([self._dependent, np.arange(len(new)) >= alone])
+        self._known = pa.concat_arrays([self._known, pa.array(new, pa.large_string()).take(np.argsort(order))])
+        return order
+
+    def _text(self, word: str) -> str:
+        """Return what is tokenised for a word."""
+        return word.removeprefix(BARE) if word.startswith(BARE) else self._splitting.glue + word
+
+    def _encode(self, words: Sequence[str]) -> tuple[Numbers, Ids]:
+        """Return how many pieces each word has, and all of them."""
+        texts = [
+            SEPARATOR.join([*words[start : start + WORDS_AT_ONCE], ""]) for start in range(0, len(words), WORDS_AT_ONCE)
+        ]
+        _, ids = encode(self._tokenizer, texts)
+        ends = np.flatnonzero(ids == self._separator)
+        assert len(ends) == len(words)
+        return np.diff(ends, prepend=-1) - 1, ids[ids != self._separator]
+
+    def _encode_unchanged(self, words: Sequence[str]) -> tuple[Numbers, Ids]:
+        """Do the same for words that the normaliser leaves as they are."""
+        normalizer = self._tokenizer.normalizer
+        self._tokenizer.normalizer = None
+        try:
+            return self._encode(words)
+        finally:
+            self._tokenizer.normalizer = normalizer
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids]:
+    """Return how many pieces each text has, and the ids of all, one text after the other."""
+    sizes, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
+    for portion in limited(texts, len):
+        lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(portion, add_special_tokens=False)]
+        sizes.append(np.array([len(part) for part in lists], np.int64))
+        ids.append(np.fromiter(chain.from_iterable(lists), np.int32, int(sizes[-1].sum())))
+    return np.concatenate(sizes), np.concatenate(ids)
+
+
+def new_tokenizer(tree: Tree, encode_special_tokens: bool) -> Tokenizer:
+    """Return a tokenizer that cuts texts whole, on one core: cores are shared out among processes."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    tokenizer = Tokenizer.from_str(json.dumps(tree))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = encode_special_tokens
+    return tokenizer
+
+
+def limited(parts: Iterable[Part], size: Callable[[Part], int]) -> Iterator[list[Part]]:
+    """Yield consecutive parts, no more than CHARACTERS_AT_ONCE at a time unless a single one is longer."""
+    portion: list[Part] = []
+    held = 0
+    for part in parts:
+        if portion and held + size(part) > CHARACTERS_AT_ONCE:
+            yield portion
+            portion, held = [], 0
+        portion.append(part)
+        held += size(part)
+    if portion:
+        yield portion
