@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Outcome, Skipped, machine, ratio, write
+from bench.measure import RESULTS, Outcome, Skipped, machine, ratio, write
+from smelt.files import read_json
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 PIECES = {
@@ -54,7 +55,8 @@ def efficiency(name: str) -> Outcome | Skipped:
         for command in commands:
             if subprocess.run(command, env=_environment()).returncode:
                 return Skipped(name, "a command failed, as it says above", failed=True)
-        return _outcome(name, {model.name: _record(folder, model.name) for model in models})
+        shutil.copytree(folder / "figures", RESULTS / name, dirs_exist_ok=True)
+        return _outcome(name, {model.name: read_json(RESULTS / name / f"{model.name}.json") for model in models})
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -120,11 +122,6 @@ def _ratios(records: dict[str, Any]) -> dict[str, float]:
         values = (size, memory, measured["loading"]["ratio"]["median"], passes["ratio"]["median"])
         found |= {f"{model}, {figure}, ratio": value for figure, value in zip(FIGURES, values, strict=True)}
     return found
-
-
-def _record(folder: Path, model: str) -> dict[str, Any]:
-    record: dict[str, Any] = json.loads((folder / "figures" / f"{model}.json").read_text())
-    return record
 
 
 def _smelt(command: str, *words: str | Path) -> list[str]:

@@ -17,7 +17,8 @@ def describer(precision: str) -> Callable[[Path, list[int], list[str], Path], di
     def describe(folder: Path, lengths: list[int], sizes: list[str], scratch: Path) -> dict[str, Any]:
         subject = subject_in(folder, precision)
         _refuse_longer(subject, lengths)
-        measured = {size: subject.bytes_on_disk(size, scratch) for size in sizes}
+        own = str(subject.settings()["precision"])  # an export has that and no other
+        measured = {size: subject.bytes_on_disk(size, scratch) for size in dict.fromkeys([*sizes, own])}
         return {
             "kind": subject.kind,
             **subject.settings(),
