@@ -29,6 +29,8 @@ LOCAL_PATTERNS = re.compile(r" \{2,\}|\[[^\[\]]*\]")
 JOINING_BEFORE = {0x0E33, 0x0EB3, 0xFF9E, 0xFF9F}
 JOINING_BEHIND = {0x0D4E, 0x111C2, 0x111C3, 0x113D1, 0x1193F, 0x11941, 0x11A3A, 0x11D46, 0x11F02}
 JOINING_BEHIND |= set(range(0x11A84, 0x11A8A))
+# Format characters that form a grapheme with nothing (Control there): soft hyphen, zero-width space, directions, BOM.
+SEPARATE = {0xAD, 0x61C, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF} - {0x2065}
 
 
 @dataclass
@@ -184,8 +186,8 @@ def _is_local(part: Tree) -> bool:
 
 
 def _is_seen(letter: str) -> bool:
-    """Whether it is a letter, number, punctuation mark or symbol."""
-    return unicodedata.category(letter)[0] in "LNPS"
+    """Whether it is a letter, number, punctuation mark or symbol, or separate as these are."""
+    return unicodedata.category(letter)[0] in "LNPS" or ord(letter) in SEPARATE
 
 
 def _is_joining(letter: str) -> bool:
