@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from smelt.efficiency.figures import latency, ratio, spread
-from smelt.efficiency.turns import _rotated, _shared_out, folders_of, groups, taken
+from smelt.efficiency.turns import _rotated, _shared_out, able_on, folders_of, groups, taken
 from smelt.efficiency.worker import Worker
 from smelt.errors import SmeltError
 
@@ -56,6 +56,15 @@ def test_the_reference_comes_first_and_has_to_be_measured(tmp_path: Path) -> Non
         folders_of(models, "c")
     with pytest.raises(SmeltError, match="two folders bear one name"):
         folders_of([tmp_path / "a", tmp_path / "more/a"], None)
+
+
+def test_a_gpu_is_used_where_one_is_given_and_a_model_can() -> None:
+    both, one = {"devices": ["cpu", "cuda"]}, {"devices": ["cpu"]}
+    assert able_on({"a": both, "b": one}, gpus=0) == {"cpu": ["a", "b"]}
+    assert able_on({"a": both, "b": one}, gpus=1) == {"cpu": ["a", "b"], "cuda": ["a"]}
+    assert able_on({"a": one, "b": one}, gpus=1) == {"cpu": ["a", "b"]}
+    with pytest.raises(SmeltError, match="reference: 'b' cannot run on cuda: name another model"):
+        able_on({"b": one, "a": both}, gpus=1)
 
 
 def ends_by(number: int) -> Callable[[], None]:

@@ -17,9 +17,8 @@ from typing import Any
 from smelt.efficiency import figures
 from smelt.efficiency.memory import at_hand
 from smelt.efficiency.tasks import describer
-from smelt.efficiency.turns import Job, Turns, devices, elapsed, folders_of, groups, load_all, read_all, taken
+from smelt.efficiency.turns import Job, Turns, able_on, elapsed, folders_of, groups, load_all, read_all, taken
 from smelt.efficiency.worker import Worker
-from smelt.errors import SmeltError
 from smelt.files import write_json
 from smelt.flags import json_object, natural, positive
 from smelt.provenance import code_revision, library_versions, machine
@@ -51,8 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     before = _load_average()
     described = describe_all(job, {folder.name: folder for folder in arguments.int8}, arguments.output)
     measured: dict[str, dict[str, Any]] = {model: {} for model in folders}
-    for device in devices(described, arguments.gpus):
-        able = [model for model in folders if device in described[model]["devices"]]
+    for device, able in able_on(described, arguments.gpus).items():
         for model, entry in measure(job, able, device).items():
             measured[model][device] = entry
     surroundings = _surroundings(arguments, settings, job, before)
@@ -88,8 +86,6 @@ def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, 
 
 def measure(job: Job, models: Sequence[str], device: str) -> dict[str, dict[str, Any]]:
     """Return memory, loading and latency of each model on a device."""
-    if job.reference not in models:
-        raise SmeltError(job.folders[job.reference], f"is the reference, and cannot run on {device}: name another")
     loads = load_all(job, models, device)
     read: Read = {model: {} for model in models}
     for group in groups(taken(loads), job.memory):

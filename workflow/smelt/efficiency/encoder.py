@@ -57,8 +57,9 @@ class TorchEncoder:
         path.unlink()
         return size
 
-    def prepare(self, threads: int) -> None:
-        """Import torch, transformers and the encoder's own module."""
+    def prepare(self, device: str, threads: int) -> None:
+        """Import torch, transformers and the encoder's own module, and wake a GPU."""
+        self._device = device
         # transformers reads weights in four threads of its own, whatever number was asked for.
         if threads == 1:
             os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"
@@ -69,14 +70,17 @@ class TorchEncoder:
         logging.disable_progress_bar()
         torch.set_num_threads(threads)
         self._configuration.kind_and_options()
+        if device == "cuda":
+            torch.zeros(1, device=device)
+            _wait(device)
 
-    def load(self, device: str) -> Pass:
+    def load(self) -> Pass:
         """Load the encoder, and return its pass to the last hidden states; a GPU is waited for."""
         import torch
 
         kind, options = self._configuration.kind_and_options()
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[self._precision]
-        self._device = device
+        device = self._device
         encoder = kind.from_pretrained(self.folder, dtype=dtype, local_files_only=True, **options).eval().to(device)
         _wait(device)
 

@@ -47,14 +47,14 @@ class OnnxEncoder:
             return None
         return sum(file.stat().st_size for file in self.folder.glob(f"{FILE}*"))
 
-    def prepare(self, threads: int) -> None:
+    def prepare(self, device: str, threads: int) -> None:  # noqa: ARG002 - there is but the CPU
         """Import ONNX Runtime."""
         import onnxruntime
 
         self._threads = threads
         onnxruntime.set_default_logger_severity(3)
 
-    def load(self, device: str) -> Pass:  # noqa: ARG002 - there is but the CPU
+    def load(self) -> Pass:
         """Open a session, and return its pass to the last hidden states."""
         import onnxruntime
 

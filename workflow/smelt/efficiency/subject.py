@@ -56,10 +56,10 @@ class Subject(Protocol):
     def bytes_on_disk(self, precision: str, scratch: Path) -> int | None:
         """Return the bytes of its weights in a precision, as written in `scratch`; None where it has no such form."""
 
-    def prepare(self, threads: int) -> None:
-        """Import and set up all that loading needs, so that loading is not charged with it."""
+    def prepare(self, device: str, threads: int) -> None:
+        """Import and set up all that loading on a device needs, so that loading is not charged with it."""
 
-    def load(self, device: str) -> Pass:
+    def load(self) -> Pass:
         """Load the weights, and return what takes ids."""
 
     def allocated(self) -> int | None:

@@ -35,13 +35,13 @@ def loader(folder: Path, precision: str, threads: int, device: str) -> Callable[
     """Return what loads a model once, in this process, and tells time and memory."""
     subject = subject_in(folder, precision)
     began = time.perf_counter()
-    subject.prepare(threads)
+    subject.prepare(device, threads)
     imported = time.perf_counter() - began
 
     def load(length: int) -> dict[str, float | int | None]:
         before = resident()
         began = time.perf_counter()
-        run = subject.load(device)
+        run = subject.load()
         seconds = time.perf_counter() - began
         loaded, on_gpu = resident(), subject.allocated()
         run(random_ids(subject, 1, length))
@@ -61,8 +61,8 @@ def loader(folder: Path, precision: str, threads: int, device: str) -> Callable[
 def reader(folder: Path, precision: str, threads: int, device: str) -> Callable[[int, int, int, int], list[float]]:
     """Return what reads a batch of rows several times, and tells the seconds of each pass after the first few."""
     subject = subject_in(folder, precision)
-    subject.prepare(threads)
-    run = subject.load(device)
+    subject.prepare(device, threads)
+    run = subject.load()
 
     def read(batch: int, length: int, warmup: int, passes: int) -> list[float]:
         ids = random_ids(subject, batch, length)

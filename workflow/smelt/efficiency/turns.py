@@ -129,10 +129,19 @@ def _read_through(folder: Path) -> None:
                     pass
 
 
-def devices(described: Mapping[str, Mapping[str, Any]], gpus: int) -> list[str]:
-    """Return the devices to measure on: the CPU, and a GPU where the job was given one and a model can use it."""
-    on_gpu = any("cuda" in entry["devices"] for entry in described.values())
-    return ["cpu", *(["cuda"] if gpus and on_gpu else [])]
+def able_on(described: Mapping[str, Mapping[str, Any]], gpus: int) -> dict[str, list[str]]:
+    """Return the models that can be measured on each device, the reference first: the CPU, and a GPU if one was given.
+
+    Raises:
+        SmeltError: models can be measured on the GPU, and the reference cannot.
+    """
+    found = {}
+    for device in ("cpu", *(["cuda"] if gpus else [])):
+        if able := [model for model, entry in described.items() if device in entry["devices"]]:
+            found[device] = able
+            if (reference := next(iter(described))) not in able:
+                raise SmeltError("--settings", f"reference: {reference!r} cannot run on {device}: name another model")
+    return found
 
 
 def elapsed(since: float) -> str:
