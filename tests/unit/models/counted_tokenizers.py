@@ -85,8 +85,9 @@ def trained(**settings: Any) -> sentencepiece_model_pb2.ModelProto:
     """A model of SentencePiece, whose normaliser is a table of its own."""
     written = io.BytesIO()
     usual = {"model_type": "unigram", "vocab_size": 400, "character_coverage": 1.0, "minloglevel": 2}
+    lines = iter([*sentences(400), *["가 각 나 난 é è"] * 20])
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(sentences(400)), model_writer=written, hard_vocab_limit=False, **(usual | settings)
+        sentence_iterator=lines, model_writer=written, hard_vocab_limit=False, **(usual | settings)
     )
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(written.getvalue())
@@ -135,6 +136,14 @@ def like_ours() -> Built:
     return Built(whole, True)
 
 
+def composing() -> Built:
+    """One whose normaliser composes letters with marks, and jamo with each other."""
+    tokenizer = unigram([*ROBERTA[:4], "<mask>"])
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase(), normalizers.Strip()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    return Built(PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", mask_token="<mask>"), True)
+
+
 def unsplit_metaspace() -> Built:
     built = like_xlm_roberta()
     built.whole.backend_tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
@@ -149,6 +158,7 @@ BUILDERS: dict[str, Callable[[], Built]] = {
     "Unigram, XLM-R's way": like_xlm_roberta,
     "Unigram, ALBERT's way": like_albert,
     "Unigram, ours": like_ours,
+    "Unigram, composing": composing,
     "byte-level BPE over whole lines": lambda: byte_level(prefix=False, use_regex=False),
     "Unigram over whole lines": unsplit_metaspace,
 }
