@@ -55,10 +55,11 @@ def test_every_setting_has_all_its_passes(figures: dict[str, Any]) -> None:
 def test_loads_and_memory_are_of_fresh_processes(figures: dict[str, Any]) -> None:
     for record in figures.values():
         measured = record["devices"]["cpu"]
+        assert 0 < measured["loading"]["mapped_seconds"] < measured["loading"]["seconds"]["median"]
         assert len(measured["loading"]["all_seconds"]) == measured["loading"]["ratio"]["n"] == 1
         memory = measured["memory"]
         assert memory["libraries"] > 50_000_000  # torch alone
-        assert 0 < memory["loaded"] <= memory["used"]
+        assert 0 < memory["mapped"] <= memory["loaded"] <= memory["used"]
         assert memory["on_gpu"] is None
 
 

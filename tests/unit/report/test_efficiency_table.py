@@ -30,7 +30,14 @@ def record(model: str, size: float, factor: float, **changes: Any) -> dict[str, 
         | {"ratio": {"n": 10, "median": factor, "quartiles": [factor, factor]}}
         for batch in (1, 32)
     ]
-    memory = {"libraries": 400_000_000, "loaded": 7e8 * size, "used": 7.1e8 * size, "highest": 8e8, "on_gpu": None}
+    memory = {
+        "libraries": 400_000_000,
+        "mapped": 1e7,
+        "loaded": 7e8 * size,
+        "used": 7.1e8 * size,
+        "highest": 8e8,
+        "on_gpu": None,
+    }
     loading = {"seconds": spread(4.18 * size, 10), "ratio": {"n": 10, "median": size, "quartiles": [size, size]}}
     return {
         "model": model,

@@ -13,6 +13,8 @@ from smelt.efficiency.configuration import Configuration
 from smelt.efficiency.subject import Ids, Parameters, Pass
 from smelt.errors import SmeltError
 
+PAGE = 4096  # bytes, at the least
+
 
 class TorchEncoder:
     """An encoder with safetensors weights."""
@@ -25,6 +27,7 @@ class TorchEncoder:
         self._configuration = Configuration(folder)
         self._precision = precision
         self._device = "cpu"
+        self._encoder: Any = None
         self.pieces, self.padding = self._configuration.pieces, self._configuration.padding
         self.longest = self._configuration.longest
 
@@ -83,6 +86,7 @@ class TorchEncoder:
         device = self._device
         encoder = kind.from_pretrained(self.folder, dtype=dtype, local_files_only=True, **options).eval().to(device)
         _wait(device)
+        self._encoder = encoder
 
         def run(ids: Ids) -> None:
             with torch.inference_mode():
@@ -91,6 +95,11 @@ class TorchEncoder:
                 _wait(device)
 
         return run
+
+    def touch(self) -> None:
+        """Read a number of every page of every weight: safetensors files are mapped, a row of a table at a time."""
+        for weight in self._encoder.parameters():
+            weight.detach().flatten()[:: PAGE // weight.element_size()].sum().item()
 
     def allocated(self) -> int | None:
         """Return the bytes that torch has allocated on the GPU."""

@@ -29,11 +29,12 @@ def ratio(ours: Sequence[float], reference: Sequence[float]) -> dict[str, Any]:
 
 
 def loading(loads: Sequence[Mapping[str, Any]], reference: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the seconds of a model's loads, and of the imports before them."""
+    """Return the seconds of a model's loads, of the part before weights were asked for, and of the imports."""
     seconds = [load["seconds"] for load in loads]
     return {
         "seconds": spread(seconds),
         "ratio": ratio(seconds, [load["seconds"] for load in reference]),
+        "mapped_seconds": statistics.median(load["mapped_seconds"] for load in loads),
         "import_seconds": statistics.median(load["import_seconds"] for load in loads),
         "all_seconds": seconds,
     }
@@ -41,7 +42,7 @@ def loading(loads: Sequence[Mapping[str, Any]], reference: Sequence[Mapping[str,
 
 def memory(loads: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
     """Return the bytes of a model's loads: the median of each figure over the fresh processes."""
-    names = ("libraries", "loaded", "used", "highest", "on_gpu")
+    names = ("libraries", "mapped", "loaded", "used", "highest", "on_gpu")
     return {name: _median([load[name] for load in loads]) for name in names}
 
 

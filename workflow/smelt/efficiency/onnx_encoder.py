@@ -74,6 +74,9 @@ class OnnxEncoder:
 
         return run
 
+    def touch(self) -> None:
+        """Do nothing: a session has read and copied all weights."""
+
     def allocated(self) -> int | None:
         """Return None: it runs on the CPU."""
         return None

@@ -62,6 +62,9 @@ class Subject(Protocol):
     def load(self) -> Pass:
         """Load the weights, and return what takes ids."""
 
+    def touch(self) -> None:
+        """Have all weights in memory: a library may only have mapped the files, and read what is asked for."""
+
     def allocated(self) -> int | None:
         """Return the bytes that weights and results take on a GPU; None on a CPU."""
 

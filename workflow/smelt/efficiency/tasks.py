@@ -42,14 +42,19 @@ def loader(folder: Path, precision: str, threads: int, device: str) -> Callable[
         before = resident()
         began = time.perf_counter()
         run = subject.load()
-        seconds = time.perf_counter() - began
-        loaded, on_gpu = resident(), subject.allocated()
+        mapped, loaded = time.perf_counter() - began, resident()
+        began = time.perf_counter()
+        subject.touch()
+        touched = time.perf_counter() - began
+        whole, on_gpu = resident(), subject.allocated()
         run(random_ids(subject, 1, length))
         return {
-            "seconds": seconds,
+            "seconds": mapped + touched,
+            "mapped_seconds": mapped,
             "import_seconds": imported,
             "libraries": before,
-            "loaded": loaded - before,
+            "mapped": loaded - before,
+            "loaded": whole - before,
             "used": resident() - before,
             "highest": None if (highest := highest_resident()) is None else highest - before,
             "on_gpu": on_gpu,

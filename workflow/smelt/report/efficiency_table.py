@@ -117,9 +117,9 @@ def _notes(records: Sequence[Mapping[str, Any]], figures: Sequence[Figure]) -> l
         "MB are 10⁶ bytes.",
         "Parameters: of the model with its heads, tied ones once. Sizes: of its weights, written in that precision; "
         "int8 is that of an export, without heads.",
-        f"Memory: resident after loading and one pass, beyond what libraries take, median of {_counts(loads)} fresh "
-        f"processes. Loading: from the files to a model that is ready, median and quartiles of {_counts(loads)} fresh "
-        "processes, files in the system's cache.",
+        "Memory: resident with all weights, after one pass, beyond what libraries take, median of "
+        f"{_counts(loads)} fresh processes. Loading: from files in the system's cache to a model with all weights in "
+        f"memory, median and quartiles of {_counts(loads)} fresh processes.",
         f"Latency of batch × length: the encoder to its last hidden states, median and 95th percentile of "
         f"{_counts(passes)} passes. Throughput from the median. Operations: products of matrices, 2 a multiply-add.",
         f"Measured in turn in one job on {machine['processor']}{gpus}, {_several(machine['cores'], 'core')}, "
