@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.efficiency.subject import Parameters
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
 
 # Models whose positions are numbered from the padding's id on (fairseq's convention).
@@ -90,9 +90,7 @@ class Configuration:
         try:
             return AutoConfig.from_pretrained(self.folder, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
-            raise SmeltError(
-                self.folder, f"its config.json cannot be read ({str(error).strip().splitlines()[0]})"
-            ) from None
+            raise SmeltError(self.folder, f"its config.json cannot be read ({first_line(error)})") from None
 
 
 def count(model: Any) -> Parameters:

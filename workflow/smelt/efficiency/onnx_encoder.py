@@ -9,7 +9,7 @@ import numpy as np
 
 from smelt.efficiency.configuration import Configuration
 from smelt.efficiency.subject import Ids, Parameters, Pass
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
 
 FILE = "model.onnx"
@@ -67,7 +67,7 @@ class OnnxEncoder:
         try:
             session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # the library's errors have no base of their own
-            raise SmeltError(path, f"ONNX Runtime cannot open it ({str(error).splitlines()[0]})") from None
+            raise SmeltError(path, f"ONNX Runtime cannot open it ({first_line(error)})") from None
 
         def run(ids: Ids) -> None:
             session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 from transformers.utils import logging
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
 from smelt.finetuning.data import Task
 
@@ -45,7 +45,7 @@ def load_model(folder: Path, task: Task, seed: int) -> Any:
             ignore_mismatched_sizes=True,
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise SmeltError(folder, f"no model loads from this folder: {str(error).strip().splitlines()[0]}") from None
+        raise SmeltError(folder, f"no model loads from this folder: {first_line(error)}") from None
     _check_encoder(folder, model, report)
     _draw_classifier(model, seed)
     return model.train()

@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.training.byte_level import is_byte_level, shown
 
 # Without any of these, transformers makes up a tokenizer of a handful of special pieces.
@@ -45,7 +45,7 @@ def load_pieces(folder: Path) -> Pieces:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SmeltError(folder, f"no tokenizer loads from this folder: {str(error).splitlines()[0]}") from None
+        raise SmeltError(folder, f"no tokenizer loads from this folder: {first_line(error)}") from None
     if not tokenizer.is_fast:
         raise SmeltError(folder, "its tokenizer is slow and does not tell words apart: expected a tokenizer.json")
     if tokenizer.unk_token_id is None or tokenizer.pad_token_id is None:

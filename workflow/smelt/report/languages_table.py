@@ -15,7 +15,7 @@ import pandas as pd
 from smelt.report.grid import NOT_RUN, Cell, Grid, Group, PaperTable, Row
 from smelt.report.language_scores import AVERAGE, Entry, LanguageScores
 from smelt.report.score_notes import MARK, METRICS, TESTS
-from smelt.report.score_table import percent
+from smelt.report.score_table import score_cell
 from smelt.statistics.corrections import holm
 from smelt.statistics.means import paired_t, welch
 from smelt.statistics.ranks import wilcoxon
@@ -81,7 +81,7 @@ def language_table(
         for row in section["models"]:
             own = {score.language: score for score in found if (score.section, score.row) == (number, row)}
             size = Cell(_size(own[AVERAGE].models.split() or own_models(own.values()), parameters))
-            rows.append(Row(_head(row), [size, *(_cell(own[column]) for column in columns)]))
+            rows.append(Row(_head(row), [size, *(score_cell(own[column]) for column in columns)]))
         groups.append(Group(rows, section["title"] or section["task"]))
     grid = Grid("Model", ["Parameters", *settings["languages"], "Average"], groups)
     caption = settings.get("caption") or "Scores by language"
@@ -149,13 +149,6 @@ def _size(models: Sequence[str], parameters: Mapping[str, int]) -> str:
         return NOT_RUN
     ends = dict.fromkeys(f"{size:.0f}" if size >= 10 else f"{size:.1f}" for size in (min(sizes), max(sizes)))
     return f"{'–'.join(ends)} M"
-
-
-def _cell(score: LanguageScore) -> Cell:
-    if not score.n:
-        return Cell(NOT_RUN)
-    detail = f"({percent(score.standard_deviation)})" if score.n > 1 else ""
-    return Cell(percent(score.mean), MARK if score.marked else "", detail, score.best)
 
 
 def _notes(

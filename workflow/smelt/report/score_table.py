@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -17,6 +17,30 @@ from smelt.report.grid import NOT_RUN, Cell, Grid, Group, PaperTable, Row
 from smelt.report.score_notes import MARK, score_notes
 
 PValues = Mapping[tuple[str, str, str], float]
+
+
+class Figures(Protocol):
+    """What a cell shows: figures over seeds, whether they are the column's best, and whether they are marked."""
+
+    @property
+    def n(self) -> int:
+        """Seeds; 0 where nothing was run."""
+
+    @property
+    def mean(self) -> float:
+        """Their mean, as a share."""
+
+    @property
+    def standard_deviation(self) -> float:
+        """Their deviation, with n - 1."""
+
+    @property
+    def best(self) -> bool:
+        """Whether no mean of the column is higher."""
+
+    @property
+    def marked(self) -> bool:
+        """Whether it differs from every other of the column."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +106,7 @@ def score_table(
     rows = []
     for model in settings["models"]:
         own = [score for score in scores if score.model == model]
-        rows.append(Row(model, [*map(_cell, own), *([_average(own)] if averaged else [])]))
+        rows.append(Row(model, [*map(score_cell, own), *([_average(own)] if averaged else [])]))
     grid = Grid("Model", [*settings["tasks"], *(["Average"] if averaged else [])], [Group(rows)])
     caption = settings.get("caption") or f"Scores on {', '.join(settings['tasks'])}"
     metrics = {score.task: score.metric for score in scores if score.n}
@@ -99,7 +123,8 @@ def percent(value: float) -> str:
     return f"{100 * value:.2f}"
 
 
-def _cell(score: Score) -> Cell:
+def score_cell(score: Figures) -> Cell:
+    """Return a mean with its deviation, in percent; best in bold, marked where it differs from all others."""
     if not score.n:
         return Cell(NOT_RUN)
     detail = f"({percent(score.standard_deviation)})" if score.n > 1 else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.study.formats import Bracketed, Columns, Conll, Conllu, Delimited, LabelText, SlotGated
 from smelt.study.sources import Source
 from smelt.study.tasks import SLOTGATED_FILES, TaskFile
@@ -93,5 +93,5 @@ def _fetch(source: Source, name: str, where: str) -> Path:
     except LocalEntryNotFoundError:
         raise SmeltError(where, f"source.hub: {address} is not in the cache, and the hub is out of reach") from None
     except HfHubHTTPError as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = first_line(error)
         raise SmeltError(where, f"source.hub: {address} could not be had: {reason}") from None

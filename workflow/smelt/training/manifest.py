@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from smelt.errors import first_line
 from smelt.files import checksum
 
 NAME = "manifest.json"
@@ -76,7 +77,7 @@ def read_part(folder: Path, name: str, manifest: Manifest) -> dict[str, Any]:
     except FileNotFoundError:
         raise Damaged(path, "missing") from None
     except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise Damaged(path, f"torch cannot read it ({str(error).splitlines()[0]})") from None
+        raise Damaged(path, f"torch cannot read it ({first_line(error)})") from None
     return state
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder, write_json
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, BlockWriter, Ids
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
@@ -88,7 +88,7 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
     except FileNotFoundError:
         raise SmeltError(path, "no such file; expected documents as Parquet") from None
     except (pa.ArrowInvalid, KeyError) as error:
-        raise SmeltError(path, f"is no Parquet file of documents ({str(error).splitlines()[0]})") from None
+        raise SmeltError(path, f"is no Parquet file of documents ({first_line(error)})") from None
 
 
 def portions(texts: list[str]) -> Iterator[list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.training.word_starts import word_starts
 
 Table = NDArray[np.bool_]
@@ -54,7 +54,7 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SmeltError(folder, f"holds no tokenizer that loads ({str(error).splitlines()[0]})") from None
+        raise SmeltError(folder, f"holds no tokenizer that loads ({first_line(error)})") from None
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     missing = [role for role in roles if getattr(tokenizer, f"{role}_id") is None]
     if missing or not tokenizer.is_fast:
