@@ -4,7 +4,7 @@ Makes tokenizers, and encodes each language's documents with them, once for all 
 IN   results/<study>/corpora/<corpus>/<language>/documents.parquet
 OUT  results/<study>/tokenizers/<tokenizer>/ : a folder that AutoTokenizer loads, with its algorithm's own files
      (spiece.model; vocab.txt; vocab.json and merges.txt) and statistics.json
-     results/<study>/blocks/<corpus>/<tokenizer>/length-<n>/<language>/ : packed blocks of token ids
+     results/<study>/blocks/<corpus>/<tokenizer>/<packing>-<n>/<language>/ : packed blocks of token ids
 """
 
 
@@ -41,16 +41,17 @@ rule blocks:
         tokenizer=f"{RESULTS}/tokenizers/{{tokenizer}}",
     output:
         blocks=directory(
-            f"{RESULTS}/blocks/{{corpus}}/{{tokenizer}}/length-{{length}}/{{language}}"
+            f"{RESULTS}/blocks/{{corpus}}/{{tokenizer}}/{{packing}}-{{length}}/{{language}}"
         ),
     params:
         version=study.blocks_version,
     wildcard_constraints:
+        packing="stream|sentences",
         length=r"\d+",
     log:
-        f"{LOGS}/blocks/{{corpus}}/{{tokenizer}}/length-{{length}}/{{language}}.log",
+        f"{LOGS}/blocks/{{corpus}}/{{tokenizer}}/{{packing}}-{{length}}/{{language}}.log",
     benchmark:
-        f"{BENCHMARKS}/blocks/{{corpus}}/{{tokenizer}}/length-{{length}}/{{language}}.tsv"
+        f"{BENCHMARKS}/blocks/{{corpus}}/{{tokenizer}}/{{packing}}-{{length}}/{{language}}.tsv"
     threads: 1
     resources:
         mem_mb=4_000,
@@ -62,5 +63,6 @@ rule blocks:
         " --documents {input.documents:q}"
         " --tokenizer {input.tokenizer:q}"
         " --length {wildcards.length:q}"
+        " --packing {wildcards.packing:q}"
         " --output {output.blocks:q}"
         " > {log:q} 2>&1"

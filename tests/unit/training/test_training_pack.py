@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from training_toy import LENGTH, RECIPE, Toy, toy_batches, write_documents
 from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.training.blocks import BlockWriter, TokenBlocks
-from smelt.training.pack import encode, pack
+from smelt.training.pack import encode, pack, sentences_of
 from smelt.training.pieces import load_tokenizer, pieces_of
 
 
@@ -107,11 +108,83 @@ def test_ids_take_two_bytes_up_to_65535_pieces_and_four_above(toy: Toy, pieces: 
 
 
 def test_ids_above_two_bytes_come_back_as_they_were_written(tmp_path, toy: Toy) -> None:
-    writer = BlockWriter(tmp_path, "train", 4, np.uint32, 0)
-    writer.add(np.array([70_000, 1, 2, 3, 100_000]), np.array([0]))
-    about = {"format": 2, "length": 7, "dtype": "uint32", "vocabulary": toy.pieces.size, "tokenizer": toy.pieces.digest}
+    writer = BlockWriter(tmp_path, "train", 4, np.uint32, "stream")
+    writer.add(np.array([70_000, 1, 2, 3, 100_000]), np.array([0]), np.array([0]))
+    about = {
+        "format": 3,
+        "packing": "stream",
+        "length": 7,
+        "dtype": "uint32",
+        "vocabulary": toy.pieces.size,
+        "tokenizer": toy.pieces.digest,
+    }
     (tmp_path / "blocks.json").write_text(json.dumps(about | {"train": writer.close()}))
     assert stream_of(TokenBlocks(tmp_path, "train", toy.pieces, 7)).tolist() == [70_000, 1, 2, 3, 100_000]
+
+
+def sentence_blocks(tmp_path: Path, toy: Toy, texts: list[str]) -> TokenBlocks:
+    documents = write_documents(tmp_path / "documents.parquet", texts, held_out_every=99)
+    pack(documents, toy.tokenizer, LENGTH, tmp_path / "blocks", "sentences")
+    return TokenBlocks(tmp_path / "blocks", "train", toy.pieces, LENGTH, "sentences")
+
+
+def pieces_in(toy: Toy, text: str) -> list[int]:
+    return load_tokenizer(toy.tokenizer)(text, add_special_tokens=False)["input_ids"]
+
+
+def test_a_block_of_whole_sentences_takes_as_many_of_one_document_as_fit(tmp_path, toy: Toy) -> None:
+    sentence = "kal dap mirt urm kal dap."
+    size = len(pieces_in(toy, sentence))
+    fitting = (LENGTH - 3) // size
+    assert fitting > 1
+    blocks = sentence_blocks(tmp_path, toy, ["vast.", " ".join([sentence] * (fitting + 1)), "kal!", sentence])
+    lengths = blocks.lengths(np.arange(len(blocks))).tolist()
+    assert lengths == [fitting * size, size, len(pieces_in(toy, "kal!")), size]  # the first document is held out
+    assert stream_of(blocks).tolist() == [
+        *pieces_in(toy, sentence) * (fitting + 1), *pieces_in(toy, "kal!"), *pieces_in(toy, sentence)
+    ]  # fmt: skip
+
+
+def test_a_sentence_longer_than_a_block_goes_on_in_the_next(tmp_path, toy: Toy) -> None:
+    content = LENGTH - 3
+    long = " ".join(["kal"] * 2 * content) + "."
+    blocks = sentence_blocks(tmp_path, toy, ["vast.", f"{long} dap mirt."])
+    total = len(pieces_in(toy, long)) + len(pieces_in(toy, "dap mirt."))
+    lengths = blocks.lengths(np.arange(len(blocks)))
+    assert lengths[:2].tolist() == [content, content]
+    assert lengths.sum() == total == blocks.tokens
+
+
+def test_a_block_of_whole_sentences_is_split_between_any_two_of_them_and_nowhere_else(tmp_path, toy: Toy) -> None:
+    blocks = sentence_blocks(tmp_path, toy, ["vast.", "kal. dap mirt! urm? kal", "dap"])
+    ends = np.cumsum([len(pieces_in(toy, part)) for part in ("kal.", "dap mirt!", "urm?")])
+    positions = blocks.split_positions(np.zeros(3000, np.int64), np.random.default_rng(1).random(3000))
+    found, times = np.unique(positions, return_counts=True)
+    assert found.tolist() == ends.tolist()
+    assert times.min() > 900
+    assert blocks.split_positions(np.array([1]), np.array([0.5])).tolist() == [-1]  # one sentence has no second
+    cut = blocks.split_positions(np.zeros(99, np.int64), np.linspace(0, 0.99, 99), np.full(99, ends[0] + 1))
+    assert set(cut.tolist()) == {ends[0]}  # of a block cut short, only what is left of it counts
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "sentences"),
+    [
+        ("Kal dap. Mirt? Urm!", ["Kal dap.", "Mirt?", "Urm!"]),
+        ('He said "no." Then he left…', ['He said "no."', "Then he left…"]),
+        ("これは本。「はい。」そう！？ええ", ["これは本。", "「はい。」", "そう！？", "ええ"]),
+        ("यह है। वह था।", ["यह है।", "वह था।"]),
+        ("3.14 and x.y", ["3.14 and x.y"]),
+        ("...", ["..."]),
+    ],
+)
+def test_sentences_end_where_punctuation_says(paragraph: str, sentences: list[str]) -> None:
+    assert sentences_of(paragraph) == sentences
+
+
+def test_blocks_packed_otherwise_than_the_recipe_says_are_refused(toy: Toy) -> None:
+    with pytest.raises(SmeltError, match="blocks of another packing: stream, expected sentences"):
+        TokenBlocks(toy.blocks[0], "train", toy.pieces, LENGTH, "sentences")
 
 
 def test_a_token_file_cut_short_is_refused(tmp_path, toy: Toy) -> None:

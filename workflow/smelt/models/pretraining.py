@@ -164,17 +164,17 @@ def opened(job: Job, processes: Processes) -> tuple[Pieces, dict[str, list[Token
         SmeltError: the tokenizer cannot be read, or blocks are damaged or of another tokenizer or length.
     """
     pieces = pieces_of(load_tokenizer(job.tokenizer))
-    length = job.settings.recipe.length
+    recipe = job.settings.recipe
     return pieces, {
-        split: open_blocks(job.blocks, split, pieces, length, processes.first) for split in ("train", "validation")
+        split: open_blocks(job.blocks, split, pieces, recipe, processes.first) for split in ("train", "validation")
     }
 
 
 def open_blocks(
-    folders: list[Path], split: str, pieces: Pieces, length: int, verified: bool = True
+    folders: list[Path], split: str, pieces: Pieces, recipe: Recipe, verified: bool = True
 ) -> list[TokenBlocks]:
-    """Return the blocks of each language, of this tokenizer and length, and whole where they are to be verified."""
-    blocks = [TokenBlocks(folder, split, pieces, length) for folder in folders]
+    """Return the blocks of each language, of this tokenizer and recipe, and whole where they are to be verified."""
+    blocks = [TokenBlocks(folder, split, pieces, recipe.length, recipe.packing) for folder in folders]
     for part in blocks if verified else []:
         part.verify()
     return blocks
@@ -185,7 +185,7 @@ def identity_of(settings: PretrainingSettings, blocks: dict[str, list[TokenBlock
     return {
         "settings": settings.model_dump() | {"recipe": settings.recipe.identity()},
         "tokenizer": pieces.digest,
-        "blocks": {split: {part.language: part.sha256["tokens"] for part in parts} for split, parts in blocks.items()},
+        "blocks": {split: {part.language: part.sha256 for part in parts} for split, parts in blocks.items()},
     }
 
 

@@ -38,7 +38,7 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
     """Return the number of jobs of each kind that the study takes from nothing to its report."""
     study = catalogue.study
     blocks = {
-        (model.corpus, model.tokenizer, model.training.length, language)
+        (model.corpus, model.tokenizer, model.training.packing, model.training.length, language)
         for model in study.models.values()
         if isinstance(model, Pretrain)
         for language in study.corpora[model.corpus].languages

@@ -1,12 +1,17 @@
 """Packed token blocks on disk: written once, then read through a memory map by every training run.
 
-A folder holds for each split (train, validation):
-    <split>.tokens     ids, shape (blocks, content), uint16 or uint32; the last block is padded
-    <split>.documents  where each document begins in the stream of tokens, int64, ascending
+A folder holds for each split (train, validation) one stream of tokens and places in it (int64, ascending):
+    <split>.tokens     ids of all documents, one after the other, uint16 or uint32
+    <split>.documents  where each document begins
+and, where blocks are packed of whole sentences,
+    <split>.sentences  where each sentence begins
+    <split>.blocks     where each block begins, and last the end of the stream
 and blocks.json, which says what the files should be.
 """
 
 import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +21,14 @@ from numpy.typing import NDArray
 from smelt.errors import SmeltError
 from smelt.files import checksum, read_json
 from smelt.training.pieces import Pieces
-from smelt.training.recipes import BLOCKS_VERSION
+from smelt.training.recipes import BLOCKS_VERSION, Packing
 
 SPLITS = ("train", "validation")
 SPECIAL_TOKENS = 3  # [CLS] A [SEP] B [SEP]
+PARTS: dict[Packing, tuple[str, ...]] = {
+    "stream": ("tokens", "documents"),
+    "sentences": ("tokens", "documents", "sentences", "blocks"),
+}
 
 COUNTED_AT_ONCE = 1 << 22  # tokens, which bounds the memory of a count
 
@@ -28,34 +37,45 @@ Draws = NDArray[np.float64]
 
 
 class BlockWriter:
-    """Fills blocks of `content` tokens from a stream, without a gap, and writes them as they become full."""
+    """Writes a stream of tokens, and where its blocks of at most `content` tokens begin."""
 
-    def __init__(self, folder: Path, split: str, content: int, dtype: type[np.unsignedinteger[Any]], pad: int) -> None:
-        """Open the files of a split; ids are kept as `dtype`, and `pad` fills what is left of the last block."""
-        self._content, self._dtype, self._pad = content, dtype, pad
-        self._files = {part: _path(folder, split, part).open("wb") for part in ("tokens", "documents")}
+    def __init__(
+        self, folder: Path, split: str, content: int, dtype: type[np.unsignedinteger[Any]], packing: Packing
+    ) -> None:
+        """Open the files of a split; ids are kept as `dtype`."""
+        self._content, self._dtype = content, dtype
+        self._files = {part: _path(folder, split, part).open("wb") for part in PARTS[packing]}
         self._digests = {part: hashlib.sha256() for part in self._files}
-        self._tokens = self._documents = 0
+        self._tokens = self._documents = self._blocks = 0
 
-    def add(self, ids: Ids, documents: Ids) -> None:
-        """Add a stretch of the stream: ids, and where in it documents begin."""
+    def add(self, ids: Ids, documents: Ids, sentences: Ids) -> None:
+        """Add whole documents: their ids, and where among these documents and sentences begin."""
         self._put("tokens", ids.astype(self._dtype))
-        self._put("documents", self._tokens + documents.astype(np.int64))
+        self._put("documents", self._tokens + documents)
+        if "blocks" in self._files:
+            blocks = np.fromiter(block_starts(documents, sentences, len(ids), self._content), np.int64)
+            self._put("sentences", self._tokens + sentences)
+            self._put("blocks", self._tokens + blocks)
+            self._blocks += len(blocks)
         self._tokens += len(ids)
         self._documents += len(documents)
 
     def close(self) -> dict[str, Any]:
-        """Pad the last block, and return the counts and checksums that blocks.json keeps."""
-        padding = -self._tokens % self._content
-        self._put("tokens", np.full(padding, self._pad, self._dtype))
+        """Return the counts and checksums that blocks.json keeps."""
+        if "blocks" in self._files:
+            self._put("blocks", np.array([self._tokens]))
+        else:
+            self._blocks = -(-self._tokens // self._content)
+        sizes = {part: file.tell() for part, file in self._files.items()}
         for file in self._files.values():
             file.close()
         return {
             "tokens": self._tokens,
-            "blocks": (self._tokens + padding) // self._content,
-            "padding": padding,
+            "blocks": self._blocks,
+            "padding": self._blocks * self._content - self._tokens,
             "dropped": 0,
             "documents_with_text": self._documents,
+            "bytes": sizes,
             "sha256": {part: digest.hexdigest() for part, digest in self._digests.items()},
         }
 
@@ -65,69 +85,105 @@ class BlockWriter:
         self._files[part].write(data)
 
 
+def block_starts(documents: Ids, sentences: Ids, end: int, content: int) -> Iterator[int]:
+    """Yield where blocks of whole sentences begin: as many of one document as fit into `content` tokens.
+
+    A sentence that is longer than a block goes on in the next one, which then takes whole sentences again.
+
+    Args:
+        documents: where documents begin, ascending.
+        sentences: where sentences begin, those at the beginning of a document included.
+        end: of the last document.
+        content: most tokens of a block.
+    """
+    places: Sequence[int] = sentences.tolist()
+    begins: list[int] = documents.tolist()
+    for begin, until in zip(begins, [*begins[1:], end], strict=True):
+        yield begin
+        while until - begin > content:
+            cut = places[bisect_right(places, begin + content) - 1]
+            begin = cut if cut > begin else begin + content
+            yield begin
+
+
 class TokenBlocks:
     """The blocks of one language and split, read through a memory map."""
 
-    def __init__(self, folder: Path, split: str, pieces: Pieces, length: int) -> None:
-        """Open a folder for a tokenizer and a length in tokens, special ones included.
+    def __init__(self, folder: Path, split: str, pieces: Pieces, length: int, packing: Packing = "stream") -> None:
+        """Open a folder for a tokenizer, a length in tokens, special ones included, and a way of packing.
 
         Raises:
-            SmeltError: the folder is of another tokenizer, length or format, or a file of it was cut short.
+            SmeltError: the folder is of another tokenizer, length, packing or format, or a file of it was cut short.
         """
         about = read_json(folder / "blocks.json")
         _expect(folder, "format", about.get("format"), BLOCKS_VERSION)
         _expect(folder, "tokenizer", about["tokenizer"], pieces.digest)
         _expect(folder, "vocabulary", about["vocabulary"], pieces.size)
         _expect(folder, "length", about["length"], length)
+        _expect(folder, "packing", about["packing"], packing)
         self.folder, self.split = folder, split
         self.language = folder.name
-        self.sha256: dict[str, str] = about[split]["sha256"]
-        self.tokens: int = about[split]["tokens"]
-        self._blocks, self._content = about[split]["blocks"], length - SPECIAL_TOKENS
-        ids = self._open("tokens", np.dtype(about["dtype"]), self._blocks * self._content)
-        self._ids = ids.reshape(-1, self._content)
-        self._documents = self._open("documents", np.dtype(np.int64), about[split]["documents_with_text"])
+        self._about = about[split]
+        self.sha256: dict[str, str] = self._about["sha256"]
+        self.tokens: int = self._about["tokens"]
+        self._content = length - SPECIAL_TOKENS
+        self._ids = self._open("tokens", np.dtype(about["dtype"]))
+        self._documents = self._open("documents", np.dtype(np.int64))
+        whole = packing == "sentences"
+        self._sentences = self._open("sentences", np.dtype(np.int64)) if whole else None
+        self._begins = self._open("blocks", np.dtype(np.int64)) if whole else None
 
     def __len__(self) -> int:
         """Return the number of blocks."""
-        return int(self._blocks)
+        return int(self._about["blocks"])
 
     def content(self, blocks: Ids, width: int | None = None) -> Ids:
-        """Return the ids of some blocks, shape (len(blocks), width).
+        """Return the ids of some blocks, shape (len(blocks), width); behind the `lengths` of each stands anything.
 
-        width: tokens of each, by default the block's own; up to one more, the first of the block that follows.
+        width: tokens of each, by default as many as a block may have; up to one more.
         """
-        own = self._ids[blocks].astype(np.int64)
-        if width is None or width <= self._content:
-            return own[:, :width]
-        following = self._ids[np.minimum(blocks + 1, len(self) - 1), : width - self._content]
-        return np.concatenate([own, following], axis=1, dtype=np.int64)
+        places = self._begin(blocks)[:, None] + np.arange(width or self._content)
+        return np.asarray(self._ids[np.minimum(places, self.tokens - 1)], np.int64)
 
     def lengths(self, blocks: Ids, width: int | None = None) -> Ids:
-        """Return how many tokens of each block's `width` are no padding; only the last blocks have any."""
-        return np.minimum(self.tokens - blocks * self._content, width or self._content)
+        """Return how many tokens each block has, `width` at the most.
+
+        A block of a stream runs on into the next one where `width` is more than its own.
+        """
+        own = (self.tokens if self._begins is None else self._begin(blocks + 1)) - self._begin(blocks)
+        return np.minimum(own, width or self._content)
 
     def split_positions(self, blocks: Ids, draws: Draws, lengths: Ids | None = None) -> Ids:
-        """Return where each block's second segment begins, by a draw in [0, 1); -1 where a document begins just there.
+        """Return where each block's second segment begins, by a draw in [0, 1); -1 where there can be none.
 
-        Any place between two tokens is as likely as any other. A block begins and ends anywhere in a sentence: were it
-        split where a sentence ends, the punctuation beside [SEP] would tell the order of the segments; were late places
-        likelier than early ones, their lengths would.
+        Where blocks hold whole sentences, any sentence of a block but the first is as likely as any other (Lan et al.
+        2019, section 3.1). A block of a stream begins and ends anywhere in a sentence. There, any place between two
+        tokens is as likely as any other at which no document begins: were it split where a sentence ends, the
+        punctuation beside [SEP] would tell the order of the segments; were late places likelier than early ones, their
+        lengths would.
 
         lengths: how many tokens of each block are used, by default all, shape (len(blocks),).
         """
         lengths = self.lengths(blocks) if lengths is None else lengths
+        if self._sentences is not None:
+            begins = self._begin(blocks)
+            first, last = (
+                np.searchsorted(self._sentences, begins, side="right"),
+                np.searchsorted(self._sentences, begins + lengths),
+            )
+            chosen = np.minimum(first + (draws * (last - first)).astype(np.int64), len(self._sentences) - 1)
+            return np.where(last > first, self._sentences[chosen] - begins, -1)
         positions = 1 + (draws * (lengths - 1)).astype(np.int64)
         return np.where((lengths > 1) & ~self.begins_document(blocks, positions), positions, -1)
 
     def begins_document(self, blocks: Ids, positions: Ids) -> NDArray[np.bool_]:
         """Return whether a document begins at a position of each block."""
-        in_stream = blocks * self._content + positions
+        in_stream = self._begin(blocks) + positions
         begun = np.searchsorted(self._documents, in_stream, side="right") - 1  # a first document begins every stream
         return np.asarray(self._documents[begun] == in_stream)
 
     def others(self, blocks: Ids, draws: Draws) -> Ids:
-        """Return another block without padding for each, by a draw in [0, 1); -1 where there is none."""
+        """Return another block of a stream, a full one, for each, by a draw in [0, 1); -1 where there is none."""
         whole = self.tokens // self._content
         candidates = whole - (blocks < whole)  # its own is none of them
         chosen = (draws * candidates).astype(np.int64)
@@ -136,9 +192,8 @@ class TokenBlocks:
     def counts(self, vocabulary: int) -> Ids:
         """Return how often each piece occurs, padding left out, shape (vocabulary,); reads the blocks once, whole."""
         counts = np.zeros(vocabulary, np.int64)
-        stream = self._ids.reshape(-1)[: self.tokens]
         for first in range(0, self.tokens, COUNTED_AT_ONCE):
-            counts += np.bincount(stream[first : first + COUNTED_AT_ONCE], minlength=vocabulary)
+            counts += np.bincount(self._ids[first : first + COUNTED_AT_ONCE], minlength=vocabulary)
         return counts
 
     def verify(self) -> None:
@@ -153,14 +208,18 @@ class TokenBlocks:
                 sums = f"sha256 {found[:12]}…, expected {expected[:12]}…"
                 raise SmeltError(path, f"damaged: {sums}. Make its blocks again")
 
-    def _open(self, part: str, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
+    def _begin(self, blocks: Ids) -> Ids:
+        """Return where blocks begin in the stream."""
+        return blocks * self._content if self._begins is None else self._begins[blocks]
+
+    def _open(self, part: str, dtype: np.dtype[Any]) -> NDArray[Any]:
         path = _path(self.folder, self.split, part)
-        expected = count * dtype.itemsize
+        expected = self._about["bytes"][part]
         found = path.stat().st_size if path.exists() else -1
         if found != expected:
             size = "is missing" if found < 0 else f"holds {found:,} bytes"
             raise SmeltError(path, f"{size}, expected {expected:,}: cut short or replaced. Make its blocks again")
-        return np.asarray(np.memmap(path, dtype, "r")) if count else np.zeros(0, dtype)  # plain arrays are faster
+        return np.asarray(np.memmap(path, dtype, "r")) if expected else np.zeros(0, dtype)  # plain arrays are faster
 
 
 def _path(folder: Path, split: str, part: str) -> Path:

@@ -6,12 +6,13 @@ OUT  a folder of blocks (see smelt.training.blocks) with its counts in blocks.js
 
 import argparse
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -21,22 +22,32 @@ from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder, write_json
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, BlockWriter, Ids
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
-from smelt.training.recipes import BLOCKS_VERSION
+from smelt.training.recipes import BLOCKS_VERSION, Packing
 
 COUNTED = {"documents": 0, "empty_documents": 0, "paragraphs": 0, "unknown": 0}
 CHARACTERS_AT_ONCE = 2_000_000  # bounds the memory of a step, whatever the size of the corpus
 
+# Behind full stops of scripts that put no blank after them, and behind the others where a blank follows.
+SENTENCE_END = re.compile(
+    r"(?<=[。！？।॥։።])(?![。！？।॥։።」』”’])\s*|(?<=[。！？।॥։።][」』”’])\s*"
+    r"|(?<=[.!?…؟])\s+|(?<=[.!?…؟][\"'”’»)\]])\s+"
+)
+
 
 @dataclass(frozen=True)
 class Stretch:
-    """Consecutive documents as one stream of ids, shape (tokens,), with where each that has any begins."""
+    """Consecutive documents as one stream of ids, shape (tokens,), with where each part that has any begins."""
 
     ids: Ids
     documents: Ids
+    sentences: Ids
+    """Or paragraphs, where sentences were not told apart."""
     paragraphs: int
 
 
-def pack(documents: Path, tokenizer_folder: Path, length: int, output: Path) -> dict[str, Any]:
+def pack(
+    documents: Path, tokenizer_folder: Path, length: int, output: Path, packing: Packing = "stream"
+) -> dict[str, Any]:
     """Write the blocks of one language's documents; return what blocks.json says.
 
     Args:
@@ -44,6 +55,7 @@ def pack(documents: Path, tokenizer_folder: Path, length: int, output: Path) -> 
         tokenizer_folder: what AutoTokenizer loads.
         length: tokens in a block, the three special ones included.
         output: the folder to make.
+        packing: what fills a block (see Recipe).
 
     Raises:
         SmeltError: a missing or broken input, or documents that hold no text to train on.
@@ -56,15 +68,16 @@ def pack(documents: Path, tokenizer_folder: Path, length: int, output: Path) -> 
     encoder.encode_special_tokens = True  # a text that says "[SEP]" means those letters
     with whole_folder(output) as folder:
         content = length - SPECIAL_TOKENS
-        writers = {split: BlockWriter(folder, split, content, pieces.dtype, pieces.padding) for split in SPLITS}
+        writers = {split: BlockWriter(folder, split, content, pieces.dtype, packing) for split in SPLITS}
         counts = {split: Counter(COUNTED) for split in SPLITS}
         for split, texts in read_documents(documents):
-            stretch = encode(texts, encoder, pieces)
+            stretch = encode(texts, encoder, pieces, packing)
             counts[split].update(count(stretch, len(texts), pieces))
-            writers[split].add(stretch.ids, stretch.documents)
+            writers[split].add(stretch.ids, stretch.documents, stretch.sentences)
         about: dict[str, Any] = {
             "format": BLOCKS_VERSION,
             "length": length,
+            "packing": packing,
             "dtype": np.dtype(pieces.dtype).name,
             "vocabulary": pieces.size,
             "tokenizer": pieces.digest,
@@ -105,21 +118,31 @@ def portions(texts: list[str]) -> Iterator[list[str]]:
         yield portion
 
 
-def encode(texts: list[str], encoder: Any, pieces: Pieces) -> Stretch:
+def encode(texts: list[str], encoder: Any, pieces: Pieces, packing: Packing = "stream") -> Stretch:
     """Return documents as ids; a piece that is a special token's text becomes the unknown piece."""
     paragraphs = [[line for line in text.split("\n") if line.strip()] for text in texts]
-    ids, lengths = _encode_paragraphs(list(chain.from_iterable(paragraphs)), encoder)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
+    parts = [list(chain.from_iterable(map(sentences_of, part))) for part in paragraphs]
+    parts = parts if packing == "sentences" else paragraphs
+    ids, lengths = _encode_parts(list(chain.from_iterable(parts)), encoder)
     ids[pieces.special[ids]] = pieces.unknown
-    first_paragraphs = np.cumsum([0, *map(len, paragraphs)])[:-1]
-    documents = np.unique(starts[first_paragraphs])
-    return Stretch(ids, documents[documents < len(ids)], int((lengths > 0).sum()))
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    first_parts = np.cumsum([0, *map(len, parts)])[:-1]
+    documents, sentences = (np.unique(places) for places in (starts[first_parts], starts))
+    return Stretch(ids, documents[documents < len(ids)], sentences[sentences < len(ids)], sum(map(len, paragraphs)))
 
 
-def _encode_paragraphs(paragraphs: list[str], encoder: Any) -> tuple[Ids, Ids]:
-    """Return the ids of all paragraphs, one after the other, and the length of each."""
+def sentences_of(paragraph: str) -> list[str]:
+    """Return a paragraph cut behind the ends of sentences, as punctuation tells them.
+
+    Abbreviations are taken for ends, too: where a block may be split hangs on it, and nothing else.
+    """
+    return [part for part in SENTENCE_END.split(paragraph) if part.strip()]
+
+
+def _encode_parts(parts: list[str], encoder: Any) -> tuple[Ids, Ids]:
+    """Return the ids of paragraphs or sentences, one after the other, and the length of each."""
     ids, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for portion in portions(paragraphs):  # one document may be a whole book
+    for portion in portions(parts):  # one document may be a whole book
         lists = [encoding.ids for encoding in encoder.encode_batch_fast(portion, add_special_tokens=False)]
         lengths.append(np.array([len(part) for part in lists], dtype=np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int64, int(lengths[-1].sum())))
@@ -141,6 +164,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--documents", type=Path, required=True, help="documents.parquet of one language")
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder of the tokenizer")
     parser.add_argument("--length", type=int, required=True, help="tokens in a block, special ones included")
+    parser.add_argument("--packing", choices=get_args(Packing), default="stream", help="what fills a block")
     parser.add_argument("--threads", type=int, help="threads that encode; all cores by default")
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
 
@@ -151,7 +175,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError("--length", f"expected 4 to 4096 tokens, found {arguments.length}")
     if arguments.threads:
         os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)  # read when tokenizers first encodes
-    about = pack(arguments.documents, arguments.tokenizer, arguments.length, arguments.output)
+    about = pack(arguments.documents, arguments.tokenizer, arguments.length, arguments.output, arguments.packing)
     for split in SPLITS:
         part = about[split]
         print(f"{split}: {part['documents']:,} documents, {part['tokens']:,} tokens, {part['blocks']:,} blocks")

@@ -15,7 +15,7 @@ from smelt.study.entry import Entry, Precision, overrides_of
 RECIPE_VERSION = 4
 
 # The same for the files of token blocks, which are made again when it is raised.
-BLOCKS_VERSION = 2
+BLOCKS_VERSION = 3
 
 WIDTH_WITHOUT_DROPOUT = 4096  # ALBERT-xxlarge's
 
@@ -31,6 +31,7 @@ BESIDE_THE_MODEL = {
 }
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Packing = Literal["stream", "sentences"]
 
 
 class Recipe(Entry):
@@ -56,6 +57,9 @@ class Recipe(Entry):
     beta2: Share = 0.999
     length: Annotated[int, Field(ge=16, le=4096)] = 512
     """Tokens in a block, special tokens included."""
+    packing: Packing = "stream"
+    """What fills a block: the next tokens of a language's documents as one stream, so that none is empty; or whole
+    sentences of one document, and the block is split between two of them (Lan et al. 2019, section 3.1)."""
     short_rate: Share = 0.0
     """Share of blocks cut to a random shorter length, not of held-out ones (Devlin et al. 2019, appendix A.2: 10%)."""
     masking: Literal["tokens", "words", "ngrams", "spans", "rare"] = "words"
@@ -112,6 +116,13 @@ class Recipe(Entry):
         return self
 
     @model_validator(mode="after")
+    def _replaced_segments_are_of_a_stream(self) -> Self:
+        if self.packing == "sentences" and self.sentences == "next":
+            # A second segment from elsewhere, as long as the first needs it, would end in the middle of a sentence.
+            raise ValueError("packing: sentences goes with sentences: order or none; with next, expected stream")
+        return self
+
+    @model_validator(mode="after")
     def _lamb_keeps_its_matrices_whole(self) -> Self:
         if self.zero and self.optimizer == "lamb":
             raise ValueError(f"zero: {self.zero} cuts the matrices whose norms LAMB adapts by; expected 0, or adamw")
@@ -165,7 +176,9 @@ else:
 
 RECIPES = {
     # ALBERT (Lan et al. 2019) as published, at mALBERT's batch (section 2.3): its rate of 3.125e-4 is the rule's.
-    "albert": Recipe(optimizer="lamb", batch=128, steps=4_000_000, short_rate=0.1, masking="ngrams"),
+    "albert": Recipe(
+        optimizer="lamb", batch=128, steps=4_000_000, packing="sentences", short_rate=0.1, masking="ngrams"
+    ),
     # What made others fast: MosaicBERT's recipe (Portes et al. 2023) with no dropout at all, and smelt's first weights.
     "fast": Recipe(
         optimizer="adamw",

@@ -24,8 +24,9 @@ class Models(Tokenizers):
     def blocks_of_model(self, wildcards: Any) -> list[str]:
         """Return the block folders that {model} is pretrained on, one a language."""
         model = self.pretrained(wildcards.model)
+        blocks = f"{model.training.packing}-{model.training.length}"
         return [
-            f"{self.results}/blocks/{model.corpus}/{model.tokenizer}/length-{model.training.length}/{language}"
+            f"{self.results}/blocks/{model.corpus}/{model.tokenizer}/{blocks}/{language}"
             for language in self.study.corpora[model.corpus].languages
         ]
 
