@@ -16,7 +16,7 @@ import numpy as np
 
 from smelt.errors import SmeltError
 from smelt.models.reduction.bpe import BytePairs
-from smelt.models.reduction.kinds import Form, Kind
+from smelt.models.reduction.kinds import Form, Kept, Kind
 from smelt.models.reduction.loading import (
     TOKENIZER,
     Tree,
@@ -94,6 +94,11 @@ class Vocabulary:
         Raises:
             SmeltError: an id that the vocabulary does not have.
         """
+        kept, added = self._closed(ids, characters)
+        loosened = np.array(self.kind.loosened(kept), dtype=np.int64)
+        return Closure(np.flatnonzero(kept), {reason: ids for reason, ids in added.items() if len(ids)}, loosened)
+
+    def _closed(self, ids: Ids, characters: bool | None) -> tuple[Kept, dict[str, Ids]]:
         if len(ids) and not 0 <= min(ids) <= max(ids) < self.size:
             raise SmeltError(self.where, f"expected ids of its {self.size} pieces, found {min(ids)} to {max(ids)}")
         kept = np.zeros(self.size, dtype=bool)
@@ -108,8 +113,7 @@ class Vocabulary:
                 fresh = _fresh(kept, needed)
                 found = found or len(fresh) > 0
                 added[reason] = np.union1d(added.get(reason, fresh), fresh)
-        loosened = np.array(self.kind.loosened(kept), dtype=np.int64)
-        return Closure(np.flatnonzero(kept), {reason: ids for reason, ids in added.items() if len(ids)}, loosened)
+        return kept, added
 
     def write(self, ids: Ids, output: Path) -> None:
         """Write every tokenizer file of the folder with these pieces alone.
@@ -121,7 +125,7 @@ class Vocabulary:
         Raises:
             SmeltError: the ids are not closed, or what was written does not load as it should.
         """
-        if not np.array_equal(self.closure(ids, characters=False).ids, ids):
+        if not np.array_equal(np.flatnonzero(self._closed(ids, characters=False)[0]), ids):
             raise SmeltError(self.where, "these pieces need others: expected ids as `closure` gives them")
         new = np.full(self.size, -1, dtype=np.int64)
         new[ids] = np.arange(len(ids))

@@ -20,6 +20,7 @@ from smelt.models.reduction.loading import Tree
 from smelt.models.reduction.tensors import Ids
 
 FILE = "vocab.txt"
+_RESERVED = re.compile(r"\[.+\]")
 _UNUSED = re.compile(r"\[unused[1-9]\]")
 
 
@@ -33,11 +34,11 @@ class WordPiece:
         self.prefix: str = self.model["continuing_subword_prefix"]
         self.ids: dict[str, int] = self.model["vocab"]
         self.base = list(self.ids.items())
+        self.reserved = {piece for piece in self.ids if piece[:1] == "[" and _RESERVED.fullmatch(piece)}
         unknown = self.ids.get(self.model["unk_token"])
         self.always = [] if unknown is None else [unknown]
         # The reduction paper keeps these nine of BERT's unused pieces, for tasks that give them a meaning.
-        self.always += [identity for piece, identity in self.base if _UNUSED.fullmatch(piece)]
-        self.reserved = {piece for piece in self.ids if re.fullmatch(r"\[.+\]", piece)}
+        self.always += sorted(self.ids[piece] for piece in self.reserved if _UNUSED.fullmatch(piece))
 
     def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
         """Return what kept pieces need: nothing, unless each of their characters shall have a piece of its own."""
