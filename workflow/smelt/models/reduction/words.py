@@ -94,30 +94,35 @@ class Words:
         known = len(self)
         encoded = pa.concat_arrays([self._known, words]).dictionary_encode()
         numbers = np.arange(len(encoded.dictionary))
-        numbers[known:] = known + self._learn(encoded.dictionary[known:].to_pylist())
+        numbers[known:] = known + self._learn(encoded.dictionary[known:])
         found: Numbers = numbers[encoded.indices.to_numpy()[known:]]
         return found
 
-    def _learn(self, new: list[str]) -> Numbers:
-        """Learn distinct words, and return which of the new numbers each of them has."""
-        texts = [self._text(word) for word in new] if self._splitting.glue else new
-        unchanged, changed = self._splitting.parted(self._splitting.alone(texts))
-        places = {text: place for place, text in enumerate(chain(unchanged, changed))}
-        alone = len(places)
-        for text in texts:
-            places.setdefault(text, len(places))
-        order = np.fromiter(map(places.__getitem__, texts), np.int64, len(texts))
-        parts = [self._encode_unchanged(unchanged), self._encode(changed)]
-        sizes = [part[0] for part in parts] + [np.zeros(len(new) - alone, np.int64)]
-        self._sizes = np.concatenate([self._sizes, *sizes])
+    def _learn(self, new: Any) -> Numbers:
+        """Learn an Arrow array of distinct words, and return which of the new numbers each of them has."""
+        texts = self._texts(new)
+        alone = self._splitting.alone(texts)
+        unchanged = alone.copy()
+        unchanged[alone] = self._splitting.unchanged(texts.filter(pa.array(alone)))
+        kinds = [unchanged, alone & ~unchanged, ~alone]
+        order = np.concatenate([np.flatnonzero(kind) for kind in kinds])
+        plain, changed = (texts.filter(pa.array(kind)).to_pylist() for kind in kinds[:2])
+        parts = [self._encode_unchanged(plain), self._encode(changed)]
+        self._sizes = np.concatenate([self._sizes, *(part[0] for part in parts), np.zeros(kinds[2].sum(), np.int64)])
         self._ids = np.concatenate([self._ids, *(part[1] for part in parts)])
-        self._dependent = np.concatenate([self._dependent, np.arange(len(new)) >= alone])
-        self._known = pa.concat_arrays([self._known, pa.array(new, pa.large_string()).take(np.argsort(order))])
-        return order
+        self._dependent = np.concatenate([self._dependent, ~alone[order]])
+        self._known = pa.concat_arrays([self._known, new.take(pa.array(order))])
+        numbers = np.empty(len(order), np.int64)
+        numbers[order] = np.arange(len(order))
+        return numbers
 
-    def _text(self, word: str) -> str:
-        """Return what is tokenised for a word."""
-        return word.removeprefix(BARE) if word.startswith(BARE) else self._splitting.glue + word
+    def _texts(self, words: Any) -> Any:
+        """Return what is tokenised for words: distinct ones, as these are."""
+        if not self._splitting.glue:
+            return words
+        glue, nothing = (pa.scalar(text, pa.large_string()) for text in (self._splitting.glue, ""))
+        glued = pc.binary_join_element_wise(glue, words, nothing)
+        return pc.if_else(pc.starts_with(words, BARE), pc.utf8_slice_codeunits(words, len(BARE)), glued)
 
     def _encode(self, words: Sequence[str]) -> tuple[Numbers, Ids]:
         """Return how many pieces each word has, and all of them."""
