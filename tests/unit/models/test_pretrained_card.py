@@ -68,8 +68,20 @@ def test_rules_are_shown_as_what_they_came_to() -> None:
 
 
 def test_nothing_in_the_table_is_left_unsaid() -> None:
-    for recipe in RECIPES:
-        assert "None" not in stated(settings(recipe=recipe)).values()
+    for name, recipe in RECIPES.items():
+        assert (
+            "None"
+            not in stated(settings(recipe=name, **(recipe.over(99_999).model_dump() | {"epochs": None}))).values()
+        )
+
+
+def test_a_length_in_epochs_is_told_in_steps_too() -> None:
+    made = settings("distilbert-base", "eliquare")
+    made = made.model_copy(update={"recipe": made.recipe.over(24_001)})
+    assert "more often (Sanh et al. 2019) for 151 steps, 10 passes over its texts. Its weights" in summary(made, 1)
+    table = stated(made)
+    assert [table[key] for key in ("steps", "epochs", "validate_every", "warmup_steps")] == ["151", "10.0", "15", "8"]
+    assert "epochs" not in stated(settings())
 
 
 def test_settings_that_had_no_effect_are_left_out() -> None:

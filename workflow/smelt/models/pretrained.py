@@ -127,7 +127,7 @@ def summary(settings: PretrainingSettings, languages: int) -> str:
     chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
     return (
         f"{FAMILIES[settings.shape.family]} encoder for {counted(languages)}, pretrained from scratch with masked"
-        f" language modelling {masked}{PREDICTED[recipe.sentences]} for {recipe.last_step:,} steps.{chosen}"
+        f" language modelling {masked}{PREDICTED[recipe.sentences]} for {recipe.duration}.{chosen}"
     )
 
 
@@ -178,6 +178,7 @@ def stated(settings: PretrainingSettings) -> dict[str, str]:
 def idle(recipe: Recipe) -> set[str]:
     """Return the settings that say nothing under the recipe's choice of masking and of sentences."""
     return {
+        *([] if recipe.epochs is not None else ["epochs"]),
         *([] if recipe.masking in ("ngrams", "spans") else ["longest"]),
         *([] if recipe.masking == "rare" else ["smoothing"]),
         *([] if recipe.sentences != "none" else ["swap_rate"]),

@@ -93,14 +93,16 @@ def pretrain(job: Job, processes: Processes, device: torch.device, meter: Meter)
         SmeltError: blocks that do not fit the tokenizer or are damaged, or what smelt.training.loop.train raises.
     """
     started = time.monotonic()
-    settings, recipe = job.settings, job.settings.recipe
-    refuse_uneven(recipe, processes)
+    refuse_uneven(job.settings.recipe, processes)
     pieces, blocks = processes.agree(lambda: opened(job, processes))
+    recipe = processes.agree(lambda: recipe_over(job.settings.recipe, blocks["train"]))
+    settings = job.settings.model_copy(update={"recipe": recipe})
     identity = identity_of(settings, blocks, pieces)
     folder = job.checkpoints / f"{job.output.name}-{digest(identity)}"
     with Checkpoints(folder, identity, processes, recipe.checkpoints_kept) as kept:
         if processes.first:
             say(surroundings(processes, device))
+            say(length_of(recipe, blocks["train"]))
         if is_emulated(recipe.precision, device) and processes.first:
             say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
         torch.manual_seed(settings.seed)
@@ -168,6 +170,25 @@ def opened(job: Job, processes: Processes) -> tuple[Pieces, dict[str, list[Token
     return pieces, {
         split: open_blocks(job.blocks, split, pieces, recipe, processes.first) for split in ("train", "validation")
     }
+
+
+def recipe_over(recipe: Recipe, blocks: list[TokenBlocks]) -> Recipe:
+    """Return the recipe with its epochs over these blocks in steps.
+
+    Raises:
+        SmeltError: it stops after its end.
+    """
+    try:
+        return recipe.over(sum(map(len, blocks)))
+    except ValueError as error:
+        raise SmeltError("recipe", str(error)) from None
+
+
+def length_of(recipe: Recipe, blocks: list[TokenBlocks]) -> str:
+    """Return how long the training is, in words."""
+    total = sum(map(len, blocks))
+    passes = recipe.last_step * recipe.batch / total
+    return f"{recipe.last_step:,} steps of {recipe.batch:,} blocks, {passes:.3g} times all {total:,}"
 
 
 def open_blocks(

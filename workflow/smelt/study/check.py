@@ -130,7 +130,7 @@ def _models(catalogue: Catalogue) -> Table:
         if isinstance(model, Pretrain):
             shape = model.architecture if isinstance(model.architecture, str) else "own shape"
             recipe = model.training
-            training = f"{model.recipe}: {recipe.last_step:,} steps of {recipe.batch} x {recipe.length} tokens"
+            training = f"{model.recipe}: {recipe.duration} of {recipe.batch} x {recipe.length} tokens"
             table.add_row(name, model.maker, f"{shape}, {model.tokenizer}, {model.corpus}", training)
         elif isinstance(model, Reduce):
             kept = f"size {model.size:,}" if model.size else f"threshold {model.share:g}"

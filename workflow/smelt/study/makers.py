@@ -8,7 +8,7 @@ from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.entry import Distinct, Entry, Name, Seed
 from smelt.study.languages import Language
 from smelt.study.selection import SelectionRule
-from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides
+from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides, recipe_with
 
 
 class Made(Entry):
@@ -29,7 +29,7 @@ class Pretrain(Made):
     tokenizer: Name
     corpus: Name
     recipe: str
-    """A named set of settings: albert, fast or small."""
+    """A named set of settings: albert, fast, small, eliquare or distil."""
     settings: RecipeOverrides = RecipeOverrides()
     """Settings of the recipe to override."""
     seed: Seed = 1
@@ -52,8 +52,7 @@ class Pretrain(Made):
     @property
     def training(self) -> Recipe:
         """The recipe with the study's own settings."""
-        own = self.settings.model_dump(exclude_unset=True)
-        return Recipe.model_validate(RECIPES[self.recipe].model_dump() | own)
+        return recipe_with(self.recipe, self.settings.model_dump(exclude_unset=True))
 
     @property
     def shape(self) -> Shape:

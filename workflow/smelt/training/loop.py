@@ -191,8 +191,7 @@ class Loop:
 
     def measurement_is_due(self) -> bool:
         """Say whether this step is to be measured and has not been."""
-        due = self.step % self.recipe.validate_every == 0 or self.step == self.recipe.last_step
-        return due and not self.curve.measured(self.step)
+        return self.recipe.is_measured(self.step) and not self.curve.measured(self.step)
 
     def measure(self, stop: StopRequests) -> float | None:
         """Add rows to the curve: training since the last row, and validation; none of them if told to stop.

@@ -31,7 +31,7 @@ def learning_rate(step: int, recipe: Recipe) -> float:
     """Return the rate of a step, counted from 1: a linear rise to the peak, then a linear fall to 0 after the last."""
     if step <= recipe.warmup_steps:
         return recipe.peak_rate * step / recipe.warmup_steps
-    return recipe.peak_rate * (recipe.steps - step + 1) / (recipe.steps - recipe.warmup_steps)
+    return recipe.peak_rate * (recipe.schedule - step + 1) / (recipe.schedule - recipe.warmup_steps)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

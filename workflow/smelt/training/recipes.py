@@ -22,6 +22,7 @@ WIDTH_WITHOUT_DROPOUT = 4096  # ALBERT-xxlarge's
 # How fast a model is made, what is kept meanwhile and when to give up: none of it makes another model.
 BESIDE_THE_MODEL = {
     "micro_batch",
+    "grouped",
     "gradient_checkpointing",
     "compile",
     "attention",
@@ -31,7 +32,7 @@ BESIDE_THE_MODEL = {
 }
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Packing = Literal["stream", "sentences"]
+Packing = Literal["stream", "sentences", "lines"]
 
 
 class Recipe(Entry):
@@ -41,8 +42,10 @@ class Recipe(Entry):
     """LAMB (You et al. 2020), with LayerNorm and biases outside decay and adaptation, or AdamW."""
     batch: PositiveInt
     """Blocks a step."""
-    steps: PositiveInt
-    """Length of the learning-rate schedule, in steps."""
+    steps: PositiveInt | None = None
+    """Length of the learning-rate schedule, in steps; this or `epochs`."""
+    epochs: PositiveFloat | None = None
+    """Length of the schedule in passes over all training blocks, which become steps when the blocks are opened."""
     stop_at: PositiveInt | None = None
     """Step to stop at before the schedule ends; the end of the schedule by default."""
     learning_rate: PositiveFloat | None = None
@@ -58,8 +61,12 @@ class Recipe(Entry):
     length: Annotated[int, Field(ge=16, le=4096)] = 512
     """Tokens in a block, special tokens included."""
     packing: Packing = "stream"
-    """What fills a block: the next tokens of a language's documents as one stream, so that none is empty; or whole
-    sentences of one document, and the block is split between two of them (Lan et al. 2019, section 3.1)."""
+    """What fills a block: the next tokens of a language's documents as one stream, so that none is empty; whole
+    sentences of one document, and the block is split between two of them (Lan et al. 2019, section 3.1); or one line
+    (a paragraph), where it is long enough and not for the most part unknown pieces (DistilBERT's code)."""
+    grouped: bool = False
+    """Put a step's blocks in the order of their length, so that those that pass at once are about as long as one
+    another and hardly padded; the step learns the same."""
     short_rate: Share = 0.0
     """Share of blocks cut to a random shorter length, not of held-out ones (Devlin et al. 2019, appendix A.2: 10%)."""
     masking: Literal["tokens", "words", "ngrams", "spans", "rare"] = "words"
@@ -96,8 +103,9 @@ class Recipe(Entry):
     """Attention kernel; by default FlashAttention where it is installed and the precision is bf16, else torch's."""
     zero: Literal[0, 1, 2] = 0
     """What DeepSpeed shares out among processes: nothing, optimizer states (1), gradients too (2)."""
-    validate_every: PositiveInt = 1000
-    """Steps between measurements on held-out documents."""
+    validate_every: PositiveInt | None = 1000
+    """Steps between measurements on held-out documents; with null a pass over all training blocks, to the nearest
+    step."""
     validation_blocks: PositiveInt = 256
     """Held-out blocks to measure on, at the most, shared among the languages."""
     checkpoint_every: PositiveInt = 500
@@ -110,9 +118,21 @@ class Recipe(Entry):
     """Stop when the training loss lies so far (in nats) above the lowest that the run has seen."""
 
     @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("expected either steps or epochs")
+        return self
+
+    @model_validator(mode="after")
     def _stops_within_schedule(self) -> Self:
-        if self.stop_at is not None and self.stop_at > self.steps:
-            raise ValueError(f"stop_at ({self.stop_at}) lies beyond the schedule's {self.steps} steps")
+        if self.steps is not None:
+            refuse_late_stop(self.stop_at, self.steps)
+        return self
+
+    @model_validator(mode="after")
+    def _a_line_is_one_segment(self) -> Self:
+        if self.packing == "lines" and self.sentences != "none":
+            raise ValueError(f"packing: lines goes with sentences: none; with {self.sentences}, expected another")
         return self
 
     @model_validator(mode="after")
@@ -137,10 +157,43 @@ class Recipe(Entry):
         """
         return self.model_dump(mode="json", exclude=BESIDE_THE_MODEL)
 
+    def over(self, blocks: int) -> Self:
+        """Return the recipe with what is said in passes over all training blocks in steps, for so many of them.
+
+        Raises:
+            ValueError: stop_at lies beyond the schedule.
+        """
+        steps = self.steps or math.ceil((self.epochs or 1) * blocks / self.batch)
+        refuse_late_stop(self.stop_at, steps)
+        once = max(round(blocks / self.batch), 1)
+        return self.model_copy(update={"steps": steps, "validate_every": self.validate_every or once})
+
+    @property
+    def schedule(self) -> int:
+        """Steps of the learning-rate schedule.
+
+        Raises:
+            ValueError: they hang on the number of blocks, and `over` has not been asked.
+        """
+        if self.steps is None:
+            raise ValueError(f"{self.epochs:g} epochs are so many steps as the blocks make them")
+        return self.steps
+
     @property
     def last_step(self) -> int:
         """The step at which training ends."""
-        return self.stop_at or self.steps
+        return self.stop_at or self.schedule
+
+    @property
+    def duration(self) -> str:
+        """How long training is, in words."""
+        passes = f"{self.epochs:g} passes over its texts" if self.epochs and self.stop_at is None else ""
+        steps = f"{self.last_step:,} steps" if self.stop_at or self.steps else ""
+        return ", ".join(filter(None, [steps, passes]))
+
+    def is_measured(self, step: int) -> bool:
+        """Say whether a step is one of those after which held-out documents are measured."""
+        return step == self.last_step or (self.validate_every is not None and step % self.validate_every == 0)
 
     @property
     def peak_rate(self) -> float:
@@ -166,7 +219,17 @@ class Recipe(Entry):
     def warmup_steps(self) -> int:
         """Steps of warm-up (ALBERT's rule where the recipe names no share)."""
         share = 0.2 * self.batch / 32768 if self.warmup is None else self.warmup
-        return round(share * self.steps)
+        return round(share * self.schedule)
+
+
+def refuse_late_stop(stop_at: int | None, steps: int) -> None:
+    """Refuse to stop after the end.
+
+    Raises:
+        ValueError: stop_at lies beyond the schedule.
+    """
+    if stop_at is not None and stop_at > steps:
+        raise ValueError(f"stop_at ({stop_at}) lies beyond the schedule's {steps} steps")
 
 
 if TYPE_CHECKING:
@@ -209,4 +272,56 @@ RECIPES = {
         validate_every=250,
         checkpoint_every=100,
     ),
+    # Distillation as Eliquare published it; what the paper leaves unsaid is its public code's, which is DistilBERT's.
+    "eliquare": Recipe(
+        optimizer="adamw",
+        batch=1600,
+        micro_batch=32,
+        epochs=10,
+        learning_rate=5e-4,
+        warmup=0.05,
+        weight_decay=0.0,
+        clip=5.0,
+        beta2=0.98,
+        packing="lines",
+        grouped=True,
+        masking="rare",
+        sentences="none",
+        dropout=0.1,
+        validate_every=None,
+        validation_blocks=1_000_000,
+        choose="best",
+        divergence=10.0,
+    ),
+    # Distillation made fast: full blocks of one stream, more of their tokens masked, no dropout, bf16, fewer passes.
+    "distil": Recipe(
+        optimizer="adamw",
+        batch=256,
+        epochs=3,
+        learning_rate=5e-4,
+        warmup=0.05,
+        weight_decay=0.0,
+        clip=5.0,
+        beta2=0.98,
+        length=128,
+        masking="tokens",
+        mask_rate=0.3,
+        sentences="none",
+        dropout=0.0,
+        precision="bf16",
+        validate_every=500,
+        checkpoint_every=200,
+        divergence=10.0,
+    ),
 }
+
+
+def recipe_with(name: str, own: dict[str, Any]) -> Recipe:
+    """Return a named recipe with some settings of one's own; a length in steps replaces one in epochs, and vice versa.
+
+    Raises:
+        ValueError: settings that do not go together.
+    """
+    replaced = {"steps": "epochs", "epochs": "steps"}
+    freed = {other: None for key, other in replaced.items() if own.get(key) is not None}
+    return Recipe.model_validate(RECIPES[name].model_dump() | freed | own)
