@@ -1,9 +1,9 @@
 """
 Makes models: one rule per maker, all writing the same folder.
 
-IN   the study's model entry, and what its maker needs (token blocks and their tokenizer, or a published model)
+IN   the study's model entry, and what its maker needs (token blocks and their tokenizer, teachers, a published model)
 OUT  results/<study>/models/<model>/ : a Hugging Face folder with its card and provenance
-     logs/<study>/models/<model>.curve.csv : the learning curve of a pretrained model, and .events beside it
+     logs/<study>/models/<model>.curve.csv : the learning curve of a trained model, and .events beside it
 """
 
 
@@ -36,6 +36,46 @@ rule pretrain:
         "python -m smelt pretrain"
         " --blocks {input.blocks:q}"
         " --tokenizer {input.tokenizer:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads}"
+        " --gpus {resources.gpu}"
+        " --nodes {resources.nodes}"
+        " --checkpoints {params.checkpoints:q}"
+        " --minutes {resources.runtime}"
+        " --output {output.model:q}"
+        " --curve {output.curve:q}"
+        " > {log:q} 2>&1"
+
+
+rule distil:
+    """Distil {wildcards.model} from its teachers on blocks of their tokenizer."""
+    input:
+        blocks=study.blocks_of_model,
+        teachers=study.teachers_of_model,
+    output:
+        model=directory(f"{RESULTS}/models/{{model}}"),
+        curve=f"{LOGS}/models/{{model}}.curve.csv",
+    params:
+        settings=study.distillation_settings,
+        checkpoints=f"{CHECKPOINTS}/models/{{model}}",
+    wildcard_constraints:
+        model=names(study.made_by("distil")),
+    log:
+        f"{LOGS}/models/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/models/{{model}}.tsv"
+    threads: 8
+    resources:
+        gpu=1,
+        nodes=1,
+        mem_mb=study.distillation_memory,
+        runtime=1200,
+    conda:
+        "../../envs/training.yaml"
+    shell:
+        "python -m smelt distil"
+        " --blocks {input.blocks:q}"
+        " --teachers {input.teachers:q}"
         " --settings {params.settings:q}"
         " --threads {threads}"
         " --gpus {resources.gpu}"

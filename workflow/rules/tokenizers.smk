@@ -4,7 +4,8 @@ Makes tokenizers, and encodes each language's documents with them, once for all 
 IN   results/<study>/corpora/<corpus>/<language>/documents.parquet
 OUT  results/<study>/tokenizers/<tokenizer>/ : a folder that AutoTokenizer loads, with its algorithm's own files
      (spiece.model; vocab.txt; vocab.json and merges.txt) and statistics.json
-     results/<study>/blocks/<corpus>/<tokenizer>/<packing>-<n>/<language>/ : packed blocks of token ids
+     results/<study>/blocks/<corpus>/<vocabulary>/<packing>-<n>/<language>/ : packed blocks of token ids, of a tokenizer
+     or of the model whose tokenizer it is
 """
 
 
@@ -35,23 +36,24 @@ rule tokenizer:
 
 
 rule blocks:
-    """Encode {wildcards.language} of {wildcards.corpus} with {wildcards.tokenizer} into packed blocks."""
+    """Encode {wildcards.language} of {wildcards.corpus} with {wildcards.vocabulary} into packed blocks."""
     input:
         documents=f"{RESULTS}/corpora/{{corpus}}/{{language}}/documents.parquet",
-        tokenizer=f"{RESULTS}/tokenizers/{{tokenizer}}",
+        tokenizer=study.tokenizer_of_vocabulary,
     output:
         blocks=directory(
-            f"{RESULTS}/blocks/{{corpus}}/{{tokenizer}}/{{packing}}-{{length}}/{{language}}"
+            f"{RESULTS}/blocks/{{corpus}}/{{vocabulary}}/{{packing}}-{{length}}/{{language}}"
         ),
     params:
         version=study.blocks_version,
     wildcard_constraints:
+        vocabulary=names(study.blocked_vocabularies()),
         packing="stream|sentences",
         length=r"\d+",
     log:
-        f"{LOGS}/blocks/{{corpus}}/{{tokenizer}}/{{packing}}-{{length}}/{{language}}.log",
+        f"{LOGS}/blocks/{{corpus}}/{{vocabulary}}/{{packing}}-{{length}}/{{language}}.log",
     benchmark:
-        f"{BENCHMARKS}/blocks/{{corpus}}/{{tokenizer}}/{{packing}}-{{length}}/{{language}}.tsv"
+        f"{BENCHMARKS}/blocks/{{corpus}}/{{vocabulary}}/{{packing}}-{{length}}/{{language}}.tsv"
     threads: 1
     resources:
         mem_mb=4_000,

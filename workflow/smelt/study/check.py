@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from smelt.study.catalogue import GENERATED, Catalogue
-from smelt.study.makers import Adopt, Export, Pretrain, Reduce
+from smelt.study.makers import Adopt, Distil, Export, Pretrain, Reduce, Trained
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
 
@@ -37,18 +37,12 @@ def run(arguments: argparse.Namespace) -> None:
 def count_jobs(catalogue: Catalogue) -> dict[str, int]:
     """Return the number of jobs of each kind that the study takes from nothing to its report."""
     study = catalogue.study
-    blocks = {
-        (model.corpus, model.tokenizer, model.training.packing, model.training.length, language)
-        for model in study.models.values()
-        if isinstance(model, Pretrain)
-        for language in study.corpora[model.corpus].languages
-    }
     return {
         "generated sources": len(generated_sources(catalogue)),
         "downloads": len(catalogue.mirrors),
         "corpora": len(catalogue.corpus_statistics()),
         "tokenizers": len(study.tokenizers),
-        "block sets": len(blocks),
+        "block sets": len(catalogue.blocks()),
         "counts": len(catalogue.counts()),
         "models": len(study.models),
         "int8 exports to weigh": len(catalogue.int8_exports()),
@@ -129,9 +123,11 @@ def _models(catalogue: Catalogue) -> Table:
     for name, model in catalogue.study.models.items():
         if isinstance(model, Pretrain):
             shape = model.architecture if isinstance(model.architecture, str) else "own shape"
-            recipe = model.training
-            training = f"{model.recipe}: {recipe.duration} of {recipe.batch} x {recipe.length} tokens"
-            table.add_row(name, model.maker, f"{shape}, {model.tokenizer}, {model.corpus}", training)
+            table.add_row(name, model.maker, f"{shape}, {model.tokenizer}, {model.corpus}", _training(model))
+        elif isinstance(model, Distil):
+            languages = _listed(catalogue.languages_of_trained(model))
+            training = f"{model.student.layers} layers: {languages}; {_training(model)}"
+            table.add_row(name, model.maker, f"{', '.join(model.teachers)}, {model.corpus}", training)
         elif isinstance(model, Reduce):
             kept = f"size {model.size:,}" if model.size else f"threshold {model.share:g}"
             languages = _listed(catalogue.languages_of_reduced(name))
@@ -142,6 +138,11 @@ def _models(catalogue: Catalogue) -> Table:
             source = f"{model.hub} at {model.revision}" if model.hub else str(model.folder)
             table.add_row(name, model.maker, source, "")
     return table
+
+
+def _training(model: Trained) -> str:
+    recipe = model.training
+    return f"{model.recipe}: {recipe.duration} of {recipe.batch} x {recipe.length} tokens"
 
 
 def _tasks(catalogue: Catalogue) -> Table:

@@ -1,26 +1,9 @@
-"""Whether a study's exports and efficiency figures are of models that are there and fit."""
+"""Whether a study's efficiency figures are of models that are there."""
 
 from collections.abc import Collection, Mapping
 
 from smelt.study.efficiency import Efficiency
-from smelt.study.makers import Export, Maker, Reduce
 from smelt.study.tables import EfficiencyTable, Table
-
-
-def check_exports(models: Mapping[str, Maker]) -> None:
-    """Check that nothing is made from an export, whose weights are there to be run and no more.
-
-    Raises:
-        ValueError: the source of an export is not there; or a model's source is an export.
-    """
-    for name, model in models.items():
-        if isinstance(model, Export):
-            _refer(f"models.{name}.source", model.source, models)
-        if isinstance(model, Export | Reduce) and isinstance(models.get(model.source), Export):
-            raise ValueError(
-                f"models.{name}.source: {model.source!r} is an export, of which no other model can be made:"
-                f" expected its own source, {models[model.source].source!r}"  # type: ignore[union-attr]
-            )
 
 
 def check_efficiency(settings: Efficiency | None, models: Collection[str], tables: Mapping[str, Table]) -> None:

@@ -116,7 +116,12 @@ def _is_other_branch(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
     """Whether a complaint only says that a value is not of the union's other kind, while others say what is wrong."""
     place = detail["loc"][:-1]
     others = [other for other in details if other is not detail and other["loc"][: len(place)] == place]
-    unlike = {"string_type": Mapping, "dict_type": list}.get(detail["type"])
+    unlike = {
+        "string_type": (Mapping, list),
+        "dict_type": (list,),
+        "list_type": (str,),
+        "literal_error": (list,),
+    }.get(detail["type"])
     return unlike is not None and isinstance(detail["input"], unlike) and bool(others)
 
 

@@ -8,6 +8,8 @@ from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.entry import Distinct, Entry, Name, Seed
 from smelt.study.languages import Language
 from smelt.study.selection import SelectionRule
+from smelt.study.student import StudentShape
+from smelt.training.losses import Losses
 from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides, recipe_with
 
 
@@ -20,13 +22,9 @@ class Made(Entry):
     """Languages whose test examples count, for a model that has not all languages of its tasks; all by default."""
 
 
-class Pretrain(Made):
-    """A new encoder, pretrained with masked language modelling and what its recipe predicts of sentences."""
+class Trained(Made):
+    """What every model may say that is trained on token blocks."""
 
-    maker: Literal["pretrain"]
-    architecture: str | Shape
-    """A name, such as albert-tiny, bert-base or distilbert-base, or the numbers themselves."""
-    tokenizer: Name
     corpus: Name
     recipe: str
     """A named set of settings: albert, fast, small, eliquare or distil."""
@@ -34,15 +32,29 @@ class Pretrain(Made):
     """Settings of the recipe to override."""
     seed: Seed = 1
 
-    @field_validator("architecture")
-    @classmethod
-    def _known_architecture(cls, value: str | Shape) -> str | Shape:
-        return _known(value, ARCHITECTURES, "architecture") if isinstance(value, str) else value
-
     @field_validator("recipe")
     @classmethod
     def _known_recipe(cls, value: str) -> str:
         return _known(value, RECIPES, "recipe")
+
+    @property
+    def training(self) -> Recipe:
+        """The recipe with the study's own settings."""
+        return recipe_with(self.recipe, self.settings.model_dump(exclude_unset=True))
+
+
+class Pretrain(Trained):
+    """A new encoder, pretrained with masked language modelling and what its recipe predicts of sentences."""
+
+    maker: Literal["pretrain"]
+    architecture: str | Shape
+    """A name, such as albert-tiny, bert-base or distilbert-base, or the numbers themselves."""
+    tokenizer: Name
+
+    @field_validator("architecture")
+    @classmethod
+    def _known_architecture(cls, value: str | Shape) -> str | Shape:
+        return _known(value, ARCHITECTURES, "architecture") if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _whole_recipe_is_valid(self) -> Self:
@@ -50,14 +62,45 @@ class Pretrain(Made):
         return self
 
     @property
-    def training(self) -> Recipe:
-        """The recipe with the study's own settings."""
-        return recipe_with(self.recipe, self.settings.model_dump(exclude_unset=True))
-
-    @property
     def shape(self) -> Shape:
         """The numbers of the architecture."""
         return ARCHITECTURES[self.architecture] if isinstance(self.architecture, str) else self.architecture
+
+
+class Distil(Trained):
+    """A smaller model that learns on raw text to predict what its teacher predicts (Sanh et al. 2019)."""
+
+    maker: Literal["distil"]
+    teacher: Name | Annotated[list[Name], Field(min_length=1), Distinct]
+    """A model of the study, of any maker but export; or several of one vocabulary, whose predictions are averaged."""
+    languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
+    """Languages of the corpus to learn on; all of them by default."""
+    student: StudentShape = StudentShape()
+    """How large the model is, and what it starts from."""
+    losses: Losses = Losses()
+    """What it learns from its teacher and from the text."""
+
+    @model_validator(mode="after")
+    def _predicts_nothing_of_sentences(self) -> Self:
+        refuse_sentences(self.training)
+        return self
+
+    @property
+    def teachers(self) -> list[str]:
+        """The teachers; the student has the first one's tokenizer, and starts from its layers."""
+        return [self.teacher] if isinstance(self.teacher, str) else self.teacher
+
+
+def refuse_sentences(recipe: Recipe) -> None:
+    """Refuse a recipe that a distillation cannot follow.
+
+    Raises:
+        ValueError: it predicts something of sentences.
+    """
+    if recipe.sentences != "none":
+        raise ValueError(
+            f"settings.sentences: expected none; found {recipe.sentences!r}, which distilled models do not predict"
+        )
 
 
 class Adopt(Made):
@@ -127,7 +170,7 @@ class Export(ExportSettings, Made):
         return ExportSettings(format=self.format, reduce_range=self.reduce_range)
 
 
-Maker = Annotated[Pretrain | Adopt | Reduce | Export, Field(discriminator="maker")]
+Maker = Annotated[Pretrain | Distil | Adopt | Reduce | Export, Field(discriminator="maker")]
 
 
 def _known(value: str, table: dict[str, Any], what: str) -> str:

@@ -1,15 +1,16 @@
-"""Whether the reduced models of a study can be made: what they name exists, and no model comes of itself."""
+"""Whether the reduced models of a study can be made: what they name exists, and counts have names of their own."""
 
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from smelt.study.makers import Adopt, Pretrain, Reduce
+from smelt.study.lineage import refuse_ambiguous, vocabulary_of
+from smelt.study.makers import Adopt, Reduce
 
 
 def check_reductions(
     models: Mapping[str, Any], languages: Mapping[str, Sequence[str]], tokenizers: Container[str]
 ) -> None:
-    """Check the reduced models of a study.
+    """Check the reduced models of a study, whose sources are checked already.
 
     Args:
         models: all models, by name.
@@ -17,20 +18,12 @@ def check_reductions(
         tokenizers: names of the study's tokenizers.
 
     Raises:
-        ValueError: a source, corpus, language or model of counts is not there or not fit; or sources go in a circle.
+        ValueError: a corpus, language or model of counts is not there or not fit.
     """
     for name, model in models.items():
         if isinstance(model, Reduce):
             _check_names(f"models.{name}", model, models, languages)
-            _check_vocabulary(f"models.{name}", model, models, tokenizers)
-    for name in models:
-        _check_circle(name, models)
-
-
-def vocabulary_of(name: str, models: Mapping[str, Any]) -> str:
-    """Return what the vocabulary of a model is called: its tokenizer's name, or its own where it has one of its own."""
-    model = models[name]
-    return model.tokenizer if isinstance(model, Pretrain) else name
+            refuse_ambiguous(f"models.{name}.source", model.counts or model.source, models, tokenizers)
 
 
 def counted_vocabulary(model: Reduce, models: Mapping[str, Any]) -> str:
@@ -39,7 +32,6 @@ def counted_vocabulary(model: Reduce, models: Mapping[str, Any]) -> str:
 
 
 def _check_names(place: str, model: Reduce, models: Mapping[str, Any], languages: Mapping[str, Sequence[str]]) -> None:
-    _refer(f"{place}.source", model.source, models)
     _refer(f"{place}.corpus", model.corpus, languages)
     for language in model.languages or []:
         if language not in languages[model.corpus]:
@@ -54,24 +46,6 @@ def _check_names(place: str, model: Reduce, models: Mapping[str, Any], languages
                 f"{place}.counts: found {model.counts!r} for {model.source!r}: expected an adopted model for another;"
                 " those of other makers share counts where they share tokenizers"
             )
-
-
-def _check_vocabulary(place: str, model: Reduce, models: Mapping[str, Any], tokenizers: Container[str]) -> None:
-    """Check that the counts of the vocabulary have a name that no other vocabulary has."""
-    counted = model.counts or model.source
-    if not isinstance(models[counted], Pretrain) and counted in tokenizers:
-        raise ValueError(
-            f"{place}.source: {counted!r} is a tokenizer's name too, and the counts of both would have one name:"
-            " rename either"
-        )
-
-
-def _check_circle(name: str, models: Mapping[str, Any]) -> None:
-    way = [name]
-    while isinstance(model := models[way[-1]], Reduce):
-        if model.source in way:
-            raise ValueError(f"models.{name}.source: goes in a circle: {' <- '.join([*way, model.source])}")
-        way.append(model.source)
 
 
 def _refer(key: str, name: str, names: Any) -> None:

@@ -5,11 +5,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
 from smelt.study.countries import Country
-from smelt.study.deployment import check_efficiency, check_exports
+from smelt.study.deployment import check_efficiency
+from smelt.study.distillations import check_distillations
 from smelt.study.efficiency import Efficiency
 from smelt.study.entry import Distinct, Entry, Name, Precision, Seed
 from smelt.study.families import member_of
 from smelt.study.languages import Language
+from smelt.study.lineage import check_sources
 from smelt.study.makers import Maker, Pretrain
 from smelt.study.reductions import check_reductions
 from smelt.study.tables import LanguagesTable, Table
@@ -153,14 +155,15 @@ class Study(Entry):
                     raise ValueError(f"{key}.sections: no model of the study is of the family {family!r}")
 
     @model_validator(mode="after")
-    def _reduces_what_can_be(self) -> Self:
+    def _makes_models_of_what_can_be(self) -> Self:
         languages = {name: corpus.languages for name, corpus in self.corpora.items()}
+        check_sources(self.models)
         check_reductions(self.models, languages, self.tokenizers)
+        check_distillations(self.models, languages, self.tokenizers)
         return self
 
     @model_validator(mode="after")
-    def _exports_and_measures_what_exists(self) -> Self:
-        check_exports(self.models)
+    def _measures_what_exists(self) -> Self:
         check_efficiency(self.efficiency, self.models, self.tables)
         return self
 

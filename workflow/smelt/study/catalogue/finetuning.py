@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.catalogue.reduction import Reduced
+from smelt.study.catalogue.distillation import Distilled
 from smelt.study.schema import Study
 
 GENERATED = "resources/demo/"  # what lies here is made by the project itself
@@ -15,7 +15,7 @@ GENERATED = "resources/demo/"  # what lies here is made by the project itself
 FINETUNING_VERSION = 1
 
 
-class Finetuned(Reduced):
+class Finetuned(Distilled):
     """Tasks, and the models fine-tuned on them."""
 
     def __init__(self, study: Study) -> None:

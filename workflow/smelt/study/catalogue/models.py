@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from smelt.study.catalogue.tokenizers import Tokenizers
-from smelt.study.makers import Adopt, Pretrain
+from smelt.study.lineage import vocabulary_of
+from smelt.study.makers import Adopt, Distil, Pretrain, Trained
 from smelt.training.recipes import RECIPE_VERSION
 
 
@@ -23,12 +24,38 @@ class Models(Tokenizers):
 
     def blocks_of_model(self, wildcards: Any) -> list[str]:
         """Return the block folders that {model} is pretrained on, one a language."""
-        model = self.pretrained(wildcards.model)
-        blocks = f"{model.training.packing}-{model.training.length}"
-        return [
-            f"{self.results}/blocks/{model.corpus}/{model.tokenizer}/{blocks}/{language}"
-            for language in self.study.corpora[model.corpus].languages
-        ]
+        return self.blocks_of(wildcards.model)
+
+    def blocks_of(self, name: str) -> list[str]:
+        """Return the block folders that a model is trained on, one a language."""
+        model = self.study.models[name]
+        assert isinstance(model, Trained)
+        packed = f"{model.training.packing}-{model.training.length}"
+        folder = f"{self.results}/blocks/{model.corpus}/{vocabulary_of(name, self.study.models)}/{packed}"
+        return [f"{folder}/{language}" for language in self.languages_of_trained(model)]
+
+    def languages_of_trained(self, model: Trained) -> list[str]:
+        """Return the languages that a model is trained on."""
+        chosen = model.languages if isinstance(model, Distil) else None
+        return chosen or self.study.corpora[model.corpus].languages
+
+    def trained(self) -> list[str]:
+        """Return the models that are trained on blocks, of any maker."""
+        return [name for name, model in self.study.models.items() if isinstance(model, Trained)]
+
+    def blocks(self) -> list[str]:
+        """Return all block folders that models are trained on."""
+        return sorted({folder for name in self.trained() for folder in self.blocks_of(name)})
+
+    def blocked_vocabularies(self) -> list[str]:
+        """Return the names of the vocabularies that documents are encoded with."""
+        return sorted({vocabulary_of(name, self.study.models) for name in self.trained()})
+
+    def tokenizer_of_vocabulary(self, wildcards: Any) -> str:
+        """Return the folder with the tokenizer of {vocabulary}: a tokenizer's, or that of a model with its own."""
+        name = wildcards.vocabulary
+        pretrained = {model.tokenizer for model in self.study.models.values() if isinstance(model, Pretrain)}
+        return f"{self.results}/{'tokenizers' if name in pretrained else 'models'}/{name}"
 
     def tokenizer_of_model(self, wildcards: Any) -> str:
         """Return the tokenizer folder of {model}."""
@@ -59,8 +86,8 @@ class Models(Tokenizers):
         return [model.folder] if isinstance(model, Adopt) and model.folder else []
 
     def learning_curves(self) -> list[str]:
-        """Return the learning curves of all pretrained models."""
-        return [f"{self.logs}/models/{name}.curve.csv" for name in self.made_by("pretrain")]
+        """Return the learning curves of all models that are trained."""
+        return [f"{self.logs}/models/{name}.curve.csv" for name in self.trained()]
 
     def model_folders(self, maker: str | None = None) -> list[str]:
         """Return the folders of all models, or of those of one maker."""

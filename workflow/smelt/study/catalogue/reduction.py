@@ -3,7 +3,7 @@
 from typing import Any
 
 from smelt.study.catalogue.models import Models
-from smelt.study.makers import Pretrain, Reduce
+from smelt.study.makers import Reduce
 from smelt.study.reductions import counted_vocabulary
 from smelt.study.selection import ReductionSettings
 
@@ -65,9 +65,3 @@ class Reduced(Models):
     def counted_vocabularies(self) -> list[str]:
         """Return the names of the vocabularies that are counted."""
         return sorted({counted_vocabulary(self.reduced(name), self.study.models) for name in self.made_by("reduce")})
-
-    def tokenizer_of_vocabulary(self, wildcards: Any) -> str:
-        """Return the folder with the tokenizer of {vocabulary}: a tokenizer's, or that of a model with its own."""
-        name = wildcards.vocabulary
-        pretrained = {model.tokenizer for model in self.study.models.values() if isinstance(model, Pretrain)}
-        return f"{self.results}/{'tokenizers' if name in pretrained else 'models'}/{name}"

@@ -164,7 +164,7 @@ class Reports(Efficiencies):
         names = []
         if self.study.corpora:
             names.append("language-distribution")
-        if self.made_by("pretrain"):
+        if self.learning_curves():
             names.append("learning-curves")
         if any(self.runs(model=name) for name in [*self.made_by("pretrain"), *self.made_by("reduce")]):
             names.append("score-by-vocabulary")

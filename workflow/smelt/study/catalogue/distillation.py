@@ -1,0 +1,48 @@
+"""What distilled models are made from: their teachers, blocks of their tokenizer, and settings."""
+
+import json
+from typing import Any
+
+from smelt.study.catalogue.reduction import Reduced
+from smelt.study.makers import Distil
+from smelt.training.recipes import RECIPE_VERSION
+
+# Part of the rule's params, besides the recipe's version: raise it when the same settings come to mean another student.
+# Comments and refactorings leave it alone.
+DISTILLATION_VERSION = 1
+
+TRAINING_MB = 24_000  # what a base model's training takes beside a GPU
+TEACHER_MB = 8_000  # a large model in fp32, while its file is read
+
+
+class Distilled(Reduced):
+    """Students and their teachers."""
+
+    def distilled(self, name: str) -> Distil:
+        """Return the entry of a model that is distilled."""
+        model = self.study.models[name]
+        assert isinstance(model, Distil)
+        return model
+
+    def teachers_of_model(self, wildcards: Any) -> list[str]:
+        """Return the folders of the teachers of {model}, that with its tokenizer first."""
+        return [f"{self.results}/models/{teacher}" for teacher in self.distilled(wildcards.model).teachers]
+
+    def distillation_settings(self, wildcards: Any) -> str:
+        """Return all that decides what {model} becomes, as JSON: student, losses, recipe, sampling, seed, versions."""
+        model = self.distilled(wildcards.model)
+        return json.dumps(
+            {
+                "student": model.student.model_dump(),
+                "losses": model.losses.model_dump(),
+                "recipe": model.training.model_dump(),
+                "alpha": self.study.corpora[model.corpus].sampling.alpha,
+                "seed": model.seed,
+                "version": RECIPE_VERSION,
+                "distillation_version": DISTILLATION_VERSION,
+            }
+        )
+
+    def distillation_memory(self, wildcards: Any) -> int:
+        """Return the MB that distilling {model} takes: a training's, and its teachers'."""
+        return TRAINING_MB + TEACHER_MB * len(self.distilled(wildcards.model).teachers)

@@ -1,0 +1,72 @@
+"""Whether the distilled models of a study can be made: what they name exists, and students fit their teachers."""
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+from smelt.study.lineage import numbers_of, refuse_ambiguous, vocabulary_of
+from smelt.study.makers import Distil
+from smelt.study.student import refuse_unmapped
+
+
+def check_distillations(
+    models: Mapping[str, Any], languages: Mapping[str, Sequence[str]], tokenizers: Container[str]
+) -> None:
+    """Check the distilled models of a study, whose sources are checked already.
+
+    Args:
+        models: all models, by name.
+        languages: of each corpus.
+        tokenizers: names of the study's tokenizers.
+
+    Raises:
+        ValueError: a corpus or a language is not there; teachers have different tokenizers; or a student's shape,
+            layers or losses do not fit a teacher whose shape the study tells.
+    """
+    for name, model in models.items():
+        if isinstance(model, Distil):
+            _check_languages(f"models.{name}", model, languages)
+            _check_vocabularies(f"models.{name}", model, models, tokenizers)
+            _check_shapes(f"models.{name}", model, models)
+
+
+def _check_languages(place: str, model: Distil, languages: Mapping[str, Sequence[str]]) -> None:
+    if model.corpus not in languages:
+        expected = ", ".join(languages) or "(none defined)"
+        raise ValueError(f"{place}.corpus: {model.corpus!r} is not in the study: expected one of {expected}")
+    for language in model.languages or []:
+        if language not in (found := languages[model.corpus]):
+            raise ValueError(
+                f"{place}.languages: {language!r} is not in corpus {model.corpus}: expected some of {', '.join(found)}"
+            )
+
+
+def _check_vocabularies(place: str, model: Distil, models: Mapping[str, Any], tokenizers: Container[str]) -> None:
+    vocabularies = {teacher: vocabulary_of(teacher, models) for teacher in model.teachers}
+    first, *others = model.teachers
+    for other in others:
+        pair = {vocabularies[first], vocabularies[other]}
+        if len(pair) > 1 and all(name in tokenizers for name in pair):
+            raise ValueError(
+                f"{place}.teacher: {first!r} has the pieces of {vocabularies[first]} and {other!r} those of"
+                f" {vocabularies[other]}: what they predict cannot be averaged; expected teachers of one tokenizer"
+            )
+    refuse_ambiguous(f"{place}.teacher", first, models, tokenizers)
+
+
+def _check_shapes(place: str, model: Distil, models: Mapping[str, Any]) -> None:
+    numbers = {teacher: numbers_of(teacher, models) for teacher in model.teachers}
+    try:
+        model.student.refuse_unfit(numbers[model.teachers[0]])
+    except ValueError as error:
+        raise ValueError(f"{place}.student.{error}") from None
+    for teacher, known in numbers.items():
+        try:
+            refuse_unmapped(model.losses.layers, model.student.layers, known.get("layers"))
+        except ValueError as error:
+            raise ValueError(f"{place}.{error} ({teacher})") from None
+        heads = model.student.heads or numbers[model.teachers[0]].get("heads")
+        if model.losses.attention and heads and heads != known.get("heads", heads):
+            raise ValueError(
+                f"{place}.losses.attention: the student has {heads} heads and {teacher!r} {known['heads']}; expected"
+                " as many, for attention is compared head by head"
+            )
