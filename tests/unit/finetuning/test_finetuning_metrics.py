@@ -5,6 +5,7 @@ import pytest
 from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.encoding import Encoded, Window
 from smelt.finetuning.metrics import Scorer, details, score
+from smelt.report.compared_scores import own_metric
 
 
 def test_spans_count_where_borders_and_type_are_right():
@@ -31,6 +32,18 @@ def test_accuracy_and_macro_f1_of_classes():
     found = score([["a"], ["a"], ["b"], ["c"]], [["a"], ["b"], ["b"], ["b"]], "accuracy")
     assert found["accuracy"] == 0.5
     assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 4 + 0) / 3)
+
+
+def test_a_task_judged_by_macro_f1_names_its_accuracy_micro_f1_so_that_tables_know_its_metric():
+    task = Task("t", "sequence-classification", "macro-f1", None, ["a", "b"])
+    scorer = Scorer(task, Examples([], [], [], [], []), Encoded([]))
+    gold = [["a"]] * 8 + [["b"]] * 2
+    blind = score(gold, [["a"]] * 10, "macro-f1")
+    fair = score(gold, [["b"]] * 3 + [["a"]] * 5 + [["b"]] * 2, "macro-f1")
+    assert set(blind) == {"macro_f1", "micro_f1"}
+    assert (blind["micro_f1"], fair["micro_f1"]) == (0.8, 0.7)
+    assert scorer.better(fair, blind)
+    assert own_metric(set(blind)) == "macro_f1"
 
 
 def test_macro_f1_is_that_of_scikit_learn():

@@ -14,6 +14,7 @@ from smelt.energy import Energy, Meter
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.data import Examples, Task, read_split, read_task
+from smelt.finetuning.metrics import OWN
 from smelt.finetuning.settings import read_settings
 from smelt.flags import add_country, json_object, seed
 from smelt.provenance import write_provenance
@@ -86,7 +87,7 @@ class _Record:
 
 
 def _tell(metrics: dict[str, Any], task: Task, splits: dict[str, Examples]) -> None:
-    name = "f1" if task.metric == "seqeval-f1" else "accuracy"
+    name = OWN[task.metric]
     for entry in metrics["scores"]:
         if entry["metric"] == name:
             count = splits[entry["split"]].languages.count(entry["language"]) or len(splits[entry["split"]])

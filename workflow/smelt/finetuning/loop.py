@@ -106,7 +106,7 @@ class FineTuning:
 
     def _rate(self) -> float:
         """Return the factor of the learning rate at this step, from 1: a linear rise, then a linear fall."""
-        warmup = round(self.settings.warmup * self.steps)
+        warmup = self.settings.warmup_steps(self.steps)
         if self.step <= warmup:
             return self.step / warmup
         return (self.steps - self.step + 1) / (self.steps - warmup)

@@ -1,4 +1,4 @@
-"""Scores of predicted labels: entity-level F1 as seqeval has it, or accuracy and macro F1.
+"""Scores of predicted labels: entity-level F1 as seqeval has it, or accuracy (which is micro F1) and macro F1.
 
 seqeval (Nakayama 2018) is used in its default mode, that of the conlleval script: a predicted I-type that continues
 nothing counts as the beginning of a span, and a span counts where its borders and its type are right.
@@ -15,16 +15,21 @@ from smelt.finetuning.encoding import Encoded
 
 ALL, MEAN, DEVIATION = "all", "mean", "deviation"  # what stands for several languages, in place of one's code
 
+OWN = {"seqeval-f1": "f1", "accuracy": "accuracy", "macro-f1": "macro_f1"}
+"""What a task's metric is called among its scores."""
+
 Score = dict[str, float]
 Labels = Sequence[Sequence[str]]
 
 
 def score(gold: Labels, predicted: Labels, metric: str) -> Score:
-    """Return the metrics of sentences' labels: f1, precision, recall and accuracy, or accuracy and macro_f1."""
+    """Return the metrics of sentences' labels: f1, precision, recall and accuracy; accuracy and macro_f1; or, where
+    macro F1 is the task's own, macro_f1 and micro_f1, as which accuracy is known beside it."""
     hits = sum(a == b for sentence in zip(gold, predicted, strict=True) for a, b in zip(*sentence, strict=True))
     accuracy = hits / sum(len(sentence) for sentence in gold)
     if metric != "seqeval-f1":
-        return {"accuracy": accuracy, "macro_f1": _macro_f1(gold, predicted)}
+        whole = "micro_f1" if metric == "macro-f1" else "accuracy"
+        return {whole: accuracy, "macro_f1": _macro_f1(gold, predicted)}
     from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
     precision, recall, f1, _ = precision_recall_fscore_support(gold, predicted, average="micro", zero_division=0)
@@ -56,7 +61,7 @@ class Scorer:
 
     def better(self, one: Score, other: Score) -> bool:
         """Whether one score is strictly higher than another, in the task's own metric."""
-        key = "f1" if self.task.metric == "seqeval-f1" else "accuracy"
+        key = OWN[self.task.metric]
         return one[key] > other[key]
 
     def labels(self, found: list[list[int]]) -> list[list[str]]:

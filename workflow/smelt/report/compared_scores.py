@@ -65,11 +65,12 @@ def compared_scores(path: Path) -> Scores:
 
 
 def own_metric(metrics: set[str]) -> str | None:
-    """Return the metric that a task is judged by: f1 where there is one (seqeval's), else accuracy.
+    """Return the metric that a task is judged by: f1 where there is one (seqeval's), else accuracy, else macro_f1.
 
-    Only tasks whose labels are spans have a metric of the plain name f1; classification has macro_f1 beside accuracy.
+    Only tasks whose labels are spans have a metric of the plain name f1. Classification has macro_f1 beside accuracy,
+    and where macro F1 is the task's own, accuracy stands beside it as micro_f1.
     """
-    return next((metric for metric in ("f1", "accuracy") if metric in metrics), None)
+    return next((metric for metric in ("f1", "accuracy", "macro_f1") if metric in metrics), None)
 
 
 def unit_of(task: str, setting: str) -> str:
@@ -82,7 +83,8 @@ def _add_task(path: Path, scores: Scores, task: str, rows: pd.DataFrame) -> None
     metric = own_metric(set(rows["metric"]))
     if metric is None:
         raise SmeltError(
-            path, f"task {task} has neither f1 nor accuracy on test: found {', '.join(set(rows['metric']))}"
+            path,
+            f"task {task} has no f1, accuracy or macro_f1 on test: found {', '.join(set(rows['metric']))}",
         )
     scores.metrics[task] = metric
     for (model, seed), run in rows[rows["metric"] == metric].groupby(["model", "seed"], sort=False):

@@ -41,7 +41,7 @@ class LanguageScores:
         """Read scores.csv.
 
         Raises:
-            SmeltError: a column is missing, or a task has neither f1 nor accuracy.
+            SmeltError: a column is missing, or a task has none of the metrics that tasks are judged by.
         """
         table = read_csv(path, _COLUMNS)
         rows = table[table["split"] == "test"]
@@ -94,5 +94,5 @@ def _models(entries: Sequence[Entry]) -> tuple[str, ...]:
 def _metric(path: Path, task: str, rows: pd.DataFrame) -> str:
     metric = own_metric(set(rows["metric"]))
     if metric is None:
-        raise SmeltError(path, f"task {task} has neither f1 nor accuracy on test")
+        raise SmeltError(path, f"task {task} has no f1, accuracy or macro_f1 on test")
     return metric

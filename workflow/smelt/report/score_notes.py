@@ -14,7 +14,7 @@ CORRECTIONS = {
     "holm": "Holm's correction over all pairs of models within the task",
     "none": "without correction for the number of pairs",
 }
-METRICS = {"f1": "F1 of whole spans (seqeval)", "accuracy": "accuracy"}
+METRICS = {"f1": "F1 of whole spans (seqeval)", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
 def score_notes(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from smelt.study.entry import Entry
 from smelt.study.languages import Language
@@ -29,6 +29,8 @@ class Conllu(Entry):
     """Universal Dependencies' CoNLL-U; the syntactic words, without the ranges of multi-word tokens."""
 
     label: Literal["upos", "xpos"] = "upos"
+    leading: PositiveInt | None = None
+    """Characters of a tag that count, where they are its category: 1 of MULTEXT-East's; all by default."""
 
 
 class SlotGated(Entry):

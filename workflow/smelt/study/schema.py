@@ -79,13 +79,18 @@ class Finetuning(Entry):
     epochs: PositiveInt = 3
     batch: PositiveInt = 32
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    """Share of the steps that warm up before the linear decay."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] | PositiveInt = 0.1
+    """Share of the steps that warm up before the linear decay, or, from 1 on, how many steps they are. Where there are
+    no more steps than these, the rate only rises."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip: Annotated[float, Field(gt=0)] = 1.0
     length: Annotated[int, Field(ge=16, le=4096)] = 512
     """Tokens in an example, special ones included; longer sentences of token tasks are read in windows."""
     precision: Precision = "fp32"
+
+    def warmup_steps(self, steps: int) -> int:
+        """Return how many of the steps of a run warm up."""
+        return round(self.warmup * steps) if self.warmup < 1 else int(self.warmup)
 
 
 class Significance(Entry):

@@ -34,8 +34,9 @@ class TaskFile(Entry):
     settings: dict[SettingName, Setting] = Field(default_factory=dict)
     """Ways to train and test on the languages, each a task called `<file>.<setting>`; without any, the task is trained
     and tested on all of its languages together, and called as its file."""
-    metric: Literal["seqeval-f1", "accuracy"]
-    """Entity-level F1 for tasks whose labels mark spans, otherwise accuracy."""
+    metric: Literal["seqeval-f1", "accuracy", "macro-f1"]
+    """Entity-level F1 for tasks whose labels mark spans; otherwise accuracy, which is micro F1 there, or the mean F1 of
+    the labels, which counts rare ones as much as frequent ones."""
     average: Literal["examples", "languages"] = "examples"
     """What stands for the task where a split has several languages: the score over the examples of all of them at once,
     or the mean of the languages' scores. It chooses the epoch, on validation, and is compared between models."""
@@ -46,6 +47,9 @@ class TaskFile(Entry):
     get right, counted in task.json."""
     empty_sides: Literal["error", "count"] = "error"
     """What a pair of texts of which one is empty is: an error, or an example like others, counted in task.json."""
+    repeats: Literal["keep", "drop"] = "keep"
+    """What becomes of examples that stand in two splits word for word: kept, as published, and counted in task.json; or
+    dropped from training, and from validation what stands in test. The test set is whole either way."""
     licence: str
     cite: str
     """Key of the reference to cite."""
@@ -74,7 +78,7 @@ class TaskFile(Entry):
             raise ValueError(f"source.{split}.format.pair: expected in the formats of all splits, or of none")
         spans = chosen.scheme != "none"
         if spans != (self.metric == "seqeval-f1"):
-            expected = "seqeval-f1" if spans else "accuracy"
+            expected = "seqeval-f1" if spans else "accuracy or macro-f1"
             raise ValueError(f"metric: expected {expected} for labels of scheme {chosen.scheme!r}")
 
     def _check_languages(self, split: str) -> None:

@@ -45,7 +45,7 @@ def read_conllu(path: Path, columns: Conllu) -> Iterator[Sentence]:
             if len(cells) != 10:
                 raise SmeltError(f"{path}:{number}", f"expected CoNLL-U's 10 columns, found {len(cells)}: {line!r}")
             sentence.words.append(cells[1])
-            sentence.labels.append(cells[column])
+            sentence.labels.append(cells[column][: columns.leading])
             sentence.lines.append(number)
         elif sentence.words:
             yield sentence

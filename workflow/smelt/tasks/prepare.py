@@ -24,6 +24,8 @@ class PreparedSplit:
     """Labels that had to be repaired."""
     empty_sides: int = 0
     """Pairs of texts of which one is empty."""
+    dropped: int = 0
+    """Examples left out because they stand in a later split too."""
 
 
 def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
@@ -37,6 +39,8 @@ def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
         if not split.examples:
             files = ", ".join(map(str, split.sources))
             raise SmeltError(where, f"source.{name}: no example is in it; read: {files}")
+    if task.repeats == "drop":
+        _drop_repeats(splits, where)
     return splits
 
 
@@ -85,6 +89,7 @@ def describe(split: PreparedSplit) -> dict[str, Any]:
         "words": sum(len(example.words) for example in split.examples),
         "repaired_labels": split.repaired,
         "empty_sides": split.empty_sides,
+        "dropped_repeats": split.dropped,
         "sources": [{"file": path.name, "sha256": checksum(path)} for path in split.sources],
     }
 
@@ -96,6 +101,18 @@ def repeated(splits: dict[str, PreparedSplit]) -> dict[str, int]:
     anywhere = {key for keys in sought.values() for key in keys}
     known = {key for example in splits["train"].examples if (key := (example.language, example.surface)) in anywhere}
     return {name: sum(key in known for key in keys) for name, keys in sought.items()}
+
+
+def _drop_repeats(splits: dict[str, PreparedSplit], where: str) -> None:
+    """Leave each example that stands in several splits word for word in the last of them only."""
+    later: set[tuple[str, str]] = set()
+    for name in reversed(SPLITS):
+        split = splits[name]
+        kept = [example for example in split.examples if (example.language, example.surface) not in later]
+        if not kept:
+            raise SmeltError(where, f"repeats: every example of {name} stands in a later split too")
+        split.dropped, split.examples = len(split.examples) - len(kept), kept
+        later |= {(example.language, example.surface) for example in kept}
 
 
 def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:

@@ -13,7 +13,7 @@ from smelt.report.figures.style import GREY, legend, look, panels, thousands
 from smelt.report.reading import read_csv
 
 _COLUMNS = ["task", "metric", "model", "languages", "n", "mean", "standard_deviation"]
-_NAMES = {"f1": "F1", "accuracy": "accuracy"}
+_NAMES = {"f1": "F1", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
 def draw(sources: list[Path]) -> Figure:
