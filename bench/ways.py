@@ -18,7 +18,7 @@ from bench.clock import StepClock
 from bench.synthetic import Corpus
 from smelt.energy import Meter
 from smelt.models.encoders import new_encoder
-from smelt.models.pretraining import prepare
+from smelt.models.job import prepare
 from smelt.study.architectures import ARCHITECTURES, Shape
 from smelt.training.batches import Batch, Batches
 from smelt.training.blocks import TokenBlocks

@@ -22,6 +22,7 @@ COMMANDS = {
     "tokenizer": ("smelt.tokenizers.command", "train a tokenizer on a sample of a corpus"),
     "blocks": ("smelt.training.pack", "encode one language's documents into packed token blocks"),
     "pretrain": ("smelt.models.pretrain", "pretrain a model from scratch"),
+    "distil": ("smelt.models.distil", "distil a smaller model from teachers"),
     "adopt": ("smelt.models.adopt", "bring in a published model"),
     "count": ("smelt.models.count", "count how often a language uses each piece of a tokenizer"),
     "reduce": ("smelt.models.reduce", "reduce a model to the pieces that some languages use"),

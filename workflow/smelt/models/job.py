@@ -1,0 +1,275 @@
+"""One training, in each of its processes: blocks, checkpoints, model, objective, batches, and where it all goes.
+
+A maker only chooses: which model, which objective, what is written of them. The loop is smelt.training.loop.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from smelt.energy import Meter
+from smelt.errors import SmeltError
+from smelt.training.allocator import keep_freed_memory
+from smelt.training.batches import Batches
+from smelt.training.blocks import TokenBlocks
+from smelt.training.checkpoints import Checkpoints
+from smelt.training.gauges import gauges_of
+from smelt.training.loop import train
+from smelt.training.objectives import Objective
+from smelt.training.peak import is_emulated
+from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
+from smelt.training.processes import Processes, joined
+from smelt.training.progress import Gauges, say
+from smelt.training.recipes import Recipe
+from smelt.training.run import Outcome, Run
+
+Blocks = dict[str, list[TokenBlocks]]
+"""Those of each split, one a language."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train on, and where the files go."""
+
+    blocks: list[Path]
+    """Block folders, one a language."""
+    tokenizer: Path
+    """Folder of the tokenizer, or of a model with one."""
+    checkpoints: Path
+    """Folder for checkpoints of all runs."""
+    curve: Path
+    output: Path
+    minutes: float | None = None
+    """Time of the job."""
+    country: str | None = None
+    """Where it runs, ISO 3166-1 alpha-3."""
+
+
+class Settings(Protocol):
+    """What the settings of every maker that trains have."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it is trained."""
+
+    @property
+    def alpha(self) -> float:
+        """Languages are drawn in proportion to tokens ** alpha."""
+
+    @property
+    def seed(self) -> int:
+        """Of weights, order and masks."""
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A model and what it is trained for."""
+
+    model: Any
+    objective: Objective
+    flops_beside: float = 0.0
+    """Floating-point operations a token besides those that training the model takes."""
+
+
+class Maker(Protocol):
+    """What one maker chooses."""
+
+    @property
+    def settings(self) -> Settings:
+        """All that decides what the model becomes, besides blocks and tokenizer."""
+
+    def identity(self, recipe: Recipe) -> dict[str, Any]:
+        """Return what a checkpoint must agree on besides blocks and tokenizer, under a recipe of known length."""
+
+    def check(self, recipe: Recipe, blocks: Blocks) -> None:
+        """Raise a SmeltError where blocks are such that it cannot train on them."""
+
+    def begin(self, recipe: Recipe, pieces: Pieces, device: torch.device) -> Trainable:
+        """Return what is trained; torch's generator is seeded already."""
+
+    def write(self, output: Path, model: Any, blocks: Sequence[TokenBlocks], recipe: Recipe, outcome: Outcome) -> None:
+        """Write the model's folder."""
+
+
+def run_job(job: Job, maker: Maker) -> None:
+    """Make a model in this process and those that were started with it.
+
+    Raises:
+        SmeltError: as `make` does.
+    """
+    with joined() as (processes, device):
+        prepare(device)
+        gpus = [device.index or 0] if device.type == "cuda" else []
+        try:
+            with Meter(job.country, gpus, int(os.environ.get("LOCAL_RANK", "0"))) as meter:
+                make(job, maker, processes, device, meter)
+        except SmeltError as error:
+            if error.of_all:
+                if processes.first:
+                    print(f"smelt: {error}", file=sys.stderr, flush=True)
+                error.told = True
+                processes.wait()  # torchrun ends all when one has ended, told or not
+            raise
+
+
+def prepare(device: torch.device) -> None:
+    """Have a GPU repeat itself bit for bit, where torch can, and a CPU keep the memory that steps take and free."""
+    if device.type == "cpu":
+        keep_freed_memory()
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # or DeepSpeed, where installed, warns that it found no other
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        os.environ.setdefault("FLASH_ATTENTION_DETERMINISTIC", "1")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # for nothing
+
+
+def make(job: Job, maker: Maker, processes: Processes, device: torch.device, meter: Meter) -> None:
+    """Train a model and write its folder, going on from a checkpoint of the same settings and inputs if there is one.
+
+    Every process of the job calls it; the first one writes.
+
+    Raises:
+        SmeltError: blocks that do not fit the tokenizer or are damaged, what the maker finds wrong, or what
+            smelt.training.loop.train raises.
+    """
+    started = time.monotonic()
+    settings = maker.settings
+    refuse_uneven(settings.recipe, processes)
+    pieces, blocks = processes.agree(lambda: opened(job, settings.recipe, processes))
+    recipe = processes.agree(lambda: recipe_over(settings.recipe, blocks["train"]))
+    processes.agree(lambda: maker.check(recipe, blocks))
+    identity = processes.agree(lambda: maker.identity(recipe)) | made_of(blocks, pieces)
+    folder = job.checkpoints / f"{job.output.name}-{digest(identity)}"
+    with Checkpoints(folder, identity, processes, recipe.checkpoints_kept) as kept:
+        if processes.first:
+            tell(recipe, blocks["train"], processes, device)
+        torch.manual_seed(settings.seed)
+        trained = processes.agree(lambda: maker.begin(recipe, pieces, device))
+        batches = Batches(
+            blocks["train"], blocks["validation"], pieces, recipe, settings.alpha, settings.seed, processes
+        )
+        gauges = gauges_beside(trained, gauges_of(trained.model, recipe, device, processes))
+        events = events_beside(job.curve)
+        run = Run(kept, job.curve, settings.seed, device, job.minutes, processes, meter, events, gauges, started)
+        outcome = train(trained.model, trained.objective, batches, recipe, run)
+        if processes.first:
+            maker.write(job.output, trained.model, blocks["train"], recipe, outcome)
+        kept.remove()
+    if processes.first:
+        tell_of_others(job)
+
+
+def gauges_beside(trained: Trainable, gauges: Gauges) -> Gauges:
+    """Return the gauges with the arithmetic that a maker's objective takes besides the model's training."""
+    if gauges.flops_per_token is None:
+        return gauges
+    return replace(gauges, flops_per_token=gauges.flops_per_token + trained.flops_beside)
+
+
+def tell(recipe: Recipe, blocks: Sequence[TokenBlocks], processes: Processes, device: torch.device) -> None:
+    """Say what the model trains on and for how long."""
+    say(surroundings(processes, device))
+    say(length_of(recipe, blocks))
+    if is_emulated(recipe.precision, device):
+        say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
+
+
+def surroundings(processes: Processes, device: torch.device) -> str:
+    """Return what the model trains on, in words."""
+    threads = f"the CPU, with {torch.get_num_threads()} threads"
+    each = torch.cuda.get_device_name(device) if device.type == "cuda" else threads
+    if processes.size == 1:
+        return f"training on {each}"
+    machines = int(os.environ.get("GROUP_WORLD_SIZE", "1"))
+    where = "one machine" if machines == 1 else f"{machines} machines"
+    return f"{processes.size} processes on {where}, each training on {each}"
+
+
+def refuse_uneven(recipe: Recipe, processes: Processes) -> None:
+    """Refuse a batch that cannot be shared among the processes.
+
+    Raises:
+        SmeltError: it has fewer blocks than there are processes; or, where gradients are exchanged at every pass
+            (zero: 2), some processes would have more passes than others and wait for them for ever.
+    """
+    blocks = "1 block" if recipe.batch == 1 else f"{recipe.batch} blocks"
+    if recipe.batch < processes.size:
+        message = f"batch: {blocks} cannot be shared among {processes.size} processes; start fewer"
+        raise processes.alike(SmeltError("recipe", message))
+    if recipe.zero == 2 and recipe.batch % processes.size:
+        message = f"batch: {blocks} cannot be shared evenly among {processes.size} processes, as zero: 2 needs"
+        raise processes.alike(SmeltError("recipe", f"{message}; set zero: 1, or start another number"))
+
+
+def events_beside(curve: Path) -> Path:
+    """Return the folder of TensorBoard's events: <model>.events beside <model>.curve.csv."""
+    return curve.with_name(f"{curve.name.removesuffix('.csv').removesuffix('.curve')}.events")
+
+
+def tell_of_others(job: Job) -> None:
+    """Say which checkpoints of the same model are left from other settings or texts."""
+    for other in sorted(job.checkpoints.glob(f"{job.output.name}-*")):
+        say(f"{other}: checkpoints of other settings or other texts, no longer needed unless you go back to those")
+
+
+def opened(job: Job, recipe: Recipe, processes: Processes) -> tuple[Pieces, Blocks]:
+    """Return the pieces of the tokenizer and the blocks of each split, which the first process compares by checksum.
+
+    Raises:
+        SmeltError: the tokenizer cannot be read, or blocks are damaged or of another tokenizer or length.
+    """
+    pieces = pieces_of(load_tokenizer(job.tokenizer))
+    return pieces, {
+        split: open_blocks(job.blocks, split, pieces, recipe, processes.first) for split in ("train", "validation")
+    }
+
+
+def recipe_over(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> Recipe:
+    """Return the recipe with its epochs over these blocks in steps.
+
+    Raises:
+        SmeltError: it stops after its end.
+    """
+    try:
+        return recipe.over(sum(map(len, blocks)))
+    except ValueError as error:
+        raise SmeltError("recipe", str(error)) from None
+
+
+def length_of(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
+    """Return how long the training is, in words."""
+    total = sum(map(len, blocks))
+    passes = recipe.last_step * recipe.batch / total
+    return f"{recipe.last_step:,} steps of {recipe.batch:,} blocks, {passes:.3g} times all {total:,}"
+
+
+def open_blocks(
+    folders: list[Path], split: str, pieces: Pieces, recipe: Recipe, verified: bool = True
+) -> list[TokenBlocks]:
+    """Return the blocks of each language, of this tokenizer and recipe, and whole where they are to be verified."""
+    blocks = [TokenBlocks(folder, split, pieces, recipe.length, recipe.packing) for folder in folders]
+    for part in blocks if verified else []:
+        part.verify()
+    return blocks
+
+
+def made_of(blocks: Blocks, pieces: Pieces) -> dict[str, Any]:
+    """Return what a checkpoint must agree on of tokenizer and blocks to be gone on from."""
+    return {
+        "tokenizer": pieces.digest,
+        "blocks": {split: {part.language: part.sha256 for part in parts} for split, parts in blocks.items()},
+    }
+
+
+def digest(identity: dict[str, Any]) -> str:
+    """Return a short name for an identity: checkpoints of changed settings or blocks lie in another folder."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]

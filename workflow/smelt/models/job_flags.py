@@ -1,0 +1,73 @@
+"""Flags of the commands that train a model, and the start of as many processes as the job has GPUs.
+
+Light imports: help and complaints need no torch.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smelt.flags import add_country, natural, positive
+
+if TYPE_CHECKING:
+    from smelt.models.job import Job, Maker
+
+
+def add_job_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare what is said of the job itself: its blocks, time, machines and files."""
+    parser.add_argument("--blocks", type=Path, nargs="+", required=True, help="block folders, one a language")
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints of all runs")
+    parser.add_argument("--minutes", type=float, help="time of the job; it keeps a checkpoint before that is over")
+    parser.add_argument("--threads", type=positive, help="CPU threads on each machine")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--curve", type=Path, required=True, help="CSV of the learning curve")
+    parser.add_argument("--gpus", type=natural, default=1, help="GPUs of the job, on all its machines; 0 for none")
+    parser.add_argument("--nodes", type=positive, default=1, help="machines of the SLURM job to train on")
+    parser.add_argument("--processes", type=positive, help="processes on each machine, where there are no GPUs")
+    add_country(parser)
+
+
+def start_processes(arguments: argparse.Namespace) -> None:
+    """Start the command again in as many processes as the job has GPUs, and end with them; or go on, being the one."""
+    from smelt.training.launch import launch, processes_per_node
+    from smelt.training.processes import launched
+
+    if not arguments.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if not launched():
+        processes = processes_per_node(arguments.gpus, arguments.nodes, arguments.processes)
+        if processes * arguments.nodes > 1:
+            sys.exit(launch(arguments.words, processes, arguments.nodes))
+
+
+def run_here(arguments: argparse.Namespace, tokenizer: Path, maker: "Maker") -> None:
+    """Run the job that the flags describe, in this process."""
+    from smelt.models.job import run_job
+
+    share_threads(arguments.threads)
+    run_job(job_of(arguments, tokenizer), maker)
+
+
+def job_of(arguments: argparse.Namespace, tokenizer: Path) -> "Job":
+    """Return the job that the flags describe."""
+    from smelt.models.job import Job
+
+    return Job(
+        blocks=arguments.blocks,
+        tokenizer=tokenizer,
+        checkpoints=arguments.checkpoints,
+        curve=arguments.curve,
+        output=arguments.output,
+        minutes=arguments.minutes,
+        country=arguments.country,
+    )
+
+
+def share_threads(threads: int | None) -> None:
+    """Give torch this process's share of the threads that the job may use here, by default one a core."""
+    import torch
+
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(max((threads or torch.get_num_threads()) // processes, 1))
