@@ -25,6 +25,10 @@ def settings(architecture: str = "albert-base", recipe: str = "albert", **change
     return check(PretrainingSettings, values, "--settings")
 
 
+def told(made: PretrainingSettings) -> dict[str, str]:
+    return stated(made.recipe, made.shape.hidden)
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
@@ -55,7 +59,7 @@ def test_one_language_is_not_several() -> None:
 
 
 def test_rules_are_shown_as_what_they_came_to() -> None:
-    table = stated(settings())
+    table = told(settings())
     shown = {key: table[key] for key in ("learning_rate", "warmup_steps", "stop_at", "longest", "dropout")}
     assert shown == {
         "learning_rate": "0.0003125",
@@ -64,14 +68,13 @@ def test_rules_are_shown_as_what_they_came_to() -> None:
         "longest": "3",
         "dropout": "0.1",
     }
-    assert stated(settings("albert-xxlarge"))["dropout"] == "0.0"
+    assert told(settings("albert-xxlarge"))["dropout"] == "0.0"
 
 
 def test_nothing_in_the_table_is_left_unsaid() -> None:
     for name, recipe in RECIPES.items():
         assert (
-            "None"
-            not in stated(settings(recipe=name, **(recipe.over(99_999).model_dump() | {"epochs": None}))).values()
+            "None" not in told(settings(recipe=name, **(recipe.over(99_999).model_dump() | {"epochs": None}))).values()
         )
 
 
@@ -79,15 +82,15 @@ def test_a_length_in_epochs_is_told_in_steps_too() -> None:
     made = settings("distilbert-base", "eliquare")
     made = made.model_copy(update={"recipe": made.recipe.over(24_001)})
     assert "more often (Sanh et al. 2019) for 151 steps, 10 passes over its texts. Its weights" in summary(made, 1)
-    table = stated(made)
+    table = told(made)
     assert [table[key] for key in ("steps", "epochs", "validate_every", "warmup_steps")] == ["151", "10.0", "15", "8"]
-    assert "epochs" not in stated(settings())
+    assert "epochs" not in told(settings())
 
 
 def test_settings_that_had_no_effect_are_left_out() -> None:
-    whole = set(stated(settings(masking="rare", smoothing=0.5)))
+    whole = set(told(settings(masking="rare", smoothing=0.5)))
     assert "smoothing" in whole
-    assert {"smoothing", "longest", "swap_rate"} & set(stated(settings(masking="words", sentences="none"))) == set()
+    assert {"smoothing", "longest", "swap_rate"} & set(told(settings(masking="words", sentences="none"))) == set()
 
 
 def test_figures_on_held_out_documents_are_those_of_the_weights_that_were_chosen() -> None:

@@ -81,6 +81,11 @@ def check_folder(folder: Path, where: str) -> None:
         raise SmeltError(where, f"has no tokenizer: expected one of {', '.join(_VOCABULARIES)}")
 
 
+def model_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that decide what a model computes: its configuration and its weights."""
+    return [folder / "config.json", *_files(folder, _WEIGHTS)]
+
+
 def load_model(folder: Path, where: str) -> Any:
     """Return the model in single precision, with its masked-language-model head where the checkpoint has one.
 
@@ -91,7 +96,7 @@ def load_model(folder: Path, where: str) -> Any:
     from transformers import AutoModel
 
     missing: list[str] = []
-    for kind in (headed_class(_configuration(folder, where)), AutoModel):
+    for kind in (headed_class(configuration_of_folder(folder, where)), AutoModel):
         if kind is None:
             continue
         torch.manual_seed(0)  # a pooler that the checkpoint lacks starts at random, the same each time
@@ -149,7 +154,12 @@ def _locate(source: Adopt) -> Path:
     return fetch(source.hub, source.revision)
 
 
-def _configuration(folder: Path, where: str) -> Any:
+def configuration_of_folder(folder: Path, where: str) -> Any:
+    """Return the configuration of a model's folder.
+
+    Raises:
+        SmeltError: it describes no model that transformers knows.
+    """
     from transformers import AutoConfig
 
     try:

@@ -2,7 +2,7 @@
 
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -113,7 +113,10 @@ def card(name: str, made: Pretrained) -> Card:
         facts=facts(made.model),
         tables={
             "Training data": training_data(made.blocks, made.settings.alpha),
-            "Recipe": [{"setting": key, "value": value} for key, value in stated(made.settings).items()],
+            "Recipe": [
+                {"setting": key, "value": value}
+                for key, value in stated(made.settings.recipe, made.settings.shape.hidden).items()
+            ],
             "On held-out documents": held_out(made.outcome),
         },
         limits=LIMITS,
@@ -149,7 +152,7 @@ def facts(model: Any) -> dict[str, str | int | float]:
     }
 
 
-def training_data(blocks: list[TokenBlocks], alpha: float) -> list[Mapping[str, str | int | float]]:
+def training_data(blocks: Sequence[TokenBlocks], alpha: float) -> list[Mapping[str, str | int | float]]:
     """Return each language's tokens and how often it was drawn."""
     drawn = shares([part.tokens for part in blocks], alpha)
     return [
@@ -158,9 +161,8 @@ def training_data(blocks: list[TokenBlocks], alpha: float) -> list[Mapping[str, 
     ]
 
 
-def stated(settings: PretrainingSettings) -> dict[str, str]:
-    """Return the recipe's settings that had an effect, with those that follow from rules filled in."""
-    recipe, hidden = settings.recipe, settings.shape.hidden
+def stated(recipe: Recipe, hidden: int) -> dict[str, str]:
+    """Return the settings that had an effect on a model of that width, with those that follow from rules filled in."""
     rules = {
         "stop_at": recipe.last_step,
         "learning_rate": f"{recipe.peak_rate:.6g}",

@@ -1,0 +1,172 @@
+"""The folder of a distilled model: configuration, weights, its teacher's tokenizer, card and provenance."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import model_validator
+
+from smelt.errors import SmeltError
+from smelt.files import whole_folder
+from smelt.models.adopt import TOKENIZER_FILES, published_card
+from smelt.models.card import Card, Value, write_card
+from smelt.models.encoders import resize_vocabulary
+from smelt.models.pretrained import MASKED, counted, facts, held_out, stated, training_data
+from smelt.provenance import write_provenance
+from smelt.study.entry import Entry, Seed
+from smelt.study.makers import refuse_sentences
+from smelt.study.student import StudentShape, refuse_unmapped
+from smelt.training.blocks import TokenBlocks
+from smelt.training.losses import TERMS, Losses
+from smelt.training.pieces import load_tokenizer, pieces_of
+from smelt.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    from smelt.training.run import Outcome
+
+LIMITS = """\
+Those of the models that it was distilled from, whose predictions it was made to repeat: it has learnt no task, and what
+it says of people and places is what they and its texts say. Figures above are of held-out documents of its own
+corpus."""
+
+LEARNT = {
+    "kl": "the {}'s predictions at temperature {:g}, {}",
+    "mlm": "masked language modelling {}",
+    "cosine": "the direction of the {}'s last hidden states",
+    "hidden": "the hidden states of the {}'s layers",
+    "attention": "the attention of the {}'s layers",
+}
+STARTS = {
+    "alternate": "every other layer of the teacher",
+    "code": "layers 0, 2, 4, 7, 9 and 11 of the teacher",
+    "first": "the first layers of the teacher",
+    "last": "the last layers of the teacher",
+    "random": "random weights",
+}
+
+
+class DistillationSettings(Entry):
+    """All that decides what a student becomes, besides its blocks and teachers."""
+
+    student: StudentShape
+    losses: Losses
+    recipe: Recipe
+    alpha: float
+    """Languages are drawn in proportion to tokens ** alpha."""
+    seed: Seed
+    version: int
+    """RECIPE_VERSION: the same settings under another version mean another model."""
+    distillation_version: int
+    """DISTILLATION_VERSION, likewise."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        refuse_sentences(self.recipe)
+        refuse_unmapped(self.losses.layers, self.student.layers, None)
+        return self
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A student at the end of its training, with all that it came from."""
+
+    model: Any
+    teachers: Sequence[Path]
+    settings: DistillationSettings
+    blocks: Sequence[TokenBlocks]
+    outcome: "Outcome"
+
+
+def write_student(output: Path, made: Distilled) -> None:
+    """Write the folder, whole; the model, whose vocabulary was padded while it trained, gets the tokenizer's size.
+
+    Raises:
+        SmeltError: transformers reads other pieces from it than from its teacher's folder.
+    """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    teacher = made.teachers[0]
+    tokenizer = load_tokenizer(teacher)
+    resize_vocabulary(made.model, len(tokenizer))
+    made.model.requires_grad_(True)
+    with whole_folder(output) as folder:
+        made.model.to("cpu").save_pretrained(folder)
+        for file in {file for pattern in TOKENIZER_FILES for file in teacher.glob(pattern) if file.is_file()}:
+            shutil.copy(file, folder / file.name)
+        if pieces_of(load_tokenizer(folder)).digest != pieces_of(tokenizer).digest:
+            tokenizer.save_pretrained(folder)  # its class was told by the teacher's configuration alone
+        if pieces_of(load_tokenizer(folder)).digest != pieces_of(tokenizer).digest:
+            raise SmeltError(teacher, "its tokenizer reads text otherwise in its student's folder")
+        write_card(folder, card(output.name, made))
+        # blocks.json holds the checksums of the blocks, which were compared when training began.
+        inputs: dict[str, Path | Sequence[Path]] = {
+            "blocks": [part.folder / "blocks.json" for part in made.blocks],
+            "teachers": made.teachers,
+        }
+        settings, outcome = made.settings.model_dump(), made.outcome
+        write_provenance(folder, "distil", settings, inputs, [made.settings.seed], outcome.hours, outcome.energy)
+
+
+def card(name: str, made: Distilled) -> Card:
+    """Return what the student's card says."""
+    settings = made.settings
+    licence = published_card(made.teachers[0]).get("license")
+    return Card(
+        name=name,
+        summary=summary(made),
+        languages=sorted(part.language for part in made.blocks),
+        facts=facts(made.model),
+        tables={
+            "Training data": training_data(made.blocks, settings.alpha),
+            "Losses": losses(settings),
+            "Recipe": rows("setting", stated(settings.recipe, made.model.config.hidden_size)),
+            "On held-out documents": held_out(made.outcome),
+        },
+        limits=LIMITS,
+        licence=None if licence is None else str(licence),
+    )
+
+
+def summary(made: Distilled) -> str:
+    """Return in a few sentences what was distilled from what, how it began and how long it learnt."""
+    settings, recipe = made.settings, made.settings.recipe
+    teachers = " and ".join(f"`{folder.name}`" for folder in made.teachers)
+    start = settings.student.start
+    began = STARTS[start] if isinstance(start, str) else f"layers {', '.join(map(str, start))} of the teacher"
+    chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
+    layers = counted_layers(made.model.config.num_hidden_layers)
+    return (
+        f"A student of {layers} for {counted(len(made.blocks))}, distilled from {teachers} on raw text (Sanh et al."
+        f" 2019) for {recipe.duration}. It began as {began}.{chosen}"
+    )
+
+
+def counted_layers(layers: int) -> str:
+    """Return a number of layers in words that agree with it."""
+    return "one layer" if layers == 1 else f"{layers} layers"
+
+
+def losses(settings: DistillationSettings) -> list[Mapping[str, Value]]:
+    """Return each loss that counted: its weight, and what the student learnt by it."""
+    weights = settings.losses.weights()
+    return [
+        {"loss": term, "weight": weights[term], "what was learnt": learnt(term, settings)}
+        for term in TERMS
+        if weights[term]
+    ]
+
+
+def learnt(term: str, settings: DistillationSettings) -> str:
+    """Return in words what a student learns by a loss."""
+    if term == "mlm":
+        return LEARNT[term].format(MASKED[settings.recipe.masking].format(settings.recipe.longest_run))
+    over = "of all tokens" if settings.losses.positions == "all" else "of masked tokens"
+    return LEARNT[term].format("teacher", settings.losses.temperature, over)
+
+
+def rows(column: str, values: Mapping[str, str]) -> list[Mapping[str, Value]]:
+    """Return a table of names and values."""
+    return [{column: key, "value": value} for key, value in values.items()]
