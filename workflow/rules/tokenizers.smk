@@ -48,7 +48,7 @@ rule blocks:
         version=study.blocks_version,
     wildcard_constraints:
         vocabulary=names(study.blocked_vocabularies()),
-        packing="stream|sentences",
+        packing="stream|sentences|lines",
         length=r"\d+",
     log:
         f"{LOGS}/blocks/{{corpus}}/{{vocabulary}}/{{packing}}-{{length}}/{{language}}.log",

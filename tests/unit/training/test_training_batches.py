@@ -277,7 +277,7 @@ def test_validation_batches_are_the_same_at_every_call_whole_and_within_their_nu
 @pytest.mark.parametrize("cuts", [[0, 16], [0, 5, 16], [0, 1, 1, 15, 16]])
 def test_parts_of_a_batch_are_the_batch(toy: Toy, cuts: list[int]) -> None:
     batch = make(toy, short_rate=0.2).train(3)
-    parts = [batch.part(slice(first, last)) for first, last in pairwise(cuts)]
+    parts = [batch.only(slice(first, last)) for first, last in pairwise(cuts)]
     assert [len(part) for part in parts] == np.diff(cuts).tolist()
     assert same(joined(parts, batch), batch)
     assert sum(part.tokens for part in parts) == batch.tokens

@@ -101,7 +101,8 @@ RECIPE = Recipe(
 
 def toy_batches(toy: Toy, recipe: Recipe, processes: Processes = ALONE) -> Batches:
     train, validation = (
-        [TokenBlocks(folder, split, toy.pieces, LENGTH) for folder in toy.blocks] for split in ("train", "validation")
+        [TokenBlocks(folder, split, toy.pieces, LENGTH, recipe.packing) for folder in toy.blocks]
+        for split in ("train", "validation")
     )
     return Batches(train, validation, toy.pieces, recipe, 0.5, 1, processes)
 

@@ -25,6 +25,7 @@ from smelt.training.sampler import Sampler, fair_shares, shares
 
 Ids = NDArray[np.int64]
 
+NARROWEST = 8  # tokens: widths are multiples of it, which is what matrix units of GPUs take without padding
 DESCRIBED = 5  # block numbers of a language that a description names
 
 
@@ -75,8 +76,19 @@ class Batch:
         }
         return replace(self, **moved)
 
-    def part(self, rows: slice) -> Self:
-        """Return some rows, one after the other, as a batch of their own; cheap on the CPU, so cut before moving."""
+    def part(self, rows: slice, multiple: int = NARROWEST) -> Self:
+        """Return some rows, one after the other, as a batch of their own, without the columns that only pad them.
+
+        Cheap on the CPU, so cut before moving.
+
+        multiple: the width is the next multiple of it, so that there are few widths; the batch's own at the most.
+        """
+        part = self.only(rows)
+        longest = int(part.lengths.max(initial=1))
+        return part.narrowed(min(-(-longest // multiple) * multiple, self.input_ids.shape[1]))
+
+    def only(self, rows: slice) -> Self:
+        """Return some rows, one after the other, as wide as they are."""
         start, stop, _ = rows.indices(len(self))
         if (start, stop) == (0, len(self)):
             return self
@@ -93,6 +105,42 @@ class Batch:
             sentence_labels=self.sentence_labels[rows],
             lengths=self.lengths[rows],
             cut=self.cut[rows],
+        )
+
+    def narrowed(self, width: int) -> Self:
+        """Return the batch without the columns from `width` on, which hold padding only."""
+        before = self.input_ids.shape[1]
+        if width >= before:
+            return self
+        padded = self.attention_mask is not None and (self.lengths < width).any()
+        return replace(
+            self,
+            input_ids=self.input_ids[:, :width].contiguous(),
+            token_type_ids=self.token_type_ids[:, :width].contiguous(),
+            attention_mask=self.attention_mask[:, :width].contiguous()
+            if padded and self.attention_mask is not None
+            else None,
+            masked=self.masked // before * width + self.masked % before,
+        )
+
+    def longest_first(self) -> Self:
+        """Return the rows in the order of their length, so that rows of about one length stand together."""
+        order = np.argsort(-self.lengths, kind="stable")
+        place, width = np.argsort(order), self.input_ids.shape[1]  # where each row comes to stand
+        masked = self.masked.numpy()
+        masked = place[masked // width] * width + masked % width
+        ascending = np.argsort(masked)
+        rows, positions = torch.from_numpy(order), torch.from_numpy(ascending)
+        return replace(
+            self,
+            input_ids=self.input_ids[rows],
+            token_type_ids=self.token_type_ids[rows],
+            attention_mask=None if self.attention_mask is None else self.attention_mask[rows],
+            masked=torch.from_numpy(masked[ascending]),
+            labels=self.labels[positions],
+            sentence_labels=self.sentence_labels[rows],
+            lengths=self.lengths[order],
+            cut=self.cut[order],
         )
 
 
@@ -133,7 +181,7 @@ class Batches:
                 self._train[language], blocks[its], draws[its, :DRAWS_PER_ROW], self._recipe.short_rate
             )
             segments.put(its, part)
-        return self._masked(segments, draws).part(slice(own.start - rows.start, own.stop - rows.start))
+        return self._own(self._masked(segments, draws), slice(own.start - rows.start, own.stop - rows.start))
 
     def validation(self) -> Iterator[tuple[str, Batch]]:
         """Yield (language, batch) of this process's share of the held-out blocks; the same ones at every call.
@@ -169,7 +217,7 @@ class Batches:
         draws = seeded(self._seed, VALIDATION, index, rows, self._draws)
         blocks = np.asarray(rows, np.int64) * len(source) // number
         segments = self._examples.segments(source, blocks, draws[:, :DRAWS_PER_ROW], short_rate=0.0)
-        return self._masked(segments, draws).part(slice(own.start - rows.start, own.stop - rows.start))
+        return self._own(self._masked(segments, draws), slice(own.start - rows.start, own.stop - rows.start))
 
     def _masked(self, segments: Segments, draws: Draws) -> Batch:
         """Return the batch of segments, of the draws of their rows, shape (rows, draws)."""
@@ -187,6 +235,11 @@ class Batches:
             lengths=rows.real.sum(1),
             cut=segments.dropped,
         )
+
+    def _own(self, batch: Batch, rows: slice) -> Batch:
+        """Return this process's rows of a batch, in the order in which they are to pass."""
+        own = batch.only(rows)
+        return own.longest_first() if self._recipe.grouped else own
 
     def _hanging_together(self, own: slice, size: int) -> range:
         """Return the rows that must be made to know the masks of some."""

@@ -3,9 +3,10 @@
 A folder holds for each split (train, validation) one stream of tokens and places in it (int64, ascending):
     <split>.tokens     ids of all documents, one after the other, uint16 or uint32
     <split>.documents  where each document begins
-and, where blocks are packed of whole sentences,
-    <split>.sentences  where each sentence begins
+and, where blocks are packed of whole sentences or of lines,
     <split>.blocks     where each block begins, and last the end of the stream
+and, of whole sentences only,
+    <split>.sentences  where each sentence begins
 and blocks.json, which says what the files should be.
 """
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from smelt.errors import SmeltError
 from smelt.files import checksum, read_json
+from smelt.training.lines import SPECIAL_OF_A_LINE
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 
@@ -28,6 +30,7 @@ SPECIAL_TOKENS = 3  # [CLS] A [SEP] B [SEP]
 PARTS: dict[Packing, tuple[str, ...]] = {
     "stream": ("tokens", "documents"),
     "sentences": ("tokens", "documents", "sentences", "blocks"),
+    "lines": ("tokens", "documents", "blocks"),
 }
 
 COUNTED_AT_ONCE = 1 << 22  # tokens, which bounds the memory of a count
@@ -48,15 +51,16 @@ class BlockWriter:
         self._digests = {part: hashlib.sha256() for part in self._files}
         self._tokens = self._documents = self._blocks = 0
 
-    def add(self, ids: Ids, documents: Ids, sentences: Ids) -> None:
-        """Add whole documents: their ids, and where among these documents and sentences begin."""
+    def add(self, ids: Ids, documents: Ids, parts: Ids) -> None:
+        """Add whole documents: their ids, and where among these documents and their sentences or lines begin."""
         self._put("tokens", ids.astype(self._dtype))
         self._put("documents", self._tokens + documents)
+        if "sentences" in self._files:
+            self._put("sentences", self._tokens + parts)
+            parts = np.fromiter(block_starts(documents, parts, len(ids), self._content), np.int64)
         if "blocks" in self._files:
-            blocks = np.fromiter(block_starts(documents, sentences, len(ids), self._content), np.int64)
-            self._put("sentences", self._tokens + sentences)
-            self._put("blocks", self._tokens + blocks)
-            self._blocks += len(blocks)
+            self._put("blocks", self._tokens + parts)
+            self._blocks += len(parts)
         self._tokens += len(ids)
         self._documents += len(documents)
 
@@ -73,7 +77,6 @@ class BlockWriter:
             "tokens": self._tokens,
             "blocks": self._blocks,
             "padding": self._blocks * self._content - self._tokens,
-            "dropped": 0,
             "documents_with_text": self._documents,
             "bytes": sizes,
             "sha256": {part: digest.hexdigest() for part, digest in self._digests.items()},
@@ -83,6 +86,11 @@ class BlockWriter:
         data = values.tobytes()
         self._digests[part].update(data)
         self._files[part].write(data)
+
+
+def content_of(length: int, packing: Packing) -> int:
+    """Return how many tokens of text a block of some length has room for."""
+    return length - (SPECIAL_OF_A_LINE if packing == "lines" else SPECIAL_TOKENS)
 
 
 def block_starts(documents: Ids, sentences: Ids, end: int, content: int) -> Iterator[int]:
@@ -126,12 +134,12 @@ class TokenBlocks:
         self._about = about[split]
         self.sha256: dict[str, str] = self._about["sha256"]
         self.tokens: int = self._about["tokens"]
-        self._content = length - SPECIAL_TOKENS
+        self._content = content_of(length, packing)
         self._ids = self._open("tokens", np.dtype(about["dtype"]))
         self._documents = self._open("documents", np.dtype(np.int64))
-        whole = packing == "sentences"
-        self._sentences = self._open("sentences", np.dtype(np.int64)) if whole else None
-        self._begins = self._open("blocks", np.dtype(np.int64)) if whole else None
+        parts = PARTS[packing]
+        self._sentences = self._open("sentences", np.dtype(np.int64)) if "sentences" in parts else None
+        self._begins = self._open("blocks", np.dtype(np.int64)) if "blocks" in parts else None
 
     def __len__(self) -> int:
         """Return the number of blocks."""

@@ -13,9 +13,13 @@ from torch import nn
 
 from smelt.training.recipes import Recipe
 
+WIDTHS = 64  # tokens: a compiled encoder meets rows of multiples of it, of which a block of 512 has eight
+SHAPES = 64  # that are compiled at the most: widths, rows of the last micro-batch, with and without padding
+
 
 def compile_encoder(model: nn.Module) -> None:
     """Have the encoder compiled at its first use; the heads see another number of masked positions at every step."""
+    torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, SHAPES)
     model.base_model.compile(dynamic=False)  # type: ignore[union-attr]
 
 

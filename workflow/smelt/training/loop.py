@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from smelt.energy import Energy, together
 from smelt.errors import SmeltError, Unfinished
-from smelt.training.batches import Batch
-from smelt.training.compilation import compile_encoder, is_to_be_compiled, uncompiled
+from smelt.training.batches import NARROWEST, Batch
+from smelt.training.compilation import WIDTHS, compile_encoder, is_to_be_compiled, uncompiled
 from smelt.training.curve import EVERYTHING, LearningCurve, Tally
 from smelt.training.divergence import Divergence
 from smelt.training.engine import engine_of
@@ -142,7 +142,7 @@ class Loop:
         self.trainee.train()
         tokens, counts = self.exchange(batch)
         sums: list[Tensor] = []
-        for part in parts(batch, self.micro_batch or len(batch)):
+        for part in parts(batch, self.micro_batch or len(batch), WIDTHS if self.compiled else NARROWEST):
             with self.autocast():
                 terms = self.engine.forward(part.to(self.run.device))
             self.engine.backward(share_of_loss(terms, counts))

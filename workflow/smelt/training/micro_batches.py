@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from smelt.errors import SmeltError
-from smelt.training.batches import Batch
+from smelt.training.batches import NARROWEST, Batch
 from smelt.training.objectives import Trainee, weighted_loss
 from smelt.training.processes import Processes
 from smelt.training.recipes import Recipe
@@ -21,13 +21,13 @@ MOST_IN_COMMON = 256  # times that a row's own memory may go into that of a firs
 STATES = 4  # copies of the weights that a step takes: gradient, two moments, and room for an update
 
 
-def parts(batch: Batch, rows: int) -> Iterator[Batch]:
-    """Yield a batch in micro-batches of so many rows; the last may have fewer."""
-    if len(batch) <= rows:
-        yield batch
-        return
-    for first in range(0, len(batch), rows):
-        yield batch.part(slice(first, first + rows))
+def parts(batch: Batch, rows: int, multiple: int = NARROWEST) -> Iterator[Batch]:
+    """Yield a batch in micro-batches of so many rows, as wide as their longest one; the last may have fewer.
+
+    multiple: of which widths are (see Batch.part).
+    """
+    for first in range(0, max(len(batch), 1), rows):
+        yield batch.part(slice(first, first + rows), multiple)
 
 
 def micro_batch_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device, processes: Processes) -> int:
@@ -36,10 +36,11 @@ def micro_batch_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch
     Raises:
         SmeltError: not even one row fits.
     """
+    batch = batch.longest_first()  # and as wide as a row can be, since longer ones will come
     free = free_memory(device) * USABLE - states_to_come(trainee)
     if device.type == "cuda":
-        memory_of(trainee, batch.part(slice(0, 1)), recipe, device)  # the first pass also takes what libraries keep
-    one, two = (memory_of(trainee, batch.part(slice(0, rows)), recipe, device) for rows in (1, 2))
+        memory_of(trainee, batch.only(slice(0, 1)), recipe, device)  # the first pass also takes what libraries keep
+    one, two = (memory_of(trainee, batch.only(slice(0, rows)), recipe, device) for rows in (1, 2))
     row = max(two - one, one // MOST_IN_COMMON, 1)
     fitting = len(batch) if len(batch) == 1 else int((free - one) / row) + 1
     found = processes.gather((fitting if free >= one else 0, len(batch), one, free))

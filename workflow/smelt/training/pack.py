@@ -8,8 +8,8 @@ import argparse
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
@@ -20,11 +20,12 @@ import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder, write_json
-from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, BlockWriter, Ids
+from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, BlockWriter, Ids, content_of
+from smelt.training.lines import TOO_SHORT, kept_lines
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 
-COUNTED = {"documents": 0, "empty_documents": 0, "paragraphs": 0, "unknown": 0}
+COUNTED = {"documents": 0, "empty_documents": 0, "paragraphs": 0, "unknown": 0, "dropped": 0}
 CHARACTERS_AT_ONCE = 2_000_000  # bounds the memory of a step, whatever the size of the corpus
 
 # Behind full stops of scripts that put no blank after them, and behind the others where a blank follows.
@@ -40,8 +41,8 @@ class Stretch:
 
     ids: Ids
     documents: Ids
-    sentences: Ids
-    """Or paragraphs, where sentences were not told apart."""
+    parts: Ids
+    """Sentences, or paragraphs where these were not told apart."""
     paragraphs: int
 
 
@@ -53,7 +54,7 @@ def pack(
     Args:
         documents: Parquet with columns text (paragraphs separated by newlines) and held_out.
         tokenizer_folder: what AutoTokenizer loads.
-        length: tokens in a block, the three special ones included.
+        length: tokens in a block, special ones included.
         output: the folder to make.
         packing: what fills a block (see Recipe).
 
@@ -67,13 +68,18 @@ def pack(
     encoder.no_padding()
     encoder.encode_special_tokens = True  # a text that says "[SEP]" means those letters
     with whole_folder(output) as folder:
-        content = length - SPECIAL_TOKENS
+        content = content_of(length, packing)
         writers = {split: BlockWriter(folder, split, content, pieces.dtype, packing) for split in SPLITS}
         counts = {split: Counter(COUNTED) for split in SPLITS}
         for split, texts in read_documents(documents):
             stretch = encode(texts, encoder, pieces, packing)
-            counts[split].update(count(stretch, len(texts), pieces))
-            writers[split].add(stretch.ids, stretch.documents, stretch.sentences)
+            counts[split].update(count(stretch, len(texts)))
+            if packing == "lines":
+                lines = kept_lines(stretch.ids, stretch.documents, stretch.parts, content, pieces.unknown)
+                counts[split].update(lines.left_out)
+                stretch = replace(stretch, ids=lines.ids, documents=lines.documents, parts=lines.starts)
+            counts[split]["unknown"] += int((stretch.ids == pieces.unknown).sum())
+            writers[split].add(stretch.ids, stretch.documents, stretch.parts)
         about: dict[str, Any] = {
             "format": BLOCKS_VERSION,
             "length": length,
@@ -83,7 +89,8 @@ def pack(
             "tokenizer": pieces.digest,
         } | {split: dict(counts[split]) | writers[split].close() for split in SPLITS}
         if not about["train"]["blocks"]:
-            raise SmeltError(documents, "no text to train on: every document is empty or held out")
+            short = ", or its lines are too short or too unknown" if packing == "lines" else ""
+            raise SmeltError(documents, f"no text to train on: every document is empty or held out{short}")
         write_json(folder / "blocks.json", about)
     return about
 
@@ -127,8 +134,8 @@ def encode(texts: list[str], encoder: Any, pieces: Pieces, packing: Packing = "s
     ids[pieces.special[ids]] = pieces.unknown
     starts = np.concatenate([[0], np.cumsum(lengths)])
     first_parts = np.cumsum([0, *map(len, parts)])[:-1]
-    documents, sentences = (np.unique(places) for places in (starts[first_parts], starts))
-    return Stretch(ids, documents[documents < len(ids)], sentences[sentences < len(ids)], sum(map(len, paragraphs)))
+    begun, parts_begun = (np.unique(places) for places in (starts[first_parts], starts))
+    return Stretch(ids, begun[begun < len(ids)], parts_begun[parts_begun < len(ids)], sum(map(len, paragraphs)))
 
 
 def sentences_of(paragraph: str) -> list[str]:
@@ -149,13 +156,12 @@ def _encode_parts(parts: list[str], encoder: Any) -> tuple[Ids, Ids]:
     return np.concatenate(ids), np.concatenate(lengths)
 
 
-def count(stretch: Stretch, documents: int, pieces: Pieces) -> dict[str, int]:
-    """Return how many documents, documents with text, paragraphs and unknown pieces a stretch has."""
+def count(stretch: Stretch, documents: int) -> dict[str, int]:
+    """Return how many documents, documents without text and paragraphs a stretch has."""
     return {
         "documents": documents,
         "empty_documents": documents - len(stretch.documents),
         "paragraphs": stretch.paragraphs,
-        "unknown": int((stretch.ids == pieces.unknown).sum()),
     }
 
 
@@ -179,3 +185,14 @@ def run(arguments: argparse.Namespace) -> None:
     for split in SPLITS:
         part = about[split]
         print(f"{split}: {part['documents']:,} documents, {part['tokens']:,} tokens, {part['blocks']:,} blocks")
+        if "short_lines" in part:
+            print(f"{split}: left out {left_out(part)}")
+
+
+def left_out(part: Mapping[str, Any]) -> str:
+    """Return how many lines of a split were left out for which reason, in words."""
+    reasons = {"short": f"of at most {TOO_SHORT} tokens", "unknown": "half unknown or more"}
+    return ", ".join(
+        f"lines {reason}: {part[f'{name}_lines']:,} ({part[f'{name}_line_tokens']:,} tokens)"
+        for name, reason in reasons.items()
+    )
