@@ -125,6 +125,8 @@ rule figure:
             labels={"figure": "{figure}"},
         ),
         png=f"{RESULTS}/figures/{{figure}}.png",
+    params:
+        settings=study.figure_settings,
     wildcard_constraints:
         figure=names(study.figures()),
     log:
@@ -138,6 +140,7 @@ rule figure:
         "python -m smelt figure"
         " --name {wildcards.figure}"
         " --sources {input.sources:q}"
+        " --settings {params.settings:q}"
         " --svg {output.svg:q}"
         " --png {output.png:q}"
         " > {log:q} 2>&1"

@@ -1,6 +1,14 @@
 """What each figure shows: its title, and the sentence under it that also stands in for it where it cannot be seen."""
 
+OF_TABLES = ("drops",)
+"""Kinds of figures of which a study has one for a table: drops-table-6."""
+
 FIGURES = {
+    "drops": (
+        "Lost against the baseline",
+        "What each row of the table scores less than its baseline on each task, in points: mean and standard deviation "
+        "of the difference over seeds, by language. A bar below the line scores more than the baseline.",
+    ),
     "language-distribution": (
         "Language distribution",
         "Words of each language in each corpus, the largest first, on a logarithmic scale.",
@@ -23,3 +31,15 @@ FIGURES = {
         "for each model.",
     ),
 }
+
+
+def kind_of(figure: str) -> str:
+    """Return the kind of a figure, which is its name unless it belongs to a table."""
+    return next((kind for kind in OF_TABLES if figure.startswith(f"{kind}-")), figure)
+
+
+def caption_of(figure: str) -> tuple[str, str]:
+    """Return the title and caption of a figure; the title of one that belongs to a table names the table."""
+    kind = kind_of(figure)
+    title, caption = FIGURES[kind]
+    return (title if kind == figure else f"{title}: {figure.removeprefix(f'{kind}-')}"), caption

@@ -16,9 +16,8 @@ from smelt.report.grid import NOT_RUN, Cell, Grid, Group, PaperTable, Row
 from smelt.report.language_scores import AVERAGE, Entry, LanguageScores
 from smelt.report.score_notes import MARK, METRICS, TESTS
 from smelt.report.score_table import score_cell
+from smelt.report.seed_tests import p_over_seeds
 from smelt.statistics.corrections import holm
-from smelt.statistics.means import paired_t, welch
-from smelt.statistics.ranks import wilcoxon
 from smelt.statistics.scores import summarise
 from smelt.study.families import is_family
 
@@ -118,24 +117,13 @@ def _largest_p(entries: list[Entry], significance: Mapping[str, Any]) -> list[fl
     """Return each entry's largest corrected p against the others that have values; nan where one is untested."""
     filled = [place for place, entry in enumerate(entries) if entry.values]
     pairs = list(itertools.combinations(filled, 2))
-    p_values = [_p(entries[a].values, entries[b].values, significance) for a, b in pairs]
+    p_values = [p_over_seeds(entries[a].values, entries[b].values, significance) for a, b in pairs]
     corrected = holm(p_values) if significance["correction"] == "holm" else p_values
     largest = []
     for place in range(len(entries)):
         own = [p for pair, p in zip(pairs, corrected, strict=True) if place in pair]
         largest.append(max(p for p in own if p is not None) if own and None not in own else math.nan)
     return largest
-
-
-def _p(a: Mapping[int, float], b: Mapping[int, float], significance: Mapping[str, Any]) -> float | None:
-    """Return the p of the study's test; paired ones use the seeds that both have."""
-    if significance["test"] == "welch":
-        return welch(list(a.values()), list(b.values())).p
-    shared = sorted(set(a) & set(b))
-    pairs = [a[seed] for seed in shared], [b[seed] for seed in shared]
-    if significance["test"] == "paired-t":
-        return paired_t(*pairs).p
-    return wilcoxon(*pairs, alpha=significance["alpha"], what="seed pairs").p
 
 
 def _head(row: str) -> str:

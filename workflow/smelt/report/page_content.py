@@ -13,7 +13,7 @@ import yaml
 from markupsafe import Markup
 
 from smelt.errors import SmeltError
-from smelt.report.captions import FIGURES
+from smelt.report.captions import caption_of
 from smelt.report.comparison_tables import across_table, pair_tables
 from smelt.report.corpus_records import CorpusRecord, read_corpora
 from smelt.report.efficiency_table import all_models
@@ -77,7 +77,7 @@ def content(arguments: argparse.Namespace) -> Content:
         across=_markup(across) if across else None,
         correlations=[_markup(table) for table in correlation_tables(arguments.tokenisation)],
         efficiency=_markup(measured) if (measured := all_models(arguments.efficiency)) else None,
-        figures=[PageFigure(path.stem, path, *FIGURES[path.stem]) for path in arguments.figures],
+        figures=[PageFigure(path.stem, path, *caption_of(path.stem)) for path in arguments.figures],
         records=_records(arguments, corpora, models),
         study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),
         versions=_versions(),

@@ -19,6 +19,8 @@ from smelt.report.languages_table import language_frame, language_rows, language
 from smelt.report.latex import latex
 from smelt.report.markdown import markdown
 from smelt.report.model_records import encoder_parameters
+from smelt.report.monolingual_scores import MonolingualScores
+from smelt.report.monolingual_table import monolingual_table
 from smelt.report.reading import read_csv, write_csv
 from smelt.report.score_table import p_values_of, score_frame, score_rows, score_table
 from smelt.report.segmentation_table import read_segmentations, segmentation_frame, segmentation_table
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         help="scores: summary.csv and pairs.csv; segmentation: tokenisation studies; example: predictions; "
-        "languages: scores.csv and folders of models; vocabulary: folders of reduced models; "
+        "languages: scores.csv and folders of models; monolingual: scores.csv; vocabulary: folders of reduced models; "
         "efficiency: the ruler's figures",
     )
     for kind in ("csv", "markdown", "latex", "html"):
@@ -111,6 +113,12 @@ def _languages(name: str, settings: dict[str, Any], significance: dict[str, Any]
     return table, language_frame(language_rows(settings, significance, scores))
 
 
+def _monolingual(name: str, settings: dict[str, Any], significance: dict[str, Any], sources: list[Path]) -> Made:
+    if len(sources) != 1:
+        raise SmeltError("--sources", f"expected scores.csv, found {len(sources)} files")
+    return monolingual_table(name, settings, significance, MonolingualScores(sources[0], settings))
+
+
 def _vocabulary(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:
     kept = [read_kept(folder) for folder in sources]
     return vocabulary_table(name, settings, kept), vocabulary_frame(kept)
@@ -127,6 +135,7 @@ NEEDED = {
     "segmentation": ("tasks", "models"),
     "example": ("task", "models", "sentences", "seed"),
     "languages": ("languages", "sections", "models"),
+    "monolingual": ("columns", "rows"),
     "vocabulary": ("models",),
     "efficiency": (),
 }
@@ -135,6 +144,7 @@ KINDS: dict[str, Callable[[str, dict[str, Any], dict[str, Any], list[Path]], Mad
     "segmentation": _segmentation,
     "example": _example,
     "languages": _languages,
+    "monolingual": _monolingual,
     "vocabulary": _vocabulary,
     "efficiency": _efficiency,
 }

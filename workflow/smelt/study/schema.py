@@ -13,9 +13,12 @@ from smelt.study.families import member_of
 from smelt.study.languages import Language
 from smelt.study.lineage import check_sources
 from smelt.study.makers import Maker, Pretrain
+from smelt.study.monolingual import MonolingualTable
 from smelt.study.reductions import check_reductions
 from smelt.study.tables import LanguagesTable, Table
 from smelt.study.tokenizers import Tokenizer
+
+_PARTS = {"languages": ".sections", "monolingual": ".rows"}  # where tables of these kinds name models and tasks
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -149,15 +152,15 @@ class Study(Entry):
         return self
 
     def _refer_table(self, key: str, table: Table) -> None:
-        inside = ".sections" if isinstance(table, LanguagesTable) else ""
+        inside = _PARTS.get(table.kind, "")
         for task in table.tasks:
             _refer(f"{key}{inside}.tasks", task, self.tasks)
         for model in table.models or []:
             _refer(f"{key}{inside}.models", model, self.models)
-        if isinstance(table, LanguagesTable):
+        if isinstance(table, LanguagesTable | MonolingualTable):
             for family in table.families:
                 if not any(member_of(family, language) in self.models for language in table.languages):
-                    raise ValueError(f"{key}.sections: no model of the study is of the family {family!r}")
+                    raise ValueError(f"{key}{inside}: no model of the study is of the family {family!r}")
 
     @model_validator(mode="after")
     def _makes_models_of_what_can_be(self) -> Self:

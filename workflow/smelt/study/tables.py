@@ -8,6 +8,7 @@ from pydantic import Field, PositiveInt
 from smelt.study.entry import Distinct, Entry, Name
 from smelt.study.families import is_family, member_of
 from smelt.study.languages import Language
+from smelt.study.monolingual import MonolingualTable
 
 
 class ScoresTable(Entry):
@@ -115,6 +116,12 @@ class EfficiencyTable(Entry):
 
 
 Table = Annotated[
-    ScoresTable | SegmentationTable | ExampleTable | VocabularyTable | LanguagesTable | EfficiencyTable,
+    ScoresTable
+    | SegmentationTable
+    | ExampleTable
+    | VocabularyTable
+    | LanguagesTable
+    | MonolingualTable
+    | EfficiencyTable,
     Field(discriminator="kind"),
 ]

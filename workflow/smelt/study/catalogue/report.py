@@ -6,6 +6,7 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.study.catalogue.efficiency import Efficiencies
 from smelt.study.families import member_of
+from smelt.study.monolingual import MonolingualTable
 from smelt.study.schema import Study
 from smelt.study.tables import (
     EfficiencyTable,
@@ -39,6 +40,8 @@ class Reports(Efficiencies):
                 self._check_alike(name, table)
             if isinstance(table, LanguagesTable):
                 self._check_filled(name, table)
+            if isinstance(table, MonolingualTable):
+                self._check_columns(name, table)
             for task in table.tasks if isinstance(table, SegmentationTable | ExampleTable) else []:
                 if (kind := self.tasks[task].kind) != "token-classification":
                     raise SmeltError(
@@ -84,6 +87,25 @@ class Reports(Efficiencies):
             if language not in shown:
                 raise SmeltError(where, f"tables.{name}.languages: no model of the table is tested in {language!r}")
 
+    def _check_columns(self, name: str, table: MonolingualTable) -> None:
+        """Refuse columns of other languages, rows without any score, and a baseline without the score of a column."""
+        where, key = f"study {self.study.study}", f"tables.{name}"
+        for language, tasks in table.columns.items():
+            for task in tasks:
+                if (tested := self.tasks[task].languages_of("test")) != [language]:
+                    found = f"{task!r} tests {', '.join(tested)}"
+                    raise SmeltError(
+                        where, f"{key}.columns.{language}: {found}; expected a task of that language alone"
+                    )
+                if table.baseline and not self._run_in(table.rows[table.baseline], language, task):
+                    raise SmeltError(where, f"{key}.baseline: {table.baseline!r} is not fine-tuned on {task!r}")
+        for label, row in table.rows.items():
+            if not any(self._run_in(row, code, task) for code, tasks in table.columns.items() for task in tasks):
+                raise SmeltError(where, f"{key}.rows: {label!r} ({row}) is fine-tuned on no task of the table")
+
+    def _run_in(self, row: str, language: str, task: str) -> bool:
+        return bool(self.runs(task, member_of(row, language)))
+
     def _tested_in(self, table: LanguagesTable, task: str, row: str) -> set[str]:
         """Return the languages of a table in which a row, a model or a family, is tested on a section's task."""
         models, tasks = ({member_of(pattern, language) for language in table.languages} for pattern in (row, task))
@@ -119,7 +141,7 @@ class Reports(Efficiencies):
 
     def shown_models(self, table: Table) -> list[str]:
         """Return the models that a table shows, in its order."""
-        if isinstance(table, LanguagesTable):
+        if isinstance(table, LanguagesTable | MonolingualTable):
             return table.members(self.study.models)
         return table.models or (self.study.measured if isinstance(table, EfficiencyTable) else list(self.study.models))
 
@@ -143,6 +165,8 @@ class Reports(Efficiencies):
             return [f"{self.results}/models/{model}" for model in models]
         if isinstance(table, LanguagesTable):
             return [f"{self.results}/scores.csv", *(f"{self.results}/models/{model}" for model in models)]
+        if isinstance(table, MonolingualTable):
+            return [f"{self.results}/scores.csv"]
         runs = [(model, task) for task in table.tasks for model, _ in self.runs(task) if model in models]
         if isinstance(table, SegmentationTable):
             return [f"{self.results}/tokenisation/{model}/{task}.json" for model, task in runs]
@@ -166,11 +190,23 @@ class Reports(Efficiencies):
             names.append("language-distribution")
         if self.learning_curves():
             names.append("learning-curves")
-        if any(self.runs(model=name) for name in [*self.made_by("pretrain"), *self.made_by("reduce")]):
+        # Students of one vocabulary differ in what they learnt from: their places would fall together.
+        sized = [] if self.made_by("distil") else [*self.made_by("pretrain"), *self.made_by("reduce")]
+        if any(self.runs(model=name) for name in sized):
             names.append("score-by-vocabulary")
         if self.tokenisations():
             names.append("splitting-and-errors")
-        return names
+        return [*names, *self._figures_of_tables()]
+
+    def _figures_of_tables(self) -> dict[str, MonolingualTable]:
+        """Return the figures that belong to a table, with their tables."""
+        tables = {name: table for name, table in self.study.tables.items() if isinstance(table, MonolingualTable)}
+        return {f"drops-{name}": table for name, table in tables.items() if table.baseline}
+
+    def figure_settings(self, wildcards: Any) -> str:
+        """Return the entry of the table that {figure} belongs to, as JSON; nothing where it belongs to none."""
+        table = self._figures_of_tables().get(wildcards.figure)
+        return json.dumps({} if table is None else table.model_dump(include={"columns", "rows", "baseline"}))
 
     def figure_sources(self, wildcards: Any) -> list[str]:
         """Return what {figure} is drawn from."""
@@ -182,6 +218,8 @@ class Reports(Efficiencies):
             reduced = [name for name in self.made_by("reduce") if self.runs(model=name)]
             folders = [*self.model_folders("pretrain"), *(f"{self.results}/models/{name}" for name in reduced)]
             return [f"{self.results}/statistics/summary.csv", *folders]
+        if wildcards.figure in self._figures_of_tables():
+            return [f"{self.results}/scores.csv"]
         return self.tokenisations()
 
     def statistics(self) -> list[str]:

@@ -1,0 +1,102 @@
+"""Tables of monolingual models: a row a model or family, a column a (language, task) pair (Eliquare, Tables 4 to 7)."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from smelt.report.comparison_tables import NONE, number, p_value
+from smelt.report.grid import NOT_RUN, Cell, Grid, Group, PaperTable, Row
+from smelt.report.monolingual_scores import MonolingualScore, MonolingualScores, Tested
+from smelt.report.score_notes import MARK, METRICS, TESTS
+from smelt.report.score_table import score_cell
+
+
+def monolingual_table(
+    name: str, settings: Mapping[str, Any], significance: Mapping[str, Any], scores: MonolingualScores
+) -> tuple[PaperTable, pd.DataFrame]:
+    """Return the table as a paper prints it, and the numbers behind it: a row a cell, then a row a hypothesis."""
+    cells, tested = scores.cells(significance), scores.tested(significance)
+    columns = [f"{language}: {_short(task, language)}" for language, task in scores.columns]
+    rows = [Row(row, [score_cell(cell) for cell in cells if cell.row == row]) for row in scores.rows]
+    grids = [Grid("Model", columns, [Group(rows)])]
+    if tested:
+        heads = ["Pairs", "Won – lost", "Difference", "W", "p", "p corrected"]
+        grids.append(Grid("Hypothesis", heads, [Group([_hypothesis(each) for each in tested])]))
+    caption = settings.get("caption") or "Scores of monolingual models"
+    table = PaperTable(name, caption, grids, _notes(scores, significance, cells, tested))
+    return table, pd.DataFrame([*map(_cell_row, cells), *map(_test_row, tested)])
+
+
+def _short(task: str, language: str) -> str:
+    """Return a task's name without the language that its column names already."""
+    return task.removesuffix(f".{language}")
+
+
+def _hypothesis(tested: Tested) -> Row:
+    cells = [
+        Cell(str(tested.pairs)),
+        Cell(f"{tested.won} – {tested.lost}"),
+        Cell(number(100 * tested.difference)),
+        Cell(number(tested.statistic, "g")),
+        Cell(p_value(tested.p)),
+        Cell(p_value(tested.p_corrected)),
+    ]
+    return Row(f"{tested.less} < {tested.than}", cells)
+
+
+def _cell_row(cell: MonolingualScore) -> dict[str, Any]:
+    return {"kind": "score"} | asdict(cell)
+
+
+def _test_row(tested: Tested) -> dict[str, Any]:
+    what = {"kind": "hypothesis", "row": f"{tested.less} < {tested.than}", "n": tested.pairs}
+    parts = ("won", "lost", "difference", "statistic", "p", "p_corrected", "note")
+    return what | {part: getattr(tested, part) for part in parts}
+
+
+def _notes(
+    scores: MonolingualScores,
+    significance: Mapping[str, Any],
+    cells: Sequence[MonolingualScore],
+    tested: Sequence[Tested],
+) -> list[str]:
+    run = [cell for cell in cells if cell.n]
+    if not run:
+        return ["No model of the table ran on any of its tasks."]
+    metrics = dict.fromkeys(METRICS.get(cell.metric, cell.metric) for cell in run)
+    notes = [f"{'; '.join(metrics)}; test sets, in percent. {_spread(run)}"]
+    if scores.baseline is not None:
+        notes.append(_against(scores.baseline, significance, run))
+    notes += [_over_pairs(significance)] if tested else []
+    notes += [f"{each.less} < {each.than}: {each.note}." for each in tested if each.note]
+    return notes + ([f"{NOT_RUN}: not run."] if len(run) < len(cells) else [])
+
+
+def _spread(run: Sequence[MonolingualScore]) -> str:
+    counts = sorted({cell.n for cell in run})
+    if counts == [1]:
+        return "A single seed: no spread. Best score of a column in bold."
+    seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"Mean (standard deviation) over {seeds} seeds. Best mean of a column in bold."
+
+
+def _against(baseline: str, significance: Mapping[str, Any], run: Sequence[MonolingualScore]) -> str:
+    if all(math.isnan(cell.p) for cell in run):
+        return f"Nothing could be tested against {baseline}, so nothing is marked."
+    holm = "Holm's correction over the rows of the column" if significance["correction"] == "holm" else "no correction"
+    test = f"{TESTS[significance['test']]}, two-sided, p < {significance['alpha']:g}, {holm}"
+    if any(cell.marked for cell in run):
+        return f"{MARK} differs from {baseline} in this column: {test}."
+    return f"None is marked: no score was found to differ from that of {baseline} ({test})."
+
+
+def _over_pairs(significance: Mapping[str, Any]) -> str:
+    holm = "Holm's correction over the hypotheses" if significance["correction"] == "holm" else "no correction"
+    return (
+        "Hypotheses: Wilcoxon's signed-rank test, one-sided, over (language, task) pairs with one value each, the mean"
+        " over seeds; W sums the ranks of the pairs that go against the hypothesis; difference in points, the second"
+        f" row minus the first; {holm}. {NONE}: not tested."
+    )

@@ -1,0 +1,18 @@
+"""The study's test of two models on one task, over their seeds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from smelt.statistics.means import paired_t, welch
+from smelt.statistics.ranks import wilcoxon
+
+
+def p_over_seeds(a: Mapping[int, float], b: Mapping[int, float], significance: Mapping[str, Any]) -> float | None:
+    """Return the p of the study's test, None where nothing can be tested; paired ones use the seeds that both have."""
+    if significance["test"] == "welch":
+        return welch(list(a.values()), list(b.values())).p
+    shared = sorted(set(a) & set(b))
+    pairs = [a[seed] for seed in shared], [b[seed] for seed in shared]
+    if significance["test"] == "paired-t":
+        return paired_t(*pairs).p
+    return wilcoxon(*pairs, alpha=significance["alpha"], what="seed pairs").p
