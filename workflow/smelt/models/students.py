@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from smelt.errors import SmeltError
 from smelt.models.encoders import attention_kernel, padded, recompute_layers, resize_vocabulary
 from smelt.study.student import StudentShape
-from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
 
@@ -49,12 +48,7 @@ def numbers_of_teacher(teacher: Any) -> dict[str, int]:
 
 
 def new_student(
-    teacher: Any,
-    shape: StudentShape,
-    recipe: Recipe,
-    pieces: Pieces,
-    losses: Losses | None = None,
-    device: "torch.device | None" = None,
+    teacher: Any, shape: StudentShape, recipe: Recipe, pieces: Pieces, device: "torch.device | None" = None
 ) -> Any:
     """Return a student of a teacher, with a masked-language-model head and its vocabulary padded.
 
@@ -64,7 +58,6 @@ def new_student(
         shape: the student's numbers, where it starts from, and what of it does not learn.
         recipe: of which dropout, initializer_range, attention and gradient_checkpointing count.
         pieces: the tokenizer's.
-        losses: what it will learn from; attention is computed step by step where it is compared.
         device: where it will train, which decides the attention kernel; the CPU by default. It is not moved there.
 
     Random weights are drawn from torch's generator.
@@ -76,7 +69,7 @@ def new_student(
         shape.refuse_unfit(numbers_of_teacher(teacher))
     except ValueError as error:
         raise SmeltError("student", str(error)) from None
-    kernel = "eager" if losses and losses.attention else attention_kernel(recipe, device.type if device else "cpu")
+    kernel = attention_kernel(recipe, device.type if device else "cpu")
     configuration = STUDENTS[teacher.config.model_type](teacher, shape, recipe)
     configuration.vocab_size = pieces.size
     student = kind_of(teacher)._from_config(configuration, attn_implementation=kernel)

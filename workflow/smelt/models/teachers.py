@@ -12,6 +12,7 @@ from smelt.models.students import STUDENTS
 from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer
 from smelt.training.recipes import Recipe
+from smelt.training.teachers import refuse_other_pieces
 
 AMPLIFIED = "amplification.json"
 """What a folder holds whose vocabulary was added to; `shared` of it are the pieces that it had before."""
@@ -23,27 +24,18 @@ def load_teachers(folders: Sequence[Path], losses: Losses, recipe: Recipe, piece
     Raises:
         SmeltError: a folder holds no such model or not all of it, or what a teacher is asked for it cannot give.
     """
-    refuse_other_pieces(folders)
     return [_load(folder, losses, recipe, pieces) for folder in folders]
 
 
-def refuse_other_pieces(folders: Sequence[Path]) -> None:
+def refuse_differing(folders: Sequence[Path]) -> None:
     """Refuse teachers that do not have the same pieces under the same ids.
 
     Raises:
         SmeltError: two have not, or a tokenizer cannot be read.
     """
     first, *others = folders
-    pieces = load_tokenizer(first).get_vocab()
     for other in others:
-        theirs = load_tokenizer(other).get_vocab()
-        if theirs != pieces:
-            alike = len(pieces.items() & theirs.items())
-            raise SmeltError(
-                other,
-                f"has other pieces than {first}: {len(theirs):,} against {len(pieces):,}, of which {alike:,} are the"
-                " same. What teachers predict can be averaged only over one vocabulary",
-            )
+        refuse_other_pieces(str(other), load_tokenizer(other), load_tokenizer(first))
 
 
 def checksums(folders: Sequence[Path]) -> list[dict[str, str]]:
@@ -51,10 +43,13 @@ def checksums(folders: Sequence[Path]) -> list[dict[str, str]]:
     return [{file.name: checksum(file) for file in model_files(folder)} for folder in folders]
 
 
-def shared_pieces(folders: Sequence[Path]) -> int | None:
-    """Return how many of the first pieces every teacher knew before pieces were added to it; None where all are old."""
+def shared_pieces(folders: Sequence[Path], size: int) -> int | None:
+    """Return how many of the first pieces every teacher knew before pieces were added to it; None where it is all.
+
+    size: of the vocabulary; a folder that was reduced after pieces were added to it has no such record.
+    """
     counts = [int(read_json(folder / AMPLIFIED)["shared"]) for folder in folders if (folder / AMPLIFIED).is_file()]
-    return min(counts, default=None)
+    return min([count for count in counts if count < size], default=None)
 
 
 def _load(folder: Path, losses: Losses, recipe: Recipe, pieces: Pieces) -> Any:

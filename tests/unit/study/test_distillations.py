@@ -1,0 +1,156 @@
+"""Distilled models in study files: what they ask for, how they compose, and what is refused by name."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from smelt.errors import SmeltError
+from smelt.study.catalogue import Catalogue
+from smelt.study.check import count_jobs
+from smelt.study.load import check_study
+
+SHAPE = {"family": "bert", "layers": 4, "hidden": 32, "heads": 2, "feed_forward": 64}
+TRAINED = {"corpus": "two", "recipe": "small", "settings": {"steps": 10, "sentences": "none"}}
+STUDY: dict[str, Any] = {
+    "study": "distilled",
+    "corpora": {"two": {"text": {"sl": "sl.txt", "sw": "sw.txt"}, "sampling": {"alpha": 0.5}}},
+    "tokenizers": {
+        "pieces": {"algorithm": "wordpiece", "vocabulary": 300, "corpus": "two"},
+        "others": {"algorithm": "wordpiece", "vocabulary": 400, "corpus": "two"},
+    },
+    "models": {
+        "base": {"maker": "pretrain", "architecture": SHAPE, "tokenizer": "pieces"} | TRAINED,
+        "other": {"maker": "pretrain", "architecture": SHAPE, "tokenizer": "others"} | TRAINED,
+        "mbert": {"maker": "adopt", "folder": "somewhere"},
+        "mbert-sw": {"maker": "reduce", "source": "mbert", "corpus": "two", "languages": ["sw"]},
+        "small": {"maker": "distil", "teacher": "base", "student": {"layers": 2}} | TRAINED,
+        "small-sw": {"maker": "distil", "teacher": "mbert-sw", "languages": ["sw"]} | TRAINED,
+        "onnx": {"maker": "export", "source": "base", "format": "onnx"},
+    },
+}
+BLOCKS = "results/distilled/blocks/two"
+
+
+def changed(place: str, value: Any) -> dict[str, Any]:
+    """The study with one key set."""
+    study: dict[str, Any] = json.loads(json.dumps(STUDY))
+    *way, last = place.split("/")
+    part = study
+    for key in way:
+        part = part.setdefault(key, {})
+    part[last] = value
+    return study
+
+
+def catalogue(study: dict[str, Any] = STUDY) -> Catalogue:
+    return Catalogue(check_study(study, "study"))
+
+
+def of(model: str, vocabulary: str = "") -> SimpleNamespace:
+    return SimpleNamespace(model=model, vocabulary=vocabulary)
+
+
+def test_blocks_are_of_the_tokenizer_that_the_first_teacher_has() -> None:
+    made = catalogue()
+    assert made.blocks_of_model(of("small")) == [f"{BLOCKS}/pieces/stream-128/{code}" for code in ("sl", "sw")]
+    assert made.blocks_of_model(of("small-sw")) == [f"{BLOCKS}/mbert-sw/stream-128/sw"]
+    assert made.blocked_vocabularies() == ["mbert-sw", "others", "pieces"]
+    folders = {name: made.tokenizer_of_vocabulary(of("", name)) for name in made.blocked_vocabularies()}
+    assert folders["pieces"] == "results/distilled/tokenizers/pieces"
+    assert folders["mbert-sw"] == "results/distilled/models/mbert-sw"
+
+
+def test_blocks_of_one_vocabulary_and_packing_are_made_once() -> None:
+    made = catalogue()
+    assert len(made.blocks()) == len(set(made.blocks())) == count_jobs(made)["block sets"] == 5
+
+
+def test_the_settings_hold_all_that_decides_what_a_student_becomes() -> None:
+    settings = json.loads(catalogue().distillation_settings(of("small")))
+    assert settings["student"]["layers"] == 2
+    assert settings["losses"] == {
+        "kl": 5.0,
+        "mlm": 2.0,
+        "cosine": 1.0,
+        "hidden": 0.0,
+        "attention": 0.0,
+        "temperature": 2.0,
+        "positions": "all",
+        "layers": None,
+    }
+    assert (settings["recipe"]["steps"], settings["alpha"], settings["seed"]) == (10, 0.5, 1)
+
+
+def test_several_teachers_are_asked_for_in_their_order() -> None:
+    study = changed("models/second", STUDY["models"]["base"] | {"seed": 2})
+    study["models"]["small"]["teacher"] = ["second", "base"]
+    folders = catalogue(study).teachers_of_model(of("small"))
+    assert folders == ["results/distilled/models/second", "results/distilled/models/base"]
+
+
+def test_students_have_curves_and_a_family_of_them_is_written_out() -> None:
+    study = changed("models/each-{language}", STUDY["models"]["small"] | {"each": ["sl", "sw"]})
+    study["models"]["each-{language}"]["languages"] = ["{language}"]
+    made = catalogue(study)
+    assert made.blocks_of_model(of("each-sl")) == [f"{BLOCKS}/pieces/stream-128/sl"]
+    assert "logs/distilled/models/each-sw.curve.csv" in made.learning_curves()
+
+
+def test_the_vocabulary_is_reduced_before_or_after_in_four_lines() -> None:
+    study = changed("models/before", {"maker": "distil", "teacher": "base-sw"} | TRAINED)
+    study["models"]["base-sw"] = {"maker": "reduce", "source": "base", "corpus": "two", "languages": ["sw"]}
+    study["models"]["whole"] = {"maker": "distil", "teacher": "base"} | TRAINED
+    study["models"]["after"] = {"maker": "reduce", "source": "whole", "corpus": "two", "languages": ["sw"]}
+    for name in ("before", "whole"):
+        study["models"][name]["student"] = {"layers": 2}
+    made = catalogue(study)
+    assert made.teachers_of_model(of("before")) == ["results/distilled/models/base-sw"]
+    assert made.counts_of("base-sw") == made.counts_of("after") == ["results/distilled/counts/two/pieces/sw.parquet"]
+    assert made.source_of_model(of("after")) == "results/distilled/models/whole"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "complaint"),
+    [
+        ("models/small/teacher", "bass", r"models\.small\.teacher: 'bass' is not in the study: expected one of base"),
+        ("models/small/teacher", "onnx", r"models\.small\.teacher: 'onnx' is an export, .* its own source, 'base'"),
+        ("models/small/teacher", "small", r"models\.small\.teacher: goes in a circle: small <- small"),
+        ("models/mbert-sw/source", "small-sw", r"goes in a circle: mbert-sw <- small-sw <- mbert-sw"),
+        ("models/small/teacher", ["base", "other"], r"small\.teacher: 'base' has the pieces of pieces and 'other' .*"),
+        ("models/small/teacher", [], r"models\.small\.teacher: list should have at least 1 item"),
+        ("models/small/corpus", "three", r"models\.small\.corpus: 'three' is not in the study: expected one of two"),
+        ("models/small/languages", ["fr"], r"models\.small\.languages: 'fr' is not in corpus two: .* sl, sw"),
+        ("models/small/settings/sentences", "order", r"settings\.sentences: expected none; found 'order'"),
+        ("models/small/student/start", [0, 1, 2], r"start: names 3 layers of the teacher for 2 of the student"),
+        ("models/small/student/start", [0, 4], r"small\.student\.start: layer 4, counted from 0, is beyond the 4"),
+        ("models/small/student/start", "some", r"models\.small\.student\.start: .* found 'some'"),
+        ("models/small/student/start", "code", r"start: code copies 6 layers; expected as many, found 2"),
+        ("models/small/student/layers", 5, r"models\.small\.student\.layers: 5 are more than the 4 of the teacher"),
+        ("models/small/student/hidden", 16, r"hidden: 16 is not the teacher's 32, .* expected start: random"),
+        ("models/small/student", {"start": "random", "frozen": ["pieces"]}, r"frozen: pieces would stay random"),
+        ("models/small/losses", {"kl": 0, "mlm": 0, "cosine": 0}, r"models\.small\.losses: .* all weights are 0"),
+        ("models/small/losses", {"hidden": 1, "layers": [1]}, r"losses\.layers: names 1 layers .* for 2 of"),
+        ("models/small/losses", {"hidden": 1, "layers": [1, 5]}, r"losses\.layers: layer 5 is beyond the 4 .*\(base\)"),
+        ("models/small/recipe", "smal", r"models\.small\.recipe: no recipe is called 'smal'"),
+        ("tokenizers/mbert-sw", STUDY["tokenizers"]["pieces"], r"'mbert-sw' is a tokenizer's name too"),
+    ],
+)
+def test_what_cannot_be_distilled_is_refused_by_name(place: str, value: Any, complaint: str) -> None:
+    with pytest.raises(SmeltError, match=complaint):
+        catalogue(changed(place, value))
+
+
+def test_attention_is_compared_between_equal_numbers_of_heads() -> None:
+    study = changed("models/small/student", {"layers": 2, "heads": 4, "start": "random"})
+    study["models"]["small"]["losses"] = {"attention": 1}
+    with pytest.raises(SmeltError, match=r"small\.losses\.attention: the student has 4 heads and 'base' 2"):
+        catalogue(study)
+
+
+def test_the_shape_of_a_teacher_is_known_through_students_and_reductions() -> None:
+    study = changed("models/tiny", {"maker": "distil", "teacher": "small-reduced", "student": {"layers": 3}} | TRAINED)
+    study["models"]["small-reduced"] = {"maker": "reduce", "source": "small", "corpus": "two"}
+    with pytest.raises(SmeltError, match=r"models\.tiny\.student\.layers: 3 are more than the 2 of the teacher"):
+        catalogue(study)
