@@ -86,6 +86,18 @@ def test_a_curve_without_validation_is_one_clear_line(results: Results, capsys: 
     assert not results.path("figures", "learning-curves.svg").exists()
 
 
+def test_curves_show_what_was_measured_and_every_model_stands_in_the_legend(tmp_path: Path) -> None:
+    head = "step,split,language,metric,value\n"
+    curves = {"trained": "0,validation,all,mlm_loss,2\n", "student": "0,validation,all,kl_loss,3\n"}
+    paths = [tmp_path / f"{name}.curve.csv" for name in curves]
+    for path, rows in zip(paths, curves.values(), strict=True):
+        path.write_text(head + rows)
+    figure = FIGURES["learning-curves"](paths)
+    titles = [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes]
+    assert titles == ["Masked language modelling: loss", "Divergence from the teacher: loss"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["trained", "student"]
+
+
 def test_the_panels_of_scores_say_how_many_seeds_they_rest_on(compared: Results) -> None:
     figure = FIGURES["score-by-vocabulary"](compared.figure_sources("score-by-vocabulary"))
     assert [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes] == ["ner (n = 3)", "intent (n = 3)"]

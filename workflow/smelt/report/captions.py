@@ -15,8 +15,9 @@ FIGURES = {
     ),
     "learning-curves": (
         "Learning curves",
-        "Loss of masked language modelling and accuracy of sentence order prediction on held-out documents, by "
-        "training step: a line for each model, and thin lines for its languages where they are few.",
+        "What models were trained for, on held-out documents, by training step: loss of masked language modelling, "
+        "accuracy of sentence order prediction, and for distilled models how far their predictions and hidden states "
+        "are from their teachers'. A line for each model, and thin lines for its languages where they are few.",
     ),
     "score-by-vocabulary": (
         "Scores against vocabulary size",

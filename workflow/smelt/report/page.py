@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "corpora": "statistics.json of each corpus and language",
         "tokenizers": "folders of the tokenizers",
         "models": "folders of the models",
-        "curves": "learning curves of the pretrained models",
+        "curves": "learning curves of the models that were trained",
         "tokenisation": "tokenisation studies",
         "efficiency": "figures of the efficiency ruler",
     }

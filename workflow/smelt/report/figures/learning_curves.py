@@ -1,4 +1,4 @@
-"""Learning curves: loss of masked language modelling and accuracy of sentence order on held-out documents."""
+"""Learning curves on held-out documents: what is predicted of masked tokens, of sentences and of teachers."""
 
 from pathlib import Path
 
@@ -12,24 +12,31 @@ from smelt.report.reading import read_csv
 
 COLUMNS = ["step", "split", "language", "metric", "value"]
 SUFFIX = ".curve.csv"
-_PANELS = {"mlm_loss": "Masked language modelling: loss", "sop_accuracy": "Sentence order: accuracy"}
+_PANELS = {
+    "mlm_loss": "Masked language modelling: loss",
+    "sop_accuracy": "Sentence order: accuracy",
+    "kl_loss": "Divergence from the teacher: loss",
+    "cosine_loss": "Hidden states: 1 - cosine to the teacher's",
+}
 # Beyond this many languages their thin lines would hide the models' own.
 _MOST_LANGUAGES = 8
 
 
 def draw(sources: list[Path]) -> Figure:
     """Return a line for each model (`<model>.curve.csv`), and thin ones for its languages where they are few."""
-    figure, axes = panels(len(_PANELS), 3.6, 2.9)
-    for number, path in enumerate(sources):
-        curve = validation(path)
-        for axis, metric in zip(axes, _PANELS, strict=True):
-            _lines(axis, curve[curve["metric"] == metric], path.name.removesuffix(SUFFIX), number)
-    for axis, (metric, title) in zip(axes, _PANELS.items(), strict=True):
-        axis.set(title=title, xlabel="step")
+    curves = {path.name.removesuffix(SUFFIX): validation(path) for path in sources}
+    measured = {metric for curve in curves.values() for metric in curve["metric"]}
+    drawn = [metric for metric in _PANELS if metric in measured]
+    figure, axes = panels(len(drawn), 3.6, 2.9)
+    for axis, metric in zip(axes, drawn, strict=True):
+        for number, (model, curve) in enumerate(curves.items()):
+            if not (part := curve[curve["metric"] == metric]).empty:
+                _lines(axis, part, model, number)
+        axis.set(title=_PANELS[metric], xlabel="step")
         if metric == "sop_accuracy":
             axis.axhline(0.5, color=GREY, linewidth=0.8, linestyle=":")
             axis.annotate("chance", (1, 0.5), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY)
-    legend(figure, axes[0])
+    legend(figure, *axes)
     return figure
 
 

@@ -65,11 +65,14 @@ def panels(count: int, width: float, height: float, columns: int = 3) -> tuple[F
     return figure, axes
 
 
-def legend(figure: Figure, axes: Axes) -> None:
-    """Put one legend under all panels."""
-    handles, labels = axes.get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+def legend(figure: Figure, *axes: Axes) -> None:
+    """Put one legend under all panels, of what stands in these, each once."""
+    entries: dict[str, Any] = {}
+    for panel in axes:
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if entries:
+        figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=min(4, len(entries)))
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
