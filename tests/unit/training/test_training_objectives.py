@@ -135,7 +135,7 @@ def test_a_model_that_predicts_nothing_of_sentences_says_so(toy, batch: Batch) -
 
 def test_a_model_of_an_unknown_family_is_refused(batch: Batch) -> None:
     config = ElectraConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
-    with pytest.raises(SmeltError, match="is of family electra; pretraining knows albert, bert, distilbert"):
+    with pytest.raises(SmeltError, match="is of family electra; training knows albert, bert, distilbert, roberta"):
         Trainee(ElectraForMaskedLM(config), MaskedLanguageModel())(batch)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ class Tally:
         self.sums = {name: list(values) for name, values in (sums or {}).items()}
 
     def add(self, name: str, total: float, count: float, correct: float) -> None:
-        """Add a sum of losses over `count` predictions, `correct` of them right."""
+        """Add a sum of losses over `count` predictions, `correct` of them right (NaN where none can be)."""
         kept = self.sums.setdefault(name, [0.0, 0.0, 0.0])
         for index, value in enumerate((total, count, correct)):
             kept[index] += value
@@ -43,11 +44,13 @@ class Tally:
         return sum(weights[name] * total / count for name, (total, count, _) in self.sums.items() if count)
 
     def metrics(self) -> dict[str, float]:
-        """Return <name>_loss and <name>_accuracy of each term that anything was predicted for."""
+        """Return <name>_loss of each term that anything was predicted for, <name>_accuracy where it can be right."""
         metrics: dict[str, float] = {}
         for name, (total, count, correct) in self.sums.items():
             if count:
-                metrics |= {f"{name}_loss": total / count, f"{name}_accuracy": correct / count}
+                metrics[f"{name}_loss"] = total / count
+            if count and not math.isnan(correct):
+                metrics[f"{name}_accuracy"] = correct / count
         return metrics
 
 

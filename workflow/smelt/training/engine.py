@@ -23,8 +23,8 @@ State = dict[str, Any]
 class Engine(Protocol):
     """A trainee with its optimizer."""
 
-    def forward(self, batch: Batch) -> list[Term]:
-        """Return the terms of a micro-batch."""
+    def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
+        """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a micro-batch's share of the loss."""
@@ -54,9 +54,9 @@ class Single:
         """Take a trainee and its optimizer."""
         self.trainee, self.optimizer, self.clip = trainee, optimizer, recipe.clip
 
-    def forward(self, batch: Batch) -> list[Term]:
-        """Return the terms of a micro-batch."""
-        terms: list[Term] = self.trainee(batch)
+    def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
+        """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
+        terms: list[Term] = self.trainee(batch, counts)
         return terms
 
     def backward(self, loss: Tensor) -> None:
@@ -97,9 +97,9 @@ class Several:
             model=trainee, optimizer=optimizer, config=configuration(recipe)
         )
 
-    def forward(self, batch: Batch) -> list[Term]:
-        """Return the terms of a micro-batch."""
-        terms: list[Term] = self.engine(batch)
+    def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
+        """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
+        terms: list[Term] = self.engine(batch, counts)
         return terms
 
     def backward(self, loss: Tensor) -> None:

@@ -6,13 +6,13 @@ decoder, the softmax and both gradients before the next one takes its place, as 
 Losses, section 4), but without computing any logit twice: gradients are made on the way forward.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from smelt.training.examples import IGNORED
+from smelt.training.gradients import Gradients, exact, precision_of
 
 # Positions at once: on CPUs as few as keep the matrix product busy, so that their logits stay near the caches and the
 # weight's gradient is gone through rarely (measured: 64 is 5 to 10% slower, as is 600). GPUs want them by the thousand.
@@ -36,12 +36,10 @@ def masked_cross_entropy(
         vocabulary: how many rows of the weight are pieces; those after them are padding, and get no gradient.
         rows: positions to go through at once; as many as suit the device by default.
     """
-    kind = states.device.type
-    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
     wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (states, weight, bias))
-    rows = rows or rows_at_once(vocabulary, kind)
+    rows = rows or rows_at_once(vocabulary, states.device.type)
     total, correct = _MaskedCrossEntropy.apply(  # type: ignore[no-untyped-call]
-        states, weight, bias, labels, vocabulary, rows, dtype, wanted
+        states, weight, bias, labels, vocabulary, rows, precision_of(states), wanted
     )
     return total, correct
 
@@ -49,29 +47,6 @@ def masked_cross_entropy(
 def rows_at_once(vocabulary: int, device: str) -> int:
     """Return how many positions to go through at once on a kind of device."""
     return ROWS_ON_CPU if device == "cpu" else max(ROWS_ON_CPU, LOGITS_ON_GPU // vocabulary)
-
-
-@dataclass
-class _Gradients:
-    """Gradients of the sum, filled chunk by chunk in float32 or wider."""
-
-    states: Tensor
-    weight: Tensor
-    bias: Tensor
-
-    def add(self, chunk: slice, errors: Tensor, states: Tensor, weight: Tensor, scale: Tensor) -> None:
-        """Add those of a chunk.
-
-        Args:
-            chunk: which positions.
-            errors: softmax minus one-hot label, each row still to be multiplied by its scale, shape (rows, pieces).
-            states: of the chunk, shape (rows, embedding).
-            weight: shape (pieces, embedding).
-            scale: shape (rows, 1).
-        """
-        self.states[chunk] = (errors @ weight).mul_(scale)
-        _add_product(self.weight, errors.T, (states * scale).to(errors.dtype))
-        _add_product(self.bias[:, None], errors.T, scale.to(errors.dtype))
 
 
 class _MaskedCrossEntropy(torch.autograd.Function):
@@ -94,7 +69,7 @@ class _MaskedCrossEntropy(torch.autograd.Function):
                 _silent(bias.to(dtype), vocabulary),
                 labels,
                 rows,
-                _zeros_like(states, weight, bias, dtype) if wanted else None,
+                Gradients.zeros(states, weight, bias, dtype) if wanted else None,
             )
         ctx.gradients, ctx.dtypes = gradients, (states.dtype, weight.dtype, bias.dtype)
         ctx.mark_non_differentiable(correct)
@@ -106,17 +81,15 @@ class _MaskedCrossEntropy(torch.autograd.Function):
         gradients, ctx.gradients = ctx.gradients, None  # scaled in place, so good for one pass
         if gradients is None:
             raise RuntimeError("masked_cross_entropy: its gradients have been used; go forward again")
-        parts = (gradients.states, gradients.weight, gradients.bias)
-        scaled = [part.mul_(upstream).to(dtype) for part, dtype in zip(parts, ctx.dtypes, strict=True)]
-        return *scaled, None, None, None, None, None
+        return *gradients.scaled(upstream, *ctx.dtypes), None, None, None, None, None
 
 
 def _go_through(
-    states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, rows: int, gradients: _Gradients | None
-) -> tuple[Tensor, Tensor, _Gradients | None]:
+    states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, rows: int, gradients: Gradients | None
+) -> tuple[Tensor, Tensor, Gradients | None]:
     """Return the sum of the losses, the number of right predictions and the gradients, if there are any to fill."""
-    exact = _exact(states.dtype)
-    total = torch.zeros((), dtype=exact, device=states.device)
+    wide = exact(states.dtype)
+    total = torch.zeros((), dtype=wide, device=states.device)
     correct = torch.zeros((), dtype=torch.long, device=states.device)
     space = states.new_empty(min(rows, len(states)), len(weight))
     for first in range(0, len(states), rows):
@@ -124,7 +97,7 @@ def _go_through(
         logits = torch.addmm(bias, states[chunk], weight.T, out=space[: len(states[chunk])])
         counted = labels[chunk, None] != IGNORED
         label = labels[chunk, None].clamp(min=0)
-        powers, sums, losses, right = _softmax(logits.to(exact), label)
+        powers, sums, losses, right = _softmax(logits.to(wide), label)
         total += torch.where(counted, losses, 0).sum()
         correct += (right & counted).sum()
         if gradients is not None:
@@ -156,20 +129,3 @@ def _softmax(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor, Ten
     powers = logits.sub_(highest).exp_()
     sums = powers.sum(1, keepdim=True)
     return powers, sums, sums.log() + highest - own, own >= highest
-
-
-def _zeros_like(states: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> _Gradients:
-    exact = _exact(dtype)
-    return _Gradients(*(torch.zeros_like(part, dtype=exact) for part in (states, weight, bias)))
-
-
-def _exact(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
-
-
-def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
-    """Add a matrix product to a total, which may be of a wider type."""
-    if total.dtype == left.dtype:
-        total.addmm_(left, right)
-    else:
-        total.add_(left @ right)

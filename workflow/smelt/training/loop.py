@@ -55,11 +55,11 @@ class Loop:
     """The state of a training between two steps."""
 
     def __init__(self, model: nn.Module, objective: Objective, batches: BatchSource, recipe: Recipe, run: Run) -> None:
-        """Put the model on its device and make its optimizer."""
-        self.model = model.to(run.device)
-        self.objective, self.batches, self.recipe, self.run = objective, batches, recipe, run
+        """Put the model and what the objective learns on their device, and make their optimizer."""
+        self.model, self.objective = model, objective
+        self.batches, self.recipe, self.run = batches, recipe, run
         self.processes = run.processes
-        self.trainee = Trainee(self.model, objective)
+        self.trainee = Trainee(model, objective).to(run.device)
         self.compiled = False
         self.engine = engine_of(self.trainee, recipe, run.processes)
         self.micro_batch = recipe.micro_batch
@@ -81,7 +81,7 @@ class Loop:
         state = self.run.checkpoints.load()
         if state is None:
             return
-        self.model.load_state_dict(state.shared["model"])
+        self.trainee.load_state_dict(state.shared["trainee"])
         self.engine.load(state.shared, state.own)
         self.step = self.saved = state.step
         self.micro_batch = self.recipe.micro_batch or state.shared["micro_batch"]
@@ -116,7 +116,8 @@ class Loop:
             self.trainee.train()
             batch = self.batches.train(self.step + 1)
             self.micro_batch = micro_batch_of(self.trainee, batch, self.recipe, self.run.device, self.processes)
-        if is_to_be_compiled(self.recipe, self.run.device):
+        # What an encoder shows of its layers it shows by hooks, which nothing compiled would call.
+        if not self.objective.asked and is_to_be_compiled(self.recipe, self.run.device):
             compile_encoder(self.model)
             self.compiled = True
 
@@ -144,7 +145,7 @@ class Loop:
         sums: list[Tensor] = []
         for part in parts(batch, self.micro_batch or len(batch), WIDTHS if self.compiled else NARROWEST):
             with self.autocast():
-                terms = self.engine.forward(part.to(self.run.device))
+                terms = self.engine.forward(part.to(self.run.device), counts)
             self.engine.backward(share_of_loss(terms, counts))
             sums.append(sums_of(terms))
         norm = self.engine.step(learning_rate(self.step + 1, self.recipe))
@@ -235,7 +236,7 @@ class Loop:
         """
         for step, names, sums in self.pending:
             values = sums.tolist()
-            if not all(map(math.isfinite, values)):
+            if not all(map(math.isfinite, [values[0], *values[1::3]])):  # the gradient's norm and the terms' totals
                 raise self.spoilt(step, f"the loss or its gradient is not a number at step {step:,}")
             tally = Tally()
             tally.add_all(names, values[1:])
@@ -269,7 +270,7 @@ class Loop:
         energy = self.energy()
         shared, own = self.engine.state()
         shared |= {
-            "model": self.model.state_dict(),
+            "trainee": self.trainee.state_dict(),
             "micro_batch": self.micro_batch,
             "curve": self.curve.text(),
             "since_row": self.since_row.sums,
@@ -284,11 +285,11 @@ class Loop:
         self.saved = self.step
 
     def choose(self) -> int:
-        """Give the model the weights that the recipe chooses; return their step."""
+        """Give the model, and the objective, the weights that the recipe chooses; return their step."""
         best = self.run.checkpoints.best() if self.recipe.choose == "best" else None
         if best is None:
             return self.step
-        self.model.load_state_dict(best.shared["model"])
+        self.trainee.load_state_dict(best.shared["trainee"])
         return best.step
 
     def say(self, line: str) -> None:

@@ -3,8 +3,10 @@
 An objective turns one pass of a model into terms. A new paper's training is another list of weighted terms.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Protocol
 
 import torch
@@ -14,7 +16,7 @@ from torch.nn import functional
 from smelt.training.batches import Batch
 from smelt.training.examples import IGNORED
 from smelt.training.head import masked_cross_entropy
-from smelt.training.passes import Pass
+from smelt.training.passes import NOTHING, Asked, Pass
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
 
@@ -28,8 +30,8 @@ class Term:
     """Sum of the losses, a scalar that carries the gradient."""
     count: Tensor
     """How many things were predicted."""
-    correct: Tensor
-    """How many of them were predicted rightly."""
+    correct: Tensor | None
+    """How many of them were predicted rightly; None where nothing is right or wrong."""
     weight: float = 1.0
 
     @property
@@ -39,7 +41,11 @@ class Term:
 
 
 class Objective(Protocol):
-    """What turns a pass into terms."""
+    """What turns a pass into terms; one that is a module is trained with the model."""
+
+    @property
+    def asked(self) -> Asked:
+        """What it asks of a pass besides the last hidden states."""
 
     def terms(self, output: Pass) -> Iterator[Term]:
         """Yield the terms of a pass."""
@@ -53,6 +59,8 @@ class Objective(Protocol):
 
 class MaskedLanguageModel:
     """Cross-entropy of the masked tokens (Devlin et al. 2019, section 3.1), term mlm."""
+
+    asked = NOTHING
 
     def __init__(self, vocabulary: int | None = None) -> None:
         """Take the pieces of the tokenizer; weights beyond them are padding, which is never predicted."""
@@ -76,6 +84,8 @@ class MaskedLanguageModel:
 
 class SentencePrediction:
     """Cross-entropy of what two segments have to do with each other; rows of one segment are left out."""
+
+    asked = NOTHING
 
     def __init__(self, name: str) -> None:
         """Take the name of the term."""
@@ -119,6 +129,11 @@ class Weighted:
         """Take (weight, objective) pairs."""
         self.parts = parts
 
+    @property
+    def asked(self) -> Asked:
+        """What any part asks."""
+        return reduce(or_, (objective.asked for _, objective in self.parts), NOTHING)
+
     def terms(self, output: Pass) -> Iterator[Term]:
         """Yield the terms of all parts, their weights multiplied."""
         for weight, objective in self.parts:
@@ -151,12 +166,15 @@ class Trainee(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, batch: Batch) -> list[Term]:
-        """Return the terms of a batch."""
-        return list(self.objective.terms(Pass(self.model, batch)))
+    def forward(self, batch: Batch, counts: Mapping[str, int] | None = None) -> list[Term]:
+        """Return the terms of a batch.
+
+        counts: how many things each term predicts in the whole batch that this one is a part of; by default, in this.
+        """
+        return list(self.objective.terms(Pass(self.model, batch, self.objective.asked, counts)))
 
 
-def share_of_loss(terms: list[Term], counts: dict[str, int]) -> Tensor:
+def share_of_loss(terms: list[Term], counts: Mapping[str, int]) -> Tensor:
     """Return what the terms of a micro-batch add to the loss of the whole batch, a scalar.
 
     counts: how many things each term predicts in the whole batch, of all processes.

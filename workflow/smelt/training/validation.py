@@ -1,5 +1,6 @@
 """What a model measures on held-out batches, by language and over all."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -41,8 +42,16 @@ def tallies_of(
 
 
 def sums_of(terms: list[Term]) -> Tensor:
-    """Return total, count and correct of each term, shape (3 * terms,), on their device."""
-    parts_of_terms = [part.detach().double() for term in terms for part in (term.total, term.count, term.correct)]
+    """Return total, count and correct (NaN where there is none) of each term, shape (3 * terms,), on their device."""
+    parts_of_terms = [
+        part.detach().double()
+        for term in terms
+        for part in (
+            term.total,
+            term.count,
+            torch.full_like(term.total, math.nan) if term.correct is None else term.correct,
+        )
+    ]
     return torch.stack(parts_of_terms)
 
 

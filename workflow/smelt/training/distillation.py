@@ -1,0 +1,213 @@
+"""Distillation as an objective: what a student is to learn of its teachers' predictions, states and attentions.
+
+kl, mlm and cosine are those of DistilBERT (Sanh et al. 2019, section 2) and Eliquare (section 3); hidden and attention
+those of TinyBERT and MobileBERT. What weighs nothing does not exist here, and where nothing needs them no teacher runs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from smelt.errors import SmeltError
+from smelt.study.entry import Precision
+from smelt.training.attention import show_distributions
+from smelt.training.batches import Batch
+from smelt.training.examples import IGNORED
+from smelt.training.imitation import Attentions, CosineOfStates, HiddenStates
+from smelt.training.knowledge import Softening, soft_and_hard_losses
+from smelt.training.losses import Losses
+from smelt.training.objectives import MaskedLanguageModel, Term
+from smelt.training.passes import Asked, Pass
+from smelt.training.pieces import Pieces
+from smelt.training.teachers import Teachers, lesson_of, refuse_other_vocabulary
+
+
+class Distillation(nn.Module):
+    """The weighted losses of a distillation; its parameters are the projections that they need."""
+
+    def __init__(
+        self, losses: Losses, teachers: Teachers | None, softening: Softening, imitations: dict[str, nn.Module]
+    ) -> None:
+        """Take the weights, whom to ask, how predictions are compared, and what imitates states, by its term."""
+        super().__init__()
+        self.losses, self.teachers, self.softening = losses, teachers, softening
+        self.asked = asked_of(losses)
+        self.imitations = nn.ModuleDict(imitations)
+
+    def terms(self, output: Pass) -> Iterator[Term]:
+        """Yield the terms of a pass, those of weight 0 left out."""
+        taught = self.teachers(output.batch) if self.teachers else []
+        if self.losses.kl:
+            yield from self._predictions(output, taught)
+        elif self.losses.mlm:
+            (term,) = MaskedLanguageModel(self.softening.vocabulary).terms(output)
+            yield self._term("mlm", term.total, term.count, term.correct)
+        count = output.batch.labels.new_full((), output.batch.tokens)
+        for name, imitation in self.imitations.items():
+            yield self._term(name, imitation(output, taught), count)
+
+    def counts(self, batch: Batch) -> dict[str, int]:
+        """Return over how many tokens each term is summed."""
+        everywhere = dict.fromkeys(self.weights(), batch.tokens)
+        if "kl" in everywhere and self.losses.positions == "masked":
+            everywhere["kl"] = len(batch.masked)
+        if "mlm" in everywhere:
+            everywhere["mlm"] = int((batch.labels != IGNORED).sum())
+        return everywhere
+
+    def weights(self) -> dict[str, float]:
+        """Return the weight of each term, those of weight 0 left out."""
+        return {name: weight for name, weight in self.losses.weights().items() if weight}
+
+    def _predictions(self, output: Pass, taught: Sequence[Pass]) -> Iterator[Term]:
+        """Yield the term kl, and mlm from the same logits if it weighs anything."""
+        batch = output.batch
+        positions = positions_of(batch) if self.losses.positions == "all" else batch.masked
+        labels = batch.labels if self.losses.mlm else batch.labels[:0]
+        soft, hard, correct = soft_and_hard_losses(
+            output.states_at(positions),
+            output.decoder.weight,
+            output.decoder.bias,
+            [lesson_of(one, positions) for one in taught],
+            labels,
+            self._softening(output),
+        )
+        yield self._term("kl", soft, labels.new_full((), len(positions)))
+        if self.losses.mlm:
+            yield self._term("mlm", hard, (labels != IGNORED).sum(), correct)
+
+    def _softening(self, output: Pass) -> Softening:
+        """Return how predictions are compared, with what mlm adds to the loss for each unit that kl adds."""
+        if not self.losses.mlm:
+            return replace(self.softening, ratio=0.0)
+        counts = output.counts or self.counts(output.batch)
+        of_kl, of_mlm = (getattr(self.losses, name) / max(counts[name], 1) for name in ("kl", "mlm"))
+        return replace(self.softening, ratio=of_mlm / of_kl)
+
+    def _term(self, name: str, total: Tensor, count: Tensor, correct: Tensor | None = None) -> Term:
+        return Term(name, total, count, correct, self.weights()[name])
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Move the teachers, too, wherever this is moved."""
+        if self.teachers:
+            self.teachers.apply(fn)
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+
+
+def distillation_of(
+    losses: Losses,
+    teachers: Sequence[Any],
+    student: Any,
+    pieces: Pieces,
+    precision: Precision,
+    shared: int | None = None,
+) -> Distillation:
+    """Return the objective that teaches a student; the teachers are frozen and cast in place, if any loss needs them.
+
+    Args:
+        losses: their weights, and what they are taken over.
+        teachers: models of transformers with a head for masked tokens, of the same pieces as the student.
+        student: such a model, whose rows may be padded. Where attention is compared, its kernel is changed.
+        pieces: of the tokenizer that all of them have.
+        precision: in which the teachers run.
+        shared: kl is over so many first pieces only; by default over all.
+
+    Raises:
+        SmeltError: there is no teacher, a vocabulary is another one, heads differ, or layers are mapped that are not
+            there.
+    """
+    softening = Softening(pieces.size, losses.temperature, shared)
+    if not any(weight for name, weight in losses.weights().items() if name != "mlm"):
+        return Distillation(losses, None, softening, {})
+    refuse_unfit(teachers, student, pieces, shared)
+    if losses.attention:
+        refuse_other_heads(teachers, student)
+        show_distributions(student)
+    imitations = imitations_of(losses, teachers, student)
+    return Distillation(losses, Teachers(teachers, precision, asked_of(losses)), softening, imitations)
+
+
+def asked_of(losses: Losses) -> Asked:
+    """Return what losses ask of a pass."""
+    return Asked(hidden_states=losses.hidden > 0, attentions=losses.attention > 0)
+
+
+def imitations_of(losses: Losses, teachers: Sequence[Any], student: Any) -> dict[str, nn.Module]:
+    """Return what imitates states and attentions, by its term, in the order of the losses.
+
+    Raises:
+        SmeltError: layers are mapped that are not there.
+    """
+    imitations: dict[str, nn.Module] = {}
+    width, widths = student.config.hidden_size, [teacher.config.hidden_size for teacher in teachers]
+    if losses.cosine:
+        imitations["cosine"] = CosineOfStates(width, widths)
+    maps = [layer_map(losses.layers, student, teacher) for teacher in teachers]
+    if losses.hidden:
+        imitations["hidden"] = HiddenStates(width, widths, maps)
+    if losses.attention:
+        imitations["attention"] = Attentions(maps)
+    return imitations
+
+
+def layer_map(layers: Sequence[int] | None, student: Any, teacher: Any) -> list[int]:
+    """Return the teacher's layer for each of the student's, counted from 1; by default spread evenly.
+
+    Raises:
+        SmeltError: layers are given for more or fewer than the student has, or one that the teacher does not have.
+    """
+    ours, theirs = student.config.num_hidden_layers, teacher.config.num_hidden_layers
+    if layers is None:
+        return [max(1, layer * theirs // ours) for layer in range(1, ours + 1)]
+    if len(layers) != ours:
+        message = f"expected a layer of the teacher for each of the student's {ours}; found {len(layers)}"
+        raise SmeltError("losses.layers", message)
+    if max(layers) > theirs:
+        message = f"{name_of(teacher)} has {theirs} layers, counted from 1; found layer {max(layers)}"
+        raise SmeltError("losses.layers", message)
+    return list(layers)
+
+
+def positions_of(batch: Batch) -> Tensor:
+    """Return all positions that are no padding, counted through all rows, masked ones first, shape (tokens,)."""
+    turn = torch.ones_like(batch.input_ids).flatten()
+    if batch.attention_mask is not None:
+        turn += 1 - batch.attention_mask.flatten()
+    turn[batch.masked] = 0
+    return turn.argsort(stable=True)[: batch.tokens]  # their number is known, so that no GPU is waited for
+
+
+def refuse_unfit(teachers: Sequence[Any], student: Any, pieces: Pieces, shared: int | None) -> None:
+    """Refuse teachers that cannot teach a student of these pieces.
+
+    Raises:
+        SmeltError: there are none, or a vocabulary is another one.
+    """
+    if not teachers:
+        raise SmeltError("teacher", "there is none, and the losses other than mlm need one")
+    if shared is not None and not 0 < shared <= pieces.size:
+        raise SmeltError("shared", f"expected 1 to {pieces.size:,} first pieces of the student's; found {shared:,}")
+    refuse_other_vocabulary("student", student, pieces.size, "its tokenizer")
+    for teacher in teachers:
+        refuse_other_vocabulary(name_of(teacher), teacher, pieces.size)
+
+
+def refuse_other_heads(teachers: Sequence[Any], student: Any) -> None:
+    """Refuse to compare the attention of other numbers of heads.
+
+    Raises:
+        SmeltError: a teacher's is not the student's.
+    """
+    ours = student.config.num_attention_heads
+    for teacher in teachers:
+        if (theirs := teacher.config.num_attention_heads) != ours:
+            message = f"has {theirs} attention heads, the student {ours}; losses.attention compares them one by one"
+            raise SmeltError(name_of(teacher), message)
+
+
+def name_of(teacher: Any) -> str:
+    """Return what to call a teacher: the folder that it was loaded from."""
+    return str(teacher.name_or_path or "teacher")

@@ -1,0 +1,220 @@
+"""What teachers predict, taught to a student a few positions at a time: soft targets, and labels beside them.
+
+Logits of all positions over 119k pieces, of both models, with the softmaxes that autograd keeps of them, are most of
+the memory of a distillation. Here, as in smelt.training.head, a chunk of positions goes through all decoders, the
+softmaxes and the gradients before the next one takes its place. Where masked tokens are predicted besides, their
+cross-entropy is taken from the same logits, and one gradient serves both losses; which asks that their weights be known
+on the way forward.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smelt.training.examples import IGNORED
+from smelt.training.gradients import Gradients, exact, precision_of
+from smelt.training.head import rows_at_once
+
+# Logits that go through a softmax together: on CPUs about what their caches hold. All of a chunk at once takes a fifth
+# longer; fewer wait for each other too often where cores are busy (measured). GPUs want many.
+TOGETHER_ON_CPU = 2**20
+TOGETHER_ON_GPU = 2**27
+
+Totals = tuple[Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a teacher's decoder is given of some positions, and the decoder; needs no gradient."""
+
+    states: Tensor
+    """Shape (n, width)."""
+    weight: Tensor
+    """Shape (pieces or more, width)."""
+    bias: Tensor
+    """Shape (pieces or more,)."""
+
+
+@dataclass(frozen=True)
+class Softening:
+    """How predictions are compared."""
+
+    vocabulary: int
+    """Rows of the decoders that are pieces; those after them are padding."""
+    temperature: float = 1.0
+    shared: int | None = None
+    """Compare the predictions of so many first pieces only, as if there were no others."""
+    ratio: float = 1.0
+    """Weight of the labels' cross-entropy in the loss for each unit of the weight of the divergence."""
+
+    @property
+    def compared(self) -> int:
+        """How many pieces both softmaxes go over."""
+        return self.vocabulary if self.shared is None else self.shared
+
+
+def soft_and_hard_losses(
+    states: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    lessons: Sequence[Lesson],
+    labels: Tensor,
+    softening: Softening,
+    rows: int | None = None,
+) -> Totals:
+    """Return the sum of divergences, the sum of cross-entropies, and how many labels have the highest logit.
+
+    The divergence of a position is temperature ** 2 * KL(teachers || student) of the softmaxes of logits divided by the
+    temperature (Hinton et al. 2015, section 2), the teachers' probabilities averaged; the cross-entropy is of the
+    logits as they are. Both sums carry gradients, for one backward pass in which the second must weigh `ratio` times
+    what the first does. Under autocast the matrix products run in its precision, softmaxes and sums in float32.
+
+    Args:
+        states: what the student's decoder is given, shape (n, width).
+        weight: its matrix, shape (pieces or more, width).
+        bias: shape (pieces or more,).
+        lessons: of one teacher or several, of the same positions in the same order.
+        labels: ids of the first positions, shape (n or fewer,), or IGNORED for those that count for nothing.
+        softening: how they are compared.
+        rows: positions to go through at once; as many as suit the device by default.
+    """
+    wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (states, weight, bias))
+    rows = rows or rows_at_once(softening.vocabulary, states.device.type)
+    totals: Totals = _SoftAndHard.apply(  # type: ignore[no-untyped-call]
+        states, weight, bias, lessons, labels, softening, rows, precision_of(states), wanted
+    )
+    return totals
+
+
+class _SoftAndHard(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        states: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        lessons: Sequence[Lesson],
+        labels: Tensor,
+        softening: Softening,
+        rows: int,
+        dtype: torch.dtype,
+        wanted: bool,
+    ) -> Totals:
+        gradients = Gradients.zeros(states, weight, bias, dtype) if wanted else None
+        with torch.autocast(states.device.type, enabled=False):
+            student = Lesson(states.to(dtype), weight.to(dtype), bias.to(dtype))
+            teachers = [Lesson(part.states.to(part.weight.dtype), part.weight, part.bias) for part in lessons]
+            totals = _go_through(student, teachers, labels, softening, rows, gradients)
+        ctx.gradients, ctx.dtypes, ctx.ratio = gradients, (states.dtype, weight.dtype, bias.dtype), softening.ratio
+        ctx.mark_non_differentiable(totals[2])
+        return totals
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, of_soft: Tensor, of_hard: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        gradients, ctx.gradients = ctx.gradients, None
+        if gradients is None:
+            raise RuntimeError("soft_and_hard_losses: its gradients have been used; go forward again")
+        expected = ctx.ratio * of_soft  # on GPUs compared without waiting for them
+        torch._assert_async(torch.isclose(of_hard, expected, rtol=1e-3), "the losses are weighted in another ratio")
+        return *gradients.scaled(of_soft, *ctx.dtypes), None, None, None, None, None, None
+
+
+def _go_through(
+    student: Lesson,
+    teachers: Sequence[Lesson],
+    labels: Tensor,
+    softening: Softening,
+    rows: int,
+    gradients: Gradients | None,
+) -> Totals:
+    """Return the sums and the number of right predictions, and fill the gradients, if there are any to fill."""
+    wide = exact(student.states.dtype)
+    soft, hard = (torch.zeros((), dtype=wide, device=student.states.device) for _ in range(2))
+    correct = torch.zeros((), dtype=torch.long, device=student.states.device)
+    count = len(student.states)
+    spaces = [part.states.new_empty(min(rows, count), len(part.weight)) for part in (student, *teachers)]
+    for first in range(0, count, rows):
+        chunk = slice(first, min(first + rows, count))
+        logits, *taught = (_logits(*pair, chunk) for pair in zip((student, *teachers), spaces, strict=True))
+        for some in _parts(logits):
+            known = labels[first + some.start : first + some.stop]
+            part = _Part(logits[some].to(wide), softening)
+            hard_of_part, right = part.predict(known)
+            soft += part.compare([of_teacher[some].to(wide) for of_teacher in taught])
+            hard, correct = hard + hard_of_part, correct + right
+            if gradients is not None:
+                part.write_errors(logits[some], known)
+        if gradients is not None:
+            ones = torch.ones(len(logits), 1, dtype=wide, device=logits.device)
+            gradients.add(chunk, logits, student.states[chunk], student.weight, ones)
+    return soft, hard, correct
+
+
+class _Part:
+    """A few positions: their losses, and the gradient of the student's logits."""
+
+    def __init__(self, logits: Tensor, softening: Softening) -> None:
+        """Take the student's logits, shape (rows, pieces or more)."""
+        self._logits, self._softening = logits, softening
+        self._soft = self._hard = logits.new_empty(0)
+
+    def predict(self, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sum of the cross-entropies of the labels of the first rows, and how many are right."""
+        log_probabilities = self._logits[: len(labels), : self._softening.vocabulary].log_softmax(1)
+        counted = labels[:, None] != IGNORED
+        own = log_probabilities.gather(1, labels[:, None].clamp(min=0))
+        highest = log_probabilities.amax(1, keepdim=True)
+        self._hard = log_probabilities
+        return torch.where(counted, -own, 0).sum(), ((own >= highest) & counted).sum()
+
+    def compare(self, taught: list[Tensor]) -> Tensor:
+        """Return the sum of the divergences from the logits of the teachers, each of shape (rows, pieces or more)."""
+        temperature = self._softening.temperature
+        ours, *theirs = (self._softened(logits) for logits in (self._logits, *taught))
+        mean = _mean_of_probabilities(theirs)
+        probabilities = mean.exp()
+        losses: Tensor = torch.linalg.vecdot(probabilities, mean.sub_(ours))
+        self._soft = ours.exp_().sub_(probabilities).mul_(temperature)
+        return losses.sum() * temperature**2
+
+    def write_errors(self, place: Tensor, labels: Tensor) -> None:
+        """Write the gradient of the logits into their place; uses up what the losses have left."""
+        compared, vocabulary = self._softening.compared, self._softening.vocabulary
+        counted, label = labels[:, None] != IGNORED, labels[:, None].clamp(min=0)
+        errors = self._hard.exp_()
+        errors.scatter_add_(1, label, errors.new_full((1, 1), -1.0).expand_as(label))
+        errors.mul_(counted.to(errors.dtype) * self._softening.ratio)
+        place[:, compared:] = 0
+        place[: len(labels), :vocabulary] = errors
+        errors[:, :compared] += self._soft[: len(labels)]
+        place[: len(labels), :compared] = errors[:, :compared]
+        place[len(labels) :, :compared] = self._soft[len(labels) :]
+
+    def _softened(self, logits: Tensor) -> Tensor:
+        """Return logarithms of probabilities at the temperature, shape (rows, compared)."""
+        return (logits[:, : self._softening.compared] / self._softening.temperature).log_softmax(1)
+
+
+def _mean_of_probabilities(logarithms: list[Tensor]) -> Tensor:
+    """Return the logarithm of the mean of distributions given as logarithms; may take the first one's place."""
+    mean, *others = logarithms
+    for other in others:
+        mean = torch.logaddexp(mean, other)
+    return mean.sub_(math.log(len(logarithms))) if others else mean
+
+
+def _logits(decoder: Lesson, space: Tensor, chunk: slice) -> Tensor:
+    states = decoder.states[chunk]
+    return torch.addmm(decoder.bias, states, decoder.weight.T, out=space[: len(states)])
+
+
+def _parts(logits: Tensor) -> list[slice]:
+    """Return rows that go through a softmax together."""
+    rows, width = logits.shape
+    together = max(1, (TOGETHER_ON_CPU if logits.device.type == "cpu" else TOGETHER_ON_GPU) // width)
+    return [slice(first, min(first + together, rows)) for first in range(0, rows, together)]
