@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from smelt.errors import SmeltError
+from smelt.study.catalogue import Catalogue
 from smelt.study.families import expanded, is_family, member_of
 from smelt.study.load import load_study
 
@@ -81,3 +82,24 @@ def test_tables_find_members_by_their_language() -> None:
 )
 def test_a_wrong_family_is_named(tmp_path: Path, models: dict[str, Any], message: str) -> None:
     assert message in complaint(tmp_path, models)
+
+
+def test_own_tasks_are_those_that_test_a_language_of_the_model(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    family = {"maker": "adopt", "folder": "models/{language}", "tested_on": ["{language}"], "each": ["sw", "sl"]}
+    study = {
+        "study": "small",
+        "models": {"own-{language}": family | {"tasks": "own"}},
+        "tasks": ["masakhaner-sw", "ssj500k-ner", "masakhanews-sw"],
+        "finetuning": {"seeds": [1]},
+    }
+    path.write_text(yaml.safe_dump(study))
+    runs = Catalogue.load(path).runs()
+    assert runs == [("own-sw", "masakhaner-sw"), ("own-sw", "masakhanews-sw"), ("own-sl", "ssj500k-ner")]
+
+
+def test_own_tasks_without_languages_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({"study": "small", "models": {"a": {"maker": "adopt", "folder": "a", "tasks": "own"}}}))
+    with pytest.raises(SmeltError, match="models.a: tasks: own are those that test a language of tested_on"):
+        Catalogue.load(path)

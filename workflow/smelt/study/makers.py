@@ -1,5 +1,6 @@
 """The makers of models: how an entry of the study's models says that it is made."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -16,10 +17,28 @@ from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides, recipe_with
 class Made(Entry):
     """What every model may say, however it is made."""
 
-    tasks: Annotated[list[Name], Distinct] | None = None
-    """Tasks to fine-tune on; all tasks of the study by default."""
+    tasks: Annotated[list[Name], Distinct] | Literal["own"] | None = None
+    """Tasks to fine-tune on; all tasks of the study by default, and `own` are those that test a language of
+    `tested_on`: what a family of monolingual models says once for all of its members."""
     tested_on: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages whose test examples count, for a model that has not all languages of its tasks; all by default."""
+
+    @model_validator(mode="after")
+    def _owns_by_language(self) -> Self:
+        if self.tasks == "own" and self.tested_on is None:
+            raise ValueError("tasks: own are those that test a language of tested_on, which is missing")
+        return self
+
+    @property
+    def named_tasks(self) -> list[str]:
+        """The tasks that the entry names."""
+        return self.tasks if isinstance(self.tasks, list) else []
+
+    def runs_on(self, task: str, languages: Collection[str]) -> bool:
+        """Whether it is fine-tuned on a task of the study that tests these languages."""
+        if self.tasks == "own":
+            return any(language in languages for language in self.tested_on or [])
+        return self.tasks is None or task in self.tasks
 
 
 class Trained(Made):
@@ -154,7 +173,7 @@ class Export(ExportSettings, Made):
     maker: Literal["export"]
     source: Name
     """The model that is exported."""
-    tasks: Annotated[list[Name], Distinct] | None = Field(default=[])
+    tasks: Annotated[list[Name], Distinct] | Literal["own"] | None = Field(default=[])
     """None can be named: an exported model is not fine-tuned."""
 
     @field_validator("tasks", "tested_on")

@@ -145,7 +145,7 @@ class Study(Entry):
             if isinstance(model, Pretrain):
                 _refer(f"models.{name}.tokenizer", model.tokenizer, self.tokenizers)
                 _refer(f"models.{name}.corpus", model.corpus, self.corpora)
-            for task in model.tasks or []:
+            for task in model.named_tasks:
                 _refer(f"models.{name}.tasks", task, self.tasks)
         for name, table in self.tables.items():
             self._refer_table(f"tables.{name}", table)

@@ -70,9 +70,9 @@ class Finetuned(Distilled):
             (name, entry_task)
             for name, entry in self.study.models.items()
             for entry_task in self.study.tasks
-            if (entry.tasks is None or entry_task in entry.tasks)
-            and (task is None or entry_task == task)
+            if (task is None or entry_task == task)
             and (model is None or name == model)
+            and entry.runs_on(entry_task, self.tasks[entry_task].languages_of("test"))
         ]
 
     def tested_languages(self, model: str, task: str) -> list[str]:
