@@ -1,5 +1,6 @@
 """Students of teachers of every family: what they start from, what does not learn, and what is refused."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from transformers import BertForMaskedLM
 from smelt.errors import SmeltError
 from smelt.models.encoders import padded, resize_vocabulary
 from smelt.models.students import new_student
-from smelt.models.teachers import load_teachers, refuse_differing
+from smelt.models.teachers import load_teachers, refuse_differing, shared_pieces
 from smelt.study.student import CODE_LAYERS, StudentShape
 from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
@@ -197,6 +198,17 @@ def test_teachers_of_different_pieces_are_refused(tmp_path: Path) -> None:
     place = len(PIECES) - 2
     with pytest.raises(SmeltError, match=f"second: expected the same pieces as the student's; found .* at id {place}"):
         refuse_differing([first, second])
+
+
+def test_pieces_are_shared_that_every_teacher_had_before_some_were_added(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("old", "added", "more")]
+    for folder, shared in zip(folders, (None, 90, 80), strict=True):
+        folder.mkdir()
+        if shared is not None:
+            (folder / "amplification.json").write_text(json.dumps({"shared": shared}))
+    assert shared_pieces(folders[:1], 100) is None
+    assert shared_pieces(folders[:2], 100) == 90
+    assert shared_pieces(folders, 100) == 80
 
 
 @pytest.mark.parametrize(("kind", "positions"), [("bert-masked", 64), ("xlm-roberta", 63)])

@@ -24,7 +24,15 @@ def load_teachers(folders: Sequence[Path], losses: Losses, recipe: Recipe, piece
     Raises:
         SmeltError: a folder holds no such model or not all of it, or what a teacher is asked for it cannot give.
     """
-    return [_load(folder, losses, recipe, pieces) for folder in folders]
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    spoken = logging.get_verbosity()
+    logging.set_verbosity_error()  # what a checkpoint has besides, such as a pooler, is no news
+    try:
+        return [_load(folder, losses, recipe, pieces) for folder in folders]
+    finally:
+        logging.set_verbosity(spoken)
 
 
 def refuse_differing(folders: Sequence[Path]) -> None:
