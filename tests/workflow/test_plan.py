@@ -58,7 +58,8 @@ def test_the_full_albeto_study_has_a_plan(untouched: Project, monkeypatch: pytes
     (untouched.folder / "study.yaml").write_text(path.read_text())
     monkeypatch.chdir(untouched.folder)
     planned = untouched.planned()
-    assert (planned["documents"], planned["tokenizer"], planned["blocks"], planned["pretrain"]) == (1, 1, 1, 5)
+    assert (planned["documents"], planned["tokenizer"], planned["blocks"], planned["pretrain"]) == (1, 1, 2, 5)
+    assert (planned["adopt"], planned["distil"]) == (1, 1)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
@@ -71,6 +72,23 @@ def test_the_full_study_of_smaller_mberts_has_a_plan(untouched: Project, monkeyp
     # The paper's 30 models, and two of the distilled one; each is fine-tuned on what section 4.2 evaluates it on.
     assert (planned["adopt"], planned["reduce"], planned["count"], planned["task"]) == (2, 32, 15, 18)
     assert planned["finetune"] == 3 * (18 + 15 * 5 + 1 + 4 + 6)
+    assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
+
+
+def test_the_full_study_of_eliquare_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for language in ("fr", "he", "sl", "nl", "hi", "sw"):
+        (untouched.folder / language).mkdir()
+    monkeypatch.setenv("SMELT_UPPER_BOUNDS", ".")
+    monkeypatch.delenv("SMELT_TASKS", raising=False)
+    path = untouched.folder / "config/studies/eliquare.yaml"
+    (untouched.folder / "study.yaml").write_text(path.read_text())
+    monkeypatch.chdir(untouched.folder)
+    planned = untouched.planned()
+    # Upper bounds, two teachers and the baseline; three students of each language and eight more of two of them.
+    assert (planned["adopt"], planned["distil"], planned["reduce"]) == (9, 3 * 6 + 2 * 8, 12)
+    # Of each language two tasks, run by its upper bound, teachers, baseline and students, over five seeds.
+    assert planned["finetune"] == 5 * 2 * (6 * (1 + 3 + 4) + 2 * 8)
+    assert (planned["table"], planned["task"], planned["download"]) == (5, 12, 6)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 

@@ -100,6 +100,7 @@ def test_own_tasks_are_those_that_test_a_language_of_the_model(tmp_path: Path) -
 
 def test_own_tasks_without_languages_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
-    path.write_text(yaml.safe_dump({"study": "small", "models": {"a": {"maker": "adopt", "folder": "a", "tasks": "own"}}}))
-    with pytest.raises(SmeltError, match="models.a: tasks: own are those that test a language of tested_on"):
+    models = {"a": {"maker": "adopt", "folder": "a", "tasks": "own"}}
+    path.write_text(yaml.safe_dump({"study": "small", "models": models}))
+    with pytest.raises(SmeltError, match="own are those that test a language of tested_on, which is missing"):
         Catalogue.load(path)

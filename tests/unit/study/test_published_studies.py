@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from smelt.study.load import load_study
-from smelt.study.makers import Pretrain, Reduce
+from smelt.study.makers import Distil, Pretrain, Reduce
+from smelt.study.monolingual import MonolingualTable
 from smelt.study.sources import SPLITS
 from smelt.study.tables import LanguagesTable
 from smelt.study.tasks import load_task
@@ -46,7 +47,9 @@ def test_albeto_trains_as_its_table_2_says(
 def test_albeto_follows_albert_with_a_vocabulary_of_31_thousand() -> None:
     study = load_study(STUDIES / "albeto.yaml")
     assert study.tokenizers["unigram-31k"].vocabulary == 31_002
-    for name in study.models:
+    pretrained_ones = [name for name, model in study.models.items() if isinstance(model, Pretrain)]
+    assert len(pretrained_ones) == 5
+    for name in pretrained_ones:
         recipe = pretrained("albeto", name).training
         assert (recipe.optimizer, recipe.masking, recipe.longest_run, recipe.sentences) == (
             "lamb",
@@ -54,8 +57,82 @@ def test_albeto_follows_albert_with_a_vocabulary_of_31_thousand() -> None:
             3,
             "order",
         )
-    dropouts = [pretrained("albeto", name) for name in study.models]
+    dropouts = [pretrained("albeto", name) for name in pretrained_ones]
     assert [model.training.dropout_of(model.shape.hidden) for model in dropouts] == [0.1, 0.1, 0.1, 0.1, 0.0]
+
+
+def test_distilbeto_is_half_of_beto_and_trains_for_90_thousand_steps() -> None:
+    model = load_study(STUDIES / "albeto.yaml").models["distilbeto"]
+    assert isinstance(model, Distil)
+    assert (model.teachers, model.student.layers, model.student.start) == (["beto"], 6, "alternate")
+    assert (model.training.steps, model.training.epochs, model.recipe) == (90_000, None, "eliquare")
+
+
+def distilled(study: str, model: str) -> Distil:
+    entry = load_study(STUDIES / f"{study}.yaml").models[model]
+    assert isinstance(entry, Distil)
+    return entry
+
+
+def test_eliquare_distils_as_its_section_4_says() -> None:
+    for language in ("fr", "he", "sl", "nl", "hi", "sw"):
+        student = distilled("eliquare", f"eliquare-{language}")
+        assert (student.teachers, student.languages) == (["mbert"], [language])
+        assert (student.student.layers, student.student.start) == (6, "alternate")
+        losses = student.losses
+        assert (losses.kl, losses.mlm, losses.cosine, losses.temperature) == (5, 2, 1, 2)
+        recipe = student.training
+        assert (recipe.batch, recipe.epochs, recipe.smoothing, recipe.choose) == (1600, 10, 0.7, "best")
+        assert (recipe.peak_rate, recipe.epsilon, recipe.mask_rate) == (5e-4, 1e-6, 0.15)
+        assert distilled("eliquare", f"eliquare-xlmr-{language}").student.frozen == ["positions"]
+        assert distilled("eliquare", f"before-{language}").teachers == [f"mbert-{language}"]
+    assert load_study(STUDIES / "eliquare.yaml").corpora["wiki6"].held_out == 0.1
+
+
+def test_eliquare_tries_the_losses_and_temperatures_of_its_section_6() -> None:
+    study = load_study(STUDIES / "eliquare.yaml")
+    for number, key, expected in (
+        (6, ("kl", "mlm", "cosine"), [(5, 2, 1), (1, 1, 1), (1, 0, 1), (0, 1, 1), (1, 1, 0)]),
+        (7, ("temperature",), [(0.5,), (1,), (2,), (3,), (4,)]),
+    ):
+        table = study.tables[f"table-{number}"]
+        assert isinstance(table, MonolingualTable)
+        for language in ("sl", "sw"):
+            models = [distilled("eliquare", row.replace("{language}", language)) for row in table.rows.values()]
+            assert [tuple(getattr(model.losses, part) for part in key) for model in models] == expected
+            assert {tuple(model.teachers) for model in models} == {(f"mbert-{language}",)}
+
+
+def test_eliquare_compares_12_pairs_and_fine_tunes_as_its_section_4_says() -> None:
+    study = load_study(STUDIES / "eliquare.yaml")
+    table = study.tables["table-4"]
+    assert isinstance(table, MonolingualTable)
+    assert (len(table.languages), len(table.tasks), len(study.tasks)) == (6, 12, 12)
+    finetuning = study.finetuning
+    assert finetuning is not None
+    assert (finetuning.epochs, finetuning.learning_rate, finetuning.weight_decay) == (10, 5e-5, 0.01)
+    assert finetuning.warmup_steps(100_000) == 500
+
+
+def test_the_small_study_of_distillation_has_what_it_is_to_show() -> None:
+    study = load_study(STUDIES / "mini-distil.yaml")
+    numbers = {
+        "before": (5, 2, 1),
+        "no-kl": (0, 2, 1),
+        "no-mlm": (5, 0, 1),
+        "no-cosine": (5, 2, 0),
+        "no-teacher": (0, 2, 0),
+    }
+    for language in ("sw", "sl"):
+        for name, weights in numbers.items():
+            model = distilled("mini-distil", f"{name}-{language}")
+            assert (model.losses.kl, model.losses.mlm, model.losses.cosine) == weights
+            assert model.training == distilled("mini-distil", f"before-{language}").training
+        assert distilled("mini-distil", f"random-{language}").student.start == "random"
+        assert distilled("mini-distil", f"never-{language}").teachers == ["teacher"]
+        assert isinstance(study.models[f"after-{language}"], Reduce)
+    assert study.finetuning is not None
+    assert len(study.finetuning.seeds) == 5
 
 
 @pytest.mark.parametrize("vocabulary", ["32k", "64k", "128k"])
