@@ -16,6 +16,7 @@ from bench.kills import kills
 from bench.measure import Benchmark, Outcome, Skipped, measure
 from bench.pretraining import pretraining
 from bench.reduction import reduction
+from bench.students import students
 from bench.workers import Ended
 
 # Each is made only when it is asked for, because making one prepares its data.
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
     **{f"count-{kind}": counting for kind in ("wordpiece", "unigram", "bpe")},
     "reduce-119k-20k": reduction,
     "efficiency-mbert": efficiency,
+    "efficiency-eliquare": students,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,
 }

@@ -43,17 +43,17 @@ def efficiency(name: str) -> Outcome | Skipped:
     folder = Path(tempfile.mkdtemp(prefix="smelt-bench-"))
     try:
         for model, pieces in PIECES.items():
-            write_model(folder / model, pieces)
+            write_model(folder / model, pieces, distilled=model == "distilmbert")
         models = [folder / model for model in [*PIECES, EXPORTED]]
         source, settings = folder / "one-language", '{"format": "int8"}'
         commands = [
-            _smelt("export", "--source", source, "--settings", settings, "--output", folder / EXPORTED),
-            _smelt(
+            smelt_command("export", "--source", source, "--settings", settings, "--output", folder / EXPORTED),
+            smelt_command(
                 "efficiency", "--settings", json.dumps(SETTINGS), "--output", folder / "figures", "--models", *models
             ),
         ]
         for command in commands:
-            if subprocess.run(command, env=_environment()).returncode:
+            if subprocess.run(command, env=environment()).returncode:
                 return Skipped(name, "a command failed, as it says above", failed=True)
         shutil.copytree(folder / "figures", RESULTS / name, dirs_exist_ok=True)
         return _outcome(name, {model.name: read_json(RESULTS / name / f"{model.name}.json") for model in models})
@@ -61,13 +61,13 @@ def efficiency(name: str) -> Outcome | Skipped:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_model(folder: Path, pieces: int) -> None:
-    """Write a model of BERT-base's or DistilBERT's shape with heads, random weights, and a tokenizer of that size."""
+def write_model(folder: Path, pieces: int, distilled: bool) -> None:
+    """Write a model of BERT-base's or DistilBERT's shape with heads, random weights, a tokenizer of that size."""
     import torch
     from transformers import BertConfig, BertForPreTraining, DistilBertConfig, DistilBertForMaskedLM
 
     torch.manual_seed(1)
-    if folder.name == "distilmbert":
+    if distilled:
         model = DistilBertForMaskedLM(DistilBertConfig(vocab_size=pieces))
     else:
         model = BertForPreTraining(BertConfig(vocab_size=pieces))
@@ -124,10 +124,12 @@ def _ratios(records: dict[str, Any]) -> dict[str, float]:
     return found
 
 
-def _smelt(command: str, *words: str | Path) -> list[str]:
+def smelt_command(command: str, *words: str | Path) -> list[str]:
+    """Return a command of smelt's as a list of words."""
     return [sys.executable, "-m", "smelt", command, *map(str, words)]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the environment with this checkout's package in it."""
     package = str(Path(__file__).parents[1] / "workflow")
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
