@@ -26,6 +26,7 @@ COMMANDS = {
     "adopt": ("smelt.models.adopt", "bring in a published model"),
     "count": ("smelt.models.count", "count how often a language uses each piece of a tokenizer"),
     "reduce": ("smelt.models.reduce", "reduce a model to the pieces that some languages use"),
+    "amplify": ("smelt.models.amplify", "add pieces for some languages to a model's vocabulary"),
     "export": ("smelt.models.export", "write a model for ONNX Runtime, in fp32 or int8"),
     "task": ("smelt.tasks.command", "prepare a task's splits"),
     "finetune": ("smelt.finetuning.command", "fine-tune a model on a task with one seed"),

@@ -78,7 +78,10 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
         ({"models/tiny/architecture": "albert-huge"}, ["models.tiny.architecture", "'albert-huge'", "albert-base"]),
         (
             {"models/tiny/maker": "bake"},
-            ["models.tiny.maker: expected one of 'pretrain', 'distil', 'adopt', 'reduce', 'export'; found 'bake'"],
+            [
+                "models.tiny.maker: expected one of 'pretrain', 'distil', 'adopt', 'reduce', 'amplify', 'ex",
+                "found 'bake'",
+            ],
         ),
         ({"models/tiny/tokenizer": "unigram-2k"}, ["models.tiny.tokenizer", "'unigram-2k'", "unigram-1k"]),
         ({"models/tiny/corpus": "web"}, ["models.tiny.corpus", "'web'", "wiki"]),

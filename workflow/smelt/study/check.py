@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from smelt.study.catalogue import GENERATED, Catalogue
-from smelt.study.makers import Adopt, Distil, Export, Pretrain, Reduce, Trained
+from smelt.study.makers import Adopt, Amplify, Distil, Export, Pretrain, Reduce, Trained
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
 
@@ -132,6 +132,9 @@ def _models(catalogue: Catalogue) -> Table:
             kept = f"size {model.size:,}" if model.size else f"threshold {model.share:g}"
             languages = _listed(catalogue.languages_of_reduced(name))
             table.add_row(name, model.maker, f"{model.source}, {model.corpus}", f"{kept} of {model.of}: {languages}")
+        elif isinstance(model, Amplify):
+            languages = _listed(catalogue.languages_of_amplified(name))
+            table.add_row(name, model.maker, f"{model.source}, {model.corpus}", f"{model.pieces:,} more: {languages}")
         elif isinstance(model, Export):
             table.add_row(name, model.maker, model.source, model.format)
         else:

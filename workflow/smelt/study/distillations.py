@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from smelt.study.lineage import numbers_of, refuse_ambiguous, vocabulary_of
+from smelt.study.lineage import check_texts, numbers_of, refuse_ambiguous, vocabulary_of
 from smelt.study.makers import Distil
 from smelt.study.student import refuse_unmapped
 
@@ -24,20 +24,9 @@ def check_distillations(
     """
     for name, model in models.items():
         if isinstance(model, Distil):
-            _check_languages(f"models.{name}", model, languages)
+            check_texts(f"models.{name}", model.corpus, model.languages, languages)
             _check_vocabularies(f"models.{name}", model, models, tokenizers)
             _check_shapes(f"models.{name}", model, models)
-
-
-def _check_languages(place: str, model: Distil, languages: Mapping[str, Sequence[str]]) -> None:
-    if model.corpus not in languages:
-        expected = ", ".join(languages) or "(none defined)"
-        raise ValueError(f"{place}.corpus: {model.corpus!r} is not in the study: expected one of {expected}")
-    for language in model.languages or []:
-        if language not in (found := languages[model.corpus]):
-            raise ValueError(
-                f"{place}.languages: {language!r} is not in corpus {model.corpus}: expected some of {', '.join(found)}"
-            )
 
 
 def _check_vocabularies(place: str, model: Distil, models: Mapping[str, Any], tokenizers: Container[str]) -> None:

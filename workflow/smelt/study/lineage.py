@@ -1,6 +1,6 @@
 """What the models of a study are made of: their sources, their vocabulary and, as far as it is known, their shape."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from smelt.study.makers import Distil, Export, Pretrain
@@ -44,6 +44,22 @@ def vocabulary_of(name: str, models: Mapping[str, Any]) -> str:
     owner = _owner(name, models)
     model = models[owner]
     return model.tokenizer if isinstance(model, Pretrain) else owner
+
+
+def check_texts(place: str, corpus: str, chosen: Sequence[str] | None, languages: Mapping[str, Sequence[str]]) -> None:
+    """Check the corpus and the languages of it that a model names.
+
+    Raises:
+        ValueError: the study has no such corpus, or the corpus no such language.
+    """
+    if corpus not in languages:
+        expected = ", ".join(languages) or "(none defined)"
+        raise ValueError(f"{place}.corpus: {corpus!r} is not in the study: expected one of {expected}")
+    for language in chosen or []:
+        if language not in (found := languages[corpus]):
+            raise ValueError(
+                f"{place}.languages: {language!r} is not in corpus {corpus}: expected some of {', '.join(found)}"
+            )
 
 
 def refuse_ambiguous(key: str, name: str, models: Mapping[str, Any], tokenizers: Container[str]) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.entry import Distinct, Entry, Name, Seed
 from smelt.study.languages import Language
+from smelt.study.new_pieces import NewPieces
 from smelt.study.selection import SelectionRule
 from smelt.study.student import StudentShape
 from smelt.training.losses import Losses
@@ -158,6 +159,18 @@ class Reduce(Made, SelectionRule):
     """An adopted model with the source's tokenizer, whose counts serve for both; by default the source's own."""
 
 
+class Amplify(Made, NewPieces):
+    """Another model of the study with more pieces for some languages; on texts without these it computes the same."""
+
+    maker: Literal["amplify"]
+    source: Name
+    """The model to amplify, of any maker but export."""
+    corpus: Name
+    """What the new pieces are learnt from, without its held-out documents, on which the model is proven."""
+    languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
+    """Languages of the corpus that gain pieces; all of them by default."""
+
+
 class ExportSettings(Entry):
     """What an export is written as."""
 
@@ -189,7 +202,7 @@ class Export(ExportSettings, Made):
         return ExportSettings(format=self.format, reduce_range=self.reduce_range)
 
 
-Maker = Annotated[Pretrain | Distil | Adopt | Reduce | Export, Field(discriminator="maker")]
+Maker = Annotated[Pretrain | Distil | Adopt | Reduce | Amplify | Export, Field(discriminator="maker")]
 
 
 def _known(value: str, table: dict[str, Any], what: str) -> str:

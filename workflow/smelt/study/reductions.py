@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from smelt.study.lineage import refuse_ambiguous, vocabulary_of
+from smelt.study.lineage import check_texts, refuse_ambiguous, vocabulary_of
 from smelt.study.makers import Adopt, Reduce
 
 
@@ -32,13 +32,7 @@ def counted_vocabulary(model: Reduce, models: Mapping[str, Any]) -> str:
 
 
 def _check_names(place: str, model: Reduce, models: Mapping[str, Any], languages: Mapping[str, Sequence[str]]) -> None:
-    _refer(f"{place}.corpus", model.corpus, languages)
-    for language in model.languages or []:
-        if language not in languages[model.corpus]:
-            found = ", ".join(languages[model.corpus])
-            raise ValueError(
-                f"{place}.languages: {language!r} is not in corpus {model.corpus}: expected some of {found}"
-            )
+    check_texts(place, model.corpus, model.languages, languages)
     if model.counts is not None:
         _refer(f"{place}.counts", model.counts, models)
         if not (isinstance(models[model.counts], Adopt) and isinstance(models[model.source], Adopt)):

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
+from smelt.study.amplifications import check_amplifications
 from smelt.study.countries import Country
 from smelt.study.deployment import check_efficiency
 from smelt.study.distillations import check_distillations
@@ -167,6 +168,7 @@ class Study(Entry):
         languages = {name: corpus.languages for name, corpus in self.corpora.items()}
         check_sources(self.models)
         check_reductions(self.models, languages, self.tokenizers)
+        check_amplifications(self.models, languages)
         check_distillations(self.models, languages, self.tokenizers)
         return self
 

@@ -196,5 +196,5 @@ def test_a_class_that_puts_the_unknown_piece_at_a_place_of_its_own_is_refused(tm
     vocabulary = read_vocabulary(full, "the model")
     closure = vocabulary.closure(vocabulary.always, characters=False)
     assert 0 not in closure.ids
-    with pytest.raises(SmeltError, match="AlbertTokenizer does not load its reduced files as written: its model"):
+    with pytest.raises(SmeltError, match="AlbertTokenizer does not load its rewritten files as written: its model"):
         vocabulary.write(closure.ids, small)

@@ -61,7 +61,7 @@ def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict
         SmeltError: the reduction is not exact, with the first difference; or no line of any language could tell.
     """
     torch.set_num_threads(extent.threads)
-    both = Tokenizers(_tokenizer(made.source), _tokenizer(made.reduced), made.ids, made.where, made.loosened)
+    both = Tokenizers(load_tokenizer(made.source), load_tokenizer(made.reduced), made.ids, made.where, made.loosened)
     found = {
         language: both.compare(language, held_out_lines(documents, extent.lines))
         for language, documents in held_out.items()
@@ -81,7 +81,7 @@ def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict
         "threads": extent.threads,
         "length": min(extent.length, models.longest),
         "languages": {
-            language: tokens.record() | {"states": _states(both, models, tokens, language, extent).record(headed)}
+            language: tokens.record() | {"states": states_of(both, models, tokens, language, extent).record(headed)}
             for language, tokens in found.items()
         },
     }
@@ -93,7 +93,12 @@ def unproven(proof: Mapping[str, Any]) -> list[str]:
     return [language for language, row in rows if not row["lines_whose_pieces_are_all_kept"]]
 
 
-def _states(both: Tokenizers, models: Models, tokens: Tokens, language: str, extent: Extent) -> States:
+def states_of(both: Tokenizers, models: Models, tokens: Tokens, language: str, extent: Extent) -> States:
+    """Compare what both models make of lines of kept pieces, as many as are wanted.
+
+    Raises:
+        SmeltError: as `Models.compare` does.
+    """
     states = States()
     step = max(len(tokens.whole) // max(extent.state_lines, 1), 1)  # from all over the lines, not only the first
     size = models.lines_at_once if both.before.pad_token is not None else 1
@@ -119,5 +124,6 @@ def _encoded(tokenizer: Any, lines: list[str], length: int, token_types: bool) -
     return dict(encoded)
 
 
-def _tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path) -> Any:
+    """Return the tokenizer of a folder."""
     return AutoTokenizer.from_pretrained(folder, local_files_only=True)

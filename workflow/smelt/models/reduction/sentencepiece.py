@@ -10,6 +10,7 @@ rules: a merge's rank is the score of what it builds, any two neighbours that sp
 unknown character counts from the lowest score of ordinary pieces, and a user-defined piece's score from the highest.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,19 +79,38 @@ class Protobuf:
         file that fails one, and a sentence with a piece that went would.
         """
         keep = ~self.ordinary | (new[self.ids] >= 0)
-        reduced = type(self.proto)()
+        ranks = np.where(keep, np.cumsum(keep) - 1, -1)
+        self._write(output, [piece for piece, stays in zip(self.proto.pieces, keep, strict=True) if stays], ranks)
+
+    def write_with(self, output: Path, added: Sequence[tuple[str, float]]) -> None:
+        """Write the file with pieces and their scores added at the end, under its own name in `output`.
+
+        Raises:
+            SmeltError: it merges pairs, any that spell a piece: then new pieces could be built in ways not learnt.
+        """
+        if self.proto.trainer_spec.model_type == _BPE:
+            raise SmeltError(
+                self.where, f"{self.path} is a SentencePiece model of byte pairs, to which no pieces can be added"
+            )
+        kind = type(self.proto).SentencePiece
+        pieces = [*self.proto.pieces, *(kind(piece=piece, score=score) for piece, score in added)]
+        self._write(output, pieces, np.arange(len(self.pieces)))
+
+    def _write(self, output: Path, pieces: Sequence[Any], ranks: Ids) -> None:
+        """Write pieces with the source's settings; `ranks` are the new places of its own pieces, -1 for none."""
+        written = type(self.proto)()
         for name in ("trainer_spec", "normalizer_spec", "denormalizer_spec"):
             if self.proto.HasField(name):
-                getattr(reduced, name).CopyFrom(getattr(self.proto, name))
-        reduced.pieces.extend(piece for piece, stays in zip(self.proto.pieces, keep, strict=True) if stays)
-        spec, ranks = reduced.trainer_spec, np.cumsum(keep) - 1
+                getattr(written, name).CopyFrom(getattr(self.proto, name))
+        written.pieces.extend(pieces)
+        spec = written.trainer_spec
         for name in ("unk_id", "bos_id", "eos_id", "pad_id"):
             identity = getattr(spec, name)
-            if 0 <= identity < len(keep) and keep[identity]:
+            if 0 <= identity < len(ranks) and ranks[identity] >= 0:
                 setattr(spec, name, int(ranks[identity]))
         if spec.HasField("vocab_size"):
-            spec.vocab_size = len(reduced.pieces)
-        (output / self.path.name).write_bytes(reduced.SerializeToString(deterministic=True))
+            spec.vocab_size = len(written.pieces)
+        (output / self.path.name).write_bytes(written.SerializeToString(deterministic=True))
 
     def _outermost_scores(self, kept: Kept) -> dict[str, list[int]]:
         scores, ids = self.scores[self.ordinary], self.ids[self.ordinary]

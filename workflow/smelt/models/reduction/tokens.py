@@ -91,6 +91,14 @@ class Tokenizers:
                 self._add(found, language, line, old, new)
         return found
 
+    def whole_of_kept(self, lines: Sequence[str]) -> list[bool]:
+        """Return of each line whether all its pieces are kept."""
+        return [bool(self._kept[ids].all()) for ids in _cut(self.before, list(lines))] if lines else []
+
+    def others_of(self, line: str) -> list[int]:
+        """Return the pieces of a line that are not kept."""
+        return [identity for ids in _cut(self.before, [line]) for identity in ids[~self._kept[ids]].tolist()]
+
     def _add(self, found: Tokens, language: str, line: str, old: Ids, new: Ids) -> None:
         found.lines += 1
         found.before.add(line, old, self.before.unk_token_id)

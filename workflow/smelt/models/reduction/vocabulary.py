@@ -138,24 +138,28 @@ class Vocabulary:
             protobuf.write(output, new)
         old = {piece: identity for identity, piece in enumerate(self.pieces)}
         write_settings(self.folder, output, old, lambda identity: int(new[identity]))
-        self._check(output, wanted, len(ids))
+        self.check_written(output, wanted, len(ids))
 
     def _reduced(self, tree: Tree, kind: Kind, new: Ids) -> Tree:
         return with_ids_replaced(tree | {"model": kind.reduced(new)}, lambda identity: int(new[identity]))
 
-    def _check(self, output: Path, wanted: Tree, size: int) -> None:
-        """Load what was written and compare it, part by part, with what it should be."""
+    def check_written(self, output: Path, wanted: Tree, size: int) -> None:
+        """Load what was written and compare it, part by part, with what it should be.
+
+        Raises:
+            SmeltError: it is something else.
+        """
         tokenizer = load_fast(output, self.where, configuration_of(self.folder))
         found = tree_of(tokenizer.backend_tokenizer, self.where)
         for part in wanted.keys() | found.keys():
             if wanted.get(part) != found.get(part):
                 raise SmeltError(
                     self.where,
-                    f"{type(tokenizer).__name__} does not load its reduced files as written: its {part} differs. "
-                    "This kind of tokenizer cannot be reduced",
+                    f"{type(tokenizer).__name__} does not load its rewritten files as written: its {part} differs. "
+                    "The vocabulary of this kind of tokenizer cannot be changed",
                 )
         if len(tokenizer) != size:
-            raise SmeltError(self.where, f"its reduced tokenizer has {len(tokenizer)} pieces instead of {size}")
+            raise SmeltError(self.where, f"its rewritten tokenizer has {len(tokenizer)} pieces instead of {size}")
 
 
 def read_vocabulary(folder: Path, where: str) -> Vocabulary:

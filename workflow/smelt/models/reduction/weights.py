@@ -5,7 +5,7 @@ vocabulary axis (see layout) are gathered along it, all others are copied as the
 """
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from smelt.models.reduction.tensors import Ids, Part, Stored, kept_in_part, kept
 
 WEIGHTS = "model.safetensors"
 PICKLED, PICKLE = "pytorch_model.bin", ".bin"
+
+Rewrite = Callable[[Stored, int], Part]
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,29 @@ def reduce_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str
         SmeltError: the checkpoint cannot be read, has fewer rows than the tokenizer has pieces, or has a tensor as
             long as the vocabulary of which its class knows nothing.
     """
+    return rewrite_weights(source, ids, output, pieces, where, lambda tensor, axis: kept_in_part(tensor, ids, axis))
+
+
+def rewrite_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str, part: Rewrite) -> Gathered:
+    """Write config.json, generation_config.json (where there is one) and model.safetensors of another vocabulary.
+
+    Args:
+        source: a model's folder, as save_pretrained writes it.
+        ids: the new vocabulary: the rank of an old id in it is its new one.
+        output: a folder that exists.
+        pieces: number of pieces of the old tokenizer. Rows of the embeddings beyond them are to be dropped.
+        where: what to call the model in errors.
+        part: makes a tensor of the new vocabulary from one of the old, and the vocabulary's axis in it.
+
+    Raises:
+        SmeltError: as `reduce_weights` does.
+    """
     configuration = read_configuration(source, where)
     layout = layout_of(configuration, where)
     with tempfile.TemporaryDirectory(dir=output, prefix=".converted-") as scratch:
         tensors = stored_tensors(source, Path(scratch), layout, where)
         rows = check_rows(tensors, layout, configuration, pieces, where)
-        parts = {name: _part(name, tensor, layout, ids, rows, where) for name, tensor in tensors.items()}
+        parts = {name: _part(name, tensor, layout, rows, where, part) for name, tensor in tensors.items()}
         write_tensors(output / WEIGHTS, parts)
     write_configurations(source, output, configuration, ids)
     gathered = tuple(sorted(name for name in tensors if name in layout.axes))
@@ -123,13 +142,13 @@ def check_rows(tensors: Mapping[str, Stored], layout: Layout, configuration: Any
     return rows
 
 
-def _part(name: str, tensor: Stored, layout: Layout, ids: Ids, rows: int, where: str) -> Part:
+def _part(name: str, tensor: Stored, layout: Layout, rows: int, where: str, part: Rewrite) -> Part:
     if name in layout.axes:
         axis = layout.axes[name]
         if len(tensor.shape) <= axis or tensor.shape[axis] != rows:
             shape = "x".join(map(str, tensor.shape))
             raise SmeltError(where, f"its tensor {name} is {shape}, not {rows} long as its embeddings are")
-        return kept_in_part(tensor, ids, axis)
+        return part(tensor, axis)
     if name not in layout.known and rows in tensor.shape and tensor.dtype.startswith(("F", "BF")):
         raise SmeltError(
             where, f"has a tensor {name} that is {rows} long, as its vocabulary is, and that its class does not know"

@@ -1,8 +1,8 @@
 """What stands where: the files a study reads and writes, as the rules ask for them.
 
 Rules hold no logic: they ask a Catalogue, which knows the study, for the inputs and settings that wildcards stand for.
-Its parts stand on each other as the stages do: corpora, tokenizers, models, reduction, distillation, fine-tuning,
-report.
+Its parts stand on each other as the stages do: corpora, tokenizers, models, reduction, amplification, distillation,
+fine-tuning, report.
 """
 
 from pathlib import Path

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from smelt.study.catalogue.reduction import Reduced
+from smelt.study.catalogue.amplification import Amplified
 from smelt.study.makers import Distil
 from smelt.training.recipes import RECIPE_VERSION
 
@@ -15,7 +15,7 @@ TRAINING_MB = 24_000  # what a base model's training takes beside a GPU
 TEACHER_MB = 8_000  # a large model in fp32, while its file is read
 
 
-class Distilled(Reduced):
+class Distilled(Amplified):
     """Students and their teachers."""
 
     def distilled(self, name: str) -> Distil:

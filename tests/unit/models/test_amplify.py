@@ -1,0 +1,287 @@
+"""`python -m smelt amplify` writes a folder with more pieces, proven the same without them, or one line and nothing."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from reducible import MODELS, PIECES, syllables, write_model
+from reduction.tokenizer_layouts import LAYOUTS, llama, sentences, write_json
+from safetensors import safe_open
+from safetensors.torch import load_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from smelt.__main__ import main
+from smelt.errors import SmeltError
+from smelt.models.amplification.amplified import chosen, counted_words, write_vocabulary
+from smelt.models.amplification.growth import growth_of
+from smelt.models.amplification.learning import learn
+from smelt.models.amplification.words import symbol
+from smelt.models.reduction.vocabulary import read_vocabulary
+
+AMPLIFIABLE = [write for write in LAYOUTS if not write.__name__.startswith(("llama", "camembert"))]
+
+
+def amplify(source: Path, documents: list[Path], output: Path, *words: str) -> int:
+    files = ["--model", str(source), "--documents", *map(str, documents), "--output", str(output)]
+    return main(["amplify", *files, "--threads", "1", *words])
+
+
+def record_of(output: Path) -> dict[str, Any]:
+    return json.loads((output / "amplification.json").read_text())
+
+
+def write_texts(folder: Path) -> dict[str, Path]:
+    """Write documents of two languages of thirty words each, common and rare ones, every third document held out."""
+    written = {}
+    for language in ("qaa", "qab"):
+        draw = random.Random(language)
+        words = ["".join(draw.choices(syllables(language), k=draw.randint(1, 4))) for _ in range(30)]
+        weights = [1 / rank for rank in range(1, 31)]
+        lines = [" ".join(draw.choices(words, weights, k=draw.randint(3, 9))) + " ." for _ in range(120)]
+        path = written[language] = folder / language / "documents.parquet"
+        path.parent.mkdir(parents=True)
+        names, held_out = [str(number) for number in range(120)], [number % 3 == 0 for number in range(120)]
+        pq.write_table(pa.table({"id": names, "title": names, "text": lines, "held_out": held_out}), path)
+    return written
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return write_texts(tmp_path_factory.mktemp("texts"))
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("models") / "source")
+
+
+@pytest.fixture(scope="module")
+def amplified(source: Path, texts: dict[str, Path]) -> Path:
+    output = source.parent / "amplified"
+    assert amplify(source, [texts["qaa"]], output, "--pieces", "20") == 0
+    return output
+
+
+def test_an_amplified_folder_holds_all_that_a_model_has_and_what_was_added(source: Path, amplified: Path) -> None:
+    names = {"config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"}
+    assert {path.name for path in amplified.iterdir()} >= names | {"README.md", "provenance.json", "amplification.json"}
+    record = record_of(amplified)
+    assert (record["shared"], record["pieces"], len(record["added"])) == (len(PIECES), len(PIECES) + 20, 20)
+    tokenizer = AutoTokenizer.from_pretrained(amplified)
+    assert len(tokenizer) == record["pieces"]
+    assert tokenizer.convert_ids_to_tokens(range(len(PIECES))) == PIECES
+    assert tokenizer.convert_ids_to_tokens(range(len(PIECES), len(tokenizer))) == list(record["added"])
+    assert tokenizer.special_tokens_map == AutoTokenizer.from_pretrained(source).special_tokens_map
+    assert AutoModelForMaskedLM.from_pretrained(amplified).num_parameters() == record["parameters"]
+    assert json.loads((amplified / "provenance.json").read_text())["seeds"] == [1]
+    assert "20 more pieces, those that texts of qaa needed most" in (amplified / "README.md").read_text()
+
+
+def test_words_of_the_languages_that_gain_pieces_take_fewer_and_the_others_as_many(
+    source: Path, texts: dict[str, Path], amplified: Path, tmp_path: Path
+) -> None:
+    assert amplify(source, list(texts.values()), tmp_path / "out", "--pieces", "30") == 0
+    for row in record_of(tmp_path / "out")["proof"]["languages"].values():
+        assert row["after"]["fertility"] < 0.8 * row["before"]["fertility"]
+        assert row["lines"] == 40
+        assert row["new_pieces_found"] >= row["different_new_pieces_found"] > 5
+        assert row["share_of_lines_cut_differently"] > 0.5
+        assert row["states"]["lines"] > 0
+    old, new = AutoTokenizer.from_pretrained(source), AutoTokenizer.from_pretrained(amplified)
+    others = "".join(pq.read_table(texts["qab"])["text"].to_pylist())
+    assert new(others, truncation=False)["input_ids"] == old(others, truncation=False)["input_ids"]
+
+
+@pytest.mark.parametrize("layout", ["bert-pretraining", "bert-tokens", "distilbert", "albert", "xlm-roberta"])
+def test_every_layout_starts_new_rows_as_the_mean_of_old_ones(
+    layout: str, texts: dict[str, Path], tmp_path: Path
+) -> None:
+    source = write_model(tmp_path / "source", MODELS[layout])
+    assert amplify(source, [texts["qaa"]], tmp_path / "out", "--pieces", "8") == 0
+    record = record_of(tmp_path / "out")
+    before, after = (load_file(folder / "model.safetensors") for folder in (source, tmp_path / "out"))
+    places = {piece: number for number, piece in enumerate(PIECES)}
+    parts = [[places[part] for part in parts] for parts in record["added"].values()]
+    assert record["tensors_extended"]
+    for name, old in before.items():
+        if name not in record["tensors_extended"]:
+            assert torch.equal(after[name], old), name
+            continue
+        assert torch.equal(after[name][: len(PIECES)], old)
+        means = torch.stack([old[ids].mean(0) for ids in parts])
+        torch.testing.assert_close(after[name][len(PIECES) :], means)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "random"])
+def test_drawn_rows_are_distributed_as_they_should_be(
+    kind: str, texts: dict[str, Path], source: Path, tmp_path: Path
+) -> None:
+    outputs = [tmp_path / name for name in ("one", "same", "other")]
+    for output, seed in zip(outputs, "112", strict=True):
+        assert amplify(source, [texts["qaa"]], output, "--pieces", "40", "--start", kind, "--seed", seed) == 0
+    one, same, other = (load_file(output / "model.safetensors") for output in outputs)
+    name = "bert.embeddings.word_embeddings.weight"
+    old, new = one[name][: len(PIECES)], one[name][len(PIECES) :]
+    assert torch.equal(new, same[name][len(PIECES) :])
+    assert not torch.equal(new, other[name][len(PIECES) :])
+    if kind == "gaussian":
+        assert float((new.mean() - old.mean()).abs()) < 0.05
+        assert float(new.std()) == pytest.approx(float(old.std()), rel=0.1)
+    else:
+        assert float(new.std()) == pytest.approx(0.5, rel=0.1)  # the toy's initializer_range
+        assert not one["cls.predictions.bias"][len(PIECES) :].any()
+
+
+def test_half_precision_stays_half_precision(texts: dict[str, Path], tmp_path: Path) -> None:
+    source = write_model(tmp_path / "source")
+    model = AutoModelForMaskedLM.from_pretrained(source).to(torch.bfloat16)
+    model.save_pretrained(source)
+    assert amplify(source, [texts["qaa"]], tmp_path / "out", "--pieces", "5") == 0
+    with safe_open(tmp_path / "out/model.safetensors", "pt") as file:
+        assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"BF16"}  # noqa: SIM118 - it is no dict
+
+
+def test_embeddings_longer_than_the_tokenizer_lose_the_rows_that_no_piece_has(
+    texts: dict[str, Path], tmp_path: Path
+) -> None:
+    source = write_model(tmp_path / "source", rows=len(PIECES) + 7)
+    assert amplify(source, [texts["qaa"]], tmp_path / "out", "--pieces", "7") == 0
+    record = record_of(tmp_path / "out")
+    assert (record["embedding_rows_before"], record["embedding_rows_beyond_the_tokenizer"]) == (len(PIECES) + 7, 7)
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out")
+    assert model.get_input_embeddings().num_embeddings == record["pieces"] == len(PIECES) + 7
+    assert model.config.vocab_size == len(PIECES) + 7
+
+
+def test_untied_embeddings_gain_their_own_rows(texts: dict[str, Path], tmp_path: Path) -> None:
+    source = write_model(tmp_path / "source", MODELS["bert-untied"])
+    assert amplify(source, [texts["qaa"]], tmp_path / "out", "--pieces", "4") == 0
+    weights = load_file(tmp_path / "out/model.safetensors")
+    inputs, outputs = weights["bert.embeddings.word_embeddings.weight"], weights["cls.predictions.decoder.weight"]
+    assert inputs.shape == outputs.shape == (len(PIECES) + 4, 32)
+    assert not torch.equal(inputs[-4:], outputs[-4:])
+
+
+def cut(tokenizer: Any, lines: list[str]) -> list[list[int]]:
+    return tokenizer(lines, truncation=False, add_special_tokens=False)["input_ids"]
+
+
+@pytest.mark.parametrize("write", AMPLIFIABLE, ids=lambda write: write.__name__)
+def test_every_kind_of_tokenizer_uses_its_new_pieces_and_else_cuts_as_before(
+    write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    source, output = tmp_path / "source", tmp_path / "out"
+    source.mkdir()
+    output.mkdir()
+    write(source)
+    documents = tmp_path / "qaa" / "documents.parquet"
+    documents.parent.mkdir()
+    table = {"id": ["1"], "title": ["1"], "text": ["\n".join(sentences(9, 600)[:400])], "held_out": [False]}
+    pq.write_table(pa.table(table), documents)
+    vocabulary = read_vocabulary(source, "a model")
+    growth = growth_of(vocabulary)
+    addition, _ = chosen(growth, counted_words(vocabulary, growth, {"qaa": documents}), 40, "a model")
+    if (source / "config.json").is_file():
+        (output / "config.json").write_bytes((source / "config.json").read_bytes())
+    write_vocabulary(vocabulary, growth, addition, output)
+    old, new = AutoTokenizer.from_pretrained(source), AutoTokenizer.from_pretrained(output)
+    assert new.convert_ids_to_tokens(range(vocabulary.size)) == old.convert_ids_to_tokens(range(vocabulary.size))
+    lines = sentences(9, 600)[400:]
+    words = sorted({word for line in lines for word in line.split()})
+    before, after = cut(old, [*lines, *words]), cut(new, [*lines, *words])
+    assert sum(map(len, after)) < 0.99 * sum(map(len, before))
+    used = {identity for ids in after for identity in ids if identity >= vocabulary.size}
+    assert len(used) > 20
+    unchanged = [(one, other) for one, other in zip(before, after, strict=True) if max(other) < vocabulary.size]
+    assert len(unchanged) > 10
+    assert all(one == other for one, other in unchanged)
+    reread = read_vocabulary(output, "amplified")  # so that it can be reduced, or amplified again
+    assert reread.pieces == [*vocabulary.pieces, *(piece.spelling for piece in addition.pieces)]
+
+
+def test_a_new_piece_stands_for_the_text_of_its_parts(amplified: Path) -> None:
+    for piece, parts in record_of(amplified)["added"].items():
+        assert len(parts) > 1
+        assert piece.removeprefix("##") == "".join(part.removeprefix("##") for part in parts)
+        assert piece.startswith("##") == parts[0].startswith("##")
+
+
+def test_the_commonest_pairs_grow_together_first() -> None:
+    a, b, c = map(symbol, (5, 70_000, 250_000))
+    learnt = learn(Counter({a + b: 10, b + c: 3, a + b + c: 4, c + a: 1}), 10)
+    assert [merge.parts for merge in learnt.merges] == [(5, 70_000), (5, 70_000, 250_000), (70_000, 250_000)]
+    assert learnt.counts[a + b] == 10
+    assert learnt.total == 10 + 3 + 4 + 2
+
+
+def test_merges_of_byte_pairs_that_build_an_old_piece_are_not_taken(tmp_path: Path) -> None:
+    """`abc` was merged from a and bc; where ab came first, c stays alone, and must go on doing so."""
+    pieces = ["<unk>", "a", "b", "c", "d", "ab", "bc", "abc"]
+    merges = [("a", "b"), ("b", "c"), ("a", "bc")]
+    tokenizer = Tokenizer(models.BPE({piece: n for n, piece in enumerate(pieces)}, merges, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    write_json(tmp_path / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>"})
+    vocabulary = read_vocabulary(tmp_path, "a model")
+    growth = growth_of(vocabulary)
+    word = symbol(5) + symbol(3)  # ab c
+    learnt = learn(Counter({word: 9, word + symbol(4): 7, symbol(4) + symbol(4): 2}), 9)
+    addition = growth.addition(learnt, 9)
+    assert [piece.spelling for piece in addition.pieces] == ["dd"]
+    assert addition.merges == [("d", "d")]
+
+
+def test_a_proof_that_fails_writes_nothing(
+    source: Path, texts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    from smelt.models.amplification import amplified as module
+
+    def spoilt(*arguments: Any) -> Any:
+        gathered = whole(*arguments)
+        path = arguments[4] / "model.safetensors"
+        weights = load_file(path)
+        weights["bert.encoder.layer.1.output.dense.bias"][3] += 1e-6
+        from safetensors.torch import save_file
+
+        save_file(weights, path, {"format": "pt"})
+        return gathered
+
+    whole = module.amplify_weights
+    monkeypatch.setattr(module, "amplify_weights", spoilt)
+    assert amplify(source, [texts["qaa"]], tmp_path / "out", "--pieces", "5") == 1
+    assert "is not exact: its weight bert.encoder.layer.1.output.dense.bias differs" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_amplified_is_one_clear_line_and_leaves_nothing(
+    source: Path, texts: dict[str, Path], tmp_path: Path, capsys: Any
+) -> None:
+    empty = tmp_path / "qad" / "documents.parquet"
+    empty.parent.mkdir()
+    pq.write_table(pa.table({"id": ["1"], "title": [""], "text": ["pa ta"], "held_out": [True]}), empty)
+    output = tmp_path / "out"
+    for documents, words, said in [
+        ([texts["qaa"]], ["--pieces", "100000"], "new pieces: expected pieces of at most"),
+        ([texts["qaa"], empty], ["--pieces", "5"], "has no text of qad to learn from"),
+        ([texts["qaa"]], ["--settings", '{"pieces": 0}'], "--settings: pieces: input should be greater than 0"),
+        ([texts["qaa"], texts["qaa"]], [], "two files lie in folders of one name"),
+    ]:
+        assert amplify(source, documents, output, *words) == 1
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+        assert not output.exists()
+
+
+def test_byte_pairs_of_sentencepiece_are_refused_by_name(tmp_path: Path) -> None:
+    llama(tmp_path)
+    with pytest.raises(SmeltError, match=r"tokenizer\.model is a SentencePiece model of byte pairs, to"):
+        growth_of(read_vocabulary(tmp_path, "a model"))

@@ -1,0 +1,1 @@
+"""Amplification: more pieces for some languages, behind those that a model has."""
