@@ -37,7 +37,19 @@ STUDY: dict[str, Any] = {
         }
         for name, tokenizer in [("narrow", "unigram-300"), ("wide", "unigram-600")]
     }
-    | {"narrow-qaa": {"maker": "reduce", "source": "narrow", "corpus": "wiki", "languages": ["qaa"], "tasks": []}},
+    | {
+        "narrow-qaa": {"maker": "reduce", "source": "narrow", "corpus": "wiki", "languages": ["qaa"], "tasks": []},
+        "student-qaa": {
+            "maker": "distil",
+            "teacher": "narrow",
+            "corpus": "wiki",
+            "languages": ["qaa"],
+            "student": {"layers": 1},
+            "recipe": "distil",
+            "settings": {"steps": 20, "batch": 4, "length": 64, "precision": "fp32", "validation_blocks": 8},
+            "tasks": [],
+        },
+    },
     "tasks": {"demo-ner": {"limit": 60}, "demo-intent": {"limit": 60}},
     "finetuning": {"seeds": [1, 2], "epochs": 1, "learning_rate": 1e-3},
     "significance": {"resamples": 200},

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
-from transformers import AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, AutoTokenizer
 
 from tests.workflow.conftest import Project
 
@@ -22,6 +22,8 @@ def test_every_result_of_a_study_stands_in_its_place(finished: Project) -> None:
         "counts/wiki/unigram-300/qaa.parquet",
         "models/narrow-qaa/model.safetensors",
         "models/narrow-qaa/reduction.json",
+        "models/student-qaa/model.safetensors",
+        "models/student-qaa/README.md",
         "tasks/demo-ner/train.parquet",
         "tasks/demo-ner/task.json",
         "finetuned/wide/demo-intent/seed-2/metrics.json",
@@ -57,6 +59,17 @@ def test_a_reduced_model_says_the_same_with_fewer_pieces(finished: Project) -> N
     pieces = set(tokenizer.get_vocab())
     assert not any("ა" <= letter <= "ჰ" for piece in pieces for letter in piece), "qab is written in Georgian letters"
     assert not (finished.folder / "results/small/counts/wiki/unigram-300/qab.parquet").exists()
+
+
+def test_a_student_has_its_teachers_pieces_and_of_all_its_layers_begins_as_it(finished: Project) -> None:
+    folder = finished.folder / "results/small/models/student-qaa"
+    model, report = AutoModelForMaskedLM.from_pretrained(folder, output_loading_info=True)
+    assert not any(report.values())
+    assert model.config.vocab_size == len(AutoTokenizer.from_pretrained(folder)) == 300
+    curve = pd.read_csv(finished.folder / "logs/small/models/student-qaa.curve.csv")
+    held_out = curve[(curve["split"] == "validation") & (curve["metric"] == "kl_loss")].set_index("language")["value"]
+    assert set(held_out.index) == {"qaa", "all"}
+    assert held_out["all"].iloc[0] < 1e-5  # it has its teacher's one layer
 
 
 def test_scores_hold_one_row_for_each_run_and_score(finished: Project) -> None:

@@ -91,6 +91,27 @@ def test_another_language_of_a_reduced_model_counts_that_one(project: Callable[[
     assert set(planned) <= {"count", "reduce", "page"}
 
 
+def test_another_weight_of_a_loss_distils_anew_and_pretrains_nothing(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["models"]["student-qaa"]["losses"] = {"kl": 1.0}
+    edited.write(study)
+    planned = edited.planned()
+    assert planned["distil"] == 1
+    assert set(planned) <= {"distil", "figure", "page"}
+
+
+def test_another_teacher_distils_its_student_anew(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["models"]["narrow"]["settings"]["steps"] = 50
+    edited.write(study)
+    planned = edited.planned()
+    assert (planned["pretrain"], planned["distil"], planned["reduce"]) == (1, 1, 1)
+    assert "blocks" not in planned
+    assert "count" not in planned
+
+
 def test_a_threshold_that_is_the_default_by_name_reruns_nothing(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study

@@ -126,7 +126,8 @@ def _models(catalogue: Catalogue) -> Table:
             table.add_row(name, model.maker, f"{shape}, {model.tokenizer}, {model.corpus}", _training(model))
         elif isinstance(model, Distil):
             languages = _listed(catalogue.languages_of_trained(model))
-            training = f"{model.student.layers} layers: {languages}; {_training(model)}"
+            layers = "1 layer" if model.student.layers == 1 else f"{model.student.layers} layers"
+            training = f"{layers}: {languages}; {_training(model)}"
             table.add_row(name, model.maker, f"{', '.join(model.teachers)}, {model.corpus}", training)
         elif isinstance(model, Reduce):
             kept = f"size {model.size:,}" if model.size else f"threshold {model.share:g}"
