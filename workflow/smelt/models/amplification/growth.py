@@ -99,7 +99,10 @@ class WordPieceGrowth:
         """Take the vocabulary."""
         self._vocabulary, self._kind = vocabulary, kind
         self.excluded = [*kind.always, *(kind.ids[piece] for piece in kind.reserved)]
-        inner = (piece.removeprefix(kind.prefix) if piece.startswith(kind.prefix) else piece[1:] for piece in kind.ids)
+        inner = (
+            piece.removeprefix(kind.prefix) if piece.startswith(kind.prefix) else piece[1:]
+            for piece in kind.ids.keys() - kind.reserved
+        )
         self.tightened = any(kind.prefix + character not in kind.ids for character in characters_of(inner))
 
     def addition(self, learnt: Learnt, pieces: int) -> Addition:

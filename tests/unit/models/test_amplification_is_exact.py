@@ -1,0 +1,113 @@
+"""Exactness, tried on vocabularies and texts drawn at random: what no new piece comes up in is cut as before."""
+
+import itertools
+import random
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reduction.tokenizer_layouts import write_json
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+from smelt.models.amplification.amplified import counted_words, write_vocabulary
+from smelt.models.amplification.growth import SPARE, Growth, growth_of
+from smelt.models.amplification.learning import learn
+from smelt.models.reduction.vocabulary import Vocabulary, read_vocabulary
+
+WORDS = ["".join(letters) for size in range(1, 5) for letters in itertools.product("abc", repeat=size)]
+WORDS += ["".join(random.Random(seed).choices("abcd", k=5 + seed % 4)) for seed in range(150)]
+
+pieces = st.text("abcd", min_size=2, max_size=4)
+examples = settings(max_examples=25, deadline=None)
+
+
+def read(tokenizer: Tokenizer, folder: Path, unknown: str | None) -> Vocabulary:
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.decoder = decoders.Fuse()
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"tokenizer_class": "PreTrainedTokenizerFast"} | ({"unk_token": unknown} if unknown else {})
+    write_json(folder / "tokenizer_config.json", names)
+    return read_vocabulary(folder, "random")
+
+
+def text_of(folder: Path, seed: int) -> Path:
+    """Write a text of the words, some of them common."""
+    draw = random.Random(seed)
+    lines = [" ".join(draw.choices(WORDS, [1 / (1 + place % 17) for place in range(len(WORDS))], k=400))]
+    path = folder / "documents.parquet"
+    pq.write_table(pa.table({"id": ["1"], "title": [""], "text": lines, "held_out": [False]}), path)
+    return path
+
+
+def changed(tokenizer: Tokenizer, unknown: str | None, seed: int, number: int) -> tuple[Growth, list[Any], int]:
+    """Amplify a tokenizer; return how it grows, words that are cut otherwise without new pieces, and new ones used."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        vocabulary = read(tokenizer, folder / "old", unknown)
+        growth = growth_of(vocabulary)
+        words = counted_words(vocabulary, growth, {"qaa": text_of(folder, seed)})
+        addition = growth.addition(learn(words or Counter({"a": 1}), int(SPARE * number)), number)
+        (folder / "new").mkdir()
+        write_vocabulary(vocabulary, growth, addition, folder / "new")
+        new = Tokenizer.from_file(str(folder / "new/tokenizer.json"))
+    before, after = ([cut.ids for cut in one.encode_batch(WORDS, add_special_tokens=False)] for one in (tokenizer, new))
+    found = zip(WORDS, before, after, strict=True)
+    wrong = [(word, old, cut) for word, old, cut in found if max(cut, default=0) < vocabulary.size and old != cut]
+    used = {identity for cut in after for identity in cut if identity >= vocabulary.size}
+    return growth, wrong, len(used)
+
+
+@examples
+@given(st.sets(pieces, max_size=15), st.sets(pieces, max_size=15), st.integers(0, 999), st.integers(1, 30))
+def test_wordpiece(starts: set[str], rest: set[str], seed: int, number: int) -> None:
+    listed = ["[UNK]", *"abcd", *(f"##{letter}" for letter in "abcd"), *sorted(starts)]
+    listed += [f"##{piece}" for piece in sorted(rest)]
+    tokenizer = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(listed)}, unk_token="[UNK]"))
+    growth, wrong, used = changed(tokenizer, "[UNK]", seed, number)
+    assert not growth.tightened
+    assert wrong == []
+    assert used > 0
+
+
+@examples
+@given(st.sets(pieces, max_size=20), st.integers(0, 999), st.integers(1, 30))
+def test_wordpiece_whose_rest_may_fit_no_more(rest: set[str], seed: int, number: int) -> None:
+    """Without a piece ##d of its own, a new piece's end may leave a d that none begins with: the word is unknown."""
+    listed = ["[UNK]", *"abcd", "##a", "##b", "##c", *(f"##{piece}" for piece in sorted(rest | {"cd"}))]
+    tokenizer = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(listed)}, unk_token="[UNK]"))
+    growth, wrong, _ = changed(tokenizer, "[UNK]", seed, number)
+    assert growth.tightened
+    assert all(cut == [0] for _, _, cut in wrong)
+
+
+@examples
+@given(st.sets(pieces, max_size=25), st.integers(0, 999), st.integers(1, 30))
+def test_unigram(some: set[str], seed: int, number: int) -> None:
+    draw = np.random.default_rng(seed)
+    listed = ["<unk>", *"abc", *sorted(some)]  # d is unknown alone
+    scores = [0.0, *np.round(-draw.exponential(4, len(listed) - 1), 1).tolist()]  # many ties
+    tokenizer = Tokenizer(models.Unigram(list(zip(listed, scores, strict=True)), unk_id=0))
+    _, wrong, _ = changed(tokenizer, "<unk>", seed, number)
+    assert wrong == []
+
+
+@examples
+@given(st.integers(0, 40), st.integers(0, 999), st.integers(1, 30))
+def test_byte_pairs(merges: int, seed: int, number: int) -> None:
+    draw = random.Random(seed)
+    listed, pairs = ["<unk>", *"abcd"], []
+    for _ in range(merges):
+        left, right = draw.choices(listed[1:], k=2)
+        if len(left + right) <= 4 and (left, right) not in pairs:
+            pairs.append((left, right))
+            listed += [left + right] if left + right not in listed else []
+    tokenizer = Tokenizer(models.BPE({piece: n for n, piece in enumerate(listed)}, pairs, unk_token="<unk>"))
+    _, wrong, _ = changed(tokenizer, "<unk>", seed, number)
+    assert wrong == []
