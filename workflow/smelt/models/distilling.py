@@ -9,7 +9,8 @@ import torch
 
 from smelt.errors import SmeltError
 from smelt.models.distilled import DistillationSettings, Distilled, write_student
-from smelt.models.job import Blocks, Trainable
+from smelt.models.ingredients import Blocks
+from smelt.models.job import Trainable
 from smelt.models.students import new_student
 from smelt.models.teachers import checksums, load_teachers, refuse_differing, shared_pieces
 from smelt.training.blocks import TokenBlocks

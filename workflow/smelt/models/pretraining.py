@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from smelt.models.encoders import new_encoder
-from smelt.models.job import Blocks, Trainable
+from smelt.models.ingredients import Blocks
+from smelt.models.job import Trainable
 from smelt.models.pretrained import Pretrained, PretrainingSettings, write_model
 from smelt.training.blocks import TokenBlocks
 from smelt.training.objectives import objective_of
