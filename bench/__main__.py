@@ -9,11 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.counting import counting
+from bench.distillation import distillation
 from bench.efficiency import efficiency
 from bench.extraction import extraction
 from bench.head import head
 from bench.kills import kills
-from bench.measure import Benchmark, Outcome, Skipped, measure
+from bench.measure import Benchmark, Outcome, Skipped, Unequal, measure
 from bench.pretraining import pretraining
 from bench.reduction import reduction
 from bench.students import students
@@ -26,6 +27,12 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
         f"pretrain-{size}-{vocabulary}-{precision}": pretraining
         for size in ("tiny", "base")
         for vocabulary in ("32k", "128k")
+        for precision in ("fp32", "bf16")
+    },
+    **{
+        f"distil-{vocabulary}-{positions}-{precision}": distillation
+        for vocabulary in ("119k", "20k")
+        for positions in ("all", "masked")
         for precision in ("fp32", "bf16")
     },
     "masked-head-32k": head,
@@ -59,12 +66,12 @@ def main() -> int:
 
 
 def outcome_of(name: str) -> Outcome | Skipped:
-    """Return what a benchmark comes to here; one whose process dies does not end the others."""
+    """Return what a benchmark comes to here; one whose process dies, or that fails, does not end the others."""
     try:
         made = BENCHMARKS[name](name)
         return measure(made) if isinstance(made, Benchmark) else made
-    except Ended as ended:
-        return Skipped(name, str(ended), failed=True)
+    except (Ended, Unequal) as error:
+        return Skipped(name, str(error), failed=True)
 
 
 def row(outcome: Outcome | Skipped) -> list[str]:

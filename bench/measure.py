@@ -13,6 +13,10 @@ RESULTS = Path("results/bench")
 Figures = Mapping[str, float]
 
 
+class Unequal(Exception):
+    """Two ways that are to do one thing have done two."""
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """Two ways to do one thing; each call does it once and returns its speed, in `unit`."""

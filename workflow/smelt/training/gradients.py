@@ -14,11 +14,15 @@ class Gradients:
     states: Tensor
     weight: Tensor
     bias: Tensor
+    begun: bool
+    """Whether the tensors hold anything yet: the first chunk is written where zeros would have to be added to."""
 
     @classmethod
-    def zeros(cls, states: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Self:
-        """Return gradients to fill, of products in a precision."""
-        return cls(*(torch.zeros_like(part, dtype=exact(dtype)) for part in (states, weight, bias)))
+    def to_fill(cls, states: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Self:
+        """Return gradients to fill, of products in a precision; they are zeros where there are no states."""
+        make = torch.empty_like if len(states) else torch.zeros_like
+        of_states, of_weight, of_bias = (make(part, dtype=exact(dtype)) for part in (states, weight, bias))
+        return cls(of_states, of_weight, of_bias, begun=len(states) == 0)
 
     def add(self, chunk: slice, errors: Tensor, states: Tensor, weight: Tensor, scale: Tensor) -> None:
         """Add those of a chunk.
@@ -31,8 +35,10 @@ class Gradients:
             scale: shape (rows, 1).
         """
         self.states[chunk] = (errors @ weight).mul_(scale)
-        _add_product(self.weight, errors.T, (states * scale).to(errors.dtype))
-        _add_product(self.bias[:, None], errors.T, scale.to(errors.dtype))
+        put = _add_product if self.begun else _write_product
+        put(self.weight, errors.T, (states * scale).to(errors.dtype))
+        put(self.bias[:, None], errors.T, scale.to(errors.dtype))
+        self.begun = True
 
     def scaled(self, upstream: Tensor, *dtypes: torch.dtype) -> list[Tensor]:
         """Return them multiplied in place, so good for one backward pass, in the types of what they are of."""
@@ -49,6 +55,14 @@ def precision_of(states: Tensor) -> torch.dtype:
     """Return the precision of matrix products here: that of autocast, or of the states."""
     kind = states.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
+
+
+def _write_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """Write a matrix product into a total, which may be of a wider type."""
+    if total.dtype == left.dtype:
+        torch.mm(left, right, out=total)
+    else:
+        total.copy_(left @ right)
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:

@@ -69,7 +69,7 @@ class _MaskedCrossEntropy(torch.autograd.Function):
                 _silent(bias.to(dtype), vocabulary),
                 labels,
                 rows,
-                Gradients.zeros(states, weight, bias, dtype) if wanted else None,
+                Gradients.to_fill(states, weight, bias, dtype) if wanted else None,
             )
         ctx.gradients, ctx.dtypes = gradients, (states.dtype, weight.dtype, bias.dtype)
         ctx.mark_non_differentiable(correct)

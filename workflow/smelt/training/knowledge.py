@@ -104,7 +104,7 @@ class _SoftAndHard(torch.autograd.Function):
         dtype: torch.dtype,
         wanted: bool,
     ) -> Totals:
-        gradients = Gradients.zeros(states, weight, bias, dtype) if wanted else None
+        gradients = Gradients.to_fill(states, weight, bias, dtype) if wanted else None
         with torch.autocast(states.device.type, enabled=False):
             student = Lesson(states.to(dtype), weight.to(dtype), bias.to(dtype))
             teachers = [Lesson(part.states.to(part.weight.dtype), part.weight, part.bias) for part in lessons]
