@@ -189,7 +189,7 @@ class _Part:
         compared, vocabulary = self._softening.compared, self._softening.vocabulary
         counted, label = labels[:, None] != IGNORED, labels[:, None].clamp(min=0)
         errors = self._hard.exp_()
-        errors.scatter_add_(1, label, errors.new_full((1, 1), -1.0).expand_as(label))
+        errors.scatter_(1, label, errors.gather(1, label) - 1)
         errors.mul_(counted.to(errors.dtype) * self._softening.ratio)
         place[:, compared:] = 0
         place[: len(labels), :vocabulary] = errors
