@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -265,3 +266,26 @@ def test_steps_of_ones_own_replace_the_epochs_of_a_recipe() -> None:
     assert (changed.epochs, changed.steps) == (None, 50)
     back = recipe_with("small", {"epochs": 3})
     assert (back.epochs, back.steps) == (3, None)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for CPUs takes a C++ compiler")
+def test_a_compiled_grouped_run_learns_the_same_and_compiles_once_a_width(
+    lines: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smelt.training.loop.WIDTHS", 16)
+    recipe = GROUPED.model_copy(update={"steps": 2, "micro_batch": 4, "batch": 24})
+    shape = SHAPE.model_copy(update={"layers": 1})
+    plain, _ = train_toy(lines, tmp_path / "plain", recipe, shape=shape)
+    torch.compiler.reset()
+    torch._dynamo.utils.counters.clear()
+    compiled, _ = train_toy(lines, tmp_path / "compiled", recipe.model_copy(update={"compile": True}), shape=shape)
+    batches = toy_batches(lines, recipe)
+    shapes = {
+        (part.input_ids.shape, part.attention_mask is None)
+        for step in (1, 2)
+        for part in parts(batches.train(step), 4, 16)
+    }
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == len(shapes) > 1
+    for name, weights in plain.items():
+        torch.testing.assert_close(compiled[name], weights, atol=1e-4, rtol=1e-3)
+    torch.compiler.reset()
