@@ -239,6 +239,31 @@ def test_merges_of_byte_pairs_that_build_an_old_piece_are_not_taken(tmp_path: Pa
     assert addition.merges == [("d", "d")]
 
 
+def test_nothing_is_learnt_from_held_out_documents(
+    source: Path, texts: dict[str, Path], amplified: Path, tmp_path: Path
+) -> None:
+    table = pq.read_table(texts["qaa"]).to_pylist()
+    for row in table:
+        row["text"] = "tapatapa lili ." if row["held_out"] else row["text"]
+    other = tmp_path / "qaa" / "documents.parquet"
+    other.parent.mkdir()
+    pq.write_table(pa.Table.from_pylist(table), other)
+    assert amplify(source, [other], tmp_path / "out", "--pieces", "20") == 0
+    assert record_of(tmp_path / "out")["added"] == record_of(amplified)["added"]
+
+
+def test_where_every_held_out_word_has_a_new_piece_nothing_can_be_proven(
+    source: Path, tmp_path: Path, capsys: Any
+) -> None:
+    documents = tmp_path / "qaa" / "documents.parquet"
+    documents.parent.mkdir()
+    columns = {"id": ["1", "2"], "title": ["", ""], "text": ["tapa tapa tapa", "tapa tapa"], "held_out": [False, True]}
+    pq.write_table(pa.table(columns), documents)
+    assert amplify(source, [documents], tmp_path / "out", "--pieces", "1") == 1
+    assert "nothing can be proven: no word of 1 held-out lines is without new pieces" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_proof_that_fails_writes_nothing(
     source: Path, texts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:

@@ -75,6 +75,16 @@ def test_every_setting_that_albert_and_fast_do_not_share_has_a_source() -> None:
     assert unsaid == []
 
 
+@pytest.mark.parametrize("name", ["eliquare", "distil"])
+def test_every_setting_of_a_distillation_that_is_no_default_has_a_source(name: str) -> None:
+    defaults = {key: field.default for key, field in Recipe.model_fields.items()}
+    own = {key for key, value in RECIPES[name].model_dump().items() if value != defaults[key]}
+    assert {
+        row["setting"] for row in rows_of("setting") if row["setting"] in own and not row[f"source of {name}"]
+    } == set()
+    assert len(own) > 10
+
+
 def test_the_architectures_are_those_of_the_table() -> None:
     numbers = ("layers", "hidden", "heads", "feed-forward", "embedding")
     shown = {
