@@ -25,6 +25,7 @@ from smelt.models.amplification.growth import growth_of
 from smelt.models.amplification.learning import learn
 from smelt.models.amplification.words import symbol
 from smelt.models.reduction.vocabulary import read_vocabulary
+from smelt.models.shared_pieces import shared_of
 
 AMPLIFIABLE = [write for write in LAYOUTS if not write.__name__.startswith(("llama", "camembert"))]
 
@@ -83,6 +84,23 @@ def test_an_amplified_folder_holds_all_that_a_model_has_and_what_was_added(sourc
     assert AutoModelForMaskedLM.from_pretrained(amplified).num_parameters() == record["parameters"]
     assert json.loads((amplified / "provenance.json").read_text())["seeds"] == [1]
     assert "20 more pieces, those that texts of qaa needed most" in (amplified / "README.md").read_text()
+
+
+def test_models_made_from_an_amplified_one_know_which_of_its_pieces_have_learnt_nothing(
+    source: Path, texts: dict[str, Path], amplified: Path, tmp_path: Path
+) -> None:
+    lines = pq.read_table(texts["qaa"])["text"].to_pylist()
+    (tmp_path / "qaa.txt").write_text("".join(f"{line}\n" for line in lines))
+    words = ["--corpus", str(tmp_path / "qaa.txt"), "--held-out-share", "0.2", "--threshold", "0.05", "--threads", "1"]
+    for model in (source, amplified):
+        assert main(["reduce", "--model", str(model), *words, "--output", str(tmp_path / model.name)]) == 0
+    assert shared_of(tmp_path / "source") is None
+    pieces = AutoTokenizer.from_pretrained(tmp_path / "amplified").convert_ids_to_tokens(range(len(PIECES)))
+    old = [piece for piece in pieces if piece in PIECES]
+    assert 5 < shared_of(tmp_path / "amplified") == len(old) < len(pieces)
+    assert pieces[: len(old)] == old
+    assert amplify(amplified, [texts["qab"]], tmp_path / "again", "--pieces", "3") == 0
+    assert shared_of(tmp_path / "again") == len(PIECES)
 
 
 def test_words_of_the_languages_that_gain_pieces_take_fewer_and_the_others_as_many(

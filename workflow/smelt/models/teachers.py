@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.files import checksum, read_json
+from smelt.files import checksum
 from smelt.models.adopt import check_folder, configuration_of_folder, load_as, model_files
 from smelt.models.encoders import padded, resize_vocabulary
+from smelt.models.shared_pieces import shared_of
 from smelt.models.students import STUDENTS
 from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer
 from smelt.training.recipes import Recipe
 from smelt.training.teachers import refuse_other_pieces
-
-AMPLIFIED = "amplification.json"
-"""What a folder holds whose vocabulary was added to; `shared` of it are the pieces that it had before."""
 
 
 def load_teachers(folders: Sequence[Path], losses: Losses, recipe: Recipe, pieces: Pieces) -> list[Any]:
@@ -54,9 +52,9 @@ def checksums(folders: Sequence[Path]) -> list[dict[str, str]]:
 def shared_pieces(folders: Sequence[Path], size: int) -> int | None:
     """Return how many of the first pieces every teacher knew before pieces were added to it; None where it is all.
 
-    size: of the vocabulary; a folder that was reduced after pieces were added to it has no such record.
+    size: of the vocabulary; a reduction may have left nothing of what was added.
     """
-    counts = [int(read_json(folder / AMPLIFIED)["shared"]) for folder in folders if (folder / AMPLIFIED).is_file()]
+    counts = [shared for folder in folders if (shared := shared_of(folder)) is not None]
     return min([count for count in counts if count < size], default=None)
 
 

@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -84,10 +85,11 @@ def counted_words(vocabulary: Vocabulary, growth: Growth, documents: Mapping[str
     cutter = Words(vocabulary, encoder, excluded)
     words = Counter[str]()
     for language, path in documents.items():
-        lines = list(training_lines(path))
-        if not lines:
+        lines = training_lines(path)  # more than memory may hold at once
+        first = next(lines, None)
+        if first is None:
             raise SmeltError(path, f"has no text of {language} to learn from: every document is empty or held out")
-        words.update(cutter.count(lines))
+        words.update(cutter.count(chain([first], lines)))
     return words
 
 

@@ -14,9 +14,9 @@ from smelt.models.reduction.record import listed, parameters
 from smelt.models.reduction.reduced import Source
 from smelt.models.reduction.vocabulary import Vocabulary
 from smelt.models.reduction.weights import Gathered
+from smelt.models.shared_pieces import AMPLIFICATION, shared_of
 from smelt.study.new_pieces import NewPieces
 
-RECORD = "amplification.json"
 _HEADS = ("ForMaskedLM", "ForPreTraining")
 
 LIMITS = """\
@@ -44,14 +44,17 @@ class Made:
 
 
 def write_record(folder: Path, made: Made) -> None:
-    """Write amplification.json: what is shared with the source, the new pieces with their parts, and the proof."""
+    """Write amplification.json: what is shared with the source, the new pieces with their parts, and the proof.
+
+    Of pieces that had been added to the source none is shared: they have learnt nothing either.
+    """
     pieces = made.vocabulary.pieces
     write_json(
-        folder / RECORD,
+        folder / AMPLIFICATION,
         {
             "rule": made.rule.model_dump(include={"pieces", "start", "seed"}),
             "kind": made.vocabulary.tree["model"]["type"],
-            "shared": made.vocabulary.size,
+            "shared": shared_of(made.vocabulary.folder) or made.vocabulary.size,
             "pieces": made.vocabulary.size + len(made.addition.pieces),
             "merges_learnt": made.learnt,
             "embedding_rows_before": made.gathered.rows,
@@ -76,7 +79,7 @@ def write_amplified_card(folder: Path, name: str, source: Source, made: Made, la
         name=name,
         summary=f"{origin} with {new:,} more pieces, those that texts of {listed(languages)} needed most. Their weights"
         f" are {STARTS[made.rule.start]}. On texts without them it computes what it did, as was proven before it was"
-        f" written (`{RECORD}`).",
+        f" written (`{AMPLIFICATION}`).",
         languages=list(languages),
         facts={
             "architecture": architecture,

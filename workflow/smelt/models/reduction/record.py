@@ -15,8 +15,8 @@ from smelt.models.reduction.counts import Counts
 from smelt.models.reduction.tensors import read_header
 from smelt.models.reduction.vocabulary import Vocabulary
 from smelt.models.reduction.weights import WEIGHTS, Gathered
+from smelt.models.shared_pieces import REDUCTION, shared_of
 
-RECORD = "reduction.json"
 _HEADS = ("ForMaskedLM", "ForPreTraining")
 
 LIMITS = """\
@@ -39,11 +39,12 @@ class Made:
 def write_record(folder: Path, made: Made) -> None:
     """Write reduction.json: the rule, the pieces by reason, what became of the tensors, and the proof."""
     write_json(
-        folder / RECORD,
+        folder / REDUCTION,
         {
             "rule": dict(made.rule),
             "pieces_before": made.vocabulary.size,
             "pieces": len(made.choice.ids),
+            "shared": _shared(made),
             "kept": made.choice.record(),
             "counted": {part.language: _counted(part) for part in made.counts},
             "unknown_words_may_become_known_by": len(made.choice.closure.loosened),
@@ -72,7 +73,7 @@ def write_reduced_card(folder: Path, name: str, source: Path, hub: str | None, m
         name=name,
         summary=f"{origin} with {after:,} of its {before:,} pieces: those that {listed(languages)} needs (Abdaoui et"
         " al. 2020). On texts of these pieces it computes the same, as was proven before it was written"
-        f" (`{RECORD}`).",
+        f" (`{REDUCTION}`).",
         languages=languages,
         facts={
             "architecture": architecture,
@@ -97,6 +98,12 @@ def parameters(folder: Path) -> int:
 def listed(languages: Sequence[str]) -> str:
     """Return languages in words."""
     return languages[0] if len(languages) == 1 else f"any of {', '.join(languages)}"
+
+
+def _shared(made: Made) -> int | None:
+    """Return how many of the kept pieces the source did not merely gain; None where it gained none."""
+    shared = shared_of(made.vocabulary.folder)
+    return None if shared is None else int((made.choice.ids < shared).sum())
 
 
 def _counted(counts: Counts) -> dict[str, int]:
