@@ -100,7 +100,7 @@ class MonolingualScores:
     def _column(self, column: Column, significance: Mapping[str, Any]) -> list[MonolingualScore]:
         values = {row: self.of(row, column) for row in self.rows}
         tests = self._against_baseline(values, significance)
-        best = max((fmean(found.values()) for found in values.values() if found), default=math.nan)
+        best = max((summarise(list(found.values())).mean for found in values.values() if found), default=math.nan)
         return [self._score(row, column, found, tests.get(row), best, significance) for row, found in values.items()]
 
     def _against_baseline(
