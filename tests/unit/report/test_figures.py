@@ -11,6 +11,7 @@ from small_results import Results
 from smelt.report.captions import FIGURES as CAPTIONS
 from smelt.report.figure import FIGURES, OF_TABLES
 from smelt.report.figures import language_distribution, score_by_vocabulary, splitting_and_errors
+from smelt.training.losses import TERMS
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES))
@@ -96,6 +97,16 @@ def test_curves_show_what_was_measured_and_every_model_stands_in_the_legend(tmp_
     titles = [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes]
     assert titles == ["Masked language modelling: loss", "Divergence from the teacher: loss"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["trained", "student"]
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_every_loss_of_a_distillation_has_a_panel(tmp_path: Path, term: str) -> None:
+    path = tmp_path / "student.curve.csv"
+    path.write_text(
+        f"step,split,language,metric,value\n0,validation,all,{term}_loss,2\n9,validation,all,{term}_loss,1\n"
+    )
+    (axis,) = FIGURES["learning-curves"]([path]).axes
+    assert axis.get_title(loc="left") or axis.get_title()
 
 
 def test_the_panels_of_scores_say_how_many_seeds_they_rest_on(compared: Results) -> None:

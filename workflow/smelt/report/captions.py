@@ -16,8 +16,9 @@ FIGURES = {
     "learning-curves": (
         "Learning curves",
         "What models were trained for, on held-out documents, by training step: loss of masked language modelling, "
-        "accuracy of sentence order prediction, and for distilled models how far their predictions and hidden states "
-        "are from their teachers'. A line for each model, and thin lines for its languages where they are few.",
+        "accuracy of sentence order prediction, and for distilled models how far their predictions, hidden states and "
+        "attention are from their teachers'. A line for each model, and thin lines for its languages where they are "
+        "few.",
     ),
     "score-by-vocabulary": (
         "Scores against vocabulary size",

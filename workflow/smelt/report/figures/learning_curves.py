@@ -16,7 +16,9 @@ _PANELS = {
     "mlm_loss": "Masked language modelling: loss",
     "sop_accuracy": "Sentence order: accuracy",
     "kl_loss": "Divergence from the teacher: loss",
-    "cosine_loss": "Hidden states: 1 - cosine to the teacher's",
+    "cosine_loss": "Last hidden states: 1 - cosine to the teacher's",
+    "hidden_loss": "Mapped hidden states: squared error",
+    "attention_loss": "Divergence from the teacher's attention",
 }
 # Beyond this many languages their thin lines would hide the models' own.
 _MOST_LANGUAGES = 8
