@@ -52,7 +52,7 @@ class Distilling:
     def begin(self, recipe: Recipe, pieces: Pieces, device: torch.device) -> Trainable:
         """Return the student, and its objective with the teachers in it."""
         settings, losses = self.settings, self.settings.losses
-        folders = self.teachers if asks_teachers(losses) else self.teachers[:1]
+        folders = self.teachers if losses.ask_teachers else self.teachers[:1]
         teachers = load_teachers(folders, losses, recipe, pieces)
         torch.manual_seed(settings.seed)  # reading a teacher may have drawn from the generator
         student = new_student(teachers[0], settings.student, recipe, pieces, device)
@@ -68,11 +68,6 @@ class Distilling:
         write_student(output, Distilled(model, self.teachers, settings, blocks, outcome))
 
 
-def asks_teachers(losses: Losses) -> bool:
-    """Say whether any loss needs a teacher."""
-    return any(weight for term, weight in losses.weights().items() if term != "mlm")
-
-
 def flops_beside(student: Any, teachers: Sequence[Any], losses: Losses, recipe: Recipe) -> float:
     """Return the floating-point operations a token that a distillation takes besides the student's training.
 
@@ -81,7 +76,7 @@ def flops_beside(student: Any, teachers: Sequence[Any], losses: Losses, recipe: 
     """
     compared = (1.0 if losses.positions == "all" else recipe.mask_rate) if losses.kl else 0.0
     of_student = max(compared, recipe.mask_rate if losses.mlm else 0.0)
-    taught = teachers if asks_teachers(losses) else []
+    taught = teachers if losses.ask_teachers else []
     of_teachers = sum(flops_per_token(teacher, recipe.length, compared) / 3 for teacher in taught)
     counted = flops_per_token(student, recipe.length, recipe.mask_rate)
     return of_teachers + flops_per_token(student, recipe.length, of_student) - counted

@@ -120,7 +120,7 @@ def distillation_of(
             there.
     """
     softening = Softening(pieces.size, losses.temperature, shared)
-    if not any(weight for name, weight in losses.weights().items() if name != "mlm"):
+    if not losses.ask_teachers:
         return Distillation(losses, None, softening, {})
     refuse_unfit(teachers, student, pieces, shared)
     if losses.attention:

@@ -53,3 +53,8 @@ class Losses(Entry):
     def weights(self) -> dict[str, float]:
         """Return the weight of each loss, those of 0 too."""
         return {name: float(getattr(self, name)) for name in TERMS}
+
+    @property
+    def ask_teachers(self) -> bool:
+        """Whether any loss needs a teacher."""
+        return any(weight for name, weight in self.weights().items() if name != "mlm")

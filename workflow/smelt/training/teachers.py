@@ -62,19 +62,18 @@ def refuse_other_vocabulary(name: str, model: Any, pieces: int, kind: str = "the
         raise SmeltError(name, f"expected the {pieces:,} pieces of {kind}; found a vocabulary of {rows:,}")
 
 
-def refuse_other_pieces(name: str, theirs: Any, ours: Any, shared: int | None = None) -> None:
+def refuse_other_pieces(name: str, theirs: Any, ours: Any) -> None:
     """Refuse a tokenizer whose ids mean other pieces than another's.
 
     Args:
         name: of theirs, for the message.
         theirs: a tokenizer of transformers.
         ours: another.
-        shared: compare so many first ids only; by default both must have the same number.
 
     Raises:
         SmeltError: they differ, with the first id at which they do.
     """
-    one, other = (part.convert_ids_to_tokens(range(len(part)))[:shared] for part in (theirs, ours))
+    one, other = (part.convert_ids_to_tokens(range(len(part))) for part in (theirs, ours))
     if len(one) != len(other):
         raise SmeltError(name, f"expected the same pieces as the student's, {len(other):,}; found {len(one):,}")
     if one != other:
