@@ -166,6 +166,14 @@ def test_what_is_frozen_does_not_change(kit: Kit, tmp_path: Path, part: str) -> 
     ]
 
 
+def test_the_card_keeps_the_licence_and_the_origin_of_the_teacher(kit: Kit, tmp_path: Path) -> None:
+    teacher = write_model(tmp_path / "published")
+    (teacher / "README.md").write_text("---\nlicense: apache-2.0\nbase_model: some/bert\n---\n")
+    assert main(kit.words(tmp_path, teacher, recipe={"steps": 1})) == 0
+    card = (tmp_path / "models/student/README.md").read_text()
+    assert all(part in card for part in ("license: apache-2.0", "base_model: some/bert"))
+
+
 def test_several_teachers_are_averaged_and_named(kit: Kit, tmp_path: Path) -> None:
     second = write_model(tmp_path / "second", bert_like(BertForMaskedLM, hidden_size=16, num_hidden_layers=3))
     assert main(kit.words(tmp_path, kit.teacher, second, recipe={"steps": 2})) == 0

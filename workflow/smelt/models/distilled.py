@@ -111,7 +111,7 @@ def write_student(output: Path, made: Distilled) -> None:
 def card(name: str, made: Distilled) -> Card:
     """Return what the student's card says."""
     settings = made.settings
-    licence = published_card(made.teachers[0]).get("license")
+    published = published_card(made.teachers[0])
     return Card(
         name=name,
         summary=summary(made),
@@ -124,7 +124,8 @@ def card(name: str, made: Distilled) -> Card:
             "On held-out documents": held_out(made.outcome),
         },
         limits=LIMITS,
-        licence=None if licence is None else str(licence),
+        base_model=str(published["base_model"]) if "base_model" in published else None,
+        licence=str(published["license"]) if "license" in published else None,
     )
 
 
