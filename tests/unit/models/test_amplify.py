@@ -101,6 +101,9 @@ def test_models_made_from_an_amplified_one_know_which_of_its_pieces_have_learnt_
     assert pieces[: len(old)] == old
     assert amplify(amplified, [texts["qab"]], tmp_path / "again", "--pieces", "3") == 0
     assert shared_of(tmp_path / "again") == len(PIECES)
+    folder = json.dumps({"folder": str(amplified)})
+    assert main(["adopt", "--source", folder, "--output", str(tmp_path / "adopted")]) == 0
+    assert shared_of(tmp_path / "adopted") == len(PIECES)
 
 
 def test_words_of_the_languages_that_gain_pieces_take_fewer_and_the_others_as_many(

@@ -16,6 +16,7 @@ from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.models.card import Card, write_card
+from smelt.models.shared_pieces import record_of
 from smelt.provenance import write_provenance
 from smelt.study.load import check
 from smelt.study.makers import Adopt
@@ -58,7 +59,8 @@ def adopt(source: Adopt, output: Path) -> None:
         raise SmeltError(where, f"its tokenizer has {len(tokenizer)} pieces but its embeddings only {rows} rows")
     with whole_folder(output) as folder:
         model.save_pretrained(folder)
-        for file in _files(found, TOKENIZER_FILES):
+        record = record_of(found)  # without which untrained pieces would be taken for trained ones
+        for file in [*_files(found, TOKENIZER_FILES), *([record] if record else [])]:
             shutil.copy(file, folder / file.name)
         check_copy(folder, model, tokenizer)
         write_card(folder, _card(output.name, source, found, model, len(tokenizer)))

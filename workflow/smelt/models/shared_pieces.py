@@ -13,8 +13,11 @@ AMPLIFICATION, REDUCTION = "amplification.json", "reduction.json"
 
 def shared_of(folder: Path) -> int | None:
     """Return how many first pieces a model shares with the one that pieces were added to; None where none were."""
-    for name in (AMPLIFICATION, REDUCTION):
-        if (folder / name).is_file():
-            shared: int | None = read_json(folder / name).get("shared")
-            return shared
-    return None
+    record = record_of(folder)
+    return None if record is None else int(read_json(record)["shared"])
+
+
+def record_of(folder: Path) -> Path | None:
+    """Return the file of a model's folder that says how many it shares; None where nothing was added to it."""
+    records = (folder / name for name in (AMPLIFICATION, REDUCTION))
+    return next((path for path in records if path.is_file() and read_json(path).get("shared") is not None), None)
