@@ -46,18 +46,3 @@ def test_the_commands_of_a_distillation_can_be_run_by_hand(project: Project) -> 
     blocks = "results/small/blocks/wiki/narrow-qaa/stream-128"
     assert f"--blocks {blocks}/qaa {blocks}/qab --teachers results/small/models/narrow-qaa --settings" in command
     assert "--output results/small/models/before --curve logs/small/models/before.curve.csv" in command
-
-
-def test_pieces_are_added_before_a_distillation_in_two_entries(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(project.folder)
-    more = {"maker": "amplify", "source": "narrow", "corpus": "wiki", "languages": ["qab"], "pieces": 50}
-    taught = {"maker": "distil", "teacher": "more", "student": {"layers": 1}, "languages": ["qab"]} | TRAINED
-    study = project.study
-    study["models"] = {"narrow": study["models"]["narrow"], "more": more, "taught": taught}
-    project.write(study)
-    planned = project.planned()
-    # Two languages in the pieces of the teacher's tokenizer, and one in those of the amplified model.
-    assert (planned["amplify"], planned["distil"], planned["blocks"]) == (1, 1, 3)
-    assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())

@@ -142,7 +142,7 @@ def test_a_row_without_scores_is_shown_as_not_run(tmp_path: Path) -> None:
     hypotheses = [{"less": "absent", "than": "all"}]
     frame, text = ablation(tmp_path).table(**settings, hypotheses=hypotheses)
     assert "| absent | N/A |" in text
-    assert "1 columns without both are left out" in text
+    assert "1 column without both is left out" in text
     assert frame[frame["kind"] == "hypothesis"]["p"].isna().all()
 
 

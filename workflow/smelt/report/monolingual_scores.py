@@ -143,7 +143,8 @@ class MonolingualScores:
         result = wilcoxon(low, high, "less", alpha, "(language, task) pairs")
         statistic, p = (math.nan if value is None else value for value in (result.statistic, result.p))
         missing = len(self.columns) - len(both)
-        note = joined(f"{missing} columns without both are left out" if missing else "", result.note)
+        left_out = "1 column without both is" if missing == 1 else f"{missing} columns without both are"
+        note = joined(f"{left_out} left out" if missing else "", result.note)
         mean = fmean(gains) if both else math.nan
         won, lost = int((gains > 0).sum()), int((gains < 0).sum())
         return Tested(less, than, len(both), won, lost, mean, statistic, p, math.nan, note)
