@@ -59,6 +59,7 @@ def test_a_table_is_made_from_the_scores_and_its_figure_where_it_has_a_baseline(
     [
         ({"baseline": "nobody"}, "baseline: 'nobody' is no row of the table: expected one of teacher, student"),
         ({"hypotheses": [{"less": "teacher", "than": "x"}]}, "hypotheses: 'x' is no row"),
+        ({"hypotheses": [{"less": "teacher", "than": "teacher"}]}, "'teacher' cannot score less than itself"),
         ({"rows": {"a": "absent-{language}"}}, "no model of the study is of the family 'absent-{language}'"),
         ({"rows": {"a": "absent"}}, "tables.table-4.rows.models: 'absent' is not in the study"),
         ({"columns": {"sw": ["panx"]}}, "columns.sw: 'panx' tests bn, de,"),

@@ -20,6 +20,12 @@ class Hypothesis(Entry):
     than: Label
     """Label of the row that is supposed to score more."""
 
+    @model_validator(mode="after")
+    def _is_of_two_rows(self) -> Self:
+        if self.less == self.than:
+            raise ValueError(f"{self.less!r} cannot score less than itself: expected two rows")
+        return self
+
 
 class MonolingualTable(Entry):
     """Scores of models of one language each on its tasks, with tests over (language, task) pairs (Eliquare, Tables 4 to
