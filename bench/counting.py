@@ -34,7 +34,7 @@ from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
 from smelt.tokenizers.folder import Trained, write_folder
 
 PIECES = 30_000
-WORDS, SMALL = 100_000_000, 1_000_000
+WORDS, SMALL = 30_000_000, 1_000_000
 TRAINING, LOOP = 100_000, 200  # lines to train on, documents to loop over
 
 LEARN: dict[str, Callable[[list[str]], Trained]] = {
