@@ -138,7 +138,7 @@ def test_usual_words_stand_alone(built: Built) -> None:
         assert splitting.alone(pa.array(usual)).all()
 
 
-@pytest.mark.parametrize("limit", ["CHARACTERS_AT_ONCE", "REMEMBERED", "WORDS_AT_ONCE"])
+@pytest.mark.parametrize("limit", ["CHARACTERS_AT_ONCE", "FREQUENT", "REMEMBERED", "WORDS_AT_ONCE"])
 def test_limits_of_memory_do_not_change_counts(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     built = BUILDERS["byte-level BPE"]()
     documents = ["\n".join(sentences(3, seed)) for seed in range(20)]

@@ -1,6 +1,7 @@
 """The words of lines, each cut into pieces but once.
 
-Arrow numbers the words: those known come first, so that an old word gets its old number and a new one the next.
+Arrow numbers the words: those known come first, so that an old word gets its old number and a new one the next. The
+most frequent ones are looked up in a small table before that.
 """
 
 import json
@@ -26,6 +27,7 @@ Part = TypeVar("Part")
 CHARACTERS_AT_ONCE = 8_000_000  # bounds the memory of a step, together with the longest document
 WORDS_AT_ONCE = 64  # of a text that is tokenised to learn new words; more run slower
 REMEMBERED = 1_000_000  # words; more would take Arrow longer to look up than they save
+FREQUENT = 16_384  # words of which a table stays in the processor's caches; most words of a text are among them
 SEPARATOR = "\ufdd0\ufdd1\ufdd0"  # characters that no text may hold
 BARE = "\n"  # stands before a word that has no glue; no line holds it
 
@@ -65,7 +67,8 @@ class Words:
         self._forget()
 
     def _forget(self) -> None:
-        self._known = pa.array([], pa.large_string())
+        self._known = self._frequent = pa.array([], pa.large_string())
+        self._numbers_of_frequent = np.zeros(0, np.int64)
         self._dependent = np.zeros(0, dtype=bool)  # words whose pieces depend on their neighbours: they have none here
         self._ids, self._sizes = np.zeros(0, np.int32), np.zeros(0, np.int64)
 
@@ -91,6 +94,22 @@ class Words:
 
     def _numbered(self, words: Any) -> Numbers:
         """Return the numbers of an Arrow array of words, after learning the new ones."""
+        places = pc.index_in(words, value_set=self._frequent)
+        others = np.asarray(places.is_null())
+        numbers = np.empty(len(words), np.int64)
+        numbers[~others] = self._numbers_of_frequent[places.drop_null().to_numpy()]
+        numbers[others] = self._numbered_among_all(words.filter(pa.array(others)))
+        if not len(self._frequent):
+            self._remember_frequent(numbers)
+        return numbers
+
+    def _remember_frequent(self, numbers: Numbers) -> None:
+        """Remember the most frequent words of a text, given the numbers of its words."""
+        times = np.bincount(numbers, minlength=len(self))
+        self._numbers_of_frequent = np.argsort(-times, kind="stable")[:FREQUENT]
+        self._frequent = self._known.take(pa.array(self._numbers_of_frequent))
+
+    def _numbered_among_all(self, words: Any) -> Numbers:
         known = len(self)
         encoded = pa.concat_arrays([self._known, words]).dictionary_encode()
         numbers = np.arange(len(encoded.dictionary))
