@@ -39,7 +39,8 @@ class Vocabulary:
 
 
 def recipe(**settings: Any) -> Recipe:
-    return Recipe.model_validate(RECIPES["albert"].model_dump() | settings)
+    """ALBERT's, on packed streams, where any sentence prediction goes."""
+    return Recipe.model_validate(RECIPES["albert"].model_dump() | {"packing": "stream"} | settings)
 
 
 def model_of(name: str, pieces: int) -> Any:

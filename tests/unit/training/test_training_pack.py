@@ -11,6 +11,7 @@ from smelt.errors import SmeltError
 from smelt.training.blocks import BlockWriter, TokenBlocks
 from smelt.training.pack import encode, pack, sentences_of
 from smelt.training.pieces import load_tokenizer, pieces_of
+from smelt.training.recipes import RECIPES, Recipe
 
 
 def stream_of(blocks: TokenBlocks) -> np.ndarray:
@@ -180,6 +181,11 @@ def test_a_block_of_whole_sentences_is_split_between_any_two_of_them_and_nowhere
 )
 def test_sentences_end_where_punctuation_says(paragraph: str, sentences: list[str]) -> None:
     assert sentences_of(paragraph) == sentences
+
+
+def test_second_segments_from_elsewhere_need_a_stream() -> None:
+    with pytest.raises(ValueError, match="packing: sentences goes with sentences: order or none; with next"):
+        Recipe.model_validate(RECIPES["albert"].model_dump() | {"sentences": "next"})
 
 
 def test_blocks_packed_otherwise_than_the_recipe_says_are_refused(toy: Toy) -> None:
