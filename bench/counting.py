@@ -22,10 +22,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from bench.head import close
 from bench.measure import Benchmark, Figures, ratio
 from bench.prose import write_prose
-from bench.workers import Worker
+from bench.workers import Worker, close
 from smelt.models.reduction.counting import PieceCounter
 from smelt.models.reduction.loading import load_fast
 from smelt.models.reduction.shards import Job, count_documents

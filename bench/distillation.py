@@ -8,7 +8,7 @@ import torch
 
 from bench.distilling import Lesson, Measured, chunked, straightforward
 from bench.measure import Benchmark, Figures, Skipped, Unequal, ratio
-from bench.workers import Worker
+from bench.workers import Worker, close
 from smelt.training.peak import is_emulated
 
 VOCABULARIES = {"119k": 119_547, "20k": 20_000}
@@ -41,12 +41,6 @@ def distillation(name: str) -> Benchmark | Skipped:
         rehearse=False,  # each process has taken a step before
         close=lambda: close(workers),
     )
-
-
-def close(workers: Mapping[str, Worker]) -> None:
-    """End the processes of both ways."""
-    for worker in workers.values():
-        worker.close()
 
 
 def _speed(worker: Worker, kept: list[Measured]) -> Callable[[], float]:

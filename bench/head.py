@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench.measure import Benchmark, Figures
-from bench.workers import Worker
+from bench.workers import Worker, close
 from smelt.training.head import masked_cross_entropy
 
 POSITIONS, EMBEDDING = 614, 128  # 15% of eight rows of 512
@@ -53,12 +53,6 @@ def chunked_memory(vocabulary: int) -> Callable[[], float]:
 def whole_memory(vocabulary: int) -> Callable[[], float]:
     """The same of all logits at once."""
     return _peak(vocabulary, _all_at_once)
-
-
-def close(ways: Mapping[str, Worker]) -> None:
-    """End the processes of all ways."""
-    for worker in ways.values():
-        worker.close()
 
 
 def _all_at_once(states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor) -> Tensor:

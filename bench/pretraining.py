@@ -14,7 +14,7 @@ from bench.measure import Benchmark, Figures, Skipped, ratio
 from bench.synthetic import Corpus, corpus
 from bench.trainer import trainer
 from bench.ways import Measured, Opened, Task, bare, loop
-from bench.workers import Worker
+from bench.workers import Worker, close
 from smelt.training.flops import flops_per_token
 from smelt.training.peak import measured_peak
 
@@ -81,12 +81,6 @@ def peak(task: Task) -> Callable[[], Measured]:
     cost = flops_per_token(opened.model(), task.corpus.length, predicted)
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[task.precision]
     return lambda: Measured(measured_peak(opened.device, dtype, SECONDS_OF_PEAK) / cost)
-
-
-def close(ways: Mapping[str, Worker]) -> None:
-    """End the processes of all ways."""
-    for worker in ways.values():
-        worker.close()
 
 
 def _speed(worker: Worker, kept: list[Measured]) -> Callable[[], float]:

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.head import close
 from bench.measure import Benchmark, Figures
-from bench.workers import Worker
+from bench.workers import Worker, close
 
 SPECIAL = ["[PAD]", *(f"[unused{number}]" for number in range(1, 10)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ALPHABET = "abcdefghijklmnoprstuvzàéîöšžαβγδεκλμνπρστабвгдежикл"

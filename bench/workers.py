@@ -67,3 +67,9 @@ def _environment(added: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def close(workers: Mapping[str, Worker]) -> None:
+    """End the processes of all ways."""
+    for worker in workers.values():
+        worker.close()

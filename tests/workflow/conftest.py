@@ -116,6 +116,14 @@ def new_project(folder: Path) -> Project:
     return project
 
 
+def project_of_models(folder: Path, models: dict[str, Any]) -> Project:
+    """Make a checkout whose study has these models beside the pretrained `narrow`, and no tasks."""
+    project = new_project(folder)
+    left = {key: value for key, value in STUDY.items() if key not in ("tasks", "finetuning", "tables")}
+    project.write(left | {"models": {"narrow": STUDY["models"]["narrow"]} | models})
+    return project
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The small study, run to its report."""

@@ -7,7 +7,7 @@ import pytest
 
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import count_jobs
-from tests.workflow.conftest import STUDY, Project, new_project
+from tests.workflow.conftest import Project, project_of_models
 
 TRAINED = {"corpus": "wiki", "recipe": "distil"}
 # The four lines of a study that reduce the vocabulary before and after distillation.
@@ -22,10 +22,7 @@ COMPOSED: dict[str, Any] = {
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A checkout in which nothing has run, with students in its study."""
-    made = new_project(tmp_path / "project")
-    left = {key: value for key, value in STUDY.items() if key not in ("tasks", "finetuning", "tables")}
-    made.write(left | {"models": {"narrow": STUDY["models"]["narrow"]} | COMPOSED})
-    return made
+    return project_of_models(tmp_path / "project", COMPOSED)
 
 
 def test_reducing_before_and_after_distillation_is_four_entries_of_a_study(

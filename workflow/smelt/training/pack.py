@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder, write_json
+from smelt.portions import portions
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, BlockWriter, Ids, content_of
 from smelt.training.lines import TOO_SHORT, kept_lines
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
@@ -103,26 +104,12 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
             held_out = np.array(batch.column("held_out").to_pylist(), dtype=bool)
             texts = batch.column("text").to_pylist()
             for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
-                for portion in portions([texts[row] for row in np.flatnonzero(chosen)]):
+                for portion in portions([texts[row] for row in np.flatnonzero(chosen)], len, CHARACTERS_AT_ONCE):
                     yield split, portion
     except FileNotFoundError:
         raise SmeltError(path, "no such file; expected documents as Parquet") from None
     except (pa.ArrowInvalid, KeyError) as error:
         raise SmeltError(path, f"is no Parquet file of documents ({first_line(error)})") from None
-
-
-def portions(texts: list[str]) -> Iterator[list[str]]:
-    """Yield consecutive texts, no more than CHARACTERS_AT_ONCE at a time unless a single one is longer."""
-    portion: list[str] = []
-    size = 0
-    for text in texts:
-        if portion and size + len(text) > CHARACTERS_AT_ONCE:
-            yield portion
-            portion, size = [], 0
-        portion.append(text)
-        size += len(text)
-    if portion:
-        yield portion
 
 
 def encode(texts: list[str], encoder: Any, pieces: Pieces, packing: Packing = "stream") -> Stretch:
@@ -149,7 +136,7 @@ def sentences_of(paragraph: str) -> list[str]:
 def _encode_parts(parts: list[str], encoder: Any) -> tuple[Ids, Ids]:
     """Return the ids of paragraphs or sentences, one after the other, and the length of each."""
     ids, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for portion in portions(parts):  # one document may be a whole book
+    for portion in portions(parts, len, CHARACTERS_AT_ONCE):  # one document may be a whole book
         lists = [encoding.ids for encoding in encoder.encode_batch_fast(portion, add_special_tokens=False)]
         lengths.append(np.array([len(part) for part in lists], dtype=np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int64, int(lengths[-1].sum())))

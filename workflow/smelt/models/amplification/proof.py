@@ -15,8 +15,7 @@ import torch
 
 from smelt.errors import SmeltError
 from smelt.models.reduction.lines import held_out_lines
-from smelt.models.reduction.proof import Extent, Reduction, load_tokenizer, states_of
-from smelt.models.reduction.states import Models
+from smelt.models.reduction.proof import Extent, Reduction, load_tokenizer, with_states
 from smelt.models.reduction.tokens import Tokenizers, Tokens
 
 _AT_ONCE = 256
@@ -46,23 +45,14 @@ def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict
             f"nothing can be proven: no word of {looked} held-out lines is without new pieces; add fewer,"
             " or look at more lines (--proof-lines)",
         )
-    models = Models(made.source, made.reduced, made.ids, made.where)
-    headed = models.output is not None
-    return {
-        "device": "cpu",
-        "precision": "fp32",
-        "threads": extent.threads,
-        "length": min(extent.length, models.longest),
-        "languages": {
-            language: record(tokens, others[language], new_pieces(both, lines[language]))
-            | {
-                "states": states_of(both, models, replace(tokens, whole=whole[language]), language, extent).record(
-                    headed
-                )
-            }
-            for language, tokens in found.items()
-        },
+    said = {
+        language: (
+            record(tokens, others[language], new_pieces(both, lines[language])),
+            replace(tokens, whole=whole[language]),
+        )
+        for language, tokens in found.items()
     }
+    return with_states(made, both, extent, said)
 
 
 def rests(both: Tokenizers, lines: Sequence[str]) -> list[str]:

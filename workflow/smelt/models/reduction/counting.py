@@ -13,10 +13,12 @@ from typing import Any, Self
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from smelt.models.reduction import words
 from smelt.models.reduction.counts import Numbers
 from smelt.models.reduction.loading import Tree
 from smelt.models.reduction.splitting import splitting_of
-from smelt.models.reduction.words import Words, encode, limited, new_tokenizer, nothing_cut
+from smelt.models.reduction.words import Words, encode, new_tokenizer, nothing_cut
+from smelt.portions import portions
 
 SHORTEST = 6  # characters of a line that counts, blanks around it aside
 
@@ -107,4 +109,4 @@ def _matrix(columns: Any, lengths: Numbers, width: int) -> Any:
 def _portions(documents: Iterable[str]) -> Iterator[list[list[str]]]:
     """Yield the lines that count of consecutive documents, a bounded number of characters at a time."""
     read = ([line for line in text.split("\n") if len(line.strip()) >= SHORTEST] for text in documents)
-    return limited((lines for lines in read if lines), lambda lines: sum(map(len, lines)))
+    return portions((lines for lines in read if lines), lambda lines: sum(map(len, lines)), words.CHARACTERS_AT_ONCE)

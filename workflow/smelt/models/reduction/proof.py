@@ -73,6 +73,17 @@ def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict
             f"nothing can be proven: of none of {looked} held-out lines all pieces are kept; keep more pieces,"
             " or look at more lines (--proof-lines)",
         )
+    return with_states(made, both, extent, {language: (tokens.record(), tokens) for language, tokens in found.items()})
+
+
+def with_states(
+    made: Reduction, both: Tokenizers, extent: Extent, languages: Mapping[str, tuple[dict[str, Any], Tokens]]
+) -> dict[str, Any]:
+    """Return what is said of each language's lines, with what both models make of those of kept pieces.
+
+    Raises:
+        SmeltError: as `Models.compare` does.
+    """
     models = Models(made.source, made.reduced, made.ids, made.where)
     headed = models.output is not None
     return {
@@ -81,8 +92,8 @@ def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict
         "threads": extent.threads,
         "length": min(extent.length, models.longest),
         "languages": {
-            language: tokens.record() | {"states": states_of(both, models, tokens, language, extent).record(headed)}
-            for language, tokens in found.items()
+            language: said | {"states": states_of(both, models, tokens, language, extent).record(headed)}
+            for language, (said, tokens) in languages.items()
         },
     }
 

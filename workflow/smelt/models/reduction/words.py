@@ -6,10 +6,10 @@ most frequent ones are looked up in a small table before that.
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +20,9 @@ from tokenizers import AddedToken, Tokenizer
 from smelt.models.reduction.counts import Numbers
 from smelt.models.reduction.loading import Tree
 from smelt.models.reduction.splitting import Splitting
+from smelt.portions import portions
 
 Ids = NDArray[np.int32]
-Part = TypeVar("Part")
 
 CHARACTERS_AT_ONCE = 8_000_000  # bounds the memory of a step, together with the longest document
 WORDS_AT_ONCE = 64  # of a text that is tokenised to learn new words; more run slower
@@ -166,7 +166,7 @@ class Words:
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids]:
     """Return how many pieces each text has, and the ids of all, one text after the other."""
     sizes, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-    for portion in limited(texts, len):
+    for portion in portions(texts, len, CHARACTERS_AT_ONCE):
         lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(portion, add_special_tokens=False)]
         sizes.append(np.array([len(part) for part in lists], np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int32, int(sizes[-1].sum())))
@@ -181,17 +181,3 @@ def new_tokenizer(tree: Tree, encode_special_tokens: bool) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = encode_special_tokens
     return tokenizer
-
-
-def limited(parts: Iterable[Part], size: Callable[[Part], int]) -> Iterator[list[Part]]:
-    """Yield consecutive parts, no more than CHARACTERS_AT_ONCE at a time unless a single one is longer."""
-    portion: list[Part] = []
-    held = 0
-    for part in parts:
-        if portion and held + size(part) > CHARACTERS_AT_ONCE:
-            yield portion
-            portion, held = [], 0
-        portion.append(part)
-        held += size(part)
-    if portion:
-        yield portion
