@@ -43,7 +43,7 @@ def test_the_command_of_an_amplification_can_be_run_by_hand(project: Project) ->
     command = next(line for line in printed.splitlines() if "python -m smelt amplify " in line)
     documents = "results/small/corpora/wiki/qaa/documents.parquet"
     assert f"--model results/small/models/narrow --documents {documents} --settings" in command
-    assert '"pieces":50,"start":"mean","seed":1,"version":1' in command.replace("\\", "")
+    assert '"pieces":50,"start":"mean","sample":1000000,"seed":1,"version":1' in command.replace("\\", "")
     assert "--output results/small/models/more" in command
 
 

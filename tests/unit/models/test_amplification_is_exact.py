@@ -18,6 +18,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from smelt.models.amplification.amplified import counted_words, write_vocabulary
 from smelt.models.amplification.growth import SPARE, Growth, growth_of
 from smelt.models.amplification.learning import learn
+from smelt.models.amplification.sample import draw
 from smelt.models.reduction.vocabulary import Vocabulary, read_vocabulary
 
 WORDS = ["".join(letters) for size in range(1, 5) for letters in itertools.product("abc", repeat=size)]
@@ -52,7 +53,7 @@ def changed(tokenizer: Tokenizer, unknown: str | None, seed: int, number: int) -
         folder = Path(name)
         vocabulary = read(tokenizer, folder / "old", unknown)
         growth = growth_of(vocabulary)
-        words = counted_words(vocabulary, growth, {"qaa": text_of(folder, seed)})
+        words = counted_words(vocabulary, growth, draw({"qaa": text_of(folder, seed)}, 1, 1))
         addition = growth.addition(learn(words or Counter({"a": 1}), int(SPARE * number)), number)
         (folder / "new").mkdir()
         write_vocabulary(vocabulary, growth, addition, folder / "new")

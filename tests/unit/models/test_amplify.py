@@ -23,6 +23,7 @@ from smelt.errors import SmeltError
 from smelt.models.amplification.amplified import chosen, counted_words, write_vocabulary
 from smelt.models.amplification.growth import growth_of
 from smelt.models.amplification.learning import learn
+from smelt.models.amplification.sample import draw
 from smelt.models.amplification.words import symbol
 from smelt.models.reduction.vocabulary import read_vocabulary
 from smelt.models.shared_pieces import shared_of
@@ -209,7 +210,7 @@ def test_every_kind_of_tokenizer_uses_its_new_pieces_and_else_cuts_as_before(
     pq.write_table(pa.table(table), documents)
     vocabulary = read_vocabulary(source, "a model")
     growth = growth_of(vocabulary)
-    addition, _ = chosen(growth, counted_words(vocabulary, growth, {"qaa": documents}), 40, "a model")
+    addition, _ = chosen(growth, counted_words(vocabulary, growth, draw({"qaa": documents}, 400, 1)), 40, "a model")
     if (source / "config.json").is_file():
         (output / "config.json").write_bytes((source / "config.json").read_bytes())
     write_vocabulary(vocabulary, growth, addition, output)
@@ -271,6 +272,52 @@ def test_nothing_is_learnt_from_held_out_documents(
     pq.write_table(pa.Table.from_pylist(table), other)
     assert amplify(source, [other], tmp_path / "out", "--pieces", "20") == 0
     assert record_of(tmp_path / "out")["added"] == record_of(amplified)["added"]
+
+
+def test_pieces_are_learnt_from_no_more_lines_than_the_sample_has(
+    source: Path, texts: dict[str, Path], tmp_path: Path
+) -> None:
+    outputs = [tmp_path / name for name in ("one", "same", "other")]
+    for output, seed in zip(outputs, "112", strict=True):
+        words = ["--pieces", "25", "--sample", "30", "--seed", seed]
+        assert amplify(source, list(texts.values()), output, *words) == 0
+    one, same, other = map(record_of, outputs)
+    assert one["rule"]["sample"] == 30
+    assert [row["lines"] for row in one["training_lines"].values()] == [80, 80]
+    assert sum(row["learnt_from"] for row in one["training_lines"].values()) == 30
+    assert one["added"] == same["added"]
+    assert one["training_lines"] == same["training_lines"]
+    assert other["added"] != one["added"]
+
+
+def test_a_sample_is_of_all_languages_together_and_in_their_order(texts: dict[str, Path]) -> None:
+    lines = {
+        language: [row["text"] for row in pq.read_table(path).to_pylist() if not row["held_out"]]
+        for language, path in texts.items()
+    }
+    whole = draw(texts, 160, 1)
+    assert {language: list(whole.of(language)) for language in texts} == lines
+    shares = []
+    for seed in range(40):
+        drawn = {language: list(draw(texts, 50, seed).of(language)) for language in texts}
+        assert sum(map(len, drawn.values())) == 50
+        for language, some in drawn.items():
+            left = iter(lines[language])
+            assert all(line in left for line in some)
+        shares.append(len(drawn["qaa"]))
+    assert len(set(shares)) > 3
+    assert sum(shares) / 40 == pytest.approx(25, abs=2)  # 3.6 deviations of the mean of 40 such draws
+
+
+def test_words_outside_the_sample_are_not_counted(source: Path, texts: dict[str, Path]) -> None:
+    vocabulary = read_vocabulary(source, "a model")
+    growth = growth_of(vocabulary)
+    sample = draw({"qaa": texts["qaa"]}, 3, 1)
+    known = {word for line in sample.of("qaa") for word in line.split() if word != "."}
+    counted = sum(counted_words(vocabulary, growth, sample).values())
+    assert 0 < counted <= sum(len(line.split()) for line in sample.of("qaa"))
+    assert len(counted_words(vocabulary, growth, sample)) <= len(known)
+    assert counted < sum(counted_words(vocabulary, growth, draw({"qaa": texts["qaa"]}, 80, 1)).values())
 
 
 def test_where_every_held_out_word_has_a_new_piece_nothing_can_be_proven(

@@ -26,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pieces", type=natural, help="how many to add (5000)")
     parser.add_argument("--start", choices=starts, help="what their weights start as (mean)")
-    parser.add_argument("--seed", type=seed, help="of weights that are drawn (1)")
-    parser.add_argument("--settings", type=json_object(), help="all three as JSON, in their place")
+    parser.add_argument("--sample", type=natural, help="lines to learn them from at the most, drawn (1000000)")
+    parser.add_argument("--seed", type=seed, help="of lines and weights that are drawn (1)")
+    parser.add_argument("--settings", type=json_object(), help="all four as JSON, in their place")
     parser.add_argument("--proof-lines", type=positive, default=1000, help="held-out lines of a language to cut (1000)")
     parser.add_argument(
         "--proof-states", type=positive, default=16, help="lines without new pieces to run both models on (16)"
@@ -54,7 +55,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    given = {key: value for key in ("pieces", "start", "seed") if (value := getattr(arguments, key)) is not None}
+    flags = {key: getattr(arguments, key) for key in ("pieces", "start", "sample", "seed")}
+    given = {key: value for key, value in flags.items() if value is not None}
     if arguments.settings is not None and given:
         raise SmeltError(f"--{next(iter(given))}", "stands in --settings already: give either")
     return given if arguments.settings is None else dict(arguments.settings)

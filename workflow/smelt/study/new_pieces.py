@@ -15,8 +15,10 @@ class NewPieces(Entry):
     start: Literal["mean", "gaussian", "random"] = "mean"
     """What a new piece's weights start as: the mean of those of the pieces it was cut into before (Gee et al. 2022);
     drawn from the normal distribution of all old pieces' weights (Hewitt 2021); or at random as in a new model."""
+    sample: PositiveInt = 1_000_000
+    """Lines of the corpus that pieces are learnt from, at the most: so many are drawn of all languages together."""
     seed: Seed = 1
-    """Of what is drawn."""
+    """Of what is drawn: lines, and weights."""
 
 
 class AmplificationSettings(NewPieces):

@@ -4,7 +4,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,9 @@ from smelt.models.amplification.growth import SPARE, Addition, Growth, grown, gr
 from smelt.models.amplification.learning import Learnt, learn
 from smelt.models.amplification.proof import prove
 from smelt.models.amplification.record import Made, write_amplified_card, write_record
+from smelt.models.amplification.sample import Sample, draw
 from smelt.models.amplification.weights import amplify_weights
 from smelt.models.amplification.words import Words
-from smelt.models.reduction.lines import training_lines
 from smelt.models.reduction.loading import TOKENIZER, load_fast
 from smelt.models.reduction.proof import Extent, Reduction
 from smelt.models.reduction.reduced import Source
@@ -51,7 +50,8 @@ def amplify(
     began = time.monotonic()
     vocabulary = read_vocabulary(source.folder, source.where)
     growth = growth_of(vocabulary)
-    words = counted_words(vocabulary, growth, documents)
+    sample = draw(documents, settings.sample, settings.seed)
+    words = counted_words(vocabulary, growth, sample)
     addition, learnt = chosen(growth, words, settings.pieces, source.where)
     with whole_folder(output) as folder:
         gathered = amplify_weights(source.folder, vocabulary.size, addition.pieces, settings, folder, source.where)
@@ -60,7 +60,7 @@ def amplify(
             old = trimmed(source, vocabulary, Path(scratch)) if gathered.padding_rows else source.folder
             ids = np.arange(vocabulary.size)
             proof = prove(Reduction(folder, old, ids, output.name, growth.tightened), documents, extent)
-        made = Made(vocabulary, addition, len(learnt.merges), gathered, settings, proof)
+        made = Made(vocabulary, addition, sample, len(learnt.merges), gathered, settings, proof)
         write_record(folder, made)
         write_amplified_card(folder, output.name, source, made, list(documents))
         hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
@@ -70,11 +70,11 @@ def amplify(
     tell(output, made)
 
 
-def counted_words(vocabulary: Vocabulary, growth: Growth, documents: Mapping[str, Path]) -> Counter[str]:
-    """Return how often each word of the training documents occurs, as the vocabulary's tokenizer cuts it.
+def counted_words(vocabulary: Vocabulary, growth: Growth, sample: Sample) -> Counter[str]:
+    """Return how often each word of a sample occurs, as the vocabulary's tokenizer cuts it.
 
     Raises:
-        SmeltError: a language has no text, or its documents cannot be read.
+        SmeltError: the documents cannot be read.
     """
     tokenizer = load_fast(vocabulary.folder, vocabulary.where)
     encoder: Tokenizer = tokenizer.backend_tokenizer
@@ -84,12 +84,8 @@ def counted_words(vocabulary: Vocabulary, growth: Growth, documents: Mapping[str
     excluded = {*growth.excluded, *ids_outside_the_model(vocabulary.tree), *tokenizer.all_special_ids}
     cutter = Words(vocabulary, encoder, excluded)
     words = Counter[str]()
-    for language, path in documents.items():
-        lines = training_lines(path)  # more than memory may hold at once
-        first = next(lines, None)
-        if first is None:
-            raise SmeltError(path, f"has no text of {language} to learn from: every document is empty or held out")
-        words.update(cutter.count(chain([first], lines)))
+    for language in sample.documents:
+        words.update(cutter.count(sample.of(language)))
     return words
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from smelt.files import write_json
 from smelt.models.adopt import published_card
 from smelt.models.amplification.growth import Addition
+from smelt.models.amplification.sample import Sample
 from smelt.models.card import Card, Value, write_card
 from smelt.models.reduction.record import listed, parameters
 from smelt.models.reduction.reduced import Source
@@ -36,6 +37,7 @@ class Made:
 
     vocabulary: Vocabulary
     addition: Addition
+    sample: Sample
     learnt: int
     """Merges that the texts yielded."""
     gathered: Gathered
@@ -52,10 +54,11 @@ def write_record(folder: Path, made: Made) -> None:
     write_json(
         folder / AMPLIFICATION,
         {
-            "rule": made.rule.model_dump(include={"pieces", "start", "seed"}),
+            "rule": made.rule.model_dump(include={"pieces", "start", "sample", "seed"}),
             "kind": made.vocabulary.tree["model"]["type"],
             "shared": shared_of(made.vocabulary.folder) or made.vocabulary.size,
             "pieces": made.vocabulary.size + len(made.addition.pieces),
+            "training_lines": made.sample.counted(),
             "merges_learnt": made.learnt,
             "embedding_rows_before": made.gathered.rows,
             "embedding_rows_beyond_the_tokenizer": made.gathered.padding_rows,

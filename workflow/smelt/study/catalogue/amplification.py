@@ -36,5 +36,5 @@ class Amplified(Reduced):
 
     def amplification_settings(self, wildcards: Any) -> str:
         """Return all that decides what {model} gains, besides the documents, as JSON with the version."""
-        chosen = self.amplified(wildcards.model).model_dump(include={"pieces", "start", "seed"})
+        chosen = self.amplified(wildcards.model).model_dump(include={"pieces", "start", "sample", "seed"})
         return AmplificationSettings(**chosen, version=AMPLIFICATION_VERSION).model_dump_json()
