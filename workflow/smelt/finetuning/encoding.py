@@ -62,6 +62,16 @@ class Encoded:
 
 def encode(examples: Examples, task: Task, pieces: Pieces, length: int) -> Encoded:
     """Return a split as windows of at most `length` tokens."""
+    encoded = encode_unlabelled(examples, task, pieces, length)
+    numbers = {label: number for number, label in enumerate(task.labels)}
+    for window in encoded.windows:
+        gold = examples.gold[window.example]
+        encoded.targets.append([numbers.get(gold[word], IGNORED) for word in window.words])
+    return encoded
+
+
+def encode_unlabelled(examples: Examples, task: Task, pieces: Pieces, length: int) -> Encoded:
+    """Return examples as windows without targets; what labels they have is not looked at."""
     encoded = Encoded()
     if task.by_word:
         _encode_sentences(encoded, examples, pieces, length)
@@ -69,10 +79,6 @@ def encode(examples: Examples, task: Task, pieces: Pieces, length: int) -> Encod
         _encode_pairs(encoded, examples, pieces, length)
     else:
         _encode_texts(encoded, examples, pieces, length)
-    numbers = {label: number for number, label in enumerate(task.labels)}
-    for window in encoded.windows:
-        gold = examples.gold[window.example]
-        encoded.targets.append([numbers.get(gold[word], IGNORED) for word in window.words])
     return encoded
 
 

@@ -1,0 +1,151 @@
+"""Windows as arrays, so that millions of texts need no Python objects: token ids, and which tokens are labelled.
+
+They lie in memory, or in files that are mapped into it; batches are put together by array operations alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from smelt.finetuning.batches import Batch
+from smelt.finetuning.encoding import Window
+
+Whole = NDArray[np.int64]
+LONG_IDS = 2**16  # from so many pieces on, ids need more than 16 bits
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows one after the other; what is counted by `starts` and `firsts` begins there and ends at the next one."""
+
+    ids: NDArray[Any]
+    """Token ids of all windows, special ones included, shape (tokens,)."""
+    starts: Whole
+    """Where each window's ids begin, and the end of the last; shape (windows + 1,)."""
+    positions: NDArray[np.uint16]
+    """Place in its window of each labelled token, shape (labelled,)."""
+    firsts: Whole
+    """Number of the first labelled token of each window, and that of all; shape (windows + 1,)."""
+    targets: Whole | None = None
+    """Label of each labelled token, shape (labelled,); IGNORED where training lacks it, None for unlabelled text."""
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.starts) - 1
+
+    @cached_property
+    def lengths(self) -> NDArray[np.uint16]:
+        """Tokens of each window, shape (windows,)."""
+        return np.diff(self.starts).astype(np.uint16)
+
+    @property
+    def labelled(self) -> int:
+        """How many tokens are labelled."""
+        return int(self.firsts[-1])
+
+    def labelled_in(self, numbers: Whole) -> Whole:
+        """Return the numbers of the labelled tokens of some windows, in the windows' order."""
+        return ranges(self.firsts[numbers], self.firsts[numbers + 1] - self.firsts[numbers])
+
+    def batch(self, numbers: Whole, padding: int, device: torch.device) -> Batch:
+        """Return some windows as padded tensors."""
+        lengths = self.starts[numbers + 1] - self.starts[numbers]
+        counts = self.firsts[numbers + 1] - self.firsts[numbers]
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.full(mask.shape, padding, dtype=np.int64)
+        ids[mask] = self.ids[ranges(self.starts[numbers], lengths)]
+        labelled = ranges(self.firsts[numbers], counts)
+        rows = np.repeat(np.arange(len(numbers)), counts)
+        positions = self.positions[labelled].astype(np.int64)
+        targets = np.zeros(0, np.int64) if self.targets is None else self.targets[labelled]
+        parts = (ids, mask.astype(np.int64), rows, positions, targets)
+        return Batch(numbers.tolist(), *(torch.from_numpy(part).to(device, non_blocking=True) for part in parts))
+
+
+def ranges(starts: Whole, lengths: Whole) -> Whole:
+    """Return start, start + 1, ... of each start, as many as its length, one after the other."""
+    ends = np.cumsum(lengths)
+    return np.asarray(np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths))
+
+
+def as_arrays(windows: Sequence[Window], pieces: int, targets: Sequence[Sequence[int]] | None = None) -> Windows:
+    """Return windows of a vocabulary of so many pieces as arrays, with the label of each position if there are any."""
+    kind = np.uint16 if pieces <= LONG_IDS else np.uint32
+    return Windows(
+        np.concatenate([np.zeros(0, kind), *(np.asarray(window.ids, kind) for window in windows)]),
+        _ends([len(window.ids) for window in windows]),
+        np.array([place for window in windows for place in window.positions], np.uint16),
+        _ends([len(window.positions) for window in windows]),
+        None if targets is None else np.array([label for labels in targets for label in labels], np.int64),
+    )
+
+
+def joined(parts: Sequence[Windows]) -> Windows:
+    """Return windows, those with labels or those without, one after the other."""
+    targets = [part.targets for part in parts if part.targets is not None]
+    return Windows(
+        np.concatenate([part.ids for part in parts]),
+        _ends(np.concatenate([np.diff(part.starts) for part in parts])),
+        np.concatenate([part.positions for part in parts]),
+        _ends(np.concatenate([np.diff(part.firsts) for part in parts])),
+        np.concatenate(targets) if targets else None,
+    )
+
+
+class WindowsWriter:
+    """Writes unlabelled windows to files as they come; only their lengths stay in memory."""
+
+    def __init__(self, folder: Path, pieces: int) -> None:
+        """Take the folder, which exists, and the size of the vocabulary."""
+        self.folder, self.pieces = folder, pieces
+        self._lengths: list[NDArray[np.int64]] = []
+        self._counts: list[NDArray[np.int64]] = []
+        self._ids: BinaryIO
+        self._positions: BinaryIO
+
+    def __enter__(self) -> Self:
+        """Open the files."""
+        self._ids = (self.folder / _ids_name(self.pieces)).open("wb")
+        self._positions = (self.folder / POSITIONS).open("wb")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        """Close the files, and say where windows begin if all went well."""
+        self._ids.close()
+        self._positions.close()
+        if kind is None:
+            np.save(self.folder / STARTS, _ends(np.concatenate([np.zeros(0, np.int64), *self._lengths])))
+            np.save(self.folder / FIRSTS, _ends(np.concatenate([np.zeros(0, np.int64), *self._counts])))
+
+    def add(self, windows: Sequence[Window]) -> None:
+        """Write some windows."""
+        arrays = as_arrays(windows, self.pieces)
+        arrays.ids.tofile(self._ids)
+        arrays.positions.tofile(self._positions)
+        self._lengths.append(np.diff(arrays.starts))
+        self._counts.append(np.diff(arrays.firsts))
+
+
+POSITIONS, STARTS, FIRSTS = "positions.uint16", "starts.npy", "firsts.npy"
+
+
+def read_windows(folder: Path, pieces: int) -> Windows:
+    """Return the windows that a writer has written; ids and positions stay on the disk until they are asked for."""
+    ids = np.memmap(folder / _ids_name(pieces), _ids_name(pieces).rpartition(".")[2], mode="r")
+    positions = np.memmap(folder / POSITIONS, np.uint16, mode="r")
+    return Windows(ids, np.load(folder / STARTS), positions, np.load(folder / FIRSTS))
+
+
+def _ids_name(pieces: int) -> str:
+    return "ids.uint16" if pieces <= LONG_IDS else "ids.uint32"
+
+
+def _ends(lengths: Sequence[int] | NDArray[Any]) -> Whole:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
