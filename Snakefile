@@ -4,8 +4,8 @@ smelt: languages from Wikipedia dump to paper table.
 IN   a study file: config/config.yaml (the demo), or the one named by --configfile
 OUT  results/<study>/report.html, and everything it rests on
 
-The stages, one rule file each: corpora, tokenizers, models, reduction, tasks, finetuning, measurement,
-efficiency, report.
+The stages, one rule file each: corpora, tokenizers, models, reduction, tasks, finetuning, compression,
+measurement, efficiency, report.
 """
 
 import os
@@ -53,6 +53,7 @@ include: "workflow/rules/reduction.smk"
 include: "workflow/rules/amplification.smk"
 include: "workflow/rules/tasks.smk"
 include: "workflow/rules/finetuning.smk"
+include: "workflow/rules/compression.smk"
 include: "workflow/rules/measurement.smk"
 include: "workflow/rules/efficiency.smk"
 include: "workflow/rules/report.smk"

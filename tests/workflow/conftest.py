@@ -91,9 +91,9 @@ class Project:
         assert done.returncode == 0 or not check, printed[-6000:]
         return printed
 
-    def planned(self) -> dict[str, int]:
+    def planned(self, *targets: str) -> dict[str, int]:
         """Return how many jobs of each rule a run would start now, without the target rule."""
-        printed = self.snakemake("--dry-run")
+        printed = self.snakemake("--dry-run", *targets)
         table = re.search(r"^Job stats:\njob +count\n[- ]+\n(.*?)^total", printed, re.MULTILINE | re.DOTALL)
         if table is None:
             assert "Nothing to be done" in printed, printed[-3000:]

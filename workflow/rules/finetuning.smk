@@ -2,7 +2,8 @@
 Fine-tunes every model on every task, once a seed: one thread each, so that several run side by side.
 
 IN   a model's folder, and a prepared task
-OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json
+OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, and
+     model/ where others are compressed from it
 """
 
 RUN = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
@@ -27,6 +28,8 @@ rule finetune:
         task=study.task_folder,
         folder=RUN,
         settings=study.finetuning_settings,
+    wildcard_constraints:
+        model=names(study.only_finetuned()),
     log:
         f"{LOGS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.log",
     benchmark:
@@ -47,3 +50,13 @@ rule finetune:
         " --threads {threads}"
         " --output {params.folder:q}"
         " > {log:q} 2>&1"
+
+
+use rule finetune as finetune_teacher with:
+    output:
+        metrics=f"{RUN}/metrics.json",
+        predictions=f"{RUN}/predictions.parquet",
+        provenance=f"{RUN}/provenance.json",
+        model=directory(f"{RUN}/model"),
+    wildcard_constraints:
+        model=names(study.compressed_teachers()),

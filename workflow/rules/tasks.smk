@@ -2,7 +2,8 @@
 Prepares tasks: from their publishers' files to one layout, with the labels of spans in IOB2.
 
 IN   config/tasks/<task>.yaml, and the files it names (or a data set of the hub at a pinned revision)
-OUT  results/<study>/tasks/<task>/ : train, validation and test as Parquet, task.json
+OUT  results/<study>/tasks/<task>/ : train, validation and test as Parquet, task.json, and in unlabelled the training
+     texts that a limit left out
 """
 
 TASK = f"{RESULTS}/tasks/{{task}}"
@@ -16,11 +17,14 @@ rule task:
         train=f"{TASK}/train.parquet",
         validation=f"{TASK}/validation.parquet",
         test=f"{TASK}/test.parquet",
+        unlabelled=f"{TASK}/unlabelled.parquet",
         description=f"{TASK}/task.json",
     params:
         folder=TASK,
         definition=study.task_definition,
         limit=study.task_limit,
+        per=study.task_per,
+        task=study.task_of,
     log:
         f"{LOGS}/tasks/{{task}}.log",
     threads: 1
@@ -32,6 +36,8 @@ rule task:
     shell:
         "python -m smelt task"
         " --name {wildcards.task:q}"
+        " --task {params.task:q}"
         " --limit {params.limit}"
+        " --per {params.per}"
         " --output {params.folder:q}"
         " > {log:q} 2>&1"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as parquet
@@ -11,6 +12,8 @@ from smelt.__main__ import main
 from smelt.study.load import check, read_yaml
 from smelt.study.sources import SPLITS
 from smelt.study.tasks import TASKS, TaskFile, load_task
+from smelt.tasks.examples import Text
+from smelt.tasks.prepare import limited
 
 LINES = "".join(f"word{number} I-PER\nruns O\n\n" for number in range(40))
 
@@ -52,6 +55,40 @@ def test_a_smaller_limit_draws_from_a_larger_one_and_keeps_all_labels(write_task
     assert len(many) == 20
     assert all(sentence in many for sentence in few)
     assert labels == [["B-LOC", "B-PER", "O"]] * 2
+
+
+def test_what_a_limit_leaves_out_stands_beside_it_without_labels(write_task, tmp_path):
+    tasks = write_task(files={"train": LINES + "Oslo I-LOC\n"})
+    prepare(tasks, tmp_path / "few", "--limit", "30")
+    left = parquet.read_table(tmp_path / "few" / "unlabelled.parquet")
+    assert left.column_names == ["example", "language", "words"]
+    assert len(left) == 11
+    together = words(tmp_path / "few") + words(tmp_path / "few", "unlabelled")
+    assert sorted(together) == sorted([["Oslo"], *([f"word{number}", "runs"] for number in range(40))])
+    prepare(tasks, tmp_path / "all")
+    assert words(tmp_path / "all", "unlabelled") == []
+
+
+def test_a_limit_of_each_language_or_label_draws_so_many_of_each():
+    texts = [Text(f"{number}", "ab"[number % 2], number, "en" if number < 30 else "fr") for number in range(40)]
+    of_languages, left = limited(texts, 12, 1, "language")
+    assert Counter(text.language for text in of_languages) == {"en": 12, "fr": 10}
+    assert len(left) == 18
+    assert Counter(text.label for text in limited(texts, 5, 1, "label")[0]) == {"a": 5, "b": 5}
+    assert [text.text for text in of_languages] == sorted((text.text for text in of_languages), key=int)
+
+
+def test_a_limit_of_each_label_is_refused_where_words_have_labels(write_task, tmp_path, capsys):
+    tasks = write_task()
+    flags = ["--name", "few", "--task", "sample", "--limit", "1", "--per", "label"]
+    assert main(["task", *flags, "--folder", str(tasks), "--output", str(tmp_path / "out")]) == 1
+    assert "per: label is for tasks whose texts have one label each" in capsys.readouterr().err
+
+
+def test_a_task_may_be_called_otherwise_than_its_file(write_task, tmp_path):
+    flags = ["--task", "sample", "--folder", str(write_task()), "--output", str(tmp_path / "out")]
+    assert main(["task", "--name", "few", *flags]) == 0
+    assert json.loads((tmp_path / "out/task.json").read_text())["name"] == "few"
 
 
 def test_the_draw_repeats_for_a_seed_and_changes_with_it(write_task, tmp_path):

@@ -52,6 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     with whole_folder(arguments.output) as draft:
         outcome.write_predictions(draft / "predictions.parquet", splits["test"])
         write_json(draft / "metrics.json", metrics)
+        if arguments.settings.get("keep"):
+            job.save(draft / "model")
         record.write_provenance(draft, job.device, (time.monotonic() - started) / 3600, meter.reading())
     _tell(metrics, task, splits)
 

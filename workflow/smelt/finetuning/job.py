@@ -74,6 +74,11 @@ class Job:
         }
         return Outcome(metrics, self.task, predicted, encoded["test"].pieces, probabilities)
 
+    def save(self, folder: Path) -> None:
+        """Write the model, with its classifier and tokenizer, as a folder that transformers loads."""
+        self.model.save_pretrained(folder)
+        self.pieces.tokenizer.save_pretrained(folder)
+
     def _check(self, folder: Path) -> None:
         embeddings = self.model.get_input_embeddings().num_embeddings
         if len(self.pieces.tokenizer) > embeddings:

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from smelt.study.catalogue import GENERATED, Catalogue
-from smelt.study.makers import Adopt, Amplify, Distil, Export, Pretrain, Reduce, Trained
+from smelt.study.makers import Adopt, Amplify, Compress, Distil, Export, Pretrain, Reduce, Trained
+from smelt.study.schema import TaskOptions
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
 
@@ -48,7 +49,8 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "int8 exports to weigh": len(catalogue.int8_exports()),
         "efficiency": 1 if catalogue.efficiencies() else 0,
         "tasks": len(catalogue.tasks),
-        "fine-tunings": len(catalogue.finetuned()),
+        "fine-tunings": len({*catalogue.finetuned(), *catalogue.teacher_runs()}),
+        "signals": len(catalogue.signals()),
         "tokenisation studies": len(catalogue.tokenisations()),
         "tables": len(study.tables),
         "scores and comparisons": 2 if study.tasks else 0,
@@ -138,10 +140,23 @@ def _models(catalogue: Catalogue) -> Table:
             table.add_row(name, model.maker, f"{model.source}, {model.corpus}", f"{model.pieces:,} more: {languages}")
         elif isinstance(model, Export):
             table.add_row(name, model.maker, model.source, model.format)
+        elif isinstance(model, Compress):
+            table.add_row(name, model.maker, model.teacher, f"{model.student}: {_strategy(model)}")
         else:
             source = f"{model.hub} at {model.revision}" if model.hub else str(model.folder)
             table.add_row(name, model.maker, source, "")
     return table
+
+
+def _drawn(options: TaskOptions) -> str:
+    """Return how many training examples there are."""
+    per = f" per {options.per}" if options.per else ""
+    return f"{options.limit:,}{per}" if options.limit else "all"
+
+
+def _strategy(model: Compress) -> str:
+    stages = "1 stage" if len(model.stages) == 1 else f"{len(model.stages)} stages"
+    return model.strategy if isinstance(model.strategy, str) else stages
 
 
 def _training(model: Trained) -> str:
@@ -152,14 +167,14 @@ def _training(model: Trained) -> str:
 def _tasks(catalogue: Catalogue) -> Table:
     table = _table("Tasks", "name", "kind", "languages", "metric", "training examples", "models x seeds")
     for name, task in catalogue.tasks.items():
-        limit = catalogue.study.options(name).limit
+        options = catalogue.study.options(name)
         models = len(catalogue.runs(task=name))
         table.add_row(
             name,
             task.kind,
             _listed(task.languages),
             task.metric,
-            f"{limit:,}" if limit else "all",
+            _drawn(options),
             f"{models} x {len(catalogue.seeds)}",
         )
     return table

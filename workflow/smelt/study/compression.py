@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 from smelt.study.entry import Entry, Name
 
@@ -18,6 +18,10 @@ class BiLstmShape(Entry):
     hidden: PositiveInt
     """Hidden states of each of the two directions: H in the paper."""
     layers: PositiveInt = 1
+
+    def __str__(self) -> str:
+        """Return it in a few words."""
+        return f"BiLSTM {self.embedding}/{self.hidden}"
 
 
 class TransformerShape(Entry):
@@ -35,6 +39,10 @@ class TransformerShape(Entry):
         if self.embedding % self.heads:
             raise ValueError(f"heads: {self.heads} do not divide an embedding of {self.embedding}")
         return self
+
+    def __str__(self) -> str:
+        """Return it in a few words."""
+        return f"Transformer {self.embedding}, {self.layers} layers"
 
 
 CompactShape = Annotated[BiLstmShape | TransformerShape, Field(discriminator="kind")]
@@ -171,13 +179,11 @@ class CompressionSettings(Entry):
     most_gigabytes: Annotated[float, Field(gt=0)] = 50.0
     """What auto stores at most, 10^9 bytes each."""
 
-    @field_validator("low")
-    @classmethod
-    def _falls(cls, value: float, info: object) -> float:
-        high = getattr(info, "data", {}).get("high")
-        if high is not None and value > high:
-            raise ValueError(f"expected at most high, {high:g}; found {value:g}")
-        return value
+    @model_validator(mode="after")
+    def _falls(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low: expected at most high, {self.high:g}; found {self.low:g}")
+        return self
 
 
 class Compression(Entry):

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from smelt.study.makers import Distil, Export, Pretrain
+from smelt.study.makers import Compress, Distil, Export, Pretrain
 
 NUMBERS = ("layers", "hidden", "heads", "feed_forward")
 
@@ -12,6 +12,8 @@ def sources_of(model: Any) -> list[str]:
     """Return the models that a model is made from."""
     if isinstance(model, Distil):
         return model.teachers
+    if isinstance(model, Compress):
+        return [model.teacher]
     source: str | None = getattr(model, "source", None)
     return [] if source is None else [source]
 
@@ -20,7 +22,8 @@ def check_sources(models: Mapping[str, Any]) -> None:
     """Check what models are made from.
 
     Raises:
-        ValueError: a source is not there, is an export, or comes of the model itself.
+        ValueError: a source is not there, is an export, is compressed (unless to be exported), or comes of the model
+            itself.
     """
     for name, model in models.items():
         for source in sources_of(model):
@@ -31,6 +34,11 @@ def check_sources(models: Mapping[str, Any]) -> None:
                 raise ValueError(
                     f"{key}: {source!r} is an export, of which no other model can be made:"
                     f" expected its own source, {export.source!r}"
+                )
+            if isinstance(compressed := models[source], Compress) and not isinstance(model, Export):
+                raise ValueError(
+                    f"{key}: {source!r} is compressed for its tasks, and can only be exported; expected a model like"
+                    f" its teacher, {compressed.teacher!r}"
                 )
     for name in models:
         _refuse_circle([name], models)
@@ -96,7 +104,7 @@ def _owner(name: str, models: Mapping[str, Any]) -> str:
 
 
 def _key(model: Any) -> str:
-    return "teacher" if isinstance(model, Distil) else "source"
+    return "teacher" if isinstance(model, Distil | Compress) else "source"
 
 
 def _refuse_circle(way: list[str], models: Mapping[str, Any]) -> None:

@@ -3,9 +3,18 @@
 from collections.abc import Collection
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
+from smelt.study.compression import (
+    STRATEGIES,
+    CompactShape,
+    CompressionSettings,
+    EmbeddingStart,
+    Stage,
+    Transfer,
+    needs_transfer,
+)
 from smelt.study.entry import Distinct, Entry, Name, Seed
 from smelt.study.languages import Language
 from smelt.study.new_pieces import NewPieces
@@ -202,7 +211,57 @@ class Export(ExportSettings, Made):
         return ExportSettings(format=self.format, reduce_range=self.reduce_range)
 
 
-Maker = Annotated[Pretrain | Distil | Adopt | Reduce | Amplify | Export, Field(discriminator="maker")]
+class Compress(Made):
+    """A small model of another architecture for each task, compressed from a model fine-tuned on it (XtremeDistil)."""
+
+    maker: Literal["compress"]
+    teacher: Name
+    """A model of the study, of any maker but export and compress: fine-tuned on the task, it is the teacher."""
+    teacher_seed: Seed | None = None
+    """The seed that the teacher was fine-tuned with; by default each student's own, so that spreads are of both."""
+    student: CompactShape
+    """Its architecture and widths."""
+    embeddings: EmbeddingStart = EmbeddingStart()
+    """What its embeddings are before it learns."""
+    vocabulary: Literal["seen", "all"] = "seen"
+    """Pieces that have an embedding of their own: those that stand in the training set or the transfer text, or all."""
+    strategy: str | Annotated[list[Stage], Field(min_length=1)] = "D4.2"
+    """D0, D0-S, D1, D2, D3.1, D3.2, D4.1 or D4.2, as the paper has them, or the stages themselves."""
+    layer: PositiveInt | None = None
+    """The teacher's layer that is imitated, counted from 1; by default the one after the middle: 7 of 12."""
+    transfer: Transfer = Transfer()
+    """The text that the teacher is imitated on."""
+    settings: CompressionSettings = CompressionSettings()
+    """How it is trained."""
+
+    @field_validator("strategy")
+    @classmethod
+    def _known_strategy(cls, value: str | list[Stage]) -> str | list[Stage]:
+        return _known(value, STRATEGIES, "strategy") if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _can_predict_in_the_end(self) -> Self:
+        if not any(stage.losses.predicts for stage in self.stages):
+            raise ValueError("strategy: no stage learns labels or logits, so that the model would predict nothing")
+        return self
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The stages of its strategy."""
+        return STRATEGIES[self.strategy] if isinstance(self.strategy, str) else self.strategy
+
+    @property
+    def imitates(self) -> bool:
+        """Whether a stage imitates a teacher, on transfer text."""
+        return needs_transfer(self.stages)
+
+    @property
+    def needs_finetuned_teacher(self) -> bool:
+        """Whether a fine-tuned teacher is needed, for its signals or its embeddings."""
+        return self.imitates or (self.embeddings.from_teacher and self.embeddings.of == "finetuned")
+
+
+Maker = Annotated[Pretrain | Distil | Adopt | Reduce | Amplify | Export | Compress, Field(discriminator="maker")]
 
 
 def _known(value: str, table: dict[str, Any], what: str) -> str:

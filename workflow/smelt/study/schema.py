@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
 
 from smelt.study.amplifications import check_amplifications
+from smelt.study.compressions import check_compressions
 from smelt.study.countries import Country
 from smelt.study.deployment import check_efficiency
 from smelt.study.distillations import check_distillations
@@ -72,8 +73,19 @@ class Corpus(Entry):
 class TaskOptions(Entry):
     """What a study changes about a task."""
 
+    task: Name | None = None
+    """The task file (and its setting) that this is under another name, so that a study can have a task both whole and
+    with a limit; by default the one of its own name."""
     limit: PositiveInt | None = None
     """Training examples to draw, seeded; all by default. Validation and test sets stay whole."""
+    per: Literal["language", "label"] | None = None
+    """The limit is of examples in each language, or with each label (of texts); by default in all."""
+
+    @model_validator(mode="after")
+    def _limits_what_it_divides(self) -> Self:
+        if self.per is not None and self.limit is None:
+            raise ValueError("per: divides a limit, which is missing")
+        return self
 
 
 class Finetuning(Entry):
@@ -124,7 +136,7 @@ class Study(Entry):
     tokenizers: dict[Name, Tokenizer] = Field(default_factory=dict)
     models: Annotated[dict[Name, Maker], Field(min_length=1)]
     tasks: Annotated[list[Name], Distinct] | dict[Name, TaskOptions] = Field(default_factory=dict)
-    """Names of files under config/tasks/, or a mapping from them to options."""
+    """Names of files under config/tasks/, or a mapping from names to options."""
     finetuning: Finetuning | None = None
     significance: Significance = Significance()
     efficiency: Efficiency | None = None
@@ -170,6 +182,7 @@ class Study(Entry):
         check_reductions(self.models, languages, self.tokenizers)
         check_amplifications(self.models, languages)
         check_distillations(self.models, languages, self.tokenizers)
+        check_compressions(self.models, languages)
         return self
 
     @model_validator(mode="after")
@@ -205,6 +218,10 @@ class Study(Entry):
     def options(self, task: str) -> TaskOptions:
         """Return what the study changes about a task."""
         return self.tasks[task] if isinstance(self.tasks, dict) else TaskOptions()
+
+    def task_file(self, task: str) -> str:
+        """Return the task file, and its setting, that a task of the study is."""
+        return self.options(task).task or task
 
 
 def _refer(key: str, name: str, names: Any) -> None:

@@ -25,51 +25,70 @@ TEXTS = arrow.schema(
     [("example", arrow.int64()), ("language", arrow.string()), ("text", arrow.string()), ("label", arrow.string())]
 )
 PAIRS = TEXTS.insert(3, arrow.field("pair", arrow.string()))
+PARTS = ("all", "language", "label")
 ROWS = 50_000  # examples that become Arrow at once: as rows in Python they take much memory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
-    parser.add_argument("--name", required=True, help="the task: its file <folder>/<name>.yaml, and its setting")
+    parser.add_argument("--name", required=True, help="what the task is called")
+    parser.add_argument("--task", help="its file <folder>/<task>.yaml, and its setting; by default the name's")
     parser.add_argument("--folder", type=Path, default=TASKS, help="folder of task files")
     parser.add_argument("--limit", type=int, default=0, help="training examples to draw; 0 for all")
+    parser.add_argument("--per", choices=PARTS, default="all", help="what the limit is of: of all, or of each of these")
     parser.add_argument("--seed", type=int, default=1, help="seed of the draw")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prepare the task and write its splits and description."""
-    if arguments.limit < 0:
-        raise SmeltError("--limit", f"expected the number of training examples, or 0 for all; found {arguments.limit}")
-    where = str(task_file(arguments.name, arguments.folder)[0])
-    task = load_task(arguments.name, arguments.folder)
+    name = arguments.task or arguments.name
+    where = str(task_file(name, arguments.folder)[0])
+    task = load_task(name, arguments.folder)
+    _check_draw(arguments, task, where)
     splits = prepare(task, where)
     labels = training_labels(splits)
     unseen = unseen_labels(task, splits, where)
-    splits["train"].examples = limited(splits["train"].examples, arguments.limit, arguments.seed)
+    train = splits["train"]
+    train.examples, left = limited(train.examples, arguments.limit, arguments.seed, arguments.per)
     description = _description(arguments, task, labels) | {
         "splits": {name: describe(split) | {"unseen_labels": unseen[name]} for name, split in splits.items()},
         "repeated_from_train": repeated(splits),
     }
-    write_task(arguments.output, splits, description)
+    write_task(arguments.output, splits, left, description)
     for name, split in description["splits"].items():
         print(f"{arguments.name}: {name}: {split['examples']} examples, {split['words']} words")
 
 
-def write_task(folder: Path, splits: dict[str, PreparedSplit], description: dict[str, Any]) -> None:
-    """Write the splits and task.json, all of them or none."""
+def write_task(
+    folder: Path, splits: dict[str, PreparedSplit], left: list[Example], description: dict[str, Any]
+) -> None:
+    """Write the splits, the training texts that a limit left out (without labels), and task.json; all or none."""
     with whole_folder(folder) as draft:
         for name, split in splits.items():
             parquet.write_table(as_table(split.examples), draft / f"{name}.parquet", compression="zstd")
+        schema = _schema(splits["train"].examples[0])
+        unlabelled = as_table(left, schema).drop_columns([schema.names[-1]])
+        parquet.write_table(unlabelled, draft / "unlabelled.parquet", compression="zstd")
         write_json(draft / "task.json", description)
 
 
-def as_table(examples: list[Example]) -> Any:
-    """Return examples as the Arrow table of their kind, numbered from 0."""
-    first = examples[0]
-    schema = SENTENCES if isinstance(first, Sentence) else TEXTS if first.pair is None else PAIRS
-    parts = [_rows(examples, start, schema) for start in range(0, len(examples), ROWS)]
+def as_table(examples: list[Example], schema: Any = None) -> Any:
+    """Return examples as the Arrow table of their kind, numbered from 0; the schema is needed where there are none."""
+    schema = schema or _schema(examples[0])
+    parts = [_rows(examples, start, schema) for start in range(0, max(len(examples), 1), ROWS)]
     return arrow.concat_tables(parts)
+
+
+def _schema(example: Example) -> Any:
+    return SENTENCES if isinstance(example, Sentence) else TEXTS if example.pair is None else PAIRS
+
+
+def _check_draw(arguments: argparse.Namespace, task: TaskFile, where: str) -> None:
+    if arguments.limit < 0:
+        raise SmeltError("--limit", f"expected the number of training examples, or 0 for all; found {arguments.limit}")
+    if arguments.per == "label" and task.kind == "token-classification":
+        raise SmeltError(where, "per: label is for tasks whose texts have one label each; expected language")
 
 
 def _rows(examples: list[Example], start: int, schema: Any) -> Any:
@@ -94,5 +113,6 @@ def _description(arguments: argparse.Namespace, task: TaskFile, labels: list[str
         "licence": task.licence,
         "cite": task.cite,
         "limit": arguments.limit,
+        "per": arguments.per,
         "seed": arguments.seed,
     }

@@ -73,11 +73,32 @@ def unseen_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) 
     return unseen
 
 
-def limited(examples: list[Example], limit: int, seed: int) -> list[Example]:
-    """Return `limit` examples drawn by the seed (0: all), in the file's order; smaller draws lie in larger ones."""
+def limited(examples: list[Example], limit: int, seed: int, per: str = "all") -> tuple[list[Example], list[Example]]:
+    """Return `limit` examples drawn by the seed (0: all), and those that are left, both in the file's order.
+
+    Smaller draws lie in larger ones. The limit is of all examples, or of those of each `language` or `label`, of which
+    there may be fewer.
+    """
     if limit == 0:
-        return examples
-    return [examples[position] for position in sorted(ranked(len(examples), seed)[:limit])]
+        return examples, []
+    drawn = {place for places in _groups(examples, per) for place in _drawn(places, limit, seed)}
+    parts: tuple[list[Example], list[Example]] = ([], [])
+    for place, example in enumerate(examples):
+        parts[place not in drawn].append(example)
+    return parts
+
+
+def _groups(examples: list[Example], per: str) -> list[list[int]]:
+    """Return the places of the examples, those of one language or label together."""
+    groups: dict[str, list[int]] = {}
+    for place, example in enumerate(examples):
+        key = {"all": "", "language": example.language, "label": example.labels[0]}[per]
+        groups.setdefault(key, []).append(place)
+    return list(groups.values())
+
+
+def _drawn(places: list[int], limit: int, seed: int) -> list[int]:
+    return [places[number] for number in ranked(len(places), seed)[:limit]]
 
 
 def describe(split: PreparedSplit) -> dict[str, Any]:

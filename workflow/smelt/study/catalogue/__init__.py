@@ -2,7 +2,7 @@
 
 Rules hold no logic: they ask a Catalogue, which knows the study, for the inputs and settings that wildcards stand for.
 Its parts stand on each other as the stages do: corpora, tokenizers, models, reduction, amplification, distillation,
-fine-tuning, report.
+fine-tuning, compression, efficiency, report.
 """
 
 from pathlib import Path

@@ -25,7 +25,7 @@ class Base:
         self.logs = f"logs/{study.study}"
         self.benchmarks = f"benchmarks/{study.study}"
         self.checkpoints = f"checkpoints/{study.study}"
-        self.tasks: dict[str, TaskFile] = {name: load_task(name) for name in study.tasks}
+        self.tasks: dict[str, TaskFile] = {name: load_task(study.task_file(name)) for name in study.tasks}
 
     def as_written(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return the study as its author wrote it, without defaults, as JSON."""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from smelt.study.catalogue.finetuning import Finetuned
+from smelt.study.catalogue.compression import Compressed
 from smelt.study.makers import Export
 
 # Part of the params of rules that export or measure: raise one when the same settings come to mean other files or
@@ -17,7 +17,7 @@ RATIO = 1.25  # what loading takes at its highest, by the size of the files
 MOST_MB = 32_000
 
 
-class Efficiencies(Finetuned):
+class Efficiencies(Compressed):
     """Exports, and the figures of all models."""
 
     def exported(self, wildcards: Any) -> Export:

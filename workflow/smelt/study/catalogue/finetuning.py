@@ -6,6 +6,7 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.study.catalogue.distillation import Distilled
+from smelt.study.makers import Compress
 from smelt.study.schema import Study
 
 GENERATED = "resources/demo/"  # what lies here is made by the project itself
@@ -23,11 +24,20 @@ class Finetuned(Distilled):
 
         Raises:
             SmeltError: besides what a wrong task file raises: a model is tested on a language that none of its tasks
-                tests, or fine-tuned on a task that tests none of its languages.
+                tests, or fine-tuned on a task that tests none of its languages; a limit is of labels that are none of
+                examples.
         """
         super().__init__(study)
         for model in study.models:
             self._check_tested(model)
+        for task in study.tasks:
+            self._check_draw(task)
+
+    def _check_draw(self, task: str) -> None:
+        """Refuse a limit of each label where an example has many."""
+        if self.study.options(task).per == "label" and self.tasks[task].kind == "token-classification":
+            expected = "label is for tasks whose texts have one label each; expected language"
+            raise SmeltError(f"study {self.study.study}", f"tasks.{task}.per: {expected}")
 
     def _check_tested(self, model: str) -> None:
         """Refuse languages that a model would never be tested on."""
@@ -64,6 +74,14 @@ class Finetuned(Distilled):
         """Return how many training examples {task} keeps; 0 for all."""
         return self.study.options(wildcards.task).limit or 0
 
+    def task_per(self, wildcards: Any) -> str:
+        """Return what the limit of {task} is of: all examples, or those of each language or label."""
+        return self.study.options(wildcards.task).per or "all"
+
+    def task_of(self, wildcards: Any) -> str:
+        """Return the task file, with its setting, that {task} is."""
+        return self.study.task_file(wildcards.task)
+
     def runs(self, task: str | None = None, model: str | None = None) -> list[tuple[str, str]]:
         """Return the (model, task) pairs that are fine-tuned."""
         return [
@@ -79,6 +97,17 @@ class Finetuned(Distilled):
         """Return the languages that a model is tested on in a task."""
         own = self.study.models[model].tested_on
         return [language for language in self.tasks[task].languages_of("test") if own is None or language in own]
+
+    def compressed_teachers(self) -> list[str]:
+        """Return the models that others are compressed from, once they are fine-tuned: their weights are kept."""
+        models = self.study.models.values()
+        teachers = [model.teacher for model in models if isinstance(model, Compress) and model.needs_finetuned_teacher]
+        return list(dict.fromkeys(teachers))
+
+    def only_finetuned(self) -> list[str]:
+        """Return the models that are fine-tuned and whose weights are not kept."""
+        others = {*self.compressed_teachers(), *self.made_by("compress")}
+        return [name for name in self.study.models if name not in others]
 
     @property
     def seeds(self) -> list[int]:
@@ -112,6 +141,7 @@ class Finetuned(Distilled):
         """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths."""
         assert self.study.finetuning is not None
         settings = self.study.finetuning.model_dump(exclude={"seeds"}) | {"version": FINETUNING_VERSION}
+        settings |= {"keep": True} if wildcards.model in self.compressed_teachers() else {}
         chosen = self.tested_languages(wildcards.model, wildcards.task)
         # Only where languages are left out: a run on all of them is what it was before there was a choice.
         left_out = chosen != self.tasks[wildcards.task].languages_of("test")

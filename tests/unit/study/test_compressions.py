@@ -1,0 +1,169 @@
+"""Compressed models in the study file: what they are, what they need, and what is refused by name."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from smelt.errors import SmeltError
+from smelt.study.catalogue import Catalogue
+from smelt.study.check import count_jobs
+from smelt.study.compression import STRATEGIES, middle
+from smelt.study.load import check_study
+
+SHAPE = {"kind": "bilstm", "embedding": 50, "hidden": 200}
+BASE = {"maker": "adopt", "folder": "somewhere"}
+
+
+def study_of(compressed=None, **others):
+    """Return a checked study of a teacher and one compressed model."""
+    small = {"maker": "compress", "teacher": "base", "student": SHAPE, "tasks": ["panx"]} | (compressed or {})
+    whole = {"study": "try", "models": {"base": BASE, "small": small}, "tasks": ["panx"]}
+    return check_study(whole | {"finetuning": {"seeds": [1, 2]}} | others, "try.yaml")
+
+
+def wildcards(**values):
+    return SimpleNamespace(**values)
+
+
+def test_strategies_are_those_of_the_papers_third_table():
+    losses = {
+        name: [
+            ("+".join(key for key, weight in stage.losses.weights().items() if weight), stage.unfreeze)
+            for stage in stages
+        ]
+        for name, stages in STRATEGIES.items()
+    }
+    representation, logits, labels = ("representation", "all"), ("logits", "all"), ("labels", "all")
+    assert losses == {
+        "D0": [labels],
+        "D0-S": [labels],
+        "D1": [("logits+labels", "all")],
+        "D2": [("representation+logits+labels", "all")],
+        "D3.1": [representation, ("logits+labels", "all")],
+        "D3.2": [representation, ("logits+labels", "gradual")],
+        "D4.1": [representation, logits, labels],
+        "D4.2": [representation, ("logits", "gradual"), ("labels", "gradual")],
+    }
+
+
+def test_the_middle_of_twelve_layers_is_the_papers_seventh():
+    assert [middle(layers) for layers in (1, 2, 6, 12, 24)] == [1, 2, 4, 7, 13]
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"strategy": "D5"}, "no strategy is called 'D5': expected one of D0, D0-S"),
+        ({"strategy": [{"losses": {}}]}, "all weights are 0"),
+        ({"strategy": [{"losses": {"representation": 1}}]}, "would predict nothing"),
+        ({"strategy": [{"losses": {"representation": 1}, "unfreeze": "gradual"}]}, "begins with the head"),
+        ({"student": {"kind": "transformer", "embedding": 50, "layers": 2}}, "heads: 12 do not divide"),
+        ({"student": {"kind": "gru"}}, "expected one of 'bilstm', 'transformer'"),
+        ({"embeddings": {"start": "file"}}, "file: expected with start: file"),
+        ({"embeddings": {"removed": 3}}, "means nothing to svd"),
+        ({"settings": {"high": 1e-9}}, "expected at most high"),
+        ({"teacher": "nobody"}, "models.small.teacher: 'nobody' is not in the study"),
+        ({"transfer": {"corpus": "wiki"}}, "models.small.transfer.corpus: 'wiki' is not in the study"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_its_key(changed, expected):
+    with pytest.raises(SmeltError, match=expected.replace("(", r"\(")):
+        study_of(changed)
+
+
+def test_nothing_but_exports_is_made_of_a_compressed_model():
+    models = {"base": BASE, "small": {"maker": "compress", "teacher": "base", "student": SHAPE}}
+    export = models | {"served": {"maker": "export", "source": "small", "format": "onnx"}}
+    assert "served" in study_of(models=export).models
+    with pytest.raises(SmeltError, match=r"models\.tiny\.teacher: 'small' is compressed for its tasks"):
+        study_of(models=models | {"tiny": {"maker": "compress", "teacher": "small", "student": SHAPE}})
+
+
+def test_a_layer_or_a_width_beyond_the_teachers_is_refused_where_its_shape_is_known():
+    models = {
+        "base": {
+            "maker": "pretrain",
+            "architecture": {"family": "bert", "layers": 2, "hidden": 48, "heads": 2, "feed_forward": 96},
+            "tokenizer": "words",
+            "corpus": "texts",
+            "recipe": "small",
+            "settings": {"sentences": "none"},
+        },
+        "small": {"maker": "compress", "teacher": "base", "student": SHAPE, "layer": 3},
+    }
+    made_of = {
+        "corpora": {"texts": {"text": {"en": "en.txt"}}},
+        "tokenizers": {"words": {"algorithm": "wordpiece", "vocabulary": 1000, "corpus": "texts"}},
+    }
+    with pytest.raises(SmeltError, match=r"models\.small\.layer: 3 is beyond the 2 layers of 'base'"):
+        study_of(models=models, **made_of)
+    models["small"] = {"maker": "compress", "teacher": "base", "student": SHAPE}
+    with pytest.raises(SmeltError, match=r"models\.small\.student.embedding: 50 are more dimensions than the 48"):
+        study_of(models=models, **made_of)
+
+
+def test_students_of_one_teacher_share_its_signals_and_those_of_labels_alone_need_none():
+    small = {"maker": "compress", "teacher": "base", "student": SHAPE}
+    models = {
+        "base": BASE,
+        "stages": small,
+        "joint": small | {"strategy": "D1", "student": {"kind": "transformer", "embedding": 48, "layers": 1}},
+        "labels": small | {"strategy": "D0-S", "embeddings": {"start": "random"}},
+    }
+    catalogue = Catalogue(study_of(models=models))
+    assert catalogue.signals() == [
+        f"results/try/signals/base/panx/seed-{seed}/task-all-32/layer-middle" for seed in (1, 2)
+    ]
+    of_labels = wildcards(model="labels", task="panx", seed="1")
+    assert catalogue.compression_teacher(of_labels) == catalogue.compression_signals(of_labels) == []
+    of_stages = wildcards(model="stages", task="panx", seed="2")
+    assert catalogue.compression_teacher(of_stages) == ["results/try/finetuned/base/panx/seed-2/model"]
+    assert catalogue.compressed_teachers() == ["base"]
+    assert catalogue.only_finetuned() == []
+
+
+def test_a_chosen_teacher_serves_every_seed():
+    catalogue = Catalogue(study_of({"teacher_seed": 7}))
+    assert catalogue.signals() == ["results/try/signals/base/panx/seed-7/task-all-32/layer-middle"]
+    assert "results/try/finetuned/base/panx/seed-7/metrics.json" in catalogue.teacher_runs()
+    assert count_jobs(catalogue)["fine-tunings"] == 5  # two of each model, and the teacher's
+
+
+def test_a_teachers_weights_are_kept_and_no_others_settings_change():
+    catalogue = Catalogue(
+        study_of(models={"base": BASE, "other": BASE, "small": study_of().models["small"].model_dump()})
+    )
+    of_teacher, of_other = (
+        json.loads(catalogue.finetuning_settings(wildcards(model=name, task="panx"))) for name in ("base", "other")
+    )
+    assert of_teacher == of_other | {"keep": True}
+
+
+def test_models_that_share_signals_agree_on_them():
+    small = {"maker": "compress", "teacher": "base", "student": SHAPE}
+    models = {"base": BASE, "one": small, "two": small | {"settings": {"held_out": 0.2}}}
+    with pytest.raises(SmeltError, match=r"models\.two\.settings: learns from the same signals as 'one'"):
+        Catalogue(study_of(models=models))
+
+
+def test_transfer_text_is_of_the_tasks_languages():
+    corpora = {"wiki": {"text": {"eu": "eu.txt", "hy": "hy.txt"}}}
+    catalogue = Catalogue(study_of({"transfer": {"corpus": "wiki", "sentences": 500}}, corpora=corpora))
+    of_base = wildcards(model="base", task="panx", seed="1", transfer="wiki-500-32", layer="middle")
+    assert catalogue.signals_documents(of_base) == ["results/try/corpora/wiki/eu/documents.parquet"]
+    assert json.loads(catalogue.signals_settings(of_base))["sentences"] == 500
+    with pytest.raises(SmeltError, match="'wiki' has none of the languages of 'panx'"):
+        Catalogue(study_of({"transfer": {"corpus": "wiki"}}, corpora={"wiki": {"text": {"hy": "hy.txt"}}}))
+
+
+def test_a_task_may_stand_in_a_study_whole_and_with_a_limit():
+    tasks = {"panx": {}, "few": {"task": "panx", "limit": 100, "per": "language"}}
+    catalogue = Catalogue(study_of(tasks=tasks))
+    assert [catalogue.task_of(wildcards(task=name)) for name in tasks] == ["panx", "panx"]
+    assert catalogue.tasks["few"].languages == catalogue.tasks["panx"].languages
+    assert catalogue.task_per(wildcards(task="few")) == "language"
+    with pytest.raises(SmeltError, match=r"tasks\.few\.per: label is for tasks whose texts"):
+        Catalogue(study_of(tasks={"panx": {}, "few": {"task": "panx", "limit": 1, "per": "label"}}))
+    with pytest.raises(SmeltError, match="divides a limit, which is missing"):
+        study_of(tasks={"panx": {"per": "language"}})

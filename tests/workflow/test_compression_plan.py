@@ -1,0 +1,44 @@
+"""Compressed models stand where fine-tuned ones do, and Snakemake plans what `check` foretells."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smelt.study.catalogue import Catalogue
+from smelt.study.check import count_jobs
+from tests.workflow.conftest import STUDY, Project, new_project
+
+SMALL = {
+    "maker": "compress",
+    "teacher": "narrow",
+    "tasks": ["demo-ner"],
+    "student": {"kind": "bilstm", "embedding": 8, "hidden": 12},
+}
+COMPRESSED: dict[str, Any] = {
+    "stages": SMALL,
+    "joint": SMALL | {"strategy": "D1"},
+    "labels": SMALL | {"strategy": "D0-S", "embeddings": {"start": "random"}},
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A checkout in which nothing has run, with compressed models in its study."""
+    project = new_project(tmp_path / "project")
+    project.write(STUDY | {"models": STUDY["models"] | COMPRESSED})
+    return project
+
+
+def test_students_are_planned_where_fine_tuned_models_stand(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.folder)
+    planned, seeds = project.planned(), len(STUDY["finetuning"]["seeds"])
+    assert (planned["compress"], planned["compressed"], planned["signals"]) == (3 * seeds, 3, seeds)
+    assert planned["finetune_teacher"] == 2 * seeds  # on both of its tasks
+    assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
+
+
+def test_a_student_of_labels_alone_waits_for_no_teacher(project: Project) -> None:
+    planned = project.planned("results/small/finetuned/labels/demo-ner/seed-1/metrics.json")
+    assert "finetune_teacher" not in planned
+    assert planned["compress"] == 1

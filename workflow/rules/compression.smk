@@ -1,0 +1,132 @@
+"""
+Compresses fine-tuned models into small ones of another architecture, which stand where fine-tuned models stand.
+
+IN   results/<study>/finetuned/<teacher>/<task>/seed-<seed>/model/ : the teacher, fine-tuned on the task
+     results/<study>/tasks/<task>/, and corpora whose texts it speaks of besides
+OUT  results/<study>/signals/<teacher>/<task>/seed-<seed>/<transfer text>/layer-<layer>/ : what the teacher says of them
+     results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, model/
+     results/<study>/models/<model>/ : the student of the first task and seed, for the rulers of size and speed
+
+Students of one teacher share its signals, whatever their architecture and strategy.
+"""
+
+COMPRESSED = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
+
+
+rule signals:
+    """Have {wildcards.model}, fine-tuned on {wildcards.task}, speak of transfer text."""
+    input:
+        teacher=study.signals_teacher,
+        task=multiext(
+            f"{RESULTS}/tasks/{{task}}/",
+            "train.parquet",
+            "unlabelled.parquet",
+            "task.json",
+        ),
+        documents=study.signals_documents,
+    output:
+        signals=directory(
+            f"{RESULTS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}/layer-{{layer}}"
+        ),
+    params:
+        task=study.task_folder,
+        settings=study.signals_settings,
+        checkpoints=f"{CHECKPOINTS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}/layer-{{layer}}",
+    wildcard_constraints:
+        transfer=r"[a-z0-9._-]+",
+        layer=r"middle|\d+",
+    log:
+        f"{LOGS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}/layer-{{layer}}.log",
+    benchmark:
+        f"{BENCHMARKS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}/layer-{{layer}}.tsv"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=8_000,
+        runtime=480,
+    conda:
+        "../../envs/training.yaml"
+    shell:
+        "python -m smelt signals"
+        " --teacher {input.teacher:q}"
+        " --task {params.task:q}"
+        " --documents {input.documents:q}"
+        " --settings {params.settings:q}"
+        " --threads {threads}"
+        " --checkpoints {params.checkpoints:q}"
+        " --output {output.signals:q}"
+        " > {log:q} 2>&1"
+
+
+rule compress:
+    """Compress a student for {wildcards.task} with seed {wildcards.seed}: {wildcards.model}."""
+    input:
+        source=study.compression_source,
+        teacher=study.compression_teacher,
+        signals=study.compression_signals,
+        vectors=study.compression_vectors,
+        task=multiext(
+            f"{RESULTS}/tasks/{{task}}/",
+            "train.parquet",
+            "validation.parquet",
+            "test.parquet",
+            "task.json",
+        ),
+    output:
+        metrics=f"{COMPRESSED}/metrics.json",
+        predictions=f"{COMPRESSED}/predictions.parquet",
+        provenance=f"{COMPRESSED}/provenance.json",
+        model=directory(f"{COMPRESSED}/model"),
+    params:
+        task=study.task_folder,
+        folder=COMPRESSED,
+        settings=study.compression_settings,
+        checkpoints=f"{CHECKPOINTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}",
+    wildcard_constraints:
+        model=names(study.made_by("compress")),
+    log:
+        f"{LOGS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.tsv"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=study.compression_memory,
+        runtime=1200,
+    conda:
+        "../../envs/training.yaml"
+    shell:
+        "python -m smelt compress"
+        " --source {input.source:q}"
+        " --teacher {input.teacher:q}"
+        " --signals {input.signals:q}"
+        " --task {params.task:q}"
+        " --seed {wildcards.seed}"
+        " --settings {params.settings:q}"
+        " --threads {threads}"
+        " --checkpoints {params.checkpoints:q}"
+        " --minutes {resources.runtime}"
+        " --output {params.folder:q}"
+        " > {log:q} 2>&1"
+
+
+rule compressed:
+    """Show one student of {wildcards.model} to the rulers of size and speed."""
+    input:
+        model=study.shown_student,
+        provenance=study.shown_provenance,
+    output:
+        model=directory(f"{RESULTS}/models/{{model}}"),
+    wildcard_constraints:
+        model=names(study.made_by("compress")),
+    log:
+        f"{LOGS}/models/{{model}}.log",
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    conda:
+        "../../envs/training.yaml"
+    shell:
+        "cp -R {input.model:q} {output.model:q} > {log:q} 2>&1"
+        " && cp {input.provenance:q} {output.model:q}/ >> {log:q} 2>&1"
