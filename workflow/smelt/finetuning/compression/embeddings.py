@@ -1,0 +1,152 @@
+"""What the rows of a student's embedding are before it learns (XtremeDistil, section 4.2 and Table 7)."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from smelt.errors import SmeltError
+from smelt.finetuning.compression.word_vectors import read_vectors, spelling_of
+from smelt.study.compression import EmbeddingStart
+
+SPREAD = 0.1  # rows that come from nowhere are uniform in (-0.1, 0.1)
+REMOVED = 14  # directions that ppa takes away by default: the better one of Table 7
+WHERE = "student.embedding"
+Facts = dict[str, Any]
+
+
+def start(
+    settings: EmbeddingStart,
+    rows: int,
+    width: int,
+    teacher_embedding: Tensor | None,
+    pieces: Sequence[str],
+    seed: int,
+) -> tuple[Tensor, Facts]:
+    """Return the first embedding, float32, shape (rows, width), and what there is to say of it.
+
+    Args:
+        settings: which start.
+        rows: pieces with a row of their own.
+        width: of the student's embedding, E.
+        teacher_embedding: the teacher's rows of the same pieces, (rows, D); needed where the start comes of them.
+        pieces: of each row, as the tokenizer writes it; read where vectors come from a file.
+        seed: draws what is random.
+
+    Raises:
+        SmeltError: the teacher's embedding or the file does not give vectors of this width.
+    """
+    facts: Facts = {"start": settings.start}
+    if not settings.from_teacher:
+        drawn = random_rows(rows, width, seed)
+        if settings.file is None:
+            return drawn, facts
+        return _from_file(Path(settings.file), drawn, pieces, facts)
+    if teacher_embedding is None or len(teacher_embedding) != rows:
+        found = None if teacher_embedding is None else len(teacher_embedding)
+        raise ValueError(f"start {settings.start}: found {found} rows of the teacher, expected {rows}")
+    facts |= {"of": settings.of, "teacher_width": teacher_embedding.shape[1]}
+    teacher = teacher_embedding.detach().cpu()
+    _check_width(settings.start, width, tuple(teacher.shape))
+    if settings.start == "full":
+        return teacher.float().clone(), facts
+    if settings.start == "svd":
+        made, kept = truncated_svd(teacher, width)
+        return made, facts | {"kept": kept}
+    removed = REMOVED if settings.removed is None else settings.removed
+    if removed > width:
+        raise SmeltError("embeddings.removed", f"found {removed}, expected at most {WHERE}, {width}")
+    made, kept = reduced_by_ppa(teacher, width, removed)
+    return made, facts | {"removed": removed, "kept": kept}
+
+
+def random_rows(rows: int, width: int, seed: int) -> Tensor:
+    """Return rows that are uniform in (-0.1, 0.1), shape (rows, width)."""
+    return torch.empty(rows, width).uniform_(-SPREAD, SPREAD, generator=torch.Generator().manual_seed(seed))
+
+
+def truncated_svd(matrix: Tensor, width: int) -> tuple[Tensor, float]:
+    """Return U_E S_E of a matrix U S V', shape (rows, width), and the share of its squared norm that this keeps.
+
+    U_E S_E is the matrix times the first right singular vectors, which are eigenvectors of a product as small as the
+    matrix is wide. Each has the sign that makes its largest number positive, or else the start would be chance's.
+    """
+    product, mean = _product(matrix, centred=False)
+    directions, share = _first(product, width)
+    return _project(matrix, mean, directions), share
+
+
+def reduced_by_ppa(matrix: Tensor, width: int, removed: int) -> tuple[Tensor, float]:
+    """Return a matrix of fewer dimensions, shape (rows, width), as Raunak et al. 2019 make it, and the variance kept.
+
+    Algorithm 2 there: post-processing, principal components, post-processing again. Post-processing (algorithm 1, of
+    Mu and Viswanath 2018) takes from centred vectors what they have of their first principal components.
+    """
+    processed = post_processed(matrix, removed)
+    product, mean = _product(processed, centred=True)
+    directions, share = _first(product, width)
+    return post_processed(_project(processed, mean, directions), removed), share
+
+
+def post_processed(matrix: Tensor, removed: int) -> Tensor:
+    """Return vectors, float32, less their mean and less what they have of the first `removed` components."""
+    product, mean = _product(matrix, centred=True)
+    directions, _ = _first(product, removed)
+    centred = matrix.double() - mean
+    return (centred - centred @ directions @ directions.T).float()
+
+
+def _product(matrix: Tensor, centred: bool, chunk: int = 8192) -> tuple[Tensor, Tensor]:
+    """Return the product of a matrix's transpose with it, float64, (D, D), and the mean that was taken off first."""
+    width = matrix.shape[1]
+    mean = matrix.double().mean(0) if centred else torch.zeros(width, dtype=torch.float64)
+    product = torch.zeros((width, width), dtype=torch.float64)
+    for part in torch.split(matrix, chunk):
+        rows = part.double() - mean
+        product += rows.T @ rows
+    return product, mean
+
+
+def _first(product: Tensor, count: int) -> tuple[Tensor, float]:
+    """Return the eigenvectors of the largest eigenvalues as columns, (D, count), and these values' share of all."""
+    values, vectors = torch.linalg.eigh(product)  # from the smallest value on
+    values, vectors = values.clamp(min=0).flip(0), vectors.flip(1)[:, :count]
+    largest = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))  # (1, count)
+    share = values[:count].sum() / values.sum().clamp(min=1e-300)
+    return vectors * torch.where(largest < 0, -1.0, 1.0), float(share)
+
+
+def _project(matrix: Tensor, mean: Tensor, directions: Tensor) -> Tensor:
+    return torch.cat([(part.double() - mean) @ directions for part in torch.split(matrix, 8192)]).float()
+
+
+def _check_width(start_: str, width: int, shape: tuple[int, ...]) -> None:
+    """Refuse a student's embedding that the teacher's, of this shape, cannot give."""
+    if start_ == "full" and width != shape[1]:
+        raise SmeltError(WHERE, f"found {width}, expected the teacher's own width, {shape[1]}, with start: full")
+    if width > min(shape):
+        counted = f"{shape[0]:,} pieces and {shape[1]} dimensions of the teacher's"
+        raise SmeltError(WHERE, f"found {width}, expected with start: {start_} no more than {counted}")
+
+
+def _from_file(path: Path, drawn: Tensor, pieces: Sequence[str], facts: Facts) -> tuple[Tensor, Facts]:
+    """Return rows that a file of word vectors gives, the others as they were drawn, and how many it has."""
+    spelled = [spelling_of(piece) for piece in pieces]
+    wanted = {word for spelling in spelled for word in (spelling, spelling.lower()) if word}
+    vectors = read_vectors(path, wanted, drawn.shape[1])
+    exact = lower = 0
+    for row, spelling in enumerate(spelled):
+        vector = _vector(vectors, spelling)
+        if vector is not None:
+            exact, lower = exact + (spelling in vectors), lower + (spelling not in vectors)
+            drawn[row] = vector
+    found = exact + lower
+    overlap = {"found": found, "missing": len(spelled) - found, "overlap": found / max(1, len(spelled))}
+    return drawn, facts | {"file": path.name, **overlap, "found_in_lower_case": lower}
+
+
+def _vector(vectors: Mapping[str, Tensor], spelling: str) -> Tensor | None:
+    """Return the vector of a spelling, or else of the same in lower case: some files know no capitals."""
+    return vectors.get(spelling, vectors.get(spelling.lower()))
