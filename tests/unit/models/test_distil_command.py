@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from reducible import MODELS, PIECES, bert_like, write_model, write_texts
@@ -227,6 +228,48 @@ def test_a_teacher_without_a_head_or_with_other_pieces_is_one_clear_line(
     assert main(kit.words(tmp_path, kit.teacher, other)) == 1
     assert f"smelt: {other}: expected the same pieces" in capsys.readouterr().err
     assert not (tmp_path / "models").exists()
+
+
+@pytest.fixture(scope="module")
+def amplified(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Kit:
+    """A kit whose teacher has pieces that it has not learnt."""
+    folder = tmp_path_factory.mktemp("amplified")
+    documents = [str(kit.folder / "documents" / language / "documents.parquet") for language in ("qaa", "qab")]
+    words = ["--model", str(kit.teacher), "--documents", *documents, "--pieces", "12", "--threads", "1"]
+    assert main(["amplify", *words, "--output", str(folder / "more")]) == 0
+    return Kit(folder, folder / "more")
+
+
+def test_pieces_that_were_added_to_a_teacher_are_learnt_from_masked_tokens(amplified: Kit, tmp_path: Path) -> None:
+    recipe = {"steps": 3, "weight_decay": 0.0}
+    assert main(amplified.words(tmp_path, losses={"kl": 0, "cosine": 0}, recipe=recipe)) == 0
+    bias = load_file(amplified.teacher / "model.safetensors")["cls.predictions.bias"]
+    moved = weights(tmp_path)["vocab_projector.bias"] != bias
+    assert bool(moved[len(PIECES) :].all())
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+def test_pieces_that_nothing_would_teach_are_refused(
+    amplified: Kit, tmp_path: Path, capsys: pytest.CaptureFixture[str], reduced: bool
+) -> None:
+    teacher, kit = amplified.teacher, amplified
+    if reduced:  # where the study file does not tell whether any of them is left
+        (tmp_path / "qaa.txt").write_text("".join(f"{line}\n" for line in text_lines(amplified)))
+        words = ["--corpus", str(tmp_path / "qaa.txt"), "--held-out-share", "0.2", "--threshold", "0.02"]
+        teacher = tmp_path / "reduced"
+        assert main(["reduce", "--model", str(amplified.teacher), *words, "--output", str(teacher)]) == 0
+        kit = Kit(tmp_path / "kit", teacher)
+    assert main(kit.words(tmp_path, losses={"mlm": 0, "hidden": 1})) == 1
+    expected = (
+        f"--settings: losses.mlm: is 0, and only masked tokens teach a student to predict the pieces that were added to"
+        f" {teacher}: "
+    )
+    assert expected in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
+def text_lines(kit: Kit) -> list[str]:
+    return pq.read_table(kit.folder / "documents/qaa/documents.parquet")["text"].to_pylist()
 
 
 def test_help_of_the_command_needs_no_torch() -> None:

@@ -149,6 +149,24 @@ def test_attention_is_compared_between_equal_numbers_of_heads() -> None:
         catalogue(study)
 
 
+@pytest.mark.parametrize("others", [{}, {"kl": 0}, {"hidden": 1, "attention": 1}])
+def test_pieces_that_were_added_to_a_teacher_are_not_left_without_a_loss(others: dict[str, float]) -> None:
+    study = changed("models/more", {"maker": "amplify", "source": "base", "corpus": "two", "pieces": 50})
+    study["models"]["small"] |= {"teacher": "more", "losses": others}
+    assert catalogue(study).teachers_of_model(of("small")) == ["results/distilled/models/more"]
+    study["models"]["small"]["losses"] = others | {"mlm": 0}
+    with pytest.raises(SmeltError, match=r"models\.small\.losses\.mlm: is 0, and only masked .* added to 'more': kl"):
+        catalogue(study)
+
+
+def test_a_student_has_learnt_the_pieces_that_were_added_to_its_teacher() -> None:
+    study = changed("models/more", {"maker": "amplify", "source": "base", "corpus": "two", "pieces": 50})
+    study["models"]["small"]["teacher"] = "more"
+    study["models"]["smaller"] = {"maker": "distil", "teacher": "small", "student": {"layers": 1}, "losses": {"mlm": 0}}
+    study["models"]["smaller"] |= TRAINED
+    assert catalogue(study).teachers_of_model(of("smaller")) == ["results/distilled/models/small"]
+
+
 def test_the_shape_of_a_teacher_is_known_through_students_and_reductions() -> None:
     study = changed("models/tiny", {"maker": "distil", "teacher": "small-reduced", "student": {"layers": 3}} | TRAINED)
     study["models"]["small-reduced"] = {"maker": "reduce", "source": "small", "corpus": "two"}

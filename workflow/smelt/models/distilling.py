@@ -16,8 +16,8 @@ from smelt.models.teachers import checksums, load_teachers, refuse_differing, sh
 from smelt.training.blocks import TokenBlocks
 from smelt.training.distillation import distillation_of
 from smelt.training.flops import flops_per_token
-from smelt.training.losses import Losses
-from smelt.training.pieces import Pieces
+from smelt.training.losses import Losses, refuse_untaught
+from smelt.training.pieces import Pieces, load_tokenizer
 from smelt.training.recipes import Recipe
 from smelt.training.run import Outcome
 
@@ -36,18 +36,27 @@ class Distilling:
         return {"settings": settings, "teachers": checksums(self.teachers)}
 
     def check(self, recipe: Recipe, blocks: Blocks) -> None:
-        """Refuse teachers of different pieces, and texts that do not fill one batch.
+        """Refuse teachers of different pieces, or with pieces that no loss would teach, and too few texts for a batch.
 
         Raises:
             SmeltError: as it says.
         """
         refuse_differing(self.teachers)
+        self._refuse_untaught()
         if (found := sum(map(len, blocks["train"]))) < recipe.batch:
             raise SmeltError(
                 "recipe",
                 f"batch: {recipe.batch:,} blocks are more than the {found:,} that there are to learn from:"
                 " expected a smaller batch, or a larger corpus",
             )
+
+    def _refuse_untaught(self) -> None:
+        for teacher in self.teachers:
+            if shared_pieces([teacher], len(load_tokenizer(teacher))) is not None:
+                try:
+                    refuse_untaught(self.settings.losses, str(teacher))
+                except ValueError as error:
+                    raise SmeltError("--settings", str(error)) from None
 
     def begin(self, recipe: Recipe, pieces: Pieces, device: torch.device) -> Trainable:
         """Return the student, and its objective with the teachers in it."""

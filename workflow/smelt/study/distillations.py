@@ -4,8 +4,9 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from smelt.study.lineage import check_texts, numbers_of, refuse_ambiguous, vocabulary_of
-from smelt.study.makers import Distil
+from smelt.study.makers import Amplify, Distil
 from smelt.study.student import refuse_unmapped
+from smelt.training.losses import refuse_untaught
 
 
 def check_distillations(
@@ -20,13 +21,15 @@ def check_distillations(
 
     Raises:
         ValueError: a corpus or a language is not there; teachers have different tokenizers; or a student's shape,
-            layers or losses do not fit a teacher whose shape the study tells.
+            layers or losses do not fit a teacher whose shape the study tells; or nothing would teach it to predict the
+            pieces that a teacher was given.
     """
     for name, model in models.items():
         if isinstance(model, Distil):
             check_texts(f"models.{name}", model.corpus, model.languages, languages)
             _check_vocabularies(f"models.{name}", model, models, tokenizers)
             _check_shapes(f"models.{name}", model, models)
+            _check_new_pieces(f"models.{name}", model, models)
 
 
 def _check_vocabularies(place: str, model: Distil, models: Mapping[str, Any], tokenizers: Container[str]) -> None:
@@ -40,6 +43,15 @@ def _check_vocabularies(place: str, model: Distil, models: Mapping[str, Any], to
                 f" {vocabularies[other]}: what they predict cannot be averaged; expected teachers of one tokenizer"
             )
     refuse_ambiguous(f"{place}.teacher", first, models, tokenizers)
+
+
+def _check_new_pieces(place: str, model: Distil, models: Mapping[str, Any]) -> None:
+    for teacher in model.teachers:
+        if isinstance(models[teacher], Amplify):
+            try:
+                refuse_untaught(model.losses, repr(teacher))
+            except ValueError as error:
+                raise ValueError(f"{place}.{error}") from None
 
 
 def _check_shapes(place: str, model: Distil, models: Mapping[str, Any]) -> None:

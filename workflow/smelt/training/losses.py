@@ -58,3 +58,17 @@ class Losses(Entry):
     def ask_teachers(self) -> bool:
         """Whether any loss needs a teacher."""
         return any(weight for name, weight in self.weights().items() if name != "mlm")
+
+
+def refuse_untaught(losses: Losses, teacher: str) -> None:
+    """Refuse losses that leave out pieces that were added to a teacher and that it has not learnt.
+
+    Raises:
+        ValueError: mlm weighs nothing; the teacher is called as given.
+    """
+    if not losses.mlm:
+        raise ValueError(
+            f"losses.mlm: is 0, and only masked tokens teach a student to predict the pieces that were added to"
+            f" {teacher}: kl compares those before them, and the other losses compare no predictions; expected a"
+            " weight above 0"
+        )
