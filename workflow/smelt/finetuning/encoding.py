@@ -133,7 +133,7 @@ def _encode_sentences(encoded: Encoded, examples: Examples, pieces: Pieces, leng
         encoded.truncated_words += sum(len(word) > capacity for word in ids)
         ids = [word or [pieces.unknown] for word in ids]
         encoded.pieces.append([pieces.texts(word) for word in ids])
-        encoded.windows += _windows(number, [word[:capacity] for word in ids], pieces, capacity)
+        encoded.windows += windows_of_words(number, [word[:capacity] for word in ids], pieces, capacity)
 
 
 def _word_ids(batch: Any, number: int, words: int) -> list[list[int]]:
@@ -144,7 +144,8 @@ def _word_ids(batch: Any, number: int, words: int) -> list[list[int]]:
     return ids
 
 
-def _windows(example: int, ids: list[list[int]], pieces: Pieces, capacity: int) -> list[Window]:
+def windows_of_words(example: int, ids: list[list[int]], pieces: Pieces, capacity: int) -> list[Window]:
+    """Return an example of words of these ids, none of them longer than the capacity, as windows."""
     lengths = [len(word) for word in ids]
     ranges = spans(lengths, capacity)
     owner = owners(lengths, ranges)

@@ -1,0 +1,201 @@
+"""`python -m smelt signals`: draw the transfer text of a task, and write what a fine-tuned teacher says of it.
+
+IN   a fine-tuned model's folder, the prepared task's, documents of a corpus
+OUT  a folder of signals: signals.json, provenance.json, text/ and, where they are stored, shards/
+
+What is done stays in `.<name>.partial` beside the output until all is: run again, the command goes on with the next
+shard, and comes to the same bytes.
+"""
+
+import argparse
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smelt.energy import Meter
+from smelt.errors import SmeltError
+from smelt.files import read_json, whole_folder, write_json
+from smelt.finetuning.data import Task, read_task
+from smelt.flags import add_country, json_object, positive
+from smelt.provenance import sha256_of, write_provenance
+from smelt.study.compression import Signals as Settings
+from smelt.study.load import check
+
+if TYPE_CHECKING:
+    from smelt.finetuning.compression.account import Account
+    from smelt.finetuning.compression.signals import Made
+    from smelt.finetuning.compression.teacher import Teacher
+    from smelt.finetuning.compression.transfer import Transfer
+    from smelt.finetuning.tokenizer import Pieces
+
+PLAN, SPENT = "plan.json", "spent.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's flags."""
+    parser.add_argument("--teacher", type=Path, required=True, help="folder of the fine-tuned model")
+    parser.add_argument("--task", type=Path, required=True, help="folder of the prepared task")
+    parser.add_argument(
+        "--documents", type=Path, nargs="*", default=[], help="Parquet files of a corpus's documents, one a language"
+    )
+    parser.add_argument("--settings", type=json_object(), required=True, help="layer, length and so on, as JSON")
+    parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
+    add_country(parser)
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the signals, going on where an earlier run of the same was stopped."""
+    settings = check(Settings, arguments.settings, "--settings")
+    task = read_task(arguments.task)
+    refuse_pairs(task, arguments.task)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault("RAYON_NUM_THREADS", str(arguments.threads))
+    import torch
+
+    from smelt.finetuning.compression.account import Account
+    from smelt.finetuning.compression.teacher import Teacher
+    from smelt.finetuning.job import gpus
+    from smelt.finetuning.tokenizer import load_pieces
+    from smelt.training.lock import Lock
+
+    torch.set_num_threads(arguments.threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    device = torch.device("cuda" if gpus() else "cpu")
+    pieces = load_pieces(arguments.teacher)
+    teacher = Teacher(arguments.teacher, task, settings.layer, settings.length, device)
+    partial = arguments.output.with_name(f".{arguments.output.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    lock = Lock(partial / "lock")
+    lock.acquire()
+    try:
+        with Meter(arguments.country, gpus()) as meter:
+            job = _Gathering(arguments, settings, task, pieces, teacher, partial, Account(meter))
+            job.run()
+    finally:
+        lock.release()
+    job.finish()
+
+
+def refuse_pairs(task: Task, where: Path) -> None:
+    """Refuse a task of pairs: students read one text at a time.
+
+    Raises:
+        SmeltError: it is one.
+    """
+    if task.pairs:
+        raise SmeltError(where, f"{task.name} labels pairs of texts, which a compact student cannot tell apart")
+
+
+@dataclass(frozen=True)
+class _Gathering:
+    """One run of the command."""
+
+    arguments: argparse.Namespace
+    settings: Settings
+    task: Task
+    pieces: "Pieces"
+    teacher: "Teacher"
+    partial: Path
+    account: "Account"
+
+    def run(self) -> None:
+        """Do what is not done yet."""
+        from smelt.finetuning.compression.signals import FORMAT, NAME, SHARDS, TEXT, made_from
+
+        settings = self.settings
+        made = made_from(self.teacher, self.arguments.task, self.task, self.pieces, settings.length, settings.held_out)
+        self._begin(made)
+        transfer = self._text(self.partial / TEXT)
+        mode, size = self._mode(transfer)
+        if mode == "stored":
+            self._write(self.partial / SHARDS, transfer, size)
+        windows = transfer.windows
+        counts = {"windows": len(windows), "held_out_windows": int(transfer.held_out.sum())}
+        counts |= {"tokens": int(windows.starts[-1]), "labelled_tokens": windows.labelled}
+        about = {"format": FORMAT, "mode": mode, "bytes": size if mode == "stored" else 0} | vars(made)
+        shape = {"width": self.teacher.width, "labels": self.task.labels, "seed": settings.seed}
+        write_json(self.partial / NAME, about | shape | transfer.about | {"counts": counts})
+        inputs: dict[str, Path | Sequence[Path]] = {"teacher": self.teacher.folder, "task": self.arguments.task}
+        inputs |= {"documents": self.arguments.documents} if self.arguments.documents else {}
+        used = settings.model_dump() | {"device": str(self.teacher.device), "threads": self.arguments.threads}
+        write_provenance(
+            self.partial, "signals", used, inputs, [settings.seed], self.account.hours, self.account.energy()
+        )
+
+    def finish(self) -> None:
+        """Give the folder its name."""
+        for name in (PLAN, SPENT):
+            (self.partial / name).unlink(missing_ok=True)
+        if self.arguments.output.exists():
+            shutil.rmtree(self.arguments.output)
+        self.partial.rename(self.arguments.output)
+
+    def _begin(self, made: "Made") -> None:
+        """Throw away what another run with other inputs or settings left."""
+        documents = [[str(path), sha256_of(path)] for path in self.arguments.documents]
+        plan: dict[str, Any] = {"made": vars(made), "settings": self.settings.model_dump(), "documents": documents}
+        path = self.partial / PLAN
+        if path.is_file() and read_json(path) == plan:
+            if (self.partial / SPENT).is_file():
+                self.account.resume(read_json(self.partial / SPENT))
+            return
+        for left in self.partial.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left.name != "lock":
+                left.unlink()
+        write_json(path, plan)
+
+    def _text(self, folder: Path) -> "Transfer":
+        from smelt.finetuning.compression.transfer import read_transfer, write_transfer
+
+        if not folder.is_dir():
+            with whole_folder(folder) as draft:
+                write_transfer(
+                    draft, self.arguments.task, self.task, self.arguments.documents, self.pieces, self.settings
+                )
+        return read_transfer(folder, len(self.pieces.tokenizer))
+
+    def _mode(self, transfer: "Transfer") -> tuple[str, int]:
+        """Return whether signals are stored or live, and the bytes that they take or would; say so."""
+        from smelt.finetuning.compression.shards import size_of
+        from smelt.training.progress import say
+
+        size = size_of(transfer.windows.labelled, self.teacher.width, len(self.task.labels))
+        mode = self.settings.mode
+        if mode == "auto":
+            mode = "stored" if size <= self.settings.most_gigabytes * 1e9 else "live"
+        texts = f"{sum(transfer.about['texts'].values()):,} texts, {transfer.windows.labelled:,} labelled tokens"
+        kept = "of signals" if mode == "stored" else "of signals, which are not stored: the teacher is asked each time"
+        say(f"{texts}: {size / 1e9:.3g} GB {kept}")
+        return mode, size
+
+    def _write(self, folder: Path, transfer: "Transfer", size: int) -> None:
+        from smelt.finetuning.compression import shards
+        from smelt.training.progress import say
+
+        folder.mkdir(exist_ok=True)
+        every = list(shards.numbers_of(len(transfer.windows)))
+        written = sum(path.stat().st_size for path in folder.glob("*.npy"))
+        refuse_little_space(folder, size - written, self.arguments.output)
+        for number, windows in every:
+            if not shards.is_written(folder, number):
+                shards.write_shard(folder, number, transfer.windows, windows, self.teacher, self.pieces.padding)
+                write_json(self.partial / SPENT, self.account.state())
+                say(f"shard {number + 1:,} of {len(every):,}")
+
+
+def refuse_little_space(folder: Path, size: int, where: Path) -> None:
+    """Refuse to begin what the disk has no room for.
+
+    Raises:
+        SmeltError: so many bytes do not fit.
+    """
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        found = f"the teacher's signals take {size / 1e9:.3g} GB more, and this disk has {free / 1e9:.3g} GB left"
+        raise SmeltError(where, f"{found}: make room, or do without them by settings.signals: live")

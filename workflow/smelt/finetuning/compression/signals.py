@@ -1,0 +1,82 @@
+"""Signals: the transfer text of a task, with what a teacher says of it, stored or to be asked anew (live).
+
+The folder has `signals.json`, which says what they were made from, the text under `text/` and, where they are stored,
+shards under `shards/`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smelt.errors import SmeltError
+from smelt.files import checksum, read_json
+from smelt.finetuning.batches import Batch
+from smelt.finetuning.compression.shards import Shards
+from smelt.finetuning.compression.teacher import Teacher, Told
+from smelt.finetuning.compression.transfer import Transfer, read_transfer
+from smelt.finetuning.compression.windows import Whole
+from smelt.finetuning.data import Task
+from smelt.finetuning.tokenizer import Pieces
+from smelt.provenance import digest, sha256_of
+
+NAME, TEXT, SHARDS = "signals.json", "text", "shards"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Made:
+    """What signals are made from, as far as it decides whether they fit a compression."""
+
+    teacher: str
+    """sha256 of the teacher's folder."""
+    task: str
+    """Digest of the labels and training texts."""
+    pieces: str
+    """Digest of the vocabulary."""
+    layer: int
+    length: int
+    held_out: float
+
+    def refuse_others(self, found: dict[str, Any], where: Path) -> None:
+        """Raise a SmeltError where signals were made from something else, and name it."""
+        what = {"teacher": "of another teacher", "task": "of another task", "pieces": "of another vocabulary"}
+        for key, wanted in vars(self).items():
+            if found.get(key) != wanted:
+                numbers = f"of {key} {found.get(key)}, and {wanted} is asked for"
+                raise SmeltError(where, f"holds signals {what.get(key, numbers)}: make them anew")
+
+
+def made_from(teacher: Teacher, task_folder: Path, task: Task, pieces: Pieces, length: int, held_out: float) -> Made:
+    """Return what signals are made from."""
+    sums = [checksum(path) for name in ("train", "unlabelled") if (path := task_folder / f"{name}.parquet").is_file()]
+    vocabulary = pieces.tokenizer.convert_ids_to_tokens(range(len(pieces.tokenizer)))
+    of_task = digest([task.kind, task.labels, sums])
+    return Made(sha256_of(teacher.folder), of_task, digest(vocabulary), teacher.layer, length, held_out)
+
+
+class Signals:
+    """Transfer text and what its teacher says of it."""
+
+    def __init__(self, folder: Path, made: Made, teacher: Teacher, pieces: Pieces) -> None:
+        """Open the folder.
+
+        Raises:
+            SmeltError: it holds no signals, or those of something else.
+        """
+        path = folder / NAME
+        self.about = read_json(path)
+        if self.about.get("format") != FORMAT:
+            raise SmeltError(path, f"is of format {self.about.get('format')}; expected {FORMAT}: make the signals anew")
+        made.refuse_others(self.about, path)
+        self.transfer: Transfer = read_transfer(folder / TEXT, len(pieces.tokenizer))
+        self._teacher, self._shards = teacher, None
+        if self.about["mode"] == "stored":
+            self._shards = Shards(folder / SHARDS, self.transfer.windows, teacher.width, teacher.labels)
+
+    def told(self, numbers: Whole, batch: Batch, states: bool, logits: bool) -> Told:
+        """Return what the teacher says of the labelled tokens of some windows, which make this batch."""
+        if self._shards is None:
+            return self._teacher(batch, states, logits)
+        told = self._shards.told(numbers, states, logits)
+        device = batch.ids.device
+        return Told(*(None if part is None else part.to(device) for part in (told.states, told.logits)))

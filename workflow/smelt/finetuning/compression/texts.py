@@ -1,0 +1,130 @@
+"""Unlabelled texts, of a task or of a corpus, read a portion at a time and cut into windows."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, compress
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smelt.finetuning.data import Examples, Task
+from smelt.finetuning.encoding import Encoded, Window, encode_unlabelled, windows_of_words
+from smelt.finetuning.tokenizer import Pieces
+from smelt.parquet import damage_named, opened
+from smelt.portions import portions
+from smelt.training.pack import read_documents, sentences_of
+
+AT_ONCE = 2_000  # texts that are cut into pieces together
+
+
+class Source(Protocol):
+    """Where texts come from."""
+
+    @property
+    def name(self) -> str:
+        """`train`, `unlabelled`, or the language of documents."""
+
+    @property
+    def texts(self) -> int:
+        """How many there are."""
+
+    def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
+        """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
+
+
+@dataclass(frozen=True)
+class TaskTexts:
+    """Sentences or texts of a prepared task's file; its labels are not read."""
+
+    name: str
+    path: Path
+    task: Task
+    pieces: Pieces
+    length: int
+
+    @cached_property
+    def texts(self) -> int:
+        """How many the file holds."""
+        with opened(self.path, [self._column]) as file:
+            return int(file.metadata.num_rows)
+
+    def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
+        """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
+        for part in portions(compress(self._read(), chosen), lambda _: 1, AT_ONCE):
+            yield len(part), encode_unlabelled(self._examples(part), self.task, self.pieces, self.length)
+
+    @property
+    def _column(self) -> str:
+        return "words" if self.task.by_word else "text"
+
+    def _read(self) -> Iterator[list[str] | str]:
+        with opened(self.path, [self._column]) as file, damage_named(self.path):
+            for batch in file.iter_batches(batch_size=AT_ONCE, columns=[self._column]):
+                yield from batch.column(0).to_pylist()
+
+    def _examples(self, part: Sequence[list[str] | str]) -> Examples:
+        words = [text for text in part if isinstance(text, list)]
+        texts = [text for text in part if isinstance(text, str)]
+        return Examples(list(range(len(part))), [""] * len(part), words, texts, [])
+
+
+@dataclass(frozen=True)
+class DocumentTexts:
+    """What a language's documents that are not held out consist of: sentences for a task that labels words, else lines.
+
+    Sentences end where punctuation says so.
+    """
+
+    name: str
+    path: Path
+    task: Task
+    pieces: Pieces
+    length: int
+
+    @cached_property
+    def texts(self) -> int:
+        """How many there are, found by reading them."""
+        return sum(1 for _ in self._read())
+
+    def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
+        """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
+        for part in portions(compress(self._read(), chosen), lambda _: 1, AT_ONCE):
+            if self.task.by_word:
+                yield len(part), windows_of_sentences(part, self.pieces, self.length)
+            else:
+                examples = Examples(list(range(len(part))), [""] * len(part), [], part, [])
+                yield len(part), encode_unlabelled(examples, self.task, self.pieces, self.length)
+
+    def _read(self) -> Iterator[str]:
+        for split, documents in read_documents(self.path):
+            if split == "train":
+                lines = (line for text in documents for line in text.split("\n") if line.strip())
+                yield from chain.from_iterable(map(sentences_of, lines)) if self.task.by_word else lines
+
+
+def windows_of_sentences(texts: Sequence[str], pieces: Pieces, length: int) -> Encoded:
+    """Return running text as windows whose labelled tokens are the first pieces of words, as the tokenizer cuts words.
+
+    What the text spells like a special piece becomes the unknown piece.
+    """
+    encoded = Encoded()
+    capacity, special = length - pieces.special, frozenset(pieces.tokenizer.all_special_ids)
+    batch = pieces.tokenizer(list(texts), add_special_tokens=False, verbose=False)
+    for number, ids in enumerate(batch["input_ids"]):
+        ids = [pieces.unknown if piece in special else piece for piece in ids]
+        owners = batch.word_ids(number)
+        firsts = [place for place, word in enumerate(owners) if place == 0 or word != owners[place - 1]]
+        encoded.words += len(firsts)
+        if len(ids) <= capacity and firsts:
+            offset = len(pieces.prefix)
+            places = [offset + place for place in firsts]
+            window = Window(number, [*pieces.prefix, *ids, *pieces.suffix], places, list(range(len(firsts))))
+            encoded.windows.append(window)
+        elif firsts:
+            words = [ids[start:end] for start, end in zip(firsts, [*firsts[1:], len(ids)], strict=True)]
+            encoded.truncated_words += sum(len(word) > capacity for word in words)
+            encoded.windows += windows_of_words(number, [word[:capacity] for word in words], pieces, capacity)
+    return encoded
