@@ -63,6 +63,50 @@ def test_reduced_models_have_a_line_of_their_own(compared: Results) -> None:
     assert shapes == ["albert, 2 layers of 32, reduced", "albert, 2 layers of 32"]
 
 
+@pytest.mark.parametrize(
+    ("record", "content", "made"),
+    [
+        ("amplification.json", {}, ", amplified"),
+        ("provenance.json", {"command": "distil"}, ", distilled"),
+        ("provenance.json", {"command": "pretrain"}, ""),
+    ],
+)
+def test_models_made_in_another_way_have_a_line_of_their_own(
+    compared: Results, record: str, content: dict[str, str], made: str
+) -> None:
+    sources = compared.figure_sources("score-by-vocabulary")
+    compared.write(sources[1] / record, content)
+    shapes = [drawn.get_label() for drawn in score_by_vocabulary.draw(sources).axes[0].containers]
+    assert shapes == list(dict.fromkeys([f"albert, 2 layers of 32{made}", "albert, 2 layers of 32"]))
+
+
+def test_students_of_one_vocabulary_stand_beside_each_other_unjoined(compared: Results) -> None:
+    sources = compared.figure_sources("score-by-vocabulary")
+    for folder in sources[1:]:
+        config = {"model_type": "distilbert", "vocab_size": 8000, "n_layers": 6, "dim": 768}
+        compared.write(folder / "config.json", config)
+        compared.write(folder / "provenance.json", {"command": "distil"})
+    axis = score_by_vocabulary.draw(sources).axes[0]
+    (container,) = axis.containers
+    assert container.get_label() == "distilbert, 6 layers of 768, distilled"
+    line = container.lines[0]
+    assert line.get_linestyle() == "None"
+    left, right = line.get_xdata()
+    assert left < 8000 < right < 1.1 * left
+    assert line.get_ydata().tolist() == pytest.approx([50, 70])
+    assert axis.get_xticks().tolist() == [8000]
+
+
+def test_the_legend_is_no_wider_than_the_figure(compared: Results) -> None:
+    sources = compared.figure_sources("score-by-vocabulary")
+    compared.write(sources[1] / "provenance.json", {"command": "distil"})
+    figure = score_by_vocabulary.draw(sources)
+    figure.savefig(compared.folder / "drawn.png")  # lays it out
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.get_figwidth() * figure.dpi
+
+
 def test_a_model_tested_in_fewer_languages_stands_in_no_panel(compared: Results) -> None:
     sources = compared.figure_sources("score-by-vocabulary")
     summary = pd.read_csv(sources[0])

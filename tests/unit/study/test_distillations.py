@@ -172,3 +172,16 @@ def test_the_shape_of_a_teacher_is_known_through_students_and_reductions() -> No
     study["models"]["small-reduced"] = {"maker": "reduce", "source": "small", "corpus": "two"}
     with pytest.raises(SmeltError, match=r"models\.tiny\.student\.layers: 3 are more than the 2 of the teacher"):
         catalogue(study)
+
+
+def test_scores_of_students_are_drawn_over_their_vocabulary() -> None:
+    study = changed("tasks", ["masakhaner-sw"])
+    study["finetuning"] = {"seeds": [1]}
+    for name in ("other", "mbert", "mbert-sw"):
+        study["models"][name]["tasks"] = []
+    study["models"]["more"] = {"maker": "amplify", "source": "small", "corpus": "two", "pieces": 50}
+    made = catalogue(study)
+    assert "score-by-vocabulary" in made.figures()
+    sources = made.figure_sources(SimpleNamespace(figure="score-by-vocabulary"))
+    folders = [f"results/distilled/models/{name}" for name in ("base", "small", "small-sw", "more")]
+    assert sources == ["results/distilled/statistics/summary.csv", *folders]

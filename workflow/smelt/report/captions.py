@@ -23,8 +23,10 @@ FIGURES = {
     "score-by-vocabulary": (
         "Scores against vocabulary size",
         "Score on each task's test set against the number of pieces: mean and standard deviation over n seeds. Lines "
-        "join models of one shape, pretrained ones and reduced ones apart; horizontal lines are adopted models. A "
-        "model that was tested in fewer languages of a task than others does not stand in its panel.",
+        "join models of one shape that were made in one way (trained from nothing, distilled, reduced, amplified); "
+        "where several of these have one vocabulary, they stand beside each other and no line joins them. Horizontal "
+        "lines are adopted models. A model that was tested in fewer languages of a task than others does not stand in "
+        "its panel.",
     ),
     "splitting-and-errors": (
         "Splitting and missed labels",

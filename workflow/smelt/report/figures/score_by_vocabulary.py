@@ -1,5 +1,12 @@
-"""Scores against vocabulary size: a panel a task, a line through models of one shape, another through reduced ones."""
+"""Scores against vocabulary size: a panel a task, a line through models of one shape that were made in one way.
 
+Where several of these have one vocabulary, as students that differ in what they learnt, no line joins them: they stand
+beside each other.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +20,13 @@ from smelt.report.figures.style import GREY, legend, look, panels, thousands
 from smelt.report.reading import read_csv
 
 _COLUMNS = ["task", "metric", "model", "languages", "n", "mean", "standard_deviation"]
+_STEP = 1.03  # between models of one vocabulary
+_APART = 1.15  # times that a size is the one before, where both can be written below the axis
 _NAMES = {"f1": "F1", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
 def draw(sources: list[Path]) -> Figure:
-    """Return the figure of summary.csv (the first source) and folders of pretrained and reduced models (the others).
+    """Return the figure of summary.csv (the first source) and the folders of models that the study makes (the others).
 
     Models of the summary without a folder, the adopted ones, are horizontal lines. Those that were tested in fewer
     languages of a task than others are left out of its panel: a mean over other languages is no neighbour of theirs.
@@ -46,7 +55,17 @@ def _config(folder: Path) -> dict[str, Any]:
     config: dict[str, Any] = read_json(folder / "config.json")
     if not isinstance(config.get("vocab_size"), int):
         raise SmeltError(folder / "config.json", "has no vocab_size: expected the config of an encoder")
-    return config | {"reduced": (folder / "reduction.json").is_file()}
+    return config | {"made": _made(folder)}
+
+
+def _made(folder: Path) -> str:
+    """Return how a model was made, as its legend says it; nothing of those that are trained from nothing."""
+    for record, made in (("amplification.json", ", amplified"), ("reduction.json", ", reduced")):
+        if (folder / record).is_file():
+            return made
+    provenance = folder / "provenance.json"
+    command = read_json(provenance).get("command") if provenance.is_file() else None
+    return ", distilled" if command == "distil" else ""
 
 
 def _panel(axis: Axes, summary: pd.DataFrame, configs: dict[str, dict[str, Any]]) -> None:
@@ -61,11 +80,21 @@ def _panel(axis: Axes, summary: pd.DataFrame, configs: dict[str, dict[str, Any]]
             adopted.append((entry["model"], mean))
     for number, (shape, points) in enumerate(by_shape.items()):
         sizes, means, spreads = zip(*sorted(points), strict=True) if points else ((), (), ())
-        axis.errorbar(sizes, means, yerr=spreads, capsize=2.5, label=shape, **look(number))
+        alone = {} if len(set(sizes)) == len(sizes) else {"linestyle": "none"}
+        axis.errorbar(_beside(sizes), means, yerr=spreads, capsize=2.5, label=shape, **(look(number) | alone))
     for number, (model, mean) in enumerate(adopted):
         dash = ["--", ":", "-."][number % 3]
         axis.axhline(mean, color=GREY, linewidth=1, linestyle=dash, label=model)
-    _axes(axis, sorted({config["vocab_size"] for config in configs.values()}), summary)
+    _axes(axis, sorted({size for points in by_shape.values() for size, *_ in points}), summary)
+
+
+def _beside(sizes: Sequence[int]) -> list[float]:
+    """Return places on a logarithmic axis, equal sizes beside each other around their own; they come sorted."""
+    places = []
+    for size, group in groupby(sizes):
+        count = len(list(group))
+        places += [size * _STEP ** (number - (count - 1) / 2) for number in range(count)]
+    return places
 
 
 def _seeds(summary: pd.DataFrame) -> str:
@@ -78,8 +107,7 @@ def _shape(config: dict[str, Any]) -> str:
     # DistilBERT's config has names of its own.
     layers = config.get("num_hidden_layers", config.get("n_layers"))
     hidden = config.get("hidden_size", config.get("dim"))
-    reduced = ", reduced" if config["reduced"] else ""
-    return f"{config.get('model_type')}, {layers} layers of {hidden}{reduced}"
+    return f"{config.get('model_type')}, {layers} layers of {hidden}{config['made']}"
 
 
 def _axes(axis: Axes, sizes: list[int], summary: pd.DataFrame) -> None:
@@ -88,6 +116,7 @@ def _axes(axis: Axes, sizes: list[int], summary: pd.DataFrame) -> None:
     axis.set_xlabel("vocabulary (pieces)")
     if sizes:
         axis.set_xscale("log")
-        axis.set_xticks(sizes, [thousands(size) for size in sizes])
+        ticks = reduce(lambda kept, size: [*kept, size] if size > _APART * kept[-1] else kept, sizes[1:], sizes[:1])
+        axis.set_xticks(ticks, [thousands(size) for size in ticks])
         axis.set_xticks([], minor=True)
         axis.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)

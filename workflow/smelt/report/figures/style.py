@@ -72,7 +72,9 @@ def legend(figure: Figure, *axes: Axes) -> None:
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     if entries:
-        figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=min(4, len(entries)))
+        wide = 0.7 + 0.075 * max(map(len, entries))  # inches of the longest entry, about
+        columns = max(1, min(4, len(entries), int(figure.get_figwidth() / wide)))
+        figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:

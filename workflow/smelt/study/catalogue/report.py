@@ -190,13 +190,16 @@ class Reports(Efficiencies):
             names.append("language-distribution")
         if self.learning_curves():
             names.append("learning-curves")
-        # Students of one vocabulary differ in what they learnt from: their places would fall together.
-        sized = [] if self.made_by("distil") else [*self.made_by("pretrain"), *self.made_by("reduce")]
-        if any(self.runs(model=name) for name in sized):
+        if self._sized():
             names.append("score-by-vocabulary")
         if self.tokenisations():
             names.append("splitting-and-errors")
         return [*names, *self._figures_of_tables()]
+
+    def _sized(self) -> list[str]:
+        """Return the fine-tuned models whose vocabulary the study has made or chosen."""
+        names = [name for maker in ("pretrain", "distil", "reduce", "amplify") for name in self.made_by(maker)]
+        return [name for name in names if self.runs(model=name)]
 
     def _figures_of_tables(self) -> dict[str, MonolingualTable]:
         """Return the figures that belong to a table, with their tables."""
@@ -215,8 +218,7 @@ class Reports(Efficiencies):
         if wildcards.figure == "learning-curves":
             return self.learning_curves()
         if wildcards.figure == "score-by-vocabulary":
-            reduced = [name for name in self.made_by("reduce") if self.runs(model=name)]
-            folders = [*self.model_folders("pretrain"), *(f"{self.results}/models/{name}" for name in reduced)]
+            folders = [f"{self.results}/models/{name}" for name in self._sized()]
             return [f"{self.results}/statistics/summary.csv", *folders]
         if wildcards.figure in self._figures_of_tables():
             return [f"{self.results}/scores.csv"]
