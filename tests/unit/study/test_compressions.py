@@ -17,8 +17,8 @@ BASE = {"maker": "adopt", "folder": "somewhere"}
 
 def study_of(compressed=None, **others):
     """Return a checked study of a teacher and one compressed model."""
-    small = {"maker": "compress", "teacher": "base", "student": SHAPE, "tasks": ["panx"]} | (compressed or {})
-    whole = {"study": "try", "models": {"base": BASE, "small": small}, "tasks": ["panx"]}
+    small = {"maker": "compress", "teacher": "base", "student": SHAPE, "tasks": ["panx.joint"]} | (compressed or {})
+    whole = {"study": "try", "models": {"base": BASE, "small": small}, "tasks": ["panx.joint"]}
     return check_study(whole | {"finetuning": {"seeds": [1, 2]}} | others, "try.yaml")
 
 
@@ -113,20 +113,20 @@ def test_students_of_one_teacher_share_its_signals_and_those_of_labels_alone_nee
     }
     catalogue = Catalogue(study_of(models=models))
     assert catalogue.signals() == [
-        f"results/try/signals/base/panx/seed-{seed}/task-all-32/layer-middle" for seed in (1, 2)
+        f"results/try/signals/base/panx.joint/seed-{seed}/task-all-32/layer-middle" for seed in (1, 2)
     ]
-    of_labels = wildcards(model="labels", task="panx", seed="1")
+    of_labels = wildcards(model="labels", task="panx.joint", seed="1")
     assert catalogue.compression_teacher(of_labels) == catalogue.compression_signals(of_labels) == []
-    of_stages = wildcards(model="stages", task="panx", seed="2")
-    assert catalogue.compression_teacher(of_stages) == ["results/try/finetuned/base/panx/seed-2/model"]
+    of_stages = wildcards(model="stages", task="panx.joint", seed="2")
+    assert catalogue.compression_teacher(of_stages) == ["results/try/finetuned/base/panx.joint/seed-2/model"]
     assert catalogue.compressed_teachers() == ["base"]
     assert catalogue.only_finetuned() == []
 
 
 def test_a_chosen_teacher_serves_every_seed():
     catalogue = Catalogue(study_of({"teacher_seed": 7}))
-    assert catalogue.signals() == ["results/try/signals/base/panx/seed-7/task-all-32/layer-middle"]
-    assert "results/try/finetuned/base/panx/seed-7/metrics.json" in catalogue.teacher_runs()
+    assert catalogue.signals() == ["results/try/signals/base/panx.joint/seed-7/task-all-32/layer-middle"]
+    assert "results/try/finetuned/base/panx.joint/seed-7/metrics.json" in catalogue.teacher_runs()
     assert count_jobs(catalogue)["fine-tunings"] == 5  # two of each model, and the teacher's
 
 
@@ -135,7 +135,7 @@ def test_a_teachers_weights_are_kept_and_no_others_settings_change():
         study_of(models={"base": BASE, "other": BASE, "small": study_of().models["small"].model_dump()})
     )
     of_teacher, of_other = (
-        json.loads(catalogue.finetuning_settings(wildcards(model=name, task="panx"))) for name in ("base", "other")
+        json.loads(catalogue.finetuning_settings(wildcards(model=name, task="panx.joint"))) for name in ("base", "other")
     )
     assert of_teacher == of_other | {"keep": True}
 
@@ -150,20 +150,20 @@ def test_models_that_share_signals_agree_on_them():
 def test_transfer_text_is_of_the_tasks_languages():
     corpora = {"wiki": {"text": {"eu": "eu.txt", "hy": "hy.txt"}}}
     catalogue = Catalogue(study_of({"transfer": {"corpus": "wiki", "sentences": 500}}, corpora=corpora))
-    of_base = wildcards(model="base", task="panx", seed="1", transfer="wiki-500-32", layer="middle")
+    of_base = wildcards(model="base", task="panx.joint", seed="1", transfer="wiki-500-32", layer="middle")
     assert catalogue.signals_documents(of_base) == ["results/try/corpora/wiki/eu/documents.parquet"]
     assert json.loads(catalogue.signals_settings(of_base))["sentences"] == 500
-    with pytest.raises(SmeltError, match="'wiki' has none of the languages of 'panx'"):
+    with pytest.raises(SmeltError, match="'wiki' has none of the languages of 'panx.joint'"):
         Catalogue(study_of({"transfer": {"corpus": "wiki"}}, corpora={"wiki": {"text": {"hy": "hy.txt"}}}))
 
 
 def test_a_task_may_stand_in_a_study_whole_and_with_a_limit():
-    tasks = {"panx": {}, "few": {"task": "panx", "limit": 100, "per": "language"}}
+    tasks = {"panx.joint": {}, "few": {"task": "panx.joint", "limit": 100, "per": "language"}}
     catalogue = Catalogue(study_of(tasks=tasks))
-    assert [catalogue.task_of(wildcards(task=name)) for name in tasks] == ["panx", "panx"]
-    assert catalogue.tasks["few"].languages == catalogue.tasks["panx"].languages
+    assert [catalogue.task_of(wildcards(task=name)) for name in tasks] == ["panx.joint", "panx.joint"]
+    assert catalogue.tasks["few"].languages == catalogue.tasks["panx.joint"].languages
     assert catalogue.task_per(wildcards(task="few")) == "language"
     with pytest.raises(SmeltError, match=r"tasks\.few\.per: label is for tasks whose texts"):
-        Catalogue(study_of(tasks={"panx": {}, "few": {"task": "panx", "limit": 1, "per": "label"}}))
+        Catalogue(study_of(tasks={"panx.joint": {}, "few": {"task": "panx.joint", "limit": 1, "per": "label"}}))
     with pytest.raises(SmeltError, match="divides a limit, which is missing"):
-        study_of(tasks={"panx": {"per": "language"}})
+        study_of(tasks={"panx.joint": {"per": "language"}})
