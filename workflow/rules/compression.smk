@@ -31,7 +31,6 @@ rule signals:
     params:
         task=study.task_folder,
         settings=study.signals_settings,
-        checkpoints=f"{CHECKPOINTS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}/layer-{{layer}}",
     wildcard_constraints:
         transfer=r"[a-z0-9._-]+",
         layer=r"middle|\d+",
@@ -53,7 +52,6 @@ rule signals:
         " --documents {input.documents:q}"
         " --settings {params.settings:q}"
         " --threads {threads}"
-        " --checkpoints {params.checkpoints:q}"
         " --output {output.signals:q}"
         " > {log:q} 2>&1"
 
