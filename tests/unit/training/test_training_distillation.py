@@ -9,13 +9,13 @@ import pytest
 import torch
 from pydantic import ValidationError
 from test_training_loop import Interrupted, same
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from training_toy import LENGTH, RECIPE, Toy, toy_batches
 from transformers import CONFIG_MAPPING, AutoModelForMaskedLM
 
 from smelt.errors import SmeltError
-from smelt.models.encoders import new_encoder
+from smelt.models.encoders import new_encoder, recompute_layers
 from smelt.study.architectures import Shape
 from smelt.training.batches import Batch
 from smelt.training.checkpoints import Checkpoints
@@ -342,11 +342,13 @@ def test_losses_that_teach_nothing_or_cannot_be_are_refused(changes: dict[str, A
         Losses(**changes)
 
 
-def distilled(toy: Toy, folder: Path, stop_at: int = 0) -> tuple[dict[str, Tensor], list[tuple[Any, ...]]]:
+def distilled(
+    toy: Toy, folder: Path, stop_at: int = 0, **settings: Any
+) -> tuple[dict[str, Tensor], list[tuple[Any, ...]]]:
     """Distil from the newest checkpoint in `folder`; return all that was learnt, and the curve without its speeds."""
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    recipe = RECIPE.model_copy(update={"sentences": "none", "choose": "best"})
+    recipe = RECIPE.model_copy(update={"sentences": "none", "choose": "best"} | settings)
     teacher, student = encoder(toy, layers=4), encoder(toy, "distilbert", hidden=24)
     made = objective(EVERYTHING, [teacher], student, toy)
     batches = Interrupted(toy_batches(toy, recipe), stop_at, signal.SIGTERM)  # type: ignore[arg-type]
@@ -369,9 +371,54 @@ def test_a_distillation_that_was_stopped_ends_with_the_same_student_and_projecti
     assert resumed == curve
 
 
+def test_losses_over_layers_are_not_compiled_even_where_the_recipe_says_so(
+    toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, _ = distilled(toy, tmp_path / "plain", steps=2)
+    assert "not compiled" not in capsys.readouterr().out
+    torch._dynamo.utils.counters.clear()
+    told, _ = distilled(toy, tmp_path / "told", steps=2, compile=True)
+    assert "not compiled: losses over layers look into the model as it trains" in capsys.readouterr().out
+    assert not torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    assert same(plain, told)
+
+
 def test_the_curve_has_all_losses_and_an_accuracy_of_labels_only(toy: Toy, tmp_path: Path) -> None:
     _, curve = distilled(toy, tmp_path)
     metrics = {row[3] for row in curve if row[1] == "validation"}
     assert metrics == {f"{name}_loss" for name in EVERYTHING.weights()} | {"mlm_accuracy"}
     losses = {row[0]: row[4] for row in curve if row[1:4] == ("validation", "all", "kl_loss")}
     assert losses[20] < losses[0]
+
+
+def calls_of_a_layer(model: Any) -> list[Any]:
+    """What grows with each call of a part of a model's first layer."""
+    calls: list[Any] = []
+    parts = (part for name, part in model.base_model.named_modules() if ".layer" in name or "albert_layers." in name)
+    next(part for part in parts if isinstance(part, nn.Linear)).register_forward_hook(lambda *_: calls.append(None))
+    return calls
+
+
+@pytest.mark.parametrize("family", FAMILIES[1:])
+def test_a_student_whose_layers_are_recomputed_learns_the_same_of_them(toy: Toy, batch: Batch, family: str) -> None:
+    teacher = encoder(toy, "bert" if family == "distilbert" else family).eval()
+    plain = encoder(toy, family, layers=2)
+    recomputed = copy.deepcopy(plain)
+    recompute_layers(recomputed)
+    found = []
+    for student in (plain, recomputed):
+        trainee = Trainee(student.train(), objective(EVERYTHING, [teacher], student, toy))
+        calls = calls_of_a_layer(student)
+        torch.manual_seed(5)  # dropout draws again what it drew
+        terms = trainee(batch)
+        weighted_loss(terms).backward()
+        gradients = {name: parameter.grad for name, parameter in trainee.named_parameters()}
+        found.append(({term.name: term.loss.item() for term in terms}, gradients, len(calls)))
+    (losses, gradients, once), (losses_again, gradients_again, twice) = found
+    assert twice == 2 * once > 0
+    assert losses == pytest.approx(losses_again, rel=1e-6)
+    assert set(losses) == {"kl", "mlm", "cosine", "hidden", "attention"}
+    for name, gradient in gradients.items():
+        assert (gradient is None) == (gradients_again[name] is None), name
+        if gradient is not None:
+            assert torch.allclose(gradient, gradients_again[name], atol=1e-6), name

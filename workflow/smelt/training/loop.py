@@ -116,8 +116,11 @@ class Loop:
             self.trainee.train()
             batch = self.batches.train(self.step + 1)
             self.micro_batch = micro_batch_of(self.trainee, batch, self.recipe, self.run.device, self.processes)
-        # What an encoder shows of its layers it shows by hooks, which nothing compiled would call.
-        if not self.objective.asked and is_to_be_compiled(self.recipe, self.run.device):
+        if self.objective.asked:
+            # What an encoder shows of its layers it shows by hooks, which nothing compiled would call.
+            if self.recipe.compile:
+                self.say("not compiled: losses over layers look into the model as it trains")
+        elif is_to_be_compiled(self.recipe, self.run.device):
             compile_encoder(self.model)
             self.compiled = True
 
