@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from smelt.errors import SmeltError
-from smelt.report.compared_scores import own_metric
+from smelt.report.compared_scores import AGGREGATES, own_metric
 from smelt.report.reading import read_csv
 from smelt.study.families import is_family, member_of
 
@@ -56,6 +56,14 @@ class LanguageScores:
     def of(self, model: str, task: str, language: str) -> BySeed:
         """Return the values by seed of a model on a task in a language; none where it was not tested in it."""
         return self._values.get((model, task, language), {})
+
+    def languages(self, model: str, task: str) -> dict[str, BySeed]:
+        """Return the values by seed of each language that a model was tested in on a task."""
+        return {
+            language: values
+            for (other, of_task, language), values in self._values.items()
+            if (other, of_task) == (model, task) and language not in AGGREGATES
+        }
 
     def entries(self, section: Mapping[str, Any], languages: Sequence[str], members: Sequence[str]) -> list[Entry]:
         """Return the entries of a section: for each row, one a language and their average.

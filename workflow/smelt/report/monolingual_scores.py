@@ -12,11 +12,10 @@ from statistics import fmean
 from typing import Any
 
 from smelt.report.compared_scores import Scores, compared_scores
+from smelt.report.hypotheses import Tested, corrected_together, one_sided
 from smelt.report.seed_tests import p_over_seeds
 from smelt.statistics.corrections import holm
-from smelt.statistics.ranks import wilcoxon
-from smelt.statistics.result import joined
-from smelt.statistics.scores import paired_differences, summarise
+from smelt.statistics.scores import summarise
 from smelt.study.families import member_of
 
 BySeed = Mapping[int, float]
@@ -39,25 +38,6 @@ class MonolingualScore:
     p_corrected: float = math.nan
     best: bool = False
     marked: bool = False
-
-
-@dataclass(frozen=True)
-class Tested:
-    """A hypothesis over columns: that `less` scores less than `than`, with one mean over seeds a column and row."""
-
-    less: str
-    than: str
-    pairs: int
-    won: int
-    """Columns in which `than` scores more."""
-    lost: int
-    difference: float
-    """Mean over the columns of than minus less; nan without any."""
-    statistic: float
-    """Sum of the ranks of the columns in which `less` scores more, against the hypothesis."""
-    p: float
-    p_corrected: float
-    note: str
 
 
 class MonolingualScores:
@@ -90,12 +70,7 @@ class MonolingualScores:
     def tested(self, significance: Mapping[str, Any]) -> list[Tested]:
         """Return the outcome of each hypothesis, corrected over all of the table."""
         found = [self._test(each["less"], each["than"], significance["alpha"]) for each in self.hypotheses]
-        p_values = [None if math.isnan(each.p) else each.p for each in found]
-        corrected = holm(p_values) if significance["correction"] == "holm" else p_values
-        return [
-            Tested(**vars(each) | {"p_corrected": math.nan if p is None else p})
-            for each, p in zip(found, corrected, strict=True)
-        ]
+        return corrected_together(found, significance)
 
     def _column(self, column: Column, significance: Mapping[str, Any]) -> list[MonolingualScore]:
         values = {row: self.of(row, column) for row in self.rows}
@@ -139,12 +114,7 @@ class MonolingualScores:
     def _test(self, less: str, than: str, alpha: float) -> Tested:
         both = [column for column in self.columns if self.of(less, column) and self.of(than, column)]
         low, high = ([fmean(self.of(row, column).values()) for column in both] for row in (less, than))
-        gains = paired_differences(high, low)
-        result = wilcoxon(low, high, "less", alpha, "(language, task) pairs")
-        statistic, p = (math.nan if value is None else value for value in (result.statistic, result.p))
         missing = len(self.columns) - len(both)
         left_out = "1 column without both is" if missing == 1 else f"{missing} columns without both are"
-        note = joined(f"{left_out} left out" if missing else "", result.note)
-        mean = fmean(gains) if both else math.nan
-        won, lost = int((gains > 0).sum()), int((gains < 0).sum())
-        return Tested(less, than, len(both), won, lost, mean, statistic, p, math.nan, note)
+        left_out = f"{left_out} left out" if missing else ""
+        return one_sided((less, than), low, high, alpha, "(language, task) pairs", left_out)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from smelt.report.comparison_tables import NONE, number, p_value
-from smelt.report.grid import NOT_RUN, Cell, Grid, Group, PaperTable, Row
-from smelt.report.monolingual_scores import MonolingualScore, MonolingualScores, Tested
+from smelt.report.comparison_tables import NONE
+from smelt.report.grid import NOT_RUN, Grid, Group, PaperTable, Row
+from smelt.report.hypotheses import HEADS, Tested, outcome_cells, outcome_row
+from smelt.report.monolingual_scores import MonolingualScore, MonolingualScores
 from smelt.report.score_notes import MARK, METRICS, TESTS
 from smelt.report.score_table import score_cell
 
@@ -23,11 +24,11 @@ def monolingual_table(
     rows = [Row(row, [score_cell(cell) for cell in cells if cell.row == row]) for row in scores.rows]
     grids = [Grid("Model", columns, [Group(rows)])]
     if tested:
-        heads = ["Pairs", "Won – lost", "Difference", "W", "p", "p corrected"]
-        grids.append(Grid("Hypothesis", heads, [Group([_hypothesis(each) for each in tested])]))
+        outcomes = [Row(f"{each.less} < {each.than}", outcome_cells(each)) for each in tested]
+        grids.append(Grid("Hypothesis", list(HEADS), [Group(outcomes)]))
     caption = settings.get("caption") or "Scores of monolingual models"
     table = PaperTable(name, caption, grids, _notes(scores, significance, cells, tested))
-    return table, pd.DataFrame([*map(_cell_row, cells), *map(_test_row, tested)])
+    return table, pd.DataFrame([*map(_cell_row, cells), *map(outcome_row, tested)])
 
 
 def _short(task: str, language: str) -> str:
@@ -35,26 +36,8 @@ def _short(task: str, language: str) -> str:
     return task.removesuffix(f".{language}")
 
 
-def _hypothesis(tested: Tested) -> Row:
-    cells = [
-        Cell(str(tested.pairs)),
-        Cell(f"{tested.won} – {tested.lost}"),
-        Cell(number(100 * tested.difference)),
-        Cell(number(tested.statistic, "g")),
-        Cell(p_value(tested.p)),
-        Cell(p_value(tested.p_corrected)),
-    ]
-    return Row(f"{tested.less} < {tested.than}", cells)
-
-
 def _cell_row(cell: MonolingualScore) -> dict[str, Any]:
     return {"kind": "score"} | asdict(cell)
-
-
-def _test_row(tested: Tested) -> dict[str, Any]:
-    what = {"kind": "hypothesis", "row": f"{tested.less} < {tested.than}", "n": tested.pairs}
-    parts = ("won", "lost", "difference", "statistic", "p", "p_corrected", "note")
-    return what | {part: getattr(tested, part) for part in parts}
 
 
 def _notes(

@@ -13,6 +13,8 @@ from smelt.flags import json_object
 from smelt.report.efficiency_table import efficiency
 from smelt.report.example_table import choose, example_frame, example_table
 from smelt.report.grid import PaperTable
+from smelt.report.grid_scores import GridScores
+from smelt.report.grid_table import grid_table
 from smelt.report.html import html
 from smelt.report.language_scores import LanguageScores
 from smelt.report.languages_table import language_frame, language_rows, language_table
@@ -25,7 +27,8 @@ from smelt.report.reading import read_csv, write_csv
 from smelt.report.score_table import p_values_of, score_frame, score_rows, score_table
 from smelt.report.segmentation_table import read_segmentations, segmentation_frame, segmentation_table
 from smelt.report.vocabulary_table import read_kept, vocabulary_frame, vocabulary_table
-from smelt.study.load import check
+from smelt.study.grids import GridTable
+from smelt.study.load import check, entry_of
 from smelt.study.schema import Significance
 
 Made = tuple[PaperTable, pd.DataFrame]
@@ -47,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         help="scores: summary.csv and pairs.csv; segmentation: tokenisation studies; example: predictions; "
-        "languages: scores.csv and folders of models; monolingual: scores.csv; vocabulary: folders of reduced models; "
-        "efficiency: the ruler's figures",
+        "languages: scores.csv and folders of models; monolingual and grid: scores.csv; vocabulary: folders of reduced "
+        "models; efficiency: the ruler's figures",
     )
     for kind in ("csv", "markdown", "latex", "html"):
         parser.add_argument(f"--{kind}", type=Path, required=True)
@@ -119,6 +122,13 @@ def _monolingual(name: str, settings: dict[str, Any], significance: dict[str, An
     return monolingual_table(name, settings, significance, MonolingualScores(sources[0], settings))
 
 
+def _grid(name: str, settings: dict[str, Any], significance: dict[str, Any], sources: list[Path]) -> Made:
+    if len(sources) != 1:
+        raise SmeltError("--sources", f"expected scores.csv, found {len(sources)} files")
+    table = entry_of(GridTable, settings)
+    return grid_table(name, GridScores(sources[0], table), significance)
+
+
 def _vocabulary(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:
     kept = [read_kept(folder) for folder in sources]
     return vocabulary_table(name, settings, kept), vocabulary_frame(kept)
@@ -136,6 +146,7 @@ NEEDED = {
     "example": ("task", "models", "sentences", "seed"),
     "languages": ("languages", "sections", "models"),
     "monolingual": ("columns", "rows"),
+    "grid": ("model", "task", "rows"),
     "vocabulary": ("models",),
     "efficiency": (),
 }
@@ -145,6 +156,7 @@ KINDS: dict[str, Callable[[str, dict[str, Any], dict[str, Any], list[Path]], Mad
     "example": _example,
     "languages": _languages,
     "monolingual": _monolingual,
+    "grid": _grid,
     "vocabulary": _vocabulary,
     "efficiency": _efficiency,
 }

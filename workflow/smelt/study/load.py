@@ -64,6 +64,11 @@ def check(kind: type[AnyEntry], value: Any, where: str | Path) -> AnyEntry:
         raise SmeltError(where, "\n       ".join(complaints)) from None
 
 
+def entry_of(kind: type[AnyEntry], settings: Mapping[str, Any], where: str | Path = "--settings") -> AnyEntry:
+    """Return the part of a job's settings that a study file holds, as a checked entry."""
+    return check(kind, {key: settings[key] for key in kind.model_fields if key in settings}, where)
+
+
 def expand(value: Any) -> Any:
     """Fill in `${NAME}` from the environment in every text of a nested value; unset names stay as they are."""
     if isinstance(value, str):

@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt
 
 from smelt.study.entry import Distinct, Entry, Name
 from smelt.study.families import is_family, member_of
+from smelt.study.grids import GridTable
 from smelt.study.languages import Language
 from smelt.study.monolingual import MonolingualTable
 
@@ -122,6 +123,7 @@ Table = Annotated[
     | VocabularyTable
     | LanguagesTable
     | MonolingualTable
+    | GridTable
     | EfficiencyTable,
     Field(discriminator="kind"),
 ]

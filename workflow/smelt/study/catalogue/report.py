@@ -3,114 +3,21 @@
 import json
 from typing import Any
 
-from smelt.errors import SmeltError
-from smelt.study.catalogue.efficiency import Efficiencies
-from smelt.study.families import member_of
+from smelt.study.catalogue.tables import Tables
+from smelt.study.grids import GridTable
 from smelt.study.monolingual import MonolingualTable
-from smelt.study.schema import Study
 from smelt.study.tables import (
     EfficiencyTable,
     ExampleTable,
     LanguagesTable,
-    ScoresTable,
     SegmentationTable,
     Table,
     VocabularyTable,
 )
 
 
-class Reports(Efficiencies):
+class Reports(Tables):
     """Measurements, tables, figures and the page."""
-
-    def __init__(self, study: Study) -> None:
-        """Take a checked study.
-
-        Raises:
-            SmeltError: besides what a wrong task file raises: a table shows a task of another kind, a model or a
-                language of which it has no score, or means over different languages in one column.
-        """
-        super().__init__(study)
-        self._check_tables()
-
-    def _check_tables(self) -> None:
-        for name, table in self.study.tables.items():
-            if isinstance(table, VocabularyTable):
-                self._check_reduced(name, table)
-            if isinstance(table, ScoresTable):
-                self._check_alike(name, table)
-            if isinstance(table, LanguagesTable):
-                self._check_filled(name, table)
-            if isinstance(table, MonolingualTable):
-                self._check_columns(name, table)
-            for task in table.tasks if isinstance(table, SegmentationTable | ExampleTable) else []:
-                if (kind := self.tasks[task].kind) != "token-classification":
-                    raise SmeltError(
-                        f"study {self.study.study}",
-                        f"tables.{name}: a table of kind {table.kind} shows the words of token-classification tasks;"
-                        f" {task!r} is a task of {kind}",
-                    )
-
-    def _check_reduced(self, name: str, table: VocabularyTable) -> None:
-        for model in table.models:
-            if (maker := str(self.study.models[model].maker)) != "reduce":
-                raise SmeltError(
-                    f"study {self.study.study}",
-                    f"tables.{name}.models: a table of kind vocabulary shows what reduced models kept;"
-                    f" {model!r} is made by {maker}",
-                )
-
-    def _check_alike(self, name: str, table: ScoresTable) -> None:
-        """Refuse means over different languages in one column."""
-        for task in table.tasks:
-            models = [model for model, _ in self.runs(task) if table.models is None or model in table.models]
-            for model in models:
-                first, found = (" ".join(self.tested_languages(each, task)) for each in (models[0], model))
-                if first != found:
-                    raise SmeltError(
-                        f"study {self.study.study}",
-                        f"tables.{name}: on {task}, {models[0]!r} is tested in {first} and {model!r} in {found}: one"
-                        " column cannot hold means of different languages; choose models, or a table of kind languages",
-                    )
-
-    def _check_filled(self, name: str, table: LanguagesTable) -> None:
-        """Refuse rows and columns of a table of languages in which no score could ever stand."""
-        where, shown = f"study {self.study.study}", set[str]()
-        for number, section in enumerate(table.sections):
-            for row in section.models:
-                tested = self._tested_in(table, section.task, row)
-                shown |= tested
-                if not tested:
-                    key = f"tables.{name}.sections.{number}.models"
-                    found = f"{row!r} is not fine-tuned on {section.task!r}, or tested in no language of the table"
-                    raise SmeltError(where, f"{key}: {found}")
-        for language in table.languages:
-            if language not in shown:
-                raise SmeltError(where, f"tables.{name}.languages: no model of the table is tested in {language!r}")
-
-    def _check_columns(self, name: str, table: MonolingualTable) -> None:
-        """Refuse columns of other languages, rows without any score, and a baseline without the score of a column."""
-        where, key = f"study {self.study.study}", f"tables.{name}"
-        for language, tasks in table.columns.items():
-            for task in tasks:
-                if (tested := self.tasks[task].languages_of("test")) != [language]:
-                    found = f"{task!r} tests {', '.join(tested)}"
-                    raise SmeltError(
-                        where, f"{key}.columns.{language}: {found}; expected a task of that language alone"
-                    )
-                if table.baseline and not self._run_in(table.rows[table.baseline], language, task):
-                    raise SmeltError(where, f"{key}.baseline: {table.baseline!r} is not fine-tuned on {task!r}")
-        for label, row in table.rows.items():
-            if not any(self._run_in(row, code, task) for code, tasks in table.columns.items() for task in tasks):
-                raise SmeltError(where, f"{key}.rows: {label!r} ({row}) is fine-tuned on no task of the table")
-
-    def _run_in(self, row: str, language: str, task: str) -> bool:
-        return bool(self.runs(task, member_of(row, language)))
-
-    def _tested_in(self, table: LanguagesTable, task: str, row: str) -> set[str]:
-        """Return the languages of a table in which a row, a model or a family, is tested on a section's task."""
-        models, tasks = ({member_of(pattern, language) for language in table.languages} for pattern in (row, task))
-        runs = [(model, of_task) for model, of_task in self.runs() if model in models and of_task in tasks]
-        return {language for run in runs for language in self.tested_languages(*run)} & set(table.languages)
 
     def predictions_of_run(self, wildcards: Any) -> list[str]:
         """Return the predictions of {model} on {task}, one file a seed."""
@@ -141,7 +48,7 @@ class Reports(Efficiencies):
 
     def shown_models(self, table: Table) -> list[str]:
         """Return the models that a table shows, in its order."""
-        if isinstance(table, LanguagesTable | MonolingualTable):
+        if isinstance(table, LanguagesTable | MonolingualTable | GridTable):
             return table.members(self.study.models)
         return table.models or (self.study.measured if isinstance(table, EfficiencyTable) else list(self.study.models))
 
@@ -165,7 +72,7 @@ class Reports(Efficiencies):
             return [f"{self.results}/models/{model}" for model in models]
         if isinstance(table, LanguagesTable):
             return [f"{self.results}/scores.csv", *(f"{self.results}/models/{model}" for model in models)]
-        if isinstance(table, MonolingualTable):
+        if isinstance(table, MonolingualTable | GridTable):
             return [f"{self.results}/scores.csv"]
         runs = [(model, task) for task in table.tasks for model, _ in self.runs(task) if model in models]
         if isinstance(table, SegmentationTable):

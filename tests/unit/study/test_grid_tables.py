@@ -1,0 +1,128 @@
+"""Grids in the study file: patterns are filled in, and no row, column or comparison can be without its scores."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from smelt.errors import SmeltError
+from smelt.study.catalogue import Catalogue
+from smelt.study.grids import GridTable
+
+LANGUAGES = ["es", "fr", "hi"]
+MODEL = {"maker": "adopt", "folder": "models/a"}
+TASK = {
+    "title": "Entities",
+    "kind": "token-classification",
+    "languages": LANGUAGES,
+    "source": {"folder": "tasks/ner"}
+    | {split: f"{split}-{{language}}.tsv" for split in ("train", "validation", "test")},
+    "format": {"conll": {"separator": "\t", "word": 0, "label": 1, "scheme": "iob2"}},
+    "metric": "seqeval-f1",
+    "choose_on": "validation",
+    "licence": "none",
+    "cite": "nobody-2020",
+}
+EACH = {"settings": {"alone": {split: ["{language}"] for split in ("train", "validation", "test")}}}
+WORDS = {"format": {"conll": {"separator": "\t", "word": 0, "label": 1, "scheme": "none"}}, "metric": "accuracy"}
+ROWS = {"D0": {"value": "d0", "task": "each.alone.{language}"}, "D1": "d1"}
+TABLE = {
+    "kind": "grid",
+    "model": "{row}-{column}",
+    "task": "ner",
+    "rows": ROWS,
+    "columns": {"0.7MM": "small", "1.4MM": "large"},
+    "languages": LANGUAGES,
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a task of three languages, the same as a task of each, and one of their words."""
+    folder = tmp_path / "config/tasks"
+    folder.mkdir(parents=True)
+    for name, task in (("ner", TASK), ("each", TASK | EACH), ("pos", TASK | WORDS)):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(task))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def study(**table: Any) -> dict[str, Any]:
+    single = [f"each.alone.{language}" for language in LANGUAGES]
+    return {
+        "study": "small",
+        "models": {
+            "d0-small": MODEL | {"tasks": single},
+            "d1-{size}": MODEL | {"each": {"size": ["small", "large"]}, "tasks": ["ner", "pos"]},
+        },
+        "tasks": ["ner", "pos", *single],
+        "finetuning": {"seeds": [1, 2]},
+        "tables": {"table-3": TABLE | table},
+    }
+
+
+def catalogue(folder: Path, content: dict[str, Any]) -> Catalogue:
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return Catalogue.load(path)
+
+
+class Wildcards:
+    table = "table-3"
+
+
+def test_a_table_names_its_runs_and_is_made_from_the_scores(place: Path) -> None:
+    found = catalogue(place, study())
+    assert found.table_sources(Wildcards()) == ["results/small/scores.csv"]
+    assert json.loads(found.table_settings(Wildcards()))["models"] == ["d0-small", "d1-small", "d1-large"]
+    table = found.study.tables["table-3"]
+    assert isinstance(table, GridTable)
+    assert table.place("D0", "0.7MM").run("fr") == ("d0-small", "each.alone.fr")
+    assert (table.place("D1", "1.4MM").model, table.place("D1", "1.4MM").task) == ("d1-large", "ner")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"task": "nothing"}, "tables.table-3.tasks: 'nothing' is not in the study"),
+        ({"rows": ROWS | {"D2": "d2"}}, "rows: 'D2': the study runs none of its cells: d2-small on ner, d2-large on"),
+        ({"columns": {"all": "small", "7.2MM": "huge"}}, "columns: '7.2MM': the study runs none of its cells: d0-huge"),
+        ({"rows": {"D1": "d1", "b": {"model": "d1-{column}"}}, "languages": None}, "'D1' and 'b' are the same models"),
+        ({"columns": {"a": "small", "b": "small"}}, "columns: 'a' and 'b' are the same models on the same tasks"),
+        (
+            {"hypotheses": [{"less": "D1", "than": "x"}]},
+            "hypotheses: 'x' is no row of the table: expected one of D0, D",
+        ),
+        ({"hypotheses": [{"less": "D1", "than": "D1"}]}, "'D1' cannot score less than itself"),
+        ({"languages": ["fr"]}, "d0-small on each.alone.{language} is tested in fr and d1-small on ner es fr hi"),
+        ({"rows": {"D1": "d1"}}, "languages: are those of a family, and no pattern holds {language}"),
+        ({"languages": None}, "languages: are missing, and d0-small on each.alone.{language} is a family"),
+        (
+            {"rows": ROWS | {"D2": {"value": "d1", "task": "pos"}}},
+            "is judged by seqeval-f1 and d1-small on pos accuracy",
+        ),
+    ],
+)
+def test_what_could_never_be_filled_or_compared_is_refused_by_name(
+    place: Path, table: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SmeltError, match=re.escape(message)):
+        catalogue(place, study(**table))
+
+
+def test_a_family_without_one_of_its_languages_is_refused(place: Path) -> None:
+    content = study()
+    content["models"]["d0-small"]["tasks"].remove("each.alone.hi")
+    with pytest.raises(SmeltError, match=re.escape("each.alone.{language} is not run, or not tested, in hi")):
+        catalogue(place, content)
+
+
+def test_columns_are_compared_where_each_row_is_a_task(place: Path) -> None:
+    rows = {"rows": {"entities": "ner", "words": "pos"}, "columns": {"S": "d1-small", "L": "d1-large"}}
+    table = {"model": "{column}", "task": "{row}", "languages": None, "hypotheses": [{"less": "S", "than": "L"}]}
+    assert catalogue(place, study(**table | rows)).study.tables["table-3"].tasks == ["ner", "pos"]
+    with pytest.raises(SmeltError, match=re.escape("'words' is no column of the table: expected one of S, L")):
+        catalogue(place, study(**table | rows | {"hypotheses": [{"less": "S", "than": "words"}]}))
