@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from smelt.study.efficiency import Efficiency
+from smelt.study.students import TradeoffTable
 from smelt.study.tables import EfficiencyTable, Table
 
 
@@ -10,7 +11,8 @@ def check_efficiency(settings: Efficiency | None, models: Collection[str], table
     """Check that the models measured are there, and that tables show measured ones.
 
     Raises:
-        ValueError: a model is not there or not measured; or a table shows efficiency and nothing is measured.
+        ValueError: a model is not there or not measured; or a table shows efficiency and nothing is measured, or not in
+            that shape.
     """
     measured: Collection[str] = [] if settings is None else settings.models or models
     if settings is not None:
@@ -18,11 +20,23 @@ def check_efficiency(settings: Efficiency | None, models: Collection[str], table
             _refer("efficiency.models", model, models)
         _refer("efficiency.reference", settings.reference or next(iter(measured)), measured)
     for name, table in tables.items():
-        if isinstance(table, EfficiencyTable):
+        if isinstance(table, EfficiencyTable | TradeoffTable):
             if settings is None:
                 raise ValueError(f"tables.{name}: shows efficiency, and the key `efficiency` is missing")
             for model in table.models or []:
                 _refer(f"tables.{name}.models", model, measured)
+            if isinstance(table, TradeoffTable):
+                _check_latencies(f"tables.{name}", table, settings)
+
+
+def _check_latencies(key: str, table: TradeoffTable, settings: Efficiency) -> None:
+    for part, chosen, known in (
+        ("length", [table.length] if table.length else [], settings.lengths),
+        ("batches", table.batches or [], settings.batches),
+    ):
+        if missing := [number for number in chosen if number not in known]:
+            expected = ", ".join(map(str, known))
+            raise ValueError(f"{key}.{part}: {missing[0]} is not measured: expected one of {expected} (`efficiency`)")
 
 
 def _refer(key: str, name: str, names: Collection[str]) -> None:

@@ -10,6 +10,7 @@ from smelt.study.families import is_family, member_of
 from smelt.study.grids import GridTable
 from smelt.study.languages import Language
 from smelt.study.monolingual import MonolingualTable
+from smelt.study.students import StagesTable, TradeoffTable
 
 
 class ScoresTable(Entry):
@@ -124,6 +125,8 @@ Table = Annotated[
     | LanguagesTable
     | MonolingualTable
     | GridTable
+    | StagesTable
+    | TradeoffTable
     | EfficiencyTable,
     Field(discriminator="kind"),
 ]

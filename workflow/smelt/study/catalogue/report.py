@@ -6,6 +6,7 @@ from typing import Any
 from smelt.study.catalogue.tables import Tables
 from smelt.study.grids import GridTable
 from smelt.study.monolingual import MonolingualTable
+from smelt.study.students import StagesTable, TradeoffTable
 from smelt.study.tables import (
     EfficiencyTable,
     ExampleTable,
@@ -58,6 +59,8 @@ class Reports(Tables):
         titles = {task: self.tasks[task].title for task in table.tasks}
         sizes = {name: self.study.tokenizers[self.pretrained(name).tokenizer] for name in self.made_by("pretrain")}
         shown: dict[str, Any] = {"models": self.shown_models(table), "titles": titles}
+        if isinstance(table, TradeoffTable) and (measured := self.study.efficiency):
+            shown |= {"length": table.length or measured.lengths[0], "batches": table.batches or measured.batches}
         shown |= {"seed": next(iter(self.seeds), None)}
         shown |= {"vocabularies": {name: tokenizer.vocabulary for name, tokenizer in sizes.items()}}
         return json.dumps(table.model_dump() | shown)
@@ -66,6 +69,10 @@ class Reports(Tables):
         """Return what {table} is made from: statistics, tokenisation studies, or predictions of the first seed."""
         table = self.table(wildcards)
         models = self.shown_models(table)
+        if isinstance(table, StagesTable):
+            return self.finetuned(table.task, table.model)
+        if isinstance(table, TradeoffTable):
+            return [f"{self.results}/scores.csv", *self.efficiencies()]
         if isinstance(table, EfficiencyTable):
             return self.efficiencies()  # of all models, because ratios may be to one that is not shown
         if isinstance(table, VocabularyTable):

@@ -7,6 +7,7 @@ from smelt.study.families import member_of
 from smelt.study.grids import GridTable
 from smelt.study.monolingual import MonolingualTable
 from smelt.study.schema import Study
+from smelt.study.students import StagesTable, TradeoffTable
 from smelt.study.tables import ExampleTable, LanguagesTable, ScoresTable, SegmentationTable, VocabularyTable
 
 
@@ -35,6 +36,10 @@ class Tables(Efficiencies):
                 self._check_columns(name, table)
             if isinstance(table, GridTable):
                 check_grid(self, f"tables.{name}", table)
+            if isinstance(table, StagesTable):
+                self._check_stages(name, table)
+            if isinstance(table, TradeoffTable):
+                self._check_tradeoff(name, table)
             for task in table.tasks if isinstance(table, SegmentationTable | ExampleTable) else []:
                 if (kind := self.tasks[task].kind) != "token-classification":
                     raise SmeltError(
@@ -42,6 +47,27 @@ class Tables(Efficiencies):
                         f"tables.{name}: a table of kind {table.kind} shows the words of token-classification tasks;"
                         f" {task!r} is a task of {kind}",
                     )
+
+    def _check_stages(self, name: str, table: StagesTable) -> None:
+        where = f"study {self.study.study}"
+        if (maker := str(self.study.models[table.model].maker)) != "compress":
+            found = f"{table.model!r} is made by {maker}"
+            raise SmeltError(where, f"tables.{name}.model: a table of kind stages shows a compression; {found}")
+        if not self.runs(table.task, table.model):
+            raise SmeltError(where, f"tables.{name}.model: {table.model!r} is not compressed for {table.task!r}")
+
+    def _check_tradeoff(self, name: str, table: TradeoffTable) -> None:
+        """Refuse models without a score, and scores of other languages side by side."""
+        where = f"study {self.study.study}"
+        for model in table.models:
+            if not self.runs(table.task, model):
+                raise SmeltError(where, f"tables.{name}.models: {model!r} is not fine-tuned on {table.task!r}")
+            tested = self.tested_languages(model, table.task)
+            if table.languages is None and tested != (first := self.tested_languages(table.models[0], table.task)):
+                found = f"{table.models[0]!r} is tested in {' '.join(first)} and {model!r} in {' '.join(tested)}"
+                raise SmeltError(where, f"tables.{name}: {found}: name the `languages` that their scores are of")
+            if missing := [code for code in table.languages or [] if code not in tested]:
+                raise SmeltError(where, f"tables.{name}.languages: {model!r} is not tested in {missing[0]!r}")
 
     def _check_reduced(self, name: str, table: VocabularyTable) -> None:
         for model in table.models:
