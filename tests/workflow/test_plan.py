@@ -92,6 +92,24 @@ def test_the_full_study_of_eliquare_has_a_plan(untouched: Project, monkeypatch: 
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
+def test_the_full_study_of_xtremedistil_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("glove.840B.300d.txt", "wiki.multi.vec", "imdb.txt", "elec.txt", "sst-imdb.txt"):
+        (untouched.folder / name).write_text("")
+    monkeypatch.setenv("SMELT_VECTORS", ".")
+    monkeypatch.setenv("SMELT_REVIEWS", ".")
+    for name in ("SMELT_TASKS", "SMELT_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    path = untouched.folder / "config/studies/xtremedistil.yaml"
+    (untouched.folder / "study.yaml").write_text(path.read_text())
+    monkeypatch.chdir(untouched.folder)
+    planned = untouched.planned()
+    assert (planned["download"], planned["adopt"], planned["task"]) == (41, 3, 2 + 41 + 9)
+    # Of three seeds: mBERT on 43 tasks, BERT base on five and BERT large on nine.
+    assert planned["finetune_teacher"] == 3 * (43 + 5 + 9)
+    assert planned["compressed"] == sum(1 for name in Catalogue.load("study.yaml").made_by("compress"))
+    assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
+
+
 def test_a_study_of_exports_and_efficiency_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     exports = {kind: {"maker": "export", "source": "base", "format": kind} for kind in ("onnx", "int8")}
     models = {"base": {"maker": "adopt", "hub": "some/model", "revision": "abc"}} | exports

@@ -135,7 +135,8 @@ def test_a_teachers_weights_are_kept_and_no_others_settings_change():
         study_of(models={"base": BASE, "other": BASE, "small": study_of().models["small"].model_dump()})
     )
     of_teacher, of_other = (
-        json.loads(catalogue.finetuning_settings(wildcards(model=name, task="panx.joint"))) for name in ("base", "other")
+        json.loads(catalogue.finetuning_settings(wildcards(model=name, task="panx.joint")))
+        for name in ("base", "other")
     )
     assert of_teacher == of_other | {"keep": True}
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from smelt.study.compression import STRATEGIES, middle
+from smelt.study.grids import GridTable
 from smelt.study.load import load_study
-from smelt.study.makers import Distil, Pretrain, Reduce
+from smelt.study.makers import Compress, Distil, Pretrain, Reduce
 from smelt.study.monolingual import MonolingualTable
 from smelt.study.sources import SPLITS
 from smelt.study.tables import LanguagesTable
@@ -133,6 +135,83 @@ def test_the_small_study_of_distillation_has_what_it_is_to_show() -> None:
         assert isinstance(study.models[f"after-{language}"], Reduce)
     assert study.finetuning is not None
     assert len(study.finetuning.seeds) == 5
+
+
+# Mukherjee and Hassan Awadallah 2020, Table 16: embeddings and states of each direction.
+TABLE_16 = {(e, h) for e in (50, 100, 200, 300) for h in (100, 200, 400, 600)}
+# Table 15: the widths of Transformers of two and of three layers.
+TABLE_15 = {(2, width) for width in (48, 72, 96, 132, 144, 204, 228, 240, 252)}
+TABLE_15 |= {(3, width) for width in (228, 240, 252, 276)}
+
+
+def compressed(study: str, model: str) -> Compress:
+    entry = load_study(STUDIES / f"{study}.yaml").models[model]
+    assert isinstance(entry, Compress)
+    return entry
+
+
+def students_of(table: str) -> list[Compress]:
+    study = load_study(STUDIES / "xtremedistil.yaml")
+    shown = study.tables[table].models
+    assert shown is not None
+    return [model for name in shown if isinstance(model := study.models[name], Compress)]
+
+
+def test_xtremedistil_has_the_shapes_of_its_tables_15_and_16() -> None:
+    of_widths = students_of("table-16")
+    assert {(model.student.embedding, model.student.hidden) for model in of_widths} == TABLE_16
+    assert len(of_widths) == 16
+    assert {model.strategy for model in of_widths} == {"D4.2"}
+    of_labels = students_of("table-15")
+    transformers = [model.student for model in of_labels if model.student.kind == "transformer"]
+    assert {(student.layers, student.embedding) for student in transformers} == TABLE_15
+    assert len(of_labels) == 2 * len(transformers) == 26
+    assert {model.strategy for model in of_labels} == {"D0-S"}
+
+
+def test_xtremedistil_trains_as_its_appendix_a_2_says() -> None:
+    settings = compressed("xtremedistil", "d42-1400000").settings
+    assert (settings.batch, settings.dropout, settings.length) == (512, 0.2, 32)
+    assert (settings.high, settings.low, settings.patience) == (1e-3, 1e-8, 5)
+    assert compressed("xtremedistil", "layer-6").layer == 6
+    assert [middle(12), compressed("xtremedistil", "d42-1400000").layer] == [7, None]
+
+
+@pytest.mark.parametrize(("study", "task"), [("xtremedistil", "wikiann-41"), ("mini-xtreme", "panx")])
+def test_strategies_are_compared_on_the_same_transfer_texts_and_widths(study: str, task: str) -> None:
+    loaded = load_study(STUDIES / f"{study}.yaml")
+    table = loaded.tables["table-3"]
+    assert isinstance(table, GridTable)
+    cells = {
+        (place.row, place.column): loaded.models[place.model]
+        for place in table.places()
+        if place.model in loaded.models
+    }
+    assert {row for row, _ in cells} == set(STRATEGIES)
+    for (row, column), model in cells.items():
+        assert isinstance(model, Compress)
+        assert model.strategy == row
+        assert model.student == cells["D4.2", column].student
+        assert not model.imitates or model.transfer == cells["D4.2", column].transfer
+        assert model.settings == cells["D4.2", column].settings
+    whole = load_task(f"{task}.joint", STUDIES.parent / "tasks")
+    assert table.languages == whole.languages
+    assert whole.average == "languages"
+
+
+def test_the_small_study_of_compression_has_three_seeds_and_two_sizes_of_transfer_text() -> None:
+    study = load_study(STUDIES / "mini-xtreme.yaml")
+    assert study.finetuning is not None
+    assert len(study.finetuning.seeds) == 3
+    sizes = {
+        model.transfer.sentences for model in study.models.values() if isinstance(model, Compress) and model.imitates
+    }
+    assert len(sizes) == 2
+    assert {
+        str(model.student)
+        for name, model in study.models.items()
+        if name.startswith("d") and isinstance(model, Compress)
+    } == {"BiLSTM 50/200"}
 
 
 @pytest.mark.parametrize("vocabulary", ["32k", "64k", "128k"])
