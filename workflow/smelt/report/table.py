@@ -26,6 +26,8 @@ from smelt.report.monolingual_table import monolingual_table
 from smelt.report.reading import read_csv, write_csv
 from smelt.report.score_table import p_values_of, score_frame, score_rows, score_table
 from smelt.report.segmentation_table import read_segmentations, segmentation_frame, segmentation_table
+from smelt.report.stage_scores import read_stages
+from smelt.report.stages_table import stages_table
 from smelt.report.vocabulary_table import read_kept, vocabulary_frame, vocabulary_table
 from smelt.study.grids import GridTable
 from smelt.study.load import check, entry_of
@@ -50,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         help="scores: summary.csv and pairs.csv; segmentation: tokenisation studies; example: predictions; "
-        "languages: scores.csv and folders of models; monolingual and grid: scores.csv; vocabulary: folders of reduced "
-        "models; efficiency: the ruler's figures",
+        "languages: scores.csv and folders of models; monolingual and grid: scores.csv; stages: metrics.json of all "
+        "seeds; vocabulary: folders of reduced models; efficiency: the ruler's figures",
     )
     for kind in ("csv", "markdown", "latex", "html"):
         parser.add_argument(f"--{kind}", type=Path, required=True)
@@ -129,6 +131,12 @@ def _grid(name: str, settings: dict[str, Any], significance: dict[str, Any], sou
     return grid_table(name, GridScores(sources[0], table), significance)
 
 
+def _stages(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:
+    if not sources:
+        raise SmeltError("--sources", "expected the metrics.json of each seed, found none")
+    return stages_table(name, settings, read_stages(sources))
+
+
 def _vocabulary(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:
     kept = [read_kept(folder) for folder in sources]
     return vocabulary_table(name, settings, kept), vocabulary_frame(kept)
@@ -147,6 +155,7 @@ NEEDED = {
     "languages": ("languages", "sections", "models"),
     "monolingual": ("columns", "rows"),
     "grid": ("model", "task", "rows"),
+    "stages": ("model", "task"),
     "vocabulary": ("models",),
     "efficiency": (),
 }
@@ -157,6 +166,7 @@ KINDS: dict[str, Callable[[str, dict[str, Any], dict[str, Any], list[Path]], Mad
     "languages": _languages,
     "monolingual": _monolingual,
     "grid": _grid,
+    "stages": _stages,
     "vocabulary": _vocabulary,
     "efficiency": _efficiency,
 }

@@ -1,0 +1,85 @@
+"""Tables of stages and of trade-offs in the study file: what they show is compressed, run and measured."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from smelt.errors import SmeltError
+from smelt.study.catalogue import Catalogue
+
+ADOPTED = {"maker": "adopt", "folder": "models/a"}
+STUDENT = {"maker": "compress", "teacher": "mbert", "student": {"kind": "bilstm", "embedding": 50, "hidden": 200}}
+STAGES = {"kind": "stages", "model": "d42", "task": "masakhaner-sw"}
+TRADEOFF = {"kind": "tradeoff", "task": "masakhaner-sw", "models": ["mbert", "d42"]}
+
+
+def study(**table: Any) -> dict[str, Any]:
+    return {
+        "study": "small",
+        "models": {
+            "mbert": ADOPTED,
+            "d42": STUDENT | {"strategy": "D4.2", "tasks": ["masakhaner-sw"]},
+            "other": ADOPTED | {"tasks": ["masakhanews-sw"]},
+            "unmeasured": ADOPTED,
+        },
+        "tasks": ["masakhaner-sw", "masakhanews-sw"],
+        "finetuning": {"seeds": [1, 2]},
+        "efficiency": {"models": ["mbert", "d42", "other"], "lengths": [32, 128], "batches": [32, 1]},
+        "tables": {"table": table},
+    }
+
+
+def catalogue(folder: Path, content: dict[str, Any]) -> Catalogue:
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    return Catalogue.load(path)
+
+
+class Wildcards:
+    table = "table"
+
+
+def test_stages_are_read_from_the_metrics_of_all_seeds(tmp_path: Path) -> None:
+    found = catalogue(tmp_path, study(**STAGES))
+    folder = "results/small/finetuned/d42/masakhaner-sw"
+    assert found.table_sources(Wildcards()) == [f"{folder}/seed-{seed}/metrics.json" for seed in (1, 2)]
+
+
+def test_a_tradeoff_is_read_from_scores_and_all_that_is_measured(tmp_path: Path) -> None:
+    found = catalogue(tmp_path, study(**TRADEOFF))
+    files = [f"results/small/efficiency/{model}.json" for model in ("mbert", "d42", "other")]
+    assert found.table_sources(Wildcards()) == ["results/small/scores.csv", *files]
+    settings = json.loads(found.table_settings(Wildcards()))
+    assert (settings["models"], settings["length"], settings["batches"]) == (["mbert", "d42"], 32, [32, 1])
+    chosen = catalogue(tmp_path, study(**TRADEOFF, length=128, batches=[1]))
+    settings = json.loads(chosen.table_settings(Wildcards()))
+    assert (settings["length"], settings["batches"]) == (128, [1])
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (STAGES | {"model": "mbert"}, "table.model: a table of kind stages shows a compression; 'mbert' is made"),
+        (STAGES | {"task": "masakhanews-sw"}, "'d42' is not compressed for 'masakhanews-sw'"),
+        (STAGES | {"model": "absent"}, "tables.table.models: 'absent' is not in the study"),
+        (TRADEOFF | {"models": ["mbert", "other"]}, "table.models: 'other' is not fine-tuned on 'masakhaner-sw'"),
+        (TRADEOFF | {"models": ["unmeasured"]}, "tables.table.models: 'unmeasured' is not one of mbert, d42, other"),
+        (TRADEOFF | {"length": 64}, "tables.table.length: 64 is not measured: expected one of 32, 128"),
+        (TRADEOFF | {"batches": [1, 8]}, "tables.table.batches: 8 is not measured: expected one of 32, 1"),
+        (TRADEOFF | {"languages": ["fr"]}, "tables.table.languages: 'mbert' is not tested in 'fr'"),
+    ],
+)
+def test_what_could_never_be_shown_is_refused_by_name(tmp_path: Path, table: dict[str, Any], message: str) -> None:
+    with pytest.raises(SmeltError, match=re.escape(message)):
+        catalogue(tmp_path, study(**table))
+
+
+def test_a_tradeoff_of_a_study_that_measures_nothing_is_refused(tmp_path: Path) -> None:
+    content = study(**TRADEOFF)
+    del content["efficiency"]
+    with pytest.raises(SmeltError, match=r"tables\.table: shows efficiency, and the key `efficiency` is missing"):
+        catalogue(tmp_path, content)
