@@ -30,6 +30,7 @@ COMMANDS = {
     "export": ("smelt.models.export", "write a model for ONNX Runtime, in fp32 or int8"),
     "task": ("smelt.tasks.command", "prepare a task's splits"),
     "finetune": ("smelt.finetuning.command", "fine-tune a model on a task with one seed"),
+    "compress": ("smelt.finetuning.compression.command", "compress a fine-tuned model into a small student"),
     "signals": ("smelt.finetuning.compression.gather", "write what a fine-tuned teacher says of transfer text"),
     "efficiency": ("smelt.efficiency.command", "measure size, memory, loading time and latency of models, in turn"),
     "tokenisation": ("smelt.measurement.tokenisation", "measure what a tokenizer does to the words of a task"),

@@ -42,6 +42,7 @@ def documents(tmp_path_factory) -> list[Path]:
 
 def signals(teacher: Path, task: Path, output: Path, documents: list[Path] = (), **settings: object) -> int:
     words = ["--teacher", teacher, "--task", task, "--output", output]
+    words += ["--checkpoints", output.with_name("checkpoints")]
     words += ["--documents", *documents] if documents else []
     return main(["signals", *map(str, words), "--settings", json.dumps(SETTINGS | settings)])
 
@@ -172,7 +173,9 @@ def test_too_small_a_disk_is_refused_in_one_line_before_the_teacher_is_asked(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 5_000))
     assert signals(teacher, entity_task, tmp_path / "out") == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"smelt: {tmp_path / 'out'}: the teacher's signals take 1.54e-05 GB more, and this disk")
+    assert line.startswith(
+        f"smelt: {tmp_path / 'checkpoints/shards'}: the teacher's signals take 1.54e-05 GB more, and this disk"
+    )
     assert "settings.signals: live" in line
     assert not (tmp_path / "out").exists()
 
@@ -298,10 +301,10 @@ def test_signals_of_something_else_are_refused(stored, teacher, entity_task, tmp
     other = write_teacher(tmp_path / "other", entity_task, seed=9)
     with pytest.raises(SmeltError, match="holds signals of another teacher"):
         opened(stored, other, entity_task)
-    found = opened(stored, teacher, entity_task)
-    made = made_from(found._teacher, entity_task, read_task(entity_task), load_pieces(teacher), 24, 0.25)
+    model = Teacher(teacher, read_task(entity_task), 2, 24, CPU)
+    made = made_from(model, entity_task, read_task(entity_task), load_pieces(teacher), 24, 0.25)
     with pytest.raises(SmeltError, match="of length 32, and 24 is asked for"):
-        Signals(stored, made, found._teacher, load_pieces(teacher))
+        Signals(stored, made, model, load_pieces(teacher))
 
 
 def test_a_shard_that_is_missing_is_named(stored, teacher, entity_task, tmp_path):

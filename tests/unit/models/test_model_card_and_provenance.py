@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from smelt.card import Card, card_text
 from smelt.energy import Energy
-from smelt.models.card import Card, card_text
 from smelt.provenance import code_revision, digest, machine, sha256_of, write_provenance
 
 CARD = Card(

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from smelt.finetuning.encoding import Encoded
@@ -31,15 +33,36 @@ class Batch:
     """Token types of pairs, 0 or 1; shape (windows, length). None where the windows are no pairs."""
 
 
+class Order:
+    """One pass over windows: drawn into pools, sorted by length within each, the batches in drawn order.
+
+    All that is kept is two arrays, so that windows may be many.
+    """
+
+    def __init__(self, lengths: Sequence[int] | NDArray[Any], batch: int, seeds: Sequence[int]) -> None:
+        """Draw a pass, by seeds that no other pass has."""
+        lengths = np.asarray(lengths)
+        generator = np.random.default_rng(seeds)
+        self._batch, self._windows = batch, generator.permutation(len(lengths))
+        for start in range(0, len(lengths), batch * POOL):
+            pool = self._windows[start : start + batch * POOL]
+            pool[:] = pool[np.argsort(lengths[pool], kind="stable")]
+        self._turns = generator.permutation(-(-len(lengths) // batch))
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self._turns)
+
+    def __getitem__(self, turn: int) -> NDArray[np.int64]:
+        """Return the windows of the batch whose turn it is."""
+        start = self._turns[turn] * self._batch
+        return self._windows[start : start + self._batch]
+
+
 def shuffled(lengths: Sequence[int], batch: int, seed: int, epoch: int) -> list[list[int]]:
-    """Return all windows in batches: drawn into pools, sorted by length within each, the batches in drawn order."""
-    generator = np.random.default_rng([seed, epoch])
-    order = generator.permutation(len(lengths))
-    batches = []
-    for start in range(0, len(order), batch * POOL):
-        pool = sorted(order[start : start + batch * POOL].tolist(), key=lambda window: lengths[window])
-        batches += [pool[first : first + batch] for first in range(0, len(pool), batch)]
-    return [batches[number] for number in generator.permutation(len(batches))]
+    """Return all windows in batches, in the order of an epoch."""
+    order = Order(lengths, batch, [seed, epoch])
+    return [order[turn].tolist() for turn in range(len(order))]
 
 
 def by_length(lengths: Sequence[int], batch: int) -> list[list[int]]:

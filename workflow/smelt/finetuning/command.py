@@ -6,15 +6,13 @@ The test split is scored once, after the best epoch has been chosen on the valid
 import argparse
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from smelt.energy import Energy, Meter
+from smelt.energy import Meter
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.finetuning.data import Examples, Task, read_split, read_task
-from smelt.finetuning.metrics import OWN
+from smelt.finetuning.data import Examples, read_split, read_task
+from smelt.finetuning.outcome import described, tell
 from smelt.finetuning.settings import read_settings
 from smelt.flags import add_country, json_object, seed
 from smelt.provenance import write_provenance
@@ -47,15 +45,18 @@ def run(arguments: argparse.Namespace) -> None:
     with Meter(arguments.country, gpus()) as meter:
         job = Job(arguments.model, task, settings, arguments.seed, arguments.threads)
         outcome = job.run(splits)
-    record = _Record(arguments, settings.model_dump(exclude={"seeds"}) | {"length": job.length})
-    metrics = record.metrics(task, outcome.metrics)
+    used = settings.model_dump(exclude={"seeds"}) | {"length": job.length}
+    metrics = described(task, arguments.model.name, arguments.seed, outcome.metrics, used)
     with whole_folder(arguments.output) as draft:
         outcome.write_predictions(draft / "predictions.parquet", splits["test"])
         write_json(draft / "metrics.json", metrics)
         if arguments.settings.get("keep"):
             job.save(draft / "model")
-        record.write_provenance(draft, job.device, (time.monotonic() - started) / 3600, meter.reading())
-    _tell(metrics, task, splits)
+        settled = used | {"device": job.device, "threads": arguments.threads}
+        inputs = {"model": arguments.model, "task": arguments.task}
+        hours = (time.monotonic() - started) / 3600
+        write_provenance(draft, "finetune", settled, inputs, [arguments.seed], hours, meter.reading())
+    tell(metrics["scores"], task, splits)
 
 
 def tested(test: Examples, languages: list[str] | None, folder: Path) -> Examples:
@@ -68,29 +69,3 @@ def tested(test: Examples, languages: list[str] | None, folder: Path) -> Example
     if not len(chosen):
         raise SmeltError(folder / "test.parquet", f"holds no example in {', '.join(languages or [])}")
     return chosen
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What a run is told apart by, in metrics.json and provenance.json."""
-
-    arguments: argparse.Namespace
-    settings: dict[str, Any]
-
-    def metrics(self, task: Task, measured: dict[str, Any]) -> dict[str, Any]:
-        names = {"model": self.arguments.model.name, "task": task.name, "seed": self.arguments.seed}
-        what = {"kind": task.kind, "metric": task.metric, "setting": task.setting, "average": task.average}
-        return names | what | measured | {"settings": self.settings}
-
-    def write_provenance(self, folder: Path, device: str, hours: float, energy: Energy | None) -> None:
-        settings = self.settings | {"device": device, "threads": self.arguments.threads}
-        inputs = {"model": self.arguments.model, "task": self.arguments.task}
-        write_provenance(folder, "finetune", settings, inputs, [self.arguments.seed], hours, energy)
-
-
-def _tell(metrics: dict[str, Any], task: Task, splits: dict[str, Examples]) -> None:
-    name = OWN[task.metric]
-    for entry in metrics["scores"]:
-        if entry["metric"] == name:
-            count = splits[entry["split"]].languages.count(entry["language"]) or len(splits[entry["split"]])
-            print(f"{entry['split']}: {entry['language']}: {name} {entry['value']:.4f} ({count})")

@@ -1,18 +1,19 @@
 """A prepared task as fine-tuning reads it: its description and its splits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.parquet import read_columns
+from smelt.parquet import damage_named, opened, read_columns
 
 COLUMNS = {
     "token-classification": ["example", "language", "words", "labels"],
     "sequence-classification": ["example", "language", "text", "label"],
 }
+PORTION = 20_000  # examples that become Python objects together, where all would be too many
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,28 @@ def read_task(folder: Path) -> Task:
 def read_split(folder: Path, split: str, task: Task) -> Examples:
     """Return one split (train, validation or test) of a prepared task."""
     path = folder / f"{split}.parquet"
-    names = COLUMNS[task.kind] + (["pair"] if task.pairs else [])
-    columns: dict[str, list[Any]] = read_columns(path, names).to_pydict()
+    columns: dict[str, list[Any]] = read_columns(path, _columns(task)).to_pydict()
     if not columns["example"]:
         raise SmeltError(path, "holds no example")
+    return _examples(columns, task)
+
+
+def read_portions(folder: Path, split: str, task: Task) -> Iterator[Examples]:
+    """Yield one split of a prepared task, a portion at a time."""
+    path, found = folder / f"{split}.parquet", False
+    with opened(path, _columns(task)) as file, damage_named(path):
+        for batch in file.iter_batches(batch_size=PORTION, columns=_columns(task)):
+            found = True
+            yield _examples(batch.to_pydict(), task)
+    if not found:
+        raise SmeltError(path, "holds no example")
+
+
+def _columns(task: Task) -> list[str]:
+    return COLUMNS[task.kind] + (["pair"] if task.pairs else [])
+
+
+def _examples(columns: dict[str, list[Any]], task: Task) -> Examples:
     if task.by_word:
         return Examples(columns["example"], columns["language"], columns["words"], [], columns["labels"])
     gold = [[label] for label in columns["label"]]

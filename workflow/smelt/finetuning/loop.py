@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from smelt.errors import SmeltError
-from smelt.finetuning.batches import Batch, by_length, collate, shuffled
+from smelt.finetuning.batches import Batch, collate, shuffled
 from smelt.finetuning.encoding import IGNORED, Encoded
 from smelt.finetuning.metrics import Score, Scorer
+from smelt.finetuning.prediction import predict
 from smelt.study.schema import Finetuning
 from smelt.training.optimizers import parameter_groups, set_learning_rate
 from smelt.training.progress import SECONDS_BETWEEN_LINES, say
@@ -63,20 +64,10 @@ class FineTuning:
         self.model.load_state_dict(kept)
         return epochs, best
 
-    @torch.inference_mode()
     def predict(self, encoded: Encoded) -> tuple[list[list[int]], list[list[float]]]:
         """Return, for each window, the number of the best label at each of its positions, and its probability."""
         self.model.eval()
-        labels: list[list[int]] = [[] for _ in encoded.windows]
-        probabilities: list[list[float]] = [[] for _ in encoded.windows]
-        chosen = by_length([len(window.ids) for window in encoded.windows], 2 * self.settings.batch)
-        for batch in collate(encoded, chosen, self.padding, self.device):
-            highest = self._logits(batch).float().softmax(-1).max(-1)
-            found = zip(batch.rows.tolist(), highest.indices.tolist(), highest.values.tolist(), strict=True)
-            for row, label, probability in found:
-                labels[batch.windows[row]].append(label)
-                probabilities[batch.windows[row]].append(probability)
-        return labels, probabilities
+        return predict(self._logits, encoded, 2 * self.settings.batch, self.padding, self.device)
 
     def _epoch(self, train: Encoded, chosen: list[list[int]], number: int) -> float:
         """Train for one epoch; return the mean loss of a labelled token."""

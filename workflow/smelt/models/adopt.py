@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
+from smelt.card import Card, write_card
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
-from smelt.models.card import Card, write_card
 from smelt.models.shared_pieces import record_of
 from smelt.provenance import write_provenance
 from smelt.study.load import check

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import model_validator
 
+from smelt.card import Card, Value, write_card
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.models.adopt import TOKENIZER_FILES, published_card
-from smelt.models.card import Card, Value, write_card
 from smelt.models.encoders import resize_vocabulary
 from smelt.models.pretrained import MASKED, counted, facts, held_out, stated, training_data
 from smelt.provenance import write_provenance

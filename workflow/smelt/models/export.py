@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from smelt.card import Card, write_card
 from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.models.adopt import TOKENIZER_FILES, check_folder, load_model, load_tokenizer, published_card
-from smelt.models.card import Card, write_card
 from smelt.models.difference import Difference, difference, refuse_unlike
 from smelt.models.graph import FILE, INPUTS, OPSET, OUTPUT, write_graph, write_int8
 from smelt.provenance import write_provenance

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import model_validator
 
+from smelt.card import Card, write_card
 from smelt.files import whole_folder
-from smelt.models.card import Card, write_card
 from smelt.models.encoders import resize_vocabulary
 from smelt.provenance import write_provenance
 from smelt.study.architectures import Shape, refuse_unfit

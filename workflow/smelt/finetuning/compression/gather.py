@@ -3,11 +3,12 @@
 IN   a fine-tuned model's folder, the prepared task's, documents of a corpus
 OUT  a folder of signals: signals.json, provenance.json, text/ and, where they are stored, shards/
 
-What is done stays in `.<name>.partial` beside the output until all is: run again, the command goes on with the next
-shard, and comes to the same bytes.
+What is done lies in the folder for checkpoints until all is: run again, the command goes on with the next shard, and
+comes to the same bytes.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=json_object(), required=True, help="layer, length and so on, as JSON")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_country(parser)
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder for what is done before all is")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     device = torch.device("cuda" if gpus() else "cpu")
     pieces = load_pieces(arguments.teacher)
     teacher = Teacher(arguments.teacher, task, settings.layer, settings.length, device)
-    partial = arguments.output.with_name(f".{arguments.output.name}.partial")
+    partial = arguments.checkpoints
     partial.mkdir(parents=True, exist_ok=True)
     lock = Lock(partial / "lock")
     lock.acquire()
@@ -75,9 +77,11 @@ def run(arguments: argparse.Namespace) -> None:
         with Meter(arguments.country, gpus()) as meter:
             job = _Gathering(arguments, settings, task, pieces, teacher, partial, Account(meter))
             job.run()
+        job.finish()
     finally:
         lock.release()
-    job.finish()
+    with contextlib.suppress(OSError):  # what somebody else has put there stays
+        partial.rmdir()
 
 
 def refuse_pairs(task: Task, where: Path) -> None:
@@ -127,12 +131,13 @@ class _Gathering:
         )
 
     def finish(self) -> None:
-        """Give the folder its name."""
+        """Move all to the output."""
+        with whole_folder(self.arguments.output) as draft:
+            for path in [*self.partial.iterdir()]:
+                if path.name not in (PLAN, SPENT, "lock"):
+                    shutil.move(path, draft / path.name)
         for name in (PLAN, SPENT):
             (self.partial / name).unlink(missing_ok=True)
-        if self.arguments.output.exists():
-            shutil.rmtree(self.arguments.output)
-        self.partial.rename(self.arguments.output)
 
     def _begin(self, made: "Made") -> None:
         """Throw away what another run with other inputs or settings left."""
@@ -181,7 +186,7 @@ class _Gathering:
         folder.mkdir(exist_ok=True)
         every = list(shards.numbers_of(len(transfer.windows)))
         written = sum(path.stat().st_size for path in folder.glob("*.npy"))
-        refuse_little_space(folder, size - written, self.arguments.output)
+        refuse_little_space(folder, size - written)
         for number, windows in every:
             if not shards.is_written(folder, number):
                 shards.write_shard(folder, number, transfer.windows, windows, self.teacher, self.pieces.padding)
@@ -189,7 +194,7 @@ class _Gathering:
                 say(f"shard {number + 1:,} of {len(every):,}")
 
 
-def refuse_little_space(folder: Path, size: int, where: Path) -> None:
+def refuse_little_space(folder: Path, size: int) -> None:
     """Refuse to begin what the disk has no room for.
 
     Raises:
@@ -198,4 +203,4 @@ def refuse_little_space(folder: Path, size: int, where: Path) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         found = f"the teacher's signals take {size / 1e9:.3g} GB more, and this disk has {free / 1e9:.3g} GB left"
-        raise SmeltError(where, f"{found}: make room, or do without them by settings.signals: live")
+        raise SmeltError(folder, f"{found}: make room, or do without them by settings.signals: live")

@@ -69,14 +69,18 @@ class Signals:
             raise SmeltError(path, f"is of format {self.about.get('format')}; expected {FORMAT}: make the signals anew")
         made.refuse_others(self.about, path)
         self.transfer: Transfer = read_transfer(folder / TEXT, len(pieces.tokenizer))
-        self._teacher, self._shards = teacher, None
-        if self.about["mode"] == "stored":
+        self._teacher: Teacher | None = None
+        self._shards: Shards | None = None
+        if self.about["mode"] == "live":
+            self._teacher = teacher
+        else:  # the teacher may go
             self._shards = Shards(folder / SHARDS, self.transfer.windows, teacher.width, teacher.labels)
 
     def told(self, numbers: Whole, batch: Batch, states: bool, logits: bool) -> Told:
         """Return what the teacher says of the labelled tokens of some windows, which make this batch."""
-        if self._shards is None:
+        if self._teacher is not None:
             return self._teacher(batch, states, logits)
+        assert self._shards is not None
         told = self._shards.told(numbers, states, logits)
         device = batch.ids.device
         return Told(*(None if part is None else part.to(device) for part in (told.states, told.logits)))

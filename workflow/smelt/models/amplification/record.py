@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smelt.card import Card, Value, write_card
 from smelt.files import write_json
 from smelt.models.adopt import published_card
 from smelt.models.amplification.growth import Addition
 from smelt.models.amplification.sample import Sample
-from smelt.models.card import Card, Value, write_card
 from smelt.models.reduction.record import listed, parameters
 from smelt.models.reduction.reduced import Source
 from smelt.models.reduction.vocabulary import Vocabulary

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smelt.card import Card, Value, write_card
 from smelt.files import write_json
 from smelt.models.adopt import published_card
-from smelt.models.card import Card, Value, write_card
 from smelt.models.reduction.choice import Choice
 from smelt.models.reduction.counts import Counts
 from smelt.models.reduction.tensors import read_header

@@ -36,6 +36,8 @@ class Card:
     """How it is used, in Markdown; transformers' way by default."""
     library: str = "transformers"
     """What loads it, by the hub's name."""
+    pipeline: str | None = None
+    """What it is for, by the hub's name; by default what fills_masks says."""
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -57,7 +59,7 @@ def card_text(card: Card) -> str:
 def _front_matter(card: Card) -> str:
     fields = {
         "library_name": card.library,
-        "pipeline_tag": "fill-mask" if card.fills_masks else "feature-extraction",
+        "pipeline_tag": card.pipeline or ("fill-mask" if card.fills_masks else "feature-extraction"),
         "language": card.languages,
         "license": card.licence,
         "base_model": card.base_model,

@@ -1,0 +1,336 @@
+"""`python -m smelt compress`: strategies, freezing, and what becomes of it when it is stopped."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+import pytest
+import torch
+from compression_toy import write_pretrained, write_teacher
+from invented_tasks import write_task
+from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
+
+from smelt.__main__ import main
+from smelt.finetuning.compression.lesson import Lesson
+from smelt.finetuning.compression.loop import Loop, learning_rate
+from smelt.study.compression import STRATEGIES, CompressionSettings
+
+STUDENT = {"kind": "bilstm", "embedding": 12, "hidden": 16}
+SETTINGS = {"batch": 16, "epochs": 3, "patience": 3, "cycle": 3, "high": 0.01, "held_out": 0.25}
+SIGNALS = {"layer": 2, "length": 32, "held_out": 0.25, "mode": "stored", "seed": 1}
+
+
+class Folders:
+    """A task, a teacher before and after it was fine-tuned on it, and its signals."""
+
+    def __init__(self, folder: Path, task: Path) -> None:
+        self.task, self.folder = task, folder
+        self.source = write_pretrained(folder / "source")
+        self.teacher = write_teacher(folder / "teacher", task)
+        self.signals = folder / "signals"
+        words = ["--teacher", self.teacher, "--task", task, "--checkpoints", folder / "kept", "--output", self.signals]
+        assert main(["signals", *map(str, words), "--settings", json.dumps(SIGNALS)]) == 0
+
+    def words(self, output: Path, strategy: object, seed: int = 1, **changes: object) -> list[str]:
+        stages = [stage.model_dump() for stage in STRATEGIES[strategy]] if isinstance(strategy, str) else strategy
+        settings = {"student": STUDENT, "stages": stages, "layer": 2, "settings": SETTINGS}
+        settings |= {key: value for key, value in changes.items() if key not in SETTINGS}
+        inner = {key: value for key, value in changes.items() if key in SETTINGS}
+        settings["settings"] = SETTINGS | inner
+        words = ["--source", self.source, "--task", self.task, "--seed", seed]
+        words += ["--checkpoints", output.with_name(f"{output.name}-kept"), "--output", output, "--name", "small"]
+        return ["compress", *map(str, words), "--settings", json.dumps(settings)]
+
+    def compress(self, output: Path, strategy: object, taught: bool = True, seed: int = 1, **changes: object) -> int:
+        taught_by = ["--teacher", str(self.teacher), "--signals", str(self.signals)] if taught else []
+        return main([*self.words(output, strategy, seed, **changes), *taught_by])
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, entity_task) -> Folders:
+    return Folders(tmp_path_factory.mktemp("entities"), entity_task)
+
+
+@pytest.fixture(scope="module")
+def gradual(folders, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("gradual") / "out"
+    assert folders.compress(output, "D4.2") == 0
+    return output
+
+
+def metrics(output: Path) -> dict:
+    return json.loads((output / "metrics.json").read_text())
+
+
+def weights(output: Path) -> bytes:
+    return (output / "model/model.safetensors").read_bytes()
+
+
+def test_the_phases_are_the_strategy_s_and_each_has_its_scores(gradual):
+    stages = metrics(gradual)["stages"]
+    parts = ["head", "projection", "encoder", "embeddings"]
+    assert [(row["stage"], row["unfrozen"]) for row in stages] == [
+        (1, "all"),
+        *((2, part) for part in parts),
+        *((3, part) for part in parts),
+    ]
+    assert [[name for name, weight in row["losses"].items() if weight] for row in stages[::4]] == [
+        ["representation"],
+        ["logits"],
+        ["labels"],
+    ]
+    assert stages[0]["scores"] == []
+    assert all({row["split"] for row in stage["scores"]} == {"validation", "test"} for stage in stages[1:])
+    for row in stages:
+        assert len(row["validation_losses"]) == row["epochs"] + 1
+        assert row["validation_loss"] == min(row["validation_losses"]) == row["validation_losses"][row["best"]]
+
+
+def test_a_phase_begins_where_the_one_before_it_was_best(gradual):
+    for stage in (2, 3):
+        rows = [row for row in metrics(gradual)["stages"] if row["stage"] == stage]
+        for one, other in itertools.pairwise(rows):
+            assert other["validation_losses"][0] == pytest.approx(one["validation_loss"], rel=1e-6)
+
+
+def test_the_result_stands_where_a_fine_tuned_model_stands(gradual, folders):
+    found = metrics(gradual)
+    assert (found["model"], found["task"], found["seed"]) == ("small", "entities", 1)
+    assert found["counts"]["train"]["windows"] == 64
+    assert found["student"]["rows"] < len(AutoTokenizer.from_pretrained(folders.source)) + 1
+    assert found["embeddings"]["start"] == "svd"
+    assert found["transfer"]["texts"] == {"train": 64}
+    rows = parquet.read_table(gradual / "predictions.parquet").to_pylist()
+    assert all(len(row["words"]) == len(row["predicted"]) for row in rows)
+    provenance = json.loads((gradual / "provenance.json").read_text())
+    assert set(provenance["inputs"]) == {"source", "teacher", "signals", "task"}
+    card = (gradual / "model/README.md").read_text()
+    assert "pipeline_tag: token-classification" in card
+    assert "| 3 | labels | encoder |" in card
+
+
+def test_the_written_model_says_what_the_predictions_say(gradual):
+    model = AutoModelForTokenClassification.from_pretrained(gradual / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(gradual / "model")
+    for row in parquet.read_table(gradual / "predictions.parquet").to_pylist()[:4]:
+        encoded = tokenizer(row["words"], is_split_into_words=True, return_tensors="pt")
+        owners = encoded.word_ids(0)
+        firsts = [owners.index(word) for word in range(len(row["words"]))]
+        best = model(encoded["input_ids"]).logits[0, firsts].argmax(-1).tolist()
+        assert [model.config.id2label[number] for number in best] == row["predicted"]
+
+
+@pytest.mark.parametrize("strategy", ["D1", "D2", "D3.1", "D3.2", "D4.1"])
+def test_every_strategy_runs_through(folders, tmp_path, strategy):
+    assert folders.compress(tmp_path / "out", strategy, epochs=1) == 0
+    assert len(metrics(tmp_path / "out")["stages"]) == {"D3.1": 2, "D3.2": 5, "D4.1": 3}.get(strategy, 1)
+    assert not (tmp_path / "out-kept").exists() or not list((tmp_path / "out-kept").iterdir())
+
+
+def test_labels_alone_need_neither_teacher_nor_signals(folders, tmp_path):
+    start = {"embeddings": {"start": "svd", "of": "pretrained"}}
+    assert folders.compress(tmp_path / "out", "D0", taught=False, epochs=12, **start) == 0
+    found = metrics(tmp_path / "out")
+    test = {row["metric"]: row["value"] for row in found["scores"] if row["split"] == "test"}
+    assert test["f1"] > 0.9  # the labels follow from the words
+    assert "transfer" not in found
+    assert found["embeddings"]["of"] == "pretrained"
+    assert folders.compress(tmp_path / "none", "D0", taught=False, embeddings={"start": "random"}, epochs=1) == 0
+
+
+@pytest.mark.parametrize("kind", ["keras-kl", "kl", "mse"])
+def test_each_loss_falls_where_it_is_learnt(folders, tmp_path, kind):
+    stages = [{"losses": {"representation": 1}}, {"losses": {"logits": 1}}, {"losses": {"labels": 1}}]
+    settings = CompressionSettings(**SETTINGS | {"epochs": 8, "representation": kind}).model_dump()
+    words = folders.words(tmp_path / "out", stages)
+    chosen = json.loads(words[-1]) | {"settings": settings}
+    taught_by = ["--teacher", str(folders.teacher), "--signals", str(folders.signals)]
+    assert main([*words[:-1], json.dumps(chosen), *taught_by]) == 0
+    for row in metrics(tmp_path / "out")["stages"]:
+        first, best = row["validation_losses"][0], row["validation_loss"]
+        assert best < first - 0.1 * abs(first), row
+
+
+def test_what_is_frozen_does_not_change_by_a_bit(folders, tmp_path, monkeypatch):
+    seen = []
+
+    def watched(loop: Loop) -> None:
+        before = {name: part.clone() for name, part in loop.pupil.state_dict().items()}
+        begin(loop)
+        seen.append((loop.phase, before))
+
+    def ended(loop: Loop) -> None:
+        phase, before = seen[-1]
+        changed = {name for name, part in loop.pupil.state_dict().items() if not torch.equal(part, before[name])}
+        names = {
+            "head": {"classifier": "student.classifier.", "regression": "regression."}[phase.head or "classifier"],
+            "projection": "student.projection.",
+            "encoder": "student.compact.encoder.",
+            "embeddings": "student.compact.embeddings.",
+        }
+        allowed = tuple(names[part] for part in phase.parts)
+        assert changed
+        assert all(name.startswith(allowed) for name in changed), (phase.unfrozen, changed)
+        assert {part for part in phase.parts if any(name.startswith(names[part]) for name in changed)} == set(
+            phase.parts
+        )
+        end(loop)
+
+    begin, end = Loop.begin, Loop.end
+    monkeypatch.setattr(Loop, "begin", watched)
+    monkeypatch.setattr(Loop, "end", ended)
+    assert folders.compress(tmp_path / "out", "D4.2", epochs=1) == 0
+    assert len(seen) == 9
+
+
+def test_a_seed_repeats_bit_for_bit_and_seeds_differ(folders, gradual, tmp_path):
+    assert folders.compress(tmp_path / "again", "D4.2") == 0
+    assert weights(tmp_path / "again") == weights(gradual)
+    assert metrics(tmp_path / "again") == metrics(gradual)
+    assert folders.compress(tmp_path / "other", "D4.2", seed=2, epochs=1) == 0
+    assert weights(tmp_path / "other") != weights(gradual)
+
+
+@pytest.mark.parametrize("strategy", ["D4.2", "D2"])
+def test_a_run_that_is_stopped_anywhere_comes_to_the_same_bytes(folders, gradual, tmp_path, monkeypatch, strategy):
+    straight = gradual
+    if strategy != "D4.2":
+        straight = tmp_path / "straight"
+        assert folders.compress(straight, strategy) == 0
+    learn = Lesson.learn
+    steps = 0
+
+    def interrupted(*arguments):
+        nonlocal steps
+        steps += 1
+        if steps in (2, 4, 8):  # in the middle of an epoch, at its end, and in a later phase
+            os.kill(os.getpid(), signal.SIGTERM)
+        return learn(*arguments)
+
+    monkeypatch.setattr(Lesson, "learn", interrupted)
+    codes = [folders.compress(tmp_path / "out", strategy) for _ in range(4)]
+    assert codes == [75, 75, 75, 0]
+    assert weights(tmp_path / "out") == weights(straight)
+    assert metrics(tmp_path / "out") == metrics(straight)
+
+
+def test_a_killed_run_goes_on_from_the_last_phase_it_ended(folders, gradual, tmp_path, monkeypatch, capsys):
+    end, ended = Loop.end, 0
+
+    def killed(loop: Loop) -> None:
+        nonlocal ended
+        ended += 1
+        if ended == 4:
+            raise SystemExit(137)
+        end(loop)
+
+    monkeypatch.setattr(Loop, "end", killed)
+    with pytest.raises(SystemExit):
+        folders.compress(tmp_path / "out", "D4.2")
+    assert not (tmp_path / "out").exists()
+    assert folders.compress(tmp_path / "out", "D4.2") == 0
+    assert "going on from the checkpoint of step" in capsys.readouterr().out
+    assert weights(tmp_path / "out") == weights(gradual)
+    assert metrics(tmp_path / "out") == metrics(gradual)
+
+
+def test_it_stops_before_the_job_s_time_is_over(folders, tmp_path, capsys):
+    words = folders.words(tmp_path / "out", "D0", embeddings={"start": "random"}, epochs=10_000, patience=10_000)
+    assert main([*words, "--minutes", "0.02"]) == 75
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("smelt: ")]
+    assert line.startswith("smelt: compression: the job's 0.02 minutes are nearly over; kept a checkpoint of step")
+    assert line.endswith("Run again to go on")
+
+
+def test_a_live_teacher_teaches_as_a_stored_one(folders, tmp_path):
+    live = tmp_path / "signals"
+    words = ["--teacher", folders.teacher, "--task", folders.task, "--checkpoints", tmp_path / "k", "--output", live]
+    assert main(["signals", *map(str, words), "--settings", json.dumps(SIGNALS | {"mode": "live"})]) == 0
+    losses = []
+    for signals in (folders.signals, live):
+        out = tmp_path / f"out-{len(losses)}"
+        taught_by = ["--teacher", str(folders.teacher), "--signals", str(signals)]
+        assert main([*folders.words(out, "D3.1", epochs=1), *taught_by]) == 0
+        losses.append([loss for row in metrics(out)["stages"] for loss in row["validation_losses"]])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+
+
+def test_texts_are_classified_too(text_task, tmp_path):
+    folders = Folders(tmp_path, text_task)
+    assert folders.compress(tmp_path / "out", "D4.2", epochs=2) == 0
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out/model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out/model")
+    rows = parquet.read_table(tmp_path / "out/predictions.parquet").to_pylist()
+    for row in rows[:4]:
+        logits = model(tokenizer(row["text"], return_tensors="pt")["input_ids"]).logits[0].detach()
+        assert model.config.id2label[int(logits.argmax())] == row["predicted"]
+        assert float(logits.softmax(-1).max()) == pytest.approx(row["probability"], rel=1e-4)
+    student = {"kind": "transformer", "embedding": 24, "layers": 2, "heads": 4}
+    assert folders.compress(tmp_path / "transformer", "D3.2", epochs=1, student=student) == 0
+
+
+def test_rows_are_those_of_seen_pieces_and_of_no_text_of_the_test_split(folders, tmp_path):
+    task = tmp_path / "entities"
+    splits = {}
+    for split in ("train", "validation", "test"):
+        splits[split] = parquet.read_table(folders.task / f"{split}.parquet").to_pylist()
+    splits["test"] = [row | {"words": ["zzz", *row["words"][1:]]} for row in splits["test"]]
+    write_task(task, "token-classification", splits, "seqeval-f1", "iob2")
+    words = folders.words(tmp_path / "out", "D0", embeddings={"start": "random"}, epochs=1)
+    words[words.index("--task") + 1] = str(task)
+    assert main(words) == 0
+    tensors = load_file(tmp_path / "out/model/model.safetensors")
+    tokenizer = AutoTokenizer.from_pretrained(folders.source)
+    rows = tensors["compact.embeddings.row_of_piece"]
+    unknown, z, a = tokenizer.convert_tokens_to_ids(["<unk>", "z", "a"])
+    assert rows[z] == rows[unknown] != rows[a]
+    assert len(tensors["compact.embeddings.pieces.weight"]) == len(set(rows.tolist()))
+    words = folders.words(tmp_path / "all", "D0", embeddings={"start": "random"}, epochs=1, vocabulary="all")
+    assert main(words) == 0
+    assert metrics(tmp_path / "all")["student"]["rows"] == len(tokenizer)
+
+
+def test_the_rate_falls_by_a_cosine_and_starts_again():
+    settings = CompressionSettings(high=1e-3, low=1e-8, cycle=2)
+    rates = [learning_rate(turn, 5, settings) for turn in range(20)]
+    assert rates[0] == rates[10] == 1e-3
+    assert rates[9] == pytest.approx(1e-8)
+    assert rates[:10] == sorted(rates[:10], reverse=True)
+    assert sum(rates[:10]) / 10 == pytest.approx((1e-3 + 1e-8) / 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layer": 1}, "holds signals of layer 2, and 1 is asked for: make them anew"),
+        ({"layer": 9}, "has 3 layers, counted from 1; found layer 9"),
+        ({"held_out": 0.5}, "holds signals of held_out 0.25, and 0.5 is asked for"),
+        ({"student": STUDENT | {"embedding": 25}}, "found 25, expected with start: svd no more than"),
+        ({"high": 1e30}, "the loss is"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named_in_one_line(folders, tmp_path, capsys, changes, message):
+    assert folders.compress(tmp_path / "out", "D4.1", **changes) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("smelt: ")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_teacher_or_its_signals_are_named(folders, tmp_path, capsys):
+    words = folders.words(tmp_path / "out", "D1")
+    assert main(words) == 1
+    assert "--teacher: is missing" in capsys.readouterr().err
+    assert main([*words, "--teacher", str(folders.teacher), "--signals"]) == 1
+    assert "--signals: is missing" in capsys.readouterr().err
+    other = write_teacher(tmp_path / "teacher", folders.task, seed=8)
+    assert main([*words, "--teacher", str(other), "--signals", str(folders.signals)]) == 1
+    assert "holds signals of another teacher: make them anew" in capsys.readouterr().err
+    shutil.rmtree(tmp_path / "teacher")
+    assert main([*words, "--teacher", str(other), "--signals", str(folders.signals)]) == 1
+    assert "config.json: no such file" in capsys.readouterr().err

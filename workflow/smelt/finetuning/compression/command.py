@@ -1,0 +1,107 @@
+"""`python -m smelt compress`: compress a fine-tuned model into a small student of another architecture, in stages.
+
+IN   a prepared task; the teacher before and after it was fine-tuned on it; its signals; settings of the catalogue
+OUT  what fine-tuning writes (metrics.json, predictions.parquet, provenance.json), and the student's folder `model/`
+
+The test split is scored after each phase, for the record; it chooses nothing.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smelt.energy import Meter
+from smelt.files import whole_folder, write_json
+from smelt.finetuning.command import tested
+from smelt.finetuning.compression.gather import refuse_pairs
+from smelt.finetuning.data import read_split, read_task
+from smelt.finetuning.outcome import Outcome, described, tell
+from smelt.flags import add_country, json_object, positive, seed
+from smelt.provenance import digest, write_provenance
+from smelt.study.compression import Compression
+from smelt.study.load import check
+
+if TYPE_CHECKING:
+    from smelt.finetuning.compression.account import Account
+    from smelt.finetuning.compression.job import Inputs, Job
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's flags."""
+    parser.add_argument("--source", type=Path, required=True, help="folder of the teacher before it was fine-tuned")
+    parser.add_argument("--teacher", type=Path, nargs="?", help="folder of the fine-tuned teacher, where it is needed")
+    parser.add_argument("--signals", type=Path, nargs="?", help="folder of its signals, where a stage imitates it")
+    parser.add_argument("--task", type=Path, required=True, help="folder of the prepared task")
+    parser.add_argument("--seed", type=seed, required=True, help="draws the student, the order and dropout")
+    parser.add_argument("--settings", type=json_object("student", "stages"), required=True, help="all else, as JSON")
+    parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
+    parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints")
+    parser.add_argument("--checkpoint-minutes", type=float, default=10.0, help="minutes between two checkpoints")
+    parser.add_argument("--minutes", type=float, help="time of the job; it keeps a checkpoint before that is over")
+    parser.add_argument("--name", help="the model's name; by default that of the folder two above the output")
+    add_country(parser)
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Compress, going on from a checkpoint of the same settings and inputs if there is one, and write the result."""
+    started = time.monotonic()
+    settings = check(Compression, arguments.settings, "--settings")
+    task = read_task(arguments.task)
+    refuse_pairs(task, arguments.task)
+    splits = {split: read_split(arguments.task, split, task) for split in ("validation", "test")}
+    splits["test"] = tested(splits["test"], settings.tested_on, arguments.task)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    from smelt.finetuning.compression.account import Account
+    from smelt.finetuning.compression.job import Inputs, Job
+    from smelt.finetuning.compression.loop import Run
+    from smelt.finetuning.job import gpus
+    from smelt.training.checkpoints import Checkpoints
+
+    with Meter(arguments.country, gpus()) as meter:
+        account = Account(meter)
+        inputs = Inputs(arguments.task, arguments.source, arguments.teacher, arguments.signals)
+        job = Job(inputs, task, settings, arguments.seed, arguments.threads)
+        folder = arguments.checkpoints / digest(job.identity)[:12]
+        with Checkpoints(folder, job.identity) as kept:
+            outcome = job.run(splits, Run(kept, account, arguments.minutes, arguments.checkpoint_minutes, started))
+            with whole_folder(arguments.output) as draft:
+                outcome.write_predictions(draft / "predictions.parquet", splits["test"])
+                _write(draft, arguments, job, outcome, account)
+            kept.remove()
+    tell(outcome.metrics["scores"], task, splits)
+
+
+def _write(draft: Path, arguments: argparse.Namespace, job: "Job", outcome: Outcome, account: "Account") -> None:
+    from smelt.finetuning.compression.card import write_student_card
+
+    name = arguments.name or arguments.output.resolve().parents[1].name
+    settings = job.settings.model_dump()
+    write_json(draft / "metrics.json", described(job.task, name, job.seed, outcome.metrics, settings))
+    job.save(draft / "model")
+    write_student_card(draft / "model", name, job.task, outcome.metrics, _languages(outcome))
+    used = settings | {"device": str(job.device), "threads": arguments.threads}
+    hours, energy = account.hours, account.energy()
+    write_provenance(draft, "compress", used, _inputs(job.inputs, settings), [job.seed], hours, energy)
+
+
+def _languages(outcome: Outcome) -> list[str]:
+    from smelt.finetuning.metrics import ALL, DEVIATION, MEAN
+
+    found = [row["language"] for row in outcome.metrics["scores"] if row["split"] == "test"]
+    return [language for language in dict.fromkeys(found) if language not in (ALL, MEAN, DEVIATION)]
+
+
+def _inputs(inputs: "Inputs", settings: dict[str, Any]) -> dict[str, Path | Sequence[Path]]:
+    """Return what the student was made from; signals, which may be large, by what describes them."""
+    found: dict[str, Path | Sequence[Path]] = {"source": inputs.source, "task": inputs.task}
+    if inputs.teacher:
+        found["teacher"] = inputs.teacher
+    if inputs.signals:
+        found["signals"] = inputs.signals / "signals.json"
+    if settings["embeddings"]["file"]:
+        found["vectors"] = Path(settings["embeddings"]["file"])
+    return found

@@ -1,0 +1,209 @@
+"""One compression from a task and a teacher to a student, its scores and predictions."""
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from smelt.errors import SmeltError
+from smelt.files import checksum
+from smelt.finetuning.compression.lesson import Lesson
+from smelt.finetuning.compression.loop import Loop, Record, Run
+from smelt.finetuning.compression.phases import Head, final_head, phases_of
+from smelt.finetuning.compression.pupil import Pupil
+from smelt.finetuning.compression.signals import Signals, made_from
+from smelt.finetuning.compression.students import (
+    new_student,
+    pretrained_embeddings,
+    seen_pieces,
+    start_embeddings,
+    width_of,
+)
+from smelt.finetuning.compression.teacher import Teacher
+from smelt.finetuning.compression.windows import Windows, as_arrays, joined
+from smelt.finetuning.data import Examples, Task, read_portions
+from smelt.finetuning.encoding import Encoded, encode
+from smelt.finetuning.job import gpus
+from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
+from smelt.finetuning.prediction import predict
+from smelt.finetuning.tokenizer import load_pieces
+from smelt.provenance import digest
+from smelt.study.compression import Compression, needs_transfer
+from smelt.training.allocator import keep_freed_memory
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Folders that a student is made from."""
+
+    task: Path
+    source: Path
+    """The teacher before it was fine-tuned, with its tokenizer."""
+    teacher: Path | None
+    """The same fine-tuned on the task; None where nothing is learnt of it."""
+    signals: Path | None
+    """What it says of transfer text; None where no stage imitates it."""
+
+
+class Job:
+    """A student, a task and a seed."""
+
+    def __init__(self, inputs: Inputs, task: Task, settings: Compression, seed: int, threads: int) -> None:
+        """Load tokenizer, teacher and signals, and make the student.
+
+        Raises:
+            SmeltError: one is missing, does not load or does not belong to the others.
+        """
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        self.inputs, self.task, self.settings, self.seed = inputs, task, settings, seed
+        self.device = torch.device("cuda" if gpus() else "cpu")
+        if self.device.type == "cpu":
+            keep_freed_memory()
+        self.pieces = load_pieces(inputs.source)
+        self.phases = phases_of(settings.stages)
+        teacher = self._teacher()
+        self.signals = self._signals(teacher)
+        self.training, self.counts = self._training()
+        self.pupil, self.embeddings = self._pupil(teacher)
+
+    @cached_property
+    def length(self) -> int:
+        """Tokens of the longest window."""
+        return self.settings.settings.length
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree on."""
+        files = [self.inputs.task / f"{split}.parquet" for split in ("train", "validation", "test")]
+        vocabulary = self.pieces.tokenizer.convert_ids_to_tokens(range(len(self.pieces.tokenizer)))
+        about = {} if self.signals is None else {key: self.signals.about[key] for key in ("teacher", "mode", "counts")}
+        about |= {} if self.signals is None else {"seed": self.signals.about["seed"]}
+        return {
+            "settings": self.settings.model_dump(),
+            "seed": self.seed,
+            "task": digest([self.task.labels, list(map(checksum, files))]),
+            "pieces": digest(vocabulary),
+            "signals": about,
+            "start": self._start_digest,
+        }
+
+    def run(self, splits: dict[str, Examples], run: Run) -> Outcome:
+        """Train the student through all phases, and score it with the head that it keeps.
+
+        splits: validation and test.
+        """
+        encoded = {name: encode(examples, self.task, self.pieces, self.length) for name, examples in splits.items()}
+        settings = self.settings.settings
+        lesson = Lesson(
+            self.training,
+            self._arrays(encoded["validation"]),
+            self.signals,
+            settings,
+            self.seed,
+            self.pieces.padding,
+            self.device,
+        )
+        scored = Scored(self.task, splits, encoded)
+        torch.manual_seed(self.seed)  # dropout's own draws, whatever was drawn to make the student
+        loop = Loop(self.pupil, self.phases, lesson, settings, lambda head: scored.scores(self._predict(head)))
+        records = loop.run(run)
+        counts = {"train": self.counts}
+        counts |= {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
+        head = final_head(self.settings.stages)
+        return outcome_of(scored, self._predict(head), self._measured(records), counts)
+
+    def save(self, folder: Path) -> Any:
+        """Write the student with its classifier and tokenizer; return it."""
+        student = self.pupil.keep(final_head(self.settings.stages)).cpu()
+        student.save_pretrained(folder)
+        self.pieces.tokenizer.save_pretrained(folder)
+        for left in folder.glob("__pycache__"):
+            shutil.rmtree(left)
+        return student
+
+    def _measured(self, records: list[Record]) -> dict[str, Any]:
+        student = self.pupil.student
+        config = student.config
+        facts = {"kind": config.kind, "parameters": sum(weight.numel() for weight in student.parameters())}
+        facts |= {"rows": config.rows, "embedding_size": config.embedding_size, "hidden_size": config.hidden_size}
+        facts |= {"num_hidden_layers": config.num_hidden_layers, "projection_size": config.projection_size}
+        measured = {"stages": records, "student": facts, "embeddings": self.embeddings}
+        if self.signals is None:
+            return measured
+        told = {key: self.signals.about[key] for key in ("mode", "layer", "texts", "counts", "seed")}
+        return measured | {"transfer": told}
+
+    def _predict(self, head: Head) -> Predict:
+        def found(encoded: Encoded) -> tuple[list[list[int]], list[list[float]]]:
+            self.pupil.eval()
+            batch = 2 * self.settings.settings.batch
+            return predict(lambda part: self.pupil.logits(part, head), encoded, batch, self.pieces.padding, self.device)
+
+        return found
+
+    def _teacher(self) -> Teacher | None:
+        start, stages = self.settings.embeddings, self.settings.stages
+        if not needs_transfer(stages) and not (start.from_teacher and start.of == "finetuned"):
+            return None
+        if self.inputs.teacher is None:
+            raise SmeltError(
+                "--teacher", "is missing: a stage, or the start of the embeddings, is of the fine-tuned one"
+            )
+        return Teacher(self.inputs.teacher, self.task, self.settings.layer, self.length, self.device)
+
+    def _signals(self, teacher: Teacher | None) -> Signals | None:
+        if not needs_transfer(self.settings.stages):
+            return None
+        assert teacher is not None
+        if self.inputs.signals is None:
+            raise SmeltError("--signals", "is missing: a stage imitates the teacher on transfer text")
+        width = width_of(self.inputs.source)
+        if teacher.width != width:
+            raise SmeltError(
+                teacher.folder, f"is {teacher.width} wide, and {self.inputs.source} {width}: not the same model"
+            )
+        held_out = self.settings.settings.held_out
+        made = made_from(teacher, self.inputs.task, self.task, self.pieces, self.length, held_out)
+        return Signals(self.inputs.signals, made, teacher, self.pieces)
+
+    def _training(self) -> tuple[Windows, dict[str, int]]:
+        """Return the training set as windows, and the counts of metrics.json."""
+        parts, counts = [], Counter[str]()
+        for examples in read_portions(self.inputs.task, "train", self.task):
+            encoded = encode(examples, self.task, self.pieces, self.length)
+            parts.append(self._arrays(encoded))
+            counts.update(encoded.counts(len(examples)))
+        return joined(parts), dict(counts)
+
+    def _arrays(self, encoded: Encoded) -> Windows:
+        return as_arrays(encoded.windows, len(self.pieces.tokenizer), encoded.targets)
+
+    def _pupil(self, teacher: Teacher | None) -> tuple[Pupil, dict[str, Any]]:
+        kept = np.arange(len(self.pieces.tokenizer))
+        if self.settings.vocabulary == "seen":
+            texts = [self.training, *([] if self.signals is None else [self.signals.transfer.windows])]
+            kept = seen_pieces(self.pieces, texts)
+        student = new_student(self.settings, self.task, self.pieces, kept, width_of(self.inputs.source), self.seed)
+        embeddings, self._start_digest = self._teacher_embeddings(teacher)
+        facts = start_embeddings(student, self.settings, self.pieces, kept, embeddings, self.seed)
+        return Pupil(student, self.seed).to(self.device), facts
+
+    def _teacher_embeddings(self, teacher: Teacher | None) -> tuple[Tensor | None, str]:
+        """Return the rows that the student's come of, if they do, and a digest of what they come of."""
+        start = self.settings.embeddings
+        if start.file is not None:
+            return None, checksum(Path(start.file)) if Path(start.file).is_file() else ""
+        if not start.from_teacher:
+            return None, ""
+        found = teacher.embeddings if teacher and start.of == "finetuned" else pretrained_embeddings(self.inputs.source)
+        if len(found) < len(self.pieces.tokenizer):
+            message = f"has embeddings for {len(found):,} pieces, its tokenizer {len(self.pieces.tokenizer):,}"
+            raise SmeltError(self.inputs.teacher or self.inputs.source, message)
+        return found, digest(float(found.detach().double().sum()))
