@@ -33,7 +33,7 @@ class Folders:
         self.source = write_pretrained(folder / "source")
         self.teacher = write_teacher(folder / "teacher", task)
         self.signals = folder / "signals"
-        words = ["--teacher", self.teacher, "--task", task, "--checkpoints", folder / "kept", "--output", self.signals]
+        words = ["--teacher", self.teacher, "--task", task, "--output", self.signals]
         assert main(["signals", *map(str, words), "--settings", json.dumps(SIGNALS)]) == 0
 
     def words(self, output: Path, strategy: object, seed: int = 1, **changes: object) -> list[str]:
@@ -249,7 +249,7 @@ def test_it_stops_before_the_job_s_time_is_over(folders, tmp_path, capsys):
 
 def test_a_live_teacher_teaches_as_a_stored_one(folders, tmp_path):
     live = tmp_path / "signals"
-    words = ["--teacher", folders.teacher, "--task", folders.task, "--checkpoints", tmp_path / "k", "--output", live]
+    words = ["--teacher", folders.teacher, "--task", folders.task, "--output", live]
     assert main(["signals", *map(str, words), "--settings", json.dumps(SIGNALS | {"mode": "live"})]) == 0
     losses = []
     for signals in (folders.signals, live):

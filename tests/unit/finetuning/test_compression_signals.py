@@ -42,7 +42,6 @@ def documents(tmp_path_factory) -> list[Path]:
 
 def signals(teacher: Path, task: Path, output: Path, documents: list[Path] = (), **settings: object) -> int:
     words = ["--teacher", teacher, "--task", task, "--output", output]
-    words += ["--checkpoints", output.with_name("checkpoints")]
     words += ["--documents", *documents] if documents else []
     return main(["signals", *map(str, words), "--settings", json.dumps(SETTINGS | settings)])
 
@@ -174,7 +173,7 @@ def test_too_small_a_disk_is_refused_in_one_line_before_the_teacher_is_asked(
     assert signals(teacher, entity_task, tmp_path / "out") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
-        f"smelt: {tmp_path / 'checkpoints/shards'}: the teacher's signals take 1.54e-05 GB more, and this disk"
+        f"smelt: {tmp_path / '.out.partial/shards'}: the teacher's signals take 1.54e-05 GB more, and this disk"
     )
     assert "settings.signals: live" in line
     assert not (tmp_path / "out").exists()

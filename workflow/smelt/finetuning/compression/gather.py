@@ -45,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=json_object(), required=True, help="layer, length and so on, as JSON")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_country(parser)
-    parser.add_argument("--checkpoints", type=Path, required=True, help="folder for what is done before all is")
+    parser.add_argument(
+        "--checkpoints", type=Path, help="folder for what is done before all is; by default one beside the output"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
@@ -69,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
     device = torch.device("cuda" if gpus() else "cpu")
     pieces = load_pieces(arguments.teacher)
     teacher = Teacher(arguments.teacher, task, settings.layer, settings.length, device)
-    partial = arguments.checkpoints
+    partial = arguments.checkpoints or arguments.output.with_name(f".{arguments.output.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     lock = Lock(partial / "lock")
     lock.acquire()
