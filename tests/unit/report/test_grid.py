@@ -84,7 +84,7 @@ def test_a_family_of_tasks_is_the_mean_of_its_languages(published: Report) -> No
     assert "| XtremeDistil | 85.83 (4.71) |" in text
     assert "| MMNER | **88.33** (5.28) |" in text
     assert "Mean over 1 seed (standard deviation over 6 languages, mean over the seeds). Best of a column" in text
-    assert "one run for each language" in text
+    assert "Scores are means over the languages, seed by seed." in text
 
 
 def test_hypotheses_are_tested_over_languages(published: Report) -> None:
@@ -98,6 +98,16 @@ def test_hypotheses_are_tested_over_languages(published: Report) -> None:
     assert "| XtremeDistil \\< MMNER | 6 | 5 – 1 | 2.50 | 2.5 | 0.078 | 0.078 | – | – |" in text
     assert "XtremeDistil \\< MMNER: over languages, exact, with ties; over seeds, cannot be tested: one seed." in text
     assert "Over seeds: Welch's t-test over seeds, two-sided. Holm's correction" in text
+
+
+def test_languages_are_averaged_alike_where_a_task_has_a_score_over_all_its_examples(published: Report) -> None:
+    published.rows += [row | {"language": "all", "value": 0.1} for row in published.rows if row["language"] == "mean"]
+    rows = {"MMNER": "mmner", "XtremeDistil": "ours"}
+    frame, _ = published.table({"model": "{row}", "task": "panx", "rows": rows})
+    assert scores_of(frame)["mean"].tolist() == pytest.approx([0.1, 0.1])
+    frame, _ = published.table({"model": "{row}", "task": "panx", "rows": rows, "languages": ["af", "bn"]})
+    assert scores_of(frame)["mean"].tolist() == pytest.approx([(84 + 95) / 200, (87 + 91) / 200])
+    assert scores_of(frame)["deviation_over_languages"].iloc[0] == pytest.approx(stdev([0.84, 0.95]))
 
 
 STRATEGIES = {"D1": "d1", "D4.2": "d42"}

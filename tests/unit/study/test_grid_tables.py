@@ -56,6 +56,7 @@ def study(**table: Any) -> dict[str, Any]:
         "study": "small",
         "models": {
             "d0-small": MODEL | {"tasks": single},
+            "en": MODEL | {"tasks": ["ner"], "tested_on": ["fr"]},
             "d1-{size}": MODEL | {"each": {"size": ["small", "large"]}, "tasks": ["ner", "pos"]},
         },
         "tasks": ["ner", "pos", *single],
@@ -97,8 +98,8 @@ def test_a_table_names_its_runs_and_is_made_from_the_scores(place: Path) -> None
             "hypotheses: 'x' is no row of the table: expected one of D0, D",
         ),
         ({"hypotheses": [{"less": "D1", "than": "D1"}]}, "'D1' cannot score less than itself"),
-        ({"languages": ["fr"]}, "d0-small on each.alone.{language} is tested in fr and d1-small on ner es fr hi"),
-        ({"rows": {"D1": "d1"}}, "languages: are those of a family, and no pattern holds {language}"),
+        ({"rows": {"D1": "d1"}, "languages": ["fr", "sw"]}, "'D1': d1-small on ner is not run, or not tested, in sw"),
+        ({"rows": {"D1": "d1", "en": {"model": "en"}}, "languages": None}, "is tested in es fr hi and en on ner fr"),
         ({"languages": None}, "languages: are missing, and d0-small on each.alone.{language} is a family"),
         (
             {"rows": ROWS | {"D2": {"value": "d1", "task": "pos"}}},

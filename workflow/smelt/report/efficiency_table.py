@@ -33,7 +33,7 @@ def efficiency(name: str, settings: Mapping[str, Any], paths: Sequence[Path]) ->
         SmeltError: a file is missing or no record of the ruler's, or two were measured in different jobs.
     """
     records = [read_efficiency(path) for path in paths]
-    _refuse_strangers(paths, records)
+    refuse_strangers(paths, records)
     of_model = {str(record["model"]): record for record in records}
     models = settings.get("models") or list(of_model)
     if missing := [model for model in models if model not in of_model]:
@@ -48,7 +48,7 @@ def all_models(paths: Sequence[Path]) -> PaperTable | None:
     return efficiency("efficiency-of-all-models", {"caption": f"{_CAPTION} of all models"}, paths)[0] if paths else None
 
 
-def _refuse_strangers(paths: Sequence[Path], records: Sequence[Mapping[str, Any]]) -> None:
+def refuse_strangers(paths: Sequence[Path], records: Sequence[Mapping[str, Any]]) -> None:
     """Refuse records of different jobs: their times cannot be compared."""
     for path, record in zip(paths, records, strict=True):
         for part in ("reference", "machine", "threads"):

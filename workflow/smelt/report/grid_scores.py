@@ -62,14 +62,14 @@ class GridScores:
 
     def languages(self, place: Place) -> dict[str, BySeed]:
         """Return the values by seed of each language of a cell; none where it was not run."""
-        if not place.family:
+        if not self.table.languages:
             return self._by_language.languages(place.model, place.task)
-        found = {code: self._by_language.of(*place.run(code), code) for code in self.table.languages or []}
+        found = {code: self._by_language.of(*place.run(code), code) for code in self.table.languages}
         return found if all(found.values()) else {}
 
     def whole(self, place: Place) -> BySeed:
-        """Return the values by seed that stand for a cell: of the task, or the mean of a family's languages."""
-        if not place.family:
+        """Return the values by seed that stand for a cell: of its task, or the mean of the table's languages."""
+        if not self.table.languages:
             return self._whole.of(place.task, place.model)
         found = self.languages(place)
         return over_entries(list(found.values())) if found else {}

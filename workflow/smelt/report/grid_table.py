@@ -73,8 +73,7 @@ def _notes(
         return ["No model of the table ran on any of its tasks."]
     metrics = dict.fromkeys(METRICS.get(cell.metric, cell.metric) for cell in run)
     notes = [f"{'; '.join(metrics)}; test sets, in percent. {mean_and_spread(run, over)} {_best(table)}"]
-    if any(place.family for place in table.places()):
-        notes.append("Where a cell is of one run for each language, its score is their mean, seed by seed.")
+    notes += ["Scores are means over the languages, seed by seed."] if table.languages else []
     notes += [_tests(significance)] if tested else []
     notes += [f"{_outcome(each).head}: {why}." for each in tested if (why := _why(each))]
     return notes + ([f"{NOT_RUN}: the study does not run the model on the task."] if len(run) < len(cells) else [])
@@ -91,11 +90,11 @@ def mean_and_spread(run: Sequence[GridScore], over: str) -> str:
     return f"Mean over {seeds} (standard deviation over {languages}, mean over the seeds)."
 
 
-def counted(counts: Sequence[int], what: str) -> str:
+def counted(counts: Sequence[int], what: str, plural: str = "") -> str:
     """Return one count of a thing, or the smallest and the largest."""
     fewest, most = min(counts), max(counts)
     number = str(most) if fewest == most else f"{fewest} to {most}"
-    return f"{number} {what}" if most == 1 else f"{number} {what}s"
+    return f"{number} {what if most == 1 else plural or f'{what}s'}"
 
 
 def _best(table: GridTable) -> str:

@@ -28,10 +28,13 @@ from smelt.report.score_table import p_values_of, score_frame, score_rows, score
 from smelt.report.segmentation_table import read_segmentations, segmentation_frame, segmentation_table
 from smelt.report.stage_scores import read_stages
 from smelt.report.stages_table import stages_table
+from smelt.report.tradeoff_table import tradeoff_table
+from smelt.report.tradeoffs import read_tradeoffs
 from smelt.report.vocabulary_table import read_kept, vocabulary_frame, vocabulary_table
 from smelt.study.grids import GridTable
 from smelt.study.load import check, entry_of
 from smelt.study.schema import Significance
+from smelt.study.students import TradeoffTable
 
 Made = tuple[PaperTable, pd.DataFrame]
 
@@ -53,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="scores: summary.csv and pairs.csv; segmentation: tokenisation studies; example: predictions; "
         "languages: scores.csv and folders of models; monolingual and grid: scores.csv; stages: metrics.json of all "
-        "seeds; vocabulary: folders of reduced models; efficiency: the ruler's figures",
+        "seeds; vocabulary: folders of reduced models; efficiency: the ruler's figures; "
+        "tradeoff: scores.csv and these",
     )
     for kind in ("csv", "markdown", "latex", "html"):
         parser.add_argument(f"--{kind}", type=Path, required=True)
@@ -137,6 +141,13 @@ def _stages(name: str, settings: dict[str, Any], _: dict[str, Any], sources: lis
     return stages_table(name, settings, read_stages(sources))
 
 
+def _tradeoff(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:
+    if len(sources) < 2:
+        raise SmeltError("--sources", f"expected scores.csv and the ruler's figures, found {len(sources)} files")
+    table = entry_of(TradeoffTable, settings)
+    return tradeoff_table(name, table, read_tradeoffs(table, sources[0], sources[1:]))
+
+
 def _vocabulary(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:
     kept = [read_kept(folder) for folder in sources]
     return vocabulary_table(name, settings, kept), vocabulary_frame(kept)
@@ -156,6 +167,7 @@ NEEDED = {
     "monolingual": ("columns", "rows"),
     "grid": ("model", "task", "rows"),
     "stages": ("model", "task"),
+    "tradeoff": ("task", "models", "length", "batches"),
     "vocabulary": ("models",),
     "efficiency": (),
 }
@@ -167,6 +179,7 @@ KINDS: dict[str, Callable[[str, dict[str, Any], dict[str, Any], list[Path]], Mad
     "monolingual": _monolingual,
     "grid": _grid,
     "stages": _stages,
+    "tradeoff": _tradeoff,
     "vocabulary": _vocabulary,
     "efficiency": _efficiency,
 }

@@ -67,7 +67,7 @@ class GridTable(Entry):
     columns: Annotated[dict[Label, Value], Field(min_length=1)] | None = None
     """Label → what `{column}` stands for; a table of one column leaves them out."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
-    """Languages of the families, and only with them."""
+    """The score of each cell is the mean over these; by default it is what stands for its task. A family needs them."""
     spread: Literal["languages", "seeds"] | None = None
     """What the deviation in brackets is over; by default languages, where any cell has several, or else seeds."""
     hypotheses: list[Hypothesis] = Field(default_factory=list)
@@ -157,8 +157,6 @@ class GridTable(Entry):
         family = next((place for place in self.places() if place.family), None)
         if family and not self.languages:
             raise ValueError(f"languages: are missing, and {family.model} on {family.task} is a family of them")
-        if self.languages and not family:
-            raise ValueError("languages: are those of a family, and no pattern holds {language}")
         return self
 
     @model_validator(mode="after")

@@ -39,6 +39,8 @@ class TradeoffTable(Entry):
     """Rows: models that run on the task and whose efficiency is measured."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Score each model by its mean over these; by default by what stands for the task."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the latencies were measured."""
     length: PositiveInt | None = None
     """Tokens in a row of the latencies; by default the first of the study's `efficiency.lengths`."""
     batches: Annotated[list[PositiveInt], Field(min_length=1), Distinct] | None = None

@@ -11,8 +11,8 @@ def check_grid(study: Finetuned, key: str, table: GridTable) -> None:
     """Check the rows, columns and cells of a table.
 
     Raises:
-        SmeltError: a row or column has no cell that is run; a family lacks some of its languages; or scores that are
-            compared are of other languages or by another metric.
+        SmeltError: a row or column has no cell that is run; a cell lacks some of the table's languages; or scores that
+            are compared are of other languages or by another metric.
     """
     where = f"study {study.study.study}"
     for place in table.places():
@@ -41,15 +41,15 @@ def _run(study: Finetuned, table: GridTable, place: Place) -> bool:
 
 def _languages(study: Finetuned, table: GridTable, place: Place) -> list[str]:
     """Return the languages that a cell is tested in; none where it is not run."""
-    if not place.family:
-        return study.tested_languages(place.model, place.task) if _is_run(study, place.model, place.task) else []
-    return [code for code in table.languages or () if _is_tested(study, *place.run(code), code)]
+    if table.languages:
+        return [code for code in table.languages if _is_tested(study, *place.run(code), code)]
+    return study.tested_languages(place.model, place.task) if _is_run(study, place.model, place.task) else []
 
 
 def _missing(study: Finetuned, table: GridTable, place: Place) -> list[str]:
-    """Return the languages that a family lacks, of which others are there."""
+    """Return the table's languages that a cell lacks, where it has others of them."""
     found = _languages(study, table, place)
-    return [code for code in table.languages or () if code not in found] if place.family and found else []
+    return [code for code in table.languages or () if code not in found] if found else []
 
 
 def _is_run(study: Finetuned, model: str, task: str) -> bool:

@@ -1,0 +1,152 @@
+"""Tables of score, size and latency: XtremeDistil's Table 16, computed again from what lies under it."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from small_results import Results
+from test_efficiency_table import record, spread
+
+from smelt.report.pareto import front
+
+# XtremeDistil, Table 16: F1 and its deviation over languages, parameters in millions, how many times fewer than mBERT's
+# 179 million they are, and how much faster with batches of 32 and of 1; of students of E dimensions and H states.
+PUBLISHED = {
+    "300-600": (88.64, 3.8, 31.8, 5.6, 14, 8),
+    "200-600": (88.50, 3.8, 22.5, 8.0, 15, 9),
+    "300-400": (88.21, 4.0, 29.4, 6.1, 23, 11),
+    "50-600": (87.67, 4.0, 8.5, 21.1, 16, 10),
+    "300-200": (87.54, 4.1, 27.7, 6.5, 40, 15),
+    "200-200": (87.47, 4.2, 18.7, 9.6, 46, 16),
+    "50-200": (86.46, 4.3, 5.1, 35.1, 51, 16),
+    "300-100": (86.19, 4.3, 27.0, 6.6, 62, 16),
+    "50-100": (84.60, 4.7, 4.7, 38.1, 77, 16),
+}
+MBERT = (91.86, 2.7, 179.0, 1.0, 1, 1)
+ROWS = {"mbert": MBERT} | PUBLISHED
+SETTINGS = {
+    "kind": "tradeoff",
+    "task": "panx",
+    "models": list(ROWS),
+    "languages": None,
+    "length": 32,
+    "batches": [1, 32],
+    "caption": "",
+    "titles": {},
+}
+
+
+def latency(batch: int, factor: float) -> dict[str, Any]:
+    """A pass of mBERT takes 40 ms with one row and 800 ms with 32, others as much less as they are faster."""
+    seconds = {1: 0.04, 32: 0.8}[batch] * factor
+    shape = {"batch": batch, "length": 32, "tokens_per_second": 32 * batch / seconds}
+    return shape | {"seconds": spread(seconds, 100), "ratio": {"n": 10, "median": factor, "quartiles": [factor] * 2}}
+
+
+def write(results: Results, model: str, row: tuple[float, ...]) -> Path:
+    millions, at_32, at_1 = row[2], row[4], row[5]
+    entry = record(model, 1, 1, bytes={"fp32": 4e6 * millions})
+    entry["parameters"] = {"total": 1e6 * millions, "encoder": 1e6 * millions - 5e5, "embedding": 4e6}
+    entry["devices"]["cpu"]["latency"] = [latency(1, 1 / at_1), latency(32, 1 / at_32)]
+    return results.write(results.path("efficiency", f"{model}.json"), entry)
+
+
+@pytest.fixture
+def sources(results: Results) -> list[Path]:
+    """Scores of two languages and two seeds around the published ones, and the ruler's records."""
+    rows = []
+    for model, (score, deviation, *_) in ROWS.items():
+        for seed, shift in ((1, -0.2), (2, 0.2)):
+            half = deviation / 2**0.5
+            of = {"bn": score + shift + half, "de": score + shift - half, "mean": score + shift}
+            fixed = {"model": model, "task": "panx", "setting": "standard", "seed": seed, "split": "test"}
+            rows += [fixed | {"language": code, "metric": "f1", "value": value / 100} for code, value in of.items()]
+    scores = results.path("scores.csv")
+    pd.DataFrame(rows).to_csv(scores, index=False)
+    return [scores, *(write(results, model, row) for model, row in ROWS.items())]
+
+
+def test_compression_and_speed_are_the_published_ones(results: Results, sources: list[Path]) -> None:
+    assert results.table("table_16", SETTINGS, sources) == 0
+    frame = pd.read_csv(results.path("tables", "table_16.csv")).set_index("model")
+    for model, (score, deviation, millions, compression, at_32, at_1) in PUBLISHED.items():
+        found = frame.loc[model]
+        assert found["mean"] == pytest.approx(score / 100)
+        assert found["deviation_over_languages"] == pytest.approx(deviation / 100)
+        assert found["deviation_over_seeds"] == pytest.approx(0.004 / 2**0.5)
+        assert found["parameters"] == pytest.approx(1e6 * millions)
+        assert round(found["compression"], 1) == compression
+        assert found["speedup_batch_32"] == pytest.approx(at_32)
+        assert found["speedup_batch_1"] == pytest.approx(at_1)
+        assert found["n"] == 2
+
+
+def test_a_row_shows_score_size_and_times(results: Results, sources: list[Path]) -> None:
+    assert results.table("table_16", SETTINGS, sources) == 0
+    text = results.read("tables", "table_16.md")
+    # 179 / 5.1, 4 bytes a parameter, 40 / 16 ms and 800 / 51 ms.
+    assert "| 50-200 | 86.46 (4.30) | 5.10 | 35.1× | 20.4 | 2.50 | 16.0× | 15.7 | 51.0× | **yes** |" in text
+    assert "| mbert | **91.86** (2.70) | 179 | 1.00× | 716 | 40.0 | 1.00× | 800 | 1.00× | **yes** |" in text
+    assert "Mean over 2 seeds (standard deviation over 2 languages, mean over the seeds)." in text
+    assert "median of 100 passes, in turn in one job on Z80, 1 thread." in text
+    assert "no more than the latency of 32 × 32. No test is made of either" in text
+
+
+def test_what_another_beats_in_score_and_latency_is_not_worth_it(results: Results, sources: list[Path]) -> None:
+    assert results.table("table_16", SETTINGS, sources) == 0
+    frame = pd.read_csv(results.path("tables", "table_16.csv")).set_index("model")
+    # 50-600 is slower than 300-400, which scores more; of all others each that is faster scores less.
+    assert frame.index[~frame["worth_it"]].tolist() == ["50-600"]
+    # At one row 50-100 and 300-100 are no faster than 200-200, nor 50-200, and score less.
+    assert results.table("table_16", SETTINGS | {"batches": [32, 1]}, sources) == 0
+    frame = pd.read_csv(results.path("tables", "table_16.csv")).set_index("model")
+    assert frame.index[~frame["worth_it"]].tolist() == ["50-600", "50-200", "300-100", "50-100"]
+
+
+def test_of_equal_points_all_are_worth_it_and_of_unknown_ones_none() -> None:
+    points = [(0.8, 5.0), (0.8, 5.0), (0.8, 6.0), (0.7, 5.0), (0.9, 9.0), (math.nan, 1.0)]
+    assert front(points) == [True, True, False, False, True, False]
+
+
+def test_scores_may_be_of_chosen_languages(results: Results, sources: list[Path]) -> None:
+    assert results.table("table_16", SETTINGS | {"languages": ["de"]}, sources) == 0
+    text = results.read("tables", "table_16.md")
+    assert f"| 50-200 | {86.46 - 4.3 / 2**0.5:.2f} (0.28) |" in text
+    assert "Mean (standard deviation) over 2 seeds; 1 language." in text
+
+
+def test_the_reference_need_not_be_shown(results: Results, sources: list[Path]) -> None:
+    assert results.table("table_16", SETTINGS | {"models": ["50-200"]}, sources) == 0
+    assert "| 35.1× |" in results.read("tables", "table_16.md")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"length": 64}, "'mbert' has no latency of 1 × 64 tokens on cpu: measure it, or show what was"),
+        ({"device": "cuda"}, "'mbert' has no latency of 1 × 32 tokens on cuda"),
+        ({"models": ["mbert", "none"]}, "has no score of 'none' on 'panx'"),
+        ({"task": "ner"}, "has no score of 'mbert' on 'ner'"),
+    ],
+)
+def test_what_was_not_measured_is_refused_by_name(
+    results: Results, sources: list[Path], capsys: pytest.CaptureFixture[str], changes: dict[str, Any], message: str
+) -> None:
+    assert results.table("table_16", SETTINGS | changes, sources) == 1
+    assert message in capsys.readouterr().err
+    assert not results.path("tables", "table_16.csv").exists()
+
+
+def test_figures_of_another_job_are_refused(
+    results: Results, sources: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = json.loads(sources[-1].read_text())
+    results.write(sources[-1], other | {"threads": 8})
+    assert results.table("table_16", SETTINGS, sources) == 1
+    assert "was measured in another job" in capsys.readouterr().err
+    sources[-1].unlink()
+    assert results.table("table_16", SETTINGS, sources[:-1]) == 1
+    assert "hold no efficiency of the model '50-100'" in capsys.readouterr().err
