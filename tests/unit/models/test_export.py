@@ -15,6 +15,7 @@ from transformers import AutoModel, DistilBertConfig, DistilBertForMaskedLM
 
 from smelt.__main__ import main
 from smelt.models import difference
+from smelt.models.exported import Exported
 from smelt.models.graph import write_int8
 
 
@@ -102,7 +103,7 @@ def test_int8_keeps_weights_and_embeddings_in_bytes_and_says_how_far_it_is(expor
 def test_seven_bits_are_farther_than_eight(exported: Path, tmp_path: Path) -> None:
     graph = tmp_path / shutil.copy(exported / "onnx/model.onnx", tmp_path)
     write_int8(graph, reduce_range=True)
-    found = difference.difference(AutoModel.from_pretrained(exported / "source").eval(), graph)
+    found = difference.difference(Exported(AutoModel.from_pretrained(exported / "source").eval()), graph)
     assert 0.98 < found.mean_cosine < checks(exported / "int8")["mean_cosine"]
 
 

@@ -1,4 +1,10 @@
-"""An encoder as its config.json describes it: parameters and operations, counted without any weights."""
+"""A model as its config.json describes it: parameters and operations, counted without any weights.
+
+What is timed of a folder is its bare encoder; of a compact student (`smelt.architectures`) it is all of it, down to the
+logits. An encoder's hidden states lack but a classifier, some thousand products a token to its 85 million, while a
+student's states lack the projection to its teacher's width as well, which can be most of its work: without it a student
+would look faster than it is in use.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -26,6 +32,11 @@ class Configuration:
             raise SmeltError(folder / "config.json", "has no vocab_size: expected the configuration of an encoder")
         self.pieces: int = self._written["vocab_size"]
         self.padding: int | None = self._written.get("pad_token_id", 0)
+
+    @property
+    def compact(self) -> bool:
+        """Whether this is a compact student."""
+        return self._written.get("model_type") == "compact"
 
     @property
     def longest(self) -> int | None:
@@ -60,22 +71,26 @@ class Configuration:
         """Return the model of the class that the configuration names, heads and all, with whatever weights."""
         import transformers
 
+        if self.compact:
+            return self.bare()
         named = self._written.get("architectures") or []
         kind = getattr(transformers, named[0], None) if named else None
         return self.bare() if kind is None else kind(self.read())
 
     def bare(self) -> Any:
-        """Return the encoder without heads and pooler, with whatever weights."""
+        """Return what is timed, with whatever weights: an encoder without heads and pooler, or a compact student."""
         kind, options = self.kind_and_options()
         return kind(self.read(), **options)
 
     def kind_and_options(self) -> tuple[Any, dict[str, Any]]:
-        """Return the encoder's class, and what keeps it from making up a pooler."""
+        """Return the class of what is timed, and what keeps an encoder from making up a pooler."""
         import inspect
 
         from transformers import AutoModel
 
         configuration = self.read()
+        if self.compact:
+            return self._compact_kind(), {}
         try:
             kind = AutoModel._model_mapping[type(configuration)]
         except KeyError:
@@ -83,9 +98,20 @@ class Configuration:
         pooled = "add_pooling_layer" in inspect.signature(kind.__init__).parameters
         return kind, {"add_pooling_layer": False} if pooled else {}
 
+    def _compact_kind(self) -> Any:
+        """Return the class of a compact student, with the classifier that it was fine-tuned with."""
+        import smelt.architectures as ours
+
+        named = (self._written.get("architectures") or [""])[0]
+        if not named.startswith("CompactFor"):
+            raise SmeltError(self.folder, f"is a {named or 'compact model'}; expected one with its classifier")
+        return getattr(ours, named)
+
     def read(self) -> Any:
         """Return the configuration as transformers reads it."""
         from transformers import AutoConfig
+
+        import smelt.architectures  # noqa: F401 - makes its own known to transformers
 
         try:
             return AutoConfig.from_pretrained(self.folder, local_files_only=True)
@@ -95,9 +121,9 @@ class Configuration:
 
 def count(model: Any) -> Parameters:
     """Return the parameters of a model of transformers, on whatever device; tied ones count once."""
-    encoder = model.base_model
+    parts = [model.base_model, *([model.projection] if hasattr(model, "projection") else [])]
     return Parameters(
         total=sum(weight.numel() for weight in model.parameters()),  # each of which torch names once
-        encoder=sum(weight.numel() for weight in encoder.parameters()),
+        encoder=sum(weight.numel() for part in parts for weight in part.parameters()),
         embedding=model.get_input_embeddings().weight.numel(),
     )

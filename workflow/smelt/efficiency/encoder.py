@@ -1,7 +1,8 @@
 """A Hugging Face folder as the ruler's subject: its encoder, run by torch without heads and pooler.
 
 Heads differ from task to task, and a pooler looks at one token: the last hidden states are what every use of an encoder
-waits for. Sizes on disk are those of all weights in the folder, heads included, since that is what is shipped.
+waits for. A compact student is timed whole (see smelt.efficiency.configuration). Sizes on disk are those of all weights
+in the folder, heads included, since that is what is shipped.
 """
 
 import os
@@ -17,14 +18,14 @@ PAGE = 4096  # bytes, at the least
 
 
 class TorchEncoder:
-    """An encoder with safetensors weights."""
-
-    kind = "encoder of transformers, run by torch"
+    """An encoder with safetensors weights, or a compact student with its head."""
 
     def __init__(self, folder: Path, precision: str) -> None:
         """Take a folder, and the precision of weights to time: fp32 or bf16."""
         self.folder = folder
         self._configuration = Configuration(folder)
+        what = "compact student with its head" if self._configuration.compact else "encoder of transformers"
+        self.kind = f"{what}, run by torch"
         self._precision = precision
         self._device = "cpu"
         self._encoder: Any = None

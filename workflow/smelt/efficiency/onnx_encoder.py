@@ -18,12 +18,12 @@ FILE = "model.onnx"
 class OnnxEncoder:
     """What `python -m smelt export` writes."""
 
-    kind = "exported encoder, run by ONNX Runtime"
-
     def __init__(self, folder: Path) -> None:
         """Take a folder that holds model.onnx and config.json."""
         self.folder = folder
         self._configuration = Configuration(folder)
+        what = "compact student with its head" if self._configuration.compact else "encoder"
+        self.kind = f"exported {what}, run by ONNX Runtime"
         self._format = str(read_json(folder / "provenance.json").get("settings", {}).get("format", "onnx"))
         self._threads = 1
         self.pieces, self.padding = self._configuration.pieces, self._configuration.padding
@@ -55,7 +55,7 @@ class OnnxEncoder:
         onnxruntime.set_default_logger_severity(3)
 
     def load(self) -> Pass:
-        """Open a session, and return its pass to the last hidden states."""
+        """Open a session, and return its pass to what the graph gives."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -23,7 +23,7 @@ class Parameters:
     total: int
     """All of the folder's model, heads included."""
     encoder: int
-    """Without heads for words or classes; with the pooler, where the model has one."""
+    """Without heads for words or classes; with the pooler or a student's projection, where the model has one."""
     embedding: int
     """The table of pieces alone: what a reduced vocabulary makes smaller."""
 

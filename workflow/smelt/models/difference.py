@@ -1,49 +1,52 @@
-"""How far the hidden states of an exported encoder are from those of the encoder that it was made from."""
+"""How far what an exported model gives is from what the model gives that it was made from."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, first_line
-from smelt.models.graph import INPUTS, longest
+from smelt.models.exported import LOGITS, Exported
+from smelt.models.graph import INPUTS
 
 SEED = 1
-# Of the largest hidden state: products of matrices add up in another order.
+# Of the largest number: products of matrices add up in another order.
 TOLERANCE = 1e-4
 # Below this an int8 model is broken, not rounded.
 LEAST_COSINE = 0.9
+LONGEST = 512  # tokens that are compared at the most of a model that knows no limit
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Of hidden states, over all tokens that are not padding."""
+    """Of hidden states over all tokens that are not padding, or of the logits of tokens or rows."""
 
     largest: float
     """Largest absolute difference of a number."""
-    largest_hidden_state: float
+    largest_of_source: float
     """Largest absolute value of the source's."""
     mean_cosine: float
     """Between the two hidden states of a token."""
     least_cosine: float
     shapes: list[tuple[int, int]]
     """Batches and lengths that were compared."""
+    of: str = "hidden states"
 
     def __str__(self) -> str:
         """The line that the log shows."""
         cosine = f"cosine {self.mean_cosine:.6f} in the mean and {self.least_cosine:.6f} at the least"
-        return f"hidden states differ by at most {self.largest:.2e}, {cosine}"
+        return f"{self.of} differ by at most {self.largest:.2e}, {cosine}"
 
     def to_json(self, shapes: bool = True) -> dict[str, Any]:
         """Return the figures by name."""
         found = asdict(self)
-        return found if shapes else {name: value for name, value in found.items() if name != "shapes"}
+        return found if shapes else {name: value for name, value in found.items() if name not in ("shapes", "of")}
 
 
-def difference(encoder: Any, path: Path) -> Difference:
+def difference(source: Exported, path: Path) -> Difference:
     """Compare on random ids of several shapes, the last row of each padded to half its length.
 
     Args:
-        encoder: the source, of transformers.
+        source: what was exported.
         path: the graph.
 
     Raises:
@@ -53,23 +56,25 @@ def difference(encoder: Any, path: Path) -> Difference:
     import torch
 
     session = _session(path)
-    shapes = [(1, 2), (3, 17), (2, min(128, longest(encoder.config))), (1, longest(encoder.config))]
+    longest = source.longest or LONGEST
+    shapes = [(1, 2), (3, 17), (2, min(128, longest)), (1, longest)]
     largest, highest, cosines = 0.0, 0.0, []
     for number, shape in enumerate(shapes):
-        ids, mask = _rows(shape, encoder.config, SEED + number)
+        ids, mask = _rows(shape, source.config, SEED + number)
         with torch.inference_mode():
-            ours = encoder(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
+            ours = source(ids, mask).numpy()
         theirs = _run(session, path, ids.numpy(), mask.numpy())
         if theirs.shape != ours.shape:
-            raise SmeltError(path, f"gives hidden states of shape {theirs.shape}; expected {ours.shape}")
-        words = mask.numpy().astype(bool)
-        one, other = ours[words].astype(np.float64), theirs[words].astype(np.float64)  # (tokens, hidden)
+            raise SmeltError(path, f"gives an output of shape {theirs.shape}; expected {ours.shape}")
+        words = mask.numpy().astype(bool) if ours.ndim == 3 else slice(None)
+        one, other = ours[words].astype(np.float64), theirs[words].astype(np.float64)  # (tokens or rows, width)
         largest = float(np.fmax(largest, np.abs(one - other).max())) if np.isfinite(other).all() else float("inf")
         highest = max(highest, float(np.abs(one).max()))
         norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
         cosines.append((one * other).sum(1) / np.maximum(norms, 1e-12))
     together = np.concatenate(cosines)
-    return Difference(largest, highest, float(together.mean()), float(together.min()), shapes)
+    of = "logits" if source.output == LOGITS else "hidden states"
+    return Difference(largest, highest, float(together.mean()), float(together.min()), shapes, of)
 
 
 def refuse_unlike(found: Difference, source: Path, exact: bool = True) -> None:
@@ -78,7 +83,7 @@ def refuse_unlike(found: Difference, source: Path, exact: bool = True) -> None:
     Raises:
         SmeltError: it differs.
     """
-    allowed = TOLERANCE * max(1.0, found.largest_hidden_state)
+    allowed = TOLERANCE * max(1.0, found.largest_of_source)
     if exact and not found.largest <= allowed:
         raise SmeltError(source, f"its export is not it: {found}; allowed are {allowed:.1e}. Nothing is written")
     if not found.mean_cosine >= LEAST_COSINE:

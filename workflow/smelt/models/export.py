@@ -1,8 +1,9 @@
 """`python -m smelt export`: write a model for ONNX Runtime, in fp32 or with int8 weights.
 
-What is exported is the bare encoder, from ids and mask to the last hidden states: that is what classifiers are put on
+Of an encoder the bare one is exported, from ids and mask to the last hidden states: that is what classifiers are put on
 and what the efficiency ruler times for every model alike, and a head for 119,547 pieces would be half of the arithmetic
-of BERT-base. The result has no weights that torch could train: it is measured and deployed, not fine-tuned.
+of BERT-base. A compact student (`smelt.architectures`) is exported whole, up to its logits. The result has no weights
+that torch could train: it is measured and deployed, not fine-tuned.
 """
 
 import argparse
@@ -10,22 +11,22 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from smelt.card import Card, write_card
 from smelt.files import whole_folder
 from smelt.flags import json_object
-from smelt.models.adopt import TOKENIZER_FILES, check_folder, load_model, load_tokenizer, published_card
+from smelt.models.adopt import TOKENIZER_FILES, check_folder, load_tokenizer, published_card
 from smelt.models.difference import Difference, difference, refuse_unlike
-from smelt.models.graph import FILE, INPUTS, OPSET, OUTPUT, write_graph, write_int8
+from smelt.models.exported import LOGITS, Exported, load_exported
+from smelt.models.graph import FILE, INPUTS, OPSET, write_graph, write_int8
 from smelt.provenance import write_provenance
 from smelt.study.load import check
 from smelt.study.makers import ExportSettings
 
 LIMITS = {
-    "onnx": "Those of its source. Hidden states are its source's to rounding; to fine-tune, take the source.",
-    "int8": "Those of its source, and what int8 changes: hidden states are near its source's, not equal to rounding. "
-    "How a classifier bears that was not measured here.",
+    "onnx": "Those of its source. What it gives is its source's to rounding; to fine-tune, take the source.",
+    "int8": "Those of its source, and what int8 changes: what it gives is near its source's, not equal to rounding. "
+    "How predictions bear that was not measured here.",
 }
 USE = """\
 ```python
@@ -35,7 +36,7 @@ from transformers import AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("path/to/{name}")
 session = onnxruntime.InferenceSession("path/to/{name}/model.onnx")
 rows = tokenizer(["a text", "and another"], padding=True, return_tensors="np")
-(hidden,) = session.run(None, {{name: rows[name].astype(numpy.int64) for name in ("input_ids", "attention_mask")}})
+({output},) = session.run(None, {{name: rows[name].astype(numpy.int64) for name in ("input_ids", "attention_mask")}})
 ```"""
 
 
@@ -66,40 +67,44 @@ def export(source: Path, settings: ExportSettings, output: Path) -> Difference:
     logging.disable_progress_bar()
     start = time.monotonic()
     check_folder(source, str(source))
-    encoder = load_model(source, str(source)).base_model.eval()
+    exported = load_exported(source)
     tokenizer = load_tokenizer(source, str(source))
     with whole_folder(output) as folder:
         graph = folder / FILE
-        write_graph(encoder, graph)
-        found = difference(encoder, graph)
+        write_graph(exported, graph)
+        found = difference(exported, graph)
         refuse_unlike(found, source)
         if settings.format == "int8":
             write_int8(graph, settings.reduce_range)
-            found = difference(encoder, graph)
+            found = difference(exported, graph)
             refuse_unlike(found, source, exact=False)
-        encoder.config.architectures = [type(encoder).__name__]
-        encoder.config.save_pretrained(folder)
+        exported.config.architectures = [type(exported.model).__name__]
+        exported.config.save_pretrained(folder)
         for file in sorted({file for pattern in TOKENIZER_FILES for file in source.glob(pattern) if file.is_file()}):
             shutil.copy(file, folder / file.name)
-        write_card(folder, _card(output.name, source, settings, encoder, len(tokenizer), found))
+        write_card(folder, _card(output.name, source, settings, exported, len(tokenizer), found))
         hours = (time.monotonic() - start) / 3600
         stated = settings.model_dump() | {"opset": OPSET}
         write_provenance(folder, "export", stated, {"source": source}, [], hours, checks=found.to_json())
     return found
 
 
-def _card(name: str, source: Path, settings: ExportSettings, encoder: Any, pieces: int, found: Difference) -> Card:
+def _card(
+    name: str, source: Path, settings: ExportSettings, exported: Exported, pieces: int, found: Difference
+) -> Card:
     published = published_card(source)
     languages = published.get("language", [])
     weights = "fp32" if settings.format == "onnx" else f"int8{' of seven bits' if settings.reduce_range else ''}"
-    summary = f"The encoder of {source.name}, without heads, for ONNX Runtime: {weights} weights, opset {OPSET}."
+    with_head = exported.output == LOGITS
+    part = f"{source.name} with its classifier" if with_head else f"The encoder of {source.name}, without heads"
+    summary = f"{part}, for ONNX Runtime: {weights} weights, opset {OPSET}."
     if settings.format == "int8":
         summary += " Activations are quantised as they come (dynamic quantisation), embeddings too are kept as int8."
     facts: Mapping[str, str | int | float] = {
         "inputs": f"{', '.join(INPUTS)}: int64, (batch, length)",
-        "output": f"{OUTPUT}: float32, (batch, length, {encoder.config.hidden_size})",
+        "output": f"{exported.output}: float32, {exported.shape}",
         "pieces": pieces,
-        "encoder parameters": encoder.num_parameters(),
+        "parameters": exported.model.num_parameters(),
     }
     return Card(
         name=name,
@@ -110,6 +115,6 @@ def _card(name: str, source: Path, settings: ExportSettings, encoder: Any, piece
         limits=LIMITS[settings.format],
         fills_masks=False,
         licence=str(published["license"]) if "license" in published else None,
-        use=USE.format(name=name),
+        use=USE.format(name=name, output="logits" if with_head else "hidden"),
         library="onnx",
     )

@@ -1,4 +1,4 @@
-"""The encoder as an ONNX graph, and its int8 form (dynamic quantisation, weights and embeddings)."""
+"""A model as an ONNX graph, and its int8 form (dynamic quantisation, weights and embeddings)."""
 
 import logging
 import warnings
@@ -8,53 +8,63 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, first_line
+from smelt.models.exported import Exported
 
 FILE = "model.onnx"
 OPSET = 18  # the one that torch's exporter writes without converting
 INPUTS = ("input_ids", "attention_mask")
-OUTPUT = "last_hidden_state"
 # Of one file, by the format of ONNX; larger weights go to a second one beside it.
 LARGEST = 1_900_000_000
-# Models whose positions are numbered from the padding's id on (fairseq's convention).
-OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert"}
 
 
-def write_graph(encoder: Any, path: Path) -> None:
-    """Write an encoder as a graph from ids and mask, (batch, length) each, to hidden states; both sizes are free.
+def write_graph(exported: Exported, path: Path) -> None:
+    """Write a model as a graph from ids and mask, (batch, length) each, to its output; both sizes are free.
 
     Args:
-        encoder: a model of transformers in evaluation mode, on the CPU.
+        exported: a model in evaluation mode, on the CPU.
         path: the file.
 
     Raises:
         SmeltError: torch's exporter cannot follow the model.
     """
+    if exported.config.model_type == "compact" and exported.config.kind == "bilstm":
+        import onnx
+
+        from smelt.architectures.compact_graph import bilstm_graph
+
+        large = 4 * exported.model.num_parameters() > LARGEST
+        onnx.save(bilstm_graph(exported.model, OPSET), path, save_as_external_data=large, location=f"{path.name}.data")
+    else:
+        _follow(exported, path)
+
+
+def _follow(exported: Exported, path: Path) -> None:
+    """Have torch's exporter follow the model."""
     import torch
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass, DeduplicateInitializersPass
 
-    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=longest(encoder.config))}
-    ids = torch.full((2, 16), 5 % encoder.config.vocab_size)
+    model = exported.model
+    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=exported.longest)}
+    ids = torch.full((2, 16), 5 % exported.config.vocab_size)
     with _quiet():
         try:
             program = torch.onnx.export(
-                _to_hidden_states(encoder),
+                _to_output(exported),
                 (ids, torch.ones_like(ids)),
                 input_names=list(INPUTS),
-                output_names=[OUTPUT],
+                output_names=[exported.output],
                 opset_version=OPSET,
                 dynamic_shapes=(sizes, sizes),
                 dynamo=True,
                 verbose=False,
             )
         except Exception as error:  # the exporter's errors have no base of their own
-            raise SmeltError(
-                path.parent, f"{type(encoder).__name__} cannot be exported ({first_line(error)})"
-            ) from None
+            raise SmeltError(path.parent, f"{type(model).__name__} cannot be exported ({first_line(error)})") from None
         assert program is not None
         # ALBERT's layers share their weights; the exporter writes each layer's transposed ones anew.
         DeduplicateInitializersPass(size_limit=2**63)(program.model)
         ClearMetadataAndDocStringPass()(program.model)
-        program.save(str(path), external_data=4 * encoder.num_parameters() > LARGEST)
+        program.save(str(path), external_data=4 * model.num_parameters() > LARGEST)
 
 
 def write_int8(path: Path, reduce_range: bool) -> None:
@@ -80,25 +90,19 @@ def write_int8(path: Path, reduce_range: bool) -> None:
     draft.replace(path)
 
 
-def longest(config: Any) -> int:
-    """Return how many tokens an encoder reads at once."""
-    offset = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
-    return int(config.max_position_embeddings) - offset
-
-
-def _to_hidden_states(encoder: Any) -> Any:
-    """Return the encoder as a module from ids and mask to the last hidden states, (batch, length, hidden)."""
+def _to_output(exported: Exported) -> Any:
+    """Return the model as a module from ids and mask to its output."""
     import torch
 
-    class ToHiddenStates(torch.nn.Module):
+    class ToOutput(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.encoder = encoder
+            self.model = exported.model
 
         def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
-            return self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+            return exported(input_ids, attention_mask)
 
-    return ToHiddenStates().eval()
+    return ToOutput().eval()
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 import gzip
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
 
 import torch
 from torch import Tensor
@@ -44,14 +44,14 @@ def read_vectors(path: Path, wanted: Collection[str], width: int) -> dict[str, T
     return found
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
     try:
         return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     except FileNotFoundError:
         raise SmeltError(path, "no such file: expected word vectors as text") from None
 
 
-def _lines(stream: IO[bytes], path: Path, width: int) -> Iterator[tuple[int, bytes]]:
+def _lines(stream: Iterable[bytes], path: Path, width: int) -> Iterator[tuple[int, bytes]]:
     """Yield lines that should be vectors, with their numbers from 1; check width and count where a first line tells."""
     counted = None
     read = 0

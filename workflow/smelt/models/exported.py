@@ -1,0 +1,68 @@
+"""What of a model is exported: an encoder up to its hidden states, or a compact student with its head.
+
+A classifier is another one for each task and next to nothing of an encoder, so that an encoder is exported bare. Of a
+compact student the projection is a large part, and it is fine-tuned already: it is exported up to its logits.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smelt.errors import SmeltError
+from smelt.models.adopt import configuration_of_folder, load_as, load_model
+
+# Models whose positions are numbered from the padding's id on (fairseq's convention).
+OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert"}
+HIDDEN, LOGITS = "last_hidden_state", "logits"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model of transformers in evaluation mode, on the CPU, and which of its outputs is the graph's."""
+
+    model: Any
+    output: str = HIDDEN
+
+    def __call__(self, input_ids: Any, attention_mask: Any) -> Any:
+        """Return the output, (batch, length, width) or (batch, labels), of ids and mask, (batch, length) each."""
+        return getattr(self.model(input_ids=input_ids, attention_mask=attention_mask), self.output)
+
+    @property
+    def config(self) -> Any:
+        """The model's configuration."""
+        return self.model.config
+
+    @property
+    def shape(self) -> str:
+        """The output's shape, in words."""
+        if self.output != LOGITS:
+            return f"(batch, length, {self.config.hidden_size})"
+        of_rows = type(self.model).__name__.endswith("ForSequenceClassification")
+        return f"(batch{'' if of_rows else ', length'}, {self.config.num_labels})"
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens the model reads at once; None where there is no such limit."""
+        positions = getattr(self.config, "max_position_embeddings", None)
+        offset = self.config.pad_token_id + 1 if self.config.model_type in OFFSET_POSITIONS else 0
+        return None if positions is None else int(positions) - offset
+
+
+def load_exported(source: Path) -> Exported:
+    """Return what of a folder's model is exported, in single precision.
+
+    Raises:
+        SmeltError: the folder holds no model that loads.
+    """
+    import smelt.architectures as ours  # which makes them known to transformers
+
+    configuration = configuration_of_folder(source, str(source))
+    if configuration.model_type != ours.CompactConfig.model_type:
+        return Exported(load_model(source, str(source)).base_model.eval())
+    named = (configuration.architectures or [""])[0]
+    if not named.startswith("CompactFor"):
+        raise SmeltError(source, f"is a {named or 'compact model'} without a classifier: there is nothing to export")
+    model, missing = load_as(getattr(ours, named), source, str(source))
+    if missing:
+        raise SmeltError(source, f"lacks {len(missing)} of its weights, such as {missing[0]}")
+    return Exported(model.eval(), LOGITS)
