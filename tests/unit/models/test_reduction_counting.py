@@ -1,6 +1,7 @@
 """Pieces are counted exactly as a loop over lines would, whatever the tokenizer and however odd the text."""
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from smelt.models.reduction import words
+from smelt.models.reduction import remembered, words
 from smelt.models.reduction.counting import PieceCounter, Tally
 from smelt.models.reduction.splitting import splitting_of
 
@@ -146,6 +147,27 @@ def test_limits_of_memory_do_not_change_counts(limit: str, monkeypatch: pytest.M
     counter = PieceCounter(built.tree, built.pieces, built.literal)
     for _ in range(2):
         assert as_counters(counter.count(documents)) == plain(documents, built)
+
+
+@pytest.mark.parametrize("weak", [lambda words: np.zeros(len(words), np.int64), lambda words: -np.arange(len(words))])
+def test_words_that_share_a_hash_are_told_apart(
+    weak: Callable[[object], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = BUILDERS["byte-level BPE"]()
+    monkeypatch.setattr(words, "FREQUENT", 1)
+    monkeypatch.setattr(remembered, "_hashes", weak)
+    counter = PieceCounter(built.tree, built.pieces, built.literal)
+    for seed in range(10):
+        documents = ["\n".join(sentences(3, seed)), "\n".join(sentences(2, seed + 1))]
+        assert as_counters(counter.count(documents)) == plain(documents, built)
+
+
+def test_words_are_found_by_the_numbers_in_which_they_came() -> None:
+    known = remembered.Remembered()
+    for group in (["b", "a", ""], ["c"], [], ["é", "dd"]):
+        assert (known.find(pa.array(group, pa.large_string())) == -1).all()
+        known.add(pa.array(group, pa.large_string()))
+    assert known.find(pa.array(["dd", "e", "", "é", "b", "c"], pa.large_string())).tolist() == [5, -1, 2, 4, 0, 3]
 
 
 def test_words_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
 """Counts the pieces of lines as fast as may be, and exactly as a loop over `tokenizer.tokenize(line)` would.
 
 Most words of a text are repeated. Where lines may be cut at blanks (see `splitting`), each word is tokenised once and
-remembered, and a line's pieces are those of its words: Arrow numbers the words, and two sparse matrices, lines by words
-and words by pieces, give lines by pieces as their product. Other lines are tokenised whole, each as one long word.
+remembered, and a line's pieces are those of its words: rows of a sparse matrix, words by pieces, make one of lines by
+pieces. Turned round, it has the lines of each piece side by side. Other lines are tokenised whole, each as one long
+word.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from itertools import chain
 from typing import Any, Self
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
 from smelt.models.reduction import words
 from smelt.models.reduction.counts import Numbers
@@ -76,34 +77,41 @@ class PieceCounter:
 
     def _count(self, documents: Sequence[Sequence[str]]) -> Tally:
         lines = list(chain.from_iterable(documents))
-        by_line, order = self._cut(lines)
-        owners = np.repeat(np.arange(len(documents)), [len(document) for document in documents])[order]
-        ones = np.ones(len(lines), np.int32)
-        by_document = coo_array((ones, (owners, np.arange(len(lines)))), shape=(len(documents), len(lines))) @ by_line
+        owners = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
+        by_piece = self._by_line(lines).tocsc()
         return Tally(
             lines=len(lines),
             documents=len(documents),
-            in_lines=np.bincount(by_line.indices, minlength=self._pieces),
-            in_documents=np.bincount(by_document.indices, minlength=self._pieces),
-            occurrences=np.asarray(by_line.sum(axis=0, dtype=np.int64)),
+            in_lines=_different(by_piece.indices, by_piece.indptr),
+            in_documents=_different(owners[by_piece.indices], by_piece.indptr),
+            occurrences=np.diff(by_piece.indptr).astype(np.int64),
         )
 
-    def _cut(self, lines: list[str]) -> tuple[Any, Numbers]:
-        """Return how often each line has each piece, as a sparse matrix without repeated entries, and its lines."""
+    def _by_line(self, lines: list[str]) -> Any:
+        """Return the pieces of lines as a sparse matrix; an entry for each time that a piece occurs."""
         cut = self._words.cut(lines) if self._words is not None else nothing_cut(len(lines))
-        whole = np.flatnonzero(cut.dependent)
-        sizes, ids = encode(self._tokenizer, [lines[row] for row in whole])
-        pieces = _matrix(np.concatenate([cut.ids, ids]), np.concatenate([cut.sizes, sizes]), self._pieces)
-        words = np.concatenate([cut.words, len(cut.sizes) + np.arange(len(whole))])
-        lengths = np.concatenate([cut.lengths, np.ones(len(whole), np.int64)])
-        order = np.concatenate([np.flatnonzero(~cut.dependent), whole])
-        return _matrix(words, lengths, len(cut.sizes) + len(whole)) @ pieces, order
+        sizes, ids = encode(self._tokenizer, [lines[row] for row in np.flatnonzero(cut.dependent)])
+        table = _matrix(np.concatenate([cut.ids, ids]), np.concatenate([cut.sizes, sizes]), self._pieces)
+        words = table[cut.words]
+        ends = words.indptr[np.concatenate([[0], np.cumsum(cut.lengths)])]
+        return csr_array((words.data, words.indices, ends), shape=(len(lines), self._pieces))
 
 
 def _matrix(columns: Any, lengths: Numbers, width: int) -> Any:
     """Return a sparse matrix of ones, given the columns of all rows and how many each row has; columns may repeat."""
     ends = np.concatenate([[0], np.cumsum(lengths)])
-    return csr_array((np.ones(len(columns), np.int32), columns, ends), shape=(len(lengths), width))
+    return csr_array((np.ones(len(columns), np.int8), columns, ends), shape=(len(lengths), width))
+
+
+def _different(rows: Any, ends: Any) -> Numbers:
+    """Return how many different rows each column of a sparse matrix has, given those of all; equal ones stand together.
+
+    ends: where the rows of each column end, after a zero.
+    """
+    new = np.ones(len(rows), dtype=bool)
+    np.not_equal(rows[1:], rows[:-1], out=new[1:])
+    new[ends[:-1][np.diff(ends) > 0]] = True
+    return np.asarray(np.diff(np.concatenate([[0], np.cumsum(new)])[ends]))
 
 
 def _portions(documents: Iterable[str]) -> Iterator[list[list[str]]]:

@@ -1,7 +1,7 @@
 """The words of lines, each cut into pieces but once.
 
-Arrow numbers the words: those known come first, so that an old word gets its old number and a new one the next. The
-most frequent ones are looked up in a small table before that.
+Words are numbered as they come (see `remembered`). The most frequent ones are looked up in a small table of Arrow's
+before that.
 """
 
 import json
@@ -19,6 +19,7 @@ from tokenizers import AddedToken, Tokenizer
 
 from smelt.models.reduction.counts import Numbers
 from smelt.models.reduction.loading import Tree
+from smelt.models.reduction.remembered import Remembered
 from smelt.models.reduction.splitting import Splitting
 from smelt.portions import portions
 
@@ -26,10 +27,11 @@ Ids = NDArray[np.int32]
 
 CHARACTERS_AT_ONCE = 8_000_000  # bounds the memory of a step, together with the longest document
 WORDS_AT_ONCE = 64  # of a text that is tokenised to learn new words; more run slower
-REMEMBERED = 1_000_000  # words; more would take Arrow longer to look up than they save
+REMEMBERED = 1_000_000  # words; bounds memory
 FREQUENT = 16_384  # words of which a table stays in the processor's caches; most words of a text are among them
 SEPARATOR = "\ufdd0\ufdd1\ufdd0"  # characters that no text may hold
-BARE = "\n"  # stands before a word that has no glue; no line holds it
+BLANK = " "  # stands before a word
+BARE = "\n"  # stands there instead where the word has no glue; no line holds it
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,10 @@ class Cut:
     dependent: NDArray[np.bool_]
     """Lines that have to be tokenised whole, shape (lines,)."""
     words: Numbers
-    """The words of all other lines, one line after the other, as rows of the table of words."""
+    """Words of the lines, one line after the other, as rows of the table. A dependent line is one word, which the table
+    lacks: their rows are to follow it, in the order of lines."""
     lengths: Numbers
-    """How many words each of them has."""
+    """How many words each line has, shape (lines,)."""
     ids: Ids
     """The table: the pieces of all words, one word after the other."""
     sizes: Numbers
@@ -50,8 +53,13 @@ class Cut:
 
 def nothing_cut(lines: int) -> Cut:
     """Return lines that are all tokenised whole."""
-    none = np.zeros(0, np.int64)
-    return Cut(np.ones(lines, dtype=bool), none, none, none.astype(np.int32), none)
+    return Cut(
+        dependent=np.ones(lines, dtype=bool),
+        words=np.arange(lines),
+        lengths=np.ones(lines, np.int64),
+        ids=np.zeros(0, np.int32),
+        sizes=np.zeros(0, np.int64),
+    )
 
 
 class Words:
@@ -67,7 +75,8 @@ class Words:
         self._forget()
 
     def _forget(self) -> None:
-        self._known = self._frequent = pa.array([], pa.large_string())
+        self._known = Remembered()
+        self._frequent = pa.array([], pa.large_string())
         self._numbers_of_frequent = np.zeros(0, np.int64)
         self._dependent = np.zeros(0, dtype=bool)  # words whose pieces depend on their neighbours: they have none here
         self._ids, self._sizes = np.zeros(0, np.int32), np.zeros(0, np.int64)
@@ -80,16 +89,17 @@ class Words:
         """Return the words of lines and their pieces."""
         if len(self) > REMEMBERED:
             self._forget()
-        if self._splitting.bare_start:
-            lines = [BARE + line for line in lines]
-        split = pc.split_pattern(pa.array(lines, pa.large_string()), " ")
-        lengths = np.diff(split.offsets.to_numpy())
-        words = self._numbered(split.flatten())
-        of_line = np.repeat(np.arange(len(lines)), lengths)
+        texts, lengths = cut_at_blanks(lines, self._splitting.bare_start)
+        words = self._numbered(texts)
         dependent = np.zeros(len(lines), dtype=bool)
+        of_line = np.repeat(np.arange(len(lines)), lengths)
         dependent[of_line[self._dependent[words]]] = True
         if dependent.any():
-            words, lengths = words[~dependent[of_line]], lengths[~dependent]
+            firsts = (np.cumsum(lengths) - lengths)[dependent]
+            words[firsts] = len(self) + np.arange(len(firsts))
+            stay = ~dependent[of_line]
+            stay[firsts] = True
+            words, lengths = words[stay], np.where(dependent, 1, lengths)
         return Cut(dependent, words, lengths, self._ids, self._sizes)
 
     def _numbered(self, words: Any) -> Numbers:
@@ -107,14 +117,15 @@ class Words:
         """Remember the most frequent words of a text, given the numbers of its words."""
         times = np.bincount(numbers, minlength=len(self))
         self._numbers_of_frequent = np.argsort(-times, kind="stable")[:FREQUENT]
-        self._frequent = self._known.take(pa.array(self._numbers_of_frequent))
+        self._frequent = self._known.words.take(pa.array(self._numbers_of_frequent))
 
     def _numbered_among_all(self, words: Any) -> Numbers:
         known = len(self)
-        encoded = pa.concat_arrays([self._known, words]).dictionary_encode()
-        numbers = np.arange(len(encoded.dictionary))
-        numbers[known:] = known + self._learn(encoded.dictionary[known:])
-        found: Numbers = numbers[encoded.indices.to_numpy()[known:]]
+        encoded = words.dictionary_encode()
+        numbers = self._known.find(encoded.dictionary)
+        new = numbers < 0
+        numbers[new] = known + self._learn(encoded.dictionary.filter(pa.array(new)))
+        found: Numbers = numbers[encoded.indices.to_numpy()]
         return found
 
     def _learn(self, new: Any) -> Numbers:
@@ -130,18 +141,15 @@ class Words:
         self._sizes = np.concatenate([self._sizes, *(part[0] for part in parts), np.zeros(kinds[2].sum(), np.int64)])
         self._ids = np.concatenate([self._ids, *(part[1] for part in parts)])
         self._dependent = np.concatenate([self._dependent, ~alone[order]])
-        self._known = pa.concat_arrays([self._known, new.take(pa.array(order))])
+        self._known.add(new.take(pa.array(order)))
         numbers = np.empty(len(order), np.int64)
         numbers[order] = np.arange(len(order))
         return numbers
 
     def _texts(self, words: Any) -> Any:
         """Return what is tokenised for words: distinct ones, as these are."""
-        if not self._splitting.glue:
-            return words
-        glue, nothing = (pa.scalar(text, pa.large_string()) for text in (self._splitting.glue, ""))
-        glued = pc.binary_join_element_wise(glue, words, nothing)
-        return pc.if_else(pc.starts_with(words, BARE), pc.utf8_slice_codeunits(words, len(BARE)), glued)
+        bare = pc.utf8_slice_codeunits(words, len(BLANK))
+        return pc.if_else(pc.starts_with(words, BARE), bare, words) if self._splitting.glue else bare
 
     def _encode(self, words: Sequence[str]) -> tuple[Numbers, Ids]:
         """Return how many pieces each word has, and all of them."""
@@ -161,6 +169,22 @@ class Words:
             return self._encode(words)
         finally:
             self._tokenizer.normalizer = normalizer
+
+
+def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]:
+    """Return the words of lines as an Arrow array, and how many each line has.
+
+    Words are places in one text, none of which is copied: each begins with the blank before it. The first of a line has
+    one too, or BARE where it shall lack it.
+    """
+    text = np.frombuffer(bytearray(BARE.join(["", *lines]), "utf-8"), np.uint8)
+    is_first = text == ord(BARE)
+    firsts, starts = np.flatnonzero(is_first), np.flatnonzero(is_first | (text == ord(BLANK)))
+    if not bare_start:
+        text[firsts] = ord(BLANK)
+    buffers = [pa.py_buffer(np.append(starts, len(text))), pa.py_buffer(text)]
+    words = pa.LargeStringArray.from_buffers(len(starts), *buffers)
+    return words, np.diff(np.searchsorted(starts, firsts), append=len(starts))
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids]:
