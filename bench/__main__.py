@@ -14,6 +14,7 @@ from bench.efficiency import efficiency
 from bench.extraction import extraction
 from bench.head import head
 from bench.kills import kills
+from bench.latency import latency
 from bench.measure import Benchmark, Outcome, Skipped, Unequal, measure
 from bench.pretraining import pretraining
 from bench.reduction import reduction
@@ -41,6 +42,9 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
     "reduce-119k-20k": reduction,
     "efficiency-mbert": efficiency,
     "efficiency-eliquare": students,
+    "latency-1-cpu": latency,
+    "latency-32-cpu": latency,
+    "latency-32-gpu": latency,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,
 }

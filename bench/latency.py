@@ -1,0 +1,228 @@
+"""How much faster XtremeDistil's students are than a BERT of mBERT's shape, beside Table 16 of the paper.
+
+All 16 students and the BERT answer the same 1,000 queries of 32 random pieces, from ids to the logits of every token:
+projection and head are in, of both. All stay in memory and take turns, an eighth of the queries each in every round, on
+one thread of the CPU. Times are of the processor, which with one thread that never waits are the latency, and which
+other work on a machine disturbs least; those of the clock are kept beside them. Speed-ups are medians of the rounds'
+ratios. Weights are random: speed does not depend on what they say.
+
+The paper's columns are of batches of 32 on a P100 and of single queries on a Xeon E5-2690 v4.
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.latency_ways import INT8, TORCH, Shapes, Way, bert_way, by_torch, student, student_ways
+from bench.measure import RESULTS, Outcome, Skipped, Unequal, machine, ratio, write
+from bench.workers import Worker
+
+Setting = tuple[int, int]
+Seconds = dict[str, list[float]]
+"""Of a query, in each round, by the way."""
+
+# (embedding, hidden): millions of parameters, speed-up of batches on a GPU, of single queries on a CPU (Table 16).
+PAPER: dict[Setting, tuple[float, int, int]] = {
+    **{(300, 600): (31.8, 14, 8), (200, 600): (22.5, 15, 9), (300, 400): (29.4, 23, 11), (200, 400): (20.2, 25, 12)},
+    **{(100, 600): (13.1, 16, 9), (100, 400): (11.1, 24, 13), (50, 600): (8.5, 16, 10), (300, 200): (27.7, 40, 15)},
+    **{(200, 200): (18.7, 46, 16), (50, 400): (6.5, 27, 13), (100, 200): (9.6, 49, 15), (50, 200): (5.1, 51, 16)},
+    **{(300, 100): (27.0, 62, 16), (200, 100): (18.1, 68, 17), (100, 100): (9.2, 74, 15), (50, 100): (4.7, 77, 16)},
+}
+CHOSEN: Setting = (50, 200)  # the paper's 35 times smaller and 51 times faster
+BERT = "bert"
+TOLERANCE = 1e-5  # of the largest logit, for a way to count as exact: sums in another order
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, on what."""
+
+    batch: int
+    device: str = "cpu"
+    settings: tuple[Setting, ...] = tuple(PAPER)
+    chosen: Setting = CHOSEN
+    shapes: Shapes = field(default_factory=Shapes)
+    queries: int = 1000
+    length: int = 32
+    rounds: int = 8
+
+
+def latency(name: str) -> Outcome | Skipped:
+    """Queries a second of the 50/200 student, in its fastest exact way, against BERT; the name has batch and device."""
+    _, batch, device = name.split("-")
+    if device == "gpu" and not torch.cuda.is_available():
+        return Skipped(name, "torch finds no GPU here")
+    plan = Plan(int(batch), "cuda" if device == "gpu" else "cpu")
+    environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    worker = Worker(measuring, plan, environment=environment)
+    try:
+        found = worker()
+    finally:
+        worker.close()
+    if isinstance(found, str):
+        raise Unequal(found)
+    return outcome_of(name, plan, *found)
+
+
+def measuring(plan: Plan) -> Callable[[], Any]:
+    """Return what measures a plan: its result is what `measured` gives, or a line that says what is unequal."""
+
+    def run() -> Any:
+        try:
+            return measured(plan)
+        except Unequal as error:
+            return str(error)
+
+    return run
+
+
+def measured(plan: Plan) -> tuple[dict[str, Seconds], dict[str, Seconds], dict[str, float]]:
+    """Return seconds a query of the processor and of the clock, by setting and way, and what int8 changes.
+
+    Raises:
+        Unequal: a way that should be exact gives other logits.
+    """
+    torch.set_num_threads(1)
+    count = max(1, plan.queries // plan.rounds)
+    passes = -(-count // plan.batch)
+    generator = torch.Generator().manual_seed(1)
+    drawn = torch.randint(1, plan.shapes.pieces, (plan.rounds, passes, plan.batch, plan.length), generator=generator)
+    with torch.inference_mode(), tempfile.TemporaryDirectory(prefix="smelt-bench-") as folder:
+        ways = {(BERT, BERT): bert_way(plan.shapes, plan.device)}
+        changed: dict[str, float] = {}
+        for setting in plan.settings:
+            made = _ways(plan, setting, Path(folder))
+            changed |= {f"{title(setting)}, {key}": value for key, value in deviations(made, drawn[0, 0]).items()}
+            ways |= {(title(setting), name): way for name, way in made.items()}
+        processor: dict[str, Seconds] = {}
+        clock: dict[str, Seconds] = {}
+        for ids in drawn.to(plan.device):
+            for (model, name), way in ways.items():
+                worked, waited = _seconds(way, ids, plan.device)
+                processor.setdefault(model, {}).setdefault(name, []).append(worked)
+                clock.setdefault(model, {}).setdefault(name, []).append(waited)
+    return processor, clock, changed
+
+
+def deviations(ways: Mapping[str, Way], ids: Tensor) -> dict[str, float]:
+    """Return how far int8 is from torch on the CPU; there is nothing to say where there is no int8.
+
+    Raises:
+        Unequal: another way is farther than rounding.
+    """
+    found: dict[str, float] = {}
+    if len(ways) == 1:
+        return found
+    expected = ways[TORCH](ids)
+    for name, way in ways.items():
+        logits = way(ids)
+        distance = float((logits - expected).abs().max() / expected.abs().max())
+        if name == INT8:
+            same = float((logits.argmax(-1) == expected.argmax(-1)).float().mean())
+            found |= {"int8 differs by, of the largest logit": distance, "int8, tokens of the same label": same}
+        elif not distance <= TOLERANCE:
+            raise Unequal(f"{name} differs from torch by {distance:.1e} of the largest logit; allowed is {TOLERANCE:g}")
+    return found
+
+
+def outcome_of(
+    name: str, plan: Plan, processor: dict[str, Seconds], clock: dict[str, Seconds], changed: dict[str, float]
+) -> Outcome:
+    """Return the outcome, and write it with all times, and a table in Markdown."""
+    seconds = clock if plan.device == "cuda" else processor
+    bert = seconds[BERT][BERT]
+    ups = {
+        setting: {way: ratio(bert, values) for way, values in seconds[title(setting)].items()}
+        for setting in plan.settings
+    }
+    best = fastest_exact(ups[plan.chosen])
+    ours = seconds[title(plan.chosen)][best]
+    further = {f"{title(setting)}, {way}": value for setting, found in ups.items() for way, value in found.items()}
+    outcome = Outcome(
+        name=name,
+        unit="queries/s",
+        ours=1 / statistics.median(ours),
+        peer=1 / statistics.median(bert),
+        peer_name=f"BERT; ours is {title(plan.chosen)} by {best}",
+        ratio=ups[plan.chosen][best],
+        runs=plan.rounds,
+        machine=machine(),
+        further=further | changed,
+        speeds={
+            f"{model}, {way}": [1 / s for s in values]
+            for model, ways in seconds.items()
+            for way, values in ways.items()
+        },
+    )
+    write(outcome)
+    kept = {"processor_seconds": processor, "clock_seconds": clock, "threads": 1}
+    (RESULTS / f"{name}.seconds.json").write_text(json.dumps(kept, indent=1) + "\n")
+    (RESULTS / f"{name}.md").write_text(table(plan, seconds, ups))
+    return outcome
+
+
+def fastest_exact(ups: Mapping[str, float]) -> str:
+    """Return the fastest way whose logits are the model's to rounding."""
+    return max((way for way in ups if way != INT8), key=lambda way: ups[way])
+
+
+def table(plan: Plan, seconds: Mapping[str, Seconds], ups: Mapping[Setting, Mapping[str, float]]) -> str:
+    """Return a row for each setting in Markdown: parameters, milliseconds, speed-ups by way, the paper's columns."""
+    ways = list(ups[plan.chosen])
+    heads = [
+        "E / H",
+        "M",
+        "ms a query, fastest exact",
+        *ways,
+        "fastest exact",
+        "paper, batch 32, GPU",
+        "paper, batch 1, CPU",
+    ]
+    lines = [heads, ["---", *["---:"] * (2 + len(ways)), "---", "---:", "---:"]]
+    for setting, found in ups.items():
+        best = fastest_exact(found)
+        millions, batched, single = PAPER.get(setting, (0.0, 0, 0))
+        milliseconds = 1000 * statistics.median(seconds[title(setting)][best])
+        cells = [f"{found[way]:.1f}" if way in found else "" for way in ways]
+        lines.append([title(setting), f"{millions}", f"{milliseconds:.3f}", *cells, best, str(batched), str(single)])
+    lines.append([f"BERT: {1000 * statistics.median(seconds[BERT][BERT]):.1f} ms a query", *[""] * (len(heads) - 1)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def title(setting: Setting) -> str:
+    """Return a setting as the tables have it."""
+    return f"{setting[0]}/{setting[1]}"
+
+
+def _ways(plan: Plan, setting: Setting, folder: Path) -> dict[str, Way]:
+    """Return a student's ways: on the CPU several, and all of them of the chosen one."""
+    model = student(plan.shapes, *setting)
+    if plan.device == "cuda":
+        return {TORCH: by_torch(model.to(plan.device))}
+    shape = (plan.batch, plan.length) if setting == plan.chosen else None
+    return student_ways(model, folder / title(setting), shape)
+
+
+def _seconds(way: Way, ids: Tensor, device: str) -> tuple[float, float]:
+    """Return seconds a query of the processor and of the clock, of ids (passes, batch, length), after one pass more."""
+    way(ids[0])
+    _wait(device)
+    worked, waited = time.process_time(), time.perf_counter()
+    for batch in ids:
+        way(batch)
+    _wait(device)
+    queries = ids.shape[0] * ids.shape[1]
+    return (time.process_time() - worked) / queries, (time.perf_counter() - waited) / queries
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
