@@ -1,17 +1,23 @@
 """Batches cut into parts that fit the memory, and the other ways of making a model fit."""
 
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from test_training_loop import Interrupted
 from training_toy import RECIPE, SHAPE, Toy, toy_batches, train_toy
 
 from smelt.errors import SmeltError
-from smelt.models.encoders import new_encoder
+from smelt.models.encoders import new_encoder, resize_vocabulary
+from smelt.study.architectures import Shape
 from smelt.training import micro_batches
 from smelt.training.batches import Batch, Batches
+from smelt.training.distillation import distillation_of
+from smelt.training.live import LiveTensors
+from smelt.training.losses import Losses
 from smelt.training.micro_batches import even, memory_of, micro_batch_of, parts
-from smelt.training.objectives import Trainee, objective_of
+from smelt.training.objectives import MaskedLanguageModel, Trainee, objective_of
 from smelt.training.processes import ALONE
 
 CPU = torch.device("cpu")
@@ -55,6 +61,49 @@ def test_memory_grows_with_rows_and_leaves_no_trace(toy: Toy, trainee: Trainee) 
     assert all(weight.grad is None for weight in trainee.parameters())
 
 
+def test_the_memory_of_a_head_counts_its_buffers(toy: Toy, trainee: Trainee) -> None:
+    batch = toy_batches(toy, QUIET).train(1).part(slice(0, 1))
+    few = memory_of(trainee, batch, QUIET, CPU)
+    rows = 20_000
+    resize_vocabulary(trainee.model, rows)
+    trainee.objective = MaskedLanguageModel(rows)
+    masked, width = len(batch.masked), SHAPE.embedding
+    gradients, logits = rows * (width + 1), masked * rows  # of the decoder and its bias, and of the masked positions
+    assert memory_of(trainee, batch, QUIET, CPU) - few > 4 * (gradients + logits)
+
+
+@pytest.mark.parametrize("weights", [{"kl": 1}, {"hidden": 1}])
+def test_the_memory_of_a_teacher_counts_although_it_keeps_nothing(toy: Toy, weights: dict[str, float]) -> None:
+    batch = toy_batches(toy, QUIET).train(1).part(slice(0, 4))
+    shape = Shape(family="bert", layers=3, hidden=256, heads=4, feed_forward=512)
+    recipe = QUIET.model_copy(update={"sentences": "none"})
+    student, teacher = (new_encoder(each, recipe, toy.pieces) for each in (SHAPE, shape))
+
+    def memory(**losses: float) -> int:
+        made = distillation_of(Losses(**({"kl": 0, "cosine": 0} | losses)), [teacher], student, toy.pieces, "fp32")
+        return memory_of(Trainee(student, made), batch, recipe, CPU)
+
+    states = 4 * batch.input_ids.numel() * shape.hidden
+    inner = 4 * batch.input_ids.numel() * shape.feed_forward
+    # A layer at a time, or what all of them show; the student is small beside it.
+    assert memory(**weights) - memory() > (states + 2 * inner if "kl" in weights else (1 + shape.layers) * states)
+
+
+def test_memory_is_counted_from_when_a_tensor_is_made_until_it_is_freed() -> None:
+    before = torch.ones(1000)
+    with LiveTensors() as live:
+        doubled = before.view(10, 100) * 2  # a view of what was there is nothing new
+        assert live.most == 4000
+        del doubled
+        with torch.inference_mode():
+            for _ in range(5):
+                torch.zeros(1000).add_(before)
+        assert live.most == 4000
+        kept = [before + 1, before + 2]
+    assert live.most == 8000
+    assert len(kept) == 2
+
+
 def test_as_many_rows_pass_at_once_as_the_memory_holds(
     toy: Toy, trainee: Trainee, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,8 +145,8 @@ def test_the_chosen_micro_batch_outlives_a_stop(toy: Toy, tmp_path: Path, monkey
     straight = train_toy(toy, tmp_path / "straight", RECIPE.model_copy(update={"micro_batch": 3}))
     stopping = RECIPE.model_copy(update={"micro_batch": None})
     monkeypatch.setattr("smelt.training.loop.micro_batch_of", lambda *_: 3)
-    with pytest.raises(SmeltError, match="nearly over"):
-        train_toy(toy, tmp_path, stopping, minutes=1e-3)
+    with pytest.raises(SmeltError, match=r"stopped by SIGTERM; kept a checkpoint of step 6"):
+        train_toy(toy, tmp_path, stopping, wrap=lambda batches: Interrupted(batches, 7, signal.SIGTERM))
     monkeypatch.setattr("smelt.training.loop.micro_batch_of", lambda *_: 8)
     weights, _ = train_toy(toy, tmp_path, stopping)
     assert all(torch.equal(weights[name], straight[0][name]) for name in weights)
