@@ -53,8 +53,12 @@ class Report:
 
 @pytest.fixture
 def published(tmp_path: Path) -> Report:
+    return published_scores(tmp_path)
+
+
+def published_scores(folder: Path) -> Report:
     """The published scores: mBERT for each language alone is a task of each, the others are of one task."""
-    report = Report(tmp_path)
+    report = Report(folder)
     for row in ("ours", "mmner"):
         report.add(row, "panx", 1, dict(zip(LANGUAGES, (x / 100 for x in PUBLISHED[row]), strict=True)))
     for language, value in zip(LANGUAGES, PUBLISHED["bert"], strict=True):

@@ -73,6 +73,7 @@ def catalogue(folder: Path, content: dict[str, Any]) -> Catalogue:
 
 class Wildcards:
     table = "table-3"
+    figure = "by-language-table-3"
 
 
 def test_a_table_names_its_runs_and_is_made_from_the_scores(place: Path) -> None:
@@ -127,3 +128,23 @@ def test_columns_are_compared_where_each_row_is_a_task(place: Path) -> None:
     assert catalogue(place, study(**table | rows)).study.tables["table-3"].tasks == ["ner", "pos"]
     with pytest.raises(SmeltError, match=re.escape("'words' is no column of the table: expected one of S, L")):
         catalogue(place, study(**table | rows | {"hypotheses": [{"less": "S", "than": "words"}]}))
+
+
+def test_scores_of_several_languages_are_drawn_over_the_training_examples_of_all_tasks(place: Path) -> None:
+    found = catalogue(place, study())
+    assert "by-language-table-3" in found.figures()
+    tasks = [f"results/small/tasks/{task}/task.json" for task in (*(f"each.alone.{c}" for c in LANGUAGES), "ner")]
+    assert found.figure_sources(Wildcards()) == ["results/small/scores.csv", *tasks]
+    assert json.loads(found.figure_settings(Wildcards()))["rows"]["D1"] == "d1"
+    alone = study(rows={"D1": {"model": "d0-small", "task": "each.alone.fr"}}, columns=None, languages=None)
+    assert "by-language-table-3" not in catalogue(place, alone).figures()
+
+
+def test_models_of_other_languages_are_traded_off_by_those_that_they_share(place: Path) -> None:
+    content = study()
+    content["efficiency"] = {}
+    content["tables"] = {"table-3": {"kind": "tradeoff", "task": "ner", "models": ["d1-small", "en"]}}
+    with pytest.raises(SmeltError, match="is tested in es fr hi and 'en' in fr: name the `languages`"):
+        catalogue(place, content)
+    content["tables"]["table-3"]["languages"] = ["fr"]
+    assert "tradeoff-table-3" in catalogue(place, content).figures()

@@ -41,6 +41,7 @@ def catalogue(folder: Path, content: dict[str, Any]) -> Catalogue:
 
 class Wildcards:
     table = "table"
+    figure = "tradeoff-table"
 
 
 def test_stages_are_read_from_the_metrics_of_all_seeds(tmp_path: Path) -> None:
@@ -53,6 +54,9 @@ def test_a_tradeoff_is_read_from_scores_and_all_that_is_measured(tmp_path: Path)
     found = catalogue(tmp_path, study(**TRADEOFF))
     files = [f"results/small/efficiency/{model}.json" for model in ("mbert", "d42", "other")]
     assert found.table_sources(Wildcards()) == ["results/small/scores.csv", *files]
+    assert "tradeoff-table" in found.figures()
+    assert found.figure_sources(Wildcards()) == found.table_sources(Wildcards())
+    assert json.loads(found.figure_settings(Wildcards()))["batches"] == [32, 1]
     settings = json.loads(found.table_settings(Wildcards()))
     assert (settings["models"], settings["length"], settings["batches"]) == (["mbert", "d42"], 32, [32, 1])
     chosen = catalogue(tmp_path, study(**TRADEOFF, length=128, batches=[1]))

@@ -1,9 +1,15 @@
 """What each figure shows: its title, and the sentence under it that also stands in for it where it cannot be seen."""
 
-OF_TABLES = ("drops",)
+OF_TABLES = ("by-language", "drops", "tradeoff")
 """Kinds of figures of which a study has one for a table: drops-table-6."""
 
 FIGURES = {
+    "by-language": (
+        "Scores by language",
+        "Score of each row of the table in each language: mean over seeds, on the test set, a panel for each "
+        "column or section. Languages stand from the fewest training examples to the most, which the grey bars "
+        "count on the right axis; where rows were trained on different numbers, there are none.",
+    ),
     "drops": (
         "Lost against the baseline",
         "What each row of the table scores less than its baseline on each task, in points: mean and standard deviation "
@@ -33,6 +39,12 @@ FIGURES = {
         "Share of the entity words (of all words where labels are no spans) whose label is missed, mean over seeds, by "
         "the number of pieces that the tokenizer cuts the word into, up to 8, with Wilson intervals over words: a line "
         "for each model.",
+    ),
+    "tradeoff": (
+        "Score against size and latency",
+        "Score on the test set against the number of parameters, and against the latency of each batch, of the "
+        "models of the table: mean and standard deviation over seeds. The line joins the models that no other "
+        "beats in both, whose points are filled.",
     ),
 }
 

@@ -57,13 +57,17 @@ class Reports(Tables):
         """Return the entry of {table}, as JSON, with its models, vocabularies, titles of tasks and the seed shown."""
         table = self.table(wildcards)
         titles = {task: self.tasks[task].title for task in table.tasks}
+        shown = self._shown(table) | {"titles": titles, "seed": next(iter(self.seeds), None)}
         sizes = {name: self.study.tokenizers[self.pretrained(name).tokenizer] for name in self.made_by("pretrain")}
-        shown: dict[str, Any] = {"models": self.shown_models(table), "titles": titles}
+        shown |= {"vocabularies": {name: tokenizer.vocabulary for name, tokenizer in sizes.items()}}
+        return json.dumps(shown)
+
+    def _shown(self, table: Table) -> dict[str, Any]:
+        """Return the entry of a table, with its models and what the study as a whole says of it."""
+        shown = table.model_dump() | {"models": self.shown_models(table)}
         if isinstance(table, TradeoffTable) and (measured := self.study.efficiency):
             shown |= {"length": table.length or measured.lengths[0], "batches": table.batches or measured.batches}
-        shown |= {"seed": next(iter(self.seeds), None)}
-        shown |= {"vocabularies": {name: tokenizer.vocabulary for name, tokenizer in sizes.items()}}
-        return json.dumps(table.model_dump() | shown)
+        return shown
 
     def table_sources(self, wildcards: Any) -> list[str]:
         """Return what {table} is made from: statistics, tokenisation studies, or predictions of the first seed."""
@@ -115,15 +119,26 @@ class Reports(Tables):
         names = [name for maker in ("pretrain", "distil", "reduce", "amplify") for name in self.made_by(maker)]
         return [name for name in names if self.runs(model=name)]
 
-    def _figures_of_tables(self) -> dict[str, MonolingualTable]:
-        """Return the figures that belong to a table, with their tables."""
-        tables = {name: table for name, table in self.study.tables.items() if isinstance(table, MonolingualTable)}
-        return {f"drops-{name}": table for name, table in tables.items() if table.baseline}
+    def _figures_of_tables(self) -> dict[str, str]:
+        """Return the figures that belong to a table, with their tables' names."""
+        kinds = {name: self._kind_of_figure(table) for name, table in self.study.tables.items()}
+        return {f"{kind}-{name}": name for name, kind in kinds.items() if kind}
+
+    def _kind_of_figure(self, table: Table) -> str | None:
+        """Return what figure a table has, if it has one."""
+        if isinstance(table, MonolingualTable):
+            return "drops" if table.baseline else None
+        if isinstance(table, LanguagesTable):
+            return "by-language" if len(table.languages) > 1 else None
+        if isinstance(table, GridTable):
+            tested = table.languages or max((self.tasks[task].languages_of("test") for task in table.tasks), key=len)
+            return "by-language" if len(tested) > 1 else None
+        return "tradeoff" if isinstance(table, TradeoffTable) else None
 
     def figure_settings(self, wildcards: Any) -> str:
         """Return the entry of the table that {figure} belongs to, as JSON; nothing where it belongs to none."""
-        table = self._figures_of_tables().get(wildcards.figure)
-        return json.dumps({} if table is None else table.model_dump(include={"columns", "rows", "baseline"}))
+        name = self._figures_of_tables().get(wildcards.figure)
+        return json.dumps({} if name is None else self._shown(self.study.tables[name]))
 
     def figure_sources(self, wildcards: Any) -> list[str]:
         """Return what {figure} is drawn from."""
@@ -134,9 +149,17 @@ class Reports(Tables):
         if wildcards.figure == "score-by-vocabulary":
             folders = [f"{self.results}/models/{name}" for name in self._sized()]
             return [f"{self.results}/statistics/summary.csv", *folders]
-        if wildcards.figure in self._figures_of_tables():
-            return [f"{self.results}/scores.csv"]
+        if name := self._figures_of_tables().get(wildcards.figure):
+            return [f"{self.results}/scores.csv", *self._beside_scores(self.study.tables[name])]
         return self.tokenisations()
+
+    def _beside_scores(self, table: Table) -> list[str]:
+        """Return what the figure of a table is drawn from besides the scores."""
+        if isinstance(table, TradeoffTable):
+            return self.efficiencies()
+        if isinstance(table, LanguagesTable | GridTable):
+            return [f"{self.results}/tasks/{task}/task.json" for task in table.tasks]
+        return []
 
     def statistics(self) -> list[str]:
         """Return the files of the comparisons; none where nothing is fine-tuned."""
