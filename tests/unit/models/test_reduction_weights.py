@@ -1,6 +1,9 @@
 """The weights of kept pieces are gathered from every layout, and all else stays as it is."""
 
+import errno
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForMaskedLM, GenerationConfig, RobertaConfig
 
 from smelt.errors import SmeltError
+from smelt.models.reduction.tensors import Stored, kept_whole, write_tensors
 from smelt.models.reduction.weights import Gathered, ids_of_model, reduce_weights
 
 IDS = np.array([0, 1, 2, 3, 4, *range(7, 60, 2), len(PIECES) - 1])
@@ -59,6 +63,47 @@ def test_half_precision_stays_what_it_is(kind: torch.dtype, tmp_path: Path) -> N
     name = "bert.embeddings.word_embeddings.weight"
     assert after[name].dtype == kind
     assert torch.equal(after[name], before[name][IDS])
+
+
+@pytest.mark.parametrize("sent", [0, 1, 100])
+def test_what_the_system_does_not_copy_from_file_to_file_is_copied_all_the_same(
+    sent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_model(tmp_path / "source", MODELS["bert-masked"])
+    reduce(source, tmp_path / "straight")
+    send, asked = os.sendfile, []
+
+    def fails_after_a_few(target: int, file: int, start: int, length: int) -> int:
+        asked.append(length)
+        if not sent or len(asked) % 2 == 0:
+            raise OSError(errno.EINVAL, "not between these files")
+        return send(target, file, start, min(length, sent))
+
+    monkeypatch.setattr(os, "sendfile", fails_after_a_few)
+    reduce(source, tmp_path / "otherwise")
+    assert len(asked) > 10
+    straight, otherwise = (tmp_path / name / "model.safetensors" for name in ("straight", "otherwise"))
+    assert straight.read_bytes() == otherwise.read_bytes()
+
+
+def test_weights_are_copied_between_file_systems(tmp_path: Path) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or not os.access(other, os.W_OK) or other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("no second file system to write to: expected /dev/shm")
+    source = write_model(tmp_path / "source", MODELS["bert-masked"])
+    reduce(source, tmp_path / "out")
+    with tempfile.TemporaryDirectory(dir=other) as folder:
+        reduce(source, Path(folder, "out"))
+        found = Path(folder, "out", "model.safetensors").read_bytes()
+    assert found == (tmp_path / "out" / "model.safetensors").read_bytes()
+
+
+def test_a_file_that_is_cut_while_it_is_copied_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(bytes(100))
+    tensor = Stored(file, "F32", (25,), start=8, bytes=100)
+    with pytest.raises(SmeltError, match="ends before its tensors do"):
+        write_tensors(tmp_path / "out", {"one": kept_whole(tensor)})
 
 
 def test_shards_give_the_same_as_one_file(tmp_path: Path) -> None:

@@ -7,9 +7,12 @@ offsets), then the tensors. A block at a time, because a checkpoint should take 
 import itertools
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,15 +37,16 @@ class Stored:
     """Offset of its first byte in the file."""
     bytes: int
 
-    def whole(self) -> Iterator[memoryview]:
-        """Yield its bytes; each block is overwritten by the next."""
-        buffer = memoryview(bytearray(min(BLOCK, max(self.bytes, 1))))
+    def copy(self, target: BinaryIO) -> None:
+        """Append its bytes to a file; what the system does not copy from file to file goes through memory."""
         with self.file.open("rb", buffering=0) as stream:
-            stream.seek(self.start)
-            for begin in range(0, self.bytes, len(buffer)):
+            sent = _send(stream, self.start, self.bytes, target)
+            stream.seek(self.start + sent)
+            buffer = memoryview(bytearray(min(BLOCK, max(self.bytes - sent, 1))))
+            for begin in range(sent, self.bytes, len(buffer)):
                 block = buffer[: min(len(buffer), self.bytes - begin)]
                 _fill(stream, block, self.file)
-                yield block
+                target.write(block)
 
     def gathered(self, ids: Ids, axis: int) -> Iterator[memoryview]:
         """Yield the bytes of the tensor that only `ids` (ascending) of one axis make."""
@@ -66,12 +70,13 @@ class Part:
     dtype: str
     shape: tuple[int, ...]
     bytes: int
-    blocks: Callable[[], Iterator[memoryview]]
+    blocks: Callable[[], Iterator[memoryview | Stored]]
+    """Its bytes, one block after the other; each may be overwritten by the next."""
 
 
 def kept_whole(tensor: Stored) -> Part:
     """Return a tensor as it is."""
-    return Part(tensor.dtype, tensor.shape, tensor.bytes, tensor.whole)
+    return Part(tensor.dtype, tensor.shape, tensor.bytes, lambda: iter([tensor]))
 
 
 def kept_in_part(tensor: Stored, ids: Ids, axis: int) -> Part:
@@ -118,7 +123,10 @@ def write_tensors(file: Path, parts: Mapping[str, Part]) -> None:
         stream.write(len(text).to_bytes(8, "little") + text)
         for name in names:
             for block in parts[name].blocks():
-                stream.write(block)
+                if isinstance(block, Stored):
+                    block.copy(stream)
+                else:
+                    stream.write(block)
 
 
 def _stored(file: Path, data: int, entry: dict[str, list[int]]) -> Stored:
@@ -132,6 +140,16 @@ def _runs(ids: Ids, size: int, step: int) -> Iterator[tuple[int, Ids]]:
     for begin, end in itertools.pairwise(bounds):
         if end > begin:
             yield int(ids[begin]), ids[begin:end] - ids[begin]
+
+
+def _send(source: BinaryIO, start: int, length: int, target: BinaryIO) -> int:
+    """Have the system append bytes of a file to another one, and return how many it did: none where it cannot."""
+    target.flush()
+    done = 0
+    with suppress(OSError, AttributeError):  # not every system does, nor for all files; a full disk is told by `write`
+        while done < length and (sent := os.sendfile(target.fileno(), source.fileno(), start + done, length - done)):
+            done += sent
+    return done
 
 
 def _fill(stream: object, block: memoryview, file: Path) -> None:
