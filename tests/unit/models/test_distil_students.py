@@ -11,9 +11,10 @@ from transformers import BertForMaskedLM
 
 from smelt.errors import SmeltError
 from smelt.models.encoders import padded, resize_vocabulary
-from smelt.models.students import new_student
+from smelt.models.students import DISTILBERT_EPSILON, new_student
 from smelt.models.teachers import load_teachers, refuse_differing, shared_pieces
 from smelt.study.student import CODE_LAYERS, StudentShape
+from smelt.training.distillation import layer_map
 from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import RECIPES, Recipe
@@ -127,6 +128,30 @@ def test_a_student_at_random_has_nothing_of_its_teacher_and_repeats_with_its_see
     assert torch.equal(drawn[0][words], drawn[1][words])
     assert not torch.equal(drawn[0][words], drawn[2][words])
     assert not drawn[0][words][len(PIECES) :].any()
+
+
+def test_a_student_at_random_may_have_more_layers_than_its_teacher_and_learns_of_them_in_order(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "teacher")
+    teacher = teacher_of(folder)
+    student = new_student(teacher, StudentShape(layers=5, start="random"), recipe(), pieces(folder))
+    assert student.config.num_hidden_layers == 5
+    assert layer_map(None, student, teacher) == [1, 1, 2, 2, 2]
+    assert layer_map(None, teacher, student) == [2, 5]
+    with pytest.raises(SmeltError, match=r"layers: 5 are more than the 2 of the teacher, .* expected start: random"):
+        new_student(teacher, StudentShape(layers=5, start=[0] * 5), recipe(), pieces(folder))
+
+
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-5])
+def test_a_teacher_that_normalises_otherwise_than_a_distilbert_is_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], epsilon: float
+) -> None:
+    folder = write_model(tmp_path / "teacher", bert_like(BertForMaskedLM, layer_norm_eps=epsilon))
+    student = new_student(teacher_of(folder), StudentShape(layers=1), recipe(), pieces(folder))
+    told = f"smelt: warning: {folder} normalises layers with an epsilon of 1e-05, every DistilBERT with 1e-12"
+    assert (told in capsys.readouterr().err) == (epsilon == 1e-5)
+    # What the warning rests on: were it a key of DistilBERT's configuration one day, the student should have it.
+    norms = [part for part in student.modules() if isinstance(part, torch.nn.LayerNorm)]
+    assert {part.eps for part in norms} == {DISTILBERT_EPSILON}
 
 
 def test_alberts_student_passes_the_one_layer_less_often(tmp_path: Path) -> None:

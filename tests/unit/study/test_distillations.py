@@ -167,6 +167,15 @@ def test_a_student_has_learnt_the_pieces_that_were_added_to_its_teacher() -> Non
     assert catalogue(study).teachers_of_model(of("smaller")) == ["results/distilled/models/small"]
 
 
+def test_a_student_that_copies_nothing_may_have_more_layers_than_its_teacher() -> None:
+    study = changed("models/small/student", {"layers": 9, "start": "random"})
+    study["models"]["small"]["losses"] = {"hidden": 1, "attention": 1}
+    assert json.loads(catalogue(study).distillation_settings(of("small")))["student"]["layers"] == 9
+    study["models"]["small"]["losses"]["layers"] = [1, 2, 3, 4]
+    with pytest.raises(SmeltError, match=r"losses\.layers: names 4 layers of the teacher for 9 of the student"):
+        catalogue(study)
+
+
 def test_the_shape_of_a_teacher_is_known_through_students_and_reductions() -> None:
     study = changed("models/tiny", {"maker": "distil", "teacher": "small-reduced", "student": {"layers": 3}} | TRAINED)
     study["models"]["small-reduced"] = {"maker": "reduce", "source": "small", "corpus": "two"}

@@ -6,6 +6,7 @@ train (smelt.models.encoders).
 """
 
 import copy
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ _OF_A_LAYER = {
     "ffn.lin2": "output.dense",
     "output_layer_norm": "output.LayerNorm",
 }
+DISTILBERT_EPSILON = 1e-12  # of its layer normalisation; transformers has no key for it
 _OF_THE_HEAD = {
     "vocab_transform": "cls.predictions.transform.dense",
     "vocab_layer_norm": "cls.predictions.transform.LayerNorm",
@@ -171,9 +173,15 @@ def _albert(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
 
 
 def _distilbert(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
-    """Return the configuration of a BERT's student."""
+    """Return the configuration of a BERT's student; tell where it normalises otherwise than its teacher."""
     from transformers import DistilBertConfig
 
+    if (theirs := teacher.config.layer_norm_eps) != DISTILBERT_EPSILON:
+        print(
+            f"smelt: warning: {teacher.name_or_path or 'the teacher'} normalises layers with an epsilon of {theirs:g},"
+            f" every DistilBERT with {DISTILBERT_EPSILON:g}: its student does not begin quite as its layers are",
+            file=sys.stderr,
+        )
     config, numbers = teacher.config, _numbers(teacher, shape)
     dropout = recipe.dropout_of(numbers["hidden"])
     return DistilBertConfig(

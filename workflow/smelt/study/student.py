@@ -17,6 +17,7 @@ class StudentShape(Entry):
     """How large a student is, and what it starts from."""
 
     layers: PositiveInt = 6
+    """As many as the first teacher has at the most, or with start: random any number."""
     hidden: PositiveInt | None = None
     """Width of its hidden states; the first teacher's by default, as are heads and feed_forward. A student of other
     numbers cannot copy layers: it says start: random."""
@@ -64,9 +65,9 @@ class StudentShape(Entry):
             teacher: its layers, hidden, heads and feed_forward, as far as they are known.
 
         Raises:
-            ValueError: it has fewer layers than are asked of it, or another width and layers are to be copied.
+            ValueError: layers are to be copied and it has fewer than are asked of it, or another width.
         """
-        if (layers := teacher.get("layers")) is not None:
+        if self.copies and (layers := teacher.get("layers")) is not None:
             self._refuse_layers(layers)
         for key in WIDTHS if self.copies else ():
             own = getattr(self, key)
@@ -81,7 +82,10 @@ class StudentShape(Entry):
 
     def _refuse_layers(self, teacher: int) -> None:
         if self.layers > teacher:
-            raise ValueError(f"layers: {self.layers} are more than the {teacher} of the teacher")
+            raise ValueError(
+                f"layers: {self.layers} are more than the {teacher} of the teacher, so that not all can be copies;"
+                " expected start: random"
+            )
         if self.start == "code" and teacher != CODE_TEACHER:
             raise ValueError(f"start: code is for teachers of {CODE_TEACHER} layers; this one has {teacher}")
         if (last := max(self.copied(teacher), default=0)) >= teacher:

@@ -156,12 +156,16 @@ def imitations_of(losses: Losses, teachers: Sequence[Any], student: Any) -> dict
 def layer_map(layers: Sequence[int] | None, student: Any, teacher: Any) -> list[int]:
     """Return the teacher's layer for each of the student's, counted from 1; by default spread evenly.
 
+    A student of more layers has several that learn from one; its last learns from the teacher's last in any case.
+
     Raises:
         SmeltError: layers are given for more or fewer than the student has, or one that the teacher does not have.
     """
     ours, theirs = student.config.num_hidden_layers, teacher.config.num_hidden_layers
     if layers is None:
-        return [max(1, layer * theirs // ours) for layer in range(1, ours + 1)]
+        return [
+            layer * theirs // ours if ours <= theirs else -(-layer * theirs // ours) for layer in range(1, ours + 1)
+        ]
     if len(layers) != ours:
         message = f"expected a layer of the teacher for each of the student's {ours}; found {len(layers)}"
         raise SmeltError("losses.layers", message)
