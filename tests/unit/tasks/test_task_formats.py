@@ -89,6 +89,14 @@ def test_tables_read_columns_by_name_and_csv_quotes(tmp_path):
     assert (text.text, text.label) == ('fine, "very" fine', "good")
 
 
+def test_a_csv_may_have_blanks_after_its_commas_and_long_articles(tmp_path):
+    path = tmp_path / "data"
+    article = "habari, " * 30_000
+    path.write_text(f'id, text, label\n1, "fine, ""very"" fine", good\n2, "{article}", news\n')
+    texts = list(read_table(path, Delimited(separator=",", quoted=True, text="text", label="label")))
+    assert [(text.text, text.label) for text in texts] == [('fine, "very" fine', "good"), (article.strip(), "news")]
+
+
 def test_quotation_marks_are_text_where_a_table_is_not_quoted(tmp_path):
     path = tmp_path / "data"
     path.write_text('"fine\t1\nbad"\t0\n')

@@ -9,6 +9,8 @@ from smelt.study.formats import Column, Conll, Conllu, Delimited, LabelText, Slo
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.lines import blank_separated, numbered_lines
 
+LONGEST_CELL = 2**24  # characters; what Python refuses by default, 131,072, is no longer than some articles
+
 
 def read_conll(path: Path, columns: Conll, language: str) -> Iterator[Sentence]:
     """Yield the sentences of a file with a word a line and blank lines between sentences."""
@@ -122,11 +124,16 @@ def _columns_needed(column: int) -> int:
 
 
 def _rows(path: Path, table: Delimited) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, cells); quoted fields may run over several lines, of which the last is named."""
+    """Yield (line number, cells); quoted fields may run over several lines, of which the last is named.
+
+    After a comma, blanks are no part of a cell: many write them there, and would hide quotation marks behind them.
+    """
     if not table.quoted:
         yield from ((number, line.split(table.separator)) for number, line in numbered_lines(path) if line.strip())
         return
-    reader = csv.reader((line + "\n" for _, line in numbered_lines(path)), delimiter=table.separator, strict=True)
+    csv.field_size_limit(LONGEST_CELL)
+    lines = (line + "\n" for _, line in numbered_lines(path))
+    reader = csv.reader(lines, delimiter=table.separator, strict=True, skipinitialspace=table.separator == ",")
     try:
         yield from ((reader.line_num, cells) for cells in reader if cells)
     except csv.Error as error:
