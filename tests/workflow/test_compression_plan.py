@@ -42,3 +42,19 @@ def test_a_student_of_labels_alone_waits_for_no_teacher(project: Project) -> Non
     planned = project.planned("results/small/finetuned/labels/demo-ner/seed-1/metrics.json")
     assert "finetune_teacher" not in planned
     assert planned["compress"] == 1
+
+
+def test_tables_and_figures_of_students_wait_for_scores_phases_and_measurements(project: Project) -> None:
+    tables = {
+        "strategies": {"kind": "grid", "model": "{row}", "task": "demo-ner", "rows": {"D1": "joint", "D4.2": "stages"}},
+        "phases": {"kind": "stages", "model": "stages", "task": "demo-ner"},
+        "budget": {"kind": "tradeoff", "task": "demo-ner", "models": ["narrow", "stages"]},
+    }
+    efficiency = {"models": ["narrow", "stages"], "lengths": [32], "batches": [1], "sizes": ["fp32"]}
+    project.write(project.study | {"tables": tables, "efficiency": efficiency})
+    folder = "results/small"
+    phases = project.planned(f"{folder}/tables/phases.md")
+    assert (phases["table"], phases["compress"], "scores" in phases) == (1, len(STUDY["finetuning"]["seeds"]), False)
+    drawn = [f"{folder}/figures/{name}.svg" for name in ("by-language-strategies", "tradeoff-budget")]
+    figures = project.planned(*drawn)
+    assert (figures["figure"], figures["scores"], figures["efficiency"]) == (2, 1, 1)
