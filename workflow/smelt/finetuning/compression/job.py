@@ -62,6 +62,7 @@ class Job:
         """
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # for nothing
         self.inputs, self.task, self.settings, self.seed = inputs, task, settings, seed
         self.device = torch.device("cuda" if gpus() else "cpu")
         if self.device.type == "cpu":

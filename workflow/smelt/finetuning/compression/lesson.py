@@ -77,10 +77,12 @@ class Lesson:
         if losses.of_transfer:
             assert self._unlabelled is not None
             numbers, batch = self._unlabelled.at(phase, turn)
-            total, tokens = total + _backward(self._imitated(pupil, losses, numbers, batch), losses), _tokens(batch)
+            total += _backward(self._imitated(pupil, losses, numbers, batch), losses)
+            tokens += _tokens(self._unlabelled, numbers)
         if losses.labels:
-            _, batch = self._labelled.at(phase, turn)
-            total, tokens = total + _backward(self._labels(pupil, batch), losses), tokens + _tokens(batch)
+            numbers, batch = self._labelled.at(phase, turn)
+            total += _backward(self._labels(pupil, batch), losses)
+            tokens += _tokens(self._labelled, numbers)
         return total, tokens
 
     @torch.no_grad()
@@ -121,8 +123,8 @@ def _backward(sums: Sums, losses: StageLosses) -> Tensor:
     return loss.detach()
 
 
-def _tokens(batch: Batch) -> int:
-    return int(batch.mask.sum())
+def _tokens(stream: Stream, numbers: Whole) -> int:
+    return int(stream.windows.lengths[numbers].sum())
 
 
 def _together(parts: list[Sums]) -> Sums:
