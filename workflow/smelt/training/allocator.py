@@ -1,4 +1,4 @@
-"""Has the C library keep the memory that torch frees, which makes training on CPUs faster.
+"""Has the C library keep the memory that is freed, which makes training on CPUs, and counting, faster.
 
 A step takes and frees tensors of the same sizes again and again. glibc returns large ones to the kernel at once, and
 the kernel hands their pages out anew, filled with zeros, at the next step: an eighth of a step of ALBERT tiny with 128k

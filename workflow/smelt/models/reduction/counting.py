@@ -77,7 +77,7 @@ class PieceCounter:
 
     def _count(self, documents: Sequence[Sequence[str]]) -> Tally:
         lines = list(chain.from_iterable(documents))
-        owners = np.repeat(np.arange(len(documents)), [len(document) for document in documents])
+        owners = np.repeat(np.arange(len(documents), dtype=np.int32), [len(document) for document in documents])
         by_piece = self._by_line(lines).tocsc()
         return Tally(
             lines=len(lines),
@@ -108,10 +108,11 @@ def _different(rows: Any, ends: Any) -> Numbers:
 
     ends: where the rows of each column end, after a zero.
     """
-    new = np.ones(len(rows), dtype=bool)
-    np.not_equal(rows[1:], rows[:-1], out=new[1:])
-    new[ends[:-1][np.diff(ends) > 0]] = True
-    return np.asarray(np.diff(np.concatenate([[0], np.cumsum(new)])[ends]))
+    last = np.ones(len(rows) + 1, dtype=bool)  # of its equals, after a place for the zero
+    np.not_equal(rows[1:], rows[:-1], out=last[1:-1])
+    last[ends] = True
+    last[0] = False
+    return np.asarray(np.diff(np.cumsum(last, dtype=ends.dtype)[ends]), np.int64)
 
 
 def _portions(documents: Iterable[str]) -> Iterator[list[list[str]]]:

@@ -40,7 +40,7 @@ class Cut:
 
     dependent: NDArray[np.bool_]
     """Lines that have to be tokenised whole, shape (lines,)."""
-    words: Numbers
+    words: Ids
     """Words of the lines, one line after the other, as rows of the table. A dependent line is one word, which the table
     lacks: their rows are to follow it, in the order of lines."""
     lengths: Numbers
@@ -55,7 +55,7 @@ def nothing_cut(lines: int) -> Cut:
     """Return lines that are all tokenised whole."""
     return Cut(
         dependent=np.ones(lines, dtype=bool),
-        words=np.arange(lines),
+        words=np.arange(lines, dtype=np.int32),
         lengths=np.ones(lines, np.int64),
         ids=np.zeros(0, np.int32),
         sizes=np.zeros(0, np.int64),
@@ -77,7 +77,7 @@ class Words:
     def _forget(self) -> None:
         self._known = Remembered()
         self._frequent = pa.array([], pa.large_string())
-        self._numbers_of_frequent = np.zeros(0, np.int64)
+        self._numbers_of_frequent = np.zeros(0, np.int32)
         self._dependent = np.zeros(0, dtype=bool)  # words whose pieces depend on their neighbours: they have none here
         self._ids, self._sizes = np.zeros(0, np.int32), np.zeros(0, np.int64)
 
@@ -91,32 +91,30 @@ class Words:
             self._forget()
         texts, lengths = cut_at_blanks(lines, self._splitting.bare_start)
         words = self._numbered(texts)
-        dependent = np.zeros(len(lines), dtype=bool)
-        of_line = np.repeat(np.arange(len(lines)), lengths)
-        dependent[of_line[self._dependent[words]]] = True
+        firsts = np.cumsum(lengths) - lengths
+        dependent = np.logical_or.reduceat(self._dependent[words], firsts)
         if dependent.any():
-            firsts = (np.cumsum(lengths) - lengths)[dependent]
-            words[firsts] = len(self) + np.arange(len(firsts))
-            stay = ~dependent[of_line]
-            stay[firsts] = True
+            stay = np.repeat(~dependent, lengths)
+            stay[firsts[dependent]] = True
+            words[firsts[dependent]] = len(self) + np.arange(np.count_nonzero(dependent))
             words, lengths = words[stay], np.where(dependent, 1, lengths)
         return Cut(dependent, words, lengths, self._ids, self._sizes)
 
-    def _numbered(self, words: Any) -> Numbers:
+    def _numbered(self, words: Any) -> Ids:
         """Return the numbers of an Arrow array of words, after learning the new ones."""
         places = pc.index_in(words, value_set=self._frequent)
         others = np.asarray(places.is_null())
-        numbers = np.empty(len(words), np.int64)
+        numbers = np.empty(len(words), np.int32)
         numbers[~others] = self._numbers_of_frequent[places.drop_null().to_numpy()]
         numbers[others] = self._numbered_among_all(words.filter(pa.array(others)))
         if not len(self._frequent):
             self._remember_frequent(numbers)
         return numbers
 
-    def _remember_frequent(self, numbers: Numbers) -> None:
+    def _remember_frequent(self, numbers: Ids) -> None:
         """Remember the most frequent words of a text, given the numbers of its words."""
         times = np.bincount(numbers, minlength=len(self))
-        self._numbers_of_frequent = np.argsort(-times, kind="stable")[:FREQUENT]
+        self._numbers_of_frequent = np.argsort(-times, kind="stable")[:FREQUENT].astype(np.int32)
         self._frequent = self._known.words.take(pa.array(self._numbers_of_frequent))
 
     def _numbered_among_all(self, words: Any) -> Numbers:
@@ -177,14 +175,13 @@ def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]
     Words are places in one text, none of which is copied: each begins with the blank before it. The first of a line has
     one too, or BARE where it shall lack it.
     """
-    text = np.frombuffer(bytearray(BARE.join(["", *lines]), "utf-8"), np.uint8)
-    is_first = text == ord(BARE)
-    firsts, starts = np.flatnonzero(is_first), np.flatnonzero(is_first | (text == ord(BLANK)))
+    text = np.frombuffer(bytearray(BARE.join(["", *lines, ""]), "utf-8"), np.uint8)
+    ends_line = text == ord(BARE)
+    firsts, places = np.flatnonzero(ends_line), np.flatnonzero(ends_line | (text == ord(BLANK)))
     if not bare_start:
         text[firsts] = ord(BLANK)
-    buffers = [pa.py_buffer(np.append(starts, len(text))), pa.py_buffer(text)]
-    words = pa.LargeStringArray.from_buffers(len(starts), *buffers)
-    return words, np.diff(np.searchsorted(starts, firsts), append=len(starts))
+    words = pa.LargeStringArray.from_buffers(len(places) - 1, pa.py_buffer(places), pa.py_buffer(text))
+    return words, np.diff(np.searchsorted(places, firsts))
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids]:
