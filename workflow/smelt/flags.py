@@ -59,3 +59,14 @@ def _country(code: str) -> str:
     if code not in COUNTRIES:
         raise argparse.ArgumentTypeError(f"expected a country whose electricity is known, such as FRA; found {code!r}")
     return code
+
+
+def held_out_share(text: str) -> float:
+    """Return a share of lines to hold out: above 0 and up to a half."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 0.5:
+        raise argparse.ArgumentTypeError(f"expected a share above 0 and up to 0.5, found {text!r}")
+    return value

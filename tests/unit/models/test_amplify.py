@@ -290,6 +290,32 @@ def test_pieces_are_learnt_from_no_more_lines_than_the_sample_has(
     assert other["added"] != one["added"]
 
 
+def test_text_files_serve_as_documents_do(
+    source: Path, texts: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for language, path in texts.items():
+        lines = pq.read_table(path)["text"].to_pylist()
+        (tmp_path / f"{language}.txt").write_text("".join(f"{line}\n" for line in lines))
+    files = [str(tmp_path / f"{language}.txt") for language in texts]
+    words = ["amplify", "--model", str(source), "--pieces", "20", "--threads", "1", "--corpus", *files]
+    output = ["--output", str(tmp_path / "out")]
+    assert main([*words, "--languages", "qaa", "--held-out-share", "0.25", *output]) == 0
+    record, provenance = record_of(tmp_path / "out"), json.loads((tmp_path / "out/provenance.json").read_text())
+    assert record["training_lines"] == {"qaa": {"lines": 90, "learnt_from": 90}}
+    assert record["proof"]["languages"]["qaa"]["lines"] == 30
+    assert provenance["settings"]["held_out_share"] == 0.25
+    assert [entry["path"] for entry in provenance["inputs"]["corpus"]] == files[:1]
+    for wrong, said in [
+        (["--languages", "qad"], "qad: has no text: expected a file qad.txt"),
+        (["--documents", str(texts["qaa"])], "amplify: expected either --corpus or --documents"),
+    ]:
+        assert main([*words, *wrong, "--output", str(tmp_path / "none")]) == 1
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
+        assert not (tmp_path / "none").exists()
+
+
 def test_a_sample_is_of_all_languages_together_and_in_their_order(texts: dict[str, Path]) -> None:
     lines = {
         language: [row["text"] for row in pq.read_table(path).to_pylist() if not row["held_out"]]

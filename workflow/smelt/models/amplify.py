@@ -1,17 +1,21 @@
 """`python -m smelt amplify`: the same model with more pieces for some languages, proven the same without them.
 
-IN   a model, as a folder or by its name on the hub, and documents.parquet of each language, in folders of its name
+IN   a model, as a folder or by its name on the hub; and either text files (--corpus), or documents.parquet of each
+     language, in folders of its name (--documents)
 OUT  a model's folder: config.json, model.safetensors, tokenizer, amplification.json (what was added, and the proof),
      README.md (its card), provenance.json
 """
 
 import argparse
 import os
+import tempfile
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
 from smelt.errors import SmeltError
-from smelt.flags import json_object, natural, positive, seed
+from smelt.flags import held_out_share, json_object, natural, positive, seed
 from smelt.study.load import check
 from smelt.study.new_pieces import AmplificationSettings, NewPieces
 
@@ -22,8 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="a model's folder, or its name on the hub")
     parser.add_argument("--revision", default="main", help="commit of the hub's repository (main)")
     parser.add_argument(
-        "--documents", type=Path, nargs="+", required=True, help="documents.parquet in folders named as the languages"
+        "--corpus", nargs="+", help="text files, a paragraph a line: sw.txt, news.sw.txt or sw=<any name>"
     )
+    parser.add_argument("--languages", nargs="+", help="languages of the corpus that gain pieces (all)")
+    parser.add_argument(
+        "--held-out-share", type=held_out_share, default=0.02, help="of --corpus's lines, for the proof (0.02)"
+    )
+    parser.add_argument("--documents", type=Path, nargs="+", help="documents.parquet in folders named as the languages")
     parser.add_argument("--pieces", type=natural, help="how many to add (5000)")
     parser.add_argument("--start", choices=starts, help="what their weights start as (mean)")
     parser.add_argument("--sample", type=natural, help="lines to learn them from at the most, drawn (1000000)")
@@ -40,18 +49,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Amplify one model."""
     settings = check(AmplificationSettings, _settings(arguments), "--settings" if arguments.settings else "amplify")
-    documents = {path.resolve().parent.name: path for path in arguments.documents}
-    if len(documents) < len(arguments.documents):
-        raise SmeltError("--documents", "two files lie in folders of one name: expected one file a language")
+    if bool(arguments.corpus) == bool(arguments.documents):
+        raise SmeltError("amplify", "expected either --corpus or --documents")
+    if arguments.documents and arguments.languages:
+        raise SmeltError("--languages", "the folders of --documents say which languages they are of: name fewer files")
     os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)  # read when tokenizers first encodes
     from smelt.models.amplification.amplified import amplify
     from smelt.models.reduction.proof import Extent
-    from smelt.models.reduction.reduced import check_places, located
+    from smelt.models.reduction.reduced import Corpus, check_places, located
+    from smelt.models.reduction.texts import texts_by_language, write_languages
 
     source = located(arguments.model, arguments.revision)
     check_places(source, arguments.output)
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
-    amplify(source, documents, settings, extent, arguments.output)
+    if arguments.documents:
+        amplify(source, _documents(arguments.documents), settings, extent, arguments.output)
+        return
+    with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
+        files = texts_by_language(arguments.corpus, arguments.languages)
+        documents = write_languages(files, Path(scratch), arguments.held_out_share, settings.seed)
+        corpus = Corpus(list(chain.from_iterable(files.values())), arguments.held_out_share, settings.seed)
+        amplify(source, documents, settings, extent, arguments.output, corpus)
+
+
+def _documents(paths: Sequence[Path]) -> dict[str, Path]:
+    documents = {path.resolve().parent.name: path for path in paths}
+    if len(documents) < len(paths):
+        raise SmeltError("--documents", "two files lie in folders of one name: expected one file a language")
+    return documents
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -10,13 +10,12 @@ import argparse
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
-from smelt.flags import json_object, natural, positive, seed
+from smelt.flags import held_out_share, json_object, natural, positive, seed
 from smelt.study.load import check
 from smelt.study.selection import ReductionSettings
 
@@ -43,7 +42,9 @@ def _add_texts(parser: argparse.ArgumentParser) -> None:
         "--corpus", nargs="+", help="text files, a paragraph a line: sw.txt, news.sw.txt or sw=<any name>"
     )
     parser.add_argument("--languages", nargs="+", help="languages of the corpus to keep (all)")
-    parser.add_argument("--held-out-share", type=_share, default=0.02, help="of --corpus's lines, for the proof (0.02)")
+    parser.add_argument(
+        "--held-out-share", type=held_out_share, default=0.02, help="of --corpus's lines, for the proof (0.02)"
+    )
     parser.add_argument("--seed", type=seed, default=1, help="of the lines that are held out (1)")
     parser.add_argument("--counts", type=Path, nargs="+", help="counts of the model's pieces, one a language")
     parser.add_argument("--held-out", type=Path, nargs="+", help="documents.parquet in folders named as the languages")
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError("--languages", "the files of --counts say which languages they are of: name fewer files")
     from smelt.models.reduction.proof import Extent
     from smelt.models.reduction.reduced import Corpus, Texts, check_places, located, reduce
-    from smelt.models.reduction.texts import texts_by_language
+    from smelt.models.reduction.texts import texts_by_language, write_languages
 
     source = located(arguments.model, arguments.revision)
     check_places(source, arguments.output)
@@ -79,22 +80,10 @@ def run(arguments: argparse.Namespace) -> None:
         return
     with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
         files = texts_by_language(arguments.corpus, arguments.languages)
-        held_out = _write_texts(files, arguments, Path(scratch))
+        held_out = write_languages(files, Path(scratch), arguments.held_out_share, arguments.seed)
         counts = _count(source, held_out, Path(scratch), arguments.threads)
         corpus = Corpus(list(chain.from_iterable(files.values())), arguments.held_out_share, arguments.seed)
         reduce(source, Texts(counts, held_out, corpus), settings, extent, arguments.output)
-
-
-def _write_texts(texts: Mapping[str, Sequence[Path]], arguments: argparse.Namespace, scratch: Path) -> dict[str, Path]:
-    from smelt.models.reduction.texts import write_texts
-
-    documents = {}
-    for language, files in texts.items():
-        path = scratch / "corpora" / language / "documents.parquet"
-        path.parent.mkdir(parents=True)
-        write_texts(files, path, arguments.held_out_share, arguments.seed)
-        documents[language] = path
-    return documents
 
 
 def _count(source: "Source", documents: dict[str, Path], scratch: Path, processes: int) -> list[Path]:
@@ -122,16 +111,6 @@ def _threshold(text: str) -> float:
         if 0 < (value := float(text)) <= 1:
             return value
     raise SmeltError("--threshold", f"expected a number above 0 and up to 1, paper or code, found {text!r}")
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 0.5:
-        raise argparse.ArgumentTypeError(f"expected a share above 0 and up to 0.5, found {text!r}")
-    return value
 
 
 def _cores() -> int:

@@ -20,7 +20,7 @@ from smelt.models.amplification.weights import amplify_weights
 from smelt.models.amplification.words import Words
 from smelt.models.reduction.loading import TOKENIZER, load_fast
 from smelt.models.reduction.proof import Extent, Reduction
-from smelt.models.reduction.reduced import Source
+from smelt.models.reduction.reduced import Corpus, Source
 from smelt.models.reduction.settings import write_settings
 from smelt.models.reduction.tokenizer_json import ids_outside_the_model, write_file
 from smelt.models.reduction.vocabulary import Vocabulary, read_vocabulary
@@ -32,7 +32,12 @@ _TRIES = 4  # each asks for twice as many merges, where too few of them are new 
 
 
 def amplify(
-    source: Source, documents: Mapping[str, Path], settings: AmplificationSettings, extent: Extent, output: Path
+    source: Source,
+    documents: Mapping[str, Path],
+    settings: AmplificationSettings,
+    extent: Extent,
+    output: Path,
+    corpus: Corpus | None = None,
 ) -> None:
     """Write the folder of an amplified model.
 
@@ -42,6 +47,7 @@ def amplify(
         settings: how many pieces, and what their weights start as.
         extent: how much of what is held out the proof looks at.
         output: the folder to make.
+        corpus: text files that the documents were made from, where these are gone when it is done.
 
     Raises:
         SmeltError: the model or its tokenizer cannot be amplified, a language has no text, the texts yield too few new
@@ -64,9 +70,13 @@ def amplify(
         write_record(folder, made)
         write_amplified_card(folder, output.name, source, made, list(documents))
         hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
-        inputs: dict[str, Path | Sequence[Path]] = {"source": source.folder, "documents": list(documents.values())}
+        texts: dict[str, Sequence[Path]] = (
+            {"corpus": corpus.files} if corpus else {"documents": list(documents.values())}
+        )
+        inputs: dict[str, Path | Sequence[Path]] = {"source": source.folder, **texts}
+        chosen_by = settings.model_dump() | hub | ({"held_out_share": corpus.held_out_share} if corpus else {})
         hours = (time.monotonic() - began) / 3600
-        write_provenance(folder, "amplify", settings.model_dump() | hub, inputs, seeds=[settings.seed], hours=hours)
+        write_provenance(folder, "amplify", chosen_by, inputs, seeds=[settings.seed], hours=hours)
     tell(output, made)
 
 

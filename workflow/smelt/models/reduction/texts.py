@@ -1,4 +1,4 @@
-"""Text files as documents.parquet, with some lines held out: for a reduction without a study.
+"""Text files as documents.parquet, with some lines held out: for a reduction or an amplification without a study.
 
 A text file has a paragraph a line and a blank line between documents. A document whose lines are partly held out
 becomes two rows, one of either kind.
@@ -6,7 +6,7 @@ becomes two rows, one of either kind.
 
 import itertools
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,6 +43,20 @@ def texts_by_language(files: Sequence[str], languages: Sequence[str] | None) -> 
                 f" found texts of {', '.join(found)}",
             )
     return {language: found[language] for language in languages or found}
+
+
+def write_languages(texts: Mapping[str, Sequence[Path]], folder: Path, share: float, seed: int) -> dict[str, Path]:
+    """Write the text files of each language as documents in a folder of its name; return the documents' paths.
+
+    Raises:
+        SmeltError: as `write_texts`.
+    """
+    documents = {}
+    for language, files in texts.items():
+        path = documents[language] = folder / "corpora" / language / "documents.parquet"
+        path.parent.mkdir(parents=True)
+        write_texts(files, path, share, seed)
+    return documents
 
 
 def write_texts(files: Sequence[Path], output: Path, share: float, seed: int) -> None:
