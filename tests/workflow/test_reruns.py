@@ -1,5 +1,6 @@
 """An edit reruns what it touches and nothing else."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,32 @@ def test_a_further_model_runs_alone(project: Callable[[], Project]) -> None:
     planned = edited.planned()
     assert (planned["pretrain"], planned["finetune"], planned["tokenisation"]) == (1, 4, 1)
     assert set(planned) == {"pretrain", "finetune", "tokenisation", *REPORT}
+
+
+def test_a_compressed_model_fine_tunes_its_teacher_again_and_no_other(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["models"]["small"] = {
+        "maker": "compress",
+        "teacher": "narrow",
+        "teacher_seed": 1,
+        "tasks": ["demo-ner"],
+        "student": {"kind": "bilstm", "embedding": 8, "hidden": 12},
+        "settings": {"epochs": 1, "batch": 16},
+    }
+    study["tables"]["phases"] = {"kind": "stages", "model": "small", "task": "demo-ner"}
+    edited.write(study)
+    wanted = [f"results/small/{name}" for name in ("tables/phases.md", "models/small")]
+    planned = edited.planned(*wanted)
+    # Its weights were not kept before; those of the other seed are nobody's teacher.
+    assert planned == {"finetune_teacher": 1, "signals": 1, "compress": 2, "compressed": 1, "table": 1}
+    edited.snakemake(*wanted)
+    assert edited.planned(*wanted) == {}
+    student = edited.folder / "results/small/models/small"
+    assert json.loads((student / "config.json").read_text())["model_type"] == "compact"
+    assert {"model.safetensors", "provenance.json", "README.md", "tokenizer.json"} <= {
+        path.name for path in student.iterdir()
+    }
 
 
 def test_another_threshold_reduces_anew_and_counts_nothing(project: Callable[[], Project]) -> None:
