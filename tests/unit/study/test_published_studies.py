@@ -139,9 +139,9 @@ def test_the_small_study_of_distillation_has_what_it_is_to_show() -> None:
 
 # Mukherjee and Hassan Awadallah 2020, Table 16: embeddings and states of each direction.
 TABLE_16 = {(e, h) for e in (50, 100, 200, 300) for h in (100, 200, 400, 600)}
-# Table 15: the widths of Transformers of two and of three layers.
-TABLE_15 = {(2, width) for width in (48, 72, 96, 132, 144, 204, 228, 240, 252)}
-TABLE_15 |= {(3, width) for width in (228, 240, 252, 276)}
+# Table 15: layers and widths of Transformers.
+TABLE_15 = {(2, width) for width in (48, 72, 96, 132, 204, 228, 240, 252)}
+TABLE_15 |= {(1, 144), *((3, width) for width in (228, 240, 252, 276))}
 
 
 def compressed(study: str, model: str) -> Compress:
