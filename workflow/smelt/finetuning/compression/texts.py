@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, compress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from smelt.portions import portions
 from smelt.training.pack import read_documents, sentences_of
 
 AT_ONCE = 2_000  # texts that are cut into pieces together
+
+AnyText = TypeVar("AnyText")
 
 
 class Source(Protocol):
@@ -53,7 +55,7 @@ class TaskTexts:
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
         """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
-        for part in portions(compress(self._read(), chosen), lambda _: 1, AT_ONCE):
+        for part in _drawn(self._read(), chosen):
             yield len(part), encode_unlabelled(self._examples(part), self.task, self.pieces, self.length)
 
     @property
@@ -91,7 +93,7 @@ class DocumentTexts:
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
         """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
-        for part in portions(compress(self._read(), chosen), lambda _: 1, AT_ONCE):
+        for part in _drawn(self._read(), chosen):
             if self.task.by_word:
                 yield len(part), windows_of_sentences(part, self.pieces, self.length)
             else:
@@ -103,6 +105,11 @@ class DocumentTexts:
             if split == "train":
                 lines = (line for text in documents for line in text.split("\n") if line.strip())
                 yield from chain.from_iterable(map(sentences_of, lines)) if self.task.by_word else lines
+
+
+def _drawn(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterator[list[AnyText]]:
+    """Yield the texts that are chosen, AT_ONCE at a time."""
+    return portions(compress(texts, chosen), lambda _: 1, AT_ONCE)
 
 
 def windows_of_sentences(texts: Sequence[str], pieces: Pieces, length: int) -> Encoded:
