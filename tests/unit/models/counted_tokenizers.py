@@ -94,8 +94,9 @@ def trained(**settings: Any) -> sentencepiece_model_pb2.ModelProto:
     return proto
 
 
-def unigram(names: list[str]) -> Tokenizer:
-    pieces = [(piece.piece, piece.score) for piece in trained().pieces if piece.piece not in names][3:]
+def unigram(names: list[str], mark: str = "\u2581") -> Tokenizer:
+    learnt = [piece for piece in trained().pieces if piece.piece not in names][3:]
+    pieces = [(piece.piece.replace("\u2581", mark), piece.score) for piece in learnt]
     tokenizer = Tokenizer(models.Unigram([(name, 0.0) for name in names] + pieces, unk_id=3))
     tokenizer.add_special_tokens([AddedToken(name, normalized=False, special=True) for name in names])
     return tokenizer
@@ -144,6 +145,14 @@ def composing() -> Built:
     return Built(PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", mask_token="<mask>"), True)
 
 
+def marked_in_ascii() -> Built:
+    """One that writes for a blank what words may hold."""
+    tokenizer = unigram([*ROBERTA[:4], "<mask>"], mark="_")
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="_", prepend_scheme="always")
+    return Built(PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", mask_token="<mask>"), True)
+
+
 def unsplit_metaspace() -> Built:
     built = like_xlm_roberta()
     built.whole.backend_tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=False)
@@ -159,6 +168,7 @@ BUILDERS: dict[str, Callable[[], Built]] = {
     "Unigram, ALBERT's way": like_albert,
     "Unigram, ours": like_ours,
     "Unigram, composing": composing,
+    "Unigram, marked in ASCII": marked_in_ascii,
     "byte-level BPE over whole lines": lambda: byte_level(prefix=False, use_regex=False),
     "Unigram over whole lines": unsplit_metaspace,
 }

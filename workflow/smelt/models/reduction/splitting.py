@@ -54,10 +54,12 @@ class Splitting:
     """Whether an empty word, which stands between two blanks, is just no word."""
     mark: str = ""
     """What the pre-tokenizer writes for a blank; a word may not begin or end with it."""
+    only_marks: bool = False
+    """Whether that is all it does, so that it leaves a word whole that does not hold the mark."""
     by_grapheme: bool = False
     """Whether the normaliser reads graphemes, not characters."""
     replaced: frozenset[str] = frozenset()
-    """Characters of longer patterns that the normaliser replaces."""
+    """Characters that no unchanged word holds: those of longer patterns that the normaliser replaces, and the mark."""
     _unchanged: dict[str, bool] = field(default_factory=dict)
     _beginnings: dict[str, bool] = field(default_factory=dict)
     _ends: dict[str, bool] = field(default_factory=dict)
@@ -160,7 +162,8 @@ def splitting_of(tokenizer: Tokenizer, tree: Tree) -> Splitting | None:
     if unknown or places is None or (places.get("glue") and "Strip" in kinds):
         return None
     spellings = tuple(token["content"] for token in added if token["content"])
-    replaced = frozenset("".join(part["pattern"].get("String", "") for part in normalizers if "pattern" in part))
+    patterns = [part["pattern"].get("String", "") for part in normalizers if "pattern" in part]
+    replaced = frozenset("".join([*patterns, places.get("mark", "")]))
     return Splitting(tokenizer, spellings, by_grapheme="Precompiled" in kinds, replaced=replaced, **places)
 
 
@@ -172,7 +175,7 @@ def _places(parts: list[Tree]) -> dict[str, Any] | None:
     if kinds and kinds[-1] == "Metaspace" and parts[-1].get("split", True):
         cut_before = bool(kinds[:-1]) and _cuts_at_blanks(kinds[:-1])
         if parts[-1].get("prepend_scheme") == "always" and (cut_before or len(kinds) == 1):
-            return {"mark": parts[-1]["replacement"], "blank_runs": cut_before}
+            return {"mark": parts[-1]["replacement"], "only_marks": len(kinds) == 1, "blank_runs": cut_before}
     return {"blank_runs": True} if _cuts_at_blanks(kinds) else None
 
 

@@ -160,13 +160,17 @@ class Words:
         return np.diff(ends, prepend=-1) - 1, ids[ids != self._separator]
 
     def _encode_unchanged(self, words: Sequence[str]) -> tuple[Numbers, Ids]:
-        """Do the same for words that the normaliser leaves as they are."""
-        normalizer = self._tokenizer.normalizer
-        self._tokenizer.normalizer = None
+        """Do the same for words that the normaliser leaves as they are, none of which holds a mark."""
+        tokenizer = self._tokenizer
+        normalizer, pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
+        tokenizer.normalizer = None
         try:
-            return self._encode(words)
+            if not self._splitting.only_marks:
+                return self._encode(words)
+            tokenizer.pre_tokenizer = None
+            return self._encode([self._splitting.mark + word for word in words])
         finally:
-            self._tokenizer.normalizer = normalizer
+            tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizer
 
 
 def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]:
