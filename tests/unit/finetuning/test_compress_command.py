@@ -18,7 +18,8 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 from smelt.__main__ import main
 from smelt.finetuning.compression.lesson import Lesson
 from smelt.finetuning.compression.loop import Loop, learning_rate
-from smelt.study.compression import STRATEGIES, CompressionSettings
+from smelt.study.compression import CompressionSettings
+from smelt.study.strategies import STRATEGIES
 
 STUDENT = {"kind": "bilstm", "embedding": 12, "hidden": 16}
 SETTINGS = {"batch": 16, "epochs": 3, "patience": 3, "cycle": 3, "high": 0.01, "held_out": 0.25}
@@ -130,6 +131,33 @@ def test_every_strategy_runs_through(folders, tmp_path, strategy):
     assert folders.compress(tmp_path / "out", strategy, epochs=1) == 0
     assert len(metrics(tmp_path / "out")["stages"]) == {"D3.1": 2, "D3.2": 5, "D4.1": 3}.get(strategy, 1)
     assert not (tmp_path / "out-kept").exists() or not list((tmp_path / "out-kept").iterdir())
+
+
+def test_stages_as_a_list_may_choose_their_parts_and_their_schedules(folders, tmp_path):
+    stages = [
+        {"losses": {"representation": 1}, "unfreeze": "gradual", "epochs": 1},
+        {"losses": {"labels": 1}, "unfreeze": [["head"], ["head", "embeddings"]], "epochs": 4, "patience": 4},
+        {"losses": {"logits": 1}, "high": 1e-9, "low": 0.0, "patience": 1},
+    ]
+    assert folders.compress(tmp_path / "out", stages, epochs=2, patience=2) == 0
+    found = metrics(tmp_path / "out")
+    assert [(row["stage"], row["unfrozen"], row["epochs"]) for row in found["stages"][:-1]] == [
+        *((1, part, 1) for part in ("projection", "encoder", "embeddings")),
+        (2, "head", 4),
+        (2, "only head, embeddings", 4),
+    ]
+    last = found["stages"][-1]["validation_losses"]
+    assert last == pytest.approx([last[0]] * len(last), rel=1e-6)  # at its own rate it hardly learns
+
+
+def test_the_head_that_learnt_last_is_the_one_that_is_kept(folders, tmp_path, monkeypatch):
+    pupils, end = [], Loop.end
+    monkeypatch.setattr(Loop, "end", lambda loop: (pupils.append(loop.pupil), end(loop)))
+    assert folders.compress(tmp_path / "out", [{"losses": {"labels": 1}}, {"losses": {"logits": 1}}], epochs=2) == 0
+    kept = load_file(tmp_path / "out/model/model.safetensors")["classifier.weight"]
+    assert torch.equal(kept, pupils[-1].regression.weight)
+    found = metrics(tmp_path / "out")
+    assert found["scores"] == found["stages"][-1]["scores"]
 
 
 def test_labels_alone_need_neither_teacher_nor_signals(folders, tmp_path):

@@ -1,4 +1,4 @@
-"""The losses of a compression against their formulas, and the phases against Algorithm 1."""
+"""The losses of a compression against their formulas, and what enters them."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,10 @@ import torch
 from invented_tasks import tokenizer
 
 from smelt.finetuning.compression.losses import label_loss, logit_loss, representation_loss
-from smelt.finetuning.compression.phases import final_head, phases_of
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, as_arrays, joined, read_windows
 from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.encoding import IGNORED, encode
 from smelt.finetuning.tokenizer import Pieces
-from smelt.study.compression import STRATEGIES, Stage
 
 CPU = torch.device("cpu")
 TASK = Task("entities", "token-classification", "seqeval-f1", "iob2", ["B-PER", "O"])
@@ -130,47 +128,3 @@ def test_windows_come_back_from_the_disk_as_they_were(tmp_path):
             assert np.array_equal(getattr(written, name), getattr(whole, name))
             assert np.array_equal(getattr(parts, name), getattr(whole, name))
         assert written.ids.dtype == kind
-
-
-def test_gradual_unfreezing_is_algorithm_1():
-    phases = phases_of(STRATEGIES["D4.2"])
-    assert [(phase.stage, phase.unfrozen, phase.head, phase.ends_stage) for phase in phases] == [
-        (1, "all", None, True),
-        (2, "head", "regression", False),
-        (2, "projection", "regression", False),
-        (2, "encoder", "regression", False),
-        (2, "embeddings", "regression", True),
-        (3, "head", "classifier", False),
-        (3, "projection", "classifier", False),
-        (3, "encoder", "classifier", False),
-        (3, "embeddings", "classifier", True),
-    ]
-    assert phases[0].parts == ("projection", "encoder", "embeddings")
-    assert [phase.parts for phase in phases[5:]] == [
-        ("head",),
-        ("head", "projection"),
-        ("head", "projection", "encoder"),
-        ("head", "projection", "encoder", "embeddings"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("strategy", "stages", "heads"),
-    [
-        ("D0", 1, [("classifier",)]),
-        ("D1", 1, [("classifier", "regression")]),
-        ("D2", 1, [("classifier", "regression")]),
-        ("D3.1", 2, [(), ("classifier", "regression")]),
-        ("D4.1", 3, [(), ("regression",), ("classifier",)]),
-    ],
-)
-def test_a_stage_without_unfreezing_is_one_phase_with_the_heads_of_its_losses(strategy, stages, heads):
-    phases = phases_of(STRATEGIES[strategy])
-    assert [phase.stage for phase in phases] == list(range(1, stages + 1))
-    assert [phase.heads for phase in phases] == heads
-    assert phases[-1].head == final_head(STRATEGIES[strategy]) == "classifier"
-
-
-def test_a_strategy_without_labels_keeps_the_head_of_logits():
-    stages = [Stage.model_validate({"losses": {"representation": 1}}), Stage.model_validate({"losses": {"logits": 1}})]
-    assert final_head(stages) == "regression"

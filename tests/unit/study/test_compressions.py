@@ -1,6 +1,7 @@
 """Compressed models in the study file: what they are, what they need, and what is refused by name."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import count_jobs
-from smelt.study.compression import STRATEGIES, middle
+from smelt.study.compression import Compression, middle
 from smelt.study.load import check_study
+from smelt.study.strategies import STRATEGIES
 
 SHAPE = {"kind": "bilstm", "embedding": 50, "hidden": 200}
+LABELS = {"losses": {"labels": 1}}
 BASE = {"maker": "adopt", "folder": "somewhere"}
 
 
@@ -47,6 +50,16 @@ def test_strategies_are_those_of_the_papers_third_table():
     }
 
 
+def test_algorithm_1_can_be_said_as_a_list_of_stages():
+    gradual = [{"losses": {loss: 1}, "unfreeze": "gradual"} for loss in ("representation", "logits", "labels")]
+    stages = study_of({"strategy": gradual}).models["small"].stages
+    assert [len(stage.phases()) for stage in stages] == [3, 4, 4]
+    own = [LABELS | {"unfreeze": [["head"], ["head", "projection"]], "epochs": 5, "high": 0.01}]
+    settings = Catalogue(study_of({"strategy": own})).compression_settings(wildcards(model="small", task="panx.joint"))
+    (stage,) = Compression.model_validate_json(settings).stages
+    assert (stage.phases(), stage.epochs, stage.high) == ([("head",), ("head", "projection")], 5, 0.01)
+
+
 def test_the_middle_of_twelve_layers_is_the_papers_seventh():
     assert [middle(layers) for layers in (1, 2, 6, 12, 24)] == [1, 2, 4, 7, 13]
 
@@ -56,8 +69,21 @@ def test_the_middle_of_twelve_layers_is_the_papers_seventh():
     [
         ({"strategy": "D5"}, "no strategy is called 'D5': expected one of D0, D0-S"),
         ({"strategy": [{"losses": {}}]}, "all weights are 0"),
-        ({"strategy": [{"losses": {"representation": 1}}]}, "would predict nothing"),
-        ({"strategy": [{"losses": {"representation": 1}, "unfreeze": "gradual"}]}, "begins with the head"),
+        ({"strategy": [{"losses": {"representation": 1}}]}, "strategy: the last stage learns neither"),
+        ({"strategy": [LABELS, {"losses": {"representation": 1}}]}, "strategy: the last stage learns neither"),
+        (
+            {"strategy": [{"losses": {"representation": 1}, "unfreeze": [["projection"], ["head"]]}, LABELS]},
+            "strategy.0: unfreeze: head is reached by no loss of the stage; expected some of projection, encoder",
+        ),
+        ({"strategy": [LABELS | {"unfreeze": [["head", "head"]]}]}, "unfreeze.0: names 'head' twice"),
+        ({"strategy": [LABELS | {"unfreeze": [["head"], []]}]}, "unfreeze.1: list should have at least 1 item"),
+        ({"strategy": [LABELS | {"unfreeze": [["neck"]]}]}, "unfreeze.0.0: input should be 'head', 'projection'"),
+        ({"strategy": [LABELS | {"unfreeze": "slowly"}]}, "unfreeze: input should be 'all' or 'gradual'"),
+        ({"strategy": [LABELS | {"epochs": 0}]}, "strategy.0.epochs: input should be greater than 0"),
+        (
+            {"strategy": [LABELS, LABELS | {"high": 1e-4}], "settings": {"low": 1e-3}},
+            "strategy: stage 2: low: expected at most high, 0.0001; found 0.001",
+        ),
         ({"student": {"kind": "transformer", "embedding": 50, "layers": 2}}, "heads: 12 do not divide"),
         ({"student": {"kind": "gru"}}, "expected one of 'bilstm', 'transformer'"),
         ({"embeddings": {"start": "file"}}, "file: expected with start: file"),
@@ -68,7 +94,7 @@ def test_the_middle_of_twelve_layers_is_the_papers_seventh():
     ],
 )
 def test_what_cannot_be_is_refused_by_its_key(changed, expected):
-    with pytest.raises(SmeltError, match=expected.replace("(", r"\(")):
+    with pytest.raises(SmeltError, match=re.escape(expected)):
         study_of(changed)
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from smelt.study.compression import STRATEGIES, middle
+from smelt.study.compression import middle
 from smelt.study.grids import GridTable
 from smelt.study.load import load_study
 from smelt.study.makers import Compress, Distil, Pretrain, Reduce
 from smelt.study.monolingual import MonolingualTable
 from smelt.study.sources import SPLITS
+from smelt.study.strategies import STRATEGIES
 from smelt.study.tables import LanguagesTable
 from smelt.study.tasks import load_task
 

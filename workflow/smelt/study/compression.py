@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from smelt.study.entry import Entry, Name
+from smelt.study.strategies import Schedule, Stage, check_stages
 
 Below1 = Annotated[float, Field(ge=0, lt=1)]
 
@@ -76,70 +77,6 @@ class EmbeddingStart(Entry):
         return self.start in ("svd", "ppa", "full")
 
 
-class StageLosses(Entry):
-    """What a stage minimises: each loss with its weight (equation 7)."""
-
-    representation: NonNegativeFloat = 0.0
-    """Beta: a layer of the teacher from the student's projected states, on the transfer text (equation 6)."""
-    logits: NonNegativeFloat = 0.0
-    """Gamma: the teacher's logits, on the transfer text (equation 4)."""
-    labels: NonNegativeFloat = 0.0
-    """Alpha: the labels of the training set (equation 2)."""
-
-    @model_validator(mode="after")
-    def _learns_something(self) -> Self:
-        if not any(self.weights().values()):
-            raise ValueError("all weights are 0: expected one of representation, logits, labels above it")
-        return self
-
-    def weights(self) -> dict[str, float]:
-        """Return the weight of each loss, by its name."""
-        return self.model_dump()
-
-    @property
-    def of_transfer(self) -> bool:
-        """Whether the teacher is imitated, on the transfer text."""
-        return bool(self.representation or self.logits)
-
-    @property
-    def predicts(self) -> bool:
-        """Whether labels or logits are learnt, so that the model predicts something after the stage."""
-        return bool(self.labels or self.logits)
-
-
-class Stage(Entry):
-    """A part of the training with losses of its own (Algorithm 1); each begins with what the last one came to."""
-
-    losses: StageLosses
-    unfreeze: Literal["all", "gradual"] = "all"
-    """all: every part learns at once; gradual: the head alone until it learns no more, then the projection with it,
-    then the encoder, then the embeddings (section 5.3)."""
-
-    @model_validator(mode="after")
-    def _has_a_head_to_begin_with(self) -> Self:
-        if self.unfreeze == "gradual" and not self.losses.predicts:
-            raise ValueError("unfreeze: gradual begins with the head, which a stage of the representation has none of")
-        return self
-
-
-def _stage(unfreeze: Literal["all", "gradual"] = "all", **losses: float) -> Stage:
-    return Stage(losses=StageLosses(**losses), unfreeze=unfreeze)
-
-
-STRATEGIES: dict[str, list[Stage]] = {
-    "D0": [_stage(labels=1)],
-    "D0-S": [_stage(labels=1)],
-    "D1": [_stage(labels=1, logits=1)],
-    "D2": [_stage(labels=1, logits=1, representation=1)],
-    "D3.1": [_stage(representation=1), _stage(labels=1, logits=1)],
-    "D3.2": [_stage(representation=1), _stage("gradual", labels=1, logits=1)],
-    "D4.1": [_stage(representation=1), _stage(logits=1), _stage(labels=1)],
-    "D4.2": [_stage(representation=1), _stage("gradual", logits=1), _stage("gradual", labels=1)],
-}
-"""XtremeDistil's strategies (Table 3). D0 and D0-S are one: D0 is for tasks of one language each, D0-S for one task of
-all languages."""
-
-
 class Transfer(Entry):
     """The unlabelled text on which the teacher is imitated: the task's training texts, and then a corpus's."""
 
@@ -149,23 +86,13 @@ class Transfer(Entry):
     """How many texts in all; by default all of the task's, or, with a corpus, all of both."""
 
 
-class CompressionSettings(Entry):
+class CompressionSettings(Schedule):
     """How a student is trained; defaults are the paper's (appendix A.2) or else its code's."""
 
     batch: PositiveInt = 512
     dropout: Below1 = 0.2
     length: Annotated[int, Field(ge=16, le=4096)] = 32
     """Tokens in a text, special ones included; longer sentences are read in windows, longer texts are cut."""
-    epochs: PositiveInt = 100
-    """Passes over the texts that a phase takes at most: a stage, or each of its four parts of gradual unfreezing."""
-    patience: PositiveInt = 5
-    """A phase ends when so many epochs have brought no lower loss on validation."""
-    high: Annotated[float, Field(gt=0)] = 1e-3
-    """Learning rate at the start of a cosine."""
-    low: Annotated[float, Field(ge=0)] = 1e-8
-    """Learning rate at its end."""
-    cycle: PositiveInt = 10
-    """Epochs from the one to the other, after which the rate is high again."""
     clip: Annotated[float, Field(gt=0)] | None = None
     """Norm that gradients are clipped to; by default they are not."""
     representation: Literal["keras-kl", "kl", "mse"] = "keras-kl"
@@ -178,12 +105,6 @@ class CompressionSettings(Entry):
     stores what takes no more than most_gigabytes."""
     most_gigabytes: Annotated[float, Field(gt=0)] = 50.0
     """What auto stores at most, 10^9 bytes each."""
-
-    @model_validator(mode="after")
-    def _falls(self) -> Self:
-        if self.low > self.high:
-            raise ValueError(f"low: expected at most high, {self.high:g}; found {self.low:g}")
-        return self
 
 
 class Compression(Entry):
@@ -204,6 +125,11 @@ class Compression(Entry):
     signals_version: int = 0
     """The version of the signals that it learns from."""
 
+    @model_validator(mode="after")
+    def _stages_can_be(self) -> Self:
+        check_stages(self.stages, self.settings)
+        return self
+
 
 class Signals(Entry):
     """All that decides what a teacher says of the transfer text of a task, besides teacher and task."""
@@ -217,11 +143,6 @@ class Signals(Entry):
     seed: int = 1
     """Draws the corpus's lines and what is held out."""
     version: int = 0
-
-
-def needs_transfer(stages: list[Stage]) -> bool:
-    """Return whether a strategy imitates a teacher, on transfer text."""
-    return any(stage.losses.of_transfer for stage in stages)
 
 
 def middle(layers: int) -> int:

@@ -6,19 +6,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
-from smelt.study.compression import (
-    STRATEGIES,
-    CompactShape,
-    CompressionSettings,
-    EmbeddingStart,
-    Stage,
-    Transfer,
-    needs_transfer,
-)
+from smelt.study.compression import CompactShape, CompressionSettings, EmbeddingStart, Transfer
 from smelt.study.entry import Distinct, Entry, Name, Seed
 from smelt.study.languages import Language
 from smelt.study.new_pieces import NewPieces
 from smelt.study.selection import SelectionRule
+from smelt.study.strategies import STRATEGIES, Stage, check_stages, needs_transfer
 from smelt.study.student import StudentShape
 from smelt.training.losses import Losses
 from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides, recipe_with
@@ -240,9 +233,11 @@ class Compress(Made):
         return _known(value, STRATEGIES, "strategy") if isinstance(value, str) else value
 
     @model_validator(mode="after")
-    def _can_predict_in_the_end(self) -> Self:
-        if not any(stage.losses.predicts for stage in self.stages):
-            raise ValueError("strategy: no stage learns labels or logits, so that the model would predict nothing")
+    def _stages_can_be(self) -> Self:
+        try:
+            check_stages(self.stages, self.settings)
+        except ValueError as error:
+            raise ValueError(f"strategy: {error}") from None
         return self
 
     @property

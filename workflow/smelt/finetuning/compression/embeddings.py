@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from smelt.errors import SmeltError
+from smelt.finetuning.compression.random_streams import stream
 from smelt.finetuning.compression.word_vectors import read_vectors, spelling_of
 from smelt.study.compression import EmbeddingStart
 
@@ -64,7 +65,8 @@ def start(
 
 def random_rows(rows: int, width: int, seed: int) -> Tensor:
     """Return rows that are uniform in (-0.1, 0.1), shape (rows, width)."""
-    return torch.empty(rows, width).uniform_(-SPREAD, SPREAD, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(stream(seed, "embedding rows"))
+    return torch.empty(rows, width).uniform_(-SPREAD, SPREAD, generator=generator)
 
 
 def truncated_svd(matrix: Tensor, width: int) -> tuple[Tensor, float]:

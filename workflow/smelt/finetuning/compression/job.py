@@ -15,8 +15,9 @@ from smelt.errors import SmeltError
 from smelt.files import checksum
 from smelt.finetuning.compression.lesson import Lesson
 from smelt.finetuning.compression.loop import Loop, Record, Run
-from smelt.finetuning.compression.phases import Head, final_head, phases_of
+from smelt.finetuning.compression.phases import Head, kept_head, phases_of
 from smelt.finetuning.compression.pupil import Pupil
+from smelt.finetuning.compression.random_streams import stream
 from smelt.finetuning.compression.signals import Signals, made_from
 from smelt.finetuning.compression.students import (
     new_student,
@@ -34,7 +35,8 @@ from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
 from smelt.finetuning.prediction import predict
 from smelt.finetuning.tokenizer import load_pieces
 from smelt.provenance import digest
-from smelt.study.compression import Compression, needs_transfer
+from smelt.study.compression import Compression
+from smelt.study.strategies import needs_transfer
 from smelt.training.allocator import keep_freed_memory
 
 
@@ -68,7 +70,7 @@ class Job:
         if self.device.type == "cpu":
             keep_freed_memory()
         self.pieces = load_pieces(inputs.source)
-        self.phases = phases_of(settings.stages)
+        self.phases = phases_of(settings.stages, settings.settings)
         teacher = self._teacher()
         self.signals = self._signals(teacher)
         self.training, self.counts = self._training()
@@ -112,17 +114,17 @@ class Job:
             self.device,
         )
         scored = Scored(self.task, splits, encoded)
-        torch.manual_seed(self.seed)  # dropout's own draws, whatever was drawn to make the student
-        loop = Loop(self.pupil, self.phases, lesson, settings, lambda head: scored.scores(self._predict(head)))
+        torch.manual_seed(stream(self.seed, "dropout"))
+        loop = Loop(self.pupil, self.phases, lesson, settings.clip, lambda head: scored.scores(self._predict(head)))
         records = loop.run(run)
         counts = {"train": self.counts}
         counts |= {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
-        head = final_head(self.settings.stages)
+        head = kept_head(self.phases)
         return outcome_of(scored, self._predict(head), self._measured(records), counts)
 
     def save(self, folder: Path) -> Any:
         """Write the student with its classifier and tokenizer; return it."""
-        student = self.pupil.keep(final_head(self.settings.stages)).cpu()
+        student = self.pupil.keep(kept_head(self.phases)).cpu()
         student.save_pretrained(folder)
         self.pieces.tokenizer.save_pretrained(folder)
         for left in folder.glob("__pycache__"):

@@ -12,7 +12,8 @@ from smelt.finetuning.compression.pupil import Pupil
 from smelt.finetuning.compression.signals import Signals
 from smelt.finetuning.compression.streams import Stream, longest_first
 from smelt.finetuning.compression.windows import Whole, Windows
-from smelt.study.compression import CompressionSettings, StageLosses
+from smelt.study.compression import CompressionSettings
+from smelt.study.strategies import StageLosses
 
 LABELLED, UNLABELLED = 0, 1  # seeds that tell the streams apart
 

@@ -17,7 +17,7 @@ from smelt.finetuning.compression.account import Account
 from smelt.finetuning.compression.lesson import Lesson
 from smelt.finetuning.compression.phases import Head, Phase
 from smelt.finetuning.compression.pupil import Pupil
-from smelt.study.compression import CompressionSettings
+from smelt.study.strategies import Schedule
 from smelt.training.checkpoints import Checkpoints
 from smelt.training.optimizers import set_learning_rate
 from smelt.training.progress import SECONDS_BETWEEN_LINES, Speed, say
@@ -43,24 +43,25 @@ class Run:
     """When the job began, by the monotonic clock; by default now."""
 
 
-def learning_rate(turn: int, steps: int, settings: CompressionSettings) -> float:
+def learning_rate(turn: int, steps: int, schedule: Schedule) -> float:
     """Return the rate of a phase's step, from 0: a cosine from high to low over `cycle` epochs, again and again.
 
     SGDR (Loshchilov and Hutter 2017, equation 5) with cycles of one length. steps: of an epoch.
     """
-    last = settings.cycle * steps - 1
+    last = schedule.cycle * steps - 1
     place = turn % (last + 1) / last if last else 0.0
-    return settings.low + (settings.high - settings.low) * (1 + math.cos(math.pi * place)) / 2
+    return schedule.low + (schedule.high - schedule.low) * (1 + math.cos(math.pi * place)) / 2
 
 
 class Loop:
     """The state of a compression between two steps."""
 
-    def __init__(
-        self, pupil: Pupil, phases: list[Phase], lesson: Lesson, settings: CompressionSettings, scores: ScoresOf
-    ) -> None:
-        """Take the pupil on its device, its phases, what it learns from, and what scores it after each of them."""
-        self.pupil, self.phases, self.lesson, self.settings, self.scores = pupil, phases, lesson, settings, scores
+    def __init__(self, pupil: Pupil, phases: list[Phase], lesson: Lesson, clip: float | None, scores: ScoresOf) -> None:
+        """Take the pupil on its device, its phases, what it learns from, and what scores it after each of them.
+
+        clip: norm that gradients are clipped to; None leaves them as they are.
+        """
+        self.pupil, self.phases, self.lesson, self.clip, self.scores = pupil, phases, lesson, clip, scores
         self.number = self.turn = self.step = 0  # the phase, its steps so far, and those of all phases
         self.losses: list[float] = []
         """Of validation: before the phase, and after each of its epochs."""
@@ -89,7 +90,8 @@ class Loop:
     @property
     def is_over(self) -> bool:
         """Whether the phase has come to its end."""
-        return self.epoch >= self.settings.epochs or self.epoch - self.best_epoch >= self.settings.patience
+        schedule = self.phase.schedule
+        return self.epoch >= schedule.epochs or self.epoch - self.best_epoch >= schedule.patience
 
     def run(self, run: Run) -> list[Record]:
         """Go through the phases that are left; return a record of each.
@@ -120,17 +122,17 @@ class Loop:
     def prepare(self) -> None:
         """Freeze what does not learn in this phase, and make its optimizer."""
         self.learning = self.pupil.unfreeze(self.phase)
-        self.optimizer = torch.optim.Adam(self.learning.values(), lr=self.settings.high, fused=True)
+        self.optimizer = torch.optim.Adam(self.learning.values(), lr=self.phase.schedule.high, fused=True)
 
     def take_step(self) -> None:
         """Take a step, and what is due after the last one of an epoch."""
         self.pupil.train()
         steps = self.lesson.steps(self.phase.losses)
-        set_learning_rate(self.optimizer, learning_rate(self.turn, steps, self.settings))
+        set_learning_rate(self.optimizer, learning_rate(self.turn, steps, self.phase.schedule))
         loss, tokens = self.lesson.learn(self.pupil, self.phase.losses, self.number, self.turn)
         self.refuse_no_number(float(loss))
-        if self.settings.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.learning.values(), self.settings.clip)
+        if self.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.learning.values(), self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.turn, self.step = self.turn + 1, self.step + 1
@@ -173,7 +175,7 @@ class Loop:
         """Raise a SmeltError where a loss is not finite."""
         if not math.isfinite(loss):
             where = f"step {self.step + 1} (stage {self.phase.stage}, {self.phase.unfrozen})"
-            raise SmeltError(where, f"the loss is {loss}: lower settings.high, or set settings.clip")
+            raise SmeltError(where, f"the loss is {loss}: lower `high`, or set settings.clip")
 
     def between_steps(self, run: Run, stop: StopRequests) -> None:
         """Keep a checkpoint where it is time to, and stop where that is asked for.

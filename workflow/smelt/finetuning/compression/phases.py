@@ -4,13 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from smelt.study.compression import Stage, StageLosses
+from smelt.study.strategies import PARTS, Part, Schedule, Stage, StageLosses
 
-Part = Literal["head", "projection", "encoder", "embeddings"]
 Head = Literal["classifier", "regression"]
-
-PARTS: tuple[Part, ...] = ("head", "projection", "encoder", "embeddings")
-"""Parts of a student, the top one first: the order in which gradual unfreezing adds them (section 5.3)."""
 
 
 @dataclass(frozen=True)
@@ -20,13 +16,15 @@ class Phase:
     stage: int
     """Number of its stage, from 1."""
     unfrozen: str
-    """The lowest part that learns, below which all are frozen; `all` in a stage that freezes none."""
+    """What learns: the lowest part, where all above it do that the losses reach; `all` in a stage that freezes none;
+    `only` and the parts of any other choice."""
     losses: StageLosses
     parts: tuple[Part, ...]
     """Parts that learn."""
     head: Head | None
     """The head that predicts afterwards; None while none has learnt anything."""
-    ends_stage: bool
+    schedule: Schedule
+    """How long it lasts, and its learning rate."""
 
     @property
     def heads(self) -> tuple[Head, ...]:
@@ -35,8 +33,8 @@ class Phase:
         return tuple(head for head in ("classifier", "regression") if wanted[head])
 
 
-def phases_of(stages: Sequence[Stage]) -> list[Phase]:
-    """Return the phases of a strategy in their order.
+def phases_of(stages: Sequence[Stage], settings: Schedule) -> list[Phase]:
+    """Return the phases of a strategy in their order; settings: of all stages, which each may have its own of.
 
     Logits and labels are learnt by heads of their own, as W^r and W^s of the paper. A stage that learns logits alone
     predicts by the former; one of representations alone by what predicted before it.
@@ -46,20 +44,21 @@ def phases_of(stages: Sequence[Stage]) -> list[Phase]:
     for number, stage in enumerate(stages, start=1):
         if stage.losses.predicts:
             head = "classifier" if stage.losses.labels else "regression"
-        sets = _unfreezing(stage)
-        for place, (name, parts) in enumerate(sets, start=1):
-            phases.append(Phase(number, name, stage.losses, parts, head, place == len(sets)))
+        schedule = stage.schedule(settings)
+        phases += [Phase(number, _name(stage, parts), stage.losses, parts, head, schedule) for parts in stage.phases()]
     return phases
 
 
-def final_head(stages: Sequence[Stage]) -> Head:
-    """Return the head that the student keeps: that of labels, where any stage learns them."""
-    return "classifier" if any(stage.losses.labels for stage in stages) else "regression"
+def kept_head(phases: Sequence[Phase]) -> Head:
+    """Return the head that the student keeps: the one that predicts last, which what lies below it has learnt under."""
+    head = phases[-1].head
+    assert head is not None, "a strategy whose last stage predicts nothing is refused with the settings"
+    return head
 
 
-def _unfreezing(stage: Stage) -> list[tuple[str, tuple[Part, ...]]]:
-    """Return for each phase of a stage its name and the parts that learn, whose losses reach them."""
-    reached = PARTS if stage.losses.predicts else PARTS[1:]
+def _name(stage: Stage, parts: tuple[Part, ...]) -> str:
     if stage.unfreeze == "all":
-        return [("all", reached)]
-    return [(part, reached[: place + 1]) for place, part in enumerate(reached)]
+        return "all"
+    above = PARTS[: PARTS.index(parts[-1]) + 1]
+    whole = tuple(part for part in above if part in stage.losses.reached)
+    return parts[-1] if parts == whole else f"only {', '.join(parts)}"

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smelt.finetuning.batches import Batch
-from smelt.finetuning.compression.phases import Head, Part, Phase
+from smelt.finetuning.compression.phases import Head, Phase
+from smelt.finetuning.compression.random_streams import stream
+from smelt.study.strategies import Part
 
 
 class Pupil(nn.Module):
@@ -20,7 +22,8 @@ class Pupil(nn.Module):
         self.student = student
         classifier = student.classifier
         self.regression = nn.Linear(classifier.in_features, classifier.out_features)
-        nn.init.xavier_uniform_(self.regression.weight, generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(stream(seed, "regression head"))
+        nn.init.xavier_uniform_(self.regression.weight, generator=generator)
         nn.init.zeros_(self.regression.bias)
         self.by_token = type(student).__name__.endswith("ForTokenClassification")
 

@@ -14,6 +14,7 @@ from smelt.architectures import CompactConfig, CompactForSequenceClassification,
 from smelt.architectures.compact import POSITIONS
 from smelt.errors import SmeltError, first_line
 from smelt.finetuning.compression.embeddings import start
+from smelt.finetuning.compression.random_streams import stream
 from smelt.finetuning.compression.windows import Windows
 from smelt.finetuning.data import Task
 from smelt.finetuning.tokenizer import Pieces
@@ -62,7 +63,7 @@ def new_student(settings: Compression, task: Task, pieces: Pieces, kept: Ids, wi
         label2id={label: number for number, label in enumerate(task.labels)},
         **numbers,
     )
-    torch.manual_seed(seed)
+    torch.manual_seed(stream(seed, "student"))
     student = (CompactForTokenClassification if task.by_word else CompactForSequenceClassification)(config)
     student.compact.keep_pieces(kept.tolist(), pieces.unknown)
     return student
