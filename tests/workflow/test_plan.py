@@ -6,6 +6,7 @@ import pytest
 
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import count_jobs
+from smelt.study.load import load_study
 from tests.workflow.conftest import STUDY, Project, new_project
 
 
@@ -93,13 +94,15 @@ def test_the_full_study_of_eliquare_has_a_plan(untouched: Project, monkeypatch: 
 
 
 def test_the_full_study_of_xtremedistil_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("glove.840B.300d.txt", "wiki.multi.vec", "imdb.txt", "elec.txt", "sst-imdb.txt"):
+    path = untouched.folder / "config/studies/xtremedistil.yaml"
+    languages = load_study(path).corpora["wiki41"].languages
+    vectors = ["glove.840B.300d.txt", *(f"wiki.{language}.align.vec" for language in languages)]
+    for name in (*vectors, "imdb.txt", "elec.txt", "sst-imdb.txt"):
         (untouched.folder / name).write_text("")
     monkeypatch.setenv("SMELT_VECTORS", ".")
     monkeypatch.setenv("SMELT_REVIEWS", ".")
     for name in ("SMELT_TASKS", "SMELT_DATA"):
         monkeypatch.delenv(name, raising=False)
-    path = untouched.folder / "config/studies/xtremedistil.yaml"
     (untouched.folder / "study.yaml").write_text(path.read_text())
     monkeypatch.chdir(untouched.folder)
     planned = untouched.planned()

@@ -100,7 +100,7 @@ def test_a_files_vectors_are_found_by_the_spelling_of_pieces_and_counted(tmp_pat
     assert made[[0, 1, 6]].abs().max() < 0.1
     assert facts == {
         "start": "file",
-        "file": "vectors.vec",
+        "files": ["vectors.vec"],
         "found": 4,
         "missing": 3,
         "overlap": pytest.approx(4 / 7),
@@ -108,6 +108,23 @@ def test_a_files_vectors_are_found_by_the_spelling_of_pieces_and_counted(tmp_pat
     }
     again, _ = from_file(tmp_path / "vectors.vec")
     assert torch.equal(made, again)
+
+
+def test_of_several_files_the_first_that_has_a_word_counts(tmp_path: Path) -> None:
+    alone, of_one = from_file(written(tmp_path, FASTTEXT))
+    (tmp_path / "second.vec").write_text("the 9 9 9\nxqz 4 5 6\n")
+    files = [str(tmp_path / name) for name in ("vectors.vec", "second.vec")]
+    made, facts = start(EmbeddingStart(start="file", file=files), len(PIECES), 3, None, PIECES, 1)
+    assert torch.equal(made[:6], alone[:6])
+    assert made[6].tolist() == [4, 5, 6]
+    assert (facts["files"], facts["found"]) == (["vectors.vec", "second.vec"], of_one["found"] + 1)
+
+
+def test_a_file_of_each_language_is_read_in_the_tasks_order() -> None:
+    start_ = EmbeddingStart(start="file", file="wiki.{language}.vec").in_languages(["sw", "af"])
+    assert start_.files == ["wiki.sw.vec", "wiki.af.vec"]
+    assert EmbeddingStart(start="file", file="glove.txt").in_languages(["sw", "af"]).files == ["glove.txt"]
+    assert EmbeddingStart().in_languages(["sw"]) == EmbeddingStart()
 
 
 def test_glove_has_no_first_line_and_words_with_spaces_and_may_be_packed(tmp_path: Path) -> None:

@@ -194,3 +194,22 @@ def test_a_task_may_stand_in_a_study_whole_and_with_a_limit():
         Catalogue(study_of(tasks={"panx.joint": {}, "few": {"task": "panx.joint", "limit": 1, "per": "label"}}))
     with pytest.raises(SmeltError, match="divides a limit, which is missing"):
         study_of(tasks={"panx.joint": {"per": "language"}})
+
+
+def test_a_tasks_length_is_that_of_its_fine_tunings_alone():
+    catalogue = Catalogue(study_of(tasks={"panx.joint": {}, "long": {"task": "panx.joint", "length": 256}}))
+    lengths = [
+        json.loads(catalogue.finetuning_settings(wildcards(model="base", task=task)))["length"]
+        for task in ("panx.joint", "long")
+    ]
+    assert lengths == [512, 256]
+
+
+def test_word_vectors_of_each_language_are_named_by_the_task():
+    embeddings = {"start": "file", "file": "vectors/wiki.{language}.vec"}
+    catalogue = Catalogue(study_of({"embeddings": embeddings}))
+    of_small = wildcards(model="small", task="panx.joint", seed="1")
+    languages = catalogue.tasks["panx.joint"].languages
+    assert catalogue.compression_vectors(of_small) == [f"vectors/wiki.{language}.vec" for language in languages]
+    settings = json.loads(catalogue.compression_settings(of_small))
+    assert settings["embeddings"]["file"] == catalogue.compression_vectors(of_small)

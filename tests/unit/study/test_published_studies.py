@@ -178,6 +178,28 @@ def test_xtremedistil_trains_as_its_appendix_a_2_says() -> None:
     assert [middle(12), compressed("xtremedistil", "d42-1400000").layer] == [7, None]
 
 
+def test_students_of_texts_read_as_much_of_them_as_their_teachers() -> None:
+    study = load_study(STUDIES / "xtremedistil.yaml")
+    assert study.finetuning is not None
+    read = {
+        task: (model.settings.length, study.options(task).length or study.finetuning.length)
+        for model in study.models.values()
+        if isinstance(model, Compress)
+        for task in model.named_tasks
+        if not task.startswith("wikiann")
+    }
+    assert len(read) == 9
+    assert all(student == teacher for student, teacher in read.values())
+    assert [read[task][0] for task in ("imdb", "elec-500", "ag-news", "sst2")] == [512, 512, 128, 128]
+
+
+def test_students_of_labels_alone_see_no_teacher() -> None:
+    study = load_study(STUDIES / "xtremedistil.yaml")
+    alone = [model for model in study.models.values() if isinstance(model, Compress) and not model.imitates]
+    assert len(alone) == 1 + 1 + 26 + 4  # D0, D0-S, Table 15, and one for each set of texts
+    assert not any(model.needs_finetuned_teacher for model in alone)
+
+
 @pytest.mark.parametrize(("study", "task"), [("xtremedistil", "wikiann-41"), ("mini-xtreme", "panx")])
 def test_strategies_are_compared_on_the_same_transfer_texts_and_widths(study: str, task: str) -> None:
     loaded = load_study(STUDIES / f"{study}.yaml")

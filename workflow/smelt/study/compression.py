@@ -1,10 +1,12 @@
 """How a fine-tuned model is compressed into a small one of another architecture, in stages (XtremeDistil)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from smelt.study.entry import Entry, Name
+from smelt.study.families import member_of
 from smelt.study.strategies import Schedule, Stage, check_stages
 
 Below1 = Annotated[float, Field(ge=0, lt=1)]
@@ -58,8 +60,9 @@ class EmbeddingStart(Entry):
     uniform in (-0.1, 0.1), as are pieces that a file lacks."""
     of: Literal["finetuned", "pretrained"] = "finetuned"
     """Whose embeddings: the teacher's after it was fine-tuned, or before."""
-    file: str | None = None
-    """Word vectors of FastText or GloVe: a line each, the word and its numbers; `${NAME}` is filled in."""
+    file: str | Annotated[list[str], Field(min_length=1)] | None = None
+    """Word vectors of FastText or GloVe, a line each, the word and its numbers; `${NAME}` is filled in. Of several
+    files the first that has a word counts; `{language}` makes it a file for each language that the task trains on."""
     removed: NonNegativeInt | None = None
     """Directions that ppa removes each time: d in the paper, 14 or 17; 14 by default."""
 
@@ -70,6 +73,16 @@ class EmbeddingStart(Entry):
         if self.removed is not None and self.start != "ppa":
             raise ValueError(f"removed: is of start: ppa, and means nothing to {self.start}")
         return self
+
+    @property
+    def files(self) -> list[str]:
+        """Its files, in the order in which words are looked for."""
+        return [self.file] if isinstance(self.file, str) else self.file or []
+
+    def in_languages(self, languages: Sequence[str]) -> "EmbeddingStart":
+        """Return it with a file for each language, where that is meant."""
+        files = [member_of(file, language) for file in self.files for language in languages]
+        return self.model_copy(update={"file": list(dict.fromkeys(files))}) if files else self
 
     @property
     def from_teacher(self) -> bool:

@@ -23,6 +23,7 @@ from smelt.study.tokenizers import Tokenizer
 _PARTS = {"languages": ".sections", "monolingual": ".rows"}  # where tables of these kinds name models and tasks
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Length = Annotated[int, Field(ge=16, le=4096)]
 
 
 class WikipediaSource(Entry):
@@ -80,6 +81,8 @@ class TaskOptions(Entry):
     """Training examples to draw, seeded; all by default. Validation and test sets stay whole."""
     per: Literal["language", "label"] | None = None
     """The limit is of examples in each language, or with each label (of texts); by default in all."""
+    length: Length | None = None
+    """Tokens in an example where models are fine-tuned on it; by default `finetuning.length`."""
 
     @model_validator(mode="after")
     def _limits_what_it_divides(self) -> Self:
@@ -100,7 +103,7 @@ class Finetuning(Entry):
     no more steps than these, the rate only rises."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     clip: Annotated[float, Field(gt=0)] = 1.0
-    length: Annotated[int, Field(ge=16, le=4096)] = 512
+    length: Length = 512
     """Tokens in an example, special ones included; longer sentences of token tasks are read in windows."""
     precision: Precision = "fp32"
 

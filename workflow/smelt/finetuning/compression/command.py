@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from smelt.energy import Meter
 from smelt.files import whole_folder, write_json
@@ -26,7 +26,7 @@ from smelt.study.load import check
 
 if TYPE_CHECKING:
     from smelt.finetuning.compression.account import Account
-    from smelt.finetuning.compression.job import Inputs, Job
+    from smelt.finetuning.compression.job import Job
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +85,7 @@ def _write(draft: Path, arguments: argparse.Namespace, job: "Job", outcome: Outc
     write_student_card(draft / "model", name, job.task, outcome.metrics, _languages(outcome))
     used = settings | {"device": str(job.device), "threads": arguments.threads}
     hours, energy = account.hours, account.energy()
-    write_provenance(draft, "compress", used, _inputs(job.inputs, settings), [job.seed], hours, energy)
+    write_provenance(draft, "compress", used, _inputs(job), [job.seed], hours, energy)
 
 
 def _languages(outcome: Outcome) -> list[str]:
@@ -95,13 +95,14 @@ def _languages(outcome: Outcome) -> list[str]:
     return [language for language in dict.fromkeys(found) if language not in (ALL, MEAN, DEVIATION)]
 
 
-def _inputs(inputs: "Inputs", settings: dict[str, Any]) -> dict[str, Path | Sequence[Path]]:
+def _inputs(job: "Job") -> dict[str, Path | Sequence[Path]]:
     """Return what the student was made from; signals, which may be large, by what describes them."""
+    inputs, vectors = job.inputs, job.settings.embeddings.files
     found: dict[str, Path | Sequence[Path]] = {"source": inputs.source, "task": inputs.task}
     if inputs.teacher:
         found["teacher"] = inputs.teacher
     if inputs.signals:
         found["signals"] = inputs.signals / "signals.json"
-    if settings["embeddings"]["file"]:
-        found["vectors"] = Path(settings["embeddings"]["file"])
+    if vectors:
+        found["vectors"] = [Path(file) for file in vectors]
     return found

@@ -42,9 +42,9 @@ def start(
     facts: Facts = {"start": settings.start}
     if not settings.from_teacher:
         drawn = random_rows(rows, width, seed)
-        if settings.file is None:
+        if not settings.files:
             return drawn, facts
-        return _from_file(Path(settings.file), drawn, pieces, facts)
+        return _from_files(list(map(Path, settings.files)), drawn, pieces, facts)
     if teacher_embedding is None or len(teacher_embedding) != rows:
         found = None if teacher_embedding is None else len(teacher_embedding)
         raise ValueError(f"start {settings.start}: found {found} rows of the teacher, expected {rows}")
@@ -133,11 +133,13 @@ def _check_width(start_: str, width: int, shape: tuple[int, ...]) -> None:
         raise SmeltError(WHERE, f"found {width}, expected with start: {start_} no more than {counted}")
 
 
-def _from_file(path: Path, drawn: Tensor, pieces: Sequence[str], facts: Facts) -> tuple[Tensor, Facts]:
-    """Return rows that a file of word vectors gives, the others as they were drawn, and how many it has."""
+def _from_files(paths: Sequence[Path], drawn: Tensor, pieces: Sequence[str], facts: Facts) -> tuple[Tensor, Facts]:
+    """Return rows that files of word vectors give, the others as they were drawn, and how many they have."""
     spelled = [spelling_of(piece) for piece in pieces]
     wanted = {word for spelling in spelled for word in (spelling, spelling.lower()) if word}
-    vectors = read_vectors(path, wanted, drawn.shape[1])
+    vectors: dict[str, Tensor] = {}
+    for path in paths:
+        vectors = read_vectors(path, wanted, drawn.shape[1]) | vectors  # the first file that has a word counts
     exact = lower = 0
     for row, spelling in enumerate(spelled):
         vector = _vector(vectors, spelling)
@@ -146,7 +148,8 @@ def _from_file(path: Path, drawn: Tensor, pieces: Sequence[str], facts: Facts) -
             drawn[row] = vector
     found = exact + lower
     overlap = {"found": found, "missing": len(spelled) - found, "overlap": found / max(1, len(spelled))}
-    return drawn, facts | {"file": path.name, **overlap, "found_in_lower_case": lower}
+    names = [path.name for path in paths]
+    return drawn, facts | {"files": names, **overlap, "found_in_lower_case": lower}
 
 
 def _vector(vectors: Mapping[str, Tensor], spelling: str) -> Tensor | None:

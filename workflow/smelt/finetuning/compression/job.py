@@ -201,8 +201,8 @@ class Job:
     def _teacher_embeddings(self, teacher: Teacher | None) -> tuple[Tensor | None, str]:
         """Return the rows that the student's come of, if they do, and a digest of what they come of."""
         start = self.settings.embeddings
-        if start.file is not None:
-            return None, checksum(Path(start.file)) if Path(start.file).is_file() else ""
+        if start.files:
+            return None, digest([checksum(Path(file)) for file in start.files if Path(file).is_file()])
         if not start.from_teacher:
             return None, ""
         found = teacher.embeddings if teacher and start.of == "finetuned" else pretrained_embeddings(self.inputs.source)

@@ -5,7 +5,7 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.study.catalogue.finetuning import Finetuned, training_examples
-from smelt.study.compression import Compression, Signals
+from smelt.study.compression import Compression, EmbeddingStart, Signals
 from smelt.study.makers import Compress
 from smelt.study.schema import Study
 
@@ -123,9 +123,12 @@ class Compressed(Finetuned):
         return [folder] if model.imitates else []
 
     def compression_vectors(self, wildcards: Any) -> list[str]:
-        """Return the file of word vectors that {model} starts from, if there is one."""
-        file = self.compressed(wildcards.model).embeddings.file
-        return [file] if file else []
+        """Return the files of word vectors that {model} starts from, if there are any."""
+        return self._embeddings(wildcards).files
+
+    def _embeddings(self, wildcards: Any) -> EmbeddingStart:
+        languages = self.tasks[wildcards.task].languages_of("train")
+        return self.compressed(wildcards.model).embeddings.in_languages(languages)
 
     def compression_settings(self, wildcards: Any) -> str:
         """Return all that decides what {model} becomes on {task}, as JSON, besides files and seed."""
@@ -133,7 +136,7 @@ class Compressed(Finetuned):
         chosen = self.tested_languages(wildcards.model, wildcards.task)
         return Compression(
             student=model.student,
-            embeddings=model.embeddings,
+            embeddings=self._embeddings(wildcards),
             vocabulary=model.vocabulary,
             stages=model.stages,
             layer=model.layer,

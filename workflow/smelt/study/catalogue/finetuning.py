@@ -141,6 +141,7 @@ class Finetuned(Distilled):
         """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths."""
         assert self.study.finetuning is not None
         settings = self.study.finetuning.model_dump(exclude={"seeds"}) | {"version": FINETUNING_VERSION}
+        settings |= {"length": length} if (length := self.study.options(wildcards.task).length) else {}
         settings |= {"keep": True} if wildcards.model in self.compressed_teachers() else {}
         chosen = self.tested_languages(wildcards.model, wildcards.task)
         # Only where languages are left out: a run on all of them is what it was before there was a choice.
