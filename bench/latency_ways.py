@@ -1,4 +1,4 @@
-"""Ways to run a compact student on the CPU, and the BERT that it is compared with; all take ids and give logits.
+"""Ways to run a compact student and the BERT that it is compared with; all take ids and give logits.
 
 Each is a function of ids, (batch, length), none of them padding; a mask of ones goes with them, as tokenizers give it.
 """
@@ -20,8 +20,8 @@ from smelt.models.graph import INPUTS, write_graph, write_int8
 
 Way = Callable[[Tensor], Tensor]
 SEED = 1
+TORCH, ONNX = "torch", "onnx"
 INT8 = "onnx-int8"  # the only one that is not exact
-TORCH = "torch"
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,25 @@ class Shapes:
     """What is not BERT-base's of the teacher."""
 
 
-def bert_way(shapes: Shapes, device: str) -> Way:
-    """A BERT with its head for tokens, run by torch as transformers loads it."""
+def bert_ways(shapes: Shapes, device: str, folder: Path) -> dict[str, Way]:
+    """Return the ways to run a BERT with its head for tokens: by torch, and on the CPU by ONNX Runtime too.
+
+    Args:
+        shapes: its numbers.
+        device: where torch runs it.
+        folder: where its graph is written.
+    """
     torch.manual_seed(SEED)
     config = BertConfig(vocab_size=shapes.pieces, num_labels=shapes.labels, **shapes.bert)
-    return by_torch(BertForTokenClassification(config).eval().to(device))
+    model = BertForTokenClassification(config).eval()
+    if device != "cpu":
+        return {TORCH: by_torch(model.to(device))}
+    folder.mkdir(parents=True)
+    graph = folder / "model.onnx"
+    write_graph(Exported(model, LOGITS), graph)
+    ways = {TORCH: by_torch(model), ONNX: _by_onnx(graph)}
+    graph.unlink()
+    return ways
 
 
 def student(shapes: Shapes, embedding: int, hidden: int) -> Any:
@@ -68,7 +82,7 @@ def student_ways(model: Any, folder: Path, shape: tuple[int, int] | None) -> dic
     folder.mkdir(parents=True)
     graph = folder / "model.onnx"
     write_graph(Exported(model, LOGITS), graph)
-    ways = {TORCH: by_torch(model), "onnx": _by_onnx(graph)}
+    ways = {TORCH: by_torch(model), ONNX: _by_onnx(graph)}
     write_int8(graph, reduce_range=False)
     ways[INT8] = _by_onnx(graph)
     graph.unlink()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from bench.latency import BERT, INT8, PAPER, Plan, deviations, fastest_exact, measured, outcome_of
-from bench.latency_ways import Shapes, bert_way, student, student_ways
+from bench.latency_ways import ONNX, TORCH, Shapes, bert_ways, student, student_ways
 from bench.measure import Unequal
 
 SMALL = Shapes(
@@ -26,7 +26,7 @@ def test_all_ways_of_a_student_are_run_and_the_exact_ones_are_equal(batch: int, 
     monkeypatch.chdir(tmp_path)  # where results/bench is written
     processor, clock, changed = measured(plan(batch))
     assert {model: set(ways) for model, ways in processor.items()} == {
-        BERT: {BERT},
+        BERT: {TORCH, ONNX},
         "12/10": {"torch", "onnx", INT8},
         "16/20": {"torch", "onnx", INT8, "torch-packed", "torch-frozen"},
     }
@@ -36,6 +36,25 @@ def test_all_ways_of_a_student_are_run_and_the_exact_ones_are_equal(batch: int, 
     assert outcome.ratio == max(outcome.further[f"16/20, {way}"] for way in processor["16/20"] if way != INT8)
     lines = (tmp_path / "results/bench/latency-test.md").read_text().splitlines()
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| 12/10", "| 16/20"]
+
+
+def test_speed_ups_are_told_over_bert_by_torch_and_over_the_way_in_which_it_is_fastest(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    seconds = {
+        BERT: {TORCH: [8.0, 8.0], ONNX: [4.0, 4.0]},
+        "12/10": {TORCH: [2.0, 2.0], ONNX: [1.0, 1.0], INT8: [0.1, 0.1]},
+        "16/20": {TORCH: [2.0, 2.0], ONNX: [0.5, 0.5], INT8: [0.1, 0.1]},
+    }
+    outcome = outcome_of("latency-test", plan(1), seconds, seconds, {})
+    assert (outcome.ratio, outcome.peer_name) == (16, "BERT by torch; ours is 16/20 by onnx")
+    assert outcome.further["12/10, fastest exact, over BERT by onnx"] == 4
+    assert outcome.further["16/20, fastest exact, over BERT by onnx"] == 8
+    heads, _, first, _, last = (tmp_path / "results/bench/latency-test.md").read_text().splitlines()
+    cells = dict(zip(heads.split(" | "), first.split(" | "), strict=True))
+    assert (cells["onnx"], cells["the same over BERT by onnx"]) == ("8.0", "4.0")
+    assert last.startswith("| BERT: 8000.0 ms a query by torch, 4000.0 ms a query by onnx |")
 
 
 def test_a_way_that_gives_other_logits_fails_the_benchmark(tmp_path: Path) -> None:
@@ -52,10 +71,12 @@ def test_int8_is_never_named_as_the_fastest_exact_way() -> None:
     assert fastest_exact({"torch": 1.0, "onnx": 2.0, INT8: 9.0}) == "onnx"
 
 
-def test_the_bert_gives_a_label_to_every_token_as_the_student_does() -> None:
+def test_the_bert_gives_a_label_to_every_token_as_the_student_does(tmp_path: Path) -> None:
     ids = torch.randint(1, 300, (2, 6))
-    logits = bert_way(SMALL, "cpu")(ids)
-    assert logits.shape == student(SMALL, 12, 10)(ids).logits.shape
+    with torch.inference_mode():
+        of_bert = bert_ways(SMALL, "cpu", tmp_path / "bert")
+        assert deviations(of_bert, ids) == {}  # by ONNX Runtime the same, to rounding
+        assert {way(ids).shape for way in of_bert.values()} == {student(SMALL, 12, 10)(ids).logits.shape}
 
 
 def test_the_papers_table_has_all_16_settings() -> None:

@@ -1,6 +1,7 @@
 """Tables of a model on a task in each cell: scores over languages and seeds, and tests over either."""
 
 import json
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -184,6 +185,23 @@ def test_a_cell_that_is_not_run_is_empty_and_the_best_of_each_column_bold(strate
     assert scores_of(frame)["best"].tolist() == [False, False, False, False, True, True]
     assert "| N/A |" in text
     assert "N/A: the study does not run the model on the task." in text
+
+
+def test_of_several_models_the_best_on_validation_stands_in_the_cell(tmp_path: Path) -> None:
+    report = Report(tmp_path)
+    mixes = {"even": (0.6, 0.9), "little": (0.7, 0.5), "much": (0.65, 0.7)}  # on validation and test
+    for (model, values), seed in product(mixes.items(), (1, 2)):
+        for split, value in zip(("validation", "test"), values, strict=True):
+            row = {"model": model, "task": "panx", "setting": "standard", "seed": seed, "metric": "f1"}
+            report.rows.append(row | {"language": "en", "split": split, "value": value + seed / 100})
+    rows = {"D1": ["even", "little", "much"], "plain": "even"}
+    hypotheses = [{"less": "D1", "than": "plain"}]
+    frame, text = report.table({"model": "{row}", "task": "panx", "rows": rows, "hypotheses": hypotheses})
+    scores = scores_of(frame).droplevel("column")
+    assert scores.loc["D1", ["model", "choices"]].tolist() == ["little", 3]
+    assert scores.loc["D1", "mean"] == pytest.approx(0.515)  # on test the worst: it chooses nothing
+    assert "Of 3 models the one with the highest mean on validation: D1: little." in text
+    assert frame.set_index("kind").loc["hypothesis", "difference"] == pytest.approx(0.4)
 
 
 def test_paired_tests_use_the_seeds_that_both_have(strategies: Report) -> None:

@@ -82,8 +82,22 @@ def test_a_table_names_its_runs_and_is_made_from_the_scores(place: Path) -> None
     assert json.loads(found.table_settings(Wildcards()))["models"] == ["d0-small", "d1-small", "d1-large"]
     table = found.study.tables["table-3"]
     assert isinstance(table, GridTable)
-    assert table.place("D0", "0.7MM").run("fr") == ("d0-small", "each.alone.fr")
-    assert (table.place("D1", "1.4MM").model, table.place("D1", "1.4MM").task) == ("d1-large", "ner")
+    (of_family,), (of_model,) = table.choices("D0", "0.7MM"), table.choices("D1", "1.4MM")
+    assert of_family.run("fr") == ("d0-small", "each.alone.fr")
+    assert (of_model.model, of_model.task) == ("d1-large", "ner")
+
+
+def test_a_cell_may_be_of_several_models_which_all_are_made(place: Path) -> None:
+    rows = {"D0": ROWS["D0"], "D1": ["d1", "d2"]}
+    content = study(rows=rows)
+    content["models"]["d2-small"] = MODEL | {"tasks": ["ner"]}
+    found = catalogue(place, content)
+    models = json.loads(found.table_settings(Wildcards()))["models"]
+    assert models == ["d0-small", "d1-small", "d1-large", "d2-small"]
+    with pytest.raises(SmeltError, match=re.escape("'D1' has values to choose from, and no {row} in its patterns")):
+        catalogue(place, study(rows={"D1": {"value": ["a", "b"], "model": "d1-{column}"}}))
+    with pytest.raises(SmeltError, match="names 'd1' twice"):
+        catalogue(place, study(rows={"D1": {"value": ["d1", "d1"]}}))
 
 
 @pytest.mark.parametrize(

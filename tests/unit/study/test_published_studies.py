@@ -10,7 +10,7 @@ from smelt.study.load import load_study
 from smelt.study.makers import Compress, Distil, Pretrain, Reduce
 from smelt.study.monolingual import MonolingualTable
 from smelt.study.sources import SPLITS
-from smelt.study.strategies import STRATEGIES
+from smelt.study.strategies import STRATEGIES, Stage
 from smelt.study.tables import LanguagesTable
 from smelt.study.tasks import load_task
 
@@ -200,23 +200,27 @@ def test_students_of_labels_alone_see_no_teacher() -> None:
     assert not any(model.needs_finetuned_teacher for model in alone)
 
 
+def learnt(stage: Stage) -> tuple[list[str], object]:
+    """Return what a stage learns and how it unfreezes, whatever the weights."""
+    return [loss for loss, weight in stage.losses.weights().items() if weight], stage.unfreeze
+
+
 @pytest.mark.parametrize(("study", "task"), [("xtremedistil", "wikiann-41"), ("mini-xtreme", "panx")])
 def test_strategies_are_compared_on_the_same_transfer_texts_and_widths(study: str, task: str) -> None:
     loaded = load_study(STUDIES / f"{study}.yaml")
     table = loaded.tables["table-3"]
     assert isinstance(table, GridTable)
-    cells = {
-        (place.row, place.column): loaded.models[place.model]
-        for place in table.places()
-        if place.model in loaded.models
-    }
-    assert {row for row, _ in cells} == set(STRATEGIES)
-    for (row, column), model in cells.items():
+    cells = [place for place in table.places() if place.model in loaded.models]
+    best = {place.column: loaded.models[place.model] for place in cells if place.row == "D4.2"}
+    assert {place.row for place in cells} == set(STRATEGIES)
+    for place in cells:
+        model, other = loaded.models[place.model], best[place.column]
         assert isinstance(model, Compress)
-        assert model.strategy == row
-        assert model.student == cells["D4.2", column].student
-        assert not model.imitates or model.transfer == cells["D4.2", column].transfer
-        assert model.settings == cells["D4.2", column].settings
+        assert list(map(learnt, model.stages)) == list(map(learnt, STRATEGIES[place.row]))
+        assert model.student == other.student
+        assert not model.imitates or model.transfer == other.transfer
+        # On a laptop the strategies differ in their epochs, so that they read about as much.
+        assert study == "mini-xtreme" or model.settings == other.settings
     whole = load_task(f"{task}.joint", STUDIES.parent / "tasks")
     assert table.languages == whole.languages
     assert whole.average == "languages"

@@ -59,7 +59,7 @@ def _of_grid(scores: GridScores, trained: Trained) -> list[Compared]:
     table, found = scores.table, []
     for line in table.lines:
         rows, tasks = {}, set[tuple[str, str]]()
-        for place in table.line(line):
+        for place in scores.line(line):
             values = scores.languages(place)
             if len(values) > 1:
                 rows[place.column if table.by_row else place.row] = _means(values)

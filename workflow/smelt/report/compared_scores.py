@@ -47,15 +47,15 @@ class Scores:
         return first == second
 
 
-def compared_scores(path: Path) -> Scores:
-    """Return the scores to compare.
+def compared_scores(path: Path, split: str = "test") -> Scores:
+    """Return the scores to compare, of the test split; those of validation are for choosing what to compare.
 
     Raises:
         SmeltError: a column is missing, a value is no number, a score stands twice, or a task has no own metric or
             several languages and no score over all of them.
     """
     table = read_csv(path, _COLUMNS)
-    rows = table[table["split"] == "test"]
+    rows = table[table["split"] == split]
     scores = Scores(list(dict.fromkeys(rows["model"])), list(dict.fromkeys(rows["task"])), {}, {})
     for task in scores.tasks:
         own = rows[rows["task"] == task]
@@ -82,10 +82,8 @@ def unit_of(task: str, setting: str) -> str:
 def _add_task(path: Path, scores: Scores, task: str, rows: pd.DataFrame) -> None:
     metric = own_metric(set(rows["metric"]))
     if metric is None:
-        raise SmeltError(
-            path,
-            f"task {task} has no f1, accuracy or macro_f1 on test: found {', '.join(set(rows['metric']))}",
-        )
+        where, found = rows["split"].iloc[0], ", ".join(set(rows["metric"]))
+        raise SmeltError(path, f"task {task} has no f1, accuracy or macro_f1 on {where}: found {found}")
     scores.metrics[task] = metric
     for (model, seed), run in rows[rows["metric"] == metric].groupby(["model", "seed"], sort=False):
         what = f"{metric} of {model} on {task}, seed {seed}"

@@ -31,6 +31,8 @@ class GridScore:
     deviation_over_languages: float = math.nan
     """Mean over the seeds of each seed's deviation."""
     deviation_over_seeds: float = math.nan
+    choices: int = 1
+    """Models that it was chosen from, by their mean on validation."""
     best: bool = False
 
 
@@ -50,15 +52,30 @@ class GridTested:
 class GridScores:
     """The cells of a table, filled from scores.csv."""
 
-    def __init__(self, path: Path, table: GridTable) -> None:
-        """Read the scores.
+    def __init__(self, path: Path, table: GridTable, split: str = "test") -> None:
+        """Read the scores of a split; where a cell may be of several models, choose by those of validation.
 
         Raises:
             SmeltError: a column of the file is missing, or what it holds cannot be.
         """
         self.table = table
-        self._whole = compared_scores(path)
-        self._by_language = LanguageScores(path)
+        self._whole = compared_scores(path, split)
+        self._by_language = LanguageScores(path, split)
+        cells = table.cells()
+        if split == "test" and any(len(choices) > 1 for choices in cells):
+            validation = GridScores(path, table, "validation")
+            self.places = [validation.best(choices) for choices in cells]
+        else:
+            self.places = [choices[0] for choices in cells]
+
+    def best(self, choices: Sequence[Place]) -> Place:
+        """Return the place with the highest mean over seeds, the first of equals; the first one where none was run."""
+        means = [fmean(values.values()) if (values := self.whole(place)) else -math.inf for place in choices]
+        return choices[means.index(max(means))]
+
+    def line(self, label: str) -> list[Place]:
+        """Return the places that are compared within a column, or a row."""
+        return self.table.within(label, self.places)
 
     def languages(self, place: Place) -> dict[str, BySeed]:
         """Return the values by seed of each language of a cell; none where it was not run."""
@@ -76,7 +93,7 @@ class GridScores:
 
     def cells(self) -> list[GridScore]:
         """Return a score for each row and column, with the best of those that are compared."""
-        scores = [self._score(place) for place in self.table.places()]
+        scores = [self._score(place) for place in self.places]
         lines = [score.row if self.table.by_row else score.column for score in scores]
         means = [(line, score.mean) for line, score in zip(lines, scores, strict=True) if score.n]
         best = {line: max(mean for other, mean in means if other == line) for line, _ in means}
@@ -112,13 +129,14 @@ class GridScores:
             mean=figures.mean,
             deviation_over_languages=over_languages(list(languages.values())),
             deviation_over_seeds=math.nan if figures.standard_deviation is None else figures.standard_deviation,
+            choices=len(self.table.choices(place.row, place.column)),
         )
 
     def _metric(self, place: Place) -> str:
         return self._whole.metrics[place.runs(self.table.languages or [])[0][1]]
 
     def _test(self, names: tuple[str, str], line: str, significance: Mapping[str, Any]) -> GridTested:
-        named = {(place.column if self.table.by_row else place.row): place for place in self.table.line(line)}
+        named = {(place.column if self.table.by_row else place.row): place for place in self.line(line)}
         low, high = (named[name] for name in names)
         absent = [name for name, place in zip(names, (low, high), strict=True) if not self.whole(place)]
         if absent:

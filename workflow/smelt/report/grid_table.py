@@ -74,6 +74,7 @@ def _notes(
     metrics = dict.fromkeys(METRICS.get(cell.metric, cell.metric) for cell in run)
     notes = [f"{'; '.join(metrics)}; test sets, in percent. {mean_and_spread(run, over)} {_best(table)}"]
     notes += ["Scores are means over the languages, seed by seed."] if table.languages else []
+    notes += _chosen(run)
     notes += [_tests(significance)] if tested else []
     notes += [f"{_outcome(each).head}: {why}." for each in tested if (why := _why(each))]
     return notes + ([f"{NOT_RUN}: the study does not run the model on the task."] if len(run) < len(cells) else [])
@@ -95,6 +96,13 @@ def counted(counts: Sequence[int], what: str, plural: str = "") -> str:
     fewest, most = min(counts), max(counts)
     number = str(most) if fewest == most else f"{fewest} to {most}"
     return f"{number} {what if most == 1 else plural or f'{what}s'}"
+
+
+def _chosen(run: Sequence[GridScore]) -> list[str]:
+    """Return which models stand in cells that were chosen for."""
+    chosen = [f"{', '.join(filter(None, (cell.row, cell.column)))}: {cell.model}" for cell in run if cell.choices > 1]
+    most = counted([cell.choices for cell in run if cell.choices > 1] or [0], "model")
+    return [f"Of {most} the one with the highest mean on validation: {'; '.join(chosen)}."] if chosen else []
 
 
 def _best(table: GridTable) -> str:

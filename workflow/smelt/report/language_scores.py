@@ -35,16 +35,16 @@ class Entry:
 
 
 class LanguageScores:
-    """The test scores of every model, task and language, each by the task's own metric."""
+    """The scores of every model, task and language on one split, each by the task's own metric."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, split: str = "test") -> None:
         """Read scores.csv.
 
         Raises:
             SmeltError: a column is missing, or a task has none of the metrics that tasks are judged by.
         """
         table = read_csv(path, _COLUMNS)
-        rows = table[table["split"] == "test"]
+        rows = table[table["split"] == split]
         self.metrics = {str(task): _metric(path, str(task), own) for task, own in rows.groupby("task", sort=False)}
         rows = rows[rows["metric"] == rows["task"].map(self.metrics)]
         self._values: dict[tuple[str, str, str], BySeed] = {}
@@ -102,5 +102,5 @@ def _models(entries: Sequence[Entry]) -> tuple[str, ...]:
 def _metric(path: Path, task: str, rows: pd.DataFrame) -> str:
     metric = own_metric(set(rows["metric"]))
     if metric is None:
-        raise SmeltError(path, f"task {task} has no f1, accuracy or macro_f1 on test")
+        raise SmeltError(path, f"task {task} has no f1, accuracy or macro_f1 on {rows['split'].iloc[0]}")
     return metric

@@ -1,6 +1,6 @@
 """Tables whose cells are a model on a task each, named by patterns (XtremeDistil, Tables 3, 5 to 11, 13 and 14)."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
@@ -13,6 +13,7 @@ from smelt.study.monolingual import Hypothesis, Label
 
 Pattern = Annotated[str, Field(min_length=1)]
 Value = str | int
+Values = Annotated[list[Value], Field(min_length=1), Distinct]
 
 ROW, COLUMN = "{row}", "{column}"
 ONLY = ""
@@ -22,8 +23,8 @@ ONLY = ""
 class GridRow(Entry):
     """A row whose models or tasks have another pattern than the table's."""
 
-    value: Value = ""
-    """What `{row}` stands for."""
+    value: Value | Values = ""
+    """What `{row}` stands for; of a list, what scores best on validation, in each column."""
     model: Pattern | None = None
     """Pattern of its models."""
     task: Pattern | None = None
@@ -62,8 +63,9 @@ class GridTable(Entry):
     """Model of a cell: `{row}` and `{column}` stand for their values, `{language}` makes it a family."""
     task: Pattern
     """Task of a cell, in the same way. With `{row}` in it a row is of one task, so that columns are compared."""
-    rows: Annotated[dict[Label, Value | GridRow], Field(min_length=1)]
-    """Label → what `{row}` stands for, or a mapping with patterns of the row's own."""
+    rows: Annotated[dict[Label, Value | Values | GridRow], Field(min_length=1)]
+    """Label → what `{row}` stands for (of a list, what scores best on validation, in each column), or a mapping with
+    patterns of the row's own."""
     columns: Annotated[dict[Label, Value], Field(min_length=1)] | None = None
     """Label → what `{column}` stands for; a table of one column leaves them out."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
@@ -99,23 +101,27 @@ class GridTable(Entry):
         """The labels of what comparisons are made within: columns, or rows."""
         return list(self.rows) if self.by_row else self.heads
 
-    def place(self, row: str, column: str) -> Place:
-        """Return the cell of a row and column."""
+    def choices(self, row: str, column: str) -> list[Place]:
+        """Return what may stand in a row and column: one model on a task, or several to choose from."""
         entry = self._entry(row)
         value = "" if self.columns is None else str(self.columns[column])
-        filled = [
-            pattern.replace(ROW, str(entry.value)).replace(COLUMN, value)
-            for pattern in (entry.model or self.model, entry.task or self.task)
+        patterns = (entry.model or self.model, entry.task or self.task)
+        return [
+            Place(row, column, *(pattern.replace(ROW, str(own)).replace(COLUMN, value) for pattern in patterns))
+            for own in (entry.value if isinstance(entry.value, list) else [entry.value])
         ]
-        return Place(row, column, *filled)
+
+    def cells(self) -> list[list[Place]]:
+        """Return what may stand in each cell, row by row."""
+        return [self.choices(row, column) for row in self.rows for column in self.heads]
 
     def places(self) -> list[Place]:
-        """Return all cells, row by row."""
-        return [self.place(row, column) for row in self.rows for column in self.heads]
+        """Return all that may stand in a cell, row by row."""
+        return [place for choices in self.cells() for place in choices]
 
-    def line(self, label: str) -> list[Place]:
-        """Return the cells that are compared within a column, or a row."""
-        return [place for place in self.places() if label == (place.row if self.by_row else place.column)]
+    def within(self, label: str, places: Sequence[Place]) -> list[Place]:
+        """Return those of some places that are compared within a column, or a row."""
+        return [place for place in places if label == (place.row if self.by_row else place.column)]
 
     @property
     def tasks(self) -> list[str]:
@@ -138,6 +144,8 @@ class GridTable(Entry):
             patterns = (entry.model or self.model, entry.task or self.task)
             if any(ROW in pattern for pattern in patterns) and entry.value == "":
                 raise ValueError(f"rows: {row!r} has no value for the {ROW} of its patterns")
+            if isinstance(entry.value, list) and not any(ROW in pattern for pattern in patterns):
+                raise ValueError(f"rows: {row!r} has values to choose from, and no {ROW} in its patterns")
             if any(COLUMN in pattern for pattern in patterns) and self.columns is None:
                 raise ValueError(f"columns: are missing, and the patterns of {row!r} hold {COLUMN}")
         self._differ("rows", list(self.rows), lambda place: place.row)

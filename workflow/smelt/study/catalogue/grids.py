@@ -23,8 +23,9 @@ def check_grid(study: Finetuned, key: str, table: GridTable) -> None:
         if not any(_languages(study, table, place) for place in places):
             patterns = ", ".join(dict.fromkeys(f"{place.model} on {place.task}" for place in places))
             raise SmeltError(where, f"{key}.{part}: {label!r}: the study runs none of its cells: {patterns}")
+    run = [place for place in table.places() if _run(study, table, place)]
     for line in table.lines:
-        _check_alike(study, where, key, table, [place for place in table.line(line) if _run(study, table, place)])
+        _check_alike(study, where, key, table, table.within(line, run))
 
 
 def _parts(table: GridTable) -> list[tuple[str, str, list[Place]]]:
