@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 import pytest
 import torch
-from compression_toy import write_pretrained, write_teacher
+from compression_toy import SETTINGS, SIGNALS, STUDENT, Folders, write_teacher
 from invented_tasks import write_task
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
@@ -19,37 +19,6 @@ from smelt.__main__ import main
 from smelt.finetuning.compression.lesson import Lesson
 from smelt.finetuning.compression.loop import Loop, learning_rate
 from smelt.study.compression import CompressionSettings
-from smelt.study.strategies import STRATEGIES
-
-STUDENT = {"kind": "bilstm", "embedding": 12, "hidden": 16}
-SETTINGS = {"batch": 16, "epochs": 3, "patience": 3, "cycle": 3, "high": 0.01, "held_out": 0.25}
-SIGNALS = {"layer": 2, "length": 32, "held_out": 0.25, "mode": "stored", "seed": 1}
-
-
-class Folders:
-    """A task, a teacher before and after it was fine-tuned on it, and its signals."""
-
-    def __init__(self, folder: Path, task: Path) -> None:
-        self.task, self.folder = task, folder
-        self.source = write_pretrained(folder / "source")
-        self.teacher = write_teacher(folder / "teacher", task)
-        self.signals = folder / "signals"
-        words = ["--teacher", self.teacher, "--task", task, "--output", self.signals]
-        assert main(["signals", *map(str, words), "--settings", json.dumps(SIGNALS)]) == 0
-
-    def words(self, output: Path, strategy: object, seed: int = 1, **changes: object) -> list[str]:
-        stages = [stage.model_dump() for stage in STRATEGIES[strategy]] if isinstance(strategy, str) else strategy
-        settings = {"student": STUDENT, "stages": stages, "layer": 2, "settings": SETTINGS}
-        settings |= {key: value for key, value in changes.items() if key not in SETTINGS}
-        inner = {key: value for key, value in changes.items() if key in SETTINGS}
-        settings["settings"] = SETTINGS | inner
-        words = ["--source", self.source, "--task", self.task, "--seed", seed]
-        words += ["--checkpoints", output.with_name(f"{output.name}-kept"), "--output", output, "--name", "small"]
-        return ["compress", *map(str, words), "--settings", json.dumps(settings)]
-
-    def compress(self, output: Path, strategy: object, taught: bool = True, seed: int = 1, **changes: object) -> int:
-        taught_by = ["--teacher", str(self.teacher), "--signals", str(self.signals)] if taught else []
-        return main([*self.words(output, strategy, seed, **changes), *taught_by])
 
 
 @pytest.fixture(scope="module")

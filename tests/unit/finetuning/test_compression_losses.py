@@ -76,25 +76,6 @@ def test_only_first_pieces_of_words_are_labelled_whatever_stands_around_them():
     assert {"[CLS]", "[SEP]", "<pad>", "a", "n"} <= set(pieces.texts(batch.ids[later].tolist()))
 
 
-def test_later_pieces_special_tokens_and_padding_enter_no_loss():
-    windows, pieces = encoded_windows([["anna", "sees", "the", "oslo"], ["anna", "leaves"]])
-    batch = windows.batch(np.array([1, 0]), pieces.padding, CPU)
-    torch.manual_seed(1)
-    states, logits = torch.randn(*batch.ids.shape, 9), torch.randn(*batch.ids.shape, 2)
-    other_states, other_logits = torch.randn_like(states), torch.randn_like(logits)
-    for changed, kept in ((other_states, states), (other_logits, logits)):
-        changed[batch.rows, batch.positions] = kept[batch.rows, batch.positions]
-    assert not torch.equal(states, other_states)
-    for one, two in ((states, other_states), (logits, other_logits)):
-        first, second = (part[batch.rows, batch.positions] for part in (one, two))
-        for kind in ("keras-kl", "kl", "mse"):
-            wanted = torch.rand(first.shape)
-            assert torch.equal(representation_loss(first, wanted, kind), representation_loss(second, wanted, kind))
-        assert torch.equal(logit_loss(first, wanted), logit_loss(second, wanted))
-    first, second = (part[batch.rows, batch.positions] for part in (logits, other_logits))
-    assert torch.equal(label_loss(first, batch.targets)[0], label_loss(second, batch.targets)[0])
-
-
 def test_windows_as_arrays_give_the_batches_that_windows_as_objects_do():
     from smelt.finetuning.batches import collate
 
