@@ -7,9 +7,18 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import torch
 from invented_tasks import tokenizer
-from transformers import BertConfig, BertForMaskedLM, BertForSequenceClassification, BertForTokenClassification
+from transformers import (
+    AlbertConfig,
+    AlbertForMaskedLM,
+    AlbertForTokenClassification,
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+)
 
 from smelt.__main__ import main
+from smelt.study.compression import CompressionSettings
 from smelt.study.strategies import STRATEGIES
 
 STUDENT = {"kind": "bilstm", "embedding": 12, "hidden": 16}
@@ -63,13 +72,27 @@ def write_documents(folder: Path, language: str, texts: list[str], held_out: lis
     return path
 
 
+def write_alberts(folder: Path, task: Path) -> tuple[Path, Path]:
+    """A model whose embeddings are narrower than its states, before and after it was fine-tuned."""
+    numbers = bert(len(tokenizer())).to_dict() | {"model_type": "albert", "embedding_size": 8}
+    labels = json.loads((task / "task.json").read_text())["labels"]
+    names = {"id2label": dict(enumerate(labels)), "label2id": {label: number for number, label in enumerate(labels)}}
+    for name, kind in (("albert", AlbertForMaskedLM), ("fine-tuned-albert", AlbertForTokenClassification)):
+        torch.manual_seed(len(name))
+        kind(AlbertConfig(**numbers | names)).save_pretrained(folder / name)
+        tokenizer().save_pretrained(folder / name)
+    return folder / "albert", folder / "fine-tuned-albert"
+
+
 class Folders:
     """A task, a teacher before and after it was fine-tuned on it, and its signals."""
 
-    def __init__(self, folder: Path, task: Path) -> None:
+    def __init__(self, folder: Path, task: Path, models: tuple[Path, Path] | None = None) -> None:
         self.task, self.folder = task, folder
-        self.source = write_pretrained(folder / "source")
-        self.teacher = write_teacher(folder / "teacher", task)
+        self.source, self.teacher = models or (
+            write_pretrained(folder / "source"),
+            write_teacher(folder / "teacher", task),
+        )
         self.signals = folder / "signals"
         words = ["--teacher", self.teacher, "--task", task, "--output", self.signals]
         assert main(["signals", *map(str, words), "--settings", json.dumps(SIGNALS)]) == 0
@@ -77,8 +100,8 @@ class Folders:
     def words(self, output: Path, strategy: object, seed: int = 1, **changes: object) -> list[str]:
         stages = [stage.model_dump() for stage in STRATEGIES[strategy]] if isinstance(strategy, str) else strategy
         settings = {"student": STUDENT, "stages": stages, "layer": 2, "settings": SETTINGS}
-        settings |= {key: value for key, value in changes.items() if key not in SETTINGS}
-        inner = {key: value for key, value in changes.items() if key in SETTINGS}
+        settings |= {key: value for key, value in changes.items() if key not in CompressionSettings.model_fields}
+        inner = {key: value for key, value in changes.items() if key in CompressionSettings.model_fields}
         settings["settings"] = SETTINGS | inner
         words = ["--source", self.source, "--task", self.task, "--seed", seed]
         words += ["--checkpoints", output.with_name(f"{output.name}-kept"), "--output", output, "--name", "small"]

@@ -1,0 +1,86 @@
+"""Which row of a student's embedding is which piece's, and whose rows they start from: seen in what a job writes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from compression_toy import SIGNALS, STUDENT, Folders, write_alberts
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
+
+FROZEN = {"epochs": 1, "high": 1e-30, "low": 0.0}  # a rate at which no weight moves
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory, entity_task) -> Folders:
+    return Folders(tmp_path_factory.mktemp("bert"), entity_task)
+
+
+@pytest.fixture(scope="module")
+def alberts(tmp_path_factory, entity_task) -> Folders:
+    folder = tmp_path_factory.mktemp("albert")
+    return Folders(folder, entity_task, write_alberts(folder, entity_task))
+
+
+def embedding(folder: Path) -> torch.Tensor:
+    tensors = load_file(folder / "model.safetensors")
+    (found,) = [value for name, value in tensors.items() if name.endswith("embeddings.word_embeddings.weight")]
+    return found
+
+
+def written(output: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """The row of each id, (ids,), and the rows, (rows, width)."""
+    tensors = load_file(output / "model/model.safetensors")
+    return tensors["compact.embeddings.row_of_piece"].long(), tensors["compact.embeddings.pieces.weight"]
+
+
+def seen_ids(rows: torch.Tensor, source: Path) -> torch.Tensor:
+    """The ids with a row of their own: all but those that share the unknown piece's."""
+    unknown = AutoTokenizer.from_pretrained(source).unk_token_id
+    own = (rows != rows[unknown]) | (torch.arange(len(rows)) == unknown)
+    assert 10 < own.sum() < len(rows)
+    return own.nonzero().flatten()
+
+
+def compressed(folders: Folders, output: Path, width: int, **start: str) -> tuple[torch.Tensor, torch.Tensor]:
+    student = STUDENT | {"embedding": width}
+    assert folders.compress(output, "D1", student=student, embeddings=start, **FROZEN) == 0
+    return written(output)
+
+
+@pytest.mark.parametrize("of", ["finetuned", "pretrained"])
+@pytest.mark.parametrize("kind", ["folders", "alberts"])
+def test_a_piece_s_row_is_the_teacher_s_of_that_piece(request, tmp_path, kind, of):
+    folders = request.getfixturevalue(kind)
+    folder = {"finetuned": folders.teacher, "pretrained": folders.source}[of]
+    assert not torch.equal(embedding(folders.teacher), embedding(folders.source))
+    teacher = embedding(folder)
+    assert teacher.shape[1] == {"folders": 24, "alberts": 8}[kind]
+    rows, vectors = compressed(folders, tmp_path / "out", teacher.shape[1], start="full", of=of)
+    ids = seen_ids(rows, folders.source)
+    assert torch.equal(rows[ids], torch.arange(len(vectors)))
+    torch.testing.assert_close(vectors[rows[ids]], teacher[ids], rtol=0, atol=1e-12)
+    unknown = AutoTokenizer.from_pretrained(folders.source).unk_token_id
+    others = [number for number in range(len(rows)) if number not in set(ids.tolist())]
+    assert (rows[others] == rows[unknown]).all()
+
+
+def test_a_piece_s_reduced_row_is_a_projection_of_the_teacher_s_of_that_piece(alberts, tmp_path):
+    rows, vectors = compressed(alberts, tmp_path / "out", 5, start="svd", of="finetuned")
+    ids = seen_ids(rows, alberts.source)
+    teacher = embedding(alberts.teacher)[ids].double()
+    found = vectors[rows[ids]].double()
+    directions = torch.linalg.lstsq(teacher, found).solution
+    assert len(ids) > teacher.shape[1]  # or else any rows would be a projection of any others
+    torch.testing.assert_close(teacher @ directions, found, rtol=0, atol=1e-5)
+    torch.testing.assert_close(directions.T @ directions, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-5)
+
+
+def test_a_teacher_with_narrow_embeddings_teaches_all_stages(alberts, tmp_path):
+    student = STUDENT | {"embedding": 8}
+    assert alberts.compress(tmp_path / "out", "D4.1", student=student, epochs=1) == 0
+    found = json.loads((tmp_path / "out/metrics.json").read_text())
+    assert found["embeddings"]["teacher_width"] == 8
+    assert found["student"]["projection_size"] == 24
+    assert found["transfer"]["layer"] == SIGNALS["layer"]
