@@ -58,6 +58,7 @@ def test_the_phases_are_the_strategy_s_and_each_has_its_scores(gradual):
     assert all({row["split"] for row in stage["scores"]} == {"validation", "test"} for stage in stages[1:])
     for row in stages:
         assert len(row["validation_losses"]) == row["epochs"] + 1
+        assert row["steps"] % row["epochs"] == 0 < row["steps"]
         assert row["validation_loss"] == min(row["validation_losses"]) == row["validation_losses"][row["best"]]
 
 

@@ -26,6 +26,7 @@ class Report:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.rows: list[dict[str, Any]] = []
+        self.metrics: list[str] = []
 
     def add(self, model: str, task: str, seed: int, values: dict[str, float]) -> None:
         """Add what a run scores in each language, with the mean and a decoy: scores on validation."""
@@ -35,13 +36,25 @@ class Report:
             self.rows.append(fixed | {"language": language, "split": "test", "value": value})
             self.rows.append(fixed | {"language": language, "split": "validation", "value": 0.5 * value})
 
+    def add_steps(self, model: str, task: str, seed: int, steps: list[int]) -> None:
+        """Add the record of a compression: the optimiser steps of each phase."""
+        record = {"model": model, "task": task, "seed": seed, "stages": [{"steps": number} for number in steps]}
+        self.metrics.append(str(self.folder / f"{model}-{task}-{seed}.json"))
+        Path(self.metrics[-1]).write_text(json.dumps(record))
+
     def path(self) -> Path:
         pd.DataFrame(self.rows).to_csv(self.folder / "scores.csv", index=False)
         return self.folder / "scores.csv"
 
     def command(self, settings: dict[str, Any], **significance: Any) -> int:
         words = ["table", "--name", "table-3", "--settings", json.dumps({"kind": "grid", "titles": {}} | settings)]
-        words += ["--significance", json.dumps(SIGNIFICANCE | significance), "--sources", str(self.path())]
+        words += [
+            "--significance",
+            json.dumps(SIGNIFICANCE | significance),
+            "--sources",
+            str(self.path()),
+            *self.metrics,
+        ]
         for kind in ("csv", "markdown", "latex", "html"):
             words += [f"--{kind}", str(self.folder / f"table.{kind}")]
         return main(words)
@@ -202,6 +215,24 @@ def test_of_several_models_the_best_on_validation_stands_in_the_cell(tmp_path: P
     assert scores.loc["D1", "mean"] == pytest.approx(0.515)  # on test the worst: it chooses nothing
     assert "Of 3 models the one with the highest mean on validation: D1: little." in text
     assert frame.set_index("kind").loc["hypothesis", "difference"] == pytest.approx(0.4)
+
+
+def test_the_steps_that_students_took_stand_beside_their_scores(strategies: Report) -> None:
+    for seed in (1, 2, 3):
+        strategies.add_steps("d0s-small", "panx", seed, [100 * seed])
+        strategies.add_steps("d42-large", "panx", seed, [1000, 500, 500 * seed])
+    frame, text = strategies.table(TABLE_3 | {"one_teacher": ["d42-small", "d42-large"]})
+    steps = scores_of(frame)["steps"]
+    assert steps.loc[[("D0-S", "0.7MM"), ("D4.2", "1.4MM")]].tolist() == [200, 2500]
+    assert steps.isna().sum() == len(steps) - 2  # the others' records do not say, as a fine-tuned model's would not
+    assert "Students learnt for 200 (D0-S, 0.7MM) to 2,500 (D4.2, 1.4MM) optimiser steps" in text
+    assert "The seeds of D4.2 share one teacher: their deviations and tests over seeds are over students" in text
+
+
+def test_no_teacher_and_no_steps_are_spoken_of_where_there_are_none(strategies: Report) -> None:
+    _, text = strategies.table(TABLE_3)
+    assert "teacher" not in text
+    assert "steps" not in text
 
 
 def test_paired_tests_use_the_seeds_that_both_have(strategies: Report) -> None:

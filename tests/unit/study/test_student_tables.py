@@ -50,6 +50,18 @@ def test_stages_are_read_from_the_metrics_of_all_seeds(tmp_path: Path) -> None:
     assert found.table_sources(Wildcards()) == [f"{folder}/seed-{seed}/metrics.json" for seed in (1, 2)]
 
 
+def test_a_grid_is_read_from_scores_and_the_metrics_of_its_students(tmp_path: Path) -> None:
+    grid = {"kind": "grid", "model": "{row}", "task": "masakhaner-sw", "rows": {"T": "mbert", "S": "d42"}}
+    content = study(**grid)
+    found = catalogue(tmp_path, content)
+    folder = "results/small/finetuned/d42/masakhaner-sw"
+    metrics = [f"{folder}/seed-{seed}/metrics.json" for seed in (1, 2)]
+    assert found.table_sources(Wildcards()) == ["results/small/scores.csv", *metrics]
+    assert json.loads(found.table_settings(Wildcards()))["one_teacher"] == []
+    content["models"]["d42"]["teacher_seed"] = 1
+    assert json.loads(catalogue(tmp_path, content).table_settings(Wildcards()))["one_teacher"] == ["d42"]
+
+
 def test_a_tradeoff_is_read_from_scores_and_all_that_is_measured(tmp_path: Path) -> None:
     found = catalogue(tmp_path, study(**TRADEOFF))
     files = [f"results/small/efficiency/{model}.json" for model in ("mbert", "d42", "other")]

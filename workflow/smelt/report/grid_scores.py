@@ -33,6 +33,8 @@ class GridScore:
     deviation_over_seeds: float = math.nan
     choices: int = 1
     """Models that it was chosen from, by their mean on validation."""
+    steps: float = math.nan
+    """Optimiser steps of a compressed model, mean over the seeds."""
     best: bool = False
 
 

@@ -1,7 +1,7 @@
 """Tables of a model on a task in each cell (XtremeDistil, Tables 3, 5 to 11, 13 and 14)."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,16 +11,28 @@ from smelt.report.comparison_tables import NONE, p_value
 from smelt.report.grid import NOT_RUN, Cell, Grid, Group, PaperTable, Row
 from smelt.report.grid_scores import GridScore, GridScores, GridTested
 from smelt.report.hypotheses import HEADS, outcome_cells, outcome_row
-from smelt.report.score_notes import METRICS, TESTS
+from smelt.report.score_notes import METRICS, TESTS, one_teacher_note
 from smelt.report.score_table import percent
+from smelt.report.training_lengths import Steps, steps_note, with_steps
 from smelt.study.grids import GridTable
 
 SPREADS = {"languages": "deviation_over_languages", "seeds": "deviation_over_seeds"}
 
 
-def grid_table(name: str, scores: GridScores, significance: Mapping[str, Any]) -> tuple[PaperTable, pd.DataFrame]:
-    """Return the table as a paper prints it, and the numbers behind it: a row a cell, then a row a hypothesis."""
-    table, cells, tested = scores.table, scores.cells(), scores.tested(significance)
+def grid_table(
+    name: str, scores: GridScores, significance: Mapping[str, Any], steps: Steps, one_teacher: Collection[str]
+) -> tuple[PaperTable, pd.DataFrame]:
+    """Return the table as a paper prints it, and the numbers behind it: a row a cell, then a row a hypothesis.
+
+    Args:
+        name: the table's.
+        scores: of its cells.
+        significance: how differences are tested.
+        steps: of the compressed models.
+        one_teacher: models whose seeds share a teacher.
+    """
+    table, tested = scores.table, scores.tested(significance)
+    cells = with_steps(scores.cells(), table, steps)
     over = spread_of(table, cells)
     heads = [head or "Score" for head in table.heads]
     rows = [Row(row, [spread_cell(cell, over) for cell in cells if cell.row == row]) for row in table.rows]
@@ -29,6 +41,7 @@ def grid_table(name: str, scores: GridScores, significance: Mapping[str, Any]) -
         columns = [HEADS[0].replace("Pairs", "Languages"), *HEADS[1:], "p over seeds", "p corrected"]
         grids.append(Grid("Hypothesis", columns, [Group([_outcome(each) for each in tested])]))
     notes = _notes(table, cells, tested, over, significance)
+    notes += steps_note(cells) + one_teacher_note(_rows_of(scores, one_teacher))
     paper = PaperTable(name, table.caption or "Scores of each model on its task", grids, notes)
     return paper, pd.DataFrame([*map(_cell_row, cells), *map(_test_row, tested)])
 
@@ -96,6 +109,13 @@ def counted(counts: Sequence[int], what: str, plural: str = "") -> str:
     fewest, most = min(counts), max(counts)
     number = str(most) if fewest == most else f"{fewest} to {most}"
     return f"{number} {what if most == 1 else plural or f'{what}s'}"
+
+
+def _rows_of(scores: GridScores, models: Collection[str]) -> list[str]:
+    """Return the rows that show any of some models, or the columns where these are compared."""
+    table = scores.table
+    shown = [place for place in scores.places if any(model in models for model, _ in place.runs(table.languages or []))]
+    return list(dict.fromkeys(place.column if table.by_row else place.row for place in shown))
 
 
 def _chosen(run: Sequence[GridScore]) -> list[str]:

@@ -1,6 +1,6 @@
 """What stands under a table of scores, so that no number or mark in it is left to guess."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MARK = "*"
@@ -35,6 +35,12 @@ def score_notes(
     if not compared:
         return [measured, "No two models of the table ran on one task, so there is nothing to compare or mark."]
     return [measured, _significance(significance, counts, marked)]
+
+
+def one_teacher_note(rows: Sequence[str]) -> list[str]:
+    """Return what seeds are of where students of all of them were compressed from one teacher."""
+    shared = "share one teacher: their deviations and tests over seeds are over students, not over teachers"
+    return [f"The seeds of {', '.join(rows)} {shared}."] if rows else []
 
 
 def test_of(significance: Mapping[str, Any]) -> str:

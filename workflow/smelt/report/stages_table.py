@@ -9,7 +9,7 @@ import pandas as pd
 
 from smelt.report.comparison_tables import NONE
 from smelt.report.grid import Cell, Grid, Group, PaperTable, Row
-from smelt.report.score_notes import METRICS
+from smelt.report.score_notes import METRICS, one_teacher_note
 from smelt.report.score_table import percent
 from smelt.report.stage_scores import SPLITS, SplitScore, StageScore
 
@@ -22,7 +22,8 @@ def stages_table(
     """Return the table as a paper prints it, and the numbers behind it: a row a phase."""
     grid = Grid("Stage", HEADS, [Group([_row(score) for score in scores])])
     caption = settings.get("caption") or f"{settings['model']} on {settings['task']}, stage by stage"
-    return PaperTable(name, caption, [grid], _notes(scores)), pd.DataFrame([_numbers(score) for score in scores])
+    notes = _notes(scores) + one_teacher_note(settings.get("one_teacher", []))
+    return PaperTable(name, caption, [grid], notes), pd.DataFrame([_numbers(score) for score in scores])
 
 
 def _row(score: StageScore) -> Row:

@@ -30,6 +30,7 @@ from smelt.report.stage_scores import read_stages
 from smelt.report.stages_table import stages_table
 from smelt.report.tradeoff_table import tradeoff_table
 from smelt.report.tradeoffs import read_tradeoffs
+from smelt.report.training_lengths import read_steps
 from smelt.report.vocabulary_table import read_kept, vocabulary_frame, vocabulary_table
 from smelt.study.grids import GridTable
 from smelt.study.load import check, entry_of
@@ -55,9 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         help="scores: summary.csv and pairs.csv; segmentation: tokenisation studies; example: predictions; "
-        "languages: scores.csv and folders of models; monolingual and grid: scores.csv; stages: metrics.json of all "
-        "seeds; vocabulary: folders of reduced models; efficiency: the ruler's figures; "
-        "tradeoff: scores.csv and these",
+        "languages: scores.csv and folders of models; monolingual: scores.csv; grid: scores.csv and metrics.json of "
+        "compressed models; stages: metrics.json of all seeds; vocabulary: folders of reduced models; "
+        "efficiency: the ruler's figures; tradeoff: scores.csv and these",
     )
     for kind in ("csv", "markdown", "latex", "html"):
         parser.add_argument(f"--{kind}", type=Path, required=True)
@@ -129,10 +130,10 @@ def _monolingual(name: str, settings: dict[str, Any], significance: dict[str, An
 
 
 def _grid(name: str, settings: dict[str, Any], significance: dict[str, Any], sources: list[Path]) -> Made:
-    if len(sources) != 1:
-        raise SmeltError("--sources", f"expected scores.csv, found {len(sources)} files")
-    table = entry_of(GridTable, settings)
-    return grid_table(name, GridScores(sources[0], table), significance)
+    if not sources:
+        raise SmeltError("--sources", "expected scores.csv and the metrics.json of compressed models, found nothing")
+    table, shared = entry_of(GridTable, settings), settings.get("one_teacher", [])
+    return grid_table(name, GridScores(sources[0], table), significance, read_steps(sources[1:]), shared)
 
 
 def _stages(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:
@@ -145,7 +146,8 @@ def _tradeoff(name: str, settings: dict[str, Any], _: dict[str, Any], sources: l
     if len(sources) < 2:
         raise SmeltError("--sources", f"expected scores.csv and the ruler's figures, found {len(sources)} files")
     table = entry_of(TradeoffTable, settings)
-    return tradeoff_table(name, table, read_tradeoffs(table, sources[0], sources[1:]))
+    found = read_tradeoffs(table, sources[0], sources[1:])
+    return tradeoff_table(name, table, found, settings.get("one_teacher", []))
 
 
 def _vocabulary(name: str, settings: dict[str, Any], _: dict[str, Any], sources: list[Path]) -> Made:

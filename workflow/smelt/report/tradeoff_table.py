@@ -1,6 +1,7 @@
 """Tables of score, size and latency: which model is worth it at which budget (XtremeDistil, Tables 15 and 16)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,21 +12,28 @@ from smelt.report.efficiency_records import MB
 from smelt.report.efficiency_table import digits
 from smelt.report.grid import Cell, Grid, Group, PaperTable, Row
 from smelt.report.grid_table import counted, mean_and_spread, spread_cell
-from smelt.report.score_notes import METRICS
+from smelt.report.score_notes import METRICS, one_teacher_note
 from smelt.report.tradeoffs import Latency, Tradeoff, Tradeoffs
 from smelt.study.students import TradeoffTable
 
+NO_CELL = ("row", "column", "choices", "steps")  # what cells of a grid have besides
 SIZES = ["Score", "Parameters (M)", "Compression", "Size (MB)"]
 
 
-def tradeoff_table(name: str, table: TradeoffTable, found: Tradeoffs) -> tuple[PaperTable, pd.DataFrame]:
-    """Return the table as a paper prints it, and the numbers behind it: a row a model."""
+def tradeoff_table(
+    name: str, table: TradeoffTable, found: Tradeoffs, one_teacher: Sequence[str]
+) -> tuple[PaperTable, pd.DataFrame]:
+    """Return the table as a paper prints it, and the numbers behind it: a row a model.
+
+    one_teacher: models whose seeds share a teacher.
+    """
     over = spread_of(found)
     times = [head for batch in table.batches or () for head in (f"{batch} × {table.length} (ms)", "Speed-up")]
     rows = [Row(each.model, _cells(each, over)) for each in found.models]
     grid = Grid("Model", [*SIZES, *times, "Worth it"], [Group(rows)])
     caption = table.caption or f"Score on {table.task}, size and latency"
-    return PaperTable(name, caption, [grid], _notes(table, found)), pd.DataFrame(map(_numbers, found.models))
+    notes = _notes(table, found) + one_teacher_note(one_teacher)
+    return PaperTable(name, caption, [grid], notes), pd.DataFrame(map(_numbers, found.models))
 
 
 def spread_of(found: Tradeoffs) -> str:
@@ -50,7 +58,7 @@ def _times(value: float) -> Cell:
 
 
 def _numbers(each: Tradeoff) -> dict[str, Any]:
-    score = {key: value for key, value in asdict(each.score).items() if key not in ("row", "column")}
+    score = {key: value for key, value in asdict(each.score).items() if key not in NO_CELL}
     sizes = {"parameters": each.parameters, "compression": each.compression, "bytes_fp32": each.bytes_fp32}
     times = {key: value for one in each.latencies for key, value in _time_numbers(one).items()}
     return score | sizes | times | {"worth_it": each.worth_it}
@@ -71,9 +79,9 @@ def _notes(table: TradeoffTable, found: Tradeoffs) -> list[str]:
         f"{metric} on {table.task}; test set, in percent. {mean_and_spread(scores, spread_of(found))}",
         f"Compression: parameters of {found.reference} by the model's own, both with all heads of their folders. Size:"
         " of the weights in fp32; MB are 10⁶ bytes.",
-        f"Latency of rows × tokens on {table.device}: to the last hidden states, median of {passes}, in turn in one job"
-        f" on {machine['processor']}{on}, {counted([found.threads], 'thread')}. Speed-up: over {found.reference}, from"
-        " the median ratio of turns that lie beside each other.",
+        f"Latency of rows × tokens on {table.device}: to the last hidden states, or to the logits of a compact student,"
+        f" median of {passes}, in turn in one job on {machine['processor']}{on}, {counted([found.threads], 'thread')}."
+        f" Speed-up: over {found.reference}, from the median ratio of turns that lie beside each other.",
         f"Worth it: no other model of the table has at least the mean score at no more than the latency of"
         f" {(table.batches or [0])[-1]} × {table.length}. No test is made of either: neighbours may not differ.",
     ]

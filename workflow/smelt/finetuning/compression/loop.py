@@ -158,7 +158,8 @@ class Loop:
                 weight.copy_(self.best[name])
         phase = self.phase
         record = {"stage": phase.stage, "unfrozen": phase.unfrozen, "losses": phase.losses.weights()}
-        record |= {"epochs": self.epoch, "best": self.best_epoch, "validation_loss": min(self.losses)}
+        record |= {"epochs": self.epoch, "steps": self.turn}
+        record |= {"best": self.best_epoch, "validation_loss": min(self.losses)}
         record |= {"validation_losses": self.losses, "scores": self.scores(phase.head) if phase.head else []}
         self.records.append(record)
         self.number, self.turn, self.losses, self.best = self.number + 1, 0, [], {}

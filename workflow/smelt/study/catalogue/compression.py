@@ -90,6 +90,11 @@ class Compressed(Finetuned):
         """Return the seed that the teacher of a model compressed with a seed was fine-tuned with."""
         return seed if model.teacher_seed is None else model.teacher_seed
 
+    def shares_teacher(self, name: str) -> bool:
+        """Return whether a model is compressed from one fine-tuned teacher, whatever its own seed."""
+        model = self.study.models[name]
+        return isinstance(model, Compress) and model.needs_finetuned_teacher and model.teacher_seed is not None
+
     def transfer_languages(self, model: Compress, task: str) -> list[str]:
         """Return the languages of a model's corpus that its task has; none where it has no corpus."""
         corpus = model.transfer.corpus

@@ -65,6 +65,8 @@ class Reports(Tables):
     def _shown(self, table: Table) -> dict[str, Any]:
         """Return the entry of a table, with its models and what the study as a whole says of it."""
         shown = table.model_dump() | {"models": self.shown_models(table)}
+        if isinstance(table, GridTable | StagesTable | TradeoffTable):
+            shown |= {"one_teacher": [name for name in self.shown_models(table) if self.shares_teacher(name)]}
         if isinstance(table, TradeoffTable) and (measured := self.study.efficiency):
             shown |= {"length": table.length or measured.lengths[0], "batches": table.batches or measured.batches}
         return shown
@@ -83,8 +85,10 @@ class Reports(Tables):
             return [f"{self.results}/models/{model}" for model in models]
         if isinstance(table, LanguagesTable):
             return [f"{self.results}/scores.csv", *(f"{self.results}/models/{model}" for model in models)]
-        if isinstance(table, MonolingualTable | GridTable):
+        if isinstance(table, MonolingualTable):
             return [f"{self.results}/scores.csv"]
+        if isinstance(table, GridTable):
+            return [f"{self.results}/scores.csv", *self._compressions(table)]
         runs = [(model, task) for task in table.tasks for model, _ in self.runs(task) if model in models]
         if isinstance(table, SegmentationTable):
             return [f"{self.results}/tokenisation/{model}/{task}.json" for model, task in runs]
@@ -92,6 +96,12 @@ class Reports(Tables):
             folder = f"{self.results}/finetuned"
             return [f"{folder}/{model}/{task}/seed-{self.seeds[0]}/predictions.parquet" for model, task in runs]
         return [f"{self.results}/statistics/summary.csv", f"{self.results}/statistics/pairs.csv"]
+
+    def _compressions(self, table: GridTable) -> list[str]:
+        """Return the metrics of the compressed models that a table shows, which say how long they learnt."""
+        runs = [run for place in table.places() for run in place.runs(table.languages or [])]
+        made = [(model, task) for model, task in dict.fromkeys(runs) if model in self.made_by("compress")]
+        return [path for model, task in made for path in self.finetuned(task, model)]
 
     def significance_settings(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return how differences are tested, as JSON."""
