@@ -94,7 +94,8 @@ class Transfer(Entry):
     """The unlabelled text on which the teacher is imitated: the task's training texts, and then a corpus's."""
 
     corpus: Name | None = None
-    """A corpus of the study whose documents' lines follow upon the task's own texts, in an order drawn by the seed."""
+    """A corpus of the study whose texts follow upon the task's own, drawn by the seed: its documents' sentences, for a
+    task that labels words, or lines."""
     sentences: PositiveInt | None = None
     """How many texts in all; by default all of the task's, or, with a corpus, all of both."""
 
@@ -105,7 +106,8 @@ class CompressionSettings(Schedule):
     batch: PositiveInt = 512
     dropout: Below1 = 0.2
     length: Annotated[int, Field(ge=16, le=4096)] = 32
-    """Tokens in a text, special ones included; longer sentences are read in windows, longer texts are cut."""
+    """Tokens in a text, special ones included; longer sentences are read in windows, longer texts are cut. 32 are those
+    of the queries that the paper times (section 6.2)."""
     clip: Annotated[float, Field(gt=0)] | None = None
     """Norm that gradients are clipped to; by default they are not."""
     representation: Literal["keras-kl", "kl", "mse"] = "keras-kl"
@@ -154,7 +156,7 @@ class Signals(Entry):
     mode: Literal["auto", "stored", "live"] = "auto"
     most_gigabytes: Annotated[float, Field(gt=0)] = 50.0
     seed: int = 1
-    """Draws the corpus's lines and what is held out."""
+    """Draws the corpus's texts and what is held out."""
     version: int = 0
 
 
