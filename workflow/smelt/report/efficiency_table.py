@@ -121,8 +121,8 @@ def _notes(records: Sequence[Mapping[str, Any]], figures: Sequence[Figure]) -> l
         f"{_counts(loads)} fresh processes. Loading: from files in the system's cache to a model with all weights in "
         f"memory, median and quartiles of {_counts(loads)} fresh processes.",
         "Latency of batch × length: the encoder to its last hidden states, a compact student to its logits; median and "
-        f"95th percentile of {_counts(passes)} passes. Throughput from the median. Operations: products of matrices, 2 a "
-        "multiply-add.",
+        f"95th percentile of {_counts(passes)} passes. Throughput from the median. Operations: products of matrices, 2 "
+        "a multiply-add.",
         f"Measured in turn in one job on {machine['processor']}{gpus}, {_several(machine['cores'], 'core')}, "
         f"{machine['memory_gib']} GiB, with {_several(threads, 'thread')}"
         + (f"; load average before: {busy}." if busy else "."),
