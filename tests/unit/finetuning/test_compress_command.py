@@ -82,6 +82,8 @@ def test_the_result_stands_where_a_fine_tuned_model_stands(gradual, folders):
     assert set(provenance["inputs"]) == {"source", "teacher", "signals", "task"}
     card = (gradual / "model/README.md").read_text()
     assert "pipeline_tag: token-classification" in card
+    assert (gradual / "model/compact.py").is_file()
+    assert all(path.is_file() for path in (gradual / "model").iterdir())
     assert "| 3 | labels | encoder |" in card
 
 

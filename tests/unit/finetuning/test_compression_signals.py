@@ -14,6 +14,7 @@ from invented_tasks import pairs, sentences, tokenizer, write_task
 from transformers import AutoModelForTokenClassification
 
 from smelt.__main__ import main
+from smelt.errors import SmeltError
 from smelt.finetuning.compression import shards
 from smelt.finetuning.compression.signals import Signals, made_from
 from smelt.finetuning.compression.teacher import Teacher
@@ -22,6 +23,7 @@ from smelt.finetuning.data import read_task
 from smelt.finetuning.tokenizer import load_pieces
 
 CPU = torch.device("cpu")
+LABELS = ["B-LOC", "B-PER", "O"]
 SETTINGS = {"layer": 2, "length": 32, "held_out": 0.25, "mode": "stored", "seed": 1}
 
 
@@ -307,9 +309,53 @@ def test_signals_of_something_else_are_refused(stored, teacher, entity_task, tmp
         Signals(stored, made, model, load_pieces(teacher))
 
 
-def test_a_shard_that_is_missing_is_named(stored, teacher, entity_task, tmp_path):
-    from smelt.errors import SmeltError
+def test_files_that_hold_nothing_are_named(stored, teacher, entity_task, tmp_path):
+    for name, line in (
+        ("shards/00000.states.npy", "shards/00000.states.npy: is damaged"),
+        ("text/ids.uint16", "text: holds no windows of 37 pieces: "),
+        ("text/starts.npy", "text: holds no windows of 37 pieces: "),
+    ):
+        folder = tmp_path / Path(name).name
+        shutil.copytree(stored, folder)
+        (folder / name).write_bytes(b"")
+        with pytest.raises(SmeltError) as caught:
+            opened(folder, teacher, entity_task)
+        assert str(caught.value).startswith(f"{folder}/{line}")
+        assert "\n" not in str(caught.value)
 
+
+@pytest.mark.parametrize(
+    ("empty", "line"),
+    [
+        (range(8), "no transfer text has a piece: there is nothing to learn from"),
+        ([1, 6], "no text held out for validation has a piece: expected more texts than 0.25 of these"),
+        ([0, 2, 3, 4, 5, 7], "no text left to learn from has a piece: expected more texts than 0.25 of these"),
+    ],
+)
+def test_texts_without_a_piece_are_refused_where_nothing_else_is_left(teacher, tmp_path, capsys, empty, line):
+    rows = sentences(8)
+    splits = {"train": rows, "validation": sentences(2), "test": sentences(2)}
+    for number in empty:
+        rows[number] |= {"words": [], "labels": []}
+    task = write_task(tmp_path / "entities", "token-classification", splits, "seqeval-f1", "iob2", labels=LABELS)
+    assert signals(teacher, task, tmp_path / "out") == 1
+    assert capsys.readouterr().err == f"smelt: {task}: {line}\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_a_teacher_s_layers_only_the_wanted_one_is_kept(teacher, entity_task, stored):
+    found = opened(stored, teacher, entity_task)
+    model = Teacher(teacher, read_task(entity_task), 2, 32, CPU)
+    outputs = []
+    model.model.register_forward_hook(lambda _model, _inputs, output: outputs.append(output))
+    batch = found.transfer.windows.batch(np.array([17, 3]), 0, CPU)
+    told = [model(batch, states, logits) for states, logits in ((True, False), (False, True))]
+    assert [number for number, states in enumerate(outputs[0].hidden_states) if states is not None] == [2]
+    assert outputs[1].hidden_states is None
+    assert [(part.states is None, part.logits is None) for part in told] == [(False, True), (True, False)]
+
+
+def test_a_shard_that_is_missing_is_named(stored, teacher, entity_task, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(stored, folder)
     (folder / "shards/00000.states.npy").unlink()

@@ -1,13 +1,18 @@
 """Which row of a student's embedding is which piece's, and whose rows they start from: seen in what a job writes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from compression_toy import SIGNALS, STUDENT, Folders, write_alberts
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
+
+from smelt.finetuning.compression.job import Inputs, Job
+from smelt.finetuning.data import read_task
+from smelt.study.compression import Compression
 
 FROZEN = {"epochs": 1, "high": 1e-30, "low": 0.0}  # a rate at which no weight moves
 
@@ -75,6 +80,24 @@ def test_a_piece_s_reduced_row_is_a_projection_of_the_teacher_s_of_that_piece(al
     assert len(ids) > teacher.shape[1]  # or else any rows would be a projection of any others
     torch.testing.assert_close(teacher @ directions, found, rtol=0, atol=1e-5)
     torch.testing.assert_close(directions.T @ directions, torch.eye(5, dtype=torch.float64), rtol=0, atol=1e-5)
+
+
+def test_a_checkpoint_of_a_start_from_other_rows_is_another_run_s(folders, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(folders.source, source)
+    settings = {"student": STUDENT, "stages": [{"losses": {"labels": 1}}], "embeddings": {"of": "pretrained"}}
+
+    def identity() -> dict:
+        inputs = Inputs(folders.task, source, None, None)
+        return Job(inputs, read_task(folders.task), Compression.model_validate(settings), 1, threads=1).identity
+
+    before = identity()
+    assert identity() == before
+    tensors = load_file(source / "model.safetensors")
+    name = "bert.embeddings.word_embeddings.weight"
+    save_file(tensors | {name: tensors[name].flip(0)}, source / "model.safetensors", {"format": "pt"})
+    after = identity()
+    assert {key for key in before if before[key] != after[key]} == {"start"}
 
 
 def test_a_teacher_with_narrow_embeddings_teaches_all_stages(alberts, tmp_path):

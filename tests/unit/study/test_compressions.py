@@ -89,6 +89,10 @@ def test_the_middle_of_twelve_layers_is_the_papers_seventh():
         ({"embeddings": {"start": "file"}}, "file: expected with start: file"),
         ({"embeddings": {"removed": 3}}, "means nothing to svd"),
         ({"settings": {"high": 1e-9}}, "expected at most high"),
+        (
+            {"embeddings": {"start": "ppa"}, "student": SHAPE | {"embedding": 13}},
+            "models.small.embeddings.removed: found 14, expected at most models.small.student.embedding, 13",
+        ),
         ({"teacher": "nobody"}, "models.small.teacher: 'nobody' is not in the study"),
         ({"transfer": {"corpus": "wiki"}}, "models.small.transfer.corpus: 'wiki' is not in the study"),
     ],
@@ -124,8 +128,23 @@ def test_a_layer_or_a_width_beyond_the_teachers_is_refused_where_its_shape_is_kn
     }
     with pytest.raises(SmeltError, match=r"models\.small\.layer: 3 is beyond the 2 layers of 'base'"):
         study_of(models=models, **made_of)
-    models["small"] = {"maker": "compress", "teacher": "base", "student": SHAPE}
-    with pytest.raises(SmeltError, match=r"models\.small\.student.embedding: 50 are more dimensions than the 48"):
+    models["small"] = small = {"maker": "compress", "teacher": "base", "student": SHAPE}
+    with pytest.raises(SmeltError, match=r"models\.small\.student\.embedding: 50 are more dimensions than the 48"):
+        study_of(models=models, **made_of)
+    models["small"] = small | {"student": SHAPE | {"embedding": 47}, "embeddings": {"start": "full"}}
+    with pytest.raises(SmeltError, match=r"student\.embedding: found 47; start: full keeps the 48 of the teacher's"):
+        study_of(models=models, **made_of)
+    # ALBERT's embeddings are narrower than its states.
+    models["base"]["architecture"] |= {"family": "albert", "embedding": 20}
+    models["small"]["student"]["embedding"] = 20
+    assert "small" in study_of(models=models, **made_of).models
+    models["small"] = small | {"student": SHAPE | {"embedding": 21}}
+    with pytest.raises(SmeltError, match=r"student\.embedding: 21 are more dimensions than the 20"):
+        study_of(models=models, **made_of)
+    between = {"maker": "distil", "teacher": "base", "corpus": "texts", "recipe": "small"}
+    models["between"] = between | {"settings": {"sentences": "none"}, "student": {"layers": 1}}
+    models["small"]["teacher"] = "between"
+    with pytest.raises(SmeltError, match=r"student\.embedding: 21 are more dimensions than the 20"):
         study_of(models=models, **made_of)
 
 

@@ -376,10 +376,16 @@ def turn(vectors: Tensor, turns: Tensor | None) -> Tensor:
 def refuse_holes(attention_mask: Tensor) -> None:
     """Refuse a mask with padding before a real token, which a BiLSTM would read the wrong way round.
 
+    On a GPU the kernel that looks fails by itself, later: to wait for its answer would stop the queue of each batch.
+
     Raises:
         ValueError: it has.
     """
     if torch.compiler.is_compiling() or attention_mask.is_meta:
         return
-    if bool((attention_mask[:, 1:] > attention_mask[:, :-1]).any()) or not bool(attention_mask[:, :1].all()):
-        raise ValueError("attention_mask: padding stands before a token; pad rows on their right")
+    message = "attention_mask: padding stands before a token; pad rows on their right"
+    whole = (attention_mask[:, 1:] <= attention_mask[:, :-1]).all() & attention_mask[:, :1].all()
+    if attention_mask.is_cuda:
+        torch._assert_async(whole, message)
+    elif not bool(whole):
+        raise ValueError(message)

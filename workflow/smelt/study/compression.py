@@ -7,8 +7,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from smelt.study.entry import Entry, Name
 from smelt.study.families import member_of
-from smelt.study.strategies import Schedule, Stage, check_stages
+from smelt.study.strategies import Schedule, Stage, check_stages, needs_transfer
 
+REMOVED = 14  # directions that ppa takes away by default: the better one of Table 7
 Below1 = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -85,6 +86,11 @@ class EmbeddingStart(Entry):
         return self.model_copy(update={"file": list(dict.fromkeys(files))}) if files else self
 
     @property
+    def directions(self) -> int:
+        """How many directions ppa removes each time."""
+        return REMOVED if self.removed is None else self.removed
+
+    @property
     def from_teacher(self) -> bool:
         """Whether they come of the teacher's."""
         return self.start in ("svd", "ppa", "full")
@@ -158,6 +164,11 @@ class Signals(Entry):
     seed: int = 1
     """Draws the corpus's texts and what is held out."""
     version: int = 0
+
+
+def needs_finetuned_teacher(stages: Sequence[Stage], start: EmbeddingStart) -> bool:
+    """Return whether anything is learnt of a fine-tuned teacher, or starts from its embeddings."""
+    return needs_transfer(stages) or (start.from_teacher and start.of == "finetuned")
 
 
 def middle(layers: int) -> int:

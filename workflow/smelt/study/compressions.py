@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from smelt.study.lineage import numbers_of
+from smelt.study.lineage import embedding_width, numbers_of
 from smelt.study.makers import Compress
 
 
@@ -15,13 +15,15 @@ def check_compressions(models: Mapping[str, Any], corpora: Collection[str]) -> N
         corpora: names of the study's corpora.
 
     Raises:
-        ValueError: a corpus is not there; the layer is beyond the teacher's, or the embeddings wider than they can
-            be, as far as the study tells the teacher's shape.
+        ValueError: a corpus is not there; the layer is beyond the teacher's, or the embeddings are not as wide as their
+            start makes them, as far as the study tells the teacher's shape.
     """
     for name, model in models.items():
         if isinstance(model, Compress):
             _check_transfer(f"models.{name}.transfer.corpus", model.transfer.corpus, corpora)
-            _check_teacher(f"models.{name}", model, numbers_of(model.teacher, models))
+            numbers = numbers_of(model.teacher, models)
+            _check_layer(f"models.{name}.layer", model, numbers.get("layers"))
+            _check_start(f"models.{name}", model, numbers.get("hidden"), embedding_width(model.teacher, models))
 
 
 def _check_transfer(key: str, corpus: str | None, corpora: Collection[str]) -> None:
@@ -30,11 +32,19 @@ def _check_transfer(key: str, corpus: str | None, corpora: Collection[str]) -> N
         raise ValueError(f"{key}: {corpus!r} is not in the study: expected one of {expected}")
 
 
-def _check_teacher(place: str, model: Compress, numbers: Mapping[str, int]) -> None:
-    layers, hidden = numbers.get("layers"), numbers.get("hidden")
+def _check_layer(key: str, model: Compress, layers: int | None) -> None:
     if layers and model.layer and model.layer > layers:
-        raise ValueError(f"{place}.layer: {model.layer} is beyond the {layers} layers of {model.teacher!r}")
-    # ALBERT's embeddings are narrower still; the job, which reads them, refuses what is wider than those.
-    if hidden and model.embeddings.from_teacher and (width := model.student.embedding) > hidden:
-        found = f"{width:,} are more dimensions than the {hidden:,} of the teacher's embeddings"
-        raise ValueError(f"{place}.student.embedding: {found}; expected fewer, or embeddings that start otherwise")
+        raise ValueError(f"{key}: {model.layer} is beyond the {layers} layers of {model.teacher!r}")
+
+
+def _check_start(place: str, model: Compress, hidden: int | None, embedding: int | None) -> None:
+    """Check the width of the student's embeddings against their start; a teacher's are never wider than its states."""
+    key, width, start = f"{place}.student.embedding", model.student.embedding, model.embeddings
+    if start.start == "ppa" and start.directions > width:
+        raise ValueError(f"{place}.embeddings.removed: found {start.directions}, expected at most {key}, {width}")
+    if start.start == "full" and embedding and width != embedding:
+        raise ValueError(f"{key}: found {width:,}; start: full keeps the {embedding:,} of the teacher's embeddings")
+    widest = embedding or hidden
+    if start.from_teacher and widest and width > widest:
+        found = f"{width:,} are more dimensions than the {widest:,} of the teacher's embeddings"
+        raise ValueError(f"{key}: {found}; expected fewer, or embeddings that start otherwise")

@@ -96,6 +96,19 @@ def numbers_of(name: str, models: Mapping[str, Any]) -> dict[str, int]:
     return numbers
 
 
+def embedding_width(name: str, models: Mapping[str, Any]) -> int | None:
+    """Return the width of a model's embeddings of pieces, or None where the study does not tell it.
+
+    What is made of a model has embeddings as wide, but for students whose width is their own.
+    """
+    model = models[name]
+    if isinstance(model, Pretrain):
+        return model.shape.embedding
+    if isinstance(model, Distil) and model.student.hidden is not None:
+        return None
+    return next((embedding_width(source, models) for source in sources_of(model)[:1]), None)
+
+
 def _owner(name: str, models: Mapping[str, Any]) -> str:
     """Return the model whose vocabulary a model has: its own, or that of the first teacher, or of its first, ..."""
     while isinstance(model := models[name], Distil):

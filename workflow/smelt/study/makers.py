@@ -6,7 +6,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
-from smelt.study.compression import CompactShape, CompressionSettings, EmbeddingStart, Transfer
+from smelt.study.compression import (
+    CompactShape,
+    CompressionSettings,
+    EmbeddingStart,
+    Transfer,
+    needs_finetuned_teacher,
+)
 from smelt.study.entry import Distinct, Entry, Name, Seed
 from smelt.study.languages import Language
 from smelt.study.new_pieces import NewPieces
@@ -253,7 +259,7 @@ class Compress(Made):
     @property
     def needs_finetuned_teacher(self) -> bool:
         """Whether a fine-tuned teacher is needed, for its signals or its embeddings."""
-        return self.imitates or (self.embeddings.from_teacher and self.embeddings.of == "finetuned")
+        return needs_finetuned_teacher(self.stages, self.embeddings)
 
 
 Maker = Annotated[Pretrain | Distil | Adopt | Reduce | Amplify | Export | Compress, Field(discriminator="maker")]

@@ -13,7 +13,6 @@ from smelt.finetuning.compression.word_vectors import read_vectors, spelling_of
 from smelt.study.compression import EmbeddingStart
 
 SPREAD = 0.1  # rows that come from nowhere are uniform in (-0.1, 0.1)
-REMOVED = 14  # directions that ppa takes away by default: the better one of Table 7
 WHERE = "student.embedding"
 Facts = dict[str, Any]
 
@@ -56,7 +55,7 @@ def start(
     if settings.start == "svd":
         made, kept = truncated_svd(teacher, width)
         return made, facts | {"kept": kept}
-    removed = REMOVED if settings.removed is None else settings.removed
+    removed = settings.directions
     if removed > width:
         raise SmeltError("embeddings.removed", f"found {removed}, expected at most {WHERE}, {width}")
     made, kept = reduced_by_ppa(teacher, width, removed)

@@ -1,6 +1,5 @@
 """One compression from a task and a teacher to a student, its scores and predictions."""
 
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,8 +33,8 @@ from smelt.finetuning.job import gpus
 from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
 from smelt.finetuning.prediction import predict
 from smelt.finetuning.tokenizer import load_pieces
-from smelt.provenance import digest
-from smelt.study.compression import Compression
+from smelt.provenance import digest, sha256_of
+from smelt.study.compression import Compression, needs_finetuned_teacher
 from smelt.study.strategies import needs_transfer
 from smelt.training.allocator import keep_freed_memory
 
@@ -94,7 +93,7 @@ class Job:
             "task": digest([self.task.labels, list(map(checksum, files))]),
             "pieces": digest(vocabulary),
             "signals": about,
-            "start": self._start_digest,
+            "start": self._start_files(),
         }
 
     def run(self, splits: dict[str, Examples], run: Run) -> Outcome:
@@ -127,8 +126,6 @@ class Job:
         student = self.pupil.keep(kept_head(self.phases)).cpu()
         student.save_pretrained(folder)
         self.pieces.tokenizer.save_pretrained(folder)
-        for left in folder.glob("__pycache__"):
-            shutil.rmtree(left)
         return student
 
     def _measured(self, records: list[Record]) -> dict[str, Any]:
@@ -152,8 +149,7 @@ class Job:
         return found
 
     def _teacher(self) -> Teacher | None:
-        start, stages = self.settings.embeddings, self.settings.stages
-        if not needs_transfer(stages) and not (start.from_teacher and start.of == "finetuned"):
+        if not needs_finetuned_teacher(self.settings.stages, self.settings.embeddings):
             return None
         if self.inputs.teacher is None:
             raise SmeltError(
@@ -194,19 +190,26 @@ class Job:
             texts = [self.training, *([] if self.signals is None else [self.signals.transfer.windows])]
             kept = seen_pieces(self.pieces, texts)
         student = new_student(self.settings, self.task, self.pieces, kept, width_of(self.inputs.source), self.seed)
-        embeddings, self._start_digest = self._teacher_embeddings(teacher)
-        facts = start_embeddings(student, self.settings, self.pieces, kept, embeddings, self.seed)
+        rows = self._teacher_embeddings(teacher)
+        facts = start_embeddings(student, self.settings, self.pieces, kept, rows, self.seed)
         return Pupil(student, self.seed).to(self.device), facts
 
-    def _teacher_embeddings(self, teacher: Teacher | None) -> tuple[Tensor | None, str]:
-        """Return the rows that the student's come of, if they do, and a digest of what they come of."""
+    def _teacher_embeddings(self, teacher: Teacher | None) -> Tensor | None:
+        """Return the rows that the student's come of, if they do, shape (pieces or more, width)."""
         start = self.settings.embeddings
-        if start.files:
-            return None, digest([checksum(Path(file)) for file in start.files if Path(file).is_file()])
         if not start.from_teacher:
-            return None, ""
+            return None
         found = teacher.embeddings if teacher and start.of == "finetuned" else pretrained_embeddings(self.inputs.source)
         if len(found) < len(self.pieces.tokenizer):
             message = f"has embeddings for {len(found):,} pieces, its tokenizer {len(self.pieces.tokenizer):,}"
             raise SmeltError(self.inputs.teacher or self.inputs.source, message)
-        return found, digest(float(found.detach().double().sum()))
+        return found
+
+    def _start_files(self) -> list[str]:
+        """Return the sums of what the first embeddings come of: files of vectors, or a teacher's folder."""
+        start = self.settings.embeddings
+        if not start.from_teacher:
+            return [checksum(Path(file)) for file in start.files]
+        folder = self.inputs.teacher if start.of == "finetuned" else self.inputs.source
+        assert folder is not None, "a start of the fine-tuned teacher's embeddings was refused without one"
+        return [sha256_of(folder)]

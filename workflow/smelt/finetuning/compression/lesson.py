@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from smelt.errors import SmeltError
 from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.losses import label_loss, logit_loss, representation_loss
 from smelt.finetuning.compression.pupil import Pupil
@@ -45,13 +46,19 @@ class Lesson:
         padding: int,
         device: torch.device,
     ) -> None:
-        """Take the labelled windows of training and validation, and the transfer text where any stage needs it."""
+        """Take the labelled windows of training and validation, and the transfer text where any stage needs it.
+
+        Raises:
+            SmeltError: training or validation has none.
+        """
+        for split, windows in (("train", training), ("validation", validation)):
+            if not len(windows):
+                raise SmeltError(split, "none of its sentences has a word")
         self.settings, self.signals = settings, signals
+        self._padding, self._device = padding, device
         every = np.arange(len(training))
         self._labelled = Stream(training, every, settings.batch, [seed, LABELLED], padding, device)
-        self._validation = Stream(
-            validation, np.arange(len(validation)), settings.batch, [seed, LABELLED], padding, device
-        )
+        self._validation = validation
         self._unlabelled: Stream | None = None
         self._held_out: list[Whole] = []
         if signals is not None:
@@ -96,7 +103,9 @@ class Lesson:
             made = map(self._unlabelled.made, self._held_out)
             parts += [self._imitated(pupil, losses, numbers, batch) for numbers, batch in made]
         if losses.labels:
-            parts += [self._labels(pupil, batch) for _, batch in map(self._validation.made, self._measured)]
+            for numbers in self._measured:
+                batch = self._validation.batch(numbers, self._padding, self._device)
+                parts.append(self._labels(pupil, batch))
         return float(_together(parts).weighted(losses))
 
     def _imitated(self, pupil: Pupil, losses: StageLosses, numbers: Whole, batch: Batch) -> Sums:

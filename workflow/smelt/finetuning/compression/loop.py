@@ -78,6 +78,11 @@ class Loop:
         return self.phases[self.number]
 
     @property
+    def steps_of_epoch(self) -> int:
+        """Steps that an epoch of the phase takes."""
+        return self.lesson.steps(self.phase.losses)
+
+    @property
     def epoch(self) -> int:
         """Epochs of the phase that are over."""
         return len(self.losses) - 1
@@ -127,7 +132,7 @@ class Loop:
     def take_step(self) -> None:
         """Take a step, and what is due after the last one of an epoch."""
         self.pupil.train()
-        steps = self.lesson.steps(self.phase.losses)
+        steps = self.steps_of_epoch
         set_learning_rate(self.optimizer, learning_rate(self.turn, steps, self.phase.schedule))
         loss, tokens = self.lesson.learn(self.pupil, self.phase.losses, self.number, self.turn)
         self.refuse_no_number(float(loss))
@@ -219,11 +224,6 @@ class Loop:
 
     def say(self, what: str) -> None:
         """Say how the phase is doing."""
-        where = f"stage {self.phase.stage}, {self.phase.unfrozen}: epoch {self.turn / self.lesson_steps:.1f}"
+        where = f"stage {self.phase.stage}, {self.phase.unfrozen}: epoch {self.turn / self.steps_of_epoch:.1f}"
         say(f"{where}  {what}  {self.speed.tokens_per_second:,.0f} tokens/s")
         self.said = time.monotonic()
-
-    @property
-    def lesson_steps(self) -> int:
-        """Steps of an epoch of this phase."""
-        return self.lesson.steps(self.phase.losses)

@@ -98,7 +98,7 @@ def _mapped(folder: Path, shard: int, kind: str, shape: tuple[int, int]) -> NDAr
         found: NDArray[Any] = np.load(path, mmap_mode="r")
     except FileNotFoundError:
         raise SmeltError(path, "no such file; expected what `python -m smelt signals` writes") from None
-    except ValueError as error:
+    except (ValueError, EOFError) as error:
         raise SmeltError(path, f"is damaged ({error})") from None
     if found.shape != shape:
         raise SmeltError(path, f"holds an array of shape {found.shape}, not {shape}: it belongs to other text")

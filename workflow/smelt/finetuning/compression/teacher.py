@@ -66,8 +66,10 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, batch: Batch, states: bool = True, logits: bool = True) -> Told:
-        """Return what it says of the labelled tokens of a batch."""
-        found = self.model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=states)
+        """Return what it says of the labelled tokens of a batch; on a GPU its products are of bfloat16."""
+        asked = [self.layer] if states else False  # the other layers' states are not kept
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            found = self.model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=asked)
         hidden = found.hidden_states[self.layer][batch.rows, batch.positions].bfloat16() if states else None
         if not logits:
             return Told(hidden, None)

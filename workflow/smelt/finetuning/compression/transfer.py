@@ -120,9 +120,23 @@ def write_transfer(
                 truncated += encoded.truncated_words
             if text != end:
                 raise SmeltError(task_folder, f"{draw.source.name}: its texts changed while they were read")
+    _refuse_empty(np.concatenate(held), settings, task_folder)
     np.save(folder / HELD_OUT, np.concatenate(held))
     about = {"texts": {draw.source.name: draw.drawn for draw in draws}, "truncated_words": truncated}
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+
+
+def _refuse_empty(held_out: NDArray[np.bool_], settings: Settings, where: Path) -> None:
+    """Refuse windows of which none, or all, are held out, since texts may have no pieces.
+
+    Raises:
+        SmeltError: it is so.
+    """
+    if not len(held_out):
+        raise SmeltError(where, "no transfer text has a piece: there is nothing to learn from")
+    if held_out.all() or not held_out.any():
+        which = "left to learn from" if held_out.all() else "held out for validation"
+        raise SmeltError(where, f"no text {which} has a piece: expected more texts than {settings.held_out:g} of these")
 
 
 def read_transfer(folder: Path, pieces: int) -> Transfer:

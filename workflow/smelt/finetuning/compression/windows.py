@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from smelt.errors import SmeltError, first_line
 from smelt.finetuning.batches import Batch
 from smelt.finetuning.encoding import Window
 
@@ -137,10 +138,17 @@ POSITIONS, STARTS, FIRSTS = "positions.uint16", "starts.npy", "firsts.npy"
 
 
 def read_windows(folder: Path, pieces: int) -> Windows:
-    """Return the windows that a writer has written; ids and positions stay on the disk until they are asked for."""
-    ids = np.memmap(folder / _ids_name(pieces), _ids_name(pieces).rpartition(".")[2], mode="r")
-    positions = np.memmap(folder / POSITIONS, np.uint16, mode="r")
-    return Windows(ids, np.load(folder / STARTS), positions, np.load(folder / FIRSTS))
+    """Return the windows that a writer has written; ids and positions stay on the disk until they are asked for.
+
+    Raises:
+        SmeltError: a file is missing, or holds nothing or no array.
+    """
+    try:
+        ids = np.memmap(folder / _ids_name(pieces), _ids_name(pieces).rpartition(".")[2], mode="r")
+        positions = np.memmap(folder / POSITIONS, np.uint16, mode="r")
+        return Windows(ids, np.load(folder / STARTS), positions, np.load(folder / FIRSTS))
+    except (OSError, ValueError, EOFError) as error:
+        raise SmeltError(folder, f"holds no windows of {pieces:,} pieces: {first_line(error)}") from None
 
 
 def _ids_name(pieces: int) -> str:

@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import zlib
 from collections.abc import Collection, Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -69,7 +70,7 @@ def _lines(stream: Iterable[bytes], path: Path, width: int) -> Iterator[tuple[in
                     continue
             read += 1
             yield number, line
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise SmeltError(path, f"cannot be unpacked ({error})") from None
     if not read or (counted and counted[0] != read):
         expected = f"{counted[0]:,}, as its first line says" if counted else "at least one"
