@@ -25,7 +25,7 @@ os.environ.update(
 )
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from smelt.study.workflow import load, names
+from smelt.study.workflow import leading_to, load, names, not_leading_to
 
 study = load(workflow.configfiles, config)
 

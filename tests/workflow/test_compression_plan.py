@@ -34,7 +34,8 @@ def test_students_are_planned_where_fine_tuned_models_stand(project: Project, mo
     monkeypatch.chdir(project.folder)
     planned, seeds = project.planned(), len(STUDY["finetuning"]["seeds"])
     assert (planned["compress"], planned["compressed"], planned["signals"]) == (3 * seeds, 3, seeds)
-    assert planned["finetune_teacher"] == 2 * seeds  # on both of its tasks
+    # Of the teacher's two tasks students are of one alone; weights of the other are no one's.
+    assert (planned["finetune_teacher"], planned["finetune"]) == (seeds, seeds + 2 * seeds)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 

@@ -72,23 +72,32 @@ def test_a_further_model_runs_alone(project: Callable[[], Project]) -> None:
     assert set(planned) == {"pretrain", "finetune", "tokenisation", *REPORT}
 
 
+SMALL = {
+    "maker": "compress",
+    "teacher": "narrow",
+    "teacher_seed": 1,
+    "tasks": ["demo-ner"],
+    "student": {"kind": "bilstm", "embedding": 8, "hidden": 12},
+    "settings": {"epochs": 1, "batch": 16},
+}
+
+
 def test_a_compressed_model_fine_tunes_its_teacher_again_and_no_other(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
-    study["models"]["small"] = {
-        "maker": "compress",
-        "teacher": "narrow",
-        "teacher_seed": 1,
-        "tasks": ["demo-ner"],
-        "student": {"kind": "bilstm", "embedding": 8, "hidden": 12},
-        "settings": {"epochs": 1, "batch": 16},
-    }
+    study["models"]["small"] = SMALL
     study["tables"]["phases"] = {"kind": "stages", "model": "small", "task": "demo-ner"}
     edited.write(study)
+    planned = edited.planned()
+    # The teacher's weights were not kept before; those of its other task and seed are nobody's teacher.
+    assert {name: count for name, count in planned.items() if name not in REPORT} == {
+        "finetune_teacher": 1,
+        "signals": 1,
+        "compress": 2,
+        "compressed": 1,
+        "tokenisation": 2,  # of the student, and of the teacher, whose predictions are new
+    }
     wanted = [f"results/small/{name}" for name in ("tables/phases.md", "models/small")]
-    planned = edited.planned(*wanted)
-    # Its weights were not kept before; those of the other seed are nobody's teacher.
-    assert planned == {"finetune_teacher": 1, "signals": 1, "compress": 2, "compressed": 1, "table": 1}
     edited.snakemake(*wanted)
     assert edited.planned(*wanted) == {}
     student = edited.folder / "results/small/models/small"
@@ -96,6 +105,14 @@ def test_a_compressed_model_fine_tunes_its_teacher_again_and_no_other(project: C
     assert {"model.safetensors", "provenance.json", "README.md", "tokenizer.json"} <= {
         path.name for path in student.iterdir()
     }
+    study["models"] |= {"of-layer-1": SMALL | {"layer": 1}, "of-logits": SMALL | {"strategy": "D1", "layer": 1}}
+    edited.write(study)
+    trained = [f"results/small/models/{name}" for name in ("small", "of-layer-1", "of-logits")]
+    assert edited.planned(*trained) == {"signals": 1, "compress": 2, "compressed": 2}
+    study["models"]["small"] = SMALL | {"transfer": {"most_gigabytes": 60}}
+    del study["models"]["of-layer-1"], study["models"]["of-logits"]
+    edited.write(study)
+    assert edited.planned(*wanted) == {"signals": 1}
 
 
 def test_another_threshold_reduces_anew_and_counts_nothing(project: Callable[[], Project]) -> None:

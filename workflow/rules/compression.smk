@@ -3,11 +3,13 @@ Compresses fine-tuned models into small ones of another architecture, which stan
 
 IN   results/<study>/finetuned/<teacher>/<task>/seed-<seed>/model/ : the teacher, fine-tuned on the task
      results/<study>/tasks/<task>/, and corpora whose texts it speaks of besides
-OUT  results/<study>/signals/<teacher>/<task>/seed-<seed>/<transfer text>/layer-<layer>/ : what the teacher says of them
+OUT  results/<study>/signals/<teacher>/<task>/seed-<seed>/<transfer text>/ : what the teacher says of them
      results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, model/
      results/<study>/models/<model>/ : the student of the first task and seed, for the rulers of size and speed
 
-Students of one teacher share its signals, whatever their architecture and strategy.
+Students of one teacher share its signals, whatever their architecture, strategy and layer. A further layer makes them
+again, which compresses no student again that was there before: signals are ancient to it, and what they are made from,
+if that changes, is among its own inputs and params.
 """
 
 COMPRESSED = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
@@ -21,27 +23,28 @@ rule signals:
             f"{RESULTS}/tasks/{{task}}/",
             "train.parquet",
             "unlabelled.parquet",
+            "validation.parquet",
+            "test.parquet",
             "task.json",
         ),
         documents=study.signals_documents,
     output:
         signals=directory(
-            f"{RESULTS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}/layer-{{layer}}"
+            f"{RESULTS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}"
         ),
     params:
         task=study.task_folder,
         settings=study.signals_settings,
     wildcard_constraints:
         transfer=r"[a-z0-9._-]+",
-        layer=r"middle|\d+",
     log:
-        f"{LOGS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}/layer-{{layer}}.log",
+        f"{LOGS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}.log",
     benchmark:
-        f"{BENCHMARKS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}/layer-{{layer}}.tsv"
+        f"{BENCHMARKS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}.tsv"
     threads: 4
     resources:
         gpu=1,
-        mem_mb=8_000,
+        mem_mb=study.signals_memory,
         runtime=480,
     conda:
         "../../envs/training.yaml"
@@ -61,7 +64,8 @@ rule compress:
     input:
         source=study.compression_source,
         teacher=study.compression_teacher,
-        signals=study.compression_signals,
+        signals=ancient(study.compression_signals),
+        documents=study.compression_documents,
         vectors=study.compression_vectors,
         task=multiext(
             f"{RESULTS}/tasks/{{task}}/",

@@ -27,7 +27,7 @@ rule export:
         f"{BENCHMARKS}/models/{{model}}.tsv"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: int(2_000 + 8 * input.size_mb),
+        mem_mb=study.export_memory,
         runtime=60,
     conda:
         "../../envs/training.yaml"
@@ -52,7 +52,7 @@ rule weigh_int8:
         f"{LOGS}/exports/int8/{{model}}.log",
     threads: 1
     resources:
-        mem_mb=lambda wildcards, input: int(2_000 + 8 * input.size_mb),
+        mem_mb=study.export_memory,
         runtime=60,
     conda:
         "../../envs/training.yaml"

@@ -3,7 +3,7 @@ Fine-tunes every model on every task, once a seed: one thread each, so that seve
 
 IN   a model's folder, and a prepared task
 OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, and
-     model/ where others are compressed from it
+     model/ where others are compressed from it: which models, tasks and seeds these are no single wildcard can tell
 """
 
 RUN = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
@@ -29,7 +29,7 @@ rule finetune:
         folder=RUN,
         settings=study.finetuning_settings,
     wildcard_constraints:
-        model=names(study.only_finetuned()),
+        model=not_leading_to(study.teachers, study.finetuned_models()),
     log:
         f"{LOGS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.log",
     benchmark:
@@ -59,4 +59,4 @@ use rule finetune as finetune_teacher with:
         provenance=f"{RUN}/provenance.json",
         model=directory(f"{RUN}/model"),
     wildcard_constraints:
-        model=names(study.compressed_teachers()),
+        model=leading_to(study.teachers, study.finetuned_models()),

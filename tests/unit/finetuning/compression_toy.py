@@ -23,7 +23,7 @@ from smelt.study.strategies import STRATEGIES
 
 STUDENT = {"kind": "bilstm", "embedding": 12, "hidden": 16}
 SETTINGS = {"batch": 16, "epochs": 3, "patience": 3, "cycle": 3, "high": 0.01, "held_out": 0.25}
-SIGNALS = {"layer": 2, "length": 32, "held_out": 0.25, "mode": "stored", "seed": 1}
+SIGNALS = {"layers": [2], "length": 32, "held_out": 0.25, "mode": "stored", "seed": 1}
 
 
 def bert(size: int, **changes: object) -> BertConfig:

@@ -335,7 +335,7 @@ def test_the_rate_falls_by_a_cosine_and_starts_again():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layer": 1}, "holds signals of layer 2, and 1 is asked for: make them anew"),
+        ({"layer": 1}, "holds signals of layers 2, and 1 is asked for: make them anew"),
         ({"layer": 9}, "has 3 layers, counted from 1; found layer 9"),
         ({"held_out": 0.5}, "holds signals of held_out 0.25, and 0.5 is asked for"),
         ({"student": STUDENT | {"embedding": 25}}, "found 25, expected with start: svd no more than"),

@@ -3,9 +3,11 @@
 import json
 import shutil
 from collections import Counter, namedtuple
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 import torch
@@ -16,6 +18,7 @@ from transformers import AutoModelForTokenClassification
 from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.finetuning.compression import shards
+from smelt.finetuning.compression.evaluation import EVALUATION
 from smelt.finetuning.compression.signals import Signals, made_from
 from smelt.finetuning.compression.teacher import Teacher
 from smelt.finetuning.compression.transfer import even_shares, read_transfer
@@ -24,7 +27,7 @@ from smelt.finetuning.tokenizer import load_pieces
 
 CPU = torch.device("cpu")
 LABELS = ["B-LOC", "B-PER", "O"]
-SETTINGS = {"layer": 2, "length": 32, "held_out": 0.25, "mode": "stored", "seed": 1}
+SETTINGS = {"layers": [2], "length": 32, "held_out": 0.25, "mode": "stored", "seed": 1}
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +51,9 @@ def signals(teacher: Path, task: Path, output: Path, documents: list[Path] = (),
     return main(["signals", *map(str, words), "--settings", json.dumps(SETTINGS | settings)])
 
 
-def opened(folder: Path, teacher: Path, task: Path) -> Signals:
+def opened(folder: Path, teacher: Path, task: Path, layers: Sequence[int] = (2,)) -> Signals:
     description, pieces = read_task(task), load_pieces(teacher)
-    model = Teacher(teacher, description, SETTINGS["layer"], SETTINGS["length"], CPU)
+    model = Teacher(teacher, description, layers, SETTINGS["length"], CPU)
     made = made_from(model, task, description, pieces, SETTINGS["length"], SETTINGS["held_out"])
     return Signals(folder, made, model, pieces)
 
@@ -65,6 +68,13 @@ def transfer_texts(folder: Path, chosen: bool | None = None) -> list[str]:
         for number in range(len(windows))
         if chosen is None or transfer.held_out[number] == chosen
     ]
+
+
+def saying(path: Path, words: list[str]) -> None:
+    """Make the first sentence of a split another one."""
+    rows = parquet.read_table(path).to_pylist()
+    rows[0] |= {"words": words, "labels": ["O"] * len(words)}
+    parquet.write_table(arrow.Table.from_pylist(rows), path)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -110,6 +120,37 @@ def test_the_size_that_is_told_beforehand_is_that_of_the_shards(stored, teacher,
     lines = capsys.readouterr().out.splitlines()
     assert "64 texts, 256 labelled tokens: 1.54e-05 GB of signals" in lines[0]
     assert "shard 1 of 1" in lines[1]
+
+
+def test_layers_share_text_and_logits_and_each_has_its_states(stored, teacher, entity_task, tmp_path):
+    assert signals(teacher, entity_task, tmp_path / "out", layers=["middle", 3, 2]) == 0
+    about = json.loads((tmp_path / "out/signals.json").read_text())
+    assert about["layers"] == [2, 3]  # the middle of three is the second
+    names = [f"shards/00000.{kind}.npy" for kind in ("layer-2", "layer-3", "logits")]
+    assert sorted(name for name in files(tmp_path / "out") if name.startswith("shards")) == names
+    assert about["bytes"] == 64 * 4 * (2 * 24 * 2 + 4 * 3)
+    numbers = np.array([7, 30])
+    told = {}
+    for folder, layer in ((stored, 2), (tmp_path / "out", 2), (tmp_path / "out", 3)):
+        found = opened(folder, teacher, entity_task, [layer])
+        told[folder.name, layer] = found.told(numbers, found.transfer.windows.batch(numbers, 0, CPU), True, True)
+    assert torch.equal(told["out", 2].states, told["stored", 2].states)
+    assert torch.equal(told["out", 3].logits, told["stored", 2].logits)
+    assert not torch.allclose(told["out", 3].states, told["out", 2].states)
+
+
+@pytest.mark.parametrize("mode", ["stored", "live"])
+def test_of_logits_alone_no_states_are_kept(teacher, entity_task, tmp_path, mode):
+    assert signals(teacher, entity_task, tmp_path / "out", layers=[], mode=mode) == 0
+    about = json.loads((tmp_path / "out/signals.json").read_text())
+    assert about["bytes"] == (64 * 4 * 4 * 3 if mode == "stored" else 0)
+    found = opened(tmp_path / "out", teacher, entity_task, [])
+    numbers = np.array([3])
+    told = found.told(numbers, found.transfer.windows.batch(numbers, 0, CPU), False, True)
+    assert told.states is None
+    assert told.logits.shape == (4, 3)
+    with pytest.raises(SmeltError, match="holds signals of layers none, and 2 is asked for: make them anew"):
+        opened(tmp_path / "out", teacher, entity_task, [2])
 
 
 def test_a_run_that_is_killed_goes_on_with_the_next_shard_to_the_same_bytes(
@@ -178,7 +219,7 @@ def test_too_small_a_disk_is_refused_in_one_line_before_the_teacher_is_asked(
     assert line.startswith(
         f"smelt: {tmp_path / '.out.partial/shards'}: the teacher's signals take 1.54e-05 GB more, and this disk"
     )
-    assert "settings.signals: live" in line
+    assert "transfer.signals: live" in line
     assert not (tmp_path / "out").exists()
 
 
@@ -193,6 +234,37 @@ def test_the_task_s_own_texts_come_first_and_a_corpus_gives_evenly(teacher, enti
     assert about["texts"] == {"train": 64, "en": 4, "fr": 8}
     assert signals(teacher, entity_task, tmp_path / "few", documents, sentences=20) == 0
     assert json.loads((tmp_path / "few/signals.json").read_text())["texts"] == {"train": 20}
+
+
+def test_what_validation_and_test_say_does_not_come_back_with_a_corpus(teacher, entity_task, tmp_path):
+    task = tmp_path / "entities"
+    shutil.copytree(entity_task, task)
+    for split, words in zip(EVALUATION, (["Boris", "sees", "lima", "."], ["anna", ",", "dmitri"]), strict=True):
+        saying(task / f"{split}.parquet", words)
+    english = ["boris sees Lima.\nzelda sees oslo\nAnna, dmitri!", "dmitri leaves", "boris  sees lima"]
+    documents = [write_documents(tmp_path, "en", english), write_documents(tmp_path, "fr", ["zelda leaves"])]
+    assert signals(teacher, task, tmp_path / "out", documents) == 0
+    about = json.loads((tmp_path / "out/signals.json").read_text())
+    assert about["texts"] == {"train": 64, "en": 2, "fr": 1}
+    assert about["of_evaluation_left_out"] == {"en": 3, "fr": 0}
+    assert transfer_texts(tmp_path / "out")[64:] == ["zelda sees oslo", "dmitri leaves", "zelda leaves"]
+
+
+def test_another_test_split_draws_anew_where_a_run_was_stopped(teacher, entity_task, documents, tmp_path, monkeypatch):
+    task = tmp_path / "entities"
+    shutil.copytree(entity_task, task)
+
+    def stopped(*_):
+        raise SystemExit(1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shards, "write_shard", stopped)
+        with pytest.raises(SystemExit):
+            signals(teacher, task, tmp_path / "out", documents)
+    saying(task / "test.parquet", ["dmitri", "leaves"])
+    assert signals(teacher, task, tmp_path / "out", documents) == 0
+    about = json.loads((tmp_path / "out/signals.json").read_text())
+    assert (about["texts"]["en"], about["of_evaluation_left_out"]["en"]) == (3, 1)
 
 
 def test_smaller_draws_lie_within_larger_ones_and_seeds_draw_others(teacher, entity_task, documents, tmp_path):
@@ -254,7 +326,7 @@ def test_even_shares_give_what_is_wanted():
 @pytest.mark.parametrize(
     ("settings", "line"),
     [
-        ({"layer": 4}, "layer: {teacher} has 3 layers, counted from 1; found layer 4"),
+        ({"layers": [1, 4]}, "layer: {teacher} has 3 layers, counted from 1; found layer 4"),
         ({"length": 64}, "length: {teacher} reads 40 tokens at once; found 64"),
         (
             {"held_out": 0.001},
@@ -292,8 +364,6 @@ def test_pairs_are_refused(teacher, tmp_path, capsys):
 
 
 def test_signals_of_something_else_are_refused(stored, teacher, entity_task, tmp_path):
-    from smelt.errors import SmeltError
-
     task = tmp_path / "entities"
     shutil.copytree(entity_task, task)
     rows = sentences(64)[:40]
@@ -303,7 +373,7 @@ def test_signals_of_something_else_are_refused(stored, teacher, entity_task, tmp
     other = write_teacher(tmp_path / "other", entity_task, seed=9)
     with pytest.raises(SmeltError, match="holds signals of another teacher"):
         opened(stored, other, entity_task)
-    model = Teacher(teacher, read_task(entity_task), 2, 24, CPU)
+    model = Teacher(teacher, read_task(entity_task), [2], 24, CPU)
     made = made_from(model, entity_task, read_task(entity_task), load_pieces(teacher), 24, 0.25)
     with pytest.raises(SmeltError, match="of length 32, and 24 is asked for"):
         Signals(stored, made, model, load_pieces(teacher))
@@ -311,7 +381,7 @@ def test_signals_of_something_else_are_refused(stored, teacher, entity_task, tmp
 
 def test_files_that_hold_nothing_are_named(stored, teacher, entity_task, tmp_path):
     for name, line in (
-        ("shards/00000.states.npy", "shards/00000.states.npy: is damaged"),
+        ("shards/00000.layer-2.npy", "shards/00000.layer-2.npy: is damaged"),
         ("text/ids.uint16", "text: holds no windows of 37 pieces: "),
         ("text/starts.npy", "text: holds no windows of 37 pieces: "),
     ):
@@ -343,21 +413,22 @@ def test_texts_without_a_piece_are_refused_where_nothing_else_is_left(teacher, t
     assert not (tmp_path / "out").exists()
 
 
-def test_of_a_teacher_s_layers_only_the_wanted_one_is_kept(teacher, entity_task, stored):
+def test_of_a_teacher_s_layers_only_the_wanted_ones_are_kept(teacher, entity_task, stored):
     found = opened(stored, teacher, entity_task)
-    model = Teacher(teacher, read_task(entity_task), 2, 32, CPU)
+    model = Teacher(teacher, read_task(entity_task), [2], 32, CPU)
     outputs = []
     model.model.register_forward_hook(lambda _model, _inputs, output: outputs.append(output))
     batch = found.transfer.windows.batch(np.array([17, 3]), 0, CPU)
-    told = [model(batch, states, logits) for states, logits in ((True, False), (False, True))]
+    told = [model(batch, layers)[0] for layers in ([2], [])]
     assert [number for number, states in enumerate(outputs[0].hidden_states) if states is not None] == [2]
     assert outputs[1].hidden_states is None
-    assert [(part.states is None, part.logits is None) for part in told] == [(False, True), (True, False)]
+    assert [len(states) for states in told] == [1, 0]
 
 
 def test_a_shard_that_is_missing_is_named(stored, teacher, entity_task, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(stored, folder)
-    (folder / "shards/00000.states.npy").unlink()
-    with pytest.raises(SmeltError, match=r"00000.states.npy: no such file"):
+    (folder / "shards/00000.layer-2.npy").unlink()
+    with pytest.raises(SmeltError, match=r"00000.layer-2.npy: no such file"):
         opened(folder, teacher, entity_task)
+    opened(folder, teacher, entity_task, [])  # a student of logits misses nothing

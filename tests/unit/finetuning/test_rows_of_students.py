@@ -106,4 +106,4 @@ def test_a_teacher_with_narrow_embeddings_teaches_all_stages(alberts, tmp_path):
     found = json.loads((tmp_path / "out/metrics.json").read_text())
     assert found["embeddings"]["teacher_width"] == 8
     assert found["student"]["projection_size"] == 24
-    assert found["transfer"]["layer"] == SIGNALS["layer"]
+    assert found["transfer"]["layer"] == SIGNALS["layers"][0]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -157,46 +158,101 @@ def test_students_of_one_teacher_share_its_signals_and_those_of_labels_alone_nee
         "labels": small | {"strategy": "D0-S", "embeddings": {"start": "random"}},
     }
     catalogue = Catalogue(study_of(models=models))
-    assert catalogue.signals() == [
-        f"results/try/signals/base/panx.joint/seed-{seed}/task-all-32/layer-middle" for seed in (1, 2)
-    ]
+    assert catalogue.signals() == [f"results/try/signals/base/panx.joint/seed-{seed}/_task-all-32" for seed in (1, 2)]
     of_labels = wildcards(model="labels", task="panx.joint", seed="1")
     assert catalogue.compression_teacher(of_labels) == catalogue.compression_signals(of_labels) == []
     of_stages = wildcards(model="stages", task="panx.joint", seed="2")
     assert catalogue.compression_teacher(of_stages) == ["results/try/finetuned/base/panx.joint/seed-2/model"]
-    assert catalogue.compressed_teachers() == ["base"]
-    assert catalogue.only_finetuned() == []
+    assert catalogue.teachers == ["base/panx.joint/seed-1", "base/panx.joint/seed-2"]
+    assert catalogue.finetuned_models() == ["base"]
 
 
 def test_a_chosen_teacher_serves_every_seed():
     catalogue = Catalogue(study_of({"teacher_seed": 7}))
-    assert catalogue.signals() == ["results/try/signals/base/panx.joint/seed-7/task-all-32/layer-middle"]
+    assert catalogue.signals() == ["results/try/signals/base/panx.joint/seed-7/_task-all-32"]
     assert "results/try/finetuned/base/panx.joint/seed-7/metrics.json" in catalogue.teacher_runs()
     assert count_jobs(catalogue)["fine-tunings"] == 5  # two of each model, and the teacher's
 
 
-def test_a_teachers_weights_are_kept_and_no_others_settings_change():
-    catalogue = Catalogue(
-        study_of(models={"base": BASE, "other": BASE, "small": study_of().models["small"].model_dump()})
-    )
-    of_teacher, of_other = (
-        json.loads(catalogue.finetuning_settings(wildcards(model=name, task="panx.joint")))
+def test_the_weights_of_teachers_are_kept_and_no_others_settings_change():
+    small = {"maker": "compress", "teacher": "base", "student": SHAPE, "tasks": ["panx.joint"], "teacher_seed": 2}
+    models = {"base": BASE, "other": BASE, "small": small}
+    catalogue = Catalogue(study_of(models=models, tasks=["panx.joint", "conll2003"]))
+    keep = {
+        (name, task, seed): json.loads(catalogue.finetuning_settings(wildcards(model=name, task=task, seed=seed)))
         for name in ("base", "other")
-    )
-    assert of_teacher == of_other | {"keep": True}
+        for task in ("panx.joint", "conll2003")
+        for seed in ("1", "2")
+    }
+    plain = keep["other", "panx.joint", "1"]
+    assert keep.pop(("base", "panx.joint", "2")) == plain | {"keep": True}
+    assert all(settings == plain for settings in keep.values())
 
 
 def test_models_that_share_signals_agree_on_them():
     small = {"maker": "compress", "teacher": "base", "student": SHAPE}
     models = {"base": BASE, "one": small, "two": small | {"settings": {"held_out": 0.2}}}
-    with pytest.raises(SmeltError, match=r"models\.two\.settings: learns from the same signals as 'one'"):
+    with pytest.raises(SmeltError, match=r"models\.two: learns from the same signals as 'one'"):
         Catalogue(study_of(models=models))
+
+
+def test_signals_hold_the_layers_of_all_who_share_them_and_none_for_those_of_logits():
+    small = {"maker": "compress", "teacher": "base", "student": SHAPE}
+    models = {
+        "base": BASE,
+        "logits": small | {"strategy": "D1", "layer": 5},
+        "nine": small | {"layer": 9},
+        "middle": small,
+        "two": small | {"layer": 2},
+        "longer": small | {"strategy": "D1", "settings": {"length": 64}},
+    }
+
+    def layers(text, models):
+        of_base = wildcards(model="base", task="panx.joint", seed="1", transfer=text)
+        return json.loads(Catalogue(study_of(models=models)).signals_settings(of_base))["layers"]
+
+    assert layers("_task-all-32", models) == [2, 9, "middle"]
+    assert layers("_task-all-64", models) == []
+    assert layers("_task-all-32", dict(reversed(models.items()))) == [2, 9, "middle"]
+
+
+def test_a_corpus_called_task_is_not_the_tasks_own_text():
+    small = {"maker": "compress", "teacher": "base", "student": SHAPE, "tasks": ["panx.joint"]}
+    models = {"base": BASE, "own": small, "other": small | {"transfer": {"corpus": "task"}}}
+    catalogue = Catalogue(study_of(models=models, corpora={"task": {"text": {"eu": "eu.txt"}}}))
+    folders = [f"results/try/signals/base/panx.joint/seed-1/{text}-all-32" for text in ("_task", "task")]
+    assert [catalogue.signals_folder(name, "panx.joint", 1) for name in ("own", "other")] == folders
+    texts = [wildcards(model="base", task="panx.joint", seed="1", transfer=Path(folder).name) for folder in folders]
+    documents = ["results/try/corpora/task/eu/documents.parquet"]
+    assert [catalogue.signals_documents(of_text) for of_text in texts] == [[], documents]
+    students = [wildcards(model=name, task="panx.joint", seed="1") for name in ("own", "other")]
+    assert [catalogue.compression_documents(student) for student in students] == [[], documents]
+
+
+def test_the_seed_of_the_teacher_draws_its_transfer_text():
+    def seeds(compressed):
+        catalogue = Catalogue(study_of(compressed))
+        folders = [wildcards(model="base", task="panx.joint", seed=seed, transfer="_task-all-32") for seed in (1, 2, 7)]
+        known = [folder for folder in folders if catalogue._folder(folder) in catalogue.signals()]
+        return [json.loads(catalogue.signals_settings(folder))["seed"] for folder in known]
+
+    assert seeds({}) == [1, 2]
+    assert seeds({"teacher_seed": 7}) == [7]
+
+
+def test_what_is_done_about_signals_decides_no_student_and_their_version_none_of_labels_alone():
+    def settings(**compressed):
+        of_small = wildcards(model="small", task="panx.joint", seed="1")
+        return json.loads(Catalogue(study_of(compressed)).compression_settings(of_small))
+
+    assert settings(transfer={"signals": "live", "most_gigabytes": 9}) == settings()
+    assert settings()["signals_version"] > settings(strategy="D0-S")["signals_version"] == 0
 
 
 def test_transfer_text_is_of_the_tasks_languages():
     corpora = {"wiki": {"text": {"eu": "eu.txt", "hy": "hy.txt"}}}
     catalogue = Catalogue(study_of({"transfer": {"corpus": "wiki", "sentences": 500}}, corpora=corpora))
-    of_base = wildcards(model="base", task="panx.joint", seed="1", transfer="wiki-500-32", layer="middle")
+    of_base = wildcards(model="base", task="panx.joint", seed="1", transfer="wiki-500-32")
     assert catalogue.signals_documents(of_base) == ["results/try/corpora/wiki/eu/documents.parquet"]
     assert json.loads(catalogue.signals_settings(of_base))["sentences"] == 500
     with pytest.raises(SmeltError, match="'wiki' has none of the languages of"):
@@ -218,7 +274,7 @@ def test_a_task_may_stand_in_a_study_whole_and_with_a_limit():
 def test_a_tasks_length_is_that_of_its_fine_tunings_alone():
     catalogue = Catalogue(study_of(tasks={"panx.joint": {}, "long": {"task": "panx.joint", "length": 256}}))
     lengths = [
-        json.loads(catalogue.finetuning_settings(wildcards(model="base", task=task)))["length"]
+        json.loads(catalogue.finetuning_settings(wildcards(model="base", task=task, seed="1")))["length"]
         for task in ("panx.joint", "long")
     ]
     assert lengths == [512, 256]

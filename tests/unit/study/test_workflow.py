@@ -1,11 +1,12 @@
 """The Snakefile gets the study that the user meant."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from smelt.study.workflow import load, names
+from smelt.study.workflow import leading_to, load, names, not_leading_to
 
 ROOT = Path(__file__).parents[3]
 
@@ -67,3 +68,23 @@ def test_tokenisation_studies_rest_on_the_intervals_and_not_on_the_level_of_the_
     plain, stricter = (load([path], yaml.safe_load(text)) for text in texts)
     assert plain.interval_settings(None) == stricter.interval_settings(None)
     assert plain.significance_settings(None) != stricter.significance_settings(None)
+
+
+def test_models_are_told_apart_by_where_their_paths_go_on() -> None:
+    paths, models = ["base/ner/seed-1", "base-2/ner/seed-11"], ["base", "base-2"]
+    found = {
+        path: [
+            bool(re.match(f"(?P<model>{constraint(paths, models)})/(?P<task>ner|ner-2)/seed-(?P<seed>\\d+)/x$", path))
+            for constraint in (leading_to, not_leading_to)
+        ]
+        for path in (
+            "base/ner/seed-1/x",
+            "base/ner/seed-11/x",
+            "base/ner-2/seed-1/x",
+            "base-2/ner/seed-11/x",
+            "b/ner/seed-1/x",
+        )
+    }
+    assert list(found.values()) == [[True, False], [False, True], [False, True], [True, False], [False, False]]
+    assert re.match(not_leading_to([], models), "base/ner/seed-1/x")
+    assert not re.match(leading_to([], models), "base/ner/seed-1/x")

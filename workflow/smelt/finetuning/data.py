@@ -100,6 +100,14 @@ def read_portions(folder: Path, split: str, task: Task) -> Iterator[Examples]:
         raise SmeltError(path, "holds no example")
 
 
+def read_texts(path: Path, task: Task) -> Iterator[list[str] | str]:
+    """Yield the sentences, as words, or the texts of a prepared task's file; labels are not read."""
+    column = "words" if task.by_word else "text"
+    with opened(path, [column]) as file, damage_named(path):
+        for batch in file.iter_batches(batch_size=PORTION, columns=[column]):
+            yield from batch.column(0).to_pylist()
+
+
 def _columns(task: Task) -> list[str]:
     return COLUMNS[task.kind] + (["pair"] if task.pairs else [])
 

@@ -11,6 +11,8 @@ from smelt.study.strategies import Schedule, Stage, check_stages, needs_transfer
 
 REMOVED = 14  # directions that ppa takes away by default: the better one of Table 7
 Below1 = Annotated[float, Field(ge=0, lt=1)]
+Layer = PositiveInt | Literal["middle"]
+"""A layer of a teacher, counted from 1; middle is the one after the middle."""
 
 
 class BiLstmShape(Entry):
@@ -100,10 +102,15 @@ class Transfer(Entry):
     """The unlabelled text on which the teacher is imitated: the task's training texts, and then a corpus's."""
 
     corpus: Name | None = None
-    """A corpus of the study whose texts follow upon the task's own, drawn by the seed: its documents' sentences, for a
-    task that labels words, or lines."""
+    """A corpus of the study whose texts follow upon the task's own, drawn by the teacher's seed: its documents'
+    sentences, for a task that labels words, or lines; but for those that validation or test holds too."""
     sentences: PositiveInt | None = None
     """How many texts in all; by default all of the task's, or, with a corpus, all of both."""
+    signals: Literal["auto", "stored", "live"] = "auto"
+    """What the teacher says of the text is written once (stored), or computed anew in each epoch (live); auto stores
+    what takes no more than most_gigabytes. Neither decides what a student becomes, but to rounding."""
+    most_gigabytes: Annotated[float, Field(gt=0)] = 50.0
+    """What auto stores at most, 10^9 bytes each."""
 
 
 class CompressionSettings(Schedule):
@@ -121,11 +128,6 @@ class CompressionSettings(Schedule):
     softmax, mse the mean square of their differences."""
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     """Share of the transfer text that is kept from training, for validation."""
-    signals: Literal["auto", "stored", "live"] = "auto"
-    """What the teacher says of the transfer text is written once (stored), or computed anew in each epoch (live); auto
-    stores what takes no more than most_gigabytes."""
-    most_gigabytes: Annotated[float, Field(gt=0)] = 50.0
-    """What auto stores at most, 10^9 bytes each."""
 
 
 class Compression(Entry):
@@ -144,7 +146,7 @@ class Compression(Entry):
     version: int = 0
     """The same settings under another version mean another model."""
     signals_version: int = 0
-    """The version of the signals that it learns from."""
+    """The version of the signals that it learns from, if it learns from any."""
 
     @model_validator(mode="after")
     def _stages_can_be(self) -> Self:
@@ -155,14 +157,15 @@ class Compression(Entry):
 class Signals(Entry):
     """All that decides what a teacher says of the transfer text of a task, besides teacher and task."""
 
-    layer: PositiveInt | None = None
+    layers: list[Layer] = Field(default_factory=list)
+    """Layers whose states are told besides the logits: those that any student imitates."""
     length: Annotated[int, Field(ge=16, le=4096)] = 32
     sentences: PositiveInt | None = None
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     mode: Literal["auto", "stored", "live"] = "auto"
     most_gigabytes: Annotated[float, Field(gt=0)] = 50.0
     seed: int = 1
-    """Draws the corpus's texts and what is held out."""
+    """Draws the corpus's texts and what is held out: that of the teacher's fine-tuning, in a study."""
     version: int = 0
 
 

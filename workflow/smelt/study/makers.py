@@ -261,6 +261,10 @@ class Compress(Made):
         """Whether a fine-tuned teacher is needed, for its signals or its embeddings."""
         return needs_finetuned_teacher(self.stages, self.embeddings)
 
+    def seed_of_teacher(self, seed: int) -> int:
+        """Return the seed that the teacher of the student of a seed was fine-tuned with."""
+        return seed if self.teacher_seed is None else self.teacher_seed
+
 
 Maker = Annotated[Pretrain | Distil | Adopt | Reduce | Amplify | Export | Compress, Field(discriminator="maker")]
 

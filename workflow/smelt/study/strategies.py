@@ -143,6 +143,11 @@ def needs_transfer(stages: Sequence[Stage]) -> bool:
     return any(stage.losses.of_transfer for stage in stages)
 
 
+def needs_states(stages: Sequence[Stage]) -> bool:
+    """Return whether a strategy imitates a layer of a teacher."""
+    return any(stage.losses.representation for stage in stages)
+
+
 def check_stages(stages: Sequence[Stage], settings: Schedule) -> None:
     """Check a strategy against the settings that its stages share.
 

@@ -35,6 +35,16 @@ def names(values: Iterable[str]) -> str:
     return "|".join(re.escape(value) for value in values) or "(?!)"
 
 
+def leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
+    """Return a constraint of a path's first wildcard: these names, where the path goes on as one of `paths` does."""
+    return f"(?=(?:{names(paths)})/)(?:{names(values)})"
+
+
+def not_leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
+    """Return a constraint of a path's first wildcard: these names, where the path goes on as none of `paths` does."""
+    return f"(?!(?:{names(paths)})/)(?:{names(values)})"
+
+
 def _is_content_of(path: Path, config: Mapping[str, Any]) -> bool:
     """Whether Snakemake's `config` is what the file holds, with nothing merged in from --config.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from smelt.energy import Meter
 from smelt.errors import SmeltError
 from smelt.files import read_json, whole_folder, write_json
+from smelt.finetuning.compression.evaluation import EVALUATION
 from smelt.finetuning.data import Task, read_task
 from smelt.flags import add_country, json_object, positive
 from smelt.provenance import sha256_of, write_provenance
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--documents", type=Path, nargs="*", default=[], help="Parquet files of a corpus's documents, one a language"
     )
-    parser.add_argument("--settings", type=json_object(), required=True, help="layer, length and so on, as JSON")
+    parser.add_argument("--settings", type=json_object(), required=True, help="layers, length and so on, as JSON")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_country(parser)
     parser.add_argument(
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     device = torch.device("cuda" if gpus() else "cpu")
     pieces = load_pieces(arguments.teacher)
-    teacher = Teacher(arguments.teacher, task, settings.layer, settings.length, device)
+    teacher = Teacher(arguments.teacher, task, settings.layers, settings.length, device)
     partial = arguments.checkpoints or arguments.output.with_name(f".{arguments.output.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     lock = Lock(partial / "lock")
@@ -123,8 +124,9 @@ class _Gathering:
         counts = {"windows": len(windows), "held_out_windows": int(transfer.held_out.sum())}
         counts |= {"tokens": int(windows.starts[-1]), "labelled_tokens": windows.labelled}
         about = {"format": FORMAT, "mode": mode, "bytes": size if mode == "stored" else 0} | vars(made)
-        shape = {"width": self.teacher.width, "labels": self.task.labels, "seed": settings.seed}
-        write_json(self.partial / NAME, about | shape | transfer.about | {"counts": counts})
+        about |= {"text": sha256_of(self.partial / TEXT), "layers": self.teacher.layers, "width": self.teacher.width}
+        about |= {"labels": self.task.labels, "seed": settings.seed}
+        write_json(self.partial / NAME, about | transfer.about | {"counts": counts})
         inputs: dict[str, Path | Sequence[Path]] = {"teacher": self.teacher.folder, "task": self.arguments.task}
         inputs |= {"documents": self.arguments.documents} if self.arguments.documents else {}
         used = settings.model_dump() | {"device": str(self.teacher.device), "threads": self.arguments.threads}
@@ -143,8 +145,10 @@ class _Gathering:
 
     def _begin(self, made: "Made") -> None:
         """Throw away what another run with other inputs or settings left."""
-        documents = [[str(path), sha256_of(path)] for path in self.arguments.documents]
-        plan: dict[str, Any] = {"made": vars(made), "settings": self.settings.model_dump(), "documents": documents}
+        read = [*self.arguments.documents]
+        read += [self.arguments.task / f"{split}.parquet" for split in EVALUATION] if read else []
+        texts = [[str(path), sha256_of(path)] for path in read]
+        plan: dict[str, Any] = {"made": vars(made), "settings": self.settings.model_dump(), "texts": texts}
         path = self.partial / PLAN
         if path.is_file() and read_json(path) == plan:
             if (self.partial / SPENT).is_file():
@@ -172,7 +176,8 @@ class _Gathering:
         from smelt.finetuning.compression.shards import size_of
         from smelt.training.progress import say
 
-        size = size_of(transfer.windows.labelled, self.teacher.width, len(self.task.labels))
+        layers = len(self.teacher.layers)
+        size = size_of(transfer.windows.labelled, layers, self.teacher.width, len(self.task.labels))
         mode = self.settings.mode
         if mode == "auto":
             mode = "stored" if size <= self.settings.most_gigabytes * 1e9 else "live"
@@ -205,4 +210,4 @@ def refuse_little_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         found = f"the teacher's signals take {size / 1e9:.3g} GB more, and this disk has {free / 1e9:.3g} GB left"
-        raise SmeltError(folder, f"{found}: make room, or do without them by settings.signals: live")
+        raise SmeltError(folder, f"{found}: make room, or do without them by transfer.signals: live")

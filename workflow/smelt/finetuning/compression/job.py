@@ -34,8 +34,8 @@ from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
 from smelt.finetuning.prediction import predict
 from smelt.finetuning.tokenizer import load_pieces
 from smelt.provenance import digest, sha256_of
-from smelt.study.compression import Compression, needs_finetuned_teacher
-from smelt.study.strategies import needs_transfer
+from smelt.study.compression import Compression, Layer, needs_finetuned_teacher
+from smelt.study.strategies import needs_states, needs_transfer
 from smelt.training.allocator import keep_freed_memory
 
 
@@ -85,8 +85,7 @@ class Job:
         """What a checkpoint must agree on."""
         files = [self.inputs.task / f"{split}.parquet" for split in ("train", "validation", "test")]
         vocabulary = self.pieces.tokenizer.convert_ids_to_tokens(range(len(self.pieces.tokenizer)))
-        about = {} if self.signals is None else {key: self.signals.about[key] for key in ("teacher", "mode", "counts")}
-        about |= {} if self.signals is None else {"seed": self.signals.about["seed"]}
+        about = {} if self.signals is None else {key: self.signals.about[key] for key in ("teacher", "text", "mode")}
         return {
             "settings": self.settings.model_dump(),
             "seed": self.seed,
@@ -137,8 +136,9 @@ class Job:
         measured = {"stages": records, "student": facts, "embeddings": self.embeddings}
         if self.signals is None:
             return measured
-        told = {key: self.signals.about[key] for key in ("mode", "layer", "texts", "counts", "seed")}
-        return measured | {"transfer": told}
+        keys = ("mode", "text", "texts", "of_evaluation_left_out", "counts", "seed")
+        told = {key: self.signals.about[key] for key in keys}
+        return measured | {"transfer": told | {"layer": self.signals.layer}}
 
     def _predict(self, head: Head) -> Predict:
         def found(encoded: Encoded) -> tuple[list[list[int]], list[list[float]]]:
@@ -155,7 +155,8 @@ class Job:
             raise SmeltError(
                 "--teacher", "is missing: a stage, or the start of the embeddings, is of the fine-tuned one"
             )
-        return Teacher(self.inputs.teacher, self.task, self.settings.layer, self.length, self.device)
+        layers: list[Layer] = [self.settings.layer or "middle"] if needs_states(self.settings.stages) else []
+        return Teacher(self.inputs.teacher, self.task, layers, self.length, self.device)
 
     def _signals(self, teacher: Teacher | None) -> Signals | None:
         if not needs_transfer(self.settings.stages):

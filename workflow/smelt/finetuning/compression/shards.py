@@ -1,8 +1,8 @@
 """A teacher's signals on the disk: shards of windows, each written whole, which batches are gathered from.
 
-A shard is two arrays, `<number>.states.npy` (bfloat16, as the 16 bits of each number) and `<number>.logits.npy`
-(float32), a row a labelled token of its windows, in the windows' order. The logits come last: where they are, the shard
-is whole.
+A shard is an array of states of each layer that some student imitates, `<number>.layer-<layer>.npy` (bfloat16, as the
+16 bits of each number), and one of logits, `<number>.logits.npy` (float32), a row a labelled token of its windows, in
+the windows' order. The logits come last: where they are, the shard is whole.
 """
 
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ WINDOWS = 16_384  # of a shard: what a kill costs at most
 AT_ONCE = 128  # windows that the teacher reads together
 
 
-def size_of(labelled: int, width: int, labels: int) -> int:
-    """Return the bytes that signals of so many labelled tokens take."""
-    return labelled * (2 * width + 4 * labels)
+def size_of(labelled: int, layers: int, width: int, labels: int) -> int:
+    """Return the bytes that signals of so many labelled tokens take, with states of so many layers."""
+    return labelled * (2 * width * layers + 4 * labels)
 
 
 def numbers_of(windows: int) -> Iterator[tuple[int, Whole]]:
@@ -42,25 +42,25 @@ def write_shard(folder: Path, shard: int, windows: Windows, numbers: Whole, teac
     """Ask the teacher about the windows of a shard and write what it says."""
     first = windows.firsts[numbers[0]]
     labelled = int(windows.firsts[numbers[-1] + 1] - first)
-    states = np.zeros((labelled, teacher.width), np.uint16)
+    states = {layer: np.zeros((labelled, teacher.width), np.uint16) for layer in teacher.layers}
     logits = np.zeros((labelled, teacher.labels), np.float32)
     order = numbers[np.argsort(windows.lengths[numbers], kind="stable")[::-1]]
     for start in range(0, len(order), AT_ONCE):
         chosen = order[start : start + AT_ONCE]
-        told = teacher(windows.batch(chosen, padding, teacher.device))
-        assert told.states is not None
-        assert told.logits is not None
+        found, of_labels = teacher(windows.batch(chosen, padding, teacher.device), teacher.layers)
         rows = windows.labelled_in(chosen) - first
-        states[rows], logits[rows] = as_bits(told.states), told.logits.cpu().numpy()
-    for name, values in (("states", states), ("logits", logits)):
-        with whole_file(folder / _name(shard, name)) as draft, draft.open("wb") as stream:
-            np.save(stream, values)
+        logits[rows] = of_labels.cpu().numpy()
+        for layer, values in zip(teacher.layers, found, strict=True):
+            states[layer][rows] = as_bits(values)
+    for layer, array in states.items():
+        _save(folder / _name(shard, _of_layer(layer)), array)
+    _save(folder / _name(shard, "logits"), logits)
 
 
 class Shards:
-    """The shards of some windows, mapped into memory."""
+    """The shards of some windows, mapped into memory: logits, and the states of one layer or none."""
 
-    def __init__(self, folder: Path, windows: Windows, width: int, labels: int) -> None:
+    def __init__(self, folder: Path, windows: Windows, layer: int | None, width: int, labels: int) -> None:
         """Open them.
 
         Raises:
@@ -70,8 +70,11 @@ class Shards:
         numbers = [numbers for _, numbers in numbers_of(len(windows))]
         self._firsts = np.array([windows.firsts[each[0]] for each in numbers])
         counts = np.diff(self._firsts, append=windows.labelled).tolist()
-        self._states = [_mapped(folder, shard, "states", (count, width)) for shard, count in enumerate(counts)]
         self._logits = [_mapped(folder, shard, "logits", (count, labels)) for shard, count in enumerate(counts)]
+        self._states: list[NDArray[Any]] = []
+        if layer is not None:
+            kind = _of_layer(layer)
+            self._states = [_mapped(folder, shard, kind, (count, width)) for shard, count in enumerate(counts)]
 
     def told(self, numbers: Whole, states: bool, logits: bool) -> Told:
         """Return what the teacher said of the labelled tokens of some windows, in their order."""
@@ -86,6 +89,15 @@ class Shards:
             here = owners == shard
             found[here] = shards[shard][rows[here] - self._firsts[shard]]
         return found
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    with whole_file(path) as draft, draft.open("wb") as stream:
+        np.save(stream, array)
+
+
+def _of_layer(layer: int) -> str:
+    return f"layer-{layer}"
 
 
 def _name(shard: int, kind: str) -> str:

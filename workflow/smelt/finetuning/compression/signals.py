@@ -20,7 +20,7 @@ from smelt.finetuning.tokenizer import Pieces
 from smelt.provenance import digest, sha256_of
 
 NAME, TEXT, SHARDS = "signals.json", "text", "shards"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,6 @@ class Made:
     """Digest of the labels and training texts."""
     pieces: str
     """Digest of the vocabulary."""
-    layer: int
     length: int
     held_out: float
 
@@ -51,14 +50,20 @@ def made_from(teacher: Teacher, task_folder: Path, task: Task, pieces: Pieces, l
     sums = [checksum(path) for name in ("train", "unlabelled") if (path := task_folder / f"{name}.parquet").is_file()]
     vocabulary = pieces.tokenizer.convert_ids_to_tokens(range(len(pieces.tokenizer)))
     of_task = digest([task.kind, task.labels, sums])
-    return Made(sha256_of(teacher.folder), of_task, digest(vocabulary), teacher.layer, length, held_out)
+    return Made(sha256_of(teacher.folder), of_task, digest(vocabulary), length, held_out)
 
 
 class Signals:
-    """Transfer text and what its teacher says of it."""
+    """Transfer text and what its teacher says of it: logits, and states of one layer where a stage imitates them."""
 
     def __init__(self, folder: Path, made: Made, teacher: Teacher, pieces: Pieces) -> None:
         """Open the folder.
+
+        Args:
+            folder: as `python -m smelt signals` writes it.
+            made: what it must be made from.
+            teacher: it has the layer that will be asked for, or none.
+            pieces: of the tokenizer.
 
         Raises:
             SmeltError: it holds no signals, or those of something else.
@@ -68,18 +73,23 @@ class Signals:
         if self.about.get("format") != FORMAT:
             raise SmeltError(path, f"is of format {self.about.get('format')}; expected {FORMAT}: make the signals anew")
         made.refuse_others(self.about, path)
+        self.layer = teacher.layers[0] if teacher.layers else None
+        if self.layer is not None and self.layer not in self.about["layers"]:
+            known = ", ".join(map(str, self.about["layers"])) or "none"
+            raise SmeltError(path, f"holds signals of layers {known}, and {self.layer} is asked for: make them anew")
         self.transfer: Transfer = read_transfer(folder / TEXT, len(pieces.tokenizer))
         self._teacher: Teacher | None = None
         self._shards: Shards | None = None
         if self.about["mode"] == "live":
             self._teacher = teacher
         else:  # the teacher may go
-            self._shards = Shards(folder / SHARDS, self.transfer.windows, teacher.width, teacher.labels)
+            self._shards = Shards(folder / SHARDS, self.transfer.windows, self.layer, teacher.width, teacher.labels)
 
     def told(self, numbers: Whole, batch: Batch, states: bool, logits: bool) -> Told:
         """Return what the teacher says of the labelled tokens of some windows, which make this batch."""
         if self._teacher is not None:
-            return self._teacher(batch, states, logits)
+            found, of_labels = self._teacher(batch, self._teacher.layers if states else [])
+            return Told(found[0] if states else None, of_labels if logits else None)
         assert self._shards is not None
         told = self._shards.told(numbers, states, logits)
         device = batch.ids.device

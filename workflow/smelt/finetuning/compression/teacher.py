@@ -1,5 +1,6 @@
 """The fine-tuned model that is imitated: what it says of labelled tokens, and nothing else of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from smelt.files import read_json
 from smelt.finetuning.batches import Batch
 from smelt.finetuning.data import Task
 from smelt.finetuning.model import longest
-from smelt.study.compression import middle
+from smelt.study.compression import Layer, middle
 
 
 @dataclass(frozen=True)
@@ -33,28 +34,28 @@ class Told:
 class Teacher:
     """A fine-tuned classifier, frozen."""
 
-    def __init__(self, folder: Path, task: Task, layer: int | None, length: int, device: torch.device) -> None:
+    def __init__(self, folder: Path, task: Task, layers: Sequence[Layer], length: int, device: torch.device) -> None:
         """Load it.
 
         Args:
             folder: of the model.
             task: whose labels it must predict, in their order.
-            layer: whose states it tells, from 1; by default the one after the middle.
+            layers: whose states it will be asked for, from 1.
             length: tokens that it must be able to read at once.
             device: where it runs.
 
         Raises:
-            SmeltError: no model loads from there, it was not fine-tuned, on another task, or lacks the layer.
+            SmeltError: no model loads from there, it was not fine-tuned, on another task, or lacks a layer.
         """
         self.folder, self.device = folder, device
         self._refuse_other_labels(task)
         self.model = _loaded(folder, task).to(device).eval().requires_grad_(False)
         self.width = int(self.model.config.hidden_size)
         self.labels = len(task.labels)
-        layers = int(self.model.config.num_hidden_layers)
-        self.layer = middle(layers) if layer is None else layer
-        if self.layer > layers:
-            raise SmeltError("layer", f"{folder} has {layers} layers, counted from 1; found layer {self.layer}")
+        depth = int(self.model.config.num_hidden_layers)
+        self.layers = sorted({middle(depth) if layer == "middle" else layer for layer in layers})
+        if self.layers and self.layers[-1] > depth:
+            raise SmeltError("layer", f"{folder} has {depth} layers, counted from 1; found layer {self.layers[-1]}")
         if length > longest(self.model):
             raise SmeltError("length", f"{folder} reads {longest(self.model)} tokens at once; found {length}")
 
@@ -65,17 +66,19 @@ class Teacher:
         return weight
 
     @torch.no_grad()
-    def __call__(self, batch: Batch, states: bool = True, logits: bool = True) -> Told:
-        """Return what it says of the labelled tokens of a batch; on a GPU its products are of bfloat16."""
-        asked = [self.layer] if states else False  # the other layers' states are not kept
+    def __call__(self, batch: Batch, layers: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        """Return what it says of the labelled tokens of a batch; on a GPU its products are of bfloat16.
+
+        Returns:
+            States of each of the layers, bfloat16, shape (tokens, width); and logits, float32, shape (tokens, labels).
+        """
+        asked = list(layers) or False  # the other layers' states are not kept
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             found = self.model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=asked)
-        hidden = found.hidden_states[self.layer][batch.rows, batch.positions].bfloat16() if states else None
-        if not logits:
-            return Told(hidden, None)
+        states = [found.hidden_states[layer][batch.rows, batch.positions].bfloat16() for layer in layers]
         by_token = found.logits.ndim == 3  # text classifiers give (windows, labels)
-        chosen = found.logits[batch.rows, batch.positions] if by_token else found.logits[batch.rows]
-        return Told(hidden, chosen.float())
+        logits: Tensor = found.logits[batch.rows, batch.positions] if by_token else found.logits[batch.rows]
+        return states, logits.float()
 
     def _refuse_other_labels(self, task: Task) -> None:
         names = read_json(self.folder / "config.json").get("id2label") or {}

@@ -1,5 +1,6 @@
 """Unlabelled texts, of a task or of a corpus, read a portion at a time and cut into windows."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,10 +11,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from smelt.finetuning.data import Examples, Task
+from smelt.finetuning.compression.evaluation import surface
+from smelt.finetuning.data import Examples, Task, read_texts
 from smelt.finetuning.encoding import Encoded, Window, encode_unlabelled, windows_of_words
 from smelt.finetuning.tokenizer import Pieces
-from smelt.parquet import damage_named, opened
+from smelt.parquet import opened
 from smelt.portions import portions
 from smelt.training.pack import read_documents, sentences_of
 
@@ -50,22 +52,13 @@ class TaskTexts:
     @cached_property
     def texts(self) -> int:
         """How many the file holds."""
-        with opened(self.path, [self._column]) as file:
+        with opened(self.path, ["words" if self.task.by_word else "text"]) as file:
             return int(file.metadata.num_rows)
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
         """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
-        for part in _drawn(self._read(), chosen):
+        for part in _drawn(read_texts(self.path, self.task), chosen):
             yield len(part), encode_unlabelled(self._examples(part), self.task, self.pieces, self.length)
-
-    @property
-    def _column(self) -> str:
-        return "words" if self.task.by_word else "text"
-
-    def _read(self) -> Iterator[list[str] | str]:
-        with opened(self.path, [self._column]) as file, damage_named(self.path):
-            for batch in file.iter_batches(batch_size=AT_ONCE, columns=[self._column]):
-                yield from batch.column(0).to_pylist()
 
     def _examples(self, part: Sequence[list[str] | str]) -> Examples:
         words = [text for text in part if isinstance(text, list)]
@@ -77,7 +70,7 @@ class TaskTexts:
 class DocumentTexts:
     """What a language's documents that are not held out consist of: sentences for a task that labels words, else lines.
 
-    Sentences end where punctuation says so.
+    Sentences end where punctuation says so. What validation or test of the task says as well is left out.
     """
 
     name: str
@@ -85,11 +78,23 @@ class DocumentTexts:
     task: Task
     pieces: Pieces
     length: int
+    evaluated: frozenset[bytes]
+    """Surfaces of the texts of validation and test."""
 
-    @cached_property
+    @property
     def texts(self) -> int:
         """How many there are, found by reading them."""
-        return sum(1 for _ in self._read())
+        return self._counted[0]
+
+    @property
+    def left_out(self) -> int:
+        """How many more there would be, were they not of validation or test."""
+        return self._counted[1]
+
+    @cached_property
+    def _counted(self) -> tuple[int, int]:
+        counts = Counter(surface(text) in self.evaluated for text in self._every())
+        return counts[False], counts[True]
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
         """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
@@ -101,6 +106,9 @@ class DocumentTexts:
                 yield len(part), encode_unlabelled(examples, self.task, self.pieces, self.length)
 
     def _read(self) -> Iterator[str]:
+        return (text for text in self._every() if surface(text) not in self.evaluated)
+
+    def _every(self) -> Iterator[str]:
         for split, documents in read_documents(self.path):
             if split == "train":
                 lines = (line for text in documents for line in text.split("\n") if line.strip())

@@ -2,7 +2,8 @@
 
 First the task's own training texts without their labels, then those that a limit on labels left out, then a corpus's,
 up to as many as are wanted; where one of these is cut short, the seed draws from it, smaller draws within larger ones.
-Validation and test of the task are never read. A seeded share is held out, text by text.
+Validation and test of the task are read for one end alone: what a corpus shares with them is left out, and counted. A
+seeded share is held out, text by text.
 """
 
 import json
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
+from smelt.finetuning.compression.evaluation import surfaces_of_evaluation
 from smelt.finetuning.compression.texts import DocumentTexts, Source, TaskTexts
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, read_windows
 from smelt.finetuning.data import Task
@@ -60,18 +62,19 @@ def sources_of(folder: Path, task: Task, documents: Sequence[Path], pieces: Piec
     """Return where transfer text comes from, in groups: each gives its texts only once those before it gave all.
 
     Raises:
-        SmeltError: two files of one language.
+        SmeltError: two files of one language; or validation or test cannot be read, where a corpus follows.
     """
     groups: list[list[Source]] = [[TaskTexts(TRAINING, folder / "train.parquet", task, pieces, length)]]
     left_out = folder / "unlabelled.parquet"
     if left_out.is_file():
         groups.append([TaskTexts(LEFT_OUT, left_out, task, pieces, length)])
     languages: dict[str, Source] = {}
+    evaluated = surfaces_of_evaluation(folder, task) if documents else frozenset()
     for path in documents:
         language = path.resolve().parent.name
         if language in languages:
             raise SmeltError(path, f"is a second file of {language!r}: a language's folder names it, so give it once")
-        languages[language] = DocumentTexts(language, path, task, pieces, length)
+        languages[language] = DocumentTexts(language, path, task, pieces, length, evaluated)
     return [*groups, list(languages.values())] if languages else groups
 
 
@@ -122,7 +125,10 @@ def write_transfer(
                 raise SmeltError(task_folder, f"{draw.source.name}: its texts changed while they were read")
     _refuse_empty(np.concatenate(held), settings, task_folder)
     np.save(folder / HELD_OUT, np.concatenate(held))
-    about = {"texts": {draw.source.name: draw.drawn for draw in draws}, "truncated_words": truncated}
+    about: dict[str, Any] = {"texts": {draw.source.name: draw.drawn for draw in draws}, "truncated_words": truncated}
+    # Of the languages that give any; the others' documents were not read.
+    corpus = [draw.source for draw in draws if isinstance(draw.source, DocumentTexts)]
+    about["of_evaluation_left_out"] = {source.name: source.left_out for source in corpus}
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 

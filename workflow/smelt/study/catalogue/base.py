@@ -1,6 +1,7 @@
 """What every part of the catalogue stands on: the study, its task files, and where its folders are."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,19 @@ from smelt.study.tasks import TaskFile, load_task
 
 PACKAGE = Path(__file__).parents[2]
 _SOURCES = {".py", ".html", ".css"}
+
+
+def megabytes(paths: Iterable[str]) -> float:
+    """Return the 10^6 bytes of files, and of all files in folders: Snakemake's `input.size_mb` weighs a folder as none.
+
+    Raises:
+        FileNotFoundError: one is not there yet, which tells Snakemake to ask again when it is.
+    """
+    total = 0
+    for path in paths:
+        total += Path(path).stat().st_size
+        total += sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
+    return total / 1e6
 
 
 class Base:

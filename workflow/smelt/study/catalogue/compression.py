@@ -1,20 +1,45 @@
 """What compressed models are made from: fine-tuned teachers, what these say of transfer text, and settings."""
 
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.catalogue.finetuning import Finetuned, training_examples
-from smelt.study.compression import Compression, EmbeddingStart, Signals
+from smelt.study.catalogue.base import megabytes
+from smelt.study.catalogue.finetuning import Finetuned, examples
+from smelt.study.compression import Compression, EmbeddingStart, Layer, Signals
 from smelt.study.makers import Compress
 from smelt.study.schema import Study
+from smelt.study.strategies import needs_states
 
 # Part of the rules' params: raise one when the same settings come to mean another student, or other signals. Comments
 # and refactorings leave it alone.
 COMPRESSION_VERSION = 2
-SIGNALS_VERSION = 1
+SIGNALS_VERSION = 2
 
 LIBRARIES_MB = 4_000
+SHARD_WINDOWS = 16_384  # of which states are held before they are written
+NO_CORPUS = "_task"  # in the names of folders, where those of corpora stand, none of which begins so
+
+
+@dataclass(frozen=True)
+class SharedSignals:
+    """What the students of one teacher, task, seed and transfer text learn from."""
+
+    settings: Signals
+    documents: list[str]
+
+    @property
+    def but_layers(self) -> "SharedSignals":
+        """The same without its layers: what all students have to agree on."""
+        return replace(self, settings=self.settings.model_copy(update={"layers": []}))
+
+    def with_layers(self, layers: list[Layer]) -> "SharedSignals":
+        """Return the same with further layers, in an order that students do not change by theirs."""
+        every = sorted({*self.settings.layers, *layers}, key=lambda layer: (isinstance(layer, str), layer))
+        return replace(self, settings=self.settings.model_copy(update={"layers": every}))
 
 
 class Compressed(Finetuned):
@@ -52,43 +77,51 @@ class Compressed(Finetuned):
                 found = f"{model.transfer.corpus!r} has none of the languages of {task!r}"
                 raise SmeltError(where, f"models.{name}.transfer.corpus: {found}")
 
-    def _all_signals(self) -> dict[str, tuple[str, str]]:
-        """Return the folders of all signals, each with the first model and task that they are for."""
-        found: dict[str, tuple[str, str]] = {}
-        for name in self.made_by("compress"):
-            for task in [task for _, task in self.runs(model=name)] if self.compressed(name).imitates else []:
-                for seed in self.seeds:
-                    first, _ = found.setdefault(self.signals_folder(name, task, seed), (name, task))
-                    if self._signals_of(self.compressed(first)) != self._signals_of(self.compressed(name)):
-                        raise SmeltError(
-                            f"study {self.study.study}",
-                            f"models.{name}.settings: learns from the same signals as {first!r}, so that held_out,"
-                            " signals and most_gigabytes have to be the same",
-                        )
-        return found
+    def _all_signals(self) -> dict[str, SharedSignals]:
+        """Return all signals by their folder, each with the layers of all students that learn from it."""
+        found: dict[str, tuple[str, SharedSignals]] = {}
+        for name, task, seed in self._imitating():
+            folder, own = self.signals_folder(name, task, seed), self._signals_of(name, task, seed)
+            first, shared = found.setdefault(folder, (name, own))
+            if own.but_layers != shared.but_layers:
+                key, same = f"models.{name}", "settings.held_out, transfer.signals and transfer.most_gigabytes"
+                expected = f"learns from the same signals as {first!r}, so that {same} have to be the same"
+                raise SmeltError(f"study {self.study.study}", f"{key}: {expected}")
+            found[folder] = first, shared.with_layers(own.settings.layers)
+        return {folder: shared for folder, (_, shared) in found.items()}
 
-    def _signals_of(self, model: Compress) -> Signals:
-        settings = model.settings
-        return Signals(
-            layer=model.layer,
-            length=settings.length,
+    def _imitating(self) -> Iterator[tuple[str, str, int]]:
+        """Yield the students that learn from signals: model, task and seed."""
+        for name in self.made_by("compress"):
+            for _, task in self.runs(model=name) if self.compressed(name).imitates else []:
+                yield from ((name, task, seed) for seed in self.seeds)
+
+    def _signals_of(self, name: str, task: str, seed: int) -> SharedSignals:
+        """Return the signals of one student."""
+        model = self.compressed(name)
+        settings = Signals(
+            layers=[model.layer or "middle"] if needs_states(model.stages) else [],
+            length=model.settings.length,
             sentences=model.transfer.sentences,
-            held_out=settings.held_out,
-            mode=settings.signals,
-            most_gigabytes=settings.most_gigabytes,
+            held_out=model.settings.held_out,
+            mode=model.transfer.signals,
+            most_gigabytes=model.transfer.most_gigabytes,
+            seed=model.seed_of_teacher(seed),
             version=SIGNALS_VERSION,
         )
+        return SharedSignals(settings, self._documents(model, task))
 
     def signals_folder(self, name: str, task: str, seed: int) -> str:
         """Return the folder of what a model's teacher says of its transfer text; models that agree share it."""
         model = self.compressed(name)
-        of_teacher = f"{model.teacher}/{task}/seed-{self.teacher_seed(model, seed)}"
-        text = f"{model.transfer.corpus or 'task'}-{model.transfer.sentences or 'all'}-{model.settings.length}"
-        return f"{self.results}/signals/{of_teacher}/{text}/layer-{model.layer or 'middle'}"
+        of_teacher = f"{model.teacher}/{task}/seed-{model.seed_of_teacher(seed)}"
+        text = model.transfer.corpus or NO_CORPUS
+        return f"{self.results}/signals/{of_teacher}/{text}-{model.transfer.sentences or 'all'}-{model.settings.length}"
 
-    def teacher_seed(self, model: Compress, seed: int) -> int:
-        """Return the seed that the teacher of a model compressed with a seed was fine-tuned with."""
-        return seed if model.teacher_seed is None else model.teacher_seed
+    def _documents(self, model: Compress, task: str) -> list[str]:
+        """Return the documents that a model's transfer text is drawn from; none where it is the task's own."""
+        folder = f"{self.results}/corpora/{model.transfer.corpus}"
+        return [f"{folder}/{language}/documents.parquet" for language in self.transfer_languages(model, task)]
 
     def shares_teacher(self, name: str) -> bool:
         """Return whether a model is compressed from one fine-tuned teacher, whatever its own seed."""
@@ -112,20 +145,21 @@ class Compressed(Finetuned):
 
     def teacher_runs(self) -> list[str]:
         """Return the metrics of the fine-tunings that make teachers."""
-        folders = [
-            self._teacher(self.compressed(name), task, seed)
-            for name in self.made_by("compress")
-            for _, task in self.runs(model=name)
-            for seed in self.seeds
-            if self.compressed(name).needs_finetuned_teacher
-        ]
-        return list(dict.fromkeys(f"{Path(folder).parent}/metrics.json" for folder in folders))
+        return [f"{self.results}/finetuned/{run}/metrics.json" for run in self.teachers]
 
     def compression_signals(self, wildcards: Any) -> list[str]:
         """Return the folder of the signals that {model} learns from, if there are any."""
         model = self.compressed(wildcards.model)
         folder = self.signals_folder(wildcards.model, wildcards.task, int(wildcards.seed))
         return [folder] if model.imitates else []
+
+    def compression_documents(self, wildcards: Any) -> list[str]:
+        """Return the documents that the transfer text of {model} is drawn from: other ones compress it anew.
+
+        Signals alone do not: made again with one layer more, they are what they were for all who need it not.
+        """
+        model = self.compressed(wildcards.model)
+        return self._documents(model, wildcards.task) if model.imitates else []
 
     def compression_vectors(self, wildcards: Any) -> list[str]:
         """Return the files of word vectors that {model} starts from, if there are any."""
@@ -148,12 +182,15 @@ class Compressed(Finetuned):
             settings=model.settings,
             tested_on=None if chosen == self.tasks[wildcards.task].languages_of("test") else chosen,
             version=COMPRESSION_VERSION,
-            signals_version=SIGNALS_VERSION,
+            signals_version=SIGNALS_VERSION if model.imitates else 0,
         ).model_dump_json()
 
     def compression_memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
-        """Return the MB that a compression takes beside a GPU: libraries, examples, and the teacher where it is run."""
-        return int(LIBRARIES_MB + 0.0025 * training_examples(input) + 2 * input.size_mb)
+        """Return the MB that a compression takes beside a GPU: libraries, examples, and the teacher as it loads.
+
+        Signals stay on the disk, but for 20 bytes a text; of word vectors only those of pieces are kept.
+        """
+        return int(LIBRARIES_MB + 0.0025 * examples(input) + 2 * megabytes([input.source, *input.teacher]))
 
     def signals_teacher(self, wildcards: Any) -> str:
         """Return the folder of the fine-tuned {model} that speaks of the transfer text of {task}."""
@@ -161,15 +198,24 @@ class Compressed(Finetuned):
 
     def signals_documents(self, wildcards: Any) -> list[str]:
         """Return the documents that transfer text is drawn from; none where it is the task's own."""
-        name, task = self._signals[self._folder(wildcards)]
-        model = self.compressed(name)
-        folder = f"{self.results}/corpora/{model.transfer.corpus}"
-        return [f"{folder}/{language}/documents.parquet" for language in self.transfer_languages(model, task)]
+        return self._signals[self._folder(wildcards)].documents
 
     def signals_settings(self, wildcards: Any) -> str:
         """Return all that decides the signals, as JSON, besides teacher, task and documents."""
-        name, _ = self._signals[self._folder(wildcards)]
-        return self._signals_of(self.compressed(name)).model_dump_json()
+        return self._signals[self._folder(wildcards)].settings.model_dump_json()
+
+    def signals_memory(self, wildcards: Any, input: Any) -> int:
+        """Return the MB that it takes beside a GPU: libraries, the teacher twice as it loads, a shard, and texts.
+
+        Of texts, their numbers in a random order, 8 bytes each, of a language at a time, and a digest of each that is
+        for validation or test.
+        """
+        settings = self._signals[self._folder(wildcards)].settings
+        teacher = megabytes([input.teacher])
+        width = json.loads((Path(input.teacher) / "config.json").read_text(encoding="utf-8"))["hidden_size"]
+        shard = SHARD_WINDOWS * settings.length * 2 * width * len(settings.layers) / 1e6
+        texts = 0.25 * max((megabytes([path]) for path in input.documents), default=0.0)
+        return int(LIBRARIES_MB + 2 * teacher + shard + texts + 0.0002 * examples(input))
 
     def signals(self) -> list[str]:
         """Return the folders of all signals."""
@@ -177,10 +223,10 @@ class Compressed(Finetuned):
 
     def _folder(self, wildcards: Any) -> str:
         of_teacher = f"{wildcards.model}/{wildcards.task}/seed-{wildcards.seed}"
-        return f"{self.results}/signals/{of_teacher}/{wildcards.transfer}/layer-{wildcards.layer}"
+        return f"{self.results}/signals/{of_teacher}/{wildcards.transfer}"
 
     def _teacher(self, model: Compress, task: str, seed: int) -> str:
-        return f"{self.results}/finetuned/{model.teacher}/{task}/seed-{self.teacher_seed(model, seed)}/model"
+        return f"{self.results}/finetuned/{model.teacher}/{task}/seed-{model.seed_of_teacher(seed)}/model"
 
     def shown_student(self, wildcards: Any) -> str:
         """Return the one of {model}'s students that stands for all where models are weighed and timed."""

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from smelt.study.catalogue.base import megabytes
 from smelt.study.catalogue.compression import Compressed
 from smelt.study.makers import Export
 
@@ -75,4 +76,8 @@ class Efficiencies(Compressed):
 
     def efficiency_memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - as above
         """Return the MB that all models together take, alive, or those that groups of them are to make do with."""
-        return min(MOST_MB, int(PROCESS_MB * (1 + len(input.models)) + RATIO * input.size_mb))
+        return min(MOST_MB, int(PROCESS_MB * (1 + len(input.models)) + RATIO * megabytes([*input.models, *input.int8])))
+
+    def export_memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - as above
+        """Return the MB that an export takes: libraries, and the model some times over as it is traced and checked."""
+        return int(2_000 + 8 * megabytes([input.source]))

@@ -1,10 +1,12 @@
 """Which models are fine-tuned on which tasks, and where the results stand."""
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
+from smelt.study.catalogue.base import megabytes
 from smelt.study.catalogue.distillation import Distilled
 from smelt.study.makers import Compress
 from smelt.study.schema import Study
@@ -98,16 +100,22 @@ class Finetuned(Distilled):
         own = self.study.models[model].tested_on
         return [language for language in self.tasks[task].languages_of("test") if own is None or language in own]
 
-    def compressed_teachers(self) -> list[str]:
-        """Return the models that others are compressed from, once they are fine-tuned: their weights are kept."""
-        models = self.study.models.values()
-        teachers = [model.teacher for model in models if isinstance(model, Compress) and model.needs_finetuned_teacher]
-        return list(dict.fromkeys(teachers))
+    @cached_property
+    def teachers(self) -> list[str]:
+        """Fine-tunings that others are compressed from, whose weights alone are kept: <model>/<task>/seed-<n>."""
+        found = [
+            f"{model.teacher}/{task}/seed-{model.seed_of_teacher(seed)}"
+            for name, model in self.study.models.items()
+            if isinstance(model, Compress) and model.needs_finetuned_teacher
+            for _, task in self.runs(model=name)
+            for seed in self.seeds
+        ]
+        return list(dict.fromkeys(found))
 
-    def only_finetuned(self) -> list[str]:
-        """Return the models that are fine-tuned and whose weights are not kept."""
-        others = {*self.compressed_teachers(), *self.made_by("compress")}
-        return [name for name in self.study.models if name not in others]
+    def finetuned_models(self) -> list[str]:
+        """Return the models that are fine-tuned, if any task is theirs, rather than compressed."""
+        compressed = self.made_by("compress")
+        return [name for name in self.study.models if name not in compressed]
 
     @property
     def seeds(self) -> list[int]:
@@ -127,7 +135,7 @@ class Finetuned(Distilled):
 
         A pair of XNLI was seen to take 1.8 kB as texts and windows of ids.
         """
-        return int(4_000 + 0.0025 * training_examples(input))
+        return int(4_000 + 2 * megabytes([input.model]) + 0.0025 * examples(input))
 
     def finetuning_minutes(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return the minutes that a fine-tuning may take: 4 hours, and more where there is much to learn.
@@ -135,21 +143,26 @@ class Finetuned(Distilled):
         100 examples a second are what a base model manages on an older GPU in fp32.
         """
         assert self.study.finetuning is not None
-        return int(240 + self.study.finetuning.epochs * training_examples(input) / 100 / 60)
+        return int(240 + self.study.finetuning.epochs * examples(input, "train") / 100 / 60)
 
     def finetuning_settings(self, wildcards: Any) -> str:
-        """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths."""
+        """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths.
+
+        That weights are kept is said of teachers alone: a further compression must fine-tune nothing again but these.
+        """
         assert self.study.finetuning is not None
         settings = self.study.finetuning.model_dump(exclude={"seeds"}) | {"version": FINETUNING_VERSION}
         settings |= {"length": length} if (length := self.study.options(wildcards.task).length) else {}
-        settings |= {"keep": True} if wildcards.model in self.compressed_teachers() else {}
+        run = f"{wildcards.model}/{wildcards.task}/seed-{wildcards.seed}"
+        settings |= {"keep": True} if run in self.teachers else {}
         chosen = self.tested_languages(wildcards.model, wildcards.task)
         # Only where languages are left out: a run on all of them is what it was before there was a choice.
         left_out = chosen != self.tasks[wildcards.task].languages_of("test")
         return json.dumps(settings | ({"tested_on": chosen} if left_out else {}))
 
 
-def training_examples(input: Any) -> int:
-    """Return how many examples a prepared task has to train on, as its task.json says."""
+def examples(input: Any, *splits: str) -> int:
+    """Return how many examples a prepared task has in some splits, or in all three, as its task.json says."""
     description = next(path for path in input.task if path.endswith("task.json"))
-    return int(json.loads(Path(description).read_text(encoding="utf-8"))["splits"]["train"]["examples"])
+    found = json.loads(Path(description).read_text(encoding="utf-8"))["splits"]
+    return sum(int(found[split]["examples"]) for split in splits or ("train", "validation", "test"))

@@ -1,0 +1,108 @@
+"""What jobs ask for of memory follows from the folders and files that they read."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from smelt.study.catalogue import Catalogue
+from smelt.study.catalogue.base import megabytes
+from smelt.study.load import check_study
+
+SMALL = {"maker": "compress", "teacher": "base", "student": {"kind": "bilstm", "embedding": 50, "hidden": 200}}
+STUDY = {
+    "study": "try",
+    "corpora": {"wiki": {"text": {"eu": "eu.txt"}}},
+    "models": {
+        "base": {"maker": "adopt", "folder": "somewhere"},
+        "own": SMALL,
+        "wiki": SMALL | {"transfer": {"corpus": "wiki"}},
+        **{f"wiki-{layer}": SMALL | {"transfer": {"corpus": "wiki"}, "layer": layer} for layer in (1, 2, 4)},
+        "served": {"maker": "export", "source": "base", "format": "onnx"},
+    },
+    "tasks": ["panx.joint"],
+    "finetuning": {"seeds": [1]},
+    "efficiency": {"models": ["base"]},
+}
+CATALOGUE = Catalogue(check_study(STUDY, "try.yaml"))
+
+
+def written(path: Path, size: int) -> None:
+    """Make a file of so many bytes, which take no room."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(size)
+
+
+def model_folder(folder: Path, size: int, hidden: int = 768) -> str:
+    written(folder / "model.safetensors", size - 1_000)
+    written(folder / "onnx/deep/down.bin", 1_000)
+    (folder / "config.json").write_text(json.dumps({"hidden_size": hidden}))
+    return str(folder)
+
+
+def task_files(folder: Path, train: int, others: int) -> list[str]:
+    splits = {"train": train, "validation": others, "test": others}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "task.json"
+    path.write_text(json.dumps({"splits": {name: {"examples": count} for name, count in splits.items()}}))
+    return [str(folder / "train.parquet"), str(path)]
+
+
+def inputs(folder: Path, size: int, train: int = 60, others: int = 20) -> SimpleNamespace:
+    """What rules read, with models of so many bytes."""
+    model = model_folder(folder / "model", size)
+    return SimpleNamespace(
+        model=model,
+        source=model,
+        teacher=[model],
+        task=task_files(folder / "task", train, others),
+        models=[model],
+        int8=[],
+        documents=[],
+    )
+
+
+def test_a_folder_weighs_what_its_files_do(tmp_path: Path) -> None:
+    model = model_folder(tmp_path / "model", 5_000_000)
+    written(tmp_path / "words.txt", 3_000_000)
+    assert megabytes([model]) == pytest.approx(5, abs=0.1)
+    assert megabytes([model, str(tmp_path / "words.txt")]) == pytest.approx(8, abs=0.1)
+
+
+def test_what_is_not_there_yet_is_named_as_snakemake_named_it() -> None:
+    with pytest.raises(FileNotFoundError) as raised:
+        megabytes(["results/try/models/nobody"])
+    assert raised.value.filename == "results/try/models/nobody"
+
+
+def test_larger_models_ask_for_more_and_small_ones_fit_a_laptop(tmp_path: Path) -> None:
+    small, large = inputs(tmp_path / "small", 2_000_000), inputs(tmp_path / "large", 1_400_000_000)
+    wanted = [CATALOGUE.finetuning_memory, CATALOGUE.compression_memory, CATALOGUE.export_memory]
+    for memory in [*wanted, CATALOGUE.efficiency_memory]:
+        assert memory(None, small) < 4_200
+        assert memory(None, large) > memory(None, small) + 1_400, memory
+
+
+def test_examples_of_all_three_splits_count(tmp_path: Path) -> None:
+    few, many = inputs(tmp_path / "few", 1_000, 4_100, 0), inputs(tmp_path / "many", 1_000, 4_100, 329_000)
+    for memory in (CATALOGUE.finetuning_memory, CATALOGUE.compression_memory):
+        assert memory(None, many) - memory(None, few) == pytest.approx(0.0025 * 658_000, abs=1)
+    assert CATALOGUE.finetuning_minutes(None, many) == CATALOGUE.finetuning_minutes(None, few)
+
+
+def test_signals_ask_for_teacher_layers_and_texts(tmp_path: Path) -> None:
+    def memory(text: str, size: int, documents: int = 0) -> int:
+        folder = tmp_path / f"{text}-{size}-{documents}"
+        found = inputs(folder, size)
+        written(folder / "eu/documents.parquet", documents)
+        found.teacher, found.documents = found.model, [str(folder / "eu/documents.parquet")] if documents else []
+        names = {"model": "base", "task": "panx.joint", "seed": "1", "transfer": text}
+        return CATALOGUE.signals_memory(SimpleNamespace(**names), found)
+
+    one = memory("_task-all-32", 2_000_000)
+    assert 4_000 < one < 5_000
+    assert memory("_task-all-32", 700_000_000) == pytest.approx(one + 1_400, abs=10)
+    assert memory("wiki-all-32", 2_000_000) == pytest.approx(one + 3 * (one - 4_000), rel=0.02)
+    assert memory("wiki-all-32", 2_000_000, 4_000_000_000) == memory("wiki-all-32", 2_000_000) + 1_000
