@@ -10,7 +10,12 @@ from smelt.study.catalogue import Catalogue
 from smelt.study.catalogue.base import megabytes
 from smelt.study.load import check_study
 
-SMALL = {"maker": "compress", "teacher": "base", "student": {"kind": "bilstm", "embedding": 50, "hidden": 200}}
+SMALL = {
+    "maker": "compress",
+    "teacher": "base",
+    "student": {"kind": "bilstm", "embedding": 50, "hidden": 200},
+    "tasks": ["panx.joint"],
+}
 STUDY = {
     "study": "try",
     "corpora": {"wiki": {"text": {"eu": "eu.txt"}}},
@@ -19,9 +24,10 @@ STUDY = {
         "own": SMALL,
         "wiki": SMALL | {"transfer": {"corpus": "wiki"}},
         **{f"wiki-{layer}": SMALL | {"transfer": {"corpus": "wiki"}, "layer": layer} for layer in (1, 2, 4)},
+        "reviews": SMALL | {"tasks": ["ag-news"], "settings": {"length": 512}},
         "served": {"maker": "export", "source": "base", "format": "onnx"},
     },
-    "tasks": ["panx.joint"],
+    "tasks": ["panx.joint", "ag-news"],
     "finetuning": {"seeds": [1]},
     "efficiency": {"models": ["base"]},
 }
@@ -93,12 +99,12 @@ def test_examples_of_all_three_splits_count(tmp_path: Path) -> None:
 
 
 def test_signals_ask_for_teacher_layers_and_texts(tmp_path: Path) -> None:
-    def memory(text: str, size: int, documents: int = 0) -> int:
+    def memory(text: str, size: int, documents: int = 0, task: str = "panx.joint") -> int:
         folder = tmp_path / f"{text}-{size}-{documents}"
         found = inputs(folder, size)
         written(folder / "eu/documents.parquet", documents)
         found.teacher, found.documents = found.model, [str(folder / "eu/documents.parquet")] if documents else []
-        names = {"model": "base", "task": "panx.joint", "seed": "1", "transfer": text}
+        names = {"model": "base", "task": task, "seed": "1", "transfer": text}
         return CATALOGUE.signals_memory(SimpleNamespace(**names), found)
 
     one = memory("_task-all-32", 2_000_000)
@@ -106,3 +112,4 @@ def test_signals_ask_for_teacher_layers_and_texts(tmp_path: Path) -> None:
     assert memory("_task-all-32", 700_000_000) == pytest.approx(one + 1_400, abs=10)
     assert memory("wiki-all-32", 2_000_000) == pytest.approx(one + 3 * (one - 4_000), rel=0.02)
     assert memory("wiki-all-32", 2_000_000, 4_000_000_000) == memory("wiki-all-32", 2_000_000) + 1_000
+    assert memory("_task-all-512", 2_000_000, task="ag-news") < 4_100  # a text has one state, however long it is

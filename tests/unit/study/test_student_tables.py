@@ -62,6 +62,17 @@ def test_a_grid_is_read_from_scores_and_the_metrics_of_its_students(tmp_path: Pa
     assert json.loads(catalogue(tmp_path, content).table_settings(Wildcards()))["one_teacher"] == ["d42"]
 
 
+def test_a_student_is_not_weighed_by_what_it_is_for_another_task(tmp_path: Path) -> None:
+    content = study(**TRADEOFF | {"task": "panx.joint"})
+    content["tasks"].append("panx.joint")
+    content["models"]["d42"]["tasks"] = ["masakhaner-sw", "panx.joint"]
+    found = "tables.table.models: 'd42' is weighed and timed as it is for 'masakhaner-sw', the first of its tasks"
+    with pytest.raises(SmeltError, match=re.escape(f"{found}; expected one for 'panx.joint' alone")):
+        catalogue(tmp_path, content)
+    content["models"]["d42"]["tasks"] = ["panx.joint"]
+    assert catalogue(tmp_path, content).shown_task("d42") == "panx.joint"
+
+
 def test_a_tradeoff_is_read_from_scores_and_all_that_is_measured(tmp_path: Path) -> None:
     found = catalogue(tmp_path, study(**TRADEOFF))
     files = [f"results/small/efficiency/{model}.json" for model in ("mbert", "d42", "other")]

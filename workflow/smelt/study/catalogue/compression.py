@@ -213,7 +213,9 @@ class Compressed(Finetuned):
         settings = self._signals[self._folder(wildcards)].settings
         teacher = megabytes([input.teacher])
         width = json.loads((Path(input.teacher) / "config.json").read_text(encoding="utf-8"))["hidden_size"]
-        shard = SHARD_WINDOWS * settings.length * 2 * width * len(settings.layers) / 1e6
+        # A window of words has a state for each of them at most; a text has one.
+        labelled = settings.length if self.tasks[wildcards.task].kind == "token-classification" else 1
+        shard = SHARD_WINDOWS * labelled * 2 * width * len(settings.layers) / 1e6
         texts = 0.25 * max((megabytes([path]) for path in input.documents), default=0.0)
         return int(LIBRARIES_MB + 2 * teacher + shard + texts + 0.0002 * examples(input))
 
@@ -228,9 +230,13 @@ class Compressed(Finetuned):
     def _teacher(self, model: Compress, task: str, seed: int) -> str:
         return f"{self.results}/finetuned/{model.teacher}/{task}/seed-{model.seed_of_teacher(seed)}/model"
 
+    def shown_task(self, name: str) -> str:
+        """Return the task whose students stand for all of a model's where models are weighed and timed."""
+        return self.runs(model=name)[0][1]
+
     def shown_student(self, wildcards: Any) -> str:
         """Return the one of {model}'s students that stands for all where models are weighed and timed."""
-        (_, task), *_ = self.runs(model=wildcards.model)
+        task = self.shown_task(wildcards.model)
         return f"{self.results}/finetuned/{wildcards.model}/{task}/seed-{self.seeds[0]}/model"
 
     def shown_provenance(self, wildcards: Any) -> str:

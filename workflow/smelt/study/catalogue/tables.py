@@ -57,11 +57,14 @@ class Tables(Efficiencies):
             raise SmeltError(where, f"tables.{name}.model: {table.model!r} is not compressed for {table.task!r}")
 
     def _check_tradeoff(self, name: str, table: TradeoffTable) -> None:
-        """Refuse models without a score, and scores of other languages side by side."""
+        """Refuse models without a score, a student's size on another task, and scores of other languages."""
         where = f"study {self.study.study}"
         for model in table.models:
             if not self.runs(table.task, model):
                 raise SmeltError(where, f"tables.{name}.models: {model!r} is not fine-tuned on {table.task!r}")
+            if self.study.models[model].maker == "compress" and (shown := self.shown_task(model)) != table.task:
+                found = f"{model!r} is weighed and timed as it is for {shown!r}, the first of its tasks"
+                raise SmeltError(where, f"tables.{name}.models: {found}; expected one for {table.task!r} alone")
             tested = self.tested_languages(model, table.task)
             if table.languages is None and tested != (first := self.tested_languages(table.models[0], table.task)):
                 found = f"{table.models[0]!r} is tested in {' '.join(first)} and {model!r} in {' '.join(tested)}"
