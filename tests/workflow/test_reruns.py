@@ -105,14 +105,14 @@ def test_a_compressed_model_fine_tunes_its_teacher_again_and_no_other(project: C
     assert {"model.safetensors", "provenance.json", "README.md", "tokenizer.json"} <= {
         path.name for path in student.iterdir()
     }
-    study["models"] |= {"of-layer-1": SMALL | {"layer": 1}, "of-logits": SMALL | {"strategy": "D1", "layer": 1}}
+    kept = {"transfer": {"most_gigabytes": 60}}
+    study["models"] |= {"small": SMALL | kept, "of-logits": SMALL | kept | {"strategy": "D1", "layer": 1}}
     edited.write(study)
-    trained = [f"results/small/models/{name}" for name in ("small", "of-layer-1", "of-logits")]
-    assert edited.planned(*trained) == {"signals": 1, "compress": 2, "compressed": 2}
-    study["models"]["small"] = SMALL | {"transfer": {"most_gigabytes": 60}}
-    del study["models"]["of-layer-1"], study["models"]["of-logits"]
+    trained = [f"results/small/models/{name}" for name in ("small", "of-logits", "of-layer-1")]
+    assert edited.planned(*trained[:2]) == {"compress": 1, "compressed": 1}  # where signals lie changes no student
+    study["models"] |= {"of-layer-1": SMALL | kept | {"layer": 1}}
     edited.write(study)
-    assert edited.planned(*wanted) == {"signals": 1}
+    assert edited.planned(*trained) == {"signals": 1, "compress": 3, "compressed": 3}
 
 
 def test_another_threshold_reduces_anew_and_counts_nothing(project: Callable[[], Project]) -> None:

@@ -7,9 +7,9 @@ OUT  results/<study>/signals/<teacher>/<task>/seed-<seed>/<transfer text>/ : wha
      results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, model/
      results/<study>/models/<model>/ : the student of the first task and seed, for the rulers of size and speed
 
-Students of one teacher share its signals, whatever their architecture, strategy and layer. A further layer makes them
-again, which compresses no student again that was there before: signals are ancient to it, and what they are made from,
-if that changes, is among its own inputs and params.
+Students of one teacher share its signals, whatever their architecture, strategy and layer; a layer that no other imitates
+makes them again, and their students. Whether they are stored decides nothing else, and makes nothing again: a param that
+is derived of inputs is none that Snakemake compares.
 """
 
 COMPRESSED = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
@@ -35,6 +35,7 @@ rule signals:
     params:
         task=study.task_folder,
         settings=study.signals_settings,
+        kept=study.signals_kept,
     wildcard_constraints:
         transfer=r"[a-z0-9._-]+",
     log:
@@ -54,6 +55,7 @@ rule signals:
         " --task {params.task:q}"
         " --documents {input.documents:q}"
         " --settings {params.settings:q}"
+        " --kept {params.kept:q}"
         " --threads {threads}"
         " --output {output.signals:q}"
         " > {log:q} 2>&1"
@@ -64,8 +66,7 @@ rule compress:
     input:
         source=study.compression_source,
         teacher=study.compression_teacher,
-        signals=ancient(study.compression_signals),
-        documents=study.compression_documents,
+        signals=study.compression_signals,
         vectors=study.compression_vectors,
         task=multiext(
             f"{RESULTS}/tasks/{{task}}/",

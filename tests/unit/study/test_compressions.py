@@ -225,8 +225,6 @@ def test_a_corpus_called_task_is_not_the_tasks_own_text():
     texts = [wildcards(model="base", task="panx.joint", seed="1", transfer=Path(folder).name) for folder in folders]
     documents = ["results/try/corpora/task/eu/documents.parquet"]
     assert [catalogue.signals_documents(of_text) for of_text in texts] == [[], documents]
-    students = [wildcards(model=name, task="panx.joint", seed="1") for name in ("own", "other")]
-    assert [catalogue.compression_documents(student) for student in students] == [[], documents]
 
 
 def test_the_seed_of_the_teacher_draws_its_transfer_text():
@@ -245,7 +243,15 @@ def test_what_is_done_about_signals_decides_no_student_and_their_version_none_of
         of_small = wildcards(model="small", task="panx.joint", seed="1")
         return json.loads(Catalogue(study_of(compressed)).compression_settings(of_small))
 
-    assert settings(transfer={"signals": "live", "most_gigabytes": 9}) == settings()
+    def of_signals(**transfer):
+        catalogue = Catalogue(study_of({"transfer": transfer}))
+        folder = wildcards(model="base", task="panx.joint", seed="1", transfer="_task-all-32")
+        return catalogue.signals_settings(folder), json.loads(catalogue.signals_kept(folder, None))
+
+    kept = {"signals": "live", "most_gigabytes": 9}
+    assert settings(transfer=kept) == settings()
+    assert of_signals(**kept)[0] == of_signals()[0]
+    assert of_signals(**kept)[1] == {"mode": "live", "most_gigabytes": 9}
     assert settings()["signals_version"] > settings(strategy="D0-S")["signals_version"] == 0
 
 

@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--documents", type=Path, nargs="*", default=[], help="Parquet files of a corpus's documents, one a language"
     )
     parser.add_argument("--settings", type=json_object(), required=True, help="layers, length and so on, as JSON")
+    parser.add_argument("--kept", type=json_object(), default={}, help="mode and most_gigabytes, as JSON")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_country(parser)
     parser.add_argument(
@@ -54,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the signals, going on where an earlier run of the same was stopped."""
-    settings = check(Settings, arguments.settings, "--settings")
+    settings = check(Settings, arguments.settings | arguments.kept, "--settings")
     task = read_task(arguments.task)
     refuse_pairs(task, arguments.task)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -19,6 +19,7 @@ from smelt.study.strategies import needs_states
 COMPRESSION_VERSION = 2
 SIGNALS_VERSION = 2
 
+KEPT = {"mode", "most_gigabytes"}  # settings of signals that decide nothing of what they say
 LIBRARIES_MB = 4_000
 SHARD_WINDOWS = 16_384  # of which states are held before they are written
 NO_CORPUS = "_task"  # in the names of folders, where those of corpora stand, none of which begins so
@@ -153,14 +154,6 @@ class Compressed(Finetuned):
         folder = self.signals_folder(wildcards.model, wildcards.task, int(wildcards.seed))
         return [folder] if model.imitates else []
 
-    def compression_documents(self, wildcards: Any) -> list[str]:
-        """Return the documents that the transfer text of {model} is drawn from: other ones compress it anew.
-
-        Signals alone do not: made again with one layer more, they are what they were for all who need it not.
-        """
-        model = self.compressed(wildcards.model)
-        return self._documents(model, wildcards.task) if model.imitates else []
-
     def compression_vectors(self, wildcards: Any) -> list[str]:
         """Return the files of word vectors that {model} starts from, if there are any."""
         return self._embeddings(wildcards).files
@@ -202,7 +195,15 @@ class Compressed(Finetuned):
 
     def signals_settings(self, wildcards: Any) -> str:
         """Return all that decides the signals, as JSON, besides teacher, task and documents."""
-        return self._signals[self._folder(wildcards)].settings.model_dump_json()
+        return self._signals[self._folder(wildcards)].settings.model_dump_json(exclude=KEPT)
+
+    def signals_kept(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - see below
+        """Return whether the signals are stored, as JSON.
+
+        Snakemake does not compare what a function says that takes the inputs, so that another answer holds for signals
+        that are made from then on, and makes none again, nor their students.
+        """
+        return self._signals[self._folder(wildcards)].settings.model_dump_json(include=KEPT)
 
     def signals_memory(self, wildcards: Any, input: Any) -> int:
         """Return the MB that it takes beside a GPU: libraries, the teacher twice as it loads, a shard, and texts.
