@@ -3,7 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+import yaml
+
+from smelt.training.recipes import BESIDE_THE_MODEL
 from tests.workflow.conftest import Project
 
 REPORT = {"scores", "compare", "table", "figure", "page"}
@@ -62,6 +67,88 @@ def test_a_changed_recipe_retrains_that_model_and_what_hangs_on_it(project: Call
     assert set(planned) == {"pretrain", "finetune", "tokenisation", *REPORT}
 
 
+# A value for each setting that makes no other model, other than the study's and the recipe's.
+BESIDE: dict[str, Any] = {
+    "micro_batch": 2,
+    "grouped": True,
+    "gradient_checkpointing": True,
+    "compile": False,
+    "attention": "eager",
+    "checkpoint_every": 7,
+    "checkpoints_kept": 3,
+    "divergence": 9.0,
+}
+
+
+def test_no_setting_that_makes_no_other_model_is_forgotten() -> None:
+    assert set(BESIDE) == BESIDE_THE_MODEL
+
+
+@pytest.mark.parametrize("name", sorted(BESIDE))
+def test_what_makes_no_other_model_reruns_nothing(name: str, project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    for model in ("wide", "student-qaa"):  # of the makers pretrain and distil
+        study["models"][model]["settings"][name] = BESIDE[name]
+    edited.write(study)
+    assert edited.planned() == {}
+
+
+def test_what_makes_no_other_model_may_be_left_out_again_and_the_rate_still_counts(
+    project: Callable[[], Project],
+) -> None:
+    edited = project()
+    study = edited.study
+    del study["models"]["wide"]["settings"]["checkpoint_every"]
+    edited.write(study)
+    assert edited.planned() == {}
+    for model in ("wide", "student-qaa"):
+        study["models"][model]["settings"] |= {"learning_rate": 2e-3, "checkpoint_every": 3}
+    edited.write(study)
+    planned = edited.planned()
+    assert (planned["pretrain"], planned["distil"]) == (1, 1)
+    assert set(planned) == {"pretrain", "distil", "finetune", "tokenisation", *REPORT}
+
+
+def test_a_model_that_does_train_gets_what_the_study_says_beside_it(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["models"]["wide"]["settings"] |= {"steps": 41, "checkpoints_kept": 7}
+    edited.write(study)
+    edited.snakemake("results/small/models/wide")
+    record = json.loads((edited.folder / "results/small/models/wide/provenance.json").read_text())
+    assert (record["settings"]["recipe"]["steps"], record["settings"]["recipe"]["checkpoints_kept"]) == (41, 7)
+
+
+def test_another_mirror_of_a_dump_that_is_here_reruns_nothing(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["corpora"]["wiki"]["wikipedia"]["mirror"] = "https://one.example.org"
+    edited.write(study)
+    assert "download" in edited.planned()  # in place of a local folder, which is an input
+    edited.snakemake("--touch")
+    assert edited.planned() == {}
+    study["corpora"]["wiki"]["wikipedia"]["mirror"] = "https://another.example.org"
+    edited.write(study)
+    assert set(edited.planned()) <= {"page"}
+
+
+def test_another_title_or_licence_of_a_task_prepares_and_fine_tunes_nothing(project: Callable[[], Project]) -> None:
+    edited = project()
+    path = edited.folder / "config/tasks/demo-ner.yaml"
+    task = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(task | {"title": "Names", "licence": "CC0", "cite": "nobody-2026"}))
+    assert set(edited.planned()) == {"table", "page"}
+
+
+def test_another_caption_writes_its_table_anew_and_draws_nothing(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["tables"]["slots"]["caption"] = "Names in two languages"
+    edited.write(study)
+    assert edited.planned() == {"table": 1, "page": 1}
+
+
 def test_a_further_model_runs_alone(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
@@ -106,6 +193,9 @@ def test_a_compressed_model_fine_tunes_its_teacher_again_and_no_other(project: C
         path.name for path in student.iterdir()
     }
     kept = {"transfer": {"most_gigabytes": 60}}
+    study["models"]["small"] = SMALL | {"transfer": {"most_gigabytes": 70, "signals": "live"}}
+    edited.write(study)
+    assert edited.planned(*wanted) == {}
     study["models"] |= {"small": SMALL | kept, "of-logits": SMALL | kept | {"strategy": "D1", "layer": 1}}
     edited.write(study)
     trained = [f"results/small/models/{name}" for name in ("small", "of-logits", "of-layer-1")]

@@ -4,6 +4,9 @@ Makes models: one rule per maker, all writing the same folder.
 IN   the study's model entry, and what its maker needs (token blocks and their tokenizer, teachers, a published model)
 OUT  results/<study>/models/<model>/ : a Hugging Face folder with its card and provenance
      logs/<study>/models/<model>.curve.csv : the learning curve of a trained model, and .events beside it
+
+How often checkpoints are written, how many rows pass at once and the like make no other model. So `settings`, which the
+command gets, is a param that Snakemake does not compare (its function takes `input`); `identity` is the one it compares.
 """
 
 
@@ -17,6 +20,7 @@ rule pretrain:
         curve=f"{LOGS}/models/{{model}}.curve.csv",
     params:
         settings=study.pretraining_settings,
+        identity=study.pretraining_identity,
         checkpoints=f"{CHECKPOINTS}/models/{{model}}",
     wildcard_constraints:
         model=names(study.made_by("pretrain")),
@@ -57,6 +61,7 @@ rule distil:
         curve=f"{LOGS}/models/{{model}}.curve.csv",
     params:
         settings=study.distillation_settings,
+        identity=study.distillation_identity,
         checkpoints=f"{CHECKPOINTS}/models/{{model}}",
     wildcard_constraints:
         model=names(study.made_by("distil")),

@@ -29,6 +29,7 @@ rule page:
         ),
     params:
         study=study.as_written,
+        identity=study.shown_identity,
         significance=study.significance_settings,
     log:
         f"{LOGS}/report.log",

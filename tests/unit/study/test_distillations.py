@@ -68,7 +68,7 @@ def test_blocks_of_one_vocabulary_and_packing_are_made_once() -> None:
 
 
 def test_the_settings_hold_all_that_decides_what_a_student_becomes() -> None:
-    settings = json.loads(catalogue().distillation_settings(of("small")))
+    settings = json.loads(catalogue().distillation_settings(of("small"), None))
     assert settings["student"]["layers"] == 2
     assert settings["losses"] == {
         "kl": 5.0,
@@ -170,7 +170,7 @@ def test_a_student_has_learnt_the_pieces_that_were_added_to_its_teacher() -> Non
 def test_a_student_that_copies_nothing_may_have_more_layers_than_its_teacher() -> None:
     study = changed("models/small/student", {"layers": 9, "start": "random"})
     study["models"]["small"]["losses"] = {"hidden": 1, "attention": 1}
-    assert json.loads(catalogue(study).distillation_settings(of("small")))["student"]["layers"] == 9
+    assert json.loads(catalogue(study).distillation_settings(of("small"), None))["student"]["layers"] == 9
     study["models"]["small"]["losses"]["layers"] = [1, 2, 3, 4]
     with pytest.raises(SmeltError, match=r"losses\.layers: names 4 layers of the teacher for 9 of the student"):
         catalogue(study)

@@ -19,7 +19,9 @@ BLOCKS_VERSION = 3
 
 WIDTH_WITHOUT_DROPOUT = 4096  # ALBERT-xxlarge's
 
-# How fast a model is made, what is kept meanwhile and when to give up: none of it makes another model.
+# How fast a model is made, what is kept meanwhile and when to give up: none of it makes another model. With dropout,
+# micro_batch, grouped, compile and attention make another draw of it, as another machine does; so Snakemake and
+# checkpoints compare none of them.
 BESIDE_THE_MODEL = {
     "micro_batch",
     "grouped",
@@ -66,7 +68,7 @@ class Recipe(Entry):
     (a paragraph), where it is long enough and not for the most part unknown pieces (DistilBERT's code)."""
     grouped: bool = False
     """Put a step's blocks in the order of their length, so that those that pass at once are about as long as one
-    another and hardly padded; the step learns the same."""
+    another and hardly padded; the step learns the same, but that dropout falls on other rows."""
     short_rate: Share = 0.0
     """Share of blocks cut to a random shorter length, not of held-out ones (Devlin et al. 2019, appendix A.2: 10%)."""
     masking: Literal["tokens", "words", "ngrams", "spans", "rare"] = "words"
@@ -152,10 +154,14 @@ class Recipe(Entry):
         """Return the settings that a checkpoint must share with the run that goes on from it.
 
         Those of BESIDE_THE_MODEL are left out: a run may go on with another micro-batch or attention kernel, say, after
-        it ran out of memory. What comes of that equals the undisturbed run to rounding; with the same settings, to the
-        bit.
+        it ran out of memory. What comes of that equals the undisturbed run to rounding, where nothing is dropped out;
+        with the same settings, to the bit.
         """
         return self.model_dump(mode="json", exclude=BESIDE_THE_MODEL)
+
+    def beside_as(self, other: Self) -> Self:
+        """Return the recipe with the settings of BESIDE_THE_MODEL that another has."""
+        return self.model_copy(update={name: getattr(other, name) for name in BESIDE_THE_MODEL})
 
     def over(self, blocks: int) -> Self:
         """Return the recipe with what is said in passes over all training blocks in steps, for so many of them.

@@ -1,5 +1,6 @@
 """What every part of the catalogue stands on: the study, its task files, and where its folders are."""
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,8 +8,11 @@ from typing import Any
 
 from smelt.study.schema import Study
 from smelt.study.tasks import TaskFile, load_task
+from smelt.training.recipes import BESIDE_THE_MODEL
 
 PACKAGE = Path(__file__).parents[2]
+# Keys of models' entries that make no other result, by the part of the entry that they stand in.
+BESIDE_RESULTS = {"settings": BESIDE_THE_MODEL, "transfer": {"signals", "most_gigabytes"}}
 _SOURCES = {".py", ".html", ".css"}
 
 
@@ -41,9 +45,23 @@ class Base:
         self.checkpoints = f"checkpoints/{study.study}"
         self.tasks: dict[str, TaskFile] = {name: load_task(study.task_file(name)) for name in study.tasks}
 
-    def as_written(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
-        """Return the study as its author wrote it, without defaults, as JSON."""
+    def as_written(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
+        """Return the study as its author wrote it, without defaults, as JSON.
+
+        Snakemake compares no param whose function takes `input`; `shown_identity` stands for this one.
+        """
         return self.study.model_dump_json(exclude_unset=True)
+
+    def shown_identity(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the study as written but for what makes no other result: what the page is compared by."""
+        study = self.study.model_dump(mode="json", exclude_unset=True)
+        for model in study["models"].values():
+            for part, beside in BESIDE_RESULTS.items():
+                if part in model and not (left := {key: model[part][key] for key in model[part] if key not in beside}):
+                    del model[part]
+                elif part in model:
+                    model[part] = left
+        return json.dumps(study)
 
     def modules(self, *stages: str) -> list[str]:
         """Return the source files of cheap stages: as inputs, they make an edited statistic recompute its tables."""

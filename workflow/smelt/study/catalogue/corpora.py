@@ -28,13 +28,17 @@ class Corpora(Base):
             for language in corpus.wikipedia.languages
         }
 
-    def mirror(self, wildcards: Any) -> str:
-        """Return the mirror of {wiki} and {date}."""
+    def mirror(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that Snakemake does not compare it
+        """Return the mirror of {wiki} and {date}.
+
+        Another mirror has the same files, which are verified: a dump that is here is not downloaded again, nor is
+        everything made again that rests on it.
+        """
         return self.mirrors[wildcards.wiki, wildcards.date]
 
     def mirrored_folder(self, wildcards: Any) -> list[str]:
         """Return the mirror's own folder of {wiki} and {date} where it is local, so that a change there is seen."""
-        mirror = self.mirror(wildcards)
+        mirror = self.mirrors[wildcards.wiki, wildcards.date]
         if mirror.startswith("file://"):
             mirror = url2pathname(urlsplit(mirror).path)
         if "://" in mirror:

@@ -5,7 +5,7 @@ from typing import Any
 
 from smelt.study.catalogue.amplification import Amplified
 from smelt.study.makers import Distil
-from smelt.training.recipes import RECIPE_VERSION
+from smelt.training.recipes import RECIPE_VERSION, Recipe
 
 # Part of the rule's params, besides the recipe's version: raise it when the same settings come to mean another student.
 # Comments and refactorings leave it alone.
@@ -28,14 +28,22 @@ class Distilled(Amplified):
         """Return the folders of the teachers of {model}, that with its tokenizer first."""
         return [f"{self.results}/models/{teacher}" for teacher in self.distilled(wildcards.model).teachers]
 
-    def distillation_settings(self, wildcards: Any) -> str:
-        """Return all that decides what {model} becomes, as JSON: student, losses, recipe, sampling, seed, versions."""
+    def distillation_settings(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
+        """Return all that {model} is trained by, as JSON: student, losses, recipe, sampling, seed, versions."""
         model = self.distilled(wildcards.model)
+        return self._distillation(model, model.training)
+
+    def distillation_identity(self, wildcards: Any) -> str:
+        """Return the part of {model}'s settings that makes another model, as JSON: what Snakemake compares."""
+        model = self.distilled(wildcards.model)
+        return self._distillation(model, self.compared_recipe(model))
+
+    def _distillation(self, model: Distil, recipe: Recipe) -> str:
         return json.dumps(
             {
                 "student": model.student.model_dump(),
                 "losses": model.losses.model_dump(),
-                "recipe": model.training.model_dump(),
+                "recipe": recipe.model_dump(),
                 "alpha": self.study.corpora[model.corpus].sampling.alpha,
                 "seed": model.seed,
                 "version": RECIPE_VERSION,

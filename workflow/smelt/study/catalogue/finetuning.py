@@ -13,6 +13,8 @@ from smelt.study.schema import Study
 
 GENERATED = "resources/demo/"  # what lies here is made by the project itself
 
+BESIDE_EXAMPLES = {"title", "licence", "cite"}  # keys of a task file that decide nothing of its examples and scores
+
 # Part of the fine-tuning rule's params: raise it when the same settings come to mean other scores,
 # and everything is fine-tuned again. Comments and refactorings leave it alone.
 FINETUNING_VERSION = 1
@@ -56,12 +58,12 @@ class Finetuned(Distilled):
                 raise SmeltError(where, f"{key}: {language!r} is a language that none of its tasks tests: {expected}")
 
     def task_definition(self, wildcards: Any) -> str:
-        """Return what {task} is, as JSON: its file under its setting.
+        """Return what {task} is, as JSON: its file under its setting, without its title and terms of use.
 
         It stands for the file among what a prepared task depends on, for one file is that of many tasks: a further
-        setting or language of it, or a comment, must not prepare and fine-tune all of them again.
+        setting or language of it, a better title, or a comment, must not prepare and fine-tune all of them again.
         """
-        return self.tasks[wildcards.task].model_dump_json(by_alias=True, exclude_defaults=True)
+        return self.tasks[wildcards.task].model_dump_json(by_alias=True, exclude_defaults=True, exclude=BESIDE_EXAMPLES)
 
     def task_sources(self, wildcards: Any) -> list[str]:
         """Return the local files of {task} that exist or will be generated; the job itself names missing ones."""

@@ -6,7 +6,7 @@ from typing import Any
 from smelt.study.catalogue.tokenizers import Tokenizers
 from smelt.study.lineage import vocabulary_of
 from smelt.study.makers import Adopt, Distil, Pretrain, Trained
-from smelt.training.recipes import RECIPE_VERSION
+from smelt.training.recipes import RECIPE_VERSION, RECIPES, Recipe
 
 
 class Models(Tokenizers):
@@ -61,18 +61,37 @@ class Models(Tokenizers):
         """Return the tokenizer folder of {model}."""
         return f"{self.results}/tokenizers/{self.pretrained(wildcards.model).tokenizer}"
 
-    def pretraining_settings(self, wildcards: Any) -> str:
-        """Return all that decides what {model} becomes, as JSON: shape, whole recipe, sampling, seed and version."""
+    def pretraining_settings(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
+        """Return all that {model} is trained by, as JSON: shape, whole recipe, sampling, seed and version.
+
+        Snakemake compares no param whose function takes `input`; `pretraining_identity` stands for this one.
+        """
         model = self.pretrained(wildcards.model)
+        return self._pretraining(model, model.training)
+
+    def pretraining_identity(self, wildcards: Any) -> str:
+        """Return the part of {model}'s settings that makes another model, as JSON: what Snakemake compares."""
+        model = self.pretrained(wildcards.model)
+        return self._pretraining(model, self.compared_recipe(model))
+
+    def _pretraining(self, model: Pretrain, recipe: Recipe) -> str:
         return json.dumps(
             {
                 "shape": model.shape.model_dump(),
-                "recipe": model.training.model_dump(),
+                "recipe": recipe.model_dump(),
                 "alpha": self.study.corpora[model.corpus].sampling.alpha,
                 "seed": model.seed,
                 "version": RECIPE_VERSION,
             }
         )
+
+    def compared_recipe(self, model: Trained) -> Recipe:
+        """Return a model's recipe with what makes no other model as the named recipe has it, whatever the study says.
+
+        So an edit of these settings retrains nothing; were they left out, models of earlier versions of smelt, whose
+        whole recipe was compared, would all be trained again.
+        """
+        return model.training.beside_as(RECIPES[model.recipe])
 
     def adopted_source(self, wildcards: Any) -> str:
         """Return where {model} is adopted from, as JSON: hub and revision, or folder."""

@@ -146,9 +146,13 @@ class Reports(Tables):
         return "tradeoff" if isinstance(table, TradeoffTable) else None
 
     def figure_settings(self, wildcards: Any) -> str:
-        """Return the entry of the table that {figure} belongs to, as JSON; nothing where it belongs to none."""
+        """Return the entry of the table that {figure} belongs to, as JSON; nothing where it belongs to none.
+
+        Its caption is left out: it stands above the table only.
+        """
         name = self._figures_of_tables().get(wildcards.figure)
-        return json.dumps({} if name is None else self._shown(self.study.tables[name]))
+        shown = {} if name is None else self._shown(self.study.tables[name])
+        return json.dumps({key: value for key, value in shown.items() if key != "caption"})
 
     def figure_sources(self, wildcards: Any) -> list[str]:
         """Return what {figure} is drawn from."""
