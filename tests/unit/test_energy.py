@@ -2,18 +2,34 @@
 
 import json
 import math
+import os
 import socket
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from codecarbon.external.hardware import CPU
 
-from smelt.energy import Energy, Meter, _known_by, _without_cpu, together
+from smelt.energy import (
+    Energy,
+    Meter,
+    _correct_estimate,
+    _cpu_seconds_by_process,
+    _known_by,
+    _without_cpu,
+    together,
+)
 
-PARTS = {"cpu": "estimated from this process's CPU time and a rated power of 8 W", "gpu": "none used", "ram": "guessed"}
+PARTS = {
+    "cpu": "estimated from the CPU time of this process and its children, at 8 W for 2 CPUs",
+    "gpu": "none used",
+    "ram": "guessed",
+}
 ONE = Energy(0.3, 0.1, 0.15, 0.05, 60.0, 0.02, "FRA", PARTS, "3.3.2")
 
 
@@ -56,7 +72,7 @@ def test_a_meter_can_be_read_while_it_runs_and_afterwards() -> None:
 def test_the_parts_add_up_and_say_how_they_were_known() -> None:
     reading = measured()
     assert reading.kwh == pytest.approx(reading.cpu_kwh + reading.gpu_kwh + reading.ram_kwh)
-    assert reading.known_by["cpu"].startswith(("estimated from this process's CPU time", "measured (RAPL)"))
+    assert reading.known_by["cpu"].startswith(("estimated from the CPU time of this process", "measured (RAPL)"))
     assert reading.known_by["gpu"] == "none used"
 
 
@@ -96,6 +112,103 @@ def test_two_meters_run_side_by_side() -> None:
         work(0.2)
     assert one.reading() is not None
     assert other.reading() is not None
+
+
+JOB = """JobId=7 JobName=train
+   NumNodes=1 NumCPUs={cpus} NumTasks=1 CPUs/Task={cpus} ReqB:S:C:T=0:0:*:*
+   AllocTRES=cpu={cpus},mem=4G,node=1
+"""
+WORK = """
+import json, math, subprocess, sys, time
+from smelt.energy import Meter
+
+def work(seconds):
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        math.sqrt(2)
+
+if __name__ == "__main__":
+    with Meter() as meter:
+        {what}
+    reading = meter.reading()
+    print(json.dumps(reading and reading.to_json()))
+"""
+OWN_WORK = "work(0.5)"
+BUSY = "import time; end = time.process_time() + 0.1; all(time.process_time() < end for _ in iter(int, 1))"
+WORK_OF_CHILDREN = f"[subprocess.run([sys.executable, '-S', '-c', {BUSY!r}], check=True) for _ in range(5)]"
+
+
+def energy_of(what: str, folder: Path, environment: dict[str, str]) -> Energy | None:
+    """Return what a process of its own measures, which knows its processor's power: 1000 W at full load."""
+    (folder / ".codecarbon.config").write_text("[codecarbon]\nforce_cpu_power=1000\n")
+    (folder / "work.py").write_text(WORK.format(what=what))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")} | environment
+    command = [sys.executable, "work.py"]
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    found = json.loads(done.stdout)
+    return found and Energy(**found)
+
+
+@pytest.mark.parametrize("cpus", [1, 4 * psutil.cpu_count()], ids=["part-of-a-node", "several-nodes"])
+def test_the_same_work_takes_the_same_energy_inside_and_outside_a_slurm_job(cpus: int, tmp_path: Path) -> None:
+    scontrol = tmp_path / "bin" / "scontrol"
+    scontrol.parent.mkdir()
+    scontrol.write_text(f"#!/bin/sh\ncat <<END\n{JOB.format(cpus=cpus)}END\n")
+    scontrol.chmod(0o755)
+    job = {"SLURM_JOB_ID": "7", "PATH": f"{scontrol.parent}:{os.environ['PATH']}"}
+    outside, inside = energy_of(OWN_WORK, tmp_path, {}), energy_of(OWN_WORK, tmp_path, job)
+    assert outside is not None
+    assert inside is not None
+    expected = 0.5 * 1000 / psutil.cpu_count() / 3.6e6
+    assert inside.cpu_kwh == pytest.approx(expected, rel=0.3)
+    assert outside.cpu_kwh == pytest.approx(expected, rel=0.3)
+    assert inside.known_by == outside.known_by
+
+
+def test_energy_is_known_in_a_job_that_finds_no_scontrol(tmp_path: Path) -> None:
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    assert energy_of(OWN_WORK, tmp_path, {"SLURM_JOB_ID": "7", "PATH": str(empty)}) is not None
+
+
+def test_children_that_end_between_two_looks_count(tmp_path: Path) -> None:
+    reading = energy_of(WORK_OF_CHILDREN, tmp_path, {})
+    assert reading is not None
+    assert reading.cpu_kwh > 0.9 * 0.5 * 1000 / psutil.cpu_count() / 3.6e6
+
+
+def test_what_a_child_used_counts_once_while_it_runs_and_after_its_end() -> None:
+    busy = "import time\nwhile time.process_time() < 0.4: pass\nprint(flush=True)\ninput()"
+    before = cpu_seconds()
+    child = subprocess.Popen([sys.executable, "-c", busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    running = cpu_seconds()
+    child.communicate(b"\n")
+    ended = cpu_seconds()
+    assert running - before == pytest.approx(0.4, abs=0.15)
+    assert ended - running == pytest.approx(0.0, abs=0.15)
+
+
+def cpu_seconds() -> float:
+    (seconds,) = _cpu_seconds_by_process(psutil.Process()).values()
+    return seconds
+
+
+def test_the_power_of_an_unknown_processor_is_guessed_once_whatever_the_number_of_sockets() -> None:
+    cpus = psutil.cpu_count()
+    processor = CPU(".", "cpu_load", "A processor that nobody knows", 2 * 4 * cpus, tracking_mode="process")
+    tracker = SimpleNamespace(_hardware=[processor], _force_cpu_power=None)
+    _correct_estimate(processor, tracker)
+    words = f"at {4 * cpus} W for {cpus} CPUs (guessed: codecarbon does not know the processor 'A processor that nobody"
+    assert words in _known_by(tracker)["cpu"]
+
+
+def test_a_power_that_is_given_or_in_the_table_is_left_alone() -> None:
+    for name, given in (("A processor that nobody knows", 70), ("AMD EPYC 7763", None)):
+        processor = CPU(".", "cpu_load", name, 70, tracking_mode="process")
+        _correct_estimate(processor, SimpleNamespace(_hardware=[processor], _force_cpu_power=given))
+        assert processor._tdp == 70
 
 
 def test_counters_of_a_processor_are_known_to_be_of_the_whole_machine(tmp_path: Path) -> None:

@@ -1,8 +1,14 @@
 """How much electricity a job takes, and what that emits: codecarbon, offline, for this process and its children.
 
-Several jobs share a machine, so a processor's energy is estimated from this process's CPU time and the processor's
-rated power. Where the processor counts its energy (RAPL), its counters are read instead; they cover the whole machine,
-other jobs too. GPUs count theirs (NVML), and only those that the job uses are read. `known_by` says which it was.
+Several jobs share a machine, so a processor's energy is estimated from the CPU time of this process and its children,
+and the processor's rated power. Where the processor counts its energy (RAPL), its counters are read instead; they cover
+the whole machine, other jobs too. GPUs count theirs (NVML), and only those that the job uses are read. `known_by` says
+which it was.
+
+Three things are set right in codecarbon 3.3.2's estimate. Under SLURM it divides CPU time by the CPUs of the job but
+multiplies it by the power of all CPUs of the node; here both are of the node. It looks at children once a second and
+never sees those that end between two looks; here the CPU time of ended children comes from the operating system. And it
+multiplies the power that it guesses for all threads of an unknown processor by the number of sockets.
 """
 
 import importlib.metadata
@@ -10,9 +16,11 @@ import logging
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 SECONDS_BETWEEN_SAMPLES = 15
+WATTS_OF_UNKNOWN_CPU = 4  # codecarbon's guess
 DIGITS = 4  # of a figure for people to read; no figure of energy is better known
 
 _COUNTERS = {"intel_rapl": "RAPL", "intel_power_gadget": "Power Gadget", "windows_emi": "Energy Meter Interface"}
@@ -154,6 +162,7 @@ def _started(country: str | None, gpus: list[int], latest: _Latest) -> Any:
     from codecarbon import OfflineEmissionsTracker
 
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)  # log_level counts only once it is made
+    _hide_slurm()
     tracker = OfflineEmissionsTracker(
         tracking_mode="process",
         measure_power_secs=SECONDS_BETWEEN_SAMPLES,
@@ -171,8 +180,73 @@ def _started(country: str | None, gpus: list[int], latest: _Latest) -> Any:
         electricitymaps_api_token="",
         output_dir=".",
     )
+    tracker._ensure_hardware_ready()  # start would do it, and hide what goes wrong
+    for part in tracker._hardware:
+        if _is_estimated(part):
+            _correct_estimate(part, tracker)
     tracker.start()
     return tracker
+
+
+def _hide_slurm() -> None:
+    """Keep codecarbon from asking SLURM for the job's CPUs and memory.
+
+    It would divide the job's CPU time by the job's CPUs and multiply it by the power of all CPUs of the node. And where
+    a job finds no `scontrol`, as in most containers, it would measure nothing at all.
+    """
+    from codecarbon.core import util
+    from codecarbon.external import ram
+
+    util.SLURM_JOB_ID = ram.SLURM_JOB_ID = None
+
+
+def _is_estimated(part: Any) -> bool:
+    return type(part).__name__ == "CPU" and part._mode == "cpu_load"
+
+
+def _correct_estimate(processor: Any, tracker: Any) -> None:
+    """Let ended children count, and an unknown processor have the power that is guessed for it once.
+
+    codecarbon adds up what each process used since the last look, and a process that it has not seen before used
+    nothing. So all processes are one to it.
+    """
+    processor._get_process_cpu_times = partial(_cpu_seconds_by_process, processor._process)
+    if _is_guessed(processor, tracker):
+        processor._tdp = WATTS_OF_UNKNOWN_CPU * processor._cpu_count
+
+
+def _cpu_seconds_by_process(process: Any) -> dict[int, float]:
+    """Return the CPU seconds that a process, its children and theirs have used, under the process's number alone.
+
+    What ended children used is added to that of the process that waited for them. A parent is read before its children,
+    so that a child which ends meanwhile counts once at most.
+    """
+    import psutil
+
+    seconds = 0.0
+    for each in (process, *process.children(recursive=True)):
+        try:
+            times = each.cpu_times()
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue  # it ended meanwhile: the next look finds its time with its parent
+        seconds += times.user + times.system + times.children_user + times.children_system
+    return {process.pid: seconds}
+
+
+def _is_guessed(processor: Any, tracker: Any) -> bool:
+    """Whether neither a configuration file nor codecarbon's table states the rated power of this processor."""
+    from codecarbon.core import cpu, hardware_cache
+
+    table = hardware_cache.get_cached_tdp(cpu)
+    return tracker._force_cpu_power is None and table._get_cpu_power_from_registry(processor._model or "") is None
+
+
+def _power_of(processor: Any, tracker: Any) -> str:
+    """Return what power an estimate starts from, in words."""
+    power = f"at {processor._tdp:g} W for {processor._cpu_count} CPUs"
+    if _is_guessed(processor, tracker):
+        return f"{power} (guessed: codecarbon does not know the processor {processor._model!r})"
+    return f"{power} (given)" if tracker._force_cpu_power is not None else f"{power} (rated: {processor._model})"
 
 
 def _numbers_of(gpus: Sequence[int]) -> list[int]:
@@ -200,8 +274,10 @@ def _known_by(tracker: Any) -> dict[str, str]:
             known["gpu"] = "measured (NVML)"
         elif kind == "CPU" and part._mode in _COUNTERS:
             known["cpu"] = f"measured ({_COUNTERS[part._mode]}) {_OF_MACHINE}"
+        elif _is_estimated(part):
+            known["cpu"] = f"estimated from the CPU time of this process and its children, {_power_of(part, tracker)}"
         elif kind == "CPU":
-            known["cpu"] = f"estimated from this process's CPU time and a rated power of {part._tdp:g} W"
+            known["cpu"] = f"estimated as half of a rated power of {part._tdp:g} W {_OF_MACHINE}"
         elif kind in ("AppleSiliconChip", "Raspberry"):
             known[part.chip_part.lower()] = f"measured ({kind}) {_OF_MACHINE}"
     return known
