@@ -1,14 +1,20 @@
 """Outputs appear whole or not at all, and nothing is left of those that did not."""
 
+import json
+import math
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from smelt.files import whole_file, whole_folder
+import smelt
+from smelt.errors import SmeltError
+from smelt.files import whole_file, whole_folder, write_json
 
 
 def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path: Path) -> None:
@@ -33,6 +39,42 @@ def test_drafts_of_killed_processes_go_with_the_next_writing(tmp_path: Path) -> 
     with whole_folder(tmp_path / "out") as draft:
         (draft / "part").write_text("whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [".other.4711.draft", "out"]
+
+
+def test_json_holds_null_where_a_number_does_not_exist(tmp_path: Path) -> None:
+    value = {
+        "scores": [math.nan, 1.5, (-math.inf, 2)],
+        "deep": {"loss": np.float64("nan")},
+        "text": "NaN",
+        "none": None,
+    }
+    write_json(tmp_path / "metrics.json", value)
+    assert strictly_read(tmp_path / "metrics.json") == {
+        "scores": [None, 1.5, [None, 2]],
+        "deep": {"loss": None},
+        "text": "NaN",
+        "none": None,
+    }
+
+
+def test_a_number_that_does_not_exist_is_refused_where_null_would_mean_another_thing(tmp_path: Path) -> None:
+    with pytest.raises(SmeltError, match=r"config.json: layers.1.dropout is inf, which JSON cannot hold"):
+        write_json(tmp_path / "config.json", {"layers": [{}, {"dropout": math.inf}]}, exact=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_module_writes_json_that_could_hold_the_word_nan() -> None:
+    """json.dump and json.dumps write NaN as a bare word; what goes to files goes through smelt.files."""
+    package = Path(smelt.__file__).parent
+    writes = re.compile(r"json\.dump\(|write_text\(\s*json\.dumps")
+    assert [file for file in package.rglob("*.py") if writes.search(file.read_text("utf-8"))] == []
+
+
+def strictly_read(path: Path) -> object:
+    def refuse(word: str) -> object:
+        raise AssertionError(f"{path} holds {word}")
+
+    return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

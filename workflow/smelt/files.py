@@ -3,6 +3,7 @@
 import glob
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -44,10 +45,26 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON that keeps every script readable."""
+def write_json(path: Path, value: Any, exact: bool = False) -> None:
+    """Write `value` as indented JSON that keeps every script readable.
+
+    JSON has no word for NaN and infinity, and most readers refuse a file that holds them: they are written as null, or
+    refused in files that must say exactly what `value` does, such as a model's configuration, where null means another
+    thing.
+
+    Raises:
+        SmeltError: `exact`, and a number is NaN or infinite.
+    """
+    if exact and (found := _not_finite(value)):
+        place, number = found
+        raise SmeltError(path, f"{place} is {number}, which JSON cannot hold: expected a finite number")
     with whole_file(path) as draft:
-        draft.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        draft.write_text(json_text(value, indent=2) + "\n", encoding="utf-8")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return `value` as JSON that every reader takes: NaN and infinity are null."""
+    return json.dumps(_finite(value), ensure_ascii=False, indent=indent, allow_nan=False)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -67,6 +84,24 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
     """Return the hexadecimal digest of a file, read in pieces."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def _finite(value: Any) -> Any:
+    """Return `value` with None in place of every number that is not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _not_finite(value: Any, place: str = "") -> tuple[str, float] | None:
+    """Return the place of the first number that is not finite, as keys joined by dots, and the number."""
+    if isinstance(value, dict | list | tuple):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        found = (_not_finite(each, f"{place}.{key}" if place else str(key)) for key, each in parts)
+        return next(filter(None, found), None)
+    return (place, value) if isinstance(value, float) and not math.isfinite(value) else None
 
 
 def _clear_drafts(path: Path) -> None:

@@ -1,10 +1,16 @@
 """Scores by hand, and that the test split chooses nothing."""
 
-import pytest
+import math
 
+import pytest
+import torch
+
+from smelt.errors import SmeltError
 from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.encoding import Encoded, Window
 from smelt.finetuning.metrics import Scorer, details, score
+from smelt.finetuning.outcome import tell
+from smelt.finetuning.prediction import predict
 from smelt.report.compared_scores import own_metric
 
 
@@ -58,6 +64,29 @@ def test_details_name_every_type_with_its_support():
     report = details([["B-PER", "O", "B-LOC"]], [["B-PER", "O", "O"]], "seqeval-f1")
     assert report["PER"]["f1-score"] == 1.0
     assert report["LOC"] == {"precision": 0.0, "recall": 0.0, "f1-score": 0.0, "support": 1}
+
+
+def test_details_of_no_span_at_all_are_none_rather_than_averages_that_are_not_numbers():
+    assert details([["O", "O"]], [["O", "O"]], "seqeval-f1") == {}
+    found = details([["O", "O"]], [["B-LOC", "O"]], "seqeval-f1")
+    assert all(math.isfinite(value) for values in found.values() for value in values.values())
+
+
+def test_a_set_without_a_span_is_named_where_its_f1_is_told(capsys):
+    task = Task("t", "token-classification", "seqeval-f1", "iob2", ["O", "B-X"])
+    examples = Examples([0, 1], ["en", "fr"], [["a"], ["b"]], [], [["B-X"], ["O"]])
+    row = {"split": "test", "metric": "f1"}
+    tell([row | {"language": "en", "value": 1.0}, row | {"language": "fr", "value": 0.0}], task, {"test": examples})
+    assert capsys.readouterr().out.splitlines() == [
+        "test: en: f1 1.0000 (1)",
+        "test: fr: f1 0.0000 (1; no span in them, so F1 is 0 whatever the model)",
+    ]
+
+
+def test_predictions_of_a_model_whose_outputs_are_not_numbers_are_refused():
+    window = Window(0, [5], [0], [0])
+    with pytest.raises(SmeltError, match="outputs are not numbers: its training has diverged"):
+        predict(lambda _: torch.tensor([[math.nan, 0.0]]), Encoded([window], [[0]]), 1, 0, torch.device("cpu"))
 
 
 def test_languages_are_scored_apart_and_together():

@@ -1,6 +1,7 @@
 """A study file is checked as a whole, and every complaint names the key, what was found and what is allowed."""
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,8 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
         ({"study": "My Study"}, ["study", "'My Study'"]),
         ({"models/tiny/settings": {"steps": 5, "stop_at": 9}}, ["models.tiny", "stop_at (9)", "5 steps"]),
         ({"tables": {"one": {"kind": "scores", "tasks": ["sst5"]}}}, ["tables.one.tasks", "'sst5'", "sst2"]),
+        ({"models/tiny/settings": {"steps": 5, "clip": math.inf}}, ["models.tiny.settings.clip", "finite"]),
+        ({"finetuning/learning_rate": math.nan}, ["finetuning.learning_rate"]),
         ({"tables": {"one": {"kind": "pie"}}}, ["tables.one", "pie", "'scores'"]),
         (
             {"models/tiny/architecture": {"layers": 2, "hidden": 100, "heads": 3, "feed_forward": 64}},

@@ -2,7 +2,6 @@
 
 import bz2
 import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -10,6 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 from smelt.demo.chance import stream
 from smelt.demo.languages import Language
 from smelt.demo.pages import Page, pages_of
+from smelt.files import write_json
 
 # How many files a wiki's dump comes in; small wikis have one, larger ones several.
 PARTS = {"qaa": 1, "qab": 2, "qac": 1}
@@ -31,9 +31,7 @@ def write_dump(folder: Path, language: Language, date: str, seed: int) -> None:
         (folder / name).write_bytes(content)
     sums = "".join(f"{_sha1(content)}  {name}\n" for name, content in files.items())
     (folder / f"{language.wiki}-{date}-sha1sums.txt").write_text(sums, encoding="utf-8")
-    (folder / "dumpstatus.json").write_text(
-        json.dumps(_status(language, date, files), indent=1) + "\n", encoding="utf-8"
-    )
+    write_json(folder / "dumpstatus.json", _status(language, date, files))
 
 
 def _split(pages: list[Page], parts: int) -> list[list[Page]]:

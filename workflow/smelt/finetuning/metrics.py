@@ -15,6 +15,8 @@ from smelt.finetuning.encoding import Encoded
 
 ALL, MEAN, DEVIATION = "all", "mean", "deviation"  # what stands for several languages, in place of one's code
 
+OUTSIDE = "O"  # the label of words that are in no span
+
 OWN = {"seqeval-f1": "f1", "accuracy": "accuracy", "macro-f1": "macro_f1"}
 """What a task's metric is called among its scores."""
 
@@ -37,10 +39,16 @@ def score(gold: Labels, predicted: Labels, metric: str) -> Score:
 
 
 def details(gold: Labels, predicted: Labels, metric: str) -> dict[str, dict[str, float]]:
-    """Return precision, recall, F1 and support of each type of span (seqeval's report), or of each label."""
+    """Return precision, recall, F1 and support of each type of span (seqeval's report), or of each label.
+
+    Nothing where no span is in either: seqeval's averages over no type are NaN.
+    """
     if metric != "seqeval-f1":
         return _by_label(gold, predicted)
     from seqeval.metrics import classification_report
+
+    if not any(has_span(sentence) for sentence in [*gold, *predicted]):
+        return {}
 
     report: dict[str, dict[str, Any]] = classification_report(gold, predicted, output_dict=True, zero_division=0)
     return {kind: _plain(values) for kind, values in report.items()}
@@ -96,6 +104,11 @@ class Scorer:
             [] if self.task.average == "languages" else [(ALL, score(self.examples.gold, predicted, self.task.metric))]
         )
         return [*scores, *whole, *over_languages([each for _, each in scores])]
+
+
+def has_span(labels: Sequence[str]) -> bool:
+    """Whether any label of a sentence is of a span."""
+    return any(label != OUTSIDE for label in labels)
 
 
 def over_languages(scores: Sequence[Score]) -> list[tuple[str, Score]]:

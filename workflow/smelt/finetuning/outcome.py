@@ -7,7 +7,7 @@ from typing import Any
 
 from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.encoding import Encoded
-from smelt.finetuning.metrics import OWN, Scorer, details
+from smelt.finetuning.metrics import OWN, Scorer, details, has_span
 from smelt.finetuning.predictions import write_predictions
 
 SCORED = ("validation", "test")
@@ -72,8 +72,12 @@ def tell(scores: list[dict[str, Any]], task: Task, splits: dict[str, Examples]) 
     name = OWN[task.metric]
     for entry in scores:
         if entry["metric"] == name:
-            count = splits[entry["split"]].languages.count(entry["language"]) or len(splits[entry["split"]])
-            print(f"{entry['split']}: {entry['language']}: {name} {entry['value']:.4f} ({count})")
+            examples = splits[entry["split"]]
+            if entry["language"] in examples.languages:
+                examples = examples.among([entry["language"]])
+            nothing = task.metric == "seqeval-f1" and not any(map(has_span, examples.gold))
+            why = "; no span in them, so F1 is 0 whatever the model" if nothing else ""
+            print(f"{entry['split']}: {entry['language']}: {name} {entry['value']:.4f} ({len(examples)}{why})")
 
 
 def _rows(split: str, scores: list[tuple[str, dict[str, float]]]) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """What stands on the page, gathered from the files of the stages; the template only arranges it."""
 
 import argparse
-import json
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import yaml
 from markupsafe import Markup
 
 from smelt.errors import SmeltError
+from smelt.files import json_text
 from smelt.report.captions import caption_of
 from smelt.report.comparison_tables import across_table, pair_tables
 from smelt.report.corpus_records import CorpusRecord, read_corpora
@@ -81,7 +81,7 @@ def content(arguments: argparse.Namespace) -> Content:
         records=_records(arguments, corpora, models),
         study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),
         versions=_versions(),
-        provenance=[(model.name, json.dumps(model.provenance, ensure_ascii=False, indent=2)) for model in models],
+        provenance=[(model.name, json_text(model.provenance, indent=2)) for model in models],
     )
 
 

@@ -23,9 +23,9 @@ Precision = Literal["fp32", "bf16"]
 
 
 class Entry(BaseModel):
-    """A part of a study file: unknown keys are errors, and nothing changes after loading."""
+    """A part of a study file: unknown keys are errors, numbers are finite, and nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 def overrides_of(settings: type[Entry], name: str) -> type[Entry]:

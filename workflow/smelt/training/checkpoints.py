@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from smelt.errors import SmeltError
+from smelt.files import json_text
 from smelt.training.lock import Lock
 from smelt.training.manifest import (
     Damaged,
@@ -59,7 +60,7 @@ class Checkpoints:
         The folder must be one that all processes see. The best checkpoint is kept besides the newest.
         """
         self.folder, self.processes, self.kept = folder, processes, kept
-        self.identity = json.loads(json.dumps(identity))
+        self.identity = json.loads(json_text(identity))
         self._lock = Lock(folder / "lock")
 
     def __enter__(self) -> Self:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from smelt.errors import first_line
-from smelt.files import checksum
+from smelt.files import checksum, json_text
 
 NAME = "manifest.json"
 
@@ -84,7 +84,7 @@ def read_part(folder: Path, name: str, manifest: Manifest) -> dict[str, Any]:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, the last file of a checkpoint, so that it outlives a power cut."""
     with (folder / NAME).open("w", encoding="utf-8") as stream:
-        json.dump(asdict(manifest) | {"digest": manifest.digest}, stream, ensure_ascii=False, indent=2)
+        stream.write(json_text(asdict(manifest) | {"digest": manifest.digest}, indent=2))
         stream.flush()
         os.fsync(stream.fileno())
 

@@ -6,7 +6,6 @@ Validation and test of the task are read for one end alone: what a corpus shares
 seeded share is held out, text by text.
 """
 
-import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smelt.errors import SmeltError
-from smelt.files import read_json
+from smelt.files import read_json, write_json
 from smelt.finetuning.compression.evaluation import surfaces_of_evaluation
 from smelt.finetuning.compression.texts import DocumentTexts, Source, TaskTexts
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, read_windows
@@ -129,7 +128,7 @@ def write_transfer(
     # Of the languages that give any; the others' documents were not read.
     corpus = [draw.source for draw in draws if isinstance(draw.source, DocumentTexts)]
     about["of_evaluation_left_out"] = {source.name: source.left_out for source in corpus}
-    (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    write_json(folder / ABOUT, about)
 
 
 def _refuse_empty(held_out: NDArray[np.bool_], settings: Settings, where: Path) -> None:

@@ -12,7 +12,6 @@ would have been kept by the closure. And where no merge of the full vocabulary i
 So every step is the same. Words with a piece that is not kept may be cut otherwise anywhere within them.
 """
 
-import json
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 from tokenizers import pre_tokenizers
 
 from smelt.errors import SmeltError
-from smelt.files import read_json
+from smelt.files import json_text, read_json
 from smelt.models.reduction.kinds import Kept, renumbered
 from smelt.models.reduction.loading import Tree
 from smelt.models.reduction.merging import pieces_on_the_way
@@ -95,7 +94,7 @@ class BytePairs:
         vocabulary = renumbered(self.base, new)
         if (folder / VOCABULARY).is_file():
             ordered = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
-            (output / VOCABULARY).write_text(json.dumps(ordered, ensure_ascii=False) + "\n", encoding="utf-8")
+            (output / VOCABULARY).write_text(json_text(ordered) + "\n", encoding="utf-8")
         if (folder / MERGES).is_file():
             pairs = [pair for pair in self.merges if self._is_within(pair, vocabulary)]
             lines = ["#version: 0.2", *(f"{left} {right}" for left, right in pairs)]

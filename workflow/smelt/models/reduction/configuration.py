@@ -58,10 +58,11 @@ def write_configurations(source: Path, output: Path, configuration: Any, ids: Id
     defaults = {key: value for key, value in configuration.to_dict().items() if key.endswith("_token_id")}
     effective = {key: value for key, value in defaults.items() if value is not None} | written
     size = {configuration.attribute_map.get("vocab_size", "vocab_size"): len(ids)}  # XLM calls it n_words
-    write_json(output / "config.json", renumbered(effective, ids, source / "config.json") | size)
+    write_json(output / "config.json", renumbered(effective, ids, source / "config.json") | size, exact=True)
     if (source / "generation_config.json").is_file():
         generation = read_json(source / "generation_config.json")
-        write_json(output / "generation_config.json", renumbered(generation, ids, source / "generation_config.json"))
+        renumbered_generation = renumbered(generation, ids, source / "generation_config.json")
+        write_json(output / "generation_config.json", renumbered_generation, exact=True)
 
 
 def renumbered(values: Mapping[str, Any], ids: Ids, where: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def write_settings(folder: Path, output: Path, ids: dict[str, int], new: Callabl
         new: the new id of an old one.
     """
     if (folder / CONFIGURATION).is_file():
-        write_json(output / CONFIGURATION, _configuration(read_json(folder / CONFIGURATION), ids, new))
+        write_json(output / CONFIGURATION, _configuration(read_json(folder / CONFIGURATION), ids, new), exact=True)
     if (folder / ADDED).is_file():
         # The tokenizer that loads decides on a token's id; a file that says otherwise is not followed.
         written = {token: new(ids[token]) for token in read_json(folder / ADDED)}
