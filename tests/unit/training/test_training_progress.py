@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from smelt.energy import Energy
 from smelt.training.progress import Gauges, Progress, electricity, say
 
 ENERGY = Energy(0.00123, 0.001, 0.0, 0.00023, 60.0, None, None, {"cpu": "", "gpu": "", "ram": ""}, "3.3.2")
-KNOWN = Gauges(flops_per_token=2e6, peak=8e9, memory=lambda: 3 * 2**30, energy=lambda: ENERGY)
+KNOWN = Gauges(flops_per_token=2e6, peak=8e10, memory=lambda: 3 * 2**30, energy=lambda: ENERGY)
 
 
 def train(progress: Progress, steps: int, last: int, tokens: int = 100, seconds: float = 0.01) -> None:
@@ -42,8 +43,20 @@ def test_a_line_says_how_far_how_well_and_how_fast(capsys: pytest.CaptureFixture
 def test_a_line_says_what_else_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     train(Progress(KNOWN), 10, 2000)
     speed, share, rest = re.search(r"([\d,]+) tokens/s  (\d+)% of peak  (.*) 0:", capsys.readouterr().out).groups()
-    assert int(share) == pytest.approx(100 * int(speed.replace(",", "")) * 2e6 / 8e9, abs=1)
+    assert int(share) == pytest.approx(100 * int(speed.replace(",", "")) * 2e6 / 8e10, abs=1)
     assert rest.strip() == "3.0 GiB of the GPU  1.23 Wh"
+
+
+def test_a_share_of_the_peak_over_all_of_it_is_not_shown_then_or_later(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(replace(KNOWN, peak=1e9))  # 500 tokens a second
+    train(progress, 1, 2000, tokens=1, seconds=0.05)
+    train(progress, 1, 2000, tokens=1000, seconds=0.05)
+    train(progress, 1, 2000, tokens=1, seconds=0.05)
+    before, note, *after = capsys.readouterr().out.splitlines()
+    assert "% of peak" in before
+    assert "share of the machine's peak is no longer shown" in note
+    assert len(after) == 2
+    assert "peak" not in "".join(after)
 
 
 def test_energy_that_is_not_known_is_not_spoken_of(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_UPDATES = 1.0  # of a display
 NEWEST = 0.3  # weight of the newest line's pace in what foretells the remaining time
+
+
+TOO_LOW = (
+    "The share of the machine's peak is no longer shown: training is faster than the peak that was measured as the run"
+    " began, perhaps because other jobs used the machine then."
+)
 
 
 class Speed:
@@ -169,10 +175,22 @@ class Progress:
             rate=rate,
             tokens_per_second=speed,
             left=timedelta(seconds=round((last - step) * (self._pace or 0.0))),
-            share_of_peak=self.gauges.share_of_peak(speed),
+            share_of_peak=self._share_of_peak(speed),
             memory=self.gauges.memory() if self.gauges.memory else None,
             energy=self.gauges.energy() if self.gauges.energy else None,
         )
+
+    def _share_of_peak(self, speed: float) -> float | None:
+        """Return the share of the machine's peak; none for the rest of a run in which it has been over 1.
+
+        Nothing is faster than the peak, so the measured one was too low, as it is while other jobs use the machine.
+        """
+        share = self.gauges.share_of_peak(speed)
+        if share is None or share <= 1:
+            return share
+        self.gauges = replace(self.gauges, peak=None)
+        say(TOO_LOW)
+        return None
 
     def _show(self, report: Report) -> None:
         if self._display is None:
