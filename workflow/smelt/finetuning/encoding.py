@@ -2,7 +2,8 @@
 
 The first piece of a word carries its label (Devlin et al. 2019, section 5.3). A sentence longer than the model reads at
 once is cut into windows that overlap by half; each word is learnt and predicted once, in the window where the nearer
-cut is farthest away. A word without any piece (control characters, say) stands as the unknown piece.
+cut is farthest away. A word without any piece (control characters, say) stands as the unknown piece. Words are cut as
+they are in running text (see running_text).
 
 Two texts of a pair are one window, joined and told apart as the model's tokenizer has it. Where they are too long
 together, the longer one loses pieces at its end until they fit (`longest_first` of the tokenizers library, and what
@@ -125,7 +126,7 @@ def owners(lengths: Sequence[int], windows: Sequence[tuple[int, int]]) -> list[i
 
 def _encode_sentences(encoded: Encoded, examples: Examples, pieces: Pieces, length: int) -> None:
     capacity = length - pieces.special
-    batch = pieces.tokenizer(examples.words, is_split_into_words=True, add_special_tokens=False, verbose=False)
+    batch = pieces.for_words(examples.words, is_split_into_words=True, add_special_tokens=False, verbose=False)
     for number, words in enumerate(examples.words):
         ids = _word_ids(batch, number, len(words))
         encoded.words += len(words)

@@ -1,7 +1,9 @@
 """One fine-tuning from a model's folder to scores and predictions; imported once the inputs have proved sound."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,7 +14,8 @@ from smelt.finetuning.loop import FineTuning
 from smelt.finetuning.metrics import Scorer
 from smelt.finetuning.model import load_model, longest
 from smelt.finetuning.outcome import Outcome, Scored, outcome_of
-from smelt.finetuning.tokenizer import load_pieces, refuse_unmarked_pairs
+from smelt.finetuning.running_text import Comparison
+from smelt.finetuning.tokenizer import Pieces, load_pieces, refuse_unmarked_pairs
 from smelt.study.schema import Finetuning
 
 SHORTEST = 8  # tokens that a model has to read at once for windows to make sense
@@ -29,7 +32,7 @@ class Job:
         """
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(True, warn_only=True)
-        self.task, self.settings, self.seed = task, settings, seed
+        self.task, self.settings, self.seed, self.folder = task, settings, seed, folder
         self.pieces = load_pieces(folder)
         self.model = load_model(folder, task, seed)
         self.length = min(settings.length, longest(self.model))
@@ -39,19 +42,24 @@ class Job:
             refuse_unmarked_pairs(self.pieces, folder)
 
     def run(self, splits: dict[str, Examples]) -> Outcome:
-        """Fine-tune on train, choose the epoch on validation, and then score both it and test."""
+        """Fine-tune on train, choose the epoch on validation, and then score both it and test.
+
+        Raises:
+            SmeltError: the tokenizer cuts the words of a task that labels words otherwise than in running text.
+        """
+        found = words_in_running_text(self.task, self.pieces, [splits["train"]], self.folder)
         encoded = {name: encode(examples, self.task, self.pieces, self.length) for name, examples in splits.items()}
         tuning = FineTuning(self.model, self.settings, self.seed, self.pieces.padding, torch.device(self.device))
         scorer = Scorer(self.task, splits["validation"], encoded["validation"])
         epochs, best = tuning.run(encoded["train"], encoded["validation"], scorer)
         counts = {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
-        measured = {"best_epoch": best, "epochs": [asdict(epoch) for epoch in epochs]}
+        measured = {"best_epoch": best, "epochs": [asdict(epoch) for epoch in epochs]} | found
         return outcome_of(Scored(self.task, splits, encoded), tuning.predict, measured, counts)
 
     def save(self, folder: Path) -> None:
         """Write the model, with its classifier and tokenizer, as a folder that transformers loads."""
         self.model.save_pretrained(folder)
-        self.pieces.tokenizer.save_pretrained(folder)
+        self.pieces.save(folder, self.task.by_word)
 
     def _check(self, folder: Path) -> None:
         embeddings = self.model.get_input_embeddings().num_embeddings
@@ -60,6 +68,26 @@ class Job:
             raise SmeltError(folder, f"{found}: they do not belong together")
         if self.length - self.pieces.special < SHORTEST:
             raise SmeltError(folder, f"the model reads {self.length} tokens at once: expected {SHORTEST} and more")
+
+
+def words_in_running_text(task: Task, pieces: Pieces, parts: Iterable[Examples], folder: Path) -> dict[str, Any]:
+    """Return what metrics.json says of how a task's words are cut, and print it; nothing for a task of texts.
+
+    Args:
+        task: the task.
+        pieces: of the model's tokenizer.
+        parts: examples of its training set.
+        folder: the model's.
+
+    Raises:
+        SmeltError: the tokenizer cuts its words otherwise than in running text.
+    """
+    if not task.by_word:
+        return {}
+    found = sum((pieces.check_words(part.words, folder) for part in parts), Comparison(0, 0))
+    blank = pieces.with_blanks is not None
+    print(f"words: {found.sentence()}" + ("; each is cut with a blank before it" if blank else ""))
+    return {"words_in_running_text": found.record(blank)}
 
 
 def gpus() -> list[int]:

@@ -1,5 +1,6 @@
 """The model's own tokenizer, as far as fine-tuning needs it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,14 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from smelt.errors import SmeltError, first_line
+from smelt.files import read_json, write_json
+from smelt.finetuning.running_text import Comparison, check_words, same_cut, with_blank_before_words
 from smelt.training.byte_level import is_byte_level, shown
 
 # Without any of these, transformers makes up a tokenizer of a handful of special pieces.
-VOCABULARIES = ("tokenizer.json", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.json")
+VOCABULARIES = ("tokenizer.json", "*.model", "vocab.txt", "vocab.json")
+
+GENERIC = "PreTrainedTokenizerFast"  # transformers' class that reads tokenizer.json and builds nothing itself
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,18 @@ class Pieces:
     suffix: list[int]
     padding: int
     unknown: int
+    with_blanks: Any = None
+    """The tokenizer with a blank before each word given alone; None where words need none to be cut as in a text."""
+
+    @property
+    def for_words(self) -> Any:
+        """The tokenizer that cuts words given one by one as they are cut in running text."""
+        return self.tokenizer if self.with_blanks is None else self.with_blanks
+
+    @property
+    def splits_at_blanks(self) -> bool:
+        """Whether the tokenizer knows the words of running text apart; Gemma's and Llama 2's do not."""
+        return len(set(self.for_words("a a", add_special_tokens=False).word_ids())) > 1
 
     @property
     def special(self) -> int:
@@ -33,6 +50,31 @@ class Pieces:
         found: list[str] = self.tokenizer.convert_ids_to_tokens(ids)
         return [shown(piece) for piece in found] if is_byte_level(self.tokenizer) else found
 
+    def check_words(self, sentences: Sequence[Sequence[str]], folder: Path) -> Comparison:
+        """Return how a task's words, given one by one, compare with running text.
+
+        Raises:
+            SmeltError: too many of them are cut otherwise (see smelt.finetuning.running_text).
+        """
+        return check_words(self.for_words, self.tokenizer, sentences, folder)
+
+    def save(self, folder: Path, by_word: bool) -> None:
+        """Write the tokenizer; where words bear labels, the one that puts a blank before the first word of a text too.
+
+        Raises:
+            SmeltError: it does not load as it was written.
+        """
+        tokenizer = self.for_words if by_word else self.tokenizer
+        tokenizer.save_pretrained(folder)
+        if tokenizer is self.tokenizer or same_cut(_load(folder), tokenizer):
+            return
+        # Its class would build its parts without the blank: without a class, tokenizer.json is read as it is.
+        path = folder / "tokenizer_config.json"
+        generic = {"tokenizer_class": GENERIC, "model_input_names": tokenizer.model_input_names}
+        write_json(path, read_json(path) | generic)
+        if not same_cut(_load(folder), tokenizer):
+            raise SmeltError(folder, "its tokenizer does not load as it was written: it loses the blank before words")
+
 
 def load_pieces(folder: Path) -> Pieces:
     """Return the tokenizer of a model's folder.
@@ -40,18 +82,23 @@ def load_pieces(folder: Path) -> Pieces:
     Raises:
         SmeltError: there is none, it is not a fast one (whose pieces tell their words), or it has no unknown piece.
     """
-    if not any((folder / name).is_file() for name in VOCABULARIES):
+    if not any(file.is_file() for name in VOCABULARIES for file in folder.glob(name)):
         raise SmeltError(folder, f"no tokenizer is in this folder: expected one of {', '.join(VOCABULARIES)}")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SmeltError(folder, f"no tokenizer loads from this folder: {first_line(error)}") from None
+    tokenizer = _load(folder)
     if not tokenizer.is_fast:
         raise SmeltError(folder, "its tokenizer is slow and does not tell words apart: expected a tokenizer.json")
     if tokenizer.unk_token_id is None or tokenizer.pad_token_id is None:
         raise SmeltError(folder, "its tokenizer lacks an unknown or a padding piece, which fine-tuning needs")
     prefix, suffix = _around(tokenizer, folder)
-    return Pieces(tokenizer, prefix, suffix, tokenizer.pad_token_id, tokenizer.unk_token_id)
+    with_blanks = with_blank_before_words(tokenizer, lambda: _load(folder))
+    return Pieces(tokenizer, prefix, suffix, tokenizer.pad_token_id, tokenizer.unk_token_id, with_blanks)
+
+
+def _load(folder: Path) -> Any:
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SmeltError(folder, f"no tokenizer loads from this folder: {first_line(error)}") from None
 
 
 def refuse_unmarked_pairs(pieces: Pieces, folder: Path) -> None:

@@ -29,7 +29,7 @@ from smelt.finetuning.compression.teacher import Teacher
 from smelt.finetuning.compression.windows import Windows, as_arrays, joined
 from smelt.finetuning.data import Examples, Task, read_portions
 from smelt.finetuning.encoding import Encoded, encode
-from smelt.finetuning.job import gpus
+from smelt.finetuning.job import gpus, words_in_running_text
 from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
 from smelt.finetuning.prediction import predict
 from smelt.finetuning.tokenizer import load_pieces
@@ -69,6 +69,9 @@ class Job:
         if self.device.type == "cpu":
             keep_freed_memory()
         self.pieces = load_pieces(inputs.source)
+        # Before anything takes long: a tokenizer that cuts the task's words otherwise than texts is refused.
+        parts = read_portions(inputs.task, "train", task) if task.by_word else []
+        self.words = words_in_running_text(task, self.pieces, parts, inputs.source)
         self.phases = phases_of(settings.stages, settings.settings)
         teacher = self._teacher()
         self.signals = self._signals(teacher)
@@ -124,7 +127,7 @@ class Job:
         """Write the student with its classifier and tokenizer; return it."""
         student = self.pupil.keep(kept_head(self.phases)).cpu()
         student.save_pretrained(folder)
-        self.pieces.tokenizer.save_pretrained(folder)
+        self.pieces.save(folder, self.task.by_word)
         return student
 
     def _measured(self, records: list[Record]) -> dict[str, Any]:
@@ -133,7 +136,7 @@ class Job:
         facts = {"kind": config.kind, "parameters": sum(weight.numel() for weight in student.parameters())}
         facts |= {"rows": config.rows, "embedding_size": config.embedding_size, "hidden_size": config.hidden_size}
         facts |= {"num_hidden_layers": config.num_hidden_layers, "projection_size": config.projection_size}
-        measured = {"stages": records, "student": facts, "embeddings": self.embeddings}
+        measured = {"stages": records, "student": facts, "embeddings": self.embeddings} | self.words
         if self.signals is None:
             return measured
         keys = ("mode", "text", "texts", "of_evaluation_left_out", "counts", "seed")

@@ -108,7 +108,7 @@ class Compressed(Finetuned):
             mode=model.transfer.signals,
             most_gigabytes=model.transfer.most_gigabytes,
             seed=model.seed_of_teacher(seed),
-            version=SIGNALS_VERSION,
+            version=self.version_for(SIGNALS_VERSION, name, task),
         )
         return SharedSignals(settings, self._documents(model, task))
 
@@ -174,7 +174,7 @@ class Compressed(Finetuned):
             layer=model.layer,
             settings=model.settings,
             tested_on=None if chosen == self.tasks[wildcards.task].languages_of("test") else chosen,
-            version=COMPRESSION_VERSION,
+            version=self.version_for(COMPRESSION_VERSION, wildcards.model, wildcards.task),
             signals_version=SIGNALS_VERSION if model.imitates else 0,
         ).model_dump_json()
 
