@@ -1,10 +1,16 @@
 """Wrong words on the command line are one clear line, like any other mistake."""
 
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from smelt.__main__ import main
+
+PACKAGE = Path(__file__).parents[2] / "workflow"
 
 
 @pytest.mark.parametrize(
@@ -45,3 +51,42 @@ def test_a_json_file_that_holds_no_object_is_named(tmp_path: Path, capsys: pytes
     words = ["finetune", "--model", "m", "--task", str(tmp_path), "--seed", "1", "--settings", "{}", "--output", "o"]
     assert main(words) == 1
     assert capsys.readouterr().err == f"smelt: {tmp_path / 'task.json'}: expected a JSON object, found list\n"
+
+
+def log_of(words: list[str], folder: Path, **environment: str) -> str:
+    """Return what `python -m smelt` prints into a log, run in a folder."""
+    with (folder / "log").open("w") as log:
+        subprocess.run(
+            [sys.executable, "-m", "smelt", *words],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(PACKAGE)} | environment,
+            stdout=log,
+            stderr=log,
+        )
+    return (folder / "log").read_text()
+
+
+def test_a_log_opens_with_a_line_of_shell_that_writes_the_same_log(tmp_path: Path) -> None:
+    folder = tmp_path / "it's here"
+    folder.mkdir()
+    words = ["table", "--settings", '{"title": "L\'été $HOME"}', "--output", "a b"]
+    written = log_of(words, folder, SMELT_COUNTRY="FRA")
+    command, complaint = written.splitlines()
+    assert complaint.startswith("smelt: python -m smelt table: ")
+    assert shlex.split(command)[:5] == ["cd", str(folder), "&&", f"PYTHONPATH={PACKAGE}", "SMELT_COUNTRY=FRA"]
+    assert shlex.split(command)[6:] == ["-m", "smelt", *words]
+    pasted = subprocess.run(["bash", "-c", f"({command}) 2>&1"], cwd="/", env={}, capture_output=True, text=True)
+    assert pasted.stdout == written
+
+
+def test_a_command_stands_once_in_a_log_that_several_processes_write(tmp_path: Path) -> None:
+    words = ["table", "--settings", "{}"]
+    assert "-m smelt" in log_of(words, tmp_path).splitlines()[0]
+    for mark in ("TORCHELASTIC_RUN_ID", "SMELT_RENDEZVOUS"):
+        assert log_of(words, tmp_path, **{mark: "1"}).startswith("smelt: ")
+
+
+def test_what_people_ask_is_answered_without_the_command(tmp_path: Path) -> None:
+    assert log_of(["check", "nowhere.yaml"], tmp_path) == "smelt: nowhere.yaml: no such file\n"
+    apart = subprocess.run([sys.executable, "-m", "smelt", "table"], capture_output=True, text=True, cwd=PACKAGE)
+    assert apart.stdout == ""

@@ -131,5 +131,8 @@ rule compressed:
     conda:
         "../../envs/training.yaml"
     shell:
-        "cp -R {input.model:q} {output.model:q} > {log:q} 2>&1"
-        " && cp {input.provenance:q} {output.model:q}/ >> {log:q} 2>&1"
+        "python -m smelt compressed"
+        " --model {input.model:q}"
+        " --provenance {input.provenance:q}"
+        " --output {output.model:q}"
+        " > {log:q} 2>&1"

@@ -7,8 +7,10 @@ only the module of the chosen command is imported, so that cheap commands start 
 import argparse
 import importlib
 import os
+import shlex
 import signal
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 from smelt.errors import SmeltError
@@ -31,6 +33,7 @@ COMMANDS = {
     "task": ("smelt.tasks.command", "prepare a task's splits"),
     "finetune": ("smelt.finetuning.command", "fine-tune a model on a task with one seed"),
     "compress": ("smelt.finetuning.compression.command", "compress a fine-tuned model into a small student"),
+    "compressed": ("smelt.finetuning.compression.compressed", "put one compressed student where models stand"),
     "signals": ("smelt.finetuning.compression.gather", "write what a fine-tuned teacher says of transfer text"),
     "efficiency": ("smelt.efficiency.command", "measure size, memory, loading time and latency of models, in turn"),
     "tokenisation": ("smelt.measurement.tokenisation", "measure what a tokenizer does to the words of a task"),
@@ -40,6 +43,9 @@ COMMANDS = {
     "figure": ("smelt.report.figure", "draw one figure as SVG and PNG"),
     "page": ("smelt.report.page", "write the self-contained report page"),
 }
+
+ASKED_BY_PEOPLE = {"check", "schema"}
+"""Commands that are no jobs of the workflow."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -81,8 +87,43 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def start() -> NoReturn:
+    """Run the command of this process's own words, and exit with its code."""
     # Snakemake and SLURM end jobs with these; as an exception it takes drafts and child processes away, too.
     for ending in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    words = sys.argv[1:]
+    if words and words[0] in COMMANDS.keys() - ASKED_BY_PEOPLE and writes_a_log():
+        print(pasteable(words), flush=True)
     sys.exit(main())
+
+
+def writes_a_log() -> bool:
+    """Whether all that this process prints goes into one file or pipe, and it is not one of a job's own processes."""
+    try:
+        output, errors = os.fstat(1), os.fstat(2)
+    except OSError:  # closed
+        return False
+    together = (output.st_dev, output.st_ino) == (errors.st_dev, errors.st_ino) and not os.isatty(1)
+    # What torchrun and srun start (smelt.training.launch) writes into the log of the process that started it.
+    return together and not {"TORCHELASTIC_RUN_ID", "SMELT_RENDEZVOUS"} & os.environ.keys()
+
+
+def pasteable(words: list[str]) -> str:
+    """Return the command as a line of shell that does the same from any folder, in any environment.
+
+    Jobs write paths relative to the folder that they run in, import smelt from a checkout that no environment needs to
+    know of, and learn the study's country from the environment.
+    """
+    package = str(Path(__file__).parents[1])
+    environment = []
+    if package in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+        environment.append(f"PYTHONPATH={shlex.quote(package)}")
+    if country := os.environ.get("SMELT_COUNTRY"):
+        environment.append(f"SMELT_COUNTRY={shlex.quote(country)}")
+    command = shlex.join([sys.executable, "-m", "smelt", *words])
+    return " ".join([f"cd {shlex.quote(str(Path.cwd()))} &&", *environment, command])
+
+
+if __name__ == "__main__":
+    start()

@@ -1,0 +1,57 @@
+"""Each log opens with the command that wrote it, ready to paste."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.workflow.conftest import ROOT, Project
+
+
+def first_line(log: Path) -> str:
+    return log.read_text().split("\n", 1)[0]
+
+
+def test_each_log_opens_with_its_command_once(finished: Project) -> None:
+    logs = sorted((finished.folder / "logs").rglob("*.log"))
+    assert len(logs) > 35
+    package = shlex.quote(str(finished.folder / "workflow"))
+    started = re.compile(
+        rf"cd {re.escape(shlex.quote(str(finished.folder)))} && PYTHONPATH={re.escape(package)} SMELT_COUNTRY=FRA "
+        r"\S+ -m smelt [a-z-]+ --"
+    )
+    assert [str(log) for log in logs if not started.match(first_line(log))] == []
+    assert [str(log) for log in logs if log.read_text().count(" -m smelt ") != 1] == []
+
+
+def test_the_first_line_of_a_log_runs_from_any_folder_without_an_environment(
+    project: Callable[[], Project], tmp_path: Path
+) -> None:
+    copy = project()
+    scores, model = (copy.folder / "results/small" / name for name in ("scores.csv", "models/student-qaa"))
+    copy.snakemake("--force", "results/small/scores.csv")
+    before = scores.read_bytes()
+    scores.unlink()
+    # A training's log is of the project that this one is a copy of.
+    trained = first_line(copy.folder / "logs/small/models/student-qaa.log")
+    weights = (model / "model.safetensors").read_bytes()
+    original = re.match(r"cd (\S+) ", trained)
+    assert original is not None
+    for command in (
+        first_line(copy.folder / "logs/small/scores.log"),
+        trained.replace(original[1], shlex.quote(str(copy.folder))).replace("models/student-qaa", "models/pasted"),
+    ):
+        subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1"}, check=True
+        )
+    assert scores.read_bytes() == before
+    assert (model.with_name("pasted") / "model.safetensors").read_bytes() == weights
+
+
+def test_the_command_of_each_rule_is_one_of_smelt_whose_log_is_all_it_prints() -> None:
+    rules = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
+    shells = [shell for text in rules for shell in re.findall(r"    shell:\n((?:        .*\n)+)", text)]
+    assert len(shells) == sum(text.count("\nrule ") for text in rules) > 20
+    command = re.compile(r'\s*"python -m smelt [a-z-]+"(\s*" .*"\n)+\s*" > \{log:q\} 2>&1"\n')
+    assert [shell for shell in shells if not command.fullmatch(shell)] == []

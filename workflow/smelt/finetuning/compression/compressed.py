@@ -1,0 +1,30 @@
+"""`python -m smelt compressed`: put one student of a model where models stand, to be measured for size and speed.
+
+IN   the student's folder; the provenance of the job that compressed it
+OUT  a model's folder: the same files, and provenance.json
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from smelt.errors import SmeltError
+from smelt.files import whole_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's flags."""
+    parser.add_argument("--model", type=Path, required=True, help="folder of the student")
+    parser.add_argument("--provenance", type=Path, required=True, help="provenance.json of its compression")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Copy the student and its provenance."""
+    if not (arguments.model / "config.json").is_file():
+        raise SmeltError(arguments.model, "no model is in this folder: config.json is missing")
+    with whole_folder(arguments.output) as draft:
+        # copyfile gives a file the mode of any that the user writes.
+        shutil.copytree(arguments.model, draft, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        shutil.copyfile(arguments.provenance, draft / "provenance.json")
+    print(f"{arguments.output}: copied from {arguments.model}")
