@@ -25,9 +25,13 @@ os.environ.update(
 )
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from smelt.study.workflow import leading_to, load, names, not_leading_to
+from smelt.study.workflow import given_keys, leading_to, load, names, not_leading_to
 
-study = load(workflow.configfiles, config)
+study = load(
+    workflow.configfiles,
+    given_keys(workflow.config_settings.config_args),
+    default=Path(workflow.basedir) / "config/config.yaml",
+)
 
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
 os.environ.update(SMELT_COUNTRY=study.study.country or "")

@@ -257,7 +257,7 @@ def test_a_threshold_that_is_the_default_by_name_reruns_nothing(project: Callabl
 def test_a_further_task_runs_alone(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
-    tasks = edited.folder / "config/tasks"
+    tasks = edited.folder / "workflow/smelt/tasks/library"
     (tasks / "more-names.yaml").write_text((tasks / "demo-ner.yaml").read_text())
     study["tasks"]["more-names"] = {"limit": 50}
     edited.write(study)
@@ -268,13 +268,13 @@ def test_a_further_task_runs_alone(project: Callable[[], Project]) -> None:
 
 def test_a_comment_in_a_task_file_prepares_nothing_anew(project: Callable[[], Project]) -> None:
     edited = project()
-    append(edited.folder / "config/tasks/demo-ner.yaml", "# a comment\n")
+    append(edited.folder / "workflow/smelt/tasks/library/demo-ner.yaml", "# a comment\n")
     assert edited.planned() == {}
 
 
 def test_another_meaning_of_a_task_runs_it_anew(project: Callable[[], Project]) -> None:
     edited = project()
-    append(edited.folder / "config/tasks/demo-ner.yaml", "unseen_labels: count\n")
+    append(edited.folder / "workflow/smelt/tasks/library/demo-ner.yaml", "unseen_labels: count\n")
     planned = edited.planned()
     assert (planned["task"], planned["finetune"], planned["tokenisation"]) == (1, 4, 2)
     assert set(planned) == {"task", "finetune", "tokenisation", *REPORT}

@@ -1,7 +1,7 @@
 """
 Prepares tasks: from their publishers' files to one layout, with the labels of spans in IOB2.
 
-IN   config/tasks/<task>.yaml, and the files it names (or a data set of the hub at a pinned revision)
+IN   the task's file, tasks/<task>.yaml beside the study or smelt's own, and the files it names (or a data set of the hub at a pinned revision)
 OUT  results/<study>/tasks/<task>/ : train, validation and test as Parquet, task.json, and in unlabelled the training
      texts that a limit left out
 """
@@ -25,6 +25,7 @@ rule task:
         limit=study.task_limit,
         per=study.task_per,
         task=study.task_of,
+        own=study.own_task_folders,
     log:
         f"{LOGS}/tasks/{{task}}.log",
     threads: 1
@@ -37,6 +38,7 @@ rule task:
         "python -m smelt task"
         " --name {wildcards.task:q}"
         " --task {params.task:q}"
+        " --folder {params.own:q}"
         " --limit {params.limit}"
         " --per {params.per}"
         " --output {params.folder:q}"

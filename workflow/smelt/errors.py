@@ -1,7 +1,10 @@
 """What a user can mend: reported in one clear message, never as a traceback."""
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
+FEW = 15  # names that a message lists beside the one that was probably meant
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
 
@@ -33,6 +36,23 @@ class Unfinished(SmeltError):
     """A job was told to stop before its end; run again, it goes on from where it was."""
 
     exit_code = RESUMABLE
+
+
+def expected_one_of(found: object, names: Iterable[object]) -> str:
+    """Return what a message about an unknown name ends with: names like it, and all that are allowed if they are few.
+
+    Args:
+        found: the name that is not known.
+        names: the names that are.
+    """
+    known = [str(name) for name in names]
+    folded = {name.casefold(): name for name in known}
+    near = [folded[name] for name in difflib.get_close_matches(str(found).casefold(), folded, n=3, cutoff=0.75)]
+    listed = f"expected one of {', '.join(known)}" if known else "there are none"
+    if not near:
+        return listed
+    question = f"did you mean {' or '.join(near)}?"
+    return f"{question} {listed[0].upper()}{listed[1:]}" if len(known) <= FEW else question
 
 
 def first_line(error: Exception) -> str:

@@ -126,7 +126,7 @@ def test_the_same_seed_gives_the_same_task_and_another_seed_another(tasks, tmp_p
 
 @pytest.mark.parametrize("task", ["demo-ner", "demo-intent"])
 def test_the_task_file_names_the_files_that_are_generated(tasks, task):
-    named = {Path(file).name for file in load_task(task, Path("config/tasks")).local_files()}
+    named = {Path(file).name for file in load_task(task).local_files()}
     assert named == {file.name for file in (tasks / task).iterdir()}
 
 

@@ -57,7 +57,11 @@ def test_check_of_the_demo_misses_nothing(capsys: pytest.CaptureFixture[str]) ->
             "tables.segmentation",
         ),
         ("task: demo-ner", "task: demo-intent", "tables.example"),
-        ("tasks: [demo-ner, demo-intent]", "tasks: [demo-ner, demo-intent, demo-nre]", "demo-nre.yaml: no such task"),
+        (
+            "tasks: [demo-ner, demo-intent]",
+            "tasks: [demo-ner, demo-intent, demo-nre]",
+            "task 'demo-nre': no such task: did you mean demo-ner?",
+        ),
     ],
 )
 def test_check_refuses_tables_and_tasks_that_no_job_could_make(

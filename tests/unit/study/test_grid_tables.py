@@ -42,7 +42,7 @@ TABLE = {
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a task of three languages, the same as a task of each, and one of their words."""
-    folder = tmp_path / "config/tasks"
+    folder = tmp_path / "tasks"
     folder.mkdir(parents=True)
     for name, task in (("ner", TASK), ("each", TASK | EACH), ("pos", TASK | WORDS)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(task))

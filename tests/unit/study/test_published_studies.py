@@ -221,7 +221,7 @@ def test_strategies_are_compared_on_the_same_transfer_texts_and_widths(study: st
         assert not model.imitates or model.transfer == other.transfer
         # On a laptop the strategies differ in their epochs, so that they read about as much.
         assert study == "mini-xtreme" or model.settings == other.settings
-    whole = load_task(f"{task}.joint", STUDIES.parent / "tasks")
+    whole = load_task(f"{task}.joint")
     assert table.languages == whole.languages
     assert whole.average == "languages"
 
@@ -282,10 +282,10 @@ def test_smaller_mberts_are_tested_as_section_4_2_says() -> None:
 
 def test_xnli_chooses_no_epoch_on_a_language_that_transfer_tests() -> None:
     for setting in ("transfer", "translate-test"):
-        task = load_task(f"xnli.{setting}", STUDIES.parent / "tasks")
+        task = load_task(f"xnli.{setting}")
         assert (task.languages_of("train"), task.languages_of("validation")) == (["en"], ["en"])
         assert len(task.languages_of("test")) == 15
-    together = load_task("xnli.translate-train-all", STUDIES.parent / "tasks")
+    together = load_task("xnli.translate-train-all")
     assert {tuple(together.languages_of(split)) for split in SPLITS} == {tuple(together.languages)}
 
 

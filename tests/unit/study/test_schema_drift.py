@@ -5,15 +5,17 @@ import jsonschema
 import pytest
 
 from smelt.__main__ import main
+from smelt.study import export
 from smelt.study.export import SCHEMAS, schema_of
 from smelt.study.load import read_yaml
+from smelt.study.tasks import LIBRARY
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_committed_schema_is_that_of_the_types(name: str) -> None:
-    committed = json.loads((ROOT / "config" / name).read_text(encoding="utf-8"))
+    committed = json.loads((Path(export.__file__).parent / name).read_text(encoding="utf-8"))
     assert committed == schema_of(SCHEMAS[name]), "run `python -m smelt schema` and commit what it writes"
 
 
@@ -41,7 +43,7 @@ def test_an_editor_accepts_the_studies_and_refuses_a_mistyped_key() -> None:
 
 def test_an_editor_accepts_the_task_files() -> None:
     validator = jsonschema.Draft202012Validator(schema_of(SCHEMAS["task.schema.json"]))
-    files = sorted((ROOT / "config/tasks").glob("*.yaml"))
+    files = sorted(LIBRARY.glob("*.yaml"))
     assert [path.name for path in files if not validator.is_valid(read_yaml(path))] == []
 
 

@@ -42,8 +42,8 @@ def study(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "config/tasks").mkdir(parents=True)
-    (tmp_path / "config/tasks/nli.yaml").write_text(TASK)
+    (tmp_path / "tasks").mkdir(parents=True)
+    (tmp_path / "tasks/nli.yaml").write_text(TASK)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -126,13 +126,13 @@ def definitions(folder: Path) -> dict[str, str]:
 )
 def test_a_further_setting_leaves_the_tasks_of_others_as_they_were(checkout: Path, old: str, new: str) -> None:
     before = definitions(checkout)
-    (checkout / "config/tasks/nli.yaml").write_text(TASK.replace(old, new))
+    (checkout / "tasks/nli.yaml").write_text(TASK.replace(old, new))
     assert definitions(checkout) == before
 
 
 def test_a_further_language_changes_only_the_tasks_that_test_it(checkout: Path) -> None:
     before = definitions(checkout)
-    (checkout / "config/tasks/nli.yaml").write_text(TASK.replace("[en, fr, sw]", "[en, fr, sw, de]"))
+    (checkout / "tasks/nli.yaml").write_text(TASK.replace("[en, fr, sw]", "[en, fr, sw, de]"))
     after = definitions(checkout)
     assert [task for task in before if before[task] != after[task]] == ["nli.transfer"]
 
@@ -141,6 +141,6 @@ def test_another_file_format_or_average_changes_the_tasks_that_have_it(checkout:
     before = definitions(checkout)
     for change in ({"pair: hypothesis": "pair: second"}, {"average: languages": "average: examples"}):
         ((old, new),) = change.items()
-        (checkout / "config/tasks/nli.yaml").write_text(TASK.replace(old, new))
+        (checkout / "tasks/nli.yaml").write_text(TASK.replace(old, new))
         after = definitions(checkout)
         assert all(before[task] != after[task] for task in before)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from smelt.study.workflow import leading_to, load, names, not_leading_to
+from smelt.study.load import load_study
+from smelt.study.tasks import LIBRARY, load_task
+from smelt.study.workflow import given_keys, leading_to, load, names, not_leading_to
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,6 +44,48 @@ def test_a_wrong_study_ends_the_program_with_one_line(tmp_path: Path, capsys: py
         load([path], yaml.safe_load(path.read_text()) | {"modells": {}})
     assert ended.value.code == 1
     assert "modells: no such key" in capsys.readouterr().err
+
+
+STUDIES = [ROOT / "config/config.yaml", *sorted((ROOT / "config/studies").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_country_on_the_command_line_changes_nothing_else(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in re.findall(r"\$\{(\w+)\}", path.read_text()):
+        monkeypatch.setenv(name, "/data")
+    alone = load_study(path)
+    assert load([path], given_keys(["country=FRA"])).study == alone.model_copy(update={"country": "FRA"})
+
+
+def test_later_files_and_the_command_line_replace_single_keys(tmp_path: Path) -> None:
+    first, second = written(tmp_path), tmp_path / "second.yaml"
+    second.write_text("models: {base: {tested_on: [no]}, other: {maker: adopt, folder: here}}\ncountry: NOR\n")
+    study = load([first, second], given_keys(["models={base: {hub: my/model}}", "country=FRA"])).study
+    assert list(study.models) == ["base", "other"]
+    assert study.models["base"].model_dump(exclude_unset=True) == {
+        "maker": "adopt",
+        "hub": "my/model",
+        "revision": "abc",
+        "tested_on": ["no"],
+    }
+    assert study.country == "FRA"
+
+
+def test_a_number_with_a_zero_in_front_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        given_keys(["seed=010"])
+    assert "--config seed:1: is not YAML: 010 is no decimal number" in capsys.readouterr().err
+
+
+def test_a_task_file_beside_the_study_comes_before_that_of_the_package(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    path.write_text(path.read_text() + "tasks: [demo-ner, demo-intent]\nfinetuning: {seeds: [1]}\n")
+    (tmp_path / "tasks").mkdir()
+    own = (LIBRARY / "demo-ner.yaml").read_text().replace("title:", "title: Our own,")
+    (tmp_path / "tasks/demo-ner.yaml").write_text(own)
+    tasks = load([path], {}).tasks
+    assert tasks["demo-ner"].title.startswith("Our own,")
+    assert tasks["demo-intent"] == load_task("demo-intent")
 
 
 def test_names_match_themselves_and_nothing_else() -> None:

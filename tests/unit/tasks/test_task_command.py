@@ -11,7 +11,7 @@ import pytest
 from smelt.__main__ import main
 from smelt.study.load import check, read_yaml
 from smelt.study.sources import SPLITS
-from smelt.study.tasks import TASKS, TaskFile, load_task
+from smelt.study.tasks import LIBRARY, TaskFile, load_task
 from smelt.tasks.examples import Text
 from smelt.tasks.prepare import limited
 
@@ -184,7 +184,7 @@ def test_a_mistyped_key_is_named_with_those_allowed(write_task, tmp_path, capsys
     assert "word" in message
 
 
-@pytest.mark.parametrize("path", sorted(TASKS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_task_file_of_the_project_loads(path):
     file = check(TaskFile, read_yaml(path), path)
     names = [

@@ -154,7 +154,7 @@ def test_a_file_with_dots_in_its_name_has_settings_too(write_task):
         ("sample.each", "sample.each is no task of it: expected"),
         ("sample.transfer.fr", "sample.transfer.fr is no task of it"),
         ("sample.each.de", "'de' is none of its languages: en, fr, sw"),
-        ("other.each.de", "other.yaml: no such task: expected one of sample"),
+        ("other.each.de", "task 'other.each.de': no such task: expected one of ag-news, "),
     ],
 )
 def test_a_name_that_is_no_task_is_refused_with_those_that_are(write_task, tmp_path, capsys, name, message):

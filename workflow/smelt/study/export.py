@@ -37,7 +37,7 @@ SCHEMAS: dict[str, type[Entry]] = {"study.schema.json": Study, "task.schema.json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    parser.add_argument("--output", type=Path, default=Path("config"), help="folder to write to (config)")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write to")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""How the files of a task are written: one entry for each format (config/tasks/<task>.yaml, `format`)."""
+"""How the files of a task are written: one entry for each format (smelt/tasks/library/<task>.yaml, `format`)."""
 
 from typing import Annotated, Literal, Self
 

@@ -39,17 +39,29 @@ def check_study(value: Any, where: str | Path) -> Study:
 def read_yaml(path: Path) -> Any:
     """Return what a YAML file holds, with `${NAME}` filled in from the environment."""
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+        text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError):
-        raise SmeltError(path, "no such file") from None
+        raise SmeltError(
+            path, f"no such file{'' if path.is_absolute() else f' (looked for {path.absolute()})'}"
+        ) from None
     except UnicodeDecodeError as error:
         raise SmeltError(path, f"is not UTF-8 text (byte {error.start})") from None
+    return expand(parse_yaml(text, path))
+
+
+def parse_yaml(text: str, where: str | Path) -> Any:
+    """Return what a text in YAML holds, read strictly: a key stands once, and `no` is a word.
+
+    Raises:
+        SmeltError: it is not YAML; the line is named.
+    """
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = f"{path}:{mark.line + 1}" if mark else str(path)
+        line = f"{where}:{mark.line + 1}" if mark else str(where)
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
         raise SmeltError(line, f"is not YAML: {problem}") from None
-    return expand(value)
 
 
 def check(kind: type[AnyEntry], value: Any, where: str | Path) -> AnyEntry:
@@ -90,6 +102,15 @@ class _StrictLoader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
+    def construct_number(self, node: yaml.ScalarNode) -> int:
+        """Refuse 010 and 1:30, which YAML 1.1 takes for 8 and 90."""
+        if re.fullmatch(r"[-+]?(0[0-9_]+|[0-9_]+:.*)", node.value):
+            problem = f"{node.value} is no decimal number: write it without zeros in front, or a text in quotes"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return int(super().construct_yaml_int(node))
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_number)
 
 _StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]

@@ -139,7 +139,7 @@ class Study(Entry):
     tokenizers: dict[Name, Tokenizer] = Field(default_factory=dict)
     models: Annotated[dict[Name, Maker], Field(min_length=1)]
     tasks: Annotated[list[Name], Distinct] | dict[Name, TaskOptions] = Field(default_factory=dict)
-    """Names of files under config/tasks/, or a mapping from names to options."""
+    """Names of task files, smelt's or of the folder `tasks` beside the study file, or name → options."""
     finetuning: Finetuning | None = None
     significance: Significance = Significance()
     efficiency: Efficiency | None = None

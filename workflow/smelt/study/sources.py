@@ -1,4 +1,4 @@
-"""Where the files of a task lie (config/tasks/<task>.yaml, `source`)."""
+"""Where the files of a task lie (smelt/tasks/library/<task>.yaml, `source`)."""
 
 from typing import Annotated, Any, Self
 

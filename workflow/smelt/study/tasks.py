@@ -1,4 +1,4 @@
-"""Task files: what a task is, where its splits lie and how they are written (config/tasks/<task>.yaml).
+"""Task files: what a task is, where its splits lie and how they are written (smelt/tasks/library/<task>.yaml).
 
 A file may have settings: ways to train and test on its languages, each a task of its own. `xnli.transfer` is the task
 file xnli.yaml in its setting `transfer`, and `xnli.translate-train.fr` the French task of a setting that makes one task
@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, expected_one_of
 from smelt.study.entry import Distinct, Entry
 from smelt.study.formats import Format
 from smelt.study.languages import Language
@@ -19,7 +19,10 @@ from smelt.study.load import check, read_yaml
 from smelt.study.settings import STANDARD, Setting, SettingName
 from smelt.study.sources import SPLITS, Source
 
-TASKS = Path("config/tasks")
+LIBRARY = Path(__file__).parents[1] / "tasks/library"
+"""Task files that come with smelt."""
+OWN_TASKS = "tasks"
+"""Folder beside a study file that holds task files of the study's own."""
 SLOTGATED_FILES = ("seq.in", "seq.out", "label")
 
 
@@ -152,17 +155,18 @@ class TaskFile(Entry):
                     yield place
 
 
-def load_task(name: str, folder: Path = TASKS) -> TaskFile:
+def load_task(name: str, *own: Path) -> TaskFile:
     """Return the checked task of that name: a task file, or a task file in one of its settings.
+
+    Args:
+        name: the file's name without its ending, and behind a dot its setting.
+        own: folders of a study's own task files, which are searched before those that come with smelt.
 
     Raises:
         SmeltError: the file is missing, is not YAML, or a key of it is not as it should be; the setting or its language
             is none of the file's, or the name lacks them.
     """
-    path, rest = task_file(name, folder)
-    if not path.is_file():
-        known = sorted(file.stem for file in folder.glob("*.yaml"))
-        raise SmeltError(path, f"no such task: expected one of {', '.join(known) or '(none here)'}, or a new file")
+    path, rest = task_file(name, *own)
     task = check(TaskFile, read_yaml(path), path)
     if not rest and not task.settings:
         return task
@@ -171,15 +175,27 @@ def load_task(name: str, folder: Path = TASKS) -> TaskFile:
     return task.under(setting, language or None)
 
 
-def task_file(name: str, folder: Path = TASKS) -> tuple[Path, str]:
+def task_file(name: str, *own: Path) -> tuple[Path, str]:
     """Return the file of a task, and what the task's name says besides: setting and language.
 
-    Names of files may have dots too: the longest name that is a file's is the file.
+    The first folder that has a file for the name counts: `own` in this order, then smelt's. Names of files may have
+    dots too: the longest name that is a file's is the file.
+
+    Raises:
+        SmeltError: no folder has one; near names and the folders are given.
     """
+    folders = [*own, LIBRARY]
     parts = name.split(".")
-    stems = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
-    stem = next((stem for stem in stems if (folder / f"{stem}.yaml").is_file()), stems[-1])
-    return folder / f"{stem}.yaml", name[len(stem) + 1 :]
+    for folder in folders:
+        for count in range(len(parts), 0, -1):
+            stem = ".".join(parts[:count])
+            if (folder / f"{stem}.yaml").is_file():
+                return folder / f"{stem}.yaml", name[len(stem) + 1 :]
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    searched = ", ".join(str(folder.absolute()) for folder in folders)
+    hint = expected_one_of(parts[0], known)
+    hint += "" if hint.endswith("?") else "."
+    raise SmeltError(f"task {name!r}", f"no such task: {hint} Searched for {parts[0]}.yaml in {searched}")
 
 
 def _check_setting(path: Path, task: TaskFile, setting: str, language: str) -> None:

@@ -4,30 +4,52 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
-
-import yaml
+from typing import Any, NoReturn
 
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
-from smelt.study.load import check_study, expand
+from smelt.study.load import check_study, expand, parse_yaml, read_yaml
+from smelt.study.tasks import OWN_TASKS
 
-DEMO = Path("config/config.yaml")
 
+def load(
+    files: Iterable[str | Path], given: Mapping[str, Any], default: str | Path = "config/config.yaml"
+) -> Catalogue:
+    """Return the catalogue of the study that Snakemake was given; a wrong study ends the program.
 
-def load(files: Iterable[str | Path], config: Mapping[str, Any]) -> Catalogue:
-    """Return the catalogue of the study that Snakemake was given, or of the demo; a wrong study ends the program."""
-    paths = [Path(file) for file in files]
-    where = " + ".join(map(str, paths)) or "--config"
+    The files are read here and not by Snakemake, whose reader lets a key stand twice and takes Norwegian's `no` for
+    false. The folder `tasks` beside each file may hold task files of the study's own; the last file's counts first.
+
+    Args:
+        files: study files; keys of later ones replace those of earlier ones.
+        given: keys of the command line, which replace those of files.
+        default: the study file where none is given: the demo's.
+    """
+    paths = [Path(file) for file in files] or [Path(default)]
+    where = " + ".join([*map(_shown, paths), *(["--config"] if given else [])])
     try:
-        if not config:
-            return Catalogue.load(DEMO)
-        if len(paths) == 1 and _is_content_of(paths[0], config):
-            return _with_its_variables(Catalogue.load(paths[0]), where)
-        return _with_its_variables(Catalogue(check_study(expand(dict(config)), where)), where)
+        whole: dict[str, Any] = {}
+        for path in paths:
+            content = read_yaml(path)
+            if not isinstance(content, Mapping):
+                raise SmeltError(_shown(path), f"expected a mapping of keys, found {type(content).__name__}")
+            whole = _merged(whole, content)
+        study = check_study(_merged(whole, expand(dict(given))), where)
+        return _with_its_variables(Catalogue(study, *(path.parent / OWN_TASKS for path in reversed(paths))), where)
     except SmeltError as error:
-        print(f"smelt: {error}", file=sys.stderr)
-        sys.exit(1)
+        _end(error)
+
+
+def given_keys(words: Iterable[str]) -> dict[str, Any]:
+    """Return the keys that `--config` sets, from words such as `country=FRA`; values are YAML, as in a study file."""
+    keys: dict[str, Any] = {}
+    try:
+        for word in words:
+            key, _, value = word.partition("=")
+            keys = _merged(keys, {key: parse_yaml(value, f"--config {key}")})
+    except SmeltError as error:
+        _end(error)
+    return keys
 
 
 def names(values: Iterable[str]) -> str:
@@ -45,14 +67,6 @@ def not_leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
     return f"(?!(?:{names(paths)})/)(?:{names(values)})"
 
 
-def _is_content_of(path: Path, config: Mapping[str, Any]) -> bool:
-    """Whether Snakemake's `config` is what the file holds, with nothing merged in from --config.
-
-    Then the file is better read anew: Snakemake's reader lets a key stand twice, and turns Norwegian's `no` into false.
-    """
-    return bool(yaml.safe_load(path.read_text(encoding="utf-8")) == dict(config))
-
-
 def _with_its_variables(catalogue: Catalogue, where: str) -> Catalogue:
     """Return the catalogue, unless a source of its corpora or models lies under a variable that is not set.
 
@@ -65,3 +79,19 @@ def _with_its_variables(catalogue: Catalogue, where: str) -> Catalogue:
             where, f"environment variable {', '.join(unset)} is not set: sources of the study lie under it"
         )
     return catalogue
+
+
+def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Return keys with others that replace them; mappings in both are merged likewise."""
+    both = {key for key in new if isinstance(old.get(key), Mapping) and isinstance(new[key], Mapping)}
+    return {**old, **new, **{key: _merged(old[key], new[key]) for key in both}}
+
+
+def _shown(path: Path) -> str:
+    """Return a file's path as a user would name it: Snakemake makes all of them absolute."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _end(error: SmeltError) -> NoReturn:
+    print(f"smelt: {error}", file=sys.stderr)
+    sys.exit(1)

@@ -9,7 +9,7 @@ import pyarrow.parquet as parquet
 
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.study.tasks import TASKS, TaskFile, load_task, task_file
+from smelt.study.tasks import TaskFile, load_task, task_file
 from smelt.tasks.examples import Example, Sentence
 from smelt.tasks.prepare import PreparedSplit, describe, limited, prepare, repeated, training_labels, unseen_labels
 
@@ -32,8 +32,8 @@ ROWS = 50_000  # examples that become Arrow at once: as rows in Python they take
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("--name", required=True, help="what the task is called")
-    parser.add_argument("--task", help="its file <folder>/<task>.yaml, and its setting; by default the name's")
-    parser.add_argument("--folder", type=Path, default=TASKS, help="folder of task files")
+    parser.add_argument("--task", help="its file <task>.yaml, and its setting; by default the name's")
+    parser.add_argument("--folder", type=Path, nargs="*", default=[], help="folders of own task files, before smelt's")
     parser.add_argument("--limit", type=int, default=0, help="training examples to draw; 0 for all")
     parser.add_argument("--per", choices=PARTS, default="all", help="what the limit is of: of all, or of each of these")
     parser.add_argument("--seed", type=int, default=1, help="seed of the draw")
@@ -43,8 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Prepare the task and write its splits and description."""
     name = arguments.task or arguments.name
-    where = str(task_file(name, arguments.folder)[0])
-    task = load_task(name, arguments.folder)
+    where = str(task_file(name, *arguments.folder)[0])
+    task = load_task(name, *arguments.folder)
     _check_draw(arguments, task, where)
     splits = prepare(task, where)
     labels = training_labels(splits)

@@ -10,6 +10,7 @@ from pathlib import Path
 from smelt.study.catalogue.finetuning import GENERATED
 from smelt.study.catalogue.report import Reports
 from smelt.study.load import load_study
+from smelt.study.tasks import OWN_TASKS
 
 __all__ = ["GENERATED", "Catalogue"]
 
@@ -19,5 +20,5 @@ class Catalogue(Reports):
 
     @classmethod
     def load(cls, path: str | Path) -> "Catalogue":
-        """Return the catalogue of a study file."""
-        return cls(load_study(Path(path)))
+        """Return the catalogue of a study file; task files of its own lie in the folder `tasks` beside it."""
+        return cls(load_study(Path(path)), Path(path).parent / OWN_TASKS)

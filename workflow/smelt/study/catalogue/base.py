@@ -32,18 +32,25 @@ def megabytes(paths: Iterable[str]) -> float:
 class Base:
     """The study, and the folders of all that it makes."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, *task_folders: Path) -> None:
         """Take a checked study, and read its task files.
+
+        Args:
+            study: the study.
+            task_folders: folders of its own task files, which are searched before those that come with smelt.
 
         Raises:
             SmeltError: a task file is missing or wrong.
         """
         self.study = study
+        self.task_folders = task_folders
         self.results = f"results/{study.study}"
         self.logs = f"logs/{study.study}"
         self.benchmarks = f"benchmarks/{study.study}"
         self.checkpoints = f"checkpoints/{study.study}"
-        self.tasks: dict[str, TaskFile] = {name: load_task(study.task_file(name)) for name in study.tasks}
+        self.tasks: dict[str, TaskFile] = {
+            name: load_task(study.task_file(name), *task_folders) for name in study.tasks
+        }
 
     def as_written(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
         """Return the study as its author wrote it, without defaults, as JSON.

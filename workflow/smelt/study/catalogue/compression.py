@@ -46,14 +46,14 @@ class SharedSignals:
 class Compressed(Finetuned):
     """Compressed models, and what their teachers say of transfer text."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, *task_folders: Path) -> None:
         """Take a checked study.
 
         Raises:
             SmeltError: besides what a wrong task file raises: a compressed model is for no task, or for pairs of texts;
                 transfer text lacks the task's languages; or models that share signals ask for different ones.
         """
-        super().__init__(study)
+        super().__init__(study, *task_folders)
         for name in self.made_by("compress"):
             self._check_compressed(name)
         self._signals = self._all_signals()

@@ -1,6 +1,7 @@
 """Which models are fine-tuned on which tasks, and where the results stand."""
 
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ WORDS_VERSION = 1
 class Finetuned(Distilled):
     """Tasks, and the models fine-tuned on them."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, *task_folders: Path) -> None:
         """Take a checked study.
 
         Raises:
@@ -35,7 +36,7 @@ class Finetuned(Distilled):
                 tests, or fine-tuned on a task that tests none of its languages; a limit is of labels that are none of
                 examples.
         """
-        super().__init__(study)
+        super().__init__(study, *task_folders)
         for model in study.models:
             self._check_tested(model)
         for task in study.tasks:
@@ -89,6 +90,13 @@ class Finetuned(Distilled):
     def task_of(self, wildcards: Any) -> str:
         """Return the task file, with its setting, that {task} is."""
         return self.study.task_file(wildcards.task)
+
+    def own_task_folders(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - see below
+        """Return the folders of the study's own task files that are there.
+
+        It takes `input` so that Snakemake does not compare it: where task files lie changes no task.
+        """
+        return [os.path.relpath(folder) for folder in self.task_folders if folder.is_dir()]
 
     def runs(self, task: str | None = None, model: str | None = None) -> list[tuple[str, str]]:
         """Return the (model, task) pairs that are fine-tuned."""

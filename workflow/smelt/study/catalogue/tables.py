@@ -1,5 +1,7 @@
 """Whether what a study's tables show will be there: every row and column has a score that could stand in it."""
 
+from pathlib import Path
+
 from smelt.errors import SmeltError
 from smelt.study.catalogue.efficiency import Efficiencies
 from smelt.study.catalogue.grids import check_grid
@@ -14,14 +16,14 @@ from smelt.study.tables import ExampleTable, LanguagesTable, ScoresTable, Segmen
 class Tables(Efficiencies):
     """Tables, checked against the runs of the study."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, *task_folders: Path) -> None:
         """Take a checked study.
 
         Raises:
             SmeltError: besides what a wrong task file raises: a table shows a task of another kind, a model or a
                 language of which it has no score, or means over different languages in one column.
         """
-        super().__init__(study)
+        super().__init__(study, *task_folders)
         self._check_tables()
 
     def _check_tables(self) -> None:
