@@ -2,8 +2,10 @@
 
 import json
 import math
+import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -11,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
 import smelt
 from smelt.errors import SmeltError
@@ -75,6 +79,30 @@ def strictly_read(path: Path) -> object:
         raise AssertionError(f"{path} holds {word}")
 
     return json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+@pytest.mark.parametrize(("mask", "file", "folder"), [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750)])
+def test_all_that_is_written_is_as_readable_as_the_umask_lets_it_be(
+    mask: int, file: int, folder: int, tmp_path: Path
+) -> None:
+    before = os.umask(mask)
+    try:
+        with whole_folder(tmp_path / "model") as draft:
+            save_file({"weight": torch.zeros(2)}, draft / "model.safetensors")  # which writes for its owner alone
+            (draft / "part").mkdir(mode=0o700)
+            (draft / "part/card").touch(mode=0o400)
+        with whole_file(tmp_path / "table") as draft:
+            draft.touch(mode=0o600)
+    finally:
+        os.umask(before)
+    modes = {str(path.relative_to(tmp_path)): stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes == {
+        "model": folder,
+        "model/model.safetensors": file,
+        "model/part": folder,
+        "model/part/card": file,
+        "table": file,
+    }
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

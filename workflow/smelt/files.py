@@ -23,6 +23,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
         yield draft
+        _share(draft)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -36,8 +37,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".draft", dir=path.parent))
     try:
         yield draft
-        # mkdtemp makes a private folder; results are as readable as any file the user writes.
-        draft.chmod(0o777 & ~_umask())
+        _share(draft, *draft.rglob("*"))
         if path.exists():
             shutil.rmtree(path)
         draft.rename(path)
@@ -113,7 +113,10 @@ def _clear_drafts(path: Path) -> None:
             draft.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def _share(*paths: Path) -> None:
+    """Make results as readable as any file that the user writes: mkdtemp and safetensors write for their owner alone."""
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    for path in paths:
+        if not path.is_symlink():
+            path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
