@@ -21,6 +21,7 @@ SIGNALS_VERSION = 2
 
 KEPT = {"mode", "most_gigabytes"}  # settings of signals that decide nothing of what they say
 LIBRARIES_MB = 4_000
+WIDTHS = ("hidden_size", "dim", "d_model", "emb_dim")  # what families call it: DistilBERT's is dim, XLM's emb_dim
 SHARD_WINDOWS = 16_384  # of which states are held before they are written
 NO_CORPUS = "_task"  # in the names of folders, where those of corpora stand, none of which begins so
 
@@ -213,7 +214,8 @@ class Compressed(Finetuned):
         """
         settings = self._signals[self._folder(wildcards)].settings
         teacher = megabytes([input.teacher])
-        width = json.loads((Path(input.teacher) / "config.json").read_text(encoding="utf-8"))["hidden_size"]
+        configuration = json.loads((Path(input.teacher) / "config.json").read_text(encoding="utf-8"))
+        width = next(configuration[key] for key in WIDTHS if key in configuration)
         # A window of words has a state for each of them at most; a text has one.
         labelled = settings.length if self.tasks[wildcards.task].kind == "token-classification" else 1
         shard = SHARD_WINDOWS * labelled * 2 * width * len(settings.layers) / 1e6
