@@ -113,3 +113,12 @@ def test_signals_ask_for_teacher_layers_and_texts(tmp_path: Path) -> None:
     assert memory("wiki-all-32", 2_000_000) == pytest.approx(one + 3 * (one - 4_000), rel=0.02)
     assert memory("wiki-all-32", 2_000_000, 4_000_000_000) == memory("wiki-all-32", 2_000_000) + 1_000
     assert memory("_task-all-512", 2_000_000, task="ag-news") < 4_100  # a text has one state, however long it is
+
+
+def test_signals_of_a_distilbert_whose_width_is_called_dim_ask_for_as_much(tmp_path: Path) -> None:
+    found = inputs(tmp_path, 2_000_000)
+    found.teacher = found.model
+    names = SimpleNamespace(model="base", task="panx.joint", seed="1", transfer="_task-all-32")
+    expected = CATALOGUE.signals_memory(names, found)
+    (Path(found.model) / "config.json").write_text(json.dumps({"dim": 768}))
+    assert CATALOGUE.signals_memory(names, found) == expected
