@@ -25,7 +25,14 @@ os.environ.update(
 )
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from smelt.study.workflow import given_keys, leading_to, load, names, not_leading_to
+from smelt.study.workflow import (
+    given_keys,
+    leading_to,
+    load,
+    names,
+    not_leading_to,
+    warn,
+)
 
 study = load(
     workflow.configfiles,
@@ -33,11 +40,22 @@ study = load(
     default=Path(workflow.basedir) / "config/config.yaml",
 )
 
+if workflow.is_main_process:
+    warn(study)
+
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
 os.environ.update(SMELT_COUNTRY=study.study.country or "")
 
 RESULTS, LOGS = study.results, study.logs
 BENCHMARKS, CHECKPOINTS = study.benchmarks, study.checkpoints
+
+
+onerror:
+    sys.stderr.write(
+        "smelt: jobs have failed, and all that does not need them is made. The report waits for them:"
+        " each one's log says what to do. Mend that, or leave the task or model out of the study, and run the"
+        " same command again.\n"
+    )
 
 
 wildcard_constraints:

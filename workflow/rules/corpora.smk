@@ -51,6 +51,7 @@ rule documents:
         documents=f"{RESULTS}/corpora/{{corpus}}/{{language}}/documents.parquet",
         statistics=f"{RESULTS}/corpora/{{corpus}}/{{language}}/statistics.json",
     params:
+        texts=study.named_texts,
         held_out=study.held_out,
     log:
         f"{LOGS}/corpora/{{corpus}}/{{language}}.log",
@@ -66,7 +67,7 @@ rule documents:
         "python -m smelt documents"
         " --language {wildcards.language:q}"
         " --dump {input.dumps:q}"
-        " --text {input.texts:q}"
+        " --text {params.texts:q}"
         " --held-out {params.held_out}"
         " --workers {threads}"
         " --minutes {resources.runtime}"

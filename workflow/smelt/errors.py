@@ -1,10 +1,13 @@
 """What a user can mend: reported in one clear message, never as a traceback."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
 FEW = 15  # names that a message lists beside the one that was probably meant
+WITHOUT_IT = "Put it there, or leave what needs it out of the study"
+NO_INPUT = 66  # EX_NOINPUT of sysexits.h: a file that is needed is not there
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
 
@@ -53,6 +56,20 @@ def expected_one_of(found: object, names: Iterable[object]) -> str:
         return listed
     question = f"did you mean {' or '.join(near)}?"
     return f"{question} {listed[0].upper()}{listed[1:]}" if len(known) <= FEW else question
+
+
+def absent(path: str | Path, kind: str = "file", expected: str = "") -> SmeltError:
+    """Return the error that a source of the study is not there, or lies under a variable that is not set.
+
+    Args:
+        path: the file or folder.
+        kind: which of the two it is.
+        expected: what it should hold.
+    """
+    unset = re.findall(r"\$\{(\w+)\}", str(path))
+    found = f"the environment variable {unset[0]} is not set" if unset else f"no such {kind}"
+    where = path if unset else Path(path).absolute()
+    return SmeltError(where, f"{found}{f': expected {expected}' if expected else ''}. {WITHOUT_IT}")
 
 
 def first_line(error: Exception) -> str:

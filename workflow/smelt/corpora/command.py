@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError("--held-out", f"expected a share between 0 and 1; found {arguments.held_out:g}")
     if not arguments.dump and not arguments.text:
         raise SmeltError(arguments.language, "has no source: expected --dump, --text or both")
-    textfiles.check_stems(arguments.text)
+    textfiles.check_files(arguments.text)
     wikipedia = Wikipedia(arguments.workers, arguments.minutes)
     documents = _documents(wikipedia, arguments.dump, arguments.text)
     counts = write_documents(documents, arguments.held_out, arguments.output_documents)

@@ -13,7 +13,7 @@ from urllib.request import url2pathname
 import requests
 
 from smelt.corpora.listing import Part, opening
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, absent
 
 LONGEST_PAUSE = 900.0  # seconds to wait at the most, even where a server asks for more
 PIECE = 1 << 16  # what a broken connection loses at the most
@@ -60,7 +60,7 @@ def open_mirror(address: str, patience: Patience) -> Mirror:
         raise SmeltError(address, "is no mirror: expected https://, http://, file:// or a local folder")
     folder = Path(url2pathname(urlsplit(address).path)) if "://" in address else Path(address)
     if not folder.is_dir():
-        raise SmeltError(address, "no such folder: expected one laid out as the dumps server, <wiki>/<date>/…")
+        raise absent(folder, "folder", "one laid out as the dumps server, <wiki>/<date>/…")
     return Folder(folder)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smelt.corpora.documents import Document
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, absent
 
 _MARKUP = re.compile(r"<(\?xml|!doctype|html|mediawiki)\b", re.IGNORECASE)
 
@@ -35,12 +35,15 @@ def read_documents(path: Path) -> Iterator[Document]:
         raise SmeltError(path, "holds no text: expected a paragraph a line, a blank line between documents")
 
 
-def check_stems(paths: list[Path]) -> None:
-    """Check that no two files have one stem, since their documents would share ids.
+def check_files(paths: list[Path]) -> None:
+    """Check that files are there and no two have one stem, since their documents would share ids, before any is read.
 
     Raises:
-        SmeltError: two files do.
+        SmeltError: one is not there, or two have one stem.
     """
+    for path in paths:
+        if not path.exists():
+            raise absent(path, expected="a paragraph a line, a blank line between documents")
     first: dict[str, Path] = {}
     for path in paths:
         if path.stem in first:
@@ -53,6 +56,8 @@ def _lines(path: Path) -> Iterator[str]:
         with path.open("rb") as stream:
             for number, line in enumerate(stream, 1):
                 yield _decoded(line, number, path)
+    except FileNotFoundError:
+        raise absent(path, expected="a paragraph a line, a blank line between documents") from None
     except OSError as error:
         raise SmeltError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from smelt.card import Card, write_card
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.models.shared_pieces import record_of
@@ -51,6 +51,8 @@ def adopt(source: Adopt, output: Path) -> None:
     start = time.monotonic()
     found = _locate(source)
     where = source.hub or str(found)
+    if not found.is_dir():
+        raise absent(found, "folder", "a model as save_pretrained writes it")
     check_folder(found, where)
     model = load_model(found, where)
     tokenizer = load_tokenizer(found, where)

@@ -3,12 +3,15 @@
 import argparse
 import re
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from smelt.errors import NO_INPUT, SmeltError
 from smelt.study.catalogue import GENERATED, Catalogue
+from smelt.study.catalogue.corpora import local_folder
 from smelt.study.makers import Adopt, Amplify, Compress, Distil, Export, Pretrain, Reduce, Trained
 from smelt.study.schema import TaskOptions
 
@@ -20,19 +23,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", type=Path, help="a study file, such as config/config.yaml")
 
 
+class SourcesMissing(SmeltError):
+    """The study is as it should be, and some of its sources are not there."""
+
+    exit_code = NO_INPUT
+
+
 def run(arguments: argparse.Namespace) -> None:
-    """Print corpora, tokenizers, models, tasks and the number of jobs; warn of local sources that are not there."""
+    """Print corpora, tokenizers, models, tasks and the number of jobs.
+
+    Raises:
+        SourcesMissing: after that, where local sources are not there; each has been printed.
+    """
     catalogue = Catalogue.load(arguments.study)
     console = Console(width=max(Console().width, WIDTH), soft_wrap=True)
     console.print(f"[bold]{catalogue.study.study}[/bold] {catalogue.study.title}".rstrip(), highlight=False)
     for table in (_corpora(catalogue), _tokenizers(catalogue), _models(catalogue), _tasks(catalogue)):
         if table.row_count:
             console.print(table)
-    for line in warnings(missing_sources(catalogue)):
+    missing = missing_sources(catalogue)
+    for line in warnings(missing):
         console.print(line, highlight=False)
     jobs = count_jobs(catalogue)
     parts = ", ".join(f"{number} {name}" for name, number in jobs.items() if number)
     console.print(f"{sum(jobs.values())} jobs: {parts}", highlight=False)
+    if missing:
+        found = f"{_count(len(missing), 'source')} not there (see above)"
+        raise SourcesMissing(arguments.study, f"the file is right, and {found}. What needs none of them can be made")
 
 
 def count_jobs(catalogue: Catalogue) -> dict[str, int]:
@@ -67,27 +84,50 @@ def generated_sources(catalogue: Catalogue) -> list[str]:
     ]
 
 
-def missing_sources(catalogue: Catalogue) -> list[str]:
-    """Return the local files and folders that the study reads and that are neither there nor generated."""
-    study = catalogue.study
-    texts = [file for corpus in study.corpora.values() for language in corpus.text for file in corpus.texts(language)]
-    mirrors = [mirror for mirror in set(catalogue.mirrors.values()) if "://" not in mirror]
-    folders = [model.folder for model in study.models.values() if isinstance(model, Adopt) and model.folder]
-    tasks = [file for task in catalogue.tasks.values() for file in task.local_files()]
-    return [
-        source
-        for source in dict.fromkeys([*texts, *sorted(mirrors), *folders, *tasks])
-        if not source.startswith(GENERATED) and not Path(source).exists()
-    ]
+def missing_sources(catalogue: Catalogue) -> dict[str, list[str]]:
+    """Return the local files and folders that are neither there nor generated, each with the keys that name it."""
+    named: dict[str, list[str]] = {}
+    for key, source in _sources(catalogue):
+        if not source.startswith(GENERATED) and not Path(source).exists():
+            named.setdefault(source, []).append(key)
+    return named
 
 
-def warnings(missing: list[str]) -> list[str]:
-    """Return a line for each source that is not there, and one for each environment variable that is not set."""
+def _sources(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """Yield the local files and folders that the study reads, each with the key that names it."""
+    for name, corpus in catalogue.study.corpora.items():
+        for language in corpus.text:
+            yield from ((f"corpora.{name}.text.{language}", file) for file in corpus.texts(language))
+        if corpus.wikipedia and (folder := local_folder(corpus.wikipedia.mirror)):
+            yield f"corpora.{name}.wikipedia.mirror", folder
+    for name, model in catalogue.study.models.items():
+        if isinstance(model, Adopt) and model.folder:
+            yield f"models.{name}.folder", model.folder
+        if isinstance(model, Compress):
+            for _, task in catalogue.runs(model=name):
+                languages = catalogue.tasks[task].languages_of("train")
+                files = model.embeddings.in_languages(languages).files
+                yield from ((f"models.{name}.embeddings.file", file) for file in files)
+    for name, definition in catalogue.tasks.items():
+        yield from ((f"tasks.{name}", file) for file in definition.local_files())
+
+
+def warnings(missing: Mapping[str, list[str]]) -> list[str]:
+    """Return a line for each key whose sources are not there, and for each environment variable that is not set."""
     unset = Counter(name for source in missing for name in re.findall(r"\$\{(\w+)\}", source))
-    lines = [
-        f"not set: {name}, the environment variable that {count} sources lie under" for name, count in unset.items()
+    lines = [f"not set: {name}, under which lie {_count(count, 'source')}" for name, count in unset.items()]
+    by_key: dict[str, list[str]] = {}
+    for source, keys in missing.items():
+        if "${" not in source:
+            by_key.setdefault(keys[0], []).append(str(Path(source).absolute()))
+    return lines + [
+        f"not there: {files[0]}{f' and {len(files) - 1} more' if files[1:] else ''} ({key})"
+        for key, files in by_key.items()
     ]
-    return lines + [f"not there: {source}" for source in missing if "${" not in source]
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def _table(title: str, *columns: str) -> Table:

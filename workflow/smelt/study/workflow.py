@@ -8,8 +8,11 @@ from typing import Any, NoReturn
 
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
+from smelt.study.check import missing_sources, warnings
 from smelt.study.load import check_study, expand, parse_yaml, read_yaml
 from smelt.study.tasks import OWN_TASKS
+
+WAITS = "what needs them fails, all else is made, and the report waits"
 
 
 def load(
@@ -35,9 +38,15 @@ def load(
                 raise SmeltError(_shown(path), f"expected a mapping of keys, found {type(content).__name__}")
             whole = _merged(whole, content)
         study = check_study(_merged(whole, expand(dict(given))), where)
-        return _with_its_variables(Catalogue(study, *(path.parent / OWN_TASKS for path in reversed(paths))), where)
+        return Catalogue(study, *(path.parent / OWN_TASKS for path in reversed(paths)))
     except SmeltError as error:
         _end(error)
+
+
+def warn(catalogue: Catalogue) -> None:
+    """Print which sources of a study are not there, before a run: their jobs fail, and the rest is made."""
+    if lines := warnings(missing_sources(catalogue)):
+        print(f"smelt: sources of the study are not there; {WAITS}", *lines, sep="\n  ", file=sys.stderr)
 
 
 def given_keys(words: Iterable[str]) -> dict[str, Any]:
@@ -65,20 +74,6 @@ def leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
 def not_leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
     """Return a constraint of a path's first wildcard: these names, where the path goes on as none of `paths` does."""
     return f"(?!(?:{names(paths)})/)(?:{names(values)})"
-
-
-def _with_its_variables(catalogue: Catalogue, where: str) -> Catalogue:
-    """Return the catalogue, unless a source of its corpora or models lies under a variable that is not set.
-
-    A task's sources may lie so: the job that needs them names them, and a study can be planned without them.
-    """
-    sources = catalogue.study.model_dump_json(include={"corpora", "models"})
-    unset = sorted(set(re.findall(r"\$\{(\w+)\}", sources)))
-    if unset:
-        raise SmeltError(
-            where, f"environment variable {', '.join(unset)} is not set: sources of the study lie under it"
-        )
-    return catalogue
 
 
 def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, absent
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -19,7 +19,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
                 yield number, line.removesuffix("\n").removesuffix("\r")
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise SmeltError(path, "no such file") from None
+        raise absent(path) from None
     except UnicodeDecodeError as error:
         raise SmeltError(f"{path}:{number}", f"is not UTF-8 text ({error.reason})") from None
     if number == 0:

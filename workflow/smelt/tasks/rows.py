@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, absent
 from smelt.study.formats import Bracketed, Columns
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.lines import blank_separated, numbered_lines
@@ -86,7 +86,7 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     try:
         table = parquet.read_table(path)
     except FileNotFoundError:
-        raise SmeltError(path, "no such file") from None
+        raise absent(path) from None
     except arrow.ArrowInvalid as error:
         raise SmeltError(path, f"is not Parquet ({error})") from None
     names = _class_names(table.schema.metadata or {})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import WITHOUT_IT, SmeltError, first_line
 from smelt.study.formats import Bracketed, Columns, Conll, Conllu, Delimited, LabelText, SlotGated
 from smelt.study.sources import Source
 from smelt.study.tasks import SLOTGATED_FILES, TaskFile
@@ -48,9 +48,9 @@ def locate(task: TaskFile, split: str, language: str, where: str) -> Path:
     key = f"source.{split}.folder" if task.source.split(split).folder else "source.folder"
     unset = re.search(r"\$\{(\w+)\}", folder)
     if unset:
-        raise SmeltError(where, f"{key}: the environment variable {unset[1]} is not set")
+        raise SmeltError(where, f"{key}: the environment variable {unset[1]} is not set. {WITHOUT_IT}")
     if not Path(folder).is_dir():
-        raise SmeltError(where, f"{key}: no such folder: {folder}")
+        raise SmeltError(where, f"{key}: no such folder: {Path(folder).absolute()}. {WITHOUT_IT}")
     return Path(folder) / name
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, absent
 
 # What tokenizers set before a piece that goes on with a word, or before one that begins it.
 MARKS = ("##", "▁", "Ġ")
@@ -49,7 +49,7 @@ def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
     try:
         return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     except FileNotFoundError:
-        raise SmeltError(path, "no such file: expected word vectors as text") from None
+        raise absent(path, expected="word vectors as text") from None
 
 
 def _lines(stream: Iterable[bytes], path: Path, width: int) -> Iterator[tuple[int, bytes]]:

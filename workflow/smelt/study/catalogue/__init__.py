@@ -7,7 +7,7 @@ fine-tuning, compression, efficiency, report.
 
 from pathlib import Path
 
-from smelt.study.catalogue.finetuning import GENERATED
+from smelt.study.catalogue.base import GENERATED
 from smelt.study.catalogue.report import Reports
 from smelt.study.load import load_study
 from smelt.study.tasks import OWN_TASKS

@@ -29,6 +29,9 @@ def megabytes(paths: Iterable[str]) -> float:
     return total / 1e6
 
 
+GENERATED = "resources/demo/"  # what lies here is made by the project itself
+
+
 class Base:
     """The study, and the folders of all that it makes."""
 
@@ -69,6 +72,20 @@ class Base:
                 elif part in model:
                     model[part] = left
         return json.dumps(study)
+
+    def sources(self, files: Iterable[str], made: str) -> list[str]:
+        """Return those of a job's sources from outside the study that Snakemake may know of.
+
+        Snakemake plans nothing at all where an input is missing. So a missing source is no input, and the job itself
+        fails with a line that names it. Where the job's output is there already, the source stays an input: Snakemake
+        then takes the output as it is, while for another set of inputs it would delete and try to make it again.
+
+        Args:
+            files: the sources: files and folders.
+            made: an output of the job.
+        """
+        stays = Path(made).exists()
+        return [file for file in files if stays or Path(file).exists() or file.startswith(GENERATED)]
 
     def modules(self, *stages: str) -> list[str]:
         """Return the source files of cheap stages: as inputs, they make an edited statistic recompute its tables."""

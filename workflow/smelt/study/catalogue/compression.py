@@ -156,8 +156,9 @@ class Compressed(Finetuned):
         return [folder] if model.imitates else []
 
     def compression_vectors(self, wildcards: Any) -> list[str]:
-        """Return the files of word vectors that {model} starts from, if there are any."""
-        return self._embeddings(wildcards).files
+        """Return the files of word vectors that {model} starts from, if there are any; the job names missing ones."""
+        run = f"{wildcards.model}/{wildcards.task}/seed-{wildcards.seed}"
+        return self.sources(self._embeddings(wildcards).files, f"{self.results}/finetuned/{run}/metrics.json")
 
     def _embeddings(self, wildcards: Any) -> EmbeddingStart:
         languages = self.tasks[wildcards.task].languages_of("train")

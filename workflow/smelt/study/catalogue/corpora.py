@@ -10,6 +10,13 @@ from smelt.study.languages import wiki_of
 from smelt.study.schema import Corpus
 
 
+def local_folder(mirror: str) -> str | None:
+    """Return the folder that a mirror is; None for a server."""
+    if mirror.startswith("file://"):
+        return url2pathname(urlsplit(mirror).path)
+    return None if "://" in mirror else mirror
+
+
 class Corpora(Base):
     """Dumps, texts and documents."""
 
@@ -38,12 +45,9 @@ class Corpora(Base):
 
     def mirrored_folder(self, wildcards: Any) -> list[str]:
         """Return the mirror's own folder of {wiki} and {date} where it is local, so that a change there is seen."""
-        mirror = self.mirrors[wildcards.wiki, wildcards.date]
-        if mirror.startswith("file://"):
-            mirror = url2pathname(urlsplit(mirror).path)
-        if "://" in mirror:
-            return []
-        return [f"{mirror}/{wildcards.wiki}/{wildcards.date}"]
+        mirror = local_folder(self.mirrors[wildcards.wiki, wildcards.date])
+        folder = f"{wildcards.wiki}/{wildcards.date}"
+        return self.sources([f"{mirror}/{folder}"], f"resources/dumps/{folder}") if mirror else []
 
     def dumps(self, wildcards: Any) -> list[str]:
         """Return the folder of {language}'s dump in {corpus}, if the corpus has one."""
@@ -53,7 +57,13 @@ class Corpora(Base):
         return [f"resources/dumps/{wiki_of(wildcards.language)}/{source.date}"]
 
     def texts(self, wildcards: Any) -> list[str]:
-        """Return the text files of {language} in {corpus}."""
+        """Return the text files of {language} in {corpus}; the job itself names missing ones."""
+        files = self.corpus(wildcards).texts(wildcards.language)
+        made = f"{self.results}/corpora/{wildcards.corpus}/{wildcards.language}/documents.parquet"
+        return self.sources(files, made)
+
+    def named_texts(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - so that it is not compared
+        """Return the text files of {language} in {corpus}, missing ones among them."""
         return self.corpus(wildcards).texts(wildcards.language)
 
     def held_out(self, wildcards: Any) -> float:

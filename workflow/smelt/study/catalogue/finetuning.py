@@ -13,8 +13,6 @@ from smelt.study.lineage import comes_of_adopted
 from smelt.study.makers import Compress
 from smelt.study.schema import Study
 
-GENERATED = "resources/demo/"  # what lies here is made by the project itself
-
 BESIDE_EXAMPLES = {"title", "licence", "cite"}  # keys of a task file that decide nothing of its examples and scores
 
 # Part of the fine-tuning rule's params: raise it when the same settings come to mean other scores,
@@ -71,9 +69,9 @@ class Finetuned(Distilled):
         return self.tasks[wildcards.task].model_dump_json(by_alias=True, exclude_defaults=True, exclude=BESIDE_EXAMPLES)
 
     def task_sources(self, wildcards: Any) -> list[str]:
-        """Return the local files of {task} that exist or will be generated; the job itself names missing ones."""
+        """Return the local files of {task}; the job itself names missing ones."""
         files = self.tasks[wildcards.task].local_files()
-        return [file for file in files if Path(file).exists() or file.startswith(GENERATED)]
+        return self.sources(files, f"{self.task_folder(wildcards)}/task.json")
 
     def task_folder(self, wildcards: Any) -> str:
         """Return the folder of the prepared {task}."""

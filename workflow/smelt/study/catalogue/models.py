@@ -102,7 +102,8 @@ class Models(Tokenizers):
     def adopted_folder(self, wildcards: Any) -> list[str]:
         """Return the local folder that {model} is adopted from, if it is one."""
         model = self.study.models[wildcards.model]
-        return [model.folder] if isinstance(model, Adopt) and model.folder else []
+        folders = [model.folder] if isinstance(model, Adopt) and model.folder else []
+        return self.sources(folders, f"{self.results}/models/{wildcards.model}")
 
     def learning_curves(self) -> list[str]:
         """Return the learning curves of all models that are trained."""
