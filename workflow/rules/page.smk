@@ -1,8 +1,8 @@
 """
 The page: everything a study found and what it rests on, in one file that opens offline.
 
-IN   tables and figures of the report, and the records of corpora, tokenizers, models, tokenisation and
-     efficiency
+IN   tables and figures of the report, and the records of corpora, tokenizers, tasks, models, tokenisation
+     and efficiency
 OUT  results/<study>/report.html
 """
 
@@ -15,6 +15,7 @@ rule page:
         statistics=study.statistics(),
         corpora=study.corpus_statistics(),
         tokenizers=study.tokenizer_folders(),
+        tasks=study.task_descriptions(),
         models=study.model_folders(),
         curves=study.learning_curves(),
         tokenisation=study.tokenisations(),
@@ -47,6 +48,7 @@ rule page:
         " --statistics {input.statistics:q}"
         " --corpora {input.corpora:q}"
         " --tokenizers {input.tokenizers:q}"
+        " --tasks {input.tasks:q}"
         " --models {input.models:q}"
         " --curves {input.curves:q}"
         " --tokenisation {input.tokenisation:q}"

@@ -1,11 +1,9 @@
 """
 Reports: from the metrics of every run to tables with significance, figures and one page.
 
-IN   metrics and predictions of the fine-tuned models, tokenisation studies, and the statistics, cards and learning
-     curves of what they rest on
+IN   metrics and predictions of the fine-tuned models, and the records of their tasks and of all they rest on
 OUT  results/<study>/scores.csv, statistics/*.csv, tables/*, figures/*, report.html
-
-These jobs are cheap and name their modules among their inputs: an edited statistic recomputes the tables.
+     These jobs are cheap, and their modules are inputs: an edited statistic recomputes the tables.
 """
 
 
@@ -76,6 +74,7 @@ rule table:
     """Write {wildcards.table} as numbers, and as a table for papers and pages."""
     input:
         sources=study.table_sources,
+        tasks=study.table_tasks,
         modules=study.modules("statistics", "report"),
     output:
         csv=f"{RESULTS}/tables/{{table}}.csv",
@@ -105,6 +104,7 @@ rule table:
         " --settings {params.settings:q}"
         " --significance {params.significance:q}"
         " --sources {input.sources:q}"
+        " --tasks {input.tasks:q}"
         " --csv {output.csv:q}"
         " --markdown {output.markdown:q}"
         " --latex {output.latex:q}"

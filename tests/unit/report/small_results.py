@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,14 @@ class Results:
             words += [f"--{name}", str(self.path("statistics", f"{name}.csv"))]
         return main(words)
 
-    def table(self, name: str, settings: dict[str, Any], sources: list[Path], **significance: Any) -> int:
+    def task(self, name: str) -> Path:
+        return self.path("tasks", name, "task.json")
+
+    def table(
+        self, name: str, settings: dict[str, Any], sources: list[Path], tasks: Sequence[str] = (), **significance: Any
+    ) -> int:
         words = ["table", "--name", name, "--settings", json.dumps(settings)]
+        words += ["--tasks", *(str(self.task(task)) for task in tasks)]
         words += ["--significance", json.dumps(SIGNIFICANCE | significance), "--sources", *map(str, sources)]
         for kind, suffix in (("csv", "csv"), ("markdown", "md"), ("latex", "tex"), ("html", "html")):
             words += [f"--{kind}", str(self.path("tables", f"{name}.{suffix}"))]
@@ -76,7 +83,7 @@ class Results:
     def score_table(self, name: str = "table_1", **changes: Any) -> int:
         settings = {"kind": "scores", "tasks": TASKS, "models": MODELS, "caption": "Scores & more", "titles": {}}
         sources = [self.path("statistics", "summary.csv"), self.path("statistics", "pairs.csv")]
-        return self.table(name, settings | changes, sources)
+        return self.table(name, settings | changes, sources, settings["tasks"])
 
     def segmentation_table(self, name: str = "table_4", **changes: Any) -> int:
         settings = {"kind": "segmentation", "tasks": ["ner"], "models": MODELS[:2], "caption": "", "vocabularies": {}}
@@ -121,6 +128,8 @@ def make(folder: Path) -> Results:
         made.write(made.path("logs", f"{model}.curve.csv"), _curve(number))
     for language, words in (("qaa", 120_000), ("qab", 3_000)):
         made.write(made.path("corpora", "wiki", language, "statistics.json"), _corpus(language, words))
+    made.write(made.task("ner"), prepared_task("ner", ["qaa"], test=(460, 12)))
+    made.write(made.task("intent"), prepared_task("intent", ["qaa"], test=(9, 0)))
     made.write(made.path("tokenizers", "unigram-8k", "statistics.json"), _tokenizer())
     return made
 
@@ -216,6 +225,14 @@ def _corpus(language: str, words: int) -> dict[str, Any]:
         "bytes": 10**6,
     }
     return {"language": language, **sizes, "pages": pages, "sources": [], "seconds": 1.0}
+
+
+def prepared_task(name: str, languages: list[str], test: tuple[int, int], average: str = "examples") -> dict[str, Any]:
+    """A task of a thousand test examples; `test` counts those that also stand in training, and in validation."""
+    sizes = {"train": 5000, "validation": 200, "test": 1000}
+    splits = {split: {"examples": size, "languages": dict.fromkeys(languages, 1)} for split, size in sizes.items()}
+    repeats = {"repeated_from_train": {"validation": 3, "test": test[0]}, "repeated_from_validation": {"test": test[1]}}
+    return {"name": name, "average": average, "splits": splits, **repeats}
 
 
 def _tokenizer() -> dict[str, Any]:

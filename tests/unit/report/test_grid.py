@@ -102,7 +102,7 @@ def test_a_family_of_tasks_is_the_mean_of_its_languages(published: Report) -> No
     assert "| XtremeDistil | 85.83 (4.71) |" in text
     assert "| MMNER | **88.33** (5.28) |" in text
     assert "Mean over 1 seed (standard deviation over 6 languages, mean over the seeds). Best of a column" in text
-    assert "Scores are means over the languages, seed by seed." in text
+    assert "A score is the mean of the languages' scores, computed for each seed: af, ar, bn, de, en, fa." in text
 
 
 def test_hypotheses_are_tested_over_languages(published: Report) -> None:
@@ -213,7 +213,7 @@ def test_of_several_models_the_best_on_validation_stands_in_the_cell(tmp_path: P
     scores = scores_of(frame).droplevel("column")
     assert scores.loc["D1", ["model", "choices"]].tolist() == ["little", 3]
     assert scores.loc["D1", "mean"] == pytest.approx(0.515)  # on test the worst: it chooses nothing
-    assert "Of 3 models the one with the highest mean on validation: D1: little." in text
+    assert "The best of 3 models, by the mean score on validation: D1: little." in text
     assert frame.set_index("kind").loc["hypothesis", "difference"] == pytest.approx(0.4)
 
 

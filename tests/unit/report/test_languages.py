@@ -105,6 +105,20 @@ def table(study: Study) -> pd.DataFrame:
     return study.table(TABLE, [study.folder / "scores.csv", *(study.model(*each) for each in sizes.items())])
 
 
+def test_the_notes_name_the_metrics_of_the_table_alone(tmp_path: Path) -> None:
+    other = [row | {"task": "ner", "metric": "f1"} for row in run("full", "", "standard", {"en": around(0.4)})]
+    study = Study(tmp_path, [*SCORES, *other])
+    sizes = [study.model(name, 9) for name in MODELS]
+    study.table(TABLE, [study.folder / "scores.csv", *sizes])
+    notes = (study.folder / "t.markdown").read_text()
+    assert "Accuracy; test sets, in percent." in notes
+    assert "F1" not in notes
+    section = {"title": "Names", "task": "ner", "models": ["full"]}
+    study.table(TABLE | {"sections": [*SECTIONS, section]}, [study.folder / "scores.csv", *sizes])
+    notes = (study.folder / "t.markdown").read_text()
+    assert r"Transfer, nli.own.\{language\}: accuracy; Names: F1 of whole spans (seqeval, default mode); test" in notes
+
+
 def cell(table: pd.DataFrame, section: int, row: str, language: str) -> pd.Series:
     (found,) = table[(table["section"] == section) & (table["row"] == row) & (table["language"] == language)].iloc
     return found

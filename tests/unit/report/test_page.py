@@ -66,6 +66,7 @@ def _written(results: Results, **study: object) -> str:
         "statistics": [results.path("statistics", f"{name}.csv") for name in ("summary", "pairs", "across")],
         "corpora": results.figure_sources("language-distribution"),
         "tokenizers": [results.path("tokenizers", "unigram-8k")],
+        "tasks": [results.task("ner"), results.task("intent")],
         "models": [results.path("models", model) for model in MODELS],
         "curves": results.figure_sources("learning-curves"),
         "tokenisation": results.figure_sources("splitting-and-errors"),
@@ -127,6 +128,26 @@ def test_parameters_and_validation_stand_in_the_table_of_models(page: str) -> No
     assert cells[:5] == ["pretrain", "32,000", "2 &#215; 32", f"{32000 * 16 + 32:,}", "30"]
     assert cells[5] == "3.000"
     assert cells[8] == "80.0%"
+
+
+def test_examples_that_stand_in_two_splits_stand_in_the_table_of_tasks(page: str) -> None:
+    table = page[page.index('id="table-tasks"') :].split("</figure>")[0]
+    rows = {
+        head: re.findall(r"<td>(.*?)</td>", cells) for head, cells in re.findall(r'"row">(.*?)</th>(.*?)</tr>', table)
+    }
+    shares = [re.sub("<.*?>", "", cell) for cell in rows["ner"]]
+    assert shares == ["1", "5,000", "200", "1,000", "3 (1.5%)", "460 (46.0%)", "12 (1.2%)"]
+    assert rows["intent"][-1] == "0"
+
+
+def test_the_page_holds_json_that_browsers_read(compared: Results) -> None:
+    folder = compared.path("models", "adopted")
+    compared.write(folder / "provenance.json", '{"seed": 1, "loss": NaN}')
+    words = ["page", "--study", json.dumps(STUDY), "--significance", json.dumps(SIGNIFICANCE)]
+    assert main([*words, "--models", str(folder), "--output", str(compared.path("report.html"))]) == 0
+    page = compared.read("report.html")
+    assert "NaN" not in page
+    assert "&#34;loss&#34;: null" in page
 
 
 def test_a_file_that_is_no_safetensors_is_named(compared: Results, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,8 +61,8 @@ def test_every_phase_has_the_published_score_and_its_deviation_over_languages(
     assert rows[0] == ["1", "representation", "all", "–", "–", "12"]
     assert rows[3] == ["2", "logits", "encoder", "82.64 (5.20)", "81.64 (5.20)", "6"]
     assert [row[4] for row in rows[1:]] == [f"{value:.2f} ({deviation:.2f})" for value, deviation in PUBLISHED]
-    assert "F1 of whole spans (seqeval), in percent, at the end of each phase: mean over 3 seeds" in text
-    assert "–: no head has learnt anything yet." in text
+    assert "F1 of whole spans (seqeval, default mode), in percent, at the end of each phase: mean over 3 seeds" in text
+    assert "–: no classifier has learned yet." in text
 
 
 def test_the_numbers_hold_both_deviations(results: Results, sources: list[Path]) -> None:

@@ -1,10 +1,14 @@
 """Tables: marks that say what was tested, equal numbers in every form, and forms that are well-formed."""
 
 import re
+from importlib.metadata import version
 
 import pandas as pd
 import pytest
-from small_results import MODELS, SCORES, WORDS, Results
+from small_results import MODELS, SCORES, SIGNIFICANCE, WORDS, Results, prepared_task
+
+from smelt.report.comparison_tables import pair_tables
+from smelt.report.task_records import read_tasks, repeats_note
 
 
 def _row(markdown: str, model: str) -> list[str]:
@@ -51,6 +55,49 @@ def test_the_note_names_metric_seeds_test_level_and_correction(compared: Results
         assert "F1 of whole spans" in text
 
 
+def test_tables_of_spans_say_how_these_are_counted(compared: Results) -> None:
+    note = "seqeval 1.2.2 in its default mode, over all types of spans together. It counts as the conlleval script does"
+    assert version("seqeval") in note
+    assert compared.score_table() == 0
+    for suffix in ("md", "tex", "html"):
+        assert note in compared.read("tables", f"table_1.{suffix}")
+    spans, classes = pair_tables(compared.path("statistics", "pairs.csv"), SIGNIFICANCE)
+    assert note in " ".join(spans.notes)
+    assert "Interval: percentile bootstrap of seed pairs." in spans.notes
+    assert "seqeval" not in " ".join(classes.notes)
+    assert compared.score_table(tasks=["intent"]) == 0
+    assert "seqeval" not in compared.read("tables", "table_1.md")
+
+
+def test_test_examples_that_stand_in_training_are_named_under_the_table(compared: Results) -> None:
+    assert compared.score_table() == 0
+    for suffix, percent in (("md", "%"), ("tex", r"\%"), ("html", "%")):
+        text = compared.read("tables", f"table_1.{suffix}")
+        assert (
+            f"also stand in the training set, word for word: ner 46{percent}. Scores on these tasks are likely" in text
+        )
+        assert "intent 1" not in text  # 9 of 1,000
+
+
+def test_of_many_tasks_with_repeats_those_with_the_most_are_named(compared: Results) -> None:
+    tasks = [f"t{number}" for number in range(10)]
+    for number, name in enumerate(tasks):
+        compared.write(compared.task(name), prepared_task(name, ["qaa"], (10 * (number + 1), 0)))
+    (note,) = repeats_note(read_tasks([compared.task(name) for name in tasks]))
+    assert "word for word: t9 10%, t8 9%, t7 8%" in note
+    assert "t2 3% and 2 more tasks with smaller shares." in note
+
+
+def test_what_one_score_of_several_languages_is_stands_under_the_table(compared: Results) -> None:
+    compared.write(compared.task("ner"), prepared_task("ner", ["qaa", "qab"], (0, 0)))
+    compared.write(compared.task("intent"), prepared_task("intent", ["qaa", "qab", "qac"], (0, 0), "languages"))
+    assert compared.score_table() == 0
+    assert (
+        "Tasks with test sets in several languages: ner (2): one score over the examples of all languages together;"
+        " intent (3): the mean of the languages' scores."
+    ) in compared.read("tables", "table_1.md")
+
+
 def test_one_seed_is_never_marked_and_the_note_says_why(results: Results) -> None:
     results.settings["seeds"] = [1]
     assert (results.scores(), results.compare(), results.score_table()) == (0, 0, 0)
@@ -62,7 +109,7 @@ def test_one_seed_is_never_marked_and_the_note_says_why(results: Results) -> Non
 def test_one_model_alone_is_said_to_have_nothing_to_be_compared_with(compared: Results) -> None:
     assert compared.score_table(models=MODELS[:1]) == 0
     text = compared.read("tables", "table_1.md")
-    assert "No two models of the table ran on one task" in text
+    assert "No two models of the table ran on the same task" in text
     assert "None is marked" not in text
 
 

@@ -42,8 +42,14 @@ def written(write_task, tmp_path, **changes):
     return json.loads((tmp_path / "out" / "task.json").read_text()), splits
 
 
-def test_an_example_of_several_splits_stays_in_the_last_of_them_only(write_task, tmp_path):
+def test_an_example_of_several_splits_stays_in_the_last_of_them_only(write_task, tmp_path, capsys):
     description, texts = written(write_task, tmp_path)
+    log = capsys.readouterr().out.splitlines()
+    assert [line.partition("; ")[2] for line in log] == [
+        "2 left out, because they also stand in a later split",
+        "1 left out, because they also stand in a later split",
+        "",
+    ]
     assert texts == {
         "train": ["Slecht.\nEcht slecht.", "Fijn"],
         "validation": ["Mooi", "Heel mooi"],
@@ -53,10 +59,18 @@ def test_an_example_of_several_splits_stays_in_the_last_of_them_only(write_task,
     assert description["repeated_from_train"] == {"validation": 0, "test": 0}
 
 
-def test_examples_are_kept_as_published_unless_the_task_file_says_otherwise(write_task, tmp_path):
+def test_examples_are_kept_as_published_unless_the_task_file_says_otherwise(write_task, tmp_path, capsys):
     description, texts = written(write_task, tmp_path, **{"repeats: drop": "repeats: keep"})
     assert [len(texts[split]) for split in SPLITS] == [4, 3, 2]
     assert description["repeated_from_train"] == {"validation": 1, "test": 1}
+    assert description["repeated_from_validation"] == {"test": 1}
+    assert capsys.readouterr().out.splitlines() == [
+        "sample: train: 4 examples, 7 words",
+        "sample: validation: 3 examples, 5 words; 1 (33.3%) also stand in training, word for word",
+        "sample: test: 2 examples, 4 words; 1 (50.0%) also stand in training, word for word;"
+        " 1 (50.0%) also stand in validation, word for word",
+        "sample: set `repeats: drop` in the task file to leave these out of training",
+    ]
     assert description["labels"] == ["negative", "positive"]
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from smelt.report.grid import Cell, Grid, Group, PaperTable, Row
 from smelt.report.reading import read_csv
-from smelt.report.score_notes import METRICS, test_of
+from smelt.report.score_notes import METRICS, seqeval_note, test_of
 
-_INTERVAL = ["difference", "interval_low", "interval_high", "confidence"]
+_INTERVAL = ["difference", "interval_low", "interval_high", "confidence", "interval_method"]
 PAIRS = ["task", "metric", "model_a", "model_b", *_INTERVAL, "hedges_g", "p", "p_corrected", "significant", "note"]
 PAIRS += ["n_pairs"]
 ACROSS = ["model_a", "model_b", "tasks", "wins_a", "wins_b", *_INTERVAL, "significant", "note"]
@@ -46,6 +46,7 @@ def across_table(path: Path, significance: Mapping[str, Any]) -> PaperTable | No
         "One value a task, the mean over seeds; differences in points, first model minus second. "
         f"Wilcoxon's signed-rank test, two-sided, {level}, {correction}; n counts the tasks whose means differ."
     ]
+    notes += _interval_note(across)
     notes += [f"{left_out} pairs that share no task stand in across.csv, each with the reason."] if left_out else []
     return PaperTable("across", "Pairs of models across tasks", [_grid(columns, rows)], [*notes, *_marked(marks)])
 
@@ -71,7 +72,9 @@ def _pairs_of(task: str, pairs: pd.DataFrame, significance: Mapping[str, Any]) -
     rows = [Row(_pair(entry), _pair_cells(entry, marks)) for entry in pairs.to_dict("records")]
     metric = pairs["metric"].iloc[0]
     notes = [
-        f"Differences of {METRICS.get(metric, metric)} in points, first model minus second. {test_of(significance)}."
+        f"Differences of {METRICS.get(metric, metric)} in points, first model minus second. {test_of(significance)}.",
+        *_interval_note(pairs),
+        *seqeval_note([metric]),
     ]
     notes += (
         [f"{left_out} pairs that could not be tested stand in pairs.csv, each with the reason."] if left_out else []
@@ -82,6 +85,11 @@ def _pairs_of(task: str, pairs: pd.DataFrame, significance: Mapping[str, Any]) -
 def _difference_head(rows: pd.DataFrame) -> str:
     confidences = rows["confidence"].dropna()
     return f"Difference ({confidences.iloc[0]:.0%} interval)" if len(confidences) else "Difference"
+
+
+def _interval_note(rows: pd.DataFrame) -> list[str]:
+    methods = ", or ".join(dict.fromkeys(rows["interval_method"].dropna()))
+    return [f"Interval: {methods}."] if methods else []
 
 
 def _pair(entry: Mapping[Any, Any]) -> str:

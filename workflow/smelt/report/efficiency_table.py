@@ -113,19 +113,19 @@ def _notes(records: Sequence[Mapping[str, Any]], figures: Sequence[Figure]) -> l
     gpus = f", {', '.join(machine['gpus'])}" if machine.get("gpus") else ""
     busy = ", ".join(f"{value:.2f}" for value in machine.get("load_average_before", [])[:1])
     notes = [
-        f"×: ratio to {first['reference']}; of times, the median ratio of turns that lie beside each other. "
-        "MB are 10⁶ bytes.",
-        "Parameters: of the model with its heads, tied ones once. Sizes: of its weights, written in that precision; "
-        "int8 is that of an export, without heads.",
-        "Memory: resident with all weights, after one pass, beyond what libraries take, median of "
-        f"{_counts(loads)} fresh processes. Loading: from files in the system's cache to a model with all weights in "
-        f"memory, median and quartiles of {_counts(loads)} fresh processes.",
-        "Latency of batch × length: the encoder to its last hidden states, a compact student to its logits; median and "
-        f"95th percentile of {_counts(passes)} passes. Throughput from the median. Operations: products of matrices, 2 "
-        "a multiply-add.",
-        f"Measured in turn in one job on {machine['processor']}{gpus}, {_several(machine['cores'], 'core')}, "
+        f"×: ratio to {first['reference']}, the model's figure divided by that model's. For loading and latency, the "
+        "median of such ratios between measurements made one after the other. MB are 10⁶ bytes.",
+        "Parameters: of the model with its heads; tied weights count once. Table of pieces: the embeddings of its "
+        "vocabulary. Sizes: of its weights, written in that precision; int8 is the size of an export, without heads.",
+        "Memory: what a process holds after one pass, all weights included, beyond what libraries take (on a GPU, what "
+        f"torch has allocated there); median of {_counts(loads)} fresh processes. Loading: from files in the system's "
+        f"cache to all weights in memory; median and quartiles of {_counts(loads)} fresh processes.",
+        "Latency of batch × length (rows × tokens): up to the last hidden states of an encoder, or the logits of a "
+        f"compact student; median and 95th percentile of {_counts(passes)} passes. Throughput: from the median "
+        "latency. MFLOP: millions of operations in products of matrices; a multiply-add counts as 2.",
+        f"All models took turns in one job on {machine['processor']}{gpus}, {_several(machine['cores'], 'core')}, "
         f"{machine['memory_gib']} GiB, with {_several(threads, 'thread')}"
-        + (f"; load average before: {busy}." if busy else "."),
+        + (f"; load average of the machine before the job: {busy}." if busy else "."),
     ]
     return notes + _kinds(records)
 
@@ -134,7 +134,7 @@ def _kinds(records: Sequence[Mapping[str, Any]]) -> list[str]:
     """Say what runs each model, where not all are alike."""
     kinds = {record["model"]: f"{record.get('kind')}, {record.get('precision')}" for record in records}
     if len(set(kinds.values())) == 1:
-        return [f"All: {next(iter(kinds.values()))}."]
+        return [f"All models: {next(iter(kinds.values()))}."]
     return ["; ".join(f"{model}: {kind}" for model, kind in kinds.items()) + "."]
 
 

@@ -11,11 +11,12 @@ from smelt.report.comparison_tables import NONE, p_value
 from smelt.report.grid import NOT_RUN, Cell, Grid, Group, PaperTable, Row
 from smelt.report.grid_scores import GridScore, GridScores, GridTested
 from smelt.report.hypotheses import HEADS, outcome_cells, outcome_row
-from smelt.report.score_notes import METRICS, TESTS, one_teacher_note
+from smelt.report.score_notes import TESTS, in_words, one_teacher_note, seqeval_note
 from smelt.report.score_table import percent
 from smelt.report.training_lengths import Steps, steps_note, with_steps
 from smelt.study.grids import GridTable
 
+MOST_NAMED = 12  # languages in a note
 SPREADS = {"languages": "deviation_over_languages", "seeds": "deviation_over_seeds"}
 
 
@@ -84,13 +85,20 @@ def _notes(
     run = [cell for cell in cells if cell.n]
     if not run:
         return ["No model of the table ran on any of its tasks."]
-    metrics = dict.fromkeys(METRICS.get(cell.metric, cell.metric) for cell in run)
-    notes = [f"{'; '.join(metrics)}; test sets, in percent. {mean_and_spread(run, over)} {_best(table)}"]
-    notes += ["Scores are means over the languages, seed by seed."] if table.languages else []
+    metrics = {cell.task: cell.metric for cell in run}
+    notes = [f"{in_words(metrics)}; test sets, in percent. {mean_and_spread(run, over)} {_best(table)}"]
+    notes += seqeval_note(metrics.values())
+    notes += [_over(table.languages)] if table.languages else []
     notes += _chosen(run)
     notes += [_tests(significance)] if tested else []
     notes += [f"{_outcome(each).head}: {why}." for each in tested if (why := _why(each))]
     return notes + ([f"{NOT_RUN}: the study does not run the model on the task."] if len(run) < len(cells) else [])
+
+
+def _over(languages: Sequence[str]) -> str:
+    """Return that scores are means over languages; many of these are not named."""
+    named = f": {', '.join(languages)}" if len(languages) <= MOST_NAMED else f", {len(languages)} of them"
+    return f"A score is the mean of the languages' scores, computed for each seed{named}."
 
 
 def mean_and_spread(run: Sequence[GridScore], over: str) -> str:
@@ -98,7 +106,7 @@ def mean_and_spread(run: Sequence[GridScore], over: str) -> str:
     seeds = counted([cell.n for cell in run], "seed")
     languages = counted([cell.languages for cell in run], "language")
     if all(math.isnan(getattr(cell, SPREADS[over])) for cell in run):
-        return f"Mean over {seeds}; no deviation, of one {over.removesuffix('s')}."
+        return f"Mean over {seeds}; no deviation, because there is only one {over.removesuffix('s')}."
     if over == "seeds":
         return f"Mean (standard deviation) over {seeds}; {languages}."
     return f"Mean over {seeds} (standard deviation over {languages}, mean over the seeds)."
@@ -122,7 +130,7 @@ def _chosen(run: Sequence[GridScore]) -> list[str]:
     """Return which models stand in cells that were chosen for."""
     chosen = [f"{', '.join(filter(None, (cell.row, cell.column)))}: {cell.model}" for cell in run if cell.choices > 1]
     most = counted([cell.choices for cell in run if cell.choices > 1] or [0], "model")
-    return [f"Of {most} the one with the highest mean on validation: {'; '.join(chosen)}."] if chosen else []
+    return [f"The best of {most}, by the mean score on validation: {'; '.join(chosen)}."] if chosen else []
 
 
 def _best(table: GridTable) -> str:

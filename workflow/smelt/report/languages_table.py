@@ -14,12 +14,12 @@ import pandas as pd
 
 from smelt.report.grid import NOT_RUN, Cell, Grid, Group, PaperTable, Row
 from smelt.report.language_scores import AVERAGE, Entry, LanguageScores
-from smelt.report.score_notes import MARK, METRICS, TESTS
+from smelt.report.score_notes import MARK, TESTS, in_words, seqeval_note
 from smelt.report.score_table import score_cell
 from smelt.report.seed_tests import p_over_seeds
 from smelt.statistics.corrections import holm
 from smelt.statistics.scores import summarise
-from smelt.study.families import is_family
+from smelt.study.families import is_family, member_of
 
 
 @dataclass(frozen=True)
@@ -148,20 +148,29 @@ def _notes(
     counts = [score.n for score in found if score.n]
     if not counts:
         return ["No model of the table ran on any of its tasks."]
-    metrics = dict.fromkeys(METRICS.get(metric, metric) for metric in scores.metrics.values())
-    notes = [
-        f"{' or '.join(metrics).capitalize()}; test set, in percent. {_spread(counts)}",
-        _test(significance, found),
-    ]
+    metrics = _metrics(settings, scores)
+    notes = [f"{in_words(metrics)}; test sets, in percent. {_spread(counts)}", *seqeval_note(metrics.values())]
+    notes.append(_test(significance, found))
     notes.append(
-        "Average: mean of the languages' scores, seed by seed, where all are there. Parameters: the encoder's."
+        "Average: mean of the languages' scores, computed for each seed, where a row has a score in every language."
+        " Parameters: those of the encoder."
     )
     if any(is_family(row) for section in settings["sections"] for row in section["models"]):
         notes.append(
-            "xx: a family of models; each column has the member of its language, and one without a member the mean of"
-            " all members tested in it."
+            "xx: a family with a model for each language. A column shows the family's model of that language; where"
+            " there is none, the mean of the family's models that were tested in it."
         )
     return notes + ([f"{NOT_RUN}: not run, or not tested in the language."] if any(not s.n for s in found) else [])
+
+
+def _metrics(settings: Mapping[str, Any], scores: LanguageScores) -> dict[str, str]:
+    """Return the metric of each section of the table, by its title; other tasks of the study have metrics of theirs."""
+    found = {}
+    for section in settings["sections"]:
+        for language in settings["languages"]:
+            if (task := member_of(section["task"], language)) in scores.metrics:
+                found[section["title"] or section["task"]] = scores.metrics[task]
+    return found
 
 
 def _spread(counts: Sequence[int]) -> str:
@@ -181,4 +190,4 @@ def _test(significance: Mapping[str, Any], found: Sequence[LanguageScore]) -> st
     )
     if any(score.marked for score in found):
         return f"{MARK} differs from every other row of its section in this column: {test}."
-    return f"None is marked: no row was found to differ from every other one of its section ({test})."
+    return f"None is marked: in no column does one row differ from every other row of its section ({test})."

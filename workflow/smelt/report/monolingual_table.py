@@ -11,7 +11,7 @@ from smelt.report.comparison_tables import NONE
 from smelt.report.grid import NOT_RUN, Grid, Group, PaperTable, Row
 from smelt.report.hypotheses import HEADS, Tested, outcome_cells, outcome_row
 from smelt.report.monolingual_scores import MonolingualScore, MonolingualScores
-from smelt.report.score_notes import MARK, METRICS, TESTS
+from smelt.report.score_notes import MARK, TESTS, in_words, seqeval_note
 from smelt.report.score_table import score_cell
 
 
@@ -49,8 +49,8 @@ def _notes(
     run = [cell for cell in cells if cell.n]
     if not run:
         return ["No model of the table ran on any of its tasks."]
-    metrics = dict.fromkeys(METRICS.get(cell.metric, cell.metric) for cell in run)
-    notes = [f"{'; '.join(metrics)}; test sets, in percent. {_spread(run)}"]
+    metrics = {cell.task: cell.metric for cell in run}
+    notes = [f"{in_words(metrics)}; test sets, in percent. {_spread(run)}", *seqeval_note(metrics.values())]
     if scores.baseline is not None:
         notes.append(_against(scores.baseline, significance, run))
     notes += [_over_pairs(significance)] if tested else []
@@ -73,7 +73,7 @@ def _against(baseline: str, significance: Mapping[str, Any], run: Sequence[Monol
     test = f"{TESTS[significance['test']]}, two-sided, p < {significance['alpha']:g}, {holm}"
     if any(cell.marked for cell in run):
         return f"{MARK} differs from {baseline} in this column: {test}."
-    return f"None is marked: no score was found to differ from that of {baseline} ({test})."
+    return f"None is marked: no score differs from that of {baseline} in its column ({test})."
 
 
 def _over_pairs(significance: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "statistics": "summary.csv, pairs.csv and across.csv",
         "corpora": "statistics.json of each corpus and language",
         "tokenizers": "folders of the tokenizers",
+        "tasks": "task.json of each task",
         "models": "folders of the models",
         "curves": "learning curves of the models that were trained",
         "tokenisation": "tokenisation studies",

@@ -1,4 +1,4 @@
-"""What a study rests on, as tables of the page: corpora, tokenizers and models."""
+"""What a study rests on, as tables of the page: corpora, tokenizers, tasks and models."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +13,7 @@ from smelt.report.corpus_records import CorpusRecord
 from smelt.report.figures.learning_curves import SUFFIX, validation
 from smelt.report.grid import Cell, Grid, Group, PaperTable, Row
 from smelt.report.model_records import ModelRecord
+from smelt.report.task_records import TaskRecord
 
 _PAGES = {
     "pages": "Pages",
@@ -41,7 +42,7 @@ def corpus_table(records: Sequence[CorpusRecord]) -> PaperTable:
         groups.append(Group(rows, corpus))
     notes = [
         "Words are runs of characters between white space; scripts written without spaces have few of them. "
-        "Held-out documents are kept from tokenizers and training, for validation. Megabytes of UTF-8, 10⁶ bytes each."
+        "Held-out documents serve validation only, not tokenizers or training. Megabytes of UTF-8, 10⁶ bytes each."
     ]
     return PaperTable("corpora", "Corpora", [Grid("Language", columns, groups)], notes)
 
@@ -71,6 +72,23 @@ def tokenizer_table(folders: Sequence[Path]) -> PaperTable:
     heads = [f"{name} ({statistics['settings']['vocabulary']:,} pieces)" for name, statistics in found.items()]
     notes = ["Fertility: pieces per word between white space, on held-out lines. Lower means less splitting."]
     return PaperTable("tokenizers", "Fertility of the tokenizers", [Grid("Language", heads, [Group(rows)])], notes)
+
+
+def task_table(tasks: Sequence[TaskRecord]) -> PaperTable:
+    """Return the sizes of each task's splits, and how many examples stand in two of them."""
+    columns = ["Test languages", "Training", "Validation", "Test"]
+    columns += ["Validation in training", "Test in training", "Test in validation"]
+    rows = []
+    for task in tasks:
+        sizes = [Cell(f"{count:,}") for count in (task.languages, *task.examples.values())]
+        pairs = [(task.in_train, "validation"), (task.in_train, "test"), (task.in_validation, "test")]
+        rows.append(Row(task.name, [*sizes, *(_repeated(task, found, split) for found, split in pairs)]))
+    notes = [
+        "Counts of examples. The last three columns count those that also stand in an earlier split, word for word and "
+        "in the same language: a model may remember them, so scores on them are too high. To leave them out of "
+        "training, set repeats: drop in the task file."
+    ]
+    return PaperTable("tasks", "Tasks", [Grid("Task", columns, [Group(rows)])], notes)
 
 
 def model_table(models: Sequence[ModelRecord], makers: Mapping[str, str], curves: Sequence[Path]) -> PaperTable:
@@ -111,6 +129,13 @@ def _statistics(folder: Path) -> dict[str, Any]:
 def _fertility(language: Mapping[str, Any] | None) -> str:
     value = language.get("fertility") if language else None
     return NONE if value is None else f"{value:.2f}"
+
+
+def _repeated(task: TaskRecord, found: Mapping[str, int], split: str) -> Cell:
+    if split not in found:
+        return Cell(NONE)
+    count = found[split]
+    return Cell(f"{count:,}", detail=f"({count / task.examples[split]:.1%})" if count else "")
 
 
 def _shape(model: ModelRecord, makers: Mapping[str, str]) -> list[Cell]:

@@ -22,10 +22,10 @@ COLUMNS = [
     "Largest difference of a logit",
 ]
 NOTES = [
-    "Proof of each reduction, on held-out lines. Of lines whose pieces are all kept, every one is cut as before, save "
-    "that a word unknown to WordPiece may become known; of some of them the hidden states of every layer were "
-    "compared (as many as stand here, all equal bit for bit), and the logits of kept pieces. A reduction of which that "
-    "does not hold is not written. Unknown: share of pieces that stand for what the tokenizer does not know."
+    "Proof of each reduction, on held-out lines. Every line whose pieces are all kept is cut as before, except that a "
+    "word unknown to WordPiece may become known. States compared: lines among these whose hidden states were compared "
+    "in every layer, all equal bit for bit; the last column compares the logits of kept pieces on them. A reduction "
+    "that fails this proof is not written. Unknown: share of pieces that are the unknown token."
 ]
 
 

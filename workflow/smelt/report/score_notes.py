@@ -1,6 +1,6 @@
 """What stands under a table of scores, so that no number or mark in it is left to guess."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 MARK = "*"
@@ -11,10 +11,19 @@ TESTS = {
     "wilcoxon": "Wilcoxon's signed-rank test over seeds",
 }
 CORRECTIONS = {
-    "holm": "Holm's correction over all pairs of models within the task",
-    "none": "without correction for the number of pairs",
+    "holm": "Holm's correction over all pairs of the study's models on the task",
+    "none": "not corrected for the number of pairs",
 }
-METRICS = {"f1": "F1 of whole spans (seqeval)", "accuracy": "accuracy", "macro_f1": "macro F1"}
+METRICS = {
+    "f1": "F1 of whole spans (seqeval, default mode)",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1 (mean of the F1 of each label)",
+}
+SEQEVAL = (
+    "F1 of whole spans: seqeval 1.2.2 in its default mode, over all types of spans together. It counts as the "
+    "conlleval script does: labels are IOB2, and an I label that continues no span begins one. seqeval's strict mode "
+    "ignores such spans and gives other scores."
+)
 
 
 def score_notes(
@@ -31,14 +40,14 @@ def score_notes(
     """
     if not counts:
         return ["No model of the table ran on any of its tasks."]
-    measured = f"{_metrics(metrics)}; test set, in percent. {_spread(counts)}"
+    measured = [f"{in_words(metrics)}; test set, in percent. {_spread(counts)}", *seqeval_note(metrics.values())]
     if not compared:
-        return [measured, "No two models of the table ran on one task, so there is nothing to compare or mark."]
-    return [measured, _significance(significance, counts, marked)]
+        return [*measured, "No two models of the table ran on the same task, so nothing is compared or marked."]
+    return [*measured, _significance(significance, counts, marked)]
 
 
 def one_teacher_note(rows: Sequence[str]) -> list[str]:
-    """Return what seeds are of where students of all of them were compressed from one teacher."""
+    """Return what deviations and tests are over where students of all seeds were compressed from one teacher."""
     shared = "share one teacher: their deviations and tests over seeds are over students, not over teachers"
     return [f"The seeds of {', '.join(rows)} {shared}."] if rows else []
 
@@ -49,14 +58,20 @@ def test_of(significance: Mapping[str, Any]) -> str:
     return f"{TESTS[significance['test']]}, {level}, {CORRECTIONS[significance['correction']]}"
 
 
-def _metrics(metrics: Mapping[str, str]) -> str:
+def seqeval_note(metrics: Iterable[str]) -> list[str]:
+    """Return how spans are counted, where any of the metrics counts them: seqeval's modes differ by several points."""
+    return [SEQEVAL] if "f1" in metrics else []
+
+
+def in_words(metrics: Mapping[str, str]) -> str:
+    """Return the metric of all parts of a table, or which part (a task, a section) has which."""
     by_metric: dict[str, list[str]] = {}
-    for task, metric in metrics.items():
-        by_metric.setdefault(METRICS.get(metric, metric), []).append(task)
+    for part, metric in metrics.items():
+        by_metric.setdefault(METRICS.get(metric, metric), []).append(part)
     if len(by_metric) == 1:
         (only,) = by_metric
         return only[0].upper() + only[1:]
-    return "; ".join(f"{', '.join(tasks)}: {metric}" for metric, tasks in by_metric.items())
+    return "; ".join(f"{', '.join(parts)}: {metric}" for metric, parts in by_metric.items())
 
 
 def _spread(counts: list[int]) -> str:
@@ -72,5 +87,5 @@ def _significance(significance: Mapping[str, Any], counts: list[int], marked: bo
         return "With a single seed nothing can be tested, so nothing is marked."
     if marked:
         return f"{MARK} differs from every other model of the table on this task: {test_of(significance)}."
-    found = "no model was found to differ from every other one of the table on a task"
-    return f"None is marked: {found} ({test_of(significance)}). That does not show them equal."
+    found = "on no task does one model differ from every other model of the table"
+    return f"None is marked: {found} ({test_of(significance)}). This does not show that they are equal."

@@ -55,7 +55,7 @@ def segmentation_table(name: str, settings: Mapping[str, Any], rows: list[dict[s
     caption = settings.get("caption") or f"Added segmentation of the words of {', '.join(tasks)}"
     notes = [
         "Added segmentation in percent: 100 × (pieces / words − 1), on the test set. "
-        "Entity words are those whose gold label is not O; n is their number.",
+        "Entity words are those whose gold label is not O. n: words of the row.",
     ]
     notes += ["Numbers after a model's name: pieces of its vocabulary."] if settings.get("vocabularies") else []
     return PaperTable(name, caption, [Grid("Words", [*heads, "n"], groups)], notes)

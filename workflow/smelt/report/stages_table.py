@@ -9,7 +9,7 @@ import pandas as pd
 
 from smelt.report.comparison_tables import NONE
 from smelt.report.grid import Cell, Grid, Group, PaperTable, Row
-from smelt.report.score_notes import METRICS, one_teacher_note
+from smelt.report.score_notes import in_words, one_teacher_note, seqeval_note
 from smelt.report.score_table import percent
 from smelt.report.stage_scores import SPLITS, SplitScore, StageScore
 
@@ -46,18 +46,17 @@ def _numbers(score: StageScore) -> dict[str, Any]:
 def _notes(scores: Sequence[StageScore]) -> list[str]:
     last, n = scores[-1].test, scores[0].n
     seeds = "1 seed" if n == 1 else f"{n} seeds"
-    spread = "; no deviation, of one seed"
+    spread = "; a single seed, so no deviation"
     if last.languages > 1:
         spread = f" (standard deviation over {last.languages} languages, mean over the seeds)"
     elif n > 1:
         spread = " (standard deviation over them)"
-    metric = METRICS.get(last.metric, last.metric)
+    metric = {"": last.metric}
     notes = [
-        f"{metric}, in percent, at the end of each phase: mean over {seeds}{spread}. A phase ends with the weights of"
-        " its lowest loss on validation; the test set chooses nothing.",
-        "Unfrozen: the lowest part that learns, with all parts above it; all: every part from the start. Epochs: mean"
-        " over the seeds.",
+        f"{in_words(metric)}, in percent, at the end of each phase: mean over {seeds}{spread}. A phase ends with the"
+        " weights of its lowest loss on validation; the test set chooses nothing.",
+        *seqeval_note(metric.values()),
+        "Unfrozen: the lowest part that learns, together with all parts above it; all: every part learns from the"
+        " start. Epochs: mean over the seeds.",
     ]
-    return notes + (
-        [f"{NONE}: no head has learnt anything yet."] if any(math.isnan(s.test.mean) for s in scores) else []
-    )
+    return notes + ([f"{NONE}: no classifier has learned yet."] if any(math.isnan(s.test.mean) for s in scores) else [])

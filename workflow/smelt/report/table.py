@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from smelt.report.score_table import p_values_of, score_frame, score_rows, score
 from smelt.report.segmentation_table import read_segmentations, segmentation_frame, segmentation_table
 from smelt.report.stage_scores import read_stages
 from smelt.report.stages_table import stages_table
+from smelt.report.task_records import languages_note, read_tasks, repeats_note
 from smelt.report.tradeoff_table import tradeoff_table
 from smelt.report.tradeoffs import read_tradeoffs
 from smelt.report.training_lengths import read_steps
@@ -60,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "compressed models; stages: metrics.json of all seeds; vocabulary: folders of reduced models; "
         "efficiency: the ruler's figures; tradeoff: scores.csv and these",
     )
+    parser.add_argument(
+        "--tasks", type=Path, nargs="*", default=[], help="task.json of the tasks whose scores it shows"
+    )
     for kind in ("csv", "markdown", "latex", "html"):
         parser.add_argument(f"--{kind}", type=Path, required=True)
 
@@ -69,10 +74,18 @@ def run(arguments: argparse.Namespace) -> None:
     significance = check(Significance, arguments.significance, "--significance").model_dump()
     make = _maker(arguments.settings)
     table, numbers = make(arguments.name, arguments.settings, significance, arguments.sources)
+    table = replace(table, notes=[*table.notes, *_task_notes(arguments.settings, arguments.tasks)])
     write_csv(arguments.csv, numbers)
     for path, render in ((arguments.markdown, markdown), (arguments.latex, latex), (arguments.html, html)):
         with whole_file(path) as draft:
             draft.write_text(render(table), encoding="utf-8")
+
+
+def _task_notes(settings: dict[str, Any], paths: list[Path]) -> list[str]:
+    """Return what the tasks themselves say of the scores that a table shows."""
+    tasks = read_tasks(paths)
+    by_language = settings["kind"] in ("languages", "monolingual") or settings.get("languages")
+    return [*([] if by_language else languages_note(tasks)), *repeats_note(tasks)]
 
 
 def _maker(settings: dict[str, Any]) -> Callable[[str, dict[str, Any], dict[str, Any], list[Path]], Made]:

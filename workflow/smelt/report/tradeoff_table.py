@@ -12,7 +12,7 @@ from smelt.report.efficiency_records import MB
 from smelt.report.efficiency_table import digits
 from smelt.report.grid import Cell, Grid, Group, PaperTable, Row
 from smelt.report.grid_table import counted, mean_and_spread, spread_cell
-from smelt.report.score_notes import METRICS, one_teacher_note
+from smelt.report.score_notes import in_words, one_teacher_note, seqeval_note
 from smelt.report.tradeoffs import Latency, Tradeoff, Tradeoffs
 from smelt.study.students import TradeoffTable
 
@@ -71,17 +71,19 @@ def _time_numbers(one: Latency) -> dict[str, float]:
 
 def _notes(table: TradeoffTable, found: Tradeoffs) -> list[str]:
     scores = [each.score for each in found.models]
-    metric = METRICS.get(scores[0].metric, scores[0].metric)
+    metric = {table.task: scores[0].metric}
     passes = counted([one.passes for each in found.models for one in each.latencies], "pass", "passes")
     machine = found.machine
     on = f", {', '.join(machine['gpus'])}" if table.device == "cuda" else ""
     return [
-        f"{metric} on {table.task}; test set, in percent. {mean_and_spread(scores, spread_of(found))}",
-        f"Compression: parameters of {found.reference} by the model's own, both with all heads of their folders. Size:"
-        " of the weights in fp32; MB are 10⁶ bytes.",
+        f"{in_words(metric)} on {table.task}; test set, in percent. {mean_and_spread(scores, spread_of(found))}",
+        *seqeval_note(metric.values()),
+        f"Compression: parameters of {found.reference} divided by the model's own, heads included. Size: of the"
+        " weights in fp32; MB are 10⁶ bytes.",
         f"Latency of rows × tokens on {table.device}: to the last hidden states, or to the logits of a compact student,"
         f" median of {passes}, in turn in one job on {machine['processor']}{on}, {counted([found.threads], 'thread')}."
-        f" Speed-up: over {found.reference}, from the median ratio of turns that lie beside each other.",
-        f"Worth it: no other model of the table has at least the mean score at no more than the latency of"
-        f" {(table.batches or [0])[-1]} × {table.length}. No test is made of either: neighbours may not differ.",
+        f" Speed-up: latency of {found.reference} divided by the model's, as the median over turns measured one after"
+        " the other.",
+        f"Worth it: no other model of the table has at least its mean score and at most its latency at"
+        f" {(table.batches or [0])[-1]} × {table.length}. Neither is tested: models that are close may not differ.",
     ]

@@ -53,11 +53,28 @@ def run(arguments: argparse.Namespace) -> None:
     train.examples, left = limited(train.examples, arguments.limit, arguments.seed, arguments.per)
     description = _description(arguments, task, labels) | {
         "splits": {name: describe(split) | {"unseen_labels": unseen[name]} for name, split in splits.items()},
-        "repeated_from_train": repeated(splits),
+        "repeated_from_train": repeated(splits, "train"),
+        "repeated_from_validation": repeated(splits, "validation"),
     }
     write_task(arguments.output, splits, left, description)
+    for line in summary(description):
+        print(f"{arguments.name}: {line}")
+
+
+def summary(description: dict[str, Any]) -> list[str]:
+    """Return a line for each split of a task.json, and what to do where test examples stand in training."""
+    from_train, from_validation = description["repeated_from_train"], description["repeated_from_validation"]
+    lines = []
     for name, split in description["splits"].items():
-        print(f"{arguments.name}: {name}: {split['examples']} examples, {split['words']} words")
+        line = f"{name}: {split['examples']} examples, {split['words']} words"
+        dropped = split["dropped_repeats"]
+        line += f"; {dropped} left out, because they also stand in a later split" if dropped else ""
+        for count, where in ((from_train.get(name), "training"), (from_validation.get(name), "validation")):
+            line += f"; {count} ({count / split['examples']:.1%}) also stand in {where}, word for word" if count else ""
+        lines.append(line)
+    if from_train["test"]:
+        lines.append("set `repeats: drop` in the task file to leave these out of training")
+    return lines
 
 
 def write_task(

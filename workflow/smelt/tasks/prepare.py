@@ -115,12 +115,16 @@ def describe(split: PreparedSplit) -> dict[str, Any]:
     }
 
 
-def repeated(splits: dict[str, PreparedSplit]) -> dict[str, int]:
-    """Return how many examples of validation and test stand in training too, word for word: kept, but told."""
+def repeated(splits: dict[str, PreparedSplit], earlier: str) -> dict[str, int]:
+    """Return how many examples of each later split also stand in an earlier one, word for word: kept, but counted.
+
+    earlier: train, which validation and test are compared with, or validation, which test is.
+    """
     # Training sets are large and the others small: what is kept in memory are the examples of the small ones.
-    sought = {name: [(example.language, example.surface) for example in splits[name].examples] for name in SPLITS[1:]}
+    later = SPLITS[SPLITS.index(earlier) + 1 :]
+    sought = {name: [(example.language, example.surface) for example in splits[name].examples] for name in later}
     anywhere = {key for keys in sought.values() for key in keys}
-    known = {key for example in splits["train"].examples if (key := (example.language, example.surface)) in anywhere}
+    known = {key for example in splits[earlier].examples if (key := (example.language, example.surface)) in anywhere}
     return {name: sum(key in known for key in keys) for name, keys in sought.items()}
 
 

@@ -1,6 +1,7 @@
 """What tables, figures and the page are made from."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from smelt.study.catalogue.tables import Tables
@@ -96,6 +97,17 @@ class Reports(Tables):
             folder = f"{self.results}/finetuned"
             return [f"{folder}/{model}/{task}/seed-{self.seeds[0]}/predictions.parquet" for model, task in runs]
         return [f"{self.results}/statistics/summary.csv", f"{self.results}/statistics/pairs.csv"]
+
+    def table_tasks(self, wildcards: Any) -> list[str]:
+        """Return the descriptions of the tasks whose scores {table} shows; its notes name their repeated examples."""
+        table = self.table(wildcards)
+        shown = not isinstance(table, SegmentationTable | ExampleTable)
+        return self.task_descriptions(table.tasks) if shown else []
+
+    def task_descriptions(self, tasks: Iterable[str] | None = None) -> list[str]:
+        """Return task.json of some tasks, by default all, as far as a model runs on them."""
+        run = dict.fromkeys(task for _, task in self.runs())
+        return [f"{self.results}/tasks/{task}/task.json" for task in (run if tasks is None else tasks) if task in run]
 
     def _compressions(self, table: GridTable) -> list[str]:
         """Return the metrics of the compressed models that a table shows, which say how long they learnt."""
