@@ -114,7 +114,7 @@ def _clear_drafts(path: Path) -> None:
 
 
 def _share(*paths: Path) -> None:
-    """Make results as readable as any file that the user writes: mkdtemp and safetensors write for their owner alone."""
+    """Make results as readable as any file of the user: mkdtemp and safetensors write for their owner alone."""
     mask = os.umask(0)
     os.umask(mask)
     for path in paths:
