@@ -9,6 +9,7 @@ import pytest
 import torch
 from invented_tasks import sentences, texts, write_task
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForTokenClassification
 
 from smelt.__main__ import main
 from smelt.finetuning.data import read_task
@@ -105,6 +106,14 @@ def test_a_seed_repeats_bit_for_bit(model_folder, entity_task, entities, tmp_pat
     first, second = metrics(entities), metrics(tmp_path / "again")
     assert first["epochs"] == second["epochs"]
     assert first["scores"] == second["scores"]
+
+
+def test_a_run_by_hand_can_keep_its_weights_and_scores_the_same(model_folder, entity_task, entities, tmp_path):
+    assert finetune(model_folder, entity_task, tmp_path / "kept", keep=True) == 0
+    assert metrics(tmp_path / "kept")["scores"] == metrics(entities)["scores"]
+    assert not (entities / "model").exists()
+    model = AutoModelForTokenClassification.from_pretrained(tmp_path / "kept" / "model")
+    assert set(model.config.label2id) == set(read_task(entity_task).labels)
 
 
 def test_seeds_differ(model_folder, entity_task, entities, tmp_path):
