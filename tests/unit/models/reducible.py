@@ -12,6 +12,8 @@ import torch
 from transformers import (
     AlbertConfig,
     AlbertForPreTraining,
+    BartConfig,
+    BartForConditionalGeneration,
     BertConfig,
     BertForMaskedLM,
     BertForPreTraining,
@@ -21,11 +23,19 @@ from transformers import (
     BertModel,
     CamembertConfig,
     CamembertForMaskedLM,
+    DebertaV2Config,
+    DebertaV2ForMaskedLM,
     DistilBertConfig,
     DistilBertForMaskedLM,
+    MBartConfig,
+    MBartForConditionalGeneration,
+    MT5Config,
+    MT5ForConditionalGeneration,
     PreTrainedModel,
     RobertaConfig,
     RobertaForMaskedLM,
+    T5Config,
+    T5ForConditionalGeneration,
     XLMRobertaConfig,
     XLMRobertaForMaskedLM,
 )
@@ -108,6 +118,33 @@ def of_roberta(kind: type[PreTrainedModel], configuration: Any) -> Make:
     return bert_like(kind, configuration, pad_token_id=0, bos_token_id=2, eos_token_id=3, type_vocab_size=1)
 
 
+def deberta(legacy: bool) -> Make:
+    """Return a maker of a DeBERTa with the head that transformers once gave it, or its own."""
+    relative = {"relative_attention": True, "position_buckets": 16, "pos_att_type": ["p2c", "c2p"]}
+    return bert_like(DebertaV2ForMaskedLM, DebertaV2Config, legacy=legacy, type_vocab_size=0, **relative)
+
+
+def with_decoder(kind: type[PreTrainedModel], configuration: Any) -> Make:
+    """Return a maker of an encoder with a decoder, as BART and mBART are."""
+    sides = {"layers": 2, "attention_heads": 4, "ffn_dim": 48}
+    shape = {f"{side}_{key}": value for side in ("encoder", "decoder") for key, value in sides.items()}
+    shape |= {"d_model": 32, "max_position_embeddings": 64, "init_std": 0.5}
+    ids = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "decoder_start_token_id": 3}
+    return lambda rows: kind(configuration(vocab_size=rows, forced_eos_token_id=3, **shape, **ids))
+
+
+def mt5(rows: int) -> PreTrainedModel:
+    """Return an mT5, whose tables for input and output are two."""
+    shape = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "eos_token_id": 3}
+    return MT5ForConditionalGeneration(MT5Config(vocab_size=rows, tie_word_embeddings=False, **shape))
+
+
+def t5(rows: int) -> PreTrainedModel:
+    """Return a T5, whose one table is scaled where it predicts."""
+    shape = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 4, "eos_token_id": 3}
+    return T5ForConditionalGeneration(T5Config(vocab_size=rows, tie_word_embeddings=True, **shape))
+
+
 MODELS: dict[str, Make] = {
     "bert-masked": bert_like(BertForMaskedLM),
     "bert-untied": bert_like(BertForMaskedLM, tie_word_embeddings=False),
@@ -121,6 +158,12 @@ MODELS: dict[str, Make] = {
     "roberta": of_roberta(RobertaForMaskedLM, RobertaConfig),
     "xlm-roberta": of_roberta(XLMRobertaForMaskedLM, XLMRobertaConfig),
     "camembert": of_roberta(CamembertForMaskedLM, CamembertConfig),
+    "deberta-v3": deberta(legacy=True),
+    "deberta-v3-own-head": deberta(legacy=False),
+    "mt5": mt5,
+    "t5": t5,
+    "mbart": with_decoder(MBartForConditionalGeneration, MBartConfig),
+    "bart": with_decoder(BartForConditionalGeneration, BartConfig),
 }
 
 

@@ -55,7 +55,8 @@ def longest(model: Any) -> int:
     """Return how many tokens the model reads at once."""
     config = model.config
     offset = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
-    return int(getattr(config, "max_position_embeddings", 2**31)) - offset
+    positions = int(getattr(config, "max_position_embeddings", 0))
+    return (positions if positions > 0 else 2**31) - offset  # XLNet's -1 stands for no limit
 
 
 def _check_encoder(folder: Path, model: Any, report: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from smelt.card import Card, write_card
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
+from smelt.models.reduction.layout import refuse_without_pieces
 from smelt.models.shared_pieces import record_of
 from smelt.provenance import write_provenance
 from smelt.study.load import check
@@ -97,10 +98,15 @@ def load_model(folder: Path, where: str) -> Any:
         SmeltError: the configuration or the weights cannot be read, or weights of the encoder are missing.
     """
     import torch
-    from transformers import AutoModel
+    import transformers
 
+    configuration = configuration_of_folder(folder, where)
+    refuse_without_pieces(configuration, where)
+    named = getattr(transformers, (configuration.architectures or [""])[0], None)
+    # T5's kind has encoders alone, which AutoModel would take for half a model.
+    encoder = named if named is not None and named.__name__.endswith("EncoderModel") else None
     missing: list[str] = []
-    for kind in (headed_class(configuration_of_folder(folder, where)), AutoModel):
+    for kind in (headed_class(configuration), encoder, transformers.AutoModel):
         if kind is None:
             continue
         torch.manual_seed(0)  # a pooler that the checkpoint lacks starts at random, the same each time

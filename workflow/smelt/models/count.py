@@ -15,6 +15,7 @@ from smelt.models.reduction.counts import Counts, write_counts
 from smelt.models.reduction.loading import load_fast
 from smelt.models.reduction.shards import Job, count_documents
 from smelt.models.reduction.vocabulary import read_vocabulary
+from smelt.models.reduction.weights import check_checkpoint, is_model
 from smelt.training.lock import Lock
 
 
@@ -31,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Count one language's documents and say what came of it."""
     began = time.monotonic()
+    if is_model(arguments.tokenizer):  # which could not be reduced, whatever is counted
+        check_checkpoint(arguments.tokenizer, str(arguments.tokenizer))
     counts = count(
         arguments.documents,
         arguments.tokenizer,

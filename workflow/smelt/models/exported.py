@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, first_line
 from smelt.models.adopt import configuration_of_folder, load_as, load_model
 
 # Models whose positions are numbered from the padding's id on (fairseq's convention).
@@ -43,22 +43,24 @@ class Exported:
     @property
     def longest(self) -> int | None:
         """How many tokens the model reads at once; None where there is no such limit."""
-        positions = getattr(self.config, "max_position_embeddings", None)
+        positions = getattr(self.config, "max_position_embeddings", None) or 0
         offset = self.config.pad_token_id + 1 if self.config.model_type in OFFSET_POSITIONS else 0
-        return None if positions is None else int(positions) - offset
+        return int(positions) - offset if positions > 0 else None  # XLNet's -1 stands for no limit
 
 
 def load_exported(source: Path) -> Exported:
     """Return what of a folder's model is exported, in single precision.
 
     Raises:
-        SmeltError: the folder holds no model that loads.
+        SmeltError: the folder holds no model that loads, or one that needs more than a text, as T5 does.
     """
     import smelt.architectures as ours  # which makes them known to transformers
 
     configuration = configuration_of_folder(source, str(source))
     if configuration.model_type != ours.CompactConfig.model_type:
-        return Exported(load_model(source, str(source)).base_model.eval())
+        exported = Exported(load_model(source, str(source)).base_model.eval())
+        _try(exported, source)
+        return exported
     named = (configuration.architectures or [""])[0]
     if not named.startswith("CompactFor"):
         raise SmeltError(source, f"is a {named or 'compact model'} without a classifier: there is nothing to export")
@@ -66,3 +68,20 @@ def load_exported(source: Path) -> Exported:
     if missing:
         raise SmeltError(source, f"lacks {len(missing)} of its weights, such as {missing[0]}")
     return Exported(model.eval(), LOGITS)
+
+
+def _try(exported: Exported, source: Path) -> None:
+    """Run a model on two pieces, before an export that takes long.
+
+    Raises:
+        SmeltError: it cannot read ids and mask alone.
+    """
+    import torch
+
+    ids = torch.full((1, 2), 5 % exported.config.vocab_size)
+    try:
+        with torch.inference_mode():
+            exported(ids, torch.ones_like(ids))
+    except Exception as error:
+        problem = f"{type(exported.model).__name__} cannot read a text alone ({first_line(error)}); expected an encoder"
+        raise SmeltError(source, problem) from None

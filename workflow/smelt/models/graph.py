@@ -59,7 +59,9 @@ def _follow(exported: Exported, path: Path) -> None:
                 verbose=False,
             )
         except Exception as error:  # the exporter's errors have no base of their own
-            raise SmeltError(path.parent, f"{type(model).__name__} cannot be exported ({first_line(error)})") from None
+            where = model.config.name_or_path or path.parent
+            reason = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
+            raise SmeltError(where, f"{type(model).__name__} cannot be exported ({reason})") from None
         assert program is not None
         # ALBERT's layers share their weights; the exporter writes each layer's transposed ones anew.
         DeduplicateInitializersPass(size_limit=2**63)(program.model)

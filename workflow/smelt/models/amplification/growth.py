@@ -85,6 +85,8 @@ def growth_of(vocabulary: Vocabulary) -> Growth:
     Raises:
         SmeltError: it has no place for new pieces.
     """
+    for protobuf in vocabulary.protobufs:
+        protobuf.refuse_merging()
     if isinstance(vocabulary.kind, WordPiece):
         return WordPieceGrowth(vocabulary, vocabulary.kind)
     if isinstance(vocabulary.kind, Unigram):

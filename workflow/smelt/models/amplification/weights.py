@@ -5,6 +5,7 @@ bias. The old rows are copied block by block, whatever their type.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -45,10 +46,13 @@ def amplify_weights(
     start = _starts(source, rule, where)
 
     def grown(tensor: Stored, axis: int) -> Part:
-        if axis != 0 or tensor.dtype not in _TYPES:
+        before = tensor.shape[:axis]  # BART's bias has a first axis of one
+        if any(size != 1 for size in before) or tensor.dtype not in _TYPES:
             raise SmeltError(where, f"has {tensor.dtype} weights of pieces along axis {axis}: expected floats along 0")
-        rows = start(tensor, new, pieces).to(_TYPES[tensor.dtype]).contiguous()
-        return extended(kept_in_part(tensor, np.arange(pieces), 0), rows)
+        tensor = replace(tensor, shape=tensor.shape[axis:])
+        rows = start(tensor, new, pieces).to(_TYPES[tensor.dtype]).contiguous().view(len(new), *tensor.shape[1:])
+        part = extended(kept_in_part(tensor, np.arange(pieces), 0), rows)
+        return replace(part, shape=(*before, *part.shape))
 
     return rewrite_weights(source, np.arange(pieces + len(new)), output, pieces, where, grown)
 

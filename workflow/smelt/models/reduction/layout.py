@@ -8,9 +8,12 @@ could not tell, as a hidden size may happen to be the number of pieces.
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -29,16 +32,50 @@ class Layout:
     """The highest id of padding that positions are counted from (RoBERTa's family); -1 where they start at 0."""
 
 
+@dataclass(frozen=True)
+class Head:
+    """What multiplies a vector by a matrix with a row for each piece, and adds a bias."""
+
+    weight: "Tensor"
+    """Shape (vocabulary, width)."""
+    bias: "Tensor | None"
+    """Shape (vocabulary,)."""
+    module: "nn.Module"
+    """The module that the vector enters or, with `after`, the one that it leaves."""
+    after: bool = False
+
+
+def head_of(model: Any, where: str) -> Head | None:
+    """Return the head of a model that predicts pieces, or None where it has none.
+
+    Raises:
+        SmeltError: it is of a form that is not known.
+    """
+    output = model.get_output_embeddings()
+    if output is None:
+        return None
+    embeddings = model.get_input_embeddings().weight
+    if len(output.weight) == len(embeddings):
+        return Head(output.weight, getattr(output, "bias", None), output)
+    # DeBERTa's own head multiplies by the embeddings, and transformers names the layer that stands before that.
+    for part in model.modules():
+        if getattr(part, "dense", None) is output and len(getattr(part, "bias", ())) == len(embeddings):
+            return Head(embeddings, part.bias, part.LayerNorm, after=True)
+    raise SmeltError(
+        where, f"the head of {type(model).__name__} is of a form that smelt does not know: expected a linear layer"
+    )
+
+
 def layout_of(configuration: Any, where: str) -> Layout:
     """Return the layout of a model's configuration.
 
     Raises:
-        SmeltError: transformers knows no such model, or its class takes no size of a vocabulary.
+        SmeltError: transformers knows no such model, its class takes no size of a vocabulary, or its head is of a form
+            that is not known.
     """
     import torch
 
-    if not isinstance(getattr(configuration, "vocab_size", None), int):
-        raise SmeltError(where, "its config.json has no vocab_size: only models of one vocabulary can be reduced")
+    refuse_without_pieces(configuration, where)
     wider = copy.deepcopy(configuration)
     wider.vocab_size += 1
     axes: dict[str, int] = {}
@@ -46,6 +83,7 @@ def layout_of(configuration: Any, where: str) -> Layout:
     for kind in _classes(configuration, where):
         with torch.device("meta"):
             model, other = kind(copy.deepcopy(configuration)), kind(copy.deepcopy(wider))
+        head_of(model, where)
         shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
         grown = {name: tensor.shape for name, tensor in other.state_dict().items()}
         axes |= {name: _axis(shapes[name], grown[name]) for name in shapes if shapes[name] != grown[name]}
@@ -56,6 +94,17 @@ def layout_of(configuration: Any, where: str) -> Layout:
         others = [part for part in model.modules() if isinstance(part, torch.nn.Embedding) and part is not inputs]
         first = max([first, *(part.padding_idx for part in others if part.padding_idx is not None)])
     return Layout(axes, frozenset(known), frozenset(embeddings), frozenset(tied), first)
+
+
+def refuse_without_pieces(configuration: Any, where: str) -> None:
+    """Refuse a model without one vocabulary of its own: of images and text, or put together from two models.
+
+    Raises:
+        SmeltError: it is one.
+    """
+    if not isinstance(getattr(configuration, "vocab_size", None), int):
+        kind = type(configuration).__name__.removesuffix("Config")
+        raise SmeltError(where, f"is of the kind {kind}: its config.json has no vocab_size; expected a model of text")
 
 
 def _classes(configuration: Any, where: str) -> list[Any]:

@@ -86,15 +86,23 @@ class Protobuf:
         """Write the file with pieces and their scores added at the end, under its own name in `output`.
 
         Raises:
+            SmeltError: as `refuse_merging`.
+        """
+        self.refuse_merging()
+        kind = type(self.proto).SentencePiece
+        pieces = [*self.proto.pieces, *(kind(piece=piece, score=score) for piece, score in added)]
+        self._write(output, pieces, np.arange(len(self.pieces)))
+
+    def refuse_merging(self) -> None:
+        """Refuse a file that no pieces can be added to.
+
+        Raises:
             SmeltError: it merges pairs, any that spell a piece: then new pieces could be built in ways not learnt.
         """
         if self.proto.trainer_spec.model_type == _BPE:
             raise SmeltError(
                 self.where, f"{self.path} is a SentencePiece model of byte pairs, to which no pieces can be added"
             )
-        kind = type(self.proto).SentencePiece
-        pieces = [*self.proto.pieces, *(kind(piece=piece, score=score) for piece, score in added)]
-        self._write(output, pieces, np.arange(len(self.pieces)))
 
     def _write(self, output: Path, pieces: Sequence[Any], ranks: Ids) -> None:
         """Write pieces with the source's settings; `ranks` are the new places of its own pieces, -1 for none."""

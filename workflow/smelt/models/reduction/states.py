@@ -16,7 +16,7 @@ from torch import Tensor
 from smelt.errors import SmeltError
 from smelt.models.adopt import load_as
 from smelt.models.reduction.configuration import read_configuration
-from smelt.models.reduction.layout import layout_of
+from smelt.models.reduction.layout import head_of, layout_of
 from smelt.models.reduction.tensors import Ids
 
 ROUNDING = 2.0**-24
@@ -63,13 +63,14 @@ class Models:
         self.where, self.ids = where, torch.tensor(ids)
         self.before, self.after = load(source, configuration, where), load(reduced, configuration, where)
         self._share_weights()
-        positions = getattr(configuration, "max_position_embeddings", None) or 10**9
+        positions = getattr(configuration, "max_position_embeddings", None) or 0
+        positions = positions if positions > 0 else 10**9  # XLNet's -1 stands for no limit
         self.longest = positions - layout_of(configuration, where).first_position - 1
         self.token_types = getattr(configuration, "type_vocab_size", 0) > 0
-        self.output = self.after.get_output_embeddings()
+        self.output = head_of(self.after, where)
         self._last: Tensor | None = None
         if self.output is not None:
-            self.output.register_forward_hook(self._note)
+            self.output.module.register_forward_hook(self._note)
 
     @property
     def lines_at_once(self) -> int:
@@ -86,13 +87,15 @@ class Models:
             SmeltError: anything differs by more than rounding of logits; `line` is how the message names the lines.
         """
         with torch.inference_mode():
-            one = self.before(**old, output_hidden_states=True)
-            other = self.after(**new, output_hidden_states=True)
+            one = self.before(**self._inputs(old), output_hidden_states=True)
+            other = self.after(**self._inputs(new), output_hidden_states=True)
         states.lines += len(old["input_ids"])
         states.tokens += int(old["attention_mask"].sum())
-        for layer, (ours, theirs) in enumerate(zip(other.hidden_states, one.hidden_states, strict=True)):
-            self._check_same(f"hidden states of layer {layer}", ours, theirs, line)
-            states.hidden_states += int(old["attention_mask"].sum())
+        for part in ("hidden_states", "encoder_hidden_states", "decoder_hidden_states"):
+            layers = zip(other.get(part) or (), one.get(part) or (), strict=True)
+            for layer, (ours, theirs) in enumerate(layers):
+                self._check_same(f"{part.replace('_', ' ')} of layer {layer}", ours, theirs, line)
+                states.hidden_states += int(old["attention_mask"].sum())
         for name, theirs in one.items():
             ours = other[name]
             if isinstance(theirs, Tensor) and ours.shape == theirs.shape:
@@ -100,8 +103,16 @@ class Models:
             elif isinstance(theirs, Tensor):
                 self._check_logits(name, ours, theirs[..., self.ids], states, line)
 
-    def _note(self, _: Any, inputs: tuple[Tensor, ...], __: Any) -> None:
-        self._last = inputs[0]
+    def _inputs(self, encoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what a model is called with; a decoder reads the line that its encoder reads."""
+        if not self.before.config.is_encoder_decoder:
+            return dict(encoded)
+        ids, mask = encoded["input_ids"], encoded["attention_mask"]
+        return dict(encoded) | {"decoder_input_ids": ids, "decoder_attention_mask": mask}
+
+    def _note(self, _: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        assert self.output is not None
+        self._last = output if self.output.after else inputs[0]
 
     def _check_same(self, name: str, ours: Tensor, theirs: Tensor, line: str) -> None:
         if not torch.equal(ours, theirs):

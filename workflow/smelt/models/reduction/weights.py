@@ -101,14 +101,27 @@ def check_checkpoint(source: Path, where: str) -> None:
     """Check what can be told of a model at once: before pieces are counted for it, which may take long.
 
     Raises:
-        SmeltError: transformers knows no such model, or its weights are not there or damaged.
+        SmeltError: transformers knows no such model, its configuration names an id beyond its vocabulary, or its
+            weights are not there or damaged.
     """
-    layout_of(read_configuration(source, where), where)
+    configuration = read_configuration(source, where)
+    layout_of(configuration, where)
+    rows = configuration.vocab_size
+    for key, ids in named_ids(configuration.to_dict()).items():
+        if max(ids, default=0) >= rows:
+            raise SmeltError(
+                where, f"{key} of its config.json is {max(ids)}, but its vocab_size is {rows}: mend the file"
+            )
     for file in _checkpoint(source, where):
         if file.suffix != PICKLE:
             read_header(file)
         elif not file.is_file():
             raise SmeltError(file, "no such file")
+
+
+def is_model(folder: Path) -> bool:
+    """Return whether a folder holds the weights of a model, and not a tokenizer alone."""
+    return bool(_files_of(folder, WEIGHTS) or _files_of(folder, PICKLED))
 
 
 def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> dict[str, Stored]:
