@@ -6,14 +6,15 @@ OF_TABLES = ("by-language", "drops", "tradeoff")
 FIGURES = {
     "by-language": (
         "Scores by language",
-        "Score of each row of the table in each language: mean over seeds, on the test set, a panel for each "
-        "column or section. Languages stand from the fewest training examples to the most, which the grey bars "
-        "count on the right axis; where rows were trained on different numbers, there are none.",
+        "Score of each row of the table in each language: mean over seeds, on the test set, with a panel for each "
+        "column or section. Languages are ordered from the fewest training examples to the most. Grey bars show "
+        "these numbers on the right axis; there are none where rows were trained on different numbers.",
     ),
     "drops": (
         "Lost against the baseline",
-        "What each row of the table scores less than its baseline on each task, in points: mean and standard deviation "
-        "of the difference over seeds, by language. A bar below the line scores more than the baseline.",
+        "How much lower each row of the table scores than its baseline on each task, in points: mean and standard "
+        "deviation of the difference over seeds, by language. A bar below the line means that the row scores higher "
+        "than the baseline.",
     ),
     "language-distribution": (
         "Language distribution",
@@ -21,30 +22,29 @@ FIGURES = {
     ),
     "learning-curves": (
         "Learning curves",
-        "What models were trained for, on held-out documents, by training step: loss of masked language modelling, "
-        "accuracy of sentence order prediction, and for distilled models how far their predictions, hidden states and "
-        "attention are from their teachers'. A line for each model, and thin lines for its languages where they are "
-        "few.",
+        "Measured on held-out documents, by training step: loss of masked language modelling, accuracy of sentence "
+        "order prediction, and for distilled models how far their predictions, hidden states and attention are from "
+        "their teachers'. A line for each model, and thin lines for its languages where these are few.",
     ),
     "score-by-vocabulary": (
         "Scores against vocabulary size",
-        "Score on each task's test set against the number of pieces: mean and standard deviation over n seeds. Lines "
-        "join models of one shape that were made in one way (trained from nothing, distilled, reduced, amplified); "
-        "where several of these have one vocabulary, they stand beside each other and no line joins them. Horizontal "
-        "lines are adopted models. A model that was tested in fewer languages of a task than others does not stand in "
-        "its panel.",
+        "Score on each task's test set against the number of pieces: mean and standard deviation over n seeds. "
+        "Lines join models of one shape that were made in one way (trained from nothing, distilled, reduced, "
+        "amplified); where several of these have one vocabulary, they are drawn beside each other and no line joins "
+        "them. Horizontal lines are adopted models. A model that was tested in fewer languages of a task than "
+        "others is left out of its panel.",
     ),
     "splitting-and-errors": (
         "Splitting and missed labels",
-        "Share of the entity words (of all words where labels are no spans) whose label is missed, mean over seeds, by "
-        "the number of pieces that the tokenizer cuts the word into, up to 8, with Wilson intervals over words: a line "
-        "for each model.",
+        "Share of the entity words (of all words where labels are not spans) whose label is wrong, mean over seeds, "
+        "by the number of pieces that the tokenizer cuts the word into, up to 8. A line for each model; Wilson "
+        "intervals over words, at the confidence that the study sets.",
     ),
     "tradeoff": (
         "Score against size and latency",
-        "Score on the test set against the number of parameters, and against the latency of each batch, of the "
-        "models of the table: mean and standard deviation over seeds. The line joins the models that no other "
-        "beats in both, whose points are filled.",
+        "Score on the test set against the number of parameters, and against the latency of each batch, for the "
+        "models of the table: mean and standard deviation over seeds. The line joins the models, with filled "
+        "points, for which no other model is at least as good in both.",
     ),
 }
 

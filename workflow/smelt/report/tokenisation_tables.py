@@ -28,12 +28,17 @@ def _table(task: str, studies: list[dict[str, Any]]) -> PaperTable:
     notes = [
         "Pearson's r between a word's added segmentation (pieces minus one) and its non-detection (share of the runs "
         "whose label for it is wrong); below it the partial correlation given what the row names.",
-        "The interval over sentences resamples whole sentences, since words of a sentence are not independent; "
-        "p and the interval over words (Fisher's) take words for independent.",
+        f"Intervals at {_levels(studies)}. The one over sentences resamples whole sentences, since words of a sentence "
+        "are not independent; p and the interval over words (Fisher's) treat words as independent.",
     ]
     notes += [f"{mark}: {note}." for note, mark in marks.items()]
     caption = f"Splitting and missed labels on {task}"
     return PaperTable(f"correlations-{task}", caption, [Grid("Words, given", _COLUMNS, groups)], notes)
+
+
+def _levels(studies: Sequence[Mapping[str, Any]]) -> str:
+    """Return the confidence of the intervals; all of one study's have the same."""
+    return " or ".join(dict.fromkeys(f"{row['confidence']:.0%}" for study in studies for row in study["correlations"]))
 
 
 def _row(entry: Mapping[str, Any], marks: Mapping[str, str]) -> Row:
