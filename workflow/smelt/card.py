@@ -22,6 +22,7 @@ class Card:
     summary: str
     """How the model was made, in a sentence or two."""
     languages: list[str]
+    """Codes of ISO 639, as the hub wants them."""
     facts: Mapping[str, Value]
     """Architecture and size: a table of name and value."""
     tables: Mapping[str, list[Mapping[str, Value]]] = field(default_factory=dict)

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from smelt.study.languages import WIKIPEDIAS, wiki_of
+from smelt.errors import SmeltError
+from smelt.study.languages import WIKIPEDIAS, iso_codes, wiki_of
+from smelt.study.load import check
+from smelt.study.schema import Corpus
 
 
 @pytest.mark.parametrize(
@@ -30,3 +33,54 @@ def test_every_real_wiki_at_hand_is_in_the_table():
     at_hand = {path.name.removesuffix(".xml.bz2") for path in (Path(data) / "minidumps").glob("*.bz2")}
     assert len(at_hand) == 123
     assert at_hand - {wiki_of(language) for language in WIKIPEDIAS} == {"commonswiki"}  # Commons is no Wikipedia
+
+
+@pytest.mark.parametrize("language", ["bej", "de-st", "nb"])
+def test_text_may_be_in_any_language_but_wikipedia_has_its_editions(language):
+    assert list(check(Corpus, {"text": {language: "own.txt"}}, "study.yaml").text) == [language]
+    with pytest.raises(SmeltError, match=f"languages.0: no Wikipedia has the code '{language}': expected one"):
+        check(Corpus, {"wikipedia": {"date": "20230501", "languages": [language]}}, "study.yaml")
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("als", "gsw"),
+        ("simple", "en"),
+        ("zh-min-nan", "nan"),
+        ("zh-classical", "lzh"),
+        ("zh-yue", "yue"),
+        ("be-tarask", "be"),
+        ("roa-rup", "rup"),
+        ("roa-tara", "nap"),
+        ("bat-smg", "sgs"),
+        ("fiu-vro", "vro"),
+        ("nds-nl", "nds"),
+        ("cbk-zam", "cbk"),
+        ("map-bms", "jv"),
+        ("no", "nb"),
+        ("nrm", "nrf"),
+        ("eml", "egl"),
+        ("bh", "bho"),
+        ("mo", "ro"),
+        ("sh", "hbs"),
+        ("de-st", "de"),
+        ("bej", "bej"),
+        ("el", "el"),
+        ("qaa", "qaa"),
+    ],
+)
+def test_cards_name_languages_by_iso_639(language, code):
+    assert iso_codes([language]) == [code]
+
+
+def test_every_edition_has_a_code_of_two_or_three_letters_and_languages_stand_once():
+    assert all(len(code) in (2, 3) for code in iso_codes(sorted(WIKIPEDIAS)))
+    assert iso_codes(["en", "simple", "zh-yue", "zh"]) == ["en", "yue", "zh"]
+
+
+def test_every_code_of_an_edition_is_one_of_iso_639():
+    pycountry = pytest.importorskip("pycountry", reason="pycountry, which codecarbon brings, is not installed")
+    known = {getattr(language, key, None) for language in pycountry.languages for key in ("alpha_2", "alpha_3")}
+    # Collections of languages, which ISO 639-2 and 639-5 have: Bihari, Nahuatl.
+    assert set(iso_codes(WIKIPEDIAS)) - known == {"nah"}

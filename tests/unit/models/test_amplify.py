@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,12 @@ def test_an_amplified_folder_holds_all_that_a_model_has_and_what_was_added(sourc
     assert AutoModelForMaskedLM.from_pretrained(amplified).num_parameters() == record["parameters"]
     assert json.loads((amplified / "provenance.json").read_text())["seeds"] == [1]
     assert "20 more pieces, those that texts of qaa needed most" in (amplified / "README.md").read_text()
+
+
+def test_the_card_names_languages_by_iso_639_for_the_hub(source: Path, texts: dict[str, Path], tmp_path: Path) -> None:
+    renamed = shutil.copytree(texts["qaa"].parent, tmp_path / "als") / texts["qaa"].name
+    assert amplify(source, [renamed], tmp_path / "out", "--pieces", "20") == 0
+    assert "language:\n- gsw\n" in (tmp_path / "out/README.md").read_text()
 
 
 def test_models_made_from_an_amplified_one_know_which_of_its_pieces_have_learnt_nothing(

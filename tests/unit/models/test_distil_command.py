@@ -1,6 +1,7 @@
 """The command `distil`: its folder, its card, going on after a stop, several teachers, and what it refuses."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +117,14 @@ def test_the_losses_fall_and_each_stands_in_the_curve(made: Path) -> None:
     for term in ("kl", "cosine", "hidden"):
         assert found[12, f"{term}_loss"] < found[0, f"{term}_loss"]
     assert (12, "mlm_loss") in found
+
+
+def test_the_card_names_languages_by_iso_639_for_the_hub(kit: Kit, tmp_path: Path) -> None:
+    words = kit.words(tmp_path)
+    first = words.index(str(kit.blocks[0]))
+    words[first : first + len(kit.blocks)] = [str(shutil.copytree(kit.blocks[0], tmp_path / "zh-min-nan"))]
+    assert main(words) == 0
+    assert "language:\n- nan\n" in (tmp_path / "models/student/README.md").read_text()
 
 
 def test_card_and_provenance_say_what_it_was_distilled_from(kit: Kit, made: Path) -> None:

@@ -49,6 +49,14 @@ def test_the_card_and_the_provenance_say_what_it_was_made_from(toy: Toy, made: P
     assert [part["path"] for part in provenance["inputs"]["blocks"]] == [str(b / "blocks.json") for b in toy.blocks]
 
 
+def test_the_card_names_languages_by_iso_639_for_the_hub(toy: Toy, tmp_path: Path) -> None:
+    renamed = shutil.copytree(toy.blocks[0], tmp_path / "als")  # Alemannic's Wikipedia; ISO 639's als is Albanian
+    assert main(words(toy, tmp_path, blocks=[renamed])) == 0
+    card = (tmp_path / "models/mini/README.md").read_text()
+    assert "language:\n- gsw\n" in card
+    assert "| als |" in card
+
+
 def test_the_curve_is_written_and_the_checkpoints_are_gone(made: Path) -> None:
     assert (made / "logs" / "mini.curve.csv").read_text().startswith("step,split,language,metric,value\n0,validation,")
     assert list((made / "checkpoints").iterdir()) == []

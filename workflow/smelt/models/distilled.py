@@ -16,6 +16,7 @@ from smelt.models.encoders import resize_vocabulary
 from smelt.models.pretrained import MASKED, counted, facts, held_out, stated, training_data
 from smelt.provenance import write_provenance
 from smelt.study.entry import Entry, Seed
+from smelt.study.languages import iso_codes
 from smelt.study.makers import refuse_sentences
 from smelt.study.student import StudentShape, refuse_unmapped
 from smelt.training.blocks import TokenBlocks
@@ -115,7 +116,7 @@ def card(name: str, made: Distilled) -> Card:
     return Card(
         name=name,
         summary=summary(made),
-        languages=sorted(part.language for part in made.blocks),
+        languages=iso_codes(sorted(part.language for part in made.blocks)),
         facts=facts(made.model),
         tables={
             "Training data": training_data(made.blocks, settings.alpha),

@@ -15,6 +15,7 @@ from smelt.models.encoders import resize_vocabulary
 from smelt.provenance import write_provenance
 from smelt.study.architectures import Shape, refuse_unfit
 from smelt.study.entry import Entry, Seed
+from smelt.study.languages import iso_codes
 from smelt.training.blocks import TokenBlocks
 from smelt.training.curve import EVERYTHING
 from smelt.training.pieces import load_tokenizer
@@ -109,7 +110,7 @@ def card(name: str, made: Pretrained) -> Card:
     return Card(
         name=name,
         summary=summary(made.settings, len(languages)),
-        languages=languages,
+        languages=iso_codes(languages),
         facts=facts(made.model),
         tables={
             "Training data": training_data(made.blocks, made.settings.alpha),

@@ -1,7 +1,8 @@
-"""The languages a corpus may name: codes of Wikipedia's editions, and ISO 639's private-use codes."""
+"""Codes of languages: Wikipedia's editions, which corpora name, and tags of BCP 47, which everything else may name."""
 
 import difflib
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -35,8 +36,34 @@ WIKIPEDIAS = frozenset(
 # Editions whose database keeps an older code.
 _DATABASES = {"be-tarask": "be_x_old"}
 
+# ISO 639-1's codes without an edition of their own.
+_WITHOUT_EDITION = frozenset({"ae", "nb", "nd", "oj"})
 
-def known_language(code: str) -> str:
+# Editions whose code is not what ISO 639 calls their language. Some mean another language there: `als` is Albanian,
+# `nrm` is Narom. Mostly MediaWiki's own table (languages/LanguageCode.php). Tarantino and Banyumasan have no code of
+# their own: ISO 639-3 counts them to Neapolitan and Javanese.
+_ISO_639 = {
+    "als": "gsw",
+    "bat-smg": "sgs",
+    "bh": "bho",
+    "cbk-zam": "cbk",
+    "eml": "egl",
+    "fiu-vro": "vro",
+    "map-bms": "jv",
+    "mo": "ro",
+    "no": "nb",
+    "nrm": "nrf",
+    "roa-rup": "rup",
+    "roa-tara": "nap",
+    "sh": "hbs",
+    "simple": "en",
+    "zh-classical": "lzh",
+    "zh-min-nan": "nan",
+    "zh-yue": "yue",
+}
+
+
+def known_edition(code: str) -> str:
     """Return the code of a Wikipedia or of an invented language.
 
     Raises:
@@ -44,16 +71,55 @@ def known_language(code: str) -> str:
     """
     if code in WIKIPEDIAS or re.fullmatch(r"q[a-t][a-z]", code):
         return code
-    close = difflib.get_close_matches(code, WIKIPEDIAS, n=3, cutoff=0.6)
-    hint = f"; close to it: {', '.join(close)}" if close else ""
     raise ValueError(
-        f"no Wikipedia has the code {code!r}: expected one such as en or zh-min-nan, or qaa to qtz if invented{hint}"
+        f"no Wikipedia has the code {code!r}: expected one such as en or zh-min-nan, or qaa to qtz if invented"
+        f"{_close_to(code)}"
     )
 
 
+def known_language(code: str) -> str:
+    """Return the code of a language: a Wikipedia's, or a tag as BCP 47 has them, in lower case.
+
+    A tag is an ISO 639 code of two or three letters, with parts that name a variety: bej, de-st, pt-br.
+
+    Raises:
+        ValueError: it is none; codes close to it are named.
+    """
+    if code in WIKIPEDIAS or _is_tag(code):
+        return code
+    if _is_tag(code.lower()):
+        raise ValueError(f"expected lower case, {code.lower()!r}; found {code!r} (source.codes: what files call it)")
+    raise ValueError(
+        f"no Wikipedia has the code {code!r}, and it is no tag of BCP 47: expected one such as en, bej or de-st, or qaa"
+        f" to qtz if invented{_close_to(code)}"
+    )
+
+
+def _is_tag(code: str) -> bool:
+    language, *parts = code.split("-")
+    known = re.fullmatch(r"[a-z]{3}", language) or language in _WITHOUT_EDITION
+    known = known or (len(language) == 2 and language in WIKIPEDIAS)
+    return bool(known) and all(re.fullmatch(r"[a-z0-9]{1,8}", part) for part in parts)
+
+
+def _close_to(code: str) -> str:
+    close = difflib.get_close_matches(code, WIKIPEDIAS, n=3, cutoff=0.6)
+    return f"; close to it: {', '.join(close)}" if close else ""
+
+
+Edition = Annotated[str, AfterValidator(known_edition)]
 Language = Annotated[str, AfterValidator(known_language)]
 
 
 def wiki_of(language: str) -> str:
     """Return the database name under which the dumps server keeps a language's Wikipedia: zh_min_nanwiki."""
     return _DATABASES.get(language, language).replace("-", "_") + "wiki"
+
+
+def iso_codes(languages: Iterable[str]) -> list[str]:
+    """Return the ISO 639 codes of languages, each once, in their order: what the Hugging Face hub wants on cards.
+
+    Varieties count as their language: de-st is de.
+    """
+    codes = (_ISO_639.get(code, code.partition("-")[0]) for code in languages)
+    return list(dict.fromkeys(codes))

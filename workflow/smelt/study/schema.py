@@ -12,7 +12,7 @@ from smelt.study.distillations import check_distillations
 from smelt.study.efficiency import Efficiency
 from smelt.study.entry import Distinct, Entry, Name, Precision, Seed
 from smelt.study.families import member_of
-from smelt.study.languages import Language
+from smelt.study.languages import Edition, Language
 from smelt.study.lineage import check_sources
 from smelt.study.makers import Maker, Pretrain
 from smelt.study.monolingual import MonolingualTable
@@ -31,7 +31,7 @@ class WikipediaSource(Entry):
 
     date: Annotated[str, StringConstraints(pattern=r"^20\d{6}$")]
     """Date of the dumps, as in their folder's name: "20230101"."""
-    languages: Annotated[list[Language], Field(min_length=1), Distinct]
+    languages: Annotated[list[Edition], Field(min_length=1), Distinct]
     mirror: str = "https://dumps.wikimedia.org"
     """Address of a folder laid out as the dumps server: https://, http://, file:// or a local path."""
 

@@ -6,6 +6,7 @@ from typing import Any
 from smelt.card import Card, Value, write_card
 from smelt.finetuning.data import Task
 from smelt.finetuning.metrics import OWN
+from smelt.study.languages import iso_codes
 
 KINDS = {"bilstm": "bidirectional LSTM", "transformer": "Transformer encoder"}
 LEARNT = {"representation": "hidden states", "logits": "logits", "labels": "labels"}
@@ -23,7 +24,7 @@ def write_student_card(folder: Path, name: str, task: Task, metrics: dict[str, A
         name,
         f"A {KINDS[student['kind']]} for the task {task.name}, compressed stage by stage from a fine-tuned model "
         "(XtremeDistil, Mukherjee and Awadallah 2020).",
-        languages,
+        iso_codes(languages),
         facts,
         tables={"Stages": [_stage(record) for record in metrics["stages"]], "Test": _scores(metrics, task)},
         limits=LIMITS,

@@ -16,6 +16,7 @@ from smelt.models.reduction.reduced import Source
 from smelt.models.reduction.vocabulary import Vocabulary
 from smelt.models.reduction.weights import Gathered
 from smelt.models.shared_pieces import AMPLIFICATION, shared_of
+from smelt.study.languages import iso_codes
 from smelt.study.new_pieces import NewPieces
 
 _HEADS = ("ForMaskedLM", "ForPreTraining")
@@ -83,7 +84,7 @@ def write_amplified_card(folder: Path, name: str, source: Source, made: Made, la
         summary=f"{origin} with {new:,} more pieces, those that texts of {listed(languages)} needed most. Their weights"
         f" are {STARTS[made.rule.start]}. On texts without them it computes what it did, as was proven before it was"
         f" written (`{AMPLIFICATION}`).",
-        languages=list(languages),
+        languages=iso_codes(languages),
         facts={
             "architecture": architecture,
             "parameters": parameters(folder),

@@ -16,6 +16,7 @@ from smelt.models.reduction.tensors import read_header
 from smelt.models.reduction.vocabulary import Vocabulary
 from smelt.models.reduction.weights import WEIGHTS, Gathered
 from smelt.models.shared_pieces import REDUCTION, shared_of
+from smelt.study.languages import iso_codes
 
 _HEADS = ("ForMaskedLM", "ForPreTraining")
 
@@ -74,7 +75,7 @@ def write_reduced_card(folder: Path, name: str, source: Path, hub: str | None, m
         summary=f"{origin} with {after:,} of its {before:,} pieces: those that {listed(languages)} needs (Abdaoui et"
         " al. 2020). On texts of these pieces it computes the same, as was proven before it was written"
         f" (`{REDUCTION}`).",
-        languages=languages,
+        languages=iso_codes(languages),
         facts={
             "architecture": architecture,
             "parameters": parameters(folder),
