@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all, and the checksums that say what they are."""
+"""Outputs that appear whole or not at all, the checksums that say what they are, and ends of lines."""
 
 import glob
 import hashlib
@@ -78,6 +78,21 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise SmeltError(path, f"expected a JSON object, found {type(value).__name__}")
     return value
+
+
+def refuse_carriage_return(line: str, where: str) -> None:
+    """Refuse a line, given without its end, that holds a carriage return.
+
+    Where lines end with it, as on old Macs, a whole file would pass for one line: one word, or one paragraph.
+
+    Raises:
+        SmeltError: it does.
+    """
+    if "\r" in line:
+        place = line.index("\r") + 1
+        raise SmeltError(
+            where, f"has a carriage return inside the line, at character {place}: end lines with \\n or \\r\\n"
+        )
 
 
 def checksum(path: Path, algorithm: str = "sha256") -> str:

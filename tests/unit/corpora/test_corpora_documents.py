@@ -155,6 +155,13 @@ def test_text_files_become_documents(output, tmp_path):
     assert rows == [("text:own-1", "", "One.\nTwo."), ("text:own-2", "", "Three.")]
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\u0085", "\x0b", "\x1c"])
+def test_other_separators_of_lines_stay_in_a_text(mark, output, tmp_path):
+    (tmp_path / "own.txt").write_text(f"One{mark}two.\n", encoding="utf-8")
+    assert output.make("--text", tmp_path / "own.txt") == 0
+    assert [row["text"] for row in output.rows()] == [f"One{mark}two."]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -162,6 +169,7 @@ def test_text_files_become_documents(output, tmp_path):
         (b" \n\n \n", "holds no text"),
         (b"fine\nwrong \xff here\n", "own.txt:2: is not UTF-8: byte 0xff at byte 7 of the line"),
         ("one\n".encode("utf-16"), "own.txt:1: is not text: a NUL byte"),
+        (b"fine\nold\rMac\r", "own.txt:2: has a carriage return inside the line, at character 4"),
         (b"<!DOCTYPE html>\n<html></html>\n", "is markup, not plain text"),
         (b"<mediawiki>\n", "is markup, not plain text"),
     ],

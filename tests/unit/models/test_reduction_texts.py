@@ -123,3 +123,20 @@ def test_a_language_of_short_lines_only_is_named(tmp_path: Path, capsys: pytest.
     (tmp_path / "qaa.txt").write_text("pa\n" * 100)
     assert reduce(tmp_path, "--corpus", str(tmp_path / "qaa.txt"), "--held-out-share", "0.1") == 1
     assert "qaa has no text: no line of more than five characters" in capsys.readouterr().err
+
+
+def test_the_card_names_languages_by_iso_639_for_the_hub(tmp_path: Path) -> None:
+    text = write_lines(tmp_path / "news.txt", "qaa")
+    assert reduce(tmp_path, "--corpus", f"als={text}", "--held-out-share", "0.1", "--threshold", "0.02") == 0
+    assert "language:\n- gsw\n" in (tmp_path / "made/out/README.md").read_text()
+
+
+def test_lines_end_as_in_a_corpus_and_a_carriage_return_inside_one_is_refused(tmp_path: Path) -> None:
+    text, output = tmp_path / "news.qaa.txt", tmp_path / "documents.parquet"
+    text.write_bytes("one\u2028two\r\n\r\nthree\n".encode())
+    write_texts([text], output, 0.5, 1)
+    lines = "\n".join(pq.read_table(output)["text"].to_pylist()).split("\n")
+    assert sorted(lines) == ["one\u2028two", "three"]
+    text.write_bytes(b"one\rtwo\r")
+    with pytest.raises(SmeltError, match=r"news\.qaa\.txt:1: has a carriage return inside the line, at character 4"):
+        write_texts([text], output, 0.5, 1)

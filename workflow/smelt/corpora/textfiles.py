@@ -9,6 +9,7 @@ from pathlib import Path
 
 from smelt.corpora.documents import Document
 from smelt.errors import SmeltError, absent
+from smelt.files import refuse_carriage_return
 
 _MARKUP = re.compile(r"<(\?xml|!doctype|html|mediawiki)\b", re.IGNORECASE)
 
@@ -17,7 +18,8 @@ def read_documents(path: Path) -> Iterator[Document]:
     """Yield the documents of a text file, with ids text:<stem>-<n> counted from 1, one in memory at a time.
 
     Raises:
-        SmeltError: the file is missing, empty, binary, not UTF-8, or XML or HTML under a text's name.
+        SmeltError: the file is missing, empty, binary, not UTF-8, XML or HTML under a text's name, or has a carriage
+            return inside a line.
     """
     number = 0
     paragraphs: list[str] = []
@@ -74,4 +76,5 @@ def _decoded(line: bytes, number: int, path: Path) -> str:
         ) from None
     if number == 1 and _MARKUP.match(text):
         raise SmeltError(path, f"is markup, not plain text: it starts with {text[:40]!r}")
+    refuse_carriage_return(text, f"{path}:{number}")
     return text

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError
+from smelt.files import refuse_carriage_return
 
 _SCHEMA = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string()), ("held_out", pa.bool_())])
 _DOCUMENTS = 1000
@@ -113,11 +114,12 @@ def _documents(files: Sequence[Path]) -> Iterator[list[str]]:
 
 def _lines(file: Path) -> Iterable[str]:
     try:
-        with file.open(encoding="utf-8-sig") as stream:
+        with file.open(encoding="utf-8-sig", newline="\n") as stream:
             for number, line in enumerate(stream, 1):
                 if "\0" in line:
                     raise SmeltError(f"{file}:{number}", "is not text: the line holds a NUL byte")
-                yield line.strip()
+                refuse_carriage_return(text := line.strip(), f"{file}:{number}")
+                yield text
     except UnicodeDecodeError as error:
         raise SmeltError(file, f"is not UTF-8: byte 0x{error.object[error.start]:02x}") from None
     except OSError as error:
