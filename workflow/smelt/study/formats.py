@@ -2,30 +2,71 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, model_validator
 
 from smelt.study.entry import Entry
 from smelt.study.languages import Language
 
-Scheme = Literal["iob1", "iob2", "bilou", "none"]
+Scheme = Literal["iob1", "iob2", "bilou", "iobes", "bioes", "none"]
 Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0)]
+CommentName = Annotated[str, StringConstraints(pattern=r"^[^\W\d_][\w. -]*$")]
+
+TOKENS, TEXTS = "token-classification", "sequence-classification"
 
 
-class Conll(Entry):
+def _known_encoding(name: str) -> str:
+    """Return the name of a text encoding.
+
+    Raises:
+        ValueError: Python has none of this name (https://docs.python.org/3/library/codecs.html#standard-encodings).
+    """
+    try:
+        known = "a\n".encode(name).decode(name) == "a\n"
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise ValueError(f"expected a text encoding such as utf-8, latin-1, cp1252 or gb18030; found {name!r}")
+    return name
+
+
+class FileFormat(Entry):
+    """What every format has."""
+
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
+    """Encoding of the files, by Python's name: latin-1, cp1252, gb18030."""
+    label_until: Annotated[str, Field(min_length=1)] | None = None
+    """What ends a label within its text: ":" makes TREC's coarse DESC of its fine DESC:manner. All of it by default."""
+    rename: dict[str, str] = Field(default_factory=dict)
+    """Labels to call otherwise, where files of a task name one label in two ways: {contradictory: contradiction}."""
+
+
+class Conll(FileFormat):
     """A word a line in columns, a blank line between sentences."""
 
     separator: Literal[" ", "\t", "whitespace"] = " "
+    """What stands between columns; `whitespace` is one or more blanks or tabs."""
     word: int = 0
     """Column of the word, counted from 0; -1 is the last."""
-    label: int = -1
+    label: int | CommentName = -1
+    """Column of the label, or the name of the comment before a sentence that gives it: intent of "# intent: alarm". A
+    column gives the label of a whole sentence where it is the same for all its words."""
     scheme: Scheme
+    columns_vary: bool = False
+    """Whether sentences may differ in their number of columns, as in CoNLL-2009 and CoNLL-2012, which have one for each
+    predicate; the rows of one sentence may not."""
     skip: str = "-DOCSTART-"
     """Lines that begin so stand between documents and are no words."""
     prefix: str = ""
     """What stands before each word and is no part of it: "{language}:" in WikiANN's files."""
 
+    @model_validator(mode="after")
+    def _has_spans_of_words(self) -> Self:
+        if isinstance(self.label, str) and self.scheme != "none":
+            raise ValueError(f"scheme: expected none, as the comment {self.label!r} labels whole sentences")
+        return self
 
-class Conllu(Entry):
+
+class Conllu(FileFormat):
     """Universal Dependencies' CoNLL-U; the syntactic words, without the ranges of multi-word tokens."""
 
     label: Literal["upos", "xpos"] = "upos"
@@ -33,14 +74,14 @@ class Conllu(Entry):
     """Characters of a tag that count, where they are its category: 1 of MULTEXT-East's; all by default."""
 
 
-class SlotGated(Entry):
+class SlotGated(FileFormat):
     """The three files of Goo et al. (2018) in a folder a split: seq.in, seq.out (IOB2) and label."""
 
     label: Literal["slots", "intent"]
 
 
-class Columns(Entry):
-    """Rows of Parquet or JSON lines: words and labels for token tasks; text and label, perhaps a pair, for others."""
+class Columns(FileFormat):
+    """Rows of Parquet or JSON: words and labels for token tasks; text and label, perhaps a pair, for others."""
 
     words: Column | None = None
     labels: Column | None = None
@@ -51,8 +92,6 @@ class Columns(Entry):
     label: Column | None = None
     language: Column | None = None
     """Column of the language's code, where one file holds several languages; rows of other languages are left out."""
-    rename: dict[str, str] = Field(default_factory=dict)
-    """Labels to call otherwise, where files of a task name one label in two ways: {contradictory: contradiction}."""
 
     @model_validator(mode="after")
     def _names_what_belongs_together(self) -> Self:
@@ -86,14 +125,14 @@ class Delimited(Columns):
         return self
 
 
-class LabelText(Entry):
+class LabelText(FileFormat):
     """A label, a separator and the text on each line."""
 
     separator: Literal[" ", "\t", ","] = " "
 
 
-class Bracketed(Entry):
-    """Rows of Parquet or JSON lines with slots in brackets, as in MASSIVE: "wake me at [time : five am]"."""
+class Bracketed(FileFormat):
+    """Rows of Parquet or JSON with slots in brackets, as in MASSIVE: "wake me at [time : five am]"."""
 
     utterance: str
     """Column of the annotated utterance."""
@@ -119,19 +158,21 @@ class Format(Entry):
         return self
 
     @property
-    def chosen(self) -> Entry | None:
+    def chosen(self) -> FileFormat | None:
         """The one format that the file names."""
         return next((value for value in dict(self).values() if value is not None), None)
 
     @property
-    def kind(self) -> str:
-        """The kind of task whose examples the format holds."""
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of task whose examples the format can hold."""
         chosen = self.chosen
+        if isinstance(chosen, Conll) and chosen.scheme == "none":
+            return (TEXTS,) if isinstance(chosen.label, str) else (TOKENS, TEXTS)
         if isinstance(chosen, SlotGated):
-            return "token-classification" if chosen.label == "slots" else "sequence-classification"
+            return (TOKENS,) if chosen.label == "slots" else (TEXTS,)
         if isinstance(chosen, Columns):
-            return "token-classification" if chosen.words is not None else "sequence-classification"
-        return "sequence-classification" if isinstance(chosen, LabelText) else "token-classification"
+            return (TOKENS,) if chosen.words is not None else (TEXTS,)
+        return (TEXTS,) if isinstance(chosen, LabelText) else (TOKENS,)
 
     @property
     def scheme(self) -> Scheme:
@@ -139,7 +180,7 @@ class Format(Entry):
         chosen = self.chosen
         if isinstance(chosen, (Conll, Columns)):
             return chosen.scheme or "none"
-        return "iob2" if isinstance(chosen, (SlotGated, Bracketed)) and self.kind == "token-classification" else "none"
+        return "iob2" if isinstance(chosen, (SlotGated, Bracketed)) and self.kinds == (TOKENS,) else "none"
 
     @property
     def pairs(self) -> bool:

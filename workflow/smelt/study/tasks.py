@@ -75,8 +75,9 @@ class TaskFile(Entry):
                 yield self.under(name, language)
 
     def _check_format(self, chosen: Format, split: str) -> None:
-        if chosen.kind != self.kind:
-            raise ValueError(f"kind: {self.kind} does not go with the format of {split}, which holds {chosen.kind}")
+        if self.kind not in chosen.kinds:
+            held = " or ".join(chosen.kinds)
+            raise ValueError(f"kind: {self.kind} does not go with the format of {split}, which holds {held}")
         if chosen.pairs != self.format.pairs:
             raise ValueError(f"source.{split}.format.pair: expected in the formats of all splits, or of none")
         spans = chosen.scheme != "none"

@@ -26,6 +26,12 @@ TEXTS = arrow.schema(
 )
 PAIRS = TEXTS.insert(3, arrow.field("pair", arrow.string()))
 PARTS = ("all", "language", "label")
+MET = {
+    "repaired_labels": "labels repaired",
+    "empty_texts": "texts without a word",
+    "empty_sides": "pairs with an empty side",
+}
+"""Counts of a split in task.json, shown where they are not 0."""
 ROWS = 50_000  # examples that become Arrow at once: as rows in Python they take much memory
 
 
@@ -47,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     task = load_task(name, *arguments.folder)
     _check_draw(arguments, task, where)
     splits = prepare(task, where)
-    labels = training_labels(splits)
+    labels = training_labels(splits, where)
     unseen = unseen_labels(task, splits, where)
     train = splits["train"]
     train.examples, left = limited(train.examples, arguments.limit, arguments.seed, arguments.per)
@@ -67,6 +73,9 @@ def summary(description: dict[str, Any]) -> list[str]:
     lines = []
     for name, split in description["splits"].items():
         line = f"{name}: {split['examples']} examples, {split['words']} words"
+        met = {what: split[key] for key, what in MET.items()}
+        met["labels that training lacks"] = sum(split["unseen_labels"].values())
+        line += "".join(f"; {what}: {count}" for what, count in met.items() if count)
         dropped = split["dropped_repeats"]
         line += f"; {dropped} left out, because they also stand in a later split" if dropped else ""
         for count, where in ((from_train.get(name), "training"), (from_validation.get(name), "validation")):

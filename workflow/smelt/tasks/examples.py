@@ -34,6 +34,10 @@ class Text:
         """The one label, as sentences give theirs."""
         return [self.label]
 
+    @labels.setter
+    def labels(self, labels: list[str]) -> None:
+        (self.label,) = labels
+
     @property
     def lines(self) -> list[int]:
         """The line of the label."""

@@ -1,59 +1,149 @@
 """Readers of the line-based formats in which labelled data is published, one function a format."""
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from smelt.errors import SmeltError
 from smelt.study.formats import Column, Conll, Conllu, Delimited, LabelText, SlotGated
 from smelt.tasks.examples import Example, Sentence, Text
-from smelt.tasks.lines import blank_separated, numbered_lines
+from smelt.tasks.lines import blank_separated, is_blank, numbered_lines, refuse_equal
 
 LONGEST_CELL = 2**24  # characters; what Python refuses by default, 131,072, is no longer than some articles
+TAGS_OF_SIGNS = ("PUNCT", "SYM", "X")  # universal part-of-speech tags that a word of underscores may have
 
 
 def read_conll(path: Path, columns: Conll, language: str) -> Iterator[Sentence]:
-    """Yield the sentences of a file with a word a line and blank lines between sentences."""
+    """Yield the sentences of a file with a word a line and blank lines between sentences.
+
+    Where a comment gives the label of a sentence, each of its words has it.
+    """
     prefix = columns.prefix.replace("{language}", language)
-    needed = max(_columns_needed(columns.word), _columns_needed(columns.label), 2)
-    words: list[str] = []
-    labels: list[str] = []
-    lines: list[int] = []
-    for number, line in numbered_lines(path):
-        if not line.strip() or (columns.skip and line.startswith(columns.skip)):
-            if words:
-                yield Sentence(words, labels, lines)
-                words, labels, lines = [], [], []
+    comment = re.compile(rf"#\s*{re.escape(columns.label)}\s*[:=](.*)") if isinstance(columns.label, str) else None
+    needed = [columns.word] if isinstance(columns.label, str) else [columns.word, columns.label, 1]
+    by_blanks = columns.separator == "whitespace"
+    width = Width(path, " " if by_blanks else columns.separator, max(map(_columns_needed, needed)))
+    sentence, label = Sentence([], [], []), ""
+    for number, line in numbered_lines(path, columns.encoding):
+        found = comment.match(line) if comment else None
+        if found or is_blank(line) or (columns.skip and line.startswith(columns.skip)):
+            if sentence.words:
+                yield sentence
+                sentence, label = Sentence([], [], []), ""
+                width.first = None if columns.columns_vary else width.first
+            label = found[1].strip() if found else label
             continue
-        cells = line.split() if columns.separator == "whitespace" else line.split(columns.separator)
-        if len(cells) < needed:
-            raise SmeltError(f"{path}:{number}", f"expected at least {needed} columns, found {len(cells)}: {line!r}")
-        words.append(cells[columns.word].removeprefix(prefix))
-        labels.append(cells[columns.label])
-        lines.append(number)
-    if words:
-        yield Sentence(words, labels, lines)
+        cells = blank_separated(line) if by_blanks else line.split(columns.separator)
+        width.check(cells, number)
+        if comment and not label:
+            raise SmeltError(f"{path}:{number}", f"expected the sentence's label before it: # {columns.label}: label")
+        sentence.words.append(cells[columns.word].removeprefix(prefix))
+        sentence.labels.append(cells[columns.label] if isinstance(columns.label, int) else label)
+        sentence.lines.append(number)
+    if sentence.words:
+        yield sentence
+
+
+def texts_of(sentences: Iterable[Sentence], path: Path) -> Iterator[Text]:
+    """Yield sentences as texts with one label, that of every word; blanks part the words.
+
+    Raises:
+        SmeltError: the words of a sentence differ in their label.
+    """
+    for sentence in sentences:
+        label = sentence.labels[0]
+        for other, line in zip(sentence.labels, sentence.lines, strict=True):
+            if other != label:
+                raise SmeltError(
+                    f"{path}:{line}",
+                    f"expected one label for the sentence, {label!r} as its first word has, found {other!r}: a task of"
+                    " texts needs a column that repeats the sentence's label, or the name of a comment",
+                )
+        yield Text(" ".join(sentence.words), label, sentence.lines[0])
+
+
+class Width:
+    """How many columns rows have: as many as their header, or else the first of them; others would be mislabelled."""
+
+    def __init__(self, path: Path, separator: str, needed: int) -> None:
+        """Keep the file, what separates its columns, and how many of them are read."""
+        self.path, self.separator, self.needed = path, separator, needed
+        self.first: tuple[int, int] | None = None
+        """The line that sets the number of columns, and that number; None where the next row does."""
+
+    def check(self, cells: list[str], number: int) -> None:
+        """Check a row.
+
+        Raises:
+            SmeltError: it has fewer columns than are read, or not as many as the first row.
+        """
+        line, columns = self.first = self.first or (number, len(cells))
+        if len(cells) == columns >= self.needed:
+            return
+        expected, mend = f"at least {self.needed} columns", ""
+        if len(cells) >= self.needed:
+            expected = f"{columns} columns, as line {line} has"
+            mend = ". Mend the line, or the separator and quotes that the task file names"
+        found = self.separator.join(cells)
+        raise SmeltError(f"{self.path}:{number}", f"expected {expected}, found {len(cells)}: {found!r}{mend}")
 
 
 def read_conllu(path: Path, columns: Conllu) -> Iterator[Sentence]:
-    """Yield the sentences of a CoNLL-U file: syntactic words, without multi-word ranges (1-2) and empty nodes (1.1)."""
-    column = {"upos": 3, "xpos": 4}[columns.label]
-    sentence = Sentence([], [], [])
-    for number, line in numbered_lines(path):
-        cells = line.split("\t")
-        if line.startswith("#") or (cells[0] and not cells[0].isdigit() and set(cells[0]) <= set("0123456789-.")):
-            continue
-        if line.strip():
+    """Yield the sentences of a CoNLL-U file: syntactic words, without multi-word ranges (1-2) and empty nodes (1.1).
+
+    Raises:
+        SmeltError: a line has other than ten columns, or begins with no number; a word or its tag is unspecified (`_`).
+    """
+    sentence, text = Sentence([], [], []), ""
+    for number, line in numbered_lines(path, columns.encoding):
+        if line.startswith("#"):
+            text = line.partition("=")[2] if re.match(r"#\s*text\s*=", line) else text
+        elif is_blank(line):
+            if sentence.words:
+                yield sentence
+            sentence, text = Sentence([], [], []), ""
+        else:
+            cells = line.split("\t")
             if len(cells) != 10:
                 raise SmeltError(f"{path}:{number}", f"expected CoNLL-U's 10 columns, found {len(cells)}: {line!r}")
-            sentence.words.append(cells[1])
-            sentence.labels.append(cells[column][: columns.leading])
-            sentence.lines.append(number)
-        elif sentence.words:
-            yield sentence
-            sentence = Sentence([], [], [])
+            if not re.fullmatch(r"[0-9]+([-.][0-9]+)?", cells[0]):
+                raise SmeltError(f"{path}:{number}", f"expected a word's number in column 1, found {cells[0]!r}")
+            if cells[0].isdigit():
+                sentence.words.append(_word(cells, text, f"{path}:{number}"))
+                sentence.labels.append(_tag(cells, columns, f"{path}:{number}"))
+                sentence.lines.append(number)
     if sentence.words:
         yield sentence
+
+
+def _word(cells: list[str], text: str, place: str) -> str:
+    """Return the form of a word.
+
+    CoNLL-U writes `_` both for what is unspecified and for an underscore, and treebanks whose text may not be published
+    have nothing else. A word of underscores is one where its lemma agrees, and it is tagged as such a sign or stands
+    amid other characters in the text of its sentence (https://universaldependencies.org/format.html).
+    """
+    form, lemma, tag = cells[1:4]
+    in_text = form in text and text.strip("_ \t") != ""
+    if form and not form.strip("_") and (lemma.strip("_") or not (tag in TAGS_OF_SIGNS or in_text)):
+        raise SmeltError(
+            place,
+            f"has no word but {form!r}, which stands for text that is left out: get the treebank with its text (its"
+            " README says how)",
+        )
+    return form
+
+
+def _tag(cells: list[str], columns: Conllu, place: str) -> str:
+    """Return the tag of a word, as much of it as counts.
+
+    Tagsets of languages may have none for punctuation (MULTEXT-East's), which `_` then says; the universal one has.
+    """
+    tag = cells[{"upos": 3, "xpos": 4}[columns.label]]
+    if tag == "_" and (columns.label == "upos" or any(map(str.isalnum, cells[1]))):
+        raise SmeltError(place, f"has no {columns.label} tag (_) for {cells[1]!r}: expected one for every word")
+    return tag[: columns.leading]
 
 
 def read_slotgated(path: Path, files: SlotGated) -> Iterator[Example]:
@@ -62,7 +152,7 @@ def read_slotgated(path: Path, files: SlotGated) -> Iterator[Example]:
     Lines that are empty in both files, at their ends mostly, are none.
     """
     other = path / ("seq.out" if files.label == "slots" else "label")
-    utterances, labels = list(numbered_lines(path / "seq.in")), list(numbered_lines(other))
+    utterances, labels = (list(numbered_lines(file, files.encoding)) for file in (path / "seq.in", other))
     if len(utterances) != len(labels):
         raise SmeltError(other, f"expected the {len(utterances)} lines of seq.in, found {len(labels)}")
     for (number, utterance), (_, label) in zip(utterances, labels, strict=True):
@@ -82,13 +172,13 @@ def read_slotgated(path: Path, files: SlotGated) -> Iterator[Example]:
 def read_table(path: Path, table: Delimited, language: str = "") -> Iterator[Example]:
     """Yield the rows of a TSV or CSV file, those of a language where a column names it; empty lines are no rows."""
     rows = _rows(path, table)
-    header = next(rows, (0, []))[1] if table.header else []
+    number, header = next(rows, (0, [])) if table.header else (0, [])
+    refuse_equal(header, f"{path}:{number}")
     place = {column: _position(column, header, path) for column in table.chosen_columns}
-    needed = max(place.values()) + 1
+    width = Width(path, table.separator, max(place.values()) + 1)
+    width.first = (number, len(header)) if header else None
     for number, cells in rows:
-        if len(cells) < needed:
-            found = f"found {len(cells)}: {table.separator.join(cells)!r}"
-            raise SmeltError(f"{path}:{number}", f"expected at least {needed} columns, {found}")
+        width.check(cells, number)
         if table.language is not None and cells[place[table.language]].strip() != language:
             continue
         yield _example({column: cells[position] for column, position in place.items()}, table, path, number)
@@ -98,24 +188,26 @@ def _example(cells: dict[Column, str], table: Delimited, path: Path, number: int
     """Return the example of a row, from the cells of its columns."""
     if table.text is not None and table.label is not None:
         pair = None if table.pair is None else cells[table.pair].strip()
-        label = cells[table.label].strip()
-        return Text(cells[table.text].strip(), table.rename.get(label, label), number, pair=pair)
+        return Text(cells[table.text].strip(), cells[table.label].strip(), number, pair=pair)
     assert table.words is not None
     assert table.labels is not None
     words, tags = blank_separated(cells[table.words]), blank_separated(cells[table.labels])
     if len(words) != len(tags):
         raise SmeltError(f"{path}:{number}", f"expected a label for each of {len(words)} words, found {len(tags)}")
-    return Sentence(words, [table.rename.get(tag, tag) for tag in tags], [number] * len(words))
+    return Sentence(words, tags, [number] * len(words))
 
 
 def read_label_text(path: Path, lines: LabelText) -> Iterator[Text]:
     """Yield the lines of a file that begin with the label; empty lines are none."""
-    for number, line in numbered_lines(path):
-        if not line.strip():
+    for number, line in numbered_lines(path, lines.encoding):
+        if is_blank(line):
             continue
         label, separator, text = line.partition(lines.separator)
         if not separator:
             raise SmeltError(f"{path}:{number}", f"expected a label, {lines.separator!r} and a text, found {line!r}")
+        if separator == "\t" and "\t" in text:
+            found = line.count("\t") + 1
+            raise SmeltError(f"{path}:{number}", f"expected 2 columns, a label and a text, found {found}: {line!r}")
         yield Text(text.strip(), label.strip(), number)
 
 
@@ -129,11 +221,12 @@ def _rows(path: Path, table: Delimited) -> Iterator[tuple[int, list[str]]]:
     After a comma, blanks are no part of a cell: many write them there, and would hide quotation marks behind them.
     """
     if not table.quoted:
-        yield from ((number, line.split(table.separator)) for number, line in numbered_lines(path) if line.strip())
+        lines = numbered_lines(path, table.encoding)
+        yield from ((number, line.split(table.separator)) for number, line in lines if not is_blank(line))
         return
     csv.field_size_limit(LONGEST_CELL)
-    lines = (line + "\n" for _, line in numbered_lines(path))
-    reader = csv.reader(lines, delimiter=table.separator, strict=True, skipinitialspace=table.separator == ",")
+    texts = (line + "\n" for _, line in numbered_lines(path, table.encoding, quoted=True))
+    reader = csv.reader(texts, delimiter=table.separator, strict=True, skipinitialspace=table.separator == ",")
     try:
         yield from ((reader.line_num, cells) for cells in reader if cells)
     except csv.Error as error:

@@ -1,27 +1,37 @@
-"""Text files as lines: UTF-8 with or without a byte order mark, Unix or Windows ends of line."""
+"""Text files as lines: in any encoding, with or without a byte order mark, Unix or Windows ends of line."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from smelt.errors import SmeltError, absent
+from smelt.files import refuse_carriage_return
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path, encoding: str = "utf-8", quoted: bool = False) -> Iterator[tuple[int, str]]:
     """Yield (number from 1, line without its end). Only line feeds end a line: texts hold other Unicode separators.
 
+    A carriage return inside a line is refused, but for files that are `quoted`, where it may stand in a field.
+
     Raises:
-        SmeltError: the file is missing, empty or not UTF-8; the line is named.
+        SmeltError: the file is missing, empty, not in its encoding, or has such a carriage return; the line is named.
     """
     number = 0
     try:
-        with path.open("rb") as stream:
-            for number, raw in enumerate(stream, start=1):
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-                yield number, line.removesuffix("\n").removesuffix("\r")
+        with path.open(encoding=encoding, newline="\n") as stream:
+            for number, line in enumerate(stream, start=1):
+                line = line.rstrip("\r\n")
+                if not quoted:
+                    refuse_carriage_return(line, f"{path}:{number}")
+                yield number, line.removeprefix("\ufeff") if number == 1 else line
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         raise absent(path) from None
-    except UnicodeDecodeError as error:
-        raise SmeltError(f"{path}:{number}", f"is not UTF-8 text ({error.reason})") from None
+    except UnicodeError as error:
+        reason = getattr(error, "reason", str(error))
+        raise SmeltError(
+            f"{path}:{_undecodable(path, encoding)}",
+            f"is not {encoding.upper()} text ({reason}). A file in another encoding is read with `encoding` in the task"
+            " file's format",
+        ) from None
     if number == 0:
         raise SmeltError(path, "is empty")
 
@@ -29,3 +39,28 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
 def blank_separated(line: str) -> list[str]:
     """Return the words of a line. Only blanks and tabs part them, since no-break spaces may stand within a word."""
     return [word for word in line.replace("\t", " ").split(" ") if word]
+
+
+def is_blank(line: str) -> bool:
+    """Whether a line has nothing but blanks and tabs."""
+    return not line.strip(" \t")
+
+
+def refuse_equal(names: Sequence[str], place: str) -> None:
+    """Refuse a header with two equal names, since either could be meant; columns without a name are never meant.
+
+    Raises:
+        SmeltError: there are such.
+    """
+    for position, name in enumerate(names):
+        if name and name in names[:position]:
+            raise SmeltError(place, f"has two columns called {name!r}: expected a name of its own for each")
+
+
+def _undecodable(path: Path, encoding: str) -> int:
+    """Return the number of the first line that cannot be decoded: a stream decodes many lines ahead."""
+    try:
+        path.read_bytes().decode(encoding)
+    except UnicodeDecodeError as error:
+        return error.object[: error.start].decode(encoding, "replace").count("\n") + 1
+    return 1  # an encoding that complains of the whole: UTF-16 without a byte order mark

@@ -24,6 +24,8 @@ class PreparedSplit:
     """Labels that had to be repaired."""
     empty_sides: int = 0
     """Pairs of texts of which one is empty."""
+    empty_texts: int = 0
+    """Texts without a word: examples like others where they have a label of their own, and otherwise left out."""
     dropped: int = 0
     """Examples left out because they stand in a later split too."""
 
@@ -44,9 +46,17 @@ def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
     return splits
 
 
-def training_labels(splits: dict[str, PreparedSplit]) -> list[str]:
-    """Return the labels of the whole training set, sorted: those that a model can give."""
-    return sorted(_label_counts(splits["train"]))
+def training_labels(splits: dict[str, PreparedSplit], where: str) -> list[str]:
+    """Return the labels of the whole training set, sorted: those that a model can give.
+
+    Raises:
+        SmeltError: there is but one, which leaves nothing to learn, and every model right.
+    """
+    labels = sorted(_label_counts(splits["train"]))
+    if len(labels) == 1:
+        found = f"every label of train is {labels[0]!r}, expected two or more"
+        raise SmeltError(where, f"{found}: does the task file name the column of the labels?")
+    return labels
 
 
 def unseen_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) -> dict[str, dict[str, int]]:
@@ -55,7 +65,7 @@ def unseen_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) 
     Raises:
         SmeltError: there are some, and the task file does not say to count them.
     """
-    known = set(training_labels(splits))
+    known = set(_label_counts(splits["train"]))
     unseen = {
         name: {label: count for label, count in sorted(_label_counts(split).items()) if label not in known}
         for name, split in splits.items()
@@ -109,6 +119,7 @@ def describe(split: PreparedSplit) -> dict[str, Any]:
         "languages": dict(languages),
         "words": sum(len(example.words) for example in split.examples),
         "repaired_labels": split.repaired,
+        "empty_texts": split.empty_texts,
         "empty_sides": split.empty_sides,
         "dropped_repeats": split.dropped,
         "sources": [{"file": path.name, "sha256": checksum(path)} for path in split.sources],
@@ -145,7 +156,8 @@ def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
     chosen = task.format_of(name)
     for language in task.languages_of(name):
         place = locate(task, name, language, where)
-        examples = read_examples(task, name, language, place)
+        examples, without_words = read_examples(task, name, language, place)
+        split.empty_texts += without_words + sum(not example.words for example in examples)
         split.empty_sides += _check_filled(examples, place, task.empty_sides == "count")
         if task.scheme:
             split.repaired += sum(_convert(example, chosen.scheme, place) for example in examples)

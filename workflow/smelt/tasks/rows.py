@@ -1,15 +1,17 @@
-"""Readers of row formats, Parquet and JSON lines: words and labels, text and label, or slots in brackets."""
+"""Readers of row formats, Parquet and JSON: words and labels, text and label, or slots in brackets."""
 
 import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, absent
-from smelt.study.formats import Bracketed, Columns
+from smelt.study.formats import Bracketed, Columns, FileFormat
 from smelt.tasks.examples import Example, Sentence, Text
-from smelt.tasks.lines import blank_separated, numbered_lines
+from smelt.tasks.lines import blank_separated, is_blank, numbered_lines, refuse_equal
 
 SLOT = re.compile(r"\[\s*([^\[\]:]+?)\s*:\s*([^\[\]]+?)\s*\]")
 
@@ -19,9 +21,9 @@ def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[E
 
     Numbers of Hugging Face class labels become their names. Where a column names the language, only its rows count.
     """
-    for number, row in _rows(path):
+    for number, row in _rows(path, columns):
         place = f"{path}, row {number}"
-        if columns.language is not None and str(_cell(row, columns.language, place)).strip() != language:
+        if columns.language is not None and _single(row, columns.language, place) != language:
             continue
         if columns.words is None:
             yield _text(row, columns, place, number)
@@ -29,21 +31,20 @@ def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[E
         words, labels = (_listed(row, column, place) for column in (columns.words, columns.labels))
         if len(words) != len(labels):
             raise SmeltError(place, f"expected {len(words)} labels, one a word, found {len(labels)}")
-        if words:
-            yield Sentence(words, [columns.rename.get(label, label) for label in labels], [number] * len(words))
+        yield Sentence(words, labels, [number] * len(words))
 
 
 def _text(row: dict[str, Any], columns: Columns, place: str, number: int) -> Text:
-    text, label = (str(_cell(row, column, place)).strip() for column in (columns.text, columns.label))
-    pair = None if columns.pair is None else str(_cell(row, columns.pair, place)).strip()
-    return Text(text, columns.rename.get(label, label), number, pair=pair)
+    text, label = (_single(row, column, place) for column in (columns.text, columns.label))
+    pair = None if columns.pair is None else _single(row, columns.pair, place)
+    return Text(text, label, number, pair=pair)
 
 
 def read_bracketed(path: Path, bracketed: Bracketed, language: str) -> Iterator[Sentence]:
     """Yield utterances whose slots stand in brackets with their names: "wake me at [time : five am]"."""
     separate = list if language in bracketed.characters else blank_separated
-    for number, row in _rows(path):
-        utterance = str(_cell(row, bracketed.utterance, f"{path}, row {number}"))
+    for number, row in _rows(path, bracketed):
+        utterance = _single(row, bracketed.utterance, f"{path}, row {number}")
         sentence = Sentence([], [], [])
         place = 0
         for match in SLOT.finditer(utterance):
@@ -54,8 +55,7 @@ def read_bracketed(path: Path, bracketed: Bracketed, language: str) -> Iterator[
         if any(mark in word for word in sentence.words for mark in "[]"):
             raise SmeltError(f"{path}, row {number}", f"expected slots as [name : words], found {utterance!r}")
         sentence.lines = [number] * len(sentence.words)
-        if sentence.words:
-            yield sentence
+        yield sentence
 
 
 def _extend(sentence: Sentence, words: list[str], slot: str | None) -> None:
@@ -64,19 +64,48 @@ def _extend(sentence: Sentence, words: list[str], slot: str | None) -> None:
     sentence.labels += ["O" if slot is None else f"{'I' if place else 'B'}-{slot}" for place in range(len(words))]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (number from 1, row) of a Parquet or JSON lines file."""
+def _rows(path: Path, written: FileFormat) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (number from 1, row) of a Parquet file, a file of JSON lines (their numbers) or one JSON array."""
     if path.suffix == ".parquet":
+        if "encoding" in written.model_fields_set:
+            raise SmeltError(path, "is Parquet, which has no other encoding than its own: take `encoding` out")
         yield from enumerate(_parquet_rows(path), start=1)
         return
-    for number, line in numbered_lines(path):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise SmeltError(f"{path}:{number}", f"is not JSON ({error})") from None
-        if not isinstance(row, dict):
-            raise SmeltError(f"{path}:{number}", f"expected a JSON object, found {type(row).__name__}")
-        yield number, row
+    lines = ((number, line) for number, line in numbered_lines(path, written.encoding) if not is_blank(line))
+    first = next(lines, (0, ""))
+    rows = chain([first], lines) if first[0] else lines
+    yield from _array_rows(path, rows) if first[1].lstrip().startswith("[") else _line_rows(path, rows)
+
+
+def _line_rows(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, line in lines:
+        yield number, _object(_parsed(line, f"{path}:{number}"), f"{path}:{number}")
+
+
+def _array_rows(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, row in enumerate(_parsed("\n".join(line for _, line in lines), str(path)), start=1):
+        yield number, _object(row, f"{path}, row {number}")
+
+
+def _parsed(text: str, place: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_each_once)
+    except ValueError as error:
+        raise SmeltError(place, f"is not JSON, lines or one array ({error})") from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return row
+
+
+def _object(row: Any, place: str) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise SmeltError(place, f"expected a JSON object, found {type(row).__name__}")
+    return row
 
 
 def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -84,6 +113,7 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as parquet
 
     try:
+        refuse_equal(parquet.read_schema(path).names, str(path))
         table = parquet.read_table(path)
     except FileNotFoundError:
         raise absent(path) from None
@@ -118,10 +148,18 @@ def _named(value: Any, names: list[str] | None) -> Any:
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
+def _single(row: dict[str, Any], column: str | int | None, place: str) -> str:
+    """Return a cell as text; a list or bytes would become a class called by Python's way to write them."""
+    cell = _cell(row, column, place)
+    if isinstance(cell, list | dict | bytes):
+        raise SmeltError(place, f"expected a text or a number in column {column!r}, found {cell!r}")
+    return str(cell).strip()
+
+
 def _listed(row: dict[str, Any], column: str | int | None, place: str) -> list[str]:
     """Return the texts of a cell that holds a list; letters of a text would pass for words otherwise."""
     cell = _cell(row, column, place)
-    if not isinstance(cell, list) or None in cell:
+    if not isinstance(cell, list) or any(_is_missing(part) or isinstance(part, list | dict | bytes) for part in cell):
         raise SmeltError(place, f"expected a list of texts in column {column!r}, found {cell!r}")
     return [str(part) for part in cell]
 
@@ -130,7 +168,12 @@ def _cell(row: dict[str, Any], column: str | int | None, place: str) -> Any:
     names = list(row)
     if isinstance(column, int) and column < len(names):
         column = names[column]
-    if not isinstance(column, str) or row.get(column) is None:
-        filled = ", ".join(name for name in names if row[name] is not None)
+    if not isinstance(column, str) or _is_missing(row.get(column)):
+        filled = ", ".join(name for name in names if not _is_missing(row[name]))
         raise SmeltError(place, f"lacks column {column!r}: it has {filled or 'none'}")
     return row[column]
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a cell holds nothing: null, or the NaN that pandas makes of it, which would pass for a class."""
+    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -1,7 +1,8 @@
-"""Labels of spans: from IOB1, IOB2 and BILOU to IOB2, the one scheme of every task inside smelt.
+"""Labels of spans: from IOB1, IOB2, BILOU and IOBES to IOB2, the one scheme of every task inside smelt.
 
 IOB2 marks the first word of a span B-type and the others I-type (Tjong Kim Sang and Veenstra 1999); IOB1 writes B only
-where two spans of a type touch; BILOU also marks last words and spans of one word (Ratinov and Roth 2009).
+where two spans of a type touch; BILOU also marks last words and spans of one word (Ratinov and Roth 2009). IOBES and
+BIOES are names of the same with other letters, E for L and S for U.
 
 Sequences that break their scheme are repaired by one rule, the conlleval script's reading: a word inside a span of its
 type goes on with it, and one that cannot begins a new span. Every repaired word is counted.
@@ -9,7 +10,8 @@ type goes on with it, and one that cannot begins a new span. Every repaired word
 
 from collections.abc import Sequence
 
-PREFIXES = {"iob1": "BI", "iob2": "BI", "bilou": "BILU"}
+PREFIXES = {"iob1": "BI", "iob2": "BI", "bilou": "BILUES", "iobes": "BIES", "bioes": "BIES"}
+_LETTERS = {"E": "L", "S": "U"}  # IOBES's to BILOU's, which reads both: no letter has two meanings
 
 
 class ImpossibleTagError(ValueError):
@@ -37,7 +39,7 @@ def to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:
         repaired += broken
         converted.append("O" if prefix == "O" else f"{'B' if begins else 'I'}-{kind}")
         previous, previous_type = prefix, kind
-    if scheme == "bilou" and previous in ("B", "I"):
+    if _RULES[scheme] is _bilou and previous in ("B", "I"):
         repaired += 1
     return converted, repaired
 
@@ -48,7 +50,7 @@ def _parts(position: int, tag: str, scheme: str) -> tuple[str, str]:
     prefix, separator, kind = tag.partition("-")
     if not separator or not kind or len(prefix) != 1 or prefix not in PREFIXES[scheme]:
         raise ImpossibleTagError(position, tag, scheme)
-    return prefix, kind
+    return _LETTERS.get(prefix, prefix), kind
 
 
 def _iob1(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
@@ -70,4 +72,4 @@ def _bilou(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
     return not goes_on, (prefix in ("I", "L") or open_span) and not goes_on
 
 
-_RULES = {"iob1": _iob1, "iob2": _iob2, "bilou": _bilou}
+_RULES = {"iob1": _iob1, "iob2": _iob2, "bilou": _bilou, "iobes": _bilou, "bioes": _bilou}

@@ -6,23 +6,47 @@ from hashlib import blake2b
 from pathlib import Path
 
 from smelt.errors import WITHOUT_IT, SmeltError, first_line
-from smelt.study.formats import Bracketed, Columns, Conll, Conllu, Delimited, LabelText, SlotGated
+from smelt.study.formats import (
+    TEXTS,
+    Bracketed,
+    Columns,
+    Conll,
+    Conllu,
+    Delimited,
+    FileFormat,
+    LabelText,
+    SlotGated,
+)
 from smelt.study.sources import Source
 from smelt.study.tasks import SLOTGATED_FILES, TaskFile
 from smelt.tasks.examples import Example
-from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_slotgated, read_table
+from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_slotgated, read_table, texts_of
 from smelt.tasks.rows import read_bracketed, read_columns
 
 
-def read_examples(task: TaskFile, split: str, language: str, place: Path) -> list[Example]:
-    """Return the share of a file's examples that the split takes, in the file's order."""
-    examples = list(_read(task, split, place, language))
+def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tuple[list[Example], int]:
+    """Return the share of a file's examples that the split takes, in the file's order, and how many had no words.
+
+    A sentence without words has no labels either, and is left out.
+    """
+    found = list(_read(task, split, place, language))
+    examples = [example for example in found if example.labels]
     low, high = task.source.split(split).take
     ranks = ranked(len(examples), seed=0)
-    chosen = ranks[round(low * len(ranks)) : round(high * len(ranks))]
-    for example in examples:
+    chosen = [examples[position] for position in sorted(ranks[round(low * len(ranks)) : round(high * len(ranks))])]
+    for example in chosen:
         example.language = language
-    return [examples[position] for position in sorted(chosen)]
+        _rename(example, task.format_of(split).chosen)
+    return chosen, len(found) - len(examples)
+
+
+def _rename(example: Example, written: FileFormat | None) -> None:
+    """Give labels the names that the task file has for them."""
+    assert written is not None
+    labels = example.labels
+    if written.label_until is not None:
+        labels = [label.partition(written.label_until)[0].rstrip() for label in labels]
+    example.labels = [written.rename.get(label, label) for label in labels]
 
 
 def ranked(count: int, seed: int) -> list[int]:
@@ -66,7 +90,8 @@ def _read(task: TaskFile, split: str, place: Path, language: str) -> Iterator[Ex
     code = task.code(language)
     match task.format_of(split).chosen:
         case Conll() as conll:
-            return read_conll(place, conll, language)
+            sentences = read_conll(place, conll, language)
+            return texts_of(sentences, place) if task.kind == TEXTS else sentences
         case Conllu() as conllu:
             return read_conllu(place, conllu)
         case SlotGated() as files:

@@ -1,0 +1,275 @@
+"""Data sets of other schemes, encodings, layouts and languages, read by their task file alone."""
+
+import json
+import os
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+from pydantic import ValidationError
+
+from smelt.__main__ import main
+from smelt.errors import SmeltError
+from smelt.study.formats import Columns, Conll, LabelText
+from smelt.tasks.formats import read_conll, texts_of
+from smelt.tasks.lines import numbered_lines
+from smelt.tasks.rows import read_columns
+
+XSID = (
+    "# text = wake me at six\n# intent = alarm/set\n# slots: 11:14:datetime\n"
+    "1\twake\talarm/set\tO\n2\tme\talarm/set\tO\n3\tat\talarm/set\tO\n4\tsix\talarm/set\tB-datetime\n\n"
+    "# text: play ana\n# intent: play\n1\tplay\tplay\tO\n2\tana\tplay\tB-artist\n"
+)
+TASK = """
+title: Invented data
+kind: {kind}
+languages: [{language}]
+source:
+  folder: {{data}}
+  train: train
+  validation: train
+  test: train
+format:
+  {format}
+metric: {metric}
+licence: none
+cite: nobody
+"""
+
+
+def task_of(write_task, data, written, kind="sequence-classification", language="en", metric="accuracy"):
+    written = written.replace("{", "{{").replace("}", "}}")
+    text = TASK.format(kind=kind, language=language, format=written, metric=metric)
+    return write_task(text, {"train": data})
+
+
+def rows(tasks, output):
+    assert main(["task", "--name", "sample", "--folder", str(tasks), "--output", str(output)]) == 0
+    return parquet.read_table(output / "train.parquet").to_pylist()
+
+
+def refusal(tasks, output, capsys):
+    assert main(["task", "--name", "sample", "--folder", str(tasks), "--output", str(output)]) == 1
+    assert not output.exists()
+    return capsys.readouterr().err
+
+
+def labels_of(found):
+    return [row["label"] for row in found]
+
+
+@pytest.mark.parametrize("scheme", ["iobes", "bioes", "bilou"])
+def test_spans_may_be_marked_with_ends_and_singles(write_task, tmp_path, scheme):
+    data = "Ana B-PER\nNovak E-PER\nin O\nBrno S-LOC\n"
+    tasks = task_of(write_task, data, f"conll: {{scheme: {scheme}}}", "token-classification", metric="seqeval-f1")
+    (sentence,) = rows(tasks, tmp_path / "out")
+    assert sentence["labels"] == ["B-PER", "I-PER", "O", "B-LOC"]
+    assert json.loads((tmp_path / "out/task.json").read_text())["splits"]["train"]["repaired_labels"] == 0
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig"])
+def test_files_of_another_encoding_are_read_where_the_task_names_it(write_task, tmp_path, encoding):
+    data = "José B-PER\r\nestá O\r\n\r\nMálaga B-LOC\r\n".encode(encoding)
+    written = f"conll: {{scheme: iob2, encoding: {encoding}}}"
+    tasks = task_of(write_task, data, written, "token-classification", metric="seqeval-f1")
+    assert [row["words"] for row in rows(tasks, tmp_path / "out")] == [["José", "está"], ["Málaga"]]
+
+
+@pytest.mark.parametrize(
+    ("written", "data"),
+    [
+        ("table: {header: false, text: 1, label: 0, encoding: latin-1}", "bien\tcafé\nmal\tté\n"),
+        (
+            'table: {separator: ",", quoted: true, header: false, text: 1, label: 0, encoding: latin-1}',
+            "bien,café\nmal,té\n",
+        ),
+        ("label-text: {encoding: latin-1}", "bien café\nmal té\n"),
+        ("columns: {text: t, label: l, encoding: latin-1}", '{"t": "café", "l": "bien"}\n{"t": "té", "l": "mal"}\n'),
+        ("columns: {text: t, label: l, encoding: latin-1}", '[{"t": "café", "l": "bien"},\n{"t": "té", "l": "mal"}]'),
+    ],
+)
+def test_every_format_of_text_files_has_an_encoding(write_task, tmp_path, written, data):
+    found = rows(task_of(write_task, data.encode("latin-1"), written), tmp_path / "out")
+    assert [(row["text"], row["label"]) for row in found] == [("café", "bien"), ("té", "mal")]
+
+
+def test_a_line_that_is_not_in_the_encoding_is_named(tmp_path):
+    path = tmp_path / "data"
+    path.write_bytes("bien\n".encode("utf-16") + "mal\n".encode("utf-16-le") + b"x")
+    with pytest.raises(SmeltError, match=r"data:3: is not UTF-16 text \(truncated data\). A file in another encoding"):
+        list(numbered_lines(path, "utf-16"))
+    path.write_bytes(b"a line\n" * 5000 + b"caf\xe9\n")
+    with pytest.raises(SmeltError, match="data:5001: is not UTF-8"):
+        list(numbered_lines(path))
+
+
+@pytest.mark.parametrize("name", ["latin-one", "rot13", "hex", ""])
+def test_an_encoding_that_does_not_exist_is_refused(name):
+    with pytest.raises(ValidationError, match="expected a text encoding such as utf-8, latin-1"):
+        Conll(scheme="none", encoding=name)
+
+
+def test_an_encoding_of_parquet_is_refused(tmp_path):
+    parquet.write_table(arrow.table({"text": ["a"], "label": ["b"]}), tmp_path / "data.parquet")
+    with pytest.raises(SmeltError, match="is Parquet, which has no other encoding than its own"):
+        list(read_columns(tmp_path / "data.parquet", Columns(text="text", label="label", encoding="latin-1")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"text": "a", "label": true}\n\n{"text": "b", "label": false}\n',
+        '[{"text": "a", "label": true}, {"text": "b", "label": false}]',
+        '\ufeff\n [\r\n  {\r\n    "text": "a",\r\n    "label": true\r\n  },\n\n  {"text": "b", "label": false}\n]\n',
+    ],
+)
+def test_json_may_be_lines_with_blank_ones_between_them_or_one_array(tmp_path, text):
+    (tmp_path / "data").write_text(text, newline="")
+    found = read_columns(tmp_path / "data", Columns(text="text", label="label"))
+    assert [(row.text, row.label) for row in found] == [("a", "True"), ("b", "False")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[{"text": "a", "label": "b"},', r"data: is not JSON, lines or one array \(.*line 1 column"),
+        ('[{"text": "a", "label": "b"}, "c"]', "data, row 2: expected a JSON object, found str"),
+        ('{"text": "a", "label": "b"}\n["c"]\n', "data:2: expected a JSON object, found list"),
+    ],
+)
+def test_broken_json_is_refused_with_its_place(tmp_path, text, message):
+    (tmp_path / "data").write_text(text)
+    with pytest.raises(SmeltError, match=message):
+        list(read_columns(tmp_path / "data", Columns(text="text", label="label")))
+
+
+TREC = "DESC:manner How did it end ?\nNUM:dist How far is Brno ?\nDESC:def What is it ?\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "labels"),
+    [
+        ("label-text: {}", ["DESC:manner", "NUM:dist", "DESC:def"]),
+        ('label-text: {label_until: ":"}', ["DESC", "NUM", "DESC"]),
+        ('label-text: {label_until: ":", rename: {DESC: description}}', ["description", "NUM", "description"]),
+        ('label-text: {rename: {"DESC:manner": DESC}}', ["DESC", "NUM:dist", "DESC:def"]),
+    ],
+)
+def test_fine_labels_are_read_and_coarse_ones_where_the_task_says_so(write_task, tmp_path, written, labels):
+    assert labels_of(rows(task_of(write_task, TREC, written), tmp_path / "out")) == labels
+
+
+def test_fine_and_coarse_labels_may_be_two_settings_of_one_file(write_task, tmp_path):
+    coarse = "{format: {label-text: {label_until: ':'}}}"
+    settings = f"settings:\n  fine: {{}}\n  coarse: {{train: {coarse}, validation: {coarse}, test: {coarse}}}\nlicence"
+    tasks = task_of(write_task, TREC, "label-text: {}")
+    path = tasks / "sample.yaml"
+    path.write_text(path.read_text().replace("licence", settings, 1))
+    for name, labels in (("fine", ["DESC:manner", "NUM:dist", "DESC:def"]), ("coarse", ["DESC", "NUM", "DESC"])):
+        output = tmp_path / name
+        assert main(["task", "--name", f"sample.{name}", "--folder", str(tasks), "--output", str(output)]) == 0
+        assert labels_of(parquet.read_table(output / "train.parquet").to_pylist()) == labels
+
+
+def test_labels_of_words_may_be_called_otherwise_too(write_task, tmp_path):
+    data = "wake NoLabel\nsix B-time/clock\n"
+    written = 'conll: {scheme: iob2, rename: {NoLabel: O}, label_until: "/"}'
+    tasks = task_of(write_task, data, written, "token-classification", metric="seqeval-f1")
+    assert rows(tasks, tmp_path / "out")[0]["labels"] == ["O", "B-time"]
+
+
+@pytest.mark.parametrize("label", ["intent", "2"])
+def test_an_intent_is_read_from_a_comment_or_from_the_column_that_repeats_it(write_task, tmp_path, label):
+    written = f'conll: {{separator: "\\t", word: 1, label: {label}, scheme: none, skip: "# "}}'
+    found = rows(task_of(write_task, XSID, written), tmp_path / "out")
+    assert [(row["text"], row["label"]) for row in found] == [("wake me at six", "alarm/set"), ("play ana", "play")]
+
+
+def test_slots_of_the_same_file_are_read_in_a_dialect(write_task, tmp_path):
+    written = 'conll: {separator: "\\t", word: 1, label: 3, scheme: iob2, skip: "# "}'
+    tasks = task_of(write_task, XSID, written, "token-classification", "de-st", "seqeval-f1")
+    first, second = rows(tasks, tmp_path / "out")
+    assert (first["language"], first["labels"]) == ("de-st", ["O", "O", "O", "B-datetime"])
+    assert second["words"] == ["play", "ana"]
+
+
+def test_words_of_a_sentence_that_differ_in_its_label_are_refused(tmp_path):
+    (tmp_path / "data").write_text("wake alarm\nme play\n")
+    sentences = read_conll(tmp_path / "data", Conll(scheme="none"), "en")
+    with pytest.raises(SmeltError, match="data:2: expected one label for the sentence, 'alarm' as its first word has"):
+        list(texts_of(sentences, tmp_path / "data"))
+
+
+def test_a_sentence_without_its_comment_does_not_take_that_of_the_one_before(tmp_path):
+    (tmp_path / "data").write_text("# intent: alarm\nwake O\n\nplay O\n")
+    with pytest.raises(SmeltError, match="data:4: expected the sentence's label before it: # intent: label"):
+        list(read_conll(tmp_path / "data", Conll(label="intent", scheme="none"), "en"))
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "metric", "message"),
+    [
+        ("conll: {scheme: iob2}", "sequence-classification", "seqeval-f1", "holds token-classification"),
+        ("conll: {label: intent, scheme: none}", "token-classification", "accuracy", "holds sequence-classification"),
+        ("conll: {label: intent, scheme: iob2}", "sequence-classification", "seqeval-f1", "scheme: expected none"),
+        ("conllu: {}", "sequence-classification", "accuracy", "holds token-classification"),
+    ],
+)
+def test_a_kind_that_the_format_does_not_hold_is_refused(write_task, tmp_path, capsys, written, kind, metric, message):
+    assert message in refusal(task_of(write_task, XSID, written, kind, metric=metric), tmp_path / "out", capsys)
+
+
+@pytest.mark.parametrize("language", ["bej", "de-st", "nb", "zh-hant-tw", "ca-valencia", "simple", "zh-min-nan", "qaa"])
+def test_a_task_may_be_in_any_language_that_has_a_tag(write_task, tmp_path, language):
+    tasks = task_of(write_task, "a b\nc d\n", "label-text: {}", language=language)
+    assert rows(tasks, tmp_path / "out")[0]["language"] == language
+
+
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        ("xx", "no Wikipedia has the code 'xx', and it is no tag of BCP 47"),
+        ("english", "languages.0: no Wikipedia has the code 'english'"),
+        ("de_st", "no Wikipedia has the code 'de_st'"),
+        ("de-", "no Wikipedia has the code 'de-'"),
+        ("pt-BR", "languages.0: expected lower case, 'pt-br'; found 'pt-BR'"),
+    ],
+)
+def test_what_is_no_tag_of_a_language_is_refused(write_task, tmp_path, capsys, language, message):
+    tasks = task_of(write_task, "a b\nc d\n", "label-text: {}", language=language)
+    assert message in refusal(tasks, tmp_path / "out", capsys)
+
+
+def test_label_text_has_no_label_that_ends_with_nothing():
+    with pytest.raises(ValidationError, match="label_until"):
+        LabelText(label_until="")
+
+
+# Published cases and what is expected of each: the start of a message, or labels of the training set.
+CASES = {
+    "csvextra3": "csvextra3/train:2: expected 3 columns, as line 1 has, found 4",
+    "extracol": "extracol/train:2: expected 3 columns, as line 1 has, found 2",
+    "noform": "noform/train:1: has no word but '_'",
+    "onelabel": "onelabel.yaml: every label of train is 'good'",
+    "latin1": "latin1/train:1: is not UTF-8 text",
+    "emptytext": ["bad", "good"],
+    "iobes": ["B-LOC", "B-PER", "I-PER", "O"],
+    "jsonl": ["False", "True"],
+    "trecfine": ["DESC", "NUM:dist"],
+    "xsid-dialect": ["B-artist", "B-datetime", "O"],
+    "xsid-intent": ["alarm/set", "play"],
+}
+
+
+@pytest.mark.skipif("SMELT_DATA" not in os.environ, reason="SMELT_DATA names no folder of real data")
+@pytest.mark.parametrize("name", CASES)
+def test_each_case_at_hand_gives_what_it_should(name, tmp_path, capsys):
+    folder, output = f"{os.environ['SMELT_DATA']}/cases/tasks", tmp_path / "out"
+    code = main(["task", "--name", name, "--folder", folder, "--output", str(output)])
+    if isinstance(CASES[name], str):
+        assert code == 1
+        assert CASES[name] in capsys.readouterr().err
+        assert not output.exists()
+    else:
+        assert code == 0
+        assert json.loads((output / "task.json").read_text())["labels"] == CASES[name]
