@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-FEW = 15  # names that a message lists beside the one that was probably meant
+FEW = 15  # names that a message lists before it asks whether one of them was meant, and not behind
 WITHOUT_IT = "Put it there, or leave what needs it out of the study"
 NO_INPUT = 66  # EX_NOINPUT of sysexits.h: a file that is needed is not there
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
@@ -41,21 +41,26 @@ class Unfinished(SmeltError):
     exit_code = RESUMABLE
 
 
-def expected_one_of(found: object, names: Iterable[object]) -> str:
-    """Return what a message about an unknown name ends with: names like it, and all that are allowed if they are few.
+def expected_one_of(found: object, names: Iterable[object], listed: str = "expected one of") -> str:
+    """Return what a message about an unknown name ends with: the known names, and a question where one is like it.
 
     Args:
         found: the name that is not known.
         names: the names that are.
+        listed: what stands before the list of them.
     """
     known = [str(name) for name in names]
-    folded = {name.casefold(): name for name in known}
+    question, every = meant(found, known), f"{listed} {', '.join(known) or '(none defined)'}"
+    if question and len(known) > FEW:
+        return f"{question} {every[0].upper()}{every[1:]}"
+    return "; ".join(filter(None, [every, question]))
+
+
+def meant(found: object, names: Iterable[str]) -> str:
+    """Return the question whether a name like an unknown one was meant; nothing where none is like it."""
+    folded = {name.casefold(): name for name in names}
     near = [folded[name] for name in difflib.get_close_matches(str(found).casefold(), folded, n=3, cutoff=0.75)]
-    listed = f"expected one of {', '.join(known)}" if known else "there are none"
-    if not near:
-        return listed
-    question = f"did you mean {' or '.join(near)}?"
-    return f"{question} {listed[0].upper()}{listed[1:]}" if len(known) <= FEW else question
+    return f"did you mean {' or '.join(near)}?" if near else ""
 
 
 def absent(path: str | Path, kind: str = "file", expected: str = "") -> SmeltError:

@@ -200,7 +200,7 @@ def test_signals_hold_the_layers_of_all_who_share_them_and_none_for_those_of_log
     small = {"maker": "compress", "teacher": "base", "student": SHAPE}
     models = {
         "base": BASE,
-        "logits": small | {"strategy": "D1", "layer": 5},
+        "logits": small | {"strategy": "D1"},
         "nine": small | {"layer": 9},
         "middle": small,
         "two": small | {"layer": 2},
@@ -248,10 +248,12 @@ def test_what_is_done_about_signals_decides_no_student_and_their_version_none_of
         folder = wildcards(model="base", task="panx.joint", seed="1", transfer="_task-all-32")
         return catalogue.signals_settings(folder), json.loads(catalogue.signals_kept(folder, None))
 
-    kept = {"signals": "live", "most_gigabytes": 9}
-    assert settings(transfer=kept) == settings()
-    assert of_signals(**kept)[0] == of_signals()[0]
-    assert of_signals(**kept)[1] == {"mode": "live", "most_gigabytes": 9}
+    for kept in ({"signals": "live"}, {"most_gigabytes": 9}):
+        assert settings(transfer=kept) == settings()
+        assert of_signals(**kept)[0] == of_signals()[0]
+        assert of_signals(**kept)[1] == {"mode": "auto", "most_gigabytes": 50} | {
+            {"signals": "mode"}.get(key, key): value for key, value in kept.items()
+        }
     assert settings()["signals_version"] > settings(strategy="D0-S")["signals_version"] == 0
 
 

@@ -94,7 +94,10 @@ def test_a_tradeoff_is_read_from_scores_and_all_that_is_measured(tmp_path: Path)
         (STAGES | {"task": "masakhanews-sw"}, "'d42' is not compressed for 'masakhanews-sw'"),
         (STAGES | {"model": "absent"}, "tables.table.models: 'absent' is not in the study"),
         (TRADEOFF | {"models": ["mbert", "other"]}, "table.models: 'other' is not fine-tuned on 'masakhaner-sw'"),
-        (TRADEOFF | {"models": ["unmeasured"]}, "tables.table.models: 'unmeasured' is not one of mbert, d42, other"),
+        (
+            TRADEOFF | {"models": ["unmeasured"]},
+            "tables.table.models: 'unmeasured' is not measured: expected one of mbert, d42, other",
+        ),
         (TRADEOFF | {"length": 64}, "tables.table.length: 64 is not measured: expected one of 32, 128"),
         (TRADEOFF | {"batches": [1, 8]}, "tables.table.batches: 8 is not measured: expected one of 32, 1"),
         (TRADEOFF | {"languages": ["fr"]}, "tables.table.languages: 'mbert' is not tested in 'fr'"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
+import yaml
 
 from smelt.__main__ import main
 from smelt.study.load import check, read_yaml
@@ -175,6 +176,15 @@ def test_the_best_epoch_may_not_be_chosen_on_the_test_set(write_task, tmp_path, 
 def test_a_task_names_one_format(write_task, tmp_path, capsys):
     tasks = write_task(**{"format:": "format:\n  conllu: {label: upos}"})
     assert "format: expected exactly one of conll, conllu" in refusal(tasks, tmp_path / "out", capsys)
+
+
+def test_a_format_that_is_only_named_is_shown_how_it_is_written(write_task, tmp_path, capsys):
+    path = write_task() / "sample.yaml"
+    task = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump(task | {"format": "conll"}))
+    message = refusal(path.parent, tmp_path / "out", capsys)
+    assert "format: expected a mapping with the keys bracketed, columns, conll" in message
+    assert "found 'conll'; write {conll: {...}}" in message
 
 
 def test_a_mistyped_key_is_named_with_those_allowed(write_task, tmp_path, capsys):

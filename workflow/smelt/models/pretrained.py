@@ -180,12 +180,7 @@ def stated(recipe: Recipe, hidden: int) -> dict[str, str]:
 
 def idle(recipe: Recipe) -> set[str]:
     """Return the settings that say nothing under the recipe's choice of masking and of sentences."""
-    return {
-        *([] if recipe.epochs is not None else ["epochs"]),
-        *([] if recipe.masking in ("ngrams", "spans") else ["longest"]),
-        *([] if recipe.masking == "rare" else ["smoothing"]),
-        *([] if recipe.sentences != "none" else ["swap_rate"]),
-    }
+    return {*recipe.idle(), *([] if recipe.epochs is not None else ["epochs"])}
 
 
 def held_out(outcome: "Outcome") -> list[Mapping[str, str | int | float]]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from smelt.study.entry import refer
 from smelt.study.lineage import embedding_width, numbers_of
 from smelt.study.makers import Compress
 
@@ -27,9 +28,8 @@ def check_compressions(models: Mapping[str, Any], corpora: Collection[str]) -> N
 
 
 def _check_transfer(key: str, corpus: str | None, corpora: Collection[str]) -> None:
-    if corpus is not None and corpus not in corpora:
-        expected = ", ".join(corpora) or "(none defined)"
-        raise ValueError(f"{key}: {corpus!r} is not in the study: expected one of {expected}")
+    if corpus is not None:
+        refer(key, corpus, corpora)
 
 
 def _check_layer(key: str, model: Compress, layers: int | None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from smelt.study.efficiency import Efficiency
+from smelt.study.entry import refer
 from smelt.study.students import TradeoffTable
 from smelt.study.tables import EfficiencyTable, Table
 
@@ -17,14 +18,14 @@ def check_efficiency(settings: Efficiency | None, models: Collection[str], table
     measured: Collection[str] = [] if settings is None else settings.models or models
     if settings is not None:
         for model in measured:
-            _refer("efficiency.models", model, models)
-        _refer("efficiency.reference", settings.reference or next(iter(measured)), measured)
+            refer("efficiency.models", model, models)
+        refer("efficiency.reference", settings.reference or next(iter(measured)), measured, "measured")
     for name, table in tables.items():
         if isinstance(table, EfficiencyTable | TradeoffTable):
             if settings is None:
                 raise ValueError(f"tables.{name}: shows efficiency, and the key `efficiency` is missing")
             for model in table.models or []:
-                _refer(f"tables.{name}.models", model, measured)
+                refer(f"tables.{name}.models", model, measured, "measured")
             if isinstance(table, TradeoffTable):
                 _check_latencies(f"tables.{name}", table, settings)
 
@@ -37,8 +38,3 @@ def _check_latencies(key: str, table: TradeoffTable, settings: Efficiency) -> No
         if missing := [number for number in chosen if number not in known]:
             expected = ", ".join(map(str, known))
             raise ValueError(f"{key}.{part}: {missing[0]} is not measured: expected one of {expected} (`efficiency`)")
-
-
-def _refer(key: str, name: str, names: Collection[str]) -> None:
-    if name not in names:
-        raise ValueError(f"{key}: {name!r} is not one of {', '.join(names)}")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from smelt.errors import expected_one_of
 from smelt.study.entry import Distinct, Entry
 from smelt.study.families import is_family, member_of
 from smelt.study.languages import Language
@@ -172,6 +173,6 @@ class GridTable(Entry):
         for label in [label for each in self.hypotheses for label in (each.less, each.than)]:
             if label not in self.compared:
                 what = "column" if self.by_row else "row"
-                found = f"{label!r} is no {what} of the table: expected one of"
-                raise ValueError(f"hypotheses: {found} {', '.join(self.compared)}")
+                found = f"{label!r} is no {what} of the table: {expected_one_of(label, self.compared)}"
+                raise ValueError(f"hypotheses: {found}")
         return self

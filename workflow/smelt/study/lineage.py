@@ -3,6 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from smelt.study.entry import refer
 from smelt.study.makers import Adopt, Compress, Distil, Export, Pretrain
 
 NUMBERS = ("layers", "hidden", "heads", "feed_forward")
@@ -28,8 +29,7 @@ def check_sources(models: Mapping[str, Any]) -> None:
     for name, model in models.items():
         for source in sources_of(model):
             key = f"models.{name}.{_key(model)}"
-            if source not in models:
-                raise ValueError(f"{key}: {source!r} is not in the study: expected one of {', '.join(models)}")
+            refer(key, source, models)
             if isinstance(export := models[source], Export):
                 raise ValueError(
                     f"{key}: {source!r} is an export, of which no other model can be made:"
@@ -67,9 +67,7 @@ def check_texts(place: str, corpus: str, chosen: Sequence[str] | None, languages
     Raises:
         ValueError: the study has no such corpus, or the corpus no such language.
     """
-    if corpus not in languages:
-        expected = ", ".join(languages) or "(none defined)"
-        raise ValueError(f"{place}.corpus: {corpus!r} is not in the study: expected one of {expected}")
+    refer(f"{place}.corpus", corpus, languages)
     for language in chosen or []:
         if language not in (found := languages[corpus]):
             raise ValueError(

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,8 +10,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from smelt.errors import SmeltError
-from smelt.study.entry import Entry
+from smelt.errors import SmeltError, expected_one_of, meant
+from smelt.study.entry import NAME, Entry
 from smelt.study.families import expanded
 from smelt.study.schema import Study
 
@@ -122,20 +122,49 @@ _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:t
 def _complaint(detail: ErrorDetails, kind: type[Entry], value: Any) -> str:
     key = _key_of(detail, value) or kind.__name__.lower()
     message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        allowed = ", ".join(_keys_at(kind, detail["loc"][:-1]))
-        return f"{key}: no such key; allowed here: {allowed}"
-    if detail["type"] == "missing":
-        return f"{key}: is missing"
-    if detail["type"] == "value_error":
-        return f"{key}: {message}" if detail["loc"] else message
-    if detail["type"] == "union_tag_invalid":
-        union = detail["ctx"]
-        key = f"{key}.{union['discriminator'].strip(chr(39))}"
-        return f"{key}: expected one of {union['expected_tags']}; found {union['tag']!r}"
     found = detail["input"]
-    shown = found if isinstance(found, str | int | float | bool | None) else type(found).__name__
-    return f"{key}: {message[0].lower()}{message[1:]}; found {shown!r}"
+    match detail["type"]:
+        case "extra_forbidden":
+            allowed = _keys_at(kind, detail["loc"][:-1])
+            return f"{key}: no such key; {expected_one_of(detail['loc'][-1], allowed, 'allowed here:')}"
+        case "missing":
+            return f"{key}: is missing"
+        case "value_error":
+            return f"{key}: {message}" if detail["loc"] else message
+        case "union_tag_not_found":
+            tag, tags = _tags_at(kind, detail["loc"])
+            return f"{key}.{tag}: is missing; expected one of {', '.join(tags)}"
+        case "union_tag_invalid":
+            union = detail["ctx"]
+            key = f"{key}.{union['discriminator'].strip(chr(39))}"
+            complaint = f"{key}: expected one of {union['expected_tags']}; found {union['tag']!r}"
+            return _asking(complaint, union["tag"], _quoted(union["expected_tags"]))
+        case "model_type" | "model_attributes_type" | "dict_type":
+            keys = _keys_at(kind, detail["loc"])
+            holds = f" with the keys {', '.join(keys)}" if keys else ""
+            shape = f"; write {{{found}: {{...}}}}" if found in keys else ""
+            return f"{key}: expected a mapping{holds}; found {_shown(found)}{shape}"
+        case "literal_error":
+            complaint = f"{key}: {message[0].lower()}{message[1:]}; found {_shown(found)}"
+            return _asking(complaint, found, _quoted(detail["ctx"]["expected"]))
+        case "string_pattern_mismatch" if detail["ctx"]["pattern"] == NAME:
+            expected = "expected a to z, 0 to 9, '.', '_' and '-', with a letter or digit first"
+            return f"{key}: {found!r} is no name of smelt: {expected}"
+    return f"{key}: {message[0].lower()}{message[1:]}; found {_shown(found)}"
+
+
+def _asking(complaint: str, found: object, names: Iterable[str]) -> str:
+    """Return a complaint about an unknown name, and the question whether one like it was meant."""
+    return "; ".join(filter(None, [complaint, meant(found, names)]))
+
+
+def _quoted(listed: str) -> list[str]:
+    """Return the values that pydantic lists in quotes."""
+    return re.findall(r"'([^']*)'", listed)
+
+
+def _shown(found: Any) -> str:
+    return repr(found if isinstance(found, str | int | float | bool | None) else type(found).__name__)
 
 
 def _is_other_branch(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
@@ -172,6 +201,17 @@ def _keys_at(kind: type[Entry], place: tuple[str | int, ...]) -> list[str]:
     shapes = [_resolved(node, schema) for node in nodes]
     shapes += [_resolved(branch, schema) for shape in shapes for branch in shape.get("anyOf", [])]
     return sorted({key for shape in shapes for key in shape.get("properties", {})})
+
+
+def _tags_at(kind: type[Entry], place: tuple[str | int, ...]) -> tuple[str, list[str]]:
+    """Return the key at a place by which mappings of several kinds differ, and its values."""
+    schema = kind.model_json_schema()
+    nodes = [schema]
+    for part in place:
+        nodes = [step for node in nodes for step in _steps(node, part, schema)]
+    shapes = [_resolved(node, schema) for node in nodes]
+    union = next(shape["discriminator"] for shape in shapes if "discriminator" in shape)
+    return union["propertyName"], list(union["mapping"])
 
 
 def _steps(node: dict[str, Any], part: str | int, schema: dict[str, Any]) -> list[dict[str, Any]]:

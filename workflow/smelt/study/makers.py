@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from smelt.errors import expected_one_of
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.compression import (
     CompactShape,
@@ -13,11 +14,11 @@ from smelt.study.compression import (
     Transfer,
     needs_finetuned_teacher,
 )
-from smelt.study.entry import Distinct, Entry, Name, Seed
+from smelt.study.entry import Distinct, Entry, Name, Seed, refuse_idle
 from smelt.study.languages import Language
 from smelt.study.new_pieces import NewPieces
 from smelt.study.selection import SelectionRule
-from smelt.study.strategies import STRATEGIES, Stage, check_stages, needs_transfer
+from smelt.study.strategies import STRATEGIES, Schedule, Stage, check_stages, needs_states, needs_transfer
 from smelt.study.student import StudentShape
 from smelt.training.losses import Losses
 from smelt.training.recipes import RECIPES, Recipe, RecipeOverrides, recipe_with
@@ -65,6 +66,11 @@ class Trained(Made):
     def _known_recipe(cls, value: str) -> str:
         return _known(value, RECIPES, "recipe")
 
+    @model_validator(mode="after")
+    def _sets_nothing_idle(self) -> Self:
+        refuse_idle("settings.", self.settings, self.training.idle())
+        return self
+
     @property
     def training(self) -> Recipe:
         """The recipe with the study's own settings."""
@@ -111,6 +117,7 @@ class Distil(Trained):
     @model_validator(mode="after")
     def _predicts_nothing_of_sentences(self) -> Self:
         refuse_sentences(self.training)
+        refuse_idle("losses.", self.losses, self.losses.idle())
         return self
 
     @property
@@ -148,6 +155,8 @@ class Adopt(Made):
             raise ValueError("expected either hub (with revision) or folder")
         if self.hub is not None and self.revision is None:
             raise ValueError("expected a revision: the commit of the hub's repository to pin")
+        if self.folder is not None:
+            refuse_idle("", self, {"revision": "on a folder; it belongs to hub"})
         return self
 
 
@@ -204,6 +213,12 @@ class Export(ExportSettings, Made):
             raise ValueError("an exported model is not fine-tuned: fine-tune its source, and leave this key out")
         return []
 
+    @model_validator(mode="after")
+    def _narrows_integers(self) -> Self:
+        if self.format != "int8":
+            refuse_idle("", self, {"reduce_range": f"on format: {self.format}; it belongs to int8"})
+        return self
+
     @property
     def settings(self) -> ExportSettings:
         """What it is written as."""
@@ -246,6 +261,30 @@ class Compress(Made):
             raise ValueError(f"strategy: {error}") from None
         return self
 
+    @model_validator(mode="after")
+    def _sets_nothing_idle(self) -> Self:
+        named = f"strategy {self.strategy}" if isinstance(self.strategy, str) else "its stages"
+        without_teacher = f"where {named} imitates no teacher: no loss of representation or logits"
+        without_states = f"where {named} imitates no layer: no loss of representation"
+        if not self.imitates:
+            refuse_idle("transfer.", self.transfer, dict.fromkeys(Transfer.model_fields, without_teacher))
+            refuse_idle("settings.", self.settings, {"held_out": without_teacher})
+        if not needs_states(self.stages):
+            refuse_idle("", self, {"layer": without_states})
+            refuse_idle("settings.", self.settings, {"representation": without_states})
+        if not self.needs_finetuned_teacher:
+            refuse_idle("", self, {"teacher_seed": f"where {named} needs no fine-tuned teacher, nor its embeddings"})
+        if self.transfer.signals != "auto":
+            refuse_idle(
+                "transfer.", self.transfer, {"most_gigabytes": f"with signals: {self.transfer.signals}; it is of auto"}
+            )
+        if not self.embeddings.from_teacher:
+            refuse_idle("embeddings.", self.embeddings, {"of": f"with start: {self.embeddings.start}"})
+        for key in Schedule.model_fields:
+            if all(getattr(stage, key) is not None for stage in self.stages):
+                refuse_idle("settings.", self.settings, {key: "where each stage has its own"})
+        return self
+
     @property
     def stages(self) -> list[Stage]:
         """The stages of its strategy."""
@@ -271,5 +310,5 @@ Maker = Annotated[Pretrain | Distil | Adopt | Reduce | Amplify | Export | Compre
 
 def _known(value: str, table: dict[str, Any], what: str) -> str:
     if value not in table:
-        raise ValueError(f"no {what} is called {value!r}: expected one of {', '.join(table)}")
+        raise ValueError(f"no {what} is called {value!r}: {expected_one_of(value, table)}")
     return value

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from smelt.errors import expected_one_of
 from smelt.study.entry import Distinct, Entry, Name
 from smelt.study.families import is_family, member_of
 from smelt.study.languages import Language
@@ -47,7 +48,7 @@ class MonolingualTable(Entry):
         named = [("hypotheses", label) for each in self.hypotheses for label in (each.less, each.than)]
         for key, label in [*named, *([("baseline", self.baseline)] if self.baseline else [])]:
             if label not in self.rows:
-                raise ValueError(f"{key}: {label!r} is no row of the table: expected one of {', '.join(self.rows)}")
+                raise ValueError(f"{key}: {label!r} is no row of the table: {expected_one_of(label, self.rows)}")
         return self
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from smelt.study.entry import refer
 from smelt.study.lineage import check_texts, refuse_ambiguous, vocabulary_of
 from smelt.study.makers import Adopt, Reduce
 
@@ -34,14 +35,9 @@ def counted_vocabulary(model: Reduce, models: Mapping[str, Any]) -> str:
 def _check_names(place: str, model: Reduce, models: Mapping[str, Any], languages: Mapping[str, Sequence[str]]) -> None:
     check_texts(place, model.corpus, model.languages, languages)
     if model.counts is not None:
-        _refer(f"{place}.counts", model.counts, models)
+        refer(f"{place}.counts", model.counts, models)
         if not (isinstance(models[model.counts], Adopt) and isinstance(models[model.source], Adopt)):
             raise ValueError(
                 f"{place}.counts: found {model.counts!r} for {model.source!r}: expected an adopted model for another;"
                 " those of other makers share counts where they share tokenizers"
             )
-
-
-def _refer(key: str, name: str, names: Any) -> None:
-    if name not in names:
-        raise ValueError(f"{key}: {name!r} is not in the study: expected one of {', '.join(names) or '(none defined)'}")

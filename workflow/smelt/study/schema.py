@@ -10,7 +10,7 @@ from smelt.study.countries import Country
 from smelt.study.deployment import check_efficiency
 from smelt.study.distillations import check_distillations
 from smelt.study.efficiency import Efficiency
-from smelt.study.entry import Distinct, Entry, Name, Precision, Seed
+from smelt.study.entry import Distinct, Entry, Name, Precision, Seed, refer
 from smelt.study.families import member_of
 from smelt.study.languages import Edition, Language
 from smelt.study.lineage import check_sources
@@ -156,13 +156,13 @@ class Study(Entry):
     @model_validator(mode="after")
     def _names_what_exists(self) -> Self:
         for name, tokenizer in self.tokenizers.items():
-            _refer(f"tokenizers.{name}.corpus", tokenizer.corpus, self.corpora)
+            refer(f"tokenizers.{name}.corpus", tokenizer.corpus, self.corpora)
         for name, model in self.models.items():
             if isinstance(model, Pretrain):
-                _refer(f"models.{name}.tokenizer", model.tokenizer, self.tokenizers)
-                _refer(f"models.{name}.corpus", model.corpus, self.corpora)
+                refer(f"models.{name}.tokenizer", model.tokenizer, self.tokenizers)
+                refer(f"models.{name}.corpus", model.corpus, self.corpora)
             for task in model.named_tasks:
-                _refer(f"models.{name}.tasks", task, self.tasks)
+                refer(f"models.{name}.tasks", task, self.tasks)
         for name, table in self.tables.items():
             self._refer_table(f"tables.{name}", table)
         return self
@@ -170,9 +170,9 @@ class Study(Entry):
     def _refer_table(self, key: str, table: Table) -> None:
         inside = _PARTS.get(table.kind, "")
         for task in table.tasks:
-            _refer(f"{key}{inside}.tasks", task, self.tasks)
+            refer(f"{key}{inside}.tasks", task, self.tasks)
         for model in table.models or []:
-            _refer(f"{key}{inside}.models", model, self.models)
+            refer(f"{key}{inside}.models", model, self.models)
         if isinstance(table, LanguagesTable | MonolingualTable):
             for family in table.families:
                 if not any(member_of(family, language) in self.models for language in table.languages):
@@ -225,8 +225,3 @@ class Study(Entry):
     def task_file(self, task: str) -> str:
         """Return the task file, and its setting, that a task of the study is."""
         return self.options(task).task or task
-
-
-def _refer(key: str, name: str, names: Any) -> None:
-    if name not in names:
-        raise ValueError(f"{key}: {name!r} is not in the study: expected one of {', '.join(names) or '(none defined)'}")

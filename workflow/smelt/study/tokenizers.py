@@ -23,8 +23,9 @@ class Unigram(Entry):
     corpus: Name
     sample: PositiveInt = 10_000_000
     """Lines drawn from the corpus to train on, at the most."""
-    character_coverage: Coverage = 0.9995
-    """Share of the characters' occurrences that get a piece; any other character is unknown."""
+    character_coverage: Annotated[float, Field(ge=0.98, le=1)] = 0.9995
+    """Share of the characters' occurrences that get a piece; any other character is unknown. SentencePiece takes none
+    below 0.98."""
     seed: Seed = 1
 
 

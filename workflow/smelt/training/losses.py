@@ -50,6 +50,10 @@ class Losses(Entry):
             raise ValueError("layers: maps layers for hidden and attention, whose weights are 0; expected one above it")
         return self
 
+    def idle(self) -> dict[str, str]:
+        """Return the settings that have no effect under these weights, each with why."""
+        return {} if self.kl else dict.fromkeys(("temperature", "positions"), "with kl: 0, which it is of")
+
     def weights(self) -> dict[str, float]:
         """Return the weight of each loss, those of 0 too."""
         return {name: float(getattr(self, name)) for name in TERMS}

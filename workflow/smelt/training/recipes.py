@@ -150,6 +150,15 @@ class Recipe(Entry):
             raise ValueError(f"zero: {self.zero} cuts the matrices whose norms LAMB adapts by; expected 0, or adamw")
         return self
 
+    def idle(self) -> dict[str, str]:
+        """Return the settings that have no effect under the choice of masking and of sentences, each with why."""
+        masking, sentences = f"with masking: {self.masking}", "with sentences: none"
+        return {
+            **({} if self.masking in ("ngrams", "spans") else {"longest": f"{masking}, which masks no longer runs"}),
+            **({} if self.masking == "rare" else {"smoothing": f"{masking}; it belongs to masking: rare"}),
+            **({} if self.sentences != "none" else {"swap_rate": f"{sentences}, which leaves segments as they are"}),
+        }
+
     def identity(self) -> dict[str, Any]:
         """Return the settings that a checkpoint must share with the run that goes on from it.
 
