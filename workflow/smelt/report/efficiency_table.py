@@ -113,8 +113,8 @@ def _notes(records: Sequence[Mapping[str, Any]], figures: Sequence[Figure]) -> l
     gpus = f", {', '.join(machine['gpus'])}" if machine.get("gpus") else ""
     busy = ", ".join(f"{value:.2f}" for value in machine.get("load_average_before", [])[:1])
     notes = [
-        f"×: ratio to {first['reference']}, the model's figure divided by that model's. For loading and latency, the "
-        "median of such ratios between measurements made one after the other. MB are 10⁶ bytes.",
+        f"×: ratio to {first['reference']}: a figure divided by that of {first['reference']}. For loading and latency, "
+        "the median of such ratios between measurements made one after the other. MB are 10⁶ bytes.",
         "Parameters: of the model with its heads; tied weights count once. Table of pieces: the embeddings of its "
         "vocabulary. Sizes: of its weights, written in that precision; int8 is the size of an export, without heads.",
         "Memory: what a process holds after one pass, all weights included, beyond what libraries take (on a GPU, what "
