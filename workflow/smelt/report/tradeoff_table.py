@@ -81,7 +81,8 @@ def _notes(table: TradeoffTable, found: Tradeoffs) -> list[str]:
         f"Compression: parameters of {found.reference} divided by the model's own, heads included. Size: of the"
         " weights in fp32; MB are 10⁶ bytes.",
         f"Latency of rows × tokens on {table.device}: to the last hidden states, or to the logits of a compact student,"
-        f" median of {passes}, with all models taking turns in one job on {machine['processor']}{on}, {counted([found.threads], 'thread')}."
+        f" median of {passes}, with all models taking turns in one job on {machine['processor']}{on},"
+        f" {counted([found.threads], 'thread')}."
         f" Speed-up: latency of {found.reference} divided by the model's, as the median over turns measured one after"
         " the other.",
         f"Worth it: no other model of the table has at least its mean score and at most its latency at"
