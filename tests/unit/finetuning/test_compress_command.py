@@ -16,8 +16,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 
 from smelt.__main__ import main
+from smelt.finetuning.compression.card import write_student_card
 from smelt.finetuning.compression.lesson import Lesson
 from smelt.finetuning.compression.loop import Loop, learning_rate
+from smelt.finetuning.data import Task
 from smelt.study.compression import CompressionSettings
 
 
@@ -85,6 +87,12 @@ def test_the_result_stands_where_a_fine_tuned_model_stands(gradual, folders):
     assert (gradual / "model/compact.py").is_file()
     assert all(path.is_file() for path in (gradual / "model").iterdir())
     assert "| 3 | labels | encoder |" in card
+
+
+def test_the_card_names_languages_by_iso_639_for_the_hub(gradual, tmp_path):
+    task = Task("entities", "token-classification", "seqeval-f1", "iob2", ["B-PER", "O"])
+    write_student_card(tmp_path, "small", task, metrics(gradual), ["als", "en", "simple"])
+    assert "language:\n- gsw\n- en\ntags:" in (tmp_path / "README.md").read_text()
 
 
 def test_the_written_model_says_what_the_predictions_say(gradual):

@@ -129,6 +129,12 @@ def test_json_may_be_lines_with_blank_ones_between_them_or_one_array(tmp_path, t
     assert [(row.text, row.label) for row in found] == [("a", "True"), ("b", "False")]
 
 
+def test_numbers_of_columns_mean_the_same_names_in_every_row_of_json(tmp_path):
+    (tmp_path / "data").write_text('{"text": "a", "label": "b"}\n{"label": "d", "text": "c"}\n')
+    found = read_columns(tmp_path / "data", Columns(text=0, label=1))
+    assert [(row.text, row.label) for row in found] == [("a", "b"), ("c", "d")]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -233,6 +239,7 @@ def test_a_task_may_be_in_any_language_that_has_a_tag(write_task, tmp_path, lang
         ("de_st", "no Wikipedia has the code 'de_st'"),
         ("de-", "no Wikipedia has the code 'de-'"),
         ("pt-BR", "languages.0: expected lower case, 'pt-br'; found 'pt-BR'"),
+        ("all", "languages.0: 'all' stands for all languages in scores"),
     ],
 )
 def test_what_is_no_tag_of_a_language_is_refused(write_task, tmp_path, capsys, language, message):

@@ -36,6 +36,8 @@ WIKIPEDIAS = frozenset(
 # Editions whose database keeps an older code.
 _DATABASES = {"be-tarask": "be_x_old"}
 
+ALL = "all"  # what tables of scores call all languages together, and ISO 639-3 the language Allar
+
 # ISO 639-1's codes without an edition of their own.
 _WITHOUT_EDITION = frozenset({"ae", "nb", "nd", "oj"})
 
@@ -85,6 +87,8 @@ def known_language(code: str) -> str:
     Raises:
         ValueError: it is none; codes close to it are named.
     """
+    if code == ALL:
+        raise ValueError(f"{ALL!r} stands for all languages in scores: expected another tag of Allar, such as all-in")
     if code in WIKIPEDIAS or _is_tag(code):
         return code
     if _is_tag(code.lower()):

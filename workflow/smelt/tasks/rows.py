@@ -21,8 +21,9 @@ def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[E
 
     Numbers of Hugging Face class labels become their names. Where a column names the language, only its rows count.
     """
-    for number, row in _rows(path, columns):
+    for position, (number, row) in enumerate(_rows(path, columns)):
         place = f"{path}, row {number}"
+        columns = columns if position else _by_name(columns, list(row))
         if columns.language is not None and _single(row, columns.language, place) != language:
             continue
         if columns.words is None:
@@ -32,6 +33,12 @@ def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[E
         if len(words) != len(labels):
             raise SmeltError(place, f"expected {len(words)} labels, one a word, found {len(labels)}")
         yield Sentence(words, labels, [number] * len(words))
+
+
+def _by_name(columns: Columns, names: list[str]) -> Columns:
+    """Return the columns by the names that the first row has for their numbers: JSON's rows may differ in order."""
+    numbers = {key: value for key, value in dict(columns).items() if isinstance(value, int) and value < len(names)}
+    return columns.model_copy(update={key: names[number] for key, number in numbers.items()})
 
 
 def _text(row: dict[str, Any], columns: Columns, place: str, number: int) -> Text:
@@ -165,11 +172,8 @@ def _listed(row: dict[str, Any], column: str | int | None, place: str) -> list[s
 
 
 def _cell(row: dict[str, Any], column: str | int | None, place: str) -> Any:
-    names = list(row)
-    if isinstance(column, int) and column < len(names):
-        column = names[column]
     if not isinstance(column, str) or _is_missing(row.get(column)):
-        filled = ", ".join(name for name in names if not _is_missing(row[name]))
+        filled = ", ".join(name for name, value in row.items() if not _is_missing(value))
         raise SmeltError(place, f"lacks column {column!r}: it has {filled or 'none'}")
     return row[column]
 
