@@ -97,8 +97,8 @@ def test_a_row_shows_score_size_and_times(results: Results, sources: list[Path])
     assert "| 50-200 | 86.46 (4.30) | 5.10 | 35.1× | 20.4 | 2.50 | 16.0× | 15.7 | 51.0× | **yes** |" in text
     assert "| mbert | **91.86** (2.70) | 179 | 1.00× | 716 | 40.0 | 1.00× | 800 | 1.00× | **yes** |" in text
     assert "Mean over 2 seeds (standard deviation over 2 languages, mean over the seeds)." in text
-    assert "to the last hidden states, or to the logits of a compact student, median of 100 passes, in turn" in text
-    assert "in turn in one job on Z80, 1 thread." in text
+    assert "to the last hidden states, or to the logits of a compact student, median of 100 passes, with all" in text
+    assert "with all models taking turns in one job on Z80, 1 thread." in text
     assert "share one teacher" not in text
     assert results.table("table_16", SETTINGS | {"one_teacher": ["50-200"]}, sources) == 0
     assert "The seeds of 50-200 share one teacher" in results.read("tables", "table_16.md")
