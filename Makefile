@@ -6,7 +6,8 @@
 #
 # The demo's models are so small that one thread each, side by side, is fastest.
 #
-# All of them set up .venv first. PYTHON names the interpreter to make it with (3.11 or newer).
+# All of them set up .venv first: what the rules run, and but for the demo the tools of development, too. PYTHON names
+# the interpreter to make it with (3.11 or newer).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -23,23 +24,27 @@ demo: $(VENV)/installed
 	$(OFFLINE) snakemake --cores $(CORES) --set-threads pretrain=1
 	@echo "Open results/demo/report.html"
 
-test: $(VENV)/installed lint
+test: $(VENV)/development lint
 	$(OFFLINE) pytest
 
-test-cluster: $(VENV)/installed
+test-cluster: $(VENV)/development
 	$(OFFLINE) pytest tests/cluster
 
-lint: $(VENV)/installed
+lint: $(VENV)/development
 	ruff check .
 	ruff format --check .
 	snakefmt --check --compact-diff Snakefile workflow/rules
 	mypy
 	snakemake --lint
 
-bench: $(VENV)/installed
+bench: $(VENV)/development
 	$(OFFLINE) python -m bench $(if $(ONLY),--only '$(ONLY)')
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/development: $(VENV)/installed
 	DS_BUILD_OPS=0 $(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[development]'
 	touch $@

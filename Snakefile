@@ -25,6 +25,7 @@ os.environ.update(
 )
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
+from smelt.screen import attach
 from smelt.study.workflow import (
     given_keys,
     leading_to,
@@ -33,6 +34,9 @@ from smelt.study.workflow import (
     not_leading_to,
     warn,
 )
+
+# A line for each job that ends, and how far the others are. -p and --verbose bring Snakemake's own screen back.
+attach(workflow.logger_manager)
 
 study = load(
     workflow.configfiles,

@@ -1,14 +1,19 @@
 """Wrong words on the command line are one clear line, like any other mistake."""
 
+import importlib
 import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from smelt.__main__ import main
+from smelt.__main__ import main, start
 
 PACKAGE = Path(__file__).parents[2] / "workflow"
 
@@ -71,19 +76,22 @@ def test_a_log_opens_with_a_line_of_shell_that_writes_the_same_log(tmp_path: Pat
     folder.mkdir()
     words = ["table", "--settings", '{"title": "L\'été $HOME"}', "--output", "a b"]
     written = log_of(words, folder, SMELT_COUNTRY="FRA")
-    command, complaint = written.splitlines()
+    command, complaint, end = written.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  ended with exit code 1 after 0:00:\d\d", end)
     assert complaint.startswith("smelt: python -m smelt table: ")
     assert shlex.split(command)[:5] == ["cd", str(folder), "&&", f"PYTHONPATH={PACKAGE}", "SMELT_COUNTRY=FRA"]
     assert shlex.split(command)[6:] == ["-m", "smelt", *words]
     pasted = subprocess.run(["bash", "-c", f"({command}) 2>&1"], cwd="/", env={}, capture_output=True, text=True)
-    assert pasted.stdout == written
+    assert pasted.stdout.splitlines()[:2] == [command, complaint]
 
 
 def test_a_command_stands_once_in_a_log_that_several_processes_write(tmp_path: Path) -> None:
     words = ["table", "--settings", "{}"]
     assert "-m smelt" in log_of(words, tmp_path).splitlines()[0]
     for mark in ("TORCHELASTIC_RUN_ID", "SMELT_RENDEZVOUS"):
-        assert log_of(words, tmp_path, **{mark: "1"}).startswith("smelt: ")
+        written = log_of(words, tmp_path, **{mark: "1"})
+        assert written.startswith("smelt: ")
+        assert len(written.splitlines()) == 1
 
 
 def test_what_people_ask_is_answered_without_the_command(tmp_path: Path) -> None:
@@ -91,3 +99,30 @@ def test_what_people_ask_is_answered_without_the_command(tmp_path: Path) -> None
     assert log_of(["check", "nowhere.yaml"], tmp_path) == missing
     apart = subprocess.run([sys.executable, "-m", "smelt", "table"], capture_output=True, text=True, cwd=PACKAGE)
     assert apart.stdout == ""
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_log_says_that_a_job_was_told_to_end(tmp_path: Path, signal_number: signal.Signals) -> None:
+    fifo, log = tmp_path / "waits", tmp_path / "log"
+    os.mkfifo(fifo)  # the job waits for a writer that never comes
+    words = ["scores", "--finetuned", ".", "--settings", str(fifo), "--output", "o"]
+    sleeper = f"import sys; from smelt import __main__ as m; m.main = lambda: open({str(fifo)!r}); m.start()"
+    with log.open("w") as stream:
+        command = [sys.executable, "-c", sleeper, *words]
+        process = subprocess.Popen(command, env={"PYTHONPATH": str(PACKAGE)}, stdout=stream, stderr=stream)
+    deadline = time.monotonic() + 60
+    while not log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal_number)
+    assert process.wait(60) == 128 + signal_number
+    assert f"  ended with exit code {128 + signal_number} after 0:00:" in log.read_text().splitlines()[-1]
+
+
+def test_smelt_is_a_command_with_a_version(capsys: pytest.CaptureFixture[str]) -> None:
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
+    module, function = project["scripts"]["smelt"].split(":")
+    assert getattr(importlib.import_module(module), function) is start
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"smelt {project['version']}\n"

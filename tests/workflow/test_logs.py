@@ -23,6 +23,18 @@ def test_each_log_opens_with_its_command_once(finished: Project) -> None:
     )
     assert [str(log) for log in logs if not started.match(first_line(log))] == []
     assert [str(log) for log in logs if log.read_text().count(" -m smelt ") != 1] == []
+    ends = [log.read_text().splitlines()[-1] for log in logs]
+    assert [end for end in ends if not re.fullmatch(r"\d\d:\d\d:\d\d  finished after \d:\d\d:\d\d", end)] == []
+
+
+def test_the_screen_has_one_line_for_each_job_and_little_more(finished: Project) -> None:
+    lines = (finished.folder / "printed.txt").read_text().splitlines()
+    logs = [path.relative_to(finished.folder / "logs") for path in (finished.folder / "logs").rglob("*.log")]
+    ended = [line for line in lines if re.match(r"\d\d:\d\d:\d\d  +\d+ of 42  +\d:\d\d:\d\d  ", line)]
+    assert sorted(line.split()[-1] for line in ended) == sorted(str(log.with_suffix("")) for log in logs)
+    running = [line for line in lines if re.match(r"\d\d:\d\d:\d\d  \S+  \S+  \w+ [\d,]+ of [\d,]+ \(", line)]
+    assert len(lines) - len(ended) - len(running) < 8
+    assert max(map(len, lines)) < 250
 
 
 def test_the_first_line_of_a_log_runs_from_any_folder_without_an_environment(

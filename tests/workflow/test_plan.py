@@ -122,3 +122,13 @@ def test_a_study_of_exports_and_efficiency_has_a_plan(untouched: Project, monkey
     planned = untouched.planned()
     assert planned == {"adopt": 1, "export": 2, "weigh_int8": 1, "efficiency": 1, "table": 1, "page": 1}
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
+
+
+def test_a_dry_run_is_a_page(tmp_path: Path) -> None:
+    project = new_project(tmp_path / "project")
+    lines = project.snakemake("--dry-run").splitlines()
+    jobs = project.planned()
+    named = sum(min(count, 5) for count in jobs.values())
+    assert len(lines) < named + len(jobs) + 10
+    assert max(map(len, lines)) < 120
+    assert any(line.split()[:2] == ["pretrain", "small/models/narrow"] for line in lines)

@@ -1,4 +1,7 @@
-"""The command line: `python -m smelt <command> ...`, one command per job of the workflow.
+"""The command line: `smelt <command> ...`, one command per job of the workflow, and a few that people ask.
+
+`smelt` is the command where the package is installed. Jobs run `python -m smelt`, which does the same and needs no such
+installation: by PYTHONPATH, which the Snakefile sets, they import their own checkout in whatever environment they run.
 
 Each command lives in a module of its stage with two functions, `add_arguments(parser)` and `run(arguments)`;
 only the module of the chosen command is imported, so that cheap commands start without torch.
@@ -7,16 +10,18 @@ only the module of the chosen command is imported, so that cheap commands start 
 import argparse
 import importlib
 import os
-import shlex
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import NoReturn
 
+from smelt import __version__
 from smelt.errors import SmeltError
 
 COMMANDS = {
     "check": ("smelt.study.check", "validate a study file and print what it will build"),
+    "watch": ("smelt.watch", "show the running jobs of a study from their logs"),
     "schema": ("smelt.study.export", "write the JSON schema of study files, for editors"),
     "demo-data": ("smelt.demo.command", "generate the demo study's dumps and tasks"),
     "download": ("smelt.corpora.download", "download one wiki's dump and verify it"),
@@ -44,7 +49,7 @@ COMMANDS = {
     "page": ("smelt.report.page", "write the self-contained report page"),
 }
 
-ASKED_BY_PEOPLE = {"check", "schema"}
+ASKED_BY_PEOPLE = {"check", "watch", "schema"}
 """Commands that are no jobs of the workflow."""
 
 
@@ -61,7 +66,9 @@ def main(words: list[str] | None = None) -> int:
     # Threads that wait for each other sleep instead of spinning: on a machine that others use too, spinning threads
     # run several times slower. OpenMP reads this as torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    parser = Parser(prog="python -m smelt", description=__doc__.split("\n")[0])
+    typed = "smelt" if Path(sys.argv[0]).name == "smelt" else "python -m smelt"
+    parser = Parser(prog=typed, description=__doc__.split("\n")[0])
+    parser.add_argument("--version", action="version", version=f"smelt {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     words = sys.argv[1:] if words is None else words
     for name, (module, help_line) in COMMANDS.items():
@@ -90,39 +97,25 @@ def main(words: list[str] | None = None) -> int:
 def start() -> NoReturn:
     """Run the command of this process's own words, and exit with its code."""
     # Snakemake and SLURM end jobs with these; as an exception it takes drafts and child processes away, too.
-    for ending in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(ending, lambda number, _: sys.exit(128 + number))
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     words = sys.argv[1:]
-    if words and words[0] in COMMANDS.keys() - ASKED_BY_PEOPLE and writes_a_log():
-        print(pasteable(words), flush=True)
-    sys.exit(main())
+    if not (words and words[0] in COMMANDS.keys() - ASKED_BY_PEOPLE):
+        sys.exit(main())
+    from smelt.logs import command_line, ending, is_log
 
-
-def writes_a_log() -> bool:
-    """Whether all that this process prints goes into one file or pipe, and it is not one of a job's own processes."""
+    logged, began, code = is_log(), time.monotonic(), 1
+    if logged:
+        print(command_line(words), flush=True)
     try:
-        output, errors = os.fstat(1), os.fstat(2)
-    except OSError:  # closed
-        return False
-    together = (output.st_dev, output.st_ino) == (errors.st_dev, errors.st_ino) and not os.isatty(1)
-    # What torchrun and srun start (smelt.training.launch) writes into the log of the process that started it.
-    return together and not {"TORCHELASTIC_RUN_ID", "SMELT_RENDEZVOUS"} & os.environ.keys()
-
-
-def pasteable(words: list[str]) -> str:
-    """Return the command as a line of shell that does the same from any folder, in any environment.
-
-    Jobs write paths relative to the folder that they run in, import smelt from a checkout that no environment needs to
-    know of, and learn the study's country from the environment.
-    """
-    package = str(Path(__file__).parents[1])
-    environment = []
-    if package in os.environ.get("PYTHONPATH", "").split(os.pathsep):
-        environment.append(f"PYTHONPATH={shlex.quote(package)}")
-    if country := os.environ.get("SMELT_COUNTRY"):
-        environment.append(f"SMELT_COUNTRY={shlex.quote(country)}")
-    command = shlex.join([sys.executable, "-m", "smelt", *words])
-    return " ".join([f"cd {shlex.quote(str(Path.cwd()))} &&", *environment, command])
+        code = main()
+    except SystemExit as exit:
+        code = exit.code if isinstance(exit.code, int) else 1
+        raise
+    finally:
+        if logged:
+            print(ending(code, time.monotonic() - began), flush=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -40,6 +41,7 @@ class FineTuning:
         groups = parameter_groups(self.model, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self.step = self.steps = 0
+        self.started = time.perf_counter()
 
     def run(self, train: Encoded, validation: Encoded, scorer: Scorer) -> tuple[list[Epoch], int]:
         """Train, leave the best epoch's weights in the model, and return all epochs and the best one's number.
@@ -51,6 +53,7 @@ class FineTuning:
         """
         lengths = [len(window.ids) for window in train.windows]
         self.steps = self.settings.epochs * math.ceil(len(lengths) / self.settings.batch)
+        self.started = time.perf_counter()
         torch.manual_seed(self.seed)  # dropout's own draws, whatever was drawn to make the model
         epochs: list[Epoch] = []
         best, kept = 0, {}
@@ -82,7 +85,9 @@ class FineTuning:
             labelled += len(batch.targets)
             if time.perf_counter() >= next_line:
                 next_line = time.perf_counter() + SECONDS_BETWEEN_LINES
-                say(f"step {self.step:,} of {self.steps:,}  loss {total / labelled:.4f}")
+                pace = (time.perf_counter() - self.started) / self.step
+                left = timedelta(seconds=round(pace * (self.steps - self.step)))
+                say(f"step {self.step:,} of {self.steps:,}  loss {total / labelled:.4f}  {left} left")
         return total / labelled
 
     def _update(self, batch: Batch) -> float:

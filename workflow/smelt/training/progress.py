@@ -1,5 +1,6 @@
 """How a run is doing: a line every few seconds in a log, a display that stays in its place on a terminal."""
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -102,6 +103,41 @@ class Report:
     def line(self) -> str:
         """Return all in one line."""
         return "  ".join([f"step {self.step:,} of {self.last:,}", *self.figures().values()])
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a run is, as a line of its log shows it."""
+
+    unit: str
+    """What is counted: steps, epochs."""
+    done: int
+    last: int
+    loss: str | None
+    """The first loss, with its name."""
+    left: str | None
+    """The time that the rest takes, in words."""
+
+    @classmethod
+    def read(cls, line: str) -> Self | None:
+        """Return the position that a line of `say` shows, if it shows one."""
+        _, *figures = line.split("  ")
+        for number, figure in enumerate(figures):
+            if counted := _COUNTED.fullmatch(figure):
+                unit, done, last = counted[1], *(int(count.replace(",", "")) for count in counted.group(2, 3))
+                rest = figures[number + 1 :]
+                loss = next((figure for figure in rest if _LOSS.fullmatch(figure)), None)
+                return cls(unit, done, last, loss, next((figure for figure in rest if figure.endswith(" left")), None))
+        return None
+
+    def words(self) -> str:
+        """Return it in words."""
+        share = f"{self.unit} {self.done:,} of {self.last:,} ({self.done / max(self.last, 1):.0%})"
+        return "  ".join(filter(None, [share, self.loss, self.left]))
+
+
+_COUNTED = re.compile(r"(step|epoch|shard) ([\d,]+) of ([\d,]+)")
+_LOSS = re.compile(r"\S*loss -?[\d.]+(?:e[+-]?\d+)?|\S*loss (?:nan|inf)")
 
 
 class Progress:

@@ -1,0 +1,138 @@
+"""What a job's log shows: the command that wrote it, how far the job is, and how it ended.
+
+The first line of a log is the job's command, ready to paste; the last is how it ended. Snakemake's screen and
+`smelt watch` read both, on any machine that sees the file.
+"""
+
+import os
+import re
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from smelt.training.progress import Position
+
+QUIET = 120.0  # seconds without a line after which a training, which prints one every few seconds, may be stuck
+HALF_A_DAY = 12 * 3600.0  # seconds
+HEAD, TAIL = 16_384, 16_384  # bytes that are read of a log's ends: the command's name, and its last lines
+
+_CLOCK = r"\d\d:\d\d:\d\d  "
+_COMMAND = re.compile(r" -m smelt (\S+)")
+_END = re.compile(rf"{_CLOCK}(finished|ended with exit code \d+) after (.+)")
+
+
+def is_log() -> bool:
+    """Whether all that this process prints goes into one file or pipe, and it is not one of a job's own processes."""
+    try:
+        output, errors = os.fstat(1), os.fstat(2)
+    except OSError:  # closed
+        return False
+    together = (output.st_dev, output.st_ino) == (errors.st_dev, errors.st_ino) and not os.isatty(1)
+    # What torchrun and srun start (smelt.training.launch) writes into the log of the process that started it.
+    return together and not {"TORCHELASTIC_RUN_ID", "SMELT_RENDEZVOUS"} & os.environ.keys()
+
+
+def command_line(words: list[str]) -> str:
+    """Return a command of smelt as a line of shell that does the same from any folder, in any environment.
+
+    Jobs write paths relative to the folder that they run in, import smelt from a checkout that no environment needs to
+    know of, and learn the study's country from the environment.
+    """
+    package = str(Path(__file__).parents[1])
+    environment = []
+    if package in os.environ.get("PYTHONPATH", "").split(os.pathsep):
+        environment.append(f"PYTHONPATH={shlex.quote(package)}")
+    if country := os.environ.get("SMELT_COUNTRY"):
+        environment.append(f"SMELT_COUNTRY={shlex.quote(country)}")
+    command = shlex.join([sys.executable, "-m", "smelt", *words])
+    return " ".join([f"cd {shlex.quote(str(Path.cwd()))} &&", *environment, command])
+
+
+def ending(code: int, seconds: float) -> str:
+    """Return the last line of a job's log."""
+    how = f"ended with exit code {code}" if code else "finished"
+    return f"{time.strftime('%H:%M:%S')}  {how} after {duration(seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in hours, minutes and seconds."""
+    return str(timedelta(seconds=round(seconds)))
+
+
+@dataclass(frozen=True)
+class JobLog:
+    """What is read from a log at one time."""
+
+    command: str
+    """The command of smelt; empty where the log does not open with one."""
+    position: Position | None
+    """How far the job is, where it prints that."""
+    lines: list[str]
+    """The last lines, without the command and the end."""
+    end: str | None
+    """`finished` or `ended with exit code <n>`; None where the job runs, or was killed."""
+    took: str | None
+    changed: float
+    """When the file was last written, in seconds since 1970."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job reached its end."""
+        return self.end == "finished"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the job ended before that."""
+        return self.end is not None and not self.finished
+
+    def state(self, now: float) -> str:
+        """Return how far a running job is, in words."""
+        said = self.position.words() if self.position else self.lines[-1] if self.lines else ""
+        said = re.sub(rf"^{_CLOCK}", "", said)
+        if now - self.changed < QUIET:
+            return said
+        form = "%H:%M" if now - self.changed < HALF_A_DAY else "%Y-%m-%d %H:%M"
+        since = time.strftime(form, time.localtime(self.changed))
+        return "  ".join(filter(None, [said, f"no line since {since}"]))
+
+    def complaint(self) -> list[str]:
+        """Return the lines that say why a job failed: smelt's own message, or else the last lines of the log."""
+        for first in range(len(self.lines) - 1, -1, -1):
+            if self.lines[first].startswith("smelt: ") and not self.lines[first].startswith("smelt: warning"):
+                rest = self.lines[first + 1 :]
+                more = next((number for number, line in enumerate(rest) if not line.startswith("    ")), len(rest))
+                return [self.lines[first], *rest[:more]]
+        return self.lines[-3:]
+
+
+def read_log(path: Path) -> JobLog | None:
+    """Return what a log shows now; None where there is none."""
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(HEAD)
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(size - TAIL, 0))
+            tail = stream.read()
+            changed = os.fstat(stream.fileno()).st_mtime
+    except OSError:
+        return None
+    first = head.split(b"\n", 1)[0].decode(errors="replace")
+    lines = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
+    command = _COMMAND.search(first)
+    if command and size <= TAIL:
+        lines = lines[1:]
+    end = _END.fullmatch(lines[-1]) if lines else None
+    lines = lines[:-1] if end else lines
+    found = (Position.read(line) for line in reversed(lines))
+    position = next((position for position in found if position), None)
+    return JobLog(
+        command=command[1] if command else "",
+        position=position,
+        lines=lines,
+        end=end[1] if end else None,
+        took=end[2] if end else None,
+        changed=changed,
+    )
