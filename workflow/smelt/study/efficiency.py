@@ -15,7 +15,7 @@ class Efficiency(Entry):
     models: Annotated[list[Name], Field(min_length=1), Distinct] | None = None
     """Models to measure; all of the study by default."""
     reference: Name | None = None
-    """The model that ratios are to; the first one measured by default."""
+    """The model whose figures the others are divided by; by default the first of `models`, or of the study."""
     lengths: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(default=[32, 128])
     """Tokens in a row, special ones included."""
     batches: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(default=[1, 32])
