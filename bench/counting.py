@@ -195,7 +195,7 @@ def _speed(documents: Path, tokenizer: Path) -> Callable[[], float]:
 
 def _job(documents: Path, tokenizer: Path) -> Job:
     vocabulary = read_vocabulary(tokenizer, "bench")
-    return Job(documents, vocabulary.tree, vocabulary.size, load_fast(tokenizer, "bench").split_special_tokens)
+    return Job(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
 
 
 def _further(measured: Mapping[str, list[float]]) -> Figures:

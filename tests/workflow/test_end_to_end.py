@@ -1,10 +1,13 @@
 """The small study's results stand where the design says, and hold what they should."""
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import pandas as pd
-from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, AutoTokenizer
+import pytest
+from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from tests.workflow.conftest import Project
 
@@ -47,6 +50,26 @@ def test_a_pretrained_model_loads_without_smelt(finished: Project) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForTokenClassification.from_pretrained(folder, num_labels=3)
     assert len(tokenizer) == 600 == model.config.vocab_size
+
+
+@pytest.mark.parametrize("name", ["wide", "narrow-qaa", "student-qaa"])
+def test_pretrained_reduced_and_distilled_models_work_in_pipelines(name: str, finished: Project) -> None:
+    folder = str(finished.folder / "results/small/models" / name)
+    documents = pd.read_parquet(finished.folder / "results/small/corpora/wiki/qaa/documents.parquet")
+    text = " ".join(documents["text"])[:20_000]
+    fill = pipeline("fill-mask", model=folder)
+    prompt = f"{text[:40]} {fill.tokenizer.mask_token} {text[40:80]}"
+    assert len(fill(prompt, top_k=3)) == 3
+    assert len(fill(prompt + text, top_k=3, tokenizer_kwargs={"truncation": True})) == 3
+    features = pipeline("feature-extraction", model=folder)
+    assert len(features(text, truncation=True)[0]) == features.model.config.max_position_embeddings
+
+
+def test_results_are_as_readable_as_the_umask_lets_them_be(finished: Project) -> None:
+    os.umask(mask := os.umask(0))
+    files = [path for folder in ("results", "logs") for path in (finished.folder / folder).rglob("*") if path.is_file()]
+    modes = {str(path): stat.S_IMODE(path.stat().st_mode) for path in files if path.name != ".snakemake_timestamp"}
+    assert {path: oct(mode) for path, mode in modes.items() if mode != 0o666 & ~mask} == {}
 
 
 def test_a_reduced_model_says_the_same_with_fewer_pieces(finished: Project) -> None:

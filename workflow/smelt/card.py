@@ -8,11 +8,6 @@ import yaml
 
 Value = str | int | float
 
-_MASKS = (
-    "Where a special piece written in a text is to mean itself, as in the prompts of a fill-mask pipeline, "
-    "pass `split_special_tokens=False` to the tokenizer's `from_pretrained`; otherwise it may be read as text."
-)
-
 
 @dataclass(frozen=True)
 class Card:
@@ -92,9 +87,8 @@ def _use(card: Card) -> str:
     if card.use is not None:
         return card.use
     kind = "AutoModelForMaskedLM" if card.fills_masks else "AutoModel"
-    code = (
+    return (
         f"```python\nfrom transformers import {kind}, AutoTokenizer\n\n"
         f'tokenizer = AutoTokenizer.from_pretrained("path/to/{card.name}")\n'
         f'model = {kind}.from_pretrained("path/to/{card.name}")\n```'
     )
-    return code if not card.fills_masks else f"{code}\n\n{_MASKS}"

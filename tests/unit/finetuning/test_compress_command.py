@@ -13,7 +13,7 @@ import torch
 from compression_toy import SETTINGS, SIGNALS, STUDENT, Folders, write_teacher
 from invented_tasks import write_task
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from smelt.__main__ import main
 from smelt.finetuning.compression.card import write_student_card
@@ -104,6 +104,19 @@ def test_the_written_model_says_what_the_predictions_say(gradual):
         firsts = [owners.index(word) for word in range(len(row["words"]))]
         best = model(encoded["input_ids"]).logits[0, firsts].argmax(-1).tolist()
         assert [model.config.id2label[number] for number in best] == row["predicted"]
+
+
+def test_students_of_both_kinds_work_in_pipelines_however_long_a_text_is(folders, gradual, tmp_path):
+    student = {"kind": "transformer", "embedding": 24, "layers": 1, "heads": 4}
+    assert folders.compress(tmp_path / "out", "D0", epochs=1, student=student) == 0
+    row = parquet.read_table(gradual / "predictions.parquet").to_pylist()[0]
+    for folder in (gradual / "model", tmp_path / "out/model"):
+        tagger = pipeline("token-classification", model=str(folder), trust_remote_code=True)
+        long = " ".join(row["words"] * 3000)
+        labels = set(tagger.model.config.label2id)
+        assert labels >= {found["entity"] for found in [*tagger(" ".join(row["words"])), *tagger(long)]}
+        positions = tagger.model.config.max_position_embeddings  # a BiLSTM has none
+        assert tagger.tokenizer.model_max_length == positions or (positions is None and len(tagger(long)) > 5_000)
 
 
 @pytest.mark.parametrize("strategy", ["D1", "D2", "D3.1", "D3.2", "D4.1"])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as parquet
@@ -9,11 +10,13 @@ import pytest
 import torch
 from invented_tasks import sentences, texts, write_task
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForTokenClassification
+from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from smelt.__main__ import main
-from smelt.finetuning.data import read_task
+from smelt.finetuning.data import Examples, read_task
+from smelt.finetuning.encoding import encode_unlabelled
 from smelt.finetuning.model import load_model
+from smelt.finetuning.tokenizer import load_pieces
 
 SETTINGS = {"epochs": 3, "batch": 8, "learning_rate": 0.003, "length": 32, "version": 1}
 
@@ -53,6 +56,34 @@ def test_a_model_learns_entities_and_says_how_well(entities):
         "truncated_words": 0,
         "words_without_pieces": 0,
     }
+
+
+@pytest.mark.parametrize("kind", ["token-classification", "text-classification"])
+def test_a_kept_model_works_in_pipelines_however_long_a_text_is(kind, model_folder, entity_task, text_task, tmp_path):
+    task = entity_task if kind == "token-classification" else text_task
+    assert finetune(model_folder, task, tmp_path / "out", epochs=1, keep=True) == 0
+    classifier = pipeline(kind, model=str(tmp_path / "out/model"))
+    longest = classifier.model.config.max_position_embeddings
+    assert classifier.tokenizer.model_max_length == longest
+    long = " ".join(["a b"] * longest)
+    cut = {} if kind == "token-classification" else {"truncation": True}  # taggers cut where the tokenizer knows where
+    for text in ("a b", long):
+        found = classifier(text, **cut)
+        assert {row.get("entity", row.get("label")) for row in found} <= set(classifier.model.config.label2id)
+
+
+@pytest.mark.parametrize(("columns", "by_word"), [(1, True), (1, False), (2, False)])
+def test_a_special_piece_that_an_example_spells_out_is_text(columns, by_word, model_folder, entity_task, text_task):
+    plain = AutoTokenizer.from_pretrained(model_folder)
+    spelt = f"a {plain.mask_token} b"
+    assert plain(spelt)["input_ids"].count(plain.mask_token_id) == 1  # as people read it
+    task = replace(read_task(entity_task if by_word else text_task), pairs=columns == 2)
+    texts = ([], []) if by_word else ([spelt], [spelt] if columns == 2 else [])
+    words = [spelt.split()] if by_word else []
+    examples = Examples([0], ["en"], words, texts[0], [["O"]], texts[1])
+    (window,) = encode_unlabelled(examples, task, load_pieces(model_folder), 32).windows
+    special = [piece for piece in window.ids if piece in plain.all_special_ids and piece != plain.unk_token_id]
+    assert special == [plain.cls_token_id, *[plain.sep_token_id] * columns]
 
 
 def test_predictions_hold_every_word_with_its_pieces(entities):

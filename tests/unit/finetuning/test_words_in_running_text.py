@@ -149,7 +149,7 @@ def test_a_tokenizer_whose_pieces_cross_words_is_refused_for_tasks_of_words(
 
 def test_a_few_odd_words_are_said_and_not_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = sentences(64)
-    rows[0]["words"][3] = "</s>oslo"  # what stands after a special piece is given a blank of its own
+    rows[0]["words"][3] = " oslo"  # in running text it has two blanks before it
     splits = {"train": rows, "validation": sentences(12), "test": sentences(16)}
     task = write_task(tmp_path / "task", "token-classification", splits, "seqeval-f1", "iob2")
     folder = model(tmp_path / "model", WITHOUT_BLANKS["RoBERTa"])

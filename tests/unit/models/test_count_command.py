@@ -104,12 +104,24 @@ def test_a_killed_count_goes_on_to_the_same_file(
     assert (tmp_path / "xa.parquet").read_bytes() == (tmp_path / "straight.parquet").read_bytes()
 
 
+def test_a_special_piece_that_a_text_spells_out_is_counted_as_text(tmp_path: Path) -> None:
+    tokenizer = tmp_path / "tokenizer"
+    whole = BUILDERS["WordPiece, cased"]().whole
+    whole.save_pretrained(tokenizer)
+    documents = tmp_path / "documents.parquet"
+    pq.write_table(pa.table({"text": ["abc [MASK] abc"], "held_out": [False]}), documents)
+    assert main(words(documents, tokenizer, tmp_path / "xa.parquet")) == 0
+    counts = read_counts(tmp_path / "xa.parquet", read_vocabulary(tokenizer, "tokenizer").digest)
+    assert counts.occurrences[whole.mask_token_id] == 0
+    assert whole("abc [MASK] abc")["input_ids"].count(whole.mask_token_id) == 1  # as people read it
+
+
 @pytest.fixture
 def unfinished(tmp_path: Path, tokenizer: Path) -> Path:
     """Documents of which all shards are counted already, but not yet summed up, in the folder `shards`."""
     documents = write_documents(tmp_path / "documents.parquet", groups=4)
     vocabulary = read_vocabulary(tokenizer, "tokenizer")
-    count_documents(Job(documents, vocabulary.tree, vocabulary.size, False), tmp_path / "shards", 1)
+    count_documents(Job(documents, vocabulary.tree, vocabulary.size, True), tmp_path / "shards", 1)
     return documents
 
 

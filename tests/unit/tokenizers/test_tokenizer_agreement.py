@@ -14,6 +14,7 @@ from smelt.errors import SmeltError
 from smelt.tokenizers import measure
 from smelt.tokenizers.command import make
 from smelt.tokenizers.normalisation import BLANKS, SPECIAL_PIECES
+from smelt.training.pieces import read_tokenizer
 
 DATA = os.environ.get("SMELT_DATA")
 
@@ -22,9 +23,7 @@ class Both:
     """The two readings of one folder."""
 
     def __init__(self, folder: Path) -> None:
-        from transformers import AutoTokenizer
-
-        self.automatic = AutoTokenizer.from_pretrained(folder)
+        self.automatic = read_tokenizer(folder)
         self.sentencepiece = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
 
     def ids(self, text: str) -> tuple[list[int], list[int]]:
@@ -69,7 +68,7 @@ def test_special_pieces_in_a_text_are_text(both: Both) -> None:
 def test_a_prompt_may_ask_for_its_mask(tokenizer_folder: Path) -> None:
     from transformers import AutoTokenizer
 
-    prompting = AutoTokenizer.from_pretrained(tokenizer_folder, split_special_tokens=False)
+    prompting = AutoTokenizer.from_pretrained(tokenizer_folder)
     assert prompting("abc [MASK] dés")["input_ids"].count(4) == 1
 
 
@@ -104,10 +103,8 @@ def test_words_given_one_by_one_are_cut_as_in_their_sentence(both: Both) -> None
 def test_a_saved_copy_cuts_alike(both: Both, tmp_path: Path) -> None:
     both.automatic.save_pretrained(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "albert"}')
-    from transformers import AutoTokenizer
-
     text = "Abc  dés `` '' [MASK] <unk> αβγ"
-    copy = AutoTokenizer.from_pretrained(tmp_path)
+    copy = read_tokenizer(tmp_path)
     assert copy(text, add_special_tokens=False)["input_ids"] == both.ids(text)[1]
 
 

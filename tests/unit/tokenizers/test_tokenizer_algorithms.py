@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from invented_corpus import ALPHABETS, settings, write_documents
+from transformers import AutoTokenizer
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
@@ -94,6 +95,13 @@ def test_special_pieces_in_a_text_are_text(folder: Path, ruler: Ruler) -> None:
     assert found & {0, 2, 4} == set()
 
 
+def test_a_mask_in_a_prompt_stands_for_a_word_with_the_blank_before_it(folder: Path) -> None:
+    prompting = AutoTokenizer.from_pretrained(folder)
+    found = prompting(f"abc {prompting.mask_token} abc", add_special_tokens=False)["input_ids"]
+    word = ids(prompting, "abc")
+    assert found == [*word, prompting.mask_token_id, *word]
+
+
 def test_pairs_have_one_separator_and_token_types(ruler: Ruler) -> None:
     tokenizer = ruler.automatic
     pair = tokenizer("a", "b")
@@ -119,8 +127,6 @@ def test_offsets_are_those_of_the_words_without_the_blank_before(ruler: Ruler) -
 
 
 def test_a_saved_copy_beside_a_models_configuration_cuts_alike(ruler: Ruler, tmp_path: Path) -> None:
-    from transformers import AutoTokenizer
-
     text = "Abc  dés `` '' [MASK] <unk> αβγ"
     ruler.automatic.save_pretrained(tmp_path)
     for family in ("albert", "bert", "distilbert"):

@@ -12,9 +12,7 @@ from typing import Any
 from smelt.efficiency.subject import Parameters
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
-
-# Models whose positions are numbered from the padding's id on (fairseq's convention).
-OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert"}
+from smelt.model_families import longest
 
 
 class Configuration:
@@ -41,9 +39,7 @@ class Configuration:
     @property
     def longest(self) -> int | None:
         """Tokens that the encoder reads at once."""
-        positions = self._written.get("max_position_embeddings")
-        offset = (self.padding or 0) + 1 if self._written.get("model_type") in OFFSET_POSITIONS else 0
-        return None if positions is None else int(positions) - offset
+        return longest(self._written.get("max_position_embeddings"), self._written.get("model_type"), self.padding)
 
     def parameters(self, encoder_only: bool = False) -> Parameters:
         """Return the parameters of the model that the configuration names, or of its bare encoder."""

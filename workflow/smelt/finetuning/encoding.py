@@ -128,7 +128,7 @@ def _encode_sentences(encoded: Encoded, examples: Examples, pieces: Pieces, leng
     capacity = length - pieces.special
     batch = pieces.for_words(examples.words, is_split_into_words=True, add_special_tokens=False, verbose=False)
     for number, words in enumerate(examples.words):
-        ids = _word_ids(batch, number, len(words))
+        ids = _word_ids(batch, number, len(words), pieces)
         encoded.words += len(words)
         encoded.words_without_pieces += sum(not word for word in ids)
         encoded.truncated_words += sum(len(word) > capacity for word in ids)
@@ -137,10 +137,10 @@ def _encode_sentences(encoded: Encoded, examples: Examples, pieces: Pieces, leng
         encoded.windows += windows_of_words(number, [word[:capacity] for word in ids], pieces, capacity)
 
 
-def _word_ids(batch: Any, number: int, words: int) -> list[list[int]]:
+def _word_ids(batch: Any, number: int, words: int, pieces: Pieces) -> list[list[int]]:
     """Return the token ids of each word of a sentence."""
     ids: list[list[int]] = [[] for _ in range(words)]
-    for token, word in zip(batch["input_ids"][number], batch.word_ids(number), strict=True):
+    for token, word in zip(pieces.as_text(batch["input_ids"][number]), batch.word_ids(number), strict=True):
         ids[word].append(token)
     return ids
 
@@ -169,7 +169,7 @@ def _encode_texts(encoded: Encoded, examples: Examples, pieces: Pieces, length: 
     capacity = length - pieces.special
     batch = pieces.tokenizer(examples.texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     for number, text in enumerate(examples.texts):
-        ids = batch["input_ids"][number]
+        ids = pieces.as_text(batch["input_ids"][number])
         encoded.words += len(text.split())
         encoded.words_without_pieces += 0 if ids else len(text.split())
         if len(ids) > capacity:
@@ -195,7 +195,8 @@ def _encode_pairs(encoded: Encoded, examples: Examples, pieces: Pieces, length: 
         for row, sides in enumerate(zip(texts, others, strict=True)):
             encoding = batch.encodings[row]
             _count_words(encoded, sides, encoding.sequence_ids, encoding.offsets, bool(encoding.overflowing))
-            window = Window(start + row, array("i", encoding.ids), places, words, bytes(encoding.type_ids))
+            ids = array("i", pieces.as_text(encoding.ids, encoding.special_tokens_mask))
+            window = Window(start + row, ids, places, words, bytes(encoding.type_ids))
             encoded.windows.append(window)
 
 

@@ -16,6 +16,7 @@ from smelt.finetuning.model import load_model, longest
 from smelt.finetuning.outcome import Outcome, Scored, outcome_of
 from smelt.finetuning.running_text import Comparison
 from smelt.finetuning.tokenizer import Pieces, load_pieces, refuse_unmarked_pairs
+from smelt.model_families import longest_of
 from smelt.study.schema import Finetuning
 
 SHORTEST = 8  # tokens that a model has to read at once for windows to make sense
@@ -59,7 +60,7 @@ class Job:
     def save(self, folder: Path) -> None:
         """Write the model, with its classifier and tokenizer, as a folder that transformers loads."""
         self.model.save_pretrained(folder)
-        self.pieces.save(folder, self.task.by_word)
+        self.pieces.save(folder, self.task.by_word, longest_of(self.model.config))
 
     def _check(self, folder: Path) -> None:
         embeddings = self.model.get_input_embeddings().num_embeddings

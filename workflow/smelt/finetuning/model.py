@@ -12,9 +12,7 @@ from transformers.utils import logging
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
 from smelt.finetuning.data import Task
-
-# Models whose positions are numbered from the padding's id on (fairseq's convention).
-OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert"}
+from smelt.model_families import longest_of
 
 
 def load_model(folder: Path, task: Task, seed: int) -> Any:
@@ -53,10 +51,7 @@ def load_model(folder: Path, task: Task, seed: int) -> Any:
 
 def longest(model: Any) -> int:
     """Return how many tokens the model reads at once."""
-    config = model.config
-    offset = config.pad_token_id + 1 if config.model_type in OFFSET_POSITIONS else 0
-    positions = int(getattr(config, "max_position_embeddings", 0))
-    return (positions if positions > 0 else 2**31) - offset  # XLNet's -1 stands for no limit
+    return longest_of(model.config) or 2**31
 
 
 def _check_encoder(folder: Path, model: Any, report: dict[str, Any]) -> None:

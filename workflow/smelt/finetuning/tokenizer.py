@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-from transformers import AutoTokenizer
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json, write_json
 from smelt.finetuning.running_text import Comparison, check_words, same_cut, with_blank_before_words
 from smelt.training.byte_level import is_byte_level, shown
+from smelt.training.pieces import publish_tokenizer, read_tokenizer
 
 # Without any of these, transformers makes up a tokenizer of a handful of special pieces.
 VOCABULARIES = ("tokenizer.json", "*.model", "vocab.txt", "vocab.json")
@@ -50,6 +50,22 @@ class Pieces:
         found: list[str] = self.tokenizer.convert_ids_to_tokens(ids)
         return [shown(piece) for piece in found] if is_byte_level(self.tokenizer) else found
 
+    @cached_property
+    def _special(self) -> frozenset[int]:
+        return frozenset(self.tokenizer.all_special_ids)
+
+    def as_text(self, ids: list[int], around: Sequence[int] | None = None) -> list[int]:
+        """Return the ids of a text, without those of special pieces: what spells one is unknown, as in token blocks.
+
+        A unigram model has special pieces in its vocabulary, and may find them in a text by itself.
+
+        around: 1 for each id that the tokenizer has put around the text, which stays; by default there is none.
+        """
+        if self._special.isdisjoint(ids):
+            return ids
+        added = around or [0] * len(ids)
+        return [self.unknown if id in self._special and not put else id for id, put in zip(ids, added, strict=True)]
+
     def check_words(self, sentences: Sequence[Sequence[str]], folder: Path) -> Comparison:
         """Return how a task's words, given one by one, compare with running text.
 
@@ -58,14 +74,22 @@ class Pieces:
         """
         return check_words(self.for_words, self.tokenizer, sentences, folder)
 
-    def save(self, folder: Path, by_word: bool) -> None:
+    def save(self, folder: Path, by_word: bool, longest: int | None = None) -> None:
         """Write the tokenizer; where words bear labels, the one that puts a blank before the first word of a text too.
+
+        Args:
+            folder: the model's.
+            by_word: whether words bear labels.
+            longest: tokens that the model reads at once; None where there is no limit.
 
         Raises:
             SmeltError: it does not load as it was written.
         """
         tokenizer = self.for_words if by_word else self.tokenizer
+        tokenizer.backend_tokenizer.no_truncation()  # that of pairs, at the length of the training
+        tokenizer.backend_tokenizer.no_padding()
         tokenizer.save_pretrained(folder)
+        publish_tokenizer(folder, longest)
         if tokenizer is self.tokenizer or same_cut(_load(folder), tokenizer):
             return
         # Its class would build its parts without the blank: without a class, tokenizer.json is read as it is.
@@ -96,7 +120,7 @@ def load_pieces(folder: Path) -> Pieces:
 
 def _load(folder: Path) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return read_tokenizer(folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SmeltError(folder, f"no tokenizer loads from this folder: {first_line(error)}") from None
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from smelt.errors import SmeltError
 from smelt.flags import positive
 from smelt.models.reduction.counts import Counts, write_counts
-from smelt.models.reduction.loading import load_fast
 from smelt.models.reduction.shards import Job, count_documents
 from smelt.models.reduction.vocabulary import read_vocabulary
 from smelt.models.reduction.weights import check_checkpoint, is_model
@@ -74,8 +73,7 @@ def count(
     """
     where = where or str(tokenizer)
     vocabulary = read_vocabulary(tokenizer, where)
-    literal = bool(load_fast(tokenizer, where).split_special_tokens)
-    job = Job(documents, vocabulary.tree, vocabulary.size, literal)
+    job = Job(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
     shards.mkdir(parents=True, exist_ok=True)
     lock = Lock(shards / "lock")
     lock.acquire()

@@ -11,6 +11,7 @@ from pydantic import model_validator
 from smelt.card import Card, Value, write_card
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
+from smelt.model_families import longest_of
 from smelt.models.adopt import TOKENIZER_FILES, published_card
 from smelt.models.encoders import resize_vocabulary
 from smelt.models.pretrained import MASKED, counted, facts, held_out, stated, training_data
@@ -21,7 +22,7 @@ from smelt.study.makers import refuse_sentences
 from smelt.study.student import StudentShape, refuse_unmapped
 from smelt.training.blocks import TokenBlocks
 from smelt.training.losses import TERMS, Losses
-from smelt.training.pieces import load_tokenizer, pieces_of
+from smelt.training.pieces import load_tokenizer, pieces_of, publish_tokenizer
 from smelt.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def write_student(output: Path, made: Distilled) -> None:
         made.model.to("cpu").save_pretrained(folder)
         for file in {file for pattern in TOKENIZER_FILES for file in teacher.glob(pattern) if file.is_file()}:
             shutil.copy(file, folder / file.name)
+        publish_tokenizer(folder, longest_of(made.model.config))
         if pieces_of(load_tokenizer(folder)).digest != pieces_of(tokenizer).digest:
             raise SmeltError(teacher, "its tokenizer reads text otherwise in its student's folder")
         write_card(folder, card(output.name, made))

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, first_line
+from smelt.model_families import longest_of
 from smelt.models.adopt import configuration_of_folder, load_as, load_model
 
-# Models whose positions are numbered from the padding's id on (fairseq's convention).
-OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert"}
 HIDDEN, LOGITS = "last_hidden_state", "logits"
 
 
@@ -43,9 +42,7 @@ class Exported:
     @property
     def longest(self) -> int | None:
         """How many tokens the model reads at once; None where there is no such limit."""
-        positions = getattr(self.config, "max_position_embeddings", None) or 0
-        offset = self.config.pad_token_id + 1 if self.config.model_type in OFFSET_POSITIONS else 0
-        return int(positions) - offset if positions > 0 else None  # XLNet's -1 stands for no limit
+        return longest_of(self.config)
 
 
 def load_exported(source: Path) -> Exported:

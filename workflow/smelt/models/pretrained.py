@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from smelt.card import Card, write_card
 from smelt.files import whole_folder
+from smelt.model_families import longest_of
 from smelt.models.encoders import resize_vocabulary
 from smelt.provenance import write_provenance
 from smelt.study.architectures import Shape, refuse_unfit
@@ -18,7 +19,7 @@ from smelt.study.entry import Entry, Seed
 from smelt.study.languages import iso_codes
 from smelt.training.blocks import TokenBlocks
 from smelt.training.curve import EVERYTHING
-from smelt.training.pieces import load_tokenizer
+from smelt.training.pieces import load_tokenizer, publish_tokenizer
 from smelt.training.recipes import Recipe
 from smelt.training.sampler import shares
 
@@ -92,6 +93,7 @@ def write_model(output: Path, made: Pretrained) -> None:
         for file in made.tokenizer.iterdir():
             if file.is_file() and file.name not in NOT_TOKENIZER:
                 shutil.copy(file, folder / file.name)
+        publish_tokenizer(folder, longest_of(made.model.config))
         write_card(folder, card(output.name, made))
         # blocks.json holds the checksums of the blocks, which were compared when training began.
         inputs: dict[str, Path | list[Path]] = {

@@ -38,17 +38,20 @@ def write_folder(folder: Path, trained: Trained) -> None:
     """Write tokenizer.json, the algorithm's own files, tokenizer_config.json, special_tokens_map.json, config.json."""
     tokenizer, special = trained.tokenizer, dict(trained.special)
     trained.write_files(folder)
-    tokenizer.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in special.values()])
+    tokenizer.add_special_tokens([_added(role, piece) for role, piece in special.items()])
     tokenizer.save(str(folder / "tokenizer.json"))
     general = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         **trained.options,
         "clean_up_tokenization_spaces": False,
         "model_input_names": MODEL_INPUTS,
-        # A special piece written in a text is text, as it is for SentencePiece.
-        "split_special_tokens": True,
     }
     size, padding = tokenizer.get_vocab_size(), tokenizer.token_to_id(special["pad_token"])
     write_json(folder / "special_tokens_map.json", special)
     write_json(folder / "tokenizer_config.json", general | special)
     write_json(folder / "config.json", {"model_type": trained.model_type, "vocab_size": size, "pad_token_id": padding})
+
+
+def _added(role: str, piece: str) -> AddedToken:
+    """Return a special token; a mask takes the blank before it, as RoBERTa's and ALBERT's do: it stands for a word."""
+    return AddedToken(piece, special=True, normalized=False, lstrip=role == "mask_token")

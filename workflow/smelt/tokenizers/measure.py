@@ -9,6 +9,7 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.tokenizers.documents import lines
 from smelt.tokenizers.readings import own_reading
+from smelt.training.pieces import read_tokenizer
 
 LINES = 1000
 """Held-out lines of a language to measure on, at the most."""
@@ -47,9 +48,7 @@ class Ruler:
 
     def __init__(self, folder: Path) -> None:
         """Load the folder by AutoTokenizer, and its algorithm's own files by their own reader."""
-        from transformers import AutoTokenizer
-
-        self.automatic = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.automatic = read_tokenizer(folder)
         self.own = own_reading(folder)
 
     def measure(self, language: str, documents: Path) -> dict[str, Any]:

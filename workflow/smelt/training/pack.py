@@ -67,7 +67,6 @@ def pack(
     encoder = tokenizer.backend_tokenizer
     encoder.no_truncation()
     encoder.no_padding()
-    encoder.encode_special_tokens = True  # a text that says "[SEP]" means those letters
     with whole_folder(output) as folder:
         content = content_of(length, packing)
         writers = {split: BlockWriter(folder, split, content, pieces.dtype, packing) for split in SPLITS}

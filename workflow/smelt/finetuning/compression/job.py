@@ -33,6 +33,7 @@ from smelt.finetuning.job import gpus, words_in_running_text
 from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
 from smelt.finetuning.prediction import predict
 from smelt.finetuning.tokenizer import load_pieces
+from smelt.model_families import longest_of
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Compression, Layer, needs_finetuned_teacher
 from smelt.study.strategies import needs_states, needs_transfer
@@ -127,7 +128,7 @@ class Job:
         """Write the student with its classifier and tokenizer; return it."""
         student = self.pupil.keep(kept_head(self.phases)).cpu()
         student.save_pretrained(folder)
-        self.pieces.save(folder, self.task.by_word)
+        self.pieces.save(folder, self.task.by_word, longest_of(student.config))
         return student
 
     def _measured(self, records: list[Record]) -> dict[str, Any]:

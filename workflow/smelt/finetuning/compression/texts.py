@@ -126,13 +126,13 @@ def windows_of_sentences(texts: Sequence[str], pieces: Pieces, length: int) -> E
     What the text spells like a special piece becomes the unknown piece.
     """
     encoded = Encoded()
-    capacity, special = length - pieces.special, frozenset(pieces.tokenizer.all_special_ids)
+    capacity = length - pieces.special
     # Where the tokenizer does not know the words of a text apart, they are what stands between blanks.
     apart = pieces.splits_at_blanks
     given = list(texts) if apart else [text.split() for text in texts]
     batch = pieces.for_words(given, is_split_into_words=not apart, add_special_tokens=False, verbose=False)
     for number, ids in enumerate(batch["input_ids"]):
-        ids = [pieces.unknown if piece in special else piece for piece in ids]
+        ids = pieces.as_text(ids)
         owners = batch.word_ids(number)
         firsts = [place for place, word in enumerate(owners) if place == 0 or word != owners[place - 1]]
         encoded.words += len(firsts)

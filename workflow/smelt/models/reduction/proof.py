@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
 
 from smelt.errors import SmeltError
 from smelt.models.reduction.lines import held_out_lines
 from smelt.models.reduction.states import Models, States, batches
 from smelt.models.reduction.tensors import Ids
 from smelt.models.reduction.tokens import Tokenizers, Tokens
+from smelt.training.pieces import read_tokenizer
 
 
 @dataclass(frozen=True)
@@ -136,5 +136,5 @@ def _encoded(tokenizer: Any, lines: list[str], length: int, token_types: bool) -
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Return the tokenizer of a folder."""
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    """Return the tokenizer of a folder, which reads what counts were made from as they do."""
+    return read_tokenizer(folder)

@@ -1,0 +1,22 @@
+"""What families of models count otherwise than the others do, once for all who ask."""
+
+from typing import Any
+
+# Models whose positions are numbered from the padding's id on (fairseq's convention).
+OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert"}
+
+
+def longest_of(configuration: Any) -> int | None:
+    """Return how many tokens a model reads at once, by its configuration; None where there is no such limit."""
+    return longest(
+        getattr(configuration, "max_position_embeddings", None),
+        configuration.model_type,
+        getattr(configuration, "pad_token_id", None),
+    )
+
+
+def longest(positions: int | None, family: str | None, padding: int | None) -> int | None:
+    """Return how many tokens a model of a family reads at once, by what its config.json says."""
+    offset = (padding or 0) + 1 if family in OFFSET_POSITIONS else 0
+    # XLNet's -1 stands for no limit.
+    return None if positions is None or int(positions) <= 0 else int(positions) - offset
