@@ -112,6 +112,15 @@ def test_more_processes_than_blocks_in_a_batch_is_one_clear_line(toy: Toy, tmp_p
     assert not (tmp_path / "model").exists()
 
 
+def test_the_log_of_two_processes_opens_and_ends_once(toy: Toy, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as log:
+        words = command(toy, tmp_path, ALIKE | {"batch": 1}, "--processes", "2")
+        subprocess.run(words, stdout=log, stderr=log, check=False)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert [number for number, line in enumerate(lines) if " -m smelt pretrain --blocks " in line] == [0]
+    assert [number for number, line in enumerate(lines) if " ended with exit code 1 after " in line] == [len(lines) - 1]
+
+
 @pytest.mark.parametrize(("exits", "code"), [({0: 75, 1: -15}, 75), ({0: 1}, 1), ({0: -15, 1: 1}, 1)])
 def test_the_launcher_ends_as_its_processes_did(exits: dict[int, int], code: int) -> None:
     assert code_of(exits) == code
