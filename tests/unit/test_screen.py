@@ -18,7 +18,15 @@ SOURCES = [f"workflow/smelt/report/module_{number}.py" for number in range(60)]
 
 
 def job(jobid: int, rule: str, log: str, **others: Any) -> dict[str, Any]:
-    return {"jobid": jobid, "rule_name": rule, "log": [log], "input": SOURCES, "reason": "", "aux": {}} | others
+    return {
+        "jobid": jobid,
+        "rule_name": rule,
+        "log": [log],
+        "input": SOURCES,
+        "reason": "",
+        "rule_msg": None,
+        "aux": {},
+    } | others
 
 
 def handlers_of(**settings: Any) -> list[logging.Handler]:
@@ -85,6 +93,21 @@ def test_a_failed_job_is_its_name_its_error_and_its_log_once(capsys: pytest.Capt
     send(handler, LogEvent.JOB_INFO, **failed)  # a retry that fails too is shown again
     send(handler, LogEvent.JOB_ERROR, level=40, **failed)
     assert "FAILED" in capsys.readouterr().err
+
+
+def test_what_a_scheduler_says_of_a_failed_job_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = handler_of()
+    failed = job(
+        4, "pretrain", "logs/small/models/wide.log", rule_msg="SLURM-job '7' failed, its status is: 'TIMEOUT'."
+    )
+    send(handler, LogEvent.JOB_INFO, **failed)
+    write("logs/small/models/wide.log", "17:00:00  step 3 of 40  mlm_loss 5.1  0:10:00 left")
+    send(handler, LogEvent.JOB_ERROR, level=40, **failed | {"log": [*failed["log"], ".snakemake/slurm_logs/7.log"]})
+    assert [line.strip() for line in capsys.readouterr().err.splitlines()[1:]] == [
+        "SLURM-job '7' failed, its status is: 'TIMEOUT'.",
+        "17:00:00  step 3 of 40  mlm_loss 5.1  0:10:00 left",
+        "log: logs/small/models/wide.log, .snakemake/slurm_logs/7.log",
+    ]
 
 
 def test_the_log_of_an_earlier_attempt_is_not_taken_for_this_one(folder: Path) -> None:

@@ -176,8 +176,9 @@ class Screen(logging.Handler):
         read = job.read()
         took = duration(time.time() - job.began) if job.began else ""
         self._print(f"{self._ended(job, took)}  FAILED", "red")
-        if read:
-            self._print("\n".join(f"    {line}" for line in read.complaint()), "red")
+        said = str(fields["rule_msg"] or "").splitlines()  # by a scheduler: the job's state, or why it was not taken
+        for line in [*said, *(read.complaint() if read else [])]:
+            self._print(f"    {line}", "red")
         places = {"log": ", ".join(fields["log"])} | {str(key): str(value) for key, value in fields["aux"].items()}
         for name, value in places.items():
             if value:
