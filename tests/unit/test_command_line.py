@@ -119,6 +119,18 @@ def test_a_log_says_that_a_job_was_told_to_end(tmp_path: Path, signal_number: si
     assert f"  ended with exit code {128 + signal_number} after 0:00:" in log.read_text().splitlines()[-1]
 
 
+def test_a_log_of_a_fault_of_ours_ends_with_its_end(tmp_path: Path) -> None:
+    code = "import sys; from smelt import __main__ as m; m.main = lambda: {}['key']; m.start()"
+    with (tmp_path / "log").open("w") as log:
+        command = [sys.executable, "-c", code, "scores"]
+        done = subprocess.run(command, env={"PYTHONPATH": str(PACKAGE)}, stdout=log, stderr=log)
+    assert done.returncode == 1
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert "Traceback (most recent call last):" in lines
+    assert lines[-2] == "KeyError: 'key'"
+    assert "  ended with exit code 1 after 0:00:" in lines[-1]
+
+
 def test_smelt_is_a_command_with_a_version(capsys: pytest.CaptureFixture[str]) -> None:
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
     module, function = project["scripts"]["smelt"].split(":")

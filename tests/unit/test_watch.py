@@ -80,7 +80,7 @@ def test_jobs_are_shown_by_how_they_are(study: Path, capsys: pytest.CaptureFixtu
     write(study / "models/stuck.log", COMMAND.format("pretrain") + f"{line}\n", age=3 * SECONDS_OF_A_DAY)
     error = "smelt: train.tsv:3: expected 2 columns, found 1\n       as its header says\n"
     write(study / "tasks/wrong.log", COMMAND.format("task") + f"smelt: warning: slow\n{error}{ending(1, 3.2)}\n")
-    write(study / "models/traceback.log", COMMAND.format("adopt") + f"a\nb\nc\nKeyError: 'd'\n{ending(1, 3.2)}\n")
+    write(study / "models/traceback.log", COMMAND.format("adopt") + f"a\nb\nKeyError: 'd'\n{ending(1, 3.2)}\nbye\n")
     write(study / "corpora/wiki/qaa.log", COMMAND.format("documents") + f"qaa: 3 documents\n{ending(0, 3700)}\n")
     write(study / "older.log", "a log that no command of smelt wrote, or an older smelt\n")
     write(Path("logs/dumps/qaawiki.log"), COMMAND.format("download") + "part 1: 3 of 9 MB after 4 s\n")

@@ -13,6 +13,8 @@ import os
 import signal
 import sys
 import time
+import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -112,9 +114,12 @@ def start() -> NoReturn:
     except SystemExit as exit:
         code = exit.code if isinstance(exit.code, int) else 1
         raise
+    except BaseException:
+        traceback.print_exc()  # before the last line of the log
     finally:
         if logged:
-            print(ending(code, time.monotonic() - began), flush=True)
+            with suppress(OSError):  # a full disk, a reader that has gone: what the job made stands
+                print(ending(code, time.monotonic() - began), flush=True)
     sys.exit(code)
 
 

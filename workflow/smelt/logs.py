@@ -124,8 +124,9 @@ def read_log(path: Path) -> JobLog | None:
     command = _COMMAND.search(first)
     if command and size <= TAIL:
         lines = lines[1:]
-    end = _END.fullmatch(lines[-1]) if lines else None
-    lines = lines[:-1] if end else lines
+    ends = [_END.fullmatch(line) for line in lines]  # libraries may still print something as Python ends
+    lines = [line for line, end in zip(lines, ends, strict=True) if not end]
+    end = next(filter(None, reversed(ends)), None)
     found = (Position.read(line) for line in reversed(lines))
     position = next((position for position in found if position), None)
     return JobLog(
