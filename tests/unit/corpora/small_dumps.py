@@ -21,7 +21,7 @@ SITEINFO = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.10/" versi
 
 def page(identity: int, title: str, text: str, namespace: int = 0, redirect: str = "") -> str:
     """Return the XML of a page, as the dumps server writes it."""
-    target = f'    <redirect title="{redirect}" />\n' if redirect else ""
+    target = f'    <redirect title="{html.escape(redirect)}" />\n' if redirect else ""
     return (
         f"  <page>\n    <title>{html.escape(title)}</title>\n    <ns>{namespace}</ns>\n"
         f"    <id>{identity}</id>\n{target}"

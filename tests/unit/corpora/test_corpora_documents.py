@@ -3,7 +3,11 @@
 import bz2
 import json
 import os
+import re
+from bz2 import BZ2Decompressor
+from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyarrow.parquet
 import pytest
@@ -52,8 +56,8 @@ def assert_refused(output: Output, capsys, message: str, *sources: object) -> No
 
 def test_every_page_of_a_dump_is_accounted_for(write_dump, output):
     assert output.make("--dump", write_dump(small_export())) == 0
-    pages = {"pages": 6, "extracted": 2, "redirect": 1, "other_namespace": 2, "empty": 1, "lost": 0}
-    assert output.statistics()["pages"] == pages
+    pages = {"pages": 6, "extracted": 2, "redirect": 1, "other_namespace": 2, "empty": 1}
+    assert output.statistics()["pages"] == pages | {"duplicate": 0, "differing": 0, "skipped": 0, "lost": 0}
     assert [(row["id"], row["title"]) for row in output.rows()] == [
         ("wikipedia:1", "Albedo"),
         ("wikipedia:5", "Basalt"),
@@ -92,6 +96,229 @@ def test_output_is_the_same_for_any_number_of_workers(write_dump, tmp_path):
     outputs = [Output(tmp_path / str(workers)) for workers in (1, 3)]
     assert [made.make("--dump", folder, workers=n) for made, n in zip(outputs, (1, 3), strict=True)] == [0, 0]
     assert outputs[0].documents.read_bytes() == outputs[1].documents.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("namespace", "word"),
+    [("Template", "REDIRECT"), ("Vorlage", "WEITERLEITUNG"), ("Bản mẫu", "đổi"), ("قالب", "تغییر_مسیر")],
+)
+def test_a_template_behind_a_redirect_keeps_its_words_in_every_wiki(namespace, word, write_dump, output):
+    def redirect(identity: int, title: str, target: str) -> str:
+        text = f"#{word} [[{namespace}:{target}]]"
+        return page(identity, f"{namespace}:{title}", text, namespace=10, redirect=f"{namespace}:{target}")
+
+    xml = export(
+        redirect(1, "Salute", 'Good & "bad" greeting'),
+        redirect(2, "Hail", "Salute"),
+        page(3, f'{namespace}:Good & "bad" greeting', "good {{{1}}}", namespace=10),
+        page(4, "Fields", "She said {{salute|evening}}. He said {{Hail|morning}}."),
+    )
+    output.make("--dump", write_dump(xml.replace(">Template<", f">{namespace}<")))
+    assert output.texts() == {"Fields": "She said good evening. He said good morning."}
+
+
+def test_a_template_with_an_apostrophe_in_its_name_is_expanded(write_dump, output):
+    template = page(1, "Template:L'heure", "at {{{1}}} o'clock", namespace=10)
+    output.make("--dump", write_dump(export(template, page(2, "Noon", "It is {{L'heure|12}}."))))
+    assert output.texts() == {"Noon": "It is at 12 o'clock."}
+
+
+def test_identical_copies_of_a_page_count_once(write_dump, output):
+    copies = [page(1, "Albedo", ALBEDO), page(2, "Template:Of", "of", namespace=10), page(3, "Talk:A", "", namespace=1)]
+    write_dump(export(*copies, page(4, "Basalt", "A rock {{of}} fire.")), NAME.replace("articles", "articles1"))
+    folder = write_dump(export(*copies, copies[0]), NAME.replace("articles", "articles2"))
+    assert output.make("--dump", folder) == 0
+    assert [row["id"] for row in output.rows()] == ["wikipedia:1", "wikipedia:4"]
+    assert output.texts()["Basalt"] == "A rock of fire."
+    pages = {"pages": 8, "extracted": 2, "redirect": 0, "other_namespace": 2, "empty": 0}
+    assert output.statistics()["pages"] == pages | {"duplicate": 4, "differing": 0, "skipped": 0, "lost": 0}
+
+
+def test_of_copies_that_differ_the_first_is_kept_and_the_others_are_counted(write_dump, output, capsys):
+    first = [page(1, "Albedo", "The first."), page(2, "Template:Of", "of", namespace=10)]
+    then = [page(1, "Albedo", "The second."), page(2, "Template:Of", "off", namespace=10)]
+    last = [first[0], page(3, "Basalt", "A rock {{of}} fire.")]
+    assert output.make("--dump", write_dump(export(*first, *then, *last))) == 0
+    assert output.texts() == {"Albedo": "The first.", "Basalt": "A rock of fire."}
+    pages = output.statistics()["pages"]
+    assert (pages["pages"], pages["extracted"], pages["duplicate"], pages["differing"]) == (6, 2, 1, 2)
+    assert "'Albedo' (id 1): a copy differs from the first, which is the one kept" in capsys.readouterr().out
+
+
+def test_a_page_of_an_earlier_dump_is_refused(write_dump, output, capsys):
+    first = write_dump(small_export(), NAME) / NAME
+    second = write_dump(export(page(5, "Basalt", "A rock.")), NAME.replace("xxwiki", "yywiki")).joinpath(
+        NAME.replace("xxwiki", "yywiki")
+    )
+    assert_refused(output, capsys, "page 'Basalt' has the id 5 of a page of an earlier dump", "--dump", first, second)
+
+
+def test_named_pages_are_left_out_and_counted(write_dump, output):
+    xml = export(
+        page(1, "Albedo", ALBEDO),
+        page(2, "1984", "A novel {{of}} Orwell's."),
+        page(1984, "Basalt", "A rock {{of}} fire."),
+        page(4, "Template:Of", "of", namespace=10),
+    )
+    folder = write_dump(xml)
+    assert output.make("--dump", folder, "--skip-pages", '["Albedo", 1984, "Template:Of"]') == 0
+    assert output.texts() == {"1984": "A novel Orwell's."}
+    assert output.statistics()["pages"]["skipped"] == 3
+    assert output.make("--dump", folder, "--skip-pages", '["1984"]') == 0
+    assert sorted(output.texts()) == ["Albedo", "Basalt"]
+
+
+@pytest.mark.parametrize(
+    ("pages", "message"),
+    [
+        ('["Albedos", "Albeedo", 77]', "holds no page 77, 'Albeedo', which skip_pages names"),
+        ("Albedo", '--skip-pages: expected a JSON list of titles and ids, such as ["Albedo", 12]; found Albedo'),
+        ("[true]", "--skip-pages: expected a JSON list"),
+    ],
+)
+def test_pages_that_cannot_be_left_out_are_named(pages, message, write_dump, output, capsys):
+    assert_refused(output, capsys, message, "--dump", write_dump(small_export()), "--skip-pages", pages)
+
+
+LISTS = """Bees {make} honey.
+
+== Work ==
+* They fly <small>far</small>.
+** Very [[far|far away]].
+*
+# One.
+;Term
+:Told in an indented line.
+(In brackets.)
+{In braces}
+
+== Rest? ==
+=== Winter ===
+They rest.<small>At <small>last</small>.</small>
+
+== Only a list ==
+* Last."""
+
+
+def test_what_extraction_drops_and_changes_is_counted(write_dump, output, capsys):
+    articles = [page(1, "Bees", LISTS), page(2, "Year", "* In spring.\n* In autumn."), page(3, "Void", "")]
+    output.make("--dump", write_dump(export(*articles)))
+    assert output.texts()["Bees"].split("\n")[-4:] == ["Told in an indented line.", "Rest?", "Winter.", "They rest."]
+    assert output.statistics()["markup"] == {
+        "headings": 2,
+        "headings_with_full_stop_added": 1,
+        "list_items": 7,
+        "list_items_characters": len("They fly.Very far away.One.TermLast.In spring.In autumn."),
+        "<small>": 3,
+        "<small>_characters": len("farAt last."),
+        "lines_in_braces": 1,
+        "lines_in_braces_characters": len("{In braces}"),
+        "lines_in_brackets": 1,
+        "lines_in_brackets_characters": len("(In brackets.)"),
+        "empty_with_list_items": 1,
+        "documents_with_markup_left": 0,
+        "left": {},
+    }
+    log = capsys.readouterr().out
+    assert "en: headings kept as lines: 2, 1 of them with a full stop that the page does not have" in log
+    assert "list items 7 (" in log
+
+
+def test_markup_that_is_left_is_counted_by_kind(write_dump, output):
+    texts = [
+        "他在-{zh-hans:软件;zh-hant:軟體}-公司工作。-{于}-是他回家。",
+        "Water is <chem>H2O</chem>. See <math>x</math> where <math>y</math>. <graph>{}</graph>",
+        "<onlyinclude>This</onlyinclude> rest. -{x}- Αρχείο:A.jpg|thumb|words.",
+    ]
+    xml = export(*(page(n, f"Page {n}", text) for n, text in enumerate(texts, 1)))
+    files = '<namespace key="6">Αρχείο</namespace>'
+    output.make("--dump", write_dump(xml.replace("</namespaces>", f"{files}</namespaces>")))
+    markup = output.statistics()["markup"]
+    assert markup["documents_with_markup_left"] == 3
+    assert {kind: tuple(counts.values()) for kind, counts in markup["left"].items()} == {
+        "-{": (3, 2),
+        "<chem>": (1, 1),
+        "<graph>": (1, 1),
+        "<onlyinclude>": (1, 1),
+        "File:": (1, 1),
+        "formula_": (2, 1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("lists-only", {"list_items": 4, "list_items_characters": 229, "empty_with_list_items": 1, "headings": 0}),
+        (
+            "markup-cases",
+            {"list_items": 9, "headings": 4, "headings_with_full_stop_added": 3, "<small>": 1, "lines_in_brackets": 1},
+        ),
+        ("zh-variants", {"list_items": 0, "left": {"-{": {"occurrences": 2, "documents": 1}}}),
+    ],
+)
+def test_the_counts_of_the_cases_are_those_counted_by_hand(case, expected, output):
+    assert output.make("--dump", real_data() / f"cases/{case}.xml.bz2") == 0
+    markup = output.statistics()["markup"]
+    assert {name: markup[name] for name in expected} == expected
+
+
+def test_the_cases_of_redirects_and_copies_keep_their_words(output):
+    assert output.make("--dump", real_data() / "cases/template-redirect.xml.bz2") == 0
+    words = "good morning", "good evening", "good night"
+    assert all(word in output.texts()["Fields"] for word in words)
+    assert output.make("--dump", real_data() / "cases/duplicate-page.xml.bz2") == 0
+    assert output.texts() == {"Elm": "An elm is a tree.", "Oak": "An oak is a tree."}
+    assert output.statistics()["pages"]["duplicate"] == 1
+
+
+def test_the_counts_of_a_real_wiki_are_those_of_its_wikitext(output):
+    """Counted otherwise: by lines of the wikitext outside templates, tables, comments and references."""
+    folder = real_data() / "dumps/enwiki/20230501"
+    output.make("--dump", folder)
+    texts = [text for path in sorted(folder.glob("*.bz2")) for text in _articles(path)]
+    plain = [_without_nested(_without_nested(_REMOVED.sub("", text), "{{", "}}"), "{|", "|}") for text in texts]
+    lines = [line for text in plain for line in text.split("\n")]
+    items = sum(line[:1] in {"*", "#", ";"} and any(map(str.isalnum, line)) for line in lines)
+    titles = {f"{match[1].strip()}." for line in lines if (match := re.fullmatch(r"==+([^=]+)==+\s*", line))}
+    headings = sum(line in titles for text in output.texts().values() for line in text.split("\n"))
+    markup = output.statistics()["markup"]
+    assert items > 3500
+    assert markup["list_items"] == pytest.approx(items, rel=0.02)
+    assert headings > 1500
+    assert markup["headings_with_full_stop_added"] == pytest.approx(headings, rel=0.03)
+
+
+_REMOVED = re.compile(
+    r"<!--.*?-->|<ref\b[^>]*/>|<ref\b.*?</ref>|<(gallery|timeline|math|div)\b.*?</\1>", re.DOTALL | re.IGNORECASE
+)
+
+
+def _articles(path: Path) -> Iterator[str]:
+    with bz2.open(path) as stream:
+        for _, element in ElementTree.iterparse(stream):
+            if element.tag.endswith("}page"):
+                if element.findtext("{*}ns") == "0" and element.find("{*}redirect") is None:
+                    yield element.findtext("{*}revision/{*}text") or ""
+                element.clear()
+
+
+def _without_nested(text: str, opening: str, closing: str) -> str:
+    kept, depth, last = "", 0, 0
+    for match in re.finditer(f"{re.escape(opening)}|{re.escape(closing)}", text):
+        if match[0] == opening:
+            kept += text[last : match.start()] if depth == 0 else ""
+            depth += 1
+        elif depth:
+            depth -= 1
+            last = match.end()
+    return kept + (text[last:] if depth == 0 else "")
+
+
+def real_data() -> Path:
+    data = os.environ.get("SMELT_DATA")
+    if not data:
+        pytest.skip("SMELT_DATA names no folder of real data")
+    return Path(data)
 
 
 def test_an_article_called_like_the_template_namespace_is_kept(write_dump, output):
@@ -212,12 +439,53 @@ def test_a_damaged_dump_gives_one_line_and_no_output(damage, message, write_dump
     assert_refused(output, capsys, message, "--dump", write_dump(damage(small_export())))
 
 
-def test_a_cut_bz2_file_is_refused_with_both_sums(write_dump, output, capsys):
+def test_a_file_of_another_size_than_listed_is_refused_with_both_sums(write_dump, output, capsys):
     folder = write_dump(small_export())
+    size = (folder / NAME).stat().st_size
     listed = "9f3c" * 10
-    (folder / "dump.json").write_text(json.dumps({"parts": [{"name": NAME, "sha1": listed}]}))
-    (folder / NAME).write_bytes((folder / NAME).read_bytes()[:-40])
-    assert_refused(output, capsys, f"sha1 of the mirror's list: {listed}, of the file: ", "--dump", folder)
+    part = {"name": NAME, "sha1": listed, "size": size + 1000}
+    (folder / "dump.json").write_text(json.dumps({"parts": [part]}))
+    message = f"has {size:,} bytes where the mirror listed {size + 1000:,} (sha1 of the mirror's list: {listed}, of the"
+    assert_refused(output, capsys, message, "--dump", folder)
+
+
+def test_a_stream_without_its_end_is_refused(write_dump, output, capsys, monkeypatch):
+    class Endless:
+        """Decompresses whole files, and says of none that it has come to the end."""
+
+        eof, unused_data = False, b""
+
+        def __init__(self) -> None:
+            self.decompress = BZ2Decompressor().decompress
+
+    monkeypatch.setattr(bz2, "BZ2Decompressor", Endless)
+    folder = write_dump(small_export())
+    assert_refused(output, capsys, "ends in the middle of a bz2 block at byte ", "--dump", folder)
+
+
+def test_bytes_after_the_end_of_the_stream_are_named(write_dump, output, capsys):
+    folder = write_dump(small_export())
+    size = (folder / NAME).stat().st_size
+    for tail, what in ((bytes(512), "zero bytes"), (b"<html>", "an HTML page, '<html>'")):
+        (folder / NAME).write_bytes(bz2.compress(small_export().encode()) + tail)
+        message = f"goes on for {len(tail)} bytes after the end of its last bz2 stream, at byte {size:,}, with {what}."
+        advice = f"If the dump is whole without them, keep its first {size:,} bytes: head -c {size}."
+        assert_refused(output, capsys, f"{message} {advice}", "--dump", folder)
+
+
+def test_text_after_the_export_is_named(write_dump, output, capsys):
+    folder = write_dump(small_export() + small_export())
+    message = "goes on after </mediawiki>, at line "
+    assert_refused(output, capsys, message, "--dump", folder)
+
+
+@pytest.mark.parametrize("version", ["0.3", "0.5"])
+def test_an_export_of_an_old_schema_is_named_as_one(version, write_dump, output, capsys):
+    old = small_export().replace('version="0.10"', f'version="{version}"')
+    for namespace in (0, 1, 10):
+        old = old.replace(f"    <ns>{namespace}</ns>\n", "")
+    message = f"is a MediaWiki export of schema {version}, whose pages do not say their namespace (<ns>)"
+    assert_refused(output, capsys, message, "--dump", write_dump(old))
 
 
 def test_a_dump_that_is_not_what_was_downloaded_is_refused(write_dump, output, capsys):
@@ -246,7 +514,7 @@ def test_an_empty_folder_is_refused(output, tmp_path, capsys):
     assert_refused(output, capsys, "holds no dump", "--dump", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["cut-stream", "flipped-byte", "truncated-xml", "utf16", "html-instead-of-dump"])
+@pytest.mark.parametrize("name", ["flipped-byte", "truncated-xml", "utf16", "html-instead-of-dump"])
 def test_each_real_broken_dump_gives_one_line_and_no_output(name, output, capsys):
     data = os.environ.get("SMELT_DATA")
     if not data:

@@ -20,19 +20,28 @@ from smelt.errors import SmeltError
 STAND_IN = """
 import json, os, re, sys, time
 pages = re.findall(r"<id>(\\d+)</id>", open("/dev/stdin").read())
+def main():
+    pass
 def answer(page):
     print(json.dumps({"id": page, "text": "text of " + page}), flush=True)
+"""
+# What the script that counts looks at.
+EXTRACT = """
+compact = dropNested = dropSpans = None
+class Extractor:
+    extract = None
 """
 
 
 @pytest.fixture
 def misbehaving(tmp_path, monkeypatch):
-    """A function that makes `python -m wikiextractor.WikiExtractor` run some other lines."""
+    """A function that makes wikiextractor run some other lines."""
 
     def install(lines: str) -> None:
         package = tmp_path / "stand-in/wikiextractor"
         package.mkdir(parents=True)
         (package / "__init__.py").touch()
+        (package / "extract.py").write_text(EXTRACT)
         (package / "WikiExtractor.py").write_text(STAND_IN + lines)
         monkeypatch.setenv("PYTHONPATH", f"{package.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 

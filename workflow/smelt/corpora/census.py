@@ -2,35 +2,45 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
 
 from smelt.corpora.dump import DumpFile
-from smelt.corpora.export import write_page
+from smelt.corpora.export import redirect_to, write_page
 from smelt.corpora.pages import ARTICLE, TEMPLATE, Page, SiteInfo, read_pages
 from smelt.errors import SmeltError
 
 
 @dataclass
 class Census:
-    """Numbers of pages by kind, and the wiki's own names; articles are what extraction has to account for."""
+    """Numbers of pages by kind, and the wiki's own names; articles are what extraction has to account for.
+
+    `duplicates` are further copies of a page, `differing` those of them whose text is not that of the first copy,
+    `skipped` what the study leaves out; `repeated` are the ids that have several copies. The first copy is the one
+    that counts.
+    """
 
     site: SiteInfo = field(default_factory=SiteInfo)
     articles: int = 0
     redirects: int = 0
     other_namespace: int = 0
+    duplicates: int = 0
+    differing: int = 0
+    skipped: int = 0
+    repeated: set[int] = field(default_factory=set)
 
     @property
     def pages(self) -> int:
         """All pages, of every kind."""
-        return self.articles + self.redirects + self.other_namespace
+        return self.articles + self.redirects + self.other_namespace + self.duplicates + self.skipped
 
     def add(self, page: Page) -> None:
-        """Count a page."""
+        """Count a page that is neither a copy of an earlier one nor left out."""
         if page.namespace != ARTICLE:
             self.other_namespace += 1
-        elif page.redirect:
+        elif page.redirect is not None:
             self.redirects += 1
         else:
             self.articles += 1
@@ -50,8 +60,39 @@ class IdSet:
         block[place >> 3] |= 1 << (place & 7)
         return new
 
+    def __contains__(self, number: int) -> bool:
+        """Return whether a number has been added."""
+        block, place = self._blocks.get(number >> 16), number & 0xFFFF
+        return block is not None and bool(block[place >> 3] >> (place & 7) & 1)
 
-def take_census(files: Iterable[DumpFile], templates: Path, seen: IdSet) -> Census:
+    def update(self, other: "IdSet") -> None:
+        """Add the numbers of another set."""
+        for start, theirs in other._blocks.items():
+            ours = self._blocks[start]
+            ours[:] = (int.from_bytes(ours) | int.from_bytes(theirs)).to_bytes(len(ours))
+
+
+class Skipped:
+    """The pages that a study leaves out: ids, which are integers, and titles."""
+
+    def __init__(self, pages: Collection[int | str] = ()) -> None:
+        """Take ids and titles."""
+        self._pages = frozenset(pages)
+        self._met: set[int | str] = set()
+
+    def __contains__(self, page: Page) -> bool:
+        """Return whether a page is left out."""
+        found = self._pages & {page.id, page.title} if self._pages else self._pages
+        self._met |= found
+        return bool(found)
+
+    @property
+    def unmet(self) -> list[int | str]:
+        """What no page so far has been."""
+        return [page for page in self._pages if page not in self._met]
+
+
+def take_census(files: Sequence[DumpFile], templates: Path, seen: IdSet, skipped: Skipped | None = None) -> Census:
     """Read all files of one wiki to their ends, count their pages, and gather the templates of all of them.
 
     Templates have to be known before the first article is extracted, and an article of one part uses templates of
@@ -61,20 +102,76 @@ def take_census(files: Iterable[DumpFile], templates: Path, seen: IdSet) -> Cens
         files: the parts of the dump.
         templates: file to write with the template pages, in the layout that wikiextractor reads.
         seen: the ids of pages of earlier dumps; those of this one join them.
+        skipped: the pages to leave out.
 
     Raises:
-        SmeltError: a file is damaged, or a page id stands twice.
+        SmeltError: a file is damaged, a page id is one of an earlier dump, or two pages have one.
     """
-    census = Census()
+    census, own, skipped = Census(), IdSet(), skipped or Skipped()
+    redirects: dict[str, Page] = {}
     with templates.open("w", encoding="utf-8") as output:
         for file in files:
             before, begin = census.pages, time.monotonic()
             for page in read_pages(file, [TEMPLATE], census.site):
-                if not seen.add(page.id):
-                    raise SmeltError(file.path, f"page {page.title!r} has the id {page.id} of an earlier page")
-                census.add(page)
-                if page.namespace == TEMPLATE:
-                    write_page(output, page, file.date)
+                if page.id in seen:
+                    raise SmeltError(
+                        file.path, f"page {page.title!r} has the id {page.id} of a page of an earlier dump"
+                    )
+                if page in skipped:
+                    census.skipped += 1
+                elif own.add(page.id):
+                    census.add(page)
+                    if page.namespace == TEMPLATE and page.redirect is None:
+                        write_page(output, page, file.date)
+                    elif page.namespace == TEMPLATE:
+                        redirects[page.title] = page
+                else:
+                    census.duplicates += 1
+                    census.repeated.add(page.id)
             seconds = time.monotonic() - begin
             print(f"{file.path.name}: verified, {census.pages - before:,} pages in {seconds:.0f} s", flush=True)
+        for page in redirects.values():
+            write_page(output, replace(page, text=redirect_to(_target(page, redirects))), "")
+    if census.repeated:
+        _compare_copies(files, census, skipped)
+    seen.update(own)
     return census
+
+
+def first_copies(pages: Iterator[Page], repeated: Collection[int], given: set[int]) -> Iterator[Page]:
+    """Yield pages without the further copies of those with an id in `repeated`; `given` remembers across files."""
+    for page in pages:
+        if page.id in repeated:
+            if page.id in given:
+                continue
+            given.add(page.id)
+        yield page
+
+
+def _target(page: Page, redirects: Mapping[str, Page]) -> str:
+    """Return the title that a redirect leads to, by way of another redirect or not: wikiextractor follows one."""
+    target = page.redirect or ""
+    onward = redirects.get(target)
+    return target if onward is None else onward.redirect or ""
+
+
+def _compare_copies(files: Sequence[DumpFile], census: Census, skipped: Skipped) -> None:
+    """Read the dump once more, which is rare, to compare the copies of pages that it holds several times.
+
+    Raises:
+        SmeltError: two pages of other titles or namespaces have one id.
+    """
+    first: dict[int, tuple[str, int, bytes]] = {}
+    for file in files:
+        for page in read_pages(file, [ARTICLE, TEMPLATE], SiteInfo()):
+            if page.id not in census.repeated or page in skipped:
+                continue
+            text = blake2b(f"{page.redirect}\n{page.text}".encode("utf-8", "surrogatepass")).digest()
+            title, namespace, of_first = first.setdefault(page.id, (page.title, page.namespace, text))
+            if (page.title, page.namespace) != (title, namespace):
+                raise SmeltError(file.path, f"page {page.title!r} has the id {page.id} of an earlier page, {title!r}")
+            if text != of_first:
+                census.differing += 1
+                print(
+                    f"{page.title!r} (id {page.id}): a copy differs from the first, which is the one kept", flush=True
+                )

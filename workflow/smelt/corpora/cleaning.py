@@ -5,6 +5,8 @@ no NFC, no change of case, quotes or dashes; joiners and direction marks, which 
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 # Brackets whose content was a template: "Albedo () or", "Sweden (,) is"; full-width ones in Japanese. 0.1 to 2 %.
 # Between ASCII letters they may be code, as in "main()", and stay.
@@ -22,12 +24,48 @@ _PLACEHOLDERS_ONLY = re.compile(r"\W*(?:(?:formula|codice)_\d+\W*)+")
 # Zero-width spaces, soft hyphens, byte order marks and control characters. 0.3 %.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SPACES = re.compile(r"  +")
+# Elements that wikiextractor leaves as they are, with their tags.
+_TAGS = """
+    ce chem cite del dfn graph hiero indicator ins kbd langconvert mapframe maplink math onlyinclude page phonos poem q
+    rb rp rt rtc ruby samp score section syntaxhighlight templatedata templatestyles var wbr
+"""
+_TAG = re.compile(rf"<({'|'.join(_TAGS.split())})\b[^<>\n]*>", re.IGNORECASE)
+_PLACEHOLDER = re.compile(r"\b(?:formula|codice)_\d+")
+_CELL = re.compile(r"\b(?:col|row)span\s*=")
 
 
 def clean(text: str) -> str:
     """Return the paragraphs of an extracted article, one a line; empty where nothing readable is left."""
     text = _INVISIBLE.sub("", _LINK.sub(r"\1", encodable(text)))
     return "\n".join(line for line in map(_clean_line, text.split("\n")) if _is_readable(line))
+
+
+class Leftovers:
+    """Finds what of the markup is still there in cleaned documents of a wiki."""
+
+    def __init__(self, file_namespaces: Iterable[str] = ()) -> None:
+        """Take the wiki's own names of its namespace of files."""
+        names = "|".join(map(re.escape, {"File", "Image", *filter(None, file_namespaces)}))
+        self._file = re.compile(rf"\b(?:{names}):[^|\n]*\|", re.IGNORECASE)
+
+    def count(self, text: str) -> Counter[str]:
+        """Return how often each kind of markup is left in a text."""
+        found: Counter[str] = Counter()
+        if "-{" in text:
+            found["-{"] = text.count("-{")
+        if "{{" in text or "}}" in text:
+            found["{{"] = text.count("{{") + text.count("}}")
+        if "<" in text:
+            found.update(f"<{name.lower()}>" for name in _TAG.findall(text))
+            found["<!--"] = text.count("<!--")
+        if "|" in text:
+            found["File:"] = len(self._file.findall(text))
+            found["{|"] = text.count("{|") + text.count("|}")
+        if "span" in text:
+            found["colspan="] = len(_CELL.findall(text))
+        if "_" in text:
+            found["formula_"] = len(_PLACEHOLDER.findall(text))
+        return +found  # without zeros
 
 
 def encodable(text: str) -> str:

@@ -1,6 +1,7 @@
 """`python -m smelt documents`: one language's documents, from dumps and text files, with their statistics."""
 
 import argparse
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output-documents", type=Path, required=True, help="Parquet file")
     parser.add_argument("--statistics", type=Path, required=True, help="JSON file")
     parser.add_argument("--workers", type=int, default=1, help="processes that extract")
+    parser.add_argument("--skip-pages", default="[]", help="JSON list of pages to leave out: titles, or ids as numbers")
     parser.add_argument("--minutes", type=float, help="give up after this time")
 
 
@@ -33,24 +35,39 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.dump and not arguments.text:
         raise SmeltError(arguments.language, "has no source: expected --dump, --text or both")
     textfiles.check_files(arguments.text)
-    wikipedia = Wikipedia(arguments.workers, arguments.minutes)
+    wikipedia = Wikipedia(arguments.workers, arguments.minutes, _skipped_pages(arguments.skip_pages))
     documents = _documents(wikipedia, arguments.dump, arguments.text)
     counts = write_documents(documents, arguments.held_out, arguments.output_documents)
     statistics = {
         "language": arguments.language,
         **counts.as_dict(),
         "pages": wikipedia.counts.as_dict(),
+        "markup": wikipedia.markup.as_dict(),
         "sources": [_dump_source(file) for file in wikipedia.files] + [_text_source(path) for path in arguments.text],
         "seconds": round(time.monotonic() - begin, 1),
     }
     write_json(arguments.statistics, statistics)
+    if arguments.dump:
+        for line in wikipedia.markup.lines():
+            print(f"{arguments.language}: {line}")
     held_out = counts.held_out_documents
     print(f"{arguments.language}: {counts.documents:,} documents, {held_out:,} held out, {counts.words:,} words")
 
 
+def _skipped_pages(pages: str) -> list[int | str]:
+    try:
+        found = json.loads(pages)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or any(type(page) not in (int, str) for page in found):
+        raise SmeltError(
+            "--skip-pages", f'expected a JSON list of titles and ids, such as ["Albedo", 12]; found {pages}'
+        )
+    return found
+
+
 def _documents(wikipedia: Wikipedia, dumps: list[Path], texts: list[Path]) -> Iterator[Document]:
-    for dump in dumps:
-        yield from wikipedia.documents(dump)
+    yield from wikipedia.documents(dumps)
     for path in texts:
         yield from textfiles.read_documents(path)
     if not wikipedia.counts.extracted and not texts:

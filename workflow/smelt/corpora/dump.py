@@ -17,10 +17,11 @@ PIECE = 1 << 18
 
 @dataclass(frozen=True)
 class DumpFile:
-    """One bz2 file of a dump, and the SHA-1 that the mirror listed for it, if it is known."""
+    """One bz2 file of a dump, and the SHA-1 and the bytes that the mirror listed for it, if they are known."""
 
     path: Path
     sha1: str | None = None
+    size: int | None = None
 
     @property
     def date(self) -> str:
@@ -39,16 +40,16 @@ def files_of(dump: Path) -> list[DumpFile]:
         return [DumpFile(dump)]
     if not dump.is_dir():
         raise SmeltError(dump, "no such file or folder: expected a bz2 file, or a folder of them")
-    sums = _listed(dump)
+    listed = _listed(dump)
     found = sorted(dump.glob("*.bz2"), key=lambda path: natural_order(path.name))
-    missing = sorted(sums.keys() - {path.name for path in found})
+    missing = sorted(listed.keys() - {path.name for path in found})
     if missing:
         raise SmeltError(
             dump, f"lacks {', '.join(missing)}, which dump.json lists; delete the folder and download again"
         )
     if not found:
         raise SmeltError(dump, "holds no dump: expected *.bz2 files, as `python -m smelt download` leaves them")
-    return [DumpFile(path, sums.get(path.name)) for path in found]
+    return [DumpFile(path, *listed.get(path.name, (None, None))) for path in found]
 
 
 def decompress(file: DumpFile) -> Iterator[bytes]:
@@ -60,6 +61,10 @@ def decompress(file: DumpFile) -> Iterator[bytes]:
     size = file.path.stat().st_size
     if size == 0:
         raise SmeltError(file.path, f"is empty. {remedy(file)}")
+    if file.size is not None and size != file.size:
+        raise SmeltError(
+            file.path, f"has {size:,} bytes where the mirror listed {file.size:,}{_sums(file)}. {remedy(file)}"
+        )
     digest = hashlib.sha1()
     decompressor = bz2.BZ2Decompressor()
     read = 0
@@ -72,6 +77,7 @@ def decompress(file: DumpFile) -> Iterator[bytes]:
             try:
                 while piece:
                     if decompressor.eof:
+                        _check_next_stream(file, piece, read - len(piece), size)
                         decompressor = bz2.BZ2Decompressor()
                     yield decompressor.decompress(piece)
                     piece = decompressor.unused_data
@@ -88,19 +94,31 @@ def decompress(file: DumpFile) -> Iterator[bytes]:
         raise SmeltError(file.path, f"is not what was downloaded{_sums(file)}. {remedy(file)}")
 
 
-def remedy(file: DumpFile) -> str:
+def _check_next_stream(file: DumpFile, rest: bytes, end: int, size: int) -> None:
+    """Check that what follows the end of a stream, at byte `end`, can be another stream."""
+    if rest.startswith(b"BZh") or b"BZh".startswith(rest):
+        return
+    what = "zero bytes" if not any(rest) else opening(rest)
+    raise SmeltError(
+        file.path,
+        f"goes on for {size - end:,} bytes after the end of its last bz2 stream, at byte {end:,}, with {what}."
+        f" {remedy(file, f'If the dump is whole without them, keep its first {end:,} bytes: head -c {end}.')}",
+    )
+
+
+def remedy(file: DumpFile, otherwise: str = "Put a whole dump in its place.") -> str:
     """Return what to do about a damaged file: a downloaded one can be had again, any other is its owner's."""
     if file.sha1:
         return f"Delete {file.path.parent} and run again, or name another mirror or date."
-    return "Put a whole dump in its place."
+    return otherwise
 
 
-def _listed(folder: Path) -> dict[str, str]:
+def _listed(folder: Path) -> dict[str, tuple[str, int | None]]:
     record = folder / "dump.json"
     if not record.exists():
         return {}
     parts: Any = read_json(record).get("parts", [])
-    return {part["name"]: part["sha1"] for part in parts}
+    return {part["name"]: (part["sha1"], part.get("size")) for part in parts}
 
 
 def _sums(file: DumpFile) -> str:

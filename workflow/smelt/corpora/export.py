@@ -1,6 +1,5 @@
 """Writes pages in the one layout of MediaWiki exports that wikiextractor reads without loss: an element a line."""
 
-import html
 import re
 from typing import TextIO
 
@@ -16,18 +15,23 @@ def template_namespace(site: SiteInfo) -> str:
 
 def write_head(output: TextIO, site: SiteInfo) -> None:
     """Write the head of an export, with the names of the namespaces."""
-    output.write(f"<mediawiki>\n<siteinfo>\n<base>{html.escape(site.base)}</base>\n<namespaces>\n")
+    output.write(f"<mediawiki>\n<siteinfo>\n<base>{_escape(site.base)}</base>\n<namespaces>\n")
     for key, name in (site.namespaces | {TEMPLATE: template_namespace(site)}).items():
-        output.write(f'<namespace key="{key}">{html.escape(name)}</namespace>\n')
+        output.write(f'<namespace key="{key}">{_escape(name)}</namespace>\n')
     output.write("</namespaces>\n</siteinfo>\n")
 
 
 def write_page(output: TextIO, page: Page, date: str) -> None:
     """Write a page with the escapes of the dumps server; `date`, YYYYMMDD or "", is what it shows as today's."""
     output.write(
-        f"<page>\n<title>{html.escape(page.title)}</title>\n<ns>{page.namespace}</ns>\n<id>{page.id}</id>\n"
+        f"<page>\n<title>{_escape(page.title)}</title>\n<ns>{page.namespace}</ns>\n<id>{page.id}</id>\n"
         f"<text>{_escape(_dated(page.text, date))}</text>\n</page>\n"
     )
+
+
+def redirect_to(title: str) -> str:
+    """Return the text of a redirect, by the English word, which wikiextractor knows, whatever the wiki's language."""
+    return f"#REDIRECT [[{title}]]"
 
 
 def _dated(text: str, date: str) -> str:
@@ -39,4 +43,5 @@ def _dated(text: str, date: str) -> str:
 
 
 def _escape(text: str) -> str:
+    """Return titles and texts with the same escapes, since wikiextractor compares them: no others, so none of "'"."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

@@ -1,20 +1,20 @@
 """Wikitext to plain text with wikiextractor, every article accounted for.
 
 wikiextractor (https://github.com/attardi/wikiextractor) cleans well, but it reads XML line by line with regular
-expressions: it loses, silently, what is laid out otherwise, and on a cut dump it stops early or hangs. So it is given
-no dump. It reads from a pipe articles that a strict parser has checked, one element a line, and writes to another pipe
-one JSON line an article, in the same order; an article that does not come back is lost, and named.
+expressions: it loses, silently, what is laid out otherwise, and a damaged dump may stop or hang it. So it is given no
+dump. It reads from a pipe articles that a strict parser has checked, one element a line, and writes to another pipe one
+JSON line an article, in the same order; an article that does not come back is lost, and named.
 """
 
 import json
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
-from smelt.corpora.census import Census
+from smelt.corpora.census import Census, Skipped, first_copies
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.export import template_namespace, write_head, write_page
 from smelt.corpora.extractor import Extractor, Limits
@@ -27,19 +27,24 @@ Pages: TypeAlias = "queue.SimpleQueue[tuple[int, str]]"
 
 @dataclass(frozen=True)
 class Article:
-    """An article's id and title in the dump, and the text that wikiextractor made of it."""
+    """An article's id and title in the dump, and the text that wikiextractor made of it.
+
+    `counts` says what it dropped or changed on the way, by the names of `counting_extractor`; what is 0 is not there.
+    """
 
     id: int
     title: str
     text: str
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
 class _Feeder:
     """A thread that writes articles to the extractor and remembers, in order, which it has written."""
 
-    files: list[DumpFile]
-    site: SiteInfo
+    files: Sequence[DumpFile]
+    census: Census
+    skipped: Skipped
     output: TextIO
     fed: Pages = field(default_factory=queue.SimpleQueue)
     error: Exception | None = None
@@ -59,11 +64,12 @@ class _Feeder:
             self.error = error  # raised again in the main thread
 
     def _feed(self) -> None:
-        write_head(self.output, self.site)
-        reserved = template_namespace(self.site)
+        write_head(self.output, self.census.site)
+        reserved = template_namespace(self.census.site)
+        given: set[int] = set()
         for file in self.files:
-            for page in read_pages(file, [ARTICLE], SiteInfo()):
-                if page.is_article:
+            for page in first_copies(read_pages(file, [ARTICLE], SiteInfo()), self.census.repeated, given):
+                if page.is_article and page not in self.skipped:
                     self.fed.put((page.id, page.title))
                     # wikiextractor drops any article whose title begins as the template namespace is called, such
                     # as "Template engine"; a space before it keeps the article and shows nowhere.
@@ -71,7 +77,14 @@ class _Feeder:
                     write_page(self.output, replace(page, title=title), file.date)
 
 
-def extract(files: list[DumpFile], census: Census, templates: Path, workers: int, limits: Limits) -> Iterator[Article]:
+def extract(
+    files: Sequence[DumpFile],
+    census: Census,
+    templates: Path,
+    workers: int,
+    limits: Limits,
+    skipped: Skipped | None = None,
+) -> Iterator[Article]:
     """Yield the articles of a wiki as plain text, in the order of the dump, whatever the number of workers.
 
     Args:
@@ -80,40 +93,46 @@ def extract(files: list[DumpFile], census: Census, templates: Path, workers: int
         templates: the template pages that it gathered.
         workers: processes of wikiextractor.
         limits: how long it may take.
+        skipped: the pages to leave out.
 
     Raises:
         SmeltError: an article was lost, or wikiextractor hung, crashed or took too long.
     """
     where = files[0].path
     with Extractor(templates, workers, limits) as extractor:
-        feeder = _Feeder(files, census.site, extractor.input)
+        feeder = _Feeder(files, census, skipped or Skipped(), extractor.input)
         thread = feeder.start()
         missing = census.articles
         lost: list[tuple[int, str]] = []
         for answer in _answers(extractor):
-            page, skipped = _next_fed(feeder.fed, int(answer["id"]), where)
-            lost += skipped
+            page, passed_over = _next_fed(feeder.fed, int(answer["id"]), where)
+            lost += passed_over
             missing -= 1
-            yield Article(*page, answer["text"])
+            yield Article(*page, answer["text"], answer.get("counts", {}))
         if extractor.stopped:
-            culprit = _next_unanswered(feeder)
-            raise SmeltError(where, f"wikiextractor {extractor.stopped} at {culprit}, of {census.articles:,} articles")
+            waiting = _remaining(feeder.fed)
+            culprit = _named(waiting[0]) if waiting else "the start"
+            raise SmeltError(
+                where,
+                f"wikiextractor {extractor.stopped} at {culprit}, of {census.articles:,} articles."
+                f"{_how_to_skip(waiting[:1])}",
+            )
         status = extractor.wait()
         thread.join()
     if feeder.error is not None:
         raise feeder.error
     if missing or status != 0:
-        shown = ", ".join(map(_named, (lost + _remaining(feeder.fed))[:EXAMPLES])) + (
-            ", …" if missing > EXAMPLES else ""
-        )
+        lost += _remaining(feeder.fed)
+        shown = ", ".join(map(_named, lost[:EXAMPLES])) + (", …" if missing > EXAMPLES else "")
         said = f"; it said: {extractor.messages[-1]}" if extractor.messages else ""
         raise SmeltError(
             where,
-            f"wikiextractor lost {missing:,} of {census.articles:,} articles: {shown} (exit status {status}){said}",
+            f"wikiextractor lost {missing:,} of {census.articles:,} articles: {shown} (exit status {status}){said}."
+            f"{_how_to_skip(lost[:EXAMPLES])}",
         )
 
 
-def _answers(extractor: Extractor) -> Iterator[dict[str, str]]:
+def _answers(extractor: Extractor) -> Iterator[dict[str, Any]]:
     for line in extractor.output:
         extractor.page_came()
         if line.endswith(b"\n"):  # the last line may be cut, where the process was stopped
@@ -135,9 +154,10 @@ def _remaining(fed: Pages) -> list[tuple[int, str]]:
     return [fed.get_nowait() for _ in range(fed.qsize())]
 
 
-def _next_unanswered(feeder: _Feeder) -> str:
-    waiting = _remaining(feeder.fed)
-    return _named(waiting[0]) if waiting else "the start"
+def _how_to_skip(pages: list[tuple[int, str]]) -> str:
+    """Return how a study goes on without pages; their ids serve where titles would need quotes."""
+    ids = json.dumps([page[0] for page in pages])
+    return f" To leave {'it' if len(pages) == 1 else 'them'} out: wikipedia.skip_pages, {ids}." if pages else ""
 
 
 def _named(page: tuple[int, str]) -> str:

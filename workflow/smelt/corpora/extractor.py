@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, TextIO
 
+SCRIPT = Path(__file__).with_name("counting_extractor.py")
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -39,7 +41,8 @@ class Extractor:
 
     def __init__(self, templates: Path, workers: int, limits: Limits) -> None:
         """Start it; `templates` holds the template pages, `workers` processes extract besides the one that reads."""
-        command = [sys.executable, "-m", "wikiextractor.WikiExtractor", "/dev/stdin", "--output", "-"]
+        # -P: the folder of the script, whose modules have common names, is not put before the libraries.
+        command = [sys.executable, "-P", str(SCRIPT), "/dev/stdin", "--output", "-"]
         # An empty --html-safe is its only way to say that the text should come without &lt; and &amp;.
         options = ["--json", "--html-safe", "", "--templates", str(templates), "--processes", str(max(1, workers))]
         self._process = subprocess.Popen(

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from smelt.corpora.dump import DumpFile, decompress, remedy
+from smelt.corpora.listing import opening
 from smelt.errors import SmeltError
 
-ARTICLE, TEMPLATE = 0, 10
+ARTICLE, FILE, TEMPLATE = 0, 6, 10
+SCHEMA_WITH_NAMESPACES = (0, 6)  # of an export: https://www.mediawiki.org/xml/export-0.6.xsd
 
 # The elements that are read, with their depth: a revision has an <id>, and an old format a <title>, of its own.
 _READ = {("title", 3), ("ns", 3), ("id", 3), ("text", 4), ("base", 3), ("namespace", 4)}
@@ -20,18 +22,21 @@ _READ = {("title", 3), ("ns", 3), ("id", 3), ("text", 4), ("base", 3), ("namespa
 
 @dataclass
 class Page:
-    """A page: its id, title, namespace, whether it redirects, and its wikitext where that was asked for."""
+    """A page: its id, title, namespace, the title that it redirects to, and its wikitext where that was asked for.
+
+    `redirect` is None for a page that redirects nowhere, and "" where the dump does not say to which page.
+    """
 
     id: int
     title: str
     namespace: int
-    redirect: bool
+    redirect: str | None
     text: str
 
     @property
     def is_article(self) -> bool:
         """Whether this is an article with a text of its own."""
-        return self.namespace == ARTICLE and not self.redirect
+        return self.namespace == ARTICLE and self.redirect is None
 
 
 @dataclass
@@ -67,6 +72,7 @@ class _Reader:
         self.open: list[str] = []
         self.found: dict[str, str] | None = None
         self.last = "the head"
+        self.schema = ""
         self.key = 0
         self.read = 0
         self.pages: list[Page] = []
@@ -111,14 +117,16 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self.open.append(name)
         depth = len(self.open)
-        if depth == 1 and name != "mediawiki":
-            raise self._error(f"is no MediaWiki export: its root is <{name}>, expected <mediawiki>")
+        if depth == 1:
+            if name != "mediawiki":
+                raise self._error(f"is no MediaWiki export: its root is <{name}>, expected <mediawiki>")
+            self.schema = attributes.get("version", "")
         if name == "page":
             if depth != 2:
                 raise self._error(f"line {self._line:,}: a <page> starts before </{self.open[-2]}>; {self._place}")
             self.found = {}
         elif name == "redirect" and self.found is not None:
-            self.found["redirect"] = ""
+            self.found["redirect"] = attributes.get("title", "")
         elif (name, depth) in _READ and self._wanted(name):
             self.key = self._number(attributes.get("key", "0"), "key of a <namespace>")
             self.characters: list[str] = []
@@ -147,7 +155,7 @@ class _Reader:
         if name != "text" or self.found is None:
             return True
         if "ns" not in self.found:
-            raise self._error(f"line {self._line:,}: a page without <ns> before its <text>; {self._place}")
+            raise self._without_namespace(f"line {self._line:,}: a page without <ns> before its <text>; {self._place}")
         return "redirect" not in self.found and self._number(self.found["ns"], "<ns>") in self.texts_of
 
     def _keep(self, name: str, value: str) -> None:
@@ -163,11 +171,13 @@ class _Reader:
     def _page(self) -> Page:
         found = self.found or {}
         for name in ("title", "ns", "id"):
+            if name == "ns" and not found.get(name):
+                raise self._without_namespace(f"line {self._line:,}: a page without <ns>; {self._place}")
             if not found.get(name):
                 raise self._error(f"line {self._line:,}: a page without <{name}>; {self._place}")
         identity, space = self._number(found["id"], "<id>"), self._number(found["ns"], "<ns>")
         self.count += 1
-        return Page(identity, found["title"], space, "redirect" in found, found.get("text", ""))
+        return Page(identity, found["title"], space, found.get("redirect"), found.get("text", ""))
 
     def _number(self, value: str, what: str) -> int:
         if not re.fullmatch("-?[0-9]{1,18}", value):
@@ -189,6 +199,16 @@ class _Reader:
     def _error(self, message: str) -> SmeltError:
         return SmeltError(self.file.path, f"{message}. {remedy(self.file)}")
 
+    def _without_namespace(self, message: str) -> SmeltError:
+        numbers = re.match(r"(\d+)\.(\d+)", self.schema)
+        if not numbers or tuple(map(int, numbers.groups())) >= SCHEMA_WITH_NAMESPACES:
+            return self._error(message)
+        return SmeltError(
+            self.file.path,
+            f"is a MediaWiki export of schema {self.schema}, whose pages do not say their namespace (<ns>): those of"
+            " schema 0.6 (2012) and later do. Name a dump of a later date, or export the pages from a later MediaWiki.",
+        )
+
     def _broken(self, error: expat.ExpatError, piece: bytes) -> SmeltError:
         at = self.parser.ErrorByteIndex - self.read
         here = piece[max(at, 0) : at + 4]
@@ -198,5 +218,11 @@ class _Reader:
             if wrong.start == 0 and wrong.reason != "unexpected end of data":
                 return self._error(f"is not UTF-8 at line {error.lineno:,} (bytes {here.hex(' ')}); {self._place}")
         reason = expat.ErrorString(error.code)
+        if reason == "junk after document element":
+            return SmeltError(
+                self.file.path,
+                f"goes on after </mediawiki>, at line {error.lineno:,}, with {opening(piece[max(at, 0) :])}: expected"
+                f" one whole export. {remedy(self.file, 'Cut off what follows, or read the exports one by one.')}",
+            )
         unclosed = f", expected </{self.open[-1]}>" if reason == "mismatched tag" and self.open else ""
         return self._error(f"is not well-formed XML at line {error.lineno:,}: {reason}{unclosed}; {self._place}")
