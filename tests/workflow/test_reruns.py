@@ -131,6 +131,10 @@ def test_another_mirror_of_a_dump_that_is_here_reruns_nothing(project: Callable[
     study["corpora"]["wiki"]["wikipedia"]["mirror"] = "https://another.example.org"
     edited.write(study)
     assert set(edited.planned()) <= {"page"}
+    archive = "https://archive.example.org/{wiki}-{date}"
+    study["corpora"]["wiki"]["wikipedia"]["mirror"] = ["https://another.example.org", archive]
+    edited.write(study)
+    assert set(edited.planned()) <= {"page"}
 
 
 def test_another_title_or_licence_of_a_task_prepares_and_fine_tunes_nothing(project: Callable[[], Project]) -> None:

@@ -1,7 +1,7 @@
 """
 Makes documents: one Parquet file a language, from a Wikipedia dump, text files or both.
 
-IN   a mirror of the dumps server (or a local folder laid out as one), and the study's text files
+IN   mirrors of the dumps server (or local folders laid out as one, or archives), and the study's text files
 OUT  resources/dumps/<wiki>/<date>/ : the verified parts of a dump, shared by all studies
      results/<study>/corpora/<corpus>/<language>/ : documents.parquet and statistics.json
 
@@ -10,7 +10,7 @@ Cut downloads wait in resources/.partial/ to be resumed. Extraction accounts for
 
 
 rule download:
-    """Download {wildcards.wiki} of {wildcards.date} and verify every part against the sums of the mirror."""
+    """Download {wildcards.wiki} of {wildcards.date} and verify every part against the sums of its mirror."""
     input:
         mirrored=study.mirrored_folder,
     output:
@@ -53,6 +53,7 @@ rule documents:
     params:
         texts=study.named_texts,
         held_out=study.held_out,
+        skip_pages=study.skipped_pages,
     log:
         f"{LOGS}/corpora/{{corpus}}/{{language}}.log",
     benchmark:
@@ -69,6 +70,7 @@ rule documents:
         " --dump {input.dumps:q}"
         " --text {params.texts:q}"
         " --held-out {params.held_out}"
+        " --skip-pages {params.skip_pages:q}"
         " --workers {threads}"
         " --minutes {resources.runtime}"
         " --output-documents {output.documents:q}"

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ class Behaviour:
         self.cut_after: list[int] = []  # bytes after which a part's answers are cut, one an answer
         self.fail_with: list[int] = []  # statuses of the first answers
         self.html_parts = False
+        self.index = True
         self.ignore_ranges = False
         self.ranges: list[str | None] = []
         self.retry_after = ""
@@ -46,6 +48,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.end_headers()
             return
         path = Path(self.translate_path(self.path))
+        if path.is_dir() and self.behaviour.index:
+            super().do_GET()
+            return
         if not path.is_file():
             self.send_error(404)
             return
@@ -85,7 +90,8 @@ def server(mirror, behaviour):
 
 
 def download(mirror: object, output: Path, wiki: str = WIKI, date: str = DATE) -> int:
-    words = ["download", "--wiki", wiki, "--date", date, "--mirror", str(mirror), "--output", str(output)]
+    mirrors = map(str, mirror if isinstance(mirror, list) else [mirror])
+    words = ["download", "--wiki", wiki, "--date", date, "--mirror", *mirrors, "--output", str(output)]
     return main([*words, "--attempts", "3", "--pause", "0.01", "--partial", str(output.parent / "partial")])
 
 
@@ -165,14 +171,116 @@ def test_lasting_server_errors_end_the_download(server, behaviour, tmp_path, cap
     assert not (tmp_path / "out").exists()
 
 
-def test_a_dump_that_the_server_lacks_is_named_at_once(server, tmp_path, capsys):
+def more_dates(mirror: Path) -> None:
+    for name in ("20230401", "20230520", "latest", "20230601.torrent"):
+        (mirror / WIKI / name).mkdir()
+
+
+DATES_THERE = f"no such dump: the dates of {WIKI} that are there are 20230401, 20230501, 20230520. Name one of them"
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_a_date_that_the_mirror_lacks_is_named_at_once_with_those_it_has(served, server, mirror, tmp_path, capsys):
+    more_dates(mirror)
+    where = server if served else mirror
+    assert download(where, tmp_path / "out", date="20230601") == 1
+    assert f"{where}/{WIKI}/20230601: {DATES_THERE}" in complaint(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_many_dates_the_newest_are_named(mirror, tmp_path, capsys):
+    for day in range(10, 31):
+        (mirror / WIKI / f"202304{day}").mkdir()
+    assert download(mirror, tmp_path / "out", date="20230601") == 1
+    message = complaint(capsys)
+    assert "are there are …, 20230420, 20230421" in message
+    assert "20230430, 20230501. Name" in message
+
+
+def test_a_server_that_lists_nothing_is_no_reason_for_another_error(server, behaviour, tmp_path, capsys):
+    behaviour.index = False
     assert download(server, tmp_path / "out", date="20230601") == 1
-    assert "is not on the mirror (404)" in complaint(capsys)
+    assert f"{server}/{WIKI}/20230601: no such dump, and no list of the dates of {WIKI}" in complaint(capsys)
 
 
-def test_a_dump_that_the_folder_lacks_is_named(mirror, tmp_path, capsys):
+def test_a_wiki_that_the_folder_lacks_is_named(mirror, tmp_path, capsys):
     assert download(mirror, tmp_path / "out", wiki="yywiki") == 1
-    assert "yywiki/20230501/dumpstatus.json: no such file" in complaint(capsys)
+    assert "yywiki/20230501: no such dump, and no list of the dates of yywiki" in complaint(capsys)
+
+
+@pytest.fixture
+def archive(mirror, tmp_path) -> Path:
+    """An archive with a folder for each dump, which keeps the sums and not dumpstatus.json."""
+    folder = tmp_path / "archive/xxwiki-20230501"
+    shutil.copytree(mirror / WIKI / DATE, folder)
+    (folder / "dumpstatus.json").unlink()
+    return folder.parent
+
+
+@pytest.mark.parametrize("form", ["{}/{{wiki}}-{{date}}", "file://{}/{{wiki}}-{{date}}/"])
+def test_a_local_archive_is_read_by_its_sums(form, archive, mirror, tmp_path):
+    assert download(form.format(archive), tmp_path / "out") == 0
+    assert parts(tmp_path / "out") == expected(mirror)
+
+
+def test_the_first_mirror_that_has_the_date_is_taken(server, behaviour, archive, mirror, tmp_path, capsys):
+    shutil.copytree(archive / "xxwiki-20230501", mirror / "items/xxwiki-20220101")
+    for path in (mirror / "items/xxwiki-20220101").iterdir():
+        path.write_text(path.read_text().replace(DATE, "20220101")) if path.suffix == ".txt" else None
+        path.rename(path.with_name(path.name.replace(DATE, "20220101")))
+    mirrors = [tmp_path / "nowhere", server, f"{server}/items/{{wiki}}-{{date}}"]
+    behaviour.cut_after = [PIECE]  # a download from an archive goes on where it was cut, too
+    assert download(mirrors, tmp_path / "out", date="20220101") == 0
+    assert sorted(parts(tmp_path / "out").values()) == sorted(expected(mirror).values())
+    assert f"bytes={PIECE}-" in behaviour.ranges
+    record = json.loads((tmp_path / "out/dump.json").read_text())
+    assert record["mirror"] == f"{server}/items"
+    assert [part["size"] for part in record["parts"]] == [
+        (tmp_path / "out" / part["name"]).stat().st_size for part in record["parts"]
+    ]
+    assert "the dates of xxwiki that are there are 20230501" in capsys.readouterr().out
+
+
+def test_a_mirror_behind_the_first_is_not_asked_where_the_first_has_the_dump(mirror, tmp_path):
+    assert download([mirror, "http://127.0.0.1:9"], tmp_path / "out") == 0
+
+
+def test_a_dump_that_no_mirror_has_is_said_of_each(server, mirror, tmp_path, capsys):
+    assert download([server, f"{mirror}/{{wiki}}-{{date}}"], tmp_path / "out", date="20230601") == 1
+    message = complaint(capsys)
+    assert f"{WIKI} 20230601: is on none of the mirrors. {server}/{WIKI}/20230601: no such dump" in message
+    assert f" {mirror}/{WIKI}-20230601: no such dump" in message
+
+
+def test_an_archive_without_the_parts_that_it_lists_gives_the_whole_file(archive, tmp_path):
+    folder = archive / "xxwiki-20230501"
+    second = sorted(folder.glob("*.bz2"))[1]
+    whole = f"{WIKI}-{DATE}-pages-articles.xml.bz2"
+    sums = folder / f"{WIKI}-{DATE}-sha1sums.txt"
+    digest = next(line for line in sums.read_text().splitlines() if second.name in line).split()[0]
+    second.rename(folder / whole)
+    other = f"{'0' * 40}  {WIKI}-{DATE}-pages-articles-multistream.xml.bz2\n"
+    sums.write_text(f"{sums.read_text()}{digest}  {whole}\n{other}")
+    assert download(f"{archive}/{{wiki}}-{{date}}", tmp_path / "out") == 0
+    assert list(parts(tmp_path / "out")) == [whole]
+
+
+def test_an_archive_without_any_file_of_articles_names_the_first(archive, tmp_path, capsys):
+    for path in (archive / "xxwiki-20230501").glob("*.bz2"):
+        path.unlink()
+    assert download(f"{archive}/{{wiki}}-{{date}}", tmp_path / "out") == 1
+    assert f"xxwiki-20230501/{FIRST}: no such file" in complaint(capsys)
+
+
+def test_an_archive_whose_sums_list_no_articles_is_refused(archive, tmp_path, capsys):
+    (archive / f"xxwiki-20230501/{WIKI}-{DATE}-sha1sums.txt").write_text(f"{'0' * 40}  other.sql.gz\n")
+    assert download(f"{archive}/{{wiki}}-{{date}}", tmp_path / "out") == 1
+    assert f"lists no {WIKI}-{DATE}-pages-articles….bz2" in complaint(capsys)
+
+
+def test_an_address_with_one_of_the_two_names_is_refused(tmp_path, capsys):
+    assert download("http://127.0.0.1:9/{wiki}", tmp_path / "out") == 1
+    assert "names one of {wiki} and {date}: expected both" in complaint(capsys)
 
 
 def test_an_html_page_instead_of_a_part_is_recognised(server, behaviour, tmp_path, capsys):

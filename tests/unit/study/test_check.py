@@ -1,11 +1,13 @@
 """`check` says what a study will build, and what is missing, without Snakemake."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from smelt.__main__ import main
 from smelt.errors import NO_INPUT
+from smelt.study.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[3]
 
@@ -42,6 +44,47 @@ def test_check_names_a_missing_source(
     monkeypatch.setenv("SMELT_DATA", str(tmp_path))
     text = printed(capsys, "config/studies/mini.yaml", NO_INPUT)
     assert f"not there: {tmp_path}/text/sw.txt" in text
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "missing"),
+    [
+        (["{there}", "{gone}"], []),
+        (["{gone}", "https://dumps.wikimedia.org"], []),
+        (["{gone}", "file://{gone}/2/{{wiki}}-{{date}}"], ["{gone} and 1 more (corpora.wiki.wikipedia.mirror)"]),
+    ],
+)
+def test_check_names_missing_mirrors_where_no_other_may_have_the_dump(
+    mirrors: list[str], missing: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fill(text: str) -> str:
+        return text.format(there=tmp_path, gone=tmp_path / "gone")
+
+    study = tmp_path / "mirrors.yaml"
+    demo = Path("config/config.yaml").read_text()
+    assert "mirror: resources/demo/dumps" in demo
+    study.write_text(demo.replace("mirror: resources/demo/dumps", f"mirror: {list(map(fill, mirrors))}"))
+    lines = printed(capsys, str(study), NO_INPUT if missing else 0).splitlines()
+    assert [line for line in lines if "not there" in line] == [f"not there: {fill(found)}" for found in missing]
+
+
+def test_a_local_folder_of_a_dump_is_watched(tmp_path: Path) -> None:
+    (tmp_path / "items/qaawiki-20260101").mkdir(parents=True)
+    demo = Path("config/config.yaml").read_text()
+
+    def watched(mirror: object) -> list[str]:
+        study = tmp_path / "mirrors.yaml"
+        study.write_text(demo.replace("mirror: resources/demo/dumps", f"mirror: {mirror}"))
+        dump = SimpleNamespace(wiki="qaawiki", date="20260101")
+        return Catalogue.load(study).mirrored_folder(dump)
+
+    items = f"{tmp_path}/items/{{wiki}}-{{date}}"
+    assert watched(items) == [f"{tmp_path}/items/qaawiki-20260101"]
+    assert watched("https://dumps.wikimedia.org") == []
+    assert watched(["https://dumps.wikimedia.org", f"{tmp_path}/gone", f"file://{items}"]) == [
+        f"{tmp_path}/items/qaawiki-20260101"
+    ]
+    assert watched([f"{tmp_path}/gone", "resources/demo/dumps"]) == ["resources/demo/dumps/qaawiki/20260101"]
 
 
 def test_check_of_the_demo_misses_nothing(capsys: pytest.CaptureFixture[str]) -> None:

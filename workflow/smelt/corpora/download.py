@@ -1,24 +1,33 @@
-"""`python -m smelt download`: one wiki's dump from a mirror, verified against the sums that the mirror lists."""
+"""`python -m smelt download`: one wiki's dump from the first mirror that has it, verified against the listed sums."""
 
 import argparse
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from smelt.corpora.listing import Part, check_sums, opening, parts_of
-from smelt.corpora.mirror import Mirror, Patience, Progress, open_mirror
+from smelt.corpora.listing import Part, check_sums, opening, parts_of, parts_of_sums
+from smelt.corpora.mirror import AbsentError, Mirror, Patience, Progress, open_mirror
 from smelt.errors import SmeltError
 from smelt.files import checksum, whole_folder, write_json
+from smelt.study.mirrors import filled
 
 REPORT_SECONDS = 5.0
+DATES = 12  # that a message names at the most, the newest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("--wiki", required=True, help="database name, such as elwiki")
     parser.add_argument("--date", required=True, help="date of the dump, such as 20230501")
-    parser.add_argument("--mirror", required=True, help="https://, http://, file:// or a local folder")
+    parser.add_argument(
+        "--mirror",
+        required=True,
+        nargs="+",
+        help="https://, http://, file:// or a local folder, laid out as the dumps server, or with {wiki} and {date} in"
+        " it; of several, the first that has the dump",
+    )
     parser.add_argument("--output", required=True, type=Path, help="folder for the verified dump")
     parser.add_argument("--partial", type=Path, help="folder where cut downloads wait to be resumed")
     parser.add_argument("--attempts", type=int, default=Patience.attempts, help="of one download without new bytes")
@@ -27,28 +36,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Download and verify."""
-    mirror = open_mirror(arguments.mirror, Patience(arguments.attempts, arguments.pause))
-    output = arguments.output
-    partial = arguments.partial or output.parent / ".partial" / f"{arguments.wiki}-{arguments.date}"
-    download(mirror, arguments.wiki, arguments.date, output, partial)
-    print(f"{arguments.wiki} {arguments.date}: every part verified, in {output}", flush=True)
+    wiki, date, output = arguments.wiki, arguments.date, arguments.output
+    if not re.fullmatch(r"[a-z_]+wiki", wiki) or not re.fullmatch(r"\d{8}", date):
+        raise SmeltError(f"{wiki} {date}", "is no dump: expected a wiki such as elwiki and a date such as 20230501")
+    patience = Patience(arguments.attempts, arguments.pause)
+    mirror, parts = first_with_dump(arguments.mirror, patience, wiki, date)
+    partial = arguments.partial or output.parent / ".partial" / f"{wiki}-{date}"
+    download(mirror, parts, wiki, date, output, partial)
+    print(f"{wiki} {date}: every part verified, in {output}", flush=True)
 
 
-def download(mirror: Mirror, wiki: str, date: str, output: Path, partial: Path) -> None:
+def first_with_dump(addresses: Sequence[str], patience: Patience, wiki: str, date: str) -> tuple[Mirror, list[Part]]:
+    """Return the first mirror that has the dump, and the parts that it lists.
+
+    Raises:
+        SmeltError: none has it; the message says why of each.
+    """
+    refusals: list[SmeltError] = []
+    for address in addresses:
+        try:
+            mirror = open_mirror(address, patience)
+        except AbsentError as error:
+            refusals.append(error)
+            continue
+        try:
+            return mirror, list_parts(mirror, wiki, date)
+        except SmeltError as error:
+            refusals.append(error)
+            if len(refusals) < len(addresses):
+                print(f"{error}. Trying the next mirror.", flush=True)
+    if len(refusals) == 1:
+        raise refusals[0]
+    raise SmeltError(f"{wiki} {date}", "is on none of the mirrors. " + " ".join(f"{refusal}." for refusal in refusals))
+
+
+def download(mirror: Mirror, parts: list[Part], wiki: str, date: str, output: Path, partial: Path) -> None:
     """Bring a dump's verified parts and their record, dump.json, to the folder `output`.
 
     Parts are gathered in `partial`, which survives a failure, so that the next run goes on; a part whose sum is
     wrong is deleted from there.
 
     Raises:
-        SmeltError: the dump is not on the mirror, is not done, or a part is not as the mirror lists it.
+        SmeltError: a part is not as the mirror lists it.
     """
-    if not re.fullmatch(r"[a-z_]+wiki", wiki) or not re.fullmatch(r"\d{8}", date):
-        raise SmeltError(f"{wiki} {date}", "is no dump: expected a wiki such as elwiki and a date such as 20230501")
-    parts = list_parts(mirror, wiki, date)
     partial.mkdir(parents=True, exist_ok=True)
+    folder = filled(mirror.layout, wiki, date)
     for part in parts:
-        fetch_verified(mirror, f"{wiki}/{date}/{part.name}", part, partial / part.name)
+        fetch_verified(mirror, f"{folder}/{part.name}", part, partial / part.name)
     with whole_folder(output) as draft:
         for part in parts:
             shutil.move(partial / part.name, draft / part.name)
@@ -58,11 +92,49 @@ def download(mirror: Mirror, wiki: str, date: str, output: Path, partial: Path) 
 
 
 def list_parts(mirror: Mirror, wiki: str, date: str) -> list[Part]:
-    """Return the parts that both lists of the mirror agree on."""
-    status, sums = f"{wiki}/{date}/dumpstatus.json", f"{wiki}/{date}/{wiki}-{date}-sha1sums.txt"
-    parts = parts_of(mirror.read(status), mirror.where(status), wiki, date)
+    """Return the parts that both lists of the mirror agree on, or those of the sums where it has no dumpstatus.json.
+
+    Raises:
+        AbsentError: the mirror has neither list; the message names the dates that it has.
+        SmeltError: the dump is not done, or a list is not what it should be.
+    """
+    folder = filled(mirror.layout, wiki, date)
+    status, sums = f"{folder}/dumpstatus.json", f"{folder}/{wiki}-{date}-sha1sums.txt"
+    try:
+        parts = parts_of(mirror.read(status), mirror.where(status), wiki, date)
+    except AbsentError:
+        return _parts_without_status(mirror, folder, sums, wiki, date)
     check_sums(mirror.read(sums), mirror.where(sums), parts)
     return parts
+
+
+def _parts_without_status(mirror: Mirror, folder: str, sums: str, wiki: str, date: str) -> list[Part]:
+    """Return the parts as an archive lists them, in the sums alone; their sizes are those of its files."""
+    try:
+        ways = parts_of_sums(mirror.read(sums), mirror.where(sums), wiki, date)
+    except AbsentError:
+        raise AbsentError(mirror.where(folder), _other_dates(mirror, wiki)) from None
+    absent: AbsentError | None = None
+    for way in ways:
+        try:
+            return [Part(name, mirror.size(f"{folder}/{name}"), digest) for name, digest in way]
+        except AbsentError as error:
+            absent = absent or error
+    assert absent is not None, "parts_of_sums returns a way or raises"
+    raise absent
+
+
+def _other_dates(mirror: Mirror, wiki: str) -> str:
+    """Return what to say of a dump that is not on the mirror, with the dates that its index lists."""
+    folders = mirror.layout.replace("{wiki}", wiki).split("/")
+    level = next(level for level, name in enumerate(folders) if "{date}" in name)
+    pattern = re.compile(re.escape(folders[level]).replace(re.escape("{date}"), r"(20\d{6})"))
+    matches = map(pattern.fullmatch, mirror.names("/".join(folders[:level])))
+    dates = sorted({match[1] for match in matches if match})
+    shown = ("…, " if len(dates) > DATES else "") + ", ".join(dates[-DATES:])
+    if not dates:
+        return f"no such dump, and no list of the dates of {wiki} that are there: name another date or mirror"
+    return f"no such dump: the dates of {wiki} that are there are {shown}. Name one of them, or an archive of old dumps"
 
 
 def fetch_verified(mirror: Mirror, path: str, part: Part, target: Path) -> None:

@@ -52,8 +52,7 @@ def check_sums(sums: bytes, where: str, parts: list[Part]) -> None:
     Raises:
         SmeltError: a part is missing from the list, or its two sums differ.
     """
-    listed = re.findall(r"^([0-9a-f]{40}) [ *](\S+)$", sums.decode("utf-8", "replace"), re.MULTILINE)
-    sum_of = {name: digest for digest, name in listed}
+    sum_of = {name: digest for digest, name in _sums(sums)}
     for part in parts:
         if part.name not in sum_of:
             raise SmeltError(
@@ -67,11 +66,37 @@ def check_sums(sums: bytes, where: str, parts: list[Part]) -> None:
             )
 
 
+def parts_of_sums(sums: bytes, where: str, wiki: str, date: str) -> list[list[tuple[str, str]]]:
+    """Return the names and sums of the articles' files that `sha1sums.txt` lists: the parts, and the one whole file.
+
+    Archives keep this list and not always `dumpstatus.json`. Either way of the two may be missing, and a file that is
+    listed need not be kept.
+
+    Raises:
+        SmeltError: it lists no articles.
+    """
+    listed = [(name, digest) for digest, name in _sums(sums)]
+    prefix = re.escape(f"{wiki}-{date}-pages-articles")
+    ways = [rf"{prefix}\d+\.xml(-p\d+p\d+)?\.bz2", rf"{prefix}\.xml\.bz2"]
+    found = [sorted((entry for entry in listed if re.fullmatch(way, entry[0])), key=_by_number) for way in ways]
+    if not any(found):
+        raise SmeltError(where, f"lists no {wiki}-{date}-pages-articles….bz2: it starts with {opening(sums)}")
+    return list(filter(None, found))
+
+
 def opening(content: bytes) -> str:
     """Return how a file opens, short enough for an error message."""
     text = " ".join(content[:80].decode("utf-8", "replace").split())
     kind = "an HTML page" if re.match(r"<(!doctype\s+)?html", text, re.IGNORECASE) else "other content"
     return f"{kind}, {text[:50]!r}" if text else "nothing"
+
+
+def _sums(sums: bytes) -> list[tuple[str, str]]:
+    return re.findall(r"^([0-9a-f]{40}) [ *](\S+)$", sums.decode("utf-8", "replace"), re.MULTILINE)
+
+
+def _by_number(entry: tuple[str, str]) -> list[tuple[int, str]]:
+    return natural_order(entry[0])
 
 
 def _part(name: str, entry: Any, where: str, prefix: str) -> Part:

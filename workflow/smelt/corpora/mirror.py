@@ -1,6 +1,8 @@
-"""Where dumps come from: a dumps server, or a local folder laid out as one."""
+"""Where dumps come from: a dumps server, an archive with a folder for each dump, or a local folder laid out as one."""
 
+import html
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +16,16 @@ import requests
 
 from smelt.corpora.listing import Part, opening
 from smelt.errors import SmeltError, absent
+from smelt.study.mirrors import DUMPS_SERVER, root_and_layout
 
 LONGEST_PAUSE = 900.0  # seconds to wait at the most, even where a server asks for more
 PIECE = 1 << 16  # what a broken connection loses at the most
 Progress = Callable[[int], None]
 Answer = TypeVar("Answer")
+
+
+class AbsentError(SmeltError):
+    """What a mirror does not have; another mirror may."""
 
 
 class BusyError(requests.ConnectionError):
@@ -33,8 +40,26 @@ class BusyError(requests.ConnectionError):
 class Mirror(Protocol):
     """A place that holds dumps."""
 
+    @property
+    def layout(self) -> str:
+        """Path of a dump's folder, with {wiki} and {date} in it."""
+
     def read(self, path: str) -> bytes:
-        """Return a small file, such as dumpstatus.json."""
+        """Return a small file, such as dumpstatus.json.
+
+        Raises:
+            AbsentError: the mirror does not have it.
+        """
+
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes.
+
+        Raises:
+            AbsentError: the mirror does not have it.
+        """
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in a folder; none where the folder is missing or cannot be listed."""
 
     def fetch(self, path: str, part: Part, target: Path, progress: Progress) -> None:
         """Bring a part file to `target`, going on from what is there; `progress` is told the bytes that are there."""
@@ -52,16 +77,29 @@ class Patience:
 
 
 def open_mirror(address: str, patience: Patience) -> Mirror:
-    """Return the mirror at an address: https://, http://, file:// or a local folder."""
-    scheme, host = _scheme_and_host(address) if "://" in address else ("file", "")
+    """Return the mirror at an address: https://, http://, file:// or a local folder.
+
+    The address is that of a folder laid out as the dumps server, <wiki>/<date>/…; or, with {wiki} and {date} in it,
+    that of the folder of one dump, such as https://archive.org/download/{wiki}-{date}.
+
+    Raises:
+        AbsentError: a local folder that is not there.
+        SmeltError: it is no such address.
+    """
+    try:
+        root, layout = root_and_layout(address)
+    except ValueError as error:
+        raise SmeltError(address, f"is no mirror: {error}") from None
+    scheme, host = _scheme_and_host(root) if "://" in root else ("file", "")
     if scheme in ("http", "https") and host:
-        return Server(address.rstrip("/"), patience)
+        return Server(root.rstrip("/"), patience, layout)
     if scheme != "file":
         raise SmeltError(address, "is no mirror: expected https://, http://, file:// or a local folder")
-    folder = Path(url2pathname(urlsplit(address).path)) if "://" in address else Path(address)
+    folder = Path(url2pathname(urlsplit(root).path)) if "://" in root else Path(root)
     if not folder.is_dir():
-        raise absent(folder, "folder", "one laid out as the dumps server, <wiki>/<date>/…")
-    return Folder(folder)
+        missing = absent(folder, "folder", "one laid out as the dumps server, <wiki>/<date>/…")
+        raise AbsentError(missing.where, missing.message)
+    return Folder(folder, layout)
 
 
 def _scheme_and_host(address: str) -> tuple[str, str]:
@@ -74,9 +112,10 @@ def _scheme_and_host(address: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Folder:
-    """A local folder laid out as the dumps server."""
+    """A local folder of dumps."""
 
     root: Path
+    layout: str = DUMPS_SERVER
 
     def where(self, path: str) -> str:
         """Return the path of a file."""
@@ -87,7 +126,19 @@ class Folder:
         try:
             return (self.root / path).read_bytes()
         except OSError as error:
-            raise SmeltError(self.where(path), f"{_reason(error)}: is the dump of this date on the mirror?") from None
+            raise _refusal(error, self.where(path)) from None
+
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes."""
+        try:
+            return (self.root / path).stat().st_size
+        except OSError as error:
+            raise _refusal(error, self.where(path)) from None
+
+    def names(self, path: str) -> list[str]:
+        """Return the names in a folder."""
+        folder = self.root / path
+        return [inner.name for inner in folder.iterdir()] if folder.is_dir() else []
 
     def fetch(self, path: str, part: Part, target: Path, progress: Progress) -> None:  # noqa: ARG002 - as a server
         """Copy a part file; a local copy is quick, so it always starts anew."""
@@ -97,7 +148,7 @@ class Folder:
                     copy.write(piece)
                     progress(copy.tell())
         except OSError as error:
-            raise SmeltError(error.filename or self.where(path), _reason(error)) from None
+            raise _refusal(error, error.filename or self.where(path)) from None
 
 
 @dataclass(frozen=True)
@@ -106,6 +157,7 @@ class Server:
 
     root: str
     patience: Patience
+    layout: str = DUMPS_SERVER
 
     def where(self, path: str) -> str:
         """Return the address of a file."""
@@ -115,10 +167,31 @@ class Server:
         """Return a small file."""
 
         def attempt() -> bytes:
-            with self._get(path, 0) as response:
+            with self._ask("GET", path) as response:
                 return response.content
 
         return self._patiently(path, attempt, lambda: 0)
+
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes, as the server announces it."""
+
+        def attempt() -> str:
+            with self._ask("HEAD", path) as response:
+                return response.headers.get("Content-Length", "")
+
+        length = self._patiently(path, attempt, lambda: 0)
+        if not length.isdecimal():
+            raise SmeltError(self.where(path), "the server does not say how long it is; name another mirror")
+        return int(length)
+
+    def names(self, path: str) -> list[str]:
+        """Return the last parts of the links on the index page of a folder."""
+        try:
+            page = self.read(f"{path}/").decode("utf-8", "replace")
+        except SmeltError:
+            return []
+        links = re.findall(r"""<a\s[^>]*?href\s*=\s*["']?([^"'\s>]+)""", page, re.IGNORECASE)
+        return [urlsplit(html.unescape(link)).path.rstrip("/").rpartition("/")[2] for link in links]
 
     def fetch(self, path: str, part: Part, target: Path, progress: Progress) -> None:
         """Download a part file, appending to what an earlier attempt left in `target`."""
@@ -136,7 +209,7 @@ class Server:
 
     def _continue(self, path: str, part: Part, target: Path, progress: Progress) -> None:
         """Append to `target` what the server sends; a server that knows no ranges sends everything anew."""
-        with self._get(path, target.stat().st_size) as response:
+        with self._ask("GET", path, target.stat().st_size) as response:
             partial = response.status_code == HTTPStatus.PARTIAL_CONTENT
             start = target.stat().st_size if partial else 0
             pieces = response.iter_content(PIECE)
@@ -144,7 +217,7 @@ class Server:
             if length != part.size:
                 raise SmeltError(
                     self.where(path),
-                    f"the server has {length:,} bytes where dumpstatus.json lists {part.size:,}; they start with"
+                    f"the server has {length:,} bytes where {part.size:,} are listed; they start with"
                     f" {opening(next(pieces, b''))}. Run again later, or name another mirror.",
                 )
             with target.open("r+b") as stream:
@@ -154,18 +227,18 @@ class Server:
                     stream.write(piece)
                     progress(stream.tell())
 
-    def _get(self, path: str, start: int) -> requests.Response:
+    def _ask(self, method: str, path: str, start: int = 0) -> requests.Response:
         """Ask for a file from byte `start` on; what waiting may mend is raised as an exception of requests."""
         headers = {"Accept-Encoding": "identity", "User-Agent": "smelt (corpora of language models)"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        response = requests.get(self.where(path), headers=headers, stream=True, timeout=(15, 60))
+        response = requests.request(method, self.where(path), headers=headers, stream=True, timeout=(15, 60))
         status = response.status_code
         if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             return response
         response.close()
         if status == HTTPStatus.NOT_FOUND:
-            raise SmeltError(self.where(path), "is not on the mirror (404): name another date or mirror")
+            raise AbsentError(self.where(path), "is not on the mirror (404): name another date or mirror")
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             asked = response.headers.get("Retry-After", "")
             raise BusyError(f"the server answered {status} {response.reason}", float(asked) if asked.isdecimal() else 0)
@@ -192,5 +265,6 @@ class Server:
                 time.sleep(pause)
 
 
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+def _refusal(error: OSError, where: str) -> SmeltError:
+    kind = AbsentError if isinstance(error, FileNotFoundError | NotADirectoryError) else SmeltError
+    return kind(where, (error.strerror or str(error)).lower())

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from smelt.errors import NO_INPUT, SmeltError
 from smelt.study.catalogue import GENERATED, Catalogue
-from smelt.study.catalogue.corpora import local_folder
 from smelt.study.makers import Adopt, Amplify, Compress, Distil, Export, Pretrain, Reduce, Trained
+from smelt.study.mirrors import local_root
 from smelt.study.schema import TaskOptions
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
@@ -78,7 +78,11 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
 
 def generated_sources(catalogue: Catalogue) -> list[str]:
     """Return the dumps and tasks that the project generates for the study."""
-    dumps = [f"{wiki} {date}" for (wiki, date), mirror in catalogue.mirrors.items() if mirror.startswith(GENERATED)]
+    dumps = [
+        f"{wiki} {date}"
+        for (wiki, date), mirrors in catalogue.mirrors.items()
+        if any(mirror.startswith(GENERATED) for mirror in mirrors)
+    ]
     return dumps + [
         name for name, task in catalogue.tasks.items() if any(file.startswith(GENERATED) for file in task.local_files())
     ]
@@ -98,8 +102,8 @@ def _sources(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     for name, corpus in catalogue.study.corpora.items():
         for language in corpus.text:
             yield from ((f"corpora.{name}.text.{language}", file) for file in corpus.texts(language))
-        if corpus.wikipedia and (folder := local_folder(corpus.wikipedia.mirror)):
-            yield f"corpora.{name}.wikipedia.mirror", folder
+        if corpus.wikipedia:
+            yield from ((f"corpora.{name}.wikipedia.mirror", folder) for folder in _needed(corpus.wikipedia.mirrors))
     for name, model in catalogue.study.models.items():
         if isinstance(model, Adopt) and model.folder:
             yield f"models.{name}.folder", model.folder
@@ -110,6 +114,13 @@ def _sources(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
                 yield from ((f"models.{name}.embeddings.file", file) for file in files)
     for name, definition in catalogue.tasks.items():
         yield from ((f"tasks.{name}", file) for file in definition.local_files())
+
+
+def _needed(mirrors: list[str]) -> list[str]:
+    """Return the folders that mirrors are, unless one of them can be read or is reached over a network."""
+    folders = [folder for mirror in mirrors if (folder := local_root(mirror)) is not None]
+    usable = [folder for folder in folders if folder.startswith(GENERATED) or Path(folder).exists()]
+    return folders if len(folders) == len(mirrors) and not usable else []
 
 
 def warnings(missing: Mapping[str, list[str]]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, StringConstraints, field_validator, model_validator
+from pydantic import Field, PositiveInt, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
 
 from smelt.study.amplifications import check_amplifications
 from smelt.study.compressions import check_compressions
@@ -15,6 +15,7 @@ from smelt.study.families import member_of
 from smelt.study.languages import Edition, Language
 from smelt.study.lineage import check_sources
 from smelt.study.makers import Maker, Pretrain
+from smelt.study.mirrors import root_and_layout
 from smelt.study.monolingual import MonolingualTable
 from smelt.study.reductions import check_reductions
 from smelt.study.tables import LanguagesTable, Table
@@ -24,6 +25,7 @@ _PARTS = {"languages": ".sections", "monolingual": ".rows"}  # where tables of t
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Length = Annotated[int, Field(ge=16, le=4096)]
+SkippedPage = Annotated[StrictInt, Field(gt=0)] | Annotated[StrictStr, Field(min_length=1)]
 
 
 class WikipediaSource(Entry):
@@ -32,8 +34,30 @@ class WikipediaSource(Entry):
     date: Annotated[str, StringConstraints(pattern=r"^20\d{6}$")]
     """Date of the dumps, as in their folder's name: "20230101"."""
     languages: Annotated[list[Edition], Field(min_length=1), Distinct]
-    mirror: str = "https://dumps.wikimedia.org"
-    """Address of a folder laid out as the dumps server: https://, http://, file:// or a local path."""
+    mirror: str | Annotated[list[str], Field(min_length=1), Distinct] = "https://dumps.wikimedia.org"
+    """Address of a folder laid out as the dumps server: https://, http://, file:// or a local path; with {wiki} and
+    {date} in it, of the folder of one dump, as archives have. Of several, the first that has the dump is read."""
+    skip_pages: dict[Edition, list[SkippedPage]] = Field(default_factory=dict)
+    """Pages of a language's wiki that are left out: titles, or ids where they are numbers."""
+
+    @field_validator("mirror")
+    @classmethod
+    def _names_both_or_neither(cls, mirror: str | list[str]) -> str | list[str]:
+        for address in [mirror] if isinstance(mirror, str) else mirror:
+            root_and_layout(address)
+        return mirror
+
+    @model_validator(mode="after")
+    def _skips_pages_of_its_languages(self) -> Self:
+        for language in self.skip_pages:
+            if language not in self.languages:
+                raise ValueError(f"skip_pages.{language}: expected a language of wikipedia.languages")
+        return self
+
+    @property
+    def mirrors(self) -> list[str]:
+        """The addresses, in the order in which they are tried."""
+        return [self.mirror] if isinstance(self.mirror, str) else self.mirror
 
 
 class Sampling(Entry):
@@ -201,15 +225,16 @@ class Study(Entry):
 
     @model_validator(mode="after")
     def _one_mirror_a_dump(self) -> Self:
-        mirrors: dict[tuple[str, str], str] = {}
+        mirrors: dict[tuple[str, str], list[str]] = {}
         for name, corpus in self.corpora.items():
             for language in corpus.wikipedia.languages if corpus.wikipedia else []:
                 source = corpus.wikipedia
                 assert source is not None
-                other = mirrors.setdefault((language, source.date), source.mirror)
-                if other != source.mirror:
+                other = mirrors.setdefault((language, source.date), source.mirrors)
+                if other != source.mirrors:
                     raise ValueError(
-                        f"corpora.{name}.wikipedia.mirror: {language} of {source.date} comes from {other} already"
+                        f"corpora.{name}.wikipedia.mirror: {language} of {source.date} comes from"
+                        f" {', '.join(other)} already"
                     )
         return self
 

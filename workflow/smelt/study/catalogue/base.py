@@ -10,6 +10,7 @@ from smelt.study.schema import Study
 from smelt.study.tasks import TaskFile, load_task
 from smelt.training.recipes import BESIDE_THE_MODEL
 
+GENERATED = "resources/demo/"  # what lies here is made by the project itself
 PACKAGE = Path(__file__).parents[2]
 # Keys of models' entries that make no other result, by the part of the entry that they stand in.
 BESIDE_RESULTS = {"settings": BESIDE_THE_MODEL, "transfer": {"signals", "most_gigabytes"}}
@@ -27,9 +28,6 @@ def megabytes(paths: Iterable[str]) -> float:
         total += Path(path).stat().st_size
         total += sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
     return total / 1e6
-
-
-GENERATED = "resources/demo/"  # what lies here is made by the project itself
 
 
 class Base:

@@ -1,20 +1,13 @@
 """Where corpora come from, and where their documents stand."""
 
+import json
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from smelt.study.catalogue.base import Base
 from smelt.study.languages import wiki_of
+from smelt.study.mirrors import local_folder
 from smelt.study.schema import Corpus
-
-
-def local_folder(mirror: str) -> str | None:
-    """Return the folder that a mirror is; None for a server."""
-    if mirror.startswith("file://"):
-        return url2pathname(urlsplit(mirror).path)
-    return None if "://" in mirror else mirror
 
 
 class Corpora(Base):
@@ -26,17 +19,17 @@ class Corpora(Base):
         return sorted({language for corpus in self.study.corpora.values() for language in corpus.languages})
 
     @cached_property
-    def mirrors(self) -> dict[tuple[str, str], str]:
-        """The mirror of each (wiki, date) that a corpus reads."""
+    def mirrors(self) -> dict[tuple[str, str], list[str]]:
+        """The mirrors of each (wiki, date) that a corpus reads, in the order in which they are tried."""
         return {
-            (wiki_of(language), corpus.wikipedia.date): corpus.wikipedia.mirror
+            (wiki_of(language), corpus.wikipedia.date): corpus.wikipedia.mirrors
             for corpus in self.study.corpora.values()
             if corpus.wikipedia
             for language in corpus.wikipedia.languages
         }
 
-    def mirror(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that Snakemake does not compare it
-        """Return the mirror of {wiki} and {date}.
+    def mirror(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - so that Snakemake does not compare it
+        """Return the mirrors of {wiki} and {date}, in the order in which they are tried.
 
         Another mirror has the same files, which are verified: a dump that is here is not downloaded again, nor is
         everything made again that rests on it.
@@ -44,10 +37,10 @@ class Corpora(Base):
         return self.mirrors[wildcards.wiki, wildcards.date]
 
     def mirrored_folder(self, wildcards: Any) -> list[str]:
-        """Return the mirror's own folder of {wiki} and {date} where it is local, so that a change there is seen."""
-        mirror = local_folder(self.mirrors[wildcards.wiki, wildcards.date])
-        folder = f"{wildcards.wiki}/{wildcards.date}"
-        return self.sources([f"{mirror}/{folder}"], f"resources/dumps/{folder}") if mirror else []
+        """Return the dump's own folder on local mirrors of {wiki} and {date}, so that a change there is seen."""
+        wiki, date = wildcards.wiki, wildcards.date
+        folders = [local_folder(mirror, wiki, date) for mirror in self.mirrors[wiki, date]]
+        return self.sources(filter(None, folders), f"resources/dumps/{wiki}/{date}")
 
     def dumps(self, wildcards: Any) -> list[str]:
         """Return the folder of {language}'s dump in {corpus}, if the corpus has one."""
@@ -69,6 +62,12 @@ class Corpora(Base):
     def held_out(self, wildcards: Any) -> float:
         """Return the share of {corpus} that is kept for validation."""
         return self.corpus(wildcards).held_out
+
+    def skipped_pages(self, wildcards: Any) -> str:
+        """Return the pages of {language}'s wiki that {corpus} leaves out, as JSON."""
+        source = self.corpus(wildcards).wikipedia
+        pages = source.skip_pages.get(wildcards.language, []) if source else []
+        return json.dumps(pages, ensure_ascii=False)
 
     def corpus(self, wildcards: Any) -> Corpus:
         """Return the entry of {corpus}."""
