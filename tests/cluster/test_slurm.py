@@ -46,7 +46,8 @@ def on_slurm(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.usefixtures("cluster")
 def test_the_study_runs_to_its_report_with_a_gpu_for_each_training(project: Project) -> None:
-    done = on_slurm(project)
+    # Models so small ask for none by themselves.
+    done = on_slurm(project, "--set-resources", *[f"{rule}:gpu=1" for rule in ("pretrain", "distil", "finetune")])
     assert done.returncode == 0, done.stderr[-5000:]
     assert (project.folder / "results/small/report.html").is_file()
     jobs = subprocess.run(["scontrol", "show", "jobs"], text=True, capture_output=True, check=True).stdout

@@ -44,7 +44,7 @@ rule signals:
         f"{BENCHMARKS}/signals/{{model}}/{{task}}/seed-{{seed}}/{{transfer}}.tsv"
     threads: 4
     resources:
-        gpu=1,
+        gpu=study.signals_gpus,
         mem_mb=study.signals_memory,
         runtime=480,
     conda:
@@ -93,7 +93,7 @@ rule compress:
         f"{BENCHMARKS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.tsv"
     threads: 1
     resources:
-        gpu=1,
+        gpu=study.compression_gpus,
         mem_mb=study.compression_memory,
         runtime=1200,
     conda:

@@ -36,7 +36,7 @@ rule finetune:
         f"{BENCHMARKS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.tsv"
     threads: 1
     resources:
-        gpu=1,
+        gpu=study.finetuning_gpus,
         mem_mb=study.finetuning_memory,
         runtime=study.finetuning_minutes,
     conda:

@@ -30,10 +30,10 @@ rule pretrain:
         f"{BENCHMARKS}/models/{{model}}.tsv"
     threads: 8
     resources:
-        gpu=1,
+        gpu=study.pretraining_gpus,
         nodes=1,
-        mem_mb=32_000,
-        runtime=1200,
+        mem_mb=study.pretraining_memory,
+        runtime=study.pretraining_minutes,
     conda:
         "../../envs/training.yaml"
     shell:
@@ -71,10 +71,10 @@ rule distil:
         f"{BENCHMARKS}/models/{{model}}.tsv"
     threads: 8
     resources:
-        gpu=1,
+        gpu=study.distillation_gpus,
         nodes=1,
         mem_mb=study.distillation_memory,
-        runtime=1200,
+        runtime=study.distillation_minutes,
     conda:
         "../../envs/training.yaml"
     shell:

@@ -1,6 +1,7 @@
 """Distilled models in study files: what they ask for, how they compose, and what is refused by name."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -194,3 +195,24 @@ def test_scores_of_students_are_drawn_over_their_vocabulary() -> None:
     sources = made.figure_sources(SimpleNamespace(figure="score-by-vocabulary"))
     folders = [f"results/distilled/models/{name}" for name in ("base", "small", "small-sw", "more")]
     assert sources == ["results/distilled/statistics/summary.csv", *folders]
+
+
+def test_distilling_asks_for_what_its_teachers_take(tmp_path: Path) -> None:
+    def asked(model: str, size: int) -> tuple[int, int, int]:
+        folder = tmp_path / f"{model}-{size}"
+        folder.mkdir()
+        with (folder / "model.safetensors").open("wb") as file:
+            file.truncate(size)
+        made, found = catalogue(), SimpleNamespace(teachers=[str(folder)])
+        return (
+            made.distillation_gpus(of(model), found),
+            made.distillation_memory(of(model), found),
+            made.distillation_minutes(of(model), found),
+        )
+
+    gpus, small, minutes = asked("small", 2_000_000)
+    assert (gpus, minutes) == (0, 240)
+    assert 1_000 < small < 1_500
+    gpus, base, minutes = asked("small-sw", 700_000_000)
+    assert (gpus, minutes) == (1, 1200)
+    assert 4_000 + 7 * 700 < base < 32_000

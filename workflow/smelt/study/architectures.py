@@ -11,6 +11,9 @@ from smelt.training.recipes import Recipe
 Family = Literal["albert", "bert", "distilbert"]
 
 
+POSITIONS = 512  # that published encoders have
+
+
 class Shape(Entry):
     """The numbers of an encoder."""
 
@@ -41,6 +44,18 @@ class Shape(Entry):
                 " leave the key out, or choose family albert"
             )
         return self
+
+    def parameters(self, vocabulary: int) -> int:
+        """Return how many parameters an encoder of this shape has, but for a few thousand: what its size in memory is.
+
+        Args:
+            vocabulary: pieces that have an embedding.
+        """
+        layer = 4 * self.hidden**2 + 2 * self.hidden * self.feed_forward + 9 * self.hidden + self.feed_forward
+        layers = layer * (1 if self.family == "albert" else self.layers)
+        factorised = self.hidden * self.embedding if self.family == "albert" else 0
+        pooler = 0 if self.family == "distilbert" else self.hidden**2
+        return (vocabulary + POSITIONS) * self.embedding + factorised + layers + pooler
 
 
 def _bert(layers: int, hidden: int) -> Shape:

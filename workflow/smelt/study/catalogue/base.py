@@ -16,6 +16,12 @@ PACKAGE = Path(__file__).parents[2]
 BESIDE_RESULTS = {"settings": BESIDE_THE_MODEL, "transfer": {"signals", "most_gigabytes"}}
 _SOURCES = {".py", ".html", ".css"}
 
+FEW_PARAMETERS = 2_000_000  # models of fewer are trained on a CPU in minutes, and ask for no GPU
+WITHOUT_GPU_MB = 1_000  # libraries of a process on a CPU (measured: 370 to 530)
+WITH_GPU_MB = 4_000  # the same with those of CUDA
+BYTES = 4  # of a weight in fp32
+STATES = 5  # copies of the weights that training holds: they, their gradient, two moments, and room for an update
+
 
 def megabytes(paths: Iterable[str]) -> float:
     """Return the 10^6 bytes of files, and of all files in folders: Snakemake's `input.size_mb` weighs a folder as none.
@@ -28,6 +34,28 @@ def megabytes(paths: Iterable[str]) -> float:
         total += Path(path).stat().st_size
         total += sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())
     return total / 1e6
+
+
+def gpus_for(parameters: float) -> int:
+    """Return how many GPUs to ask for a model of so many parameters: none for a small one.
+
+    Where a machine has a GPU that it shows to all, such a job uses it all the same.
+    """
+    return int(parameters >= FEW_PARAMETERS)
+
+
+def libraries_for(parameters: float) -> int:
+    """Return the MB that libraries take in a job of a model of so many parameters."""
+    return WITH_GPU_MB if gpus_for(parameters) else WITHOUT_GPU_MB
+
+
+def parameters_in(folders: Iterable[str]) -> float:
+    """Return how many parameters the models in some folders have, at the most: their bytes are 4 for each.
+
+    Raises:
+        FileNotFoundError: one is not there yet, which tells Snakemake to ask again when it is.
+    """
+    return megabytes(folders) * 1e6 / BYTES
 
 
 class Base:

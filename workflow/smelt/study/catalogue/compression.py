@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.catalogue.base import megabytes
+from smelt.study.catalogue.base import gpus_for, libraries_for, megabytes, parameters_in
 from smelt.study.catalogue.finetuning import Finetuned, examples
 from smelt.study.compression import Compression, EmbeddingStart, Layer, Signals
 from smelt.study.makers import Compress
@@ -20,7 +20,6 @@ COMPRESSION_VERSION = 2
 SIGNALS_VERSION = 2
 
 KEPT = {"mode", "most_gigabytes"}  # settings of signals that decide nothing of what they say
-LIBRARIES_MB = 4_000
 WIDTHS = ("hidden_size", "dim", "d_model", "emb_dim")  # what families call it: DistilBERT's is dim, XLM's emb_dim
 SHARD_WINDOWS = 16_384  # of which states are held before they are written
 NO_CORPUS = "_task"  # in the names of folders, where those of corpora stand, none of which begins so
@@ -185,7 +184,12 @@ class Compressed(Finetuned):
 
         Signals stay on the disk, but for 20 bytes a text; of word vectors only those of pieces are kept.
         """
-        return int(LIBRARIES_MB + 0.0025 * examples(input) + 2 * megabytes([input.source, *input.teacher]))
+        libraries = libraries_for(parameters_in([input.source]))
+        return int(libraries + 0.0025 * examples(input) + 2 * megabytes([input.source, *input.teacher]))
+
+    def compression_gpus(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return how many GPUs a compression asks for: none where the teacher is small, and its student smaller."""
+        return gpus_for(parameters_in([input.source]))
 
     def signals_teacher(self, wildcards: Any) -> str:
         """Return the folder of the fine-tuned {model} that speaks of the transfer text of {task}."""
@@ -221,7 +225,12 @@ class Compressed(Finetuned):
         labelled = settings.length if self.tasks[wildcards.task].kind == "token-classification" else 1
         shard = SHARD_WINDOWS * labelled * 2 * width * len(settings.layers) / 1e6
         texts = 0.25 * max((megabytes([path]) for path in input.documents), default=0.0)
-        return int(LIBRARIES_MB + 2 * teacher + shard + texts + 0.0002 * examples(input))
+        libraries = libraries_for(parameters_in([input.teacher]))
+        return int(libraries + 2 * teacher + shard + texts + 0.0002 * examples(input))
+
+    def signals_gpus(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return how many GPUs {model} asks for to speak of transfer text."""
+        return gpus_for(parameters_in([input.teacher]))
 
     def signals(self) -> list[str]:
         """Return the folders of all signals."""

@@ -4,6 +4,9 @@ import json
 from typing import Any
 
 from smelt.study.catalogue.amplification import Amplified
+from smelt.study.catalogue.base import STATES, gpus_for, libraries_for, megabytes, parameters_in
+from smelt.study.catalogue.models import PASS_MB, pass_megabytes
+from smelt.study.lineage import numbers_of
 from smelt.study.makers import Distil
 from smelt.training.recipes import RECIPE_VERSION, Recipe
 
@@ -11,8 +14,7 @@ from smelt.training.recipes import RECIPE_VERSION, Recipe
 # Comments and refactorings leave it alone.
 DISTILLATION_VERSION = 1
 
-TRAINING_MB = 24_000  # what a base model's training takes beside a GPU
-TEACHER_MB = 8_000  # a large model in fp32, while its file is read
+BASE = {"layers": 12, "hidden": 768, "heads": 12, "feed_forward": 3072}  # of an adopted model, whose shape is not told
 
 
 class Distilled(Amplified):
@@ -51,6 +53,22 @@ class Distilled(Amplified):
             }
         )
 
-    def distillation_memory(self, wildcards: Any) -> int:
-        """Return the MB that distilling {model} takes: a training's, and its teachers'."""
-        return TRAINING_MB + TEACHER_MB * len(self.distilled(wildcards.model).teachers)
+    def distillation_gpus(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return how many GPUs distilling {model} asks for: none where it and its teachers are small."""
+        return gpus_for(parameters_in(input.teachers))
+
+    def distillation_memory(self, wildcards: Any, input: Any) -> int:
+        """Return the MB that distilling {model} takes: libraries, teachers as they load, the student and a pass.
+
+        The student counts with the first teacher's weights, of which it has seldom more.
+        """
+        model = self.distilled(wildcards.model)
+        shape = BASE | numbers_of(wildcards.model, self.study.models)
+        weights = 2 * megabytes(input.teachers) + STATES * megabytes(input.teachers[:1])
+        libraries = libraries_for(parameters_in(input.teachers))
+        # The teachers leave nothing behind to go back through, and at most as much as a student at any moment.
+        return int(libraries + weights + min(PASS_MB, 2 * pass_megabytes(shape, model.training)))
+
+    def distillation_minutes(self, wildcards: Any, input: Any) -> int:
+        """Return the minutes that distilling {model} may take before it goes on in another job: 4 hours, or 20."""
+        return 1200 if self.distillation_gpus(wildcards, input) else 240

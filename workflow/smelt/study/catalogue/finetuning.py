@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.catalogue.base import megabytes
+from smelt.study.catalogue.base import gpus_for, libraries_for, megabytes, parameters_in
 from smelt.study.catalogue.distillation import Distilled
 from smelt.study.lineage import comes_of_adopted
 from smelt.study.makers import Compress
@@ -147,7 +147,12 @@ class Finetuned(Distilled):
 
         A pair of XNLI was seen to take 1.8 kB as texts and windows of ids.
         """
-        return int(4_000 + 2 * megabytes([input.model]) + 0.0025 * examples(input))
+        libraries = libraries_for(parameters_in([input.model]))
+        return int(libraries + 2 * megabytes([input.model]) + 0.0025 * examples(input))
+
+    def finetuning_gpus(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return how many GPUs a fine-tuning asks for."""
+        return gpus_for(parameters_in([input.model]))
 
     def finetuning_minutes(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return the minutes that a fine-tuning may take: 4 hours, and more where there is much to learn.
