@@ -73,12 +73,16 @@ def test_the_stand_in_works_when_it_behaves(misbehaving, run):
 
 def test_a_lost_article_is_named(misbehaving, run):
     misbehaving("answer('1'); answer('3')")
-    assert "lost 1 of 3 articles: 'Page 2' (id 2) (exit status 0)" in failure(run)
+    message = failure(run)
+    assert "lost 1 of 3 articles: 'Page 2' (id 2) (exit status 0)" in message
+    assert message.endswith(". To leave it out: wikipedia.skip_pages, [2].")
 
 
 def test_articles_lost_at_the_end_are_named(misbehaving, run):
     misbehaving("answer('1')")
-    assert "lost 2 of 3 articles: 'Page 2' (id 2), 'Page 3' (id 3)" in failure(run)
+    message = failure(run)
+    assert "lost 2 of 3 articles: 'Page 2' (id 2), 'Page 3' (id 3)" in message
+    assert message.endswith(". To leave them out: wikipedia.skip_pages, [2, 3].")
 
 
 def test_an_article_that_comes_twice_is_an_error(misbehaving, run):
@@ -93,7 +97,8 @@ def test_a_failing_program_is_quoted(misbehaving, run):
 
 def test_a_hanging_program_is_stopped_and_the_page_named(misbehaving, run):
     misbehaving("answer('1'); time.sleep(600)")
-    assert "was stuck for 3 s at 'Page 2' (id 2), of 3 articles" in failure(run, Limits(stall=3))
+    message = failure(run, Limits(stall=3))
+    assert "was stuck for 3 s at 'Page 2' (id 2), of 3 articles. To leave it out: wikipedia.skip_pages, [2]." in message
 
 
 def test_a_program_that_hangs_after_a_worker_crashed_is_stopped_soon(misbehaving, run):

@@ -215,7 +215,8 @@ def _curve(number: int) -> str:
 
 
 def _corpus(language: str, words: int) -> dict[str, Any]:
-    pages = {"pages": 90, "extracted": 60, "redirect": 20, "other_namespace": 5, "empty": 5, "lost": 0}
+    pages = {"pages": 90, "extracted": 60, "redirect": 20, "other_namespace": 3, "empty": 5}
+    pages |= {"duplicate": 0, "differing": 0, "skipped": 2, "lost": 0}
     sizes = {
         "documents": 60,
         "held_out_documents": 2,
@@ -224,7 +225,8 @@ def _corpus(language: str, words: int) -> dict[str, Any]:
         "characters": 9,
         "bytes": 10**6,
     }
-    return {"language": language, **sizes, "pages": pages, "sources": [], "seconds": 1.0}
+    markup = {"headings": 9, "headings_with_full_stop_added": 8, "list_items": words, "<small>": 3, "left": {}}
+    return {"language": language, **sizes, "pages": pages, "markup": markup, "sources": [], "seconds": 1.0}
 
 
 def prepared_task(name: str, languages: list[str], test: tuple[int, int], average: str = "examples") -> dict[str, Any]:

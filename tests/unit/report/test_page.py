@@ -130,6 +130,18 @@ def test_parameters_and_validation_stand_in_the_table_of_models(page: str) -> No
     assert cells[8] == "80.0%"
 
 
+def test_what_became_of_pages_and_their_markup_stands_in_tables(page: str) -> None:
+    pages, markup = (page[page.index(f'id="table-{name}"') :].split("</figure>")[0] for name in ("pages", "markup"))
+    heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', pages)
+    assert "Left out" in heads  # two pages of each wiki; of copies there are none
+    assert "Copies" not in heads
+    row = re.search(r"<tr>(?:(?!</tr>).)*qaa</th>(.*?)</tr>", markup, re.DOTALL)
+    assert row is not None
+    cells = re.findall(r"<td>(.*?)</td>", row[1])
+    assert (cells[1], cells[3], cells[4]) == ("0", "8", "3")
+    assert "&lt;small&gt; dropped" in markup
+
+
 def test_examples_that_stand_in_two_splits_stand_in_the_table_of_tasks(page: str) -> None:
     table = page[page.index('id="table-tasks"') :].split("</figure>")[0]
     rows = {

@@ -11,7 +11,7 @@ from smelt.files import read_json
 
 @dataclass(frozen=True)
 class CorpusRecord:
-    """Size of one language of a corpus, and what became of the pages of its dumps."""
+    """Size of one language of a corpus, what became of the pages of its dumps, and what extraction dropped of them."""
 
     corpus: str
     language: str
@@ -20,6 +20,7 @@ class CorpusRecord:
     words: int
     bytes: int
     pages: dict[str, int]
+    markup: dict[str, Any]
 
 
 def read_corpora(paths: Iterable[Path]) -> list[CorpusRecord]:
@@ -41,6 +42,7 @@ def _record(path: Path, statistics: dict[str, Any]) -> CorpusRecord:
             words=statistics["words"],
             bytes=statistics["bytes"],
             pages=statistics["pages"],
+            markup=statistics.get("markup", {}),  # statistics of before this was counted have none
         )
     except KeyError as missing:
         raise SmeltError(path, f"has no {missing}: expected the statistics of a corpus") from None

@@ -20,7 +20,7 @@ from smelt.report.efficiency_table import all_models
 from smelt.report.grid import PaperTable
 from smelt.report.html import html
 from smelt.report.model_records import ModelRecord, read_model
-from smelt.report.record_tables import corpus_table, model_table, pages_table, task_table, tokenizer_table
+from smelt.report.record_tables import corpus_table, markup_table, model_table, pages_table, task_table, tokenizer_table
 from smelt.report.reduction_table import reduction_table
 from smelt.report.task_records import read_tasks
 from smelt.report.tokenisation_tables import correlation_tables
@@ -107,6 +107,7 @@ def _records(
     tables = [
         corpus_table(corpora) if corpora else None,
         pages_table(corpora),
+        markup_table(corpora),
         tokenizer_table(arguments.tokenizers) if arguments.tokenizers else None,
         task_table(read_tasks(arguments.tasks)) if arguments.tasks else None,
         model_table(models, makers, arguments.curves),

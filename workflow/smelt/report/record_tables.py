@@ -21,7 +21,19 @@ _PAGES = {
     "redirect": "Redirects",
     "other_namespace": "Other namespaces",
     "empty": "Empty",
+    "duplicate": "Copies",
+    "differing": "Differing copies",
+    "skipped": "Left out",
     "lost": "Lost",
+}
+_RARE = {"duplicate", "differing", "skipped"}  # shown where there are any
+_MARKUP = {
+    "list_items": "List items dropped",
+    "list_items_characters": "Their characters",
+    "empty_with_list_items": "Articles of lists only",
+    "headings_with_full_stop_added": "Full stops added",
+    "<small>": "<small> dropped",
+    "documents_with_markup_left": "Documents with markup",
 }
 _FINAL = {
     "mlm_loss": ("MLM loss", ".3f"),
@@ -50,15 +62,33 @@ def corpus_table(records: Sequence[CorpusRecord]) -> PaperTable:
 def pages_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
     """Return what became of every page of the dumps; None where no corpus has any."""
     dumped = [record for record in records if record.pages.get("pages")]
+    shown = {key: head for key, head in _PAGES.items() if key not in _RARE or any(r.pages.get(key) for r in dumped)}
     groups = [
-        Group([Row(r.language, [Cell(f"{r.pages.get(key, 0):,}") for key in _PAGES]) for r in members], corpus)
+        Group([Row(r.language, [Cell(f"{r.pages.get(key, 0):,}") for key in shown]) for r in members], corpus)
         for corpus, members in _by_corpus(dumped).items()
     ]
     if not groups:
         return None
     caption = "Pages of the Wikipedia dumps"
     notes = ["Empty: nothing readable is left after cleaning. A lost page would have failed its extraction."]
-    return PaperTable("pages", caption, [Grid("Language", list(_PAGES.values()), groups)], notes)
+    return PaperTable("pages", caption, [Grid("Language", list(shown.values()), groups)], notes)
+
+
+def markup_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
+    """Return what extraction dropped and changed of the articles; None where no dump says so."""
+    counted = [record for record in records if record.pages.get("pages") and record.markup]
+    groups = [
+        Group([Row(r.language, [Cell(f"{r.markup.get(key, 0):,}") for key in _MARKUP]) for r in members], corpus)
+        for corpus, members in _by_corpus(counted).items()
+    ]
+    if not groups:
+        return None
+    caption = "Text that extraction drops, and markup that it leaves"
+    notes = [
+        "wikiextractor drops list items and the words of <small>, and ends headings in a full stop that the page does "
+        "not have. statistics.json of each language counts all kinds."
+    ]
+    return PaperTable("markup", caption, [Grid("Language", list(_MARKUP.values()), groups)], notes)
 
 
 def tokenizer_table(folders: Sequence[Path]) -> PaperTable:
