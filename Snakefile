@@ -56,9 +56,8 @@ BENCHMARKS, CHECKPOINTS = study.benchmarks, study.checkpoints
 
 onerror:
     sys.stderr.write(
-        "smelt: jobs have failed, and all that does not need them is made. The report waits for them:"
-        " each one's log says what to do. Mend that, or leave the task or model out of the study, and run the"
-        " same command again.\n"
+        "smelt: the report waits for the jobs that failed: the log of each says what to do. Mend that, or leave the"
+        " task or model out of the study, and run the same command again: what is made stays.\n"
     )
 
 

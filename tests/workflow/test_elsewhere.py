@@ -1,6 +1,7 @@
 """The workflow runs from any folder, and an installed package holds what it reads."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +25,7 @@ def dry_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_demo_is_planned_from_an_empty_folder(tmp_path: Path) -> None:
     done = dry_run(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "finetune           18" in " ".join(done.stdout.split("\n")), done.stdout
+    assert re.search(r"^finetune +18$", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_a_study_elsewhere_has_task_files_of_its_own(tmp_path: Path) -> None:

@@ -126,7 +126,10 @@ def _needed(mirrors: list[str]) -> list[str]:
 def warnings(missing: Mapping[str, list[str]]) -> list[str]:
     """Return a line for each key whose sources are not there, and for each environment variable that is not set."""
     unset = Counter(name for source in missing for name in re.findall(r"\$\{(\w+)\}", source))
-    lines = [f"not set: {name}, under which lie {_count(count, 'source')}" for name, count in unset.items()]
+    lines = [
+        f"not set: {name}, under which {_count(count, 'source')} {'lies' if count == 1 else 'lie'}"
+        for name, count in unset.items()
+    ]
     by_key: dict[str, list[str]] = {}
     for source, keys in missing.items():
         if "${" not in source:
