@@ -187,6 +187,22 @@ def test_a_format_that_is_only_named_is_shown_how_it_is_written(write_task, tmp_
     assert "found 'conll'; write {conll: {...}}" in message
 
 
+@pytest.mark.parametrize(
+    ("keys", "complaint"),
+    [
+        ({"empty_sides": "count"}, "empty_sides: has no effect where a label is of one text, not of a pair"),
+        ({"codes": {"fr": "fr-FR"}}, "source.codes.fr: has no effect, as it is none of the languages"),
+    ],
+)
+def test_a_key_without_effect_is_refused(write_task, tmp_path, capsys, keys, complaint):
+    path = write_task() / "sample.yaml"
+    task = yaml.safe_load(path.read_text())
+    task |= {key: value for key, value in keys.items() if key != "codes"}
+    task["source"] |= {key: value for key, value in keys.items() if key == "codes"}
+    path.write_text(yaml.safe_dump(task))
+    assert complaint in refusal(path.parent, tmp_path / "out", capsys)
+
+
 def test_a_mistyped_key_is_named_with_those_allowed(write_task, tmp_path, capsys):
     tasks = write_task(**{"word: 0": "wrod: 0"})
     message = refusal(tasks, tmp_path / "out", capsys)

@@ -3,6 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from smelt.errors import expected_one_of
 from smelt.study.entry import refer
 from smelt.study.makers import Adopt, Compress, Distil, Export, Pretrain
 
@@ -70,9 +71,8 @@ def check_texts(place: str, corpus: str, chosen: Sequence[str] | None, languages
     refer(f"{place}.corpus", corpus, languages)
     for language in chosen or []:
         if language not in (found := languages[corpus]):
-            raise ValueError(
-                f"{place}.languages: {language!r} is not in corpus {corpus}: expected some of {', '.join(found)}"
-            )
+            expected = expected_one_of(language, found, "expected some of")
+            raise ValueError(f"{place}.languages: {language!r} is not in corpus {corpus}: {expected}")
 
 
 def refuse_ambiguous(key: str, name: str, models: Mapping[str, Any], tokenizers: Container[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from smelt.errors import SmeltError, expected_one_of
-from smelt.study.entry import Distinct, Entry
+from smelt.study.entry import Distinct, Entry, refuse_idle
 from smelt.study.formats import Format
 from smelt.study.languages import Language
 from smelt.study.load import check, read_yaml
@@ -65,6 +65,14 @@ class TaskFile(Entry):
             for split in SPLITS:
                 each._check_format(each.format_of(split), split)
                 each._check_languages(split)
+        return self
+
+    @model_validator(mode="after")
+    def _sets_nothing_idle(self) -> Self:
+        if not self.format.pairs:
+            refuse_idle("", self, {"empty_sides": "where a label is of one text, not of a pair"})
+        if unknown := [code for code in self.source.codes if code not in self.languages]:
+            raise ValueError(f"source.codes.{unknown[0]}: has no effect, as it is none of the languages; leave it out")
         return self
 
     def _under_every_setting(self) -> Iterator["TaskFile"]:
