@@ -139,7 +139,7 @@ def test_another_mirror_of_a_dump_that_is_here_reruns_nothing(project: Callable[
 
 def test_another_title_or_licence_of_a_task_prepares_and_fine_tunes_nothing(project: Callable[[], Project]) -> None:
     edited = project()
-    path = edited.folder / "config/tasks/demo-ner.yaml"
+    path = edited.folder / "workflow/smelt/tasks/library/demo-ner.yaml"
     task = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(task | {"title": "Names", "licence": "CC0", "cite": "nobody-2026"}))
     assert set(edited.planned()) == {"table", "page"}
