@@ -188,7 +188,7 @@ LISTS = """Bees {make} honey.
 *
 # One.
 ;Term
-:Told in an indented line.
+:An indented line.
 (In brackets.)
 {In braces}
 
@@ -203,7 +203,7 @@ They rest.<small>At <small>last</small>.</small>
 def test_what_extraction_drops_and_changes_is_counted(write_dump, output, capsys):
     articles = [page(1, "Bees", LISTS), page(2, "Year", "* In spring.\n* In autumn."), page(3, "Void", "")]
     output.make("--dump", write_dump(export(*articles)))
-    assert output.texts()["Bees"].split("\n")[-4:] == ["Told in an indented line.", "Rest?", "Winter.", "They rest."]
+    assert output.texts()["Bees"].split("\n")[-4:] == ["An indented line.", "Rest?", "Winter.", "They rest."]
     assert output.statistics()["markup"] == {
         "headings": 2,
         "headings_with_full_stop_added": 1,
@@ -451,7 +451,7 @@ def test_a_file_of_another_size_than_listed_is_refused_with_both_sums(write_dump
 
 def test_a_stream_without_its_end_is_refused(write_dump, output, capsys, monkeypatch):
     class Endless:
-        """Decompresses whole files, and says of none that it has come to the end."""
+        """Decompresses whole files, and never reports their end."""
 
         eof, unused_data = False, b""
 
@@ -468,7 +468,8 @@ def test_bytes_after_the_end_of_the_stream_are_named(write_dump, output, capsys)
     size = (folder / NAME).stat().st_size
     for tail, what in ((bytes(512), "zero bytes"), (b"<html>", "an HTML page, '<html>'")):
         (folder / NAME).write_bytes(bz2.compress(small_export().encode()) + tail)
-        message = f"goes on for {len(tail)} bytes after the end of its last bz2 stream, at byte {size:,}, with {what}."
+        all_bytes = size + len(tail)
+        message = f"goes on after the end of its last bz2 stream, at byte {size:,} of {all_bytes:,}, with {what}."
         advice = f"If the dump is whole without them, keep its first {size:,} bytes: head -c {size}."
         assert_refused(output, capsys, f"{message} {advice}", "--dump", folder)
 

@@ -245,7 +245,7 @@ def test_a_mirror_behind_the_first_is_not_asked_where_the_first_has_the_dump(mir
     assert download([mirror, "http://127.0.0.1:9"], tmp_path / "out") == 0
 
 
-def test_a_dump_that_no_mirror_has_is_said_of_each(server, mirror, tmp_path, capsys):
+def test_a_dump_that_no_mirror_has_gives_the_reason_of_each(server, mirror, tmp_path, capsys):
     assert download([server, f"{mirror}/{{wiki}}-{{date}}"], tmp_path / "out", date="20230601") == 1
     message = complaint(capsys)
     assert f"{WIKI} 20230601: is on none of the mirrors. {server}/{WIKI}/20230601: no such dump" in message

@@ -87,6 +87,19 @@ def test_a_local_folder_of_a_dump_is_watched(tmp_path: Path) -> None:
     assert watched([f"{tmp_path}/gone", "resources/demo/dumps"]) == ["resources/demo/dumps/qaawiki/20260101"]
 
 
+def test_the_pages_to_leave_out_are_those_of_the_language(tmp_path: Path) -> None:
+    study = tmp_path / "skip.yaml"
+    demo = Path("config/config.yaml").read_text()
+    pages = "{qaa: [\"Ärger, '1984'\", 7]}"
+    study.write_text(demo.replace("mirror: resources/demo/dumps", f"skip_pages: {pages}"))
+    catalogue = Catalogue.load(study)
+    skipped = {
+        language: catalogue.skipped_pages(SimpleNamespace(corpus="wiki", language=language))
+        for language in ("qaa", "qab")
+    }
+    assert skipped == {"qaa": "[\"Ärger, '1984'\", 7]", "qab": "[]"}
+
+
 def test_check_of_the_demo_misses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, "config/config.yaml")
     assert "not there" not in text

@@ -19,7 +19,7 @@ from wikiextractor.WikiExtractor import main
 # Elements that a reader of the page sees as text, of those that wikiextractor drops with all that is in them.
 ELEMENTS = ("small", "div", "pre", "ul", "ol", "dl", "li", "dt", "dd")
 
-_OPENING = {rf"<\s*{name}\b": name for name in ELEMENTS}
+_NAME = re.compile(r"<\\s\*(\w+)\\b")  # in the expression that wikiextractor finds an opening tag by
 _TAG = re.compile(r"<[^<>]*>")
 _LIST_MARKS = "*#;: "
 _counts: Counter[str] = Counter()
@@ -33,9 +33,9 @@ def compact(text: str, *arguments: Any, **options: Any) -> list[str]:
     """Count the lines that the function of this name drops, and the headings that it keeps."""
     pending: dict[int, bool] = {}  # by level, whether a full stop is added; a heading is kept once a line follows
     for line in text.split("\n"):
-        if not line.strip():
+        if not line or line.isspace():
             continue
-        if heading := extract.section.match(line):
+        if line[0] == "=" and (heading := extract.section.match(line)):
             level, title = len(heading[1]), heading[2]
             pending = {above: added for above, added in pending.items() if above < level}
             pending[level] = bool(title) and title[-1] not in "!?"
@@ -47,7 +47,7 @@ def compact(text: str, *arguments: Any, **options: Any) -> list[str]:
             _count_line("lines_in_braces", line)
         elif line[0] == "(" and line[-1] == ")":
             _count_line("lines_in_brackets", line)
-        elif line.strip(".-"):
+        elif pending and line.strip(".-"):
             _counts["headings"] += len(pending)
             _counts["headings_with_full_stop_added"] += sum(pending.values())
             pending = {}
@@ -57,18 +57,18 @@ def compact(text: str, *arguments: Any, **options: Any) -> list[str]:
 
 def drop_nested(text: str, opening: str, closing: str) -> str:
     """Count the elements that the function of this name drops, and the characters in them."""
-    name = next((name for start, name in _OPENING.items() if opening.startswith(start)), None)
     _spans.clear()
     result: str = _drop_nested(text, opening, closing)
-    if name is None:
+    name = _NAME.match(opening) if len(result) < len(text) else None
+    if name is None or name[1] not in ELEMENTS:
         return result
     end = 0
     for start, stop in sorted(_spans):
         if start < end:
             continue  # inside the one before
         end = stop
-        _counts[f"<{name}>"] += len(re.findall(opening, text[start:stop], re.IGNORECASE))
-        _counts[f"<{name}>_characters"] += len(_TAG.sub("", text[start:stop]))
+        _counts[f"<{name[1]}>"] += len(re.findall(opening, text[start:stop], re.IGNORECASE))
+        _counts[f"<{name[1]}>_characters"] += len(_TAG.sub("", text[start:stop]))
     return result
 
 

@@ -125,7 +125,7 @@ def _parts_without_status(mirror: Mirror, folder: str, sums: str, wiki: str, dat
 
 
 def _other_dates(mirror: Mirror, wiki: str) -> str:
-    """Return what to say of a dump that is not on the mirror, with the dates that its index lists."""
+    """Return the message for a dump that is not on the mirror, with the dates that its index lists."""
     folders = mirror.layout.replace("{wiki}", wiki).split("/")
     level = next(level for level, name in enumerate(folders) if "{date}" in name)
     pattern = re.compile(re.escape(folders[level]).replace(re.escape("{date}"), r"(20\d{6})"))

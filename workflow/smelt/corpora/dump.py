@@ -101,7 +101,7 @@ def _check_next_stream(file: DumpFile, rest: bytes, end: int, size: int) -> None
     what = "zero bytes" if not any(rest) else opening(rest)
     raise SmeltError(
         file.path,
-        f"goes on for {size - end:,} bytes after the end of its last bz2 stream, at byte {end:,}, with {what}."
+        f"goes on after the end of its last bz2 stream, at byte {end:,} of {size:,}, with {what}."
         f" {remedy(file, f'If the dump is whole without them, keep its first {end:,} bytes: head -c {end}.')}",
     )
 
