@@ -16,7 +16,7 @@ from transformers import BertConfig, BertForTokenClassification
 
 from smelt.architectures import CompactConfig, CompactForTokenClassification
 from smelt.models.exported import LOGITS, Exported
-from smelt.models.graph import INPUTS, write_graph, write_int8
+from smelt.models.graph import write_graph, write_int8
 
 Way = Callable[[Tensor], Tensor]
 SEED = 1
@@ -144,7 +144,7 @@ def _by_onnx(graph: Path) -> Way:
 
     def run(ids: Tensor) -> Tensor:
         both = (ids.numpy(), torch.ones_like(ids).numpy())
-        (logits,) = session.run(None, dict(zip(INPUTS, both, strict=True)))
+        (logits,) = session.run(None, dict(zip(("input_ids", "attention_mask"), both, strict=True)))
         return torch.from_numpy(logits)
 
     return run

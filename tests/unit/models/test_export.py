@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 from test_adopt_folder import WORDS, albert, bert, write_wordpiece, xlm_roberta
-from transformers import AutoModel, DistilBertConfig, DistilBertForMaskedLM
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
 from smelt.__main__ import main
 from smelt.models import difference
@@ -33,9 +33,9 @@ def export(source: Path, output: Path, **settings: Any) -> int:
     return main(words)
 
 
-def hidden_states(folder: Path, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def hidden_states(folder: Path, **given: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
-    (hidden,) = session.run(None, {"input_ids": ids, "attention_mask": mask})
+    (hidden,) = session.run(None, given)
     return np.asarray(hidden)
 
 
@@ -59,9 +59,12 @@ def test_an_export_has_its_sources_hidden_states_at_shapes_it_was_not_exported_w
     ids = np.random.default_rng(1).integers(2, 9, (5, 33))
     mask = (np.arange(33) < np.array([[33], [20], [7], [2], [1]])).astype(np.int64)
     ids[mask == 0] = padding
+    given = {"input_ids": ids, "attention_mask": mask}
+    if getattr(model.config, "type_vocab_size", 0) > 1:
+        given["token_type_ids"] = np.random.default_rng(2).integers(0, 2, ids.shape)
     with torch.no_grad():
-        expected = model(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state.numpy()
-    found = hidden_states(tmp_path / "exported", ids, mask)
+        expected = model(**{name: torch.from_numpy(rows) for name, rows in given.items()}).last_hidden_state.numpy()
+    found = hidden_states(tmp_path / "exported", **given)
     np.testing.assert_allclose(found[mask == 1], expected[mask == 1], atol=1e-5)
     assert 0 < checks(tmp_path / "exported")["largest"] < 1e-4
     assert numbers(tmp_path / "exported") < 1.01 * model.num_parameters()  # layers that share weights share them here
@@ -76,6 +79,23 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert export(source, folder / "onnx", format="onnx") == 0
     assert export(source, folder / "int8", format="int8") == 0
     return folder
+
+
+@pytest.mark.parametrize("form", ["onnx", "int8"])
+def test_a_pair_of_texts_gives_what_torch_gives(form: str, exported: Path) -> None:
+    model, tokenizer = (kind.from_pretrained(exported / "source") for kind in (AutoModel, AutoTokenizer))
+    rows = tokenizer("Ein Satz.", "Ein kleiner Satz.", return_tensors="np", return_token_type_ids=True)
+    assert set(rows["token_type_ids"].ravel()) == {0, 1}
+    given = {name: rows[name].astype(np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    with torch.no_grad():
+        pair, no_pair = (
+            model.eval()(**{name: torch.from_numpy(given[name]) for name in names}).last_hidden_state.numpy()
+            for names in (list(given), ["input_ids", "attention_mask"])
+        )
+    found = hidden_states(exported / form, **given)
+    np.testing.assert_allclose(found, pair, atol=1e-5 if form == "onnx" else 0.2)
+    assert np.abs(found - no_pair).max() > 0.25  # what a graph without types would be wrong by
+    assert "input_ids, attention_mask, token_type_ids: int64" in (exported / form / "README.md").read_text()
 
 
 def test_an_exported_folder_holds_the_model_and_what_it_is(exported: Path) -> None:
@@ -100,11 +120,17 @@ def test_int8_keeps_weights_and_embeddings_in_bytes_and_says_how_far_it_is(expor
     assert "not equal to rounding" in (exported / "int8/README.md").read_text()
 
 
-def test_seven_bits_are_farther_than_eight(exported: Path, tmp_path: Path) -> None:
-    graph = tmp_path / shutil.copy(exported / "onnx/model.onnx", tmp_path)
+def test_seven_bits_are_farther_than_eight(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    wide = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 128}
+    BertForMaskedLM(BertConfig(vocab_size=len(WORDS), **wide)).save_pretrained(tmp_path / "source")
+    write_wordpiece(tmp_path / "source")
+    assert export(tmp_path / "source", tmp_path / "onnx", format="onnx") == 0
+    assert export(tmp_path / "source", tmp_path / "int8", format="int8") == 0
+    graph = tmp_path / "onnx/model.onnx"
     write_int8(graph, reduce_range=True)
-    found = difference.difference(Exported(AutoModel.from_pretrained(exported / "source").eval()), graph)
-    assert 0.98 < found.mean_cosine < checks(exported / "int8")["mean_cosine"]
+    found = difference.difference(Exported(AutoModel.from_pretrained(tmp_path / "source").eval()), graph)
+    assert 0.98 < found.mean_cosine < checks(tmp_path / "int8")["mean_cosine"]
 
 
 def test_an_export_that_is_not_its_source_is_not_written(

@@ -69,8 +69,11 @@ class OnnxEncoder:
         except Exception as error:  # the library's errors have no base of their own
             raise SmeltError(path, f"ONNX Runtime cannot open it ({first_line(error)})") from None
 
+        types = {"token_type_ids"} & {given.name for given in session.get_inputs()}
+
         def run(ids: Ids) -> None:
-            session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+            given = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+            session.run(None, given | {name: np.zeros_like(ids) for name in types})
 
         return run
 

@@ -1,12 +1,12 @@
 """How far what an exported model gives is from what the model gives that it was made from."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, first_line
 from smelt.models.exported import LOGITS, Exported
-from smelt.models.graph import INPUTS
 
 SEED = 1
 # Of the largest number: products of matrices add up in another order.
@@ -60,10 +60,11 @@ def difference(source: Exported, path: Path) -> Difference:
     shapes = [(1, 2), (3, 17), (2, min(128, longest)), (1, longest)]
     largest, highest, cosines = 0.0, 0.0, []
     for number, shape in enumerate(shapes):
-        ids, mask = _rows(shape, source.config, SEED + number)
+        rows = _rows(shape, source.config, SEED + number)[: len(source.inputs)]
+        mask = rows[1]
         with torch.inference_mode():
-            ours = source(ids, mask).numpy()
-        theirs = _run(session, path, ids.numpy(), mask.numpy())
+            ours = source(*rows).numpy()
+        theirs = _run(session, path, {name: row.numpy() for name, row in zip(source.inputs, rows, strict=True)})
         if theirs.shape != ours.shape:
             raise SmeltError(path, f"gives an output of shape {theirs.shape}; expected {ours.shape}")
         words = mask.numpy().astype(bool) if ours.ndim == 3 else slice(None)
@@ -90,8 +91,11 @@ def refuse_unlike(found: Difference, source: Path, exact: bool = True) -> None:
         raise SmeltError(source, f"int8 breaks it: {found}; expected a mean cosine from {LEAST_COSINE}")
 
 
-def _rows(shape: tuple[int, int], config: Any, seed: int) -> tuple[Any, Any]:
-    """Return ids and mask, (batch, length) each; the last of several rows ends half-way in padding."""
+def _rows(shape: tuple[int, int], config: Any, seed: int) -> tuple[Any, Any, Any]:
+    """Return ids, mask and types, (batch, length) each; the last of several rows ends half-way in padding.
+
+    The second half of what is no padding is of type 1, as the second text of a pair is.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
@@ -102,7 +106,8 @@ def _rows(shape: tuple[int, int], config: Any, seed: int) -> tuple[Any, Any]:
     if shape[0] > 1:
         mask[-1, shape[1] // 2 :] = 0
         ids[mask == 0] = padding
-    return ids, mask
+    place, real = torch.arange(shape[1]), mask.sum(1, keepdim=True)
+    return ids, mask, ((2 * place >= real) & (place < real)).long()
 
 
 def _session(path: Path) -> Any:
@@ -115,11 +120,11 @@ def _session(path: Path) -> Any:
         raise SmeltError(path, f"ONNX Runtime cannot open it ({first_line(error)})") from None
 
 
-def _run(session: Any, path: Path, ids: Any, mask: Any) -> Any:
+def _run(session: Any, path: Path, rows: Mapping[str, Any]) -> Any:
     try:
-        (hidden,) = session.run(None, dict(zip(INPUTS, (ids, mask), strict=True)))
+        (hidden,) = session.run(None, dict(rows))
     except Exception as error:  # as above
         raise SmeltError(
-            path, f"ONNX Runtime cannot run it on ids of shape {ids.shape} ({first_line(error)})"
+            path, f"ONNX Runtime cannot run it on ids of shape {rows['input_ids'].shape} ({first_line(error)})"
         ) from None
     return hidden

@@ -1,6 +1,7 @@
 """`python -m smelt export`: write a model for ONNX Runtime, in fp32 or with int8 weights.
 
-Of an encoder the bare one is exported, from ids and mask to the last hidden states: that is what classifiers are put on
+Of an encoder the bare one is exported, from ids, mask and, where the model has them, token types to the last hidden
+states: that is what classifiers are put on
 and what the efficiency ruler times for every model alike, and a head for 119,547 pieces would be half of the arithmetic
 of BERT-base. A compact student (`smelt.architectures`) is exported whole, up to its logits. The result has no weights
 that torch could train: it is measured and deployed, not fine-tuned.
@@ -18,7 +19,7 @@ from smelt.flags import json_object
 from smelt.models.adopt import TOKENIZER_FILES, check_folder, load_tokenizer, published_card
 from smelt.models.difference import Difference, difference, refuse_unlike
 from smelt.models.exported import LOGITS, Exported, load_exported
-from smelt.models.graph import FILE, INPUTS, OPSET, write_graph, write_int8
+from smelt.models.graph import FILE, OPSET, write_graph, write_int8
 from smelt.provenance import write_provenance
 from smelt.study.load import check
 from smelt.study.makers import ExportSettings
@@ -35,8 +36,9 @@ from transformers import AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("path/to/{name}")
 session = onnxruntime.InferenceSession("path/to/{name}/model.onnx")
-rows = tokenizer(["a text", "and another"], padding=True, return_tensors="np")
-({output},) = session.run(None, {{name: rows[name].astype(numpy.int64) for name in ("input_ids", "attention_mask")}})
+rows = tokenizer(["a text", "and another"], padding=True, return_token_type_ids=True, return_tensors="np")
+inputs = {{given.name: rows[given.name].astype(numpy.int64) for given in session.get_inputs()}}
+({output},) = session.run(None, inputs)
 ```"""
 
 
@@ -101,7 +103,7 @@ def _card(
     if settings.format == "int8":
         summary += " Activations are quantised as they come (dynamic quantisation), embeddings too are kept as int8."
     facts: Mapping[str, str | int | float] = {
-        "inputs": f"{', '.join(INPUTS)}: int64, (batch, length)",
+        "inputs": f"{', '.join(exported.inputs)}: int64, (batch, length)",
         "output": f"{exported.output}: float32, {exported.shape}",
         "pieces": pieces,
         "parameters": exported.model.num_parameters(),

@@ -12,6 +12,7 @@ from smelt.errors import SmeltError, first_line
 from smelt.model_families import longest_of
 from smelt.models.adopt import configuration_of_folder, load_as, load_model
 
+INPUTS, TYPES = ("input_ids", "attention_mask"), "token_type_ids"
 HIDDEN, LOGITS = "last_hidden_state", "logits"
 
 
@@ -22,9 +23,19 @@ class Exported:
     model: Any
     output: str = HIDDEN
 
-    def __call__(self, input_ids: Any, attention_mask: Any) -> Any:
-        """Return the output, (batch, length, width) or (batch, labels), of ids and mask, (batch, length) each."""
-        return getattr(self.model(input_ids=input_ids, attention_mask=attention_mask), self.output)
+    def __call__(self, *inputs: Any) -> Any:
+        """Return the output, (batch, length, width) or (batch, labels), of what `inputs` names, (batch, length) each.
+
+        Token types may be left out; then all are 0, as they are in a text that is no pair.
+        """
+        named = dict(zip(self.inputs, inputs, strict=False))
+        return getattr(self.model(**named), self.output)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What the graph is given: ids, mask and, of a model that tells the texts of a pair apart by them, types."""
+        types = getattr(self.config, "type_vocab_size", None) or 0  # RoBERTa's kind has one type, DistilBERT none
+        return (*INPUTS, TYPES) if types > 1 else INPUTS
 
     @property
     def config(self) -> Any:

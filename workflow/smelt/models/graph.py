@@ -12,13 +12,12 @@ from smelt.models.exported import Exported
 
 FILE = "model.onnx"
 OPSET = 18  # the one that torch's exporter writes without converting
-INPUTS = ("input_ids", "attention_mask")
 # Of one file, by the format of ONNX; larger weights go to a second one beside it.
 LARGEST = 1_900_000_000
 
 
 def write_graph(exported: Exported, path: Path) -> None:
-    """Write a model as a graph from ids and mask, (batch, length) each, to its output; both sizes are free.
+    """Write a model as a graph from its inputs, (batch, length) each, to its output; both sizes are free.
 
     Args:
         exported: a model in evaluation mode, on the CPU.
@@ -50,11 +49,11 @@ def _follow(exported: Exported, path: Path) -> None:
         try:
             program = torch.onnx.export(
                 _to_output(exported),
-                (ids, torch.ones_like(ids)),
-                input_names=list(INPUTS),
+                (ids, torch.ones_like(ids), torch.zeros_like(ids))[: len(exported.inputs)],
+                input_names=list(exported.inputs),
                 output_names=[exported.output],
                 opset_version=OPSET,
-                dynamic_shapes=(sizes, sizes),
+                dynamic_shapes=(sizes,) * len(exported.inputs),
                 dynamo=True,
                 verbose=False,
             )
@@ -93,7 +92,7 @@ def write_int8(path: Path, reduce_range: bool) -> None:
 
 
 def _to_output(exported: Exported) -> Any:
-    """Return the model as a module from ids and mask to its output."""
+    """Return the model as a module from its inputs to its output."""
     import torch
 
     class ToOutput(torch.nn.Module):
@@ -101,8 +100,8 @@ def _to_output(exported: Exported) -> Any:
             super().__init__()
             self.model = exported.model
 
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
-            return exported(input_ids, attention_mask)
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> Any:
+            return exported(ids, mask) if types is None else exported(ids, mask, types)
 
     return ToOutput().eval()
 

@@ -10,7 +10,7 @@ from smelt.study.makers import Export
 
 # Part of the params of rules that export or measure: raise one when the same settings come to mean other files or
 # figures. Comments and refactorings leave it alone.
-EXPORT_VERSION = 1
+EXPORT_VERSION = 2
 EFFICIENCY_VERSION = 1
 
 PROCESS_MB = 900  # libraries and what passes take, of a process that holds a model
