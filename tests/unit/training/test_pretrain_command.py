@@ -5,9 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from training_toy import RECIPE, SHAPE, Toy
+from training_toy import LENGTH, RECIPE, SHAPE, Toy, write_documents
 
 from smelt.__main__ import main
+from smelt.training.curve import LearningCurve
+from smelt.training.pack import pack
+from smelt.training.pieces import load_tokenizer
 
 SETTINGS = {"shape": SHAPE.model_dump(), "recipe": RECIPE.model_dump(), "alpha": 0.7, "seed": 1, "version": 1}
 
@@ -55,6 +58,55 @@ def test_the_card_names_languages_by_iso_639_for_the_hub(toy: Toy, tmp_path: Pat
     card = (tmp_path / "models/mini/README.md").read_text()
     assert "language:\n- gsw\n" in card
     assert "| als |" in card
+
+
+def test_the_card_says_how_many_tokens_were_trained_on_beside_those_there_are(toy: Toy, made: Path) -> None:
+    card = (made / "models" / "mini" / "README.md").read_text()
+    curve = LearningCurve((made / "logs" / "mini.curve.csv").read_text())
+    available = sum(json.loads((folder / "blocks.json").read_text())["train"]["tokens"] for folder in toy.blocks)
+    steps, batch, length = (SETTINGS["recipe"][key] for key in ("steps", "batch", "length"))
+    assert f"| tokens available | {available:,} |" in card
+    seen = int(curve.at(steps, "train")["all"]["tokens"])
+    assert 0.8 * steps * batch * length < seen <= steps * batch * length
+    assert f"| tokens trained on | {seen:,} |" in card
+    learnt = sum(row[4] for row in curve.rows if row[3] == "sop_predictions")
+    assert 0.9 * steps * batch < learnt <= steps * batch
+    assert f"| examples of sentence order prediction | {learnt:,.0f} |" in card
+
+
+@pytest.mark.parametrize(("packing", "sentences"), [("sentences", "order"), ("stream", "order"), ("stream", "next")])
+def test_blocks_of_which_none_can_be_split_are_refused(
+    packing: str, sentences: str, toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    piece = next(piece for piece in load_tokenizer(toy.tokenizer).get_vocab() if piece[0] == "▁" and len(piece) > 1)
+    one = {"sentences": "Kalmirt sovun dapon.", "stream": piece[1:]}[packing]  # of one piece
+    texts = [one] * (24 if sentences == "order" else 4)  # the latter fill no block
+    folder = tmp_path / "blocks/aa"
+    about = pack(write_documents(tmp_path / "aa.parquet", texts), toy.tokenizer, LENGTH, folder, packing)
+    assert about["train"]["splittable_blocks"] == 0
+    recipe = SETTINGS["recipe"] | {"packing": packing, "sentences": sentences}
+    assert main(words(toy, tmp_path, SETTINGS | {"recipe": recipe}, blocks=[folder])) == 1
+    error = capsys.readouterr().err
+    assert f"smelt: recipe: sentences: {sentences} has nothing to learn from. None of the" in error
+    assert "Set sentences: none" in error
+    assert not (tmp_path / "models").exists()
+
+
+def test_few_blocks_that_can_be_split_are_said_in_log_and_card(
+    toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = ["Kalmirt sovun dapon."] * 40 + ["Kal dap. Urm dap."] * 10
+    folder = tmp_path / "blocks/aa"
+    about = pack(write_documents(tmp_path / "aa.parquet", texts), toy.tokenizer, LENGTH, folder, "sentences")
+    able, total = (about["train"][key] for key in ("splittable_blocks", "blocks"))
+    assert 0 < able < total / 2
+    recipe = SETTINGS["recipe"] | {"packing": "sentences"}
+    assert main(words(toy, tmp_path, SETTINGS | {"recipe": recipe}, blocks=[folder])) == 0
+    said = f"warning: sentences: order is learnt on {able} of {total} blocks ({able / total:.1%})"
+    assert said in capsys.readouterr().out
+    card = (tmp_path / "models/mini/README.md").read_text()
+    assert f"Sentence order prediction was learnt on {able} of {total} blocks only" in card
+    assert "share of blocks with two segments" in card
 
 
 def test_the_curve_is_written_and_the_checkpoints_are_gone(made: Path) -> None:

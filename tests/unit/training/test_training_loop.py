@@ -123,7 +123,14 @@ def test_the_curve_is_tidy_and_covers_training_and_validation_by_language(straig
     for language in ("all", "aa", "bb"):
         assert [step for split, name, step in measured if (split, name) == ("validation", language)] == [0, 8, 16, 20]
         assert measured["validation", language, 20] == METRICS
-    assert measured["train", "all", 16] == METRICS | {"learning_rate", "tokens", "tokens_dropped", "tokens_per_second"}
+    assert measured["train", "all", 16] == METRICS | {
+        "mlm_predictions",
+        "sop_predictions",
+        "learning_rate",
+        "tokens",
+        "tokens_dropped",
+        "tokens_per_second",
+    }
 
 
 def test_the_curve_says_how_many_tokens_were_seen_and_left_out(toy: Toy, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from smelt.files import whole_folder
 from smelt.model_families import longest_of
 from smelt.models.adopt import TOKENIZER_FILES, published_card
 from smelt.models.encoders import resize_vocabulary
-from smelt.models.pretrained import MASKED, counted, facts, held_out, stated, training_data
+from smelt.models.pretrained import MASKED, counted, facts, held_out, stated, trained_on, training_data
 from smelt.provenance import write_provenance
 from smelt.study.entry import Entry, Seed
 from smelt.study.languages import iso_codes
@@ -119,9 +119,9 @@ def card(name: str, made: Distilled) -> Card:
         name=name,
         summary=summary(made),
         languages=iso_codes(sorted(part.language for part in made.blocks)),
-        facts=facts(made.model),
+        facts=facts(made.model) | trained_on(settings.recipe, made.blocks, made.outcome),
         tables={
-            "Training data": training_data(made.blocks, settings.alpha),
+            "Training data": training_data(made.blocks, settings.alpha, settings.recipe),
             "Losses": losses(settings),
             "Recipe": rows("setting", stated(settings.recipe, made.model.config.hidden_size)),
             "On held-out documents": held_out(made.outcome),

@@ -18,7 +18,7 @@ from smelt.errors import SmeltError
 from smelt.models.ingredients import Blocks, digest, made_of, opened, recipe_over, refuse_uneven
 from smelt.training.allocator import keep_freed_memory
 from smelt.training.batches import Batches
-from smelt.training.blocks import TokenBlocks
+from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
 from smelt.training.checkpoints import Checkpoints
 from smelt.training.gauges import gauges_of
 from smelt.training.loop import train
@@ -175,8 +175,19 @@ def tell(recipe: Recipe, blocks: Sequence[TokenBlocks], processes: Processes, de
     """Say what the model trains on and for how long."""
     say(surroundings(processes, device))
     say(length_of(recipe, blocks))
+    if line := segments_of(recipe, blocks):
+        say(line)
     if is_emulated(recipe.precision, device):
         say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
+
+
+def segments_of(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | None:
+    """Return how many blocks what is predicted of sentences is learnt on, in words; None where nothing is."""
+    if recipe.sentences == "none":
+        return None
+    able, total = segmented(recipe, blocks), sum(map(len, blocks))
+    said = f"sentences: {recipe.sentences} is learnt on {able:,} of {total:,} blocks ({able / max(total, 1):.1%})"
+    return f"warning: {said}; the others are one segment" if able < FEW_SEGMENTED * total else said
 
 
 def surroundings(processes: Processes, device: torch.device) -> str:

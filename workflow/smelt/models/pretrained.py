@@ -17,7 +17,7 @@ from smelt.provenance import write_provenance
 from smelt.study.architectures import Shape, refuse_unfit
 from smelt.study.entry import Entry, Seed
 from smelt.study.languages import iso_codes
-from smelt.training.blocks import TokenBlocks
+from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
 from smelt.training.curve import EVERYTHING
 from smelt.training.pieces import load_tokenizer, publish_tokenizer
 from smelt.training.recipes import Recipe
@@ -45,6 +45,8 @@ PREDICTED = {
     "next": " and next sentence prediction (Devlin et al. 2019)",
     "none": "",
 }
+TERMS_OF_SENTENCES = {"order": "sop", "next": "nsp"}
+NAMES = {"sop": "sentence order prediction", "nsp": "next sentence prediction"}
 # What a setting that is left to the machine means.
 AUTOMATIC = {
     "most_predictions": "no limit",
@@ -113,16 +115,16 @@ def card(name: str, made: Pretrained) -> Card:
         name=name,
         summary=summary(made.settings, len(languages)),
         languages=iso_codes(languages),
-        facts=facts(made.model),
+        facts=facts(made.model) | trained_on(made.settings.recipe, made.blocks, made.outcome),
         tables={
-            "Training data": training_data(made.blocks, made.settings.alpha),
+            "Training data": training_data(made.blocks, made.settings.alpha, made.settings.recipe),
             "Recipe": [
                 {"setting": key, "value": value}
                 for key, value in stated(made.settings.recipe, made.settings.shape.hidden).items()
             ],
             "On held-out documents": held_out(made.outcome),
         },
-        limits=LIMITS,
+        limits=LIMITS + limits_of_sentences(made.settings.recipe, made.blocks),
     )
 
 
@@ -155,13 +157,38 @@ def facts(model: Any) -> dict[str, str | int | float]:
     }
 
 
-def training_data(blocks: Sequence[TokenBlocks], alpha: float) -> list[Mapping[str, str | int | float]]:
-    """Return each language's tokens and how often it was drawn."""
+def training_data(blocks: Sequence[TokenBlocks], alpha: float, recipe: Recipe) -> list[Mapping[str, str | int | float]]:
+    """Return each language's tokens, how often it was drawn, and which of its blocks can be split, where any is."""
     drawn = shares([part.tokens for part in blocks], alpha)
-    return [
-        {"language": part.language, "tokens": part.tokens, "share of examples": float(share)}
-        for part, share in zip(blocks, drawn, strict=True)
-    ]
+    found: list[Mapping[str, str | int | float]] = []
+    for part, share in zip(blocks, drawn, strict=True):
+        row: dict[str, str | int | float] = {"language": part.language, "tokens available": part.tokens}
+        row["share of examples"] = float(share)
+        if recipe.sentences != "none":
+            row["share of blocks with two segments"] = segmented(recipe, [part]) / max(len(part), 1)
+        found.append(row)
+    return found
+
+
+def trained_on(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Outcome") -> dict[str, int]:
+    """Return how much text there was, and how much of it the model has seen, repeated ones counted each time."""
+    found = {"tokens available": sum(part.tokens for part in blocks)}
+    seen = outcome.curve.at(outcome.step, "train").get(EVERYTHING, {}).get("tokens")
+    found |= {} if seen is None else {"tokens trained on": int(seen)}
+    if (term := TERMS_OF_SENTENCES.get(recipe.sentences)) is None:
+        return found
+    learnt = outcome.curve.trained(outcome.step, f"{term}_predictions")
+    return found | ({} if learnt is None else {f"examples of {NAMES[term]}": learnt})
+
+
+def limits_of_sentences(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
+    """Return what is to be said where few blocks had two segments."""
+    able, total = segmented(recipe, blocks), sum(map(len, blocks))
+    if recipe.sentences == "none" or able >= FEW_SEGMENTED * total:
+        return ""
+    name = NAMES[TERMS_OF_SENTENCES[recipe.sentences]]
+    name = name[0].upper() + name[1:]
+    return f" {name} was learnt on {able:,} of {total:,} blocks only; the others have one segment."
 
 
 def stated(recipe: Recipe, hidden: int) -> dict[str, str]:

@@ -7,15 +7,23 @@ from typing import Any
 
 import torch
 
+from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder
 from smelt.models.ingredients import Blocks
 from smelt.models.job import Trainable
 from smelt.models.pretrained import Pretrained, PretrainingSettings, write_model
-from smelt.training.blocks import TokenBlocks
+from smelt.training.blocks import TokenBlocks, segmented
 from smelt.training.objectives import objective_of
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
 from smelt.training.run import Outcome
+
+WHY = {
+    "order": "None of the {:,} blocks has two sentences of one document between which it could be split. Set sentences:"
+    " none; or packing: stream, which splits between any two tokens of a document; or take longer documents",
+    "next": "None of the {:,} blocks can be split with another one to take a second segment from. Set sentences: none,"
+    " or take a larger corpus",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,16 @@ class Pretraining:
         return {"settings": self.settings.model_dump() | {"recipe": recipe.identity()}}
 
     def check(self, recipe: Recipe, blocks: Blocks) -> None:
-        """Accept any blocks: those of a small corpus come again and again."""
+        """Refuse blocks of which none can be split, where something is to be predicted of two segments.
+
+        Those of a small corpus come again and again.
+
+        Raises:
+            SmeltError: none can be split.
+        """
+        if recipe.sentences != "none" and not segmented(recipe, blocks["train"]):
+            why = WHY[recipe.sentences].format(sum(map(len, blocks["train"])))
+            raise SmeltError("recipe", f"sentences: {recipe.sentences} has nothing to learn from. {why}")
 
     def begin(self, recipe: Recipe, pieces: Pieces, device: torch.device) -> Trainable:
         """Return a new encoder and the recipe's objective."""

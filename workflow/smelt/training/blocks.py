@@ -23,7 +23,7 @@ from smelt.errors import SmeltError
 from smelt.files import checksum, read_json
 from smelt.training.lines import SPECIAL_OF_A_LINE
 from smelt.training.pieces import Pieces
-from smelt.training.recipes import BLOCKS_VERSION, Packing
+from smelt.training.recipes import BLOCKS_VERSION, Packing, Recipe
 
 SPLITS = ("train", "validation")
 SPECIAL_TOKENS = 3  # [CLS] A [SEP] B [SEP]
@@ -33,6 +33,7 @@ PARTS: dict[Packing, tuple[str, ...]] = {
     "lines": ("tokens", "documents", "blocks"),
 }
 
+FEW_SEGMENTED = 0.5  # share of blocks below which what is predicted of sentences is learnt on few
 COUNTED_AT_ONCE = 1 << 22  # tokens, which bounds the memory of a count
 
 Ids = NDArray[np.int64]
@@ -76,11 +77,16 @@ class BlockWriter:
         return {
             "tokens": self._tokens,
             "blocks": self._blocks,
+            "splittable_blocks": int(self._splittable().sum()),
             "padding": self._blocks * self._content - self._tokens,
             "documents_with_text": self._documents,
             "bytes": sizes,
             "sha256": {part: digest.hexdigest() for part, digest in self._digests.items()},
         }
+
+    def _splittable(self) -> NDArray[np.bool_]:
+        starts = {part: np.fromfile(file.name, np.int64) for part, file in self._files.items() if part != "tokens"}
+        return splittable(self._tokens, self._content, **starts)
 
     def _put(self, part: str, values: NDArray[Any]) -> None:
         data = values.tobytes()
@@ -114,6 +120,29 @@ def block_starts(documents: Ids, sentences: Ids, end: int, content: int) -> Iter
             yield begin
 
 
+def splittable(
+    tokens: int, content: int, documents: Ids, sentences: Ids | None = None, blocks: Ids | None = None
+) -> NDArray[np.bool_]:
+    """Return which blocks can be two segments, shape (blocks,): see TokenBlocks.split_positions.
+
+    Args:
+        tokens: of the stream.
+        content: most tokens of a block.
+        documents: where documents begin, ascending.
+        sentences: where sentences begin, where blocks are packed of whole ones.
+        blocks: where blocks begin, and the end of the stream, where they are packed of parts of a document.
+    """
+    if blocks is not None and sentences is None:  # a line is one segment
+        return np.zeros(len(blocks) - 1, bool)
+    if blocks is not None and sentences is not None:
+        inside = np.searchsorted(sentences, blocks[1:]) - np.searchsorted(sentences, blocks[:-1], side="right")
+        return np.asarray(inside > 0)
+    number = -(-tokens // content)
+    within = documents[documents % content != 0]
+    places = np.minimum(tokens - np.arange(number) * content, content) - 1  # between two tokens of a block
+    return np.asarray(places > np.bincount(within // content, minlength=number))
+
+
 class TokenBlocks:
     """The blocks of one language and split, read through a memory map."""
 
@@ -144,6 +173,12 @@ class TokenBlocks:
     def __len__(self) -> int:
         """Return the number of blocks."""
         return int(self._about["blocks"])
+
+    def segmented(self, sentences: str) -> int:
+        """Return how many blocks can have what is predicted of two segments: their order, or which comes next."""
+        parts = (self.tokens, self._content, self._documents, self._sentences, self._begins)
+        able = np.flatnonzero(splittable(*parts))
+        return int((self.others(able, np.zeros(len(able))) >= 0).sum()) if sentences == "next" else len(able)
 
     def content(self, blocks: Ids, width: int | None = None) -> Ids:
         """Return the ids of some blocks, shape (len(blocks), width); behind the `lengths` of each stands anything.
@@ -228,6 +263,11 @@ class TokenBlocks:
             size = "is missing" if found < 0 else f"holds {found:,} bytes"
             raise SmeltError(path, f"{size}, expected {expected:,}: cut short or replaced. Make its blocks again")
         return np.asarray(np.memmap(path, dtype, "r")) if expected else np.zeros(0, dtype)  # plain arrays are faster
+
+
+def segmented(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> int:
+    """Return how many blocks can have what the recipe predicts of two segments; 0 where it predicts nothing."""
+    return 0 if recipe.sentences == "none" else sum(part.segmented(recipe.sentences) for part in blocks)
 
 
 def _path(folder: Path, split: str, part: str) -> Path:

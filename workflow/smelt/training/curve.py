@@ -53,6 +53,10 @@ class Tally:
                 metrics[f"{name}_accuracy"] = correct / count
         return metrics
 
+    def predictions(self) -> dict[str, float]:
+        """Return <name>_predictions of each term: how many there were."""
+        return {f"{name}_predictions": count for name, (_, count, _) in self.sums.items()}
+
 
 class LearningCurve:
     """Rows of (step, split, language, metric, value), in the order they were measured."""
@@ -79,6 +83,12 @@ class LearningCurve:
         return {
             name: {metric: value for _, _, language, metric, value in chosen if language == name} for name in languages
         }
+
+    def trained(self, step: int, metric: str) -> int | None:
+        """Return the sum of a metric of training over the rows up to a step; None where one of these lacks it."""
+        rows = {row[0]: row[4] for row in self.rows if row[0] <= step and row[1] == "train" and row[3] == metric}
+        steps = {row[0] for row in self.rows if row[0] <= step and row[1] == "train"}
+        return int(sum(rows.values())) if steps == rows.keys() else None
 
     def text(self) -> str:
         """Return the curve as CSV; values keep every digit."""

@@ -210,6 +210,7 @@ class Loop:
                 return None
             if self.step:
                 self.curve.add(self.step, "train", EVERYTHING, self.since_row.metrics() | self._settings(speed))
+                self.curve.add(self.step, "train", EVERYTHING, self.since_row.predictions())
             for language, tally in validation.items():
                 self.curve.add(self.step, "validation", language, tally.metrics())
             if self.processes.first:

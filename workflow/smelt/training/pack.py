@@ -171,6 +171,9 @@ def run(arguments: argparse.Namespace) -> None:
     for split in SPLITS:
         part = about[split]
         print(f"{split}: {part['documents']:,} documents, {part['tokens']:,} tokens, {part['blocks']:,} blocks")
+        if arguments.packing != "lines":
+            able, share = part["splittable_blocks"], part["splittable_blocks"] / max(part["blocks"], 1)
+            print(f"{split}: {able:,} blocks ({share:.1%}) can be split between two sentences of a document")
         if "short_lines" in part:
             print(f"{split}: left out {left_out(part)}")
 
