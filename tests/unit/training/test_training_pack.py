@@ -11,7 +11,7 @@ from smelt.errors import SmeltError
 from smelt.training.blocks import BlockWriter, TokenBlocks
 from smelt.training.pack import encode, pack, sentences_of
 from smelt.training.pieces import load_tokenizer, pieces_of
-from smelt.training.recipes import RECIPES, Recipe
+from smelt.training.recipes import RECIPES, Packing, Recipe
 
 
 def stream_of(blocks: TokenBlocks) -> np.ndarray:
@@ -60,6 +60,22 @@ def test_no_block_is_split_between_two_documents(tmp_path, toy: Toy) -> None:
         positions = blocks.split_positions(numbers, np.full(len(blocks), draw))
         known = positions >= 0
         assert (blocks.content(numbers)[numbers, positions.clip(0)][known] != first).all()
+
+
+@pytest.mark.parametrize("packing", ["stream", "sentences", "lines"])
+def test_the_blocks_that_are_counted_as_two_segments_are_those_that_some_draw_splits(
+    packing: Packing, tmp_path: Path, toy: Toy
+) -> None:
+    texts = ["Kal dap.", "Kal dap. Mirt urm.", "Vast.", "k"] * 12 + ["k"] * 60 + ["Kal dap. " * 30]
+    documents = write_documents(tmp_path / "documents.parquet", texts, held_out_every=200)
+    about = pack(documents, toy.tokenizer, 16, tmp_path / "blocks", packing)
+    blocks = TokenBlocks(tmp_path / "blocks", "train", toy.pieces, 16, packing)
+    numbers, able = np.arange(len(blocks)), np.zeros(len(blocks), bool)
+    for draw in np.linspace(0, 0.999, 200) if packing != "lines" else []:
+        able |= blocks.split_positions(numbers, np.full(len(blocks), draw)) >= 0
+    assert about["train"]["splittable_blocks"] == blocks.segmented("order") == able.sum()
+    assert packing == "lines" or 0 < able.sum() <= len(blocks)
+    assert blocks.segmented("next") <= able.sum()
 
 
 def test_every_place_within_a_block_is_as_likely_to_split_it(toy: Toy) -> None:

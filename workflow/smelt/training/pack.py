@@ -173,7 +173,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{split}: {part['documents']:,} documents, {part['tokens']:,} tokens, {part['blocks']:,} blocks")
         if arguments.packing != "lines":
             able, share = part["splittable_blocks"], part["splittable_blocks"] / max(part["blocks"], 1)
-            print(f"{split}: {able:,} blocks ({share:.1%}) can be split between two sentences of a document")
+            print(f"{split}: {able:,} blocks ({share:.1%}) can be split into two segments of one document")
         if "short_lines" in part:
             print(f"{split}: left out {left_out(part)}")
 
