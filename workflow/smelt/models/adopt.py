@@ -7,6 +7,8 @@ The masked-language-model head stays where the checkpoint has one, because disti
 import argparse
 import shutil
 import time
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from smelt.card import Card, write_card
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
+from smelt.models.cutting import Cutting, cuttings, faithful
 from smelt.models.reduction.layout import refuse_without_pieces
+from smelt.models.sample_lines import LINES
 from smelt.models.shared_pieces import record_of
 from smelt.provenance import write_provenance
 from smelt.study.load import check
@@ -29,27 +33,41 @@ TOKENIZER_FILES = [
 ]
 _VOCABULARIES = ["tokenizer.json", "vocab.txt", "vocab.json", "*.model"]
 _WEIGHTS = ["*.safetensors", "pytorch_model*.bin"]
+MOST_LINES = 10_000  # of each file of --text
+HINT = "adopt it with `tokenizer: faithful` for one that cuts text as the SentencePiece model does"
 _HEADS = ("ForMaskedLM", "ForPreTraining")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
-    parser.add_argument("--source", type=json_object(), required=True, help="JSON: hub and revision, or folder")
+    parser.add_argument(
+        "--source", type=json_object(), required=True, help="JSON: hub and revision, or folder; tokenizer"
+    )
+    parser.add_argument(
+        "--text", type=Path, nargs="+", default=[], help="text files whose lines the tokenizer is held against too"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Adopt one model."""
-    adopt(check(Adopt, arguments.source | {"maker": "adopt"}, "--source"), arguments.output)
+    adopt(check(Adopt, arguments.source | {"maker": "adopt"}, "--source"), arguments.output, arguments.text)
 
 
-def adopt(source: Adopt, output: Path) -> None:
+def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
     """Write the folder of an adopted model.
 
+    Args:
+        source: where it comes from, and which tokenizer it gets.
+        output: the folder to make.
+        texts: files of lines that the tokenizer is held against, beside those that are always compared.
+
     Raises:
-        SmeltError: the source cannot be had, is no model with a tokenizer, or lacks weights; nothing is left behind.
+        SmeltError: the source cannot be had, is no model with a tokenizer, or lacks weights, or no faithful tokenizer
+            can be made; nothing is left behind.
     """
     start = time.monotonic()
+    lines = [line for path in texts for line in _lines(path)]
     found = _locate(source)
     where = source.hub or str(found)
     if not found.is_dir():
@@ -57,20 +75,33 @@ def adopt(source: Adopt, output: Path) -> None:
     check_folder(found, where)
     model = load_model(found, where)
     tokenizer = load_tokenizer(found, where)
+    held = cuttings(found, tokenizer, lines)
+    for cutting in held:
+        print(f"tokenizer: {cutting.sentence()}")
+    if source.tokenizer == "faithful":
+        tokenizer, cutting = faithful(found, tokenizer, where, lines)
+        print(f"tokenizer: {cutting.sentence()}")
+    elif any(cutting.otherwise for cutting in held):
+        print(f"tokenizer: {HINT}")
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise SmeltError(where, f"its tokenizer has {len(tokenizer)} pieces but its embeddings only {rows} rows")
     with whole_folder(output) as folder:
         model.save_pretrained(folder)
         record = record_of(found)  # without which untrained pieces would be taken for trained ones
-        for file in [*_files(found, TOKENIZER_FILES), *([record] if record else [])]:
+        patterns = TOKENIZER_FILES if source.tokenizer == "published" else ["*.model"]
+        for file in [*_files(found, patterns), *([record] if record else [])]:
             shutil.copy(file, folder / file.name)
+        if source.tokenizer == "faithful":
+            tokenizer.save_pretrained(folder)
+            held = cuttings(folder, load_tokenizer(folder, where), lines)
         check_copy(folder, model, tokenizer)
-        write_card(folder, _card(output.name, source, found, model, len(tokenizer)))
-        settings = source.model_dump(include={"hub", "revision", "folder"}, exclude_none=True)
+        write_card(folder, _card(output.name, source, found, model, len(tokenizer), held))
         commit = {"commit": found.name} if source.hub else {}
         hours = (time.monotonic() - start) / 3600
-        write_provenance(folder, "adopt", settings | commit, {"source": found}, seeds=[], hours=hours)
+        inputs: dict[str, Path | Sequence[Path]] = {"source": found} | ({"text": texts} if texts else {})
+        checks = {"cutting": [cutting.record() for cutting in held]} if held else None
+        write_provenance(folder, "adopt", source.chosen() | commit, inputs, seeds=[], hours=hours, checks=checks)
     print(f"{output}: {type(model).__name__}, {model.num_parameters():,} parameters, {len(tokenizer):,} pieces")
 
 
@@ -152,6 +183,9 @@ def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
         raise SmeltError(folder, f"does not load as it was written: {(missing + changed)[0]} differs")
     if load_tokenizer(folder, str(folder)).get_vocab() != tokenizer.get_vocab():
         raise SmeltError(folder, "does not load as it was written: its tokenizer has other pieces than the source's")
+    ours, theirs = (each(list(LINES))["input_ids"] for each in (load_tokenizer(folder, str(folder)), tokenizer))
+    if cut_otherwise := [line for line, one, other in zip(LINES, ours, theirs, strict=True) if one != other]:
+        raise SmeltError(folder, f"does not load as it was written: its tokenizer cuts {cut_otherwise[0]!r} otherwise")
 
 
 def _locate(source: Adopt) -> Path:
@@ -197,14 +231,30 @@ def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
     return model, sorted(name for name in report["missing_keys"] if "pooler" not in name)
 
 
-def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int) -> Card:
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a text file that are not blank, as many as are compared.
+
+    Raises:
+        SmeltError: it cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8") as stream:
+            return list(islice((line.rstrip("\n") for line in stream if line.strip()), MOST_LINES))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SmeltError(path, f"cannot be read as text in UTF-8 ({first_line(error)})") from None
+
+
+def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int, held: Sequence[Cutting]) -> Card:
     published = published_card(found)
     languages = published.get("language", [])
     origin = f"[{source.hub}](https://huggingface.co/{source.hub})" if source.hub else f"the folder `{source.folder}`"
     pinned = f", commit {found.name}" if source.hub else ""
+    changed = "unchanged" if source.tokenizer == "published" else "with a tokenizer made of its SentencePiece model"
+    cut = {f"lines that {one.reader} cuts otherwise than {one.model}": _share(one) for one in held}
+    differing = [f"{one.sentence()}." for one in held if one.otherwise]
     return Card(
         name=name,
-        summary=f"A published model, adopted unchanged from {origin}{pinned}.",
+        summary=f"A published model, adopted {changed} from {origin}{pinned}.",
         languages=[languages] if isinstance(languages, str) else [str(language) for language in languages],
         facts={
             "architecture": type(model).__name__,
@@ -212,12 +262,17 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int) -> Car
             "pieces": pieces,
             "layers": int(getattr(model.config, "num_hidden_layers", 0)),
             "hidden size": int(getattr(model.config, "hidden_size", 0)),
-        },
-        limits="Those that its publishers state.",
+        }
+        | cut,
+        limits=" ".join(["Those that its publishers state.", *differing]),
         fills_masks=type(model).__name__.endswith(_HEADS),
         base_model=source.hub,
         licence=str(published["license"]) if "license" in published else None,
     )
+
+
+def _share(cutting: Cutting) -> str:
+    return f"{cutting.otherwise:,} of {cutting.lines:,} ({cutting.share:.1%})"
 
 
 def published_card(folder: Path) -> dict[str, Any]:

@@ -148,6 +148,8 @@ class Adopt(Made):
     """Commit of the hub's repository, so that the study means the same model tomorrow."""
     folder: str | None = None
     """Local folder that from_pretrained loads."""
+    tokenizer: Literal["published", "faithful"] = "published"
+    """The tokenizer's files as they are, or a tokenizer.json that cuts text as its SentencePiece model does."""
 
     @model_validator(mode="after")
     def _has_one_pinned_source(self) -> Self:
@@ -158,6 +160,11 @@ class Adopt(Made):
         if self.folder is not None:
             refuse_idle("", self, {"revision": "on a folder; it belongs to hub"})
         return self
+
+    def chosen(self) -> dict[str, str]:
+        """Return what decides the model; a default is left out, so that models adopted before it was there stay."""
+        keys = {"hub", "revision", "folder", "tokenizer"}
+        return self.model_dump(include=keys, exclude_none=True, exclude_defaults=True)
 
 
 class Reduce(Made, SelectionRule):

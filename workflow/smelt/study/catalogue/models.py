@@ -136,10 +136,10 @@ class Models(Tokenizers):
         return 1200 if self.pretraining_gpus(wildcards) else 240
 
     def adopted_source(self, wildcards: Any) -> str:
-        """Return where {model} is adopted from, as JSON: hub and revision, or folder."""
+        """Return where {model} is adopted from, as JSON: hub and revision, or folder; and how, where it was chosen."""
         model = self.study.models[wildcards.model]
         assert isinstance(model, Adopt)
-        return json.dumps(model.model_dump(include={"hub", "revision", "folder"}, exclude_none=True))
+        return json.dumps(model.chosen())
 
     def adopted_folder(self, wildcards: Any) -> list[str]:
         """Return the local folder that {model} is adopted from, if it is one."""
