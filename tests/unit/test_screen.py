@@ -67,13 +67,16 @@ def test_a_job_is_one_line_that_says_what_it_made_and_how_long_it_took(capsys: p
     write("logs/small/models/wide.log", ending(0, 4000))
     send(handler, LogEvent.JOB_FINISHED, job_id=4)
     send(handler, LogEvent.PROGRESS, done=1, total=3)
+    send(handler, LogEvent.JOB_INFO, **job(0, "all", "") | {"log": []})
+    send(handler, LogEvent.JOB_FINISHED, job_id=0)
     send(handler, None, "Select jobs to execute...")
     send(handler, None, "Trying to restart job 5.")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "3 jobs: 2 pretrain"
     assert "logs/<its name below>.log" in lines[1]
     assert lines[2].split() == [lines[2][:8], "1", "of", "3", "1:06:40", "pretrain", "small/models/wide"]
-    assert lines[3:] == ["Trying to restart job 5."]
+    assert lines[3].split()[1:] == ["2", "of", "3", "0:00:00", "all"]
+    assert lines[4:] == ["Trying to restart job 5."]
 
 
 def test_a_failed_job_is_its_name_its_error_and_its_log_once(capsys: pytest.CaptureFixture[str]) -> None:

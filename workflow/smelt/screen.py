@@ -160,7 +160,7 @@ class Screen(logging.Handler):
     def _show_end(self, jobid: int) -> None:
         job = self.running.pop(jobid, None)
         self.done += 1
-        if job and job.log:
+        if job:
             read = job.read()
             took = read.took if read and read.took else duration(time.time() - job.began)
             self._print(self._ended(job, took))
@@ -187,7 +187,7 @@ class Screen(logging.Handler):
     def _ended(self, job: RunningJob, took: str) -> str:
         """Return the line of a job that has ended."""
         count = f"{self.done:{len(str(self.total))}} of {self.total}"
-        return f"{time.strftime('%H:%M:%S')}  {count}  {took:>8}  {job.rule:12}  {job.name}"
+        return f"{time.strftime('%H:%M:%S')}  {count}  {took:>8}  {job.rule:12}  {job.name}".rstrip()
 
     def _view(self) -> RenderableType:
         """Return a line for each running job; a thread of the display calls it."""
