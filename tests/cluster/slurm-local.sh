@@ -56,7 +56,7 @@ SlurmdParameters=config_overrides
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 ReturnToService=2
 EnforcePartLimits=ALL
-MinJobAge=300
+MinJobAge=3600
 KillWait=2
 AccountingStorageType=accounting_storage/none
 GresTypes=gpu

@@ -211,6 +211,13 @@ def test_the_line_of_broken_yaml_is_named(tmp_path: Path) -> None:
     assert f"{path}:2" in complaint(path)
 
 
+def test_a_variable_that_needs_quotes_is_answered_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("study: small\ncorpora: {one: {text: {en: ${TEXTS}/en.txt}}}\n")
+    with pytest.raises(SmeltError, match=r'study.yaml:2: is not YAML: .* write "\$\{NAME\}" in quotes'):
+        load_study(path)
+
+
 def test_a_missing_file_and_an_empty_file_are_named(tmp_path: Path) -> None:
     empty = tmp_path / "empty.yaml"
     empty.write_text("")

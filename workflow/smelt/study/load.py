@@ -61,7 +61,10 @@ def parse_yaml(text: str, where: str | Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f"{where}:{mark.line + 1}" if mark else str(where)
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        raise SmeltError(line, f"is not YAML: {problem}") from None
+        # In a flow mapping, the brace of an unquoted ${NAME} begins another one.
+        unquoted = mark and re.search(r"[{\[,:]\s*\$\{\w+\}", text.splitlines()[mark.line])
+        hint = "; write \"${NAME}\" in quotes within {} and []" if unquoted else ""
+        raise SmeltError(line, f"is not YAML: {problem}{hint}") from None
 
 
 def check(kind: type[AnyEntry], value: Any, where: str | Path) -> AnyEntry:
