@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from smelt.errors import SmeltError
-from smelt.study.languages import WIKIPEDIAS, iso_codes, wiki_of
+from smelt.study.languages import WIKIPEDIAS, _iso_639, iso_codes, known_language, wiki_of
 from smelt.study.load import check
 from smelt.study.schema import Corpus
 
@@ -43,6 +43,52 @@ def test_text_may_be_in_any_language_but_wikipedia_has_its_editions(language):
 
 
 @pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        ("eng", "expected 'en', the code of this language in BCP 47; found 'eng'"),
+        ("ger", "expected 'de', the code of this language in BCP 47; found 'ger'"),
+        ("deu-st", "expected 'de-st', the code"),
+        ("mo", "expected 'ro', the code"),
+        ("iw", "expected 'he', the code"),
+        ("EN", "expected lower case, 'en'; found 'EN'"),
+        ("xxx", "no Wikipedia and no language of ISO 639 has the code 'xxx': expected one such as en, bej"),
+        ("xyz", "no Wikipedia and no language of ISO 639 has the code 'xyz'"),
+        ("ejb", "if invented; close to it: bej, "),
+        ("xx-latn", "no Wikipedia and no language of ISO 639 has the code 'xx-latn'"),
+    ],
+)
+def test_a_code_that_is_no_tag_of_bcp_47_is_refused_with_the_right_one(language, message):
+    with pytest.raises(SmeltError) as caught:
+        check(Corpus, {"text": {"en": "en.txt", language: "own.txt"}}, "study.yaml")
+    assert message in str(caught.value)
+    assert "source.codes" not in str(caught.value)
+
+
+@pytest.mark.parametrize("language", ["lu", "arb", "ber", "qaa", "qtz", "gsw", "nan", "en-x-own"])
+def test_a_tag_of_bcp_47_needs_no_wikipedia(language):
+    assert known_language(language) == language
+
+
+def test_every_edition_is_a_language_whatever_iso_639_calls_it():
+    assert [known_language(code) for code in sorted(WIKIPEDIAS)] == sorted(WIKIPEDIAS)
+
+
+def test_an_edition_under_another_code_is_named():
+    with pytest.raises(SmeltError, match=r"languages.0: no Wikipedia has the code 'swa': .*; close to it: sw$"):
+        check(Corpus, {"wikipedia": {"date": "20230501", "languages": ["swa"]}}, "study.yaml")
+
+
+def test_the_codes_of_iso_639_are_those_of_pycountry():
+    pycountry = pytest.importorskip("pycountry", reason="pycountry, which codecarbon brings, is not installed")
+    languages = list(pycountry.languages)
+    expected = {code.alpha_3: code.alpha_3 for code in pycountry.language_families}
+    for key in ("alpha_3", "bibliographic"):
+        named = [language for language in languages if hasattr(language, key)]
+        expected |= {getattr(each, key): getattr(each, "alpha_2", each.alpha_3) for each in named}
+    assert _iso_639() == expected
+
+
+@pytest.mark.parametrize(
     ("language", "code"),
     [
         ("als", "gsw"),
@@ -62,7 +108,6 @@ def test_text_may_be_in_any_language_but_wikipedia_has_its_editions(language):
         ("nrm", "nrf"),
         ("eml", "egl"),
         ("bh", "bho"),
-        ("mo", "ro"),
         ("sh", "hbs"),
         ("de-st", "de"),
         ("bej", "bej"),

@@ -234,10 +234,10 @@ def test_a_task_may_be_in_any_language_that_has_a_tag(write_task, tmp_path, lang
 @pytest.mark.parametrize(
     ("language", "message"),
     [
-        ("xx", "no Wikipedia has the code 'xx', and it is no tag of BCP 47"),
-        ("english", "languages.0: no Wikipedia has the code 'english'"),
-        ("de_st", "no Wikipedia has the code 'de_st'"),
-        ("de-", "no Wikipedia has the code 'de-'"),
+        ("xx", "no Wikipedia and no language of ISO 639 has the code 'xx': expected one such as en, bej or de-st"),
+        ("english", "languages.0: no Wikipedia and no language of ISO 639 has the code 'english'"),
+        ("de_st", "no Wikipedia and no language of ISO 639 has the code 'de_st'"),
+        ("de-", "no Wikipedia and no language of ISO 639 has the code 'de-'"),
         ("pt-BR", "languages.0: expected lower case, 'pt-br'; found 'pt-BR'"),
         ("all", "languages.0: 'all' stands for all languages in scores"),
     ],

@@ -12,8 +12,9 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.encoding import Encoded
+from smelt.study.languages import ALL
 
-ALL, MEAN, DEVIATION = "all", "mean", "deviation"  # what stands for several languages, in place of one's code
+MEAN, DEVIATION = "mean", "deviation"  # what stands for several languages, like ALL, in place of one's code
 
 OUTSIDE = "O"  # the label of words that are in no span
 

@@ -3,6 +3,8 @@
 import difflib
 import re
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -38,8 +40,8 @@ _DATABASES = {"be-tarask": "be_x_old"}
 
 ALL = "all"  # what tables of scores call all languages together, and ISO 639-3 the language Allar
 
-# ISO 639-1's codes without an edition of their own.
-_WITHOUT_EDITION = frozenset({"ae", "nb", "nd", "oj"})
+# Two-letter codes that BCP 47 keeps for old texts only, with what their languages are called today.
+_SUPERSEDED = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro"}
 
 # Editions whose code is not what ISO 639 calls their language. Some mean another language there: `als` is Albanian,
 # `nrm` is Narom. Mostly MediaWiki's own table (languages/LanguageCode.php). Tarantino and Banyumasan have no code of
@@ -52,7 +54,6 @@ _ISO_639 = {
     "eml": "egl",
     "fiu-vro": "vro",
     "map-bms": "jv",
-    "mo": "ro",
     "no": "nb",
     "nrm": "nrf",
     "roa-rup": "rup",
@@ -75,39 +76,61 @@ def known_edition(code: str) -> str:
         return code
     raise ValueError(
         f"no Wikipedia has the code {code!r}: expected one such as en or zh-min-nan, or qaa to qtz if invented"
-        f"{_close_to(code)}"
+        f"{_close_to(code, WIKIPEDIAS)}"
     )
 
 
 def known_language(code: str) -> str:
     """Return the code of a language: a Wikipedia's, or a tag as BCP 47 has them, in lower case.
 
-    A tag is an ISO 639 code of two or three letters, with parts that name a variety: bej, de-st, pt-br.
+    A tag is an ISO 639 code, of two letters where there is one and of three otherwise, with parts that name a variety:
+    bej, de-st, pt-br.
 
     Raises:
-        ValueError: it is none; codes close to it are named.
+        ValueError: it is none; the right code, or codes close to it, are named.
     """
     if code == ALL:
         raise ValueError(f"{ALL!r} stands for all languages in scores: expected another tag of Allar, such as all-in")
-    if code in WIKIPEDIAS or _is_tag(code):
+    if code in WIKIPEDIAS or (tag := _in_bcp_47(code)) == code:
         return code
-    if _is_tag(code.lower()):
-        raise ValueError(f"expected lower case, {code.lower()!r}; found {code!r} (source.codes: what files call it)")
+    if tag is not None:
+        expected = f"lower case, {tag!r}" if tag == code.lower() else f"{tag!r}, the code of this language in BCP 47"
+        raise ValueError(f"expected {expected}; found {code!r}")
     raise ValueError(
-        f"no Wikipedia has the code {code!r}, and it is no tag of BCP 47: expected one such as en, bej or de-st, or qaa"
-        f" to qtz if invented{_close_to(code)}"
+        f"no Wikipedia and no language of ISO 639 has the code {code!r}: expected one such as en, bej or de-st, or qaa"
+        f" to qtz if invented{_close_to(code, WIKIPEDIAS | _iso_639().keys())}"
     )
 
 
-def _is_tag(code: str) -> bool:
-    language, *parts = code.split("-")
-    known = re.fullmatch(r"[a-z]{3}", language) or language in _WITHOUT_EDITION
-    known = known or (len(language) == 2 and language in WIKIPEDIAS)
-    return bool(known) and all(re.fullmatch(r"[a-z0-9]{1,8}", part) for part in parts)
+@cache
+def _iso_639() -> dict[str, str]:
+    """Return the codes of ISO 639 of three letters, each with the code that BCP 47 has for the language.
+
+    The file holds ISO 639-3, 639-5 and the second set of 639-2 ("ger"). It is written out, because pycountry is no
+    small thing to install; a test compares the two.
+    """
+    words = Path(__file__).with_name("iso639.txt").read_text(encoding="utf-8").split()
+    return {code: short or code for code, _, short in (word.partition("=") for word in words)}
 
 
-def _close_to(code: str) -> str:
-    close = difflib.get_close_matches(code, WIKIPEDIAS, n=3, cutoff=0.6)
+def _in_bcp_47(code: str) -> str | None:
+    """Return the tag that BCP 47 has for a language and its variety, or None where the language is not known."""
+    language, *parts = code.lower().split("-")
+    known = _iso_639()
+    short = len(language) == 2 and (language in WIKIPEDIAS or language in known.values())
+    free = re.fullmatch(r"q[a-t][a-z]", language)
+    tag = language if short or free else known.get(language) or _SUPERSEDED.get(language)
+    if tag is None or not all(re.fullmatch(r"[a-z0-9]{1,8}", part) for part in parts):
+        return None
+    return "-".join([tag, *parts])
+
+
+def _close_to(code: str, known: Iterable[str]) -> str:
+    """Return the codes most like one, those of the same letters first."""
+    tag = _in_bcp_47(code)
+    exchanged = [other for other in sorted(known) if sorted(other) == sorted(code)]
+    alike = difflib.get_close_matches(code, WIKIPEDIAS, n=3, cutoff=0.6)
+    close = [tag] if tag in WIKIPEDIAS else list(dict.fromkeys(exchanged + alike))[:3]
     return f"; close to it: {', '.join(close)}" if close else ""
 
 

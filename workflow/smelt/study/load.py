@@ -63,7 +63,7 @@ def parse_yaml(text: str, where: str | Path) -> Any:
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
         # In a flow mapping, the brace of an unquoted ${NAME} begins another one.
         unquoted = mark and re.search(r"[{\[,:]\s*\$\{\w+\}", text.splitlines()[mark.line])
-        hint = "; write \"${NAME}\" in quotes within {} and []" if unquoted else ""
+        hint = '; write "${NAME}" in quotes within {} and []' if unquoted else ""
         raise SmeltError(line, f"is not YAML: {problem}{hint}") from None
 
 

@@ -22,6 +22,7 @@ from smelt.finetuning.outcome import Outcome, described, tell
 from smelt.flags import add_country, json_object, positive, seed
 from smelt.provenance import digest, write_provenance
 from smelt.study.compression import Compression
+from smelt.study.languages import ALL
 from smelt.study.load import check
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _write(draft: Path, arguments: argparse.Namespace, job: "Job", outcome: Outc
 
 
 def _languages(outcome: Outcome) -> list[str]:
-    from smelt.finetuning.metrics import ALL, DEVIATION, MEAN
+    from smelt.finetuning.metrics import DEVIATION, MEAN
 
     found = [row["language"] for row in outcome.metrics["scores"] if row["split"] == "test"]
     return [language for language in dict.fromkeys(found) if language not in (ALL, MEAN, DEVIATION)]
