@@ -38,6 +38,7 @@ from transformers import (
     T5ForConditionalGeneration,
     XLMRobertaConfig,
     XLMRobertaForMaskedLM,
+    pipeline,
 )
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -178,3 +179,20 @@ def write_model(folder: Path, make: Make = MODELS["bert-masked"], rows: int = le
     model.save_pretrained(folder, **how)
     write_wordpiece(folder)
     return folder
+
+
+def spoil_for_pipelines(source: Path) -> None:
+    """Have a model's tokenizer be as earlier versions of smelt wrote it: masks are text, and no text is too long."""
+    path = source / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    settings.pop("model_max_length", None)
+    path.write_text(json.dumps(settings | {"split_special_tokens": True}))
+
+
+def check_pipelines(folder: Path, text: str, longest: int) -> None:
+    """Check that a model fills a mask, and that a text longer than it reads is cut where that is asked for."""
+    fill = pipeline("fill-mask", model=str(folder))
+    assert fill.tokenizer.model_max_length == longest
+    prompt = f"{text} {fill.tokenizer.mask_token}"
+    assert len(fill(prompt, top_k=2)) == 2
+    assert len(fill(prompt + f" {text}" * longest, top_k=2, tokenizer_kwargs={"truncation": True})) == 2

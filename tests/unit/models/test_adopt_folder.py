@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from reducible import check_pipelines, spoil_for_pipelines
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import (
     AlbertConfig,
@@ -92,6 +93,30 @@ def test_a_folder_is_adopted_with_its_head_weights_and_pieces(make: Any, tmp_pat
     ours, theirs = (AutoTokenizer.from_pretrained(folder)(text)["input_ids"] for folder in (tmp_path / "out", source))
     assert ours == theirs
     assert {"model.safetensors", "README.md", "provenance.json"} <= {file.name for file in (tmp_path / "out").iterdir()}
+
+
+@pytest.mark.parametrize(("make", "longest"), [(bert, 512), (xlm_roberta, 510)])
+@pytest.mark.parametrize("tokenizer", ["as earlier versions wrote it", "without a length", "with a length too great"])
+def test_an_adopted_model_works_in_pipelines_whatever_its_source_is_like(
+    make: Any, longest: int, tokenizer: str, tmp_path: Path
+) -> None:
+    source = make(tmp_path / "source")
+    if tokenizer == "as earlier versions wrote it":
+        spoil_for_pipelines(source)
+    elif tokenizer == "with a length too great":
+        path = source / "tokenizer_config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": 10**30}))
+    assert adopt(source, tmp_path / "out") == 0
+    check_pipelines(tmp_path / "out", "a Satz", longest)
+
+
+@pytest.mark.parametrize("own", [{"model_max_length": 128}, {"model_max_length": 512, "split_special_tokens": False}])
+def test_a_published_tokenizers_own_settings_stay(own: dict[str, Any], tmp_path: Path) -> None:
+    source = bert(tmp_path / "source")
+    (source / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False} | own))
+    assert adopt(source, tmp_path / "out") == 0
+    files = [(folder / "tokenizer_config.json").read_bytes() for folder in (source, tmp_path / "out")]
+    assert files[0] == files[1]
 
 
 def test_both_heads_of_albert_are_kept(tmp_path: Path) -> None:

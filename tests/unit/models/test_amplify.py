@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from reducible import MODELS, PIECES, syllables, write_model
+from reducible import MODELS, PIECES, check_pipelines, spoil_for_pipelines, syllables, write_model
 from reduction.tokenizer_layouts import LAYOUTS, llama, sentences, write_json
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -71,6 +71,15 @@ def amplified(source: Path, texts: dict[str, Path]) -> Path:
     output = source.parent / "amplified"
     assert amplify(source, [texts["qaa"]], output, "--pieces", "20") == 0
     return output
+
+
+def test_an_amplified_model_works_in_pipelines_whatever_its_source_is_like(
+    texts: dict[str, Path], tmp_path: Path
+) -> None:
+    source = write_model(tmp_path / "source")
+    spoil_for_pipelines(source)
+    assert amplify(source, [texts["qaa"]], tmp_path / "out", "--pieces", "20") == 0
+    check_pipelines(tmp_path / "out", "pata kimo", 64)
 
 
 def test_an_amplified_folder_holds_all_that_a_model_has_and_what_was_added(source: Path, amplified: Path) -> None:

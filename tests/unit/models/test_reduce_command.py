@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reducible import MODELS, PIECES, syllables, write_model, write_texts, write_wordpiece
+from reducible import (
+    MODELS,
+    PIECES,
+    check_pipelines,
+    spoil_for_pipelines,
+    syllables,
+    write_model,
+    write_texts,
+    write_wordpiece,
+)
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
@@ -65,6 +74,16 @@ def test_a_reduced_folder_holds_all_that_a_model_has_and_what_was_kept(given: di
     assert (row["lines"], row["lines_whose_pieces_are_all_kept"]) == (60, 57)
     assert row["states"]["lines"] == 16
     assert AutoModelForMaskedLM.from_pretrained(tmp_path / "out").num_parameters() == record["parameters"]
+
+
+@pytest.mark.parametrize(("model", "longest"), [("bert-masked", 64), ("roberta", 63)])
+def test_a_reduced_model_works_in_pipelines_whatever_its_source_is_like(
+    model: str, longest: int, given: dict[str, Any], tmp_path: Path
+) -> None:
+    given["source"] = write_model(tmp_path / model, MODELS[model])
+    spoil_for_pipelines(given["source"])
+    assert reduce(given, tmp_path / "out", "--threshold", "0.08") == 0
+    check_pipelines(tmp_path / "out", "pata kimo", longest)
 
 
 def test_card_and_provenance_say_where_it_comes_from(given: dict[str, Any], tmp_path: Path) -> None:

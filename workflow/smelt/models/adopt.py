@@ -18,6 +18,7 @@ from smelt.card import Card, write_card
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
+from smelt.model_families import longest_of
 from smelt.models.cutting import Cutting, cuttings, faithful
 from smelt.models.reduction.layout import refuse_without_pieces
 from smelt.models.sample_lines import LINES
@@ -25,8 +26,10 @@ from smelt.models.shared_pieces import record_of
 from smelt.provenance import write_provenance
 from smelt.study.load import check
 from smelt.study.makers import Adopt
+from smelt.training.pieces import publish_tokenizer
 
-# What tokenizers of any kind are written as; copied as they are, so that the model is read as it was published.
+# What tokenizers of any kind are written as; copied as they are, so that the model is read as it was published. Only
+# what keeps them out of pipelines is mended (training.pieces.publish_tokenizer).
 TOKENIZER_FILES = [
     *["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"],
     *["vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "*.model"],
@@ -95,6 +98,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
         if source.tokenizer == "faithful":
             tokenizer.save_pretrained(folder)
             held = cuttings(folder, load_tokenizer(folder, where), lines)
+        publish_tokenizer(folder, longest_of(model.config))
         check_copy(folder, model, tokenizer)
         write_card(folder, _card(output.name, source, found, model, len(tokenizer), held))
         commit = {"commit": found.name} if source.hub else {}

@@ -56,16 +56,21 @@ def read_tokenizer(folder: Path) -> Any:
 def publish_tokenizer(folder: Path, longest: int | None) -> None:
     """Have the tokenizer of a model's folder serve in pipelines: it cuts at the model's positions, and knows its mask.
 
+    Settings that do so already stay as they are, byte for byte: a published model may cut texts shorter.
+
     Args:
         folder: the model's, with its tokenizer's files.
         longest: tokens that the model reads at once; None where there is no limit.
     """
     path = folder / "tokenizer_config.json"
     settings = read_json(path) if path.is_file() else {}
-    settings.pop("split_special_tokens", None)
+    written = dict(settings)
+    if settings.get("split_special_tokens"):
+        del written["split_special_tokens"]
     if longest is not None:
-        settings["model_max_length"] = min(settings.get("model_max_length") or longest, longest)
-    write_json(path, settings)
+        written["model_max_length"] = min(settings.get("model_max_length") or longest, longest)
+    if written != settings:
+        write_json(path, written, exact=True)
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -11,6 +11,8 @@ from tokenizers import Tokenizer
 
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
+from smelt.model_families import longest_of
+from smelt.models.adopt import configuration_of_folder
 from smelt.models.amplification.growth import SPARE, Addition, Growth, grown, growth_of
 from smelt.models.amplification.learning import Learnt, learn
 from smelt.models.amplification.proof import prove
@@ -27,6 +29,7 @@ from smelt.models.reduction.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.reduction.weights import reduce_weights
 from smelt.provenance import write_provenance
 from smelt.study.new_pieces import AmplificationSettings
+from smelt.training.pieces import publish_tokenizer
 
 _TRIES = 4  # each asks for twice as many merges, where too few of them are new pieces
 
@@ -62,6 +65,7 @@ def amplify(
     with whole_folder(output) as folder:
         gathered = amplify_weights(source.folder, vocabulary.size, addition.pieces, settings, folder, source.where)
         write_vocabulary(vocabulary, growth, addition, folder)
+        publish_tokenizer(folder, longest_of(configuration_of_folder(folder, source.where)))
         with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
             old = trimmed(source, vocabulary, Path(scratch)) if gathered.padding_rows else source.folder
             ids = np.arange(vocabulary.size)

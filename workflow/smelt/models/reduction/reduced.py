@@ -8,6 +8,8 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
+from smelt.model_families import longest_of
+from smelt.models.adopt import configuration_of_folder
 from smelt.models.reduction.choice import Choice, choose, named_pieces
 from smelt.models.reduction.counts import read_counts
 from smelt.models.reduction.proof import Extent, Reduction, prove, unproven
@@ -16,6 +18,7 @@ from smelt.models.reduction.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.reduction.weights import Gathered, check_checkpoint, ids_of_model, reduce_weights
 from smelt.provenance import write_provenance
 from smelt.study.selection import ReductionSettings
+from smelt.training.pieces import publish_tokenizer
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ def write_model(folder: Path, source: Source, vocabulary: Vocabulary, choice: Ch
     """Write configuration, weights and tokenizer of the pieces that are kept."""
     gathered = reduce_weights(source.folder, choice.ids, folder, vocabulary.size, source.where)
     vocabulary.write(choice.ids, folder)
+    publish_tokenizer(folder, longest_of(configuration_of_folder(folder, source.where)))
     return gathered
 
 
