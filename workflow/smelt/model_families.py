@@ -2,8 +2,13 @@
 
 from typing import Any
 
-# Models whose positions are numbered from the padding's id on (fairseq's convention).
-OFFSET_POSITIONS = {"roberta", "xlm-roberta", "camembert"}
+# Models whose positions are numbered from the padding's id on (fairseq's convention): those whose code in transformers
+# makes positions of ids. A test holds the list against that code, and against the longest row that each reads.
+OFFSET_POSITIONS = {
+    *["camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "markuplm", "mpnet"],
+    *["roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"],
+}
+PADDING_IN_CODE = {"mpnet": 1}  # whatever id the configuration gives
 
 
 def longest_of(configuration: Any) -> int | None:
@@ -17,6 +22,7 @@ def longest_of(configuration: Any) -> int | None:
 
 def longest(positions: int | None, family: str | None, padding: int | None) -> int | None:
     """Return how many tokens a model of a family reads at once, by what its config.json says."""
+    padding = PADDING_IN_CODE.get(family or "", padding)
     offset = (padding or 0) + 1 if family in OFFSET_POSITIONS else 0
     # XLNet's -1 stands for no limit.
     return None if positions is None or int(positions) <= 0 else int(positions) - offset
