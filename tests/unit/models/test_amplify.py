@@ -413,7 +413,11 @@ def test_what_cannot_be_amplified_is_one_clear_line_and_leaves_nothing(
     for documents, words, said in [
         ([texts["qaa"]], ["--pieces", "100000"], "new pieces: expected pieces of at most"),
         ([texts["qaa"], empty], ["--pieces", "5"], "has no text of qad to learn from"),
-        ([texts["qaa"]], ["--settings", '{"pieces": 0}'], "--settings: pieces: input should be greater than 0"),
+        (
+            [texts["qaa"]],
+            ["--settings", '{"pieces": 0}'],
+            "--settings: pieces: expected a number greater than 0; found 0",
+        ),
         ([texts["qaa"], texts["qaa"]], [], "two files lie in folders of one name"),
     ]:
         assert amplify(source, documents, output, *words) == 1

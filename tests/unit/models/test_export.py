@@ -152,5 +152,5 @@ def test_what_is_no_model_is_refused_by_name(
     assert export(again, tmp_path / "twice", format="onnx") == 1
     assert "has no weights: expected" in capsys.readouterr().err
     assert export(exported / "source", tmp_path / "other", format="tflite") == 1
-    assert "format: input should be 'onnx' or 'int8'; found 'tflite'" in capsys.readouterr().err
+    assert "format: expected 'onnx' or 'int8'; found 'tflite'" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["onnx"]

@@ -199,4 +199,4 @@ def test_scores_that_cannot_be_compared_are_refused_in_one_line(
 
 def test_a_wrong_setting_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Compared(tmp_path, three_models(), test="anova").status == 1
-    assert "--settings: test: input should be 'welch', 'paired-t' or 'wilcoxon'" in capsys.readouterr().err
+    assert "--settings: test: expected 'welch', 'paired-t' or 'wilcoxon'" in capsys.readouterr().err

@@ -77,10 +77,16 @@ def test_the_middle_of_twelve_layers_is_the_papers_seventh():
             "strategy.0: unfreeze: head is reached by no loss of the stage; expected some of projection, encoder",
         ),
         ({"strategy": [LABELS | {"unfreeze": [["head", "head"]]}]}, "unfreeze.0: names 'head' twice"),
-        ({"strategy": [LABELS | {"unfreeze": [["head"], []]}]}, "unfreeze.1: list should have at least 1 item"),
-        ({"strategy": [LABELS | {"unfreeze": [["neck"]]}]}, "unfreeze.0.0: input should be 'head', 'projection'"),
-        ({"strategy": [LABELS | {"unfreeze": "slowly"}]}, "unfreeze: input should be 'all' or 'gradual'"),
-        ({"strategy": [LABELS | {"epochs": 0}]}, "strategy.0.epochs: input should be greater than 0"),
+        (
+            {"strategy": [LABELS | {"unfreeze": [["head"], []]}]},
+            "unfreeze.1: expected at least 1 entry; found an empty list",
+        ),
+        ({"strategy": [LABELS | {"unfreeze": [["neck"]]}]}, "unfreeze.0.0: expected 'head', 'projection'"),
+        (
+            {"strategy": [LABELS | {"unfreeze": "slowly"}]},
+            "unfreeze: expected 'all' or 'gradual' or a list; found 'slowly'",
+        ),
+        ({"strategy": [LABELS | {"epochs": 0}]}, "strategy.0.epochs: expected a number greater than 0; found 0"),
         (
             {"strategy": [LABELS, LABELS | {"high": 1e-4}], "settings": {"low": 1e-3}},
             "strategy: stage 2: low: expected at most high, 0.0001; found 0.001",

@@ -120,7 +120,7 @@ def test_the_vocabulary_is_reduced_before_or_after_in_four_lines() -> None:
         ("models/small/teacher", "small", r"models\.small\.teacher: goes in a circle: small <- small"),
         ("models/mbert-sw/source", "small-sw", r"goes in a circle: mbert-sw <- small-sw <- mbert-sw"),
         ("models/small/teacher", ["base", "other"], r"small\.teacher: 'base' has the pieces of pieces and 'other' .*"),
-        ("models/small/teacher", [], r"models\.small\.teacher: list should have at least 1 item"),
+        ("models/small/teacher", [], r"models\.small\.teacher: expected at least 1 entry; found an empty list"),
         ("models/small/corpus", "three", r"models\.small\.corpus: 'three' is not in the study: expected one of two"),
         ("models/small/languages", ["fr"], r"models\.small\.languages: 'fr' is not in corpus two: .* sl, sw"),
         ("models/small/settings/sentences", "order", r"settings\.sentences: expected none; found 'order'"),

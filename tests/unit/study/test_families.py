@@ -75,7 +75,7 @@ def test_tables_find_members_by_their_language() -> None:
         ),
         (
             {"m-{language}": ADOPTED | {"tested_on": ["{language}"], "each": ["fr", "xx"]}},
-            "models.m-xx.tested_on.0: no Wikipedia has the code 'xx'",
+            "models.m-xx.tested_on.0: no Wikipedia and no language of ISO 639 has the code 'xx'",
         ),
         ({"m-{language}": ADOPTED | {"size": 3, "each": ["fr"]}}, "models.m-fr.size: no such key"),
     ],

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import yaml
 
 from smelt.errors import SmeltError
 from smelt.study.architectures import ARCHITECTURES
-from smelt.study.load import load_study
+from smelt.study.load import _PATTERNS, load_study
 from smelt.study.makers import Pretrain
+from smelt.study.schema import Study
+from smelt.study.tasks import TaskFile
 
 SOUND: dict[str, Any] = {
     "study": "small",
@@ -88,8 +91,13 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
         ({"models/tiny": {"corpus": "wiki"}}, ["models.tiny.maker: is missing; expected one of adopt, amplify, "]),
         ({"models/tiny": "adopt"}, ["models.tiny: expected a mapping", "found 'adopt'"]),
         ({"finetuning": 3}, ["finetuning: expected a mapping with the keys batch, ", "found 3"]),
-        ({"corpora": ["wiki"]}, ["corpora: expected a mapping; found 'list'"]),
-        ({"corpora/Wiki": {}}, ["corpora.Wiki: 'Wiki' is no name of smelt: expected a to z"]),
+        ({"corpora": ["wiki"]}, ["corpora: expected a mapping; found a list"]),
+        (
+            {"corpora/Wiki": {}},
+            [
+                "corpora.Wiki: expected a name of a to z, 0 to 9, '.', '_' and '-', with a letter or digit first; found 'Wiki'"
+            ],
+        ),
         ({"tokenizers/unigram-1k/character_coverage": 0.95}, ["character_coverage", "0.98", "found 0.95"]),
         ({"models/tiny/settings/batch": "many"}, ["models.tiny.settings.batch", "integer", "'many'"]),
         ({"models/tiny/recipe": "alberto"}, ["models.tiny.recipe", "'alberto'", "albert"]),
@@ -173,6 +181,95 @@ def test_an_architecture_in_numbers_is_of_its_family_and_embeds_as_that_does(
     assert (tiny.shape.family, tiny.shape.embedding) == shape
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # Only the branch of a union that the value can be of is complained about.
+        (
+            {"tasks": {"sst2": {"length": 100_000}}},
+            "tasks.sst2.length: expected a number of at most 4096; found 100000",
+        ),
+        ({"tasks": {"sst2": {"limt": 1}}}, "tasks.sst2.limt: no such key; allowed here: length, limit, per, task; did"),
+        ({"tasks": ["SST 2"]}, "tasks.0: expected a name of a to z, 0 to 9, '.', '_' and '-', with a letter or digit"),
+        (
+            {"models/tiny/architecture": NUMBERS | {"layers": 0}},
+            "models.tiny.architecture.layers: expected a number gr",
+        ),
+        ({"models/tiny/tasks": [3]}, 'models.tiny.tasks.0: expected text; found 3; write "3" in quotes'),
+        ({"corpora/wiki/text": {"en": ["a", []]}}, "corpora.wiki.text.en.1: expected text; found an empty list"),
+        # Where it can be of none or of several, all are named.
+        ({"tasks": "sst2"}, "tasks: expected a list or a mapping; found 'sst2'"),
+        ({"models/tiny/tasks": "sst2"}, "models.tiny.tasks: expected a list or 'own'; found 'sst2'"),
+        ({"corpora/wiki/text": {"en": {"a": 1}}}, "corpora.wiki.text.en: expected text or a list; found a mapping"),
+        ({"finetuning/warmup": 1.5}, "finetuning.warmup: expected a number less than 1 or an integer; found 1.5"),
+        # Each complaint of the library, in plain words.
+        ({"corpora/wiki/wikipedia/date": 20230501}, 'date: expected text; found 20230501; write "20230501" in quotes'),
+        ({"corpora/wiki/wikipedia/date": "2023"}, "date: expected a date such as \"20230501\"; found '2023'"),
+        ({"title": True}, 'title: expected text; found true; write "true" in quotes'),
+        ({"title": None}, "title: expected text; found nothing"),
+        ({"study": "x" * 65}, "study: expected at most 64 characters; found 'xxx"),
+        (
+            {"corpora/wiki/wikipedia/skip_pages": {"en": [""]}},
+            "expected an integer or text that is not empty; found ''",
+        ),
+        ({"models": {}}, "models: expected at least 1 entry; found an empty mapping"),
+        ({"finetuning/seeds": 1}, "finetuning.seeds: expected a list; found 1"),
+        ({"finetuning/batch": "many"}, "finetuning.batch: expected an integer; found 'many'"),
+        ({"finetuning/batch": 1.5}, "finetuning.batch: expected an integer; found 1.5"),
+        ({"finetuning/clip": "low"}, "finetuning.clip: expected a number; found 'low'"),
+        ({"finetuning/clip": math.inf}, "finetuning.clip: expected a finite number; found inf"),
+        ({"finetuning/clip": 0}, "finetuning.clip: expected a number greater than 0; found 0"),
+        ({"significance/alpha": 1}, "significance.alpha: expected a number less than 1; found 1"),
+        ({"finetuning/weight_decay": -1}, "finetuning.weight_decay: expected a number of at least 0; found -1"),
+        ({"models/tiny/settings": {"grouped": "maybe"}}, "settings.grouped: expected true or false; found 'maybe'"),
+        ({"models/tiny/settings": {"grouped": []}}, "settings.grouped: expected true or false; found an empty list"),
+        ({"models/tiny/settings": {"zero": 3}}, "models.tiny.settings.zero: expected 0, 1 or 2; found 3"),
+    ],
+)
+def test_a_wrong_value_gets_one_line_of_plain_words(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
+    changes = {"significance": {}} | changes
+    message = complaint(write(tmp_path, changes))
+    assert expected in message
+    assert message.count("\n") == 0
+
+
+def test_two_wrong_values_get_a_line_each(tmp_path: Path) -> None:
+    message = complaint(write(tmp_path, {"study": {"a": 1}, "finetuning/batch": "many"}))
+    assert [line.split(": ", 1)[0].strip() for line in message.partition("study.yaml: ")[2].splitlines()] == [
+        "study",
+        "finetuning.batch",
+    ]
+
+
+def test_every_complaint_that_the_schemas_can_raise_has_plain_words() -> None:
+    """pydantic's schemas name what they check; a new check without words of its own would end in a KeyError."""
+    nodes = list(_nodes([kind.__pydantic_core_schema__ for kind in (Study, TaskFile)]))
+    checks = {"gt", "ge", "lt", "le", "min_length", "max_length", "pattern"}
+    used = {(node["type"], check) for node in nodes for check in node if check in checks}
+    known = {(kind, limit) for kind in ("int", "float") for limit in ("gt", "ge", "lt", "le")}
+    known |= {("list", "min_length"), ("dict", "min_length")}
+    known |= {("str", "min_length"), ("str", "max_length"), ("str", "pattern")}
+    assert used <= known
+    assert {node["pattern"] for node in nodes if "pattern" in node} <= _PATTERNS.keys()
+    values = {"str", "int", "float", "bool", "literal", "list", "dict", "tuple", "model"}
+    around = {"model-fields", "model-field", "default", "nullable", "union", "tagged-union", "definitions"}
+    around |= {"definition-ref", "function-after", "function-before", "no-info"}
+    assert {node["type"] for node in nodes} <= values | around
+
+
+def _nodes(part: Any) -> Iterator[dict[str, Any]]:
+    """Yield every part of pydantic's schemas that checks something."""
+    if isinstance(part, dict):
+        if isinstance(part.get("type"), str):
+            yield part
+        for key, value in part.items():
+            if key not in ("metadata", "serialization"):
+                yield from _nodes(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from _nodes(value)
+
+
 def test_every_named_architecture_trains_where_its_recipe_predicts_no_sentences(tmp_path: Path) -> None:
     for name in ARCHITECTURES:
         path = write(tmp_path, {"models/tiny/architecture": name, "models/tiny/settings": {"sentences": "none"}})
@@ -218,10 +315,17 @@ def test_a_variable_that_needs_quotes_is_answered_with_them(tmp_path: Path) -> N
         load_study(path)
 
 
+def test_a_date_without_quotes_is_the_text_that_it_looks_like(tmp_path: Path) -> None:
+    path = write(tmp_path, {})
+    path.write_text(path.read_text().replace("'20230501'", "2023-05-01"))
+    assert complaint(path).endswith("wikipedia.date: expected a date such as \"20230501\"; found '2023-05-01'")
+
+
 def test_a_missing_file_and_an_empty_file_are_named(tmp_path: Path) -> None:
     empty = tmp_path / "empty.yaml"
     empty.write_text("")
     assert "no such file" in complaint(tmp_path / "none.yaml")
+    assert complaint(tmp_path) == f"{tmp_path}: is a folder: expected a file in YAML"
     assert "expected a mapping" in complaint(empty)
 
 

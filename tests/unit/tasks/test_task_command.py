@@ -170,7 +170,7 @@ def test_a_missing_folder_is_named(write_task, tmp_path, capsys):
 
 def test_the_best_epoch_may_not_be_chosen_on_the_test_set(write_task, tmp_path, capsys):
     tasks = write_task(**{"choose_on: validation": "choose_on: test"})
-    assert "choose_on: input should be 'validation'; found 'test'" in refusal(tasks, tmp_path / "out", capsys)
+    assert "choose_on: expected 'validation'; found 'test'" in refusal(tasks, tmp_path / "out", capsys)
 
 
 def test_a_task_names_one_format(write_task, tmp_path, capsys):

@@ -165,9 +165,15 @@ def test_a_name_that_is_no_task_is_refused_with_those_that_are(write_task, tmp_p
     ("changes", "message"),
     [
         ({"train: [en], validation: [en]": "train: [de]"}, "train: 'de' is none of the task's languages"),
-        ({"train: [en], validation: [en]": "train: [xx]"}, "settings.transfer.train.0: no Wikipedia has"),
+        (
+            {"train: [en], validation: [en]": "train: [xx]"},
+            "settings.transfer.train.0: no Wikipedia and no language of ISO 639 has",
+        ),
         ({"file: all.tsv": "take: [0.5, 0.5]"}, "settings.translated.test.take: expected a share from low to high"),
-        ({"together: {}": "all.of.them: {}"}, "settings.all.of.them: string should match pattern"),
+        (
+            {"together: {}": "all.of.them: {}"},
+            "settings.all.of.them: expected a name of a to z, 0 to 9, '_' and '-', with a letter",
+        ),
         ({"together: {}": "standard: {}"}, "settings.standard: 'standard' is the setting of task files without"),
         (
             {'test: ["{language}"]}': 'test: [en, "{language}"]}', 'test: "{language}.tsv"': "test: all.tsv"},

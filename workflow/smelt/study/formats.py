@@ -9,7 +9,8 @@ from smelt.study.languages import Language
 
 Scheme = Literal["iob1", "iob2", "bilou", "iobes", "bioes", "none"]
 Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0)]
-CommentName = Annotated[str, StringConstraints(pattern=r"^[^\W\d_][\w. -]*$")]
+COMMENT = r"^[^\W\d_][\w. -]*$"
+CommentName = Annotated[str, StringConstraints(pattern=COMMENT)]
 
 TOKENS, TEXTS = "token-classification", "sequence-classification"
 

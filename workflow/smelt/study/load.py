@@ -13,7 +13,9 @@ from pydantic_core import ErrorDetails
 from smelt.errors import SmeltError, expected_one_of, meant
 from smelt.study.entry import NAME, Entry
 from smelt.study.families import expanded
-from smelt.study.schema import Study
+from smelt.study.formats import COMMENT
+from smelt.study.schema import DATE, Study
+from smelt.study.settings import SETTING
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
 
@@ -40,10 +42,12 @@ def read_yaml(path: Path) -> Any:
     """Return what a YAML file holds, with `${NAME}` filled in from the environment."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError):
+    except FileNotFoundError:
         raise SmeltError(
             path, f"no such file{'' if path.is_absolute() else f' (looked for {path.absolute()})'}"
         ) from None
+    except IsADirectoryError:
+        raise SmeltError(path, "is a folder: expected a file in YAML") from None
     except UnicodeDecodeError as error:
         raise SmeltError(path, f"is not UTF-8 text (byte {error.start})") from None
     return expand(parse_yaml(text, path))
@@ -74,8 +78,7 @@ def check(kind: type[AnyEntry], value: Any, where: str | Path) -> AnyEntry:
     try:
         return kind.model_validate(value)
     except ValidationError as error:
-        details = error.errors()
-        complaints = [_complaint(detail, kind, value) for detail in details if not _is_other_branch(detail, details)]
+        complaints = [_complaint(details, kind, value) for details in _by_place(error.errors(), value)]
         raise SmeltError(where, "\n       ".join(complaints)) from None
 
 
@@ -96,7 +99,7 @@ def expand(value: Any) -> Any:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key stands once, and `no` and `on` are the words they look like (Norwegian's code is `no`)."""
+    """YAML in which a key stands once, and `no`, `on` and 2023-05-01 are text (Norwegian's code is `no`)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
@@ -113,47 +116,98 @@ class _StrictLoader(yaml.SafeLoader):
         return int(super().construct_yaml_int(node))
 
 
+_AS_TEXT = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
+
 _StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_number)
 
 _StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _AS_TEXT]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
 
 
-def _complaint(detail: ErrorDetails, kind: type[Entry], value: Any) -> str:
-    key = _key_of(detail, value) or kind.__name__.lower()
-    message = detail["msg"].removeprefix("Value error, ")
-    found = detail["input"]
+# What pydantic's complaints expect, by their type; {} is filled in from their context.
+_EXPECTED = {
+    "string_type": "text",
+    "string_too_short": "text that is not empty",
+    "string_too_long": "at most {max_length} characters",
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "greater_than": "a number greater than {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number less than {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "too_short": "at least {min_length} {entries}",
+    "too_long": "at most {max_length} {entries}",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "literal_error": "{expected}",
+}
+_PATTERNS = {
+    NAME: "a name of a to z, 0 to 9, '.', '_' and '-', with a letter or digit first",
+    SETTING: "a name of a to z, 0 to 9, '_' and '-', with a letter or digit first",
+    COMMENT: "the name of a comment, with a letter first",
+    DATE: 'a date such as "20230501"',
+}
+_MAPPING_TYPES = ("model_type", "model_attributes_type", "dict_type")
+_SHAPES: dict[str, type | None] = {
+    **dict.fromkeys(_MAPPING_TYPES, Mapping),
+    **dict.fromkeys(("list_type", "tuple_type"), list),
+    **dict.fromkeys(("string_type", "int_type", "float_type", "bool_type", "literal_error"), None),
+}
+KEY = "[key]"  # what pydantic adds to a place where a key itself is wrong
+
+
+def _complaint(details: list[ErrorDetails], kind: type[Entry], value: Any) -> str:
+    """Return the line about one value: several complaints about it are of the branches of a union."""
+    detail = details[0]
+    key, found = _key_of(detail, value) or kind.__name__.lower(), detail["input"]
     match detail["type"]:
         case "extra_forbidden":
-            allowed = _keys_at(kind, detail["loc"][:-1])
+            allowed = _keys_at(kind, detail["loc"][:-1], value)
             return f"{key}: no such key; {expected_one_of(detail['loc'][-1], allowed, 'allowed here:')}"
         case "missing":
             return f"{key}: is missing"
         case "value_error":
+            message = detail["msg"].removeprefix("Value error, ")
             return f"{key}: {message}" if detail["loc"] else message
         case "union_tag_not_found":
-            tag, tags = _tags_at(kind, detail["loc"])
+            tag, tags = _tags_at(kind, detail["loc"], value)
             return f"{key}.{tag}: is missing; expected one of {', '.join(tags)}"
         case "union_tag_invalid":
             union = detail["ctx"]
             key = f"{key}.{union['discriminator'].strip(chr(39))}"
             complaint = f"{key}: expected one of {union['expected_tags']}; found {union['tag']!r}"
             return _asking(complaint, union["tag"], _quoted(union["expected_tags"]))
-        case "model_type" | "model_attributes_type" | "dict_type":
-            keys = _keys_at(kind, detail["loc"])
-            holds = f" with the keys {', '.join(keys)}" if keys else ""
-            shape = f"; write {{{found}: {{...}}}}" if found in keys else ""
-            return f"{key}: expected a mapping{holds}; found {_shown(found)}{shape}"
-        case "literal_error":
-            complaint = f"{key}: {message[0].lower()}{message[1:]}; found {_shown(found)}"
-            return _asking(complaint, found, _quoted(detail["ctx"]["expected"]))
-        case "string_pattern_mismatch" if detail["ctx"]["pattern"] == NAME:
-            expected = "expected a to z, 0 to 9, '.', '_' and '-', with a letter or digit first"
-            return f"{key}: {found!r} is no name of smelt: {expected}"
-    return f"{key}: {message[0].lower()}{message[1:]}; found {_shown(found)}"
+    types = {each["type"] for each in details}
+    keys = _keys_at(kind, detail["loc"], value) if types.intersection(_MAPPING_TYPES) else []
+    expected = " or ".join(dict.fromkeys(_expected(each, keys) for each in details))
+    complaint = f"{key}: expected {expected}; found {_shown(found)}"
+    if found in keys:
+        return f"{complaint}; write {{{found}: {{...}}}}"
+    if "string_type" in types and isinstance(found, bool | int | float):
+        return f'{complaint}; write "{_shown(found)}" in quotes'
+    named = [each["ctx"]["expected"] for each in details if each["type"] == "literal_error"]
+    return _asking(complaint, found, [name for listed in named for name in _quoted(listed)])
+
+
+def _expected(detail: ErrorDetails, keys: list[str]) -> str:
+    """Return what a complaint of pydantic expects, in plain words; `keys` are those of a mapping in its place."""
+    context = detail.get("ctx", {})
+    if detail["type"] in _MAPPING_TYPES:
+        return f"a mapping with the keys {', '.join(keys)}" if keys else "a mapping"
+    if detail["type"] == "string_pattern_mismatch":
+        return _PATTERNS[context["pattern"]]
+    whole = {key: int(limit) for key, limit in context.items() if isinstance(limit, float) and limit.is_integer()}
+    entries = "entry" if 1 in (context.get("min_length"), context.get("max_length")) else "entries"
+    return _EXPECTED[detail["type"]].format(**context | whole, entries=entries)
 
 
 def _asking(complaint: str, found: object, names: Iterable[str]) -> str:
@@ -167,54 +221,91 @@ def _quoted(listed: str) -> list[str]:
 
 
 def _shown(found: Any) -> str:
-    return repr(found if isinstance(found, str | int | float | bool | None) else type(found).__name__)
+    """Return a value as a reader of YAML would call it."""
+    match found:
+        case None:
+            return "nothing"
+        case bool():
+            return str(found).lower()
+        case Mapping() | list():
+            what = "list" if isinstance(found, list) else "mapping"
+            return f"a {what}" if found else f"an empty {what}"
+    return repr(found)
 
 
-def _is_other_branch(detail: ErrorDetails, details: list[ErrorDetails]) -> bool:
-    """Whether a complaint only says that a value is not of the union's other kind, while others say what is wrong."""
-    place = detail["loc"][:-1]
-    others = [other for other in details if other is not detail and other["loc"][: len(place)] == place]
-    unlike = {
-        "string_type": (Mapping, list),
-        "dict_type": (list,),
-        "list_type": (str,),
-        "literal_error": (list,),
-    }.get(detail["type"])
-    return unlike is not None and isinstance(detail["input"], unlike) and bool(others)
+def _by_place(details: list[ErrorDetails], value: Any) -> list[list[ErrorDetails]]:
+    """Return complaints together that are of one value: what each branch of a union expects in its place.
+
+    A list or mapping rules out the branches of another shape; so does a complaint about what lies inside a value.
+    """
+    places: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
+    for detail in details:
+        places.setdefault(_place_of(detail, value), []).append(detail)
+    for place, found in places.items():
+        shaped = [detail for detail in found if not _is_misshapen(detail)]
+        inside = any(other[: len(place)] == place for other in places if other != place)
+        if inside or (shaped and isinstance(found[0]["input"], Mapping | list)):
+            places[place] = shaped
+    return [found for found in places.values() if found]
+
+
+def _place_of(detail: ErrorDetails, value: Any) -> tuple[str | int, ...]:
+    """Return the place of the value that a complaint is about, without the branch of a union at its end."""
+    place = detail["loc"]
+    branch = place and detail["type"] not in ("missing", "value_error") and place[-1] != KEY
+    return place[:-1] if branch and not _are_of_file(place, value)[-1] else place
+
+
+def _is_misshapen(detail: ErrorDetails) -> bool:
+    """Whether a complaint only says that a value is a text, list or mapping and another of these was expected."""
+    found = detail["input"]
+    shape = next((shape for shape in (Mapping, list) if isinstance(found, shape)), None)
+    return detail["type"] in _SHAPES and _SHAPES[detail["type"]] is not shape
 
 
 def _key_of(detail: ErrorDetails, value: Any) -> str:
     """Return the dotted key of the file that an error is about, without the union branches that pydantic adds."""
-    parts = []
-    for part in detail["loc"]:
+    place = detail["loc"]
+    in_file = _are_of_file(place, value)
+    if detail["type"] == "missing":
+        in_file[-1] = True
+    return ".".join(str(part) for part, there in zip(place, in_file, strict=True) if there)
+
+
+def _are_of_file(place: tuple[str | int, ...], value: Any) -> list[bool]:
+    """Return for each part of a place whether the file has it, as a key or an index; branches of unions are not."""
+    found = []
+    for part in place:
         inside = part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int)
-        if inside:
-            value = value[part]
-        if inside or (detail["type"] == "missing" and part == detail["loc"][-1]):
-            parts.append(str(part))
-    return ".".join(parts)
+        value = value[part] if inside else value
+        found.append(inside)
+    return found
 
 
-def _keys_at(kind: type[Entry], place: tuple[str | int, ...]) -> list[str]:
+def _keys_at(kind: type[Entry], place: tuple[str | int, ...], value: Any) -> list[str]:
     """Return the keys allowed at a place, found by walking the JSON schema along it."""
-    schema = kind.model_json_schema()
-    nodes = [schema]
-    for part in place:
-        nodes = [step for node in nodes for step in _steps(node, part, schema)]
-    shapes = [_resolved(node, schema) for node in nodes]
-    shapes += [_resolved(branch, schema) for shape in shapes for branch in shape.get("anyOf", [])]
-    return sorted({key for shape in shapes for key in shape.get("properties", {})})
+    return sorted({key for shape in _shapes_at(kind, place, value) for key in shape.get("properties", {})})
 
 
-def _tags_at(kind: type[Entry], place: tuple[str | int, ...]) -> tuple[str, list[str]]:
+def _tags_at(kind: type[Entry], place: tuple[str | int, ...], value: Any) -> tuple[str, list[str]]:
     """Return the key at a place by which mappings of several kinds differ, and its values."""
+    union = next(shape["discriminator"] for shape in _shapes_at(kind, place, value) if "discriminator" in shape)
+    return union["propertyName"], list(union["mapping"])
+
+
+def _shapes_at(kind: type[Entry], place: tuple[str | int, ...], value: Any) -> list[dict[str, Any]]:
+    """Return the parts of the JSON schema that describe a place: several where it is a union's."""
     schema = kind.model_json_schema()
     nodes = [schema]
-    for part in place:
-        nodes = [step for node in nodes for step in _steps(node, part, schema)]
+    for part, in_file in zip(place, _are_of_file(place, value), strict=True):
+        steps = [step for node in nodes for step in _steps(node, part, schema)]
+        nodes = steps if in_file or _is_tag(part, nodes, schema) else nodes  # what is neither is a branch of a union
     shapes = [_resolved(node, schema) for node in nodes]
-    union = next(shape["discriminator"] for shape in shapes if "discriminator" in shape)
-    return union["propertyName"], list(union["mapping"])
+    return shapes + [_resolved(branch, schema) for shape in shapes for branch in shape.get("anyOf", [])]
+
+
+def _is_tag(part: str | int, nodes: list[dict[str, Any]], schema: dict[str, Any]) -> bool:
+    return any(part in _resolved(node, schema).get("discriminator", {}).get("mapping", {}) for node in nodes)
 
 
 def _steps(node: dict[str, Any], part: str | int, schema: dict[str, Any]) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from smelt.study.tokenizers import Tokenizer
 
 _PARTS = {"languages": ".sections", "monolingual": ".rows"}  # where tables of these kinds name models and tasks
 
+DATE = r"^20\d{6}$"
 Share = Annotated[float, Field(gt=0, lt=1)]
 Length = Annotated[int, Field(ge=16, le=4096)]
 SkippedPage = Annotated[StrictInt, Field(gt=0)] | Annotated[StrictStr, Field(min_length=1)]
@@ -31,7 +32,7 @@ SkippedPage = Annotated[StrictInt, Field(gt=0)] | Annotated[StrictStr, Field(min
 class WikipediaSource(Entry):
     """Dumps of one date, verified against the sums that the mirror lists."""
 
-    date: Annotated[str, StringConstraints(pattern=r"^20\d{6}$")]
+    date: Annotated[str, StringConstraints(pattern=DATE)]
     """Date of the dumps, as in their folder's name: "20230101"."""
     languages: Annotated[list[Edition], Field(min_length=1), Distinct]
     mirror: str | Annotated[list[str], Field(min_length=1), Distinct] = "https://dumps.wikimedia.org"

@@ -26,9 +26,8 @@ def _not_standard(name: str) -> str:
 LanguageOrEach = Annotated[str, AfterValidator(_language_or_each)]
 
 # Without dots, which part the names of tasks: <file>.<setting>.<language>.
-SettingName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=64), AfterValidator(_not_standard)
-]
+SETTING = r"^[a-z0-9][a-z0-9_-]*$"
+SettingName = Annotated[str, StringConstraints(pattern=SETTING, max_length=64), AfterValidator(_not_standard)]
 
 
 class SettingSplit(Entry):
