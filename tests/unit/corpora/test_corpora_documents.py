@@ -282,6 +282,24 @@ def test_the_counts_of_a_real_wiki_are_those_of_its_wikitext(output):
     titles = {f"{match[1].strip()}." for line in lines if (match := re.fullmatch(r"==+([^=]+)==+\s*", line))}
     headings = sum(line in titles for text in output.texts().values() for line in text.split("\n"))
     markup = output.statistics()["markup"]
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("They fly <small>far away.", {"<small>": 1}),
+        ("They fly.<ref name=a>Of bees. <REF>Of wasps.", {"<ref>": 2}),
+        ("They fly<ref name=a/>.<ref-like> Far <gallery mode=packed> <li>away.", {"<gallery>": 1, "<li>": 1}),
+        ("Let x</math> be <code>y. Let <code>z</code", {"<math>": 1, "<code>": 2}),
+        ("<b>They</b> <div>fly</div> <span class=a>far</span> <p>away <br> <cite>home. </small>", {}),
+    ],
+)
+def test_an_element_whose_other_tag_is_missing_counts_as_markup_left(text, left, write_dump, output, capsys):
+    output.make("--dump", write_dump(export(page(1, "Bees", text))))
+    markup = output.statistics()["markup"]
+    assert {kind: counts["occurrences"] for kind, counts in markup["left"].items()} == left
+    assert markup["documents_with_markup_left"] == bool(left)
+    assert ("markup left: none" in capsys.readouterr().out) == (not left)
+
+
     assert items > 3500
     assert markup["list_items"] == pytest.approx(items, rel=0.02)
     assert headings > 1500

@@ -25,9 +25,10 @@ def main():
 def answer(page):
     print(json.dumps({"id": page, "text": "text of " + page}), flush=True)
 """
-# What the script that counts looks at.
+# What the script that counts looks at, and the names of elements.
 EXTRACT = """
-compact = dropNested = dropSpans = None
+compact = dropNested = dropSpans = fullyQualifiedTemplateTitle = callParserFunction = None
+discardElements = ignoredTags = placeholder_tags = selfClosingTags = ("ref",)
 class Extractor:
     extract = None
 """

@@ -8,6 +8,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from wikiextractor.extract import discardElements, ignoredTags, placeholder_tags, selfClosingTags
+
 # Brackets whose content was a template: "Albedo () or", "Sweden (,) is"; full-width ones in Japanese. 0.1 to 2 %.
 # Between ASCII letters they may be code, as in "main()", and stay.
 _EMPTIED = re.compile(r"""(?:^|\s+|(?<=[^\x00-\x7f]))\([\s,;،؛"]*\)|（[\s,;、，；"]*）""")
@@ -25,11 +27,14 @@ _PLACEHOLDERS_ONLY = re.compile(r"\W*(?:(?:formula|codice)_\d+\W*)+")
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SPACES = re.compile(r"  +")
 # Elements that wikiextractor leaves as they are, with their tags.
-_TAGS = """
-    ce chem cite del dfn graph hiero indicator ins kbd langconvert mapframe maplink math onlyinclude page phonos poem q
-    rb rp rt rtc ruby samp score section syntaxhighlight templatedata templatestyles var wbr
+_UNKNOWN_TAGS = """
+    ce chem del dfn graph indicator ins langconvert mapframe maplink onlyinclude page phonos q rb rp rt rtc ruby samp
+    score syntaxhighlight templatedata wbr
 """
-_TAG = re.compile(rf"<({'|'.join(_TAGS.split())})\b[^<>\n]*>", re.IGNORECASE)
+# It also leaves those that it drops in pairs, or for their "/>", where they have neither. Of `ignoredTags` it takes
+# every tag away: one in a document is shown by the page, as in an article about HTML.
+_TAGS = {*_UNKNOWN_TAGS.split(), *discardElements, *placeholder_tags, *selfClosingTags} - {*ignoredTags}
+_TAG = re.compile(rf"<(/?)\s*({'|'.join(sorted(_TAGS))})(?=[\s/>])[^<>\n]*>", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\b(?:formula|codice)_\d+")
 _CELL = re.compile(r"\b(?:col|row)span\s*=")
 
@@ -56,7 +61,11 @@ class Leftovers:
         if "{{" in text or "}}" in text:
             found["{{"] = text.count("{{") + text.count("}}")
         if "<" in text:
-            found.update(f"<{name.lower()}>" for name in _TAG.findall(text))
+            tags = _TAG.findall(text)
+            opened, closed = (
+                Counter(f"<{name.lower()}>" for slash, name in tags if slash == mark) for mark in ("", "/")
+            )
+            found.update(opened | closed)  # the larger number of each, as a pair is one element
             found["<!--"] = text.count("<!--")
         if "|" in text:
             found["File:"] = len(self._file.findall(text))
