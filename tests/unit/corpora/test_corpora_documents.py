@@ -188,6 +188,23 @@ LISTS = """Bees {make} honey.
 *
 # One.
 ;Term
+def test_a_page_that_is_left_out_takes_no_page_of_its_id_with_it(write_dump, output):
+    first, copies = page(5, "Elm", "A tree."), [page(5, "Yew", "A hedge."), page(5, "Yew", "A hedge.")]
+    folder = write_dump(export(first, *copies, page(2, "Fir", "A cone.")))
+    assert output.make("--dump", folder, "--skip-pages", '["Elm"]') == 0
+    assert output.texts() == {"Yew": "A hedge.", "Fir": "A cone."}
+    pages = output.statistics()["pages"]
+    assert (pages["extracted"], pages["duplicate"], pages["skipped"]) == (2, 1, 1)
+
+
+def test_a_page_of_an_earlier_dump_may_be_left_out(write_dump, output):
+    first = write_dump(export(page(5, "Oak", "A tree.")), NAME) / NAME
+    other = NAME.replace("xxwiki", "yywiki")
+    second = write_dump(export(page(5, "Elm", "A tree."), page(2, "Fir", "A cone.")), other) / other
+    assert output.make("--dump", first, second, "--skip-pages", '["Elm"]') == 0
+    assert output.texts() == {"Oak": "A tree.", "Fir": "A cone."}
+
+
 :An indented line.
 (In brackets.)
 {In braces}

@@ -113,12 +113,12 @@ def take_census(files: Sequence[DumpFile], templates: Path, seen: IdSet, skipped
         for file in files:
             before, begin = census.pages, time.monotonic()
             for page in read_pages(file, [TEMPLATE], census.site):
-                if page.id in seen:
+                if page in skipped:
+                    census.skipped += 1
+                elif page.id in seen:
                     raise SmeltError(
                         file.path, f"page {page.title!r} has the id {page.id} of a page of an earlier dump"
                     )
-                if page in skipped:
-                    census.skipped += 1
                 elif own.add(page.id):
                     census.add(page)
                     if page.namespace == TEMPLATE and page.redirect is None:

@@ -68,8 +68,9 @@ class _Feeder:
         reserved = template_namespace(self.census.site)
         given: set[int] = set()
         for file in self.files:
-            for page in first_copies(read_pages(file, [ARTICLE], SiteInfo()), self.census.repeated, given):
-                if page.is_article and page not in self.skipped:
+            pages = (page for page in read_pages(file, [ARTICLE], SiteInfo()) if page not in self.skipped)
+            for page in first_copies(pages, self.census.repeated, given):
+                if page.is_article:
                     self.fed.put((page.id, page.title))
                     # wikiextractor drops any article whose title begins as the template namespace is called, such
                     # as "Template engine"; a space before it keeps the article and shows nowhere.
