@@ -123,6 +123,26 @@ def test_a_template_with_an_apostrophe_in_its_name_is_expanded(write_dump, outpu
     assert output.texts() == {"Noon": "It is at 12 o'clock."}
 
 
+def test_a_template_is_expanded_by_every_name_that_means_it(write_dump, output):
+    names = [
+        "A b", "A_b", "a b", "A  b", " A__b ", "Template:A b", "template:a b", "TEMPLATE: A_b", "Vorlage:A_b",
+        "vorlage : A b", ":Vorlage:A_b", "A b<!-- sic -->", "A b <!-- sic: so -->", "subst:Template:A_b", "T:One_two",
+        "Two:c", "Template:Two:c", "Old_name", "Template:Old_name", "AT&T_x",
+    ]  # fmt: skip
+    body = "<includeonly>kept {{{1}}}</includeonly>"
+    templates = [page(n, f"Vorlage:{title}", body, 10) for n, title in enumerate(("A b", "T:One two", "AT&T x"), 1)]
+    redirect = page(4, "Vorlage:Old name", "#WEITERLEITUNG [[Vorlage:A b]]", 10, redirect="Vorlage:A b")
+    calls = [f"Call {n} {{{{{name}|{n}}}}} {{{{lc:END}}}}" for n, name in enumerate(names)]
+    others = "No {{User:A b|x}}{{Unknown:A b|x}}{{#if:|x|template}}."
+    xml = export(
+        *templates, page(5, "Vorlage:Two:c", body, 10), redirect, page(6, "Calls", "\n\n".join([*calls, others]))
+    )
+    output.make("--dump", write_dump(xml.replace(">Template<", ">Vorlage<")))
+    lines = output.texts()["Calls"].split("\n")
+    assert lines[:-1] == [f"Call {n} kept {n} end" for n in range(len(names))]
+    assert lines[-1] == "No template."
+
+
 def test_identical_copies_of_a_page_count_once(write_dump, output):
     copies = [page(1, "Albedo", ALBEDO), page(2, "Template:Of", "of", namespace=10), page(3, "Talk:A", "", namespace=1)]
     write_dump(export(*copies, page(4, "Basalt", "A rock {{of}} fire.")), NAME.replace("articles", "articles1"))

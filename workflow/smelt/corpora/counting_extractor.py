@@ -5,6 +5,9 @@ nowhere. This is run in place of `python -m wikiextractor.WikiExtractor`, takes 
 JSON line has one more key, `counts`, where there is anything to count. The functions of wikiextractor that drop are
 called as they are: their results are looked at, never changed.
 
+It knows templates by their exact titles, while pages use any name that MediaWiki takes for a title. Such names are
+changed to titles here, because the words of a template that is not found vanish.
+
 It is a script, run by its path and apart from the package, so that its processes load nothing that they do not need.
 """
 
@@ -17,16 +20,20 @@ from wikiextractor import extract
 from wikiextractor.WikiExtractor import main
 
 # Elements that a reader of the page sees as text, of those that wikiextractor drops with all that is in them.
-ELEMENTS = ("small", "div", "pre", "ul", "ol", "dl", "li", "dt", "dd")
+ELEMENTS = ("small", "pre", "ul", "ol", "dl", "li", "dt", "dd")
 
 _NAME = re.compile(r"<\\s\*(\w+)\\b")  # in the expression that wikiextractor finds an opening tag by
 _TAG = re.compile(r"<[^<>]*>")
 _LIST_MARKS = "*#;: "
+# In the name of a template (https://www.mediawiki.org/wiki/Help:Templates): comments, and what stands for one blank.
+_COMMENT = re.compile(r"&lt;!--.*?--&gt;", re.DOTALL)
+_BLANKS = re.compile(r"(?:_|[^\S\n])+")
 _counts: Counter[str] = Counter()
 _spans: list[tuple[int, int]] = []
 
 _compact, _drop_nested, _drop_spans = extract.compact, extract.dropNested, extract.dropSpans
 _extract = extract.Extractor.extract
+_template_title, _call_parser_function = extract.fullyQualifiedTemplateTitle, extract.callParserFunction
 
 
 def compact(text: str, *arguments: Any, **options: Any) -> list[str]:
@@ -88,6 +95,25 @@ def extract_article(self: Any, out: TextIO, *arguments: Any, **options: Any) -> 
         out.write(f', "counts": {json.dumps(counts)}}}\n')
 
 
+def template_title(name: str, extractor: Any) -> str:
+    """Return the title of the page that a template's name means, as the function of this name does of exact names."""
+    name = _BLANKS.sub(" ", _COMMENT.sub("", name)).strip(" ")
+    space, colon, rest = name.removeprefix(":").partition(":")
+    if colon and space.strip().lower() in {"template", extractor.templatePrefix.removesuffix(":").lower()}:
+        name = f":{extractor.templatePrefix}{extract.ucfirst(rest.lstrip())}"
+    title: str = _template_title(name, extractor)
+    return title
+
+
+def call_parser_function(function: str, parts: list[str], *arguments: Any, extractor: Any, **options: Any) -> Any:
+    """Expand a template whose name has a colon, which wikiextractor takes for a parser function."""
+    if function not in extract.parserFunctions and not function.startswith("#"):
+        title = template_title(f"{function}:{parts[0]}", extractor)
+        if title in extractor.templates or title in extractor.redirects:
+            return f"{{{{{'|'.join([f':{title}', *parts[1:]])}}}}}"  # a colon first: the title of a page
+    return _call_parser_function(function, parts, *arguments, extractor=extractor, **options)
+
+
 def _count_line(kind: str, line: str) -> None:
     if any(map(str.isalnum, line)):
         _counts[kind] += 1
@@ -97,6 +123,7 @@ def _count_line(kind: str, line: str) -> None:
 # Its processes are forks of this one, or, where a system has no forks, import this file again.
 extract.compact, extract.dropNested, extract.dropSpans = compact, drop_nested, drop_spans
 extract.Extractor.extract = extract_article
+extract.fullyQualifiedTemplateTitle, extract.callParserFunction = template_title, call_parser_function
 
 if __name__ == "__main__":
     main()
