@@ -188,6 +188,23 @@ def test_named_pages_are_left_out_and_counted(write_dump, output):
     assert sorted(output.texts()) == ["Albedo", "Basalt"]
 
 
+def test_a_page_that_is_left_out_takes_no_page_of_its_id_with_it(write_dump, output):
+    first, copies = page(5, "Elm", "A tree."), [page(5, "Yew", "A hedge."), page(5, "Yew", "A hedge.")]
+    folder = write_dump(export(first, *copies, page(2, "Fir", "A cone.")))
+    assert output.make("--dump", folder, "--skip-pages", '["Elm"]') == 0
+    assert output.texts() == {"Yew": "A hedge.", "Fir": "A cone."}
+    pages = output.statistics()["pages"]
+    assert (pages["extracted"], pages["duplicate"], pages["skipped"]) == (2, 1, 1)
+
+
+def test_a_page_of_an_earlier_dump_may_be_left_out(write_dump, output):
+    first = write_dump(export(page(5, "Oak", "A tree.")), NAME) / NAME
+    other = NAME.replace("xxwiki", "yywiki")
+    second = write_dump(export(page(5, "Elm", "A tree."), page(2, "Fir", "A cone.")), other) / other
+    assert output.make("--dump", first, second, "--skip-pages", '["Elm"]') == 0
+    assert output.texts() == {"Oak": "A tree.", "Fir": "A cone."}
+
+
 @pytest.mark.parametrize(
     ("pages", "message"),
     [
@@ -208,23 +225,6 @@ LISTS = """Bees {make} honey.
 *
 # One.
 ;Term
-def test_a_page_that_is_left_out_takes_no_page_of_its_id_with_it(write_dump, output):
-    first, copies = page(5, "Elm", "A tree."), [page(5, "Yew", "A hedge."), page(5, "Yew", "A hedge.")]
-    folder = write_dump(export(first, *copies, page(2, "Fir", "A cone.")))
-    assert output.make("--dump", folder, "--skip-pages", '["Elm"]') == 0
-    assert output.texts() == {"Yew": "A hedge.", "Fir": "A cone."}
-    pages = output.statistics()["pages"]
-    assert (pages["extracted"], pages["duplicate"], pages["skipped"]) == (2, 1, 1)
-
-
-def test_a_page_of_an_earlier_dump_may_be_left_out(write_dump, output):
-    first = write_dump(export(page(5, "Oak", "A tree.")), NAME) / NAME
-    other = NAME.replace("xxwiki", "yywiki")
-    second = write_dump(export(page(5, "Elm", "A tree."), page(2, "Fir", "A cone.")), other) / other
-    assert output.make("--dump", first, second, "--skip-pages", '["Elm"]') == 0
-    assert output.texts() == {"Oak": "A tree.", "Fir": "A cone."}
-
-
 :An indented line.
 (In brackets.)
 {In braces}
@@ -283,6 +283,24 @@ def test_markup_that_is_left_is_counted_by_kind(write_dump, output):
 
 
 @pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("They fly <small>far away.", {"<small>": 1}),
+        ("They fly.<ref name=a>Of bees. <REF>Of wasps.", {"<ref>": 2}),
+        ("They fly<ref name=a/>.<ref-like> Far <gallery mode=packed> <li>away.", {"<gallery>": 1, "<li>": 1}),
+        ("Let x</math> be <code>y. Let <code>z</code", {"<math>": 1, "<code>": 2}),
+        ("<b>They</b> <div>fly</div> <span class=a>far</span> <p>away <br> <cite>home. </small>", {}),
+    ],
+)
+def test_an_element_whose_other_tag_is_missing_counts_as_markup_left(text, left, write_dump, output, capsys):
+    output.make("--dump", write_dump(export(page(1, "Bees", text))))
+    markup = output.statistics()["markup"]
+    assert {kind: counts["occurrences"] for kind, counts in markup["left"].items()} == left
+    assert markup["documents_with_markup_left"] == bool(left)
+    assert ("markup left: none" in capsys.readouterr().out) == (not left)
+
+
+@pytest.mark.parametrize(
     ("case", "expected"),
     [
         ("lists-only", {"list_items": 4, "list_items_characters": 229, "empty_with_list_items": 1, "headings": 0}),
@@ -319,24 +337,6 @@ def test_the_counts_of_a_real_wiki_are_those_of_its_wikitext(output):
     titles = {f"{match[1].strip()}." for line in lines if (match := re.fullmatch(r"==+([^=]+)==+\s*", line))}
     headings = sum(line in titles for text in output.texts().values() for line in text.split("\n"))
     markup = output.statistics()["markup"]
-@pytest.mark.parametrize(
-    ("text", "left"),
-    [
-        ("They fly <small>far away.", {"<small>": 1}),
-        ("They fly.<ref name=a>Of bees. <REF>Of wasps.", {"<ref>": 2}),
-        ("They fly<ref name=a/>.<ref-like> Far <gallery mode=packed> <li>away.", {"<gallery>": 1, "<li>": 1}),
-        ("Let x</math> be <code>y. Let <code>z</code", {"<math>": 1, "<code>": 2}),
-        ("<b>They</b> <div>fly</div> <span class=a>far</span> <p>away <br> <cite>home. </small>", {}),
-    ],
-)
-def test_an_element_whose_other_tag_is_missing_counts_as_markup_left(text, left, write_dump, output, capsys):
-    output.make("--dump", write_dump(export(page(1, "Bees", text))))
-    markup = output.statistics()["markup"]
-    assert {kind: counts["occurrences"] for kind, counts in markup["left"].items()} == left
-    assert markup["documents_with_markup_left"] == bool(left)
-    assert ("markup left: none" in capsys.readouterr().out) == (not left)
-
-
     assert items > 3500
     assert markup["list_items"] == pytest.approx(items, rel=0.02)
     assert headings > 1500
@@ -525,7 +525,7 @@ def test_bytes_after_the_end_of_the_stream_are_named(write_dump, output, capsys)
         (folder / NAME).write_bytes(bz2.compress(small_export().encode()) + tail)
         all_bytes = size + len(tail)
         message = f"goes on after the end of its last bz2 stream, at byte {size:,} of {all_bytes:,}, with {what}."
-        advice = f"If the dump is whole without them, keep its first {size:,} bytes: head -c {size}."
+        advice = f"If the dump is whole without them, keep its first {size:,} bytes."
         assert_refused(output, capsys, f"{message} {advice}", "--dump", folder)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.corpora.mirror import PIECE
+from smelt.logs import read_log
 
 WIKI, DATE = "xxwiki", "20230501"
 FIRST = f"{WIKI}-{DATE}-pages-articles1.xml-p1p4.bz2"
@@ -176,7 +177,7 @@ def more_dates(mirror: Path) -> None:
         (mirror / WIKI / name).mkdir()
 
 
-DATES_THERE = f"no such dump: the dates of {WIKI} that are there are 20230401, 20230501, 20230520. Name one of them"
+DATES_THERE = f"no such dump; the mirror has {WIKI} of 20230401, 20230501, 20230520. Name one of these dates"
 
 
 @pytest.mark.parametrize("served", [True, False])
@@ -193,7 +194,7 @@ def test_of_many_dates_the_newest_are_named(mirror, tmp_path, capsys):
         (mirror / WIKI / f"202304{day}").mkdir()
     assert download(mirror, tmp_path / "out", date="20230601") == 1
     message = complaint(capsys)
-    assert "are there are …, 20230420, 20230421" in message
+    assert f"the mirror has {WIKI} of …, 20230420, 20230421" in message
     assert "20230430, 20230501. Name" in message
 
 
@@ -238,18 +239,40 @@ def test_the_first_mirror_that_has_the_date_is_taken(server, behaviour, archive,
     assert [part["size"] for part in record["parts"]] == [
         (tmp_path / "out" / part["name"]).stat().st_size for part in record["parts"]
     ]
-    assert "the dates of xxwiki that are there are 20230501" in capsys.readouterr().out
+    log = [line for line in capsys.readouterr().out.splitlines() if line.startswith("not from ")]
+    assert [line.split(": ")[0] for line in log] == [
+        f"not from {tmp_path}/nowhere",
+        f"not from {server}/xxwiki/20220101",
+    ]
+    assert log[1].endswith(
+        "no such dump; the mirror has xxwiki of 20230501. Name one of these dates, or an archive of old dumps"
+    )
 
 
 def test_a_mirror_behind_the_first_is_not_asked_where_the_first_has_the_dump(mirror, tmp_path):
     assert download([mirror, "http://127.0.0.1:9"], tmp_path / "out") == 0
 
 
-def test_a_dump_that_no_mirror_has_gives_the_reason_of_each(server, mirror, tmp_path, capsys):
-    assert download([server, f"{mirror}/{{wiki}}-{{date}}"], tmp_path / "out", date="20230601") == 1
-    message = complaint(capsys)
-    assert f"{WIKI} 20230601: is on none of the mirrors. {server}/{WIKI}/20230601: no such dump" in message
-    assert f" {mirror}/{WIKI}-20230601: no such dump" in message
+def test_a_dump_that_no_mirror_has_gives_the_reason_of_each_once_on_its_own_line(
+    server, behaviour, mirror, tmp_path, capsys
+):
+    behaviour.fail_with = [503] * 3
+    mirrors = [server, tmp_path / "nowhere", mirror, f"{mirror}/{{wiki}}-{{date}}"]
+    assert download(mirrors, tmp_path / "out", date="20230601") == 1
+    captured = capsys.readouterr()
+    first, *reasons = captured.err.splitlines()
+    assert first == f"smelt: {WIKI} 20230601: is on none of the 4 mirrors:"
+    starts = [
+        f"    {server}/{WIKI}/20230601/dumpstatus.json: gave up after 3 attempts: ",
+        f"    {tmp_path}/nowhere: no such folder",
+        f"    {mirror}/{WIKI}/20230601: no such dump; the mirror has {WIKI} of {DATE}. Name one",
+        f"    {mirror}/{WIKI}-20230601: no such dump, and no list of the dates of {WIKI}",
+    ]
+    assert [reason[: len(start)] for reason, start in zip(reasons, starts, strict=True)] == starts
+    assert ".." not in captured.err
+    assert "no such dump" not in captured.out
+    (tmp_path / "log").write_text(captured.out + captured.err)
+    assert read_log(tmp_path / "log").complaint() == [first, *reasons]
 
 
 def test_an_archive_without_the_parts_that_it_lists_gives_the_whole_file(archive, tmp_path):
@@ -280,7 +303,7 @@ def test_an_archive_whose_sums_list_no_articles_is_refused(archive, tmp_path, ca
 
 def test_an_address_with_one_of_the_two_names_is_refused(tmp_path, capsys):
     assert download("http://127.0.0.1:9/{wiki}", tmp_path / "out") == 1
-    assert "names one of {wiki} and {date}: expected both" in complaint(capsys)
+    assert complaint(capsys).startswith("smelt: --mirror: http://127.0.0.1:9/{wiki} names one of {wiki} and {date}")
 
 
 def test_an_html_page_instead_of_a_part_is_recognised(server, behaviour, tmp_path, capsys):

@@ -50,7 +50,7 @@ def first_with_dump(addresses: Sequence[str], patience: Patience, wiki: str, dat
     """Return the first mirror that has the dump, and the parts that it lists.
 
     Raises:
-        SmeltError: none has it; the message says why of each.
+        SmeltError: none has it; the message gives the reason of each mirror, a line each.
     """
     refusals: list[SmeltError] = []
     for address in addresses:
@@ -60,14 +60,17 @@ def first_with_dump(addresses: Sequence[str], patience: Patience, wiki: str, dat
             refusals.append(error)
             continue
         try:
-            return mirror, list_parts(mirror, wiki, date)
+            parts = list_parts(mirror, wiki, date)
         except SmeltError as error:
             refusals.append(error)
-            if len(refusals) < len(addresses):
-                print(f"{error}. Trying the next mirror.", flush=True)
+            continue
+        for refusal in refusals:
+            print(f"not from {refusal}", flush=True)
+        return mirror, parts
     if len(refusals) == 1:
         raise refusals[0]
-    raise SmeltError(f"{wiki} {date}", "is on none of the mirrors. " + " ".join(f"{refusal}." for refusal in refusals))
+    lines = "".join(f"\n    {refusal}" for refusal in refusals)  # indented, as `JobLog.complaint` reads them
+    raise SmeltError(f"{wiki} {date}", f"is on none of the {len(refusals)} mirrors:{lines}")
 
 
 def download(mirror: Mirror, parts: list[Part], wiki: str, date: str, output: Path, partial: Path) -> None:
@@ -133,8 +136,8 @@ def _other_dates(mirror: Mirror, wiki: str) -> str:
     dates = sorted({match[1] for match in matches if match})
     shown = ("…, " if len(dates) > DATES else "") + ", ".join(dates[-DATES:])
     if not dates:
-        return f"no such dump, and no list of the dates of {wiki} that are there: name another date or mirror"
-    return f"no such dump: the dates of {wiki} that are there are {shown}. Name one of them, or an archive of old dumps"
+        return f"no such dump, and no list of the dates of {wiki}: name another date or mirror"
+    return f"no such dump; the mirror has {wiki} of {shown}. Name one of these dates, or an archive of old dumps"
 
 
 def fetch_verified(mirror: Mirror, path: str, part: Part, target: Path) -> None:

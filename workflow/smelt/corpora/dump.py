@@ -102,7 +102,7 @@ def _check_next_stream(file: DumpFile, rest: bytes, end: int, size: int) -> None
     raise SmeltError(
         file.path,
         f"goes on after the end of its last bz2 stream, at byte {end:,} of {size:,}, with {what}."
-        f" {remedy(file, f'If the dump is whole without them, keep its first {end:,} bytes: head -c {end}.')}",
+        f" {remedy(file, f'If the dump is whole without them, keep its first {end:,} bytes.')}",
     )
 
 

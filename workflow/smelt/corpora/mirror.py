@@ -88,8 +88,8 @@ def open_mirror(address: str, patience: Patience) -> Mirror:
     """
     try:
         root, layout = root_and_layout(address)
-    except ValueError as error:
-        raise SmeltError(address, f"is no mirror: {error}") from None
+    except ValueError as error:  # it begins with the address
+        raise SmeltError("--mirror", str(error)) from None
     scheme, host = _scheme_and_host(root) if "://" in root else ("file", "")
     if scheme in ("http", "https") and host:
         return Server(root.rstrip("/"), patience, layout)
