@@ -88,3 +88,29 @@ def test_a_source_that_is_gone_takes_nothing_with_it(lacking: Project) -> None:
     assert lacking.planned() == before
     assert before["documents"] == 3  # two of the generated dumps, and that of the absent mirror
     assert (lacking.folder / target).is_file()
+
+
+def test_a_study_under_way_is_planned_alike_in_a_shell_without_its_variable(
+    lacking: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = lacking.folder / "own"
+    own.mkdir()
+    (own / "sw.txt").write_text("Habari ya leo.\n\nNzuri sana.\n")
+    for split in ("train", "validation", "test"):
+        for language in ("qaa", "qab", "qac"):
+            (own / f"{split}-{language}.tsv").write_text(f"intent\ttext\na\t{split}\nb\t{language}\n")
+    task = lacking.folder / "tasks/mine.yaml"
+    task.write_text(task.read_text().replace("absent/mine", "${SMELT_OWN}"))
+    study = lacking.study
+    study["corpora"]["texts"] = {"text": {"sw": "${SMELT_OWN}/sw.txt"}}
+    lacking.write(study)
+    monkeypatch.setenv("SMELT_OWN", str(own))
+    made = ["results/small/corpora/texts/sw/documents.parquet", "results/small/tasks/mine/task.json"]
+    lacking.snakemake(*made)
+    study["finetuning"]["seeds"] = [1, 2, 3]
+    lacking.write(study)
+    before = lacking.planned()
+    assert before["finetune"] == 6
+    monkeypatch.delenv("SMELT_OWN")
+    assert lacking.planned() == before
+    assert all((lacking.folder / path).is_file() for path in made)

@@ -111,7 +111,9 @@ class Base:
             made: an output of the job.
         """
         stays = Path(made).exists()
-        return [file for file in files if stays or Path(file).exists() or file.startswith(GENERATED)]
+        kept = [file for file in files if stays or Path(file).exists() or file.startswith(GENERATED)]
+        # A path under a variable that is not set has braces, in which Snakemake sees a wildcard.
+        return [file.replace("${", "$(").replace("}", ")") for file in kept]
 
     def modules(self, *stages: str) -> list[str]:
         """Return the source files of cheap stages: as inputs, they make an edited statistic recompute its tables."""
