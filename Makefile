@@ -41,6 +41,7 @@ bench: $(VENV)/development
 	$(OFFLINE) python -m bench $(if $(ONLY),--only '$(ONLY)')
 
 $(VENV)/installed: pyproject.toml constraints.txt
+	@echo "Installing about 130 packages into $(VENV), once: some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable .
 	touch $@

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smelt.study.schema import Study
-from smelt.study.tasks import TaskFile
+from smelt.study.tasks import TaskFile, load_task
 
 README = Path(__file__).parents[3] / "config/README.md"
 
@@ -22,3 +22,9 @@ def keys_of(schema: dict[str, Any]) -> set[str]:
 def test_every_key_stands_in_the_readme(kind: Any) -> None:
     documented = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`]+)`", README.read_text()))))
     assert keys_of(kind.model_json_schema()) - documented == set()
+
+
+def test_the_whole_task_file_of_the_readme_is_one(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```yaml\n(title: .*?)```", README.read_text(), re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(example)
+    assert load_task("mine", tmp_path).languages == ["eu"]
