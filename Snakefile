@@ -35,14 +35,12 @@ from smelt.study.workflow import (
     warn,
 )
 
-# A line for each job that ends, and how far the others are. -p and --verbose bring Snakemake's own screen back.
-attach(workflow.logger_manager)
+study_files = workflow.configfiles or [Path(workflow.basedir) / "config/config.yaml"]
 
-study = load(
-    workflow.configfiles,
-    given_keys(workflow.config_settings.config_args),
-    default=Path(workflow.basedir) / "config/config.yaml",
-)
+# A line for each job that ends, and how far the others are. -p and --verbose bring Snakemake's own screen back.
+attach(workflow, study_files)
+
+study = load(study_files, given_keys(workflow.config_settings.config_args))
 
 if workflow.is_main_process:
     warn(study)

@@ -4,6 +4,7 @@ import importlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,6 +84,51 @@ def test_a_log_opens_with_a_line_of_shell_that_writes_the_same_log(tmp_path: Pat
     assert shlex.split(command)[6:] == ["-m", "smelt", *words]
     pasted = subprocess.run(["bash", "-c", f"({command}) 2>&1"], cwd="/", env={}, capture_output=True, text=True)
     assert pasted.stdout.splitlines()[:2] == [command, complaint]
+
+
+TASK = """
+title: $HOME, ${{SMELT_TITLE}}
+kind: sequence-classification
+languages: [en]
+source:
+  folder: ${{{folder}}}/sst2
+  train: {{file: train.tsv}}
+  validation: {{file: train.tsv}}
+  test: {{folder: "${{SMELT_TEST}}", file: test.tsv}}
+format: {{table: {{separator: "\t", text: text, label: label}}}}
+metric: accuracy
+licence: none
+cite: nobody
+"""
+
+
+def test_the_first_line_of_a_log_sets_the_variables_that_the_task_file_names(tmp_path: Path) -> None:
+    data, folder = tmp_path / "my data", tmp_path / "run"
+    (data / "sst2").mkdir(parents=True)
+    (folder / "tasks").mkdir(parents=True)
+    (folder / "tasks/own.yaml").write_text(TASK.format(folder="SMELT_OWN"))
+    for name in ("train", "test"):
+        (data / f"sst2/{name}.tsv").write_text(f"text\tlabel\n{name} good\tyes\n{name} bad\tno\n")
+    words = ["task", "--name", "own", "--folder", "tasks", "--output", "task"]
+    variables = {"SMELT_OWN": str(data), "SMELT_TEST": str(data / "sst2")}
+    written = log_of(words, folder, **variables, SMELT_TITLE="A title", SMELT_KEY="secret")
+    command = written.splitlines()[0]
+    assert written.splitlines()[-1].partition("  ")[2].startswith("finished"), written
+    environment = shlex.split(command)[3:6]
+    assert environment == [f"PYTHONPATH={PACKAGE}", *(f"{name}={value}" for name, value in variables.items())]
+    made = (folder / "task/test.parquet").read_bytes()
+    shutil.rmtree(folder / "task")
+    subprocess.run(["bash", "-c", command], cwd="/", env={}, check=True, capture_output=True)
+    assert (folder / "task/test.parquet").read_bytes() == made
+
+
+@pytest.mark.parametrize(
+    "words", [["task"], ["task", "--name", "none-such", "--output", "o"], ["task", "--limit", "x"]]
+)
+def test_wrong_words_for_a_task_stand_in_its_log_with_one_complaint(tmp_path: Path, words: list[str]) -> None:
+    command, complaint, _ = log_of(words, tmp_path).splitlines()
+    assert command.endswith(shlex.join(words))
+    assert complaint.startswith("smelt: ")
 
 
 def test_a_command_stands_once_in_a_log_that_several_processes_write(tmp_path: Path) -> None:

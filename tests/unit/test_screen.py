@@ -1,8 +1,10 @@
 """What the screen shows of Snakemake's events, and when Snakemake's own stays."""
 
+import io
 import logging
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -32,7 +34,8 @@ def job(jobid: int, rule: str, log: str, **others: Any) -> dict[str, Any]:
 def handlers_of(**settings: Any) -> list[logging.Handler]:
     """Return the handlers of Snakemake's logger after the Snakefile has attached the screen."""
     manager = LoggerManager(logging.Logger("snakemake"), OutputSettings(nocolor=True, **settings))
-    screen.attach(manager)
+    workflow = SimpleNamespace(logger_manager=manager, overwrite_workdir=None)
+    screen.attach(workflow, [Path.cwd() / "my studies/one.yaml"])
     return manager.logger.handlers
 
 
@@ -124,7 +127,7 @@ def test_running_jobs_are_shown_now_and_then_where_there_is_no_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handler = handler_of()
-    monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", 0.05)
+    monkeypatch.setattr(screen, "SECONDS_BETWEEN_LINES", (0.05,))
     write("logs/small/models/wide.log", "17:00:00  step 30 of 40  mlm_loss 6.2  0:00:07 left")
     send(handler, LogEvent.JOB_INFO, **job(4, "pretrain", "logs/small/models/wide.log"))
     time.sleep(0.5)
@@ -136,8 +139,7 @@ def test_running_jobs_are_shown_now_and_then_where_there_is_no_terminal(
 def test_running_jobs_keep_their_place_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, value in {"FORCE_COLOR": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm", "COLUMNS": "120"}.items():
-        monkeypatch.setenv(name, value)
+    terminal(monkeypatch)
     handler = handler_of()
     write("logs/small/models/wide.log", "17:00:00  step 30 of 40  mlm_loss 6.2  0:00:07 left")
     send(handler, LogEvent.RUN_INFO, stats={"pretrain": 1, "total": 1})
@@ -149,6 +151,141 @@ def test_running_jobs_keep_their_place_on_a_terminal(
     assert "step 30 of 40 (75%)  mlm_loss 6.2  0:00:07 left" in shown
     handler.close()
     assert "\x1b[?25h" in capsys.readouterr().err, "the cursor comes back"
+
+
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"FORCE_COLOR": "1", "TTY_INTERACTIVE": "1", "TERM": "xterm", "COLUMNS": "120"}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_jobs_that_a_cluster_has_not_begun_are_waiting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal(monkeypatch)
+    handler = handler_of()
+    send(handler, LogEvent.RUN_INFO, stats={"pretrain": 3, "total": 3})
+    for number in range(3):
+        send(handler, LogEvent.JOB_INFO, **job(number, "pretrain", f"logs/small/{number}.log"))
+    write("logs/small/1.log", "17:00:00  step 30 of 40  mlm_loss 6.2  0:00:07 left")
+    assert handler.live is not None
+    capsys.readouterr()
+    handler.live.refresh()
+    shown = capsys.readouterr().err
+    assert "1 running, 2 waiting, 0 of 3 done" in shown
+    assert "small/1" in shown
+    assert "small/0" not in shown
+    handler.close()
+
+
+def test_looks_at_running_jobs_become_rare_in_a_long_run() -> None:
+    class Clock(screen.threading.Event):
+        """Counts the looks of a day."""
+
+        looks, seconds = -1, 0.0
+
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            self.looks, self.seconds = self.looks + 1, self.seconds + timeout
+            return self.seconds > 24 * 3600
+
+    handler = handler_of()
+    handler.ended = clock = Clock()
+    handler._print_now_and_then()
+    assert clock.looks < 60
+    assert screen.SECONDS_BETWEEN_LINES[0] == 60
+
+
+def test_the_hint_names_the_study_file_and_a_folder_that_is_another(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    send(handler_of(), LogEvent.RUN_INFO, stats={"pretrain": 1, "total": 1})
+    assert "`smelt watch 'my studies/one.yaml'` shows what runs" in capsys.readouterr().err
+    moved = screen.watch_command([Path("/far/one.yaml"), folder / "two.yaml"], moved=True)
+    assert moved == f"smelt watch /far/one.yaml {folder}/two.yaml --directory {folder}"
+
+
+GROUP = {"groupid": "b1", "aux_logs": [".snakemake/slurm_logs/7.log"]}
+
+
+def test_a_failed_group_is_its_state_its_log_and_the_jobs_that_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = handler_of()
+    jobs = [job(number, "pretrain", f"logs/small/{number}.log") for number in range(4)]
+    send(handler, LogEvent.GROUP_INFO, "Group job b1 (jobs in lexicogr. order):", group_id="b1", jobs=[])
+    for each in jobs:
+        send(handler, LogEvent.JOB_INFO, **each)
+    write("logs/small/0.log", ending(0, 3))
+    write("logs/small/1.log", f"smelt: step 3: the loss is nan\n{ending(1, 3)}")
+    write("logs/small/2.log", "17:00:00  step 3 of 40  mlm_loss 5.1  0:10:00 left")  # killed
+    for _ in range(2):  # Snakemake repeats its errors at the end
+        infos = [each | {"aux": {"external_jobid": 7}} for each in jobs]
+        send(handler, LogEvent.GROUP_ERROR, "Error in group b1", 40, job_error_info=infos, **GROUP)
+        for each in jobs:
+            send(handler, LogEvent.JOB_ERROR, level=40, **each)
+    lines = [line.strip() for line in capsys.readouterr().err.splitlines()]
+    assert lines[0].endswith("  group b1: 4 jobs, 1 finished, 1 not begun  FAILED")
+    assert lines[1:3] == ["log: .snakemake/slurm_logs/7.log", "external_jobid: 7"]
+    assert lines[3].endswith("0:00:03  pretrain      small/1  FAILED")
+    assert lines[4:6] == ["smelt: step 3: the loss is nan", "log: logs/small/1.log"]
+    assert lines[6].endswith("pretrain      small/2  FAILED")
+    assert lines[7:] == ["17:00:00  step 3 of 40  mlm_loss 5.1  0:10:00 left", "log: logs/small/2.log"]
+    assert handler.running == {}
+
+
+def test_an_event_that_is_not_known_or_not_as_expected_is_shown_as_snakemake_shows_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    handler = handler_of()
+    send(handler, "something_new", "a disk is full")  # type: ignore[arg-type]
+    send(handler, LogEvent.RUN_INFO, "Job stats: 3 blocks")
+    assert capsys.readouterr().err.splitlines() == ["a disk is full", "Job stats: 3 blocks"]
+
+
+def test_snakemake_says_when_it_ends_after_the_running_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    send(handler_of(), None, "Will exit after finishing currently running jobs (scheduler).")
+    assert capsys.readouterr().err == "Will exit after finishing currently running jobs (scheduler).\n"
+
+
+def test_the_run_goes_on_where_nobody_reads_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stderr", Broken())
+    handler = handler_of()
+    for _ in range(2):
+        send(handler, LogEvent.RUN_INFO, stats={"pretrain": 1, "total": 1})
+    assert handler.total == 1
+
+
+@pytest.mark.parametrize(
+    "workflow", [SimpleNamespace(), SimpleNamespace(logger_manager=SimpleNamespace(settings=None))]
+)
+def test_the_screen_of_another_snakemake_stays(workflow: SimpleNamespace) -> None:
+    screen.attach(workflow, [])
+    manager = LoggerManager(logging.Logger("snakemake"), OutputSettings())
+    manager.logger.handlers[0].name = "AnotherHandler"
+    screen.attach(SimpleNamespace(logger_manager=manager, overwrite_workdir=None), [])
+    assert [handler.name for handler in manager.logger.handlers] == ["AnotherHandler"]
+
+
+def test_the_whole_log_of_a_failed_job_is_shown_where_the_user_asks(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = handler_of(show_failed_logs=True)
+    failed = job(4, "pretrain", "logs/small/models/wide.log")
+    send(handler, LogEvent.JOB_INFO, **failed)
+    write("logs/small/models/wide.log", f"line 1\n2\n3\n4\nsmelt: step 3: the loss is nan\n{ending(1, 3)}")
+    send(handler, LogEvent.JOB_ERROR, level=40, **failed)
+    assert "    line 1\n    2\n" in capsys.readouterr().err
+
+
+def test_reasons_come_without_files_and_the_values_of_params() -> None:
+    params = 'Params have changed since last execution: \'licence: mit; as the project\', "cite": "a"'
+    assert screen.reason(f"Code has changed since last execution; {params}") == (
+        "code has changed since last execution; params have changed since last execution"
+    )
+    assert screen.reason(f"{params}; Software environment definition has changed since last execution") == (
+        "params have changed since last execution; software environment definition has changed since last execution"
+    )
+    assert screen.reason("Input files updated by another job: a, b") == screen.ANOTHER
 
 
 def test_a_dry_run_names_a_few_jobs_of_each_rule_and_why_they_run(capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,6 +307,35 @@ def test_a_dry_run_names_a_few_jobs_of_each_rule_and_why_they_run(capsys: pytest
 )
 def test_snakemakes_own_screen_stays_where_more_is_asked_for_and_in_its_jobs(settings: dict[str, bool]) -> None:
     assert [handler.name for handler in handlers_of(**settings)] == ["DefaultStreamHandler"]
+
+
+def test_a_quiet_dry_run_counts_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = handler_of(dryrun=True, quiet=[Quietness.PROGRESS])
+    send(handler, LogEvent.RUN_INFO, stats={"blocks": 6, "total": 6})
+    for number in range(6):
+        send(handler, LogEvent.JOB_INFO, **job(number, "blocks", f"logs/small/{number}.log", reason="Forced execution"))
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split() for line in lines[-2:]] == [
+        ["blocks", "small/3", "(forced", "execution)"],
+        ["blocks", "and", "2", "more"],
+    ]
+    assert len(lines) == 5
+
+
+def test_without_progress_there_is_no_view_of_running_jobs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal(monkeypatch)
+    handler = handler_of(quiet=[Quietness.PROGRESS])
+    failed = job(4, "pretrain", "logs/small/models/wide.log")
+    send(handler, LogEvent.RUN_INFO, stats={"pretrain": 2, "total": 2})
+    send(handler, LogEvent.JOB_INFO, **job(3, "pretrain", "logs/small/models/deep.log"))
+    send(handler, LogEvent.JOB_FINISHED, job_id=3)
+    send(handler, LogEvent.JOB_INFO, **failed)
+    assert handler.live is None
+    assert capsys.readouterr().err == ""
+    send(handler, LogEvent.JOB_ERROR, level=40, **failed)
+    assert "1 of 2" in capsys.readouterr().err
 
 
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:

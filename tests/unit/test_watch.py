@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from smelt import watch
 from smelt.__main__ import main
 from smelt.energy import Energy
 from smelt.logs import ending, read_log
@@ -63,14 +64,73 @@ def write(log: Path, text: str, age: float = 0.0) -> None:
     os.utime(log, (time.time() - age, time.time() - age))
 
 
-def watched(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    assert main(["watch", "study.yaml", "--once"]) == 0
+def watched(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    assert main(["watch", "study.yaml", "--once", *words]) == 0
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_before_the_first_log_it_says_so(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not study.exists()
-    assert watched(capsys) == ["logs/small: no job has written a log yet"]
+    assert "".join(watched(capsys)) == f"{study}: no job has written a log yet"
+
+
+def test_the_folder_of_the_run_may_be_another(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = study.parents[1] / "other"
+    write(other / "logs/small/a.log", COMMAND.format("pretrain"))
+    write(other / "logs/dumps/b.log", COMMAND.format("download"))
+    lines = watched(capsys, "--directory", "other")
+    assert lines[0].endswith(f"{other}/logs/small: 2 running, 0 finished, 0 failed")
+    assert "pretrain other/logs/small/a.log" in lines
+    assert "".join(watched(capsys, "--directory", "nowhere")).startswith(f"{study.parents[1]}/nowhere/logs/small: no ")
+
+
+def test_several_study_files_are_one_study_as_for_snakemake(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("more.yaml").write_text("study: second\n")
+    assert main(["watch", "study.yaml", "more.yaml", "--once"]) == 0
+    assert "".join(capsys.readouterr().out.split("\n")).startswith(str(study.with_name("second")))
+
+
+def test_a_log_of_an_ended_job_is_read_again_only_where_it_changed(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(study / "done.log", COMMAND.format("task") + f"a\n{ending(0, 3)}\n")
+    write(study / "wrong.log", COMMAND.format("task") + f"a\nsmelt: b\n   c\n    d\n{ending(1, 3)}\n")
+    write(study / "runs.log", COMMAND.format("task") + "a\n")
+    read: list[str] = []
+    monkeypatch.setattr(watch, "read_log", lambda path: read.append(path.stem) or read_log(path))
+    logs = watch.Logs([study])
+    first, second = logs.read(), logs.read()
+    assert read == ["done", "runs", "wrong", "runs"]
+    assert {path: (log.end, log.took, log.complaint() * log.failed) for path, log in second.items()} == {
+        path: (log.end, log.took, log.complaint() * log.failed) for path, log in first.items()
+    }
+    write(study / "wrong.log", COMMAND.format("task") + "again\n")
+    assert logs.read()[study / "wrong.log"].end is None
+
+
+@pytest.mark.parametrize("size", [100, 20_000, 3_000_000])
+def test_a_command_is_no_last_word_of_a_log_however_long_it_is(tmp_path: Path, size: int) -> None:
+    command = COMMAND.format("scores").replace("o\n", f"{'o' * size}\n")
+    write(tmp_path / "log", command)
+    log = read_log(tmp_path / "log")
+    assert log is not None
+    assert (log.command, log.lines, log.state(time.time())) == ("scores", [], "")
+    write(tmp_path / "log", command.rstrip())  # not yet written to its end
+    assert (log := read_log(tmp_path / "log"))
+    assert (log.command, log.lines) == ("scores", [])
+    write(tmp_path / "log", command + "first\nlast\n")
+    assert (log := read_log(tmp_path / "log"))
+    assert log.lines == ["first", "last"]
+
+
+def test_a_line_is_shown_from_its_start_and_not_at_any_length(tmp_path: Path) -> None:
+    write(tmp_path / "log", COMMAND.format("scores") + "x" * 16_383 + "\n")
+    log = read_log(tmp_path / "log")
+    assert log is not None
+    assert log.state(time.time()) == "x" * 199 + "…"
+    write(tmp_path / "log", COMMAND.format("scores") + "x" * 20_000 + "\n" + "y" * 10 + "\n")
+    assert (log := read_log(tmp_path / "log"))
+    assert log.lines == ["y" * 10]
 
 
 def test_jobs_are_shown_by_how_they_are(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

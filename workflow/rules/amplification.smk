@@ -11,7 +11,7 @@ Steps: learn pieces, rewrite tokenizer and weights, prove that nothing else has 
 
 
 rule amplify:
-    """Add the pieces that the languages of {wildcards.model} need most to a model, and prove that all else is as it was."""
+    """Add the pieces that the languages of {wildcards.model} need most, and prove that all else is as it was."""
     input:
         source=study.amplified_source_of_model,
         documents=study.amplifying_documents_of_model,

@@ -7,9 +7,9 @@ OUT  results/<study>/signals/<teacher>/<task>/seed-<seed>/<transfer text>/ : wha
      results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, model/
      results/<study>/models/<model>/ : the student of the first task and seed, for the rulers of size and speed
 
-Students of one teacher share its signals, whatever their architecture, strategy and layer; a layer that no other imitates
-makes them again, and their students. Whether they are stored decides nothing else, and makes nothing again: a param that
-is derived of inputs is none that Snakemake compares.
+Students of one teacher share its signals, whatever their architecture, strategy and layer; a layer that no other
+imitates makes them again, and their students. Whether they are stored decides nothing else, and makes nothing again:
+Snakemake does not compare params derived from inputs.
 """
 
 COMPRESSED = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"

@@ -5,8 +5,8 @@ IN   the study's model entry, and what its maker needs (token blocks and their t
 OUT  results/<study>/models/<model>/ : a Hugging Face folder with its card and provenance
      logs/<study>/models/<model>.curve.csv : the learning curve of a trained model, and .events beside it
 
-How often checkpoints are written, how many rows pass at once and the like make no other model. So `settings`, which the
-command gets, is a param that Snakemake does not compare (its function takes `input`); `identity` is the one it compares.
+How often checkpoints are written, how many rows pass at once and the like make no other model. So `settings`, which
+the command gets, is a param that Snakemake does not compare (its function takes `input`); it compares `identity`.
 """
 
 

@@ -1,7 +1,8 @@
 """
 Prepares tasks: from their publishers' files to one layout, with the labels of spans in IOB2.
 
-IN   the task's file, tasks/<task>.yaml beside the study or smelt's own, and the files it names (or a data set of the hub at a pinned revision)
+IN   the task's file, tasks/<task>.yaml beside the study or smelt's own, and the files it names (or a data set
+     of the hub at a pinned revision)
 OUT  results/<study>/tasks/<task>/ : train, validation and test as Parquet, task.json, and in unlabelled the training
      texts that a limit left out
 """

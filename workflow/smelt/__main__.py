@@ -4,7 +4,8 @@
 installation: by PYTHONPATH, which the Snakefile sets, they import their own checkout in whatever environment they run.
 
 Each command lives in a module of its stage with two functions, `add_arguments(parser)` and `run(arguments)`;
-only the module of the chosen command is imported, so that cheap commands start without torch.
+only the module of the chosen command is imported, so that cheap commands start without torch. Those of commands that
+read a file with `${NAME}` in it have a third, `variables(arguments)`: the environment variables that they fill in.
 """
 
 import argparse
@@ -54,6 +55,9 @@ COMMANDS = {
 ASKED_BY_PEOPLE = {"check", "watch", "schema"}
 """Commands that are no jobs of the workflow."""
 
+FILL_IN = {"task"}
+"""Jobs that read a file of the user's, with `${NAME}` in it; in what the others get, the workflow has filled it in."""
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line like any other."""
@@ -96,6 +100,19 @@ def main(words: list[str] | None = None) -> int:
     return 0
 
 
+def variables(words: list[str]) -> list[str]:
+    """Return the environment variables that a command fills in; none where the command itself will complain."""
+    if words[0] not in FILL_IN:
+        return []
+    module = importlib.import_module(COMMANDS[words[0]][0])
+    parser = Parser(add_help=False)
+    module.add_arguments(parser)
+    try:
+        return list(module.variables(parser.parse_known_args(words[1:])[0]))
+    except Exception:
+        return []
+
+
 def start() -> NoReturn:
     """Run the command of this process's own words, and exit with its code."""
     # Snakemake and SLURM end jobs with these; as an exception it takes drafts and child processes away, too.
@@ -108,7 +125,7 @@ def start() -> NoReturn:
 
     logged, began, code = is_log(), time.monotonic(), 1
     if logged:
-        print(command_line(words), flush=True)
+        print(command_line(words, variables(words)), flush=True)
     try:
         code = main()
     except SystemExit as exit:

@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,9 @@ from smelt.training.progress import Position
 
 QUIET = 120.0  # seconds without a line after which a training, which prints one every few seconds, may be stuck
 HALF_A_DAY = 12 * 3600.0  # seconds
-HEAD, TAIL = 16_384, 16_384  # bytes that are read of a log's ends: the command's name, and its last lines
+COMMAND = 2**22  # bytes of a command at most: twice what Linux allows
+TAIL = 16_384  # bytes that are read of a log's end
+STATE = 200  # characters of a line that show how far a job is
 
 _CLOCK = r"\d\d:\d\d:\d\d  "
 _COMMAND = re.compile(r" -m smelt (\S+)")
@@ -35,18 +38,23 @@ def is_log() -> bool:
     return together and not {"TORCHELASTIC_RUN_ID", "SMELT_RENDEZVOUS"} & os.environ.keys()
 
 
-def command_line(words: list[str]) -> str:
+def command_line(words: list[str], variables: Iterable[str] = ()) -> str:
     """Return a command of smelt as a line of shell that does the same from any folder, in any environment.
 
     Jobs write paths relative to the folder that they run in, import smelt from a checkout that no environment needs to
     know of, and learn the study's country from the environment.
+
+    Args:
+        words: the command and its flags.
+        variables: names of the environment variables that the command fills in; the line sets those that are set.
     """
     package = str(Path(__file__).parents[1])
     environment = []
     if package in os.environ.get("PYTHONPATH", "").split(os.pathsep):
         environment.append(f"PYTHONPATH={shlex.quote(package)}")
-    if country := os.environ.get("SMELT_COUNTRY"):
-        environment.append(f"SMELT_COUNTRY={shlex.quote(country)}")
+    for name in ("SMELT_COUNTRY", *variables):
+        if value := os.environ.get(name):
+            environment.append(f"{name}={shlex.quote(value)}")
     command = shlex.join([sys.executable, "-m", "smelt", *words])
     return " ".join([f"cd {shlex.quote(str(Path.cwd()))} &&", *environment, command])
 
@@ -77,6 +85,8 @@ class JobLog:
     took: str | None
     changed: float
     """When the file was last written, in seconds since 1970."""
+    size: int
+    """Of the file, in bytes."""
 
     @property
     def finished(self) -> bool:
@@ -88,10 +98,19 @@ class JobLog:
         """Whether the job ended before that."""
         return self.end is not None and not self.finished
 
+    def is_of(self, path: Path) -> bool:
+        """Whether the file is still as it was when it was read."""
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        return (status.st_mtime, status.st_size) == (self.changed, self.size)
+
     def state(self, now: float) -> str:
         """Return how far a running job is, in words."""
         said = self.position.words() if self.position else self.lines[-1] if self.lines else ""
         said = re.sub(rf"^{_CLOCK}", "", said)
+        said = said if len(said) <= STATE else f"{said[: STATE - 1]}…"
         if now - self.changed < QUIET:
             return said
         form = "%H:%M" if now - self.changed < HALF_A_DAY else "%Y-%m-%d %H:%M"
@@ -112,18 +131,16 @@ def read_log(path: Path) -> JobLog | None:
     """Return what a log shows now; None where there is none."""
     try:
         with path.open("rb") as stream:
-            head = stream.read(HEAD)
-            size = stream.seek(0, os.SEEK_END)
-            stream.seek(max(size - TAIL, 0))
-            tail = stream.read()
-            changed = os.fstat(stream.fileno()).st_mtime
+            first = stream.readline(COMMAND)
+            command = _COMMAND.search(first.decode(errors="replace"))
+            status = os.fstat(stream.fileno())
+            start = max(status.st_size - TAIL, len(first) if command else 0)
+            stream.seek(max(start - 1, 0))
+            tail = stream.read().decode(errors="replace").splitlines()
     except OSError:
         return None
-    first = head.split(b"\n", 1)[0].decode(errors="replace")
-    lines = [line for line in tail.decode(errors="replace").splitlines() if line.strip()]
-    command = _COMMAND.search(first)
-    if command and size <= TAIL:
-        lines = lines[1:]
+    # Before what begins at `start` stands the end of a line, or of a part of one.
+    lines = [line for line in tail[1 if start else 0 :] if line.strip()]
     ends = [_END.fullmatch(line) for line in lines]  # libraries may still print something as Python ends
     lines = [line for line, end in zip(lines, ends, strict=True) if not end]
     end = next(filter(None, reversed(ends)), None)
@@ -135,5 +152,6 @@ def read_log(path: Path) -> JobLog | None:
         lines=lines,
         end=end[1] if end else None,
         took=end[2] if end else None,
-        changed=changed,
+        changed=status.st_mtime,
+        size=status.st_size,
     )

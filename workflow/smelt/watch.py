@@ -1,4 +1,4 @@
-"""`smelt watch [study.yaml]`: the running jobs of a study from their logs, on a laptop or a cluster.
+"""`smelt watch my-study.yaml`: the running jobs of a study from their logs, on a laptop or a cluster.
 
 It reads files only, so it runs beside Snakemake or without it, on any machine that sees the logs.
 """
@@ -6,6 +6,7 @@ It reads files only, so it runs beside Snakemake or without it, on any machine t
 import argparse
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -14,9 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from smelt.logs import JobLog, read_log
-from smelt.study.catalogue import Catalogue
+from smelt.study.workflow import DEMO, catalogue_of
 
-DEMO = Path("config/config.yaml")
 SECONDS = 2.0  # between two looks
 NEWEST = 5  # finished jobs that are named
 SHARED = ("logs/dumps", "logs/resources")
@@ -24,37 +24,42 @@ SHARED = ("logs/dumps", "logs/resources")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Take the study file."""
-    parser.add_argument("study", type=Path, nargs="?", default=DEMO, help="a study file; by default the demo's")
+    """Take the study file, and the folder of the run."""
+    parser.add_argument("studies", metavar="study", type=Path, nargs="*", help=f"a study file; by default {DEMO}")
+    parser.add_argument("--directory", type=Path, default=Path(), help="the folder that Snakemake runs in, if not this")
     parser.add_argument("--once", action="store_true", help="print the present state and end")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Show the jobs until Ctrl-C; once, where asked to or where there is no terminal."""
-    folder = Path(Catalogue.load(arguments.study).logs)
+    folder = arguments.directory / catalogue_of(arguments.studies, {}).logs
+    own, shared = Logs([folder]), Logs([arguments.directory / name for name in SHARED])
     console = Console(highlight=False)
     if arguments.once or not console.is_interactive:
-        console.print(view(folder, time.time(), None))
+        console.print(view(folder.absolute(), own.read(), shared.read(), time.time(), None))
         return
     with Live(console=console, auto_refresh=False) as live:
         try:
             while True:
-                live.update(view(folder, time.time(), max(console.height - 12, 5)), refresh=True)
+                most = max(console.height - 12, 5)
+                live.update(view(folder.absolute(), own.read(), shared.read(), time.time(), most), refresh=True)
                 time.sleep(SECONDS)
         except KeyboardInterrupt:
             pass
 
 
-def view(folder: Path, now: float, most: int | None) -> RenderableType:
-    """Return what the logs under a folder show.
+def view(
+    folder: Path, logs: dict[Path, JobLog], shared: dict[Path, JobLog], now: float, most: int | None
+) -> RenderableType:
+    """Return what the logs of a study show.
 
     Args:
         folder: of the study's logs.
+        logs: under it, by path.
+        shared: of what all studies share, by path.
         now: seconds since 1970.
         most: how many running jobs, and how many failed ones, there is room for; None for all.
     """
-    logs = read_logs([folder])
-    shared = {path: log for path, log in read_logs(map(Path, SHARED)).items() if log.end is None}
     running = {path: log for path, log in (shared | logs).items() if log.end is None}
     failed = {path: log for path, log in logs.items() if log.failed}
     finished = {path: log for path, log in logs.items() if log.finished}
@@ -73,11 +78,27 @@ def view(folder: Path, now: float, most: int | None) -> RenderableType:
     return Group(*parts)
 
 
-def read_logs(folders: Iterable[Path]) -> dict[Path, JobLog]:
-    """Return the logs under some folders that open with a command of smelt, by path."""
-    paths = [path for folder in folders for path in sorted(folder.rglob("*.log"))]
-    read = {path: read_log(path) for path in paths}
-    return {path: log for path, log in read.items() if log and log.command}
+@dataclass
+class Logs:
+    """The logs under some folders; those of ended jobs are read again only where their file has changed."""
+
+    folders: Iterable[Path]
+    _ended: dict[Path, JobLog] = field(default_factory=dict)
+
+    def read(self) -> dict[Path, JobLog]:
+        """Return the logs that open with a command of smelt, by path."""
+        paths = [path for folder in self.folders for path in sorted(folder.rglob("*.log"))]
+        read = {path: self._read(path) for path in paths}
+        logs = {path: log for path, log in read.items() if log and log.command}
+        # Of thousands of ended jobs, no more is kept than what is shown.
+        self._ended = {
+            path: replace(log, lines=log.complaint() if log.failed else []) for path, log in logs.items() if log.end
+        }
+        return logs
+
+    def _read(self, path: Path) -> JobLog | None:
+        known = self._ended.get(path)
+        return known if known and known.is_of(path) else read_log(path)
 
 
 def newest_first(logs: dict[Path, JobLog]) -> list[tuple[Path, JobLog]]:

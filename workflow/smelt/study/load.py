@@ -18,6 +18,8 @@ from smelt.study.schema import DATE, Study
 from smelt.study.settings import SETTING
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
+VARIABLE = re.compile(r"\$\{(\w+)\}")
+"""What stands in a file for the value of an environment variable."""
 
 
 def load_study(path: Path) -> Study:
@@ -38,8 +40,8 @@ def check_study(value: Any, where: str | Path) -> Study:
     return check(Study, expanded(value, where), where)
 
 
-def read_yaml(path: Path) -> Any:
-    """Return what a YAML file holds, with `${NAME}` filled in from the environment."""
+def read_yaml(path: Path, fill_in: bool = True) -> Any:
+    """Return what a YAML file holds, with `${NAME}` filled in from the environment unless `fill_in` is False."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -50,7 +52,8 @@ def read_yaml(path: Path) -> Any:
         raise SmeltError(path, "is a folder: expected a file in YAML") from None
     except UnicodeDecodeError as error:
         raise SmeltError(path, f"is not UTF-8 text (byte {error.start})") from None
-    return expand(parse_yaml(text, path))
+    content = parse_yaml(text, path)
+    return expand(content) if fill_in else content
 
 
 def parse_yaml(text: str, where: str | Path) -> Any:
@@ -90,7 +93,7 @@ def entry_of(kind: type[AnyEntry], settings: Mapping[str, Any], where: str | Pat
 def expand(value: Any) -> Any:
     """Fill in `${NAME}` from the environment in every text of a nested value; unset names stay as they are."""
     if isinstance(value, str):
-        return re.sub(r"\$\{(\w+)\}", lambda match: os.environ.get(match[1], match[0]), value)
+        return VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), value)
     if isinstance(value, Mapping):
         return {key: expand(part) for key, part in value.items()}
     if isinstance(value, list):

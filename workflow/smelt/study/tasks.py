@@ -15,7 +15,7 @@ from smelt.errors import SmeltError, expected_one_of
 from smelt.study.entry import Distinct, Entry, refuse_idle
 from smelt.study.formats import Format
 from smelt.study.languages import Language
-from smelt.study.load import check, read_yaml
+from smelt.study.load import VARIABLE, check, read_yaml
 from smelt.study.settings import STANDARD, Setting, SettingName
 from smelt.study.sources import SPLITS, Source
 
@@ -164,24 +164,31 @@ class TaskFile(Entry):
                     yield place
 
 
-def load_task(name: str, *own: Path) -> TaskFile:
+def load_task(name: str, *own: Path, fill_in: bool = True) -> TaskFile:
     """Return the checked task of that name: a task file, or a task file in one of its settings.
 
     Args:
         name: the file's name without its ending, and behind a dot its setting.
         own: folders of a study's own task files, which are searched before those that come with smelt.
+        fill_in: whether `${NAME}` is filled in from the environment.
 
     Raises:
         SmeltError: the file is missing, is not YAML, or a key of it is not as it should be; the setting or its language
             is none of the file's, or the name lacks them.
     """
     path, rest = task_file(name, *own)
-    task = check(TaskFile, read_yaml(path), path)
+    task = check(TaskFile, read_yaml(path, fill_in), path)
     if not rest and not task.settings:
         return task
     setting, _, language = rest.partition(".")
     _check_setting(path, task, setting, language)
     return task.under(setting, language or None)
+
+
+def variables_of_task(name: str, *own: Path) -> list[str]:
+    """Return the environment variables that the paths of a task's files name; arguments and errors as for load_task."""
+    files = load_task(name, *own, fill_in=False).local_files()
+    return sorted({variable for file in files for variable in VARIABLE.findall(file)})
 
 
 def task_file(name: str, *own: Path) -> tuple[Path, str]:

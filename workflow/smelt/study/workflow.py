@@ -12,35 +12,41 @@ from smelt.study.check import missing_sources, warnings
 from smelt.study.load import check_study, expand, parse_yaml, read_yaml
 from smelt.study.tasks import OWN_TASKS
 
+DEMO = Path("config/config.yaml")
 WAITS = "what needs them fails, all else is made, and the report waits"
 
 
-def load(
-    files: Iterable[str | Path], given: Mapping[str, Any], default: str | Path = "config/config.yaml"
-) -> Catalogue:
-    """Return the catalogue of the study that Snakemake was given; a wrong study ends the program.
+def load(files: Iterable[str | Path], given: Mapping[str, Any]) -> Catalogue:
+    """Return the catalogue of the study that Snakemake was given; a wrong study ends the program."""
+    try:
+        return catalogue_of(files, given)
+    except SmeltError as error:
+        _end(error)
+
+
+def catalogue_of(files: Iterable[str | Path], given: Mapping[str, Any]) -> Catalogue:
+    """Return the catalogue of one or more study files, as Snakemake's `--configfile` takes them.
 
     The files are read here and not by Snakemake, whose reader lets a key stand twice and takes Norwegian's `no` for
     false. The folder `tasks` beside each file may hold task files of the study's own; the last file's counts first.
 
     Args:
-        files: study files; keys of later ones replace those of earlier ones.
+        files: study files, by default the demo's; keys of later ones replace those of earlier ones.
         given: keys of the command line, which replace those of files.
-        default: the study file where none is given: the demo's.
+
+    Raises:
+        SmeltError: a file or a key is not as it should be.
     """
-    paths = [Path(file) for file in files] or [Path(default)]
+    paths = [Path(file) for file in files] or [DEMO]
     where = " + ".join([*map(_shown, paths), *(["--config"] if given else [])])
-    try:
-        whole: dict[str, Any] = {}
-        for path in paths:
-            content = read_yaml(path)
-            if not isinstance(content, Mapping):
-                raise SmeltError(_shown(path), f"expected a mapping of keys, found {type(content).__name__}")
-            whole = _merged(whole, content)
-        study = check_study(_merged(whole, expand(dict(given))), where)
-        return Catalogue(study, *(path.parent / OWN_TASKS for path in reversed(paths)))
-    except SmeltError as error:
-        _end(error)
+    whole: dict[str, Any] = {}
+    for path in paths:
+        content = read_yaml(path)
+        if not isinstance(content, Mapping):
+            raise SmeltError(_shown(path), f"expected a mapping of keys, found {type(content).__name__}")
+        whole = _merged(whole, content)
+    study = check_study(_merged(whole, expand(dict(given))), where)
+    return Catalogue(study, *(path.parent / OWN_TASKS for path in reversed(paths)))
 
 
 def warn(catalogue: Catalogue) -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as parquet
 
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.study.tasks import TaskFile, load_task, task_file
+from smelt.study.tasks import TaskFile, load_task, task_file, variables_of_task
 from smelt.tasks.examples import Example, Sentence
 from smelt.tasks.prepare import PreparedSplit, describe, limited, prepare, repeated, training_labels, unseen_labels
 
@@ -65,6 +65,11 @@ def run(arguments: argparse.Namespace) -> None:
     write_task(arguments.output, splits, left, description)
     for line in summary(description):
         print(f"{arguments.name}: {line}")
+
+
+def variables(arguments: argparse.Namespace) -> list[str]:
+    """Return the environment variables that the command fills in: those in the paths that the task's file names."""
+    return variables_of_task(arguments.task or arguments.name, *arguments.folder)
 
 
 def summary(description: dict[str, Any]) -> list[str]:
