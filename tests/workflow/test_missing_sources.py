@@ -8,7 +8,7 @@ import pytest
 
 from tests.workflow.conftest import Project, new_project
 
-LINE = "smelt: {where}: {found}. Put it there, or leave what needs it out of the study"
+LINE = "smelt: {where}: {found}. {mend}, or leave what needs it out of the study"
 
 
 @pytest.fixture
@@ -52,11 +52,15 @@ def test_all_that_needs_no_missing_source_is_made_and_each_job_names_its_own(lac
     absent = folder / "absent"
     last = {
         "corpora/texts/sw": LINE.format(
+            mend="Put it there",
             where=absent / "sw.txt",
             found="no such file: expected a paragraph a line, a blank line between documents",
         ),
-        "tasks/mine": LINE.format(where="tasks/mine.yaml", found=f"source.folder: no such folder: {absent / 'mine'}"),
+        "tasks/mine": LINE.format(
+            mend="Put it there", where="tasks/mine.yaml", found=f"source.folder: no such folder: {absent / 'mine'}"
+        ),
         "models/bound": LINE.format(
+            mend="Set it",
             where="${SMELT_NOWHERE}/bert",
             found="the environment variable SMELT_NOWHERE is not set: expected a model as save_pretrained writes it",
         ),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 FEW = 15  # names that a message lists before it asks whether one of them was meant, and not behind
-WITHOUT_IT = "Put it there, or leave what needs it out of the study"
+WITHOUT_IT = "or leave what needs it out of the study"
 NO_INPUT = 66  # EX_NOINPUT of sysexits.h: a file that is needed is not there
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
@@ -60,7 +60,13 @@ def meant(found: object, names: Iterable[str]) -> str:
     """Return the question whether a name like an unknown one was meant; nothing where none is like it."""
     folded = {name.casefold(): name for name in names}
     near = [folded[name] for name in difflib.get_close_matches(str(found).casefold(), folded, n=3, cutoff=0.75)]
-    return f"did you mean {' or '.join(near)}?" if near else ""
+    return asked(near)
+
+
+def asked(names: Iterable[str]) -> str:
+    """Return the question whether one of these names was meant; nothing where there are none."""
+    listed = " or ".join(names)
+    return f"did you mean {listed}?" if listed else ""
 
 
 def absent(path: str | Path, kind: str = "file", expected: str = "") -> SmeltError:
@@ -74,7 +80,8 @@ def absent(path: str | Path, kind: str = "file", expected: str = "") -> SmeltErr
     unset = re.findall(r"\$\{(\w+)\}", str(path))
     found = f"the environment variable {unset[0]} is not set" if unset else f"no such {kind}"
     where = path if unset else Path(path).absolute()
-    return SmeltError(where, f"{found}{f': expected {expected}' if expected else ''}. {WITHOUT_IT}")
+    mend = "Set it" if unset else "Put it there"
+    return SmeltError(where, f"{found}{f': expected {expected}' if expected else ''}. {mend}, {WITHOUT_IT}")
 
 
 def first_line(error: Exception) -> str:

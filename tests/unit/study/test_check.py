@@ -46,6 +46,24 @@ def test_check_names_a_missing_source(
     assert f"not there: {tmp_path}/text/sw.txt" in text
 
 
+def test_check_names_a_folder_where_a_file_is_expected_and_the_other_way_round(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "model").touch()
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        "study: small\n"
+        f"corpora: {{one: {{text: {{en: {tmp_path}/texts}}}}}}\n"
+        f"models: {{theirs: {{maker: adopt, folder: {tmp_path}/model}}}}\n"
+    )
+    assert main(["check", str(study)]) == NO_INPUT
+    printed = capsys.readouterr()
+    assert f"a folder, where a file is expected: {tmp_path}/texts (corpora.one.text.en)\n" in printed.out
+    assert f"a file, where a folder is expected: {tmp_path}/model (models.theirs.folder)\n" in printed.out
+    assert f"{study}: the file is right, but 2 sources are missing (see above)." in printed.err
+
+
 @pytest.mark.parametrize(
     ("mirrors", "missing"),
     [
@@ -118,7 +136,27 @@ def test_check_of_the_demo_misses_nothing(capsys: pytest.CaptureFixture[str]) ->
         (
             "tasks: [demo-ner, demo-intent]",
             "tasks: [demo-ner, demo-intent, demo-nre]",
-            "task 'demo-nre': no such task: did you mean demo-ner?",
+            "task 'demo-nre': no such task: did you mean demo-ner? Searched for ",
+        ),
+        (
+            "tasks: [demo-ner, demo-intent]",
+            "tasks: [demo-ner, demo-intent, xnli-tranfer]",
+            "task 'xnli-tranfer': no such task: did you mean xnli.transfer or xnli-dev.transfer? Searched for ",
+        ),
+        (
+            "tasks: [demo-ner, demo-intent]",
+            "tasks: [demo-ner, demo-intent, xnli-all]",
+            "task 'xnli-all': no such task: did you mean xnli? Searched for ",
+        ),
+        (
+            "tasks: [demo-ner, demo-intent]",
+            "tasks: [demo-ner, demo-intent, something-else]",
+            "task 'something-else': no such task: expected one of ag-news, ",
+        ),
+        (
+            "tasks: [demo-ner, demo-intent]",
+            "tasks: [demo-ner, demo-intent, xnli.tranfer]",
+            "xnli.yaml: has no setting 'tranfer': expected xnli.transfer, ",
         ),
     ],
 )

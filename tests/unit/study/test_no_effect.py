@@ -20,11 +20,11 @@ COMPRESS = {
 OWN = [{"losses": {"labels": 1}, "epochs": 3}, {"losses": {"logits": 1}, "epochs": 2}]
 
 
-def study_of(model: dict[str, Any]) -> Study:
-    """Check a study with a model beside a teacher."""
+def study_of(model: dict[str, Any], **corpus: Any) -> Study:
+    """Check a study with a model beside a teacher, both of a corpus of one language."""
     study = {
         "study": "try",
-        "corpora": {"wiki": {"text": {"en": "en.txt"}}},
+        "corpora": {"wiki": {"text": {"en": "en.txt"}} | corpus},
         "tokenizers": {"words": {"algorithm": "unigram", "vocabulary": 500, "corpus": "wiki"}},
         "models": {"base": PRETRAIN | {"architecture": SHAPE | {"embedding": 64}}, "one": model},
         "tasks": ["conll2003"],
@@ -78,3 +78,36 @@ def test_a_setting_without_effect_is_refused(model: dict[str, Any], key: str) ->
 )
 def test_a_setting_with_an_effect_is_not(model: dict[str, Any]) -> None:
     assert study_of(model)
+
+
+def test_what_mixes_languages_is_refused_in_a_corpus_of_one() -> None:
+    with pytest.raises(
+        SmeltError, match=r"corpora.wiki: sampling.alpha: has no effect in a corpus of one language; le"
+    ):
+        study_of(PRETRAIN, sampling={"alpha": 0.7})
+    assert study_of(PRETRAIN, sampling={})
+    assert study_of(PRETRAIN, text={"en": "en.txt", "el": "el.txt"}, sampling={"alpha": 0.7})
+
+
+@pytest.mark.parametrize("settings", [{"validate_every": 2_001}, {"steps": 10, "validate_every": 250}])
+def test_measuring_after_the_end_is_refused(settings: dict[str, int]) -> None:
+    steps, found = settings.get("steps", 2_000), settings["validate_every"]
+    expected = (
+        rf"validate_every: expected at most the run's {steps} steps, which measure once, at the end; found {found}"
+    )
+    with pytest.raises(SmeltError, match=expected):
+        study_of(PRETRAIN | {"settings": settings})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"steps": 10},  # the recipe's own 250
+        {"steps": 10, "validate_every": 10},
+        {"validate_every": 250, "stop_at": 3},  # cut short, to try it
+        {"epochs": 2, "validate_every": 9_999},  # how many steps that is nobody knows yet
+        {"validate_every": None},
+    ],
+)
+def test_measuring_at_the_end_is_not(settings: dict[str, Any]) -> None:
+    assert study_of(PRETRAIN | {"settings": settings})

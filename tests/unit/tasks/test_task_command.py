@@ -159,7 +159,9 @@ def test_an_unset_environment_variable_is_named(write_task, tmp_path, capsys, mo
     tasks = write_task()
     path = tasks / "sample.yaml"
     path.write_text(path.read_text().replace(str(tmp_path / "data"), "${SMELT_NOWHERE}/data"))
-    assert "the environment variable SMELT_NOWHERE is not set" in refusal(tasks, tmp_path / "out", capsys)
+    assert "the environment variable SMELT_NOWHERE is not set. Set it, or leave what needs it out" in refusal(
+        tasks, tmp_path / "out", capsys
+    )
 
 
 def test_a_missing_folder_is_named(write_task, tmp_path, capsys):

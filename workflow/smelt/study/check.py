@@ -48,8 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
     parts = ", ".join(f"{number} {name}" for name, number in jobs.items() if number)
     console.print(f"{sum(jobs.values())} jobs: {parts}", highlight=False)
     if missing:
-        found = f"{_count(len(missing), 'source')} not there (see above)"
-        raise SourcesMissing(arguments.study, f"the file is right, and {found}. What needs none of them can be made")
+        found = f"{_count(len(missing), 'source')} {'is' if len(missing) == 1 else 'are'} missing (see above)"
+        raise SourcesMissing(arguments.study, f"the file is right, but {found}. What needs none of them can be made")
 
 
 def count_jobs(catalogue: Catalogue) -> dict[str, int]:
@@ -89,24 +89,36 @@ def generated_sources(catalogue: Catalogue) -> list[str]:
 
 
 def missing_sources(catalogue: Catalogue) -> dict[str, list[str]]:
-    """Return the local files and folders that are neither there nor generated, each with the keys that name it."""
+    """Return the local files and folders that are neither there nor generated, each with the keys that name it.
+
+    A folder in the place of a file is not that file, nor the other way round.
+    """
     named: dict[str, list[str]] = {}
-    for key, source in _sources(catalogue):
-        if not source.startswith(GENERATED) and not Path(source).exists():
+    sources = [(key, file, False) for key, file in _files(catalogue)]
+    sources += [(key, folder, True) for key, folder in _folders(catalogue)]
+    for key, source, is_folder in sources:
+        path = Path(source)
+        if not source.startswith(GENERATED) and (not path.exists() or path.is_dir() != is_folder):
             named.setdefault(source, []).append(key)
     return named
 
 
-def _sources(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
-    """Yield the local files and folders that the study reads, each with the key that names it."""
+def _folders(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """Yield the local folders that the study reads, each with the key that names it."""
     for name, corpus in catalogue.study.corpora.items():
-        for language in corpus.text:
-            yield from ((f"corpora.{name}.text.{language}", file) for file in corpus.texts(language))
         if corpus.wikipedia:
             yield from ((f"corpora.{name}.wikipedia.mirror", folder) for folder in _needed(corpus.wikipedia.mirrors))
     for name, model in catalogue.study.models.items():
         if isinstance(model, Adopt) and model.folder:
             yield f"models.{name}.folder", model.folder
+
+
+def _files(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
+    """Yield the local files that the study reads, each with the key that names it."""
+    for name, corpus in catalogue.study.corpora.items():
+        for language in corpus.text:
+            yield from ((f"corpora.{name}.text.{language}", file) for file in corpus.texts(language))
+    for name, model in catalogue.study.models.items():
         if isinstance(model, Compress):
             for _, task in catalogue.runs(model=name):
                 languages = catalogue.tasks[task].languages_of("train")
@@ -130,14 +142,21 @@ def warnings(missing: Mapping[str, list[str]]) -> list[str]:
         f"not set: {name}, under which {_count(count, 'source')} {'lies' if count == 1 else 'lie'}"
         for name, count in unset.items()
     ]
-    by_key: dict[str, list[str]] = {}
+    by_key: dict[tuple[str, str], list[str]] = {}
     for source, keys in missing.items():
         if "${" not in source:
-            by_key.setdefault(keys[0], []).append(str(Path(source).absolute()))
+            by_key.setdefault((keys[0], _fault(Path(source))), []).append(str(Path(source).absolute()))
     return lines + [
-        f"not there: {files[0]}{f' and {len(files) - 1} more' if files[1:] else ''} ({key})"
-        for key, files in by_key.items()
+        f"{fault}: {files[0]}{f' and {len(files) - 1} more' if files[1:] else ''} ({key})"
+        for (key, fault), files in by_key.items()
     ]
+
+
+def _fault(missing: Path) -> str:
+    """Return why a path is not the file or folder that is expected."""
+    if not missing.exists():
+        return "not there"
+    return "a folder, where a file is expected" if missing.is_dir() else "a file, where a folder is expected"
 
 
 def _count(number: int, thing: str) -> str:

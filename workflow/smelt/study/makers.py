@@ -69,6 +69,12 @@ class Trained(Made):
     @model_validator(mode="after")
     def _sets_nothing_idle(self) -> Self:
         refuse_idle("settings.", self.settings, self.training.idle())
+        every, steps = getattr(self.settings, "validate_every", None), self.training.steps
+        if every and steps and every > steps:
+            raise ValueError(
+                f"settings.validate_every: expected at most the run's {steps} steps, which measure once, at the end;"
+                f" found {every}"
+            )
         return self
 
     @property
@@ -283,7 +289,9 @@ class Compress(Made):
             refuse_idle("", self, {"teacher_seed": f"where {named} needs no fine-tuned teacher, nor its embeddings"})
         if self.transfer.signals != "auto":
             refuse_idle(
-                "transfer.", self.transfer, {"most_gigabytes": f"with signals: {self.transfer.signals}; it is of auto"}
+                "transfer.",
+                self.transfer,
+                {"most_gigabytes": f"with signals: {self.transfer.signals}; it belongs to auto"},
             )
         if not self.embeddings.from_teacher:
             refuse_idle("embeddings.", self.embeddings, {"of": f"with start: {self.embeddings.start}"})

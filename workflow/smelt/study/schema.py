@@ -10,7 +10,7 @@ from smelt.study.countries import Country
 from smelt.study.deployment import check_efficiency
 from smelt.study.distillations import check_distillations
 from smelt.study.efficiency import Efficiency
-from smelt.study.entry import Distinct, Entry, Name, Precision, Seed, refer
+from smelt.study.entry import Distinct, Entry, Name, Precision, Seed, refer, refuse_idle
 from smelt.study.families import member_of
 from smelt.study.languages import Edition, Language
 from smelt.study.lineage import check_sources
@@ -82,6 +82,8 @@ class Corpus(Entry):
     def _has_a_source(self) -> Self:
         if self.wikipedia is None and not self.text:
             raise ValueError("names no source: expected wikipedia, text or both")
+        if len(self.languages) == 1:
+            refuse_idle("sampling.", self.sampling, {"alpha": "in a corpus of one language"})
         return self
 
     @property

@@ -5,13 +5,14 @@ file xnli.yaml in its setting `transfer`, and `xnli.translate-train.fr` the Fren
 for each language.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from smelt.errors import SmeltError, expected_one_of
+from smelt.errors import SmeltError, asked, meant
 from smelt.study.entry import Distinct, Entry, refuse_idle
 from smelt.study.formats import Format
 from smelt.study.languages import Language
@@ -207,11 +208,31 @@ def task_file(name: str, *own: Path) -> tuple[Path, str]:
             stem = ".".join(parts[:count])
             if (folder / f"{stem}.yaml").is_file():
                 return folder / f"{stem}.yaml", name[len(stem) + 1 :]
-    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    raise _no_such_task(name, folders)
+
+
+def _no_such_task(name: str, folders: list[Path]) -> SmeltError:
+    files = {file.stem: file for folder in reversed(folders) for file in sorted(folder.glob("*.yaml"))}
     searched = ", ".join(str(folder.absolute()) for folder in folders)
-    hint = expected_one_of(parts[0], known)
-    hint += "" if hint.endswith("?") else "."
-    raise SmeltError(f"task {name!r}", f"no such task: {hint} Searched for {parts[0]}.yaml in {searched}")
+    stem = _stem(name)
+    family = [known for known in files if _stem(known) == stem]
+    settings = [f"{known}.{setting}" for known in family for setting in _settings_named(files[known])]
+    question = meant(name, [*files, *settings]) or meant(stem, files) or asked(family)
+    hint = question or f"expected one of {', '.join(sorted(files))}."
+    where = f"Searched for {name.partition('.')[0]}.yaml in {searched}: {len(files)} task files"
+    return SmeltError(f"task {name!r}", f"no such task: {hint} {where}")
+
+
+def _settings_named(path: Path) -> list[str]:
+    """Return the settings of a task file, which need not be right otherwise."""
+    content = read_yaml(path)
+    settings = content.get("settings") if isinstance(content, Mapping) else None
+    return list(map(str, settings)) if isinstance(settings, Mapping) else []
+
+
+def _stem(name: str) -> str:
+    """Return what the names of related tasks share: xnli of xnli-dev and xnli.transfer."""
+    return re.split(r"[.-]", name)[0]
 
 
 def _check_setting(path: Path, task: TaskFile, setting: str, language: str) -> None:
@@ -219,7 +240,8 @@ def _check_setting(path: Path, task: TaskFile, setting: str, language: str) -> N
         f"{path.stem}.{name}" + (".<language>" if entry.of_each_language else "")
         for name, entry in task.settings.items()
     ]
-    expected = f"expected {', '.join(names) or path.stem}"
+    question = meant(setting, task.settings)
+    expected = f"expected {', '.join(names) or path.stem}{f'; {question}' if question else ''}"
     if setting not in task.settings:
         found = f"has no setting {setting!r}" if setting else "has several settings"
         raise SmeltError(path, f"{found}: {expected}")

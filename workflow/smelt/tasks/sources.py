@@ -72,9 +72,9 @@ def locate(task: TaskFile, split: str, language: str, where: str) -> Path:
     key = f"source.{split}.folder" if task.source.split(split).folder else "source.folder"
     unset = re.search(r"\$\{(\w+)\}", folder)
     if unset:
-        raise SmeltError(where, f"{key}: the environment variable {unset[1]} is not set. {WITHOUT_IT}")
+        raise SmeltError(where, f"{key}: the environment variable {unset[1]} is not set. Set it, {WITHOUT_IT}")
     if not Path(folder).is_dir():
-        raise SmeltError(where, f"{key}: no such folder: {Path(folder).absolute()}. {WITHOUT_IT}")
+        raise SmeltError(where, f"{key}: no such folder: {Path(folder).absolute()}. Put it there, {WITHOUT_IT}")
     return Path(folder) / name
 
 

@@ -52,7 +52,7 @@ class Losses(Entry):
 
     def idle(self) -> dict[str, str]:
         """Return the settings that have no effect under these weights, each with why."""
-        return {} if self.kl else dict.fromkeys(("temperature", "positions"), "with kl: 0, which it is of")
+        return {} if self.kl else dict.fromkeys(("temperature", "positions"), "with kl: 0, the only loss that uses it")
 
     def weights(self) -> dict[str, float]:
         """Return the weight of each loss, those of 0 too."""
