@@ -54,9 +54,15 @@ BENCHMARKS, CHECKPOINTS = study.benchmarks, study.checkpoints
 
 onerror:
     sys.stderr.write(
-        "smelt: the report waits for the jobs that failed: the log of each says what to do. Mend that, or leave the"
-        " task or model out of the study, and run the same command again: what is made stays.\n"
+        "smelt: the report waits for the jobs that failed or were stopped. Run the same command again: what is made"
+        " stays, and a stopped training goes on. Where a job's line names something to mend, mend that first, or leave"
+        " the task or model out of the study.\n"
     )
+
+
+onsuccess:
+    if workflow.is_main_process and Path(f"{RESULTS}/report.html").exists():
+        sys.stderr.write(f"smelt: the page is {RESULTS}/report.html\n")
 
 
 wildcard_constraints:

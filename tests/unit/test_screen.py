@@ -96,6 +96,11 @@ def test_a_failed_job_is_its_name_its_error_and_its_log_once(capsys: pytest.Capt
         "log: logs/small/models/wide.log",
         "external_jobid: 7",
     ]
+    send(handler, LogEvent.JOB_INFO, **failed)
+    write("logs/small/models/wide.log", f"smelt: training: stopped by SIGINT. Run again to go on\n{ending(75, 3)}")
+    send(handler, LogEvent.JOB_ERROR, level=40, **failed)
+    assert capsys.readouterr().err.splitlines()[0].endswith("pretrain      small/models/wide  stopped")
+    write("logs/small/models/wide.log", f"17:00:00  step 3\nsmelt: step 3: the loss is nan\n{ending(1, 3)}")
     send(handler, LogEvent.JOB_INFO, **failed)  # a retry that fails too is shown again
     send(handler, LogEvent.JOB_ERROR, level=40, **failed)
     assert "FAILED" in capsys.readouterr().err

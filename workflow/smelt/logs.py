@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from smelt.errors import RESUMABLE
 from smelt.training.progress import Position
 
 QUIET = 120.0  # seconds without a line after which a training, which prints one every few seconds, may be stuck
@@ -92,6 +93,11 @@ class JobLog:
     def finished(self) -> bool:
         """Whether the job reached its end."""
         return self.end == "finished"
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the job was stopped, and goes on where it was when it is run again."""
+        return self.end == f"ended with exit code {RESUMABLE}"
 
     @property
     def failed(self) -> bool:

@@ -233,7 +233,8 @@ class Screen(logging.Handler):
         self.failed.add(jobid)
         job = job or RunningJob(fields["rule_name"], _first_log(fields), 0.0)
         read = job.read()
-        yield Text(f"{self._ended(job, read)}  FAILED", "red")
+        stopped = read is not None and read.resumes
+        yield Text(f"{self._ended(job, read)}  {'stopped' if stopped else 'FAILED'}", "yellow" if stopped else "red")
         said = str(fields["rule_msg"] or "").splitlines()  # by a scheduler: the job's state, or why it was not taken
         for line in [*said, *(self._complaint(job, read) if read else [])]:
             yield Text(f"    {line}", "red")
