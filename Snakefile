@@ -33,6 +33,7 @@ from smelt.study.workflow import (
     names,
     not_leading_to,
     warn,
+    with_gpus,
 )
 
 study_files = workflow.configfiles or [Path(workflow.basedir) / "config/config.yaml"]

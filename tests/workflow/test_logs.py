@@ -27,6 +27,14 @@ def test_each_log_opens_with_its_command_once(finished: Project) -> None:
     assert [end for end in ends if not re.fullmatch(r"\d\d:\d\d:\d\d  finished after \d:\d\d:\d\d", end)] == []
 
 
+def test_jobs_of_small_models_leave_gpus_alone(finished: Project) -> None:
+    trained = [f"models/{name}" for name in ("narrow", "wide", "student-qaa")]
+    logs = [finished.folder / f"logs/small/{name}.log" for name in trained]
+    logs += (finished.folder / "logs/small/finetuned").rglob("*.log")
+    assert len(logs) == 3 + 2 * 2 * 2
+    assert [str(log) for log in logs if " --gpus 0 " not in first_line(log)] == []
+
+
 def test_the_screen_has_one_line_for_each_job_and_little_more(finished: Project) -> None:
     lines = (finished.folder / "printed.txt").read_text().splitlines()
     logs = [path.relative_to(finished.folder / "logs") for path in (finished.folder / "logs").rglob("*.log")]

@@ -30,6 +30,15 @@ def test_another_country_writes_the_page_anew_and_trains_nothing(project: Callab
     assert edited.planned() == {"page": 1}
 
 
+def test_a_gpu_for_small_models_reruns_nothing_and_is_given_to_what_does_run(finished: Project) -> None:
+    given = ["--set-resources", "finetune:gpu=1", "pretrain:gpu=1", "distil:gpu=1"]
+    assert finished.planned(*given) == {}
+    run = "results/small/finetuned/wide/demo-ner/seed-1/metrics.json"
+    printed = finished.snakemake("--dry-run", "--printshellcmds", "--force", run, *given)
+    command = next(line for line in printed.splitlines() if "python -m smelt finetune " in line)
+    assert " --gpus 1 " in command
+
+
 def test_a_further_seed_runs_that_seed_the_statistics_and_the_report(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study

@@ -34,7 +34,8 @@ rule signals:
         ),
     params:
         task=study.task_folder,
-        settings=study.signals_settings,
+        settings=with_gpus(study.signals_settings),
+        identity=study.signals_settings,
         kept=study.signals_kept,
     wildcard_constraints:
         transfer=r"[a-z0-9._-]+",
@@ -83,7 +84,8 @@ rule compress:
     params:
         task=study.task_folder,
         folder=COMPRESSED,
-        settings=study.compression_settings,
+        settings=with_gpus(study.compression_settings),
+        identity=study.compression_settings,
         checkpoints=f"{CHECKPOINTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}",
     wildcard_constraints:
         model=names(study.made_by("compress")),

@@ -27,7 +27,8 @@ rule finetune:
     params:
         task=study.task_folder,
         folder=RUN,
-        settings=study.finetuning_settings,
+        settings=with_gpus(study.finetuning_settings),
+        identity=study.finetuning_settings,
     wildcard_constraints:
         model=not_leading_to(study.teachers, study.finetuned_models()),
     log:

@@ -49,6 +49,18 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def add_gpus(parser: argparse.ArgumentParser, machines: str = "") -> None:
+    """Declare `--gpus`."""
+    shown = f"GPUs of the job{machines}; 0 leaves alone those that are there"
+    parser.add_argument("--gpus", type=natural, default=1, help=shown)
+
+
+def hide_gpus(gpus: int) -> None:
+    """Hide the machine's GPUs from a job that asked for none; torch must not have looked for them yet."""
+    if not gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def add_country(parser: argparse.ArgumentParser) -> None:
     """Declare `--country`, which the Snakefile gives to all jobs by the environment: no rule reruns when it changes."""
     shown = "where this runs, three letters (FRA), to state what its energy emits; by default $SMELT_COUNTRY"

@@ -14,7 +14,7 @@ from smelt.files import whole_folder, write_json
 from smelt.finetuning.data import Examples, read_split, read_task
 from smelt.finetuning.outcome import described, tell
 from smelt.finetuning.settings import read_settings
-from smelt.flags import add_country, json_object, seed
+from smelt.flags import add_country, add_gpus, hide_gpus, json_object, seed
 from smelt.provenance import write_provenance
 
 
@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, required=True, help="draws the classifier, the order and dropout")
     parser.add_argument("--settings", type=json_object(), required=True, help="epochs, batch and so on, as JSON")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    add_gpus(parser)
     add_country(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Fine-tune, choose the best epoch, score it, and write metrics, predictions and provenance."""
     started = time.monotonic()
+    hide_gpus(arguments.gpus)
     settings = read_settings(arguments.settings)
     task = read_task(arguments.task)
     splits = {split: read_split(arguments.task, split, task) for split in ("train", "validation", "test")}

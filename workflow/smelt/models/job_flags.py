@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.flags import add_country, natural, positive
+from smelt.flags import add_country, add_gpus, hide_gpus, positive
 
 if TYPE_CHECKING:
     from smelt.models.job import Job, Maker
@@ -23,7 +23,7 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, help="CPU threads on each machine")
     parser.add_argument("--output", type=Path, required=True, help="folder of the model")
     parser.add_argument("--curve", type=Path, required=True, help="CSV of the learning curve")
-    parser.add_argument("--gpus", type=natural, default=1, help="GPUs of the job, on all its machines; 0 for none")
+    add_gpus(parser, ", on all its machines")
     parser.add_argument("--nodes", type=positive, default=1, help="machines of the SLURM job to train on")
     parser.add_argument("--processes", type=positive, help="processes on each machine, where there are no GPUs")
     add_country(parser)
@@ -34,8 +34,7 @@ def start_processes(arguments: argparse.Namespace) -> None:
     from smelt.training.launch import launch, processes_per_node
     from smelt.training.processes import launched
 
-    if not arguments.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    hide_gpus(arguments.gpus)
     if not launched():
         processes = processes_per_node(arguments.gpus, arguments.nodes, arguments.processes)
         if processes * arguments.nodes > 1:

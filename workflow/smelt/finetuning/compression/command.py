@@ -19,7 +19,7 @@ from smelt.finetuning.command import tested
 from smelt.finetuning.compression.gather import refuse_pairs
 from smelt.finetuning.data import read_split, read_task
 from smelt.finetuning.outcome import Outcome, described, tell
-from smelt.flags import add_country, json_object, positive, seed
+from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive, seed
 from smelt.provenance import digest, write_provenance
 from smelt.study.compression import Compression
 from smelt.study.languages import ALL
@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=seed, required=True, help="draws the student, the order and dropout")
     parser.add_argument("--settings", type=json_object("student", "stages"), required=True, help="all else, as JSON")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
+    add_gpus(parser)
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--checkpoint-minutes", type=float, default=10.0, help="minutes between two checkpoints")
     parser.add_argument("--minutes", type=float, help="time of the job; it keeps a checkpoint before that is over")
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Compress, going on from a checkpoint of the same settings and inputs if there is one, and write the result."""
     started = time.monotonic()
+    hide_gpus(arguments.gpus)
     settings = check(Compression, arguments.settings, "--settings")
     task = read_task(arguments.task)
     refuse_pairs(task, arguments.task)

@@ -21,7 +21,7 @@ from smelt.errors import SmeltError
 from smelt.files import read_json, whole_folder, write_json
 from smelt.finetuning.compression.evaluation import EVALUATION
 from smelt.finetuning.data import Task, read_task
-from smelt.flags import add_country, json_object, positive
+from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive
 from smelt.provenance import sha256_of, write_provenance
 from smelt.study.compression import Signals as Settings
 from smelt.study.load import check
@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=json_object(), required=True, help="layers, length and so on, as JSON")
     parser.add_argument("--kept", type=json_object(), default={}, help="mode and most_gigabytes, as JSON")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
+    add_gpus(parser)
     add_country(parser)
     parser.add_argument(
         "--checkpoints", type=Path, help="folder for what is done before all is; by default one beside the output"
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the signals, going on where an earlier run of the same was stopped."""
+    hide_gpus(arguments.gpus)
     settings = check(Settings, arguments.settings | arguments.kept, "--settings")
     task = read_task(arguments.task)
     refuse_pairs(task, arguments.task)

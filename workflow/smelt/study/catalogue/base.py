@@ -37,15 +37,12 @@ def megabytes(paths: Iterable[str]) -> float:
 
 
 def gpus_for(parameters: float) -> int:
-    """Return how many GPUs to ask for a model of so many parameters: none for a small one.
-
-    Where a machine has a GPU that it shows to all, such a job uses it all the same.
-    """
+    """Return how many GPUs a job asks for, by its model's parameters: none for a small one."""
     return int(parameters >= FEW_PARAMETERS)
 
 
 def libraries_for(parameters: float) -> int:
-    """Return the MB that libraries take in a job of a model of so many parameters."""
+    """Return the MB that libraries take in a job, by its model's parameters."""
     return WITH_GPU_MB if gpus_for(parameters) else WITHOUT_GPU_MB
 
 
