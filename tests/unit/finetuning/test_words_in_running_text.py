@@ -1,6 +1,7 @@
 """Words given one by one are cut as in running text, whatever the tokenizer, or the tokenizer is refused."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.encoding import encode
 from smelt.finetuning.running_text import compare
 from smelt.finetuning.tokenizer import load_pieces
+from smelt.report.lost_blanks import loses_blanks
 
 WORDS = [sentence.split() for sentence in SENTENCES]
 TASK = Task("sample", "token-classification", "seqeval-f1", "iob2", ["O"])
@@ -56,6 +58,19 @@ def test_without_the_blank_most_words_would_be_cut_otherwise(name: str, tmp_path
 def test_a_tokenizer_that_cuts_words_alike_stays_as_it_is(name: str, tmp_path: Path) -> None:
     pieces = load_pieces(folder_of(WITH_BLANKS[name], tmp_path))
     assert pieces.for_words is pieces.tokenizer
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("saved", [False, True])
+def test_the_report_knows_by_its_files_whether_a_tokenizer_needs_the_blank(
+    name: str, saved: bool, tmp_path: Path
+) -> None:
+    folder = folder_of(ALL[name], tmp_path / "model")
+    if saved:
+        AutoTokenizer.from_pretrained(folder).save_pretrained(tmp_path / "saved")
+        shutil.copy(folder / "config.json", tmp_path / "saved")
+        folder = tmp_path / "saved"
+    assert loses_blanks(folder) == (load_pieces(folder).with_blanks is not None) == (name in WITHOUT_BLANKS)
 
 
 def test_the_texts_of_other_tasks_are_cut_as_before(tmp_path: Path) -> None:

@@ -25,6 +25,41 @@ def test_a_run_left_over_from_another_study_stays_out(results: Results) -> None:
     assert 9 not in set(pd.read_csv(results.path("scores.csv"))["seed"])
 
 
+def write_byte_level(results: Results, *models: str) -> None:
+    """Have models be of RoBERTa's kind: files of old checkpoints, whose pieces hold the blank before a word."""
+    for model in models:
+        for name, content in (("merges.txt", "a b"), ("vocab.json", "{}"), ("tokenizer_config.json", "{}")):
+            results.write(results.path("models", model, name), content)
+
+
+def test_words_that_lost_their_blank_in_earlier_versions_are_refused_in_one_line(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.settings["runs"]["adopted"] = ["ner", "intent"]
+    for (model, task), values in (SCORES | {("adopted", "intent"): [0.8] * 3}).items():
+        kind = "token-classification" if task == "ner" else "sequence-classification"
+        for seed, value in zip(SEEDS, values, strict=True):
+            names = {"model": model, "task": task, "seed": seed, "kind": kind}
+            score = {"split": "test", "language": "qaa", "metric": "f1", "value": value}
+            results.write(results.metrics(model, task, seed), names | {"scores": [score]})
+    assert results.scores() == 0  # by tokenizers that are not there nothing is wrong
+    write_byte_level(results, "adopted", "large_32k")
+    results.path("scores.csv").unlink()
+    assert results.scores() == 1
+    folder = results.path("finetuned")
+    assert capsys.readouterr().err == (
+        f"smelt: {folder}: 6 fine-tunings of an earlier version of smelt learnt words without the blank before them,"
+        " which their tokenizers need: their scores are wrong. Delete them and run again:"
+        f" rm -r {folder}/large_32k/ner {folder}/adopted/ner\n"
+    )
+    assert not results.path("scores.csv").exists()
+    for model in ("adopted", "large_32k"):
+        for seed in SEEDS:
+            path = results.metrics(model, "ner", seed)
+            results.write(path, json.loads(path.read_text()) | {"words_in_running_text": {"words": 8}})
+    assert results.scores() == 0
+
+
 def _changed(results: Results, **changes: Any) -> str:
     path = results.metrics("large_32k", "ner", 2)
     results.write(path, json.loads(path.read_text()) | changes)

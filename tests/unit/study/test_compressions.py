@@ -309,8 +309,8 @@ def test_word_vectors_of_each_language_are_named_by_the_task(tmp_path, monkeypat
     assert settings["embeddings"]["file"] == catalogue.compression_vectors(of_small)
 
 
-def test_words_that_adopted_tokenizers_cut_are_learnt_again_and_nothing_else():
-    """Studies with tokenizers of their own, and tasks of texts, keep their fine-tunings."""
+def test_fine_tunings_of_earlier_versions_that_are_right_are_not_made_again():
+    """What decides a run is what it was, whatever the tokenizer; the report refuses those that are wrong."""
     corpora = {"wiki": {"text": {"eu": "eu.txt"}}}
     tokenizers = {"pieces": {"algorithm": "unigram", "vocabulary": 8000, "corpus": "wiki"}}
     own = {"maker": "pretrain", "architecture": "albert-tiny", "tokenizer": "pieces", "corpus": "wiki"}
@@ -319,11 +319,7 @@ def test_words_that_adopted_tokenizers_cut_are_learnt_again_and_nothing_else():
     models |= {"own": own, "own-fewer": {"maker": "reduce", "source": "own", "corpus": "wiki"}}
     others = {"corpora": corpora, "tokenizers": tokenizers, "tasks": ["panx.joint", "sst2"]}
     catalogue = Catalogue(study_of(models=models, **others))
-
-    def version(model, task):
-        of_run = wildcards(model=model, task=task, seed="1")
-        return json.loads(catalogue.finetuning_settings(of_run))["version"]
-
-    words, texts = ({model: version(model, task) for model in models} for task in others["tasks"])
-    assert set(texts.values()) == {words["own"]} == {words["own-fewer"]}
-    assert words["base"] == words["fewer"] > words["own"]
+    for model in models:
+        for task in others["tasks"]:
+            of_run = wildcards(model=model, task=task, seed="1")
+            assert json.loads(catalogue.finetuning_settings(of_run))["version"] == 1

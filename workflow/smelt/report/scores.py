@@ -16,6 +16,7 @@ import pandas as pd
 from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.flags import json_object
+from smelt.report.lost_blanks import refuse_lost_blanks
 from smelt.report.reading import write_csv
 
 COLUMNS = ["model", "task", "language", "setting", "seed", "split", "metric", "value"]
@@ -46,20 +47,20 @@ def gather(finetuned: Path, settings: dict[str, Any]) -> pd.DataFrame:
     """Return the scores of the runs that `settings` names, with the columns COLUMNS.
 
     Raises:
-        SmeltError: a run is missing, is not the one its folder names, or gives a score twice or not as a number.
+        SmeltError: a run is missing, is not the one its folder names, or gives a score twice or not as a number; or
+            earlier versions cut its words wrongly.
     """
-    rows = [
-        row
-        for model, tasks in settings["runs"].items()
-        for task in tasks
-        for seed in settings["seeds"]
-        for row in _scores_of(finetuned / model / task / f"seed-{seed}" / "metrics.json", (model, task, seed))
+    runs = [
+        (model, task, seed) for model, tasks in settings["runs"].items() for task in tasks for seed in settings["seeds"]
     ]
+    paths = {run: finetuned / run[0] / run[1] / f"seed-{run[2]}" / "metrics.json" for run in runs}
+    metrics = {run: read_json(path) for run, path in paths.items()}
+    rows = [row for run in runs for row in _scores_of(paths[run], metrics[run], run)]
+    refuse_lost_blanks(finetuned, ((model, task, found) for (model, task, _), found in metrics.items()))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _scores_of(path: Path, expected: tuple[str, str, int]) -> Iterator[tuple[Any, ...]]:
-    metrics = read_json(path)
+def _scores_of(path: Path, metrics: dict[str, Any], expected: tuple[str, str, int]) -> Iterator[tuple[Any, ...]]:
     _check_run(path, metrics, expected)
     model, task, seed = expected
     setting = metrics.get("setting", STANDARD)

@@ -5,7 +5,7 @@ from typing import Any
 
 from smelt.errors import expected_one_of
 from smelt.study.entry import refer
-from smelt.study.makers import Adopt, Compress, Distil, Export, Pretrain
+from smelt.study.makers import Compress, Distil, Export, Pretrain
 
 NUMBERS = ("layers", "hidden", "heads", "feed_forward")
 
@@ -53,13 +53,6 @@ def vocabulary_of(name: str, models: Mapping[str, Any]) -> str:
     owner = _owner(name, models)
     model = models[owner]
     return model.tokenizer if isinstance(model, Pretrain) else owner
-
-
-def comes_of_adopted(name: str, models: Mapping[str, Any]) -> bool:
-    """Return whether a model's tokenizer is that of an adopted model, or was made from it."""
-    while sources := sources_of(models[name]):
-        name = sources[0]
-    return isinstance(models[name], Adopt)
 
 
 def check_texts(place: str, corpus: str, chosen: Sequence[str] | None, languages: Mapping[str, Sequence[str]]) -> None:

@@ -97,6 +97,8 @@ class Job:
             "pieces": digest(vocabulary),
             "signals": about,
             "start": self._start_files(),
+            # Earlier versions gave words without it, and may have left a checkpoint.
+            **({"blank_before_words": True} if self.task.by_word and self.pieces.with_blanks is not None else {}),
         }
 
     def run(self, splits: dict[str, Examples], run: Run) -> Outcome:

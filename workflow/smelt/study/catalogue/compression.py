@@ -108,7 +108,7 @@ class Compressed(Finetuned):
             mode=model.transfer.signals,
             most_gigabytes=model.transfer.most_gigabytes,
             seed=model.seed_of_teacher(seed),
-            version=self.version_for(SIGNALS_VERSION, name, task),
+            version=SIGNALS_VERSION,
         )
         return SharedSignals(settings, self._documents(model, task))
 
@@ -175,7 +175,7 @@ class Compressed(Finetuned):
             layer=model.layer,
             settings=model.settings,
             tested_on=None if chosen == self.tasks[wildcards.task].languages_of("test") else chosen,
-            version=self.version_for(COMPRESSION_VERSION, wildcards.model, wildcards.task),
+            version=COMPRESSION_VERSION,
             signals_version=SIGNALS_VERSION if model.imitates else 0,
         ).model_dump_json()
 

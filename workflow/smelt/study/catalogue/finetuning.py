@@ -9,7 +9,6 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.study.catalogue.base import gpus_for, libraries_for, megabytes, parameters_in
 from smelt.study.catalogue.distillation import Distilled
-from smelt.study.lineage import comes_of_adopted
 from smelt.study.makers import Compress
 from smelt.study.schema import Study
 
@@ -18,9 +17,6 @@ BESIDE_EXAMPLES = {"title", "licence", "cite"}  # keys of a task file that decid
 # Part of the fine-tuning rule's params: raise it when the same settings come to mean other scores,
 # and everything is fine-tuned again. Comments and refactorings leave it alone.
 FINETUNING_VERSION = 1
-# Likewise, for tasks that label words and models with the tokenizer of an adopted one, which may put no blank before a
-# word that is given alone; studies with tokenizers of their own keep their runs.
-WORDS_VERSION = 1
 
 
 class Finetuned(Distilled):
@@ -162,19 +158,13 @@ class Finetuned(Distilled):
         assert self.study.finetuning is not None
         return int(240 + self.study.finetuning.epochs * examples(input, "train") / 100 / 60)
 
-    def version_for(self, version: int, model: str, task: str) -> int:
-        """Return a version for a model on a task: with WORDS_VERSION in its hundreds where that is of concern."""
-        labels_words = self.tasks[task].kind == "token-classification"
-        return version + 100 * WORDS_VERSION * (labels_words and comes_of_adopted(model, self.study.models))
-
     def finetuning_settings(self, wildcards: Any) -> str:
         """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths.
 
         That weights are kept is said of teachers alone: a further compression must fine-tune nothing again but these.
         """
         assert self.study.finetuning is not None
-        version = self.version_for(FINETUNING_VERSION, wildcards.model, wildcards.task)
-        settings = self.study.finetuning.model_dump(exclude={"seeds"}) | {"version": version}
+        settings = self.study.finetuning.model_dump(exclude={"seeds"}) | {"version": FINETUNING_VERSION}
         settings |= {"length": length} if (length := self.study.options(wildcards.task).length) else {}
         run = f"{wildcards.model}/{wildcards.task}/seed-{wildcards.seed}"
         settings |= {"keep": True} if run in self.teachers else {}
