@@ -105,6 +105,15 @@ def test_all_that_is_written_is_as_readable_as_the_umask_lets_it_be(
     }
 
 
+def test_folders_of_a_shared_one_give_their_group_to_what_is_made_in_them(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2775)
+    with whole_folder(tmp_path / "models/base") as draft:
+        (draft / "part").mkdir()
+        (draft / "part/card").touch()
+    shared = {str(path.relative_to(tmp_path)): bool(path.stat().st_mode & stat.S_ISGID) for path in tmp_path.rglob("*")}
+    assert shared == {"models": True, "models/base": True, "models/base/part": True, "models/base/part/card": False}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_ended_leaves_nothing_and_no_traceback(number: signal.Signals, tmp_path: Path) -> None:
     # A document file is read from a pipe that never ends, so that the command is in the middle of its work.

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,9 +130,13 @@ def _clear_drafts(path: Path) -> None:
 
 
 def _share(*paths: Path) -> None:
-    """Make results as readable as any file of the user: mkdtemp and safetensors write for their owner alone."""
+    """Make results as readable as any file of the user: mkdtemp and safetensors write for their owner alone.
+
+    Folders that give their group to what is made in them go on doing so.
+    """
     mask = os.umask(0)
     os.umask(mask)
     for path in paths:
         if not path.is_symlink():
-            path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
+            inherited = path.stat().st_mode & stat.S_ISGID if path.is_dir() else 0
+            path.chmod((0o777 if path.is_dir() else 0o666) & ~mask | inherited)
