@@ -72,7 +72,7 @@ class Job:
 
 
 def words_in_running_text(task: Task, pieces: Pieces, parts: Iterable[Examples], folder: Path) -> dict[str, Any]:
-    """Return what metrics.json says of how a task's words are cut, and print it; nothing for a task of texts.
+    """Compare a task's words with running text for metrics.json, and print the result; nothing for a task of texts.
 
     Args:
         task: the task.

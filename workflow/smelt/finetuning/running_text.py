@@ -168,7 +168,7 @@ def _by_word(ids: Sequence[int], owners: Sequence[int | None], words: int) -> li
 
 
 def _of_text(reading: Any, row: int, words: Words, blanks: int) -> list[list[int]]:
-    """Return the ids of each word of a text of words that begins with so many blanks.
+    """Return the ids of each word of a text that is words joined by blanks, and begins with a number of `blanks`.
 
     A piece belongs to the word that its last character is of; where it reaches into the word before, that one has it
     too, so that neither is like a word cut alone.

@@ -33,7 +33,7 @@ class Exported:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What the graph is given: ids, mask and, of a model that tells the texts of a pair apart by them, types."""
+        """The graph's inputs: ids, mask, and token types where they separate the two texts of a pair."""
         types = getattr(self.config, "type_vocab_size", None) or 0  # RoBERTa's kind has one type, DistilBERT none
         return (*INPUTS, TYPES) if types > 1 else INPUTS
 

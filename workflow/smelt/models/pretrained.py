@@ -182,7 +182,7 @@ def trained_on(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Outcome"
 
 
 def limits_of_sentences(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
-    """Return what is to be said where few blocks had two segments."""
+    """Return a warning for the card where few blocks had two segments."""
     able, total = segmented(recipe, blocks), sum(map(len, blocks))
     if recipe.sentences == "none" or able >= FEW_SEGMENTED * total:
         return ""

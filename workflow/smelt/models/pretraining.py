@@ -38,7 +38,7 @@ class Pretraining:
         return {"settings": self.settings.model_dump() | {"recipe": recipe.identity()}}
 
     def check(self, recipe: Recipe, blocks: Blocks) -> None:
-        """Refuse blocks of which none can be split, where something is to be predicted of two segments.
+        """Refuse blocks where none can be split, and something is to be predicted of two segments.
 
         Those of a small corpus come again and again.
 

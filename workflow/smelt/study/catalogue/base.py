@@ -27,7 +27,7 @@ def megabytes(paths: Iterable[str]) -> float:
     """Return the 10^6 bytes of files, and of all files in folders: Snakemake's `input.size_mb` weighs a folder as none.
 
     Raises:
-        FileNotFoundError: one is not there yet, which tells Snakemake to ask again when it is.
+        FileNotFoundError: one is not there yet, so that Snakemake asks again when it is.
     """
     total = 0
     for path in paths:
@@ -50,7 +50,7 @@ def parameters_in(folders: Iterable[str]) -> float:
     """Return how many parameters the models in some folders have, at the most: their bytes are 4 for each.
 
     Raises:
-        FileNotFoundError: one is not there yet, which tells Snakemake to ask again when it is.
+        FileNotFoundError: one is not there yet, so that Snakemake asks again when it is.
     """
     return megabytes(folders) * 1e6 / BYTES
 

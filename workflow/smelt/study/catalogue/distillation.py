@@ -14,7 +14,7 @@ from smelt.training.recipes import RECIPE_VERSION, Recipe
 # Comments and refactorings leave it alone.
 DISTILLATION_VERSION = 1
 
-BASE = {"layers": 12, "hidden": 768, "heads": 12, "feed_forward": 3072}  # of an adopted model, whose shape is not told
+BASE = {"layers": 12, "hidden": 768, "heads": 12, "feed_forward": 3072}  # assumed of adopted models
 
 
 class Distilled(Amplified):
@@ -60,7 +60,7 @@ class Distilled(Amplified):
     def distillation_memory(self, wildcards: Any, input: Any) -> int:
         """Return the MB that distilling {model} takes: libraries, teachers as they load, the student and a pass.
 
-        The student counts with the first teacher's weights, of which it has seldom more.
+        The student counts with the first teacher's weights: it rarely has more.
         """
         model = self.distilled(wildcards.model)
         shape = BASE | numbers_of(wildcards.model, self.study.models)

@@ -20,7 +20,7 @@ def pass_megabytes(shape: Mapping[str, int], recipe: Recipe) -> float:
 
     Args:
         shape: the model's layers, hidden and feed_forward.
-        recipe: of which batch and length count.
+        recipe: its batch and length count.
 
     Measured: 2,000 MB for 32,768 tokens through 2 layers of 128 and 512 (estimated: 2,000), 330 for 4,096 through
     bert-mini (estimated: 980).
