@@ -142,9 +142,11 @@ def _by_onnx(graph: Path) -> Way:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
 
+    wanted = {given.name for given in session.get_inputs()}
+
     def run(ids: Tensor) -> Tensor:
-        both = (ids.numpy(), torch.ones_like(ids).numpy())
-        (logits,) = session.run(None, dict(zip(("input_ids", "attention_mask"), both, strict=True)))
+        rows = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
+        (logits,) = session.run(None, {name: rows[name].numpy() for name in wanted})
         return torch.from_numpy(logits)
 
     return run
