@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+LONGEST_SHOWN = 80  # characters of a file's content that a message shows
 FEW = 15  # names that a message lists before it asks whether one of them was meant, and not behind
 WITHOUT_IT = "or leave what needs it out of the study"
 NO_INPUT = 66  # EX_NOINPUT of sysexits.h: a file that is needed is not there
@@ -67,6 +68,16 @@ def asked(names: Iterable[str]) -> str:
     """Return the question whether one of these names was meant; nothing where there are none."""
     listed = " or ".join(names)
     return f"did you mean {listed}?" if listed else ""
+
+
+def shown(found: object) -> str:
+    """Return what a file holds as a message shows it: in quotes where it is text, on one line, and not much of it."""
+    return repr(shortened(found)) if isinstance(found, str) else shortened(repr(found))
+
+
+def shortened(text: str) -> str:
+    """Return the beginning of a text, with a sign where it goes on."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def absent(path: str | Path, kind: str = "file", expected: str = "") -> SmeltError:

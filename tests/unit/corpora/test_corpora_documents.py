@@ -494,6 +494,25 @@ def test_a_damaged_dump_gives_one_line_and_no_output(damage, message, write_dump
     assert_refused(output, capsys, message, "--dump", write_dump(damage(small_export())))
 
 
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<id>1</id>", f"<id>{LONG}</id>"),
+        ("<ns>0</ns>", f"<ns>{LONG}</ns>"),
+        ('key="10"', f'key="{LONG}"'),
+        ("Albedo</title>\n    <ns>0</ns>", f"{LONG}</title>"),
+    ],
+)
+def test_a_refusal_shows_the_beginning_of_a_long_value(old, new, write_dump, output, capsys):
+    damaged = small_export()
+    assert old in damaged
+    assert output.make("--dump", write_dump(damaged.replace(old, new, 1))) == 1
+    assert len(capsys.readouterr().err) < 500
+
+
 def test_a_file_of_another_size_than_listed_is_refused_with_both_sums(write_dump, output, capsys):
     folder = write_dump(small_export())
     size = (folder / NAME).stat().st_size

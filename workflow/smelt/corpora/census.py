@@ -10,7 +10,7 @@ from pathlib import Path
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.export import redirect_to, write_page
 from smelt.corpora.pages import ARTICLE, TEMPLATE, Page, SiteInfo, read_pages
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, shown
 
 
 @dataclass
@@ -117,7 +117,7 @@ def take_census(files: Sequence[DumpFile], templates: Path, seen: IdSet, skipped
                     census.skipped += 1
                 elif page.id in seen:
                     raise SmeltError(
-                        file.path, f"page {page.title!r} has the id {page.id} of a page of an earlier dump"
+                        file.path, f"page {shown(page.title)} has the id {page.id} of a page of an earlier dump"
                     )
                 elif own.add(page.id):
                     census.add(page)
@@ -169,9 +169,12 @@ def _compare_copies(files: Sequence[DumpFile], census: Census, skipped: Skipped)
             text = blake2b(f"{page.redirect}\n{page.text}".encode("utf-8", "surrogatepass")).digest()
             title, namespace, of_first = first.setdefault(page.id, (page.title, page.namespace, text))
             if (page.title, page.namespace) != (title, namespace):
-                raise SmeltError(file.path, f"page {page.title!r} has the id {page.id} of an earlier page, {title!r}")
+                raise SmeltError(
+                    file.path, f"page {shown(page.title)} has the id {page.id} of an earlier page, {shown(title)}"
+                )
             if text != of_first:
                 census.differing += 1
                 print(
-                    f"{page.title!r} (id {page.id}): a copy differs from the first, which is the one kept", flush=True
+                    f"{shown(page.title)} (id {page.id}): a copy differs from the first, which is the one kept",
+                    flush=True,
                 )

@@ -87,7 +87,10 @@ class MarkupCounts:
             for kind, size in dropped.items()
             if kind.endswith(SIZE)
         )
-        left = ", ".join(f"{kind} {n:,} in {self.left_in[kind]:,} documents" for kind, n in sorted(self.left.items()))
+        left = ", ".join(
+            f"{kind} {n:,} in {self.left_in[kind]:,} document{'s' * (self.left_in[kind] != 1)}"
+            for kind, n in sorted(self.left.items())
+        )
         added, headings = dropped["headings_with_full_stop_added"], dropped["headings"]
         return [
             f"dropped by extraction: {shown or 'nothing'}",

@@ -10,6 +10,8 @@ type goes on with it, and one that cannot begins a new span. Every repaired word
 
 from collections.abc import Sequence
 
+from smelt.errors import shown
+
 PREFIXES = {"iob1": "BI", "iob2": "BI", "bilou": "BILUES", "iobes": "BIES", "bioes": "BIES"}
 _LETTERS = {"E": "L", "S": "U"}  # IOBES's to BILOU's, which reads both: no letter has two meanings
 
@@ -21,7 +23,7 @@ class ImpossibleTagError(ValueError):
         """Keep where it stands."""
         self.position = position
         allowed = ", ".join(f"{prefix}-type" for prefix in PREFIXES[scheme])
-        super().__init__(f"impossible tag {tag!r}: {scheme.upper()} has O, {allowed}")
+        super().__init__(f"impossible tag {shown(tag)}: {scheme.upper()} has O, {allowed}")
 
 
 def to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:
