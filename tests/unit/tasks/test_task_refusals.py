@@ -8,10 +8,10 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.study.formats import Columns, Conll, Conllu, Delimited, LabelText
-from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_table
+from smelt.study.formats import Bracketed, Columns, Conll, Conllu, Delimited, LabelText
+from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_table, texts_of
 from smelt.tasks.lines import numbered_lines
-from smelt.tasks.rows import read_columns
+from smelt.tasks.rows import read_bracketed, read_columns
 
 TEXTS = """
 title: Invented reviews
@@ -151,6 +151,96 @@ def test_carriage_returns_at_the_end_of_a_line_or_in_a_quoted_cell_are_none_insi
     assert text.text == "two\rlines"
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (
+            'text,label\n"two\rlines",good\nbad\rone,bad\n',
+            "data:3: has a carriage return inside the line, at character 4",
+        ),
+        ('text,label\n"two\rli\nnes\r",good\rold\n', "data:3: has a carriage return inside the line, at character 11"),
+        ("text,label\rfine,good\rbad,bad\r", "data:1: has a carriage return inside the line, at character 11"),
+    ],
+)
+def test_a_carriage_return_outside_quotation_marks_is_named_as_one(tmp_path, text, place):
+    with pytest.raises(SmeltError, match=place):
+        list(read_table(written(tmp_path, text), Delimited(separator=",", quoted=True, header=False, text=0, label=1)))
+
+
+LONG = "word " * 2000
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (lambda path: read_conll(path, Conll(scheme="none", separator="\t"), "en"), LONG),
+        (lambda path: read_conll(path, Conll(scheme="none", separator="\t"), "en"), f"a\tb\na\tb\t{LONG}"),
+        (lambda path: read_conll(path, Conll(scheme="none", label="intent"), "en"), f"# intent: a\n# text: {LONG}"),
+        (lambda path: texts_of(read_conll(path, Conll(scheme="none", separator="\t"), "en"), path), f"a\tb\na\t{LONG}"),
+        (lambda path: read_conllu(path, Conllu()), LONG),
+        (lambda path: read_conllu(path, Conllu()), LONG + "\t_" * 9),
+        (lambda path: read_label_text(path, LabelText(separator="\t")), LONG),
+        (lambda path: read_label_text(path, LabelText(separator="\t")), f"a\tb\t{LONG}"),
+        (lambda path: read_table(path, Delimited(text="text", label="label")), LONG),
+        (lambda path: read_table(path, Delimited(text="a", label="b")), f"a\tb\n{LONG}"),
+        (lambda path: read_table(path, Delimited(text="a", label="b")), f"{LONG}\t{LONG}"),
+        (lambda path: read_columns(path, Columns(text="a", label="b")), json.dumps({"a": [LONG], "b": 1})),
+        (lambda path: read_columns(path, Columns(text="a", label="b")), json.dumps(dict.fromkeys(LONG, 1))),
+        (lambda path: read_columns(path, Columns(words="a", labels="a", scheme="none")), json.dumps({"a": LONG})),
+        (lambda path: read_bracketed(path, Bracketed(utterance="a"), "en"), json.dumps({"a": f"[ {LONG}"})),
+    ],
+)
+def test_a_refusal_shows_the_beginning_of_a_long_row(tmp_path, read, text):
+    with pytest.raises(SmeltError) as error:
+        list(read(written(tmp_path, text)))
+    assert len(error.value.message) < 330
+    assert "\n" not in error.value.message
+
+
+def test_long_or_many_labels_are_shown_in_part(write_task, tmp_path, capsys):
+    tasks = write_task(TEXTS, {"train": f"text\tlabel\na\t{LONG}\n"})
+    assert len(refusal(tasks, tmp_path / "o", capsys)) < 330
+    labels = {"train": "a b\nc d\n", "test": "".join(f"a {n:04d}-{'x' * 5000}\n" for n in range(500))}
+    tasks = write_task(files=labels, **{"scheme: iob1": "scheme: none", "seqeval-f1": "accuracy"})
+    message = refusal(tasks, tmp_path / "o", capsys)
+    assert "; test: '0000-xxx" in message
+    assert "x…' (1 time) and 485 others. Mend them, or" in message
+    tasks = write_task(files={"train": f"a {'x' * 5000}\n"})
+    assert len(refusal(tasks, tmp_path / "o", capsys)) < 330
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "message"),
+    [
+        (
+            Conll(scheme="none", separator="\t"),
+            "# text: a b\nwake\tO\n",
+            "data:1: expected at least 2 columns, found 1",
+        ),
+        (Conll(scheme="none"), "wake O\n# text: a b\n", "data:2: expected 2 columns, as line 1 has, found 4"),
+        (
+            Conll(scheme="none", label="intent", word=1),
+            "# text: a\n# intent: b\n1 a\n",
+            "data:1: expected words, found the",
+        ),
+        (
+            Conll(scheme="none", label="intent"),
+            "# intent: b\n# text = a\na\n",
+            "data:2: expected words, found the comment",
+        ),
+    ],
+)
+def test_a_comment_that_is_not_left_out_is_named_with_the_key_that_does_it(tmp_path, columns, text, message):
+    with pytest.raises(SmeltError, match=f"{message}.*'# text.*'; lines that begin so are left out with `skip`$"):
+        list(read_conll(written(tmp_path, text), columns, "en"))
+
+
+def test_words_that_are_number_signs_are_no_comments(tmp_path):
+    path = written(tmp_path, "# intent: call\n# O\n#tag: O\n\n")
+    (sentence,) = read_conll(path, Conll(scheme="none", label="intent"), "en")
+    assert (sentence.words, sentence.labels) == (["#", "#tag:"], ["call", "call"])
+
+
 @pytest.mark.parametrize("mark", ["\u2028", "\u0085", "\x0b", "\x1c"])
 def test_other_separators_of_lines_are_text(tmp_path, mark):
     assert list(numbered_lines(written(tmp_path, f"a{mark}b\n"))) == [(1, f"a{mark}b")]
@@ -227,7 +317,20 @@ def test_an_empty_text_is_counted_and_shown(write_task, tmp_path, capsys):
     split = prepared(tasks, tmp_path / "out")["splits"]["train"]
     assert (split["examples"], split["empty_texts"]) == (3, 2)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "sample: train: 3 examples, 1 words; texts without a word: 2"
+    assert lines[0] == "sample: train: 3 examples, 1 word; texts without a word: 2"
+
+
+@pytest.mark.parametrize("text", ["\u200b", " \u200b\ufeff\u2060", "\u200e\u00ad", "\u2028", "\x01"])
+def test_a_text_in_which_nothing_can_be_seen_is_an_empty_one(write_task, tmp_path, capsys, text):
+    rows = [{"text": text, "label": "a"}, {"text": f"{text}b", "label": "b"}]
+    data = "".join(json.dumps(row) + "\n" for row in rows)
+    tasks = write_task(TEXTS, {"train": data}, **{"table: {": "columns: {"})
+    split = prepared(tasks, tmp_path / "out")["splits"]["train"]
+    assert (split["examples"], split["empty_texts"], split["words"]) == (2, 1, 1)
+    rows = [{"text": "a", "pair": text, "label": "a"}, {"text": "a", "pair": "b", "label": "b"}]
+    data = "".join(json.dumps(row) + "\n" for row in rows)
+    tasks = write_task(TEXTS, {"train": data}, **{"table: {": "columns: {pair: pair, "})
+    assert "train:1: has an empty side of its pair" in refusal(tasks, tmp_path / "o", capsys)
 
 
 def test_a_sentence_without_a_word_is_left_out_and_counted(write_task, tmp_path):
@@ -248,8 +351,8 @@ def test_what_is_met_in_a_split_is_shown_beside_its_size(write_task, tmp_path, c
     )
     prepared(tasks, tmp_path / "out")
     assert capsys.readouterr().out.splitlines() == [
-        "sample: train: 1 examples, 2 words; labels repaired: 1",
-        "sample: validation: 1 examples, 1 words; labels repaired: 1; labels that training lacks: 1",
+        "sample: train: 1 example, 2 words; labels repaired: 1",
+        "sample: validation: 1 example, 1 word; labels repaired: 1; labels that training lacks: 1",
         "sample: test: 2 examples, 3 words; labels repaired: 2; labels that training lacks: 1; 1 (50.0%) also stand in"
         " training, word for word",
         "sample: set `repeats: drop` in the task file to leave these out of training",

@@ -109,6 +109,21 @@ def test_an_encoding_that_does_not_exist_is_refused(name):
         Conll(scheme="none", encoding=name)
 
 
+def test_whole_numbers_are_one_class_however_a_column_stores_them(tmp_path):
+    lines = [{"t": text, "l": label} for text, label in (("3.0", 1), ("b", 1.0), ("c", "1"), (4.0, -0.0), ("e", 1.5))]
+    (tmp_path / "data").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = [(text.text, text.label) for text in read_columns(tmp_path / "data", Columns(text="t", label="l"))]
+    assert found == [("3.0", "1"), ("b", "1"), ("c", "1"), ("4.0", "0"), ("e", "1.5")]
+    features = {"intent": {"names": ["alarm", "music"], "_type": "ClassLabel"}}
+    metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    table = arrow.table({"words": [["2.0", "b"]], "labels": [[2.0, 3]], "intent": [1.0]})
+    parquet.write_table(table.replace_schema_metadata(metadata), tmp_path / "data.parquet")
+    (sentence,) = read_columns(tmp_path / "data.parquet", Columns(words="words", labels="labels", scheme="none"))
+    assert (sentence.words, sentence.labels) == (["2.0", "b"], ["2", "3"])
+    (text,) = read_columns(tmp_path / "data.parquet", Columns(text="intent", label="intent"))
+    assert text.label == "music"
+
+
 def test_an_encoding_of_parquet_is_refused(tmp_path):
     parquet.write_table(arrow.table({"text": ["a"], "label": ["b"]}), tmp_path / "data.parquet")
     with pytest.raises(SmeltError, match="is Parquet, which has no other encoding than its own"):
@@ -163,6 +178,45 @@ TREC = "DESC:manner How did it end ?\nNUM:dist How far is Brno ?\nDESC:def What 
 )
 def test_fine_labels_are_read_and_coarse_ones_where_the_task_says_so(write_task, tmp_path, written, labels):
     assert labels_of(rows(task_of(write_task, TREC, written), tmp_path / "out")) == labels
+
+
+@pytest.mark.parametrize(
+    ("written", "lines"),
+    [
+        (
+            'label-text: {label_until: "/", rename: {DESC: a, "NUM:dist": b}}',
+            [
+                "sample: format: label_until: no label has '/' in train, validation, test: it has no effect",
+                "sample: format: rename: no label is 'DESC' in train, validation, test: it has no effect",
+            ],
+        ),
+        (
+            'label-text: {label_until: ":", rename: {"DESC:def": a, NUM: b}}',
+            ["sample: format: rename: no label is 'DESC:def' in train, validation, test: it has no effect"],
+        ),
+        ('label-text: {label_until: ":", rename: {DESC: a}}', []),
+    ],
+)
+def test_a_change_of_labels_that_no_label_meets_is_shown(write_task, tmp_path, capsys, written, lines):
+    rows(task_of(write_task, TREC, written), tmp_path / "out")
+    assert [line for line in capsys.readouterr().out.splitlines() if "format" in line] == lines
+
+
+def test_a_label_that_one_split_alone_calls_otherwise_is_met(write_task, tmp_path, capsys):
+    tasks = write_task(
+        TASK.format(
+            kind="sequence-classification",
+            language="en",
+            format="label-text: {{rename: {{contradictory: contradiction, neutral: no}}}}",
+            metric="accuracy",
+        ).replace("test: train", "test: {{file: test, format: {{label-text: {{rename: {{neither: no}}}}}}}}"),
+        {"train": "contradictory b\nneutral d\n", "test": "no a\n"},
+    )
+    assert labels_of(rows(tasks, tmp_path / "out")) == ["contradiction", "no"]
+    out = capsys.readouterr().out.splitlines()
+    assert [line for line in out if "format" in line] == [
+        "sample: format: rename: no label is 'neither' in test: it has no effect"
+    ]
 
 
 def test_fine_and_coarse_labels_may_be_two_settings_of_one_file(write_task, tmp_path):

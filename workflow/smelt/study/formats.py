@@ -40,6 +40,10 @@ class FileFormat(Entry):
     rename: dict[str, str] = Field(default_factory=dict)
     """Labels to call otherwise, where files of a task name one label in two ways: {contradictory: contradiction}."""
 
+    def cut(self, label: str) -> str:
+        """Return as much of a label as counts."""
+        return label if self.label_until is None else label.partition(self.label_until)[0].rstrip()
+
 
 class Conll(FileFormat):
     """A word a line in columns, a blank line between sentences."""

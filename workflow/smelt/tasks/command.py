@@ -11,7 +11,16 @@ from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.study.tasks import TaskFile, load_task, task_file, variables_of_task
 from smelt.tasks.examples import Example, Sentence
-from smelt.tasks.prepare import PreparedSplit, describe, limited, prepare, repeated, training_labels, unseen_labels
+from smelt.tasks.prepare import (
+    PreparedSplit,
+    describe,
+    limited,
+    prepare,
+    repeated,
+    training_labels,
+    unseen_labels,
+    without_effect,
+)
 
 SENTENCES = arrow.schema(
     [
@@ -63,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
         "repeated_from_validation": repeated(splits, "validation"),
     }
     write_task(arguments.output, splits, left, description)
-    for line in summary(description):
+    for line in summary(description) + without_effect(task, splits):
         print(f"{arguments.name}: {line}")
 
 
@@ -77,7 +86,7 @@ def summary(description: dict[str, Any]) -> list[str]:
     from_train, from_validation = description["repeated_from_train"], description["repeated_from_validation"]
     lines = []
     for name, split in description["splits"].items():
-        line = f"{name}: {split['examples']} examples, {split['words']} words"
+        line = f"{name}: {_counted(split['examples'], 'example')}, {_counted(split['words'], 'word')}"
         met = {what: split[key] for key, what in MET.items()}
         met["labels that training lacks"] = sum(split["unseen_labels"].values())
         line += "".join(f"; {what}: {count}" for what, count in met.items() if count)
@@ -89,6 +98,10 @@ def summary(description: dict[str, Any]) -> list[str]:
     if from_train["test"]:
         lines.append("set `repeats: drop` in the task file to leave these out of training")
     return lines
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def write_task(

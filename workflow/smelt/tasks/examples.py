@@ -1,6 +1,10 @@
 """What the formats yield: sentences with a label a word, or texts with one label, and where each came from."""
 
+import unicodedata
 from dataclasses import dataclass
+
+INVISIBLE = frozenset(["Cc", "Cf", "Zl", "Zp", "Zs"])
+"""Unicode's categories of blanks, control characters, zero-width spaces, joiners and marks of direction."""
 
 
 @dataclass(slots=True)
@@ -45,8 +49,9 @@ class Text:
 
     @property
     def words(self) -> list[str]:
-        """The text, or both texts of a pair, cut at blanks, to count words by."""
-        return self.surface.split()
+        """The text, or both texts of a pair, cut at blanks, to count words by; none where nothing can be seen."""
+        surface = self.surface
+        return [] if is_empty(surface) else surface.split()
 
     @property
     def surface(self) -> str:
@@ -55,3 +60,8 @@ class Text:
 
 
 Example = Sentence | Text
+
+
+def is_empty(text: str) -> bool:
+    """Whether a text has no character that can be seen."""
+    return all(unicodedata.category(character) in INVISIBLE for character in text)

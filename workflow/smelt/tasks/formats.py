@@ -5,12 +5,15 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, shortened, shown
+from smelt.files import refuse_carriage_return
 from smelt.study.formats import Column, Conll, Conllu, Delimited, LabelText, SlotGated
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.lines import blank_separated, is_blank, numbered_lines, refuse_equal
 
 LONGEST_CELL = 2**24  # characters; what Python refuses by default, 131,072, is no longer than some articles
+COMMENT = re.compile(r"#\s+[^\W\d_][\w. -]*[:=]\s")  # no word, such as "#MeToo:"
+LEFT_OUT = "lines that begin so are left out with `skip`"
 TAGS_OF_SIGNS = ("PUNCT", "SYM", "X")  # universal part-of-speech tags that a word of underscores may have
 
 
@@ -23,7 +26,7 @@ def read_conll(path: Path, columns: Conll, language: str) -> Iterator[Sentence]:
     comment = re.compile(rf"#\s*{re.escape(columns.label)}\s*[:=](.*)") if isinstance(columns.label, str) else None
     needed = [columns.word] if isinstance(columns.label, str) else [columns.word, columns.label, 1]
     by_blanks = columns.separator == "whitespace"
-    width = Width(path, " " if by_blanks else columns.separator, max(map(_columns_needed, needed)))
+    width = Width(path, " " if by_blanks else columns.separator, max(map(_columns_needed, needed)), "#")
     sentence, label = Sentence([], [], []), ""
     for number, line in numbered_lines(path, columns.encoding):
         found = comment.match(line) if comment else None
@@ -31,11 +34,14 @@ def read_conll(path: Path, columns: Conll, language: str) -> Iterator[Sentence]:
             if sentence.words:
                 yield sentence
                 sentence, label = Sentence([], [], []), ""
-                width.first = None if columns.columns_vary else width.first
+                width.columns = 0 if columns.columns_vary else width.columns
             label = found[1].strip() if found else label
             continue
         cells = blank_separated(line) if by_blanks else line.split(columns.separator)
-        width.check(cells, number)
+        if len(cells) != width.columns:
+            width.check(cells, number)
+        if comment and COMMENT.match(line):
+            raise SmeltError(f"{path}:{number}", f"expected words, found the comment {shown(line)}; {LEFT_OUT}")
         if comment and not label:
             raise SmeltError(f"{path}:{number}", f"expected the sentence's label before it: # {columns.label}: label")
         sentence.words.append(cells[columns.word].removeprefix(prefix))
@@ -57,8 +63,8 @@ def texts_of(sentences: Iterable[Sentence], path: Path) -> Iterator[Text]:
             if other != label:
                 raise SmeltError(
                     f"{path}:{line}",
-                    f"expected one label for the sentence, {label!r} as its first word has, found {other!r}: a task of"
-                    " texts needs a column that repeats the sentence's label, or the name of a comment",
+                    f"expected one label for the sentence, {shown(label)} as its first word has, found {shown(other)}:"
+                    " a task of texts needs a column that repeats the sentence's label, or the name of a comment",
                 )
         yield Text(" ".join(sentence.words), label, sentence.lines[0])
 
@@ -66,11 +72,13 @@ def texts_of(sentences: Iterable[Sentence], path: Path) -> Iterator[Text]:
 class Width:
     """How many columns rows have: as many as their header, or else the first of them; others would be mislabelled."""
 
-    def __init__(self, path: Path, separator: str, needed: int) -> None:
-        """Keep the file, what separates its columns, and how many of them are read."""
-        self.path, self.separator, self.needed = path, separator, needed
-        self.first: tuple[int, int] | None = None
-        """The line that sets the number of columns, and that number; None where the next row does."""
+    def __init__(self, path: Path, separator: str, needed: int, comment: str = "") -> None:
+        """Keep the file, what separates its columns, how many of them are read, and what comments begin with."""
+        self.path, self.separator, self.needed, self.comment = path, separator, needed, comment
+        self.columns = 0
+        """The number of columns; 0 where the next row sets it."""
+        self.line = 0
+        """The line that set it."""
 
     def check(self, cells: list[str], number: int) -> None:
         """Check a row.
@@ -78,15 +86,17 @@ class Width:
         Raises:
             SmeltError: it has fewer columns than are read, or not as many as the first row.
         """
-        line, columns = self.first = self.first or (number, len(cells))
-        if len(cells) == columns >= self.needed:
+        if not self.columns:
+            self.line, self.columns = number, len(cells)
+        if len(cells) == self.columns >= self.needed:
             return
         expected, mend = f"at least {self.needed} columns", ""
         if len(cells) >= self.needed:
-            expected = f"{columns} columns, as line {line} has"
+            expected = f"{self.columns} columns, as line {self.line} has"
             mend = ". Mend the line, or the separator and quotes that the task file names"
         found = self.separator.join(cells)
-        raise SmeltError(f"{self.path}:{number}", f"expected {expected}, found {len(cells)}: {found!r}{mend}")
+        mend = f"; {LEFT_OUT}" if self.comment and found.startswith(self.comment) else mend
+        raise SmeltError(f"{self.path}:{number}", f"expected {expected}, found {len(cells)}: {shown(found)}{mend}")
 
 
 def read_conllu(path: Path, columns: Conllu) -> Iterator[Sentence]:
@@ -106,9 +116,11 @@ def read_conllu(path: Path, columns: Conllu) -> Iterator[Sentence]:
         else:
             cells = line.split("\t")
             if len(cells) != 10:
-                raise SmeltError(f"{path}:{number}", f"expected CoNLL-U's 10 columns, found {len(cells)}: {line!r}")
+                raise SmeltError(
+                    f"{path}:{number}", f"expected CoNLL-U's 10 columns, found {len(cells)}: {shown(line)}"
+                )
             if not re.fullmatch(r"[0-9]+([-.][0-9]+)?", cells[0]):
-                raise SmeltError(f"{path}:{number}", f"expected a word's number in column 1, found {cells[0]!r}")
+                raise SmeltError(f"{path}:{number}", f"expected a word's number in column 1, found {shown(cells[0])}")
             if cells[0].isdigit():
                 sentence.words.append(_word(cells, text, f"{path}:{number}"))
                 sentence.labels.append(_tag(cells, columns, f"{path}:{number}"))
@@ -129,8 +141,8 @@ def _word(cells: list[str], text: str, place: str) -> str:
     if form and not form.strip("_") and (lemma.strip("_") or not (tag in TAGS_OF_SIGNS or in_text)):
         raise SmeltError(
             place,
-            f"has no word but {form!r}, which stands for text that is left out: get the treebank with its text (its"
-            " README says how)",
+            f"has no word but {shown(form)}, which stands for text that is left out: get the treebank with its text"
+            " (its README says how)",
         )
     return form
 
@@ -142,7 +154,7 @@ def _tag(cells: list[str], columns: Conllu, place: str) -> str:
     """
     tag = cells[{"upos": 3, "xpos": 4}[columns.label]]
     if tag == "_" and (columns.label == "upos" or any(map(str.isalnum, cells[1]))):
-        raise SmeltError(place, f"has no {columns.label} tag (_) for {cells[1]!r}: expected one for every word")
+        raise SmeltError(place, f"has no {columns.label} tag (_) for {shown(cells[1])}: expected one for every word")
     return tag[: columns.leading]
 
 
@@ -176,7 +188,7 @@ def read_table(path: Path, table: Delimited, language: str = "") -> Iterator[Exa
     refuse_equal(header, f"{path}:{number}")
     place = {column: _position(column, header, path) for column in table.chosen_columns}
     width = Width(path, table.separator, max(place.values()) + 1)
-    width.first = (number, len(header)) if header else None
+    width.line, width.columns = number, len(header)
     for number, cells in rows:
         width.check(cells, number)
         if table.language is not None and cells[place[table.language]].strip() != language:
@@ -204,10 +216,14 @@ def read_label_text(path: Path, lines: LabelText) -> Iterator[Text]:
             continue
         label, separator, text = line.partition(lines.separator)
         if not separator:
-            raise SmeltError(f"{path}:{number}", f"expected a label, {lines.separator!r} and a text, found {line!r}")
+            raise SmeltError(
+                f"{path}:{number}", f"expected a label, {lines.separator!r} and a text, found {shown(line)}"
+            )
         if separator == "\t" and "\t" in text:
             found = line.count("\t") + 1
-            raise SmeltError(f"{path}:{number}", f"expected 2 columns, a label and a text, found {found}: {line!r}")
+            raise SmeltError(
+                f"{path}:{number}", f"expected 2 columns, a label and a text, found {found}: {shown(line)}"
+            )
         yield Text(text.strip(), label.strip(), number)
 
 
@@ -225,11 +241,23 @@ def _rows(path: Path, table: Delimited) -> Iterator[tuple[int, list[str]]]:
         yield from ((number, line.split(table.separator)) for number, line in lines if not is_blank(line))
         return
     csv.field_size_limit(LONGEST_CELL)
-    texts = (line + "\n" for _, line in numbered_lines(path, table.encoding, quoted=True))
-    reader = csv.reader(texts, delimiter=table.separator, strict=True, skipinitialspace=table.separator == ",")
+    row = [""]  # its lines, while it is read
+
+    def texts() -> Iterator[str]:
+        for _, line in numbered_lines(path, table.encoding, quoted=True):
+            row.append(line)
+            yield line + "\n"
+
+    reader = csv.reader(texts(), delimiter=table.separator, strict=True, skipinitialspace=table.separator == ",")
     try:
-        yield from ((reader.line_num, cells) for cells in reader if cells)
+        for cells in reader:
+            row.clear()
+            if cells:
+                yield reader.line_num, cells
     except csv.Error as error:
+        text = "\n".join(row)
+        unquoted = re.sub(r'"[^"]*"?', lambda quoted: " " * len(quoted[0]), text)
+        refuse_carriage_return(unquoted[len(text) - len(row[-1]) :], f"{path}:{reader.line_num}")
         raise SmeltError(f"{path}:{reader.line_num}", f"is not quoted as CSV is: {error}") from None
 
 
@@ -237,5 +265,5 @@ def _position(column: Column, header: list[str], path: Path) -> int:
     if isinstance(column, int):
         return column
     if column not in header:
-        raise SmeltError(path, f"no column is called {column!r}: its header names {', '.join(header)}")
+        raise SmeltError(path, f"no column is called {column!r}: its header names {shortened(', '.join(header))}")
     return header.index(column)

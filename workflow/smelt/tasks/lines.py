@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from smelt.errors import SmeltError, absent
+from smelt.errors import SmeltError, absent, shown
 from smelt.files import refuse_carriage_return
 
 
@@ -20,7 +20,7 @@ def numbered_lines(path: Path, encoding: str = "utf-8", quoted: bool = False) ->
         with path.open(encoding=encoding, newline="\n") as stream:
             for number, line in enumerate(stream, start=1):
                 line = line.rstrip("\r\n")
-                if not quoted:
+                if "\r" in line and not quoted:  # first, as most lines have none: files have millions of them
                     refuse_carriage_return(line, f"{path}:{number}")
                 yield number, line.removeprefix("\ufeff") if number == 1 else line
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
@@ -54,7 +54,7 @@ def refuse_equal(names: Sequence[str], place: str) -> None:
     """
     for position, name in enumerate(names):
         if name and name in names[:position]:
-            raise SmeltError(place, f"has two columns called {name!r}: expected a name of its own for each")
+            raise SmeltError(place, f"has two columns called {shown(name)}: expected a name of its own for each")
 
 
 def _undecodable(path: Path, encoding: str) -> int:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError
+from smelt.errors import FEW, SmeltError, shown
 from smelt.files import checksum
 from smelt.study.sources import SPLITS
 from smelt.study.tasks import TaskFile
-from smelt.tasks.examples import Example, Sentence, Text
+from smelt.tasks.examples import Example, Sentence, Text, is_empty
 from smelt.tasks.schemes import ImpossibleTagError, to_iob2
 from smelt.tasks.sources import files_of, locate, ranked, read_examples
 
@@ -28,6 +28,8 @@ class PreparedSplit:
     """Texts without a word: examples like others where they have a label of their own, and otherwise left out."""
     dropped: int = 0
     """Examples left out because they stand in a later split too."""
+    written: set[str] = field(default_factory=set)
+    """Labels as the files write them, where the task file changes them."""
 
 
 def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
@@ -54,7 +56,7 @@ def training_labels(splits: dict[str, PreparedSplit], where: str) -> list[str]:
     """
     labels = sorted(_label_counts(splits["train"]))
     if len(labels) == 1:
-        found = f"every label of train is {labels[0]!r}, expected two or more"
+        found = f"every label of train is {shown(labels[0])}, expected two or more"
         raise SmeltError(where, f"{found}: does the task file name the column of the labels?")
     return labels
 
@@ -71,16 +73,35 @@ def unseen_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) 
         for name, split in splits.items()
     }
     if task.unseen_labels == "error" and any(unseen.values()):
-        listed = "; ".join(
-            f"{name}: {', '.join(f'{label!r} ({count} times)' for label, count in labels.items())}"
-            for name, labels in unseen.items()
-            if labels
-        )
+        listed = "; ".join(f"{name}: {_listed(labels)}" for name, labels in unseen.items() if labels)
         raise SmeltError(
             where,
             f"labels that training lacks, in {listed}. Mend them, or say unseen_labels: count",
         )
     return unseen
+
+
+def _listed(labels: dict[str, int]) -> str:
+    more = f" and {len(labels) - FEW:,} others" if len(labels) > FEW else ""
+    first = list(labels.items())[:FEW]
+    return ", ".join(f"{shown(label)} ({count} time{'s' * (count != 1)})" for label, count in first) + more
+
+
+def without_effect(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[str]:
+    """Return what the task file's formats say of labels that no label of their splits meets, a sentence each."""
+    formats: dict[str, list[str]] = {}  # of a format, the splits that are written in it
+    for split in SPLITS:
+        formats.setdefault(task.format_of(split).model_dump_json(), []).append(split)
+    lines = []
+    for names in formats.values():
+        chosen = task.format_of(names[0]).chosen
+        assert chosen is not None
+        met = set().union(*(splits[name].written for name in names))
+        idle = [f"rename: no label is {shown(label)}" for label in chosen.rename.keys() - set(map(chosen.cut, met))]
+        if chosen.label_until is not None and not any(chosen.label_until in label for label in met):
+            idle.append(f"label_until: no label has {chosen.label_until!r}")
+        lines += [f"format: {line} in {', '.join(names)}: it has no effect" for line in sorted(idle)]
+    return lines
 
 
 def limited(examples: list[Example], limit: int, seed: int, per: str = "all") -> tuple[list[Example], list[Example]]:
@@ -156,7 +177,8 @@ def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
     chosen = task.format_of(name)
     for language in task.languages_of(name):
         place = locate(task, name, language, where)
-        examples, without_words = read_examples(task, name, language, place)
+        examples, without_words, written = read_examples(task, name, language, place)
+        split.written |= written
         split.empty_texts += without_words + sum(not example.words for example in examples)
         split.empty_sides += _check_filled(examples, place, task.empty_sides == "count")
         if task.scheme:
@@ -175,9 +197,9 @@ def _check_filled(examples: list[Example], place: Path, count: bool) -> int:
     empty = 0
     for example in examples:
         sides = [example.text, example.pair] if isinstance(example, Text) and example.pair is not None else []
-        if "" in sides and count:
-            empty += 1
-        cells = [("label", example.labels), ("side of its pair", [] if count else sides)]
+        if any(map(is_empty, sides)):
+            sides, empty = ([], empty + 1) if count else ([""], empty)
+        cells = [("label", example.labels), ("side of its pair", sides)]
         cells += [("word", example.words)] if isinstance(example, Sentence) else []
         _refuse_empty(cells, example.lines, place)
     return empty

@@ -3,12 +3,12 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError, absent
+from smelt.errors import SmeltError, absent, shortened, shown
 from smelt.study.formats import Bracketed, Columns, FileFormat
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.lines import blank_separated, is_blank, numbered_lines, refuse_equal
@@ -24,12 +24,12 @@ def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[E
     for position, (number, row) in enumerate(_rows(path, columns)):
         place = f"{path}, row {number}"
         columns = columns if position else _by_name(columns, list(row))
-        if columns.language is not None and _single(row, columns.language, place) != language:
+        if columns.language is not None and _single(row, columns.language, place, _whole) != language:
             continue
         if columns.words is None:
             yield _text(row, columns, place, number)
             continue
-        words, labels = (_listed(row, column, place) for column in (columns.words, columns.labels))
+        words, labels = _listed(row, columns.words, place), _listed(row, columns.labels, place, _whole)
         if len(words) != len(labels):
             raise SmeltError(place, f"expected {len(words)} labels, one a word, found {len(labels)}")
         yield Sentence(words, labels, [number] * len(words))
@@ -42,7 +42,7 @@ def _by_name(columns: Columns, names: list[str]) -> Columns:
 
 
 def _text(row: dict[str, Any], columns: Columns, place: str, number: int) -> Text:
-    text, label = (_single(row, column, place) for column in (columns.text, columns.label))
+    text, label = _single(row, columns.text, place), _single(row, columns.label, place, _whole)
     pair = None if columns.pair is None else _single(row, columns.pair, place)
     return Text(text, label, number, pair=pair)
 
@@ -60,7 +60,7 @@ def read_bracketed(path: Path, bracketed: Bracketed, language: str) -> Iterator[
             place = match.end()
         _extend(sentence, separate(utterance[place:]), None)
         if any(mark in word for word in sentence.words for mark in "[]"):
-            raise SmeltError(f"{path}, row {number}", f"expected slots as [name : words], found {utterance!r}")
+            raise SmeltError(f"{path}, row {number}", f"expected slots as [name : words], found {shown(utterance)}")
         sentence.lines = [number] * len(sentence.words)
         yield sentence
 
@@ -105,7 +105,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+        raise ValueError(f"the key {shown(next(name for name in names if names.count(name) > 1))} stands twice")
     return row
 
 
@@ -152,29 +152,38 @@ def _named(value: Any, names: list[str] | None) -> Any:
         return value
     if isinstance(value, list):
         return [_named(part, names) for part in value]
+    value = _whole(value)
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
-def _single(row: dict[str, Any], column: str | int | None, place: str) -> str:
-    """Return a cell as text; a list or bytes would become a class called by Python's way to write them."""
+def _whole(value: Any) -> Any:
+    """Return a whole number as an integer: pandas makes floats of a column's integers where it has a gap."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _single(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> str:
+    """Return a cell as text; a list or bytes would become a class called by Python's way to write them.
+
+    Labels are read by `_whole`, as 1 and 1.0 would be two classes; a text keeps the number that it was written as.
+    """
     cell = _cell(row, column, place)
     if isinstance(cell, list | dict | bytes):
-        raise SmeltError(place, f"expected a text or a number in column {column!r}, found {cell!r}")
-    return str(cell).strip()
+        raise SmeltError(place, f"expected a text or a number in column {column!r}, found {shown(cell)}")
+    return str(read(cell)).strip()
 
 
-def _listed(row: dict[str, Any], column: str | int | None, place: str) -> list[str]:
+def _listed(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> list[str]:
     """Return the texts of a cell that holds a list; letters of a text would pass for words otherwise."""
     cell = _cell(row, column, place)
     if not isinstance(cell, list) or any(_is_missing(part) or isinstance(part, list | dict | bytes) for part in cell):
-        raise SmeltError(place, f"expected a list of texts in column {column!r}, found {cell!r}")
-    return [str(part) for part in cell]
+        raise SmeltError(place, f"expected a list of texts in column {column!r}, found {shown(cell)}")
+    return [str(read(part)) for part in cell]
 
 
 def _cell(row: dict[str, Any], column: str | int | None, place: str) -> Any:
     if not isinstance(column, str) or _is_missing(row.get(column)):
         filled = ", ".join(name for name, value in row.items() if not _is_missing(value))
-        raise SmeltError(place, f"lacks column {column!r}: it has {filled or 'none'}")
+        raise SmeltError(place, f"lacks column {column!r}: it has {shortened(filled) or 'none'}")
     return row[column]
 
 

@@ -24,10 +24,11 @@ from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_s
 from smelt.tasks.rows import read_bracketed, read_columns
 
 
-def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tuple[list[Example], int]:
+def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tuple[list[Example], int, set[str]]:
     """Return the share of a file's examples that the split takes, in the file's order, and how many had no words.
 
-    A sentence without words has no labels either, and is left out.
+    A sentence without words has no labels either, and is left out. The third result are the labels as the file writes
+    them, where the task file cuts or renames labels.
     """
     found = list(_read(task, split, place, language))
     examples = [example for example in found if example.labels]
@@ -36,17 +37,19 @@ def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tup
     chosen = [examples[position] for position in sorted(ranks[round(low * len(ranks)) : round(high * len(ranks))])]
     for example in chosen:
         example.language = language
-        _rename(example, task.format_of(split).chosen)
-    return chosen, len(found) - len(examples)
+    return chosen, len(found) - len(examples), _rename(chosen, task.format_of(split).chosen)
 
 
-def _rename(example: Example, written: FileFormat | None) -> None:
-    """Give labels the names that the task file has for them."""
+def _rename(examples: list[Example], written: FileFormat | None) -> set[str]:
+    """Give labels the names that the task file has for them; return them as they were, where it has any."""
     assert written is not None
-    labels = example.labels
-    if written.label_until is not None:
-        labels = [label.partition(written.label_until)[0].rstrip() for label in labels]
-    example.labels = [written.rename.get(label, label) for label in labels]
+    if not written.rename and written.label_until is None:
+        return set()
+    labels = {label for example in examples for label in example.labels}
+    names = {label: written.rename.get(cut, cut) for label in labels for cut in [written.cut(label)]}
+    for example in examples:
+        example.labels = [names[label] for label in example.labels]
+    return labels
 
 
 def ranked(count: int, seed: int) -> list[int]:
