@@ -33,7 +33,6 @@ from smelt.study.workflow import (
     names,
     not_leading_to,
     warn,
-    with_gpus,
 )
 
 study_files = workflow.configfiles or [Path(workflow.basedir) / "config/config.yaml"]

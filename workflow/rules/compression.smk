@@ -34,8 +34,7 @@ rule signals:
         ),
     params:
         task=study.task_folder,
-        settings=with_gpus(study.signals_settings),
-        identity=study.signals_settings,
+        settings=study.signals_settings,
         kept=study.signals_kept,
     wildcard_constraints:
         transfer=r"[a-z0-9._-]+",
@@ -58,6 +57,7 @@ rule signals:
         " --settings {params.settings:q}"
         " --kept {params.kept:q}"
         " --threads {threads}"
+        " --gpus {resources.gpu}"
         " --output {output.signals:q}"
         " > {log:q} 2>&1"
 
@@ -84,8 +84,7 @@ rule compress:
     params:
         task=study.task_folder,
         folder=COMPRESSED,
-        settings=with_gpus(study.compression_settings),
-        identity=study.compression_settings,
+        settings=study.compression_settings,
         checkpoints=f"{CHECKPOINTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}",
     wildcard_constraints:
         model=names(study.made_by("compress")),
@@ -109,6 +108,7 @@ rule compress:
         " --seed {wildcards.seed}"
         " --settings {params.settings:q}"
         " --threads {threads}"
+        " --gpus {resources.gpu}"
         " --checkpoints {params.checkpoints:q}"
         " --minutes {resources.runtime}"
         " --output {params.folder:q}"

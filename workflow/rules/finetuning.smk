@@ -27,8 +27,7 @@ rule finetune:
     params:
         task=study.task_folder,
         folder=RUN,
-        settings=with_gpus(study.finetuning_settings),
-        identity=study.finetuning_settings,
+        settings=study.finetuning_settings,
     wildcard_constraints:
         model=not_leading_to(study.teachers, study.finetuned_models()),
     log:
@@ -49,6 +48,7 @@ rule finetune:
         " --seed {wildcards.seed}"
         " --settings {params.settings:q}"
         " --threads {threads}"
+        " --gpus {resources.gpu}"
         " --output {params.folder:q}"
         " > {log:q} 2>&1"
 

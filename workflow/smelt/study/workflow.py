@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -70,18 +70,6 @@ def given_keys(words: Iterable[str]) -> dict[str, Any]:
 def names(values: Iterable[str]) -> str:
     """Return a wildcard constraint that only these names match; one that nothing matches where there are none."""
     return "|".join(re.escape(value) for value in values) or "(?!)"
-
-
-def with_gpus(settings: Callable[[Any], str]) -> Callable[[Any, Any], list[str]]:
-    """Return the function of a param: a command's settings and, behind them, `--gpus` with what the job asks for.
-
-    Snakemake runs a rule again when the text of its command changes, but compares no param whose function takes
-    `resources`. So the flag stands here, where it makes no finished study run again; `identity` is what is compared.
-
-    Args:
-        settings: the function of the settings, given the wildcards.
-    """
-    return lambda wildcards, resources: [settings(wildcards), "--gpus", str(resources.gpu)]
 
 
 def leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
