@@ -1,6 +1,7 @@
 """An edit reruns what it touches and nothing else."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def test_a_finished_study_has_nothing_to_do(finished: Project) -> None:
     assert finished.planned() == {}
 
 
-def test_another_country_writes_the_page_anew_and_trains_nothing(project: Callable[[], Project]) -> None:
+def test_another_country_rewrites_the_page_and_trains_nothing(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
     study["country"] = "DEU"
@@ -54,6 +55,20 @@ def test_an_edited_statistic_recomputes_tables_and_trains_nothing(project: Calla
     append(next((edited.folder / "workflow/smelt/statistics").glob("[a-z]*.py")), "\n# edited\n")
     assert set(edited.planned()) <= {"tokenisation", *REPORT}
     assert {"compare", "table", "page"} <= set(edited.planned())
+
+
+def test_touch_after_an_update_keeps_what_the_version_before_made(project: Callable[[], Project]) -> None:
+    edited = project()
+    recipes, rules = (edited.folder / "workflow" / name for name in ("smelt/training/recipes.py", "rules/corpora.smk"))
+    recipes.write_text(
+        re.sub(r"^RECIPE_VERSION = \d+", "RECIPE_VERSION = 999", recipes.read_text(), flags=re.MULTILINE)
+    )
+    rules.write_text(rules.read_text().replace("python -m smelt download", "python -m smelt  download"))
+    made = {path: path.read_bytes() for path in (edited.folder / "results").rglob("*") if path.is_file()}
+    assert {"download", "documents", "pretrain", "finetune", "page"} <= set(edited.planned())
+    edited.snakemake("--touch")
+    assert edited.planned() == {}
+    assert {path: path.read_bytes() for path in made} == made
 
 
 def test_a_comment_in_the_trainer_retrains_nothing(project: Callable[[], Project]) -> None:
@@ -154,7 +169,7 @@ def test_another_title_or_licence_of_a_task_prepares_and_fine_tunes_nothing(proj
     assert set(edited.planned()) == {"table", "page"}
 
 
-def test_another_caption_writes_its_table_anew_and_draws_nothing(project: Callable[[], Project]) -> None:
+def test_another_caption_rewrites_its_table_and_draws_nothing(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
     study["tables"]["slots"]["caption"] = "Names in two languages"

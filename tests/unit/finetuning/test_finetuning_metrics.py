@@ -72,7 +72,7 @@ def test_details_of_no_span_at_all_are_none_rather_than_averages_that_are_not_nu
     assert all(math.isfinite(value) for values in found.values() for value in values.values())
 
 
-def test_a_set_without_a_span_is_named_where_its_f1_is_told(capsys):
+def test_a_set_without_a_span_is_named_beside_its_f1(capsys):
     task = Task("t", "token-classification", "seqeval-f1", "iob2", ["O", "B-X"])
     examples = Examples([0, 1], ["en", "fr"], [["a"], ["b"]], [], [["B-X"], ["O"]])
     row = {"split": "test", "metric": "f1"}
