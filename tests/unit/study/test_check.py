@@ -86,9 +86,13 @@ def test_check_names_missing_mirrors_where_no_other_may_have_the_dump(
     assert [line for line in lines if "not there" in line] == [f"not there: {fill(found)}" for found in missing]
 
 
-def test_a_local_folder_of_a_dump_is_watched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("downloaded", [False, True])
+def test_a_local_folder_of_a_dump_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, downloaded: bool) -> None:
     (tmp_path / "items/qaawiki-20260101").mkdir(parents=True)
     demo = Path("config/config.yaml").read_text()
+    monkeypatch.chdir(tmp_path)
+    if downloaded:
+        (tmp_path / "resources/dumps/qaawiki/20260101").mkdir(parents=True)
 
     def watched(mirror: object) -> list[str]:
         study = tmp_path / "mirrors.yaml"

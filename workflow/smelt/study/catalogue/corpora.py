@@ -2,9 +2,10 @@
 
 import json
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from smelt.study.catalogue.base import Base
+from smelt.study.catalogue.base import GENERATED, Base
 from smelt.study.languages import wiki_of
 from smelt.study.mirrors import local_folder
 from smelt.study.schema import Corpus
@@ -39,8 +40,10 @@ class Corpora(Base):
     def mirrored_folder(self, wildcards: Any) -> list[str]:
         """Return the dump's own folder on local mirrors of {wiki} and {date}, so that a change there is seen."""
         wiki, date = wildcards.wiki, wildcards.date
-        folders = [local_folder(mirror, wiki, date) for mirror in self.mirrors[wiki, date]]
-        return self.sources(filter(None, folders), f"resources/dumps/{wiki}/{date}")
+        folders = list(filter(None, (local_folder(mirror, wiki, date) for mirror in self.mirrors[wiki, date])))
+        # Of several mirrors those that lack the dump play no part, even where the dump is here already.
+        there = [folder for folder in folders if Path(folder).exists() or folder.startswith(GENERATED)]
+        return self.sources(there or folders, f"resources/dumps/{wiki}/{date}")
 
     def dumps(self, wildcards: Any) -> list[str]:
         """Return the folder of {language}'s dump in {corpus}, if the corpus has one."""
