@@ -109,7 +109,7 @@ def variables(words: list[str]) -> list[str]:
     module.add_arguments(parser)
     try:
         return list(module.variables(parser.parse_known_args(words[1:])[0]))
-    except Exception:
+    except SmeltError:
         return []
 
 
