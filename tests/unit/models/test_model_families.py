@@ -34,7 +34,7 @@ def families_that_make_positions_of_ids() -> set[str]:
 
 
 def reads(model: Any, length: int) -> bool:
-    """Return whether a model reads a row of so many tokens."""
+    """Return whether a model reads a row of that many tokens."""
     try:
         model(input_ids=torch.full((1, length), PIECES - 1))
     except (IndexError, RuntimeError):
