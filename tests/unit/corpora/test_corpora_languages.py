@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.study.languages import WIKIPEDIAS, _iso_639, iso_codes, known_language, wiki_of
-from smelt.study.load import check
+from smelt.languages import WIKIPEDIAS, _iso_639, iso_codes, known_language, wiki_of
 from smelt.study.schema import Corpus
 
 

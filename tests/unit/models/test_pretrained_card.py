@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.models.pretrained import PretrainingSettings, held_out, stated, summary
 from smelt.study.architectures import ARCHITECTURES
-from smelt.study.load import check
 from smelt.training.curve import LearningCurve
 from smelt.training.recipes import RECIPES
 from smelt.training.run import Outcome

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
-from smelt.study.load import check
 from smelt.study.schema import Study
 
 STUDY: dict[str, Any] = {

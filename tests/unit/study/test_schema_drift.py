@@ -5,9 +5,9 @@ import jsonschema
 import pytest
 
 from smelt.__main__ import main
+from smelt.entry import read_yaml
 from smelt.study import export
 from smelt.study.export import SCHEMAS, schema_of
-from smelt.study.load import read_yaml
 from smelt.study.tasks import LIBRARY
 
 ROOT = Path(__file__).parents[3]

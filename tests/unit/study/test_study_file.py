@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from smelt.entry import _PATTERNS
 from smelt.errors import SmeltError
 from smelt.study.architectures import ARCHITECTURES
-from smelt.study.load import _PATTERNS, load_study
+from smelt.study.load import load_study
 from smelt.study.makers import Pretrain
 from smelt.study.schema import Study
 from smelt.study.tasks import TaskFile

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from smelt.__main__ import main
-from smelt.study.load import check, read_yaml
+from smelt.entry import check, read_yaml
 from smelt.study.sources import SPLITS
 from smelt.study.tasks import LIBRARY, TaskFile, load_task
 from smelt.tasks.examples import Text

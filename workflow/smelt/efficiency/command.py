@@ -19,11 +19,11 @@ from smelt.efficiency.memory import at_hand
 from smelt.efficiency.tasks import describer
 from smelt.efficiency.turns import Job, Turns, able_on, elapsed, folders_of, groups, load_all, read_all, taken
 from smelt.efficiency.worker import Worker
+from smelt.entry import check
 from smelt.files import write_json
 from smelt.flags import json_object, natural, positive
 from smelt.provenance import code_revision, library_versions, machine
 from smelt.study.efficiency import Efficiency
-from smelt.study.load import check
 
 Read = dict[str, dict[tuple[int, int], tuple[Turns, Turns]]]
 """By model, batch and length: its turns, and the reference's beside them."""

@@ -12,7 +12,7 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.encoding import Encoded
-from smelt.study.languages import ALL
+from smelt.languages import ALL
 
 MEAN, DEVIATION = "mean", "deviation"  # what stands for several languages, like ALL, in place of one's code
 

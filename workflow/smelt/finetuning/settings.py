@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from smelt.study.load import check
+from smelt.entry import check
 from smelt.study.schema import Finetuning
 
 

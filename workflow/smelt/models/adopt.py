@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from smelt.card import Card, write_card
+from smelt.entry import check
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
@@ -24,7 +25,6 @@ from smelt.models.reduction.layout import refuse_without_pieces
 from smelt.models.sample_lines import LINES
 from smelt.models.shared_pieces import record_of
 from smelt.provenance import write_provenance
-from smelt.study.load import check
 from smelt.study.makers import Adopt
 from smelt.training.pieces import publish_tokenizer
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import model_validator
 
 from smelt.card import Card, Value, write_card
+from smelt.entry import Entry, Seed
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
+from smelt.languages import iso_codes
 from smelt.model_families import longest_of
 from smelt.models.adopt import TOKENIZER_FILES, published_card
 from smelt.models.encoders import resize_vocabulary
 from smelt.models.pretrained import MASKED, counted, facts, held_out, stated, trained_on, training_data
 from smelt.provenance import write_provenance
-from smelt.study.entry import Entry, Seed
-from smelt.study.languages import iso_codes
 from smelt.study.makers import refuse_sentences
 from smelt.study.student import StudentShape, refuse_unmapped
 from smelt.training.blocks import TokenBlocks

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from smelt.card import Card, write_card
+from smelt.entry import check
 from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.models.adopt import TOKENIZER_FILES, check_folder, load_tokenizer, published_card
@@ -21,7 +22,6 @@ from smelt.models.difference import Difference, difference, refuse_unlike
 from smelt.models.exported import LOGITS, Exported, load_exported
 from smelt.models.graph import FILE, OPSET, write_graph, write_int8
 from smelt.provenance import write_provenance
-from smelt.study.load import check
 from smelt.study.makers import ExportSettings
 
 LIMITS = {

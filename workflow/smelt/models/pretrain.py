@@ -8,10 +8,10 @@ OUT  a model's folder: config.json, model.safetensors, tokenizer, README.md (its
 import argparse
 from pathlib import Path
 
+from smelt.entry import check
 from smelt.flags import json_object
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
 from smelt.models.pretrained import PretrainingSettings
-from smelt.study.load import check
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import model_validator
 
 from smelt.card import Card, write_card
+from smelt.entry import Entry, Seed
 from smelt.files import whole_folder
+from smelt.languages import iso_codes
 from smelt.model_families import longest_of
 from smelt.models.encoders import resize_vocabulary
 from smelt.provenance import write_provenance
 from smelt.study.architectures import Shape, refuse_unfit
-from smelt.study.entry import Entry, Seed
-from smelt.study.languages import iso_codes
 from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
 from smelt.training.curve import EVERYTHING
 from smelt.training.pieces import load_tokenizer, publish_tokenizer

@@ -14,9 +14,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.flags import held_out_share, json_object, natural, positive, seed
-from smelt.study.load import check
 from smelt.study.selection import ReductionSettings
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import Any
 
 import pandas as pd
 
+from smelt.entry import check
 from smelt.flags import json_object
 from smelt.report.compared_across import ACROSS_COLUMNS, across_rows
 from smelt.report.compared_pairs import PAIRS_COLUMNS, pairs_rows
 from smelt.report.compared_scores import Scores, compared_scores
 from smelt.report.reading import write_csv
 from smelt.statistics.scores import summarise
-from smelt.study.load import check
 from smelt.study.schema import Significance
 
 SUMMARY_COLUMNS = ("task", "metric", "model", "languages", "n", "mean", "standard_deviation")

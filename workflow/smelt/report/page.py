@@ -6,11 +6,11 @@ from pathlib import Path
 
 import jinja2
 
+from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_file
 from smelt.flags import json_object
 from smelt.report.page_content import Content, content
-from smelt.study.load import check
 from smelt.study.schema import Significance
 
 _TEMPLATES = Path(__file__).parent

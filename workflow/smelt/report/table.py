@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from smelt.entry import check, entry_of
 from smelt.errors import SmeltError
 from smelt.files import whole_file
 from smelt.flags import json_object
@@ -35,7 +36,6 @@ from smelt.report.tradeoffs import read_tradeoffs
 from smelt.report.training_lengths import read_steps
 from smelt.report.vocabulary_table import read_kept, vocabulary_frame, vocabulary_table
 from smelt.study.grids import GridTable
-from smelt.study.load import check, entry_of
 from smelt.study.schema import Significance
 from smelt.study.students import TradeoffTable
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
-from smelt.study.entry import Entry
+from smelt.entry import Entry
 from smelt.training.recipes import Recipe
 
 Family = Literal["albert", "bert", "distilbert"]

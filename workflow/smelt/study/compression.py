@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from smelt.study.entry import Entry, Name
+from smelt.entry import Entry, Name
 from smelt.study.families import member_of
 from smelt.study.strategies import Schedule, Stage, check_stages, needs_transfer
 

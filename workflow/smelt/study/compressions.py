@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from smelt.study.entry import refer
+from smelt.entry import refer
 from smelt.study.lineage import embedding_width, numbers_of
 from smelt.study.makers import Compress
 

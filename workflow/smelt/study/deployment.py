@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+from smelt.entry import refer
 from smelt.study.efficiency import Efficiency
-from smelt.study.entry import refer
 from smelt.study.students import TradeoffTable
 from smelt.study.tables import EfficiencyTable, Table
 

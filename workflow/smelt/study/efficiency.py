@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from smelt.study.entry import Distinct, Entry, Name, Precision
+from smelt.entry import Distinct, Entry, Name, Precision
 
 OnDisk = Literal["fp32", "bf16", "int8"]
 

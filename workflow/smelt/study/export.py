@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from smelt.entry import Entry
 from smelt.files import write_json
-from smelt.study.entry import Entry
 from smelt.study.schema import Study
 from smelt.study.tasks import TaskFile
 

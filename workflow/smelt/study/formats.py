@@ -4,12 +4,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveInt, StringConstraints, model_validator
 
-from smelt.study.entry import Entry
-from smelt.study.languages import Language
+from smelt.entry import Entry, spelled
+from smelt.languages import Language
 
 Scheme = Literal["iob1", "iob2", "bilou", "iobes", "bioes", "none"]
 Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0)]
-COMMENT = r"^[^\W\d_][\w. -]*$"
+COMMENT = spelled(r"^[^\W\d_][\w. -]*$", "the name of a comment, with a letter first")
 CommentName = Annotated[str, StringConstraints(pattern=COMMENT)]
 
 TOKENS, TEXTS = "token-classification", "sequence-classification"

@@ -3,8 +3,8 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from smelt.entry import refer
 from smelt.errors import expected_one_of
-from smelt.study.entry import refer
 from smelt.study.makers import Compress, Distil, Export, Pretrain
 
 NUMBERS = ("layers", "hidden", "heads", "feed_forward")

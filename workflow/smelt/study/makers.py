@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
+from smelt.entry import Distinct, Entry, Name, Seed, refuse_idle
 from smelt.errors import expected_one_of
+from smelt.languages import Language
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.compression import (
     CompactShape,
@@ -14,8 +16,6 @@ from smelt.study.compression import (
     Transfer,
     needs_finetuned_teacher,
 )
-from smelt.study.entry import Distinct, Entry, Name, Seed, refuse_idle
-from smelt.study.languages import Language
 from smelt.study.new_pieces import NewPieces
 from smelt.study.selection import SelectionRule
 from smelt.study.strategies import STRATEGIES, Schedule, Stage, check_stages, needs_states, needs_transfer

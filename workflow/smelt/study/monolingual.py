@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from smelt.entry import Distinct, Entry, Name
 from smelt.errors import expected_one_of
-from smelt.study.entry import Distinct, Entry, Name
+from smelt.languages import Language
 from smelt.study.families import is_family, member_of
-from smelt.study.languages import Language
 
 Label = Annotated[str, Field(min_length=1)]
 

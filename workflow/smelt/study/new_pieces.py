@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from smelt.study.entry import Entry, Seed
+from smelt.entry import Entry, Seed
 
 
 class NewPieces(Entry):

@@ -3,7 +3,7 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
-from smelt.study.entry import refer
+from smelt.entry import refer
 from smelt.study.lineage import check_texts, refuse_ambiguous, vocabulary_of
 from smelt.study.makers import Adopt, Reduce
 

@@ -4,15 +4,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
 
+from smelt.entry import Distinct, Entry, Name, Precision, Seed, refer, refuse_idle, spelled
+from smelt.languages import Edition, Language
 from smelt.study.amplifications import check_amplifications
 from smelt.study.compressions import check_compressions
 from smelt.study.countries import Country
 from smelt.study.deployment import check_efficiency
 from smelt.study.distillations import check_distillations
 from smelt.study.efficiency import Efficiency
-from smelt.study.entry import Distinct, Entry, Name, Precision, Seed, refer, refuse_idle
 from smelt.study.families import member_of
-from smelt.study.languages import Edition, Language
 from smelt.study.lineage import check_sources
 from smelt.study.makers import Maker, Pretrain
 from smelt.study.mirrors import root_and_layout
@@ -23,7 +23,7 @@ from smelt.study.tokenizers import Tokenizer
 
 _PARTS = {"languages": ".sections", "monolingual": ".rows"}  # where tables of these kinds name models and tasks
 
-DATE = r"^20\d{6}$"
+DATE = spelled(r"^20\d{6}$", 'a date such as "20230501"')
 Share = Annotated[float, Field(gt=0, lt=1)]
 Length = Annotated[int, Field(ge=16, le=4096)]
 SkippedPage = Annotated[StrictInt, Field(gt=0)] | Annotated[StrictStr, Field(min_length=1)]

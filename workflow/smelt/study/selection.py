@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from smelt.study.entry import Entry
+from smelt.entry import Entry
 
 THRESHOLDS = {"paper": 0.0005, "code": 0.00005}
 """What "Smaller multilingual BERT" says (section 3.1), and what its code computes, which alone gives its Table 1."""

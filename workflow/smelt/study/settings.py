@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
-from smelt.study.entry import Distinct, Entry
+from smelt.entry import Distinct, Entry, spelled
+from smelt.languages import known_language
 from smelt.study.formats import Format
-from smelt.study.languages import known_language
 from smelt.study.sources import Shares, Split, takes_something
 
 STANDARD = "standard"  # the setting of task files that have none: all languages together
@@ -26,7 +26,7 @@ def _not_standard(name: str) -> str:
 LanguageOrEach = Annotated[str, AfterValidator(_language_or_each)]
 
 # Without dots, which part the names of tasks: <file>.<setting>.<language>.
-SETTING = r"^[a-z0-9][a-z0-9_-]*$"
+SETTING = spelled(r"^[a-z0-9][a-z0-9_-]*$", "a name of a to z, 0 to 9, '_' and '-', with a letter or digit first")
 SettingName = Annotated[str, StringConstraints(pattern=SETTING, max_length=64), AfterValidator(_not_standard)]
 
 

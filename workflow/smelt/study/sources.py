@@ -4,9 +4,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from smelt.study.entry import Distinct, Entry
+from smelt.entry import Distinct, Entry
+from smelt.languages import Language
 from smelt.study.formats import Format
-from smelt.study.languages import Language
 
 SPLITS = ("train", "validation", "test")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from smelt.study.entry import Distinct, Entry
+from smelt.entry import Distinct, Entry
 
 Part = Literal["head", "projection", "encoder", "embeddings"]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from smelt.study.entry import Distinct, Entry
+from smelt.entry import Distinct, Entry
 
 CODE_LAYERS = [0, 2, 4, 7, 9, 11]
 """What the public code of DistilBERT copies, from 12 layers into 6; its paper says one layer out of two."""

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from smelt.study.entry import Distinct, Entry, Name
-from smelt.study.languages import Language
+from smelt.entry import Distinct, Entry, Name
+from smelt.languages import Language
 
 
 class StagesTable(Entry):

@@ -12,11 +12,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from smelt.entry import VARIABLE, Distinct, Entry, check, read_yaml, refuse_idle
 from smelt.errors import SmeltError, asked, meant
-from smelt.study.entry import Distinct, Entry, refuse_idle
+from smelt.languages import Language
 from smelt.study.formats import Format
-from smelt.study.languages import Language
-from smelt.study.load import VARIABLE, check, read_yaml
 from smelt.study.settings import STANDARD, Setting, SettingName
 from smelt.study.sources import SPLITS, Source
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from smelt.study.entry import Entry, Name, Seed
+from smelt.entry import Entry, Name, Seed
 
 BYTES, SPECIAL = 256, 5  # what a byte-level vocabulary always holds
 

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from smelt.entry import expand, parse_yaml, read_yaml
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import missing_sources, warnings
-from smelt.study.load import check_study, expand, parse_yaml, read_yaml
+from smelt.study.load import check_study
 from smelt.study.tasks import OWN_TASKS
 
 DEMO = Path("config/config.yaml")

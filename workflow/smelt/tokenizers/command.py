@@ -8,9 +8,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
+from smelt.entry import Entry, check
 from smelt.files import whole_folder, write_json
-from smelt.study.entry import Entry
-from smelt.study.load import check
 from smelt.study.tokenizers import Algorithm
 from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
 from smelt.tokenizers.folder import Trained, write_folder

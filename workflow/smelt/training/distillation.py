@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from smelt.entry import Precision
 from smelt.errors import SmeltError
-from smelt.study.entry import Precision
 from smelt.training.attention import show_distributions
 from smelt.training.batches import Batch
 from smelt.training.examples import IGNORED

@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from smelt.study.entry import Entry
+from smelt.entry import Entry
 
 TERMS = ("kl", "mlm", "cosine", "hidden", "attention")
 MAPPED = ("hidden", "attention")  # the terms that layers are mapped for

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from smelt.study.entry import Entry, Precision, overrides_of
+from smelt.entry import Entry, Precision, overrides_of
 
 # Part of every training rule's params: raise it when the same settings come to mean another model,
 # and every trained model runs again. Comments and refactorings leave it alone.

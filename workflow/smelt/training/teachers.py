@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from smelt.entry import Precision
 from smelt.errors import SmeltError
-from smelt.study.entry import Precision
 from smelt.training.attention import show_distributions
 from smelt.training.batches import Batch
 from smelt.training.knowledge import Lesson

@@ -6,7 +6,7 @@ from typing import Any
 from smelt.card import Card, Value, write_card
 from smelt.finetuning.data import Task
 from smelt.finetuning.metrics import OWN
-from smelt.study.languages import iso_codes
+from smelt.languages import iso_codes
 
 KINDS = {"bilstm": "bidirectional LSTM", "transformer": "Transformer encoder"}
 LEARNT = {"representation": "hidden states", "logits": "logits", "labels": "labels"}

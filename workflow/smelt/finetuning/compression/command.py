@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smelt.energy import Meter
+from smelt.entry import check
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.command import tested
 from smelt.finetuning.compression.gather import refuse_pairs
 from smelt.finetuning.data import read_split, read_task
 from smelt.finetuning.outcome import Outcome, described, tell
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive, seed
+from smelt.languages import ALL
 from smelt.provenance import digest, write_provenance
 from smelt.study.compression import Compression
-from smelt.study.languages import ALL
-from smelt.study.load import check
 
 if TYPE_CHECKING:
     from smelt.finetuning.compression.account import Account

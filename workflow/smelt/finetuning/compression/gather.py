@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.energy import Meter
+from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import read_json, whole_folder, write_json
 from smelt.finetuning.compression.evaluation import EVALUATION
@@ -24,7 +25,6 @@ from smelt.finetuning.data import Task, read_task
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive
 from smelt.provenance import sha256_of, write_provenance
 from smelt.study.compression import Signals as Settings
-from smelt.study.load import check
 
 if TYPE_CHECKING:
     from smelt.finetuning.compression.account import Account

@@ -8,6 +8,7 @@ from typing import Any
 
 from smelt.card import Card, Value, write_card
 from smelt.files import write_json
+from smelt.languages import iso_codes
 from smelt.models.adopt import published_card
 from smelt.models.amplification.growth import Addition
 from smelt.models.amplification.sample import Sample
@@ -16,7 +17,6 @@ from smelt.models.reduction.reduced import Source
 from smelt.models.reduction.vocabulary import Vocabulary
 from smelt.models.reduction.weights import Gathered
 from smelt.models.shared_pieces import AMPLIFICATION, shared_of
-from smelt.study.languages import iso_codes
 from smelt.study.new_pieces import NewPieces
 
 _HEADS = ("ForMaskedLM", "ForPreTraining")

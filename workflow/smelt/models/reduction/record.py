@@ -9,6 +9,7 @@ from typing import Any
 
 from smelt.card import Card, Value, write_card
 from smelt.files import write_json
+from smelt.languages import iso_codes
 from smelt.models.adopt import published_card
 from smelt.models.reduction.choice import Choice
 from smelt.models.reduction.counts import Counts
@@ -16,7 +17,6 @@ from smelt.models.reduction.tensors import read_header
 from smelt.models.reduction.vocabulary import Vocabulary
 from smelt.models.reduction.weights import WEIGHTS, Gathered
 from smelt.models.shared_pieces import REDUCTION, shared_of
-from smelt.study.languages import iso_codes
 
 _HEADS = ("ForMaskedLM", "ForPreTraining")
 

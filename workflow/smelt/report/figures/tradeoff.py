@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from smelt.entry import entry_of
 from smelt.report.figures.labels import name_points
 from smelt.report.figures.style import GREY, PALETTE, panels
 from smelt.report.pareto import front
 from smelt.report.tradeoffs import Tradeoff, read_tradeoffs
-from smelt.study.load import entry_of
 from smelt.study.students import TradeoffTable
 
 

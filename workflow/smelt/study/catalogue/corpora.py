@@ -5,8 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from smelt.languages import wiki_of
 from smelt.study.catalogue.base import GENERATED, Base
-from smelt.study.languages import wiki_of
 from smelt.study.mirrors import local_folder
 from smelt.study.schema import Corpus
 
