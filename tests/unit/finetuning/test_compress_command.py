@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from smelt.__main__ import main
-from smelt.finetuning.compression.card import write_student_card
-from smelt.finetuning.compression.lesson import Lesson
+from smelt.finetuning.compression.job import write_student_card
 from smelt.finetuning.compression.loop import Loop, learning_rate
+from smelt.finetuning.compression.stage_data import StageData
 from smelt.finetuning.data import Task
 from smelt.study.compression import CompressionSettings
 
@@ -144,11 +144,11 @@ def test_stages_as_a_list_may_choose_their_parts_and_their_schedules(folders, tm
 
 
 def test_the_head_that_learnt_last_is_the_one_that_is_kept(folders, tmp_path, monkeypatch):
-    pupils, end = [], Loop.end
-    monkeypatch.setattr(Loop, "end", lambda loop: (pupils.append(loop.pupil), end(loop)))
+    students, end = [], Loop.end
+    monkeypatch.setattr(Loop, "end", lambda loop: (students.append(loop.student), end(loop)))
     assert folders.compress(tmp_path / "out", [{"losses": {"labels": 1}}, {"losses": {"logits": 1}}], epochs=2) == 0
     kept = load_file(tmp_path / "out/model/model.safetensors")["classifier.weight"]
-    assert torch.equal(kept, pupils[-1].regression.weight)
+    assert torch.equal(kept, students[-1].regression.weight)
     found = metrics(tmp_path / "out")
     assert found["scores"] == found["stages"][-1]["scores"]
 
@@ -178,11 +178,11 @@ def test_each_loss_falls_where_it_is_learnt(folders, tmp_path, kind):
 
 
 WEIGHTS = {
-    "classifier": "student.classifier.",
+    "classifier": "model.classifier.",
     "regression": "regression.",
-    "projection": "student.projection.",
-    "encoder": "student.compact.encoder.",
-    "embeddings": "student.compact.embeddings.",
+    "projection": "model.projection.",
+    "encoder": "model.compact.encoder.",
+    "embeddings": "model.compact.embeddings.",
 }
 
 
@@ -191,13 +191,13 @@ def test_what_is_frozen_does_not_change_by_a_bit(folders, tmp_path, monkeypatch,
     seen = []
 
     def watched(loop: Loop) -> None:
-        before = {name: part.clone() for name, part in loop.pupil.state_dict().items()}
+        before = {name: part.clone() for name, part in loop.student.state_dict().items()}
         begin(loop)
         seen.append((loop.phase, before))
 
     def ended(loop: Loop) -> None:
         phase, before = seen[-1]
-        changed = {name for name, part in loop.pupil.state_dict().items() if not torch.equal(part, before[name])}
+        changed = {name for name, part in loop.student.state_dict().items() if not torch.equal(part, before[name])}
         wanted = {"D4.2": {2: ["regression"], 3: ["classifier"]}, "D3.2": {2: ["classifier", "regression"]}}
         heads = wanted[strategy].get(phase.stage, [])
         learning = [name for part in phase.parts for name in (heads if part == "head" else [part])]
@@ -227,7 +227,7 @@ def test_a_run_that_is_stopped_anywhere_comes_to_the_same_bytes(folders, gradual
     if strategy != "D4.2":
         straight = tmp_path / "straight"
         assert folders.compress(straight, strategy) == 0
-    learn = Lesson.learn
+    learn = StageData.learn
     steps = 0
 
     def interrupted(*arguments):
@@ -237,7 +237,7 @@ def test_a_run_that_is_stopped_anywhere_comes_to_the_same_bytes(folders, gradual
             os.kill(os.getpid(), signal.SIGTERM)
         return learn(*arguments)
 
-    monkeypatch.setattr(Lesson, "learn", interrupted)
+    monkeypatch.setattr(StageData, "learn", interrupted)
     codes = [folders.compress(tmp_path / "out", strategy) for _ in range(4)]
     assert codes == [75, 75, 75, 0]
     assert weights(tmp_path / "out") == weights(straight)
@@ -266,16 +266,16 @@ def test_a_killed_run_goes_on_from_the_last_phase_it_ended(folders, gradual, tmp
 
 def test_a_run_that_is_killed_in_a_phase_goes_on_from_its_last_checkpoint(folders, tmp_path, monkeypatch):
     assert folders.compress(tmp_path / "straight", "D3.1", epochs=2) == 0
-    learn = Lesson.learn
+    learn = StageData.learn
     turns = []
 
-    def killed(lesson, pupil, losses, phase, turn):
+    def killed(data, student, losses, phase, turn):
         turns.append((phase, turn))
         if len(turns) in (2, 9):
             raise SystemExit(137)
-        return learn(lesson, pupil, losses, phase, turn)
+        return learn(data, student, losses, phase, turn)
 
-    monkeypatch.setattr(Lesson, "learn", killed)
+    monkeypatch.setattr(StageData, "learn", killed)
     taught_by = ["--teacher", str(folders.teacher), "--signals", str(folders.signals), "--checkpoint-minutes", "0"]
     words = [*folders.words(tmp_path / "out", "D3.1", epochs=2), *taught_by]
     for _ in range(2):

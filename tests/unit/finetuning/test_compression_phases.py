@@ -2,7 +2,7 @@
 
 import pytest
 
-from smelt.finetuning.compression.phases import kept_head, phases_of
+from smelt.finetuning.compression.students import kept_head, phases_of
 from smelt.study.strategies import STRATEGIES, Schedule, Stage
 
 PARTS = ("head", "projection", "encoder", "embeddings")

@@ -17,11 +17,9 @@ from transformers import AutoModelForTokenClassification
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.finetuning.compression import shards
-from smelt.finetuning.compression.evaluation import EVALUATION
-from smelt.finetuning.compression.signals import Signals, made_from
-from smelt.finetuning.compression.teacher import Teacher
-from smelt.finetuning.compression.transfer import even_shares, read_transfer
+from smelt.finetuning.compression import signals as shards
+from smelt.finetuning.compression.signals import Signals, Teacher, made_from
+from smelt.finetuning.compression.transfer import EVALUATION, even_shares, read_transfer
 from smelt.finetuning.data import read_task
 from smelt.finetuning.tokenizer import load_pieces
 
@@ -97,7 +95,7 @@ def test_what_is_stored_is_what_the_teacher_says_of_each_text_alone(stored, teac
     windows = found.transfer.windows
     model = AutoModelForTokenClassification.from_pretrained(teacher).eval()
     numbers = np.array([17, 3, 40])
-    told = found.told(numbers, windows.batch(numbers, 0, CPU), states=True, logits=True)
+    outputs = found.teacher_outputs(numbers, windows.batch(numbers, 0, CPU), states=True, logits=True)
     states, logits, second = [], [], []
     model.bert.encoder.layer[1].register_forward_hook(lambda _layer, _inputs, output: second.append(output))
     for number in numbers:
@@ -106,9 +104,9 @@ def test_what_is_stored_is_what_the_teacher_says_of_each_text_alone(stored, teac
         places = windows.positions[windows.firsts[number] : windows.firsts[number + 1]].astype(int)
         states.append(second[-1][0, places])
         logits.append(output.logits[0, places])
-    assert torch.allclose(told.logits, torch.cat(logits), atol=1e-4)
-    assert torch.allclose(told.states.float(), torch.cat(states), rtol=1e-2, atol=1e-3)
-    assert told.states.dtype == torch.bfloat16
+    assert torch.allclose(outputs.logits, torch.cat(logits), atol=1e-4)
+    assert torch.allclose(outputs.states.float(), torch.cat(states), rtol=1e-2, atol=1e-3)
+    assert outputs.states.dtype == torch.bfloat16
 
 
 def test_the_size_that_is_told_beforehand_is_that_of_the_shards(stored, teacher, entity_task, tmp_path, capsys):
@@ -130,13 +128,15 @@ def test_layers_share_text_and_logits_and_each_has_its_states(stored, teacher, e
     assert sorted(name for name in files(tmp_path / "out") if name.startswith("shards")) == names
     assert about["bytes"] == 64 * 4 * (2 * 24 * 2 + 4 * 3)
     numbers = np.array([7, 30])
-    told = {}
+    outputs = {}
     for folder, layer in ((stored, 2), (tmp_path / "out", 2), (tmp_path / "out", 3)):
         found = opened(folder, teacher, entity_task, [layer])
-        told[folder.name, layer] = found.told(numbers, found.transfer.windows.batch(numbers, 0, CPU), True, True)
-    assert torch.equal(told["out", 2].states, told["stored", 2].states)
-    assert torch.equal(told["out", 3].logits, told["stored", 2].logits)
-    assert not torch.allclose(told["out", 3].states, told["out", 2].states)
+        outputs[folder.name, layer] = found.teacher_outputs(
+            numbers, found.transfer.windows.batch(numbers, 0, CPU), True, True
+        )
+    assert torch.equal(outputs["out", 2].states, outputs["stored", 2].states)
+    assert torch.equal(outputs["out", 3].logits, outputs["stored", 2].logits)
+    assert not torch.allclose(outputs["out", 3].states, outputs["out", 2].states)
 
 
 @pytest.mark.parametrize("mode", ["stored", "live"])
@@ -146,9 +146,9 @@ def test_of_logits_alone_no_states_are_kept(teacher, entity_task, tmp_path, mode
     assert about["bytes"] == (64 * 4 * 4 * 3 if mode == "stored" else 0)
     found = opened(tmp_path / "out", teacher, entity_task, [])
     numbers = np.array([3])
-    told = found.told(numbers, found.transfer.windows.batch(numbers, 0, CPU), False, True)
-    assert told.states is None
-    assert told.logits.shape == (4, 3)
+    outputs = found.teacher_outputs(numbers, found.transfer.windows.batch(numbers, 0, CPU), False, True)
+    assert outputs.states is None
+    assert outputs.logits.shape == (4, 3)
     with pytest.raises(SmeltError, match="holds signals of layers none, and 2 is asked for: make them anew"):
         opened(tmp_path / "out", teacher, entity_task, [2])
 
@@ -195,12 +195,12 @@ def test_a_live_teacher_says_what_a_stored_one_said(stored, teacher, entity_task
     assert signals(teacher, entity_task, tmp_path / "live", mode="live") == 0
     assert not (tmp_path / "live/shards").exists()
     numbers = np.array([5, 60])
-    told = []
+    outputs = []
     for folder in (stored, tmp_path / "live"):
         found = opened(folder, teacher, entity_task)
-        told.append(found.told(numbers, found.transfer.windows.batch(numbers, 0, CPU), True, True))
-    assert torch.allclose(told[0].logits, told[1].logits, atol=1e-4)
-    assert torch.allclose(told[0].states.float(), told[1].states.float(), rtol=2e-2, atol=1e-3)
+        outputs.append(found.teacher_outputs(numbers, found.transfer.windows.batch(numbers, 0, CPU), True, True))
+    assert torch.allclose(outputs[0].logits, outputs[1].logits, atol=1e-4)
+    assert torch.allclose(outputs[0].states.float(), outputs[1].states.float(), rtol=2e-2, atol=1e-3)
 
 
 def test_auto_stores_what_is_small_enough(teacher, entity_task, tmp_path):
@@ -419,10 +419,10 @@ def test_of_a_teacher_s_layers_only_the_wanted_ones_are_kept(teacher, entity_tas
     outputs = []
     model.model.register_forward_hook(lambda _model, _inputs, output: outputs.append(output))
     batch = found.transfer.windows.batch(np.array([17, 3]), 0, CPU)
-    told = [model(batch, layers)[0] for layers in ([2], [])]
+    states_of_calls = [model(batch, layers)[0] for layers in ([2], [])]
     assert [number for number, states in enumerate(outputs[0].hidden_states) if states is not None] == [2]
     assert outputs[1].hidden_states is None
-    assert [len(states) for states in told] == [1, 0]
+    assert [len(states) for states in states_of_calls] == [1, 0]
 
 
 def test_a_shard_that_is_missing_is_named(stored, teacher, entity_task, tmp_path):

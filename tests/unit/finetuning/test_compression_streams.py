@@ -4,16 +4,15 @@ import numpy as np
 import torch
 
 from smelt.finetuning.batches import POOL, Order, shuffled
-from smelt.finetuning.compression.streams import Stream, longest_first
-from smelt.finetuning.compression.windows import as_arrays
+from smelt.finetuning.compression.windows import WindowStream, as_arrays, longest_first
 from smelt.finetuning.encoding import Window
 
 LENGTHS = np.random.default_rng(3).integers(3, 30, 700).tolist()
 
 
-def stream(batch: int = 32, chosen: np.ndarray | None = None) -> Stream:
+def stream(batch: int = 32, chosen: np.ndarray | None = None) -> WindowStream:
     windows = as_arrays([Window(n, [2] * length, [1], [0]) for n, length in enumerate(LENGTHS)], 40)
-    return Stream(windows, np.arange(700) if chosen is None else chosen, batch, [1, 0], 0, torch.device("cpu"))
+    return WindowStream(windows, np.arange(700) if chosen is None else chosen, batch, [1, 0], 0, torch.device("cpu"))
 
 
 def test_a_pass_takes_every_chosen_window_once_and_each_pass_is_another():

@@ -7,9 +7,8 @@ import torch
 from invented_tasks import tokenizer
 
 from smelt.finetuning.compression.embeddings import random_rows
-from smelt.finetuning.compression.pupil import Pupil
-from smelt.finetuning.compression.random_streams import stream
-from smelt.finetuning.compression.students import new_student
+from smelt.finetuning.compression.random_streams import derived_seed
+from smelt.finetuning.compression.students import DistillationStudent, new_student
 from smelt.finetuning.data import Task
 from smelt.finetuning.tokenizer import Pieces
 from smelt.study.compression import Compression
@@ -27,7 +26,7 @@ def test_no_two_parts_of_a_student_start_with_the_same_numbers():
     drawn = {
         "student": student.compact.embeddings.pieces.weight,
         "rows": random_rows(len(kept), 12, 3),
-        "regression": Pupil(student, 3).regression.weight,
+        "regression": DistillationStudent(student, 3).regression.weight,
     }
     shares = {name: (part / part.abs().max()).flatten()[:40] for name, part in drawn.items()}  # each is uniform
     for one, other in itertools.combinations(shares, 2):
@@ -36,7 +35,7 @@ def test_no_two_parts_of_a_student_start_with_the_same_numbers():
 
 def test_a_seed_gives_the_same_streams_and_another_seed_others():
     names = ("student", "regression head", "embedding rows", "dropout")
-    seeds = [stream(seed, name) for seed in (1, 2) for name in names]
+    seeds = [derived_seed(seed, name) for seed in (1, 2) for name in names]
     assert len(set(seeds)) == len(seeds)
-    assert seeds == [stream(seed, name) for seed in (1, 2) for name in names]
+    assert seeds == [derived_seed(seed, name) for seed in (1, 2) for name in names]
     assert max(seeds) < 2**32

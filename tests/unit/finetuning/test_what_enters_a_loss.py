@@ -11,7 +11,7 @@ from torch.nn import functional
 from smelt.__main__ import main
 from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.job import Inputs, Job
-from smelt.finetuning.compression.lesson import Lesson
+from smelt.finetuning.compression.stage_data import StageData
 from smelt.finetuning.compression.windows import Windows
 from smelt.finetuning.data import read_task
 from smelt.study.compression import Compression
@@ -38,13 +38,13 @@ def job_of(folders: Folders, signals: str = "signals", **settings: object) -> Jo
     return Job(inputs, read_task(folders.task), Compression.model_validate(whole), 1, threads=1)
 
 
-def lesson_of(job: Job, padding: int | None = None) -> Lesson:
+def data_of(job: Job, padding: int | None = None) -> StageData:
     chosen = job.pieces.padding if padding is None else padding
-    return Lesson(job.training, job.training, job.signals, job.settings.settings, 1, chosen, job.device)
+    return StageData(job.training, job.training, job.signals, job.settings.settings, 1, chosen, job.device)
 
 
 def learnt(job: Job, losses: dict[str, float], padding: int | None = None) -> float:
-    return float(lesson_of(job, padding).learn(job.pupil, StageLosses(**losses), 0, 0)[0])
+    return float(data_of(job, padding).learn(job.student, StageLosses(**losses), 0, 0)[0])
 
 
 def firsts(job: Job, ids: torch.Tensor) -> torch.Tensor:
@@ -96,8 +96,8 @@ class Watch:
 )
 def test_first_pieces_of_words_and_no_other_tokens_send_gradients_to_the_encoder(folders, losses, kind):
     job = job_of(folders, representation=kind, dropout=0.2)
-    watch = Watch(job, job.pupil.student.compact.embeddings, job.pupil.student.compact.encoder, spoils=False)
-    job.pupil.train()
+    watch = Watch(job, job.student.model.compact.embeddings, job.student.model.compact.encoder, spoils=False)
+    job.student.train()
     learnt(job, losses)
     assert len(watch.states) == (2 if losses == TOGETHER else 1)
     for read, states in zip(watch.ids, watch.states, strict=True):
@@ -122,7 +122,7 @@ def test_no_loss_depends_on_what_rows_are_padded_with_or_how_far(folders, losses
 def test_no_loss_reads_the_student_s_states_of_other_tokens(folders, losses):
     wanted = learnt(job_of(folders), losses)
     job = job_of(folders)
-    watch = Watch(job, job.pupil.student.compact.embeddings, job.pupil.student.compact.encoder, spoils=True)
+    watch = Watch(job, job.student.model.compact.embeddings, job.student.model.compact.encoder, spoils=True)
     assert learnt(job, losses) == wanted
     assert torch.isnan(watch.states[0]).any()
 

@@ -13,7 +13,7 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, RobertaConfig, RobertaForMaskedLM
 
 from smelt.__main__ import main
-from smelt.finetuning.compression.texts import windows_of_sentences
+from smelt.finetuning.compression.transfer import windows_of_sentences
 from smelt.finetuning.data import Examples, Task
 from smelt.finetuning.encoding import encode
 from smelt.finetuning.running_text import compare

@@ -1,19 +1,28 @@
-"""What the rows of a student's embedding are before it learns (XtremeDistil, section 4.2 and Table 7)."""
+"""The first weights of a student's embedding: from the teacher's, from word vectors, or random.
 
-from collections.abc import Mapping, Sequence
+XtremeDistil, section 4.2 and Table 7. Word vectors are text, a line each: the format of FastText (whose first line
+counts them) and of GloVe.
+"""
+
+import gzip
+import math
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from smelt.errors import SmeltError
-from smelt.finetuning.compression.random_streams import stream
-from smelt.finetuning.compression.word_vectors import read_vectors, spelling_of
+from smelt.errors import SmeltError, absent
+from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.study.compression import EmbeddingStart
 
 SPREAD = 0.1  # rows that come from nowhere are uniform in (-0.1, 0.1)
 WHERE = "student.embedding"
+# What tokenizers set before a piece that goes on with a word, or before one that begins it.
+MARKS = ("##", "▁", "Ġ")
 Facts = dict[str, Any]
 
 
@@ -64,7 +73,7 @@ def start(
 
 def random_rows(rows: int, width: int, seed: int) -> Tensor:
     """Return rows that are uniform in (-0.1, 0.1), shape (rows, width)."""
-    generator = torch.Generator().manual_seed(stream(seed, "embedding rows"))
+    generator = torch.Generator().manual_seed(derived_seed(seed, "embedding rows"))
     return torch.empty(rows, width).uniform_(-SPREAD, SPREAD, generator=generator)
 
 
@@ -154,3 +163,80 @@ def _from_files(paths: Sequence[Path], drawn: Tensor, pieces: Sequence[str], fac
 def _vector(vectors: Mapping[str, Tensor], spelling: str) -> Tensor | None:
     """Return the vector of a spelling, or else of the same in lower case: some files know no capitals."""
     return vectors.get(spelling, vectors.get(spelling.lower()))
+
+
+def spelling_of(piece: str) -> str:
+    """Return a piece without its tokenizer's mark: what a file of words may have it under."""
+    return next((piece.removeprefix(mark) for mark in MARKS if piece.startswith(mark)), piece)
+
+
+def read_vectors(path: Path, wanted: Collection[str], width: int) -> dict[str, Tensor]:
+    """Return the vectors, float32, shape (width,), of those of the wanted words that a file has.
+
+    Numbers of other words are not read, which is what makes a file of two million words a matter of seconds.
+
+    Raises:
+        SmeltError: the file is missing, has vectors of another width, a line that is no word with so many numbers, or
+            not as many lines as its first one says.
+    """
+    keys = {word.encode(): word for word in wanted}
+    found: dict[str, Tensor] = {}
+    with _opened(path) as stream:
+        for number, line in _lines(stream, path, width):
+            # A word may hold spaces, as some of GloVe's do; its numbers do not.
+            fields = line.rsplit(b" ", width)
+            if len(fields) != width + 1 or not fields[0]:
+                count = max(0, len(fields) - 1)
+                raise SmeltError(f"{path}:{number}", f"found {count} numbers after a word, expected {width}")
+            word = keys.get(fields[0])
+            if word is not None and word not in found:
+                found[word] = _numbers(fields[1:], f"{path}:{number}")
+    return found
+
+
+def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
+    try:
+        return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+    except FileNotFoundError:
+        raise absent(path, expected="word vectors as text") from None
+
+
+def _lines(stream: Iterable[bytes], path: Path, width: int) -> Iterator[tuple[int, bytes]]:
+    """Yield lines that should be vectors, with their numbers from 1; check width and count where a first line tells."""
+    counted = None
+    read = 0
+    try:
+        for number, raw in enumerate(stream, start=1):
+            line = raw.rstrip()
+            if number == 1:
+                counted = _header(line)
+                stated = counted[1] if counted else line.count(b" ")
+                if stated != width:
+                    raise SmeltError(
+                        path, f"holds vectors of {stated} numbers, expected {width}, the width of the embedding"
+                    )
+                if counted:
+                    continue
+            read += 1
+            yield number, line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise SmeltError(path, f"cannot be unpacked ({error})") from None
+    if not read or (counted and counted[0] != read):
+        expected = f"{counted[0]:,}, as its first line says" if counted else "at least one"
+        raise SmeltError(path, f"holds {read:,} vectors, expected {expected}; is it cut off?")
+
+
+def _header(line: bytes) -> tuple[int, int] | None:
+    """Return count and width, where a line is FastText's first one."""
+    fields = line.split()
+    return (int(fields[0]), int(fields[1])) if len(fields) == 2 and all(map(bytes.isdigit, fields)) else None
+
+
+def _numbers(fields: list[bytes], where: str) -> Tensor:
+    try:
+        values = [float(field) for field in fields]
+    except ValueError as error:
+        raise SmeltError(where, f"found what is no number ({error})") from None
+    if not all(map(math.isfinite, values)):
+        raise SmeltError(where, "found a number that is not finite")
+    return torch.tensor(values)

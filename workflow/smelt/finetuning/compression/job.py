@@ -10,34 +10,45 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from smelt.card import Card, Value, write_card
 from smelt.errors import SmeltError
 from smelt.files import checksum
-from smelt.finetuning.compression.lesson import Lesson
 from smelt.finetuning.compression.loop import Loop, Record, Run
-from smelt.finetuning.compression.phases import Head, kept_head, phases_of
-from smelt.finetuning.compression.pupil import Pupil
-from smelt.finetuning.compression.random_streams import stream
-from smelt.finetuning.compression.signals import Signals, made_from
+from smelt.finetuning.compression.random_streams import derived_seed
+from smelt.finetuning.compression.signals import Signals, Teacher, made_from
+from smelt.finetuning.compression.stage_data import StageData
 from smelt.finetuning.compression.students import (
+    DistillationStudent,
+    Head,
+    kept_head,
     new_student,
+    phases_of,
     pretrained_embeddings,
     seen_pieces,
     start_embeddings,
     width_of,
 )
-from smelt.finetuning.compression.teacher import Teacher
 from smelt.finetuning.compression.windows import Windows, as_arrays, joined
 from smelt.finetuning.data import Examples, Task, read_portions
 from smelt.finetuning.encoding import Encoded, encode
 from smelt.finetuning.job import gpus, words_in_running_text
+from smelt.finetuning.metrics import OWN
 from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
 from smelt.finetuning.prediction import predict
 from smelt.finetuning.tokenizer import load_pieces
+from smelt.languages import iso_codes
 from smelt.model_families import longest_of
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Compression, Layer, needs_finetuned_teacher
 from smelt.study.strategies import needs_states, needs_transfer
 from smelt.training.allocator import keep_freed_memory
+
+CHECKPOINT_FORMAT = 2  # version 1 had other names for what it held
+KINDS = {"bilstm": "bidirectional LSTM", "transformer": "Transformer encoder"}
+LEARNT = {"representation": "hidden states", "logits": "logits", "labels": "labels"}
+LIMITS = """\
+It knows the labels of this task and nothing else. What its teacher gets wrong, it has learnt to get wrong; how it does
+on texts of other kinds was not measured. The test split chose nothing."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class Job:
         teacher = self._teacher()
         self.signals = self._signals(teacher)
         self.training, self.counts = self._training()
-        self.pupil, self.embeddings = self._pupil(teacher)
+        self.student, self.embeddings = self._student(teacher)
 
     @cached_property
     def length(self) -> int:
@@ -93,6 +104,7 @@ class Job:
         return {
             "settings": self.settings.model_dump(),
             "seed": self.seed,
+            "checkpoint": CHECKPOINT_FORMAT,
             "task": digest([self.task.labels, list(map(checksum, files))]),
             "pieces": digest(vocabulary),
             "signals": about,
@@ -108,7 +120,7 @@ class Job:
         """
         encoded = {name: encode(examples, self.task, self.pieces, self.length) for name, examples in splits.items()}
         settings = self.settings.settings
-        lesson = Lesson(
+        data = StageData(
             self.training,
             self._arrays(encoded["validation"]),
             self.signals,
@@ -118,8 +130,8 @@ class Job:
             self.device,
         )
         scored = Scored(self.task, splits, encoded)
-        torch.manual_seed(stream(self.seed, "dropout"))
-        loop = Loop(self.pupil, self.phases, lesson, settings.clip, lambda head: scored.scores(self._predict(head)))
+        torch.manual_seed(derived_seed(self.seed, "dropout"))
+        loop = Loop(self.student, self.phases, data, settings.clip, lambda head: scored.scores(self._predict(head)))
         records = loop.run(run)
         counts = {"train": self.counts}
         counts |= {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
@@ -128,13 +140,13 @@ class Job:
 
     def save(self, folder: Path) -> Any:
         """Write the student with its classifier and tokenizer; return it."""
-        student = self.pupil.keep(kept_head(self.phases)).cpu()
+        student = self.student.keep(kept_head(self.phases)).cpu()
         student.save_pretrained(folder)
         self.pieces.save(folder, self.task.by_word, longest_of(student.config))
         return student
 
     def _measured(self, records: list[Record]) -> dict[str, Any]:
-        student = self.pupil.student
+        student = self.student.model
         config = student.config
         facts = {"kind": config.kind, "parameters": sum(weight.numel() for weight in student.parameters())}
         facts |= {"rows": config.rows, "embedding_size": config.embedding_size, "hidden_size": config.hidden_size}
@@ -143,14 +155,16 @@ class Job:
         if self.signals is None:
             return measured
         keys = ("mode", "text", "texts", "of_evaluation_left_out", "counts", "seed")
-        told = {key: self.signals.about[key] for key in keys}
-        return measured | {"transfer": told | {"layer": self.signals.layer}}
+        about = {key: self.signals.about[key] for key in keys}
+        return measured | {"transfer": about | {"layer": self.signals.layer}}
 
     def _predict(self, head: Head) -> Predict:
         def found(encoded: Encoded) -> tuple[list[list[int]], list[list[float]]]:
-            self.pupil.eval()
+            self.student.eval()
             batch = 2 * self.settings.settings.batch
-            return predict(lambda part: self.pupil.logits(part, head), encoded, batch, self.pieces.padding, self.device)
+            return predict(
+                lambda part: self.student.logits(part, head), encoded, batch, self.pieces.padding, self.device
+            )
 
         return found
 
@@ -191,7 +205,7 @@ class Job:
     def _arrays(self, encoded: Encoded) -> Windows:
         return as_arrays(encoded.windows, len(self.pieces.tokenizer), encoded.targets)
 
-    def _pupil(self, teacher: Teacher | None) -> tuple[Pupil, dict[str, Any]]:
+    def _student(self, teacher: Teacher | None) -> tuple[DistillationStudent, dict[str, Any]]:
         kept = np.arange(len(self.pieces.tokenizer))
         if self.settings.vocabulary == "seen":
             texts = [self.training, *([] if self.signals is None else [self.signals.transfer.windows])]
@@ -199,7 +213,7 @@ class Job:
         student = new_student(self.settings, self.task, self.pieces, kept, width_of(self.inputs.source), self.seed)
         rows = self._teacher_embeddings(teacher)
         facts = start_embeddings(student, self.settings, self.pieces, kept, rows, self.seed)
-        return Pupil(student, self.seed).to(self.device), facts
+        return DistillationStudent(student, self.seed).to(self.device), facts
 
     def _teacher_embeddings(self, teacher: Teacher | None) -> Tensor | None:
         """Return the rows that the student's come of, if they do, shape (pieces or more, width)."""
@@ -220,3 +234,48 @@ class Job:
         folder = self.inputs.teacher if start.of == "finetuned" else self.inputs.source
         assert folder is not None, "a start of the fine-tuned teacher's embeddings was refused without one"
         return [sha256_of(folder)]
+
+
+def write_student_card(folder: Path, name: str, task: Task, metrics: dict[str, Any], languages: list[str]) -> None:
+    """Write README.md into a student's folder."""
+    student = metrics["student"]
+    facts: dict[str, Value] = {key.replace("_", " "): value for key, value in student.items() if value is not None}
+    facts |= {"labels": ", ".join(task.labels), "embeddings": _start(metrics["embeddings"])}
+    card = Card(
+        name,
+        f"A {KINDS[student['kind']]} for the task {task.name}, compressed stage by stage from a fine-tuned model "
+        "(XtremeDistil, Mukherjee and Awadallah 2020).",
+        iso_codes(languages),
+        facts,
+        tables={"Stages": [_stage(record) for record in metrics["stages"]], "Test": _scores(metrics, task)},
+        limits=LIMITS,
+        fills_masks=False,
+        use=_use(name, task),
+        pipeline="token-classification" if task.by_word else "text-classification",
+    )
+    write_card(folder, card)
+
+
+def _start(facts: dict[str, Any]) -> str:
+    return " of the teacher's, ".join(str(facts[key]) for key in ("start", "of") if key in facts)
+
+
+def _stage(record: dict[str, Any]) -> dict[str, Value]:
+    learnt = " and ".join(LEARNT[name] for name, weight in record["losses"].items() if weight)
+    row: dict[str, Value] = {"stage": record["stage"], "learns": learnt, "unfrozen down to": record["unfrozen"]}
+    return row | {"epochs": record["epochs"], "best": record["best"], "validation loss": record["validation_loss"]}
+
+
+def _scores(metrics: dict[str, Any], task: Task) -> list[Any]:
+    rows = [row for row in metrics["scores"] if (row["split"], row["metric"]) == ("test", OWN[task.metric])]
+    return [{"language": row["language"], OWN[task.metric]: row["value"]} for row in rows]
+
+
+def _use(name: str, task: Task) -> str:
+    kind = "AutoModelForTokenClassification" if task.by_word else "AutoModelForSequenceClassification"
+    return (
+        f"```python\nfrom transformers import {kind}, AutoTokenizer\n\n"
+        f'tokenizer = AutoTokenizer.from_pretrained("path/to/{name}")\n'
+        f'model = {kind}.from_pretrained("path/to/{name}", trust_remote_code=True)\n```\n\n'
+        "The folder holds the class of the model, which this runs; texts in a batch are padded on their right."
+    )

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from smelt.errors import SmeltError, Unfinished
 from smelt.finetuning.compression.account import Account
-from smelt.finetuning.compression.lesson import Lesson
-from smelt.finetuning.compression.phases import Head, Phase
-from smelt.finetuning.compression.pupil import Pupil
+from smelt.finetuning.compression.stage_data import StageData
+from smelt.finetuning.compression.students import DistillationStudent, Head, Phase
 from smelt.study.strategies import Schedule
 from smelt.training.checkpoints import Checkpoints
 from smelt.training.optimizers import set_learning_rate
@@ -26,7 +25,7 @@ from smelt.training.stopping import StopRequests
 
 Record = dict[str, Any]
 ScoresOf = Callable[[Head], list[Record]]
-"""Returns the scores of the pupil with a head, on validation and test."""
+"""Returns the scores of the student with a head, on validation and test."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,14 @@ def learning_rate(turn: int, steps: int, schedule: Schedule) -> float:
 class Loop:
     """The state of a compression between two steps."""
 
-    def __init__(self, pupil: Pupil, phases: list[Phase], lesson: Lesson, clip: float | None, scores: ScoresOf) -> None:
-        """Take the pupil on its device, its phases, what it learns from, and what scores it after each of them.
+    def __init__(
+        self, student: DistillationStudent, phases: list[Phase], data: StageData, clip: float | None, scores: ScoresOf
+    ) -> None:
+        """Take the student on its device, its phases, what it learns from, and what scores it after each of them.
 
         clip: norm that gradients are clipped to; None leaves them as they are.
         """
-        self.pupil, self.phases, self.lesson, self.clip, self.scores = pupil, phases, lesson, clip, scores
+        self.student, self.phases, self.data, self.clip, self.scores = student, phases, data, clip, scores
         self.number = self.turn = self.step = 0  # the phase, its steps so far, and those of all phases
         self.losses: list[float] = []
         """Of validation: before the phase, and after each of its epochs."""
@@ -80,7 +81,7 @@ class Loop:
     @property
     def steps_of_epoch(self) -> int:
         """Steps that an epoch of the phase takes."""
-        return self.lesson.steps(self.phase.losses)
+        return self.data.steps(self.phase.losses)
 
     @property
     def epoch(self) -> int:
@@ -102,7 +103,7 @@ class Loop:
         """Go through the phases that are left; return a record of each.
 
         Raises:
-            Unfinished: it was told to stop before its end; run again, it goes on from the checkpoint it kept.
+            Unfinished: stopped before the end; running again continues from the checkpoint that it kept.
             SmeltError: a loss is no number any more, or a checkpoint is another run's or cannot be written.
         """
         self.resume(run)
@@ -126,15 +127,15 @@ class Loop:
 
     def prepare(self) -> None:
         """Freeze what does not learn in this phase, and make its optimizer."""
-        self.learning = self.pupil.unfreeze(self.phase)
+        self.learning = self.student.unfreeze(self.phase)
         self.optimizer = torch.optim.Adam(self.learning.values(), lr=self.phase.schedule.high, fused=True)
 
     def take_step(self) -> None:
         """Take a step, and what is due after the last one of an epoch."""
-        self.pupil.train()
+        self.student.train()
         steps = self.steps_of_epoch
         set_learning_rate(self.optimizer, learning_rate(self.turn, steps, self.phase.schedule))
-        loss, tokens = self.lesson.learn(self.pupil, self.phase.losses, self.number, self.turn)
+        loss, tokens = self.data.learn(self.student, self.phase.losses, self.number, self.turn)
         self.refuse_no_number(float(loss))
         if self.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.learning.values(), self.clip)
@@ -172,7 +173,7 @@ class Loop:
     def measured(self) -> float:
         """Return the loss on validation, leaving its time out of the speed."""
         began = time.perf_counter()
-        loss = self.lesson.measure(self.pupil, self.phase.losses)
+        loss = self.data.measure(self.student, self.phase.losses)
         self.refuse_no_number(loss)
         self.speed.skip(time.perf_counter() - began)
         return loss
@@ -200,7 +201,7 @@ class Loop:
         """Keep a checkpoint."""
         within = bool(self.losses)
         state = {"number": self.number, "turn": self.turn, "losses": self.losses, "records": self.records}
-        state |= {"pupil": self.pupil.state_dict(), "best": self.best, "random": random_state()}
+        state |= {"student": self.student.state_dict(), "best": self.best, "random": random_state()}
         state |= {"optimizer": self.optimizer.state_dict() if within else {}, "account": run.account.state()}
         run.checkpoints.save(self.step, state, {})
         self.saved = time.monotonic()
@@ -213,7 +214,7 @@ class Loop:
         found = state.shared
         self.step, self.number, self.turn = state.step, found["number"], found["turn"]
         self.losses, self.records = found["losses"], found["records"]
-        self.pupil.load_state_dict(found["pupil"])
+        self.student.load_state_dict(found["student"])
         run.account.resume(found["account"])
         if self.losses:
             self.prepare()

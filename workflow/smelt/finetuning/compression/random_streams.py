@@ -8,7 +8,7 @@ import numpy as np
 Drawn = Literal["student", "regression head", "embedding rows", "dropout"]
 
 
-def stream(seed: int, drawn: Drawn) -> int:
+def derived_seed(seed: int, drawn: Drawn) -> int:
     """Return the seed of a generator that draws one kind of thing, of 32 bits, as torch's generator of a CPU takes.
 
     Two generators with the compression's own seed would give the same numbers twice: a head that is its embeddings.

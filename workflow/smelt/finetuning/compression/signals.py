@@ -1,26 +1,122 @@
-"""Signals: the transfer text of a task, with what a teacher says of it, stored or to be asked anew (live).
+"""Signals: what a fine-tuned teacher outputs for the transfer text of a task, stored or computed in each epoch (live).
 
 The folder has `signals.json`, which says what they were made from, the text under `text/` and, where they are stored,
-shards under `shards/`.
+shards under `shards/`. A shard is an array of states of each layer that some student imitates,
+`<number>.layer-<layer>.npy` (bfloat16, as the 16 bits of each number), and one of logits, `<number>.logits.npy`
+(float32), a row a labelled token of its windows, in the windows' order. The logits come last: a shard that has them is
+complete.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError
-from smelt.files import checksum, read_json
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers.utils import logging
+
+from smelt.errors import SmeltError, first_line
+from smelt.files import checksum, read_json, whole_file
 from smelt.finetuning.batches import Batch
-from smelt.finetuning.compression.shards import Shards
-from smelt.finetuning.compression.teacher import Teacher, Told
 from smelt.finetuning.compression.transfer import Transfer, read_transfer
-from smelt.finetuning.compression.windows import Whole
+from smelt.finetuning.compression.windows import Whole, Windows
 from smelt.finetuning.data import Task
+from smelt.finetuning.model import longest
 from smelt.finetuning.tokenizer import Pieces
 from smelt.provenance import digest, sha256_of
+from smelt.study.compression import Layer, middle
 
 NAME, TEXT, SHARDS = "signals.json", "text", "shards"
 FORMAT = 2
+WINDOWS = 16_384  # of a shard: what a kill costs at most
+AT_ONCE = 128  # windows that the teacher reads together
+
+
+@dataclass(frozen=True)
+class TeacherOutputs:
+    """What a teacher says of some labelled tokens; None is what it was not asked."""
+
+    states: Tensor | None
+    """Hidden states of one layer, shape (tokens, width), as bfloat16 has them."""
+    logits: Tensor | None
+    """Shape (tokens, labels)."""
+
+
+class Teacher:
+    """A fine-tuned classifier, frozen."""
+
+    def __init__(self, folder: Path, task: Task, layers: Sequence[Layer], length: int, device: torch.device) -> None:
+        """Load it.
+
+        Args:
+            folder: of the model.
+            task: whose labels it must predict, in their order.
+            layers: whose states it will be asked for, from 1.
+            length: tokens that it must be able to read at once.
+            device: where it runs.
+
+        Raises:
+            SmeltError: no model loads from there, it was not fine-tuned, on another task, or lacks a layer.
+        """
+        self.folder, self.device = folder, device
+        self._refuse_other_labels(task)
+        self.model = _loaded(folder, task).to(device).eval().requires_grad_(False)
+        self.width = int(self.model.config.hidden_size)
+        self.labels = len(task.labels)
+        depth = int(self.model.config.num_hidden_layers)
+        self.layers = sorted({middle(depth) if layer == "middle" else layer for layer in layers})
+        if self.layers and self.layers[-1] > depth:
+            raise SmeltError("layer", f"{folder} has {depth} layers, counted from 1; found layer {self.layers[-1]}")
+        if length > longest(self.model):
+            raise SmeltError("length", f"{folder} reads {longest(self.model)} tokens at once; found {length}")
+
+    @property
+    def embeddings(self) -> Tensor:
+        """Its embeddings of pieces, shape (pieces, width of embeddings)."""
+        weight: Tensor = self.model.get_input_embeddings().weight
+        return weight
+
+    @torch.no_grad()
+    def __call__(self, batch: Batch, layers: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+        """Return what it says of the labelled tokens of a batch; on a GPU its products are of bfloat16.
+
+        Returns:
+            States of each of the layers, bfloat16, shape (tokens, width); and logits, float32, shape (tokens, labels).
+        """
+        asked = list(layers) or False  # the other layers' states are not kept
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            found = self.model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=asked)
+        states = [found.hidden_states[layer][batch.rows, batch.positions].bfloat16() for layer in layers]
+        by_token = found.logits.ndim == 3  # text classifiers give (windows, labels)
+        logits: Tensor = found.logits[batch.rows, batch.positions] if by_token else found.logits[batch.rows]
+        return states, logits.float()
+
+    def _refuse_other_labels(self, task: Task) -> None:
+        names = read_json(self.folder / "config.json").get("id2label") or {}
+        found = [names[key] for key in sorted(names, key=int)]
+        if found != task.labels:
+            shown, wanted = (", ".join(labels[:12]) or "none" for labels in (found, task.labels))
+            raise SmeltError(self.folder, f"its labels are not those of the task {task.name}: {shown}, not {wanted}")
+
+
+def _loaded(folder: Path, task: Task) -> Any:
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    kind = AutoModelForTokenClassification if task.by_word else AutoModelForSequenceClassification
+    try:
+        model, report = kind.from_pretrained(
+            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise SmeltError(folder, f"no model loads from this folder: {first_line(error)}") from None
+    if missing := sorted(report["missing_keys"]):
+        raise SmeltError(folder, f"is not fine-tuned on {task.name}: it lacks {missing[0]}")
+    return model
 
 
 @dataclass(frozen=True)
@@ -85,12 +181,118 @@ class Signals:
         else:  # the teacher may go
             self._shards = Shards(folder / SHARDS, self.transfer.windows, self.layer, teacher.width, teacher.labels)
 
-    def told(self, numbers: Whole, batch: Batch, states: bool, logits: bool) -> Told:
+    def teacher_outputs(self, numbers: Whole, batch: Batch, states: bool, logits: bool) -> TeacherOutputs:
         """Return what the teacher says of the labelled tokens of some windows, which make this batch."""
         if self._teacher is not None:
             found, of_labels = self._teacher(batch, self._teacher.layers if states else [])
-            return Told(found[0] if states else None, of_labels if logits else None)
+            return TeacherOutputs(found[0] if states else None, of_labels if logits else None)
         assert self._shards is not None
-        told = self._shards.told(numbers, states, logits)
+        outputs = self._shards.teacher_outputs(numbers, states, logits)
         device = batch.ids.device
-        return Told(*(None if part is None else part.to(device) for part in (told.states, told.logits)))
+        return TeacherOutputs(*(None if part is None else part.to(device) for part in (outputs.states, outputs.logits)))
+
+
+def size_of(labelled: int, layers: int, width: int, labels: int) -> int:
+    """Return the bytes that signals of so many labelled tokens take, with states of so many layers."""
+    return labelled * (2 * width * layers + 4 * labels)
+
+
+def numbers_of(windows: int) -> Iterator[tuple[int, Whole]]:
+    """Yield each shard's number and its windows."""
+    for shard, start in enumerate(range(0, windows, WINDOWS)):
+        yield shard, np.arange(start, min(start + WINDOWS, windows))
+
+
+def is_written(folder: Path, shard: int) -> bool:
+    """Say whether a shard is whole."""
+    return (folder / _name(shard, "logits")).is_file()
+
+
+def write_shard(folder: Path, shard: int, windows: Windows, numbers: Whole, teacher: Teacher, padding: int) -> None:
+    """Ask the teacher about the windows of a shard and write what it says."""
+    first = windows.firsts[numbers[0]]
+    labelled = int(windows.firsts[numbers[-1] + 1] - first)
+    states = {layer: np.zeros((labelled, teacher.width), np.uint16) for layer in teacher.layers}
+    logits = np.zeros((labelled, teacher.labels), np.float32)
+    order = numbers[np.argsort(windows.lengths[numbers], kind="stable")[::-1]]
+    for start in range(0, len(order), AT_ONCE):
+        chosen = order[start : start + AT_ONCE]
+        found, of_labels = teacher(windows.batch(chosen, padding, teacher.device), teacher.layers)
+        rows = windows.labelled_in(chosen) - first
+        logits[rows] = of_labels.cpu().numpy()
+        for layer, values in zip(teacher.layers, found, strict=True):
+            states[layer][rows] = as_bits(values)
+    for layer, array in states.items():
+        _save(folder / _name(shard, _of_layer(layer)), array)
+    _save(folder / _name(shard, "logits"), logits)
+
+
+class Shards:
+    """The shards of some windows, mapped into memory: logits, and the states of one layer or none."""
+
+    def __init__(self, folder: Path, windows: Windows, layer: int | None, width: int, labels: int) -> None:
+        """Open them.
+
+        Raises:
+            SmeltError: one is missing or of another shape.
+        """
+        self._windows = windows
+        numbers = [numbers for _, numbers in numbers_of(len(windows))]
+        self._firsts = np.array([windows.firsts[each[0]] for each in numbers])
+        counts = np.diff(self._firsts, append=windows.labelled).tolist()
+        self._logits = [_mapped(folder, shard, "logits", (count, labels)) for shard, count in enumerate(counts)]
+        self._states: list[NDArray[Any]] = []
+        if layer is not None:
+            kind = _of_layer(layer)
+            self._states = [_mapped(folder, shard, kind, (count, width)) for shard, count in enumerate(counts)]
+
+    def teacher_outputs(self, numbers: Whole, states: bool, logits: bool) -> TeacherOutputs:
+        """Return what the teacher said of the labelled tokens of some windows, in their order."""
+        rows = self._windows.labelled_in(numbers)
+        found = torch.from_numpy(self._gathered(self._logits, rows)) if logits else None
+        return TeacherOutputs(from_bits(self._gathered(self._states, rows)) if states else None, found)
+
+    def _gathered(self, shards: list[NDArray[Any]], rows: Whole) -> NDArray[Any]:
+        owners = np.searchsorted(self._firsts, rows, side="right") - 1
+        found = np.empty((len(rows), shards[0].shape[1]), shards[0].dtype)
+        for shard in np.unique(owners):
+            here = owners == shard
+            found[here] = shards[shard][rows[here] - self._firsts[shard]]
+        return found
+
+
+def as_bits(states: Tensor) -> NDArray[np.uint16]:
+    """Return bfloat16 numbers as the 16 bits of each, which numpy can hold."""
+    bits: NDArray[np.uint16] = states.cpu().view(torch.int16).numpy().view(np.uint16)
+    return bits
+
+
+def from_bits(bits: NDArray[np.uint16]) -> Tensor:
+    """Return the bfloat16 numbers that have these bits."""
+    return torch.from_numpy(bits.view(np.int16)).view(torch.bfloat16)
+
+
+def _save(path: Path, array: NDArray[Any]) -> None:
+    with whole_file(path) as draft, draft.open("wb") as stream:
+        np.save(stream, array)
+
+
+def _of_layer(layer: int) -> str:
+    return f"layer-{layer}"
+
+
+def _name(shard: int, kind: str) -> str:
+    return f"{shard:05d}.{kind}.npy"
+
+
+def _mapped(folder: Path, shard: int, kind: str, shape: tuple[int, int]) -> NDArray[Any]:
+    path = folder / _name(shard, kind)
+    try:
+        found: NDArray[Any] = np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        raise SmeltError(path, "no such file; expected what `python -m smelt signals` writes") from None
+    except (ValueError, EOFError) as error:
+        raise SmeltError(path, f"is damaged ({error})") from None
+    if found.shape != shape:
+        raise SmeltError(path, f"holds an array of shape {found.shape}, not {shape}: it belongs to other text")
+    return found

@@ -1,27 +1,91 @@
-"""The student before it learns: its shape, the pieces that have rows of their own, and what these rows are at first."""
+"""Students: the phases in which their parts learn, their first weights, and the two heads that they learn with.
 
+A strategy's stages become phases (XtremeDistil, Algorithm 1): each has its losses, and the parts that learn in it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
 from smelt.architectures import CompactConfig, CompactForSequenceClassification, CompactForTokenClassification
 from smelt.architectures.compact import POSITIONS
 from smelt.errors import SmeltError, first_line
+from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.embeddings import start
-from smelt.finetuning.compression.random_streams import stream
+from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.windows import Windows
 from smelt.finetuning.data import Task
 from smelt.finetuning.tokenizer import Pieces
 from smelt.study.compression import Compression, TransformerShape
+from smelt.study.strategies import PARTS, Part, Schedule, Stage, StageLosses
 
 IDS_AT_ONCE = 2**24
 Ids = NDArray[np.int64]
+Head = Literal["classifier", "regression"]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training that ends when validation gets no better: a stage, or a step of its unfreezing."""
+
+    stage: int
+    """Number of its stage, from 1."""
+    unfrozen: str
+    """What learns: the lowest part, where all above it do that the losses reach; `all` in a stage that freezes none;
+    `only` and the parts of any other choice."""
+    losses: StageLosses
+    parts: tuple[Part, ...]
+    """Parts that learn."""
+    head: Head | None
+    """The head that predicts afterwards; None while none has learnt anything."""
+    schedule: Schedule
+    """How long it lasts, and its learning rate."""
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """The heads that this phase's losses need, whether they learn or not."""
+        wanted = {"classifier": self.losses.labels, "regression": self.losses.logits}
+        return tuple(head for head in ("classifier", "regression") if wanted[head])
+
+
+def phases_of(stages: Sequence[Stage], settings: Schedule) -> list[Phase]:
+    """Return the phases of a strategy in their order; settings: of all stages, which each may have its own of.
+
+    Logits and labels are learnt by heads of their own, as W^r and W^s of the paper. A stage that learns logits alone
+    predicts by the former; one of representations alone by what predicted before it.
+    """
+    phases: list[Phase] = []
+    head: Head | None = None
+    for number, stage in enumerate(stages, start=1):
+        if stage.losses.predicts:
+            head = "classifier" if stage.losses.labels else "regression"
+        schedule = stage.schedule(settings)
+        phases += [Phase(number, _name(stage, parts), stage.losses, parts, head, schedule) for parts in stage.phases()]
+    return phases
+
+
+def kept_head(phases: Sequence[Phase]) -> Head:
+    """Return the head that the student keeps: the one that predicts last, which what lies below it has learnt under."""
+    head = phases[-1].head
+    assert head is not None, "a strategy whose last stage predicts nothing is refused with the settings"
+    return head
+
+
+def _name(stage: Stage, parts: tuple[Part, ...]) -> str:
+    if stage.unfreeze == "all":
+        return "all"
+    above = PARTS[: PARTS.index(parts[-1]) + 1]
+    whole = tuple(part for part in above if part in stage.losses.reached)
+    return parts[-1] if parts == whole else f"only {', '.join(parts)}"
 
 
 def seen_pieces(pieces: Pieces, texts: list[Windows]) -> Ids:
@@ -63,7 +127,7 @@ def new_student(settings: Compression, task: Task, pieces: Pieces, kept: Ids, wi
         label2id={label: number for number, label in enumerate(task.labels)},
         **numbers,
     )
-    torch.manual_seed(stream(seed, "student"))
+    torch.manual_seed(derived_seed(seed, "student"))
     student = (CompactForTokenClassification if task.by_word else CompactForSequenceClassification)(config)
     student.compact.keep_pieces(kept.tolist(), pieces.unknown)
     return student
@@ -108,3 +172,63 @@ def width_of(folder: Path) -> int:
         return int(AutoConfig.from_pretrained(folder, local_files_only=True).hidden_size)
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise SmeltError(folder, f"no model loads from this folder: {first_line(error)}") from None
+
+
+class DistillationStudent(nn.Module):
+    """A compact model with a second head."""
+
+    def __init__(self, model: Any, seed: int) -> None:
+        """Take the compact model, whose classifier predicts labels; the seed draws the head of logits likewise."""
+        super().__init__()
+        self.model = model
+        classifier = model.classifier
+        self.regression = nn.Linear(classifier.in_features, classifier.out_features)
+        generator = torch.Generator().manual_seed(derived_seed(seed, "regression head"))
+        nn.init.xavier_uniform_(self.regression.weight, generator=generator)
+        nn.init.zeros_(self.regression.bias)
+        self.by_token = type(model).__name__.endswith("ForTokenClassification")
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the projected states of the labelled tokens, shape (labelled, width).
+
+        Later pieces of words, special tokens and padding are read, but neither projected nor handed on.
+        """
+        if not self.by_token:
+            features: Tensor = self.model.features(batch.ids, batch.mask)
+            return features[batch.rows]
+        states = self.model.compact(batch.ids, batch.mask).last_hidden_state[batch.rows, batch.positions]
+        return functional.gelu(self.model.projection(states))
+
+    def head(self, name: Head) -> nn.Linear:
+        """Return the head of labels or that of logits."""
+        head: nn.Linear = self.model.classifier if name == "classifier" else self.regression
+        return head
+
+    def logits(self, batch: Batch, head: Head) -> Tensor:
+        """Return what a head says of the labelled tokens, shape (labelled, labels)."""
+        logits: Tensor = self.head(head)(self(batch))
+        return logits
+
+    def unfreeze(self, phase: Phase) -> dict[str, nn.Parameter]:
+        """Freeze all but what learns in a phase; return that, by its name."""
+        self.requires_grad_(False)
+        for part in phase.parts:
+            for module in self._modules_of(part, phase):
+                module.requires_grad_(True)
+        return {name: weight for name, weight in self.named_parameters() if weight.requires_grad}
+
+    def keep(self, head: Head) -> Any:
+        """Return the student with this head as its classifier."""
+        if head == "regression":
+            self.model.classifier.load_state_dict(self.regression.state_dict())
+        return self.model.requires_grad_(True).eval()
+
+    def _modules_of(self, part: Part, phase: Phase) -> Iterator[nn.Module]:
+        if part == "head":
+            yield from map(self.head, phase.heads)
+        elif part == "projection":
+            yield self.model.projection
+        elif part == "encoder":
+            yield self.model.compact.encoder
+        else:
+            yield self.model.compact.embeddings

@@ -1,11 +1,12 @@
 """Windows as arrays, so that millions of texts need no Python objects: token ids, and which tokens are labelled.
 
-They lie in memory, or in files that are mapped into it; batches are put together by array operations alone.
+They lie in memory, or in files that are mapped into it; batches are put together by array operations alone. The order
+of batches depends on nothing but the seed.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -15,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from smelt.errors import SmeltError, first_line
-from smelt.finetuning.batches import Batch
+from smelt.finetuning.batches import Batch, Order
 from smelt.finetuning.encoding import Window
 
 Whole = NDArray[np.int64]
 LONG_IDS = 2**16  # from so many pieces on, ids need more than 16 bits
+POSITIONS, STARTS, FIRSTS = "positions.uint16", "starts.npy", "firsts.npy"
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,42 @@ def joined(parts: Sequence[Windows]) -> Windows:
     )
 
 
+class WindowStream:
+    """Some windows in batches, over and over, each pass in an order of its own."""
+
+    def __init__(
+        self, windows: Windows, chosen: Whole, batch: int, seeds: list[int], padding: int, device: torch.device
+    ) -> None:
+        """Take the windows, the numbers of those that are used, how many make a batch, and what draws their order."""
+        self.windows, self._chosen, self._batch = windows, chosen, batch
+        self._lengths = windows.lengths[chosen]
+        self._seeds, self._padding, self._device = seeds, padding, device
+        self._pass = lru_cache(maxsize=1)(self._drawn)
+
+    @property
+    def batches(self) -> int:
+        """How many make a pass."""
+        return -(-len(self._chosen) // self._batch)
+
+    def at(self, phase: int, turn: int) -> tuple[Whole, Batch]:
+        """Return the windows and the batch of a turn of a phase; after the last of a pass another one begins."""
+        number, place = divmod(turn, self.batches)
+        return self.made(self._chosen[self._pass(phase, number)[place]])
+
+    def made(self, numbers: Whole) -> tuple[Whole, Batch]:
+        """Return the batch of some windows, with their numbers."""
+        return numbers, self.windows.batch(numbers, self._padding, self._device)
+
+    def _drawn(self, phase: int, number: int) -> Order:
+        return Order(self._lengths, self._batch, [*self._seeds, phase, number])
+
+
+def longest_first(windows: Windows, chosen: Whole, batch: int) -> list[Whole]:
+    """Return the chosen windows in batches of like length, so that a lack of memory shows at once."""
+    order = chosen[np.argsort(windows.lengths[chosen], kind="stable")[::-1]]
+    return [order[start : start + batch] for start in range(0, len(order), batch)]
+
+
 class WindowsWriter:
     """Writes unlabelled windows to files as they come; only their lengths stay in memory."""
 
@@ -132,9 +170,6 @@ class WindowsWriter:
         arrays.positions.tofile(self._positions)
         self._lengths.append(np.diff(arrays.starts))
         self._counts.append(np.diff(arrays.firsts))
-
-
-POSITIONS, STARTS, FIRSTS = "positions.uint16", "starts.npy", "firsts.npy"
 
 
 def read_windows(folder: Path, pieces: int) -> Windows:

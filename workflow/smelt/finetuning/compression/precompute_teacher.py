@@ -20,7 +20,6 @@ from smelt.energy import Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import read_json, whole_folder, write_json
-from smelt.finetuning.compression.evaluation import EVALUATION
 from smelt.finetuning.data import Task, read_task
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive
 from smelt.provenance import sha256_of, write_provenance
@@ -28,8 +27,7 @@ from smelt.study.compression import Signals as Settings
 
 if TYPE_CHECKING:
     from smelt.finetuning.compression.account import Account
-    from smelt.finetuning.compression.signals import Made
-    from smelt.finetuning.compression.teacher import Teacher
+    from smelt.finetuning.compression.signals import Made, Teacher
     from smelt.finetuning.compression.transfer import Transfer
     from smelt.finetuning.tokenizer import Pieces
 
@@ -65,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from smelt.finetuning.compression.account import Account
-    from smelt.finetuning.compression.teacher import Teacher
+    from smelt.finetuning.compression.signals import Teacher
     from smelt.finetuning.job import gpus
     from smelt.finetuning.tokenizer import load_pieces
     from smelt.training.lock import Lock
@@ -81,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
     lock.acquire()
     try:
         with Meter(arguments.country, gpus()) as meter:
-            job = _Gathering(arguments, settings, task, pieces, teacher, partial, Account(meter))
+            job = _Precomputation(arguments, settings, task, pieces, teacher, partial, Account(meter))
             job.run()
         job.finish()
     finally:
@@ -101,7 +99,7 @@ def refuse_pairs(task: Task, where: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Gathering:
+class _Precomputation:
     """One run of the command."""
 
     arguments: argparse.Namespace
@@ -148,6 +146,8 @@ class _Gathering:
 
     def _begin(self, made: "Made") -> None:
         """Throw away what another run with other inputs or settings left."""
+        from smelt.finetuning.compression.transfer import EVALUATION
+
         read = [*self.arguments.documents]
         read += [self.arguments.task / f"{split}.parquet" for split in EVALUATION] if read else []
         texts = [[str(path), sha256_of(path)] for path in read]
@@ -176,7 +176,7 @@ class _Gathering:
 
     def _mode(self, transfer: "Transfer") -> tuple[str, int]:
         """Return whether signals are stored or live, and the bytes that they take or would; say so."""
-        from smelt.finetuning.compression.shards import size_of
+        from smelt.finetuning.compression.signals import size_of
         from smelt.training.progress import say
 
         layers = len(self.teacher.layers)
@@ -190,16 +190,16 @@ class _Gathering:
         return mode, size
 
     def _write(self, folder: Path, transfer: "Transfer", size: int) -> None:
-        from smelt.finetuning.compression import shards
+        from smelt.finetuning.compression.signals import is_written, numbers_of, write_shard
         from smelt.training.progress import say
 
         folder.mkdir(exist_ok=True)
-        every = list(shards.numbers_of(len(transfer.windows)))
+        every = list(numbers_of(len(transfer.windows)))
         written = sum(path.stat().st_size for path in folder.glob("*.npy"))
         refuse_little_space(folder, size - written)
         for number, windows in every:
-            if not shards.is_written(folder, number):
-                shards.write_shard(folder, number, transfer.windows, windows, self.teacher, self.pieces.padding)
+            if not is_written(folder, number):
+                write_shard(folder, number, transfer.windows, windows, self.teacher, self.pieces.padding)
                 write_json(self.partial / SPENT, self.account.state())
                 say(f"shard {number + 1:,} of {len(every):,}")
 

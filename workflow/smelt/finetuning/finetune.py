@@ -7,15 +7,17 @@ import argparse
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from smelt.energy import Meter
+from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.data import Examples, read_split, read_task
 from smelt.finetuning.outcome import described, tell
-from smelt.finetuning.settings import read_settings
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, seed
 from smelt.provenance import write_provenance
+from smelt.study.schema import Finetuning
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,3 +73,15 @@ def tested(test: Examples, languages: list[str] | None, folder: Path) -> Example
     if not len(chosen):
         raise SmeltError(folder / "test.parquet", f"holds no example in {', '.join(languages or [])}")
     return chosen
+
+
+def read_settings(found: dict[str, Any]) -> Finetuning:
+    """Return the settings of `--settings`; the seed has its own flag, and `version` is for Snakemake's eyes.
+
+    `tested_on`, the languages of the test split that count, and `keep` are the command's own.
+
+    Raises:
+        SmeltError: a key is not as it should be.
+    """
+    settings = {key: value for key, value in found.items() if key not in ("version", "tested_on", "keep")}
+    return check(Finetuning, settings | {"seeds": [0]}, "--settings")

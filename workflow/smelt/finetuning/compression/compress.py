@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from smelt.energy import Meter
 from smelt.entry import check
 from smelt.files import whole_folder, write_json
-from smelt.finetuning.command import tested
-from smelt.finetuning.compression.gather import refuse_pairs
+from smelt.finetuning.compression.precompute_teacher import refuse_pairs
 from smelt.finetuning.data import read_split, read_task
+from smelt.finetuning.finetune import tested
 from smelt.finetuning.outcome import Outcome, described, tell
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive, seed
 from smelt.languages import ALL
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _write(draft: Path, arguments: argparse.Namespace, job: "Job", outcome: Outcome, account: "Account") -> None:
-    from smelt.finetuning.compression.card import write_student_card
+    from smelt.finetuning.compression.job import write_student_card
 
     name = arguments.name or arguments.output.resolve().parents[1].name
     settings = job.settings.model_dump()

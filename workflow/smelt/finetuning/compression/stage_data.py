@@ -1,22 +1,29 @@
-"""What a student learns from: labelled windows, and transfer text with what a teacher says of it; losses of both."""
+"""The data of a stage, and the losses over it: labelled windows, and transfer text with the teacher's outputs.
+
+Losses are XtremeDistil's (equations 2, 4 and 6), summed over labelled tokens: the first pieces of words, or the first
+token of a text. Later pieces of words (tagged 'X' in the paper), special tokens and padding enter none.
+"""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from smelt.errors import SmeltError
 from smelt.finetuning.batches import Batch
-from smelt.finetuning.compression.losses import label_loss, logit_loss, representation_loss
-from smelt.finetuning.compression.pupil import Pupil
 from smelt.finetuning.compression.signals import Signals
-from smelt.finetuning.compression.streams import Stream, longest_first
-from smelt.finetuning.compression.windows import Whole, Windows
+from smelt.finetuning.compression.students import DistillationStudent
+from smelt.finetuning.compression.windows import Whole, Windows, WindowStream, longest_first
+from smelt.finetuning.encoding import IGNORED
 from smelt.study.compression import CompressionSettings
 from smelt.study.strategies import StageLosses
 
 LABELLED, UNLABELLED = 0, 1  # seeds that tell the streams apart
+Representation = Literal["keras-kl", "kl", "mse"]
+FLOOR = 1e-7  # Keras' epsilon
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class Sums:
         return torch.stack(parts).sum()
 
 
-class Lesson:
+class StageData:
     """Windows to learn from and to measure by."""
 
     def __init__(
@@ -57,14 +64,14 @@ class Lesson:
         self.settings, self.signals = settings, signals
         self._padding, self._device = padding, device
         every = np.arange(len(training))
-        self._labelled = Stream(training, every, settings.batch, [seed, LABELLED], padding, device)
+        self._labelled = WindowStream(training, every, settings.batch, [seed, LABELLED], padding, device)
         self._validation = validation
-        self._unlabelled: Stream | None = None
+        self._unlabelled: WindowStream | None = None
         self._held_out: list[Whole] = []
         if signals is not None:
             windows, held_out = signals.transfer.windows, signals.transfer.held_out
             kept = np.flatnonzero(~held_out)
-            self._unlabelled = Stream(windows, kept, settings.batch, [seed, UNLABELLED], padding, device)
+            self._unlabelled = WindowStream(windows, kept, settings.batch, [seed, UNLABELLED], padding, device)
             self._held_out = longest_first(windows, np.flatnonzero(held_out), 2 * settings.batch)
         self._measured = longest_first(validation, np.arange(len(validation)), 2 * settings.batch)
 
@@ -76,53 +83,53 @@ class Lesson:
             sizes.append(self._unlabelled.batches)
         return max(sizes)
 
-    def learn(self, pupil: Pupil, losses: StageLosses, phase: int, turn: int) -> tuple[Tensor, int]:
-        """Leave the gradients of a step in the pupil; return its loss and how many tokens were read.
+    def learn(self, student: DistillationStudent, losses: StageLosses, phase: int, turn: int) -> tuple[Tensor, int]:
+        """Leave the gradients of a step in the student; return its loss and how many tokens were read.
 
         What the two sets add to the gradients is added one after the other, so that one batch at a time takes memory.
         """
-        total, tokens = torch.zeros((), device=next(pupil.parameters()).device), 0
+        total, tokens = torch.zeros((), device=next(student.parameters()).device), 0
         if losses.of_transfer:
             assert self._unlabelled is not None
             numbers, batch = self._unlabelled.at(phase, turn)
-            total += _backward(self._imitated(pupil, losses, numbers, batch), losses)
+            total += _backward(self._imitated(student, losses, numbers, batch), losses)
             tokens += _tokens(self._unlabelled, numbers)
         if losses.labels:
             numbers, batch = self._labelled.at(phase, turn)
-            total += _backward(self._labels(pupil, batch), losses)
+            total += _backward(self._labels(student, batch), losses)
             tokens += _tokens(self._labelled, numbers)
         return total, tokens
 
     @torch.no_grad()
-    def measure(self, pupil: Pupil, losses: StageLosses) -> float:
+    def measure(self, student: DistillationStudent, losses: StageLosses) -> float:
         """Return the loss on what is held out of the transfer text and on the validation split, as the losses weigh."""
-        pupil.eval()
+        student.eval()
         parts = []
         if losses.of_transfer:
             assert self._unlabelled is not None
             made = map(self._unlabelled.made, self._held_out)
-            parts += [self._imitated(pupil, losses, numbers, batch) for numbers, batch in made]
+            parts += [self._imitated(student, losses, numbers, batch) for numbers, batch in made]
         if losses.labels:
             for numbers in self._measured:
                 batch = self._validation.batch(numbers, self._padding, self._device)
-                parts.append(self._labels(pupil, batch))
+                parts.append(self._labels(student, batch))
         return float(_together(parts).weighted(losses))
 
-    def _imitated(self, pupil: Pupil, losses: StageLosses, numbers: Whole, batch: Batch) -> Sums:
+    def _imitated(self, student: DistillationStudent, losses: StageLosses, numbers: Whole, batch: Batch) -> Sums:
         assert self.signals is not None
-        told = self.signals.told(numbers, batch, losses.representation > 0, losses.logits > 0)
-        features = pupil(batch)
+        outputs = self.signals.teacher_outputs(numbers, batch, losses.representation > 0, losses.logits > 0)
+        features = student(batch)
         totals = {}
-        if told.states is not None:
+        if outputs.states is not None:
             kind = self.settings.representation
-            totals["representation"] = representation_loss(features, told.states.float(), kind)
-        if told.logits is not None:
-            totals["logits"] = logit_loss(pupil.head("regression")(features), told.logits)
+            totals["representation"] = representation_loss(features, outputs.states.float(), kind)
+        if outputs.logits is not None:
+            totals["logits"] = logit_loss(student.head("regression")(features), outputs.logits)
         count = torch.tensor(len(batch.rows), device=features.device)
         return Sums(totals, dict.fromkeys(totals, count))
 
-    def _labels(self, pupil: Pupil, batch: Batch) -> Sums:
-        total, count = label_loss(pupil.logits(batch, "classifier"), batch.targets)
+    def _labels(self, student: DistillationStudent, batch: Batch) -> Sums:
+        total, count = label_loss(student.logits(batch, "classifier"), batch.targets)
         return Sums({"labels": total}, {"labels": count})
 
 
@@ -133,7 +140,7 @@ def _backward(sums: Sums, losses: StageLosses) -> Tensor:
     return loss.detach()
 
 
-def _tokens(stream: Stream, numbers: Whole) -> int:
+def _tokens(stream: WindowStream, numbers: Whole) -> int:
     return int(stream.windows.lengths[numbers].sum())
 
 
@@ -146,3 +153,42 @@ def _together(parts: list[Sums]) -> Sums:
             totals[name] = totals.get(name, 0.0) + part.totals[name].double()
             counts[name] = counts.get(name, 0) + part.counts[name]
     return Sums(totals, counts)
+
+
+def representation_loss(student: Tensor, teacher: Tensor, kind: Representation) -> Tensor:
+    """Return how far projected states are from a teacher's, summed over tokens (equation 6).
+
+    Args:
+        student: projected states, shape (tokens, width).
+        teacher: hidden states, of the same shape.
+        kind: keras-kl is `keras.losses.kl_divergence` as XtremeDistil's code calls it, on values that are no
+            distributions: both clipped to [1e-7, 1], the sum of t log(t / s) over the width, which can be below 0. kl
+            is that divergence of their softmax. mse is the mean of squared differences over the width.
+    """
+    if kind == "keras-kl":
+        wanted, found = teacher.clamp(FLOOR, 1.0), student.clamp(FLOOR, 1.0)
+        return (wanted * (wanted.log() - found.log())).sum()
+    if kind == "kl":
+        found, wanted = student.log_softmax(-1), teacher.log_softmax(-1)
+        return functional.kl_div(found, wanted, reduction="sum", log_target=True)
+    return functional.mse_loss(student, teacher, reduction="sum") / student.shape[-1]
+
+
+def logit_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return half the squared distance of logits of shape (tokens, labels), summed over tokens (equation 4).
+
+    The teacher's raw logits are the target, as in the code: log-probabilities, the letter of the equation, differ from
+    them by a constant of each token, which no prediction depends on.
+    """
+    return functional.mse_loss(student, teacher, reduction="sum") / 2
+
+
+def label_loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cross-entropy of labels, summed over tokens, and how many tokens have one (equation 2).
+
+    Args:
+        logits: shape (tokens, labels).
+        targets: numbers of labels, shape (tokens,); IGNORED where training lacks the label.
+    """
+    total = functional.cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+    return total, torch.count_nonzero(targets != IGNORED)
