@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from smelt.errors import SmeltError
+from smelt.families import expanded, is_family, member_of
 from smelt.study.catalogue import Catalogue
-from smelt.study.families import expanded, is_family, member_of
 from smelt.study.load import load_study
 
 ADOPTED = {"maker": "adopt", "folder": "models/{language}"}

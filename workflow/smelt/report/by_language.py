@@ -7,10 +7,10 @@ from statistics import fmean
 from typing import Any
 
 from smelt.entry import entry_of
+from smelt.families import member_of
 from smelt.files import read_json
 from smelt.report.grid_scores import GridScores
 from smelt.report.language_scores import BySeed, LanguageScores
-from smelt.study.families import member_of
 from smelt.study.grids import GridTable
 
 Trained = Mapping[str, Mapping[str, int]]

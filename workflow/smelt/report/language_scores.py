@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 
 from smelt.errors import SmeltError
+from smelt.families import is_family, member_of
 from smelt.report.compared_scores import AGGREGATES, own_metric
 from smelt.report.reading import read_csv
-from smelt.study.families import is_family, member_of
 
 AVERAGE = "average"
 BySeed = dict[int, float]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from smelt.families import is_family, member_of
 from smelt.report.grid import NOT_RUN, Cell, Grid, Group, PaperTable, Row
 from smelt.report.language_scores import AVERAGE, Entry, LanguageScores
 from smelt.report.score_notes import MARK, TESTS, in_words, seqeval_note
@@ -19,7 +20,6 @@ from smelt.report.score_table import score_cell
 from smelt.report.seed_tests import p_over_seeds
 from smelt.statistics.corrections import holm
 from smelt.statistics.scores import summarise
-from smelt.study.families import is_family, member_of
 
 
 @dataclass(frozen=True)

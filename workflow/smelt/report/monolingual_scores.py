@@ -11,12 +11,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from smelt.families import member_of
 from smelt.report.compared_scores import Scores, compared_scores
 from smelt.report.hypotheses import Tested, corrected_together, one_sided
 from smelt.report.seed_tests import p_over_seeds
 from smelt.statistics.corrections import holm
 from smelt.statistics.scores import summarise
-from smelt.study.families import member_of
 
 BySeed = Mapping[int, float]
 Column = tuple[str, str]  # language, task

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from smelt.entry import Entry, Name
-from smelt.study.families import member_of
+from smelt.families import member_of
 from smelt.study.strategies import Schedule, Stage, check_stages, needs_transfer
 
 REMOVED = 14  # directions that ppa takes away by default: the better one of Table 7

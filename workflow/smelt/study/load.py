@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.entry import check, read_yaml
-from smelt.study.families import expanded
+from smelt.families import expanded
 from smelt.study.schema import Study
 
 

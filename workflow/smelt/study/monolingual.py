@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 
 from smelt.entry import Distinct, Entry, Name
 from smelt.errors import expected_one_of
+from smelt.families import is_family, member_of
 from smelt.languages import Language
-from smelt.study.families import is_family, member_of
 
 Label = Annotated[str, Field(min_length=1)]
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
 
 from smelt.entry import Distinct, Entry, Name, Precision, Seed, refer, refuse_idle, spelled
+from smelt.families import member_of
 from smelt.languages import Edition, Language
 from smelt.study.amplifications import check_amplifications
 from smelt.study.compressions import check_compressions
@@ -12,7 +13,6 @@ from smelt.study.countries import Country
 from smelt.study.deployment import check_efficiency
 from smelt.study.distillations import check_distillations
 from smelt.study.efficiency import Efficiency
-from smelt.study.families import member_of
 from smelt.study.lineage import check_sources
 from smelt.study.makers import Maker, Pretrain
 from smelt.study.mirrors import root_and_layout

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from smelt.entry import Distinct, Entry, Name
+from smelt.families import is_family, member_of
 from smelt.languages import Language
-from smelt.study.families import is_family, member_of
 from smelt.study.grids import GridTable
 from smelt.study.monolingual import MonolingualTable
 from smelt.study.students import StagesTable, TradeoffTable

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from smelt.errors import SmeltError
+from smelt.families import member_of
 from smelt.study.catalogue.efficiency import Efficiencies
 from smelt.study.catalogue.grids import check_grid
-from smelt.study.families import member_of
 from smelt.study.grids import GridTable
 from smelt.study.monolingual import MonolingualTable
 from smelt.study.schema import Study
