@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow/smelt"
-LIBRARIES = {"study", "training", "statistics", "architectures"}
+LIBRARIES = {"study", "tasks", "training", "statistics", "architectures"}
 STAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} - LIBRARIES
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 ORDER = "input output params wildcard_constraints log benchmark threads resources conda shell".split()  # noqa: SIM905
@@ -39,6 +39,10 @@ def test_a_stage_imports_no_other_stage(stage: str) -> None:
 @pytest.mark.parametrize("library", sorted(LIBRARIES))
 def test_a_library_knows_neither_stages_nor_snakemake(library: str) -> None:
     assert guilty_modules(PACKAGE / library, {f"smelt.{stage}" for stage in STAGES} | {"snakemake"}) == {}
+
+
+def test_tasks_do_not_know_the_study() -> None:
+    assert guilty_modules(PACKAGE / "tasks", {"smelt.study"}) == {}
 
 
 def test_the_study_library_does_not_load_torch() -> None:

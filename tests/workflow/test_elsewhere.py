@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from smelt.__main__ import main
-from smelt.study.tasks import LIBRARY
+from smelt.tasks.task_file import LIBRARY
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")

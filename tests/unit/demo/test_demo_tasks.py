@@ -11,7 +11,7 @@ from smelt.demo.intents import INTENTS, REQUESTS, held_out
 from smelt.demo.languages import LANGUAGES
 from smelt.demo.lexicon import lexicon_of
 from smelt.study.load import load_study
-from smelt.study.tasks import load_task
+from smelt.tasks.task_file import load_task
 
 SPLITS = ("train", "validation", "test")
 PERSON, OTHER, PLACE = (

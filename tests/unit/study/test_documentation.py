@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from smelt.study.schema import Study
-from smelt.study.tasks import TaskFile, load_task
+from smelt.tasks.task_file import TaskFile, load_task
 
 README = Path(__file__).parents[3] / "config/README.md"
 

@@ -9,10 +9,10 @@ from smelt.study.grids import GridTable
 from smelt.study.load import load_study
 from smelt.study.makers import Compress, Distil, Pretrain, Reduce
 from smelt.study.monolingual import MonolingualTable
-from smelt.study.sources import SPLITS
 from smelt.study.strategies import STRATEGIES, Stage
 from smelt.study.tables import LanguagesTable
-from smelt.study.tasks import load_task
+from smelt.tasks.splits import SPLITS
+from smelt.tasks.task_file import load_task
 
 STUDIES = Path(__file__).parents[3] / "config/studies"
 

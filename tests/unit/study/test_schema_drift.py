@@ -8,7 +8,7 @@ from smelt.__main__ import main
 from smelt.entry import read_yaml
 from smelt.study import export
 from smelt.study.export import SCHEMAS, schema_of
-from smelt.study.tasks import LIBRARY
+from smelt.tasks.task_file import LIBRARY
 
 ROOT = Path(__file__).parents[3]
 

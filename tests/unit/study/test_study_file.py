@@ -15,7 +15,7 @@ from smelt.study.architectures import ARCHITECTURES
 from smelt.study.load import load_study
 from smelt.study.makers import Pretrain
 from smelt.study.schema import Study
-from smelt.study.tasks import TaskFile
+from smelt.tasks.task_file import TaskFile
 
 SOUND: dict[str, Any] = {
     "study": "small",

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from smelt.study.load import load_study
-from smelt.study.tasks import LIBRARY, load_task
 from smelt.study.workflow import given_keys, leading_to, load, names, not_leading_to, warn
+from smelt.tasks.task_file import LIBRARY, load_task
 
 ROOT = Path(__file__).parents[3]
 

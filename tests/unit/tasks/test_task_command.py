@@ -11,10 +11,10 @@ import yaml
 
 from smelt.__main__ import main
 from smelt.entry import check, read_yaml
-from smelt.study.sources import SPLITS
-from smelt.study.tasks import LIBRARY, TaskFile, load_task
 from smelt.tasks.examples import Text
 from smelt.tasks.prepare import limited
+from smelt.tasks.splits import SPLITS
+from smelt.tasks.task_file import LIBRARY, TaskFile, load_task
 
 LINES = "".join(f"word{number} I-PER\nruns O\n\n" for number in range(40))
 

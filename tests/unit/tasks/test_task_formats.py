@@ -7,7 +7,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from smelt.errors import SmeltError
-from smelt.study.formats import Bracketed, Columns, Conll, Conllu, Delimited, LabelText, SlotGated
+from smelt.tasks.format_entries import Bracketed, Columns, Conll, Conllu, Delimited, LabelText, SlotGated
 from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_slotgated, read_table
 from smelt.tasks.rows import read_bracketed, read_columns
 

@@ -8,7 +8,7 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.study.formats import Bracketed, Columns, Conll, Conllu, Delimited, LabelText
+from smelt.tasks.format_entries import Bracketed, Columns, Conll, Conllu, Delimited, LabelText
 from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_table, texts_of
 from smelt.tasks.lines import numbered_lines
 from smelt.tasks.rows import read_bracketed, read_columns

@@ -7,9 +7,9 @@ import pyarrow.parquet as parquet
 import pytest
 
 from smelt.__main__ import main
-from smelt.study.formats import Conllu
-from smelt.study.sources import SPLITS
+from smelt.tasks.format_entries import Conllu
 from smelt.tasks.formats import read_conllu
+from smelt.tasks.splits import SPLITS
 
 REVIEWS = """
 title: Invented reviews

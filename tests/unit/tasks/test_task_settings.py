@@ -9,10 +9,10 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.study.formats import Columns, Delimited
-from smelt.study.tasks import load_task
+from smelt.tasks.format_entries import Columns, Delimited
 from smelt.tasks.formats import read_table
 from smelt.tasks.rows import read_columns
+from smelt.tasks.task_file import load_task
 
 TASK = """
 title: Invented inference

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.study.formats import Columns, Conll, LabelText
+from smelt.tasks.format_entries import Columns, Conll, LabelText
 from smelt.tasks.formats import read_conll, texts_of
 from smelt.tasks.lines import numbered_lines
 from smelt.tasks.rows import read_columns

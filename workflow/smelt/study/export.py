@@ -7,7 +7,7 @@ from typing import Any
 from smelt.entry import Entry
 from smelt.files import write_json
 from smelt.study.schema import Study
-from smelt.study.tasks import TaskFile
+from smelt.tasks.task_file import TaskFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 # What validators accept besides a mapping, which pydantic's own schema cannot know.

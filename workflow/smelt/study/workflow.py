@@ -11,7 +11,7 @@ from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import missing_sources, warnings
 from smelt.study.load import check_study
-from smelt.study.tasks import OWN_TASKS
+from smelt.tasks.task_file import OWN_TASKS
 
 DEMO = Path("config/config.yaml")
 WAITS = "what needs them fails, all else is made, and the report waits"

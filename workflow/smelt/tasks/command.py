@@ -9,7 +9,6 @@ import pyarrow.parquet as parquet
 
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.study.tasks import TaskFile, load_task, task_file, variables_of_task
 from smelt.tasks.examples import Example, Sentence
 from smelt.tasks.prepare import (
     PreparedSplit,
@@ -21,6 +20,7 @@ from smelt.tasks.prepare import (
     unseen_labels,
     without_effect,
 )
+from smelt.tasks.task_file import TaskFile, load_task, task_file, variables_of_task
 
 SENTENCES = arrow.schema(
     [

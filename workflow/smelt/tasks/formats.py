@@ -7,8 +7,8 @@ from pathlib import Path
 
 from smelt.errors import SmeltError, shortened, shown
 from smelt.files import refuse_carriage_return
-from smelt.study.formats import Column, Conll, Conllu, Delimited, LabelText, SlotGated
 from smelt.tasks.examples import Example, Sentence, Text
+from smelt.tasks.format_entries import Column, Conll, Conllu, Delimited, LabelText, SlotGated
 from smelt.tasks.lines import blank_separated, is_blank, numbered_lines, refuse_equal
 
 LONGEST_CELL = 2**24  # characters; what Python refuses by default, 131,072, is no longer than some articles

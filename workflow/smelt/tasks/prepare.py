@@ -7,11 +7,11 @@ from typing import Any
 
 from smelt.errors import FEW, SmeltError, shown
 from smelt.files import checksum
-from smelt.study.sources import SPLITS
-from smelt.study.tasks import TaskFile
 from smelt.tasks.examples import Example, Sentence, Text, is_empty
 from smelt.tasks.schemes import ImpossibleTagError, to_iob2
 from smelt.tasks.sources import files_of, locate, ranked, read_examples
+from smelt.tasks.splits import SPLITS
+from smelt.tasks.task_file import TaskFile
 
 
 @dataclass

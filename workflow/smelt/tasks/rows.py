@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, absent, shortened, shown
-from smelt.study.formats import Bracketed, Columns, FileFormat
 from smelt.tasks.examples import Example, Sentence, Text
+from smelt.tasks.format_entries import Bracketed, Columns, FileFormat
 from smelt.tasks.lines import blank_separated, is_blank, numbered_lines, refuse_equal
 
 SLOT = re.compile(r"\[\s*([^\[\]:]+?)\s*:\s*([^\[\]]+?)\s*\]")

@@ -6,7 +6,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from smelt.errors import WITHOUT_IT, SmeltError, first_line
-from smelt.study.formats import (
+from smelt.tasks.examples import Example
+from smelt.tasks.format_entries import (
     TEXTS,
     Bracketed,
     Columns,
@@ -17,11 +18,10 @@ from smelt.study.formats import (
     LabelText,
     SlotGated,
 )
-from smelt.study.sources import Source
-from smelt.study.tasks import SLOTGATED_FILES, TaskFile
-from smelt.tasks.examples import Example
 from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_slotgated, read_table, texts_of
 from smelt.tasks.rows import read_bracketed, read_columns
+from smelt.tasks.splits import Source
+from smelt.tasks.task_file import SLOTGATED_FILES, TaskFile
 
 
 def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tuple[list[Example], int, set[str]]:

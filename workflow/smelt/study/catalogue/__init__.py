@@ -10,7 +10,7 @@ from pathlib import Path
 from smelt.study.catalogue.base import GENERATED
 from smelt.study.catalogue.report import Reports
 from smelt.study.load import load_study
-from smelt.study.tasks import OWN_TASKS
+from smelt.tasks.task_file import OWN_TASKS
 
 __all__ = ["GENERATED", "Catalogue"]
 

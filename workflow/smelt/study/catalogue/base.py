@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.study.schema import Study
-from smelt.study.tasks import TaskFile, load_task
+from smelt.tasks.task_file import TaskFile, load_task
 from smelt.training.recipes import BESIDE_THE_MODEL
 
 GENERATED = "resources/demo/"  # what lies here is made by the project itself

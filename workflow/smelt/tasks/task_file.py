@@ -15,11 +15,10 @@ from pydantic import Field, PrivateAttr, model_validator
 from smelt.entry import VARIABLE, Distinct, Entry, check, read_yaml, refuse_idle
 from smelt.errors import SmeltError, asked, meant
 from smelt.languages import Language
-from smelt.study.formats import Format
-from smelt.study.settings import STANDARD, Setting, SettingName
-from smelt.study.sources import SPLITS, Source
+from smelt.tasks.format_entries import Format
+from smelt.tasks.splits import SPLITS, STANDARD, Setting, SettingName, Source
 
-LIBRARY = Path(__file__).parents[1] / "tasks/library"
+LIBRARY = Path(__file__).parent / "library"
 """Task files that come with smelt."""
 OWN_TASKS = "tasks"
 """Folder beside a study file that holds task files of the study's own."""
