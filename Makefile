@@ -1,10 +1,11 @@
 # make demo    the demo study, from generated dumps to results/demo/report.html
-# make test    lint, types and tests
-# make lint    ruff, mypy, snakefmt and snakemake --lint
+# make check   lint and the fast tests: what to run before each commit (WORKERS=4 for four processes of tests)
+# make test    lint and all tests, those marked slow too: what continuous integration runs
+# make lint    ruff, snakefmt, snakemake --lint and mypy
 # make bench   speed against named peers, and what kills leave behind (ONLY=name for one, ONLY='pretrain-*' for some)
 # make test-cluster   a small study on a real SLURM of this machine's own (needs root and Debian's packages)
 #
-# The demo's models are so small that one thread each, side by side, is fastest.
+# The models of demo and tests are so small that one thread each, side by side, is fastest.
 #
 # All of them set up .venv first: what the rules run, and but for the demo the tools of development, too. PYTHON names
 # the interpreter to make it with (3.11 or newer).
@@ -12,20 +13,26 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 CORES ?= all
+WORKERS ?= auto
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # Hub look-ups have no place in demo and tests: everything they load is made here.
 OFFLINE := HF_HUB_OFFLINE=1
+# A worker takes about 1.5 GB of memory. One that is done takes tests from another.
+PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: demo test test-cluster lint bench
+.PHONY: demo check test test-cluster lint bench
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
 	$(OFFLINE) snakemake --cores $(CORES) --set-threads pretrain=1
 	@echo "Open results/demo/report.html"
 
+check: $(VENV)/development lint
+	$(PYTEST) -m 'not slow'
+
 test: $(VENV)/development lint
-	$(OFFLINE) pytest
+	$(PYTEST)
 
 test-cluster: $(VENV)/development
 	$(OFFLINE) pytest tests/cluster

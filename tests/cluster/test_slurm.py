@@ -12,9 +12,12 @@ from tests.workflow.conftest import Project, new_project
 
 SCRIPT = Path(__file__).with_name("slurm-local.sh")
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not Path("/etc/debian_version").exists(), reason="needs root on Debian to start a SLURM"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not Path("/etc/debian_version").exists(), reason="needs root on Debian to start a SLURM"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

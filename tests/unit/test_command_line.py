@@ -72,6 +72,7 @@ def log_of(words: list[str], folder: Path, **environment: str) -> str:
     return (folder / "log").read_text()
 
 
+@pytest.mark.slow
 def test_a_log_opens_with_a_line_of_shell_that_writes_the_same_log(tmp_path: Path) -> None:
     folder = tmp_path / "it's here"
     folder.mkdir()
@@ -131,6 +132,7 @@ def test_wrong_words_for_a_task_stand_in_its_log_with_one_complaint(tmp_path: Pa
     assert complaint.startswith("smelt: ")
 
 
+@pytest.mark.slow
 def test_a_command_stands_once_in_a_log_that_several_processes_write(tmp_path: Path) -> None:
     words = ["table", "--settings", "{}"]
     assert "-m smelt" in log_of(words, tmp_path).splitlines()[0]

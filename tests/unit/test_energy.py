@@ -149,6 +149,7 @@ def energy_of(what: str, folder: Path, environment: dict[str, str]) -> Energy | 
     return found and Energy(**found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cpus", [1, 4 * psutil.cpu_count()], ids=["part-of-a-node", "several-nodes"])
 def test_the_same_work_takes_the_same_energy_inside_and_outside_a_slurm_job(cpus: int, tmp_path: Path) -> None:
     scontrol = tmp_path / "bin" / "scontrol"

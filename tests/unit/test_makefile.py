@@ -18,17 +18,22 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def planned(checkout: Path, target: str) -> list[str]:
+    """Return the commands that `make <target>` would run now, in order."""
+    command = ["make", "-n", target]
+    return subprocess.run(command, cwd=checkout, text=True, capture_output=True, check=True).stdout.splitlines()
+
+
 def installs(checkout: Path, target: str) -> list[str]:
     """Return what `make <target>` would install now, in order."""
-    planned = subprocess.run(["make", "-n", target], cwd=checkout, text=True, capture_output=True, check=True).stdout
-    return [line.split(INSTALL)[1] for line in planned.splitlines() if INSTALL in line]
+    return [line.split(INSTALL)[1] for line in planned(checkout, target) if INSTALL in line]
 
 
 def test_the_demo_installs_no_tools_of_development(checkout: Path) -> None:
     assert installs(checkout, "demo") == ["."]
 
 
-@pytest.mark.parametrize("target", ["test", "lint", "test-cluster", "bench"])
+@pytest.mark.parametrize("target", ["check", "test", "lint", "test-cluster", "bench"])
 def test_all_else_installs_them_too(checkout: Path, target: str) -> None:
     assert installs(checkout, target) == [".", "'.[development]'"]
 
@@ -41,3 +46,17 @@ def test_demo_and_test_may_come_in_either_order(checkout: Path) -> None:
     (checkout / ".venv/development").touch()
     assert installs(checkout, "test") == []
     assert installs(checkout, "demo") == []
+
+
+def test_check_is_test_without_what_is_slow(checkout: Path) -> None:
+    *checks, fast = planned(checkout, "check")
+    *others, whole = planned(checkout, "test")
+    assert checks == others
+    assert {"mypy", "ruff check .", "snakemake --lint"} <= set(checks)
+    assert fast == f"{whole} -m 'not slow'"
+    assert " pytest --numprocesses " in whole
+
+
+def test_continuous_integration_runs_the_whole(checkout: Path) -> None:
+    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "make test"
+    assert "slow" not in "".join(planned(checkout, "test"))

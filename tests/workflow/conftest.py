@@ -1,5 +1,6 @@
 """A small study, run for real once, from generated dump to report page; tests then ask what an edit would rerun."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -108,7 +109,8 @@ def new_project(folder: Path) -> Project:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+            # With __pycache__, but for what is being written there, so that no job has to compile the package again.
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("*.pyc.*", "*.egg-info"))
         else:
             shutil.copy2(source, folder / part)
     project = Project(folder)
@@ -126,10 +128,18 @@ def project_of_models(folder: Path, models: dict[str, Any]) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The small study, run to its report."""
-    project = new_project(tmp_path_factory.mktemp("finished") / "project")
-    (project.folder / "printed.txt").write_text(project.snakemake())
-    return project
+    """The small study, run to its report: by one of the parallel workers, while the others wait for it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of the temporary folders of all workers
+    folder = root / "finished"
+    printed = folder / "printed.txt"
+    with (root / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not printed.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            printed.write_text(new_project(folder).snakemake())
+    return Project(folder)
 
 
 @pytest.fixture

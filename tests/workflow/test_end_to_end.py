@@ -11,6 +11,8 @@ from transformers import AutoModelForMaskedLM, AutoModelForTokenClassification, 
 
 from tests.workflow.conftest import Project
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_result_of_a_study_stands_in_its_place(finished: Project) -> None:
     results = finished.folder / "results/small"

@@ -8,7 +8,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.workflow.conftest import Project
+
+pytestmark = pytest.mark.slow
 
 MODEL = "results/small/models/wide"
 CURVE = "logs/small/models/wide.curve.csv"

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from bench.kills import DOCUMENTS, LENGTH, VOCABULARY, Job, survive
 from bench.synthetic import corpus
+
+pytestmark = pytest.mark.slow
 
 
 def test_three_kills_leave_no_trace_in_weights_and_curve(tmp_path: Path) -> None:

@@ -6,7 +6,11 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.workflow.conftest import ROOT, Project
+
+pytestmark = pytest.mark.slow
 
 
 def first_line(log: Path) -> str:

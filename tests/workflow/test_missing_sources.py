@@ -8,6 +8,8 @@ import pytest
 
 from tests.workflow.conftest import Project, new_project
 
+pytestmark = pytest.mark.slow
+
 LINE = "smelt: {where}: {found}. {mend}, or leave what needs it out of the study"
 
 

@@ -12,6 +12,8 @@ import yaml
 from smelt.training.recipes import BESIDE_THE_MODEL
 from tests.workflow.conftest import Project
 
+pytestmark = pytest.mark.slow
+
 REPORT = {"scores", "compare", "table", "figure", "page"}
 
 

@@ -15,6 +15,8 @@ from smelt.training.masking import masking_of
 from smelt.training.pieces import load_tokenizer, pieces_of
 from smelt.training.recipes import RECIPES, Recipe
 
+pytestmark = pytest.mark.slow
+
 ROOTS = {"qaa": ["kal", "mirté", "sovun", "dap", "lirien"], "qab": ["जलम", "कमला", "नगर", "βηδα", "τοπος"]}
 ENDINGS = ["", "a", "on", "eti", "ssim"]
 SETTINGS: dict[str, dict[str, object]] = {

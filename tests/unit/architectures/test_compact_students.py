@@ -155,6 +155,7 @@ assert "smelt" not in sys.modules, "this is to work without smelt"
 """
 
 
+@pytest.mark.slow
 def test_folders_load_without_smelt_to_the_same_logits(tmp_path: Path) -> None:
     ids, expected = torch.randint(0, 60, (3, 12)), {}
     torch.save(ids, tmp_path / "ids")

@@ -597,6 +597,7 @@ def test_each_real_broken_dump_gives_one_line_and_no_output(name, output, capsys
     assert_refused(output, capsys, f"{name}.xml.bz2: ", "--dump", f"{data}/broken/{name}.xml.bz2")
 
 
+@pytest.mark.slow
 def test_no_article_of_a_real_dump_is_lost(output):
     data = os.environ.get("SMELT_DATA")
     if not data:

@@ -9,6 +9,8 @@ from small_encoders import write_encoder
 
 from smelt.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"lengths": [8, 16], "batches": [1, 3], "items": 12, "warmup": 1, "loads": 1, "reference": "wide"}
 
 

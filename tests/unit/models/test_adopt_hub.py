@@ -86,6 +86,7 @@ def adopt(
     return smelt(address, folder, *words, offline=offline)
 
 
+@pytest.mark.slow
 def test_a_model_is_fetched_at_its_commit(hub: str, tmp_path: Path) -> None:
     done = adopt(hub, "org/tiny", "3f076fd", tmp_path)
     assert done.returncode == 0, done.stderr

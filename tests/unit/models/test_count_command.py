@@ -92,6 +92,7 @@ def killed(command: list[str], shards: Path) -> dict[Path, int]:
     raise AssertionError("processes of a killed count are still there")
 
 
+@pytest.mark.slow
 def test_a_killed_count_goes_on_to_the_same_file(
     tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

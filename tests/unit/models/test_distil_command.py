@@ -139,6 +139,7 @@ def test_card_and_provenance_say_what_it_was_distilled_from(kit: Kit, made: Path
     assert provenance["settings"]["losses"]["kl"] == 5.0
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights_and_curve(kit: Kit, made: Path, tmp_path: Path) -> None:
     words = kit.words(tmp_path, losses=LOSSES)
     killed = subprocess.run([sys.executable, "-c", f"{KILLED_AT_STEP_8}sys.exit(main({words!r}))"], check=False)

@@ -18,6 +18,8 @@ from smelt.models import difference
 from smelt.models.exported import Exported
 from smelt.models.graph import write_int8
 
+pytestmark = pytest.mark.slow
+
 
 def distilbert(folder: Path) -> Path:
     """Write a tiny DistilBERT with its tokenizer."""

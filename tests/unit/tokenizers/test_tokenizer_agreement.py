@@ -130,6 +130,7 @@ def _real_lines() -> Iterator[tuple[str, str]]:
             yield from ((wiki, line) for line in lines[:700] if line.strip())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA, reason="SMELT_DATA names no folder of real data")
 def test_real_lines_of_fourteen_languages_give_the_same_pieces(tmp_path: Path) -> None:
     by_language: dict[str, list[str]] = {}

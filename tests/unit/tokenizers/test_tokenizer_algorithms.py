@@ -134,6 +134,7 @@ def test_a_saved_copy_beside_a_models_configuration_cuts_alike(ruler: Ruler, tmp
         assert ids(AutoTokenizer.from_pretrained(tmp_path), text) == ids(ruler.automatic, text)
 
 
+@pytest.mark.slow
 def test_training_repeats_itself_in_another_process_with_other_threads(
     corpus: list[Path], folder: Path, tmp_path: Path
 ) -> None:

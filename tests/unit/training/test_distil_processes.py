@@ -16,6 +16,8 @@ from transformers import BertConfig, BertForMaskedLM
 
 from smelt.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def teacher(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:

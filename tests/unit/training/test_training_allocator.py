@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FAULTS = """
 import resource, sys, torch
 from smelt.training.allocator import keep_freed_memory

@@ -8,6 +8,8 @@ from training_toy import RECIPE, SHAPE, Toy, train_toy
 
 from smelt.training.compilation import can_compile, is_to_be_compiled
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 needs_a_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for CPUs takes a C++ compiler")

@@ -268,6 +268,7 @@ def test_steps_of_ones_own_replace_the_epochs_of_a_recipe() -> None:
     assert (back.epochs, back.steps) == (3, None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for CPUs takes a C++ compiler")
 def test_a_compiled_grouped_run_learns_the_same_and_compiles_once_a_width(
     lines: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

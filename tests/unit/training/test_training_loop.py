@@ -164,6 +164,7 @@ def test_a_loss_that_is_no_number_stops_with_its_step(toy: Toy, tmp_path: Path) 
         train_toy(toy, tmp_path, recipe)
 
 
+@pytest.mark.slow
 def test_pretraining_learns_words_and_sentence_order(toy: Toy, tmp_path: Path) -> None:
     settings = {"steps": 900, "stop_at": 600, "batch": 32, "learning_rate": 2e-3, "dropout": 0.0}
     recipe = RECIPE.model_copy(update=settings | {"validate_every": 600, "validation_blocks": 64})

@@ -16,6 +16,8 @@ from training_toy import RECIPE, SHAPE, Toy
 from smelt.errors import SmeltError
 from smelt.training.launch import code_of, launch, processes_per_node
 
+pytestmark = pytest.mark.slow
+
 # Dropout is drawn by each process from its own stream; all else is the same for any number of processes.
 ALIKE = {"dropout": 0.0, "micro_batch": 3}
 RESUMABLE = 75
