@@ -4,6 +4,9 @@ Fine-tunes every model on every task, once a seed: one thread each, so that seve
 IN   a model's folder, and a prepared task
 OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, and
      model/ where others are compressed from it: which models, tasks and seeds these are no single wildcard can tell
+
+A fine-tuning that is stopped before its end continues from its checkpoint, kept every ten minutes and at the end of the
+job's time.
 """
 
 RUN = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
@@ -28,6 +31,7 @@ rule finetune:
         task=study.task_folder,
         folder=RUN,
         settings=study.finetuning_settings,
+        checkpoints=f"{CHECKPOINTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}",
     wildcard_constraints:
         model=not_leading_to(study.teachers, study.finetuned_models()),
     log:
@@ -49,6 +53,8 @@ rule finetune:
         " --settings {params.settings:q}"
         " --threads {threads}"
         " --gpus {resources.gpu}"
+        " --checkpoints {params.checkpoints:q}"
+        " --minutes {resources.runtime}"
         " --output {params.folder:q}"
         " > {log:q} 2>&1"
 

@@ -14,7 +14,8 @@ multiplies the power that it guesses for all threads of an unknown processor by 
 import importlib.metadata
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -142,6 +143,48 @@ class Meter:
         )
         counted_elsewhere = self._local_rank > 0 and self._known_by["cpu"].endswith(_OF_MACHINE)
         return _without_cpu(measured) if counted_elsewhere else measured
+
+
+class Account:
+    """Time and energy of a job since it began, with those of the parts before it was stopped."""
+
+    def __init__(
+        self,
+        meter: Meter | None = None,
+        began: float | None = None,
+        gather: Callable[[Energy | None], Iterable[Energy | None]] | None = None,
+    ) -> None:
+        """Count from the beginning of the job.
+
+        Args:
+            meter: measures the energy of this process; None where it is not measured.
+            began: when the job began, by time.monotonic; by default now.
+            gather: returns the readings of all processes of the job, given that of this one.
+        """
+        self._meter, self._began = meter, time.monotonic() if began is None else began
+        self._gather = gather or (lambda reading: [reading])
+        self._seconds = 0.0
+        self._earlier: list[Energy | None] = []
+
+    @property
+    def hours(self) -> float:
+        """Hours that the job took so far."""
+        return (self._seconds + time.monotonic() - self._began) / 3600
+
+    def energy(self) -> Energy | None:
+        """Return the energy that the job took so far; None where that of a part is unknown."""
+        reading = self._meter.reading() if self._meter else None
+        return together([*self._earlier, *self._gather(reading)])
+
+    def state(self) -> dict[str, Any]:
+        """Return time and energy as JSON and checkpoints can hold them."""
+        energy = self.energy()
+        return {"seconds": self.hours * 3600, "energy": energy.to_json() if energy else None}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Add the time and energy of the part before, as its `state` returned them."""
+        self._seconds = state["seconds"]
+        self._earlier = [Energy(**state["energy"]) if state["energy"] else None]
 
 
 class _Latest:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +118,25 @@ def machine() -> dict[str, Any]:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file, or of a folder: that of its files' relative names and sums, in order of names."""
+    """Return the sha256 of a file, or of a folder: that of its files' relative names and sums, in order of names.
+
+    A file is read once, however often its sum is wanted: by a checkpoint and by the provenance, say.
+    """
     if path.is_file():
-        return checksum(path)
+        return _sha256_of(path, *_version(path))
     files = sorted(file for file in path.rglob("*") if file.is_file())
-    return digest([[file.relative_to(path).as_posix(), checksum(file)] for file in files])
+    return digest([[file.relative_to(path).as_posix(), _sha256_of(file, *_version(file))] for file in files])
+
+
+@cache
+def _sha256_of(file: Path, *_: int) -> str:
+    return checksum(file)
+
+
+def _version(file: Path) -> tuple[int, int, int]:
+    """Return numbers that differ once the file is another or is changed."""
+    state = file.stat()
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def _described(paths: Path | Sequence[Path]) -> list[dict[str, str]]:

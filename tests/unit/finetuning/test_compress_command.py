@@ -17,10 +17,11 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 
 from smelt.__main__ import main
 from smelt.finetuning.compression.job import write_student_card
-from smelt.finetuning.compression.loop import Loop, learning_rate
+from smelt.finetuning.compression.loop import learning_rate
 from smelt.finetuning.compression.stage_data import StageData
 from smelt.finetuning.data import Task
 from smelt.study.compression import CompressionSettings
+from smelt.training.epochs import EpochTraining
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +145,8 @@ def test_stages_as_a_list_may_choose_their_parts_and_their_schedules(folders, tm
 
 
 def test_the_head_that_learnt_last_is_the_one_that_is_kept(folders, tmp_path, monkeypatch):
-    students, end = [], Loop.end
-    monkeypatch.setattr(Loop, "end", lambda loop: (students.append(loop.student), end(loop)))
+    students, end = [], EpochTraining.end_phase
+    monkeypatch.setattr(EpochTraining, "end_phase", lambda loop: (students.append(loop.model), end(loop)))
     assert folders.compress(tmp_path / "out", [{"losses": {"labels": 1}}, {"losses": {"logits": 1}}], epochs=2) == 0
     kept = load_file(tmp_path / "out/model/model.safetensors")["classifier.weight"]
     assert torch.equal(kept, students[-1].regression.weight)
@@ -190,14 +191,14 @@ WEIGHTS = {
 def test_what_is_frozen_does_not_change_by_a_bit(folders, tmp_path, monkeypatch, strategy, phases):
     seen = []
 
-    def watched(loop: Loop) -> None:
-        before = {name: part.clone() for name, part in loop.student.state_dict().items()}
+    def watched(loop: EpochTraining) -> None:
+        before = {name: part.clone() for name, part in loop.model.state_dict().items()}
         begin(loop)
-        seen.append((loop.phase, before))
+        seen.append((loop.phase.phase, before))
 
-    def ended(loop: Loop) -> None:
+    def ended(loop: EpochTraining) -> None:
         phase, before = seen[-1]
-        changed = {name for name, part in loop.student.state_dict().items() if not torch.equal(part, before[name])}
+        changed = {name for name, part in loop.model.state_dict().items() if not torch.equal(part, before[name])}
         wanted = {"D4.2": {2: ["regression"], 3: ["classifier"]}, "D3.2": {2: ["classifier", "regression"]}}
         heads = wanted[strategy].get(phase.stage, [])
         learning = [name for part in phase.parts for name in (heads if part == "head" else [part])]
@@ -206,9 +207,9 @@ def test_what_is_frozen_does_not_change_by_a_bit(folders, tmp_path, monkeypatch,
         assert all(key.startswith(tuple(WEIGHTS.values())) for key in changed)
         end(loop)
 
-    begin, end = Loop.begin, Loop.end
-    monkeypatch.setattr(Loop, "begin", watched)
-    monkeypatch.setattr(Loop, "end", ended)
+    begin, end = EpochTraining.begin_phase, EpochTraining.end_phase
+    monkeypatch.setattr(EpochTraining, "begin_phase", watched)
+    monkeypatch.setattr(EpochTraining, "end_phase", ended)
     assert folders.compress(tmp_path / "out", strategy, epochs=1) == 0
     assert len(seen) == phases
 
@@ -245,16 +246,16 @@ def test_a_run_that_is_stopped_anywhere_comes_to_the_same_bytes(folders, gradual
 
 
 def test_a_killed_run_goes_on_from_the_last_phase_it_ended(folders, gradual, tmp_path, monkeypatch, capsys):
-    end, ended = Loop.end, 0
+    end, ended = EpochTraining.end_phase, 0
 
-    def killed(loop: Loop) -> None:
+    def killed(loop: EpochTraining) -> None:
         nonlocal ended
         ended += 1
         if ended == 4:
             raise SystemExit(137)
         end(loop)
 
-    monkeypatch.setattr(Loop, "end", killed)
+    monkeypatch.setattr(EpochTraining, "end_phase", killed)
     with pytest.raises(SystemExit):
         folders.compress(tmp_path / "out", "D4.2")
     assert not (tmp_path / "out").exists()

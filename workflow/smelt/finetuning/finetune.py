@@ -6,18 +6,23 @@ The test split is scored once, after the best epoch has been chosen on the valid
 import argparse
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from smelt.energy import Meter
+from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.data import Examples, read_split, read_task
 from smelt.finetuning.outcome import described, tell
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, seed
-from smelt.provenance import write_provenance
+from smelt.provenance import digest, write_provenance
 from smelt.study.schema import Finetuning
+
+if TYPE_CHECKING:
+    from smelt.training.steps import Limits
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=json_object(), required=True, help="epochs, batch and so on, as JSON")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     add_gpus(parser)
+    parser.add_argument("--checkpoints", type=Path, help="folder for checkpoints; by default one beside the output")
+    add_limits(parser)
     add_country(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
@@ -47,20 +54,56 @@ def run(arguments: argparse.Namespace) -> None:
     from smelt.finetuning.job import Job, gpus
 
     with Meter(arguments.country, gpus()) as meter:
+        account = Account(meter, started)
         job = Job(arguments.model, task, settings, arguments.seed, arguments.threads)
-        outcome = job.run(splits)
-    used = settings.model_dump(exclude={"seeds"}) | {"length": job.length}
-    metrics = described(task, arguments.model.name, arguments.seed, outcome.metrics, used)
-    with whole_folder(arguments.output) as draft:
-        outcome.write_predictions(draft / "predictions.parquet", splits["test"])
-        write_json(draft / "metrics.json", metrics)
-        if arguments.settings.get("keep"):
-            job.save(draft / "model")
-        settled = used | {"device": job.device, "threads": arguments.threads}
-        inputs = {"model": arguments.model, "task": arguments.task}
-        hours = (time.monotonic() - started) / 3600
-        write_provenance(draft, "finetune", settled, inputs, [arguments.seed], hours, meter.reading())
+        identity = job.identity(arguments.task) | {"version": arguments.settings.get("version")}
+        with limits_of(arguments, identity, account, started) as limits:
+            outcome = job.run(splits, limits)
+            used = settings.model_dump(exclude={"seeds"}) | {"length": job.length}
+            metrics = described(task, arguments.model.name, arguments.seed, outcome.metrics, used)
+            with whole_folder(arguments.output) as draft:
+                outcome.write_predictions(draft / "predictions.parquet", splits["test"])
+                write_json(draft / "metrics.json", metrics)
+                if arguments.settings.get("keep"):
+                    job.save(draft / "model")
+                settled = used | {"device": job.device, "threads": arguments.threads}
+                inputs = {"model": arguments.model, "task": arguments.task}
+                hours, energy = account.hours, account.energy()
+                write_provenance(draft, "finetune", settled, inputs, [arguments.seed], hours, energy)
+            limits.checkpoints.remove()
     tell(metrics["scores"], task, splits)
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Declare how long the job may take, and how often it keeps its state."""
+    parser.add_argument("--checkpoint-minutes", type=float, default=10.0, help="minutes between two checkpoints")
+    parser.add_argument("--minutes", type=float, help="time of the job; it keeps a checkpoint before that is over")
+
+
+@contextmanager
+def limits_of(
+    arguments: argparse.Namespace, identity: dict[str, Any], account: Account, started: float
+) -> Iterator["Limits"]:
+    """Yield the limits of a job, with its checkpoints locked; a folder that is left empty is removed.
+
+    identity: what a checkpoint must agree on.
+    """
+    from smelt.training.checkpoints import Checkpoints
+    from smelt.training.steps import Limits
+
+    folder: Path = arguments.checkpoints or arguments.output.with_name(f".{arguments.output.name}.checkpoints")
+    try:
+        with Checkpoints(folder / digest(identity)[:12], identity) as checkpoints:
+            yield Limits(
+                checkpoints=checkpoints,
+                account=account,
+                minutes=arguments.minutes,
+                checkpoint_minutes=arguments.checkpoint_minutes,
+                started=started,
+            )
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def tested(test: Examples, languages: list[str] | None, folder: Path) -> Examples:

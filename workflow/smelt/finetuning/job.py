@@ -1,7 +1,6 @@
 """One fine-tuning from a model's folder to scores and predictions; imported once the inputs have proved sound."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,12 @@ from smelt.finetuning.outcome import Outcome, Scored, outcome_of
 from smelt.finetuning.running_text import Comparison
 from smelt.finetuning.tokenizer import Pieces, load_pieces, refuse_unmarked_pairs
 from smelt.model_families import longest_of
+from smelt.provenance import digest, sha256_of
 from smelt.study.schema import Finetuning
+from smelt.training.epochs import EpochTraining
+from smelt.training.steps import Limits
 
+LEARNT = ("train", "validation")  # splits that decide the weights
 SHORTEST = 8  # tokens that a model has to read at once for windows to make sense
 
 
@@ -42,19 +45,33 @@ class Job:
         if task.pairs:
             refuse_unmarked_pairs(self.pieces, folder)
 
-    def run(self, splits: dict[str, Examples]) -> Outcome:
+    def identity(self, task: Path) -> dict[str, Any]:
+        """Return what a checkpoint must agree on; task: the folder of the prepared task."""
+        return {
+            "settings": self.settings.model_dump() | {"length": self.length},
+            "seed": self.seed,
+            "model": sha256_of(self.folder),
+            "task": digest([vars(self.task), *(sha256_of(task / f"{split}.parquet") for split in LEARNT)]),
+        }
+
+    def run(self, splits: dict[str, Examples], limits: Limits) -> Outcome:
         """Fine-tune on train, choose the epoch on validation, and then score both it and test.
 
         Raises:
-            SmeltError: the tokenizer cuts the words of a task that labels words otherwise than in running text.
+            SmeltError: the tokenizer cuts the words of a task that labels words otherwise than in running text, or
+                what smelt.training.steps raises.
+            Unfinished: stopped before the end; running again continues from the checkpoint that it kept.
         """
         found = words_in_running_text(self.task, self.pieces, [splits["train"]], self.folder)
         encoded = {name: encode(examples, self.task, self.pieces, self.length) for name, examples in splits.items()}
-        tuning = FineTuning(self.model, self.settings, self.seed, self.pieces.padding, torch.device(self.device))
         scorer = Scorer(self.task, splits["validation"], encoded["validation"])
-        epochs, best = tuning.run(encoded["train"], encoded["validation"], scorer)
+        device, padding = torch.device(self.device), self.pieces.padding
+        learnt = (encoded["train"], encoded["validation"], scorer)
+        tuning = FineTuning(self.model, self.settings, self.seed, padding, device, *learnt)
+        training = EpochTraining("fine-tuning", self.model, [tuning], limits)
+        training.run()
         counts = {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
-        measured = {"best_epoch": best, "epochs": [asdict(epoch) for epoch in epochs]} | found
+        measured = training.records[0] | found
         return outcome_of(Scored(self.task, splits, encoded), tuning.predict, measured, counts)
 
     def save(self, folder: Path) -> None:

@@ -1,111 +1,98 @@
-"""The fine-tuning loop: some epochs, the best of them kept by the validation set."""
+"""Fine-tuning as one phase of smelt.training.epochs: its batches, loss, rate, and validation by the task's metric."""
 
 import math
-import time
-from dataclasses import dataclass
-from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from smelt.errors import SmeltError
 from smelt.finetuning.batches import Batch, collate, shuffled
 from smelt.finetuning.encoding import IGNORED, Encoded
 from smelt.finetuning.metrics import Score, Scorer
 from smelt.finetuning.prediction import predict
 from smelt.study.schema import Finetuning
-from smelt.training.optimizers import parameter_groups, set_learning_rate
-from smelt.training.progress import SECONDS_BETWEEN_LINES, say
+from smelt.training.epochs import History, LearntBatch, Measured, Phase
+from smelt.training.optimizers import parameter_groups
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch came to."""
+class FineTuning(Phase):
+    """A classifier that learns a task for some epochs; the best is the one with the highest validation score."""
 
-    epoch: int
-    train_loss: float
-    validation: Score
+    advice = "lower finetuning.learning_rate or finetuning.clip"
 
-
-class FineTuning:
-    """A model that learns a task, with its optimizer and schedule."""
-
-    def __init__(self, model: Any, settings: Finetuning, seed: int, padding: int, device: torch.device) -> None:
-        """Take a model whose classifier is drawn already."""
+    def __init__(
+        self,
+        model: Any,
+        settings: Finetuning,
+        seed: int,
+        padding: int,
+        device: torch.device,
+        train: Encoded,
+        validation: Encoded,
+        scorer: Scorer,
+    ) -> None:
+        """Take a model whose classifier is drawn already, what it learns, and what chooses the best epoch."""
         self.model = model.to(device)
+        self.train, self.validation, self.scorer = train, validation, scorer
+        self.lengths = [len(window.ids) for window in train.windows]
         self.settings, self.seed, self.padding, self.device = settings, seed, padding, device
+        self.epochs, self.clip = settings.epochs, settings.clip
         # DistilBERT knows no token types, and RoBERTa's kind only one: both find the pair's second text by its marks.
         self.has_types = getattr(self.model.config, "type_vocab_size", 0) > 1
-        groups = parameter_groups(self.model, settings.weight_decay)
-        self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-        self.step = self.steps = 0
-        self.started = time.perf_counter()
+        self.order = lru_cache(maxsize=1)(self._order)
 
-    def run(self, train: Encoded, validation: Encoded, scorer: Scorer) -> tuple[list[Epoch], int]:
-        """Train, leave the best epoch's weights in the model, and return all epochs and the best one's number.
+    @property
+    def steps_of_epoch(self) -> int:
+        """Steps of an epoch."""
+        return math.ceil(len(self.lengths) / self.settings.batch)
 
-        The best is the one with the highest score on the validation set; of equals, the earliest.
+    def begin(self) -> tuple[dict[str, nn.Parameter], torch.optim.Optimizer]:
+        """Return all weights, by name, and their optimizer."""
+        torch.manual_seed(self.seed)  # of dropout, however many numbers the model's making has drawn
+        groups = parameter_groups(self.model, self.settings.weight_decay)
+        optimizer = torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True)
+        return dict(self.model.named_parameters()), optimizer
 
-        Raises:
-            SmeltError: the loss is no number any more.
-        """
-        lengths = [len(window.ids) for window in train.windows]
-        self.steps = self.settings.epochs * math.ceil(len(lengths) / self.settings.batch)
-        self.started = time.perf_counter()
-        torch.manual_seed(self.seed)  # dropout's own draws, whatever was drawn to make the model
-        epochs: list[Epoch] = []
-        best, kept = 0, {}
-        for number in range(1, self.settings.epochs + 1):
-            loss = self._epoch(train, shuffled(lengths, self.settings.batch, self.seed, number), number)
-            epochs.append(Epoch(number, loss, scorer(self.predict(validation)[0])))
-            shown = " ".join(f"{name} {value:.4f}" for name, value in epochs[-1].validation.items())
-            say(f"epoch {number} of {self.settings.epochs}  loss {loss:.4f}  validation {shown}")
-            if best == 0 or scorer.better(epochs[-1].validation, epochs[best - 1].validation):
-                best, kept = number, {name: part.clone() for name, part in self.model.state_dict().items()}
-        self.model.load_state_dict(kept)
-        return epochs, best
+    def learning_rate(self, step: int) -> float:
+        """Return the rate of a step, counted from 0: a linear rise, then a linear fall."""
+        steps = self.epochs * self.steps_of_epoch
+        warmup = self.settings.warmup_steps(steps)
+        share = (step + 1) / warmup if step < warmup else (steps - step) / (steps - warmup)
+        return self.settings.learning_rate * share
+
+    def learn(self, step: int) -> LearntBatch:
+        """Leave the gradients of a step, counted from 0, in the weights."""
+        epoch, place = divmod(step, self.steps_of_epoch)
+        windows = self.order(epoch + 1)[place]
+        (batch,) = collate(self.train, [windows], self.padding, self.device)
+        loss = functional.cross_entropy(self._logits(batch).float(), batch.targets, ignore_index=IGNORED)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return LearntBatch(loss.item(), len(batch.targets), sum(self.lengths[window] for window in windows))
+
+    def measure(self) -> Score:
+        """Return the scores of the validation split."""
+        return self.scorer(self.predict(self.validation)[0])
+
+    def better(self, one: Measured, other: Measured) -> bool:
+        """Whether one score is better than another, in the task's own metric."""
+        return self.scorer.better(dict(one), dict(other))
+
+    def record(self, history: History) -> dict[str, Any]:
+        """Return the best epoch and all epochs, as metrics.json holds them."""
+        epochs = enumerate(zip(history.train_losses, history.validation[1:], strict=True), 1)
+        rows = [{"epoch": number, "train_loss": loss, "validation": score} for number, (loss, score) in epochs]
+        return {"best_epoch": history.best, "epochs": rows}
 
     def predict(self, encoded: Encoded) -> tuple[list[list[int]], list[list[float]]]:
         """Return, for each window, the number of the best label at each of its positions, and its probability."""
         self.model.eval()
         return predict(self._logits, encoded, 2 * self.settings.batch, self.padding, self.device)
 
-    def _epoch(self, train: Encoded, chosen: list[list[int]], number: int) -> float:
-        """Train for one epoch; return the mean loss of a labelled token."""
-        self.model.train()
-        total, labelled, next_line = 0.0, 0, time.perf_counter() + SECONDS_BETWEEN_LINES
-        for batch in collate(train, chosen, self.padding, self.device):
-            loss = self._update(batch)
-            if not math.isfinite(loss):
-                where = f"step {self.step} (epoch {number})"
-                raise SmeltError(where, f"the loss is {loss}: lower finetuning.learning_rate or finetuning.clip")
-            total += loss * len(batch.targets)
-            labelled += len(batch.targets)
-            if time.perf_counter() >= next_line:
-                next_line = time.perf_counter() + SECONDS_BETWEEN_LINES
-                pace = (time.perf_counter() - self.started) / self.step
-                left = timedelta(seconds=round(pace * (self.steps - self.step)))
-                say(f"step {self.step:,} of {self.steps:,}  loss {total / labelled:.4f}  {left} left")
-        return total / labelled
-
-    def _update(self, batch: Batch) -> float:
-        self.step += 1
-        set_learning_rate(self.optimizer, self.settings.learning_rate * self._rate())
-        loss = functional.cross_entropy(self._logits(batch).float(), batch.targets, ignore_index=IGNORED)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        return loss.item()
-
-    def _rate(self) -> float:
-        """Return the factor of the learning rate at this step, from 1: a linear rise, then a linear fall."""
-        warmup = self.settings.warmup_steps(self.steps)
-        if self.step <= warmup:
-            return self.step / warmup
-        return (self.steps - self.step + 1) / (self.steps - warmup)
+    def _order(self, epoch: int) -> list[list[int]]:
+        """Return the windows of each batch of an epoch, counted from 1."""
+        return shuffled(self.lengths, self.settings.batch, self.seed, epoch)
 
     def _logits(self, batch: Batch) -> Tensor:
         """Return the logits of the labelled places, shape (labelled, labels)."""

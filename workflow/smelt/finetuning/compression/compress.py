@@ -13,20 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.energy import Meter
+from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.compression.precompute_teacher import refuse_pairs
 from smelt.finetuning.data import read_split, read_task
-from smelt.finetuning.finetune import tested
+from smelt.finetuning.finetune import add_limits, limits_of, tested
 from smelt.finetuning.outcome import Outcome, described, tell
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive, seed
 from smelt.languages import ALL
-from smelt.provenance import digest, write_provenance
+from smelt.provenance import write_provenance
 from smelt.study.compression import Compression
 
 if TYPE_CHECKING:
-    from smelt.finetuning.compression.account import Account
     from smelt.finetuning.compression.job import Job
 
 
@@ -41,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_gpus(parser)
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints")
-    parser.add_argument("--checkpoint-minutes", type=float, default=10.0, help="minutes between two checkpoints")
-    parser.add_argument("--minutes", type=float, help="time of the job; it keeps a checkpoint before that is over")
+    add_limits(parser)
     parser.add_argument("--name", help="the model's name; by default that of the folder two above the output")
     add_country(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
@@ -58,27 +56,23 @@ def run(arguments: argparse.Namespace) -> None:
     splits = {split: read_split(arguments.task, split, task) for split in ("validation", "test")}
     splits["test"] = tested(splits["test"], settings.tested_on, arguments.task)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from smelt.finetuning.compression.account import Account
     from smelt.finetuning.compression.job import Inputs, Job
-    from smelt.finetuning.compression.loop import Run
     from smelt.finetuning.job import gpus
-    from smelt.training.checkpoints import Checkpoints
 
     with Meter(arguments.country, gpus()) as meter:
-        account = Account(meter)
+        account = Account(meter, started)
         inputs = Inputs(arguments.task, arguments.source, arguments.teacher, arguments.signals)
         job = Job(inputs, task, settings, arguments.seed, arguments.threads)
-        folder = arguments.checkpoints / digest(job.identity)[:12]
-        with Checkpoints(folder, job.identity) as kept:
-            outcome = job.run(splits, Run(kept, account, arguments.minutes, arguments.checkpoint_minutes, started))
+        with limits_of(arguments, job.identity, account, started) as limits:
+            outcome = job.run(splits, limits)
             with whole_folder(arguments.output) as draft:
                 outcome.write_predictions(draft / "predictions.parquet", splits["test"])
                 _write(draft, arguments, job, outcome, account)
-            kept.remove()
+            limits.checkpoints.remove()
     tell(outcome.metrics["scores"], task, splits)
 
 
-def _write(draft: Path, arguments: argparse.Namespace, job: "Job", outcome: Outcome, account: "Account") -> None:
+def _write(draft: Path, arguments: argparse.Namespace, job: "Job", outcome: Outcome, account: Account) -> None:
     from smelt.finetuning.compression.job import write_student_card
 
     name = arguments.name or arguments.output.resolve().parents[1].name

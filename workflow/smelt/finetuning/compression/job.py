@@ -13,7 +13,7 @@ from torch import Tensor
 from smelt.card import Card, Value, write_card
 from smelt.errors import SmeltError
 from smelt.files import checksum
-from smelt.finetuning.compression.loop import Loop, Record, Run
+from smelt.finetuning.compression.loop import CompressionPhase, Record
 from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.signals import Signals, Teacher, made_from
 from smelt.finetuning.compression.stage_data import StageData
@@ -42,6 +42,8 @@ from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Compression, Layer, needs_finetuned_teacher
 from smelt.study.strategies import needs_states, needs_transfer
 from smelt.training.allocator import keep_freed_memory
+from smelt.training.epochs import EpochTraining
+from smelt.training.steps import Limits
 
 CHECKPOINT_FORMAT = 2  # version 1 had other names for what it held
 KINDS = {"bilstm": "bidirectional LSTM", "transformer": "Transformer encoder"}
@@ -113,7 +115,7 @@ class Job:
             **({"blank_before_words": True} if self.task.by_word and self.pieces.with_blanks is not None else {}),
         }
 
-    def run(self, splits: dict[str, Examples], run: Run) -> Outcome:
+    def run(self, splits: dict[str, Examples], limits: Limits) -> Outcome:
         """Train the student through all phases, and score it with the head that it keeps.
 
         splits: validation and test.
@@ -131,12 +133,14 @@ class Job:
         )
         scored = Scored(self.task, splits, encoded)
         torch.manual_seed(derived_seed(self.seed, "dropout"))
-        loop = Loop(self.student, self.phases, data, settings.clip, lambda head: scored.scores(self._predict(head)))
-        records = loop.run(run)
+        learnt = (self.student, data, settings.clip, lambda head: scored.scores(self._predict(head)))
+        phases = [CompressionPhase(number, phase, *learnt) for number, phase in enumerate(self.phases)]
+        training = EpochTraining("compression", self.student, phases, limits)
+        training.run()
         counts = {"train": self.counts}
         counts |= {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
         head = kept_head(self.phases)
-        return outcome_of(scored, self._predict(head), self._measured(records), counts)
+        return outcome_of(scored, self._predict(head), self._measured(training.records), counts)
 
     def save(self, folder: Path) -> Any:
         """Write the student with its classifier and tokenizer; return it."""

@@ -26,7 +26,7 @@ from smelt.provenance import sha256_of, write_provenance
 from smelt.study.compression import Signals as Settings
 
 if TYPE_CHECKING:
-    from smelt.finetuning.compression.account import Account
+    from smelt.energy import Account
     from smelt.finetuning.compression.signals import Made, Teacher
     from smelt.finetuning.compression.transfer import Transfer
     from smelt.finetuning.tokenizer import Pieces
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     os.environ.setdefault("RAYON_NUM_THREADS", str(arguments.threads))
     import torch
 
-    from smelt.finetuning.compression.account import Account
+    from smelt.energy import Account
     from smelt.finetuning.compression.signals import Teacher
     from smelt.finetuning.job import gpus
     from smelt.finetuning.tokenizer import load_pieces

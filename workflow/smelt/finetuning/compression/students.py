@@ -34,7 +34,7 @@ Head = Literal["classifier", "regression"]
 
 
 @dataclass(frozen=True)
-class Phase:
+class PhasePlan:
     """A stretch of training that ends when validation gets no better: a stage, or a step of its unfreezing."""
 
     stage: int
@@ -57,23 +57,25 @@ class Phase:
         return tuple(head for head in ("classifier", "regression") if wanted[head])
 
 
-def phases_of(stages: Sequence[Stage], settings: Schedule) -> list[Phase]:
+def phases_of(stages: Sequence[Stage], settings: Schedule) -> list[PhasePlan]:
     """Return the phases of a strategy in their order; settings: of all stages, which each may have its own of.
 
     Logits and labels are learnt by heads of their own, as W^r and W^s of the paper. A stage that learns logits alone
     predicts by the former; one of representations alone by what predicted before it.
     """
-    phases: list[Phase] = []
+    phases: list[PhasePlan] = []
     head: Head | None = None
     for number, stage in enumerate(stages, start=1):
         if stage.losses.predicts:
             head = "classifier" if stage.losses.labels else "regression"
         schedule = stage.schedule(settings)
-        phases += [Phase(number, _name(stage, parts), stage.losses, parts, head, schedule) for parts in stage.phases()]
+        phases += [
+            PhasePlan(number, _name(stage, parts), stage.losses, parts, head, schedule) for parts in stage.phases()
+        ]
     return phases
 
 
-def kept_head(phases: Sequence[Phase]) -> Head:
+def kept_head(phases: Sequence[PhasePlan]) -> Head:
     """Return the head that the student keeps: the one that predicts last, which what lies below it has learnt under."""
     head = phases[-1].head
     assert head is not None, "a strategy whose last stage predicts nothing is refused with the settings"
@@ -209,7 +211,7 @@ class DistillationStudent(nn.Module):
         logits: Tensor = self.head(head)(self(batch))
         return logits
 
-    def unfreeze(self, phase: Phase) -> dict[str, nn.Parameter]:
+    def unfreeze(self, phase: PhasePlan) -> dict[str, nn.Parameter]:
         """Freeze all but what learns in a phase; return that, by its name."""
         self.requires_grad_(False)
         for part in phase.parts:
@@ -223,7 +225,7 @@ class DistillationStudent(nn.Module):
             self.model.classifier.load_state_dict(self.regression.state_dict())
         return self.model.requires_grad_(True).eval()
 
-    def _modules_of(self, part: Part, phase: Phase) -> Iterator[nn.Module]:
+    def _modules_of(self, part: Part, phase: PhasePlan) -> Iterator[nn.Module]:
         if part == "head":
             yield from map(self.head, phase.heads)
         elif part == "projection":

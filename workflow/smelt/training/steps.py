@@ -1,0 +1,140 @@
+"""The loop of every training: steps, and between them checkpoints, resuming, and the end of the job's time.
+
+A training that was stopped continues from its checkpoint to the same weights and records, bit for bit; on several
+processes, to rounding. Two kinds of training fill in the steps: smelt.training.loop trains on token blocks (pretraining
+and distillation), smelt.training.epochs on a task (fine-tuning and compression).
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from smelt.energy import Account
+from smelt.errors import Unfinished
+from smelt.training.checkpoints import Checkpoints
+from smelt.training.progress import say
+from smelt.training.random_states import random_state, set_random_state
+from smelt.training.stopping import StopRequests
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How long a training may take and where it keeps its state; neither changes the result."""
+
+    checkpoints: Checkpoints
+    """Locked by the caller, who removes them once the result is written."""
+    account: Account = field(default_factory=Account)
+    """Counts time and energy, those of earlier parts included."""
+    minutes: float | None = None
+    """Time of the job; training stops with a checkpoint before it is over."""
+    checkpoint_minutes: float = 10.0
+    """Time between two checkpoints of a training that keeps them by time; a shorter one keeps none."""
+    started: float = field(default_factory=time.monotonic)
+    """When the job began, by time.monotonic."""
+
+
+class SteppedTraining(ABC):
+    """The state of a training between two steps."""
+
+    name = "training"
+    """Its name in messages."""
+    stop: StopRequests
+
+    def __init__(self, limits: Limits) -> None:
+        """Begin at step 0."""
+        self.limits, self.processes = limits, limits.checkpoints.processes
+        self.step = self.saved = 0  # steps taken, and those that the last checkpoint knows of
+
+    def run(self) -> None:
+        """Train from the newest checkpoint, or from step 0, to the end.
+
+        Raises:
+            Unfinished: stopped before the end; running again continues from the checkpoint that it kept.
+            SmeltError: a loss is not finite, or a checkpoint is of another run or cannot be written.
+        """
+        self.resume()
+        with StopRequests(self.limits.minutes, self.processes, self.limits.started) as self.stop:
+            self.begin()
+            self.between_steps()
+            while not self.is_over:
+                self.take_step()
+                self.between_steps()
+
+    def between_steps(self) -> None:
+        """Measure, keep a checkpoint and stop, where each is due.
+
+        Raises:
+            Unfinished: stopped before the end.
+        """
+        loss = self.measure_where_due()
+        reason = None if self.is_over else self.stop.reason()
+        if reason or self.checkpoint_is_due(loss):
+            self.save(loss)
+        if reason:
+            kept = f"kept a checkpoint of {self.position()}" if self.step else "nothing was done yet"
+            raise self.processes.alike(Unfinished(self.name, f"{reason}; {kept}. Run again to go on"))
+
+    def save(self, loss: float | None = None) -> None:
+        """Keep a checkpoint of this step, unless there is one that knows as much.
+
+        loss: that on held-out data; None where it was not measured at this step.
+        """
+        if self.step == self.saved and (loss is None or self.step == 0):
+            return
+        shared, own = self.state()
+        shared |= self.limits.account.state() | {"random": self.processes.gather(random_state())}
+        self.limits.checkpoints.save(self.step, shared, own, loss)
+        self.saved = self.step
+
+    def resume(self) -> None:
+        """Go back to the newest checkpoint, if there is one."""
+        found = self.limits.checkpoints.load()
+        if found is None:
+            return
+        self.step = self.saved = found.step
+        self.load(found.shared, found.own)
+        self.limits.account.resume(found.shared)
+        self.draw_on(found.shared["random"])
+        if self.processes.first:
+            say(f"going on from the checkpoint of step {self.step:,}")
+
+    def draw_on(self, random: list[Values]) -> None:
+        """Put the random generators of this process into their state at the checkpoint."""
+        set_random_state(random[self.processes.rank])
+
+    @property
+    @abstractmethod
+    def is_over(self) -> bool:
+        """Whether the last step is taken and measured."""
+
+    @abstractmethod
+    def take_step(self) -> None:
+        """Take the next step and count it."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Do what comes before the first step of this process."""
+
+    def measure_where_due(self) -> float | None:
+        """Measure held-out data where that is due; return the loss, or None where it was not measured."""
+        return None
+
+    @abstractmethod
+    def checkpoint_is_due(self, loss: float | None) -> bool:
+        """Whether to keep a checkpoint of this step, although nothing stops the training."""
+
+    @abstractmethod
+    def position(self) -> str:
+        """Return where the training is, in words."""
+
+    @abstractmethod
+    def state(self) -> tuple[Values, Values]:
+        """Return what a checkpoint holds: what all processes share, and what is this one's own."""
+
+    @abstractmethod
+    def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+        """Go back to a state."""
