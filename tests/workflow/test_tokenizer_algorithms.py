@@ -139,7 +139,7 @@ def test_a_model_is_pretrained_fine_tuned_and_studied_with_it(
 
 
 def test_pieces_over_bytes_stand_in_predictions_as_people_read_them(tokenizer: Path) -> None:
-    from smelt.finetuning.tokenizer import load_pieces
+    from smelt.tasks.tokenizer import load_pieces
 
     pieces = load_pieces(tokenizer)
     mark = {"unigram": "▁", "wordpiece": "##", "bpe": "Ġ"}[tokenizer.name]

@@ -19,8 +19,8 @@ from smelt.__main__ import main
 from smelt.finetuning.compression.job import write_student_card
 from smelt.finetuning.compression.loop import learning_rate
 from smelt.finetuning.compression.stage_data import StageData
-from smelt.finetuning.data import Task
 from smelt.study.compression import CompressionSettings
+from smelt.tasks.prepared import Task
 from smelt.training.epochs import EpochTraining
 
 

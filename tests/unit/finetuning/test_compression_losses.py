@@ -7,9 +7,9 @@ from invented_tasks import tokenizer
 
 from smelt.finetuning.compression.stage_data import label_loss, logit_loss, representation_loss
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, as_arrays, joined, read_windows
-from smelt.finetuning.data import Examples, Task
-from smelt.finetuning.encoding import IGNORED, encode
-from smelt.finetuning.tokenizer import Pieces
+from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.tokenizer import TaskTokenizer
+from smelt.tasks.windows import IGNORED, encode
 
 CPU = torch.device("cpu")
 TASK = Task("entities", "token-classification", "seqeval-f1", "iob2", ["B-PER", "O"])
@@ -56,8 +56,8 @@ def test_labels_that_training_lacks_count_nothing(states):
     assert int(count) == 3
 
 
-def encoded_windows(sentences: list[list[str]], length: int = 32) -> tuple[Windows, Pieces]:
-    pieces = Pieces(tokenizer(), [2], [3], 0, 1)
+def encoded_windows(sentences: list[list[str]], length: int = 32) -> tuple[Windows, TaskTokenizer]:
+    pieces = TaskTokenizer(tokenizer(), [2], [3], 0, 1)
     gold = [["B-PER" if word == "anna" else "O" for word in words] for words in sentences]
     examples = Examples(list(range(len(sentences))), ["en"] * len(sentences), sentences, [], gold)
     encoded = encode(examples, TASK, pieces, length)
@@ -96,7 +96,7 @@ def test_windows_as_arrays_give_the_batches_that_windows_as_objects_do():
 
 def test_windows_come_back_from_the_disk_as_they_were(tmp_path):
     sentences = [["anna", "sees"] * (1 + number % 5) for number in range(9)]
-    pieces = Pieces(tokenizer(), [2], [3], 0, 1)
+    pieces = TaskTokenizer(tokenizer(), [2], [3], 0, 1)
     examples = Examples(list(range(9)), ["en"] * 9, sentences, [], [["O"] * len(words) for words in sentences])
     found = encode(examples, TASK, pieces, 24).windows
     for size, kind in ((40, np.uint16), (70_000, np.uint32)):

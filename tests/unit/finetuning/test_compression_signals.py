@@ -20,8 +20,8 @@ from smelt.errors import SmeltError
 from smelt.finetuning.compression import signals as shards
 from smelt.finetuning.compression.signals import Signals, Teacher, made_from
 from smelt.finetuning.compression.transfer import EVALUATION, even_shares, read_transfer
-from smelt.finetuning.data import read_task
-from smelt.finetuning.tokenizer import load_pieces
+from smelt.tasks.prepared import read_task
+from smelt.tasks.tokenizer import load_pieces
 
 CPU = torch.device("cpu")
 LABELS = ["B-LOC", "B-PER", "O"]

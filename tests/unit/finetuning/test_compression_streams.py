@@ -5,7 +5,7 @@ import torch
 
 from smelt.finetuning.batches import POOL, Order, shuffled
 from smelt.finetuning.compression.windows import WindowStream, as_arrays, longest_first
-from smelt.finetuning.encoding import Window
+from smelt.tasks.windows import Window
 
 LENGTHS = np.random.default_rng(3).integers(3, 30, 700).tolist()
 

@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from smelt.__main__ import main
-from smelt.finetuning.data import Examples, read_task
-from smelt.finetuning.encoding import encode_unlabelled
 from smelt.finetuning.model import load_model
-from smelt.finetuning.tokenizer import load_pieces
+from smelt.tasks.prepared import Examples, read_task
+from smelt.tasks.tokenizer import load_pieces
+from smelt.tasks.windows import encode_unlabelled
 
 SETTINGS = {"epochs": 3, "batch": 8, "learning_rate": 0.003, "length": 32, "version": 1}
 

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from smelt.errors import SmeltError
-from smelt.finetuning.data import Examples, Task
-from smelt.finetuning.encoding import Encoded, Window
-from smelt.finetuning.metrics import Scorer, details, score
+from smelt.finetuning.batches import predict
 from smelt.finetuning.outcome import tell
-from smelt.finetuning.prediction import predict
 from smelt.report.compared_scores import own_metric
+from smelt.tasks.metrics import Scorer, details, score
+from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.windows import Encoded, Window
 
 
 def test_spans_count_where_borders_and_type_are_right():

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smelt.finetuning.batches import by_length, shuffled
-from smelt.finetuning.data import Examples, Task
-from smelt.finetuning.encoding import IGNORED, encode, owners, spans
-from smelt.finetuning.tokenizer import load_pieces
+from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.tokenizer import load_pieces
+from smelt.tasks.windows import IGNORED, encode, owners, spans
 
 CAPACITY = 10
 

@@ -9,15 +9,15 @@ from invented_tasks import tokenizer
 from smelt.finetuning.compression.embeddings import random_rows
 from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.students import DistillationStudent, new_student
-from smelt.finetuning.data import Task
-from smelt.finetuning.tokenizer import Pieces
 from smelt.study.compression import Compression
+from smelt.tasks.prepared import Task
+from smelt.tasks.tokenizer import TaskTokenizer
 
 TASK = Task("entities", "token-classification", "seqeval-f1", "iob2", ["B-PER", "O"])
 
 
 def test_no_two_parts_of_a_student_start_with_the_same_numbers():
-    pieces = Pieces(tokenizer(), [2], [3], 0, 1)
+    pieces = TaskTokenizer(tokenizer(), [2], [3], 0, 1)
     settings = Compression.model_validate(
         {"student": {"kind": "bilstm", "embedding": 12, "hidden": 16}, "stages": [{"losses": {"labels": 1}}]}
     )

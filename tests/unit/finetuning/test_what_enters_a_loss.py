@@ -13,9 +13,9 @@ from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.job import Inputs, Job
 from smelt.finetuning.compression.stage_data import StageData
 from smelt.finetuning.compression.windows import Windows
-from smelt.finetuning.data import read_task
 from smelt.study.compression import Compression
 from smelt.study.strategies import StageLosses
+from smelt.tasks.prepared import read_task
 
 EACH = [{"representation": 1}, {"logits": 1}, {"labels": 1}]
 EVERY = {"batch": 64, "dropout": 0.0}  # all windows at once, so that some are padded

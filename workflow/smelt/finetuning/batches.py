@@ -1,6 +1,7 @@
-"""Batches of windows of like length: little padding, and an order that the seed draws."""
+"""Batches of windows of like length, in an order that the seed draws, and the labels that a classifier gives them."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from smelt.finetuning.encoding import Encoded
+from smelt.errors import SmeltError
+from smelt.tasks.windows import Encoded
 
 POOL = 50  # batches that are sorted by length together: enough for little padding, few enough to stay mixed
 
@@ -86,3 +88,34 @@ def collate(encoded: Encoded, chosen: Sequence[list[int]], padding: int, device:
             types = [[*window.types, *[0] * (length - len(window.types))] for window in windows]
             parts.append(torch.tensor(types).to(device, non_blocking=True))
         yield Batch(list(numbers), *parts)
+
+
+DIVERGED = (
+    "the model's outputs are not numbers: its training has diverged. Lower the learning rate, or set a lower `clip`"
+)
+
+LogitsOf = Callable[[Batch], Tensor]
+"""Returns the logits of the labelled tokens of a batch, shape (labelled, labels)."""
+
+
+@torch.inference_mode()
+def predict(
+    logits_of: LogitsOf, encoded: Encoded, batch: int, padding: int, device: torch.device
+) -> tuple[list[list[int]], list[list[float]]]:
+    """Return, for each window, the number of the best label at each of its positions, and its probability.
+
+    Raises:
+        SmeltError: the classifier's outputs are NaN or infinite, so that its labels would mean nothing.
+    """
+    labels: list[list[int]] = [[] for _ in encoded.windows]
+    probabilities: list[list[float]] = [[] for _ in encoded.windows]
+    chosen = by_length([len(window.ids) for window in encoded.windows], batch)
+    for part in collate(encoded, chosen, padding, device):
+        highest = logits_of(part).float().softmax(-1).max(-1)
+        found = zip(part.rows.tolist(), highest.indices.tolist(), highest.values.tolist(), strict=True)
+        for row, label, probability in found:
+            if not math.isfinite(probability):
+                raise SmeltError("predictions", DIVERGED)
+            labels[part.windows[row]].append(label)
+            probabilities[part.windows[row]].append(probability)
+    return labels, probabilities

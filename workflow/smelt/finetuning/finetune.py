@@ -15,11 +15,11 @@ from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.finetuning.data import Examples, read_split, read_task
 from smelt.finetuning.outcome import described, tell
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, seed
 from smelt.provenance import digest, write_provenance
 from smelt.study.schema import Finetuning
+from smelt.tasks.prepared import Examples, read_split, read_task
 
 if TYPE_CHECKING:
     from smelt.training.steps import Limits

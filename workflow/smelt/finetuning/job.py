@@ -7,17 +7,17 @@ from typing import Any
 import torch
 
 from smelt.errors import SmeltError
-from smelt.finetuning.data import Examples, Task
-from smelt.finetuning.encoding import encode
 from smelt.finetuning.loop import FineTuning
-from smelt.finetuning.metrics import Scorer
 from smelt.finetuning.model import load_model, longest
 from smelt.finetuning.outcome import Outcome, Scored, outcome_of
-from smelt.finetuning.running_text import Comparison
-from smelt.finetuning.tokenizer import Pieces, load_pieces, refuse_unmarked_pairs
 from smelt.model_families import longest_of
 from smelt.provenance import digest, sha256_of
 from smelt.study.schema import Finetuning
+from smelt.tasks.metrics import Scorer
+from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.running_text import Comparison
+from smelt.tasks.tokenizer import TaskTokenizer, load_pieces, refuse_unmarked_pairs
+from smelt.tasks.windows import encode
 from smelt.training.epochs import EpochTraining
 from smelt.training.steps import Limits
 
@@ -88,7 +88,7 @@ class Job:
             raise SmeltError(folder, f"the model reads {self.length} tokens at once: expected {SHORTEST} and more")
 
 
-def words_in_running_text(task: Task, pieces: Pieces, parts: Iterable[Examples], folder: Path) -> dict[str, Any]:
+def words_in_running_text(task: Task, pieces: TaskTokenizer, parts: Iterable[Examples], folder: Path) -> dict[str, Any]:
     """Compare a task's words with running text for metrics.json, and print the result; nothing for a task of texts.
 
     Args:

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smelt.finetuning.batches import Batch, collate, shuffled
-from smelt.finetuning.encoding import IGNORED, Encoded
-from smelt.finetuning.metrics import Score, Scorer
-from smelt.finetuning.prediction import predict
+from smelt.finetuning.batches import Batch, collate, predict, shuffled
 from smelt.study.schema import Finetuning
+from smelt.tasks.metrics import Score, Scorer
+from smelt.tasks.windows import IGNORED, Encoded
 from smelt.training.epochs import History, LearntBatch, Measured, Phase
 from smelt.training.optimizers import parameter_groups
 

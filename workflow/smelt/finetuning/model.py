@@ -11,8 +11,8 @@ from transformers.utils import logging
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
-from smelt.finetuning.data import Task
 from smelt.model_families import longest_of
+from smelt.tasks.prepared import Task
 
 
 def load_model(folder: Path, task: Task, seed: int) -> Any:

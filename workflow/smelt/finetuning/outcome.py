@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.finetuning.data import Examples, Task
-from smelt.finetuning.encoding import Encoded
-from smelt.finetuning.metrics import OWN, Scorer, details, has_span
 from smelt.finetuning.predictions import write_predictions
+from smelt.tasks.metrics import OWN, Scorer, details, has_span
+from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.windows import Encoded
 
 SCORED = ("validation", "test")
 Predict = Callable[[Encoded], tuple[list[list[int]], list[list[float]]]]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
-from smelt.finetuning.data import Examples, Task
+from smelt.tasks.prepared import Examples, Task
 
 TEXTS = arrow.list_(arrow.string())
 SENTENCE_PREDICTIONS = arrow.schema(

@@ -1,7 +1,7 @@
 """Scores of earlier versions on words that had lost the blank before them, which the report refuses to show.
 
 Byte-level BPE and Gemma's BPE write the blank before a word into its first piece. Earlier versions gave such tokenizers
-the words of a task one by one, without blanks (see smelt.finetuning.running_text), so the model saw pieces that it knew
+the words of a task one by one, without blanks (see smelt.tasks.running_text), so the model saw pieces that it knew
 only from inside words. Snakemake cannot say which fine-tunings these are: what a tokenizer is like is not known before
 its model is there, and a param that changes then would run right ones again.
 

@@ -17,13 +17,13 @@ from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.compression.precompute_teacher import refuse_pairs
-from smelt.finetuning.data import read_split, read_task
 from smelt.finetuning.finetune import add_limits, limits_of, tested
 from smelt.finetuning.outcome import Outcome, described, tell
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive, seed
 from smelt.languages import ALL
 from smelt.provenance import write_provenance
 from smelt.study.compression import Compression
+from smelt.tasks.prepared import read_split, read_task
 
 if TYPE_CHECKING:
     from smelt.finetuning.compression.job import Job
@@ -86,7 +86,7 @@ def _write(draft: Path, arguments: argparse.Namespace, job: "Job", outcome: Outc
 
 
 def _languages(outcome: Outcome) -> list[str]:
-    from smelt.finetuning.metrics import DEVIATION, MEAN
+    from smelt.tasks.metrics import DEVIATION, MEAN
 
     found = [row["language"] for row in outcome.metrics["scores"] if row["split"] == "test"]
     return [language for language in dict.fromkeys(found) if language not in (ALL, MEAN, DEVIATION)]

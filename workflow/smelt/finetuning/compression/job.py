@@ -13,6 +13,7 @@ from torch import Tensor
 from smelt.card import Card, Value, write_card
 from smelt.errors import SmeltError
 from smelt.files import checksum
+from smelt.finetuning.batches import predict
 from smelt.finetuning.compression.loop import CompressionPhase, Record
 from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.signals import Signals, Teacher, made_from
@@ -29,18 +30,17 @@ from smelt.finetuning.compression.students import (
     width_of,
 )
 from smelt.finetuning.compression.windows import Windows, as_arrays, joined
-from smelt.finetuning.data import Examples, Task, read_portions
-from smelt.finetuning.encoding import Encoded, encode
 from smelt.finetuning.job import gpus, words_in_running_text
-from smelt.finetuning.metrics import OWN
 from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
-from smelt.finetuning.prediction import predict
-from smelt.finetuning.tokenizer import load_pieces
 from smelt.languages import iso_codes
 from smelt.model_families import longest_of
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Compression, Layer, needs_finetuned_teacher
 from smelt.study.strategies import needs_states, needs_transfer
+from smelt.tasks.metrics import OWN
+from smelt.tasks.prepared import Examples, Task, read_portions
+from smelt.tasks.tokenizer import load_pieces
+from smelt.tasks.windows import Encoded, encode
 from smelt.training.allocator import keep_freed_memory
 from smelt.training.epochs import EpochTraining
 from smelt.training.steps import Limits

@@ -20,16 +20,16 @@ from smelt.energy import Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import read_json, whole_folder, write_json
-from smelt.finetuning.data import Task, read_task
 from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive
 from smelt.provenance import sha256_of, write_provenance
 from smelt.study.compression import Signals as Settings
+from smelt.tasks.prepared import Task, read_task
 
 if TYPE_CHECKING:
     from smelt.energy import Account
     from smelt.finetuning.compression.signals import Made, Teacher
     from smelt.finetuning.compression.transfer import Transfer
-    from smelt.finetuning.tokenizer import Pieces
+    from smelt.tasks.tokenizer import TaskTokenizer
 
 PLAN, SPENT = "plan.json", "spent.json"
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     from smelt.energy import Account
     from smelt.finetuning.compression.signals import Teacher
     from smelt.finetuning.job import gpus
-    from smelt.finetuning.tokenizer import load_pieces
+    from smelt.tasks.tokenizer import load_pieces
     from smelt.training.lock import Lock
 
     torch.set_num_threads(arguments.threads)
@@ -105,7 +105,7 @@ class _Precomputation:
     arguments: argparse.Namespace
     settings: Settings
     task: Task
-    pieces: "Pieces"
+    pieces: "TaskTokenizer"
     teacher: "Teacher"
     partial: Path
     account: "Account"

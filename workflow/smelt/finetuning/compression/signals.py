@@ -25,11 +25,11 @@ from smelt.files import checksum, read_json, whole_file
 from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.transfer import Transfer, read_transfer
 from smelt.finetuning.compression.windows import Whole, Windows
-from smelt.finetuning.data import Task
 from smelt.finetuning.model import longest
-from smelt.finetuning.tokenizer import Pieces
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Layer, middle
+from smelt.tasks.prepared import Task
+from smelt.tasks.tokenizer import TaskTokenizer
 
 NAME, TEXT, SHARDS = "signals.json", "text", "shards"
 FORMAT = 2
@@ -141,7 +141,9 @@ class Made:
                 raise SmeltError(where, f"holds signals {what.get(key, numbers)}: make them anew")
 
 
-def made_from(teacher: Teacher, task_folder: Path, task: Task, pieces: Pieces, length: int, held_out: float) -> Made:
+def made_from(
+    teacher: Teacher, task_folder: Path, task: Task, pieces: TaskTokenizer, length: int, held_out: float
+) -> Made:
     """Return what signals are made from."""
     sums = [checksum(path) for name in ("train", "unlabelled") if (path := task_folder / f"{name}.parquet").is_file()]
     vocabulary = pieces.tokenizer.convert_ids_to_tokens(range(len(pieces.tokenizer)))
@@ -152,7 +154,7 @@ def made_from(teacher: Teacher, task_folder: Path, task: Task, pieces: Pieces, l
 class Signals:
     """Transfer text and what its teacher says of it: logits, and states of one layer where a stage imitates them."""
 
-    def __init__(self, folder: Path, made: Made, teacher: Teacher, pieces: Pieces) -> None:
+    def __init__(self, folder: Path, made: Made, teacher: Teacher, pieces: TaskTokenizer) -> None:
         """Open the folder.
 
         Args:

@@ -17,9 +17,9 @@ from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.signals import Signals
 from smelt.finetuning.compression.students import DistillationStudent
 from smelt.finetuning.compression.windows import Whole, Windows, WindowStream, longest_first
-from smelt.finetuning.encoding import IGNORED
 from smelt.study.compression import CompressionSettings
 from smelt.study.strategies import StageLosses
+from smelt.tasks.windows import IGNORED
 
 LABELLED, UNLABELLED = 0, 1  # seeds that tell the streams apart
 Representation = Literal["keras-kl", "kl", "mse"]

@@ -23,10 +23,10 @@ from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.embeddings import start
 from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.windows import Windows
-from smelt.finetuning.data import Task
-from smelt.finetuning.tokenizer import Pieces
 from smelt.study.compression import Compression, TransformerShape
 from smelt.study.strategies import PARTS, Part, Schedule, Stage, StageLosses
+from smelt.tasks.prepared import Task
+from smelt.tasks.tokenizer import TaskTokenizer
 
 IDS_AT_ONCE = 2**24
 Ids = NDArray[np.int64]
@@ -90,7 +90,7 @@ def _name(stage: Stage, parts: tuple[Part, ...]) -> str:
     return parts[-1] if parts == whole else f"only {', '.join(parts)}"
 
 
-def seen_pieces(pieces: Pieces, texts: list[Windows]) -> Ids:
+def seen_pieces(pieces: TaskTokenizer, texts: list[Windows]) -> Ids:
     """Return the ids that stand in some texts, and the special ones, ascending."""
     seen = np.zeros(len(pieces.tokenizer), dtype=bool)
     seen[[*pieces.tokenizer.all_special_ids, pieces.unknown, pieces.padding]] = True
@@ -100,7 +100,7 @@ def seen_pieces(pieces: Pieces, texts: list[Windows]) -> Ids:
     return np.flatnonzero(seen)
 
 
-def new_student(settings: Compression, task: Task, pieces: Pieces, kept: Ids, width: int, seed: int) -> Any:
+def new_student(settings: Compression, task: Task, pieces: TaskTokenizer, kept: Ids, width: int, seed: int) -> Any:
     """Return a student whose weights the seed draws.
 
     Args:
@@ -136,7 +136,7 @@ def new_student(settings: Compression, task: Task, pieces: Pieces, kept: Ids, wi
 
 
 def start_embeddings(
-    student: Any, settings: Compression, pieces: Pieces, kept: Ids, teacher: Tensor | None, seed: int
+    student: Any, settings: Compression, pieces: TaskTokenizer, kept: Ids, teacher: Tensor | None, seed: int
 ) -> dict[str, Any]:
     """Give a student's rows their start; return what is to be said of it.
 

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, read_windows
-from smelt.finetuning.data import Examples, Task, read_texts
-from smelt.finetuning.encoding import Encoded, Window, encode_unlabelled, windows_of_words
-from smelt.finetuning.tokenizer import Pieces
 from smelt.parquet import opened
 from smelt.portions import portions
 from smelt.study.compression import Signals as Settings
+from smelt.tasks.prepared import Examples, Task, read_texts
+from smelt.tasks.tokenizer import TaskTokenizer
+from smelt.tasks.windows import Encoded, Window, encode_unlabelled, windows_of_words
 from smelt.training.pack import read_documents, sentences_of
 
 TRAINING, LEFT_OUT = "train", "unlabelled"
@@ -61,7 +61,7 @@ class TaskTexts:
     name: str
     path: Path
     task: Task
-    pieces: Pieces
+    pieces: TaskTokenizer
     length: int
 
     @cached_property
@@ -91,7 +91,7 @@ class DocumentTexts:
     name: str
     path: Path
     task: Task
-    pieces: Pieces
+    pieces: TaskTokenizer
     length: int
     evaluated: frozenset[bytes]
     """Surfaces of the texts of validation and test."""
@@ -135,7 +135,7 @@ def _drawn(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterator[list
     return portions(compress(texts, chosen), lambda _: 1, AT_ONCE)
 
 
-def windows_of_sentences(texts: Sequence[str], pieces: Pieces, length: int) -> Encoded:
+def windows_of_sentences(texts: Sequence[str], pieces: TaskTokenizer, length: int) -> Encoded:
     """Return running text as windows whose labelled tokens are the first pieces of words, as the tokenizer cuts words.
 
     What the text spells like a special piece becomes the unknown piece.
@@ -212,7 +212,9 @@ class Transfer:
     about: dict[str, Any]
 
 
-def sources_of(folder: Path, task: Task, documents: Sequence[Path], pieces: Pieces, length: int) -> list[list[Source]]:
+def sources_of(
+    folder: Path, task: Task, documents: Sequence[Path], pieces: TaskTokenizer, length: int
+) -> list[list[Source]]:
     """Return where transfer text comes from, in groups: each gives its texts only once those before it gave all.
 
     Raises:
@@ -254,7 +256,7 @@ def even_shares(available: Sequence[int], wanted: int) -> list[int]:
 
 
 def write_transfer(
-    folder: Path, task_folder: Path, task: Task, documents: Sequence[Path], pieces: Pieces, settings: Settings
+    folder: Path, task_folder: Path, task: Task, documents: Sequence[Path], pieces: TaskTokenizer, settings: Settings
 ) -> None:
     """Draw transfer text and write it into a folder that exists.
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from smelt.errors import SmeltError, first_line
 from smelt.finetuning.batches import Batch, Order
-from smelt.finetuning.encoding import Window
+from smelt.tasks.windows import Window
 
 Whole = NDArray[np.int64]
 LONG_IDS = 2**16  # from so many pieces on, ids need more than 16 bits

@@ -8,7 +8,7 @@ from typing import Any
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json, write_json
-from smelt.finetuning.running_text import Comparison, check_words, same_cut, with_blank_before_words
+from smelt.tasks.running_text import Comparison, check_words, same_cut, with_blank_before_words
 from smelt.training.byte_level import is_byte_level, shown
 from smelt.training.pieces import publish_tokenizer, read_tokenizer
 
@@ -19,7 +19,7 @@ GENERIC = "PreTrainedTokenizerFast"  # transformers' class that reads tokenizer.
 
 
 @dataclass(frozen=True)
-class Pieces:
+class TaskTokenizer:
     """A fast tokenizer, and the special ids that stand around a text or fill up a batch."""
 
     tokenizer: Any
@@ -70,7 +70,7 @@ class Pieces:
         """Return how a task's words, given one by one, compare with running text.
 
         Raises:
-            SmeltError: too many of them are cut otherwise (see smelt.finetuning.running_text).
+            SmeltError: too many of them are cut otherwise (see smelt.tasks.running_text).
         """
         return check_words(self.for_words, self.tokenizer, sentences, folder)
 
@@ -100,7 +100,7 @@ class Pieces:
             raise SmeltError(folder, "its tokenizer does not load as it was written: it loses the blank before words")
 
 
-def load_pieces(folder: Path) -> Pieces:
+def load_pieces(folder: Path) -> TaskTokenizer:
     """Return the tokenizer of a model's folder.
 
     Raises:
@@ -115,7 +115,7 @@ def load_pieces(folder: Path) -> Pieces:
         raise SmeltError(folder, "its tokenizer lacks an unknown or a padding piece, which fine-tuning needs")
     prefix, suffix = _around(tokenizer, folder)
     with_blanks = with_blank_before_words(tokenizer, lambda: _load(folder))
-    return Pieces(tokenizer, prefix, suffix, tokenizer.pad_token_id, tokenizer.unk_token_id, with_blanks)
+    return TaskTokenizer(tokenizer, prefix, suffix, tokenizer.pad_token_id, tokenizer.unk_token_id, with_blanks)
 
 
 def _load(folder: Path) -> Any:
@@ -125,7 +125,7 @@ def _load(folder: Path) -> Any:
         raise SmeltError(folder, f"no tokenizer loads from this folder: {first_line(error)}") from None
 
 
-def refuse_unmarked_pairs(pieces: Pieces, folder: Path) -> None:
+def refuse_unmarked_pairs(pieces: TaskTokenizer, folder: Path) -> None:
     """Refuse a tokenizer that puts nothing between the two texts of a pair, which a model could not tell apart.
 
     Raises:

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from smelt.finetuning.data import Examples, Task
-from smelt.finetuning.tokenizer import Pieces
+from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.tokenizer import TaskTokenizer
 
 IGNORED = -100  # PyTorch's label for what has no part in a loss
 AT_ONCE = 2_000  # pairs that are cut into pieces together: training sets of millions would not fit into memory
@@ -61,7 +61,7 @@ class Encoded:
         }
 
 
-def encode(examples: Examples, task: Task, pieces: Pieces, length: int) -> Encoded:
+def encode(examples: Examples, task: Task, pieces: TaskTokenizer, length: int) -> Encoded:
     """Return a split as windows of at most `length` tokens."""
     encoded = encode_unlabelled(examples, task, pieces, length)
     numbers = {label: number for number, label in enumerate(task.labels)}
@@ -71,7 +71,7 @@ def encode(examples: Examples, task: Task, pieces: Pieces, length: int) -> Encod
     return encoded
 
 
-def encode_unlabelled(examples: Examples, task: Task, pieces: Pieces, length: int) -> Encoded:
+def encode_unlabelled(examples: Examples, task: Task, pieces: TaskTokenizer, length: int) -> Encoded:
     """Return examples as windows without targets; what labels they have is not looked at."""
     encoded = Encoded()
     if task.by_word:
@@ -124,7 +124,7 @@ def owners(lengths: Sequence[int], windows: Sequence[tuple[int, int]]) -> list[i
     return owner
 
 
-def _encode_sentences(encoded: Encoded, examples: Examples, pieces: Pieces, length: int) -> None:
+def _encode_sentences(encoded: Encoded, examples: Examples, pieces: TaskTokenizer, length: int) -> None:
     capacity = length - pieces.special
     batch = pieces.for_words(examples.words, is_split_into_words=True, add_special_tokens=False, verbose=False)
     for number, words in enumerate(examples.words):
@@ -137,7 +137,7 @@ def _encode_sentences(encoded: Encoded, examples: Examples, pieces: Pieces, leng
         encoded.windows += windows_of_words(number, [word[:capacity] for word in ids], pieces, capacity)
 
 
-def _word_ids(batch: Any, number: int, words: int, pieces: Pieces) -> list[list[int]]:
+def _word_ids(batch: Any, number: int, words: int, pieces: TaskTokenizer) -> list[list[int]]:
     """Return the token ids of each word of a sentence."""
     ids: list[list[int]] = [[] for _ in range(words)]
     for token, word in zip(pieces.as_text(batch["input_ids"][number]), batch.word_ids(number), strict=True):
@@ -145,7 +145,7 @@ def _word_ids(batch: Any, number: int, words: int, pieces: Pieces) -> list[list[
     return ids
 
 
-def windows_of_words(example: int, ids: list[list[int]], pieces: Pieces, capacity: int) -> list[Window]:
+def windows_of_words(example: int, ids: list[list[int]], pieces: TaskTokenizer, capacity: int) -> list[Window]:
     """Return an example of words of these ids, none of them longer than the capacity, as windows."""
     lengths = [len(word) for word in ids]
     ranges = spans(lengths, capacity)
@@ -165,7 +165,7 @@ def windows_of_words(example: int, ids: list[list[int]], pieces: Pieces, capacit
     return windows
 
 
-def _encode_texts(encoded: Encoded, examples: Examples, pieces: Pieces, length: int) -> None:
+def _encode_texts(encoded: Encoded, examples: Examples, pieces: TaskTokenizer, length: int) -> None:
     capacity = length - pieces.special
     batch = pieces.tokenizer(examples.texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     for number, text in enumerate(examples.texts):
@@ -179,7 +179,7 @@ def _encode_texts(encoded: Encoded, examples: Examples, pieces: Pieces, length: 
         encoded.windows.append(Window(number, kept, [0], [0]))
 
 
-def _encode_pairs(encoded: Encoded, examples: Examples, pieces: Pieces, length: int) -> None:
+def _encode_pairs(encoded: Encoded, examples: Examples, pieces: TaskTokenizer, length: int) -> None:
     places, words = [0], [0]
     for start in range(0, len(examples), AT_ONCE):
         texts, others = (side[start : start + AT_ONCE] for side in (examples.texts, examples.pairs))

@@ -10,9 +10,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.finetuning.data import Examples, Task
-from smelt.finetuning.encoding import Encoded
 from smelt.languages import ALL
+from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.windows import Encoded
 
 MEAN, DEVIATION = "mean", "deviation"  # what stands for several languages, like ALL, in place of one's code
 
