@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow/smelt"
-LIBRARIES = {"study", "tasks", "training", "statistics", "architectures"}
+LIBRARIES = {"study", "tasks", "report", "training", "statistics", "architectures"}
 STAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} - LIBRARIES
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 ORDER = "input output params wildcard_constraints log benchmark threads resources conda shell".split()  # noqa: SIM905

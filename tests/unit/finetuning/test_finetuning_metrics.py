@@ -8,7 +8,7 @@ import torch
 from smelt.errors import SmeltError
 from smelt.finetuning.batches import predict
 from smelt.finetuning.outcome import tell
-from smelt.report.compared_scores import own_metric
+from smelt.report.scores import own_metric
 from smelt.tasks.metrics import Scorer, details, score
 from smelt.tasks.prepared import Examples, Task
 from smelt.tasks.windows import Encoded, Window

@@ -8,8 +8,7 @@ import pytest
 from scipy import stats
 
 from smelt.__main__ import main
-from smelt.report.compared_across import ACROSS_COLUMNS
-from smelt.report.compared_pairs import PAIRS_COLUMNS
+from smelt.report.compare import ACROSS_COLUMNS, PAIRS_COLUMNS
 
 COLUMNS = ["model", "task", "language", "setting", "seed", "split", "metric", "value"]
 SMALL = [0.80, 0.82, 0.81, 0.79, 0.83]

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from smelt.__main__ import main
-from smelt.report.comparison_tables import across_table
+from smelt.report.page_results import across_table
+from smelt.report.significance import Significance
 from smelt.statistics.corrections import holm
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "resamples": 200}
@@ -174,7 +175,7 @@ def test_the_page_leaves_out_many_pairs_that_share_no_task(tmp_path: Path) -> No
     rows = [row for code in languages for row in run(code, f"nli.own.{code}", "own", {code: around(0.7)})]
     rows += [row for code in languages for row in run("full", f"nli.own.{code}", "own", {code: around(0.6)})]
     Study(tmp_path, rows).compare()
-    table = across_table(tmp_path / "across.csv", SIGNIFICANCE)
+    table = across_table(tmp_path / "across.csv", Significance(**SIGNIFICANCE))
     assert table is not None
     heads = [row.head for group in table.grids[0].groups for row in group.rows]
     assert heads == [f"{code} – full" for code in languages]

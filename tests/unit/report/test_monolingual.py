@@ -11,8 +11,7 @@ import pytest
 from scipy import stats
 
 from smelt.__main__ import main
-from smelt.report.captions import caption_of
-from smelt.report.figures import drops
+from smelt.report.figures import caption_of, drops
 from smelt.report.figures.drops import lost
 from smelt.statistics.corrections import holm
 

@@ -9,7 +9,7 @@ import pytest
 from small_results import MODELS, SIGNIFICANCE, Results, make
 
 from smelt.__main__ import main
-from smelt.report.figure import FIGURES
+from smelt.report.figures import FIGURES
 
 STUDY = {
     "study": "small",

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from smelt.errors import SmeltError
-from smelt.report.latex import latex
-from smelt.report.markdown import markdown
-from smelt.report.reduction_table import reduction_table
+from smelt.report.page_materials import reduction_table
+from smelt.report.render import latex, markdown
 
 PROVEN = {
     "lines": 200,

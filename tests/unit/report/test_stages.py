@@ -109,7 +109,7 @@ def test_weights_other_than_one_are_shown(results: Results, sources: list[Path])
             lambda record: record["stages"][3].update(
                 scores=[row for row in record["stages"][3]["scores"] if row["language"] != "mean"]
             ),
-            "a stage has 3 scores on validation and none over all its languages",
+            "a stage, on validation, has scores of bn, de, deviation but none over all",
         ),
     ],
 )

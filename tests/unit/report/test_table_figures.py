@@ -14,8 +14,7 @@ from test_tradeoff import PUBLISHED as STUDENTS
 from test_tradeoff import ROWS, SETTINGS, write_sources
 
 from smelt.__main__ import main
-from smelt.report.captions import caption_of
-from smelt.report.figures import by_language, tradeoff
+from smelt.report.figures import by_language, caption_of, tradeoff
 from smelt.report.figures.style import style
 
 # Thousands of training examples (XtremeDistil, Table 17).

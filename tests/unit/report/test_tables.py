@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 from small_results import MODELS, SCORES, SIGNIFICANCE, WORDS, Results, prepared_task
 
-from smelt.report.comparison_tables import pair_tables
-from smelt.report.task_records import read_tasks, repeats_note
+from smelt.report.notes import repeats_note
+from smelt.report.page_results import pair_tables
+from smelt.report.records import read_tasks
+from smelt.report.significance import Significance
 
 
 def _row(markdown: str, model: str) -> list[str]:
@@ -61,7 +63,7 @@ def test_tables_of_spans_say_how_these_are_counted(compared: Results) -> None:
     assert compared.score_table() == 0
     for suffix in ("md", "tex", "html"):
         assert note in compared.read("tables", f"table_1.{suffix}")
-    spans, classes = pair_tables(compared.path("statistics", "pairs.csv"), SIGNIFICANCE)
+    spans, classes = pair_tables(compared.path("statistics", "pairs.csv"), Significance(**SIGNIFICANCE))
     assert note in " ".join(spans.notes)
     assert "Interval: percentile bootstrap of seed pairs." in spans.notes
     assert "seqeval" not in " ".join(classes.notes)

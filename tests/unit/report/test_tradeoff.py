@@ -10,7 +10,7 @@ import pytest
 from small_results import Results
 from test_efficiency_table import record, spread
 
-from smelt.report.pareto import front
+from smelt.report.tables.tradeoff import front
 
 # XtremeDistil, Table 16: F1 and its deviation over languages, parameters in millions, how many times fewer than mBERT's
 # 179 million they are, and how much faster with batches of 32 and of 1; of students of E dimensions and H states.

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from smelt.errors import SmeltError
+from smelt.report.tables.grid import GridTable
 from smelt.study.catalogue import Catalogue
-from smelt.study.grids import GridTable
 
 LANGUAGES = ["es", "fr", "hi"]
 MODEL = {"maker": "adopt", "folder": "models/a"}

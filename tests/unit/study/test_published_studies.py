@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from smelt.report.tables.grid import GridTable
+from smelt.report.tables.languages import LanguagesTable
+from smelt.report.tables.monolingual import MonolingualTable
 from smelt.study.compression import middle
-from smelt.study.grids import GridTable
 from smelt.study.load import load_study
 from smelt.study.makers import Compress, Distil, Pretrain, Reduce
-from smelt.study.monolingual import MonolingualTable
 from smelt.study.strategies import STRATEGIES, Stage
-from smelt.study.tables import LanguagesTable
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import load_task
 

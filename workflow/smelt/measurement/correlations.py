@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from smelt.measurement.words import OTHER, populations, runs_of
+from smelt.report.significance import Significance
 from smelt.statistics.clusters import ClusterBootstrap, number_clusters
 from smelt.statistics.correlation import Correlation, partial_correlation, pearson
 from smelt.statistics.intervals import wilson_interval
 from smelt.statistics.result import joined
 from smelt.statistics.scores import Floats, summarise
-from smelt.study.schema import Significance
 
 CONDITIONS: tuple[tuple[str, ...], ...] = (
     (),

@@ -24,7 +24,7 @@ from smelt.flags import json_object
 from smelt.measurement.correlations import by_pieces, correlations
 from smelt.measurement.segmentation import segmentation
 from smelt.measurement.words import read_words, with_training_frequency
-from smelt.study.schema import Significance
+from smelt.report.significance import Significance
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,26 +1,32 @@
 """Test which differences between models are significant: scores.csv in, summary.csv, pairs.csv and across.csv out.
 
-Everything rests on the test split and on each task's own metric, with one score a run that stands for all languages.
-The columns of the three files are SUMMARY_COLUMNS, PAIRS_COLUMNS and ACROSS_COLUMNS; an empty cell is a value that does
+All tests use the test split and each task's own metric, with one score a run that stands for all languages. The
+columns of the three files are SUMMARY_COLUMNS, PAIRS_COLUMNS and ACROSS_COLUMNS; an empty cell is a value that does
 not exist, and the `note` of its row says why.
 """
 
 import argparse
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from smelt.entry import check
 from smelt.flags import json_object
-from smelt.report.compared_across import ACROSS_COLUMNS, across_rows
-from smelt.report.compared_pairs import PAIRS_COLUMNS, pairs_rows
-from smelt.report.compared_scores import Scores, compared_scores
-from smelt.report.reading import write_csv
-from smelt.statistics.scores import summarise
-from smelt.study.schema import Significance
+from smelt.report.csv_files import write_csv
+from smelt.report.scores import Scores, read_scores
+from smelt.report.significance import Significance
+from smelt.report.statistics import OVER_SEEDS, score_of
+from smelt.statistics.comparison import Comparison, compare
+from smelt.statistics.corrections import family_size
+from smelt.statistics.intervals import Interval, paired_difference_interval
+from smelt.statistics.ranks import rank_biserial, smallest_p, wilcoxon
+from smelt.statistics.result import Alternative, TestResult, joined
+from smelt.statistics.scores import paired_differences
 
-SUMMARY_COLUMNS = ("task", "metric", "model", "languages", "n", "mean", "standard_deviation")
+SUMMARY_COLUMNS = ("task", "metric", "model", "languages", *OVER_SEEDS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,31 +41,233 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the three files, once all three are computed."""
     settings = check(Significance, arguments.settings, "--settings")
-    scores = compared_scores(arguments.scores)
-    pairs = _table(pairs_rows(scores, settings), PAIRS_COLUMNS)
-    across = _table(across_rows(scores, settings), ACROSS_COLUMNS)
-    write_csv(arguments.summary, _table(summary_rows(scores), SUMMARY_COLUMNS))
-    write_csv(arguments.pairs, pairs)
-    write_csv(arguments.across, across)
-    different = sum(value is True for value in pairs["significant"])
+    scores = read_scores(arguments.scores)
+    pairs, across = pairs_rows(scores, settings), across_rows(scores, settings)
+    write_csv(arguments.summary, summary_rows(scores), SUMMARY_COLUMNS)
+    write_csv(arguments.pairs, pairs, PAIRS_COLUMNS, _counts(PAIRS_COLUMNS))
+    write_csv(arguments.across, across, ACROSS_COLUMNS, _counts(ACROSS_COLUMNS))
+    different = sum(row["significant"] is True for row in pairs)
     print(f"{len(pairs)} pairs of models within tasks: {different} differ ({settings.test}, p < {settings.alpha:g})")
 
 
 def summary_rows(scores: Scores) -> list[dict[str, Any]]:
-    """Return number, mean and standard deviation over seeds of each model on each task that it was run on.
+    """Return the statistics over seeds of each model on each task that it was run on.
 
     `languages` are those that it was tested in: only means over the same ones can be compared.
     """
     rows = []
     for (task, model), by_seed in scores.runs.items():
-        languages = " ".join(sorted(scores.languages[task, model]))
+        languages = " ".join(sorted(scores.languages(task, model)))
         row = {"task": task, "metric": scores.metrics[task], "model": model, "languages": languages}
-        rows.append(row | vars(summarise(list(by_seed.values()))))
+        rows.append(row | score_of(by_seed).numbers(OVER_SEEDS))
     return rows
 
 
-def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:
-    """Return rows as a table whose counts stay whole numbers beside empty cells."""
-    table = pd.DataFrame(rows, columns=list(columns))
-    counts = [column for column in columns if column.endswith("_n")]
-    return table.astype(dict.fromkeys(counts, "Int64"))
+def _counts(columns: Sequence[str]) -> list[str]:
+    """Return the columns of counts, which stay whole numbers beside empty cells."""
+    return [column for column in columns if column.endswith("_n")]
+
+
+# ---- Pairs of models within one task
+
+TESTS = ("welch", "paired_t", "wilcoxon")
+"""The tests over seeds, as their columns begin; the study's `paired-t` is `paired_t` here."""
+
+PAIRS_COLUMNS = (
+    *("task", "metric", "model_a", "model_b", "n_a", "n_b", "n_pairs"),
+    *("mean_a", "standard_deviation_a", "mean_b", "standard_deviation_b", "difference"),
+    *("interval_low", "interval_high", "confidence", "interval_method", "hedges_g", "cohen_dz"),
+    # The test that the study chose to mark its tables with: its name, its p as read and as corrected, the verdict.
+    *("test", "p", "p_corrected", "correction", "family", "alpha", "significant"),
+    # Every test, whichever was chosen.
+    *(f"{test}_{part}" for test in TESTS for part in ("statistic", "n", "p", "p_corrected", "note")),
+    *("welch_degrees_of_freedom", "note"),
+)
+"""`difference` is a minus b; `family` counts the pairs of the task that could be tested; `significant` is true where
+`p_corrected` lies below `alpha`, and empty where nothing was tested."""
+
+
+def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
+    """Return a row for each task and pair of models of which one ran on it at least.
+
+    A pair without runs of both, or whose models were tested on other languages, is a row that says so. The family that
+    is corrected together are the tested pairs of one task.
+    """
+    rows = []
+    for task in scores.tasks:
+        pairs = [pair for pair in itertools.combinations(scores.models, 2) if any(scores.of(task, m) for m in pair)]
+        family = [_pair_within(scores, task, pair, settings) for pair in pairs]
+        for name in TESTS:
+            correct(family, name, settings)
+        _conclude(family, settings)
+        rows += family
+    return rows
+
+
+def correct(family: Sequence[dict[str, Any]], name: str, settings: Significance) -> None:
+    """Add `<name>_p_corrected` to rows that hold `<name>_p`: corrected over all of them as the study asks."""
+    p_values = [row.get(f"{name}_p") for row in family]
+    for row, p in zip(family, settings.corrected(p_values), strict=True):
+        row[f"{name}_p_corrected"] = p
+
+
+def beyond_correction(family: Sequence[dict[str, Any]], settings: Significance) -> str:
+    """Return a note where Holm's correction puts alpha out of reach of a whole family of signed-rank tests.
+
+    Holm rejects nothing unless the smallest p of the family, times the number of tests in it, lies below alpha.
+    """
+    counts = [row["wilcoxon_n"] for row in family if row.get("wilcoxon_p") is not None]
+    if settings.correction == "none" or not counts:
+        return ""
+    smallest = smallest_p(max(counts))
+    if smallest >= settings.alpha or smallest * len(counts) < settings.alpha:
+        return ""
+    return (
+        f"the smallest two-sided p of n = {max(counts)}, {smallest:.3g}, times {len(counts)} pairs of models: "
+        f"{settings.alpha:g} is out of reach after correction"
+    )
+
+
+def _pair_within(scores: Scores, task: str, pair: tuple[str, str], settings: Significance) -> dict[str, Any]:
+    row: dict[str, Any] = {"task": task, "metric": scores.metrics[task], "model_a": pair[0], "model_b": pair[1]}
+    a, b = (scores.of(task, model) for model in pair)
+    missing = [model for model, runs in zip(pair, (a, b), strict=True) if not runs]
+    if missing:
+        note = f"cannot be tested: no run of {' and '.join(missing)} on {task}"
+        return row | {"n_a": len(a), "n_b": len(b), "n_pairs": 0, "note": note}
+    if not scores.alike(task, pair):
+        tested = [" ".join(sorted(scores.languages(task, model))) for model in pair]
+        note = f"cannot be tested: {pair[0]} was tested in {tested[0]}, {pair[1]} in {tested[1]}"
+        return row | {"n_a": len(a), "n_b": len(b), "n_pairs": 0, "note": note}
+    found = compare(a, b, **settings.model_dump(include={"alpha", "confidence", "resamples", "seed"}))
+    tests = {"welch": found.welch, "paired_t": found.paired_t, "wilcoxon": found.wilcoxon}
+    for name, result in tests.items():
+        row |= result_cells(name, result)
+    return row | _cells(found)
+
+
+def result_cells(name: str, result: TestResult) -> dict[str, Any]:
+    """Return the cells of one test."""
+    parts = {"statistic": result.statistic, "n": result.n, "p": result.p, "note": result.note}
+    return {f"{name}_{part}": value for part, value in parts.items()}
+
+
+def _cells(found: Comparison) -> dict[str, Any]:
+    return {
+        "n_a": found.a.n,
+        "n_b": found.b.n,
+        "n_pairs": len(found.paired_seeds),
+        "mean_a": found.a.mean,
+        "standard_deviation_a": found.a.standard_deviation,
+        "mean_b": found.b.mean,
+        "standard_deviation_b": found.b.standard_deviation,
+        "difference": found.difference,
+        "interval_low": found.interval.low,
+        "interval_high": found.interval.high,
+        "confidence": found.interval.confidence,
+        "interval_method": found.interval.method,
+        "hedges_g": found.hedges_g,
+        "cohen_dz": found.cohen_dz,
+        "welch_degrees_of_freedom": found.welch.degrees_of_freedom,
+        "note": found.note,
+    }
+
+
+def _conclude(family: list[dict[str, Any]], settings: Significance) -> None:
+    """Add what the study's own test says of each pair of one task, and the notes on it."""
+    chosen = settings.test.replace("-", "_")
+    size = family_size([row.get(f"{chosen}_p") for row in family])
+    beyond = beyond_correction(family, settings)
+    for row in family:
+        p_corrected = row[f"{chosen}_p_corrected"]
+        if row.get("wilcoxon_p") is not None:
+            row["wilcoxon_note"] = joined(row["wilcoxon_note"], beyond)
+        row |= {"test": settings.test, "correction": settings.correction, "family": size, "alpha": settings.alpha}
+        row |= {"p": row.get(f"{chosen}_p"), "p_corrected": p_corrected}
+        row["significant"] = None if p_corrected is None else p_corrected < settings.alpha
+        row["note"] = joined(row.get(f"{chosen}_note", ""), row["note"])
+
+
+# ---- Pairs of models across tasks: one value a task
+
+SIDES: dict[str, Alternative] = {"wilcoxon": "two-sided", "less": "less", "greater": "greater"}
+"""The tests, as their columns begin: two-sided, and for each alternative: a scores less than b, or greater."""
+
+ACROSS_COLUMNS = (
+    *("model_a", "model_b", "tasks", "wins_a", "wins_b", "ties", "difference"),
+    *("interval_low", "interval_high", "confidence", "interval_method", "rank_biserial"),
+    *("test", "correction", "family", "alpha", "significant"),
+    *(f"{side}_{part}" for side in SIDES for part in ("statistic", "n", "p", "p_corrected")),
+    *("task_names", "note"),
+)
+"""`tasks` counts those that both models ran on, `difference` is the mean over them of a minus b, and `significant`
+rests on the two-sided test; `wilcoxon_n` counts tasks on which the means differ."""
+
+
+def across_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
+    """Return a row for each pair of models: their means over seeds, compared over the tasks that both ran on.
+
+    Tasks weigh alike whatever their metric, size or number of languages, and the tasks that one setting makes for each
+    language are one task together, with the mean of theirs; a one-sided test is for a direction that was stated
+    beforehand. The family that is corrected together are all pairs of models.
+    """
+    family = [_pair_across(scores, pair, settings) for pair in itertools.combinations(scores.models, 2)]
+    for side in SIDES:
+        correct(family, side, settings)
+    size = family_size([row["wilcoxon_p"] for row in family])
+    beyond = beyond_correction(family, settings)
+    for row in family:
+        p = row["wilcoxon_p_corrected"]
+        row |= {"correction": settings.correction, "family": size, "alpha": settings.alpha}
+        row["significant"] = None if p is None else p < settings.alpha
+        if p is not None:
+            row["note"] = joined(row["note"], beyond)
+    return family
+
+
+def _pair_across(scores: Scores, pair: tuple[str, str], settings: Significance) -> dict[str, Any]:
+    units = {unit: _shared(scores, tasks, pair) for unit, tasks in scores.units.items()}
+    shared = [unit for unit, tasks in units.items() if tasks]
+    a, b = (np.array([_mean(scores, units[unit], model) for unit in shared], dtype=np.float64) for model in pair)
+    differences = paired_differences(a, b)
+    interval = paired_difference_interval(a, b, settings.confidence, settings.resamples, settings.seed, "tasks")
+    row: dict[str, Any] = {"model_a": pair[0], "model_b": pair[1], "tasks": len(shared), "task_names": " ".join(shared)}
+    row |= {"wins_a": int((differences > 0).sum()), "wins_b": int((differences < 0).sum())}
+    row |= {"ties": int((differences == 0).sum()), "difference": float(np.mean(differences)) if shared else None}
+    row |= _interval_cells(interval) | {"rank_biserial": rank_biserial(a, b), "test": "wilcoxon"}
+    notes = [_missing_note(scores, shared, pair), interval.note]
+    for name, side in SIDES.items():
+        found = wilcoxon(a, b, side, settings.alpha, "tasks")
+        row |= {f"{name}_statistic": found.statistic, f"{name}_n": found.n, f"{name}_p": found.p}
+        notes.append(found.note)
+    return row | {"note": joined(*notes)}
+
+
+def _shared(scores: Scores, tasks: list[str], pair: tuple[str, str]) -> list[str]:
+    """Return the tasks that both models ran on, tested on the same languages."""
+    return [task for task in tasks if all(scores.of(task, model) for model in pair) and scores.alike(task, pair)]
+
+
+def _mean(scores: Scores, tasks: list[str], model: str) -> float:
+    """Return the mean over tasks of the means over seeds."""
+    return float(np.mean([np.mean(list(scores.of(task, model).values())) for task in tasks]))
+
+
+def _interval_cells(interval: Interval) -> dict[str, Any]:
+    return {
+        "interval_low": interval.low,
+        "interval_high": interval.high,
+        "confidence": interval.confidence,
+        "interval_method": interval.method,
+    }
+
+
+def _missing_note(scores: Scores, shared: list[str], pair: tuple[str, str]) -> str:
+    left_out = [f"{unit} ({_why(scores, tasks, pair)})" for unit, tasks in scores.units.items() if unit not in shared]
+    return f"left out: {', '.join(left_out)}" if left_out else ""
+
+
+def _why(scores: Scores, tasks: list[str], pair: tuple[str, str]) -> str:
+    """Return why a pair shares none of the tasks."""
+    missing = [model for model in pair if not any(scores.of(task, model) for task in tasks)]
+    return f"no run of {' and '.join(missing)}" if missing else "tested on other languages"

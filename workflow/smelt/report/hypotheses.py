@@ -1,17 +1,34 @@
-"""Hypotheses of a table: that one row scores less than another, tested over pairs of what both were scored on."""
+"""Hypotheses of a table: one row scores less than another, tested over pairs of what both were scored on."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any, Self
 
-from smelt.report.comparison_tables import number, p_value
-from smelt.report.grid import Cell
-from smelt.statistics.corrections import holm
-from smelt.statistics.ranks import wilcoxon
-from smelt.statistics.result import joined
-from smelt.statistics.scores import paired_differences
+from pydantic import Field, model_validator
+
+from smelt.entry import Entry
+from smelt.report.render import Cell, number, p_value
+from smelt.report.significance import Significance
+
+Label = Annotated[str, Field(min_length=1)]
+HEADS = ("Pairs", "Won – lost", "Difference", "W", "p", "p corrected")
+
+
+class Hypothesis(Entry):
+    """That one row scores less than another, tested over the columns: Wilcoxon's signed-rank test, one-sided."""
+
+    less: Label
+    """Label of the row that is supposed to score less."""
+    than: Label
+    """Label of the row that is supposed to score more."""
+
+    @model_validator(mode="after")
+    def _is_of_two_rows(self) -> Self:
+        if self.less == self.than:
+            raise ValueError(f"{self.less!r} cannot score less than itself: expected two rows")
+        return self
 
 
 @dataclass(frozen=True)
@@ -20,17 +37,34 @@ class Tested:
 
     less: str
     than: str
-    pairs: int
-    won: int
+    pairs: int = 0
+    won: int = 0
     """Pairs in which `than` scores more."""
-    lost: int
-    difference: float
+    lost: int = 0
+    difference: float = math.nan
     """Mean over the pairs of than minus less; nan without any."""
-    statistic: float
+    statistic: float = math.nan
     """Sum of the ranks of the pairs in which `less` scores more, against the hypothesis."""
-    p: float
-    p_corrected: float
-    note: str
+    p: float = math.nan
+    p_corrected: float = math.nan
+    note: str = ""
+
+    def cells(self) -> list[Cell]:
+        """Return the cells under HEADS."""
+        return [
+            Cell(str(self.pairs)),
+            Cell(f"{self.won} – {self.lost}"),
+            Cell(number(100 * self.difference)),
+            Cell(number(self.statistic, "g")),
+            Cell(p_value(self.p)),
+            Cell(p_value(self.p_corrected)),
+        ]
+
+    def numbers(self) -> dict[str, Any]:
+        """Return the numbers of the hypothesis, as a row of the table's CSV."""
+        what = {"kind": "hypothesis", "row": f"{self.less} < {self.than}", "n": self.pairs}
+        parts = ("won", "lost", "difference", "statistic", "p", "p_corrected", "note")
+        return what | {part: getattr(self, part) for part in parts}
 
 
 def one_sided(
@@ -42,48 +76,23 @@ def one_sided(
         names: of the row that is supposed to score less, and of the other.
         low: scores of the former.
         high: scores of the other, paired with them.
-        alpha: the note says so where it is out of reach.
-        what: the pairs are, for the note.
-        left_out: of the pairs, why: a note that comes before the test's own.
+        alpha: the note says where no data could reach it.
+        what: names the pairs in the note.
+        left_out: which pairs are left out and why, in front of the test's own note.
     """
+    from smelt.statistics.ranks import wilcoxon
+    from smelt.statistics.result import joined
+    from smelt.statistics.scores import paired_differences
+
     gains = paired_differences(high, low)
     result = wilcoxon(low, high, "less", alpha, what)
     statistic, p = (math.nan if value is None else value for value in (result.statistic, result.p))
     mean = fmean(gains) if len(gains) else math.nan
     won, lost = int((gains > 0).sum()), int((gains < 0).sum())
-    return Tested(*names, len(gains), won, lost, mean, statistic, p, math.nan, joined(left_out, result.note))
+    return Tested(*names, len(gains), won, lost, mean, statistic, p, note=joined(left_out, result.note))
 
 
-def corrected_together(found: Sequence[Tested], significance: Mapping[str, Any]) -> list[Tested]:
+def corrected_together(found: Sequence[Tested], significance: Significance) -> list[Tested]:
     """Return the outcomes with their p corrected over all of them, as the study asks."""
-    corrected = corrected_p([each.p for each in found], significance)
+    corrected = significance.corrected_numbers([each.p for each in found])
     return [replace(each, p_corrected=p) for each, p in zip(found, corrected, strict=True)]
-
-
-def corrected_p(p_values: Sequence[float], significance: Mapping[str, Any]) -> list[float]:
-    """Return p-values corrected over all that were tested, as the study asks; nan is what was not."""
-    known = [None if math.isnan(p) else p for p in p_values]
-    corrected = holm(known) if significance["correction"] == "holm" else known
-    return [math.nan if p is None else p for p in corrected]
-
-
-HEADS = ("Pairs", "Won – lost", "Difference", "W", "p", "p corrected")
-
-
-def outcome_cells(tested: Tested) -> list[Cell]:
-    """Return the cells under HEADS."""
-    return [
-        Cell(str(tested.pairs)),
-        Cell(f"{tested.won} – {tested.lost}"),
-        Cell(number(100 * tested.difference)),
-        Cell(number(tested.statistic, "g")),
-        Cell(p_value(tested.p)),
-        Cell(p_value(tested.p_corrected)),
-    ]
-
-
-def outcome_row(tested: Tested) -> dict[str, Any]:
-    """Return the numbers of a hypothesis, as a row of the table's CSV."""
-    what = {"kind": "hypothesis", "row": f"{tested.less} < {tested.than}", "n": tested.pairs}
-    parts = ("won", "lost", "difference", "statistic", "p", "p_corrected", "note")
-    return what | {part: getattr(tested, part) for part in parts}

@@ -2,16 +2,37 @@
 
 import argparse
 import base64
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import jinja2
+import yaml
+from markupsafe import Markup
 
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.files import whole_file
+from smelt.files import json_text, whole_file
 from smelt.flags import json_object
-from smelt.report.page_content import Content, content
-from smelt.study.schema import Significance
+from smelt.report.figures import caption_of
+from smelt.report.page_materials import (
+    corpus_table,
+    markup_table,
+    model_table,
+    pages_table,
+    reduction_table,
+    task_table,
+    tokenizer_table,
+)
+from smelt.report.page_results import across_table, correlation_tables, pair_tables
+from smelt.report.records import CorpusRecord, ModelRecord, read_corpora, read_model, read_tasks
+from smelt.report.render import PaperTable, html
+from smelt.report.significance import Significance
+from smelt.report.tables.base import TableJob
+from smelt.report.tables.efficiency import CAPTION, EfficiencyTable
 
 _TEMPLATES = Path(__file__).parent
 
@@ -41,11 +62,142 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
-    arguments.significance = check(Significance, arguments.significance, "--significance").model_dump()
+    arguments.significance = check(Significance, arguments.significance, "--significance")
     page = render(content(arguments))
     with whole_file(arguments.output) as draft:
         draft.write_text(page, encoding="utf-8")
     print(f"{arguments.output}: {len(page.encode()):,} bytes")
+
+
+# ---- What stands on the page; the template only arranges it
+
+_LIBRARIES = ("smelt", "numpy", "pandas", "scipy", "matplotlib")
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure of the page: its name, file, title and caption."""
+
+    name: str
+    path: Path
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """The parts of the page; fragments are HTML already."""
+
+    name: str
+    title: str
+    facts: list[tuple[str, str]]
+    tables: list[Markup]
+    pairs: list[tuple[str, Markup]]
+    across: Markup | None
+    correlations: list[Markup]
+    efficiency: Markup | None
+    figures: list[PageFigure]
+    records: list[Markup]
+    study_text: str
+    versions: str
+    provenance: list[tuple[str, str]]
+
+
+def content(arguments: argparse.Namespace) -> Content:
+    """Return the content of the page of a study.
+
+    Raises:
+        SmeltError: a file is missing, or is not what its place says.
+    """
+    study = arguments.study
+    corpora = read_corpora(arguments.corpora)
+    models = [read_model(folder) for folder in arguments.models]
+    statistics = {path.stem: path for path in arguments.statistics}
+    pairs = pair_tables(statistics["pairs"], arguments.significance) if statistics else []
+    across = across_table(statistics["across"], arguments.significance) if statistics else None
+    return Content(
+        name=study["study"],
+        title=study.get("title") or study["study"],
+        facts=_facts(study, corpora),
+        tables=[_fragment(path) for path in arguments.tables],
+        pairs=[(table.caption, _markup(table)) for table in pairs],
+        across=_markup(across) if across else None,
+        correlations=[_markup(table) for table in correlation_tables(arguments.tokenisation)],
+        efficiency=_markup(measured) if (measured := efficiency_table(arguments)) else None,
+        figures=[PageFigure(path.stem, path, *caption_of(path.stem)) for path in arguments.figures],
+        records=_records(arguments, corpora, models),
+        study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),
+        versions=_versions(),
+        provenance=[(model.name, json_text(model.provenance, indent=2)) for model in models],
+    )
+
+
+def _facts(study: dict[str, Any], corpora: Sequence[CorpusRecord]) -> list[tuple[str, str]]:
+    """Return the study in numbers: what, how many."""
+    seeds = (study.get("finetuning") or {}).get("seeds", [])
+    counts = [
+        ("language", len({record.language for record in corpora})),
+        ("word", sum(record.words for record in corpora)),
+        ("tokenizer", len(study.get("tokenizers", {}))),
+        ("model", len(study["models"])),
+        ("task", len(study.get("tasks", []))),
+        ("seed", len(seeds)),
+    ]
+    return [(name if count == 1 else f"{name}s", f"{count:,}") for name, count in counts if count]
+
+
+def _records(
+    arguments: argparse.Namespace, corpora: Sequence[CorpusRecord], models: Sequence[ModelRecord]
+) -> list[Markup]:
+    makers = {name: entry["maker"] for name, entry in arguments.study["models"].items()}
+    tables = [
+        corpus_table(corpora) if corpora else None,
+        pages_table(corpora),
+        markup_table(corpora),
+        tokenizer_table(arguments.tokenizers) if arguments.tokenizers else None,
+        task_table(read_tasks(arguments.tasks)) if arguments.tasks else None,
+        model_table(models, makers, arguments.curves),
+        reduction_table(arguments.models),
+    ]
+    return [_markup(table) for table in tables if table is not None]
+
+
+def _markup(table: PaperTable) -> Markup:
+    return Markup(html(table))  # the renderer escapes every text itself
+
+
+def _fragment(path: Path) -> Markup:
+    try:
+        text = path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        raise SmeltError(path, "no such file") from None
+    except UnicodeDecodeError:
+        raise SmeltError(path, "is not a table of this report: expected ASCII with character references") from None
+    if not text.startswith("<figure") or not text.rstrip().endswith("</figure>"):
+        raise SmeltError(path, "is no whole table of this report: make it again")
+    return Markup(text)
+
+
+def _versions() -> str:
+    """Return the versions that made the report; those that trained a model stand in its provenance."""
+    found = [f"Python {platform.python_version()}"]
+    for library in _LIBRARIES:
+        try:
+            found.append(f"{library} {version(library)}")
+        except PackageNotFoundError:  # smelt itself, where it runs from a checkout
+            continue
+    return ", ".join(found)
+
+
+def efficiency_table(arguments: argparse.Namespace) -> PaperTable | None:
+    """Return the efficiency of all models; None where none is measured."""
+    if not arguments.efficiency:
+        return None
+    job = TableJob("efficiency-of-all-models", arguments.efficiency, arguments.significance)
+    return EfficiencyTable(kind="efficiency", caption=f"{CAPTION} of all models").make(job).table
+
+
+# ---- The page as HTML
 
 
 def render(page: Content) -> str:

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Mapping
 
 from smelt.entry import refer
+from smelt.report.tables import Table
 from smelt.study.efficiency import Efficiency
-from smelt.study.students import TradeoffTable
-from smelt.study.tables import EfficiencyTable, Table
 
 
 def check_efficiency(settings: Efficiency | None, models: Collection[str], tables: Mapping[str, Table]) -> None:
@@ -21,20 +20,17 @@ def check_efficiency(settings: Efficiency | None, models: Collection[str], table
             refer("efficiency.models", model, models)
         refer("efficiency.reference", settings.reference or next(iter(measured)), measured, "measured")
     for name, table in tables.items():
-        if isinstance(table, EfficiencyTable | TradeoffTable):
+        if table.shows_efficiency:
             if settings is None:
                 raise ValueError(f"tables.{name}: shows efficiency, and the key `efficiency` is missing")
             for model in table.models or []:
                 refer(f"tables.{name}.models", model, measured, "measured")
-            if isinstance(table, TradeoffTable):
-                _check_latencies(f"tables.{name}", table, settings)
+            _check_latencies(f"tables.{name}", table, settings)
 
 
-def _check_latencies(key: str, table: TradeoffTable, settings: Efficiency) -> None:
-    for part, chosen, known in (
-        ("length", [table.length] if table.length else [], settings.lengths),
-        ("batches", table.batches or [], settings.batches),
-    ):
+def _check_latencies(key: str, table: Table, settings: Efficiency) -> None:
+    for part, listed, chosen in table.latencies():
+        known = getattr(settings, listed)
         if missing := [number for number in chosen if number not in known]:
             expected = ", ".join(map(str, known))
             raise ValueError(f"{key}.{part}: {missing[0]} is not measured: expected one of {expected} (`efficiency`)")

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
 
 from smelt.entry import Distinct, Entry, Name, Precision, Seed, refer, refuse_idle, spelled
-from smelt.families import member_of
 from smelt.languages import Edition, Language
+from smelt.report.significance import Significance
+from smelt.report.tables import Table
 from smelt.study.amplifications import check_amplifications
 from smelt.study.compressions import check_compressions
 from smelt.study.countries import Country
@@ -16,12 +17,8 @@ from smelt.study.efficiency import Efficiency
 from smelt.study.lineage import check_sources
 from smelt.study.makers import Maker, Pretrain
 from smelt.study.mirrors import root_and_layout
-from smelt.study.monolingual import MonolingualTable
 from smelt.study.reductions import check_reductions
-from smelt.study.tables import LanguagesTable, Table
 from smelt.study.tokenizers import Tokenizer
-
-_PARTS = {"languages": ".sections", "monolingual": ".rows"}  # where tables of these kinds name models and tasks
 
 DATE = spelled(r"^20\d{6}$", 'a date such as "20230501"')
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -139,20 +136,6 @@ class Finetuning(Entry):
         return round(self.warmup * steps) if self.warmup < 1 else int(self.warmup)
 
 
-class Significance(Entry):
-    """How differences between models are tested."""
-
-    test: Literal["welch", "paired-t", "wilcoxon"] = "welch"
-    """The test behind the marks of score tables; all tests stand in the statistics files."""
-    alpha: Share = 0.05
-    correction: Literal["holm", "none"] = "holm"
-    """Holm's step-down over the family of all pairs of models within one task."""
-    confidence: Share = 0.95
-    resamples: PositiveInt = 10_000
-    """Bootstrap resamples behind an interval."""
-    seed: Seed = 1
-
-
 class Study(Entry):
     """One study: what it reads, the models it makes, and how it compares them."""
 
@@ -195,15 +178,12 @@ class Study(Entry):
         return self
 
     def _refer_table(self, key: str, table: Table) -> None:
-        inside = _PARTS.get(table.kind, "")
         for task in table.tasks:
-            refer(f"{key}{inside}.tasks", task, self.tasks)
+            refer(f"{key}{table.part}.tasks", task, self.tasks)
         for model in table.models or []:
-            refer(f"{key}{inside}.models", model, self.models)
-        if isinstance(table, LanguagesTable | MonolingualTable):
-            for family in table.families:
-                if not any(member_of(family, language) in self.models for language in table.languages):
-                    raise ValueError(f"{key}{inside}: no model of the study is of the family {family!r}")
+            refer(f"{key}{table.part}.models", model, self.models)
+        for family in table.unknown_families(self.models):
+            raise ValueError(f"{key}{table.part}: no model of the study is of the family {family!r}")
 
     @model_validator(mode="after")
     def _makes_models_of_what_can_be(self) -> Self:

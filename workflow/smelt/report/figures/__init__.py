@@ -1,1 +1,50 @@
-"""The report's figures, one module each: `draw(sources)` returns the finished figure."""
+"""The figures of a report: a figure is one file, and one line here."""
+
+from smelt.report.figures import (
+    by_language,
+    drops,
+    language_distribution,
+    learning_curves,
+    score_by_vocabulary,
+    splitting_and_errors,
+    tradeoff,
+)
+from smelt.report.figures.base import StudyFigure, TableFigure
+from smelt.report.tables.base import StudyOfTables, TableEntry
+
+FIGURES: dict[str, StudyFigure] = {
+    figure.name: figure
+    for figure in (
+        language_distribution.FIGURE,
+        learning_curves.FIGURE,
+        score_by_vocabulary.FIGURE,
+        splitting_and_errors.FIGURE,
+    )
+}
+"""Figures of the study, in the order of the page."""
+TABLE_FIGURES: dict[str, TableFigure] = {
+    figure.name: figure for figure in (by_language.FIGURE, drops.FIGURE, tradeoff.FIGURE)
+}
+"""Figures of tables."""
+
+
+def figure_of(name: str) -> StudyFigure | TableFigure | None:
+    """Return the figure of a name: its own, or that of its kind and a table."""
+    return FIGURES.get(name) or next((kind for key, kind in TABLE_FIGURES.items() if name.startswith(f"{key}-")), None)
+
+
+def caption_of(name: str) -> tuple[str, str]:
+    """Return the title and caption of a figure; the title of one that belongs to a table names the table."""
+    figure = figure_of(name)
+    if figure is None:
+        return name, ""
+    table = name.removeprefix(figure.name).removeprefix("-")
+    return (f"{figure.title}: {table}" if table else figure.title), figure.caption
+
+
+def of_table(name: str, table: TableEntry, study: StudyOfTables) -> tuple[str, TableFigure] | None:
+    """Return the figure that a table has, under its name, if it has one."""
+    return next(
+        ((f"{figure.name}-{name}", figure) for figure in TABLE_FIGURES.values() if figure.belongs_to(table, study)),
+        None,
+    )

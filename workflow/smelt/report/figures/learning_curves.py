@@ -1,14 +1,17 @@
 """Learning curves on held-out documents: what is predicted of masked tokens, of sentences and of teachers."""
 
 from pathlib import Path
-
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from smelt.errors import SmeltError
+from smelt.report.csv_files import read_csv
+from smelt.report.figures.base import StudyFigure
 from smelt.report.figures.style import GREY, legend, look, panels
-from smelt.report.reading import read_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLUMNS = ["step", "split", "language", "metric", "value"]
 SUFFIX = ".curve.csv"
@@ -24,7 +27,7 @@ _PANELS = {
 _MOST_LANGUAGES = 8
 
 
-def draw(sources: list[Path]) -> Figure:
+def draw(sources: list[Path]) -> "Figure":
     """Return a line for each model (`<model>.curve.csv`), and thin ones for its languages where they are few."""
     curves = {path.name.removesuffix(SUFFIX): validation(path) for path in sources}
     measured = {metric for curve in curves.values() for metric in curve["metric"]}
@@ -42,7 +45,7 @@ def draw(sources: list[Path]) -> Figure:
     return figure
 
 
-def validation(path: Path) -> pd.DataFrame:
+def validation(path: Path) -> "pd.DataFrame":
     """Return the part of a curve that was measured on held-out documents.
 
     Raises:
@@ -55,7 +58,7 @@ def validation(path: Path) -> pd.DataFrame:
     return held_out
 
 
-def _lines(axis: Axes, curve: pd.DataFrame, model: str, number: int) -> None:
+def _lines(axis: "Axes", curve: "pd.DataFrame", model: str, number: int) -> None:
     drawn = look(number)
     languages = [(name, part) for name, part in curve.groupby("language") if name != "all"]
     whole = curve[curve["language"] == "all"] if (curve["language"] == "all").any() else curve
@@ -64,3 +67,14 @@ def _lines(axis: Axes, curve: pd.DataFrame, model: str, number: int) -> None:
             axis.plot(part["step"], part["value"], color=drawn["color"], linewidth=0.6, alpha=0.35)
     marker = drawn["marker"] if len(whole) <= 20 else ""
     axis.plot(whole["step"], whole["value"], label=model, **(drawn | {"marker": marker}))
+
+
+FIGURE = StudyFigure(
+    "learning-curves",
+    "Learning curves",
+    "Measured on held-out documents, by training step: loss of masked language modelling, accuracy of sentence "
+    "order prediction, and for distilled models how far their predictions, hidden states and attention are from "
+    "their teachers'. A line for each model, and thin lines for its languages where these are few.",
+    sources=lambda study: study.learning_curves(),
+    draw=draw,
+)

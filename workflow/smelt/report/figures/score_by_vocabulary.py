@@ -8,24 +8,28 @@ from collections.abc import Sequence
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
+from smelt.report.csv_files import read_csv
+from smelt.report.figures.base import StudyFigure
 from smelt.report.figures.style import GREY, legend, look, panels, thousands
-from smelt.report.reading import read_csv
+from smelt.report.tables.base import StudyOfTables
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLUMNS = ["task", "metric", "model", "languages", "n", "mean", "standard_deviation"]
+MAKERS = ("pretrain", "distil", "reduce", "amplify")
 _STEP = 1.03  # between models of one vocabulary
 _APART = 1.15  # times that a size is the one before, where both can be written below the axis
 _NAMES = {"f1": "F1", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
-def draw(sources: list[Path]) -> Figure:
+def draw(sources: list[Path]) -> "Figure":
     """Return the figure of summary.csv (the first source) and the folders of models that the study makes (the others).
 
     Models of the summary without a folder, the adopted ones, are horizontal lines. Those that were tested in fewer
@@ -43,7 +47,7 @@ def draw(sources: list[Path]) -> Figure:
     return figure
 
 
-def _alike(rows: pd.DataFrame) -> pd.DataFrame:
+def _alike(rows: "pd.DataFrame") -> "pd.DataFrame":
     """Return the models of a task that were tested in most languages, the same for all of them."""
     languages = rows["languages"].fillna("")
     most = max(languages, key=lambda codes: len(codes.split()))
@@ -68,7 +72,7 @@ def _made(folder: Path) -> str:
     return ", distilled" if command == "distil" else ""
 
 
-def _panel(axis: Axes, summary: pd.DataFrame, configs: dict[str, dict[str, Any]]) -> None:
+def _panel(axis: "Axes", summary: "pd.DataFrame", configs: dict[str, dict[str, Any]]) -> None:
     by_shape: dict[str, list[tuple[int, float, float]]] = {_shape(config): [] for config in configs.values()}
     adopted = []
     for entry in summary.to_dict("records"):
@@ -97,7 +101,7 @@ def _beside(sizes: Sequence[int]) -> list[float]:
     return places
 
 
-def _seeds(summary: pd.DataFrame) -> str:
+def _seeds(summary: "pd.DataFrame") -> str:
     """Return how many seeds stand behind a task's scores."""
     fewest, most = summary["n"].min(), summary["n"].max()
     return str(most) if fewest == most else f"{fewest} to {most}"
@@ -110,7 +114,7 @@ def _shape(config: dict[str, Any]) -> str:
     return f"{config.get('model_type')}, {layers} layers of {hidden}{config['made']}"
 
 
-def _axes(axis: Axes, sizes: list[int], summary: pd.DataFrame) -> None:
+def _axes(axis: "Axes", sizes: list[int], summary: "pd.DataFrame") -> None:
     metrics = [_NAMES.get(metric, metric) for metric in dict.fromkeys(summary["metric"])]
     axis.set_ylabel(f"{' / '.join(metrics)} (%)")
     axis.set_xlabel("vocabulary (pieces)")
@@ -120,3 +124,23 @@ def _axes(axis: Axes, sizes: list[int], summary: pd.DataFrame) -> None:
         axis.set_xticks(ticks, [thousands(size) for size in ticks])
         axis.set_xticks([], minor=True)
         axis.set_xlim(sizes[0] / 1.3, sizes[-1] * 1.3)
+
+
+def _sources(study: StudyOfTables) -> list[str]:
+    """Return summary.csv and the folders of the fine-tuned models whose vocabulary the study has made or chosen."""
+    models = [name for maker in MAKERS for name, own in study.makers.items() if own == maker and study.runs(model=name)]
+    folders = [f"{study.results}/models/{name}" for name in models]
+    return [f"{study.results}/statistics/summary.csv", *folders] if folders else []
+
+
+FIGURE = StudyFigure(
+    "score-by-vocabulary",
+    "Scores against vocabulary size",
+    "Score on each task's test set against the number of pieces: mean and standard deviation over n seeds. "
+    "Lines join models of one shape that were made in one way (trained from nothing, distilled, reduced, "
+    "amplified); where several of these have one vocabulary, they are drawn beside each other and no line joins "
+    "them. Horizontal lines are adopted models. A model that was tested in fewer languages of a task than "
+    "others is left out of its panel.",
+    sources=_sources,
+    draw=draw,
+)

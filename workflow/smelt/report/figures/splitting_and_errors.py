@@ -1,19 +1,21 @@
 """Splitting and errors: the share of words whose label is missed, by the number of pieces (mALBERT, section 3.3)."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
+from smelt.report.figures.base import StudyFigure
 from smelt.report.figures.style import legend, look, panels
-from smelt.report.segmentation_table import read_tokenisation
+from smelt.report.records import read_tokenisation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Words cut into more pieces than this are few, and their intervals would fill the panel.
 MOST_PIECES = 8
 
 
-def draw(sources: list[Path]) -> Figure:
+def draw(sources: list[Path]) -> "Figure":
     """Return a panel a task and in it a line a model, from the tokenisation studies, with their intervals."""
     studies = [read_tokenisation(path) for path in sources]
     tasks = list(dict.fromkeys(study["task"] for study in studies))
@@ -36,7 +38,7 @@ def population_of(study: dict[str, Any]) -> str:
     return "entity words" if "entity words" in populations else "all words"
 
 
-def _line(axis: Axes, study: dict[str, Any], number: int, shift: float) -> None:
+def _line(axis: "Axes", study: dict[str, Any], number: int, shift: float) -> None:
     population = population_of(study)
     points = [
         row
@@ -49,3 +51,14 @@ def _line(axis: Axes, study: dict[str, Any], number: int, shift: float) -> None:
     # Models stand a little apart, so that their intervals do not cover each other.
     places = [row["pieces"] + shift for row in points]
     axis.errorbar(places, shares, yerr=[below, above], capsize=2, elinewidth=0.8, label=study["model"], **look(number))
+
+
+FIGURE = StudyFigure(
+    "splitting-and-errors",
+    "Splitting and missed labels",
+    "Share of the entity words (of all words where labels are not spans) whose label is wrong, mean over seeds, "
+    "by the number of pieces that the tokenizer cuts the word into, up to 8. A line for each model; Wilson "
+    "intervals over words, at the confidence that the study sets.",
+    sources=lambda study: study.tokenisations(),
+    draw=draw,
+)

@@ -1,15 +1,19 @@
-"""One look for all figures: colours that colour-blind readers can tell apart, quiet axes, files that repeat exactly."""
+"""One look for all figures: colours that colour-blind readers can tell apart, quiet axes, files that repeat exactly.
+
+matplotlib is loaded when a figure is drawn, not before.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from smelt.files import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette without its yellow, which is too light for lines; black comes last.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -40,8 +44,10 @@ _STYLE: dict[Any, Any] = {
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the report's look within the block."""
+    import matplotlib as mpl
+
     with mpl.rc_context():
-        mpl.rcdefaults()  # what the user's own matplotlibrc says has no place in a report
+        mpl.rcdefaults()  # a report does not depend on the user's own matplotlibrc
         mpl.rcParams.update(_STYLE)
         yield
 
@@ -56,8 +62,10 @@ def look(number: int) -> dict[str, Any]:
     }
 
 
-def panels(count: int, width: float, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
+def panels(count: int, width: float, height: float, columns: int = 3) -> "tuple[Figure, list[Axes]]":
     """Return a figure with `count` panels of this size in inches, at most `columns` beside each other."""
+    from matplotlib.figure import Figure
+
     across = max(1, min(count, columns))
     down = -(-count // across)
     figure = Figure(figsize=(across * width, down * height))
@@ -65,7 +73,7 @@ def panels(count: int, width: float, height: float, columns: int = 3) -> tuple[F
     return figure, axes
 
 
-def legend(figure: Figure, *axes: Axes) -> None:
+def legend(figure: "Figure", *axes: "Axes") -> None:
     """Put one legend under all panels, of what stands in these, each once."""
     entries: dict[str, Any] = {}
     for panel in axes:
@@ -77,7 +85,20 @@ def legend(figure: Figure, *axes: Axes) -> None:
         figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)
 
 
-def save(figure: Figure, svg: Path, png: Path) -> None:
+def write_codes(axis: "Axes", codes: list[str]) -> None:
+    """Write codes of languages under their places, upright where they are many or long."""
+    upright = len(codes) > 25 or any(len(code) > 3 for code in codes)
+    axis.set_xticks(range(len(codes)), codes, rotation=90 if upright else 0)
+
+
+def in_thousands(axis: "Axis") -> None:
+    """Write the ticks of an axis in short: 800, 8k, 120k, 1.5M."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
+
+
+def save(figure: "Figure", svg: Path, png: Path) -> None:
     """Write the figure as SVG and PNG without dates or versions, so that the same numbers give the same bytes."""
     with whole_file(svg) as draft:
         figure.savefig(draft, format="svg", metadata={"Date": None, "Creator": None})

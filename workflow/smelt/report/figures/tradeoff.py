@@ -3,28 +3,31 @@ and 3)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from typing import TYPE_CHECKING, Any
 
 from smelt.entry import entry_of
-from smelt.report.figures.labels import name_points
+from smelt.report.figures.base import TableFigure
 from smelt.report.figures.style import GREY, PALETTE, panels
-from smelt.report.pareto import front
-from smelt.report.tradeoffs import Tradeoff, read_tradeoffs
-from smelt.study.students import TradeoffTable
+from smelt.report.tables.tradeoff import Tradeoff, TradeoffTable, front, read_tradeoffs
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
+    from matplotlib.transforms import Bbox
+
+# Offsets in points from the point to the nearest corner or side of its name, the most readable one first.
+_OFFSETS = [(5, 3), (5, -9), (-5, 3), (-5, -9), (0, 8), (0, -14), (5, 11), (-5, 11), (5, -18), (-5, -18)]
 
 
-def draw(sources: list[Path], settings: Mapping[str, Any]) -> Figure:
+def draw(sources: list[Path], settings: Mapping[str, Any]) -> "Figure":
     """Return the figure of scores.csv, the ruler's records and a table of kind tradeoff.
 
     A panel of the scores over the number of parameters, and one over the latency of each batch; a line joins what
     nothing beats in both. Error bars are deviations over seeds.
     """
     table = entry_of(TradeoffTable, settings)
-    found = read_tradeoffs(table, sources[0], sources[1:]).models
+    found = read_tradeoffs(table, sources).models
     costs = [("parameters (millions)", [each.parameters / 1e6 for each in found])]
     for place, batch in enumerate(table.batches or ()):
         label = f"latency of {batch} × {table.length} on {table.device} (ms)"
@@ -39,7 +42,7 @@ def draw(sources: list[Path], settings: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _panel(axis: Axes, found: Sequence[Tradeoff], costs: Sequence[float]) -> None:
+def _panel(axis: "Axes", found: Sequence[Tradeoff], costs: Sequence[float]) -> None:
     scores = [100 * each.score.mean for each in found]
     deviations = [100 * each.score.deviation_over_seeds if each.score.n > 1 else 0.0 for each in found]
     worth = front(list(zip(scores, costs, strict=True)))
@@ -51,7 +54,9 @@ def _panel(axis: Axes, found: Sequence[Tradeoff], costs: Sequence[float]) -> Non
     _logarithmic(axis, costs)
 
 
-def _logarithmic(axis: Axes, costs: Sequence[float]) -> None:
+def _logarithmic(axis: "Axes", costs: Sequence[float]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     axis.set_xscale("log")
     # Room on both sides for the names of the first and the last point.
     margin = max(2.0, (max(costs) / min(costs)) ** 0.12)
@@ -60,3 +65,58 @@ def _logarithmic(axis: Axes, costs: Sequence[float]) -> None:
     axis.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def name_points(figure: "Figure", axis: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
+    """Write the name of each (name, x, y) beside it; limits and scales of the axis have to be what they will stay.
+
+    Names are tried in a few places each, in the order given, and stay in the first where they cover no other name and
+    no point; one that fits nowhere covers as few as possible.
+    """
+    figure.draw_without_rendering()  # lays the panels out, so that places on the page are known
+    marks = [_around(axis, x, y) for _, x, y in points]
+    taken: list[Bbox] = []
+    for name, x, y in points:
+        boxes = [(_covered(_box(axis, name, (x, y), place), [*taken, *marks]), place) for place in _OFFSETS]
+        _, best = min(boxes, key=lambda found: found[0])
+        taken.append(_box(axis, name, (x, y), best))
+        _write(axis, name, (x, y), best)
+
+
+def _write(axis: "Axes", name: str, point: tuple[float, float], offset: tuple[float, float]) -> "Annotation":
+    side = "center" if offset[0] == 0 else "left" if offset[0] > 0 else "right"
+    written = axis.annotate(name, point, offset, textcoords="offset points", ha=side, va="bottom", fontsize=7)
+    written.set_in_layout(False)  # else a name near the edge would move the panels that it was placed in
+    return written
+
+
+def _box(axis: "Axes", name: str, point: tuple[float, float], offset: tuple[float, float]) -> "Bbox":
+    written = _write(axis, name, point, offset)
+    box = written.get_window_extent()
+    written.remove()
+    return box
+
+
+def _around(axis: "Axes", x: float, y: float) -> "Bbox":
+    """Return the square that a point's mark takes on the page."""
+    from matplotlib.transforms import Bbox
+
+    across, up = axis.transData.transform((x, y))
+    return Bbox.from_extents(across - 3, up - 3, across + 3, up + 3)
+
+
+def _covered(box: "Bbox", others: Sequence["Bbox"]) -> int:
+    return sum(box.overlaps(other) for other in others)
+
+
+FIGURE = TableFigure(
+    "tradeoff",
+    "Score against size and latency",
+    "Score on the test set against the number of parameters, and against the latency of each batch, for the "
+    "models of the table: mean and standard deviation over seeds. The line joins the models, with filled "
+    "points, for which no other model is at least as good in both.",
+    tables={"tradeoff": lambda table, study: True},  # noqa: ARG005
+    sources=lambda table, study: table.sources(study),
+    needed=("task", "models", "length", "batches"),
+    draw=draw,
+)

@@ -1,29 +1,57 @@
 """What tables, figures and the page are made from."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-from smelt.study.catalogue.tables import Tables
-from smelt.study.grids import GridTable
-from smelt.study.monolingual import MonolingualTable
-from smelt.study.students import StagesTable, TradeoffTable
-from smelt.study.tables import (
-    EfficiencyTable,
-    ExampleTable,
-    LanguagesTable,
-    SegmentationTable,
-    Table,
-    VocabularyTable,
-)
+from smelt.report.figures import FIGURES, of_table
+from smelt.report.figures.base import TableFigure
+from smelt.report.tables import Table
+from smelt.study.catalogue.efficiency import Efficiencies
+from smelt.study.schema import Study
+from smelt.tasks.task_file import TaskFile
 
 
-class Reports(Tables):
-    """Measurements, tables, figures and the page."""
+class TablesView:
+    """What tables and figures ask of the study (`smelt.report.tables.base.StudyOfTables`)."""
 
-    def predictions_of_run(self, wildcards: Any) -> list[str]:
-        """Return the predictions of {model} on {task}, one file a seed."""
-        return self.finetuned(wildcards.task, wildcards.model, "predictions.parquet")
+    def __init__(self, catalogue: Efficiencies) -> None:
+        """Answer from a catalogue."""
+        self._catalogue, study = catalogue, catalogue.study
+        self.where = f"study {study.study}"
+        self.results = catalogue.results
+        self.makers: Mapping[str, str] = {name: model.maker for name, model in study.models.items()}
+        self.measured: Sequence[str] = study.measured
+        self.latency_shapes = (study.efficiency.lengths, study.efficiency.batches) if study.efficiency else None
+        self.runs = catalogue.runs
+        self.tested_languages = catalogue.tested_languages
+        self.efficiency_task = catalogue.shown_task
+        self.efficiencies = catalogue.efficiencies
+        self.shares_teacher = catalogue.shares_teacher
+        self.corpus_statistics = catalogue.corpus_statistics
+        self.learning_curves = catalogue.learning_curves
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The seeds of fine-tuning."""
+        return self._catalogue.seeds
+
+    @property
+    def tasks(self) -> Mapping[str, TaskFile]:
+        """The study's tasks by name."""
+        return self._catalogue.tasks
+
+    @property
+    def vocabularies(self) -> Mapping[str, int]:
+        """Pieces of each model whose tokenizer the study trains."""
+        trained = {name: self._catalogue.pretrained(name).tokenizer for name in self._catalogue.made_by("pretrain")}
+        return {name: self._catalogue.study.tokenizers[tokenizer].vocabulary for name, tokenizer in trained.items()}
+
+    def metrics(self, model: str, task: str) -> list[str]:
+        """Return metrics.json of a model on a task, a file a seed."""
+        return self._catalogue.finetuned(task, model)
 
     def tokenisations(self) -> list[str]:
         """Return the tokenisation studies: one for each model and token-classification task."""
@@ -32,6 +60,30 @@ class Reports(Tables):
             for model, task in self.runs()
             if self.tasks[task].kind == "token-classification"
         ]
+
+
+class Reports(Efficiencies):
+    """Measurements, tables, figures and the page."""
+
+    def __init__(self, study: Study, *task_folders: Path) -> None:
+        """Take a checked study.
+
+        Raises:
+            SmeltError: besides what a wrong task file raises: a table shows a task of another kind, a model or a
+                language of which it has no score, or means over different languages in one column.
+        """
+        super().__init__(study, *task_folders)
+        self._shown = TablesView(self)
+        for name, table in study.tables.items():
+            table.check(self._shown, f"tables.{name}")
+
+    def predictions_of_run(self, wildcards: Any) -> list[str]:
+        """Return the predictions of {model} on {task}, one file a seed."""
+        return self.finetuned(wildcards.task, wildcards.model, "predictions.parquet")
+
+    def tokenisations(self) -> list[str]:
+        """Return the tokenisation studies."""
+        return self._shown.tokenisations()
 
     def finetuned_folder(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return the folder of all fine-tuned models."""
@@ -48,72 +100,26 @@ class Reports(Tables):
         """Return the entry of {table}."""
         return self.study.tables[wildcards.table]
 
-    def shown_models(self, table: Table) -> list[str]:
-        """Return the models that a table shows, in its order."""
-        if isinstance(table, LanguagesTable | MonolingualTable | GridTable):
-            return table.members(self.study.models)
-        return table.models or (self.study.measured if isinstance(table, EfficiencyTable) else list(self.study.models))
-
     def table_settings(self, wildcards: Any) -> str:
         """Return the entry of {table}, as JSON, with its models, vocabularies, titles of tasks and the seed shown."""
         table = self.table(wildcards)
         titles = {task: self.tasks[task].title for task in table.tasks}
-        shown = self._shown(table) | {"titles": titles, "seed": next(iter(self.seeds), None)}
-        sizes = {name: self.study.tokenizers[self.pretrained(name).tokenizer] for name in self.made_by("pretrain")}
-        shown |= {"vocabularies": {name: tokenizer.vocabulary for name, tokenizer in sizes.items()}}
-        return json.dumps(shown)
-
-    def _shown(self, table: Table) -> dict[str, Any]:
-        """Return the entry of a table, with its models and what the study as a whole says of it."""
-        shown = table.model_dump() | {"models": self.shown_models(table)}
-        if isinstance(table, GridTable | StagesTable | TradeoffTable):
-            shown |= {"one_teacher": [name for name in self.shown_models(table) if self.shares_teacher(name)]}
-        if isinstance(table, TradeoffTable) and (measured := self.study.efficiency):
-            shown |= {"length": table.length or measured.lengths[0], "batches": table.batches or measured.batches}
-        return shown
+        shown = table.settings(self._shown) | {"titles": titles, "seed": next(iter(self.seeds), None)}
+        return json.dumps(shown | {"vocabularies": self._shown.vocabularies})
 
     def table_sources(self, wildcards: Any) -> list[str]:
-        """Return what {table} is made from: statistics, tokenisation studies, or predictions of the first seed."""
-        table = self.table(wildcards)
-        models = self.shown_models(table)
-        if isinstance(table, StagesTable):
-            return self.finetuned(table.task, table.model)
-        if isinstance(table, TradeoffTable):
-            return [f"{self.results}/scores.csv", *self.efficiencies()]
-        if isinstance(table, EfficiencyTable):
-            return self.efficiencies()  # of all models, because ratios may be to one that is not shown
-        if isinstance(table, VocabularyTable):
-            return [f"{self.results}/models/{model}" for model in models]
-        if isinstance(table, LanguagesTable):
-            return [f"{self.results}/scores.csv", *(f"{self.results}/models/{model}" for model in models)]
-        if isinstance(table, MonolingualTable):
-            return [f"{self.results}/scores.csv"]
-        if isinstance(table, GridTable):
-            return [f"{self.results}/scores.csv", *self._compressions(table)]
-        runs = [(model, task) for task in table.tasks for model, _ in self.runs(task) if model in models]
-        if isinstance(table, SegmentationTable):
-            return [f"{self.results}/tokenisation/{model}/{task}.json" for model, task in runs]
-        if isinstance(table, ExampleTable):
-            folder = f"{self.results}/finetuned"
-            return [f"{folder}/{model}/{task}/seed-{self.seeds[0]}/predictions.parquet" for model, task in runs]
-        return [f"{self.results}/statistics/summary.csv", f"{self.results}/statistics/pairs.csv"]
+        """Return the files that {table} is made from."""
+        return self.table(wildcards).sources(self._shown)
 
     def table_tasks(self, wildcards: Any) -> list[str]:
         """Return the descriptions of the tasks whose scores {table} shows; its notes name their repeated examples."""
         table = self.table(wildcards)
-        shown = not isinstance(table, SegmentationTable | ExampleTable)
-        return self.task_descriptions(table.tasks) if shown else []
+        return self.task_descriptions(table.tasks) if table.shows_scores else []
 
     def task_descriptions(self, tasks: Iterable[str] | None = None) -> list[str]:
         """Return task.json of some tasks, by default all, as far as a model runs on them."""
         run = dict.fromkeys(task for _, task in self.runs())
         return [f"{self.results}/tasks/{task}/task.json" for task in (run if tasks is None else tasks) if task in run]
-
-    def _compressions(self, table: GridTable) -> list[str]:
-        """Return the metrics of the compressed models that a table shows, which say how long they learnt."""
-        runs = [run for place in table.places() for run in place.runs(table.languages or [])]
-        made = [(model, task) for model, task in dict.fromkeys(runs) if model in self.made_by("compress")]
-        return [path for model, task in made for path in self.finetuned(task, model)]
 
     def significance_settings(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return how differences are tested, as JSON."""
@@ -124,68 +130,32 @@ class Reports(Tables):
         return json.dumps(self.study.significance.model_dump(include={"confidence", "resamples", "seed"}))
 
     def figures(self) -> list[str]:
-        """Return the figures that the study's parts give rise to."""
-        names = []
-        if self.study.corpora:
-            names.append("language-distribution")
-        if self.learning_curves():
-            names.append("learning-curves")
-        if self._sized():
-            names.append("score-by-vocabulary")
-        if self.tokenisations():
-            names.append("splitting-and-errors")
-        return [*names, *self._figures_of_tables()]
+        """Return the figures of the study and of its tables."""
+        return [*(name for name, figure in FIGURES.items() if figure.sources(self._shown)), *self._figures_of_tables]
 
-    def _sized(self) -> list[str]:
-        """Return the fine-tuned models whose vocabulary the study has made or chosen."""
-        names = [name for maker in ("pretrain", "distil", "reduce", "amplify") for name in self.made_by(maker)]
-        return [name for name in names if self.runs(model=name)]
-
-    def _figures_of_tables(self) -> dict[str, str]:
-        """Return the figures that belong to a table, with their tables' names."""
-        kinds = {name: self._kind_of_figure(table) for name, table in self.study.tables.items()}
-        return {f"{kind}-{name}": name for name, kind in kinds.items() if kind}
-
-    def _kind_of_figure(self, table: Table) -> str | None:
-        """Return what figure a table has, if it has one."""
-        if isinstance(table, MonolingualTable):
-            return "drops" if table.baseline else None
-        if isinstance(table, LanguagesTable):
-            return "by-language" if len(table.languages) > 1 else None
-        if isinstance(table, GridTable):
-            tested = table.languages or max((self.tasks[task].languages_of("test") for task in table.tasks), key=len)
-            return "by-language" if len(tested) > 1 else None
-        return "tradeoff" if isinstance(table, TradeoffTable) else None
+    @cached_property
+    def _figures_of_tables(self) -> dict[str, tuple[TableFigure, Table]]:
+        """The figures that belong to a table, by name."""
+        found = [(table, of_table(name, table, self._shown)) for name, table in self.study.tables.items()]
+        return {figure[0]: (figure[1], table) for table, figure in found if figure}
 
     def figure_settings(self, wildcards: Any) -> str:
         """Return the entry of the table that {figure} belongs to, as JSON; nothing where it belongs to none.
 
         Its caption is left out: it stands above the table only.
         """
-        name = self._figures_of_tables().get(wildcards.figure)
-        shown = {} if name is None else self._shown(self.study.tables[name])
+        if wildcards.figure not in self._figures_of_tables:
+            return json.dumps({})
+        _, table = self._figures_of_tables[wildcards.figure]
+        shown = table.settings(self._shown)
         return json.dumps({key: value for key, value in shown.items() if key != "caption"})
 
     def figure_sources(self, wildcards: Any) -> list[str]:
-        """Return what {figure} is drawn from."""
-        if wildcards.figure == "language-distribution":
-            return self.corpus_statistics()
-        if wildcards.figure == "learning-curves":
-            return self.learning_curves()
-        if wildcards.figure == "score-by-vocabulary":
-            folders = [f"{self.results}/models/{name}" for name in self._sized()]
-            return [f"{self.results}/statistics/summary.csv", *folders]
-        if name := self._figures_of_tables().get(wildcards.figure):
-            return [f"{self.results}/scores.csv", *self._beside_scores(self.study.tables[name])]
-        return self.tokenisations()
-
-    def _beside_scores(self, table: Table) -> list[str]:
-        """Return what the figure of a table is drawn from besides the scores."""
-        if isinstance(table, TradeoffTable):
-            return self.efficiencies()
-        if isinstance(table, LanguagesTable | GridTable):
-            return [f"{self.results}/tasks/{task}/task.json" for task in table.tasks]
-        return []
+        """Return the files that {figure} is drawn from."""
+        if wildcards.figure in self._figures_of_tables:
+            figure, table = self._figures_of_tables[wildcards.figure]
+            return figure.sources(table, self._shown)
+        return FIGURES[wildcards.figure].sources(self._shown)
 
     def statistics(self) -> list[str]:
         """Return the files of the comparisons; none where nothing is fine-tuned."""

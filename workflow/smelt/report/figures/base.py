@@ -1,0 +1,66 @@
+"""What every figure is: what it shows, which part of the study or kind of table it belongs to, and its sources.
+
+A figure is one file of this folder, which declares itself as `FIGURE`, and one line in `smelt.report.figures`. The
+study imports these modules for every job, so they load no matplotlib or pandas when they are imported.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smelt.errors import SmeltError
+from smelt.report.tables.base import StudyOfTables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """What a figure shows: its title, and the sentence under it, which also replaces it where it cannot be seen."""
+
+    name: str
+    title: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class StudyFigure(FigureKind):
+    """A figure of the study as a whole."""
+
+    sources: Callable[[StudyOfTables], list[str]]
+    """What it is drawn from; nothing where the study has no such figure."""
+    draw: Callable[[list[Path]], "Figure"]
+
+    def drawing(self, settings: Mapping[str, Any]) -> Callable[[list[Path]], "Figure"]:  # noqa: ARG002 - of no table
+        """Return the function that draws it."""
+        return self.draw
+
+
+@dataclass(frozen=True)
+class TableFigure(FigureKind):
+    """A figure of each table of some kinds, named after both: drops-table-6."""
+
+    tables: Mapping[str, Callable[[Any, StudyOfTables], bool]]
+    """Whether a table has the figure, for each kind of table that may."""
+    sources: Callable[[Any, StudyOfTables], list[str]]
+    """What it is drawn from."""
+    needed: tuple[str, ...]
+    """Keys of the table without which it cannot be drawn."""
+    draw: Callable[[list[Path], Mapping[str, Any]], "Figure"]
+
+    def belongs_to(self, table: Any, study: StudyOfTables) -> bool:
+        """Return whether a table has the figure."""
+        return table.kind in self.tables and self.tables[table.kind](table, study)
+
+    def drawing(self, settings: Mapping[str, Any]) -> Callable[[list[Path]], "Figure"]:
+        """Return the function that draws it for a table.
+
+        Raises:
+            SmeltError: the table lacks what it needs.
+        """
+        if missing := [key for key in self.needed if not settings.get(key)]:
+            kinds = " or ".join(self.tables)
+            raise SmeltError("--settings", f"lacks {', '.join(missing)}: expected a table of kind {kinds}")
+        return lambda sources: self.draw(sources, settings)

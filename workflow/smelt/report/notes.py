@@ -1,0 +1,154 @@
+"""Which scores of a table are best and which are starred, and the notes under it that say what this means."""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from smelt.report.records import TaskRecord
+from smelt.report.significance import BySeed, Significance
+from smelt.report.statistics import MARK, Score
+
+METRICS = {
+    "f1": "F1 of whole spans (seqeval, default mode)",
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1 (mean of the F1 of each label)",
+}
+SEQEVAL = (
+    "F1 of whole spans: seqeval 1.2.2 in its default mode, over all types of spans together. It counts as the "
+    "conlleval script does: labels are IOB2, and an I label that continues no span begins one. seqeval's strict mode "
+    "ignores such spans and gives other scores."
+)
+NOTHING_RAN = "No model of the table ran on any of its tasks."
+LEAST_SHARE = 0.01  # of the test set that a note under a table names
+MOST_NAMED = 8  # tasks in one note
+AVERAGES = {
+    "examples": "one score over the examples of all languages together",
+    "languages": "the mean of the languages' scores",
+}
+
+# ---- Best and star
+
+
+def ranked(scores: Sequence[Score], line_of: Callable[[Score], object], alpha: float = 0.0) -> list[Score]:
+    """Return the scores with the best of each line, and a star where the corrected p lies below alpha.
+
+    Args:
+        scores: of all cells.
+        line_of: gives the part of the table within which scores are compared: a column, or a row.
+        alpha: level of the tests.
+    """
+    best: dict[object, float] = {}
+    for score in scores:
+        if score.n:
+            best[line_of(score)] = max(score.mean, best.get(line_of(score), -math.inf))
+    return [
+        replace(score, best=score.mean == best.get(line_of(score)), star=score.p_corrected < alpha) for score in scores
+    ]
+
+
+def against_each_other(values: Sequence[BySeed], significance: Significance) -> list[float]:
+    """Return for each cell of a line the largest corrected p against the other filled ones; nan where one is untested.
+
+    The family that is corrected together are all pairs of filled cells.
+    """
+    filled = [place for place, by_seed in enumerate(values) if by_seed]
+    pairs = list(itertools.combinations(filled, 2))
+    corrected = significance.corrected([significance.over_seeds(values[a], values[b]).p for a, b in pairs])
+    largest = []
+    for place in range(len(values)):
+        own = [p for pair, p in zip(pairs, corrected, strict=True) if place in pair]
+        largest.append(largest_p([math.nan if p is None else p for p in own]))
+    return largest
+
+
+def largest_p(p_values: Sequence[float]) -> float:
+    """Return the largest of several p; nan where there is none, or one is nan."""
+    return math.nan if not p_values or any(math.isnan(p) for p in p_values) else max(p_values)
+
+
+def against_baseline(
+    values: Mapping[str, BySeed], baseline: str | None, significance: Significance
+) -> dict[str, tuple[float, float]]:
+    """Return p and corrected p of each filled row of a column against the baseline's; nan is what cannot be tested."""
+    if baseline is None or not values[baseline]:
+        return {}
+    others = [row for row, by_seed in values.items() if by_seed and row != baseline]
+    p_values = [significance.over_seeds(values[row], values[baseline]).p for row in others]
+    known = [math.nan if p is None else p for p in p_values]
+    return dict(zip(others, zip(known, significance.corrected_numbers(known), strict=True), strict=True))
+
+
+# ---- Notes on scores
+
+
+def star_note(run: Sequence[Score], test: str, differs: str, none: str) -> str:
+    """Return what a star means, or why there is none.
+
+    Args:
+        run: the scores of all cells that were run.
+        test: the test in words.
+        differs: what a starred score differs from.
+        none: what holds where no score has a star.
+    """
+    if max(score.n for score in run) == 1:
+        return "With a single seed nothing can be tested, so nothing is marked."
+    if any(score.star for score in run):
+        return f"{MARK} differs from {differs}: {test}."
+    return f"None is marked: {none} ({test})."
+
+
+def one_teacher_note(rows: Sequence[str]) -> list[str]:
+    """Return what deviations and tests are over where the students of all seeds were compressed from one teacher."""
+    shared = "share one teacher: their deviations and tests over seeds are over students, not over teachers"
+    return [f"The seeds of {', '.join(rows)} {shared}."] if rows else []
+
+
+def test_of(significance: Significance) -> str:
+    """Return the study's test, level and correction within one task."""
+    none = "not corrected for the number of pairs"
+    return significance.in_words("over all pairs of the study's models on the task", none)
+
+
+def seqeval_note(metrics: Iterable[str]) -> list[str]:
+    """Return how spans are counted, where any of the metrics counts them: seqeval's modes differ by several points."""
+    return [SEQEVAL] if "f1" in metrics else []
+
+
+def in_words(metrics: Mapping[str, str]) -> str:
+    """Return the metric of all parts of a table, or which part (a task, a section) has which."""
+    by_metric: dict[str, list[str]] = {}
+    for part, metric in metrics.items():
+        by_metric.setdefault(METRICS.get(metric, metric), []).append(part)
+    if len(by_metric) == 1:
+        (only,) = by_metric
+        return only[0].upper() + only[1:]
+    return "; ".join(f"{', '.join(parts)}: {metric}" for metric, parts in by_metric.items())
+
+
+# ---- Notes on the tasks whose scores a table shows
+
+
+def repeats_note(tasks: Sequence[TaskRecord]) -> list[str]:
+    """Return the note of a table whose tasks test on training examples; nothing where none does by LEAST_SHARE."""
+    found = sorted(
+        (task for task in tasks if task.share_in_train >= LEAST_SHARE), key=lambda task: -task.share_in_train
+    )
+    if not found:
+        return []
+    named = [f"{task.name} {task.share_in_train:.0%}" for task in found[:MOST_NAMED]]
+    more = f" and {len(found) - MOST_NAMED} more tasks with smaller shares" if len(found) > MOST_NAMED else ""
+    return [
+        f"Share of the test examples that also stand in the training set, word for word: {', '.join(named)}{more}. "
+        f"Scores on these tasks are likely higher than on new texts. Shares below {LEAST_SHARE:.0%} are not named."
+    ]
+
+
+def languages_note(tasks: Sequence[TaskRecord]) -> list[str]:
+    """Return what the one score of a task in several languages is; nothing where there is no such task."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        if task.languages > 1:
+            found.setdefault(task.average, []).append(f"{task.name} ({task.languages})")
+    averaged = [f"{', '.join(names)}: {AVERAGES[average]}" for average, names in found.items()]
+    return [f"Tasks with test sets in several languages: {'; '.join(averaged)}."] if averaged else []

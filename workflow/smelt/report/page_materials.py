@@ -1,0 +1,265 @@
+"""Tables of materials that only the page shows: corpora, tokenizers, tasks and models, and proofs of reductions."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smelt.errors import SmeltError
+from smelt.files import read_json
+from smelt.report.figures.learning_curves import SUFFIX, validation
+from smelt.report.records import CorpusRecord, ModelRecord, TaskRecord
+from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PAGES = {
+    "pages": "Pages",
+    "extracted": "Extracted",
+    "redirect": "Redirects",
+    "other_namespace": "Other namespaces",
+    "empty": "Empty",
+    "duplicate": "Copies",
+    "differing": "Differing copies",
+    "skipped": "Left out",
+    "lost": "Lost",
+}
+_RARE = {"duplicate", "differing", "skipped"}  # shown where there are any
+_MARKUP = {
+    "list_items": "List items dropped",
+    "list_items_characters": "Their characters",
+    "empty_with_list_items": "Articles of lists only",
+    "headings_with_full_stop_added": "Full stops added",
+    "<small>": "<small> dropped",
+    "documents_with_markup_left": "Documents with markup",
+}
+_FINAL = {
+    "mlm_loss": ("MLM loss", ".3f"),
+    "mlm_accuracy": ("MLM accuracy", ".1%"),
+    "sop_loss": ("SOP loss", ".3f"),
+    "sop_accuracy": ("SOP accuracy", ".1%"),
+}
+
+
+def corpus_table(records: Sequence[CorpusRecord]) -> PaperTable:
+    """Return the sizes of each corpus: a group a corpus, a row a language, the largest first."""
+    columns = ["Documents", "Held out", "Words", "Megabytes", "Share of words"]
+    groups = []
+    for corpus, members in _by_corpus(records).items():
+        words = sum(record.words for record in members)
+        rows = [_corpus_row(record.language, [record], words) for record in members]
+        rows += [_corpus_row("all", members, words)] if len(members) > 1 else []
+        groups.append(Group(rows, corpus))
+    notes = [
+        "Words are runs of characters between white space; scripts written without spaces have few of them. "
+        "Held-out documents serve validation only, not tokenizers or training. Megabytes of UTF-8, 10⁶ bytes each."
+    ]
+    return PaperTable("corpora", "Corpora", [Grid("Language", columns, groups)], notes)
+
+
+def pages_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
+    """Return what became of every page of the dumps; None where no corpus has any."""
+    dumped = [record for record in records if record.pages.get("pages")]
+    shown = {key: head for key, head in _PAGES.items() if key not in _RARE or any(r.pages.get(key) for r in dumped)}
+    groups = [
+        Group([Row(r.language, [Cell(f"{r.pages.get(key, 0):,}") for key in shown]) for r in members], corpus)
+        for corpus, members in _by_corpus(dumped).items()
+    ]
+    if not groups:
+        return None
+    caption = "Pages of the Wikipedia dumps"
+    notes = ["Empty: nothing readable is left after cleaning. A lost page would have failed its extraction."]
+    return PaperTable("pages", caption, [Grid("Language", list(shown.values()), groups)], notes)
+
+
+def markup_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
+    """Return what extraction dropped and changed of the articles; None where no dump says so."""
+    counted = [record for record in records if record.pages.get("pages") and record.markup]
+    groups = [
+        Group([Row(r.language, [Cell(f"{r.markup.get(key, 0):,}") for key in _MARKUP]) for r in members], corpus)
+        for corpus, members in _by_corpus(counted).items()
+    ]
+    if not groups:
+        return None
+    caption = "Text that extraction drops, and markup that it leaves"
+    notes = [
+        "wikiextractor drops list items and the words of <small>, and ends headings in a full stop that the page does "
+        "not have. statistics.json of each language counts all kinds."
+    ]
+    return PaperTable("markup", caption, [Grid("Language", list(_MARKUP.values()), groups)], notes)
+
+
+def tokenizer_table(folders: Sequence[Path]) -> PaperTable:
+    """Return vocabulary and fertility of each tokenizer: a row a language, a column a tokenizer."""
+    found = {folder.name: _statistics(folder) for folder in folders}
+    languages = list(dict.fromkeys(language for statistics in found.values() for language in statistics["languages"]))
+    rows = [
+        Row(language, [Cell(_fertility(statistics["languages"].get(language))) for statistics in found.values()])
+        for language in languages
+    ]
+    heads = [f"{name} ({statistics['settings']['vocabulary']:,} pieces)" for name, statistics in found.items()]
+    notes = ["Fertility: pieces per word between white space, on held-out lines. Lower means less splitting."]
+    return PaperTable("tokenizers", "Fertility of the tokenizers", [Grid("Language", heads, [Group(rows)])], notes)
+
+
+def task_table(tasks: Sequence[TaskRecord]) -> PaperTable:
+    """Return the sizes of each task's splits, and how many examples stand in two of them."""
+    columns = ["Test languages", "Training", "Validation", "Test"]
+    columns += ["Validation in training", "Test in training", "Test in validation"]
+    rows = []
+    for task in tasks:
+        sizes = [Cell(f"{count:,}") for count in (task.languages, *task.examples.values())]
+        pairs = [(task.in_train, "validation"), (task.in_train, "test"), (task.in_validation, "test")]
+        rows.append(Row(task.name, [*sizes, *(_repeated(task, found, split) for found, split in pairs)]))
+    notes = [
+        "Counts of examples. The last three columns count those that also stand in an earlier split, word for word and "
+        "in the same language: a model may remember them, so scores on them are too high. To leave them out of "
+        "training, set repeats: drop in the task file."
+    ]
+    return PaperTable("tasks", "Tasks", [Grid("Task", columns, [Group(rows)])], notes)
+
+
+def model_table(models: Sequence[ModelRecord], makers: Mapping[str, str], curves: Sequence[Path]) -> PaperTable:
+    """Return maker, size and last validation of each model."""
+    curve_of = {path.name.removesuffix(SUFFIX): path for path in curves}
+    columns = ["Maker", "Vocabulary", "Layers × width", "Parameters", "Steps", *(head for head, _ in _FINAL.values())]
+    rows = [Row(model.name, [*_shape(model, makers), *_final(curve_of.get(model.name))]) for model in models]
+    notes = [
+        "Parameters are those in the model's file, heads included, tied ones once. "
+        "MLM: masked language modelling; SOP: sentence order prediction; both on held-out documents at the last step."
+    ]
+    return PaperTable("models", "Models", [Grid("Model", columns, [Group(rows)])], notes)
+
+
+def _by_corpus(records: Sequence[CorpusRecord]) -> dict[str, list[CorpusRecord]]:
+    found: dict[str, list[CorpusRecord]] = {}
+    for record in sorted(records, key=lambda record: (-record.words, record.language)):
+        found.setdefault(record.corpus, []).append(record)
+    return found
+
+
+def _corpus_row(head: str, records: Sequence[CorpusRecord], whole: int) -> Row:
+    words = sum(record.words for record in records)
+    counts = [sum(record.documents for record in records), sum(record.held_out for record in records), words]
+    size = sum(record.bytes for record in records) / 1e6
+    share = f"{words / whole:.1%}" if whole else NONE
+    return Row(head, [*(Cell(f"{count:,}") for count in counts), Cell(f"{size:,.2f}"), Cell(share)])
+
+
+def _statistics(folder: Path) -> dict[str, Any]:
+    path = folder / "statistics.json"
+    statistics: dict[str, Any] = read_json(path)
+    if "vocabulary" not in statistics.get("settings", {}) or "languages" not in statistics:
+        raise SmeltError(path, "has no settings.vocabulary or no languages: expected the statistics of a tokenizer")
+    return statistics
+
+
+def _fertility(language: Mapping[str, Any] | None) -> str:
+    value = language.get("fertility") if language else None
+    return NONE if value is None else f"{value:.2f}"
+
+
+def _repeated(task: TaskRecord, found: Mapping[str, int], split: str) -> Cell:
+    if split not in found:
+        return Cell(NONE)
+    count = found[split]
+    return Cell(f"{count:,}", detail=f"({count / task.examples[split]:.1%})" if count else "")
+
+
+def _shape(model: ModelRecord, makers: Mapping[str, str]) -> list[Cell]:
+    config = model.config
+    vocabulary = f"{config['vocab_size']:,}" if "vocab_size" in config else NONE
+    # DistilBERT's config has names of its own.
+    layers = config.get("num_hidden_layers", config.get("n_layers", NONE))
+    width = config.get("hidden_size", config.get("dim", NONE))
+    parameters = NONE if model.parameters is None else f"{model.parameters:,}"
+    texts = [makers.get(model.name, NONE), vocabulary, f"{layers} × {width}", parameters]
+    return [Cell(text) for text in texts]
+
+
+def _final(curve: Path | None) -> list[Cell]:
+    """Return the last step and the validation figures there; adopted models have none."""
+    if curve is None:
+        return [Cell(NONE)] * (1 + len(_FINAL))
+    rows = validation(curve)
+    last = rows[rows["step"] == rows["step"].max()]
+    return [
+        Cell(f"{last['step'].iloc[0]:,}"),
+        *(Cell(_value(last, metric, form)) for metric, (_, form) in _FINAL.items()),
+    ]
+
+
+def _value(rows: "pd.DataFrame", metric: str, form: str) -> str:
+    values = rows[rows["metric"] == metric].set_index("language")["value"]
+    if values.empty:
+        return NONE
+    return format(float(values.get("all", values.iloc[0])), form)
+
+
+# ---- What each reduction kept, and its proof
+
+_REDUCTION = "reduction.json"
+_PROOF_COLUMNS = [
+    "Lines",
+    "Of kept pieces",
+    "Cut differently",
+    "Pieces a word before",
+    "after",
+    "Unknown before",
+    "after",
+    "States compared",
+    "Largest difference of a logit",
+]
+_PROOF_NOTES = [
+    "Proof of each reduction, on held-out lines. Every line whose pieces are all kept is cut as before, except that a "
+    "word unknown to WordPiece may become known. States compared: lines among these whose hidden states were compared "
+    "in every layer, all equal bit for bit; the last column compares the logits of kept pieces on them. A reduction "
+    "that fails this proof is not written. Unknown: share of pieces that are the unknown token."
+]
+
+
+def reduction_table(folders: Sequence[Path]) -> PaperTable | None:
+    """Return the proofs of all reduced models, a group a model and a row a language; None where there is none."""
+    groups = [_proofs(folder) for folder in folders if (folder / _REDUCTION).is_file()]
+    caption = "Reduced vocabularies and their proofs"
+    return (
+        PaperTable("reductions", caption, [Grid("Language", _PROOF_COLUMNS, groups)], _PROOF_NOTES) if groups else None
+    )
+
+
+def _proofs(folder: Path) -> Group:
+    record = read_json(folder / _REDUCTION)
+    try:
+        kept = f"{folder.name}: {record['pieces']:,} of {record['pieces_before']:,} pieces"
+        return Group([_proof(language, row) for language, row in record["proof"]["languages"].items()], kept)
+    except (KeyError, TypeError):
+        raise SmeltError(folder / _REDUCTION, "is no record of a reduction: make the model again") from None
+
+
+def _proof(language: str, row: Mapping[str, Any]) -> Row:
+    before, after, states = row["before"], row["after"], row["states"]
+    texts = [
+        f"{row['lines']:,}",
+        f"{row['lines_whose_pieces_are_all_kept']:,}",
+        _percent(row["share_of_lines_that_tokenise_differently"]),
+        _three_digits(before["fertility"]),
+        _three_digits(after["fertility"]),
+        _percent(before["unknown_share"]),
+        _percent(after["unknown_share"]),
+        f"{states['hidden_states_equal_bit_for_bit']:,}",
+        _difference(states),
+    ]
+    return Row(language, [Cell(text) for text in texts])
+
+
+def _percent(value: float | None) -> str:
+    return NONE if value is None else f"{value:.1%}"
+
+
+def _three_digits(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3f}"
+
+
+def _difference(states: Mapping[str, Any]) -> str:
+    value = states.get("largest_difference")  # none of a model without a head
+    return NONE if value is None else f"{value:.1g}"

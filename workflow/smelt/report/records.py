@@ -1,0 +1,205 @@
+"""What other stages wrote: records of corpora, tasks, models and tokenisation studies."""
+
+import json
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from smelt.errors import SmeltError
+from smelt.files import read_json
+
+
+@dataclass(frozen=True)
+class CorpusRecord:
+    """Size of one language of a corpus, what became of the pages of its dumps, and what extraction dropped of them."""
+
+    corpus: str
+    language: str
+    documents: int
+    held_out: int
+    words: int
+    bytes: int
+    pages: dict[str, int]
+    markup: dict[str, Any]
+
+
+def read_corpora(paths: Iterable[Path]) -> list[CorpusRecord]:
+    """Return the records of `<corpus>/<language>/statistics.json`, in the order given.
+
+    Raises:
+        SmeltError: a file is missing, or lacks a figure.
+    """
+    return [_corpus(path, read_json(path)) for path in paths]
+
+
+def _corpus(path: Path, statistics: dict[str, Any]) -> CorpusRecord:
+    try:
+        return CorpusRecord(
+            corpus=path.parents[1].name,
+            language=statistics["language"],
+            documents=statistics["documents"],
+            held_out=statistics["held_out_documents"],
+            words=statistics["words"],
+            bytes=statistics["bytes"],
+            pages=statistics["pages"],
+            markup=statistics.get("markup", {}),  # absent where an older version wrote the file
+        )
+    except KeyError as missing:
+        raise SmeltError(path, f"has no {missing}: expected the statistics of a corpus") from None
+
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """A prepared task; counts are of examples."""
+
+    name: str
+    languages: int
+    """Languages of its test set."""
+    average: str
+    """What stands for several languages: one score over all `examples`, or the mean over `languages`."""
+    examples: dict[str, int]
+    """Of each split."""
+    in_train: dict[str, int]
+    """Those of validation and of test that also stand in training, word for word."""
+    in_validation: dict[str, int]
+    """Those of test that also stand in validation; empty where the task was prepared before these were counted."""
+
+    @property
+    def share_in_train(self) -> float:
+        """Share of the test set that also stands in training."""
+        return self.in_train["test"] / self.examples["test"]
+
+
+def read_tasks(paths: Sequence[Path]) -> list[TaskRecord]:
+    """Return the records of task.json files, in the order given.
+
+    Raises:
+        SmeltError: a file is missing, or holds something else.
+    """
+    return [_task(path, read_json(path)) for path in paths]
+
+
+def _task(path: Path, description: dict[str, Any]) -> TaskRecord:
+    try:
+        splits = description["splits"]
+        return TaskRecord(
+            name=description["name"],
+            languages=len(splits["test"]["languages"]),
+            average=description.get("average", "examples"),
+            examples={split: splits[split]["examples"] for split in SPLITS},
+            in_train=description["repeated_from_train"],
+            in_validation=description.get("repeated_from_validation", {}),
+        )
+    except (KeyError, TypeError) as error:
+        raise SmeltError(path, f"lacks {error}: expected what `python -m smelt task` writes") from None
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """Name, config.json, provenance.json and the number of parameters of a model; tied ones count once.
+
+    An exported model has no number of its own: it is that of its source's encoder, in any format.
+    """
+
+    name: str
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    parameters: int | None
+
+
+def read_tokenisation(path: Path) -> dict[str, Any]:
+    """Return a tokenisation study of a model on a task.
+
+    Raises:
+        SmeltError: the file is missing, or holds something else.
+    """
+    study: dict[str, Any] = read_json(path)
+    for part in ("model", "task", "segmentation", "correlations", "by_pieces"):
+        if part not in study:
+            raise SmeltError(path, f"has no {part!r}: expected a tokenisation study")
+    return study
+
+
+def read_model(folder: Path) -> ModelRecord:
+    """Return the record of a model's folder.
+
+    Raises:
+        SmeltError: a file of it is missing or is not what its name says.
+    """
+    exported = (folder / "model.onnx").is_file()
+    return ModelRecord(
+        folder.name,
+        read_json(folder / "config.json"),
+        read_json(folder / "provenance.json"),
+        None if exported else count_parameters(folder / "model.safetensors"),
+    )
+
+
+def count_parameters(path: Path) -> int:
+    """Return how many numbers a safetensors file holds, from its header alone."""
+    return sum(math.prod(tensor["shape"]) for tensor in read_header(path).values())
+
+
+def encoder_parameters(path: Path) -> int:
+    """Return how many of a safetensors file's numbers are the encoder's: without heads, and without lists of positions.
+
+    The encoder's tensors share the prefix of its word embeddings (`bert.`, `roberta.`, or none in a bare encoder).
+
+    Raises:
+        SmeltError: the file is missing, is no safetensors file, or holds no word embeddings.
+    """
+    header = read_header(path)
+    words = next((name for name in header if name.endswith("embeddings.word_embeddings.weight")), None)
+    if words is None:
+        raise SmeltError(path, "holds no embeddings.word_embeddings.weight: expected an encoder")
+    prefix = words.removesuffix("embeddings.word_embeddings.weight")
+    return sum(
+        math.prod(tensor["shape"])
+        for name, tensor in header.items()
+        if name.startswith(prefix) and not tensor["dtype"].startswith("I")
+    )
+
+
+def read_header(path: Path) -> dict[str, dict[str, Any]]:
+    """Return name, dtype and shape of the tensors of a safetensors file.
+
+    The file opens with the header's length as 8 little-endian bytes, then the header as JSON.
+
+    Raises:
+        SmeltError: the file is missing, or is no safetensors file.
+    """
+    try:
+        with path.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
+    except FileNotFoundError:
+        raise SmeltError(path, "no such file") from None
+    except (struct.error, ValueError, OverflowError, MemoryError):
+        raise SmeltError(path, "is not a safetensors file") from None
+    return {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+
+
+def read_steps(paths: Iterable[Path]) -> dict[tuple[str, str], float]:
+    """Return the optimiser steps of compressed models, from the metrics.json of each run.
+
+    Returns:
+        Steps of all phases together, mean over seeds, by (model, task); nan where one does not say.
+
+    Raises:
+        SmeltError: a file is missing, or not of a compressed model.
+    """
+    found: dict[tuple[str, str], list[float]] = {}
+    for path in paths:
+        metrics = read_json(path)
+        if "stages" not in metrics:
+            raise SmeltError(path, "has no 'stages': expected the metrics of a compressed model")
+        steps = sum(phase.get("steps", math.nan) for phase in metrics["stages"])
+        found.setdefault((metrics["model"], metrics["task"]), []).append(steps)
+    return {run: fmean(values) for run, values in found.items()}

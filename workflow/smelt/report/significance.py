@@ -1,0 +1,68 @@
+"""How differences between scores are tested: the study's setting, its test over seeds, and its words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from smelt.entry import Entry, Seed
+
+if TYPE_CHECKING:
+    from smelt.statistics.result import TestResult
+
+BySeed = Mapping[int, float]
+"""Score by seed."""
+
+TESTS = {
+    "welch": "Welch's t-test over seeds",
+    "paired-t": "paired t-test over seeds",
+    "wilcoxon": "Wilcoxon's signed-rank test over seeds",
+}
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Significance(Entry):
+    """How differences between models are tested."""
+
+    test: Literal["welch", "paired-t", "wilcoxon"] = "welch"
+    """The test behind the marks of score tables; all tests stand in the statistics files."""
+    alpha: Share = 0.05
+    correction: Literal["holm", "none"] = "holm"
+    """Holm's step-down over the family of all pairs of models within one task."""
+    confidence: Share = 0.95
+    resamples: PositiveInt = 10_000
+    """Bootstrap resamples behind an interval."""
+    seed: Seed = 1
+
+    def over_seeds(self, a: BySeed, b: BySeed) -> "TestResult":
+        """Return what the study's test finds; paired ones use the seeds that both have."""
+        from smelt.statistics.means import paired_t, welch
+        from smelt.statistics.ranks import wilcoxon
+
+        if self.test == "welch":
+            return welch(list(a.values()), list(b.values()))
+        shared = sorted(set(a) & set(b))
+        pairs = [a[seed] for seed in shared], [b[seed] for seed in shared]
+        if self.test == "paired-t":
+            return paired_t(*pairs)
+        return wilcoxon(*pairs, alpha=self.alpha, what="seed pairs")
+
+    def corrected(self, p_values: Sequence[float | None]) -> list[float | None]:
+        """Return p-values corrected over all that were tested; None is what was not."""
+        from smelt.statistics.corrections import holm
+
+        return holm(p_values) if self.correction == "holm" else list(p_values)
+
+    def corrected_numbers(self, p_values: Sequence[float]) -> list[float]:
+        """Return p-values corrected over all that were tested; nan is what was not."""
+        known = [None if math.isnan(p) else p for p in p_values]
+        return [math.nan if p is None else p for p in self.corrected(known)]
+
+    def in_words(self, over: str, none: str = "no correction") -> str:
+        """Return test, level and correction; `over` says what the correction is over."""
+        return f"{TESTS[self.test]}, two-sided, p < {self.alpha:g}, {self.correction_in_words(over, none)}"
+
+    def correction_in_words(self, over: str, none: str = "no correction") -> str:
+        """Return the correction and what it is over."""
+        return f"Holm's correction {over}" if self.correction == "holm" else none

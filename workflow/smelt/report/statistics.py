@@ -1,0 +1,193 @@
+"""The score in a cell of a table: its statistics over seeds and languages, how a cell shows them, and their columns.
+
+A new statistic of scores is a change of this file alone: a field of `Score`, its value in `score_of`, its column in
+`OVER_SEEDS` and `OVER_BOTH`, and its place in `score_cell` and the sentences.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+from smelt.report.render import NOT_RUN, Cell, Grid, Group, Row, counted, percent
+from smelt.report.significance import BySeed
+
+MARK = "*"
+Over = Literal["seeds", "languages"]
+"""What the deviation in brackets is over."""
+
+OVER_SEEDS = {"n": "n", "mean": "mean", "standard_deviation": "deviation_over_seeds"}
+"""Columns of the statistics over seeds in CSV files, with the fields of `Score` that they hold."""
+OVER_BOTH = {
+    "languages": "languages",
+    "n": "n",
+    "mean": "mean",
+    "deviation_over_languages": "deviation_over_languages",
+    "deviation_over_seeds": "deviation_over_seeds",
+}
+"""Columns of the statistics over languages and seeds."""
+_DEVIATIONS = {"languages": "deviation_over_languages", "seeds": "deviation_over_seeds"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a model scores on a task; statistics that do not exist are nan."""
+
+    row: str = ""
+    column: str = ""
+    section: int = 0
+    language: str = ""
+    task: str = ""
+    model: str = ""
+    """The model, or all models of a family whose scores it is the mean of, separated by blanks."""
+    metric: str = ""
+    languages: int = 0
+    n: int = 0
+    """Seeds; 0 where nothing was run."""
+    mean: float = math.nan
+    """Mean over the seeds, as a share."""
+    deviation_over_languages: float = math.nan
+    """Mean over the seeds of each seed's deviation."""
+    deviation_over_seeds: float = math.nan
+    p: float = math.nan
+    p_corrected: float = math.nan
+    """Of several tests the largest."""
+    best: bool = False
+    """Whether no score that it is compared with has a higher mean."""
+    star: bool = False
+    """Whether it differs significantly, as the table's note says."""
+    choices: int = 1
+    """Models that it was chosen from, by their mean on validation."""
+    steps: float = math.nan
+    """Optimiser steps of a compressed model, mean over the seeds."""
+
+    def numbers(self, columns: Mapping[str, str]) -> dict[str, Any]:
+        """Return the cells of a CSV row, for columns given with the fields that they hold."""
+        return {column: getattr(self, name) for column, name in columns.items()}
+
+
+def score_of(values: BySeed, languages: Sequence[BySeed] = (), **labels: Any) -> Score:
+    """Return the score of a cell.
+
+    Args:
+        values: what stands for all languages, by seed; empty where nothing was run.
+        languages: the values by seed of each language.
+        labels: the other fields of `Score`.
+    """
+    if not values:
+        return Score(**labels)
+    from smelt.statistics.scores import summarise
+
+    found = summarise(list(values.values()))
+    return Score(
+        **labels,
+        languages=len(languages),
+        n=found.n,
+        mean=found.mean,
+        deviation_over_languages=deviation_over_languages(languages),
+        deviation_over_seeds=math.nan if found.standard_deviation is None else found.standard_deviation,
+    )
+
+
+def mean_over_languages(languages: Sequence[BySeed]) -> dict[int, float]:
+    """Return the mean over languages for each seed that all of them have; nothing where one has no value."""
+    seeds = set.intersection(*map(set, languages))
+    return {seed: fmean(values[seed] for values in languages) for seed in sorted(seeds)}
+
+
+def deviation_over_languages(languages: Sequence[BySeed]) -> float:
+    """Return the deviation over languages, n - 1 in the denominator: its mean over the seeds that all of them have."""
+    from smelt.statistics.scores import spread
+
+    seeds = set.intersection(*map(set, languages)) if len(languages) > 1 else set[int]()
+    return fmean(spread([values[seed] for values in languages]) for seed in sorted(seeds)) if seeds else math.nan
+
+
+# ---- Cells and grids of them
+
+
+def score_cell(score: Score, over: Over = "seeds", empty: str = NOT_RUN) -> Cell:
+    """Return a mean in percent with its deviation, where there is one; the best is bold."""
+    if not score.n:
+        return Cell(empty)
+    deviation: float = getattr(score, _DEVIATIONS[over])
+    detail = "" if math.isnan(deviation) else f"({percent(deviation)})"
+    return Cell(percent(score.mean), MARK if score.star else "", detail, score.best)
+
+
+def score_grid(
+    corner: str,
+    heads: Sequence[str],
+    scores: Sequence[Score],
+    *,
+    over: Over = "seeds",
+    titles: Sequence[str] = ("",),
+    label: Callable[[str], str] = str,
+    before: Callable[[Sequence[Score]], list[Cell]] = lambda _: [],
+    after: Callable[[Sequence[Score]], list[Cell]] = lambda _: [],
+) -> Grid:
+    """Return the grid of a table of scores: a row for each row label of a section.
+
+    Args:
+        corner: head of the row labels.
+        heads: of the columns.
+        scores: of all cells; those of a row in the order of the columns.
+        over: what deviations are over.
+        titles: of the sections.
+        label: how a row label is shown.
+        before: cells of a row before its scores.
+        after: cells of a row after its scores.
+    """
+    rows: dict[tuple[int, str], list[Score]] = {}
+    for score in scores:
+        rows.setdefault((score.section, score.row), []).append(score)
+    groups = [
+        Group(
+            [
+                Row(label(row), [*before(own), *(score_cell(score, over) for score in own), *after(own)])
+                for (section, row), own in rows.items()
+                if section == number
+            ],
+            title,
+        )
+        for number, title in enumerate(titles)
+    ]
+    return Grid(corner, list(heads), groups)
+
+
+# ---- What the numbers are, in words
+
+
+def over_of(scores: Sequence[Score]) -> Over:
+    """Return what deviations are over by default: languages, where any score has several, or else seeds."""
+    return "languages" if any(score.languages > 1 for score in scores) else "seeds"
+
+
+def seeds_sentence(run: Sequence[Score], compared: str) -> str:
+    """Return the sentence on numbers over seeds alone; `compared` is what has one best score: a column."""
+    if max(score.n for score in run) == 1:
+        return f"A single seed: no spread. Best score of a {compared} in bold."
+    seeds = counted([score.n for score in run], "seed")
+    return f"Mean (standard deviation) over {seeds}. Best mean of a {compared} in bold."
+
+
+def both_sentence(run: Sequence[Score], over: Over) -> str:
+    """Return the sentence on numbers over seeds and languages."""
+    seeds = counted([score.n for score in run], "seed")
+    languages = counted([score.languages for score in run], "language")
+    if all(math.isnan(getattr(score, _DEVIATIONS[over])) for score in run):
+        return f"Mean over {seeds}; no deviation, because there is only one {over.removesuffix('s')}."
+    if over == "seeds":
+        return f"Mean (standard deviation) over {seeds}; {languages}."
+    return f"Mean over {seeds} (standard deviation over {languages}, mean over the seeds)."
+
+
+def phase_words(score: Score, seeds: int) -> str:
+    """Return the words on the numbers of one phase of a compression."""
+    spread = "; a single seed, so no deviation"
+    if score.languages > 1:
+        spread = f" (standard deviation over {score.languages} languages, mean over the seeds)"
+    elif seeds > 1:
+        spread = " (standard deviation over them)"
+    return f"mean over {counted([seeds], 'seed')}{spread}"

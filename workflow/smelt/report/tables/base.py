@@ -1,0 +1,271 @@
+"""What every kind of table is: an entry of the study that knows its sources, its checks and how it is made.
+
+A kind of table is one file of this folder: a class for its entry, with the methods below, and one line in the union of
+`smelt.report.tables`. The study imports these modules for every job, so they load no pandas, scipy or matplotlib when
+they are imported.
+"""
+
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
+
+from smelt.entry import Entry
+from smelt.errors import SmeltError
+from smelt.families import is_family, member_of
+from smelt.report.notes import languages_note, repeats_note
+from smelt.report.records import TaskRecord
+from smelt.report.render import PaperTable
+from smelt.report.significance import Significance
+
+T = TypeVar("T", bound=Hashable)
+
+
+class TaskOfTables(Protocol):
+    """What a table asks of a task."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind, such as token-classification."""
+
+    @property
+    def metric(self) -> str:
+        """The metric that it is judged by."""
+
+    @property
+    def title(self) -> str:
+        """What it is called in notes."""
+
+    def languages_of(self, split: str) -> list[str]:
+        """Return the languages of a split."""
+
+
+class StudyOfTables(Protocol):
+    """What tables and figures ask of the study that they belong to."""
+
+    @property
+    def where(self) -> str:
+        """What names the study in complaints."""
+
+    @property
+    def results(self) -> str:
+        """The folder of its results."""
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The seeds of fine-tuning."""
+
+    @property
+    def makers(self) -> Mapping[str, str]:
+        """Its models, each with its maker's name."""
+
+    @property
+    def tasks(self) -> Mapping[str, TaskOfTables]:
+        """Its tasks by name."""
+
+    @property
+    def measured(self) -> Sequence[str]:
+        """The models whose efficiency is measured."""
+
+    @property
+    def latency_shapes(self) -> tuple[list[int], list[int]] | None:
+        """Lengths and batches whose latency is measured; None where none is."""
+
+    @property
+    def vocabularies(self) -> Mapping[str, int]:
+        """Pieces of each model whose tokenizer the study trains."""
+
+    def runs(self, task: str | None = None, model: str | None = None) -> Sequence[tuple[str, str]]:
+        """Return the (model, task) pairs that are fine-tuned, of one task or model or of all."""
+
+    def tested_languages(self, model: str, task: str) -> list[str]:
+        """Return the languages that a model is tested in on a task."""
+
+    def metrics(self, model: str, task: str) -> list[str]:
+        """Return metrics.json of a model on a task, a file a seed."""
+
+    def efficiency_task(self, model: str) -> str:
+        """Return the task for which a compressed model's efficiency is measured."""
+
+    def efficiencies(self) -> list[str]:
+        """Return the records of efficiency, a file a model."""
+
+    def shares_teacher(self, model: str) -> bool:
+        """Return whether the seeds of a compressed model have one teacher."""
+
+    def corpus_statistics(self) -> list[str]:
+        """Return statistics.json of each corpus and language."""
+
+    def learning_curves(self) -> list[str]:
+        """Return the learning curves of trained models."""
+
+    def tokenisations(self) -> list[str]:
+        """Return the tokenisation studies."""
+
+
+@dataclass(frozen=True)
+class TableJob:
+    """What a table is made from, beside its entry."""
+
+    name: str
+    sources: Sequence[Path]
+    significance: Significance
+    models: list[str] = field(default_factory=list)
+    """The models that it shows."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """Titles of tasks."""
+    vocabularies: Mapping[str, int] = field(default_factory=dict)
+    """Pieces of models."""
+    one_teacher: list[str] = field(default_factory=list)
+    """Models whose seeds share a teacher."""
+    seed: int | None = None
+    """The seed whose predictions are shown."""
+
+
+class Made(NamedTuple):
+    """A table as a paper prints it, and the rows of its CSV."""
+
+    table: PaperTable
+    rows: Iterable[Mapping[str, Any]] | Iterable[tuple[Any, ...]]
+    columns: Sequence[str] | None = None
+    """Of the CSV; by default those of the rows."""
+
+
+class TableEntry(Entry):
+    """A table of a study. Entries name what they show in the properties `tasks` and `models`."""
+
+    if TYPE_CHECKING:  # each kind declares these, as a key of its entry or as a property
+
+        @property
+        def kind(self) -> Any:
+            """The kind."""
+
+        @property
+        def tasks(self) -> Any:
+            """The tasks that it shows, each once."""
+
+        @property
+        def models(self) -> Any:
+            """The models that it names; None for all of the study."""
+
+    needed: ClassVar[tuple[str, ...]] = ()
+    """Keys without which it cannot be made, though a study may leave them to its defaults."""
+    shows_scores: ClassVar[bool] = True
+    """Whether notes name the examples of its tasks that stand in two splits."""
+    shows_efficiency: ClassVar[bool] = False
+    """Whether its models have to be measured."""
+    part: ClassVar[str] = ""
+    """The part of the entry that names models and tasks, for complaints: .rows."""
+
+    def unknown_families(self, models: Collection[str]) -> list[str]:  # noqa: ARG002 - most kinds name no families
+        """Return the families that it names and that have no member among the study's models."""
+        return []
+
+    def latencies(self) -> list[tuple[str, str, list[int]]]:
+        """Return the keys that choose among measured latencies, the keys of `efficiency` that list them, the choice."""
+        return []
+
+    @property
+    def by_language(self) -> bool:
+        """Whether each score is of one language, so that no note explains means over languages."""
+        return False
+
+    def check(self, study: StudyOfTables, key: str) -> None:
+        """Check the table against the runs of the study.
+
+        Raises:
+            SmeltError: it would have an empty row or column, or compare what cannot be compared.
+        """
+
+    def shown_models(self, study: StudyOfTables) -> list[str]:
+        """Return the models that it shows, in its order."""
+        return list(self.models or study.makers)
+
+    def settings(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return the entry with what the study adds to it."""
+        return self.model_dump() | {"models": self.shown_models(study)}
+
+    def sources(self, study: StudyOfTables) -> list[str]:
+        """Return the files that it is made from."""
+        raise NotImplementedError
+
+    def make(self, job: TableJob) -> Made:
+        """Return the table, from its sources.
+
+        Raises:
+            SmeltError: a source is missing, or is not what its place says.
+        """
+        raise NotImplementedError
+
+    def task_notes(self, tasks: Sequence[TaskRecord]) -> list[str]:
+        """Return the notes on the tasks whose scores it shows."""
+        return [*([] if self.by_language else languages_note(tasks)), *repeats_note(tasks)]
+
+
+class FamiliesTable(TableEntry):
+    """A table whose rows are models, or families such as mbert-{language} with a member for each language."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def languages(self) -> Any:
+            """The languages of the columns."""
+
+    @property
+    def patterns(self) -> list[str]:
+        """The models and families of all rows, each once."""
+        raise NotImplementedError
+
+    @property
+    def models(self) -> list[str]:
+        """The models among the rows."""
+        return [row for row in self.patterns if not is_family(row)]
+
+    @property
+    def families(self) -> list[str]:
+        """The families among the rows."""
+        return [row for row in self.patterns if is_family(row)]
+
+    @property
+    def by_language(self) -> bool:
+        """Each column is of one language."""
+        return True
+
+    def unknown_families(self, models: Collection[str]) -> list[str]:
+        """Return the families that have no member among the study's models."""
+        return [
+            family
+            for family in self.families
+            if not any(member_of(family, language) in models for language in self.languages)
+        ]
+
+    def shown_models(self, study: StudyOfTables) -> list[str]:
+        """Return those of the study's models that the table shows, alone or in a family."""
+        named = {member_of(row, language) for row in self.patterns for language in self.languages}
+        return [model for model in study.makers if model in named]
+
+
+class WordsTable(TableEntry):
+    """A table of the words of token-classification tasks; it shows no scores."""
+
+    shows_scores = False
+
+    def check(self, study: StudyOfTables, key: str) -> None:
+        """Refuse tasks of another kind."""
+        for task in self.tasks:
+            if (kind := study.tasks[task].kind) != "token-classification":
+                raise SmeltError(
+                    study.where,
+                    f"{key}: a table of kind {self.kind} shows the words of token-classification tasks;"
+                    f" {task!r} is a task of {kind}",
+                )
+
+    def shown_runs(self, study: StudyOfTables, tasks: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the (model, task) pairs of the tasks and of the models that the table shows."""
+        models = self.shown_models(study)
+        return [(model, task) for task in tasks for model, _ in study.runs(task) if model in models]
+
+
+def unique(values: Iterable[T]) -> list[T]:
+    """Return values, each once, in their order."""
+    return list(dict.fromkeys(values))

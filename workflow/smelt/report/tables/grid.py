@@ -1,0 +1,414 @@
+"""Tables of a model on a task in each cell, named by patterns (XtremeDistil, Tables 3, 5 to 11, 13 and 14)."""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from smelt.entry import Distinct, Entry
+from smelt.errors import SmeltError, expected_one_of
+from smelt.languages import Language
+from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, corrected_together, one_sided
+from smelt.report.notes import NOTHING_RAN, in_words, one_teacher_note, ranked, seqeval_note
+from smelt.report.places import Place, PlaceScores
+from smelt.report.records import read_steps
+from smelt.report.render import NONE, NOT_RUN, Cell, Grid, Group, PaperTable, Row, counted, p_value
+from smelt.report.significance import TESTS, Significance
+from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_of, score_grid
+from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
+
+Pattern = Annotated[str, Field(min_length=1)]
+Value = str | int
+Values = Annotated[list[Value], Field(min_length=1), Distinct]
+
+ROW, COLUMN = "{row}", "{column}"
+ONLY = ""
+"""The column of a table that has but one."""
+MOST_NAMED = 12  # languages in a note
+COLUMNS = {"row": "row", "column": "column", "model": "model", "task": "task", "metric": "metric"} | OVER_BOTH
+COLUMNS |= {"choices": "choices", "steps": "steps", "best": "best"}
+
+
+class GridRow(Entry):
+    """A row whose models or tasks have another pattern than the table's."""
+
+    value: Value | Values = ""
+    """What `{row}` stands for; of a list, what scores best on validation, in each column."""
+    model: Pattern | None = None
+    """Pattern of its models."""
+    task: Pattern | None = None
+    """Pattern of its tasks."""
+
+
+class GridTable(TableEntry):
+    """Scores of a model on a task in each cell, over languages and seeds, with tests between rows (XtremeDistil, Tables
+    3, 5 to 11, 13 and 14)."""
+
+    kind: Literal["grid"]
+    model: Pattern
+    """Model of a cell: `{row}` and `{column}` stand for their values, `{language}` makes it a family."""
+    task: Pattern
+    """Task of a cell, in the same way. With `{row}` in it a row is of one task, so that columns are compared."""
+    rows: Annotated[dict[Label, Value | Values | GridRow], Field(min_length=1)]
+    """Label → what `{row}` stands for (of a list, what scores best on validation, in each column), or a mapping with
+    patterns of the row's own."""
+    columns: Annotated[dict[Label, Value], Field(min_length=1)] | None = None
+    """Label → what `{column}` stands for; a table of one column leaves them out."""
+    languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
+    """The score of each cell is the mean over these; by default it is what stands for its task. A family needs them."""
+    spread: Literal["languages", "seeds"] | None = None
+    """What the deviation in brackets is over; by default languages, where any cell has several, or else seeds."""
+    hypotheses: list[Hypothesis] = Field(default_factory=list)
+    """What was supposed before the scores were seen, of two rows, tested in each column; corrected together."""
+    caption: str = ""
+
+    @model_validator(mode="after")
+    def _fills_its_patterns(self) -> Self:
+        for row in self.rows:
+            entry = self._entry(row)
+            patterns = (entry.model or self.model, entry.task or self.task)
+            if any(ROW in pattern for pattern in patterns) and entry.value == "":
+                raise ValueError(f"rows: {row!r} has no value for the {ROW} of its patterns")
+            if isinstance(entry.value, list) and not any(ROW in pattern for pattern in patterns):
+                raise ValueError(f"rows: {row!r} has values to choose from, and no {ROW} in its patterns")
+            if any(COLUMN in pattern for pattern in patterns) and self.columns is None:
+                raise ValueError(f"columns: are missing, and the patterns of {row!r} hold {COLUMN}")
+        self._differ("rows", list(self.rows), lambda place: place.row)
+        self._differ("columns", self.heads, lambda place: place.column)
+        return self
+
+    def _differ(self, key: str, labels: list[str], label_of: Callable[[Place], str]) -> None:
+        """Refuse two rows, or columns, that would show the same."""
+        shown: dict[tuple[tuple[str, str], ...], str] = {}
+        for label in labels:
+            cells = tuple((place.model, place.task) for place in self.places() if label_of(place) == label)
+            if (other := shown.setdefault(cells, label)) != label:
+                raise ValueError(f"{key}: {other!r} and {label!r} are the same models on the same tasks")
+
+    @model_validator(mode="after")
+    def _has_languages_of_families(self) -> Self:
+        family = next((place for place in self.places() if place.family), None)
+        if family and not self.languages:
+            raise ValueError(f"languages: are missing, and {family.model} on {family.task} is a family of them")
+        return self
+
+    @model_validator(mode="after")
+    def _supposes_what_it_shows(self) -> Self:
+        compared = self.heads if self.by_row else list(self.rows)
+        for label in [label for each in self.hypotheses for label in (each.less, each.than)]:
+            if label not in compared:
+                what = "column" if self.by_row else "row"
+                found = f"{label!r} is no {what} of the table: {expected_one_of(label, compared)}"
+                raise ValueError(f"hypotheses: {found}")
+        return self
+
+    @property
+    def by_row(self) -> bool:
+        """Whether columns are compared within each row, because each row is of a task of its own."""
+        return ROW in self.task and COLUMN not in self.task
+
+    @property
+    def heads(self) -> list[str]:
+        """The labels of the columns."""
+        return [ONLY] if self.columns is None else list(self.columns)
+
+    @property
+    def lines(self) -> list[str]:
+        """The labels of what comparisons are made within: columns, or rows."""
+        return list(self.rows) if self.by_row else self.heads
+
+    def line_of(self, cell: Place | Score) -> str:
+        """Return the label of what a cell is compared within."""
+        return cell.row if self.by_row else cell.column
+
+    def compared(self, cell: Place | Score) -> str:
+        """Return the label of a cell among those that it is compared with."""
+        return cell.column if self.by_row else cell.row
+
+    @property
+    def models(self) -> None:
+        """No list, as other tables have one: models that are not in the study leave their cells empty."""
+        return
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks of all cells, each once."""
+        return unique(task for _, task in self.runs())
+
+    @property
+    def by_language(self) -> bool:
+        """Whether a score is the mean over languages that the table names."""
+        return bool(self.languages)
+
+    def choices(self, row: str, column: str) -> list[Place]:
+        """Return what may stand in a row and column: one model on a task, or several to choose from."""
+        entry = self._entry(row)
+        value = "" if self.columns is None else str(self.columns[column])
+        patterns = (entry.model or self.model, entry.task or self.task)
+        return [
+            Place(row, column, *(pattern.replace(ROW, str(own)).replace(COLUMN, value) for pattern in patterns))
+            for own in (entry.value if isinstance(entry.value, list) else [entry.value])
+        ]
+
+    def cells(self) -> list[list[Place]]:
+        """Return what may stand in each cell, row by row."""
+        return [self.choices(row, column) for row in self.rows for column in self.heads]
+
+    def places(self) -> list[Place]:
+        """Return all that may stand in a cell, row by row."""
+        return [place for choices in self.cells() for place in choices]
+
+    def runs(self) -> list[tuple[str, str]]:
+        """Return the (model, task) pairs of all cells."""
+        return [run for place in self.places() for run in place.runs(self.languages or [])]
+
+    def _entry(self, row: str) -> GridRow:
+        entry = self.rows[row]
+        return entry if isinstance(entry, GridRow) else GridRow(value=entry)
+
+    def shown_models(self, study: StudyOfTables) -> list[str]:
+        """Return those of the study's models that stand in a cell."""
+        named = {model for model, _ in self.runs()}
+        return [model for model in study.makers if model in named]
+
+    def settings(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return the entry with its models, and those whose seeds share a teacher."""
+        settings = super().settings(study)
+        return settings | {"one_teacher": [name for name in settings["models"] if study.shares_teacher(name)]}
+
+    def check(self, study: StudyOfTables, key: str) -> None:
+        """Refuse empty rows and columns, cells without some of the languages, and scores that cannot be compared."""
+        for place in self.places():
+            if missing := self._missing(study, place):
+                found = f"{place.model} on {place.task} is not run, or not tested, in {', '.join(missing)}"
+                raise SmeltError(study.where, f"{key}.rows: {place.row!r}: {found}")
+        parts = [("rows", row, [place for place in self.places() if place.row == row]) for row in self.rows]
+        for head in self.columns or ():
+            parts.append(("columns", head, [place for place in self.places() if place.column == head]))
+        for part, label, places in parts:
+            if not any(self.tested_languages(study, place) for place in places):
+                patterns = ", ".join(unique(f"{place.model} on {place.task}" for place in places))
+                raise SmeltError(study.where, f"{key}.{part}: {label!r}: the study runs none of its cells: {patterns}")
+        for line in self.lines:
+            run = [place for place in self.places() if self.tested_languages(study, place)]
+            self._check_alike(study, key, [place for place in run if self.line_of(place) == line])
+
+    def tested_languages(self, study: StudyOfTables, place: Place) -> list[str]:
+        """Return the languages that a cell is tested in; none where it is not run."""
+
+        def tested(model: str, task: str) -> list[str]:
+            run = model in study.makers and study.runs(task, model)
+            return study.tested_languages(model, task) if run else []
+
+        if self.languages:
+            return [code for code in self.languages if code in tested(*place.run(code))]
+        return tested(place.model, place.task)
+
+    def _missing(self, study: StudyOfTables, place: Place) -> list[str]:
+        """Return the table's languages that a cell lacks, where it has others of them."""
+        found = self.tested_languages(study, place)
+        return [code for code in self.languages or () if code not in found] if found else []
+
+    def _check_alike(self, study: StudyOfTables, key: str, places: Sequence[Place]) -> None:
+        """Refuse to compare means over other languages, or by another metric."""
+
+        def codes(place: Place) -> str:
+            return " ".join(sorted(self.tested_languages(study, place)))
+
+        def metric(place: Place) -> str:
+            (_, task), *_ = place.runs(self.languages or [])
+            return study.tasks[task].metric
+
+        for place in places:
+            for what, of in (("tested in", codes), ("judged by", metric)):
+                first, found = (of(each) for each in (places[0], place))
+                if first != found:
+                    names = [f"{each.model} on {each.task}" for each in (places[0], place)]
+                    what_is = f"{names[0]} is {what} {first} and {names[1]} {found}"
+                    raise SmeltError(
+                        study.where, f"{key}: {what_is}: they cannot be compared; expected a table for each"
+                    )
+
+    def sources(self, study: StudyOfTables) -> list[str]:
+        """Return scores.csv, and the metrics of compressed models, which hold how long they were trained."""
+        compressed = [run for run in unique(self.runs()) if study.makers.get(run[0]) == "compress"]
+        return [f"{study.results}/scores.csv", *(path for run in compressed for path in study.metrics(*run))]
+
+    def make(self, job: TableJob) -> Made:
+        """Return the table, then its hypotheses; the CSV has a row a cell, then a row a hypothesis."""
+        if not job.sources:
+            expected = "expected scores.csv and the metrics.json of compressed models, found nothing"
+            raise SmeltError("--sources", expected)
+        scores = GridScores(job.sources[0], self)
+        cells, tested = scores.cells(read_steps(job.sources[1:])), scores.tested(job.significance)
+        over = self.spread or over_of(cells)
+        grids = [score_grid("", [head or "Score" for head in self.heads], cells, over=over)]
+        if tested:
+            heads = [HEADS[0].replace("Pairs", "Languages"), *HEADS[1:], "p over seeds", "p corrected"]
+            grids.append(Grid("Hypothesis", heads, [Group([Row(each.head, each.cells()) for each in tested])]))
+        notes = self._notes(cells, tested, over, job.significance)
+        notes += _steps_note(cells) + one_teacher_note(scores.labels_of(job.one_teacher))
+        table = PaperTable(job.name, self.caption or "Scores of each model on its task", grids, notes)
+        rows = [{"kind": "score"} | cell.numbers(COLUMNS) for cell in cells]
+        return Made(table, [*rows, *(each.numbers() for each in tested)])
+
+    def _notes(
+        self, cells: Sequence[Score], tested: Sequence["TestedLine"], over: Over, significance: Significance
+    ) -> list[str]:
+        run = [cell for cell in cells if cell.n]
+        if not run:
+            return [NOTHING_RAN]
+        metrics = {cell.task: cell.metric for cell in run}
+        best = f"Best of a {'row' if self.by_row else 'column'} in bold."
+        notes = [f"{in_words(metrics)}; test sets, in percent. {both_sentence(run, over)} {best}"]
+        notes += seqeval_note(metrics.values())
+        notes += [_over(self.languages)] if self.languages else []
+        notes += _chosen(run)
+        notes += [_tests(significance)] if tested else []
+        notes += [f"{each.head}: {why}." for each in tested if (why := each.why)]
+        return notes + ([f"{NOT_RUN}: the study does not run the model on the task."] if len(run) < len(cells) else [])
+
+
+@dataclass(frozen=True)
+class TestedLine:
+    """A hypothesis in one line of the table: over its languages one-sided, and over seeds by the study's test."""
+
+    __test__ = False  # the name starts with Test, but pytest has nothing to collect here
+
+    line: str
+    over_languages: Tested
+    n_seeds: int = 0
+    """Seeds of both together; for paired tests pairs."""
+    p_seeds: float = math.nan
+    p_seeds_corrected: float = math.nan
+    note_seeds: str = ""
+
+    @property
+    def head(self) -> str:
+        """What the row of the hypothesis is called."""
+        return f"{self.over_languages.less} < {self.over_languages.than}" + (f", {self.line}" if self.line else "")
+
+    @property
+    def why(self) -> str:
+        """The notes on both tests, each once."""
+        if self.note_seeds == self.over_languages.note:
+            return self.note_seeds
+        notes = [("languages", self.over_languages.note), ("seeds", self.note_seeds)]
+        return "; ".join(f"over {what}, {note}" for what, note in notes if note)
+
+    def cells(self) -> list[Cell]:
+        """Return the cells of the row: of the test over languages, then both p over seeds."""
+        return [*self.over_languages.cells(), Cell(p_value(self.p_seeds)), Cell(p_value(self.p_seeds_corrected))]
+
+    def numbers(self) -> dict[str, Any]:
+        """Return the numbers of the hypothesis, as a row of the table's CSV."""
+        parts = ("line", "n_seeds", "p_seeds", "p_seeds_corrected", "note_seeds")
+        return self.over_languages.numbers() | {part: getattr(self, part) for part in parts}
+
+
+class GridScores:
+    """The cells of a table, filled from scores.csv, and the tests of its hypotheses."""
+
+    def __init__(self, path: Path, table: GridTable) -> None:
+        """Read the scores of the test set; where a cell has several models to choose from, choose on validation."""
+        self.table = table
+        self.scores = PlaceScores(path, table.languages)
+        cells = table.cells()
+        self.places = [choices[0] for choices in cells]
+        if any(len(choices) > 1 for choices in cells):
+            validation = PlaceScores(path, table.languages, "validation")
+            self.places = [_best(validation, choices) for choices in cells]
+
+    def labels_of(self, models: Collection[str]) -> list[str]:
+        """Return the rows that show any of some models, or the columns where these are compared."""
+        languages = self.table.languages or []
+        shown = [place for place in self.places if any(model in models for model, _ in place.runs(languages))]
+        return unique(map(self.table.compared, shown))
+
+    def cells(self, steps: Mapping[tuple[str, str], float]) -> list[Score]:
+        """Return a score for each row and column, with the best of those that are compared."""
+        scores = []
+        for place in self.places:
+            score = self.scores.score(place)
+            if score.n:
+                score = replace(score, choices=len(self.table.choices(place.row, place.column)))
+            known = [steps[run] for run in place.runs(self.table.languages or []) if run in steps]
+            scores.append(replace(score, steps=fmean(known) if known else math.nan))
+        return ranked(scores, self.table.line_of)
+
+    def tested(self, significance: Significance) -> list[TestedLine]:
+        """Return the outcome of each hypothesis in each line; p of each kind are corrected over all of the table."""
+        found = [
+            self._test((each.less, each.than), line, significance)
+            for each in self.table.hypotheses
+            for line in self.table.lines
+        ]
+        languages = corrected_together([each.over_languages for each in found], significance)
+        seeds = significance.corrected_numbers([each.p_seeds for each in found])
+        return [
+            replace(each, over_languages=tested, p_seeds_corrected=p)
+            for each, tested, p in zip(found, languages, seeds, strict=True)
+        ]
+
+    def _test(self, names: tuple[str, str], line: str, significance: Significance) -> TestedLine:
+        named = {self.table.compared(place): place for place in self.places if self.table.line_of(place) == line}
+        low, high = (self.scores.whole(named[name]) for name in names)
+        if absent := [name for name, values in zip(names, (low, high), strict=True) if not values]:
+            why = f"not run: {', '.join(absent)}"
+            return TestedLine(line, Tested(*names, note=why), note_seeds=why)
+        seeds = significance.over_seeds(high, low)
+        of_low, of_high = (self.scores.languages(named[name]) for name in names)
+        both = [code for code in of_low if code in of_high]
+        means = [[fmean(found[code].values()) for code in both] for found in (of_low, of_high)]
+        alone = sorted(set(of_low) ^ set(of_high))
+        left_out = f"left out, because one was not tested in it: {', '.join(alone)}" if alone else ""
+        tested = one_sided(names, means[0], means[1], significance.alpha, "languages", left_out)
+        return TestedLine(line, tested, seeds.n, math.nan if seeds.p is None else seeds.p, note_seeds=seeds.note)
+
+
+def _best(scores: PlaceScores, choices: Sequence[Place]) -> Place:
+    """Return the place with the highest mean over seeds, the first of equals; the first one where none was run."""
+    means = [fmean(values.values()) if (values := scores.whole(place)) else -math.inf for place in choices]
+    return choices[means.index(max(means))]
+
+
+def _over(languages: Sequence[str]) -> str:
+    """Return that scores are means over languages; a long list is only counted."""
+    named = f": {', '.join(languages)}" if len(languages) <= MOST_NAMED else f", {len(languages)} of them"
+    return f"A score is the mean of the languages' scores, computed for each seed{named}."
+
+
+def _chosen(run: Sequence[Score]) -> list[str]:
+    """Return which models stand in cells that had several to choose from."""
+    chosen = [cell for cell in run if cell.choices > 1]
+    named = [f"{_place(cell)}: {cell.model}" for cell in chosen]
+    most = counted([cell.choices for cell in chosen] or [0], "model")
+    return [f"The best of {most}, by the mean score on validation: {'; '.join(named)}."] if chosen else []
+
+
+def _steps_note(cells: Sequence[Score]) -> list[str]:
+    """Return how far students differ in their steps, where they do: they may have taken very different times."""
+    known = [cell for cell in cells if not math.isnan(cell.steps)]
+    if len({cell.steps for cell in known}) < 2:
+        return []
+    least, most = (choose(known, key=lambda cell: cell.steps) for choose in (min, max))
+    ends = [f"{cell.steps:,.0f} ({_place(cell)})" for cell in (least, most)]
+    return [f"Students learnt for {ends[0]} to {ends[1]} optimiser steps, all phases together; the CSV has all."]
+
+
+def _place(cell: Score) -> str:
+    return ", ".join(filter(None, (cell.row, cell.column)))
+
+
+def _tests(significance: Significance) -> str:
+    holm = "Holm's correction, each over all hypotheses and columns of the table"
+    correction = holm if significance.correction == "holm" else "no correction"
+    return (
+        "Hypotheses: Wilcoxon's signed-rank test, one-sided, over languages with one value each, the mean over seeds;"
+        " W sums the ranks of the languages that go against the hypothesis; difference in points, the second minus the"
+        f" first. Over seeds: {TESTS[significance.test]}, two-sided. {correction}. {NONE}: not tested."
+    )
