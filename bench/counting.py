@@ -25,10 +25,10 @@ import pyarrow.parquet as pq
 from bench.measure import Benchmark, Figures, ratio
 from bench.prose import write_prose
 from bench.workers import Worker, close
-from smelt.models.reduction.counting import PieceCounter
-from smelt.models.reduction.loading import load_fast
-from smelt.models.reduction.shards import Job, count_documents
-from smelt.models.reduction.vocabulary import read_vocabulary
+from smelt.models.reduce.count import Job, count_documents
+from smelt.models.reduce.counting import PieceCounter
+from smelt.models.vocabulary.tokenizer_files import load_fast
+from smelt.models.vocabulary.vocabulary import read_vocabulary
 from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
 from smelt.tokenizers.folder import Trained, write_folder
 

@@ -15,8 +15,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import BertConfig, BertForTokenClassification
 
 from smelt.architectures import CompactConfig, CompactForTokenClassification
-from smelt.models.exported import LOGITS, Exported
-from smelt.models.graph import write_graph, write_int8
+from smelt.models.onnx_graph import LOGITS, Exported, write_graph, write_int8
 
 Way = Callable[[Tensor], Tensor]
 SEED = 1

@@ -105,8 +105,8 @@ def chosen(sizes: tuple[int, int]) -> np.ndarray:
 
 def reduced(source: Path, ids: np.ndarray, output: Path) -> None:
     """Read the vocabulary, close the choice, gather the weights and write the tokenizer, which checks itself."""
-    from smelt.models.reduction.vocabulary import read_vocabulary
-    from smelt.models.reduction.weights import reduce_weights
+    from smelt.models.vocabulary.vocabulary import read_vocabulary
+    from smelt.models.vocabulary.weights import reduce_weights
 
     vocabulary = read_vocabulary(source, "the model")
     ids = vocabulary.closure(ids).ids

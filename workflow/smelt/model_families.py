@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from smelt.errors import SmeltError
+
 # Models whose positions are numbered from the padding's id on (fairseq's convention): those whose code in transformers
 # makes positions of ids. A test holds the list against that code, and against the longest row that each reads.
 OFFSET_POSITIONS = {
@@ -26,3 +28,14 @@ def longest(positions: int | None, family: str | None, padding: int | None) -> i
     offset = (padding or 0) + 1 if family in OFFSET_POSITIONS else 0
     # XLNet's -1 stands for no limit.
     return None if positions is None or int(positions) <= 0 else int(positions) - offset
+
+
+def refuse_without_pieces(configuration: Any, where: str) -> None:
+    """Refuse a model without one vocabulary of its own: of images and text, or put together from two models.
+
+    Raises:
+        SmeltError: it is one.
+    """
+    if not isinstance(getattr(configuration, "vocab_size", None), int):
+        kind = type(configuration).__name__.removesuffix("Config")
+        raise SmeltError(where, f"is of the kind {kind}: its config.json has no vocab_size; expected a model of text")

@@ -11,8 +11,7 @@ from smelt.architectures import CompactConfig, CompactForTokenClassification, Co
 from smelt.efficiency.encoder import TorchEncoder
 from smelt.efficiency.subjects import subject_in
 from smelt.errors import SmeltError
-from smelt.models.exported import load_exported
-from smelt.models.graph import write_graph
+from smelt.models.onnx_graph import load_exported, write_graph
 
 EMBEDDING, HIDDEN, PROJECTION, LABELS = 12, 20, 32, 5
 

@@ -28,7 +28,7 @@ from transformers import (
 )
 
 from smelt.__main__ import main
-from smelt.models.sample_lines import LINES
+from smelt.models.segmentation import LINES
 from smelt.study.makers import Adopt
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}

@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from reduction.tokenizer_layouts import write_json
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from smelt.models.amplification.amplified import counted_words, write_vocabulary
-from smelt.models.amplification.growth import SPARE, Growth, growth_of
-from smelt.models.amplification.learning import learn
-from smelt.models.amplification.sample import draw
-from smelt.models.reduction.vocabulary import Vocabulary, read_vocabulary
+from smelt.models.amplify.command import counted_words, write_vocabulary
+from smelt.models.amplify.growth import SPARE, Growth, growth_of
+from smelt.models.amplify.learning import draw, learn
+from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 
 WORDS = ["".join(letters) for size in range(1, 5) for letters in itertools.product("abc", repeat=size)]
 WORDS += ["".join(random.Random(seed).choices("abcd", k=5 + seed % 4)) for seed in range(150)]

@@ -21,13 +21,11 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.models.amplification.amplified import chosen, counted_words, write_vocabulary
-from smelt.models.amplification.growth import growth_of
-from smelt.models.amplification.learning import learn
-from smelt.models.amplification.sample import draw
-from smelt.models.amplification.words import symbol
-from smelt.models.reduction.vocabulary import read_vocabulary
-from smelt.models.shared_pieces import shared_of
+from smelt.models.amplify.command import chosen, counted_words, write_vocabulary
+from smelt.models.amplify.growth import growth_of
+from smelt.models.amplify.learning import draw, learn, symbol
+from smelt.models.folder import shared_of
+from smelt.models.vocabulary.vocabulary import read_vocabulary
 
 AMPLIFIABLE = [write for write in LAYOUTS if not write.__name__.startswith(("llama", "camembert"))]
 
@@ -384,7 +382,7 @@ def test_where_every_held_out_word_has_a_new_piece_nothing_can_be_proven(
 def test_a_proof_that_fails_writes_nothing(
     source: Path, texts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    from smelt.models.amplification import amplified as module
+    from smelt.models.amplify import weights as module
 
     def spoilt(*arguments: Any) -> Any:
         gathered = whole(*arguments)

@@ -14,9 +14,9 @@ import pytest
 from counted_tokenizers import BUILDERS, Built, sentences
 
 from smelt.__main__ import main
-from smelt.models.reduction.counts import read_counts
-from smelt.models.reduction.shards import Job, count_documents
-from smelt.models.reduction.vocabulary import read_vocabulary
+from smelt.models.reduce.count import Job, count_documents
+from smelt.models.reduce.selection import read_counts
+from smelt.models.vocabulary.vocabulary import read_vocabulary
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ from transformers import BertForMaskedLM
 
 from smelt.errors import SmeltError
 from smelt.models.encoders import padded, resize_vocabulary
-from smelt.models.students import DISTILBERT_EPSILON, new_student
-from smelt.models.teachers import load_teachers, refuse_differing, shared_pieces
+from smelt.models.students import DISTILBERT_EPSILON, load_teachers, new_student, refuse_differing, shared_pieces
 from smelt.study.student import CODE_LAYERS, StudentShape
 from smelt.training.distillation import layer_map
 from smelt.training.losses import Losses

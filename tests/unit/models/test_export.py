@@ -14,9 +14,8 @@ from test_adopt_folder import WORDS, albert, bert, write_wordpiece, xlm_roberta
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
 from smelt.__main__ import main
-from smelt.models import difference
-from smelt.models.exported import Exported
-from smelt.models.graph import write_int8
+from smelt.models import export as module
+from smelt.models.onnx_graph import Exported, write_int8
 
 pytestmark = pytest.mark.slow
 
@@ -131,14 +130,14 @@ def test_seven_bits_are_farther_than_eight(tmp_path: Path) -> None:
     assert export(tmp_path / "source", tmp_path / "int8", format="int8") == 0
     graph = tmp_path / "onnx/model.onnx"
     write_int8(graph, reduce_range=True)
-    found = difference.difference(Exported(AutoModel.from_pretrained(tmp_path / "source").eval()), graph)
+    found = module.difference(Exported(AutoModel.from_pretrained(tmp_path / "source").eval()), graph)
     assert 0.98 < found.mean_cosine < checks(tmp_path / "int8")["mean_cosine"]
 
 
 def test_an_export_that_is_not_its_source_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(difference, "TOLERANCE", 0.0)  # then rounding is too much
+    monkeypatch.setattr(module, "TOLERANCE", 0.0)  # then rounding is too much
     source = bert(tmp_path / "source")
     capsys.readouterr()
     assert export(source, tmp_path / "exported", format="onnx") == 1

@@ -7,7 +7,8 @@ import pytest
 
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.models.pretrained import PretrainingSettings, held_out, stated, summary
+from smelt.models.pretrain import PretrainingSettings, summary
+from smelt.models.training_card import held_out, stated
 from smelt.study.architectures import ARCHITECTURES
 from smelt.training.curve import LearningCurve
 from smelt.training.recipes import RECIPES

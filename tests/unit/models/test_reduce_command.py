@@ -20,9 +20,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from smelt.__main__ import main
-from smelt.models.reduction.counts import Counts, write_counts
-from smelt.models.reduction.lines import held_out_lines
-from smelt.models.reduction.vocabulary import digest
+from smelt.models.reduce.selection import Counts, write_counts
+from smelt.models.vocabulary.texts import held_out_lines
+from smelt.models.vocabulary.vocabulary import digest
 
 
 def write_small_counts(folder: Path, texts: dict[str, Path], tokenizer: Path, others: int = 0) -> list[Path]:

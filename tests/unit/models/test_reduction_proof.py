@@ -12,9 +12,9 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, Sequence, Split
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from smelt.errors import SmeltError
-from smelt.models.reduction.proof import Extent, Reduction, prove, unproven
-from smelt.models.reduction.states import Models, States
-from smelt.models.reduction.weights import reduce_weights
+from smelt.models.reduce.proof import prove, unproven
+from smelt.models.vocabulary.equivalence import Extent, Models, Reduction, States
+from smelt.models.vocabulary.weights import reduce_weights
 
 NAMES = {f"{piece[1:-1].lower()}_token": piece for piece in PIECES[:5]}
 LETTERS = {piece.removeprefix("##") for piece in PIECES if len(piece.removeprefix("##")) == 1}

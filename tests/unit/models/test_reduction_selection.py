@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.models.reduction.counts import Counts, read_counts, write_counts
-from smelt.models.reduction.selection import select
-from smelt.models.reduction.vocabulary import digest
+from smelt.models.reduce.selection import Counts, read_counts, select, write_counts
+from smelt.models.vocabulary.vocabulary import digest
 from smelt.study.selection import SelectionRule
 
 DATA = os.environ.get("SMELT_DATA")

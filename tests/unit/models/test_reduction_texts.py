@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.models.reduction.texts import texts_by_language, write_texts
+from smelt.models.vocabulary.texts import texts_by_language, write_texts
 
 
 def write_lines(path: Path, language: str, lines: int = 120) -> Path:

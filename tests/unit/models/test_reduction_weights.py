@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForMaskedLM, GenerationConfig, RobertaConfig
 
 from smelt.errors import SmeltError
-from smelt.models.reduction.tensors import Stored, kept_whole, write_tensors
-from smelt.models.reduction.weights import Gathered, ids_of_model, reduce_weights
+from smelt.models.vocabulary.tensors import Stored, kept_whole, write_tensors
+from smelt.models.vocabulary.weights import Gathered, ids_of_model, reduce_weights
 
 IDS = np.array([0, 1, 2, 3, 4, *range(7, 60, 2), len(PIECES) - 1])
 

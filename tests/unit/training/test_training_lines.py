@@ -14,7 +14,7 @@ from training_toy import LENGTH, RECIPE, SHAPE, Toy, sentence, toy_batches, trai
 from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder
-from smelt.models.ingredients import recipe_over
+from smelt.models.job import recipe_over
 from smelt.training import micro_batches
 from smelt.training.batches import Batch
 from smelt.training.blocks import TokenBlocks

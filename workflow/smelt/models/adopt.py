@@ -12,33 +12,30 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from smelt.card import Card, write_card
 from smelt.entry import check
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.model_families import longest_of
-from smelt.models.cutting import Cutting, cuttings, faithful
-from smelt.models.reduction.layout import refuse_without_pieces
-from smelt.models.sample_lines import LINES
-from smelt.models.shared_pieces import record_of
+from smelt.models.folder import (
+    MASK_HEADS,
+    TOKENIZER_FILES,
+    _files,
+    check_folder,
+    load_as,
+    load_model,
+    load_tokenizer,
+    published_card,
+    record_of,
+)
+from smelt.models.segmentation import LINES, Cutting, cuttings, faithful
 from smelt.provenance import write_provenance
 from smelt.study.makers import Adopt
 from smelt.training.pieces import publish_tokenizer
 
-# What tokenizers of any kind are written as; copied as they are, so that the model is read as it was published. Only
-# what keeps them out of pipelines is mended (training.pieces.publish_tokenizer).
-TOKENIZER_FILES = [
-    *["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"],
-    *["vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "*.model"],
-]
-_VOCABULARIES = ["tokenizer.json", "vocab.txt", "vocab.json", "*.model"]
-_WEIGHTS = ["*.safetensors", "pytorch_model*.bin"]
 MOST_LINES = 10_000  # of each file of --text
 HINT = "adopt it with `tokenizer: faithful` for one that cuts text as the SentencePiece model does"
-_HEADS = ("ForMaskedLM", "ForPreTraining")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,73 +106,6 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
     print(f"{output}: {type(model).__name__}, {model.num_parameters():,} parameters, {len(tokenizer):,} pieces")
 
 
-def check_folder(folder: Path, where: str) -> None:
-    """Refuse a folder that lacks a configuration, weights or a tokenizer, before any library guesses at it."""
-    if not folder.is_dir():
-        raise SmeltError(where, "no such folder: expected a model as save_pretrained writes it")
-    if not (folder / "config.json").is_file():
-        raise SmeltError(where, "is no model folder: it has no config.json")
-    if not _files(folder, _WEIGHTS):
-        raise SmeltError(where, f"has no weights: expected {' or '.join(_WEIGHTS)}")
-    if not _files(folder, _VOCABULARIES):
-        raise SmeltError(where, f"has no tokenizer: expected one of {', '.join(_VOCABULARIES)}")
-
-
-def model_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that decide what a model computes: its configuration and its weights."""
-    return [folder / "config.json", *_files(folder, _WEIGHTS)]
-
-
-def load_model(folder: Path, where: str) -> Any:
-    """Return the model in single precision, with its masked-language-model head where the checkpoint has one.
-
-    Raises:
-        SmeltError: the configuration or the weights cannot be read, or weights of the encoder are missing.
-    """
-    import torch
-    import transformers
-
-    configuration = configuration_of_folder(folder, where)
-    refuse_without_pieces(configuration, where)
-    named = getattr(transformers, (configuration.architectures or [""])[0], None)
-    # T5's kind has encoders alone, which AutoModel would take for half a model.
-    encoder = named if named is not None and named.__name__.endswith("EncoderModel") else None
-    missing: list[str] = []
-    for kind in (headed_class(configuration), encoder, transformers.AutoModel):
-        if kind is None:
-            continue
-        torch.manual_seed(0)  # a pooler that the checkpoint lacks starts at random, the same each time
-        model, missing = load_as(kind, folder, where)
-        if not missing:
-            return model
-    raise SmeltError(where, f"lacks {len(missing)} of its weights, such as {missing[0]}: the checkpoint is incomplete")
-
-
-def headed_class(configuration: Any) -> Any:
-    """Return the class with a masked-language-model head that a configuration names, or None."""
-    import transformers
-
-    named = [name for name in configuration.architectures or [] if name.endswith(_HEADS)]
-    return getattr(transformers, named[0], None) if named else None
-
-
-def load_tokenizer(folder: Path, where: str) -> Any:
-    """Return the tokenizer.
-
-    Raises:
-        SmeltError: it cannot be read, or knows nothing besides its special tokens.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
-        raise SmeltError(where, "its tokenizer has special tokens only: the file of its vocabulary is missing or empty")
-    return tokenizer
-
-
 def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
     """Check that what was written loads to the same weights and the same pieces."""
     import torch
@@ -195,44 +125,11 @@ def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
 def _locate(source: Adopt) -> Path:
     if source.folder is not None:
         return Path(source.folder)
-    from smelt.models.hub import fetch
+    from smelt.models.folder import fetch
 
     assert source.hub is not None
     assert source.revision is not None
     return fetch(source.hub, source.revision)
-
-
-def configuration_of_folder(folder: Path, where: str) -> Any:
-    """Return the configuration of a model's folder.
-
-    Raises:
-        SmeltError: it describes no model that transformers knows.
-    """
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        raise SmeltError(
-            where, f"its config.json describes no model that transformers knows ({first_line(error)})"
-        ) from None
-
-
-def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
-    """Return a model of a class, in single precision, and which of its weights the checkpoint lacks, poolers apart.
-
-    Raises:
-        SmeltError: the weights cannot be read.
-    """
-    import torch
-
-    try:
-        model, report = kind.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
-        )
-    except Exception as error:
-        raise SmeltError(where, f"its weights cannot be read ({first_line(error)})") from None
-    return model, sorted(name for name in report["missing_keys"] if "pooler" not in name)
 
 
 def _lines(path: Path) -> list[str]:
@@ -269,7 +166,7 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int, held: 
         }
         | cut,
         limits=" ".join(["Those that its publishers state.", *differing]),
-        fills_masks=type(model).__name__.endswith(_HEADS),
+        fills_masks=type(model).__name__.endswith(MASK_HEADS),
         base_model=source.hub,
         licence=str(published["license"]) if "license" in published else None,
     )
@@ -277,18 +174,3 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int, held: 
 
 def _share(cutting: Cutting) -> str:
     return f"{cutting.otherwise:,} of {cutting.lines:,} ({cutting.share:.1%})"
-
-
-def published_card(folder: Path) -> dict[str, Any]:
-    """Return the front matter of a model's card, as far as there is one."""
-    try:
-        parts = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
-        # Texts only: Norwegian's code is `no`, which YAML would otherwise take for false.
-        matter = yaml.load(parts[1], Loader=yaml.BaseLoader) if len(parts) == 3 and not parts[0].strip() else {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        return {}
-    return matter if isinstance(matter, dict) else {}
-
-
-def _files(folder: Path, patterns: list[str]) -> list[Path]:
-    return sorted({file for pattern in patterns for file in folder.glob(pattern) if file.is_file()})

@@ -7,12 +7,60 @@ OUT  a model's folder: config.json, model.safetensors, tokenizer, README.md (its
 """
 
 import argparse
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from smelt.entry import check
+from pydantic import model_validator
+
+from smelt.card import Card, Value, write_card
+from smelt.entry import Entry, Seed, check
+from smelt.errors import SmeltError
+from smelt.files import whole_folder
 from smelt.flags import json_object
-from smelt.models.distilled import DistillationSettings
+from smelt.languages import iso_codes
+from smelt.model_families import longest_of
+from smelt.models.encoders import resize_vocabulary
+from smelt.models.folder import TOKENIZER_FILES, published_card
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
+from smelt.models.students import checksums, load_teachers, new_student, refuse_differing, shared_pieces
+from smelt.models.training_card import MASKED, counted, facts, held_out, stated, trained_on, training_data
+from smelt.provenance import write_provenance
+from smelt.study.makers import refuse_sentences
+from smelt.study.student import StudentShape, refuse_unmapped
+from smelt.training.blocks import TokenBlocks
+from smelt.training.flops import flops_per_token
+from smelt.training.losses import TERMS, Losses, refuse_untaught
+from smelt.training.pieces import Pieces, load_tokenizer, pieces_of, publish_tokenizer
+from smelt.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+    from smelt.models.job import Blocks, Trainable
+    from smelt.training.run import Outcome
+
+
+LIMITS = """\
+Those of the models that it was distilled from, whose predictions it was made to repeat: it has learnt no task, and what
+it says of people and places is what they and its texts say. Figures above are of held-out documents of its own
+corpus."""
+LEARNT = {
+    "kl": "the {}'s predictions at temperature {:g}, {}",
+    "mlm": "masked language modelling {}",
+    "cosine": "the direction of the {}'s last hidden states",
+    "hidden": "the hidden states of the {}'s layers",
+    "attention": "the attention of the {}'s layers",
+}
+STARTS = {
+    "alternate": "every other layer of the teacher",
+    "code": "layers 0, 2, 4, 7, 9 and 11 of the teacher",
+    "first": "the first layers of the teacher",
+    "last": "the last layers of the teacher",
+    "random": "random weights",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +78,205 @@ def run(arguments: argparse.Namespace) -> None:
     """Distil one model, in as many processes as the job has GPUs."""
     settings = check(DistillationSettings, arguments.settings, "--settings")
     start_processes(arguments)
-    from smelt.models.distilling import Distilling
-
     run_here(arguments, arguments.teachers[0], Distilling(settings, arguments.teachers))
+
+
+class DistillationSettings(Entry):
+    """All that decides what a student becomes, besides its blocks and teachers."""
+
+    student: StudentShape
+    losses: Losses
+    recipe: Recipe
+    alpha: float
+    """Languages are drawn in proportion to tokens ** alpha."""
+    seed: Seed
+    version: int
+    """RECIPE_VERSION: the same settings under another version mean another model."""
+    distillation_version: int
+    """DISTILLATION_VERSION, likewise."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        refuse_sentences(self.recipe)
+        refuse_unmapped(self.losses.layers, self.student.layers, None)
+        return self
+
+
+@dataclass(frozen=True)
+class Distilling:
+    """What the maker `distil` chooses."""
+
+    settings: DistillationSettings
+    teachers: Sequence[Path]
+    """Folders; the student has the first one's tokenizer and starts from its layers."""
+
+    def identity(self, recipe: Recipe) -> dict[str, Any]:
+        """Return the settings, without those that make no other model, and the checksums of the teachers."""
+        settings = self.settings.model_dump() | {"recipe": recipe.identity()}
+        return {"settings": settings, "teachers": checksums(self.teachers)}
+
+    def check(self, recipe: Recipe, blocks: "Blocks") -> None:
+        """Refuse teachers of different pieces, or with pieces that no loss would teach, and too few texts for a batch.
+
+        Raises:
+            SmeltError: as it says.
+        """
+        refuse_differing(self.teachers)
+        self._refuse_untaught()
+        if (found := sum(map(len, blocks["train"]))) < recipe.batch:
+            raise SmeltError(
+                "recipe",
+                f"batch: {recipe.batch:,} blocks are more than the {found:,} that there are to learn from:"
+                " expected a smaller batch, or a larger corpus",
+            )
+
+    def _refuse_untaught(self) -> None:
+        for teacher in self.teachers:
+            if shared_pieces([teacher], len(load_tokenizer(teacher))) is not None:
+                try:
+                    refuse_untaught(self.settings.losses, str(teacher))
+                except ValueError as error:
+                    raise SmeltError("--settings", str(error)) from None
+
+    def begin(self, recipe: Recipe, pieces: Pieces, device: "torch.device") -> "Trainable":
+        """Return the student, and its objective with the teachers in it."""
+        import torch
+
+        from smelt.models.job import Trainable
+        from smelt.training.distillation import distillation_of
+
+        settings, losses = self.settings, self.settings.losses
+        folders = self.teachers if losses.ask_teachers else self.teachers[:1]
+        teachers = load_teachers(folders, losses, recipe, pieces)
+        torch.manual_seed(settings.seed)  # reading a teacher may have drawn from the generator
+        student = new_student(teachers[0], settings.student, recipe, pieces, device)
+        beside = flops_beside(student, teachers, losses, recipe)
+        objective = distillation_of(
+            losses, teachers, student, pieces, recipe.precision, shared_pieces(folders, pieces.size)
+        )
+        return Trainable(student, objective, beside)
+
+    def write(
+        self, output: Path, model: Any, blocks: Sequence[TokenBlocks], recipe: Recipe, outcome: "Outcome"
+    ) -> None:
+        """Write the student's folder."""
+        settings = self.settings.model_copy(update={"recipe": recipe})
+        write_student(output, Distilled(model, self.teachers, settings, blocks, outcome))
+
+
+def flops_beside(student: Any, teachers: Sequence[Any], losses: Losses, recipe: Recipe) -> float:
+    """Return the floating-point operations a token that a distillation takes besides the student's training.
+
+    They are the teachers' passes, forward only, which are a third of a training pass; and the student's head over all
+    tokens, where predictions are compared there.
+    """
+    compared = (1.0 if losses.positions == "all" else recipe.mask_rate) if losses.kl else 0.0
+    of_student = max(compared, recipe.mask_rate if losses.mlm else 0.0)
+    taught = teachers if losses.ask_teachers else []
+    of_teachers = sum(flops_per_token(teacher, recipe.length, compared) / 3 for teacher in taught)
+    counted = flops_per_token(student, recipe.length, recipe.mask_rate)
+    return of_teachers + flops_per_token(student, recipe.length, of_student) - counted
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """A student at the end of its training, with all that it came from."""
+
+    model: Any
+    teachers: Sequence[Path]
+    settings: DistillationSettings
+    blocks: Sequence[TokenBlocks]
+    outcome: "Outcome"
+
+
+def write_student(output: Path, made: Distilled) -> None:
+    """Write the folder, whole; the model, whose vocabulary was padded while it trained, gets the tokenizer's size.
+
+    Raises:
+        SmeltError: transformers reads other pieces from it than from its teacher's folder.
+    """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    teacher = made.teachers[0]
+    tokenizer = load_tokenizer(teacher)
+    resize_vocabulary(made.model, len(tokenizer))
+    made.model.requires_grad_(True)
+    with whole_folder(output) as folder:
+        made.model.to("cpu").save_pretrained(folder)
+        for file in {file for pattern in TOKENIZER_FILES for file in teacher.glob(pattern) if file.is_file()}:
+            shutil.copy(file, folder / file.name)
+        publish_tokenizer(folder, longest_of(made.model.config))
+        if pieces_of(load_tokenizer(folder)).digest != pieces_of(tokenizer).digest:
+            raise SmeltError(teacher, "its tokenizer reads text otherwise in its student's folder")
+        write_card(folder, card(output.name, made))
+        # blocks.json holds the checksums of the blocks, which were compared when training began.
+        inputs: dict[str, Path | Sequence[Path]] = {
+            "blocks": [part.folder / "blocks.json" for part in made.blocks],
+            "teachers": made.teachers,
+        }
+        settings, outcome = made.settings.model_dump(), made.outcome
+        write_provenance(folder, "distil", settings, inputs, [made.settings.seed], outcome.hours, outcome.energy)
+
+
+def card(name: str, made: Distilled) -> Card:
+    """Return what the student's card says."""
+    settings = made.settings
+    published = published_card(made.teachers[0])
+    return Card(
+        name=name,
+        summary=summary(made),
+        languages=iso_codes(sorted(part.language for part in made.blocks)),
+        facts=facts(made.model) | trained_on(settings.recipe, made.blocks, made.outcome),
+        tables={
+            "Training data": training_data(made.blocks, settings.alpha, settings.recipe),
+            "Losses": losses(settings),
+            "Recipe": rows("setting", stated(settings.recipe, made.model.config.hidden_size)),
+            "On held-out documents": held_out(made.outcome),
+        },
+        limits=LIMITS,
+        base_model=str(published["base_model"]) if "base_model" in published else None,
+        licence=str(published["license"]) if "license" in published else None,
+    )
+
+
+def summary(made: Distilled) -> str:
+    """Return in a few sentences what was distilled from what, how it began and how long it learnt."""
+    settings, recipe = made.settings, made.settings.recipe
+    teachers = " and ".join(f"`{folder.name}`" for folder in made.teachers)
+    start = settings.student.start
+    began = STARTS[start] if isinstance(start, str) else f"layers {', '.join(map(str, start))} of the teacher"
+    chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
+    layers = counted_layers(made.model.config.num_hidden_layers)
+    return (
+        f"A student of {layers} for {counted(len(made.blocks))}, distilled from {teachers} on raw text (Sanh et al."
+        f" 2019) for {recipe.duration}. It began as {began}.{chosen}"
+    )
+
+
+def counted_layers(layers: int) -> str:
+    """Return a number of layers in words that agree with it."""
+    return "one layer" if layers == 1 else f"{layers} layers"
+
+
+def losses(settings: DistillationSettings) -> list[Mapping[str, Value]]:
+    """Return each loss that counted: its weight, and what the student learnt by it."""
+    weights = settings.losses.weights()
+    return [
+        {"loss": term, "weight": weights[term], "what was learnt": learnt(term, settings)}
+        for term in TERMS
+        if weights[term]
+    ]
+
+
+def learnt(term: str, settings: DistillationSettings) -> str:
+    """Return in words what a student learns by a loss."""
+    if term == "mlm":
+        return LEARNT[term].format(MASKED[settings.recipe.masking].format(settings.recipe.longest_run))
+    over = "of all tokens" if settings.losses.positions == "all" else "of masked tokens"
+    return LEARNT[term].format("teacher", settings.losses.temperature, over)
+
+
+def rows(column: str, values: Mapping[str, str]) -> list[Mapping[str, Value]]:
+    """Return a table of names and values."""
+    return [{column: key, "value": value} for key, value in values.items()]

@@ -6,12 +6,63 @@ OUT  a model's folder: config.json, model.safetensors, tokenizer, README.md (its
 """
 
 import argparse
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from smelt.entry import check
+from pydantic import model_validator
+
+from smelt.card import Card, write_card
+from smelt.entry import Entry, Seed, check
+from smelt.errors import SmeltError
+from smelt.files import whole_folder
 from smelt.flags import json_object
+from smelt.languages import iso_codes
+from smelt.model_families import longest_of
+from smelt.models.encoders import new_encoder, resize_vocabulary
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
-from smelt.models.pretrained import PretrainingSettings
+from smelt.models.training_card import (
+    MASKED,
+    NAMES,
+    TERMS_OF_SENTENCES,
+    counted,
+    facts,
+    held_out,
+    stated,
+    trained_on,
+    training_data,
+)
+from smelt.provenance import write_provenance
+from smelt.study.architectures import Shape, refuse_unfit
+from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
+from smelt.training.pieces import Pieces, load_tokenizer, publish_tokenizer
+from smelt.training.recipes import Recipe
+
+if TYPE_CHECKING:
+    import torch
+
+    from smelt.models.job import Blocks, Trainable
+    from smelt.training.run import Outcome
+
+
+WHY = {
+    "order": "None of the {:,} blocks has two sentences of one document between which it could be split. Set sentences:"
+    " none; or packing: stream, which splits between any two tokens of a document; or take longer documents",
+    "next": "None of the {:,} blocks can be split with another one to take a second segment from. Set sentences: none,"
+    " or take a larger corpus",
+}
+NOT_TOKENIZER = {"config.json", "statistics.json", "README.md", "provenance.json"}
+LIMITS = """\
+An encoder that was pretrained only: it has learnt no task, and what it says of people and places is what its texts say.
+Figures above are of held-out documents of the same corpora."""
+FAMILIES = {"albert": "An ALBERT", "bert": "A BERT", "distilbert": "A DistilBERT"}
+PREDICTED = {
+    "order": " and sentence order prediction (Lan et al. 2019)",
+    "next": " and next sentence prediction (Devlin et al. 2019)",
+    "none": "",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +78,135 @@ def run(arguments: argparse.Namespace) -> None:
     """Pretrain one model, in as many processes as the job has GPUs."""
     settings = check(PretrainingSettings, arguments.settings, "--settings")
     start_processes(arguments)
-    from smelt.models.pretraining import Pretraining
-
     run_here(arguments, arguments.tokenizer, Pretraining(settings, arguments.tokenizer))
+
+
+class PretrainingSettings(Entry):
+    """All that decides what a model becomes, besides its blocks and tokenizer."""
+
+    shape: Shape
+    recipe: Recipe
+    alpha: float
+    """Languages are drawn in proportion to tokens ** alpha."""
+    seed: Seed
+    version: int
+    """RECIPE_VERSION: the same settings under another version mean another model."""
+
+    @model_validator(mode="after")
+    def _shape_and_recipe_go_together(self) -> Self:
+        refuse_unfit(self.shape, self.recipe)
+        return self
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """What the maker `pretrain` chooses."""
+
+    settings: PretrainingSettings
+    tokenizer: Path
+
+    def identity(self, recipe: Recipe) -> dict[str, Any]:
+        """Return the settings, without those that make no other model."""
+        return {"settings": self.settings.model_dump() | {"recipe": recipe.identity()}}
+
+    def check(self, recipe: Recipe, blocks: "Blocks") -> None:
+        """Refuse blocks where none can be split, and something is to be predicted of two segments.
+
+        Those of a small corpus come again and again.
+
+        Raises:
+            SmeltError: none can be split.
+        """
+        if recipe.sentences != "none" and not segmented(recipe, blocks["train"]):
+            why = WHY[recipe.sentences].format(sum(map(len, blocks["train"])))
+            raise SmeltError("recipe", f"sentences: {recipe.sentences} has nothing to learn from. {why}")
+
+    def begin(self, recipe: Recipe, pieces: Pieces, device: "torch.device") -> "Trainable":
+        """Return a new encoder and the recipe's objective."""
+        from smelt.models.job import Trainable
+        from smelt.training.objectives import objective_of
+
+        return Trainable(new_encoder(self.settings.shape, recipe, pieces, device), objective_of(recipe, pieces))
+
+    def write(
+        self, output: Path, model: Any, blocks: Sequence[TokenBlocks], recipe: Recipe, outcome: "Outcome"
+    ) -> None:
+        """Write the model's folder."""
+        settings = self.settings.model_copy(update={"recipe": recipe})
+        write_model(output, Pretrained(model, self.tokenizer, settings, list(blocks), outcome))
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A model at the end of its training, with all that it came from."""
+
+    model: Any
+    tokenizer: Path
+    settings: PretrainingSettings
+    blocks: list[TokenBlocks]
+    outcome: "Outcome"
+
+
+def write_model(output: Path, made: Pretrained) -> None:
+    """Write the folder, whole; the model, whose vocabulary was padded while it trained, gets the tokenizer's size."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    resize_vocabulary(made.model, len(load_tokenizer(made.tokenizer)))
+    with whole_folder(output) as folder:
+        made.model.to("cpu").save_pretrained(folder)
+        for file in made.tokenizer.iterdir():
+            if file.is_file() and file.name not in NOT_TOKENIZER:
+                shutil.copy(file, folder / file.name)
+        publish_tokenizer(folder, longest_of(made.model.config))
+        write_card(folder, card(output.name, made))
+        # blocks.json holds the checksums of the blocks, which were compared when training began.
+        inputs: dict[str, Path | list[Path]] = {
+            "blocks": [part.folder / "blocks.json" for part in made.blocks],
+            "tokenizer": made.tokenizer,
+        }
+        settings = made.settings.model_dump()
+        write_provenance(
+            folder, "pretrain", settings, inputs, [made.settings.seed], made.outcome.hours, made.outcome.energy
+        )
+
+
+def card(name: str, made: Pretrained) -> Card:
+    """Return what the model's card says."""
+    languages = sorted(part.language for part in made.blocks)
+    return Card(
+        name=name,
+        summary=summary(made.settings, len(languages)),
+        languages=iso_codes(languages),
+        facts=facts(made.model) | trained_on(made.settings.recipe, made.blocks, made.outcome),
+        tables={
+            "Training data": training_data(made.blocks, made.settings.alpha, made.settings.recipe),
+            "Recipe": [
+                {"setting": key, "value": value}
+                for key, value in stated(made.settings.recipe, made.settings.shape.hidden).items()
+            ],
+            "On held-out documents": held_out(made.outcome),
+        },
+        limits=LIMITS + limits_of_sentences(made.settings.recipe, made.blocks),
+    )
+
+
+def summary(settings: PretrainingSettings, languages: int) -> str:
+    """Return in a sentence or two what was trained for what, and how long."""
+    recipe = settings.recipe
+    masked = MASKED[recipe.masking].format(recipe.longest_run)
+    chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
+    return (
+        f"{FAMILIES[settings.shape.family]} encoder for {counted(languages)}, pretrained from scratch with masked"
+        f" language modelling {masked}{PREDICTED[recipe.sentences]} for {recipe.duration}.{chosen}"
+    )
+
+
+def limits_of_sentences(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
+    """Return a warning for the card where few blocks had two segments."""
+    able, total = segmented(recipe, blocks), sum(map(len, blocks))
+    if recipe.sentences == "none" or able >= FEW_SEGMENTED * total:
+        return ""
+    name = NAMES[TERMS_OF_SENTENCES[recipe.sentences]]
+    name = name[0].upper() + name[1:]
+    return f" {name} was learnt on {able:,} of {total:,} blocks only; the others have one segment."

@@ -9,7 +9,7 @@ from sentencepiece import sentencepiece_model_pb2
 from tokenizer_layouts import albert, bert, llama, roberta, write_json
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from smelt.models.reduction.vocabulary import Closure, Vocabulary, read_vocabulary
+from smelt.models.vocabulary.vocabulary import Closure, Vocabulary, read_vocabulary
 
 
 def vocabulary_of(model: Any, folder: Path) -> Vocabulary:

@@ -12,7 +12,7 @@ from tokenizer_layouts import LAYOUTS, camembert, deberta, llama, mt5, saved_aga
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from smelt.models.reduction.vocabulary import Vocabulary, read_vocabulary
+from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 
 NAMES = ["unk_token", "pad_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token"]
 

@@ -18,7 +18,7 @@ from tokenizer_layouts import bert, llama, roberta, write_json, xlm_roberta
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer
 
-from smelt.models.reduction.vocabulary import Closure, Vocabulary, read_vocabulary
+from smelt.models.vocabulary.vocabulary import Closure, Vocabulary, read_vocabulary
 
 # d never is a piece of its own in some vocabularies, e never is in any.
 WORDS = ["".join(letters) for size in range(1, 5) for letters in itertools.product("abc", repeat=size)]

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer, models
 from transformers import AutoTokenizer
 
 from smelt.errors import SmeltError
-from smelt.models.reduction.vocabulary import read_vocabulary
+from smelt.models.vocabulary.vocabulary import read_vocabulary
 
 
 def slow(name: str) -> Callable[[Path], None]:

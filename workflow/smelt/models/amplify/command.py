@@ -1,0 +1,235 @@
+"""`python -m smelt amplify`: the same model with more pieces for some languages, proven the same without them.
+
+IN   a model, as a folder or by its name on the hub; and either text files (--corpus), or documents.parquet of each
+     language, in folders of its name (--documents)
+OUT  a model's folder: config.json, model.safetensors, tokenizer, amplification.json (what was added, and the proof),
+     README.md (its card), provenance.json
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from smelt.entry import check
+from smelt.errors import SmeltError
+from smelt.files import whole_folder
+from smelt.flags import held_out_share, json_object, natural, positive, seed
+from smelt.model_families import longest_of
+from smelt.models.amplify.growth import SPARE, Addition, Growth, grown, growth_of
+from smelt.models.amplify.learning import Learnt, Sample, Words, draw, learn
+from smelt.models.amplify.record import Made, write_amplified_card, write_record
+from smelt.models.folder import Source, configuration_of_folder, located
+from smelt.models.vocabulary.texts import Corpus, documents_by_language, texts_by_language, write_languages
+from smelt.models.vocabulary.tokenizer_files import (
+    TOKENIZER,
+    ids_outside_the_model,
+    load_fast,
+    write_file,
+    write_settings,
+)
+from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
+from smelt.models.vocabulary.weights import check_places, reduce_weights
+from smelt.provenance import write_provenance
+from smelt.study.new_pieces import AmplificationSettings, NewPieces
+from smelt.training.pieces import publish_tokenizer
+
+if TYPE_CHECKING:
+    from smelt.models.vocabulary.equivalence import Extent
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    starts = get_args(NewPieces.model_fields["start"].annotation)
+    parser.add_argument("--model", required=True, help="a model's folder, or its name on the hub")
+    parser.add_argument("--revision", default="main", help="commit of the hub's repository (main)")
+    parser.add_argument(
+        "--corpus", nargs="+", help="text files, a paragraph a line: sw.txt, news.sw.txt or sw=<any name>"
+    )
+    parser.add_argument("--languages", nargs="+", help="languages of the corpus that gain pieces (all)")
+    parser.add_argument(
+        "--held-out-share", type=held_out_share, default=0.02, help="of --corpus's lines, for the proof (0.02)"
+    )
+    parser.add_argument("--documents", type=Path, nargs="+", help="documents.parquet in folders named as the languages")
+    parser.add_argument("--pieces", type=natural, help="how many to add (5000)")
+    parser.add_argument("--start", choices=starts, help="what their weights start as (mean)")
+    parser.add_argument("--sample", type=natural, help="lines to learn them from at the most, drawn (1000000)")
+    parser.add_argument("--seed", type=seed, help="of lines and weights that are drawn (1)")
+    parser.add_argument("--settings", type=json_object(), help="all four as JSON, in their place")
+    parser.add_argument("--proof-lines", type=positive, default=1000, help="held-out lines of a language to cut (1000)")
+    parser.add_argument(
+        "--proof-states", type=positive, default=16, help="lines without new pieces to run both models on (16)"
+    )
+    parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="CPU threads (all there are)")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the amplified model")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Amplify one model."""
+    settings = check(AmplificationSettings, _settings(arguments), "--settings" if arguments.settings else "amplify")
+    if bool(arguments.corpus) == bool(arguments.documents):
+        raise SmeltError("amplify", "expected either --corpus or --documents")
+    if arguments.documents and arguments.languages:
+        raise SmeltError("--languages", "the folders of --documents say which languages they are of: name fewer files")
+    os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)  # read when tokenizers first encodes
+    from smelt.models.vocabulary.equivalence import Extent
+
+    source = located(arguments.model, arguments.revision)
+    check_places(source, arguments.output)
+    extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
+    if arguments.documents:
+        amplify(source, documents_by_language(arguments.documents, "--documents"), settings, extent, arguments.output)
+        return
+    with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
+        files = texts_by_language(arguments.corpus, arguments.languages)
+        documents = write_languages(files, Path(scratch), arguments.held_out_share, settings.seed)
+        corpus = Corpus(list(chain.from_iterable(files.values())), arguments.held_out_share, settings.seed)
+        amplify(source, documents, settings, extent, arguments.output, corpus)
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    flags = {key: getattr(arguments, key) for key in ("pieces", "start", "sample", "seed")}
+    given = {key: value for key, value in flags.items() if value is not None}
+    if arguments.settings is not None and given:
+        raise SmeltError(f"--{next(iter(given))}", "stands in --settings already: give either")
+    return given if arguments.settings is None else dict(arguments.settings)
+
+
+_TRIES = 4  # each asks for twice as many merges, where too few of them are new pieces
+
+
+def amplify(
+    source: Source,
+    documents: Mapping[str, Path],
+    settings: AmplificationSettings,
+    extent: "Extent",
+    output: Path,
+    corpus: Corpus | None = None,
+) -> None:
+    """Write the folder of an amplified model.
+
+    Args:
+        source: the model.
+        documents: documents.parquet of each language; pieces are learnt from those that are not held out.
+        settings: how many pieces, and what their weights start as.
+        extent: how much of what is held out the proof looks at.
+        output: the folder to make.
+        corpus: text files that the documents were made from, where these are gone when it is done.
+
+    Raises:
+        SmeltError: the model or its tokenizer cannot be amplified, a language has no text, the texts yield too few new
+            pieces, or the proof fails; then nothing is written.
+    """
+    from smelt.models.amplify.proof import prove
+    from smelt.models.amplify.weights import amplify_weights
+    from smelt.models.vocabulary.equivalence import Reduction
+
+    began = time.monotonic()
+    vocabulary = read_vocabulary(source.folder, source.where)
+    growth = growth_of(vocabulary)
+    sample = draw(documents, settings.sample, settings.seed)
+    words = counted_words(vocabulary, growth, sample)
+    addition, learnt = chosen(growth, words, settings.pieces, source.where)
+    with whole_folder(output) as folder:
+        gathered = amplify_weights(source.folder, vocabulary.size, addition.pieces, settings, folder, source.where)
+        write_vocabulary(vocabulary, growth, addition, folder)
+        publish_tokenizer(folder, longest_of(configuration_of_folder(folder, source.where)))
+        with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
+            old = trimmed(source, vocabulary, Path(scratch)) if gathered.padding_rows else source.folder
+            ids = np.arange(vocabulary.size)
+            proof = prove(Reduction(folder, old, ids, output.name, growth.tightened), documents, extent)
+        made = Made(vocabulary, addition, sample, len(learnt.merges), gathered, settings, proof)
+        write_record(folder, made)
+        write_amplified_card(folder, output.name, source, made, list(documents))
+        hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
+        texts: dict[str, Sequence[Path]] = (
+            {"corpus": corpus.files} if corpus else {"documents": list(documents.values())}
+        )
+        inputs: dict[str, Path | Sequence[Path]] = {"source": source.folder, **texts}
+        chosen_by = settings.model_dump() | hub | ({"held_out_share": corpus.held_out_share} if corpus else {})
+        hours = (time.monotonic() - began) / 3600
+        write_provenance(folder, "amplify", chosen_by, inputs, seeds=[settings.seed], hours=hours)
+    tell(output, made)
+
+
+def counted_words(vocabulary: Vocabulary, growth: Growth, sample: Sample) -> Counter[str]:
+    """Return how often each word of a sample occurs, as the vocabulary's tokenizer cuts it.
+
+    Raises:
+        SmeltError: the documents cannot be read.
+    """
+    tokenizer = load_fast(vocabulary.folder, vocabulary.where)
+    encoder: Tokenizer = tokenizer.backend_tokenizer
+    encoder.no_truncation()
+    encoder.no_padding()
+    encoder.encode_special_tokens = True
+    excluded = {*growth.excluded, *ids_outside_the_model(vocabulary.tree), *tokenizer.all_special_ids}
+    cutter = Words(vocabulary, encoder, excluded)
+    words = Counter[str]()
+    for language in sample.documents:
+        words.update(cutter.count(sample.of(language)))
+    return words
+
+
+def chosen(growth: Growth, words: Counter[str], pieces: int, where: str) -> tuple[Addition, Learnt]:
+    """Return the pieces to add, and what they were chosen from.
+
+    Raises:
+        SmeltError: the words yield fewer.
+    """
+    merges = int(pieces * SPARE)
+    for _ in range(_TRIES):
+        learnt = learn(words, merges)
+        addition = growth.addition(learnt, pieces)
+        if len(addition.pieces) == pieces or len(learnt.merges) < merges:
+            break
+        merges *= 2
+    if len(addition.pieces) < pieces:
+        found = f"{len(addition.pieces):,}"
+        raise SmeltError(where, f"the texts yield {found} new pieces: expected pieces of at most {found}, or more text")
+    return addition, learnt
+
+
+def write_vocabulary(vocabulary: Vocabulary, growth: Growth, addition: Addition, output: Path) -> None:
+    """Write every tokenizer file of the source with new pieces, and tokenizer.json in any case where it alone can tell.
+
+    SentencePiece's protobuf alone cannot where a class puts tokens of its own behind its pieces (XLM-R's <mask>).
+
+    Raises:
+        SmeltError: what was written does not load as it should.
+    """
+    wanted = grown(vocabulary.tree, growth, addition)
+    if vocabulary.file is not None:
+        write_file(output / TOKENIZER, grown(vocabulary.file, growth, addition))
+    elif vocabulary.protobufs:
+        write_file(output / TOKENIZER, wanted)
+    growth.write_files(vocabulary.folder, output, addition)
+    ids = {piece: identity for identity, piece in enumerate(vocabulary.pieces)}
+    write_settings(vocabulary.folder, output, ids, lambda identity: identity)
+    vocabulary.check_written(output, wanted, vocabulary.size + len(addition.pieces))
+
+
+def trimmed(source: Source, vocabulary: Vocabulary, output: Path) -> Path:
+    """Return a copy of the source without rows of its embeddings that belong to no piece."""
+    ids = np.arange(vocabulary.size)
+    reduce_weights(source.folder, ids, output, vocabulary.size, source.where)
+    vocabulary.write(ids, output)
+    return output
+
+
+def tell(output: Path, made: Made) -> None:
+    """Print what was made, and how many pieces a word takes now."""
+    before = made.vocabulary.size
+    print(f"{output}: {len(made.addition.pieces):,} pieces behind {before:,}, all else proven as it was")
+    for language, row in made.proof["languages"].items():
+        old, new = (row[when]["fertility"] for when in ("before", "after"))
+        if old is not None:
+            print(f"{output.name}: {language}: {old:.3f} pieces a word before, {new:.3f} after")

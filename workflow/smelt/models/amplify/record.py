@@ -1,0 +1,115 @@
+"""What an amplified model's folder says of itself: amplification.json and its card."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smelt.card import Card, Value, write_card
+from smelt.files import write_json
+from smelt.languages import iso_codes
+from smelt.models.amplify.growth import Addition
+from smelt.models.amplify.learning import Sample
+from smelt.models.folder import AMPLIFICATION, MASK_HEADS, Source, published_card, shared_of
+from smelt.models.vocabulary.texts import listed
+from smelt.models.vocabulary.vocabulary import Vocabulary
+from smelt.models.vocabulary.weights import Gathered, parameters
+from smelt.study.new_pieces import NewPieces
+
+LIMITS = """\
+Its new pieces have learnt nothing yet: until it is trained, as by distillation, texts that hold them may be read worse
+than before. All others are read as by the model that it was amplified from."""
+
+STARTS = {
+    "mean": "the mean of those of the pieces each was cut into before (Gee et al. 2022)",
+    "gaussian": "drawn from the normal distribution of all old pieces' (Hewitt 2021)",
+    "random": "drawn at random, as in a new model",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """An amplification, before it is written."""
+
+    vocabulary: Vocabulary
+    addition: Addition
+    sample: Sample
+    learnt: int
+    """Merges that the texts yielded."""
+    gathered: Gathered
+    rule: NewPieces
+    proof: Mapping[str, Any]
+
+
+def write_record(folder: Path, made: Made) -> None:
+    """Write amplification.json: what is shared with the source, the new pieces with their parts, and the proof.
+
+    Of pieces that had been added to the source none is shared: they have learnt nothing either.
+    """
+    pieces = made.vocabulary.pieces
+    write_json(
+        folder / AMPLIFICATION,
+        {
+            "rule": made.rule.model_dump(include={"pieces", "start", "sample", "seed"}),
+            "kind": made.vocabulary.tree["model"]["type"],
+            "shared": shared_of(made.vocabulary.folder) or made.vocabulary.size,
+            "pieces": made.vocabulary.size + len(made.addition.pieces),
+            "training_lines": made.sample.counted(),
+            "merges_learnt": made.learnt,
+            "embedding_rows_before": made.gathered.rows,
+            "embedding_rows_beyond_the_tokenizer": made.gathered.padding_rows,
+            "tensors_extended": list(made.gathered.gathered),
+            "tensors_copied": made.gathered.copied,
+            "parameters": parameters(folder),
+            "proof": made.proof,
+            "added": {piece.spelling: [pieces[part] for part in piece.parts] for piece in made.addition.pieces},
+        },
+    )
+
+
+def write_amplified_card(folder: Path, name: str, source: Source, made: Made, languages: Sequence[str]) -> None:
+    """Write the card of an amplified model."""
+    hub, published = source.hub, published_card(source.folder)
+    configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    architecture = (configuration.get("architectures") or ["a bare encoder"])[0]
+    origin = f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{source.folder.name}`"
+    new = len(made.addition.pieces)
+    card = Card(
+        name=name,
+        summary=f"{origin} with {new:,} more pieces, those that texts of {listed(languages)} needed most. Their weights"
+        f" are {STARTS[made.rule.start]}. On texts without them it computes what it did, as was proven before it was"
+        f" written (`{AMPLIFICATION}`).",
+        languages=iso_codes(languages),
+        facts={
+            "architecture": architecture,
+            "parameters": parameters(folder),
+            "pieces": made.vocabulary.size + new,
+            "pieces before": made.vocabulary.size,
+        },
+        tables={"Proof on held-out lines": _proof(made.proof)},
+        limits=LIMITS,
+        fills_masks=architecture.endswith(MASK_HEADS),
+        base_model=hub or (str(published["base_model"]) if "base_model" in published else None),
+        licence=str(published["license"]) if "license" in published else None,
+    )
+    write_card(folder, card)
+
+
+def _proof(proof: Mapping[str, Any]) -> list[Mapping[str, Value]]:
+    return [
+        {
+            "language": language,
+            "lines": row["lines"],
+            "cut differently": _number(row["share_of_lines_cut_differently"], ".1%"),
+            "pieces a word before": _number(row["before"]["fertility"], ".4g"),
+            "after": _number(row["after"]["fertility"], ".4g"),
+            "lines whose states are equal bit for bit": row["states"]["lines"],
+            "largest difference of logits": _number(row["states"].get("largest_difference"), ".4g"),
+        }
+        for language, row in proof["languages"].items()
+    ]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -1,0 +1,225 @@
+"""The folder of a model: where it is found, what it has to hold, and how its parts are read.
+
+A model is a folder of this machine or a repository of the Hugging Face hub, at one revision, which is fetched through
+the hub's own cache.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from smelt.errors import SmeltError, first_line
+from smelt.files import read_json
+from smelt.model_families import refuse_without_pieces
+
+# What tokenizers of any kind are written as; copied as they are, so that the model is read as it was published. Only
+# what keeps them out of pipelines is mended (training.pieces.publish_tokenizer).
+TOKENIZER_FILES = [
+    *["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"],
+    *["vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "*.model"],
+]
+AMPLIFICATION, REDUCTION = "amplification.json", "reduction.json"
+MASK_HEADS = ("ForMaskedLM", "ForPreTraining")
+"""How classes of transformers end that have a masked-language-model head."""
+_VOCABULARIES = ["tokenizer.json", "vocab.txt", "vocab.json", "*.model"]
+# The same weights are often on the hub in several formats: the first that the repository has is fetched, no other.
+_WEIGHTS = ["*.safetensors", "pytorch_model*.bin"]
+_DESCRIPTIONS = ["*.json", "*.txt", "*.model", "README.md"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model lies."""
+
+    folder: Path
+    where: str
+    """What to call it in messages."""
+    hub: str | None = None
+    """Its name on the hub."""
+
+
+def located(model: str, revision: str) -> Source:
+    """Return where a model lies, fetched from the hub where it is no folder.
+
+    Raises:
+        SmeltError: it is neither, or cannot be fetched.
+    """
+    if Path(model).is_dir():
+        return Source(Path(model), model)
+    if model.count("/") != 1 or model.startswith((".", "/", "~")):
+        raise SmeltError(model, "no such folder, and no name on the hub (organisation/model)")
+    return Source(fetch(model, revision), f"{model} at {revision}", model)
+
+
+def fetch(name: str, revision: str) -> Path:
+    """Return the folder of a snapshot; its name is the full hash of the commit.
+
+    Args:
+        name: the repository: organisation/model.
+        revision: commit, tag or branch.
+
+    Raises:
+        SmeltError: the name, the revision or the way to the hub does not lead there.
+    """
+    from huggingface_hub import errors, snapshot_download
+
+    where = f"{name} at {revision}"
+    try:
+        for weights in _WEIGHTS:
+            patterns = [*_DESCRIPTIONS, weights]
+            folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"]))
+            if list(folder.glob(weights)):
+                return folder
+    except errors.GatedRepoError:
+        raise SmeltError(
+            where, "is gated: accept its terms on the hub, log in (`hf auth login`) and run again"
+        ) from None
+    except errors.RevisionNotFoundError:
+        raise SmeltError(
+            where, "the hub has the model but no such revision: expected a commit of its history"
+        ) from None
+    except errors.RepositoryNotFoundError:
+        raise SmeltError(where, "the hub has no such model, or it is private: check the name, or log in") from None
+    except errors.HFValidationError:
+        raise SmeltError(where, "is no name of a model on the hub: expected organisation/model") from None
+    except OSError as error:
+        raise SmeltError(where, _unreachable(error)) from None
+    raise SmeltError(where, f"holds no weights: expected {' or '.join(_WEIGHTS)}")
+
+
+def check_folder(folder: Path, where: str) -> None:
+    """Refuse a folder that lacks a configuration, weights or a tokenizer, before any library guesses at it."""
+    if not folder.is_dir():
+        raise SmeltError(where, "no such folder: expected a model as save_pretrained writes it")
+    if not (folder / "config.json").is_file():
+        raise SmeltError(where, "is no model folder: it has no config.json")
+    if not _files(folder, _WEIGHTS):
+        raise SmeltError(where, f"has no weights: expected {' or '.join(_WEIGHTS)}")
+    if not _files(folder, _VOCABULARIES):
+        raise SmeltError(where, f"has no tokenizer: expected one of {', '.join(_VOCABULARIES)}")
+
+
+def model_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that decide what a model computes: its configuration and its weights."""
+    return [folder / "config.json", *_files(folder, _WEIGHTS)]
+
+
+def configuration_of_folder(folder: Path, where: str) -> Any:
+    """Return the configuration of a model's folder.
+
+    Raises:
+        SmeltError: it describes no model that transformers knows.
+    """
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise SmeltError(
+            where, f"its config.json describes no model that transformers knows ({first_line(error)})"
+        ) from None
+
+
+def load_model(folder: Path, where: str) -> Any:
+    """Return the model in single precision, with its masked-language-model head where the checkpoint has one.
+
+    Raises:
+        SmeltError: the configuration or the weights cannot be read, or weights of the encoder are missing.
+    """
+    import torch
+    import transformers
+
+    configuration = configuration_of_folder(folder, where)
+    refuse_without_pieces(configuration, where)
+    named = getattr(transformers, (configuration.architectures or [""])[0], None)
+    # T5's kind has encoders alone, which AutoModel would take for half a model.
+    encoder = named if named is not None and named.__name__.endswith("EncoderModel") else None
+    missing: list[str] = []
+    for kind in (headed_class(configuration), encoder, transformers.AutoModel):
+        if kind is None:
+            continue
+        torch.manual_seed(0)  # a pooler that the checkpoint lacks starts at random, the same each time
+        model, missing = load_as(kind, folder, where)
+        if not missing:
+            return model
+    raise SmeltError(where, f"lacks {len(missing)} of its weights, such as {missing[0]}: the checkpoint is incomplete")
+
+
+def headed_class(configuration: Any) -> Any:
+    """Return the class with a masked-language-model head that a configuration names, or None."""
+    import transformers
+
+    named = [name for name in configuration.architectures or [] if name.endswith(MASK_HEADS)]
+    return getattr(transformers, named[0], None) if named else None
+
+
+def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
+    """Return a model of a class, in single precision, and which of its weights the checkpoint lacks, poolers apart.
+
+    Raises:
+        SmeltError: the weights cannot be read.
+    """
+    import torch
+
+    try:
+        model, report = kind.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
+        )
+    except Exception as error:
+        raise SmeltError(where, f"its weights cannot be read ({first_line(error)})") from None
+    return model, sorted(name for name in report["missing_keys"] if "pooler" not in name)
+
+
+def load_tokenizer(folder: Path, where: str) -> Any:
+    """Return the tokenizer.
+
+    Raises:
+        SmeltError: it cannot be read, or knows nothing besides its special tokens.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise SmeltError(where, "its tokenizer has special tokens only: the file of its vocabulary is missing or empty")
+    return tokenizer
+
+
+def published_card(folder: Path) -> dict[str, Any]:
+    """Return the front matter of a model's card, as far as there is one."""
+    try:
+        parts = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
+        # Texts only: Norwegian's code is `no`, which YAML would otherwise take for false.
+        matter = yaml.load(parts[1], Loader=yaml.BaseLoader) if len(parts) == 3 and not parts[0].strip() else {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return {}
+    return matter if isinstance(matter, dict) else {}
+
+
+def shared_of(folder: Path) -> int | None:
+    """Return how many of a model's first pieces were there before others were added behind them; None where none were.
+
+    Weights of added pieces have learnt nothing until the model is trained, so what it predicts of them teaches nothing.
+    Models that are made from it without training say so, too, in their own records.
+    """
+    record = record_of(folder)
+    return None if record is None else int(read_json(record)["shared"])
+
+
+def record_of(folder: Path) -> Path | None:
+    """Return the file of a model's folder that says how many it shares; None where nothing was added to it."""
+    records = (folder / name for name in (AMPLIFICATION, REDUCTION))
+    return next((path for path in records if path.is_file() and read_json(path).get("shared") is not None), None)
+
+
+def _unreachable(error: OSError) -> str:
+    reason = " ".join(str(error.__cause__ or error).split())[:200]
+    return f"cannot be fetched from the hub and is not whole in its cache ({reason}). Check the network and run again"
+
+
+def _files(folder: Path, patterns: list[str]) -> list[Path]:
+    return sorted({file for pattern in patterns for file in folder.glob(pattern) if file.is_file()})

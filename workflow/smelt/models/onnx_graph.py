@@ -1,0 +1,209 @@
+"""A model as an ONNX graph, and its int8 form (dynamic quantisation, weights and embeddings).
+
+Of an encoder the graph ends in the hidden states, because its classifier is another one for each task and next to
+nothing of it. Of a compact student the projection is a large part, and it is fine-tuned already: its graph ends in the
+logits.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smelt.errors import SmeltError, first_line
+from smelt.model_families import longest_of
+from smelt.models.folder import configuration_of_folder, load_as, load_model
+
+INPUTS, TYPES = ("input_ids", "attention_mask"), "token_type_ids"
+HIDDEN, LOGITS = "last_hidden_state", "logits"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model of transformers in evaluation mode, on the CPU, and which of its outputs is the graph's."""
+
+    model: Any
+    output: str = HIDDEN
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Return the output, (batch, length, width) or (batch, labels), of what `inputs` names, (batch, length) each.
+
+        Token types may be left out; then all are 0, as they are in a text that is no pair.
+        """
+        named = dict(zip(self.inputs, inputs, strict=False))
+        return getattr(self.model(**named), self.output)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The graph's inputs: ids, mask, and token types where they separate the two texts of a pair."""
+        types = getattr(self.config, "type_vocab_size", None) or 0  # RoBERTa's kind has one type, DistilBERT none
+        return (*INPUTS, TYPES) if types > 1 else INPUTS
+
+    @property
+    def config(self) -> Any:
+        """The model's configuration."""
+        return self.model.config
+
+    @property
+    def shape(self) -> str:
+        """The output's shape, in words."""
+        if self.output != LOGITS:
+            return f"(batch, length, {self.config.hidden_size})"
+        of_rows = type(self.model).__name__.endswith("ForSequenceClassification")
+        return f"(batch{'' if of_rows else ', length'}, {self.config.num_labels})"
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens the model reads at once; None where there is no such limit."""
+        return longest_of(self.config)
+
+
+def load_exported(source: Path) -> Exported:
+    """Return what of a folder's model is exported, in single precision.
+
+    Raises:
+        SmeltError: the folder holds no model that loads, or one that needs more than a text, as T5 does.
+    """
+    import smelt.architectures as ours  # which makes them known to transformers
+
+    configuration = configuration_of_folder(source, str(source))
+    if configuration.model_type != ours.CompactConfig.model_type:
+        exported = Exported(load_model(source, str(source)).base_model.eval())
+        _try(exported, source)
+        return exported
+    named = (configuration.architectures or [""])[0]
+    if not named.startswith("CompactFor"):
+        raise SmeltError(source, f"is a {named or 'compact model'} without a classifier: there is nothing to export")
+    model, missing = load_as(getattr(ours, named), source, str(source))
+    if missing:
+        raise SmeltError(source, f"lacks {len(missing)} of its weights, such as {missing[0]}")
+    return Exported(model.eval(), LOGITS)
+
+
+def _try(exported: Exported, source: Path) -> None:
+    """Run a model on two pieces, before an export that takes long.
+
+    Raises:
+        SmeltError: it cannot read ids and mask alone.
+    """
+    import torch
+
+    ids = torch.full((1, 2), 5 % exported.config.vocab_size)
+    try:
+        with torch.inference_mode():
+            exported(ids, torch.ones_like(ids))
+    except Exception as error:
+        problem = f"{type(exported.model).__name__} cannot read a text alone ({first_line(error)}); expected an encoder"
+        raise SmeltError(source, problem) from None
+
+
+FILE = "model.onnx"
+OPSET = 18  # the one that torch's exporter writes without converting
+# Of one file, by the format of ONNX; larger weights go to a second one beside it.
+LARGEST = 1_900_000_000
+
+
+def write_graph(exported: Exported, path: Path) -> None:
+    """Write a model as a graph from its inputs, (batch, length) each, to its output; both sizes are free.
+
+    Args:
+        exported: a model in evaluation mode, on the CPU.
+        path: the file.
+
+    Raises:
+        SmeltError: torch's exporter cannot follow the model.
+    """
+    if exported.config.model_type == "compact" and exported.config.kind == "bilstm":
+        import onnx
+
+        from smelt.architectures.compact_graph import bilstm_graph
+
+        large = 4 * exported.model.num_parameters() > LARGEST
+        onnx.save(bilstm_graph(exported.model, OPSET), path, save_as_external_data=large, location=f"{path.name}.data")
+    else:
+        _follow(exported, path)
+
+
+def _follow(exported: Exported, path: Path) -> None:
+    """Have torch's exporter follow the model."""
+    import torch
+    from onnx_ir.passes.common import ClearMetadataAndDocStringPass, DeduplicateInitializersPass
+
+    model = exported.model
+    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=exported.longest)}
+    ids = torch.full((2, 16), 5 % exported.config.vocab_size)
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                _to_output(exported),
+                (ids, torch.ones_like(ids), torch.zeros_like(ids))[: len(exported.inputs)],
+                input_names=list(exported.inputs),
+                output_names=[exported.output],
+                opset_version=OPSET,
+                dynamic_shapes=(sizes,) * len(exported.inputs),
+                dynamo=True,
+                verbose=False,
+            )
+        except Exception as error:  # the exporter's errors have no base of their own
+            where = model.config.name_or_path or path.parent
+            reason = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
+            raise SmeltError(where, f"{type(model).__name__} cannot be exported ({reason})") from None
+        assert program is not None
+        # ALBERT's layers share their weights; the exporter writes each layer's transposed ones anew.
+        DeduplicateInitializersPass(size_limit=2**63)(program.model)
+        ClearMetadataAndDocStringPass()(program.model)
+        program.save(str(path), external_data=4 * model.num_parameters() > LARGEST)
+
+
+def write_int8(path: Path, reduce_range: bool) -> None:
+    """Put in the place of a graph the one whose weights are int8, one scale a column, one for a table of embeddings.
+
+    Activations are quantised to eight bits as they come. Sums of products of unsigned by signed bytes saturate on x86
+    processors without VNNI; those of weights of seven bits (reduce_range) do not, at twice the rounding.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    draft = path.with_name(f"int8-{path.name}")
+    beside = path.with_name(f"{path.name}.data")
+    with _quiet():
+        quantize_dynamic(
+            path,
+            draft,
+            per_channel=True,
+            reduce_range=reduce_range,
+            weight_type=QuantType.QInt8,
+            use_external_data_format=False,  # a quarter of the size: up to 7.6 GB of fp32 fit one file
+        )
+    beside.unlink(missing_ok=True)
+    draft.replace(path)
+
+
+def _to_output(exported: Exported) -> Any:
+    """Return the model as a module from its inputs to its output."""
+    import torch
+
+    class ToOutput(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = exported.model
+
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> Any:
+            return exported(ids, mask) if types is None else exported(ids, mask, types)
+
+    return ToOutput().eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep exporter and quantiser from telling of what this project cannot change."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logging.disable(before)

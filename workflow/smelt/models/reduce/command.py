@@ -1,0 +1,222 @@
+"""`python -m smelt reduce`: the same model with only the pieces that some languages use, proven exact.
+
+IN   a model, as a folder or by its name on the hub; and either text files (--corpus), or counts of its tokenizer's
+     pieces (`python -m smelt count`) with documents.parquet of the same languages (--counts and --held-out)
+OUT  a model's folder: config.json, model.safetensors, tokenizer, reduction.json (what was kept, and the proof),
+     README.md (its card), provenance.json
+"""
+
+import argparse
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smelt.entry import check
+from smelt.errors import SmeltError
+from smelt.files import whole_folder
+from smelt.flags import held_out_share, json_object, natural, positive, seed
+from smelt.model_families import longest_of
+from smelt.models.folder import Source, configuration_of_folder, located
+from smelt.models.reduce.count import count
+from smelt.models.reduce.record import Made, write_record, write_reduced_card
+from smelt.models.reduce.selection import Choice, choose, named_pieces, read_counts
+from smelt.models.vocabulary.texts import Corpus, documents_by_language, texts_by_language, write_languages
+from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
+from smelt.models.vocabulary.weights import Gathered, check_places, ids_of_model, reduce_weights
+from smelt.provenance import write_provenance
+from smelt.study.selection import ReductionSettings
+from smelt.training.pieces import publish_tokenizer
+
+if TYPE_CHECKING:
+    from smelt.models.vocabulary.equivalence import Extent
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument("--model", required=True, help="a model's folder, or its name on the hub")
+    parser.add_argument("--revision", default="main", help="commit of the hub's repository (main)")
+    _add_texts(parser)
+    _add_rule(parser)
+    parser.add_argument("--proof-lines", type=positive, default=1000, help="held-out lines of a language to cut (1000)")
+    parser.add_argument(
+        "--proof-states", type=positive, default=16, help="of those, lines of kept pieces to run both models on (16)"
+    )
+    parser.add_argument("--threads", type=positive, default=_cores(), help="CPU threads (all there are)")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the reduced model")
+
+
+def _add_texts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--corpus", nargs="+", help="text files, a paragraph a line: sw.txt, news.sw.txt or sw=<any name>"
+    )
+    parser.add_argument("--languages", nargs="+", help="languages of the corpus to keep (all)")
+    parser.add_argument(
+        "--held-out-share", type=held_out_share, default=0.02, help="of --corpus's lines, for the proof (0.02)"
+    )
+    parser.add_argument("--seed", type=seed, default=1, help="of the lines that are held out (1)")
+    parser.add_argument("--counts", type=Path, nargs="+", help="counts of the model's pieces, one a language")
+    parser.add_argument("--held-out", type=Path, nargs="+", help="documents.parquet in folders named as the languages")
+
+
+def _add_rule(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threshold", help="share of a language's lines: a number, paper (0.0005) or code (0.00005)")
+    parser.add_argument("--size", type=natural, help="pieces of the reduced model, in place of a threshold")
+    parser.add_argument("--of", choices=["lines", "documents", "occurrences"], help="what shares are of (lines)")
+    parser.add_argument("--keep", nargs="+", help="pieces to keep in any case")
+    parser.add_argument("--settings", type=json_object(), help="all of these as JSON, in their place")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Reduce one model."""
+    settings = check(ReductionSettings, _settings(arguments), "--settings" if arguments.settings else "reduce")
+    if bool(arguments.corpus) == bool(arguments.counts) or bool(arguments.counts) != bool(arguments.held_out):
+        raise SmeltError("reduce", "expected either --corpus, or --counts with --held-out")
+    if arguments.counts and arguments.languages:
+        raise SmeltError("--languages", "the files of --counts say which languages they are of: name fewer files")
+    from smelt.models.vocabulary.equivalence import Extent
+
+    source = located(arguments.model, arguments.revision)
+    check_places(source, arguments.output)
+    extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
+    if arguments.counts:
+        held_out = documents_by_language(arguments.held_out, "--held-out")
+        reduce(source, Texts(arguments.counts, held_out), settings, extent, arguments.output)
+        return
+    with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
+        files = texts_by_language(arguments.corpus, arguments.languages)
+        held_out = write_languages(files, Path(scratch), arguments.held_out_share, arguments.seed)
+        counts = _count(source, held_out, Path(scratch), arguments.threads)
+        corpus = Corpus(list(chain.from_iterable(files.values())), arguments.held_out_share, arguments.seed)
+        reduce(source, Texts(counts, held_out, corpus), settings, extent, arguments.output)
+
+
+def _count(source: Source, documents: dict[str, Path], scratch: Path, processes: int) -> list[Path]:
+    written = []
+    for language, path in documents.items():
+        written.append(scratch / f"{language}.parquet")
+        count(path, source.folder, language, scratch / "shards" / language, written[-1], processes, source.where)
+    return written
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    flags = {key: getattr(arguments, key) for key in ("threshold", "size", "of", "keep")}
+    given: dict[str, Any] = {key: value for key, value in flags.items() if value is not None}
+    if arguments.settings is not None and given:
+        raise SmeltError(f"--{next(iter(given))}", "stands in --settings already: give either")
+    if isinstance(text := given.get("threshold"), str) and text not in ("paper", "code"):
+        given["threshold"] = _threshold(text)
+    return given if arguments.settings is None else arguments.settings
+
+
+def _threshold(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) <= 1:
+            return value
+    raise SmeltError("--threshold", f"expected a number above 0 and up to 1, paper or code, found {text!r}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What languages use, and what the reduction is proven on."""
+
+    counts: Sequence[Path]
+    """Counts of the source's pieces, one file a language."""
+    held_out: Mapping[str, Path]
+    """documents.parquet of the same languages."""
+    corpus: "Corpus | None" = None
+    """What both were made from, where they are gone when the reduction is done."""
+
+    def inputs(self) -> dict[str, Path | Sequence[Path]]:
+        """Return what the reduction was made from, as provenance names it."""
+        if self.corpus is not None:
+            return {"corpus": self.corpus.files}
+        return {"counts": self.counts, "held_out": list(self.held_out.values())}
+
+
+def reduce(source: Source, texts: Texts, settings: ReductionSettings, extent: "Extent", output: Path) -> None:
+    """Write the folder of a reduced model.
+
+    Raises:
+        SmeltError: the model, its tokenizer or the counts do not fit, a rule keeps nothing, or the proof fails; then
+            nothing is written.
+    """
+    from smelt.models.reduce.proof import prove
+    from smelt.models.vocabulary.equivalence import Reduction
+
+    start = time.monotonic()
+    vocabulary = read_vocabulary(source.folder, source.where)
+    counts = [read_counts(path, vocabulary.digest) for path in texts.counts]
+    check_languages([part.language for part in counts], texts.held_out)
+    choice = choose(vocabulary, counts, settings, kept_anyway(vocabulary, source, settings))
+    with whole_folder(output) as folder:
+        gathered = write_model(folder, source, vocabulary, choice)
+        to_prove = Reduction(source.folder, folder, choice.ids, output.name, len(choice.closure.loosened) > 0)
+        proof = prove(to_prove, texts.held_out, extent)
+        made = Made(vocabulary, choice, counts, gathered, rule_of(settings), proof)
+        write_record(folder, made)
+        write_reduced_card(folder, output.name, source.folder, source.hub, made)
+        _write_provenance(folder, source, texts, settings, (time.monotonic() - start) / 3600)
+    tell(output, vocabulary, choice, proof)
+
+
+def kept_anyway(vocabulary: Vocabulary, source: Source, settings: ReductionSettings) -> dict[str, Any]:
+    """Return ids that the model or its user needs besides the vocabulary's own, by reason."""
+    return {
+        "named by the configuration": ids_of_model(source.folder, source.where),
+        "named by the user": named_pieces(vocabulary, settings.keep),
+    }
+
+
+def write_model(folder: Path, source: Source, vocabulary: Vocabulary, choice: Choice) -> Gathered:
+    """Write configuration, weights and tokenizer of the pieces that are kept."""
+    gathered = reduce_weights(source.folder, choice.ids, folder, vocabulary.size, source.where)
+    vocabulary.write(choice.ids, folder)
+    publish_tokenizer(folder, longest_of(configuration_of_folder(folder, source.where)))
+    return gathered
+
+
+def rule_of(settings: ReductionSettings) -> dict[str, Any]:
+    """Return the rule with its threshold as a number."""
+    given = settings.model_dump(include={"threshold", "size", "of", "keep"}, exclude_none=True)
+    return given if settings.size else given | {"threshold": settings.share}
+
+
+def _write_provenance(folder: Path, source: Source, texts: Texts, settings: ReductionSettings, hours: float) -> None:
+    hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
+    drawn = {"held_out_share": texts.corpus.held_out_share} if texts.corpus else {}
+    seeds = [texts.corpus.seed] if texts.corpus else []
+    inputs = {"source": source.folder} | texts.inputs()
+    write_provenance(folder, "reduce", settings.model_dump() | hub | drawn, inputs, seeds=seeds, hours=hours)
+
+
+def check_languages(counted: Sequence[str], held_out: Mapping[str, Path]) -> None:
+    """Check that counts and held-out documents are of the same languages.
+
+    Raises:
+        SmeltError: a language has one and not the other.
+    """
+    for language in [*counted, *held_out]:
+        if language not in held_out:
+            raise SmeltError(language, "is counted but has no documents among --held-out to prove the reduction on")
+        if language not in counted:
+            raise SmeltError(language, "has held-out documents but no counts among --counts")
+
+
+def tell(output: Path, vocabulary: Vocabulary, choice: Choice, proof: Mapping[str, Any]) -> None:
+    """Print what was made, and of which languages nothing was proven."""
+    from smelt.models.reduce.proof import unproven
+
+    for language in unproven(proof):
+        lines = proof["languages"][language]["lines"]
+        print(f"{output.name}: {language}: none of its {lines} held-out lines has all its pieces kept: nothing proven")
+    print(f"{output}: {len(choice.ids):,} of {vocabulary.size:,} pieces, proven exact on held-out lines")

@@ -1,0 +1,280 @@
+"""`python -m smelt count`: how often one language uses each piece of a tokenizer, from which vocabularies are reduced.
+
+IN   documents.parquet, a folder with a tokenizer
+OUT  one Parquet file (see smelt.models.reduce.selection)
+
+Documents are counted shard by shard, in parallel processes, and counting goes on where it was stopped. A shard is a
+stretch of the file's row groups, the same whatever the number of processes. Its counts are written whole into a folder
+that survives a kill, named by a digest of all that decides them: another tokenizer or other documents never find it.
+Sums of whole numbers do not depend on their order, so every number of processes ends in the same file.
+"""
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.compute as pc
+
+from smelt.errors import SmeltError
+from smelt.files import checksum, whole_file
+from smelt.flags import positive
+from smelt.models.reduce.counting import PieceCounter, Tally
+from smelt.models.reduce.selection import Counts, write_counts
+from smelt.models.vocabulary.tokenizer_files import Tree
+from smelt.models.vocabulary.vocabulary import read_vocabulary
+from smelt.models.vocabulary.weights import check_checkpoint, is_model
+from smelt.parquet import damage_named, opened
+from smelt.training.allocator import keep_freed_memory
+from smelt.training.lock import Lock
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `count`."""
+    parser.add_argument("--documents", type=Path, required=True, help="documents.parquet of one language")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a tokenizer, or a model with one")
+    parser.add_argument("--language", required=True, help="the language's code")
+    parser.add_argument("--threads", type=positive, default=1, help="processes that count side by side")
+    parser.add_argument("--shards", type=Path, required=True, help="folder of what is counted so far, to go on from")
+    parser.add_argument("--output", type=Path, required=True, help="Parquet to write")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Count one language's documents and say what came of it."""
+    began = time.monotonic()
+    if is_model(arguments.tokenizer):  # which could not be reduced, whatever is counted
+        check_checkpoint(arguments.tokenizer, str(arguments.tokenizer))
+    counts = count(
+        arguments.documents,
+        arguments.tokenizer,
+        arguments.language,
+        arguments.shards,
+        arguments.output,
+        arguments.threads,
+    )
+    seconds = time.monotonic() - began
+    print(
+        f"{counts.language}: {counts.lines:,} lines of {counts.documents:,} documents hold {counts.tokens:,} pieces, "
+        f"{(counts.occurrences > 0).sum():,} of {len(counts.occurrences):,} different ones; {seconds:.1f} s"
+    )
+
+
+def count(
+    documents: Path,
+    tokenizer: Path,
+    language: str,
+    shards: Path,
+    output: Path,
+    processes: int = 1,
+    where: str | None = None,
+) -> Counts:
+    """Write the counts of one language's documents that are not held out, and return them.
+
+    Args:
+        documents: Parquet with the columns text and held_out.
+        tokenizer: a folder that AutoTokenizer loads a fast tokenizer from.
+        language: its code.
+        shards: a folder for what is counted so far; it goes away when all is counted.
+        output: the file to write.
+        processes: how many count side by side; the file is the same for any number.
+        where: the tokenizer's name, for messages; its folder by default.
+
+    Raises:
+        SmeltError: an input is missing, broken or of a kind that is not supported, or the documents hold no text.
+    """
+    where = where or str(tokenizer)
+    vocabulary = read_vocabulary(tokenizer, where)
+    job = Job(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
+    shards.mkdir(parents=True, exist_ok=True)
+    lock = Lock(shards / "lock")
+    lock.acquire()
+    try:
+        tally = count_documents(job, shards, processes)
+    finally:
+        lock.release()
+    tokens = int(tally.occurrences.sum())
+    if not tokens:
+        raise SmeltError(documents, f"{language} has no text: no line of more than five characters is not held out")
+    counts = Counts(
+        language=language,
+        lines=tally.lines,
+        documents=tally.documents,
+        tokens=tokens,
+        vocabulary=vocabulary.digest,
+        in_lines=tally.in_lines,
+        in_documents=tally.in_documents,
+        occurrences=tally.occurrences,
+    )
+    write_counts(output, counts, vocabulary.pieces)
+    shutil.rmtree(shards, ignore_errors=True)
+    return counts
+
+
+COLUMNS = ["text", "held_out"]
+MOST_SHARDS = 256
+DOCUMENTS_AT_ONCE = 64
+VERSION = 1  # raise it when the same lines come to be counted otherwise
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is counted with what; picklable, for other processes."""
+
+    documents: Path
+    """Parquet with the columns text and held_out."""
+    tree: Tree
+    """The tokenizer, as its tokenizer.json would say."""
+    pieces: int
+    """Number of ids."""
+    encode_special_tokens: bool
+    """Whether a special token that a text spells out is text."""
+
+    def digest(self) -> str:
+        """Return a checksum of all that decides the counts; it reads the documents once."""
+        parts = [VERSION, checksum(self.documents), self.pieces, self.encode_special_tokens, self.tree]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def shards(self) -> list[range]:
+        """Return the row groups of each shard."""
+        with opened(self.documents, COLUMNS) as file:
+            groups = file.num_row_groups
+        step = max(1, -(-groups // MOST_SHARDS))
+        return [range(start, min(start + step, groups)) for start in range(0, groups, step)]
+
+    def counter(self) -> PieceCounter:
+        """Return what counts them, and have this process keep the memory that is freed after each portion.
+
+        The next portion takes as much; handed out anew by the kernel, its pages cost a sixth of the counting.
+        """
+        arrow.set_memory_pool(arrow.system_memory_pool())
+        keep_freed_memory()
+        return PieceCounter(self.tree, self.pieces, self.encode_special_tokens)
+
+    def texts(self, groups: range) -> Iterator[str]:
+        """Yield the documents of row groups that are not held out."""
+        with opened(self.documents, COLUMNS) as file:
+            for batch in file.iter_batches(batch_size=DOCUMENTS_AT_ONCE, row_groups=list(groups), columns=COLUMNS):
+                yield from batch.column("text").filter(pc.invert(batch.column("held_out"))).to_pylist()
+
+
+def count_documents(job: Job, folder: Path, processes: int) -> Tally:
+    """Return the counts of a job; finished shards stay in `folder`, which the caller removes when all is done.
+
+    Raises:
+        SmeltError: the documents are missing, damaged or lack a column, or a process ended before its time.
+    """
+    shards = job.shards()
+    own = folder / job.digest()[:32]
+    _clear(folder, own)
+    paths = {own / f"{groups.start}-{groups.stop}.npz": groups for groups in shards}
+    missing = {path: groups for path, groups in paths.items() if _read(path, job.pieces) is None}
+    if len(missing) < len(paths):
+        print(f"{len(paths) - len(missing)} of {len(paths)} shards were counted before")
+    if processes == 1 or len(missing) < 2:
+        _count_here(job, missing)
+    else:
+        _count_in_processes(job, missing, min(processes, len(missing)))
+    total = Tally.of(job.pieces)
+    for path in paths:
+        tally = _read(path, job.pieces)
+        if tally is None:
+            raise SmeltError(path, "was counted, and is no longer there or not whole; run again")
+        total.add(tally)
+    return total
+
+
+def _clear(folder: Path, own: Path) -> None:
+    """Remove shards of other tokenizers and other documents; nothing else ever would."""
+    own.mkdir(parents=True, exist_ok=True)
+    for other in folder.iterdir():
+        if other.is_dir() and other != own:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _count_here(job: Job, shards: dict[Path, range]) -> None:
+    counter = job.counter()
+    for path, groups in shards.items():
+        _write(path, _counted(job, counter, groups))
+
+
+def _counted(job: Job, counter: PieceCounter, groups: range) -> Tally:
+    with damage_named(job.documents):
+        return counter.count(job.texts(groups))
+
+
+def _count_in_processes(job: Job, shards: dict[Path, range], processes: int) -> None:
+    context = multiprocessing.get_context("spawn")  # threads of Arrow and tokenizers do not survive a fork
+    executor = ProcessPoolExecutor(processes, context, _begin, (job,))
+    try:
+        for done in as_completed([executor.submit(_count_shard, path, groups) for path, groups in shards.items()]):
+            done.result()
+    except BaseException as error:
+        executor.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise SmeltError(
+                job.documents,
+                "a process that counted it was killed, most likely for want of memory; run again with fewer --threads: "
+                "what is counted is kept",
+            ) from None
+        raise
+    executor.shutdown()
+
+
+_worker: dict[str, Any] = {}
+
+
+def _begin(job: Job) -> None:
+    """Prepare a process: its tokenizer and the words it knows are kept from shard to shard."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _worker["job"], _worker["counter"] = job, job.counter()
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent was killed, which otherwise leaves it waiting for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _count_shard(path: Path, groups: range) -> None:
+    _write(path, _counted(_worker["job"], _worker["counter"], groups))
+
+
+def _write(path: Path, tally: Tally) -> None:
+    ids = np.flatnonzero(tally.occurrences)
+    with whole_file(path) as draft, draft.open("wb") as stream:
+        np.savez(
+            stream,
+            totals=np.array([tally.lines, tally.documents]),
+            ids=ids,
+            counts=np.stack([tally.in_lines[ids], tally.in_documents[ids], tally.occurrences[ids]]),
+        )
+
+
+def _read(path: Path, pieces: int) -> Tally | None:
+    """Return what was counted of a shard, or None where its file is missing or not whole."""
+    tally = Tally.of(pieces)
+    with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path) as shard:
+        tally.lines, tally.documents = (int(total) for total in shard["totals"])
+        columns = (tally.in_lines, tally.in_documents, tally.occurrences)
+        for column, counted in zip(columns, shard["counts"], strict=True):
+            column[shard["ids"]] = counted
+        return tally
+    return None

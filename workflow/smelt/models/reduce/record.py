@@ -1,0 +1,132 @@
+"""What a reduced model's folder says of itself: reduction.json, its card and its provenance."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smelt.card import Card, Value, write_card
+from smelt.files import write_json
+from smelt.languages import iso_codes
+from smelt.models.folder import MASK_HEADS, REDUCTION, published_card, shared_of
+from smelt.models.reduce.selection import Choice, Counts
+from smelt.models.vocabulary.texts import listed
+from smelt.models.vocabulary.vocabulary import Vocabulary
+from smelt.models.vocabulary.weights import Gathered, parameters
+
+LIMITS = """\
+Those of the model that it was reduced from. A text whose pieces were all kept is read as that model reads it; any other
+is cut into more or unknown pieces. How often that happened on held-out lines is said above, by language."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A reduction, before it is written."""
+
+    vocabulary: Vocabulary
+    choice: Choice
+    counts: Sequence[Counts]
+    gathered: Gathered
+    rule: Mapping[str, Any]
+    proof: Mapping[str, Any]
+
+
+def write_record(folder: Path, made: Made) -> None:
+    """Write reduction.json: the rule, the pieces by reason, what became of the tensors, and the proof."""
+    write_json(
+        folder / REDUCTION,
+        {
+            "rule": dict(made.rule),
+            "pieces_before": made.vocabulary.size,
+            "pieces": len(made.choice.ids),
+            "shared": _shared(made),
+            "kept": made.choice.record(),
+            "counted": {part.language: _counted(part) for part in made.counts},
+            "unknown_words_may_become_known_by": len(made.choice.closure.loosened),
+            "embedding_rows_before": made.gathered.rows,
+            "embedding_rows_beyond_the_tokenizer": made.gathered.padding_rows,
+            "tensors_gathered": list(made.gathered.gathered),
+            "tensors_copied": made.gathered.copied,
+            "parameters": parameters(folder),
+            "proof": made.proof,
+        },
+    )
+
+
+def write_reduced_card(folder: Path, name: str, source: Path, hub: str | None, made: Made) -> None:
+    """Write the card of a reduced model.
+
+    hub: what its source is called on the Hugging Face hub, if it is there.
+    """
+    published = published_card(source)
+    configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    architecture = (configuration.get("architectures") or ["a bare encoder"])[0]
+    languages = [part.language for part in made.counts]
+    before, after = made.vocabulary.size, len(made.choice.ids)
+    origin = f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{source.name}`"
+    card = Card(
+        name=name,
+        summary=f"{origin} with {after:,} of its {before:,} pieces: those that {listed(languages)} needs (Abdaoui et"
+        " al. 2020). On texts of these pieces it computes the same, as was proven before it was written"
+        f" (`{REDUCTION}`).",
+        languages=iso_codes(languages),
+        facts={
+            "architecture": architecture,
+            "parameters": parameters(folder),
+            "pieces": after,
+            "pieces before": before,
+        },
+        tables={"Pieces by language": _pieces(made), "Proof on held-out lines": _proof(made.proof)},
+        limits=LIMITS,
+        fills_masks=architecture.endswith(MASK_HEADS),
+        base_model=hub or (str(published["base_model"]) if "base_model" in published else None),
+        licence=str(published["license"]) if "license" in published else None,
+    )
+    write_card(folder, card)
+
+
+def _shared(made: Made) -> int | None:
+    """Return how many of the kept pieces the source did not merely gain; None where it gained none."""
+    shared = shared_of(made.vocabulary.folder)
+    return None if shared is None else int((made.choice.ids < shared).sum())
+
+
+def _counted(counts: Counts) -> dict[str, int]:
+    return {"lines": counts.lines, "documents": counts.documents, "tokens": counts.tokens}
+
+
+def _pieces(made: Made) -> list[Mapping[str, Value]]:
+    selected = made.choice.selection.by_language
+    return [
+        {
+            "language": part.language,
+            "lines counted": part.lines,
+            "pieces seen": int((part.in_lines > 0).sum()),
+            "pieces selected": len(selected[part.language]),
+        }
+        for part in made.counts
+    ]
+
+
+def _proof(proof: Mapping[str, Any]) -> list[Mapping[str, Value]]:
+    return [
+        {
+            "language": language,
+            "lines": row["lines"],
+            "cut differently": _share(row["share_of_lines_that_tokenise_differently"]),
+            "pieces a word before": _number(row["before"]["fertility"]),
+            "after": _number(row["after"]["fertility"]),
+            "lines whose states are equal bit for bit": row["states"]["lines"],
+            "largest difference of logits": _number(row["states"].get("largest_difference")),
+        }
+        for language, row in proof["languages"].items()
+    ]
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

@@ -1,0 +1,290 @@
+"""How often languages use each piece of a vocabulary, and which pieces a reduced vocabulary keeps.
+
+Counts are one file for each tokenizer, corpus and language: Parquet with a row for each piece seen, in the order of
+ids: `id`, `piece`, and the numbers of `lines` and `documents` that hold it and of its `occurrences`. Its metadata say
+what was counted, so that any threshold and any set of languages can be chosen afterwards, and counts of another
+vocabulary are told apart.
+
+The choice follows Smaller multilingual BERT, section 3.1, and its code. A piece is kept when at least
+`floor(threshold * lines)` lines of any language hold it, as the paper's code compares: with 0.00005 that gives Table 1
+to the piece. Documents and occurrences are compared alike. What is always kept comes on top, and so does what the
+tokenizer's kind needs (merges, bytes).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from smelt.errors import SmeltError
+from smelt.files import whole_file
+from smelt.models.vocabulary.tensors import Ids
+from smelt.models.vocabulary.vocabulary import Closure, Vocabulary
+from smelt.parquet import read_columns
+from smelt.study.selection import SelectionRule
+
+Numbers = NDArray[np.int64]
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.int32()),
+        ("piece", pa.string()),
+        ("lines", pa.int64()),
+        ("documents", pa.int64()),
+        ("occurrences", pa.int64()),
+    ]
+)
+KEY = b"smelt.counts"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How often one language uses each piece; arrays of shape (pieces,), looked up by id."""
+
+    language: str
+    lines: int
+    """Lines counted: those of more than five characters, in documents that are not held out."""
+    documents: int
+    """Documents with such a line."""
+    tokens: int
+    """Pieces of all these lines."""
+    vocabulary: str
+    """Digest of the tokenizer's pieces in the order of ids (`vocabulary.digest`)."""
+    in_lines: Numbers
+    """Lines that hold the piece."""
+    in_documents: Numbers
+    """Documents that hold it."""
+    occurrences: Numbers
+    """Times that it occurs."""
+
+
+def write_counts(path: Path, counts: Counts, pieces: Sequence[str]) -> None:
+    """Write the pieces seen, in the order of ids, and what was counted; `pieces` are the vocabulary's, by id."""
+    ids = np.flatnonzero(counts.occurrences)
+    columns = [counts.in_lines, counts.in_documents, counts.occurrences]
+    names = pa.array([pieces[number] for number in ids.tolist()], pa.string())
+    table = pa.Table.from_arrays(
+        [pa.array(ids, pa.int32()), names, *(pa.array(column[ids], pa.int64()) for column in columns)], schema=SCHEMA
+    )
+    about = {
+        "language": counts.language,
+        "lines": counts.lines,
+        "documents": counts.documents,
+        "tokens": counts.tokens,
+        "vocabulary": counts.vocabulary,
+        "pieces": len(pieces),
+    }
+    with whole_file(path) as draft:
+        pq.write_table(table.replace_schema_metadata({KEY: json.dumps(about)}), draft, compression="zstd")
+
+
+def read_counts(path: Path, vocabulary: str | None = None) -> Counts:
+    """Return the counts of a file.
+
+    Args:
+        path: what write_counts wrote.
+        vocabulary: digest of the pieces that the counts have to be of; any by default.
+
+    Raises:
+        SmeltError: the file is missing, damaged or something else, or of another vocabulary.
+    """
+    table = read_columns(path, SCHEMA.names)
+    about = _about(path, table)
+    if vocabulary is not None and about["vocabulary"] != vocabulary:
+        raise SmeltError(
+            path,
+            f"counts of another tokenizer: of {about['pieces']:,} pieces with digest {about['vocabulary'][:12]}, "
+            f"expected {vocabulary[:12]}",
+        )
+    ids = table.column("id").to_numpy()
+    dense = np.zeros((3, about.pop("pieces")), np.int64)
+    for row, name in zip(dense, ("lines", "documents", "occurrences"), strict=True):
+        row[ids] = table.column(name).to_numpy()
+    return Counts(**about, in_lines=dense[0], in_documents=dense[1], occurrences=dense[2])
+
+
+def _about(path: Path, table: Any) -> dict[str, Any]:
+    metadata = table.schema.metadata or {}
+    if KEY not in metadata:
+        raise SmeltError(path, "does not say what was counted: expected a file that `python -m smelt count` wrote")
+    about: dict[str, Any] = json.loads(metadata[KEY])
+    return about
+
+
+MEASURES = {"lines": "in_lines", "documents": "in_documents", "occurrences": "occurrences"}
+TOTALS = {"lines": "lines", "documents": "documents", "occurrences": "tokens"}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Ids of the pieces kept, ascending, and why."""
+
+    by_language: dict[str, Numbers]
+    """What each language uses."""
+    always: Numbers
+    """What is kept whatever the counts say: special and unused pieces."""
+    ids: Numbers
+    """All of them."""
+
+
+def select(counts: Sequence[Counts], rule: SelectionRule, always: Numbers) -> Selection:
+    """Return the pieces that these languages use, and the always-kept ones.
+
+    Args:
+        counts: of one vocabulary, one of each language.
+        rule: a threshold or a size, and what shares are of.
+        always: ids to keep in any case.
+
+    Raises:
+        SmeltError: no counts, counts of several vocabularies, a language twice or without text, a threshold that keeps
+            nothing of a language, or a size that the always-kept pieces leave no room in.
+    """
+    _refuse_unfit(counts, always)
+    always = np.unique(always).astype(np.int64)
+    chosen = _largest(counts, rule, always) if rule.size is not None else _over_threshold(counts, rule)
+    ids = np.unique(np.concatenate([always, *chosen.values()]))
+    return Selection(chosen, always, ids)
+
+
+def _over_threshold(counts: Sequence[Counts], rule: SelectionRule) -> dict[str, Numbers]:
+    chosen = {}
+    for language in counts:
+        total, numbers = _measured(language, rule)
+        # Exact in decimals: 0.00005 of 60,000 lines is 3, which binary fractions may miss by a hair.
+        least = max(1, int(Fraction(repr(rule.share)) * total))
+        chosen[language.language] = np.flatnonzero(numbers >= least)
+        if not len(chosen[language.language]):
+            raise SmeltError(
+                language.language,
+                f"the threshold {rule.share:g} keeps nothing: no piece has {least:,} {rule.of} of {total:,}; "
+                f"the most frequent one has {numbers.max():,}",
+            )
+    return chosen
+
+
+def _largest(counts: Sequence[Counts], rule: SelectionRule, always: Numbers) -> dict[str, Numbers]:
+    """Return the pieces of the highest share in any language, as many as fit; where shares are equal, lower ids."""
+    assert rule.size is not None
+    room = rule.size - len(always)
+    if room < 1:
+        raise SmeltError("size", f"expected more than the {len(always):,} pieces always kept, found {rule.size:,}")
+    shares = np.stack([numbers / total for total, numbers in (_measured(language, rule) for language in counts)])
+    highest = shares.max(axis=0)
+    highest[always] = 0
+    order = np.lexsort((np.arange(len(highest)), -highest))[:room]
+    kept = order[highest[order] > 0]
+    lowest = highest[kept].min() if len(kept) else np.inf
+    of_each = {language.language: kept[row[kept] >= lowest] for language, row in zip(counts, shares, strict=True)}
+    return {language: np.sort(ids) for language, ids in of_each.items()}
+
+
+def _measured(counts: Counts, rule: SelectionRule) -> tuple[int, Numbers]:
+    return getattr(counts, TOTALS[rule.of]), getattr(counts, MEASURES[rule.of])
+
+
+def _refuse_unfit(counts: Sequence[Counts], always: Numbers) -> None:
+    if not counts:
+        raise SmeltError("languages", "expected the counts of at least one language")
+    first = counts[0]
+    for number, other in enumerate(counts):
+        if (other.vocabulary, len(other.in_lines)) != (first.vocabulary, len(first.in_lines)):
+            raise SmeltError(
+                other.language,
+                f"counts of another tokenizer: of {len(other.in_lines):,} pieces with digest {other.vocabulary[:12]}, "
+                f"those of {first.language} have {len(first.in_lines):,} with {first.vocabulary[:12]}",
+            )
+        if any(other.language == earlier.language for earlier in counts[:number]):
+            raise SmeltError(other.language, "its counts are given twice")
+        if not other.tokens:
+            raise SmeltError(other.language, "has no text: no line of more than five characters was counted")
+    if len(always) and not (always.min() >= 0 and always.max() < len(first.in_lines)):
+        raise SmeltError(
+            "always-kept pieces", f"an id is not among the {len(first.in_lines):,} pieces that were counted"
+        )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is kept."""
+
+    always: Mapping[str, Ids]
+    """Kept whatever the counts say, by reason; an id may have several."""
+    selection: Selection
+    closure: Closure
+
+    @property
+    def ids(self) -> Ids:
+        """All that is kept, ascending."""
+        return self.closure.ids
+
+    def record(self) -> dict[str, Any]:
+        """Return numbers of pieces by reason."""
+        return {
+            "always_kept": len(self.selection.always),
+            "always_kept_by_reason": {reason: len(ids) for reason, ids in self.always.items()},
+            "selected_by_language": {language: len(ids) for language, ids in self.selection.by_language.items()},
+            "selected_and_always_kept": len(self.selection.ids),
+            "added_by_closure": {reason: len(ids) for reason, ids in self.closure.added.items()},
+        }
+
+
+def choose(vocabulary: Vocabulary, counts: Sequence[Counts], rule: SelectionRule, always: Mapping[str, Ids]) -> Choice:
+    """Return the pieces that the languages use, with all that these and the model need.
+
+    A size is that of all of it: so many pieces are selected that no more are kept in the end.
+
+    Args:
+        vocabulary: of the whole model.
+        counts: of each language.
+        rule: which pieces a language uses.
+        always: ids to keep besides the vocabulary's own, by reason.
+
+    Raises:
+        SmeltError: what `select` refuses, or a size that even one selected piece would exceed.
+    """
+    reasons = {"special and unused": vocabulary.always, **always}
+    kept = np.unique(np.concatenate(list(reasons.values())))
+
+    def of(wanted: SelectionRule) -> Choice:
+        selection = select(counts, wanted, kept)
+        return Choice(reasons, selection, vocabulary.closure(selection.ids))
+
+    choice = of(rule)
+    if rule.size is None or len(choice.ids) <= rule.size:
+        return choice
+    low, high = len(kept), rule.size  # the former fits, if anything does; the latter does not
+    found = None
+    while high - low > 1:
+        middle = (low + high) // 2
+        choice = of(rule.model_copy(update={"size": middle}))
+        if len(choice.ids) <= rule.size:
+            low, found = middle, choice
+        else:
+            high = middle
+    if found is None:
+        raise SmeltError(
+            "size",
+            f"expected more than the {len(choice.ids):,} pieces that one selected piece comes to with all that"
+            f" is always kept and that its tokenizer needs, found {rule.size:,}",
+        )
+    return found
+
+
+def named_pieces(vocabulary: Vocabulary, pieces: Sequence[str]) -> Ids:
+    """Return the ids of pieces that are named by their spelling.
+
+    Raises:
+        SmeltError: the vocabulary does not have one of them.
+    """
+    ids = {piece: number for number, piece in enumerate(vocabulary.pieces)}
+    for piece in pieces:
+        if piece not in ids:
+            raise SmeltError(vocabulary.where, f"keep: {piece!r} is no piece of its tokenizer")
+    return np.array([ids[piece] for piece in pieces], np.int64)

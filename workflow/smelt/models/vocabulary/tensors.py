@@ -1,0 +1,224 @@
+"""Tensors in safetensors files, read and written block by block as bytes, of whatever type their numbers are.
+
+The file opens with the length of its header as 8 little-endian bytes, then the header as JSON (name to dtype, shape and
+offsets), then the tensors. A block at a time, because a checkpoint should take no more memory than a block.
+"""
+
+import itertools
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smelt.errors import SmeltError, first_line
+
+Ids = NDArray[np.int64]
+
+BLOCK = 1 << 23
+"""Bytes read at once."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a tensor lies."""
+
+    file: Path
+    dtype: str
+    """safetensors' name of it: F32, BF16, ..."""
+    shape: tuple[int, ...]
+    start: int
+    """Offset of its first byte in the file."""
+    bytes: int
+
+    def copy(self, target: BinaryIO) -> None:
+        """Append its bytes to a file; what the system does not copy from file to file goes through memory."""
+        with self.file.open("rb", buffering=0) as stream:
+            sent = _send(stream, self.start, self.bytes, target)
+            stream.seek(self.start + sent)
+            buffer = memoryview(bytearray(min(BLOCK, max(self.bytes - sent, 1))))
+            for begin in range(sent, self.bytes, len(buffer)):
+                block = buffer[: min(len(buffer), self.bytes - begin)]
+                _fill(stream, block, self.file)
+                target.write(block)
+
+    def gathered(self, ids: Ids, axis: int) -> Iterator[memoryview]:
+        """Yield the bytes of the tensor that only `ids` (ascending) of one axis make."""
+        outer, size = math.prod(self.shape[:axis]), self.shape[axis]
+        row = self.bytes // max(outer * size, 1)
+        step = max(BLOCK // max(row, 1), 1)
+        buffer = memoryview(bytearray(min(step, size) * row))
+        with self.file.open("rb", buffering=0) as stream:
+            for begin in range(outer):
+                for first, chosen in _runs(ids, size, step):
+                    block = buffer[: (int(chosen[-1]) + 1) * row]
+                    stream.seek(self.start + (begin * size + first) * row)
+                    _fill(stream, block, self.file)
+                    yield np.frombuffer(block, np.uint8).reshape(-1, row)[chosen].data
+
+
+@dataclass(frozen=True)
+class Part:
+    """A tensor to write."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+    blocks: Callable[[], Iterator[memoryview | Stored]]
+    """Its bytes, one block after the other; each may be overwritten by the next."""
+
+
+def kept_whole(tensor: Stored) -> Part:
+    """Return a tensor as it is."""
+    return Part(tensor.dtype, tensor.shape, tensor.bytes, lambda: iter([tensor]))
+
+
+def kept_in_part(tensor: Stored, ids: Ids, axis: int) -> Part:
+    """Return the tensor of which only `ids` (ascending) are kept along an axis."""
+    shape = (*tensor.shape[:axis], len(ids), *tensor.shape[axis + 1 :])
+    size = tensor.bytes // tensor.shape[axis] * len(ids)
+    return Part(tensor.dtype, shape, size, lambda: tensor.gathered(ids, axis))
+
+
+def read_header(file: Path) -> dict[str, Stored]:
+    """Return the tensors of a safetensors file.
+
+    Raises:
+        SmeltError: the file is missing or damaged: cut, or with a header that does not fit it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, "numpy"):  # compares the header with the file's length, and every offset with its shape
+            pass
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(length))
+    except FileNotFoundError:
+        raise SmeltError(file, "no such file") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise SmeltError(file, f"is no whole safetensors file ({first_line(error)})") from None
+    header.pop("__metadata__", None)
+    return {name: _stored(file, 8 + length, entry) for name, entry in header.items()}
+
+
+def write_tensors(file: Path, parts: Mapping[str, Part]) -> None:
+    """Write a safetensors file; tensors of wide numbers come first, so that all are aligned."""
+    names = sorted(parts, key=lambda name: (-_width(parts[name]), name))
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    offset = 0
+    for name in names:
+        part = parts[name]
+        header[name] = {"dtype": part.dtype, "shape": part.shape, "data_offsets": [offset, offset + part.bytes]}
+        offset += part.bytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with file.open("wb") as stream:
+        stream.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            for block in parts[name].blocks():
+                if isinstance(block, Stored):
+                    block.copy(stream)
+                else:
+                    stream.write(block)
+
+
+def _stored(file: Path, data: int, entry: dict[str, list[int]]) -> Stored:
+    begin, end = entry["data_offsets"]
+    return Stored(file, str(entry["dtype"]), tuple(entry["shape"]), data + begin, end - begin)
+
+
+def _runs(ids: Ids, size: int, step: int) -> Iterator[tuple[int, Ids]]:
+    """Yield, for each block of `step` rows that holds any of the ids, its first id and the others' distance from it."""
+    bounds = np.searchsorted(ids, np.arange(0, size + step, step))
+    for begin, end in itertools.pairwise(bounds):
+        if end > begin:
+            yield int(ids[begin]), ids[begin:end] - ids[begin]
+
+
+def _send(source: BinaryIO, start: int, length: int, target: BinaryIO) -> int:
+    """Have the system append bytes of a file to another one, and return how many it did: none where it cannot."""
+    target.flush()
+    done = 0
+    with suppress(OSError, AttributeError):  # not every system does, nor for all files; a full disk is told by `write`
+        while done < length and (sent := os.sendfile(target.fileno(), source.fileno(), start + done, length - done)):
+            done += sent
+    return done
+
+
+def _fill(stream: object, block: memoryview, file: Path) -> None:
+    done = 0
+    while done < len(block):
+        read = stream.readinto(block[done:])  # type: ignore[attr-defined]
+        if not read:
+            raise SmeltError(file, "ends before its tensors do")
+        done += read
+
+
+def _width(part: Part) -> int:
+    return part.bytes // max(math.prod(part.shape), 1)
+
+
+_DTYPES = {
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "float64": "F64",
+    "int64": "I64",
+    "int32": "I32",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
+
+
+def converted(file: Path, folder: Path, tied: Set[str]) -> Path:
+    """Write the tensors of a pickled file to a safetensors file in a folder, and return that.
+
+    tied: names that a tensor may have besides its own; where they stand for the same memory, they are left out.
+
+    Raises:
+        SmeltError: the file is missing or damaged, or holds anything but tensors.
+    """
+    import torch
+
+    try:
+        # mmap, so that tensors are read as they are written; files of torch before 1.6 cannot be mapped.
+        tensors = torch.load(file, map_location="cpu", weights_only=True, mmap=_can_be_mapped(file))
+    except FileNotFoundError:
+        raise SmeltError(file, "no such file") from None
+    except Exception as error:
+        raise SmeltError(file, f"cannot be read as a PyTorch checkpoint ({first_line(error)})") from None
+    if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
+        raise SmeltError(file, "is no checkpoint of a model: expected tensors by name")
+    output = folder / f"{file.stem}.safetensors"
+    write_tensors(output, {name: _part(tensors[name], file) for name in _without_aliases(tensors, tied)})
+    return output
+
+
+def _can_be_mapped(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(4) == b"PK\x03\x04"
+
+
+def _without_aliases(tensors: dict[str, Any], tied: Set[str]) -> list[str]:
+    owners = {tensor.data_ptr() for name, tensor in tensors.items() if name not in tied}
+    return [name for name, tensor in tensors.items() if name not in tied or tensor.data_ptr() not in owners]
+
+
+def _part(tensor: Any, file: Path) -> Part:
+    kind = str(tensor.dtype).removeprefix("torch.")
+    if kind not in _DTYPES:
+        raise SmeltError(file, f"holds numbers of type {kind}: expected one of {', '.join(_DTYPES)}")
+
+    def blocks() -> Iterator[memoryview]:
+        import torch
+
+        yield tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data
+
+    return Part(_DTYPES[kind], tuple(tensor.shape), tensor.numel() * tensor.element_size(), blocks)

@@ -1,0 +1,230 @@
+"""A model's vocabulary in every form that its folder holds it in, read once and written reduced.
+
+What counts is the tokenizer that AutoTokenizer makes of the folder; its files (tokenizer.json, vocab.txt, vocab.json
+and merges.txt, SentencePiece's protobuf) must say the same, and all are rewritten. A kept piece's new id is its rank
+among the kept ones, so that the old order stays. What was written is loaded again and must be, part by part, the
+tokenizer that was read with fewer pieces.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from smelt.errors import SmeltError
+from smelt.models.vocabulary.kinds import BytePairs, Form, Kept, Kind, Unigram, WordPiece
+from smelt.models.vocabulary.sentencepiece import Protobuf
+from smelt.models.vocabulary.tensors import Ids
+from smelt.models.vocabulary.tokenizer_files import (
+    TOKENIZER,
+    Tree,
+    configuration_of,
+    ids_outside_the_model,
+    load_fast,
+    protobufs_of,
+    read_file,
+    tree_of,
+    with_ids_replaced,
+    write_file,
+    write_settings,
+)
+
+_KINDS: dict[str, type[WordPiece] | type[Unigram] | type[BytePairs]] = {
+    "WordPiece": WordPiece,
+    "Unigram": Unigram,
+    "BPE": BytePairs,
+}
+
+
+@dataclass(frozen=True)
+class Closure:
+    """A choice of pieces with all that it needs."""
+
+    ids: Ids
+    """What to keep, ascending."""
+    added: dict[str, Ids]
+    """Ids that were not in the choice, by the reason for which they are kept; no id is under two reasons."""
+    loosened: Ids
+    """Kept ids that may make a word known that was unknown (see `wordpiece`); empty for other kinds."""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The vocabulary of a model's folder."""
+
+    folder: Path
+    where: str
+    pieces: list[str]
+    """Spellings in the order of their ids; an id that no text can have is an empty one."""
+    always: Ids
+    """Ids that are always kept, ascending: special and added tokens, BERT's [unused1] to [unused9], single bytes."""
+    tree: Tree
+    """The tokenizer that AutoTokenizer makes of the folder."""
+    file: Tree | None
+    """What its tokenizer.json holds, which is not the same: transformers builds some classes from a few parts of it."""
+    kind: WordPiece | Unigram | BytePairs
+    protobufs: list[Protobuf]
+
+    @property
+    def size(self) -> int:
+        """Ids in all; the model's embeddings may have more rows."""
+        return len(self.pieces)
+
+    @property
+    def digest(self) -> str:
+        """What tells two vocabularies apart."""
+        return digest(self.pieces)
+
+    @cached_property
+    def _empty(self) -> Ids:
+        return np.array([identity for identity, piece in enumerate(self.pieces) if not piece], dtype=np.int64)
+
+    def closure(self, ids: Ids, characters: bool | None = None) -> Closure:
+        """Return the ids with all that must be kept for lines of kept pieces to be cut as before.
+
+        Args:
+            ids: chosen ids, in any order.
+            characters: whether each character of a kept piece is kept too, so that whatever kept pieces spell stays
+                known. Without saying so, Unigram does and WordPiece does not (nor did the reduction paper); BPE
+                cannot do without.
+
+        Raises:
+            SmeltError: an id that the vocabulary does not have.
+        """
+        kept, added = self._closed(ids, characters)
+        loosened = np.array(self.kind.loosened(kept), dtype=np.int64)
+        return Closure(np.flatnonzero(kept), {reason: ids for reason, ids in added.items() if len(ids)}, loosened)
+
+    def _closed(self, ids: Ids, characters: bool | None) -> tuple[Kept, dict[str, Ids]]:
+        if len(ids) and not 0 <= min(ids) <= max(ids) < self.size:
+            raise SmeltError(self.where, f"expected ids of its {self.size} pieces, found {min(ids)} to {max(ids)}")
+        kept = np.zeros(self.size, dtype=bool)
+        kept[ids] = True
+        kept[self._empty] = False
+        added = {"always kept": _fresh(kept, self.always)}
+        forms: list[Form] = [self.kind, *self.protobufs]
+        found = True
+        while found:
+            found = False
+            for reason, needed in [pair for form in forms for pair in form.needed(kept, characters).items()]:
+                fresh = _fresh(kept, needed)
+                found = found or len(fresh) > 0
+                added[reason] = np.union1d(added.get(reason, fresh), fresh)
+        return kept, added
+
+    def write(self, ids: Ids, output: Path) -> None:
+        """Write every tokenizer file of the folder with these pieces alone.
+
+        Args:
+            ids: what to keep, ascending and closed (see `closure`).
+            output: an existing folder.
+
+        Raises:
+            SmeltError: the ids are not closed, or what was written does not load as it should.
+        """
+        if not np.array_equal(np.flatnonzero(self._closed(ids, characters=False)[0]), ids):
+            raise SmeltError(self.where, "these pieces need others: expected ids as `closure` gives them")
+        new = np.full(self.size, -1, dtype=np.int64)
+        new[ids] = np.arange(len(ids))
+        wanted = self._reduced(self.tree, self.kind, new)
+        if self.file is not None:
+            kind = type(self.kind)(self.file, self.where)
+            write_file(output / TOKENIZER, self._reduced(self.file, kind, new))
+        self.kind.write_files(self.folder, output, new)
+        for protobuf in self.protobufs:
+            protobuf.write(output, new)
+        old = {piece: identity for identity, piece in enumerate(self.pieces)}
+        write_settings(self.folder, output, old, lambda identity: int(new[identity]))
+        self.check_written(output, wanted, len(ids))
+
+    def _reduced(self, tree: Tree, kind: Kind, new: Ids) -> Tree:
+        return with_ids_replaced(tree | {"model": kind.reduced(new)}, lambda identity: int(new[identity]))
+
+    def check_written(self, output: Path, wanted: Tree, size: int) -> None:
+        """Load what was written and compare it, part by part, with what it should be.
+
+        Raises:
+            SmeltError: it is something else.
+        """
+        tokenizer = load_fast(output, self.where, configuration_of(self.folder))
+        found = tree_of(tokenizer.backend_tokenizer, self.where)
+        for part in wanted.keys() | found.keys():
+            if wanted.get(part) != found.get(part):
+                raise SmeltError(
+                    self.where,
+                    f"{type(tokenizer).__name__} does not load its rewritten files as written: its {part} differs. "
+                    "The vocabulary of this kind of tokenizer cannot be changed",
+                )
+        if len(tokenizer) != size:
+            raise SmeltError(self.where, f"its rewritten tokenizer has {len(tokenizer)} pieces instead of {size}")
+
+
+def read_vocabulary(folder: Path, where: str) -> Vocabulary:
+    """Return the vocabulary of a model's folder.
+
+    Args:
+        folder: tokenizer files, in any form that AutoTokenizer loads a fast tokenizer from.
+        where: the model's name, for messages.
+
+    Raises:
+        SmeltError: no tokenizer loads, it is slow or of a kind that is not supported, or its files disagree.
+    """
+    tokenizer = load_fast(folder, where)
+    tree = tree_of(tokenizer.backend_tokenizer, where)
+    kind = _kind(tree, where)
+    pieces = _pieces(tree, kind, where)
+    file = _file(folder, tree, kind, where)
+    kind.check_files(folder)
+    ids = {piece: identity for identity, piece in enumerate(pieces) if piece}
+    protobufs = [Protobuf(path, ids, where) for path in protobufs_of(folder)]
+    always = {*kind.always, *ids_outside_the_model(tree), *tokenizer.all_special_ids}
+    for protobuf in protobufs:
+        always.update(protobuf.always)
+    ordered = np.array(sorted(always), dtype=np.int64)
+    return Vocabulary(folder, where, pieces, ordered, tree, file, kind, protobufs)
+
+
+def digest(pieces: Sequence[str]) -> str:
+    """Return a checksum of pieces in the order of their ids, as hexadecimal digits."""
+    return hashlib.sha256("\0".join(pieces).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _kind(tree: Tree, where: str) -> WordPiece | Unigram | BytePairs:
+    name = tree["model"]["type"]
+    if name not in _KINDS:
+        raise SmeltError(where, f"its tokenizer is of the kind {name}; expected one of {', '.join(_KINDS)}")
+    return _KINDS[name](tree, where)
+
+
+def _pieces(tree: Tree, kind: Kind, where: str) -> list[str]:
+    """Return spellings in the order of ids; a line that stands twice in a vocab.txt leaves its first id empty."""
+    added = [(token["content"], token["id"]) for token in tree["added_tokens"]]
+    pieces = [""] * (1 + max(identity for _, identity in [*kind.base, *added]))
+    for piece, identity in [*kind.base, *added]:
+        if pieces[identity] not in ("", piece):
+            raise SmeltError(where, f"its tokenizer gives {pieces[identity]!r} and {piece!r} the same id, {identity}")
+        pieces[identity] = piece
+    return pieces
+
+
+def _file(folder: Path, tree: Tree, kind: WordPiece | Unigram | BytePairs, where: str) -> Tree | None:
+    """Return what tokenizer.json holds; other pieces than those that load are an error."""
+    path = folder / TOKENIZER
+    if not path.is_file():
+        return None
+    file = read_file(path, where)
+    of_a_kind = file["model"].get("type", tree["model"]["type"]) == tree["model"]["type"]
+    if not of_a_kind or dict(type(kind)(file, where).base) != dict(kind.base):
+        raise SmeltError(where, f"{path} holds other pieces than the tokenizer that loads; delete one of its files")
+    return file
+
+
+def _fresh(kept: np.ndarray[tuple[int], np.dtype[np.bool_]], ids: Sequence[int] | Ids) -> Ids:
+    """Mark ids as kept and return those that were not."""
+    asked = np.unique(np.asarray(ids, dtype=np.int64))
+    fresh = asked[~kept[asked]]
+    kept[fresh] = True
+    return np.asarray(fresh)

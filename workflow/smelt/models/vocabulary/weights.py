@@ -1,0 +1,391 @@
+"""The weights and the configuration of a model with another vocabulary.
+
+Tensors with an entry for each piece are found by asking the model's own classes on torch's meta device: a class is
+built twice, with vocabularies of two sizes, and what differs in shape has a vocabulary axis, whatever it is called:
+embeddings, the output layer (tied or not), its bias and that bias's aliases. Shapes of a checkpoint alone could not
+show it, as a hidden size may happen to be the number of pieces.
+
+Checkpoints are read block by block: safetensors (one file or shards), or a pytorch_model.bin, which is turned into them
+first. Tensors with a vocabulary axis are gathered along it, all others are copied as they are, numbers of any type.
+"""
+
+import copy
+import math
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from smelt.errors import SmeltError, first_line
+from smelt.files import read_json, write_json
+from smelt.model_families import refuse_without_pieces
+from smelt.models.folder import Source
+from smelt.models.vocabulary.tensors import (
+    Ids,
+    Part,
+    Stored,
+    converted,
+    kept_in_part,
+    kept_whole,
+    read_header,
+    write_tensors,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+WEIGHTS = "model.safetensors"
+PICKLED, PICKLE = "pytorch_model.bin", ".bin"
+Rewrite = Callable[[Stored, int], Part]
+# Other settings of generation that hold ids; encoders have none, and none is renumbered by guess.
+_LISTS = (
+    "bad_words_ids",
+    "force_words_ids",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+    "forced_decoder_ids",
+    "sequence_bias",
+)
+FILES = ("config.json", "generation_config.json")
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What became of a checkpoint's tensors."""
+
+    rows: int
+    """Rows of its embeddings."""
+    padding_rows: int
+    """Of these, rows beyond the tokenizer's pieces, which no text can reach; they are dropped."""
+    gathered: tuple[str, ...]
+    """Names of the tensors with a vocabulary axis."""
+    copied: int
+    """Number of the others."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Of the classes that a checkpoint may have been saved from."""
+
+    axes: Mapping[str, int]
+    """The vocabulary's axis in each tensor that has one, by the tensor's name."""
+    known: frozenset[str]
+    """All tensors that the classes have."""
+    embeddings: frozenset[str]
+    """The names that the input embeddings go by."""
+    tied: frozenset[str]
+    """Tensors that are other names of another one, where the configuration ties them."""
+    first_position: int
+    """The highest id of padding that positions are counted from (RoBERTa's family); -1 where they start at 0."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What multiplies a vector by a matrix with a row for each piece, and adds a bias."""
+
+    weight: "Tensor"
+    """Shape (vocabulary, width)."""
+    bias: "Tensor | None"
+    """Shape (vocabulary,)."""
+    module: "nn.Module"
+    """The module that the vector enters or, with `after`, the one that it leaves."""
+    after: bool = False
+
+
+def check_places(source: Source, output: Path) -> None:
+    """Check before anything takes long that there is a model to reduce, and that its reduction overwrites nothing.
+
+    Raises:
+        SmeltError: the checkpoint is not whole, or `output` is a file or a folder with something in it.
+    """
+    check_checkpoint(source.folder, source.where)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise SmeltError(output, "exists: expected an --output that is not there yet; remove it, or name another")
+
+
+def check_checkpoint(source: Path, where: str) -> None:
+    """Check what can be told of a model at once: before pieces are counted for it, which may take long.
+
+    Raises:
+        SmeltError: transformers knows no such model, its configuration names an id beyond its vocabulary, or its
+            weights are not there or damaged.
+    """
+    configuration = read_configuration(source, where)
+    layout_of(configuration, where)
+    rows = configuration.vocab_size
+    for key, ids in named_ids(configuration.to_dict()).items():
+        if max(ids, default=0) >= rows:
+            raise SmeltError(
+                where, f"{key} of its config.json is {max(ids)}, but its vocab_size is {rows}: mend the file"
+            )
+    for file in _checkpoint(source, where):
+        if file.suffix != PICKLE:
+            read_header(file)
+        elif not file.is_file():
+            raise SmeltError(file, "no such file")
+
+
+def is_model(folder: Path) -> bool:
+    """Return whether a folder holds the weights of a model, and not a tokenizer alone."""
+    return bool(_files_of(folder, WEIGHTS) or _files_of(folder, PICKLED))
+
+
+def ids_of_model(source: Path, where: str) -> Ids:
+    """Return the ids that a model needs whatever the languages, ascending.
+
+    Those that its configuration names, and in RoBERTa's family, where positions are counted from the id of padding,
+    all up to that one: so it stays where it is, and with it every position.
+
+    Raises:
+        SmeltError: transformers knows no such model.
+    """
+    configuration = read_configuration(source, where)
+    named = [number for ids in named_ids(configuration.to_dict()).values() for number in ids]
+    first = layout_of(configuration, where).first_position
+    return np.unique(np.array([*named, *range(first + 1)], np.int64))
+
+
+def reduce_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str) -> Gathered:
+    """Write config.json, generation_config.json (where there is one) and model.safetensors of the kept pieces.
+
+    Args:
+        source: a model's folder, as save_pretrained writes it.
+        ids: the pieces to keep, ascending; the new id of a piece is its rank among them.
+        output: a folder that exists.
+        pieces: number of pieces of the tokenizer. Rows of the embeddings beyond them are dropped.
+        where: what to call the model in errors.
+
+    Raises:
+        SmeltError: the checkpoint cannot be read, has fewer rows than the tokenizer has pieces, or has a tensor as
+            long as the vocabulary of which its class knows nothing.
+    """
+    return rewrite_weights(source, ids, output, pieces, where, lambda tensor, axis: kept_in_part(tensor, ids, axis))
+
+
+def rewrite_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str, part: Rewrite) -> Gathered:
+    """Write config.json, generation_config.json (where there is one) and model.safetensors of another vocabulary.
+
+    Args:
+        source: a model's folder, as save_pretrained writes it.
+        ids: the new vocabulary: the rank of an old id in it is its new one.
+        output: a folder that exists.
+        pieces: number of pieces of the old tokenizer. Rows of the embeddings beyond them are to be dropped.
+        where: what to call the model in errors.
+        part: makes a tensor of the new vocabulary from one of the old, and the vocabulary's axis in it.
+
+    Raises:
+        SmeltError: as `reduce_weights` does.
+    """
+    configuration = read_configuration(source, where)
+    layout = layout_of(configuration, where)
+    with tempfile.TemporaryDirectory(dir=output, prefix=".converted-") as scratch:
+        tensors = stored_tensors(source, Path(scratch), layout, where)
+        rows = check_rows(tensors, layout, configuration, pieces, where)
+        parts = {name: _part(name, tensor, layout, rows, where, part) for name, tensor in tensors.items()}
+        write_tensors(output / WEIGHTS, parts)
+    write_configurations(source, output, configuration, ids)
+    gathered = tuple(sorted(name for name in tensors if name in layout.axes))
+    return Gathered(rows, rows - pieces, gathered, len(tensors) - len(gathered))
+
+
+def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> dict[str, Stored]:
+    """Return where the tensors of a checkpoint lie; pickled ones are written to `scratch` first.
+
+    Raises:
+        SmeltError: there are no weights, or a file of them is missing or damaged.
+    """
+    files = (
+        converted(file, scratch, layout.tied) if file.suffix == PICKLE else file for file in _checkpoint(source, where)
+    )
+    return {name: tensor for file in files for name, tensor in read_header(file).items()}
+
+
+def check_rows(tensors: Mapping[str, Stored], layout: Layout, configuration: Any, pieces: int, where: str) -> int:
+    """Return the number of rows of the embeddings, and check that all agrees on it.
+
+    Raises:
+        SmeltError: embeddings are missing, or their rows are not as many as config.json says, or fewer than the pieces.
+    """
+    found = [tensors[name] for name in layout.embeddings if name in tensors]
+    if not found:
+        raise SmeltError(where, f"lacks its embeddings: expected a tensor {' or '.join(sorted(layout.embeddings))}")
+    rows = found[0].shape[0]
+    if rows != configuration.vocab_size:
+        raise SmeltError(
+            where, f"its embeddings have {rows} rows, but its config.json a vocab_size of {configuration.vocab_size}"
+        )
+    if rows < pieces:
+        raise SmeltError(where, f"its tokenizer has {pieces} pieces but its embeddings only {rows} rows")
+    return rows
+
+
+def _part(name: str, tensor: Stored, layout: Layout, rows: int, where: str, part: Rewrite) -> Part:
+    if name in layout.axes:
+        axis = layout.axes[name]
+        if len(tensor.shape) <= axis or tensor.shape[axis] != rows:
+            shape = "x".join(map(str, tensor.shape))
+            raise SmeltError(where, f"its tensor {name} is {shape}, not {rows} long as its embeddings are")
+        return part(tensor, axis)
+    if name not in layout.known and rows in tensor.shape and tensor.dtype.startswith(("F", "BF")):
+        raise SmeltError(
+            where, f"has a tensor {name} that is {rows} long, as its vocabulary is, and that its class does not know"
+        )
+    return kept_whole(tensor)
+
+
+def _checkpoint(source: Path, where: str) -> list[Path]:
+    files = _files_of(source, WEIGHTS) or _files_of(source, PICKLED)
+    if not files:
+        raise SmeltError(where, f"has no weights: expected {WEIGHTS} or {PICKLED}, or one's shards with their index")
+    return files
+
+
+def _files_of(source: Path, name: str) -> list[Path]:
+    """Return the file of that name, or the shards that its index lists."""
+    if (source / name).is_file():
+        return [source / name]
+    index = source / f"{name}.index.json"
+    if not index.is_file():
+        return []
+    shards = read_json(index).get("weight_map")
+    if not isinstance(shards, dict) or not shards:
+        raise SmeltError(index, "lists no shards: expected a weight_map")
+    return [source / str(shard) for shard in dict.fromkeys(shards.values())]
+
+
+def parameters(folder: Path) -> int:
+    """Return how many numbers a folder's weights are; tied ones, which stand there once, count once."""
+    return sum(math.prod(tensor.shape) for tensor in read_header(folder / WEIGHTS).values())
+
+
+def layout_of(configuration: Any, where: str) -> Layout:
+    """Return the layout of a model's configuration.
+
+    Raises:
+        SmeltError: transformers knows no such model, its class takes no size of a vocabulary, or its head is of a form
+            that is not known.
+    """
+    import torch
+
+    refuse_without_pieces(configuration, where)
+    wider = copy.deepcopy(configuration)
+    wider.vocab_size += 1
+    axes: dict[str, int] = {}
+    known, embeddings, tied, first = set[str](), set[str](), set[str](), -1
+    for kind in _classes(configuration, where):
+        with torch.device("meta"):
+            model, other = kind(copy.deepcopy(configuration)), kind(copy.deepcopy(wider))
+        head_of(model, where)
+        shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+        grown = {name: tensor.shape for name, tensor in other.state_dict().items()}
+        axes |= {name: _axis(shapes[name], grown[name]) for name in shapes if shapes[name] != grown[name]}
+        known |= set(shapes)
+        inputs = model.get_input_embeddings()
+        embeddings |= {f"{name}.weight" for name, module in model.named_modules() if module is inputs}
+        tied |= set(model.all_tied_weights_keys)
+        others = [part for part in model.modules() if isinstance(part, torch.nn.Embedding) and part is not inputs]
+        first = max([first, *(part.padding_idx for part in others if part.padding_idx is not None)])
+    return Layout(axes, frozenset(known), frozenset(embeddings), frozenset(tied), first)
+
+
+def head_of(model: Any, where: str) -> Head | None:
+    """Return the head of a model that predicts pieces, or None where it has none.
+
+    Raises:
+        SmeltError: it is of a form that is not known.
+    """
+    output = model.get_output_embeddings()
+    if output is None:
+        return None
+    embeddings = model.get_input_embeddings().weight
+    if len(output.weight) == len(embeddings):
+        return Head(output.weight, getattr(output, "bias", None), output)
+    # DeBERTa's own head multiplies by the embeddings, and transformers names the layer that stands before that.
+    for part in model.modules():
+        if getattr(part, "dense", None) is output and len(getattr(part, "bias", ())) == len(embeddings):
+            return Head(embeddings, part.bias, part.LayerNorm, after=True)
+    raise SmeltError(
+        where, f"the head of {type(model).__name__} is of a form that smelt does not know: expected a linear layer"
+    )
+
+
+def _classes(configuration: Any, where: str) -> list[Any]:
+    """Return the class that a configuration names, the bare encoder's, and those with pretraining heads."""
+    import transformers
+    from transformers.models.auto import modeling_auto as auto
+
+    named = [getattr(transformers, name, None) for name in configuration.architectures or []]
+    if None in named:
+        name = configuration.architectures[named.index(None)]
+        raise SmeltError(where, f"is a {name}, which transformers does not have: expected one of its own classes")
+    tables = (auto.MODEL_MAPPING, auto.MODEL_FOR_MASKED_LM_MAPPING, auto.MODEL_FOR_PRETRAINING_MAPPING)
+    mapped = [table[type(configuration)] for table in tables if type(configuration) in table]
+    return list(dict.fromkeys([*named, *mapped]))
+
+
+def _axis(shape: Any, grown: Any) -> int:
+    return next(axis for axis, (size, other) in enumerate(zip(shape, grown, strict=True)) if size != other)
+
+
+def read_configuration(folder: Path, where: str) -> Any:
+    """Return the configuration of a model's folder, as transformers reads it.
+
+    Raises:
+        SmeltError: there is none, or transformers knows no such model.
+    """
+    from transformers import AutoConfig
+
+    if not (folder / "config.json").is_file():
+        raise SmeltError(where, "is no model folder: it has no config.json")
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        problem = f"its config.json describes no model that transformers knows ({first_line(error)})"
+        raise SmeltError(where, problem) from None
+
+
+def named_ids(values: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return the ids that a configuration names, by key: `pad_token_id` and its like."""
+    found = {key: value for key, value in values.items() if key.endswith("_token_id") and value is not None}
+    return {key: value if isinstance(value, list) else [value] for key, value in found.items()}
+
+
+def write_configurations(source: Path, output: Path, configuration: Any, ids: Ids) -> None:
+    """Write config.json and, where there is one, generation_config.json with `ids` renumbered by their ranks.
+
+    What config.json leaves to the class's defaults is written out where an id has moved.
+
+    Raises:
+        SmeltError: a configuration names an id that is not kept, or holds ids in another form.
+    """
+    written = read_json(source / "config.json")
+    defaults = {key: value for key, value in configuration.to_dict().items() if key.endswith("_token_id")}
+    effective = {key: value for key, value in defaults.items() if value is not None} | written
+    size = {configuration.attribute_map.get("vocab_size", "vocab_size"): len(ids)}  # XLM calls it n_words
+    write_json(output / "config.json", renumbered(effective, ids, source / "config.json") | size, exact=True)
+    if (source / "generation_config.json").is_file():
+        generation = read_json(source / "generation_config.json")
+        renumbered_generation = renumbered(generation, ids, source / "generation_config.json")
+        write_json(output / "generation_config.json", renumbered_generation, exact=True)
+
+
+def renumbered(values: Mapping[str, Any], ids: Ids, where: Path) -> dict[str, Any]:
+    """Return a configuration whose token ids are ranks in `ids` (ascending).
+
+    Raises:
+        SmeltError: an id is not kept, or a key holds ids in a form that is not known.
+    """
+    for key in _LISTS:
+        if values.get(key):
+            raise SmeltError(where, f"{key} holds token ids, which smelt cannot renumber: remove the key")
+    moved = copy.deepcopy(dict(values))
+    for key, named in named_ids(values).items():
+        lost = [number for number in named if not np.isin(number, ids)]
+        if lost:
+            raise SmeltError(where, f"{key} is {lost[0]}, which is not the id of a piece that is kept")
+        ranks = [int(np.searchsorted(ids, number)) for number in named]
+        moved[key] = ranks if isinstance(values[key], list) else ranks[0]
+    return moved
