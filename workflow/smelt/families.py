@@ -1,7 +1,7 @@
 """Families of models: one entry of the study that stands for a model of each language, such as `mbert-en-{language}`.
 
-A study file is expanded before it is checked, so that complaints name the member and nothing else has to know of
-families. Tables name one by its pattern, and find the members by the language of each column.
+A study file is expanded before it is checked: complaints name the member, and no other code knows families. Tables
+name one by its pattern, and find the members by the language of each column.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from smelt.errors import SmeltError
 LANGUAGE = "language"
 
 
-def expanded(study: Any, where: Any) -> Any:
+def expand_families(study: Any, where: Any) -> Any:
     """Return a study, as its file holds it, with every family of models written out.
 
     Args:
@@ -48,17 +48,20 @@ def _members(name: Any, entry: Any, where: Any) -> list[tuple[str, Any]]:
     each = entry.get("each") if isinstance(entry, Mapping) else None
     if each is None:
         if "{" in str(name):
-            raise SmeltError(where, f"models.{name}: a family of models says with `each` what to fill in")
+            raise SmeltError(where, f"models.{name}: a family of models needs `each`, which lists what to fill in")
         return [(name, entry)]
-    variable, values = _filled(f"models.{name}.each", each, where)
+    variable, values = _variable_and_values(f"models.{name}.each", each, where)
     if f"{{{variable}}}" not in str(name):
-        raise SmeltError(where, f"models.{name}.each: expected {{{variable}}} in the name, to tell its members apart")
+        raise SmeltError(
+            where,
+            f"models.{name}.each: expected {{{variable}}} in the name, because its members need names of their own",
+        )
     own = {key: value for key, value in entry.items() if key != "each"}
-    return [(name.replace(f"{{{variable}}}", value), _replaced(own, variable, value)) for value in values]
+    return [(name.replace(f"{{{variable}}}", value), _fill_in(own, variable, value)) for value in values]
 
 
-def _filled(key: str, each: Any, where: Any) -> tuple[str, list[str]]:
-    """Return what is filled in: a list stands for languages; a mapping of one name to a list fills in that name."""
+def _variable_and_values(key: str, each: Any, where: Any) -> tuple[str, list[str]]:
+    """Return the variable and its values: a list is of languages; a mapping of one name to a list names another."""
     variable, values = (LANGUAGE, each) if isinstance(each, list) else (None, None)
     if isinstance(each, Mapping) and len(each) == 1:
         variable, values = next(iter(each.items()))
@@ -71,10 +74,10 @@ def _filled(key: str, each: Any, where: Any) -> tuple[str, list[str]]:
     return variable, texts
 
 
-def _replaced(value: Any, variable: str, text: str) -> Any:
+def _fill_in(value: Any, variable: str, text: str) -> Any:
     """Return a nested value with `{variable}` filled in, in every text and key."""
     if isinstance(value, str):
         return value.replace(f"{{{variable}}}", text)
     if isinstance(value, Mapping):
-        return {_replaced(key, variable, text): _replaced(part, variable, text) for key, part in value.items()}
-    return [_replaced(part, variable, text) for part in value] if isinstance(value, list) else value
+        return {_fill_in(key, variable, text): _fill_in(part, variable, text) for key, part in value.items()}
+    return [_fill_in(part, variable, text) for part in value] if isinstance(value, list) else value

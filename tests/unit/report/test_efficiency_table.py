@@ -19,7 +19,7 @@ def spread(median: float, n: int) -> dict[str, Any]:
 
 
 def record(model: str, size: float, factor: float, **changes: Any) -> dict[str, Any]:
-    """What the ruler writes of a model that is `size` of the reference, and takes `factor` of its time."""
+    """The benchmark's record of a model that is `size` of the reference, and takes `factor` of its time."""
     passes = [
         {
             "batch": batch,
@@ -55,7 +55,7 @@ def record(model: str, size: float, factor: float, **changes: Any) -> dict[str, 
 
 @pytest.fixture
 def measured(results: Results) -> list[Path]:
-    """The ruler's files of three models; the int8 one has but one size."""
+    """The benchmark's files of three models; the int8 one has but one size."""
     exported = {"bytes": {"int8": 98e6}, "precision": "int8", "kind": "exported encoder, run by ONNX Runtime"}
     records = [record("mbert", 1, 1), record("reduced", 0.55, 1.02), record("int8", 0.5, 0.4, **exported)]
     return [results.write(results.path("efficiency", f"{entry['model']}.json"), entry) for entry in records]
@@ -142,7 +142,7 @@ def test_a_file_that_is_no_record_is_one_clear_line(
         "mbert.json: has no 'reference': expected what `python -m smelt efficiency` writes" in capsys.readouterr().err
     )
     assert table(results, [], models=["mbert"]) == 1
-    assert "expected the ruler's figures" in capsys.readouterr().err
+    assert "expected the records of efficiency" in capsys.readouterr().err
 
 
 def test_a_model_without_a_file_is_named(

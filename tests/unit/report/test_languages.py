@@ -1,4 +1,4 @@
-"""Scores by language: never counted twice in tests, and tables of settings, families and languages."""
+"""Scores by language: never quantity twice in tests, and tables of settings, families and languages."""
 
 import json
 import struct
@@ -12,7 +12,7 @@ from scipy import stats
 from smelt.__main__ import main
 from smelt.report.page_results import across_table
 from smelt.report.significance import Significance
-from smelt.statistics.corrections import holm
+from smelt.statistics.tests import holm
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "resamples": 200}
 LANGUAGES = ["en", "fr", "sw"]

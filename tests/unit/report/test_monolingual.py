@@ -13,7 +13,7 @@ from scipy import stats
 from smelt.__main__ import main
 from smelt.report.figures import caption_of, drops
 from smelt.report.figures.drops import lost
-from smelt.statistics.corrections import holm
+from smelt.statistics.tests import holm
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "resamples": 200}
 LANGUAGES = ("fr", "he", "sl", "nl", "hi", "sw")

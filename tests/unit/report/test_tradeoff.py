@@ -62,7 +62,7 @@ def sources(results: Results) -> list[Path]:
 
 
 def write_sources(folder: Path) -> list[Path]:
-    """Scores of two languages and two seeds around the published ones, and the ruler's records."""
+    """Scores of two languages and two seeds around the published ones, and the records of efficiency."""
     rows = []
     for model, (score, deviation, *_) in ROWS.items():
         for seed, shift in ((1, -0.2), (2, 0.2)):

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from smelt.statistics.clusters import ClusterBootstrap, number_clusters
-from smelt.statistics.correlation import correlations_of, partial_correlation, pearson
+from smelt.statistics.correlation import (
+    ClusterBootstrap,
+    correlations_of,
+    number_clusters,
+    partial_correlation,
+    pearson,
+)
 
 
 def related(n: int, seed: int = 0) -> np.ndarray:

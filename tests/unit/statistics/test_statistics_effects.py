@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from smelt.statistics.comparison import compare
-from smelt.statistics.effects import cohen_dz, hedges_g
+from smelt.statistics.comparison import cohen_dz, compare, hedges_g
 from smelt.statistics.intervals import independent_difference_interval, paired_difference_interval, wilson_interval
 
 Effect = Callable[..., float | None]

@@ -10,10 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from smelt.statistics.means import paired_t, welch, welch_from_summaries
-from smelt.statistics.ranks import rank_biserial, smallest_p, wilcoxon
-from smelt.statistics.result import TestResult
 from smelt.statistics.scores import Summary, paired_differences, summarise
+from smelt.statistics.tests import (
+    TestResult,
+    paired_t,
+    rank_biserial,
+    smallest_p,
+    welch,
+    welch_from_summaries,
+    wilcoxon,
+)
 
 # Eliquare, Table 4: tasks 1 and 2 of French, Hebrew, Slovene, Dutch, Hindi and Swahili.
 MBERT = [0.8923, 0.9795, 0.8512, 0.9681, 0.9326, 0.9791, 0.9033, 0.9623, 0.4744, 0.9666, 0.8689, 0.8490]

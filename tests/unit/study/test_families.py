@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from smelt.errors import SmeltError
-from smelt.families import expanded, is_family, member_of
+from smelt.families import expand_families, is_family, member_of
 from smelt.study.catalogue import Catalogue
 from smelt.study.load import load_study
 
@@ -41,7 +41,7 @@ def test_other_things_than_languages_may_be_filled_in() -> None:
         "settings": {"steps": 5},
         "each": {"size": ["8k", 16]},
     }
-    assert expanded({"models": {"bert-{size}": family}}, "here")["models"] == {
+    assert expand_families({"models": {"bert-{size}": family}}, "here")["models"] == {
         "bert-8k": {"maker": "pretrain", "tokenizer": "unigram-8k", "settings": {"steps": 5}},
         "bert-16": {"maker": "pretrain", "tokenizer": "unigram-16", "settings": {"steps": 5}},
     }
@@ -51,7 +51,7 @@ def test_thirty_models_are_four_entries() -> None:
     languages = [f"l{number}" for number in range(14)]
     entries = {name: {"maker": "reduce", "each": languages} for name in ("en-{language}", "{language}")}
     study = {"models": entries | {"all": {"maker": "reduce"}, "en": {"maker": "reduce"}}}
-    assert len(expanded(study, "here")["models"]) == 30
+    assert len(expand_families(study, "here")["models"]) == 30
 
 
 def test_tables_find_members_by_their_language() -> None:
@@ -63,7 +63,7 @@ def test_tables_find_members_by_their_language() -> None:
 @pytest.mark.parametrize(
     ("models", "message"),
     [
-        ({"m-{language}": ADOPTED}, "models.m-{language}: a family of models says with `each` what to fill in"),
+        ({"m-{language}": ADOPTED}, "models.m-{language}: a family of models needs `each`, which lists what to fill in"),
         ({"m": ADOPTED | {"each": ["fr"]}}, "models.m.each: expected {language} in the name"),
         ({"m-{language}": ADOPTED | {"each": "fr"}}, "models.m-{language}.each: expected a list of languages"),
         ({"m-{language}": ADOPTED | {"each": []}}, "models.m-{language}.each: expected a list of languages"),

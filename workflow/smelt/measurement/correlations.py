@@ -18,11 +18,10 @@ import pandas as pd
 
 from smelt.measurement.words import OTHER, populations, runs_of
 from smelt.report.significance import Significance
-from smelt.statistics.clusters import ClusterBootstrap, number_clusters
-from smelt.statistics.correlation import Correlation, partial_correlation, pearson
+from smelt.statistics.correlation import ClusterBootstrap, Correlation, number_clusters, partial_correlation, pearson
 from smelt.statistics.intervals import wilson_interval
-from smelt.statistics.result import joined
 from smelt.statistics.scores import Floats, summarise
+from smelt.statistics.tests import join_notes
 
 CONDITIONS: tuple[tuple[str, ...], ...] = (
     (),
@@ -111,5 +110,5 @@ def _fields(found: Correlation) -> dict[str, Any]:
     row = asdict(found)
     row.pop("n")
     if found.r is not None:
-        row["note"] = joined(found.note, "p, low and high take words for independent; the bootstrap does not")
+        row["note"] = join_notes(found.note, "p, low and high take words for independent; the bootstrap does not")
     return row

@@ -20,11 +20,9 @@ from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS, score_of
 from smelt.statistics.comparison import Comparison, compare
-from smelt.statistics.corrections import family_size
 from smelt.statistics.intervals import Interval, paired_difference_interval
-from smelt.statistics.ranks import rank_biserial, smallest_p, wilcoxon
-from smelt.statistics.result import Alternative, TestResult, joined
 from smelt.statistics.scores import paired_differences
+from smelt.statistics.tests import Alternative, TestResult, family_size, join_notes, rank_biserial, smallest_p, wilcoxon
 
 SUMMARY_COLUMNS = ("task", "metric", "model", "languages", *OVER_SEEDS)
 
@@ -107,7 +105,7 @@ def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
 def correct(family: Sequence[dict[str, Any]], name: str, settings: Significance) -> None:
     """Add `<name>_p_corrected` to rows that hold `<name>_p`: corrected over all of them as the study asks."""
     p_values = [row.get(f"{name}_p") for row in family]
-    for row, p in zip(family, settings.corrected(p_values), strict=True):
+    for row, p in zip(family, settings.correct(p_values), strict=True):
         row[f"{name}_p_corrected"] = p
 
 
@@ -142,11 +140,11 @@ def _pair_within(scores: Scores, task: str, pair: tuple[str, str], settings: Sig
     found = compare(a, b, **settings.model_dump(include={"alpha", "confidence", "resamples", "seed"}))
     tests = {"welch": found.welch, "paired_t": found.paired_t, "wilcoxon": found.wilcoxon}
     for name, result in tests.items():
-        row |= result_cells(name, result)
+        row |= _test_cells(name, result)
     return row | _cells(found)
 
 
-def result_cells(name: str, result: TestResult) -> dict[str, Any]:
+def _test_cells(name: str, result: TestResult) -> dict[str, Any]:
     """Return the cells of one test."""
     parts = {"statistic": result.statistic, "n": result.n, "p": result.p, "note": result.note}
     return {f"{name}_{part}": value for part, value in parts.items()}
@@ -174,18 +172,18 @@ def _cells(found: Comparison) -> dict[str, Any]:
 
 
 def _conclude(family: list[dict[str, Any]], settings: Significance) -> None:
-    """Add what the study's own test says of each pair of one task, and the notes on it."""
+    """Add the verdict of the study's own test on each pair of one task, and the notes."""
     chosen = settings.test.replace("-", "_")
     size = family_size([row.get(f"{chosen}_p") for row in family])
     beyond = beyond_correction(family, settings)
     for row in family:
         p_corrected = row[f"{chosen}_p_corrected"]
         if row.get("wilcoxon_p") is not None:
-            row["wilcoxon_note"] = joined(row["wilcoxon_note"], beyond)
+            row["wilcoxon_note"] = join_notes(row["wilcoxon_note"], beyond)
         row |= {"test": settings.test, "correction": settings.correction, "family": size, "alpha": settings.alpha}
         row |= {"p": row.get(f"{chosen}_p"), "p_corrected": p_corrected}
         row["significant"] = None if p_corrected is None else p_corrected < settings.alpha
-        row["note"] = joined(row.get(f"{chosen}_note", ""), row["note"])
+        row["note"] = join_notes(row.get(f"{chosen}_note", ""), row["note"])
 
 
 # ---- Pairs of models across tasks: one value a task
@@ -221,7 +219,7 @@ def across_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
         row |= {"correction": settings.correction, "family": size, "alpha": settings.alpha}
         row["significant"] = None if p is None else p < settings.alpha
         if p is not None:
-            row["note"] = joined(row["note"], beyond)
+            row["note"] = join_notes(row["note"], beyond)
     return family
 
 
@@ -240,7 +238,7 @@ def _pair_across(scores: Scores, pair: tuple[str, str], settings: Significance) 
         found = wilcoxon(a, b, side, settings.alpha, "tasks")
         row |= {f"{name}_statistic": found.statistic, f"{name}_n": found.n, f"{name}_p": found.p}
         notes.append(found.note)
-    return row | {"note": joined(*notes)}
+    return row | {"note": join_notes(*notes)}
 
 
 def _shared(scores: Scores, tasks: list[str], pair: tuple[str, str]) -> list[str]:

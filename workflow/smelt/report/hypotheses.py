@@ -80,19 +80,18 @@ def one_sided(
         what: names the pairs in the note.
         left_out: which pairs are left out and why, in front of the test's own note.
     """
-    from smelt.statistics.ranks import wilcoxon
-    from smelt.statistics.result import joined
     from smelt.statistics.scores import paired_differences
+    from smelt.statistics.tests import join_notes, wilcoxon
 
     gains = paired_differences(high, low)
     result = wilcoxon(low, high, "less", alpha, what)
     statistic, p = (math.nan if value is None else value for value in (result.statistic, result.p))
     mean = fmean(gains) if len(gains) else math.nan
     won, lost = int((gains > 0).sum()), int((gains < 0).sum())
-    return Tested(*names, len(gains), won, lost, mean, statistic, p, note=joined(left_out, result.note))
+    return Tested(*names, len(gains), won, lost, mean, statistic, p, note=join_notes(left_out, result.note))
 
 
-def corrected_together(found: Sequence[Tested], significance: Significance) -> list[Tested]:
+def correct_together(found: Sequence[Tested], significance: Significance) -> list[Tested]:
     """Return the outcomes with their p corrected over all of them, as the study asks."""
-    corrected = significance.corrected_numbers([each.p for each in found])
+    corrected = significance.correct_numbers([each.p for each in found])
     return [replace(each, p_corrected=p) for each, p in zip(found, corrected, strict=True)]

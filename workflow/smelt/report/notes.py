@@ -30,7 +30,7 @@ AVERAGES = {
 # ---- Best and star
 
 
-def ranked(scores: Sequence[Score], line_of: Callable[[Score], object], alpha: float = 0.0) -> list[Score]:
+def rank(scores: Sequence[Score], line_of: Callable[[Score], object], alpha: float = 0.0) -> list[Score]:
     """Return the scores with the best of each line, and a star where the corrected p lies below alpha.
 
     Args:
@@ -54,7 +54,7 @@ def against_each_other(values: Sequence[BySeed], significance: Significance) -> 
     """
     filled = [place for place, by_seed in enumerate(values) if by_seed]
     pairs = list(itertools.combinations(filled, 2))
-    corrected = significance.corrected([significance.over_seeds(values[a], values[b]).p for a, b in pairs])
+    corrected = significance.correct([significance.over_seeds(values[a], values[b]).p for a, b in pairs])
     largest = []
     for place in range(len(values)):
         own = [p for pair, p in zip(pairs, corrected, strict=True) if place in pair]
@@ -76,7 +76,7 @@ def against_baseline(
     others = [row for row, by_seed in values.items() if by_seed and row != baseline]
     p_values = [significance.over_seeds(values[row], values[baseline]).p for row in others]
     known = [math.nan if p is None else p for p in p_values]
-    return dict(zip(others, zip(known, significance.corrected_numbers(known), strict=True), strict=True))
+    return dict(zip(others, zip(known, significance.correct_numbers(known), strict=True), strict=True))
 
 
 # ---- Notes on scores
@@ -111,7 +111,7 @@ def test_of(significance: Significance) -> str:
 
 
 def seqeval_note(metrics: Iterable[str]) -> list[str]:
-    """Return how spans are counted, where any of the metrics counts them: seqeval's modes differ by several points."""
+    """Return how spans are quantity, where any of the metrics counts them: seqeval's modes differ by several points."""
     return [SEQEVAL] if "f1" in metrics else []
 
 

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "models": "folders of the models",
         "curves": "learning curves of the models that were trained",
         "tokenisation": "tokenisation studies",
-        "efficiency": "figures of the efficiency ruler",
+        "efficiency": "records of efficiency",
     }
     for name, text in lists.items():
         parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=text)

@@ -58,7 +58,7 @@ def corpus_table(records: Sequence[CorpusRecord]) -> PaperTable:
 
 
 def pages_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
-    """Return what became of every page of the dumps; None where no corpus has any."""
+    """Return how many pages of the dumps were used and why others were not; None where no corpus has any."""
     dumped = [record for record in records if record.pages.get("pages")]
     shown = {key: head for key, head in _PAGES.items() if key not in _RARE or any(r.pages.get(key) for r in dumped)}
     groups = [
@@ -73,11 +73,11 @@ def pages_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
 
 
 def markup_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
-    """Return what extraction dropped and changed of the articles; None where no dump says so."""
-    counted = [record for record in records if record.pages.get("pages") and record.markup]
+    """Return what extraction dropped and changed in the articles; None where no dump was counted."""
+    dumped = [record for record in records if record.pages.get("pages") and record.markup]
     groups = [
         Group([Row(r.language, [Cell(f"{r.markup.get(key, 0):,}") for key in _MARKUP]) for r in members], corpus)
-        for corpus, members in _by_corpus(counted).items()
+        for corpus, members in _by_corpus(dumped).items()
     ]
     if not groups:
         return None
@@ -196,7 +196,7 @@ def _value(rows: "pd.DataFrame", metric: str, form: str) -> str:
     return format(float(values.get("all", values.iloc[0])), form)
 
 
-# ---- What each reduction kept, and its proof
+# ---- Proofs of reductions
 
 _REDUCTION = "reduction.json"
 _PROOF_COLUMNS = [
@@ -222,9 +222,9 @@ def reduction_table(folders: Sequence[Path]) -> PaperTable | None:
     """Return the proofs of all reduced models, a group a model and a row a language; None where there is none."""
     groups = [_proofs(folder) for folder in folders if (folder / _REDUCTION).is_file()]
     caption = "Reduced vocabularies and their proofs"
-    return (
-        PaperTable("reductions", caption, [Grid("Language", _PROOF_COLUMNS, groups)], _PROOF_NOTES) if groups else None
-    )
+    if not groups:
+        return None
+    return PaperTable("reductions", caption, [Grid("Language", _PROOF_COLUMNS, groups)], _PROOF_NOTES)
 
 
 def _proofs(folder: Path) -> Group:

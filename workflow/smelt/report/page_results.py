@@ -1,7 +1,7 @@
 """Tables of results that only the page shows: comparisons of two models, and splitting against missed labels."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +21,8 @@ PAIRS = ["task", "metric", "model_a", "model_b", *_INTERVAL, "hedges_g", "p", "p
 PAIRS += ["n_pairs"]
 ACROSS = ["model_a", "model_b", "tasks", "wins_a", "wins_b", *_INTERVAL, "significant", "note"]
 ACROSS += ["wilcoxon_statistic", "wilcoxon_n", "wilcoxon_p", "wilcoxon_p_corrected"]
-# Pairs that were not both run on a task or on any, or not on the same languages, are listed on the page up to this
-# number.
 SHOWN_WITHOUT_TEST = 20
+"""Pairs that could not be tested are listed on the page up to this number."""
 
 
 def pair_tables(path: Path, significance: Significance) -> list[PaperTable]:
@@ -41,7 +40,7 @@ def across_table(path: Path, significance: Significance) -> PaperTable | None:
     if across.empty:
         return None
     columns = ["Tasks", "Won – lost", _difference_head(across), "W", "n", "p", "p corrected", "Significant"]
-    marks = _note_marks(across)
+    marks = _number_notes(across["note"].dropna())
     rows = [Row(_pair(entry), _across_cells(entry, marks)) for entry in across.to_dict("records")]
     level = f"p < {significance.alpha:g}"
     correction = significance.correction_in_words("over all pairs")
@@ -51,7 +50,7 @@ def across_table(path: Path, significance: Significance) -> PaperTable | None:
     ]
     notes += _interval_note(across)
     notes += [f"{left_out} pairs that share no task stand in across.csv, each with the reason."] if left_out else []
-    return PaperTable("across", "Pairs of models across tasks", [_grid(columns, rows)], [*notes, *_marked(marks)])
+    return PaperTable("across", "Pairs of models across tasks", [_grid(columns, rows)], [*notes, *_mark_notes(marks)])
 
 
 def _pairs_of(task: str, pairs: "pd.DataFrame", significance: Significance) -> PaperTable:
@@ -59,7 +58,7 @@ def _pairs_of(task: str, pairs: "pd.DataFrame", significance: Significance) -> P
     left_out = int(without.sum()) if without.sum() > SHOWN_WITHOUT_TEST and not without.all() else 0
     pairs = pairs[~without] if left_out else pairs
     columns = [_difference_head(pairs), "Hedges' g", "p", "p corrected", "Significant"]
-    marks = _note_marks(pairs)
+    marks = _number_notes(pairs["note"].dropna())
     rows = [Row(_pair(entry), _pair_cells(entry, marks)) for entry in pairs.to_dict("records")]
     metric = pairs["metric"].iloc[0]
     notes = [
@@ -70,7 +69,9 @@ def _pairs_of(task: str, pairs: "pd.DataFrame", significance: Significance) -> P
     notes += (
         [f"{left_out} pairs that could not be tested stand in pairs.csv, each with the reason."] if left_out else []
     )
-    return PaperTable(f"pairs-{task}", f"Pairs of models on {task}", [_grid(columns, rows)], [*notes, *_marked(marks)])
+    return PaperTable(
+        f"pairs-{task}", f"Pairs of models on {task}", [_grid(columns, rows)], [*notes, *_mark_notes(marks)]
+    )
 
 
 def _difference_head(rows: "pd.DataFrame") -> str:
@@ -111,12 +112,12 @@ def _verdict(entry: Mapping[Any, Any], marks: Mapping[str, str]) -> Cell:
     return Cell(text, marks.get(entry["note"], ""), bold=verdict == "True")
 
 
-def _note_marks(rows: "pd.DataFrame") -> dict[str, str]:
-    """Return a number for each different note of the rows: notes are long, and many rows share one."""
-    return {str(note): str(number) for number, note in enumerate(dict.fromkeys(rows["note"].dropna()), 1)}
+def _number_notes(notes: Iterable[str]) -> dict[str, str]:
+    """Return a number for each different note: notes are long, and many rows share one."""
+    return {note: str(place) for place, note in enumerate(dict.fromkeys(notes), 1)}
 
 
-def _marked(marks: Mapping[str, str]) -> list[str]:
+def _mark_notes(marks: Mapping[str, str]) -> list[str]:
     return [f"{mark}: {note}." for note, mark in marks.items()]
 
 
@@ -138,9 +139,9 @@ def correlation_tables(paths: Sequence[Path]) -> list[PaperTable]:
 
 
 def _correlation_table(task: str, studies: list[dict[str, Any]]) -> PaperTable:
-    # Why a correlation does not exist; what the notes say of those that do stands under the table once.
+    # Only notes on correlations that do not exist get a mark: notes on the others are covered by the table's own.
     missing = [str(row["note"]) for study in studies for row in study["correlations"] if row["r"] is None]
-    marks = {note: str(number) for number, note in enumerate(dict.fromkeys(missing), 1)}
+    marks = _number_notes(missing)
     groups = [
         Group([_correlation_row(row, marks) for row in study["correlations"]], study["model"]) for study in studies
     ]
@@ -150,7 +151,7 @@ def _correlation_table(task: str, studies: list[dict[str, Any]]) -> PaperTable:
         f"Intervals at {_levels(studies)}. The one over sentences resamples whole sentences, since words of a sentence "
         "are not independent; p and the interval over words (Fisher's) treat words as independent.",
     ]
-    notes += [f"{mark}: {note}." for note, mark in marks.items()]
+    notes += _mark_notes(marks)
     caption = f"Splitting and missed labels on {task}"
     return PaperTable(f"correlations-{task}", caption, [Grid("Words, given", _CORRELATION_COLUMNS, groups)], notes)
 

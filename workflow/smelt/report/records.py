@@ -69,7 +69,7 @@ class TaskRecord:
     in_train: dict[str, int]
     """Those of validation and of test that also stand in training, word for word."""
     in_validation: dict[str, int]
-    """Those of test that also stand in validation; empty where the task was prepared before these were counted."""
+    """Those of test that also stand in validation; empty where the task was prepared before these were quantity."""
 
     @property
     def share_in_train(self) -> float:

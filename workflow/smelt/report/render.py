@@ -95,7 +95,7 @@ def digits(value: float) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
-def counted(counts: Sequence[int], what: str, plural: str = "") -> str:
+def quantity(counts: Sequence[int], what: str, plural: str = "") -> str:
     """Return how many there are, from the fewest to the most: 1 seed, 3 seeds, 2 to 5 seeds."""
     fewest, most = min(counts), max(counts)
     shown = str(most) if fewest == most else f"{fewest} to {most}"

@@ -120,7 +120,7 @@ class Scores:
     metrics: dict[str, str] = field(default_factory=dict)
     """The own metric of each task."""
     units: dict[str, list[str]] = field(default_factory=dict)
-    """Tasks by what they count as where tasks are counted: those that one setting makes for each language are one."""
+    """Tasks by what they count as where tasks are quantity: those that one setting makes for each language are one."""
     runs: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
     """What stands for all languages of each (task, model) that was run, by seed."""
     by_language: dict[tuple[str, str], dict[str, dict[int, float]]] = field(default_factory=dict)

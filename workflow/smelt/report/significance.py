@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from smelt.entry import Entry, Seed
 
 if TYPE_CHECKING:
-    from smelt.statistics.result import TestResult
+    from smelt.statistics.tests import TestResult
 
 BySeed = Mapping[int, float]
 """Score by seed."""
@@ -37,8 +37,7 @@ class Significance(Entry):
 
     def over_seeds(self, a: BySeed, b: BySeed) -> "TestResult":
         """Return what the study's test finds; paired ones use the seeds that both have."""
-        from smelt.statistics.means import paired_t, welch
-        from smelt.statistics.ranks import wilcoxon
+        from smelt.statistics.tests import paired_t, welch, wilcoxon
 
         if self.test == "welch":
             return welch(list(a.values()), list(b.values()))
@@ -48,16 +47,16 @@ class Significance(Entry):
             return paired_t(*pairs)
         return wilcoxon(*pairs, alpha=self.alpha, what="seed pairs")
 
-    def corrected(self, p_values: Sequence[float | None]) -> list[float | None]:
+    def correct(self, p_values: Sequence[float | None]) -> list[float | None]:
         """Return p-values corrected over all that were tested; None is what was not."""
-        from smelt.statistics.corrections import holm
+        from smelt.statistics.tests import holm
 
         return holm(p_values) if self.correction == "holm" else list(p_values)
 
-    def corrected_numbers(self, p_values: Sequence[float]) -> list[float]:
+    def correct_numbers(self, p_values: Sequence[float]) -> list[float]:
         """Return p-values corrected over all that were tested; nan is what was not."""
         known = [None if math.isnan(p) else p for p in p_values]
-        return [math.nan if p is None else p for p in self.corrected(known)]
+        return [math.nan if p is None else p for p in self.correct(known)]
 
     def in_words(self, over: str, none: str = "no correction") -> str:
         """Return test, level and correction; `over` says what the correction is over."""

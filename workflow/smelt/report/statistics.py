@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any, Literal
 
-from smelt.report.render import NOT_RUN, Cell, Grid, Group, Row, counted, percent
+from smelt.report.render import NOT_RUN, Cell, Grid, Group, Row, percent, quantity
 from smelt.report.significance import BySeed
 
 MARK = "*"
@@ -168,14 +168,14 @@ def seeds_sentence(run: Sequence[Score], compared: str) -> str:
     """Return the sentence on numbers over seeds alone; `compared` is what has one best score: a column."""
     if max(score.n for score in run) == 1:
         return f"A single seed: no spread. Best score of a {compared} in bold."
-    seeds = counted([score.n for score in run], "seed")
+    seeds = quantity([score.n for score in run], "seed")
     return f"Mean (standard deviation) over {seeds}. Best mean of a {compared} in bold."
 
 
 def both_sentence(run: Sequence[Score], over: Over) -> str:
     """Return the sentence on numbers over seeds and languages."""
-    seeds = counted([score.n for score in run], "seed")
-    languages = counted([score.languages for score in run], "language")
+    seeds = quantity([score.n for score in run], "seed")
+    languages = quantity([score.languages for score in run], "language")
     if all(math.isnan(getattr(score, _DEVIATIONS[over])) for score in run):
         return f"Mean over {seeds}; no deviation, because there is only one {over.removesuffix('s')}."
     if over == "seeds":
@@ -190,4 +190,4 @@ def phase_words(score: Score, seeds: int) -> str:
         spread = f" (standard deviation over {score.languages} languages, mean over the seeds)"
     elif seeds > 1:
         spread = " (standard deviation over them)"
-    return f"mean over {counted([seeds], 'seed')}{spread}"
+    return f"mean over {quantity([seeds], 'seed')}{spread}"

@@ -1,5 +1,5 @@
-"""Tests, corrections and intervals over arrays of scores, and the choice of example sentences.
+"""Tests, corrections, effect sizes, intervals and correlations over arrays of scores.
 
-One of the three libraries below the stages: pure functions over arrays and data frames, no files, nothing of
-Snakemake. A value that cannot be had (a p from one seed) is None with a note that says why, never NaN.
+A library below the stages: pure functions over arrays, no files, nothing of Snakemake. A value that does not exist (a p
+from one seed) is None with a note that says why, never NaN.
 """

@@ -1,14 +1,15 @@
-"""Two models on one task: every test over their seeds, at once."""
+"""Two models on one task: every test, interval and effect size over their seeds, at once."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from smelt.statistics.effects import cohen_dz, hedges_g
+import numpy as np
+from numpy.typing import ArrayLike
+
 from smelt.statistics.intervals import Interval, independent_difference_interval, paired_difference_interval
-from smelt.statistics.means import paired_t, welch
-from smelt.statistics.ranks import wilcoxon
-from smelt.statistics.result import TestResult, joined
-from smelt.statistics.scores import Summary, summarise
+from smelt.statistics.scores import Summary, as_scores, paired_differences, spread, summarise
+from smelt.statistics.tests import TestResult, join_notes, paired_t, welch, wilcoxon
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def compare(
         *tests,
         hedges_g(all_a, all_b),
         cohen_dz(*pairs),
-        joined(_seeds_note(len(a), len(b), shared), interval.note),
+        join_notes(_seeds_note(len(a), len(b), shared), interval.note),
     )
 
 
@@ -72,3 +73,31 @@ def _seeds_note(n_a: int, n_b: int, shared: tuple[int, ...]) -> str:
         return ""
     pairs = f"paired tests use seeds {', '.join(map(str, shared))}" if shared else "no seed is shared: nothing to pair"
     return f"seeds differ ({n_a} and {n_b}): {pairs}"
+
+
+def hedges_g(a: ArrayLike, b: ArrayLike) -> float | None:
+    """Return Hedges' g of independent sets: (mean a - mean b) / pooled standard deviation, corrected for small n.
+
+    The correction is the exact one, gamma(m / 2) / (sqrt(m / 2) gamma((m - 1) / 2)) with m = n_a + n_b - 2 degrees
+    of freedom (Hedges 1981). None where a set has fewer than two scores or neither set varies.
+    """
+    first, second = as_scores(a), as_scores(b)
+    freedom = len(first) + len(second) - 2
+    if min(len(first), len(second)) < 2:
+        return None
+    squares = (len(first) - 1) * spread(first) ** 2 + (len(second) - 1) * spread(second) ** 2
+    if squares == 0:
+        return None
+    correction = math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom - 1) / 2)) / math.sqrt(freedom / 2)
+    return float((np.mean(first) - np.mean(second)) / math.sqrt(squares / freedom) * correction)
+
+
+def cohen_dz(a: ArrayLike, b: ArrayLike) -> float | None:
+    """Return Cohen's dz of paired scores: mean difference / standard deviation of the differences (Cohen 1988).
+
+    None for fewer than two pairs, or where the difference is the same in every pair.
+    """
+    differences = paired_differences(a, b)
+    if len(differences) < 2 or spread(differences) == 0:
+        return None
+    return float(np.mean(differences) / spread(differences))

@@ -32,7 +32,7 @@ def paired_difference_interval(
     method = f"percentile bootstrap of {what}"
     if len(differences) < 2:
         return Interval(None, None, confidence, method, f"no interval: fewer than two {what}")
-    means = _resampled_means(differences, resamples, np.random.default_rng(seed))
+    means = _resample_means(differences, resamples, np.random.default_rng(seed))
     return _percentiles(means, confidence, method, len(differences), what)
 
 
@@ -45,7 +45,7 @@ def independent_difference_interval(
     if min(len(first), len(second)) < 2:
         return Interval(None, None, confidence, method, f"no interval: fewer than two {what}")
     generator = np.random.default_rng(seed)
-    means = _resampled_means(first, resamples, generator) - _resampled_means(second, resamples, generator)
+    means = _resample_means(first, resamples, generator) - _resample_means(second, resamples, generator)
     return _percentiles(means, confidence, method, min(len(first), len(second)), what)
 
 
@@ -66,7 +66,7 @@ def wilson_interval(share: float, n: int, confidence: float) -> Interval:
     return Interval(max(0.0, low), min(1.0, high), confidence, "Wilson")
 
 
-def _resampled_means(values: Floats, resamples: int, generator: np.random.Generator) -> Floats:
+def _resample_means(values: Floats, resamples: int, generator: np.random.Generator) -> Floats:
     chosen = generator.integers(len(values), size=(resamples, len(values)))  # (resamples, n)
     means: Floats = values[chosen].mean(axis=1)
     return means

@@ -39,7 +39,7 @@ def as_scores(values: ArrayLike) -> Floats:
 def summarise(values: ArrayLike) -> Summary:
     """Return number, mean and standard deviation of one score or more; equal scores deviate by exactly 0."""
     scores = as_scores(values)
-    deviation = float(np.std(_rounded(scores - scores[0], scores), ddof=1)) if len(scores) > 1 else None
+    deviation = float(np.std(_round(scores - scores[0], scores), ddof=1)) if len(scores) > 1 else None
     return Summary(len(scores), float(np.mean(scores)), deviation)
 
 
@@ -52,7 +52,7 @@ def paired_differences(a: ArrayLike, b: ArrayLike) -> Floats:
     first, second = as_scores(a), as_scores(b)
     if len(first) != len(second):
         raise ValueError(f"expected pairs, found {len(first)} and {len(second)} scores")
-    return _rounded(first - second, np.concatenate([first, second]))
+    return _round(first - second, np.concatenate([first, second]))
 
 
 def spread(values: Sequence[float] | Floats) -> float:
@@ -60,7 +60,7 @@ def spread(values: Sequence[float] | Floats) -> float:
     return summarise(values).standard_deviation or 0.0
 
 
-def _rounded(differences: Floats, scale_of: Floats) -> Floats:
+def _round(differences: Floats, scale_of: Floats) -> Floats:
     """Round to a grid fine beside the scores, so that ties and zeros are seen as such."""
     largest = float(np.abs(scale_of).max(initial=0.0))
     if largest == 0.0:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.entry import check, read_yaml
-from smelt.families import expanded
+from smelt.families import expand_families
 from smelt.study.schema import Study
 
 
@@ -23,4 +23,4 @@ def check_study(value: Any, where: str | Path) -> Study:
     Raises:
         SmeltError: a key is not as it should be; one line for each.
     """
-    return check(Study, expanded(value, where), where)
+    return check(Study, expand_families(value, where), where)

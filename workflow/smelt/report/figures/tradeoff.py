@@ -21,7 +21,7 @@ _OFFSETS = [(5, 3), (5, -9), (-5, 3), (-5, -9), (0, 8), (0, -14), (5, 11), (-5, 
 
 
 def draw(sources: list[Path], settings: Mapping[str, Any]) -> "Figure":
-    """Return the figure of scores.csv, the ruler's records and a table of kind tradeoff.
+    """Return the figure of scores.csv, the records of efficiency and a table of kind tradeoff.
 
     A panel of the scores over the number of parameters, and one over the latency of each batch; a line joins what
     nothing beats in both. Error bars are deviations over seeds.

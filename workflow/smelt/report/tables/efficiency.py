@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row, counted, digits
+from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row, digits, quantity
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
 
 MB = 1e6
@@ -31,7 +31,7 @@ _PARTS = ("model", "reference", "parameters", "bytes", "operations_per_token", "
 
 
 class EfficiencyTable(TableEntry):
-    """Size, memory, loading time and latency, a row a model, with ratios to the ruler's reference (Smaller multilingual
+    """Size, memory, loading time and latency, a row a model, with ratios to the benchmark's reference (Smaller multilingual
     BERT, Table 3)."""
 
     kind: Literal["efficiency"]
@@ -56,7 +56,7 @@ class EfficiencyTable(TableEntry):
     def make(self, job: TableJob) -> Made:
         """Return the table: sizes, memory and loading; then latency; then throughput."""
         if not job.sources:
-            raise SmeltError("--sources", "expected the ruler's figures, one file a model; found none")
+            raise SmeltError("--sources", "expected the records of efficiency, a file a model; found none")
         of_model = {str(record["model"]): record for record in read_records(job.sources)}
         models = job.models or list(of_model)
         if missing := [model for model in models if model not in of_model]:
@@ -225,8 +225,8 @@ def _notes(records: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) ->
         "Latency of batch × length (rows × tokens): up to the last hidden states of an encoder, or the logits of a "
         f"compact student; median and 95th percentile of {passes} passes. Throughput: from the median "
         "latency. MFLOP: millions of operations in products of matrices; a multiply-add counts as 2.",
-        f"All models took turns in one job on {machine['processor']}{gpus}, {counted([machine['cores']], 'core')}, "
-        f"{machine['memory_gib']} GiB, with {counted([threads], 'thread')}"
+        f"All models took turns in one job on {machine['processor']}{gpus}, {quantity([machine['cores']], 'core')}, "
+        f"{machine['memory_gib']} GiB, with {quantity([threads], 'thread')}"
         + (f"; load average of the machine before the job: {busy}." if busy else "."),
         _run_by(records),
     ]

@@ -12,11 +12,11 @@ from pydantic import Field, model_validator
 from smelt.entry import Distinct, Entry
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
-from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, corrected_together, one_sided
-from smelt.report.notes import NOTHING_RAN, in_words, one_teacher_note, ranked, seqeval_note
+from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, correct_together, one_sided
+from smelt.report.notes import NOTHING_RAN, in_words, one_teacher_note, rank, seqeval_note
 from smelt.report.places import Place, PlaceScores
 from smelt.report.records import read_steps
-from smelt.report.render import NONE, NOT_RUN, Cell, Grid, Group, PaperTable, Row, counted, p_value
+from smelt.report.render import NONE, NOT_RUN, Cell, Grid, Group, PaperTable, Row, p_value, quantity
 from smelt.report.significance import TESTS, Significance
 from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_of, score_grid
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
@@ -338,7 +338,7 @@ class GridScores:
                 score = replace(score, choices=len(self.table.choices(place.row, place.column)))
             known = [steps[run] for run in place.runs(self.table.languages or []) if run in steps]
             scores.append(replace(score, steps=fmean(known) if known else math.nan))
-        return ranked(scores, self.table.line_of)
+        return rank(scores, self.table.line_of)
 
     def tested(self, significance: Significance) -> list[TestedLine]:
         """Return the outcome of each hypothesis in each line; p of each kind are corrected over all of the table."""
@@ -347,8 +347,8 @@ class GridScores:
             for each in self.table.hypotheses
             for line in self.table.lines
         ]
-        languages = corrected_together([each.over_languages for each in found], significance)
-        seeds = significance.corrected_numbers([each.p_seeds for each in found])
+        languages = correct_together([each.over_languages for each in found], significance)
+        seeds = significance.correct_numbers([each.p_seeds for each in found])
         return [
             replace(each, over_languages=tested, p_seeds_corrected=p)
             for each, tested, p in zip(found, languages, seeds, strict=True)
@@ -377,7 +377,7 @@ def _best(scores: PlaceScores, choices: Sequence[Place]) -> Place:
 
 
 def _over(languages: Sequence[str]) -> str:
-    """Return that scores are means over languages; a long list is only counted."""
+    """Return that scores are means over languages; a long list is only quantity."""
     named = f": {', '.join(languages)}" if len(languages) <= MOST_NAMED else f", {len(languages)} of them"
     return f"A score is the mean of the languages' scores, computed for each seed{named}."
 
@@ -386,7 +386,7 @@ def _chosen(run: Sequence[Score]) -> list[str]:
     """Return which models stand in cells that had several to choose from."""
     chosen = [cell for cell in run if cell.choices > 1]
     named = [f"{_place(cell)}: {cell.model}" for cell in chosen]
-    most = counted([cell.choices for cell in chosen] or [0], "model")
+    most = quantity([cell.choices for cell in chosen] or [0], "model")
     return [f"The best of {most}, by the mean score on validation: {'; '.join(named)}."] if chosen else []
 
 

@@ -18,7 +18,7 @@ from smelt.entry import Distinct, Entry
 from smelt.errors import SmeltError
 from smelt.families import is_family, member_of
 from smelt.languages import Language
-from smelt.report.notes import NOTHING_RAN, against_each_other, in_words, ranked, seqeval_note, star_note
+from smelt.report.notes import NOTHING_RAN, against_each_other, in_words, rank, seqeval_note, star_note
 from smelt.report.records import encoder_parameters
 from smelt.report.render import NOT_RUN, Cell, PaperTable
 from smelt.report.scores import Scores, read_scores
@@ -124,7 +124,7 @@ class LanguagesTable(FamiliesTable):
                     models = " ".join(rows[row][column][1])
                     score = score_of(by_seed, row=row, column=column, section=number, model=models)
                     cells.append(replace(score, p_corrected=p))
-        return ranked(cells, lambda cell: (cell.section, cell.column), job.significance.alpha)
+        return rank(cells, lambda cell: (cell.section, cell.column), job.significance.alpha)
 
     def entries(
         self, scores: Scores, section: Section, row: str, members: Collection[str]

@@ -16,8 +16,8 @@ from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError, expected_one_of
 from smelt.families import member_of
 from smelt.languages import Language
-from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, corrected_together, one_sided
-from smelt.report.notes import NOTHING_RAN, against_baseline, in_words, ranked, seqeval_note
+from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, correct_together, one_sided
+from smelt.report.notes import NOTHING_RAN, against_baseline, in_words, rank, seqeval_note
 from smelt.report.places import Place, PlaceScores
 from smelt.report.render import NONE, NOT_RUN, Grid, Group, PaperTable, Row
 from smelt.report.significance import Significance
@@ -118,12 +118,12 @@ class MonolingualTable(FamiliesTable):
             for row, place in places.items():
                 p, corrected = tests.get(row, (math.nan, math.nan))
                 cells.append(replace(scores.score(place, language=language), p=p, p_corrected=corrected))
-        return ranked(cells, lambda cell: (cell.language, cell.task), significance.alpha)
+        return rank(cells, lambda cell: (cell.language, cell.task), significance.alpha)
 
     def _tested(self, scores: PlaceScores, significance: Significance) -> list[Tested]:
         """Return the outcome of each hypothesis, corrected over all of the table."""
         found = [self._test(scores, each, significance.alpha) for each in self.hypotheses]
-        return corrected_together(found, significance)
+        return correct_together(found, significance)
 
     def _test(self, scores: PlaceScores, each: Hypothesis, alpha: float) -> Tested:
         of_row = [

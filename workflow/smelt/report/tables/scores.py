@@ -16,7 +16,7 @@ from pydantic import Field
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.report.csv_files import read_csv
-from smelt.report.notes import NOTHING_RAN, in_words, largest_p, ranked, seqeval_note, star_note, test_of
+from smelt.report.notes import NOTHING_RAN, in_words, largest_p, rank, seqeval_note, star_note, test_of
 from smelt.report.render import NOT_RUN, Cell, PaperTable, percent
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS, Score, score_grid, seeds_sentence
@@ -93,7 +93,7 @@ class ScoresTable(TableEntry):
                 figures = {name: entry[column] for column, name in OVER_SEEDS.items()}
                 figures |= {"metric": entry["metric"], "p_corrected": largest_p(own)}
                 scores.append(Score(row=model, column=task, **figures))
-        return ranked(scores, lambda score: score.column, job.significance.alpha)
+        return rank(scores, lambda score: score.column, job.significance.alpha)
 
 
 def _check_test(path: Path, pairs: "pd.DataFrame", significance: Significance) -> None:

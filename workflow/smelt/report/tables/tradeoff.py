@@ -11,9 +11,9 @@ from pydantic import Field, PositiveInt
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.languages import Language
-from smelt.report.notes import in_words, one_teacher_note, ranked, seqeval_note
+from smelt.report.notes import in_words, one_teacher_note, rank, seqeval_note
 from smelt.report.places import Place, PlaceScores
-from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, counted, digits
+from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, quantity
 from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_of, score_cell
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
 from smelt.report.tables.efficiency import MB, read_records
@@ -90,7 +90,7 @@ class TradeoffTable(TableEntry):
         """Return the table: a row a model."""
         if len(job.sources) < 2:
             raise SmeltError(
-                "--sources", f"expected scores.csv and the ruler's figures, found {len(job.sources)} files"
+                "--sources", f"expected scores.csv and the records of efficiency, found {len(job.sources)} files"
             )
         found = read_tradeoffs(self, job.sources)
         over = over_of([each.score for each in found.models])
@@ -103,7 +103,7 @@ class TradeoffTable(TableEntry):
     def _notes(self, found: "Tradeoffs", over: Over) -> list[str]:
         scores = [each.score for each in found.models]
         metric = {self.task: scores[0].metric}
-        passes = counted([one.passes for each in found.models for one in each.latencies], "pass", "passes")
+        passes = quantity([one.passes for each in found.models for one in each.latencies], "pass", "passes")
         machine = found.machine
         on = f", {', '.join(machine['gpus'])}" if self.device == "cuda" else ""
         return [
@@ -113,7 +113,7 @@ class TradeoffTable(TableEntry):
             " weights in fp32; MB are 10⁶ bytes.",
             f"Latency of rows × tokens on {self.device}: to the last hidden states, or to the logits of a compact"
             f" student, median of {passes}, with all models taking turns in one job on {machine['processor']}{on},"
-            f" {counted([found.threads], 'thread')}."
+            f" {quantity([found.threads], 'thread')}."
             f" Speed-up: latency of {found.reference} divided by the model's, as the median over turns measured one"
             " after the other.",
             f"Worth it: no other model of the table has at least its mean score and at most its latency at"
@@ -212,7 +212,7 @@ def _scores(table: TradeoffTable, path: Path) -> list[Score]:
     scores = [places.score(Place(model, "", model, table.task)) for model in table.models]
     if missing := [score.row for score in scores if not score.n]:
         raise SmeltError(path, f"has no score of {missing[0]!r} on {table.task!r}")
-    return ranked(scores, lambda score: score.column)
+    return rank(scores, lambda score: score.column)
 
 
 def _tradeoff(table: TradeoffTable, score: Score, record: Mapping[str, Any], whole: float) -> Tradeoff:

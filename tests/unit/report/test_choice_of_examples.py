@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from smelt.errors import SmeltError
-from smelt.statistics.examples import EXAMPLE_RULE, choose_examples
+from smelt.report.tables.example import EXAMPLE_RULE, choose_examples
 
 
 def predictions(sentences: list[tuple[list[int], list[str]]]) -> pd.DataFrame:
