@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,8 +43,16 @@ def test_a_library_knows_neither_stages_nor_snakemake(library: str) -> None:
     assert guilty_modules(PACKAGE / library, {f"smelt.{stage}" for stage in STAGES} | {"snakemake"}) == {}
 
 
-def test_tasks_do_not_know_the_study() -> None:
-    assert guilty_modules(PACKAGE / "tasks", {"smelt.study"}) == {}
+@pytest.mark.parametrize("library", ["tasks", "report"])
+def test_what_the_study_is_made_of_does_not_know_it(library: str) -> None:
+    assert guilty_modules(PACKAGE / library, {"smelt.study"}) == {}
+
+
+def test_a_job_that_loads_a_study_loads_no_large_library() -> None:
+    large = ["torch", "transformers", "numpy", "pandas", "scipy", "matplotlib", "pyarrow"]
+    code = f"import sys, smelt.study.load; sys.exit(' '.join(name for name in {large} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
 
 
 def test_the_study_library_does_not_load_torch() -> None:

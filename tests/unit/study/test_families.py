@@ -63,7 +63,10 @@ def test_tables_find_members_by_their_language() -> None:
 @pytest.mark.parametrize(
     ("models", "message"),
     [
-        ({"m-{language}": ADOPTED}, "models.m-{language}: a family of models needs `each`, which lists what to fill in"),
+        (
+            {"m-{language}": ADOPTED},
+            "models.m-{language}: a family of models needs `each`, which lists what to fill in",
+        ),
         ({"m": ADOPTED | {"each": ["fr"]}}, "models.m.each: expected {language} in the name"),
         ({"m-{language}": ADOPTED | {"each": "fr"}}, "models.m-{language}.each: expected a list of languages"),
         ({"m-{language}": ADOPTED | {"each": []}}, "models.m-{language}.each: expected a list of languages"),

@@ -31,8 +31,8 @@ _PARTS = ("model", "reference", "parameters", "bytes", "operations_per_token", "
 
 
 class EfficiencyTable(TableEntry):
-    """Size, memory, loading time and latency, a row a model, with ratios to the benchmark's reference (Smaller multilingual
-    BERT, Table 3)."""
+    """Size, memory, loading time and latency, a row a model, with ratios to the benchmark's reference (Smaller
+    multilingual BERT, Table 3)."""
 
     kind: Literal["efficiency"]
     models: Annotated[list[Name], Distinct] | None = None
