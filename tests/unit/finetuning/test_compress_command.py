@@ -17,8 +17,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 
 from smelt.__main__ import main
 from smelt.finetuning.compression.job import write_student_card
-from smelt.finetuning.compression.loop import learning_rate
-from smelt.finetuning.compression.stage_data import StageData
+from smelt.finetuning.compression.phases import StageData, learning_rate
 from smelt.study.compression import CompressionSettings
 from smelt.tasks.prepared import Task
 from smelt.training.epochs import EpochTraining
@@ -194,7 +193,7 @@ def test_what_is_frozen_does_not_change_by_a_bit(folders, tmp_path, monkeypatch,
     def watched(loop: EpochTraining) -> None:
         before = {name: part.clone() for name, part in loop.model.state_dict().items()}
         begin(loop)
-        seen.append((loop.phase.phase, before))
+        seen.append((loop.phase.plan, before))
 
     def ended(loop: EpochTraining) -> None:
         phase, before = seen[-1]

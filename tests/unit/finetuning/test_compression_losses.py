@@ -5,7 +5,7 @@ import pytest
 import torch
 from invented_tasks import tokenizer
 
-from smelt.finetuning.compression.stage_data import label_loss, logit_loss, representation_loss
+from smelt.finetuning.compression.phases import label_loss, logit_loss, representation_loss
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, as_arrays, joined, read_windows
 from smelt.tasks.prepared import Examples, Task
 from smelt.tasks.tokenizer import TaskTokenizer

@@ -11,7 +11,7 @@ import torch
 from test_finetuning_command import SETTINGS, metrics
 
 from smelt.__main__ import main
-from smelt.finetuning.loop import FineTuning
+from smelt.finetuning.job import FineTuningPhase
 from smelt.training.epochs import EpochTraining
 
 OFTEN = ["--checkpoint-minutes", "0"]  # a checkpoint after each step
@@ -76,12 +76,12 @@ def killed() -> None:
 @pytest.mark.parametrize(
     ("owner", "method", "calls"),
     [
-        pytest.param(FineTuning, "learn", {1, 3}, id="in the first step, and in the second"),
-        pytest.param(FineTuning, "learn", {5, 14, 20}, id="in the middle of epochs"),
-        pytest.param(FineTuning, "measure", {1, 3}, id="at validation"),
+        pytest.param(FineTuningPhase, "learn", {1, 3}, id="in the first step, and in the second"),
+        pytest.param(FineTuningPhase, "learn", {5, 14, 20}, id="in the middle of epochs"),
+        pytest.param(FineTuningPhase, "measure", {1, 3}, id="at validation"),
         pytest.param(EpochTraining, "end_epoch", {2}, id="at the end of an epoch"),
-        pytest.param(FineTuning, "predict", {4, 6}, id="after the best epoch, and at the scores of the test split"),
-        pytest.param(FineTuning, "record", {1}, id="after the last epoch"),
+        pytest.param(FineTuningPhase, "predict", {4, 6}, id="after the best epoch, and at the test split"),
+        pytest.param(FineTuningPhase, "record", {1}, id="after the last epoch"),
     ],
 )
 def test_a_killed_run_resumes_to_the_same_bits(finetuning, straight, tmp_path, monkeypatch, owner, method, calls):
@@ -96,15 +96,15 @@ def test_a_killed_run_resumes_to_the_same_bits(finetuning, straight, tmp_path, m
 
 
 def test_nothing_is_done_twice_but_the_step_that_was_under_way(finetuning, tmp_path, monkeypatch):
-    learn, steps = FineTuning.learn, []
+    learn, steps = FineTuningPhase.learn, []
 
-    def watched(tuning: FineTuning, step: int) -> object:
+    def watched(tuning: FineTuningPhase, step: int) -> object:
         steps.append(step)
         if len(steps) in (11, 20):
             raise SystemExit(137)
         return learn(tuning, step)
 
-    monkeypatch.setattr(FineTuning, "learn", watched)
+    monkeypatch.setattr(FineTuningPhase, "learn", watched)
     for _ in range(2):
         with pytest.raises(SystemExit):
             finetuning(tmp_path / "out", *OFTEN)
@@ -114,7 +114,7 @@ def test_nothing_is_done_twice_but_the_step_that_was_under_way(finetuning, tmp_p
 
 def test_a_run_that_is_stopped_anywhere_comes_to_the_same_bits(finetuning, straight, tmp_path, monkeypatch, capsys):
     """Without checkpoints in between: the signal alone keeps one."""
-    fail_at(monkeypatch, FineTuning, "learn", {1, 8, 9, 17}, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    fail_at(monkeypatch, FineTuningPhase, "learn", {1, 8, 9, 17}, lambda: os.kill(os.getpid(), signal.SIGTERM))
     codes = [finetuning(tmp_path / "out") for _ in range(5)]
     assert codes == [75, 75, 75, 75, 0]
     captured = capsys.readouterr()
@@ -135,7 +135,7 @@ def test_it_stops_before_the_job_s_time_is_over_and_goes_on(finetuning, tmp_path
 
 
 def test_a_short_run_keeps_no_checkpoint(finetuning, tmp_path, monkeypatch):
-    fail_at(monkeypatch, FineTuning, "record", {1}, killed)
+    fail_at(monkeypatch, FineTuningPhase, "record", {1}, killed)
     with pytest.raises(SystemExit):
         finetuning(tmp_path / "out")
     assert kept(tmp_path / "out") == []
@@ -146,7 +146,7 @@ def test_a_changed_run_does_not_go_on_from_another_s_checkpoint(
     finetuning, tmp_path, monkeypatch, capsys, change, text_task
 ):
     with monkeypatch.context() as patch:
-        fail_at(patch, FineTuning, "learn", {9}, killed)
+        fail_at(patch, FineTuningPhase, "learn", {9}, killed)
         with pytest.raises(SystemExit):
             finetuning(tmp_path / "out", *OFTEN)
     assert kept(tmp_path / "out")
@@ -172,14 +172,14 @@ def test_a_changed_run_does_not_go_on_from_another_s_checkpoint(
 def test_a_second_run_beside_the_first_is_refused(finetuning, tmp_path, monkeypatch, capsys):
     codes = []
     inner = lambda: codes or codes.append(finetuning(tmp_path / "out"))  # noqa: E731
-    fail_at(monkeypatch, FineTuning, "learn", {2}, inner)
+    fail_at(monkeypatch, FineTuningPhase, "learn", {2}, inner)
     assert finetuning(tmp_path / "out") == 0
     assert codes == [1]
     assert "in use by process" in capsys.readouterr().err
 
 
 def test_what_it_took_counts_the_parts_before_it_was_stopped(finetuning, tmp_path, monkeypatch):
-    fail_at(monkeypatch, FineTuning, "learn", {9}, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    fail_at(monkeypatch, FineTuningPhase, "learn", {9}, lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert finetuning(tmp_path / "out") == 75
     (manifest,) = kept(tmp_path / "out")
     before = torch.load(manifest.with_name("shared.pt"), weights_only=True)

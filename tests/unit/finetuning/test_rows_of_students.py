@@ -10,7 +10,7 @@ from compression_toy import SIGNALS, STUDENT, Folders, write_alberts
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
-from smelt.finetuning.compression.job import Inputs, Job
+from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
 from smelt.study.compression import Compression
 from smelt.tasks.prepared import read_task
 
@@ -88,8 +88,10 @@ def test_a_checkpoint_of_a_start_from_other_rows_is_another_run_s(folders, tmp_p
     settings = {"student": STUDENT, "stages": [{"losses": {"labels": 1}}], "embeddings": {"of": "pretrained"}}
 
     def identity() -> dict:
-        inputs = Inputs(folders.task, source, None, None)
-        return Job(inputs, read_task(folders.task), Compression.model_validate(settings), 1, threads=1).identity
+        inputs = CompressionInputs(folders.task, source, None, None)
+        return CompressionJob(
+            inputs, read_task(folders.task), Compression.model_validate(settings), 1, threads=1
+        ).identity
 
     before = identity()
     assert identity() == before

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from smelt.__main__ import main
 from smelt.finetuning.batches import Batch
-from smelt.finetuning.compression.job import Inputs, Job
-from smelt.finetuning.compression.stage_data import StageData
+from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
+from smelt.finetuning.compression.phases import StageData
 from smelt.finetuning.compression.windows import Windows
 from smelt.study.compression import Compression
 from smelt.study.strategies import StageLosses
@@ -31,23 +31,23 @@ def folders(tmp_path_factory, entity_task) -> Folders:
     return found
 
 
-def job_of(folders: Folders, signals: str = "signals", **settings: object) -> Job:
+def job_of(folders: Folders, signals: str = "signals", **settings: object) -> CompressionJob:
     stages = [{"losses": TOGETHER}]
     whole = {"student": STUDENT, "stages": stages, "layer": 2, "settings": SETTINGS | EVERY | settings}
-    inputs = Inputs(folders.task, folders.source, folders.teacher, folders.folder / signals)
-    return Job(inputs, read_task(folders.task), Compression.model_validate(whole), 1, threads=1)
+    inputs = CompressionInputs(folders.task, folders.source, folders.teacher, folders.folder / signals)
+    return CompressionJob(inputs, read_task(folders.task), Compression.model_validate(whole), 1, threads=1)
 
 
-def data_of(job: Job, padding: int | None = None) -> StageData:
+def data_of(job: CompressionJob, padding: int | None = None) -> StageData:
     chosen = job.pieces.padding if padding is None else padding
     return StageData(job.training, job.training, job.signals, job.settings.settings, 1, chosen, job.device)
 
 
-def learnt(job: Job, losses: dict[str, float], padding: int | None = None) -> float:
+def learnt(job: CompressionJob, losses: dict[str, float], padding: int | None = None) -> float:
     return float(data_of(job, padding).learn(job.student, StageLosses(**losses), 0, 0)[0])
 
 
-def firsts(job: Job, ids: torch.Tensor) -> torch.Tensor:
+def firsts(job: CompressionJob, ids: torch.Tensor) -> torch.Tensor:
     """Say which tokens begin a word, as this tokenizer marks them; shape (batch, length)."""
     texts = job.pieces.tokenizer.convert_ids_to_tokens(ids.flatten().tolist())
     return torch.tensor([text.startswith("▁") for text in texts]).view_as(ids)
@@ -72,7 +72,7 @@ class Watch:
     Spoilt states are nan where tokens do not begin a word.
     """
 
-    def __init__(self, job: Job, reader: torch.nn.Module, watched: torch.nn.Module, spoils: bool) -> None:
+    def __init__(self, job: CompressionJob, reader: torch.nn.Module, watched: torch.nn.Module, spoils: bool) -> None:
         self.job, self.spoils = job, spoils
         self.ids: list[torch.Tensor] = []
         self.states: list[torch.Tensor] = []

@@ -51,11 +51,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError(arguments.model, "no model is in this folder: config.json is missing")
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes matrix products repeat on a GPU
-    from smelt.finetuning.job import Job, gpus
+    from smelt.finetuning.job import FineTuningJob, gpus
 
     with Meter(arguments.country, gpus()) as meter:
         account = Account(meter, started)
-        job = Job(arguments.model, task, settings, arguments.seed, arguments.threads)
+        job = FineTuningJob(arguments.model, task, settings, arguments.seed, arguments.threads)
         identity = job.identity(arguments.task) | {"version": arguments.settings.get("version")}
         with limits_of(arguments, identity, account, started) as limits:
             outcome = job.run(splits, limits)

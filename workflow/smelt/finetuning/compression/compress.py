@@ -26,7 +26,7 @@ from smelt.study.compression import Compression
 from smelt.tasks.prepared import read_split, read_task
 
 if TYPE_CHECKING:
-    from smelt.finetuning.compression.job import Job
+    from smelt.finetuning.compression.job import CompressionJob
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,13 +56,13 @@ def run(arguments: argparse.Namespace) -> None:
     splits = {split: read_split(arguments.task, split, task) for split in ("validation", "test")}
     splits["test"] = tested(splits["test"], settings.tested_on, arguments.task)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from smelt.finetuning.compression.job import Inputs, Job
+    from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
     from smelt.finetuning.job import gpus
 
     with Meter(arguments.country, gpus()) as meter:
         account = Account(meter, started)
-        inputs = Inputs(arguments.task, arguments.source, arguments.teacher, arguments.signals)
-        job = Job(inputs, task, settings, arguments.seed, arguments.threads)
+        inputs = CompressionInputs(arguments.task, arguments.source, arguments.teacher, arguments.signals)
+        job = CompressionJob(inputs, task, settings, arguments.seed, arguments.threads)
         with limits_of(arguments, job.identity, account, started) as limits:
             outcome = job.run(splits, limits)
             with whole_folder(arguments.output) as draft:
@@ -72,7 +72,9 @@ def run(arguments: argparse.Namespace) -> None:
     tell(outcome.metrics["scores"], task, splits)
 
 
-def _write(draft: Path, arguments: argparse.Namespace, job: "Job", outcome: Outcome, account: Account) -> None:
+def _write(
+    draft: Path, arguments: argparse.Namespace, job: "CompressionJob", outcome: Outcome, account: Account
+) -> None:
     from smelt.finetuning.compression.job import write_student_card
 
     name = arguments.name or arguments.output.resolve().parents[1].name
@@ -92,7 +94,7 @@ def _languages(outcome: Outcome) -> list[str]:
     return [language for language in dict.fromkeys(found) if language not in (ALL, MEAN, DEVIATION)]
 
 
-def _inputs(job: "Job") -> dict[str, Path | Sequence[Path]]:
+def _inputs(job: "CompressionJob") -> dict[str, Path | Sequence[Path]]:
     """Return what the student was made from; signals, which may be large, by what describes them."""
     inputs, vectors = job.inputs, job.settings.embeddings.files
     found: dict[str, Path | Sequence[Path]] = {"source": inputs.source, "task": inputs.task}

@@ -14,10 +14,9 @@ from smelt.card import Card, Value, write_card
 from smelt.errors import SmeltError
 from smelt.files import checksum
 from smelt.finetuning.batches import predict
-from smelt.finetuning.compression.loop import CompressionPhase, Record
+from smelt.finetuning.compression.phases import CompressionPhase, Record, StageData
 from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.signals import Signals, Teacher, made_from
-from smelt.finetuning.compression.stage_data import StageData
 from smelt.finetuning.compression.students import (
     DistillationStudent,
     Head,
@@ -54,7 +53,7 @@ on texts of other kinds was not measured. The test split chose nothing."""
 
 
 @dataclass(frozen=True)
-class Inputs:
+class CompressionInputs:
     """Folders that a student is made from."""
 
     task: Path
@@ -66,10 +65,10 @@ class Inputs:
     """What it says of transfer text; None where no stage imitates it."""
 
 
-class Job:
+class CompressionJob:
     """A student, a task and a seed."""
 
-    def __init__(self, inputs: Inputs, task: Task, settings: Compression, seed: int, threads: int) -> None:
+    def __init__(self, inputs: CompressionInputs, task: Task, settings: Compression, seed: int, threads: int) -> None:
         """Load tokenizer, teacher and signals, and make the student.
 
         Raises:

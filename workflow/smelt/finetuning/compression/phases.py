@@ -1,27 +1,34 @@
-"""The data of a stage, and the losses over it: labelled windows, and transfer text with the teacher's outputs.
+"""The phases of a compression: what each minimises on which data, and its rate (XtremeDistil, section 5).
 
-Losses are XtremeDistil's (equations 2, 4 and 6), summed over labelled tokens: the first pieces of words, or the first
-token of a text. Later pieces of words (tagged 'X' in the paper), special tokens and padding enter none.
+The data are labelled windows, and transfer text with the teacher's outputs. Losses (equations 2, 4 and 6) are summed
+over labelled tokens: the first pieces of words, or the first token of a text. Later pieces of words (tagged 'X' in the
+paper), special tokens and padding enter none.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from smelt.errors import SmeltError
 from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.signals import Signals
-from smelt.finetuning.compression.students import DistillationStudent
+from smelt.finetuning.compression.students import DistillationStudent, Head, PhasePlan
 from smelt.finetuning.compression.windows import Whole, Windows, WindowStream, longest_first
 from smelt.study.compression import CompressionSettings
-from smelt.study.strategies import StageLosses
+from smelt.study.strategies import Schedule, StageLosses
 from smelt.tasks.windows import IGNORED
+from smelt.training.epochs import History, LearntBatch, Measured, Phase
 
 LABELLED, UNLABELLED = 0, 1  # seeds that tell the streams apart
+Record = dict[str, Any]
+ScoresOf = Callable[[Head], list[Record]]
+"""Returns the scores of the student with a head, on validation and test."""
 Representation = Literal["keras-kl", "kl", "mse"]
 FLOOR = 1e-7  # Keras' epsilon
 
@@ -131,6 +138,76 @@ class StageData:
     def _labels(self, student: DistillationStudent, batch: Batch) -> Sums:
         total, count = label_loss(student.logits(batch, "classifier"), batch.targets)
         return Sums({"labels": total}, {"labels": count})
+
+
+class CompressionPhase(Phase):
+    """A phase of a student: its data and losses, the parts that learn, and the rate of each step."""
+
+    measures_start = keeps_end = True
+    advice = "lower `high`, or set settings.clip"
+
+    def __init__(
+        self,
+        number: int,
+        plan: PhasePlan,
+        student: DistillationStudent,
+        data: StageData,
+        clip: float | None,
+        scores: ScoresOf,
+    ) -> None:
+        """Take a phase with its number from 0, the student on its device, its data, and what scores it at the end.
+
+        clip: norm that gradients are clipped to; None leaves them as they are.
+        """
+        self.number, self.plan, self.student, self.data = number, plan, student, data
+        self.scores, self.clip = scores, clip
+        self.epochs, self.patience = plan.schedule.epochs, plan.schedule.patience
+        self.title = f"stage {plan.stage}, {plan.unfrozen}"
+
+    @property
+    def steps_of_epoch(self) -> int:
+        """Steps of an epoch."""
+        return self.data.steps(self.plan.losses)
+
+    def begin(self) -> tuple[dict[str, nn.Parameter], torch.optim.Optimizer]:
+        """Freeze what does not learn in this phase; return what does, by name, and its optimizer."""
+        learning = self.student.unfreeze(self.plan)
+        return learning, torch.optim.Adam(learning.values(), lr=self.plan.schedule.high, fused=True)
+
+    def learning_rate(self, step: int) -> float:
+        """Return the rate of a step, counted from 0."""
+        return learning_rate(step, self.steps_of_epoch, self.plan.schedule)
+
+    def learn(self, step: int) -> LearntBatch:
+        """Leave the gradients of a step, counted from 0, in the weights."""
+        loss, tokens = self.data.learn(self.student, self.plan.losses, self.number, step)
+        return LearntBatch(float(loss), 1, tokens)
+
+    def measure(self) -> Measured:
+        """Return the loss on validation, and on what is held out of the transfer text."""
+        return {"loss": self.data.measure(self.student, self.plan.losses)}
+
+    def better(self, one: Measured, other: Measured) -> bool:
+        """Whether one loss is lower than another."""
+        return one["loss"] < other["loss"]
+
+    def record(self, history: History) -> Record:
+        """Return the record of the phase, as metrics.json holds it."""
+        losses = [measured["loss"] for measured in history.validation if measured is not None]
+        record = {"stage": self.plan.stage, "unfrozen": self.plan.unfrozen, "losses": self.plan.losses.weights()}
+        record |= {"epochs": history.epochs, "steps": history.steps}
+        record |= {"best": history.best, "validation_loss": min(losses), "validation_losses": losses}
+        return record | {"scores": self.scores(self.plan.head) if self.plan.head else []}
+
+
+def learning_rate(step: int, steps: int, schedule: Schedule) -> float:
+    """Return the rate of a phase's step, from 0: a cosine from high to low over `cycle` epochs, again and again.
+
+    SGDR (Loshchilov and Hutter 2017, equation 5) with cycles of one length. steps: of an epoch.
+    """
+    last = schedule.cycle * steps - 1
+    place = step % (last + 1) / last if last else 0.0
+    return schedule.low + (schedule.high - schedule.low) * (1 + math.cos(math.pi * place)) / 2
 
 
 def _backward(sums: Sums, losses: StageLosses) -> Tensor:
