@@ -45,6 +45,7 @@ def test_a_student_of_labels_alone_waits_for_no_teacher(project: Project) -> Non
     assert planned["compress"] == 1
 
 
+@pytest.mark.slow
 def test_tables_and_figures_of_students_wait_for_scores_phases_and_measurements(project: Project) -> None:
     tables = {
         "strategies": {"kind": "grid", "model": "{row}", "task": "demo-ner", "rows": {"D1": "joint", "D4.2": "stages"}},

@@ -42,6 +42,7 @@ def test_a_study_without_tasks_or_without_corpora_has_a_plan(
     assert sum(count_jobs(Catalogue.load("study.yaml")).values()) == sum(untouched.planned().values())
 
 
+@pytest.mark.slow
 def test_the_full_malbert_study_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMELT_DATA", raising=False)
     path = untouched.folder / "config/studies/malbert.yaml"
@@ -52,6 +53,7 @@ def test_the_full_malbert_study_has_a_plan(untouched: Project, monkeypatch: pyte
     assert planned["download"] == planned["documents"] == 52
 
 
+@pytest.mark.slow
 def test_the_full_albeto_study_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     (untouched.folder / "spanish.txt").write_text("uno\n\ndos\n")
     monkeypatch.setenv("SPANISH_CORPORA", ".")
@@ -64,6 +66,7 @@ def test_the_full_albeto_study_has_a_plan(untouched: Project, monkeypatch: pytes
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
+@pytest.mark.slow
 def test_the_full_study_of_smaller_mberts_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMELT_XNLI", raising=False)
     path = untouched.folder / "config/studies/smaller-mbert.yaml"
@@ -76,6 +79,7 @@ def test_the_full_study_of_smaller_mberts_has_a_plan(untouched: Project, monkeyp
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
+@pytest.mark.slow
 def test_the_full_study_of_eliquare_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     for language in ("fr", "he", "sl", "nl", "hi", "sw"):
         (untouched.folder / language).mkdir()
@@ -93,6 +97,7 @@ def test_the_full_study_of_eliquare_has_a_plan(untouched: Project, monkeypatch: 
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
+@pytest.mark.slow
 def test_the_full_study_of_xtremedistil_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     path = untouched.folder / "config/studies/xtremedistil.yaml"
     languages = load_study(path).corpora["wiki41"].languages
@@ -124,6 +129,7 @@ def test_a_study_of_exports_and_efficiency_has_a_plan(untouched: Project, monkey
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
+@pytest.mark.slow
 def test_a_dry_run_is_a_page(tmp_path: Path) -> None:
     project = new_project(tmp_path / "project")
     lines = project.snakemake("--dry-run").splitlines()
