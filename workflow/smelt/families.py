@@ -1,4 +1,4 @@
-"""Families of models: one entry of the study that stands for a model of each language, such as `mbert-en-{language}`.
+"""Families of models: one entry of the study for a model of each language, such as `mbert-en-{language}`.
 
 A study file is expanded before it is checked: complaints name the member, and no other code knows families. Tables
 name one by its pattern, and find the members by the language of each column.

@@ -1,5 +1,6 @@
 """What families of models count otherwise than the others do, once for all who ask."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from smelt.errors import SmeltError
@@ -39,3 +40,9 @@ def refuse_without_pieces(configuration: Any, where: str) -> None:
     if not isinstance(getattr(configuration, "vocab_size", None), int):
         kind = type(configuration).__name__.removesuffix("Config")
         raise SmeltError(where, f"is of the kind {kind}: its config.json has no vocab_size; expected a model of text")
+
+
+def layers_and_width(configuration: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Return how many layers a config.json gives and how wide they are; DistilBERT has names of its own."""
+    layers = configuration.get("num_hidden_layers", configuration.get("n_layers"))
+    return layers, configuration.get("hidden_size", configuration.get("dim"))

@@ -62,7 +62,7 @@ def summary_rows(scores: Scores) -> list[dict[str, Any]]:
 
 
 def _counts(columns: Sequence[str]) -> list[str]:
-    """Return the columns of counts, which stay whole numbers beside empty cells."""
+    """Return the columns of counts: they stay whole numbers even where cells are empty."""
     return [column for column in columns if column.endswith("_n")]
 
 
@@ -86,7 +86,7 @@ PAIRS_COLUMNS = (
 
 
 def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
-    """Return a row for each task and pair of models of which one ran on it at least.
+    """Return a row for each task and pair of models, where at least one of the two ran on the task.
 
     A pair without runs of both, or whose models were tested on other languages, is a row that says so. The family that
     is corrected together are the tested pairs of one task.
@@ -112,7 +112,7 @@ def correct(family: Sequence[dict[str, Any]], name: str, settings: Significance)
 def beyond_correction(family: Sequence[dict[str, Any]], settings: Significance) -> str:
     """Return a note where Holm's correction puts alpha out of reach of a whole family of signed-rank tests.
 
-    Holm rejects nothing unless the smallest p of the family, times the number of tests in it, lies below alpha.
+    Holm rejects nothing unless the smallest p of the family, times its number of tests, is below alpha.
     """
     counts = [row["wilcoxon_n"] for row in family if row.get("wilcoxon_p") is not None]
     if settings.correction == "none" or not counts:
@@ -205,9 +205,8 @@ rests on the two-sided test; `wilcoxon_n` counts tasks on which the means differ
 def across_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
     """Return a row for each pair of models: their means over seeds, compared over the tasks that both ran on.
 
-    Tasks weigh alike whatever their metric, size or number of languages, and the tasks that one setting makes for each
-    language are one task together, with the mean of theirs; a one-sided test is for a direction that was stated
-    beforehand. The family that is corrected together are all pairs of models.
+    All tasks have the same weight. The tasks that one setting makes for each language count as one task, with their
+    mean. A one-sided test is for a direction that was stated before. All pairs of models are corrected together.
     """
     family = [_pair_across(scores, pair, settings) for pair in itertools.combinations(scores.models, 2)]
     for side in SIDES:
@@ -266,6 +265,6 @@ def _missing_note(scores: Scores, shared: list[str], pair: tuple[str, str]) -> s
 
 
 def _why(scores: Scores, tasks: list[str], pair: tuple[str, str]) -> str:
-    """Return why a pair shares none of the tasks."""
+    """Return why a pair shares no task."""
     missing = [model for model in pair if not any(scores.of(task, model) for task in tasks)]
     return f"no run of {' and '.join(missing)}" if missing else "tested on other languages"

@@ -51,7 +51,7 @@ def write_csv(
         path: the file.
         rows: mappings of column to value, or tuples.
         columns: the columns; by default those of the rows.
-        counts: columns whose numbers stay whole beside empty cells.
+        counts: columns of whole numbers, also where cells are empty.
     """
     import pandas as pd
 

@@ -1,12 +1,12 @@
-"""Scores of earlier versions on words that had lost the blank before them, which the report refuses to show.
+"""Refuse scores of earlier versions on words that had lost the blank before them.
 
 Byte-level BPE and Gemma's BPE write the blank before a word into its first piece. Earlier versions gave such tokenizers
 the words of a task one by one, without blanks (see smelt.tasks.running_text), so the model saw pieces that it knew
-only from inside words. Snakemake cannot say which fine-tunings these are: what a tokenizer is like is not known before
-its model is there, and a param that changes then would run right ones again.
+only from inside words. Snakemake cannot find these fine-tunings: the kind of a tokenizer is known only when its
+model is there, and a param that changes then would run correct ones again.
 
-A run that is right says how its words are cut, in metrics.json; of those that do not, only models with such a tokenizer
-are concerned. Tokenizers are read as JSON here: the report's environment has no library of them.
+A correct run has the key below in metrics.json; runs without it are wrong only if their model has such a tokenizer.
+Tokenizers are read as JSON here, because the report's environment has no tokenizer library.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,10 +20,10 @@ RECORDED = "words_in_running_text"
 
 
 def refuse_lost_blanks(finetuned: Path, runs: Iterable[tuple[str, str, Mapping[str, Any]]]) -> None:
-    """Refuse scores of words that had lost their blanks, and say how to have these fine-tunings made again.
+    """Refuse scores of words that had lost their blanks, with the command that deletes these runs.
 
     Args:
-        finetuned: folder of the fine-tuned models; `models` lies beside it.
+        finetuned: folder of the fine-tuned models; `models` is in the same folder.
         runs: model, task and metrics of each.
 
     Raises:

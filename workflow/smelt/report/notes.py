@@ -83,13 +83,13 @@ def against_baseline(
 
 
 def star_note(run: Sequence[Score], test: str, differs: str, none: str) -> str:
-    """Return what a star means, or why there is none.
+    """Return the note on stars: their meaning, or why no score has one.
 
     Args:
         run: the scores of all cells that were run.
         test: the test in words.
-        differs: what a starred score differs from.
-        none: what holds where no score has a star.
+        differs: names what a starred score differs from.
+        none: the statement where no score has a star.
     """
     if max(score.n for score in run) == 1:
         return "With a single seed nothing can be tested, so nothing is marked."
@@ -99,7 +99,7 @@ def star_note(run: Sequence[Score], test: str, differs: str, none: str) -> str:
 
 
 def one_teacher_note(rows: Sequence[str]) -> list[str]:
-    """Return what deviations and tests are over where the students of all seeds were compressed from one teacher."""
+    """Return the note on rows whose students of all seeds were compressed from one teacher."""
     shared = "share one teacher: their deviations and tests over seeds are over students, not over teachers"
     return [f"The seeds of {', '.join(rows)} {shared}."] if rows else []
 
@@ -116,7 +116,7 @@ def seqeval_note(metrics: Iterable[str]) -> list[str]:
 
 
 def in_words(metrics: Mapping[str, str]) -> str:
-    """Return the metric of all parts of a table, or which part (a task, a section) has which."""
+    """Return the metric of a table in words, or the metrics with the parts (tasks, sections) that they belong to."""
     by_metric: dict[str, list[str]] = {}
     for part, metric in metrics.items():
         by_metric.setdefault(METRICS.get(metric, metric), []).append(part)
@@ -145,7 +145,7 @@ def repeats_note(tasks: Sequence[TaskRecord]) -> list[str]:
 
 
 def languages_note(tasks: Sequence[TaskRecord]) -> list[str]:
-    """Return what the one score of a task in several languages is; nothing where there is no such task."""
+    """Return the note on tasks with one score for several languages; nothing where there is no such task."""
     found: dict[str, list[str]] = {}
     for task in tasks:
         if task.languages > 1:

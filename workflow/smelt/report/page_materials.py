@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.report.figures.learning_curves import SUFFIX, validation
-from smelt.report.records import CorpusRecord, ModelRecord, TaskRecord
+from smelt.model_families import layers_and_width
+from smelt.report.records import CURVE, CorpusRecord, ModelRecord, TaskRecord, read_validation
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def task_table(tasks: Sequence[TaskRecord]) -> PaperTable:
 
 def model_table(models: Sequence[ModelRecord], makers: Mapping[str, str], curves: Sequence[Path]) -> PaperTable:
     """Return maker, size and last validation of each model."""
-    curve_of = {path.name.removesuffix(SUFFIX): path for path in curves}
+    curve_of = {path.name.removesuffix(CURVE): path for path in curves}
     columns = ["Maker", "Vocabulary", "Layers × width", "Parameters", "Steps", *(head for head, _ in _FINAL.values())]
     rows = [Row(model.name, [*_shape(model, makers), *_final(curve_of.get(model.name))]) for model in models]
     notes = [
@@ -169,9 +169,7 @@ def _repeated(task: TaskRecord, found: Mapping[str, int], split: str) -> Cell:
 def _shape(model: ModelRecord, makers: Mapping[str, str]) -> list[Cell]:
     config = model.config
     vocabulary = f"{config['vocab_size']:,}" if "vocab_size" in config else NONE
-    # DistilBERT's config has names of its own.
-    layers = config.get("num_hidden_layers", config.get("n_layers", NONE))
-    width = config.get("hidden_size", config.get("dim", NONE))
+    layers, width = (NONE if size is None else size for size in layers_and_width(config))
     parameters = NONE if model.parameters is None else f"{model.parameters:,}"
     texts = [makers.get(model.name, NONE), vocabulary, f"{layers} × {width}", parameters]
     return [Cell(text) for text in texts]
@@ -181,7 +179,7 @@ def _final(curve: Path | None) -> list[Cell]:
     """Return the last step and the validation figures there; adopted models have none."""
     if curve is None:
         return [Cell(NONE)] * (1 + len(_FINAL))
-    rows = validation(curve)
+    rows = read_validation(curve)
     last = rows[rows["step"] == rows["step"].max()]
     return [
         Cell(f"{last['step'].iloc[0]:,}"),
@@ -261,5 +259,5 @@ def _three_digits(value: float | None) -> str:
 
 
 def _difference(states: Mapping[str, Any]) -> str:
-    value = states.get("largest_difference")  # none of a model without a head
+    value = states.get("largest_difference")  # a model without a head has none
     return NONE if value is None else f"{value:.1g}"

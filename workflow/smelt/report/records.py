@@ -7,10 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
+from smelt.report.csv_files import read_csv
+from smelt.tasks.splits import SPLITS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,6 @@ def _corpus(path: Path, statistics: dict[str, Any]) -> CorpusRecord:
         )
     except KeyError as missing:
         raise SmeltError(path, f"has no {missing}: expected the statistics of a corpus") from None
-
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -203,3 +205,21 @@ def read_steps(paths: Iterable[Path]) -> dict[tuple[str, str], float]:
         steps = sum(phase.get("steps", math.nan) for phase in metrics["stages"])
         found.setdefault((metrics["model"], metrics["task"]), []).append(steps)
     return {run: fmean(values) for run, values in found.items()}
+
+
+CURVE = ".curve.csv"
+"""The end of the name of a learning curve: <model>.curve.csv."""
+_CURVE_COLUMNS = ("step", "split", "language", "metric", "value")
+
+
+def read_validation(path: Path) -> "pd.DataFrame":
+    """Return the part of a curve that was measured on held-out documents.
+
+    Raises:
+        SmeltError: the file lacks a column, or holds no validation.
+    """
+    curve = read_csv(path, _CURVE_COLUMNS)
+    held_out = curve[curve["split"] == "validation"]
+    if held_out.empty:
+        raise SmeltError(path, "holds no validation: expected rows whose split is 'validation'")
+    return held_out

@@ -60,7 +60,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class PaperTable:
-    """What a paper prints as one table: grids that share a caption, and the notes under them."""
+    """One table of a paper: grids that share a caption, and the notes under them."""
 
     name: str
     caption: str

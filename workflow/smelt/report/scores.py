@@ -5,7 +5,7 @@ those that lie in the folder: a run left over from an earlier version of the stu
 
 A task is judged by one metric. Where it tests several languages, one score of each run stands for all of them: the
 score over the examples of all (`all`) or, for tasks that average over languages, the mean of the languages' scores
-(`mean`). The languages' own scores are never compared beside it: they would count the same predictions twice.
+(`mean`). It is compared alone: with the languages' own scores, the same predictions would count twice.
 """
 
 import argparse
@@ -26,9 +26,9 @@ COLUMNS = ("model", "task", "language", "setting", "seed", "split", "metric", "v
 STANDARD = "standard"
 """The setting of fine-tuning and testing on the same languages; a task file names others, such as transfer."""
 WHOLE = ("all", "mean")
-"""What stands for several languages, in the order of preference."""
+"""Values in the column of languages that mean several languages, in the order of preference."""
 AGGREGATES = (*WHOLE, "deviation")
-"""What stands in the column of languages and is none."""
+"""Values in the column of languages that are no language."""
 
 # ---- The command that writes it
 
@@ -122,7 +122,7 @@ class Scores:
     units: dict[str, list[str]] = field(default_factory=dict)
     """Tasks by what they count as where tasks are quantity: those that one setting makes for each language are one."""
     runs: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
-    """What stands for all languages of each (task, model) that was run, by seed."""
+    """The score over all languages of each (task, model) that was run, by seed."""
     by_language: dict[tuple[str, str], dict[str, dict[int, float]]] = field(default_factory=dict)
     """The scores in each language of each (task, model), by seed: a model without some has a mean of its own."""
 
@@ -172,14 +172,14 @@ def read_scores(path: Path, split: str = "test") -> Scores:
 def own_metric(metrics: set[str]) -> str | None:
     """Return the metric that a task is judged by: f1 where there is one (seqeval's), else accuracy, else macro_f1.
 
-    Only tasks whose labels are spans have a metric of the plain name f1. Classification has macro_f1 beside accuracy,
-    and where macro F1 is the task's own, accuracy stands beside it as micro_f1.
+    Only tasks of spans have a metric named f1. Classification has accuracy and macro_f1; where macro F1 is the task's
+    own metric, accuracy is named micro_f1.
     """
     return next((metric for metric in ("f1", "accuracy", "macro_f1") if metric in metrics), None)
 
 
 def unit_of(task: str, setting: str) -> str:
-    """Return what a task counts as: itself, or for `xnli.translate-train.fr` its setting, `xnli.translate-train`."""
+    """Return the unit of a task: itself, or for `xnli.translate-train.fr` its setting, `xnli.translate-train`."""
     stem, found, language = task.rpartition(f".{setting}.")
     return f"{stem}.{setting}" if setting != STANDARD and found and language else task
 

@@ -15,7 +15,7 @@ from smelt.report.significance import BySeed
 
 MARK = "*"
 Over = Literal["seeds", "languages"]
-"""What the deviation in brackets is over."""
+"""The deviation in brackets is over one of these."""
 
 OVER_SEEDS = {"n": "n", "mean": "mean", "standard_deviation": "deviation_over_seeds"}
 """Columns of the statistics over seeds in CSV files, with the fields of `Score` that they hold."""
@@ -32,7 +32,7 @@ _DEVIATIONS = {"languages": "deviation_over_languages", "seeds": "deviation_over
 
 @dataclass(frozen=True)
 class Score:
-    """What a model scores on a task; statistics that do not exist are nan."""
+    """The score of a model on a task; statistics that do not exist are nan."""
 
     row: str = ""
     column: str = ""
@@ -71,7 +71,7 @@ def score_of(values: BySeed, languages: Sequence[BySeed] = (), **labels: Any) ->
     """Return the score of a cell.
 
     Args:
-        values: what stands for all languages, by seed; empty where nothing was run.
+        values: the score over all languages by seed; empty where nothing was run.
         languages: the values by seed of each language.
         labels: the other fields of `Score`.
     """
@@ -160,12 +160,12 @@ def score_grid(
 
 
 def over_of(scores: Sequence[Score]) -> Over:
-    """Return what deviations are over by default: languages, where any score has several, or else seeds."""
+    """Return the default of what deviations are over: languages, where any score has several, or else seeds."""
     return "languages" if any(score.languages > 1 for score in scores) else "seeds"
 
 
 def seeds_sentence(run: Sequence[Score], compared: str) -> str:
-    """Return the sentence on numbers over seeds alone; `compared` is what has one best score: a column."""
+    """Return the sentence on numbers over seeds alone; `compared` names the part with one best score: a column."""
     if max(score.n for score in run) == 1:
         return f"A single seed: no spread. Best score of a {compared} in bold."
     seeds = quantity([score.n for score in run], "seed")

@@ -14,7 +14,7 @@ from smelt.statistics.tests import TestResult, join_notes, paired_t, welch, wilc
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the seeds of models a and b say about their difference (a - b) on one task.
+    """The difference of models a and b (a - b) on one task, over their seeds.
 
     Welch's t, Hedges' g and `difference` use all seeds of both; the paired tests and Cohen's dz use `paired_seeds`,
     those that both models were run with. The interval resamples pairs where all seeds are shared, and each model by

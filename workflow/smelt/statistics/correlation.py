@@ -74,7 +74,7 @@ def correlations_of(covariances: Floats) -> Floats:
     kept = covariances[:, kept_variables][:, :, kept_variables]
     left = _given(kept)
     first, second = left[:, 0, 0], left[:, 1, 1]
-    # A residual this small beside the variable itself is rounding: the variable is determined by those given.
+    # A residual this small against the variable itself is rounding: the given variables determine it.
     exists = (first > 1e-10 * kept[:, 0, 0]) & (second > 1e-10 * kept[:, 1, 1])
     scale = np.sqrt(np.where(exists, first * second, 1.0))
     found: Floats = np.where(exists, np.clip(left[:, 0, 1] / scale, -1.0, 1.0), np.nan)
@@ -202,5 +202,5 @@ def _covariances(totals: Floats, width: int) -> Floats:
     means = totals[:, 1 : 1 + width] / n[:, None]
     products = totals[:, 1 + width :].reshape(-1, width, width) / n[:, None, None]
     covariances: Floats = products - means[:, :, None] * means[:, None, :]
-    covariances[np.abs(covariances) < 1e-12] = 0.0  # beside variances of 1, what is left of equal numbers
+    covariances[np.abs(covariances) < 1e-12] = 0.0  # against variances of 1, such differences are rounding
     return covariances

@@ -9,7 +9,7 @@ from scipy import stats
 
 from smelt.statistics.scores import Floats, as_scores, paired_differences
 
-# Resampling so few values cannot show how far an unseen one may lie.
+# With fewer values, resampling underestimates the spread.
 _FEW = 10
 
 

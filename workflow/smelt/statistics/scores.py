@@ -61,7 +61,7 @@ def spread(values: Sequence[float] | Floats) -> float:
 
 
 def _round(differences: Floats, scale_of: Floats) -> Floats:
-    """Round to a grid fine beside the scores, so that ties and zeros are seen as such."""
+    """Round to a grid much finer than the scores, so that ties and zeros are found."""
     largest = float(np.abs(scale_of).max(initial=0.0))
     if largest == 0.0:
         return differences

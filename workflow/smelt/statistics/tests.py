@@ -168,7 +168,7 @@ def smallest_p(n: int, alternative: Alternative = "two-sided") -> float:
 
 
 def out_of_reach(smallest: float, n: int, alternative: Alternative, alpha: float, what: str) -> str:
-    """Return a note where a test could not reach alpha whatever the data, and nothing where it could."""
+    """Return a note where no data could bring the test below alpha, and nothing where some could."""
     if smallest < alpha:
         return ""
     sided = "two-sided" if alternative == "two-sided" else "one-sided"

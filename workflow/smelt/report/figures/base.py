@@ -1,4 +1,4 @@
-"""What every figure is: what it shows, which part of the study or kind of table it belongs to, and its sources.
+"""The base of all figures: a figure declares its caption, the part of the study that it belongs to, and its sources.
 
 A figure is one file of this folder, which declares itself as `FIGURE`, and one line in `smelt.report.figures`. The
 study imports these modules for every job, so they load no matplotlib or pandas when they are imported.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FigureKind:
-    """What a figure shows: its title, and the sentence under it, which also replaces it where it cannot be seen."""
+    """The title of a figure, and the sentence under it, which also replaces it where it cannot be seen."""
 
     name: str
     title: str
@@ -30,7 +30,7 @@ class StudyFigure(FigureKind):
     """A figure of the study as a whole."""
 
     sources: Callable[[StudyOfTables], list[str]]
-    """What it is drawn from; nothing where the study has no such figure."""
+    """Its files; none where the study has no such figure."""
     draw: Callable[[list[Path]], "Figure"]
 
     def drawing(self, settings: Mapping[str, Any]) -> Callable[[list[Path]], "Figure"]:  # noqa: ARG002 - of no table
@@ -45,7 +45,7 @@ class TableFigure(FigureKind):
     tables: Mapping[str, Callable[[Any, StudyOfTables], bool]]
     """Whether a table has the figure, for each kind of table that may."""
     sources: Callable[[Any, StudyOfTables], list[str]]
-    """What it is drawn from."""
+    """Its files."""
     needed: tuple[str, ...]
     """Keys of the table without which it cannot be drawn."""
     draw: Callable[[list[Path], Mapping[str, Any]], "Figure"]

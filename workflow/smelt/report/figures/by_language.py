@@ -28,7 +28,7 @@ Trained = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class Panel:
-    """What is compared in one place of a table, a column or a section of it."""
+    """The rows that are compared in one column or section of a table."""
 
     title: str
     rows: dict[str, dict[str, float]]

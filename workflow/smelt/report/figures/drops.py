@@ -1,4 +1,4 @@
-"""What rows of a table lose against its baseline: a panel a language, a bar a task (Eliquare, Figures 4 and 5)."""
+"""Losses of a table's rows against its baseline: a panel a language, a bar a task (Eliquare, Figures 4 and 5)."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +40,7 @@ def draw(sources: list[Path], settings: Mapping[str, Any]) -> "Figure":
 
 
 def lost(baseline: BySeed, row: BySeed) -> tuple[float, float]:
-    """Return mean and deviation, in points, of what a row loses: over the seeds that both have, as pairs."""
+    """Return mean and deviation of a row's loss against the baseline, in points, over the seeds that both have."""
     from smelt.statistics.scores import spread
 
     differences = [100 * (baseline[seed] - row[seed]) for seed in sorted(set(baseline) & set(row))]

@@ -3,18 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.errors import SmeltError
-from smelt.report.csv_files import read_csv
 from smelt.report.figures.base import StudyFigure
 from smelt.report.figures.style import GREY, legend, look, panels
+from smelt.report.records import CURVE, read_validation
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLUMNS = ["step", "split", "language", "metric", "value"]
-SUFFIX = ".curve.csv"
 _PANELS = {
     "mlm_loss": "Masked language modelling: loss",
     "sop_accuracy": "Sentence order: accuracy",
@@ -29,7 +26,7 @@ _MOST_LANGUAGES = 8
 
 def draw(sources: list[Path]) -> "Figure":
     """Return a line for each model (`<model>.curve.csv`), and thin ones for its languages where they are few."""
-    curves = {path.name.removesuffix(SUFFIX): validation(path) for path in sources}
+    curves = {path.name.removesuffix(CURVE): read_validation(path) for path in sources}
     measured = {metric for curve in curves.values() for metric in curve["metric"]}
     drawn = [metric for metric in _PANELS if metric in measured]
     figure, axes = panels(len(drawn), 3.6, 2.9)
@@ -43,19 +40,6 @@ def draw(sources: list[Path]) -> "Figure":
             axis.annotate("chance", (1, 0.5), xycoords=("axes fraction", "data"), ha="right", va="bottom", color=GREY)
     legend(figure, *axes)
     return figure
-
-
-def validation(path: Path) -> "pd.DataFrame":
-    """Return the part of a curve that was measured on held-out documents.
-
-    Raises:
-        SmeltError: the file lacks a column, or holds no validation.
-    """
-    curve = read_csv(path, COLUMNS)
-    held_out = curve[curve["split"] == "validation"]
-    if held_out.empty:
-        raise SmeltError(path, "holds no validation: expected rows whose split is 'validation'")
-    return held_out
 
 
 def _lines(axis: "Axes", curve: "pd.DataFrame", model: str, number: int) -> None:

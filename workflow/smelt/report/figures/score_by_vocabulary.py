@@ -1,7 +1,7 @@
 """Scores against vocabulary size: a panel a task, a line through models of one shape that were made in one way.
 
-Where several of these have one vocabulary, as students that differ in what they learnt, no line joins them: they stand
-beside each other.
+Where several of these have one vocabulary, such as students with other losses, no line joins them: they are drawn side
+by side.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
+from smelt.model_families import layers_and_width
 from smelt.report.csv_files import read_csv
 from smelt.report.figures.base import StudyFigure
 from smelt.report.figures.style import GREY, legend, look, panels, thousands
@@ -93,7 +94,7 @@ def _panel(axis: "Axes", summary: "pd.DataFrame", configs: dict[str, dict[str, A
 
 
 def _beside(sizes: Sequence[int]) -> list[float]:
-    """Return places on a logarithmic axis, equal sizes beside each other around their own; they come sorted."""
+    """Return places on a logarithmic axis for sorted sizes; equal sizes are drawn side by side."""
     places = []
     for size, group in groupby(sizes):
         count = len(list(group))
@@ -108,9 +109,7 @@ def _seeds(summary: "pd.DataFrame") -> str:
 
 
 def _shape(config: dict[str, Any]) -> str:
-    # DistilBERT's config has names of its own.
-    layers = config.get("num_hidden_layers", config.get("n_layers"))
-    hidden = config.get("hidden_size", config.get("dim"))
+    layers, hidden = layers_and_width(config)
     return f"{config.get('model_type')}, {layers} layers of {hidden}{config['made']}"
 
 

@@ -63,7 +63,7 @@ def look(number: int) -> dict[str, Any]:
 
 
 def panels(count: int, width: float, height: float, columns: int = 3) -> "tuple[Figure, list[Axes]]":
-    """Return a figure with `count` panels of this size in inches, at most `columns` beside each other."""
+    """Return a figure with `count` panels of this size in inches, at most `columns` in a row."""
     from matplotlib.figure import Figure
 
     across = max(1, min(count, columns))

@@ -68,7 +68,7 @@ def _logarithmic(axis: "Axes", costs: Sequence[float]) -> None:
 
 
 def name_points(figure: "Figure", axis: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
-    """Write the name of each (name, x, y) beside it; limits and scales of the axis have to be what they will stay.
+    """Write the name of each (name, x, y) next to it; limits and scales of the axis must be final.
 
     Names are tried in a few places each, in the order given, and stay in the first where they cover no other name and
     no point; one that fits nowhere covers as few as possible.

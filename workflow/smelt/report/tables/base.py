@@ -1,4 +1,4 @@
-"""What every kind of table is: an entry of the study that knows its sources, its checks and how it is made.
+"""The base of all kinds of tables: an entry of the study that knows its sources, its checks and how it is made.
 
 A kind of table is one file of this folder: a class for its entry, with the methods below, and one line in the union of
 `smelt.report.tables`. The study imports these modules for every job, so they load no pandas, scipy or matplotlib when
@@ -22,7 +22,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class TaskOfTables(Protocol):
-    """What a table asks of a task."""
+    """A task, as far as tables need it."""
 
     @property
     def kind(self) -> str:
@@ -34,18 +34,18 @@ class TaskOfTables(Protocol):
 
     @property
     def title(self) -> str:
-        """What it is called in notes."""
+        """Its title in notes."""
 
     def languages_of(self, split: str) -> list[str]:
         """Return the languages of a split."""
 
 
 class StudyOfTables(Protocol):
-    """What tables and figures ask of the study that they belong to."""
+    """A study, as far as its tables and figures need it."""
 
     @property
     def where(self) -> str:
-        """What names the study in complaints."""
+        """The study's name in error messages."""
 
     @property
     def results(self) -> str:
@@ -105,7 +105,7 @@ class StudyOfTables(Protocol):
 
 @dataclass(frozen=True)
 class TableJob:
-    """What a table is made from, beside its entry."""
+    """The files that a table is made from, and what the study adds to its entry."""
 
     name: str
     sources: Sequence[Path]
@@ -155,7 +155,7 @@ class TableEntry(Entry):
     shows_efficiency: ClassVar[bool] = False
     """Whether its models have to be measured."""
     part: ClassVar[str] = ""
-    """The part of the entry that names models and tasks, for complaints: .rows."""
+    """The part of the entry that names models and tasks, for error messages: .rows."""
 
     def unknown_families(self, models: Collection[str]) -> list[str]:  # noqa: ARG002 - most kinds name no families
         """Return the families that it names and that have no member among the study's models."""

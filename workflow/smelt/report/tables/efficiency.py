@@ -77,7 +77,7 @@ class Measure:
 
     model: str
     figure: str
-    """What is measured: a key of the heads above."""
+    """A key of the heads above."""
     unit: str
     value: float
     """The median, where it was measured several times."""
@@ -97,7 +97,7 @@ class Measure:
 
     @property
     def key(self) -> tuple[str, str, str, int, int]:
-        """What is measured of every model alike."""
+        """Its identity among the measures of a model."""
         return (self.figure, self.of, self.device, self.batch, self.length)
 
     def head(self, several_devices: bool) -> str:
@@ -233,7 +233,7 @@ def _notes(records: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) ->
 
 
 def _run_by(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return what runs each model, or all where they are alike."""
+    """Return how each model is run, or all of them where they are alike."""
     kinds = {record["model"]: f"{record.get('kind')}, {record.get('precision')}" for record in records}
     if len(unique(kinds.values())) == 1:
         return f"All models: {next(iter(kinds.values()))}."

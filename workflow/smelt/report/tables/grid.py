@@ -108,7 +108,7 @@ class GridTable(TableEntry):
 
     @property
     def by_row(self) -> bool:
-        """Whether columns are compared within each row, because each row is of a task of its own."""
+        """Whether columns are compared within each row, because each row has its own task."""
         return ROW in self.task and COLUMN not in self.task
 
     @property
@@ -118,11 +118,11 @@ class GridTable(TableEntry):
 
     @property
     def lines(self) -> list[str]:
-        """The labels of what comparisons are made within: columns, or rows."""
+        """The labels of the lines within which cells are compared: columns, or rows."""
         return list(self.rows) if self.by_row else self.heads
 
     def line_of(self, cell: Place | Score) -> str:
-        """Return the label of what a cell is compared within."""
+        """Return the label of the line within which a cell is compared."""
         return cell.row if self.by_row else cell.column
 
     def compared(self, cell: Place | Score) -> str:
@@ -145,7 +145,7 @@ class GridTable(TableEntry):
         return bool(self.languages)
 
     def choices(self, row: str, column: str) -> list[Place]:
-        """Return what may stand in a row and column: one model on a task, or several to choose from."""
+        """Return the places of a row and column: one model on a task, or several to choose from."""
         entry = self._entry(row)
         value = "" if self.columns is None else str(self.columns[column])
         patterns = (entry.model or self.model, entry.task or self.task)
@@ -155,11 +155,11 @@ class GridTable(TableEntry):
         ]
 
     def cells(self) -> list[list[Place]]:
-        """Return what may stand in each cell, row by row."""
+        """Return the places of each cell, row by row."""
         return [self.choices(row, column) for row in self.rows for column in self.heads]
 
     def places(self) -> list[Place]:
-        """Return all that may stand in a cell, row by row."""
+        """Return the places of all cells, row by row."""
         return [place for choices in self.cells() for place in choices]
 
     def runs(self) -> list[tuple[str, str]]:
@@ -289,7 +289,7 @@ class TestedLine:
 
     @property
     def head(self) -> str:
-        """What the row of the hypothesis is called."""
+        """The head of the hypothesis' row."""
         return f"{self.over_languages.less} < {self.over_languages.than}" + (f", {self.line}" if self.line else "")
 
     @property
@@ -383,7 +383,7 @@ def _over(languages: Sequence[str]) -> str:
 
 
 def _chosen(run: Sequence[Score]) -> list[str]:
-    """Return which models stand in cells that had several to choose from."""
+    """Return the note on cells with several models to choose from."""
     chosen = [cell for cell in run if cell.choices > 1]
     named = [f"{_place(cell)}: {cell.model}" for cell in chosen]
     most = quantity([cell.choices for cell in chosen] or [0], "model")
@@ -391,7 +391,7 @@ def _chosen(run: Sequence[Score]) -> list[str]:
 
 
 def _steps_note(cells: Sequence[Score]) -> list[str]:
-    """Return how far students differ in their steps, where they do: they may have taken very different times."""
+    """Return the note on the steps of students, where they differ: they may have taken very different times."""
     known = [cell for cell in cells if not math.isnan(cell.steps)]
     if len({cell.steps for cell in known}) < 2:
         return []

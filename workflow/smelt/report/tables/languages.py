@@ -1,8 +1,8 @@
 """Tables of scores by language: sections of settings, rows of models or families (Smaller multilingual BERT, Table 2).
 
-A row is a model, or a family of models (`mbert-en-{language}`), of which the column of a language shows the member of
-that language. Where a family has no member of a column's language but its members were tested in it, as bilingual
-models are in English, the column shows their mean.
+A row is a model, or a family of models (`mbert-en-{language}`): the column of a language shows the family's member of
+that language. Where there is no such member but others were tested in the language, as bilingual models are in
+English, the column shows their mean.
 
 A mark means: in this column, this row differs from every other row of its section, by the study's test over seeds,
 corrected over all pairs of rows in the section's column. Each column is a family of tests of its own, the average too.
@@ -42,7 +42,7 @@ class Section(Entry):
 
     @property
     def name(self) -> str:
-        """What notes call it."""
+        """Its name in notes."""
         return self.title or self.task
 
 
@@ -129,7 +129,7 @@ class LanguagesTable(FamiliesTable):
     def entries(
         self, scores: Scores, section: Section, row: str, members: Collection[str]
     ) -> dict[str, tuple[BySeed, list[str]]]:
-        """Return what a row has in each language and on average: values by seed, and the models that gave them.
+        """Return the scores of a row in each language and on average: values by seed, and the models behind them.
 
         Args:
             scores: of all models.

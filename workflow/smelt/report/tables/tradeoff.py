@@ -131,7 +131,7 @@ class Latency:
     high: float
     passes: int
     speedup: float
-    """Inverse of the median ratio of turns that lie beside each other."""
+    """Inverse of the median ratio of neighbours in time."""
 
     def numbers(self) -> dict[str, float]:
         """Return its columns of the CSV."""
@@ -140,7 +140,7 @@ class Latency:
 
 @dataclass(frozen=True)
 class Tradeoff:
-    """What a model scores, and what it costs."""
+    """The score of a model, and its costs."""
 
     score: Score
     parameters: int
@@ -157,7 +157,7 @@ class Tradeoff:
 
     @property
     def milliseconds(self) -> float:
-        """The latency that decides: at the last batch."""
+        """The latency that the front is judged by: at the last batch."""
         return self.latencies[-1].milliseconds
 
     def row(self, over: Over) -> Row:

@@ -63,7 +63,7 @@ class VocabularyTable(TableEntry):
 
 @dataclass(frozen=True)
 class Kept:
-    """What a reduced model kept of its source's vocabulary, in pieces."""
+    """The part of its source's vocabulary that a reduced model kept, in pieces."""
 
     model: str
     by_language: dict[str, int]
@@ -97,7 +97,7 @@ class Kept:
 
 
 def read_kept(folder: Path) -> Kept:
-    """Return what the reduction.json of a model's folder says about its vocabulary.
+    """Return the record of a reduced vocabulary, from the reduction.json of a model's folder.
 
     Raises:
         SmeltError: the file is missing, or holds something else.
