@@ -356,9 +356,9 @@ def test_the_rate_falls_by_a_cosine_and_starts_again():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"layer": 1}, "holds signals of layers 2, and 1 is asked for: make them anew"),
+        ({"layer": 1}, "holds signals of layers 2, expected 1: recompute them"),
         ({"layer": 9}, "has 3 layers, counted from 1; found layer 9"),
-        ({"held_out": 0.5}, "holds signals of held_out 0.25, and 0.5 is asked for"),
+        ({"held_out": 0.5}, "holds signals of held_out 0.25, expected 0.5"),
         ({"student": STUDENT | {"embedding": 25}}, "found 25, expected with start: svd no more than"),
         ({"high": 1e30}, "the loss is"),
     ],
@@ -379,7 +379,7 @@ def test_a_missing_teacher_or_its_signals_are_named(folders, tmp_path, capsys):
     assert "--signals: is missing" in capsys.readouterr().err
     other = write_teacher(tmp_path / "teacher", folders.task, seed=8)
     assert main([*words, "--teacher", str(other), "--signals", str(folders.signals)]) == 1
-    assert "holds signals of another teacher: make them anew" in capsys.readouterr().err
+    assert "holds signals of another teacher: recompute them" in capsys.readouterr().err
     shutil.rmtree(tmp_path / "teacher")
     assert main([*words, "--teacher", str(other), "--signals", str(folders.signals)]) == 1
     assert "config.json: no such file" in capsys.readouterr().err

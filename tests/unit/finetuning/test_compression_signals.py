@@ -149,7 +149,7 @@ def test_of_logits_alone_no_states_are_kept(teacher, entity_task, tmp_path, mode
     outputs = found.teacher_outputs(numbers, found.transfer.windows.batch(numbers, 0, CPU), False, True)
     assert outputs.states is None
     assert outputs.logits.shape == (4, 3)
-    with pytest.raises(SmeltError, match="holds signals of layers none, and 2 is asked for: make them anew"):
+    with pytest.raises(SmeltError, match="holds signals of layers none, expected 2: recompute them"):
         opened(tmp_path / "out", teacher, entity_task, [2])
 
 
@@ -250,7 +250,7 @@ def test_what_validation_and_test_say_does_not_come_back_with_a_corpus(teacher, 
     assert transfer_texts(tmp_path / "out")[64:] == ["zelda sees oslo", "dmitri leaves", "zelda leaves"]
 
 
-def test_another_test_split_draws_anew_where_a_run_was_stopped(teacher, entity_task, documents, tmp_path, monkeypatch):
+def test_another_test_split_draws_again_where_a_run_was_stopped(teacher, entity_task, documents, tmp_path, monkeypatch):
     task = tmp_path / "entities"
     shutil.copytree(entity_task, task)
 
@@ -330,7 +330,7 @@ def test_even_shares_give_what_is_wanted():
         ({"length": 64}, "length: {teacher} reads 40 tokens at once; found 64"),
         (
             {"held_out": 0.001},
-            "{task}: 64 texts of transfer text, of which held_out: 0.001 keeps 0 for validation: "
+            "{task}: 64 texts of transfer text, and held_out: 0.001 keeps 0 for validation: "
             "expected at least one, and one to train on; more text, or another share",
         ),
     ],
@@ -360,7 +360,7 @@ def test_pairs_are_refused(teacher, tmp_path, capsys):
     rows = {split: pairs(16) for split in ("train", "validation", "test")}
     task = write_task(tmp_path / "pairs", "sequence-classification", rows, "accuracy", pairs=True)
     assert signals(teacher, task, tmp_path / "out") == 1
-    assert "labels pairs of texts, which a compact student cannot tell apart" in capsys.readouterr().err
+    assert "labels pairs of texts, and a compact student reads one text at a time" in capsys.readouterr().err
 
 
 def test_signals_of_something_else_are_refused(stored, teacher, entity_task, tmp_path):
@@ -368,14 +368,14 @@ def test_signals_of_something_else_are_refused(stored, teacher, entity_task, tmp
     shutil.copytree(entity_task, task)
     rows = sentences(64)[:40]
     parquet.write_table(parquet.read_table(task / "train.parquet").slice(0, len(rows)), task / "train.parquet")
-    with pytest.raises(SmeltError, match=r"signals.json: holds signals of another task: make them anew"):
+    with pytest.raises(SmeltError, match=r"signals.json: holds signals of another task: recompute them"):
         opened(stored, teacher, task)
     other = write_teacher(tmp_path / "other", entity_task, seed=9)
     with pytest.raises(SmeltError, match="holds signals of another teacher"):
         opened(stored, other, entity_task)
     model = Teacher(teacher, read_task(entity_task), [2], 24, CPU)
     made = made_from(model, entity_task, read_task(entity_task), load_pieces(teacher), 24, 0.25)
-    with pytest.raises(SmeltError, match="of length 32, and 24 is asked for"):
+    with pytest.raises(SmeltError, match="of length 32, expected 24"):
         Signals(stored, made, model, load_pieces(teacher))
 
 

@@ -142,7 +142,10 @@ def test_glove_has_no_first_line_and_words_with_spaces_and_may_be_packed(tmp_pat
         (FASTTEXT.replace("5 3", "5 4"), "vectors.vec: holds vectors of 4 numbers, expected 3, the width of the embed"),
         ("the 1 2 3 4\n", "vectors.vec: holds vectors of 4 numbers, expected 3, the width of the embedding"),
         (FASTTEXT.replace("7 8 9", "7 8"), "vectors.vec:4: found 2 numbers after a word, expected 3"),
-        (FASTTEXT.replace("7 8 9", "7 eight 9"), "vectors.vec:4: found what is no number (could not convert"),
+        (
+            FASTTEXT.replace("7 8 9", "7 eight 9"),
+            "vectors.vec:4: found something that is not a number (could not convert",
+        ),
         (FASTTEXT.replace("7 8 9", "7 nan 9"), "vectors.vec:4: found a number that is not finite"),
         (FASTTEXT.replace("5 3", "6 3"), "vectors.vec: holds 5 vectors, expected 6, as its first line says; is it cut"),
         ("", "vectors.vec: holds 0 vectors, expected at least one"),

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Compress, going on from a checkpoint of the same settings and inputs if there is one, and write the result."""
+    """Compress, from a checkpoint of the same settings and inputs if there is one, and write the result."""
     started = time.monotonic()
     hide_gpus(arguments.gpus)
     settings = check(Compression, arguments.settings, "--settings")

@@ -21,7 +21,7 @@ from smelt.study.compression import EmbeddingStart
 
 SPREAD = 0.1  # rows that come from nowhere are uniform in (-0.1, 0.1)
 WHERE = "student.embedding"
-# What tokenizers set before a piece that goes on with a word, or before one that begins it.
+# Prefixes of pieces that continue a word, or that begin one, by tokenizer.
 MARKS = ("##", "▁", "Ġ")
 Facts = dict[str, Any]
 
@@ -34,13 +34,13 @@ def start(
     pieces: Sequence[str],
     seed: int,
 ) -> tuple[Tensor, Facts]:
-    """Return the first embedding, float32, shape (rows, width), and what there is to say of it.
+    """Return the first embedding, float32, shape (rows, width), and facts about it for metrics.json.
 
     Args:
         settings: which start.
         rows: pieces with a row of their own.
         width: of the student's embedding, E.
-        teacher_embedding: the teacher's rows of the same pieces, (rows, D); needed where the start comes of them.
+        teacher_embedding: the teacher's rows of the same pieces, (rows, D); needed where the start uses them.
         pieces: of each row, as the tokenizer writes it; read where vectors come from a file.
         seed: draws what is random.
 
@@ -81,7 +81,7 @@ def truncated_svd(matrix: Tensor, width: int) -> tuple[Tensor, float]:
     """Return U_E S_E of a matrix U S V', shape (rows, width), and the share of its squared norm that this keeps.
 
     U_E S_E is the matrix times the first right singular vectors, which are eigenvectors of a product as small as the
-    matrix is wide. Each has the sign that makes its largest number positive, or else the start would be chance's.
+    matrix is wide. Each has the sign that makes its largest number positive; otherwise the sign would be arbitrary.
     """
     product, mean = _product(matrix, centred=False)
     directions, share = _first(product, width)
@@ -92,7 +92,7 @@ def reduced_by_ppa(matrix: Tensor, width: int, removed: int) -> tuple[Tensor, fl
     """Return a matrix of fewer dimensions, shape (rows, width), as Raunak et al. 2019 make it, and the variance kept.
 
     Algorithm 2 there: post-processing, principal components, post-processing again. Post-processing (algorithm 1, of
-    Mu and Viswanath 2018) takes from centred vectors what they have of their first principal components.
+    Mu and Viswanath 2018) removes the first principal components from centred vectors.
     """
     processed = post_processed(matrix, removed)
     product, mean = _product(processed, centred=True)
@@ -101,7 +101,7 @@ def reduced_by_ppa(matrix: Tensor, width: int, removed: int) -> tuple[Tensor, fl
 
 
 def post_processed(matrix: Tensor, removed: int) -> Tensor:
-    """Return vectors, float32, less their mean and less what they have of the first `removed` components."""
+    """Return vectors, float32, without their mean and their first `removed` principal components."""
     product, mean = _product(matrix, centred=True)
     directions, _ = _first(product, removed)
     centred = matrix.double() - mean
@@ -109,7 +109,7 @@ def post_processed(matrix: Tensor, removed: int) -> Tensor:
 
 
 def _product(matrix: Tensor, centred: bool, chunk: int = 8192) -> tuple[Tensor, Tensor]:
-    """Return the product of a matrix's transpose with it, float64, (D, D), and the mean that was taken off first."""
+    """Return the product of a matrix's transpose with it, float64, (D, D), and the mean that was subtracted first."""
     width = matrix.shape[1]
     mean = matrix.double().mean(0) if centred else torch.zeros(width, dtype=torch.float64)
     product = torch.zeros((width, width), dtype=torch.float64)
@@ -166,18 +166,18 @@ def _vector(vectors: Mapping[str, Tensor], spelling: str) -> Tensor | None:
 
 
 def spelling_of(piece: str) -> str:
-    """Return a piece without its tokenizer's mark: what a file of words may have it under."""
+    """Return a piece without its tokenizer's mark, as a file of words may list it."""
     return next((piece.removeprefix(mark) for mark in MARKS if piece.startswith(mark)), piece)
 
 
 def read_vectors(path: Path, wanted: Collection[str], width: int) -> dict[str, Tensor]:
     """Return the vectors, float32, shape (width,), of those of the wanted words that a file has.
 
-    Numbers of other words are not read, which is what makes a file of two million words a matter of seconds.
+    Numbers of other words are not parsed, so a file of two million words takes seconds.
 
     Raises:
-        SmeltError: the file is missing, has vectors of another width, a line that is no word with so many numbers, or
-            not as many lines as its first one says.
+        SmeltError: the file is missing, has vectors of another width, a line that is not a word with that many
+            numbers, or not as many lines as its first one says.
     """
     keys = {word.encode(): word for word in wanted}
     found: dict[str, Tensor] = {}
@@ -202,7 +202,7 @@ def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
 
 
 def _lines(stream: Iterable[bytes], path: Path, width: int) -> Iterator[tuple[int, bytes]]:
-    """Yield lines that should be vectors, with their numbers from 1; check width and count where a first line tells."""
+    """Yield the lines of vectors, numbered from 1; check width and count where a first line gives them."""
     counted = None
     read = 0
     try:
@@ -236,7 +236,7 @@ def _numbers(fields: list[bytes], where: str) -> Tensor:
     try:
         values = [float(field) for field in fields]
     except ValueError as error:
-        raise SmeltError(where, f"found what is no number ({error})") from None
+        raise SmeltError(where, f"found something that is not a number ({error})") from None
     if not all(map(math.isfinite, values)):
         raise SmeltError(where, "found a number that is not finite")
     return torch.tensor(values)

@@ -60,9 +60,9 @@ class CompressionInputs:
     source: Path
     """The teacher before it was fine-tuned, with its tokenizer."""
     teacher: Path | None
-    """The same fine-tuned on the task; None where nothing is learnt of it."""
+    """The same fine-tuned on the task; None where nothing is learnt from it."""
     signals: Path | None
-    """What it says of transfer text; None where no stage imitates it."""
+    """Its outputs for transfer text; None where no stage imitates it."""
 
 
 class CompressionJob:
@@ -98,7 +98,7 @@ class CompressionJob:
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What a checkpoint must agree on."""
+        """Facts that a checkpoint must agree on."""
         files = [self.inputs.task / f"{split}.parquet" for split in ("train", "validation", "test")]
         vocabulary = self.pieces.tokenizer.convert_ids_to_tokens(range(len(self.pieces.tokenizer)))
         about = {} if self.signals is None else {key: self.signals.about[key] for key in ("teacher", "text", "mode")}
@@ -219,7 +219,7 @@ class CompressionJob:
         return DistillationStudent(student, self.seed).to(self.device), facts
 
     def _teacher_embeddings(self, teacher: Teacher | None) -> Tensor | None:
-        """Return the rows that the student's come of, if they do, shape (pieces or more, width)."""
+        """Return the teacher's embeddings, shape (pieces or more, width); None where the start does not use them."""
         start = self.settings.embeddings
         if not start.from_teacher:
             return None
@@ -230,7 +230,7 @@ class CompressionJob:
         return found
 
     def _start_files(self) -> list[str]:
-        """Return the sums of what the first embeddings come of: files of vectors, or a teacher's folder."""
+        """Return the checksums of what the first embeddings are made from: files of vectors, or a teacher's folder."""
         start = self.settings.embeddings
         if not start.from_teacher:
             return [checksum(Path(file)) for file in start.files]

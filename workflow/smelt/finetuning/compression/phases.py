@@ -25,7 +25,7 @@ from smelt.study.strategies import Schedule, StageLosses
 from smelt.tasks.windows import IGNORED
 from smelt.training.epochs import History, LearntBatch, Measured, Phase
 
-LABELLED, UNLABELLED = 0, 1  # seeds that tell the streams apart
+LABELLED, UNLABELLED = 0, 1  # seeds of the two streams
 Record = dict[str, Any]
 ScoresOf = Callable[[Head], list[Record]]
 """Returns the scores of the student with a head, on validation and test."""
@@ -90,19 +90,19 @@ class StageData:
             sizes.append(self._unlabelled.batches)
         return max(sizes)
 
-    def learn(self, student: DistillationStudent, losses: StageLosses, phase: int, turn: int) -> tuple[Tensor, int]:
+    def learn(self, student: DistillationStudent, losses: StageLosses, phase: int, step: int) -> tuple[Tensor, int]:
         """Leave the gradients of a step in the student; return its loss and how many tokens were read.
 
-        What the two sets add to the gradients is added one after the other, so that one batch at a time takes memory.
+        The two sets add to the gradients one after the other, so that only one batch at a time takes memory.
         """
         total, tokens = torch.zeros((), device=next(student.parameters()).device), 0
         if losses.of_transfer:
             assert self._unlabelled is not None
-            numbers, batch = self._unlabelled.at(phase, turn)
+            numbers, batch = self._unlabelled.at(phase, step)
             total += _backward(self._imitated(student, losses, numbers, batch), losses)
             tokens += _tokens(self._unlabelled, numbers)
         if losses.labels:
-            numbers, batch = self._labelled.at(phase, turn)
+            numbers, batch = self._labelled.at(phase, step)
             total += _backward(self._labels(student, batch), losses)
             tokens += _tokens(self._labelled, numbers)
         return total, tokens
@@ -233,12 +233,12 @@ def _together(parts: list[Sums]) -> Sums:
 
 
 def representation_loss(student: Tensor, teacher: Tensor, kind: Representation) -> Tensor:
-    """Return how far projected states are from a teacher's, summed over tokens (equation 6).
+    """Return the distance of projected states from a teacher's, summed over tokens (equation 6).
 
     Args:
         student: projected states, shape (tokens, width).
         teacher: hidden states, of the same shape.
-        kind: keras-kl is `keras.losses.kl_divergence` as XtremeDistil's code calls it, on values that are no
+        kind: keras-kl is `keras.losses.kl_divergence` as XtremeDistil's code calls it, on values that are not
             distributions: both clipped to [1e-7, 1], the sum of t log(t / s) over the width, which can be below 0. kl
             is that divergence of their softmax. mse is the mean of squared differences over the width.
     """

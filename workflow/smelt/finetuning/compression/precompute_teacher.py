@@ -1,10 +1,10 @@
-"""`python -m smelt signals`: draw the transfer text of a task, and write what a fine-tuned teacher says of it.
+"""`python -m smelt signals`: draw the transfer text of a task, and precompute a teacher's outputs for it.
 
 IN   a fine-tuned model's folder, the prepared task's, documents of a corpus
 OUT  a folder of signals: signals.json, provenance.json, text/ and, where they are stored, shards/
 
-What is done lies in the folder for checkpoints until all is: run again, the command goes on with the next shard, and
-comes to the same bytes.
+Finished shards wait in the folder for checkpoints until all are written. After a kill, the same command continues with
+the next shard and ends with the same bytes.
 """
 
 import argparse
@@ -46,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_gpus(parser)
     add_country(parser)
-    parser.add_argument(
-        "--checkpoints", type=Path, help="folder for what is done before all is; by default one beside the output"
-    )
+    parser.add_argument("--checkpoints", type=Path, help="folder for finished shards; by default one beside the output")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
@@ -95,7 +93,7 @@ def refuse_pairs(task: Task, where: Path) -> None:
         SmeltError: it is one.
     """
     if task.pairs:
-        raise SmeltError(where, f"{task.name} labels pairs of texts, which a compact student cannot tell apart")
+        raise SmeltError(where, f"{task.name} labels pairs of texts, and a compact student reads one text at a time")
 
 
 @dataclass(frozen=True)
@@ -111,7 +109,7 @@ class _Precomputation:
     account: "Account"
 
     def run(self) -> None:
-        """Do what is not done yet."""
+        """Write what is not written yet."""
         from smelt.finetuning.compression.signals import FORMAT, NAME, SHARDS, TEXT, made_from
 
         settings = self.settings
@@ -145,7 +143,7 @@ class _Precomputation:
             (self.partial / name).unlink(missing_ok=True)
 
     def _begin(self, made: "Made") -> None:
-        """Throw away what another run with other inputs or settings left."""
+        """Remove what a run with other inputs or settings left."""
         from smelt.finetuning.compression.transfer import EVALUATION
 
         read = [*self.arguments.documents]
@@ -175,7 +173,7 @@ class _Precomputation:
         return read_transfer(folder, len(self.pieces.tokenizer))
 
     def _mode(self, transfer: "Transfer") -> tuple[str, int]:
-        """Return whether signals are stored or live, and the bytes that they take or would; say so."""
+        """Return whether signals are stored or live, and the bytes that they take or would take; print both."""
         from smelt.finetuning.compression.signals import size_of
         from smelt.training.progress import say
 
@@ -185,7 +183,7 @@ class _Precomputation:
         if mode == "auto":
             mode = "stored" if size <= self.settings.most_gigabytes * 1e9 else "live"
         texts = f"{sum(transfer.about['texts'].values()):,} texts, {transfer.windows.labelled:,} labelled tokens"
-        kept = "of signals" if mode == "stored" else "of signals, which are not stored: the teacher is asked each time"
+        kept = "of signals" if mode == "stored" else "of signals, not stored: the teacher computes them each time"
         say(f"{texts}: {size / 1e9:.3g} GB {kept}")
         return mode, size
 
@@ -205,12 +203,12 @@ class _Precomputation:
 
 
 def refuse_little_space(folder: Path, size: int) -> None:
-    """Refuse to begin what the disk has no room for.
+    """Refuse to begin where the disk has too little room.
 
     Raises:
-        SmeltError: so many bytes do not fit.
+        SmeltError: the bytes do not fit.
     """
     free = shutil.disk_usage(folder).free
     if size > free:
         found = f"the teacher's signals take {size / 1e9:.3g} GB more, and this disk has {free / 1e9:.3g} GB left"
-        raise SmeltError(folder, f"{found}: make room, or do without them by transfer.signals: live")
+        raise SmeltError(folder, f"{found}: make room, or set transfer.signals: live")

@@ -1,4 +1,4 @@
-"""Streams of random numbers: what chance decides in a compression is drawn from streams that have nothing in common."""
+"""Seeds of independent random streams, one for each thing that a compression draws."""
 
 import zlib
 from typing import Literal
@@ -9,8 +9,8 @@ Drawn = Literal["student", "regression head", "embedding rows", "dropout"]
 
 
 def derived_seed(seed: int, drawn: Drawn) -> int:
-    """Return the seed of a generator that draws one kind of thing, of 32 bits, as torch's generator of a CPU takes.
+    """Return a seed of 32 bits for the generator of one kind of thing.
 
-    Two generators with the compression's own seed would give the same numbers twice: a head that is its embeddings.
+    Two generators with the compression's own seed would draw the same numbers twice: a head equal to its embeddings.
     """
     return int(np.random.SeedSequence([seed, zlib.crc32(drawn.encode())]).generate_state(1)[0])

@@ -33,13 +33,13 @@ from smelt.tasks.tokenizer import TaskTokenizer
 
 NAME, TEXT, SHARDS = "signals.json", "text", "shards"
 FORMAT = 2
-WINDOWS = 16_384  # of a shard: what a kill costs at most
+WINDOWS = 16_384  # of a shard; a kill costs at most one
 AT_ONCE = 128  # windows that the teacher reads together
 
 
 @dataclass(frozen=True)
 class TeacherOutputs:
-    """What a teacher says of some labelled tokens; None is what it was not asked."""
+    """A teacher's outputs for some labelled tokens; None where they are not wanted."""
 
     states: Tensor | None
     """Hidden states of one layer, shape (tokens, width), as bfloat16 has them."""
@@ -56,7 +56,7 @@ class Teacher:
         Args:
             folder: of the model.
             task: whose labels it must predict, in their order.
-            layers: whose states it will be asked for, from 1.
+            layers: layers whose states are wanted, counted from 1.
             length: tokens that it must be able to read at once.
             device: where it runs.
 
@@ -83,14 +83,14 @@ class Teacher:
 
     @torch.no_grad()
     def __call__(self, batch: Batch, layers: Sequence[int]) -> tuple[list[Tensor], Tensor]:
-        """Return what it says of the labelled tokens of a batch; on a GPU its products are of bfloat16.
+        """Return its outputs for the labelled tokens of a batch; on a GPU its matrix products are in bfloat16.
 
         Returns:
             States of each of the layers, bfloat16, shape (tokens, width); and logits, float32, shape (tokens, labels).
         """
-        asked = list(layers) or False  # the other layers' states are not kept
+        wanted = list(layers) or False  # the other layers' states are not kept
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            found = self.model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=asked)
+            found = self.model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=wanted)
         states = [found.hidden_states[layer][batch.rows, batch.positions].bfloat16() for layer in layers]
         by_token = found.logits.ndim == 3  # text classifiers give (windows, labels)
         logits: Tensor = found.logits[batch.rows, batch.positions] if by_token else found.logits[batch.rows]
@@ -121,7 +121,7 @@ def _loaded(folder: Path, task: Task) -> Any:
 
 @dataclass(frozen=True)
 class Made:
-    """What signals are made from, as far as it decides whether they fit a compression."""
+    """The inputs of signals that decide whether they fit a compression."""
 
     teacher: str
     """sha256 of the teacher's folder."""
@@ -137,14 +137,14 @@ class Made:
         what = {"teacher": "of another teacher", "task": "of another task", "pieces": "of another vocabulary"}
         for key, wanted in vars(self).items():
             if found.get(key) != wanted:
-                numbers = f"of {key} {found.get(key)}, and {wanted} is asked for"
-                raise SmeltError(where, f"holds signals {what.get(key, numbers)}: make them anew")
+                numbers = f"of {key} {found.get(key)}, expected {wanted}"
+                raise SmeltError(where, f"holds signals {what.get(key, numbers)}: recompute them")
 
 
 def made_from(
     teacher: Teacher, task_folder: Path, task: Task, pieces: TaskTokenizer, length: int, held_out: float
 ) -> Made:
-    """Return what signals are made from."""
+    """Return the inputs of signals."""
     sums = [checksum(path) for name in ("train", "unlabelled") if (path := task_folder / f"{name}.parquet").is_file()]
     vocabulary = pieces.tokenizer.convert_ids_to_tokens(range(len(pieces.tokenizer)))
     of_task = digest([task.kind, task.labels, sums])
@@ -152,15 +152,15 @@ def made_from(
 
 
 class Signals:
-    """Transfer text and what its teacher says of it: logits, and states of one layer where a stage imitates them."""
+    """Transfer text with the teacher's outputs: logits, and states of one layer where a stage imitates them."""
 
     def __init__(self, folder: Path, made: Made, teacher: Teacher, pieces: TaskTokenizer) -> None:
         """Open the folder.
 
         Args:
             folder: as `python -m smelt signals` writes it.
-            made: what it must be made from.
-            teacher: it has the layer that will be asked for, or none.
+            made: the inputs that it must be made from.
+            teacher: with the one layer whose states are wanted, or none.
             pieces: of the tokenizer.
 
         Raises:
@@ -169,12 +169,12 @@ class Signals:
         path = folder / NAME
         self.about = read_json(path)
         if self.about.get("format") != FORMAT:
-            raise SmeltError(path, f"is of format {self.about.get('format')}; expected {FORMAT}: make the signals anew")
+            raise SmeltError(path, f"is of format {self.about.get('format')}; expected {FORMAT}: recompute the signals")
         made.refuse_others(self.about, path)
         self.layer = teacher.layers[0] if teacher.layers else None
         if self.layer is not None and self.layer not in self.about["layers"]:
             known = ", ".join(map(str, self.about["layers"])) or "none"
-            raise SmeltError(path, f"holds signals of layers {known}, and {self.layer} is asked for: make them anew")
+            raise SmeltError(path, f"holds signals of layers {known}, expected {self.layer}: recompute them")
         self.transfer: Transfer = read_transfer(folder / TEXT, len(pieces.tokenizer))
         self._teacher: Teacher | None = None
         self._shards: Shards | None = None
@@ -184,7 +184,7 @@ class Signals:
             self._shards = Shards(folder / SHARDS, self.transfer.windows, self.layer, teacher.width, teacher.labels)
 
     def teacher_outputs(self, numbers: Whole, batch: Batch, states: bool, logits: bool) -> TeacherOutputs:
-        """Return what the teacher says of the labelled tokens of some windows, which make this batch."""
+        """Return the teacher's outputs for the labelled tokens of some windows, which make this batch."""
         if self._teacher is not None:
             found, of_labels = self._teacher(batch, self._teacher.layers if states else [])
             return TeacherOutputs(found[0] if states else None, of_labels if logits else None)
@@ -195,7 +195,7 @@ class Signals:
 
 
 def size_of(labelled: int, layers: int, width: int, labels: int) -> int:
-    """Return the bytes that signals of so many labelled tokens take, with states of so many layers."""
+    """Return the bytes that signals take, given the numbers of labelled tokens and of layers."""
     return labelled * (2 * width * layers + 4 * labels)
 
 
@@ -211,7 +211,7 @@ def is_written(folder: Path, shard: int) -> bool:
 
 
 def write_shard(folder: Path, shard: int, windows: Windows, numbers: Whole, teacher: Teacher, padding: int) -> None:
-    """Ask the teacher about the windows of a shard and write what it says."""
+    """Compute the teacher's outputs for the windows of a shard and write them."""
     first = windows.firsts[numbers[0]]
     labelled = int(windows.firsts[numbers[-1] + 1] - first)
     states = {layer: np.zeros((labelled, teacher.width), np.uint16) for layer in teacher.layers}
@@ -249,7 +249,7 @@ class Shards:
             self._states = [_mapped(folder, shard, kind, (count, width)) for shard, count in enumerate(counts)]
 
     def teacher_outputs(self, numbers: Whole, states: bool, logits: bool) -> TeacherOutputs:
-        """Return what the teacher said of the labelled tokens of some windows, in their order."""
+        """Return the teacher's outputs for the labelled tokens of some windows, in their order."""
         rows = self._windows.labelled_in(numbers)
         found = torch.from_numpy(self._gathered(self._logits, rows)) if logits else None
         return TeacherOutputs(from_bits(self._gathered(self._states, rows)) if states else None, found)

@@ -40,13 +40,13 @@ class PhasePlan:
     stage: int
     """Number of its stage, from 1."""
     unfrozen: str
-    """What learns: the lowest part, where all above it do that the losses reach; `all` in a stage that freezes none;
-    `only` and the parts of any other choice."""
+    """Name of the parts that learn: the lowest one, where all above it that the losses reach learn, too; `all` in a stage
+    that freezes none; `only` and the parts otherwise."""
     losses: StageLosses
     parts: tuple[Part, ...]
     """Parts that learn."""
     head: Head | None
-    """The head that predicts afterwards; None while none has learnt anything."""
+    """The head that predicts after the phase; None as long as no head has learnt."""
     schedule: Schedule
     """How long it lasts, and its learning rate."""
 
@@ -58,10 +58,10 @@ class PhasePlan:
 
 
 def phases_of(stages: Sequence[Stage], settings: Schedule) -> list[PhasePlan]:
-    """Return the phases of a strategy in their order; settings: of all stages, which each may have its own of.
+    """Return the phases of a strategy in their order; settings: the defaults of all stages.
 
-    Logits and labels are learnt by heads of their own, as W^r and W^s of the paper. A stage that learns logits alone
-    predicts by the former; one of representations alone by what predicted before it.
+    Logits and labels have separate heads (W^r and W^s of the paper). A stage that learns logits alone predicts by the
+    first; a stage of representations alone keeps the head that predicted before it.
     """
     phases: list[PhasePlan] = []
     head: Head | None = None
@@ -76,7 +76,7 @@ def phases_of(stages: Sequence[Stage], settings: Schedule) -> list[PhasePlan]:
 
 
 def kept_head(phases: Sequence[PhasePlan]) -> Head:
-    """Return the head that the student keeps: the one that predicts last, which what lies below it has learnt under."""
+    """Return the head that the student keeps: the one that predicts last, with which the layers below have learnt."""
     head = phases[-1].head
     assert head is not None, "a strategy whose last stage predicts nothing is refused with the settings"
     return head
@@ -91,7 +91,7 @@ def _name(stage: Stage, parts: tuple[Part, ...]) -> str:
 
 
 def seen_pieces(pieces: TaskTokenizer, texts: list[Windows]) -> Ids:
-    """Return the ids that stand in some texts, and the special ones, ascending."""
+    """Return the ids that occur in some texts, and the special ones, ascending."""
     seen = np.zeros(len(pieces.tokenizer), dtype=bool)
     seen[[*pieces.tokenizer.all_special_ids, pieces.unknown, pieces.padding]] = True
     for windows in texts:
@@ -108,7 +108,7 @@ def new_student(settings: Compression, task: Task, pieces: TaskTokenizer, kept: 
         task: its labels.
         pieces: its tokenizer's.
         kept: ids that have rows of their own, ascending.
-        width: of the teacher's states, which it projects its own to.
+        width: of the teacher's states, to which the student projects its own.
         seed: draws its weights.
     """
     shape = settings.student
@@ -138,9 +138,9 @@ def new_student(settings: Compression, task: Task, pieces: TaskTokenizer, kept: 
 def start_embeddings(
     student: Any, settings: Compression, pieces: TaskTokenizer, kept: Ids, teacher: Tensor | None, seed: int
 ) -> dict[str, Any]:
-    """Give a student's rows their start; return what is to be said of it.
+    """Set a student's first embeddings; return facts about them for metrics.json.
 
-    teacher: embeddings of all pieces, shape (pieces or more, width); None where the start does not come of them.
+    teacher: embeddings of all pieces, shape (pieces or more, width); None where the start does not use them.
     """
     rows = None if teacher is None else teacher.detach().cpu()[torch.from_numpy(kept)]
     texts = pieces.tokenizer.convert_ids_to_tokens(kept.tolist())
@@ -193,7 +193,7 @@ class DistillationStudent(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return the projected states of the labelled tokens, shape (labelled, width).
 
-        Later pieces of words, special tokens and padding are read, but neither projected nor handed on.
+        Later pieces of words, special tokens and padding are read, but neither projected nor returned.
         """
         if not self.by_token:
             features: Tensor = self.model.features(batch.ids, batch.mask)
@@ -207,7 +207,7 @@ class DistillationStudent(nn.Module):
         return head
 
     def logits(self, batch: Batch, head: Head) -> Tensor:
-        """Return what a head says of the labelled tokens, shape (labelled, labels)."""
+        """Return a head's logits of the labelled tokens, shape (labelled, labels)."""
         logits: Tensor = self.head(head)(self(batch))
         return logits
 

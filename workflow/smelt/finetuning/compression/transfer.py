@@ -83,9 +83,9 @@ class TaskTexts:
 
 @dataclass(frozen=True)
 class DocumentTexts:
-    """What a language's documents that are not held out consist of: sentences for a task that labels words, else lines.
+    """The texts of a language's documents that are not held out: sentences for a task that labels words, else lines.
 
-    Sentences end where punctuation says so. What validation or test of the task says as well is left out.
+    Sentences end where punctuation says so. Texts that validation or test of the task also hold are left out.
     """
 
     name: str
@@ -98,12 +98,12 @@ class DocumentTexts:
 
     @property
     def texts(self) -> int:
-        """How many there are, found by reading them."""
+        """Their number, found by reading them."""
         return self._counted[0]
 
     @property
     def left_out(self) -> int:
-        """How many more there would be, were they not of validation or test."""
+        """The number of texts left out because validation or test hold them."""
         return self._counted[1]
 
     @cached_property
@@ -138,11 +138,11 @@ def _drawn(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterator[list
 def windows_of_sentences(texts: Sequence[str], pieces: TaskTokenizer, length: int) -> Encoded:
     """Return running text as windows whose labelled tokens are the first pieces of words, as the tokenizer cuts words.
 
-    What the text spells like a special piece becomes the unknown piece.
+    Text that spells a special piece becomes the unknown piece.
     """
     encoded = Encoded()
     capacity = length - pieces.special
-    # Where the tokenizer does not know the words of a text apart, they are what stands between blanks.
+    # A tokenizer that does not separate words leaves that to blanks.
     apart = pieces.splits_at_blanks
     given = list(texts) if apart else [text.split() for text in texts]
     batch = pieces.for_words(given, is_split_into_words=not apart, add_special_tokens=False, verbose=False)
@@ -166,7 +166,7 @@ def windows_of_sentences(texts: Sequence[str], pieces: TaskTokenizer, length: in
 def surface(text: list[str] | str) -> bytes:
     """Return a digest of the letters and digits of a sentence, given by words or running, or of a text.
 
-    Neither case nor punctuation, nor where words are told apart, makes two of them differ: those of a task are cut into
+    Case, punctuation and the borders of words make no difference: those of a task are cut into
     words by other rules than a corpus's.
     """
     letters = "".join(_WORDS.findall(text if isinstance(text, str) else " ".join(text))).casefold()
@@ -174,7 +174,7 @@ def surface(text: list[str] | str) -> bytes:
 
 
 def surfaces_of_evaluation(folder: Path, task: Task) -> frozenset[bytes]:
-    """Return those of all texts of a prepared task that are for validation or test.
+    """Return the surfaces of all texts in validation and test of a prepared task.
 
     Raises:
         SmeltError: a split is missing or damaged.
@@ -185,7 +185,7 @@ def surfaces_of_evaluation(folder: Path, task: Task) -> frozenset[bytes]:
 
 @dataclass(frozen=True)
 class Draw:
-    """How many texts come from where."""
+    """The number of texts drawn from one source."""
 
     source: Source
     drawn: int
@@ -215,7 +215,7 @@ class Transfer:
 def sources_of(
     folder: Path, task: Task, documents: Sequence[Path], pieces: TaskTokenizer, length: int
 ) -> list[list[Source]]:
-    """Return where transfer text comes from, in groups: each gives its texts only once those before it gave all.
+    """Return the sources of transfer text, in groups: a group gives texts only after those before it gave all.
 
     Raises:
         SmeltError: two files of one language; or validation or test cannot be read, where a corpus follows.
@@ -246,11 +246,11 @@ def draws_of(groups: Sequence[Sequence[Source]], texts: int | None, seed: int) -
 
 
 def even_shares(available: Sequence[int], wanted: int) -> list[int]:
-    """Return how many each gives of what is wanted: equally many, or all where that is less, the others more."""
+    """Return how many texts each source gives: equally many, or all it has where that is less, and the others more."""
     shares = [0] * len(available)
     order = sorted(range(len(available)), key=lambda number: (available[number], number))
-    for turn, number in enumerate(order):
-        shares[number] = min(available[number], wanted // (len(order) - turn))
+    for place, number in enumerate(order):
+        shares[number] = min(available[number], wanted // (len(order) - place))
         wanted -= shares[number]
     return shares
 
@@ -289,7 +289,7 @@ def write_transfer(
 
 
 def read_transfer(folder: Path, pieces: int) -> Transfer:
-    """Return the transfer text of a folder, whose vocabulary has so many pieces."""
+    """Return the transfer text of a folder; pieces: the size of its vocabulary."""
     return Transfer(read_windows(folder, pieces), np.load(folder / HELD_OUT), read_json(folder / ABOUT))
 
 
@@ -301,7 +301,7 @@ def _held_out(texts: int, settings: Settings, where: Path) -> NDArray[np.bool_]:
     """
     count = round(texts * settings.held_out)
     if not 0 < count < texts:
-        found = f"{texts} texts of transfer text, of which held_out: {settings.held_out:g} keeps {count} for validation"
+        found = f"{texts} texts of transfer text, and held_out: {settings.held_out:g} keeps {count} for validation"
         raise SmeltError(where, f"{found}: expected at least one, and one to train on; more text, or another share")
     chosen = np.zeros(texts, dtype=bool)
     chosen[np.random.default_rng([settings.seed, 1]).permutation(texts)[:count]] = True
@@ -309,10 +309,10 @@ def _held_out(texts: int, settings: Settings, where: Path) -> NDArray[np.bool_]:
 
 
 def _refuse_empty(held_out: NDArray[np.bool_], settings: Settings, where: Path) -> None:
-    """Refuse windows of which none, or all, are held out, since texts may have no pieces.
+    """Refuse windows where none, or all, are held out: texts may have no pieces.
 
     Raises:
-        SmeltError: it is so.
+        SmeltError: none or all are held out.
     """
     if not len(held_out):
         raise SmeltError(where, "no transfer text has a piece: there is nothing to learn from")

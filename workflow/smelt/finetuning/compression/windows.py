@@ -20,7 +20,7 @@ from smelt.finetuning.batches import Batch, Order
 from smelt.tasks.windows import Window
 
 Whole = NDArray[np.int64]
-LONG_IDS = 2**16  # from so many pieces on, ids need more than 16 bits
+LONG_IDS = 2**16  # larger vocabularies need ids of more than 16 bits
 POSITIONS, STARTS, FIRSTS = "positions.uint16", "starts.npy", "firsts.npy"
 
 
@@ -50,7 +50,7 @@ class Windows:
 
     @property
     def labelled(self) -> int:
-        """How many tokens are labelled."""
+        """Number of labelled tokens."""
         return int(self.firsts[-1])
 
     def labelled_in(self, numbers: Whole) -> Whole:
@@ -79,7 +79,7 @@ def ranges(starts: Whole, lengths: Whole) -> Whole:
 
 
 def as_arrays(windows: Sequence[Window], pieces: int, targets: Sequence[Sequence[int]] | None = None) -> Windows:
-    """Return windows of a vocabulary of so many pieces as arrays, with the label of each position if there are any."""
+    """Return windows as arrays, with the label of each position if there are any; pieces: size of the vocabulary."""
     kind = np.uint16 if pieces <= LONG_IDS else np.uint32
     return Windows(
         np.concatenate([np.zeros(0, kind), *(np.asarray(window.ids, kind) for window in windows)]),
@@ -103,12 +103,12 @@ def joined(parts: Sequence[Windows]) -> Windows:
 
 
 class WindowStream:
-    """Some windows in batches, over and over, each pass in an order of its own."""
+    """Some windows in batches, pass after pass, each in its own order."""
 
     def __init__(
         self, windows: Windows, chosen: Whole, batch: int, seeds: list[int], padding: int, device: torch.device
     ) -> None:
-        """Take the windows, the numbers of those that are used, how many make a batch, and what draws their order."""
+        """Take the windows, the numbers of those used, the size of a batch, and the seeds of their order."""
         self.windows, self._chosen, self._batch = windows, chosen, batch
         self._lengths = windows.lengths[chosen]
         self._seeds, self._padding, self._device = seeds, padding, device
@@ -116,12 +116,12 @@ class WindowStream:
 
     @property
     def batches(self) -> int:
-        """How many make a pass."""
+        """Batches of a pass."""
         return -(-len(self._chosen) // self._batch)
 
-    def at(self, phase: int, turn: int) -> tuple[Whole, Batch]:
-        """Return the windows and the batch of a turn of a phase; after the last of a pass another one begins."""
-        number, place = divmod(turn, self.batches)
+    def at(self, phase: int, step: int) -> tuple[Whole, Batch]:
+        """Return the windows and the batch of a phase's step; after the last batch of a pass another pass begins."""
+        number, place = divmod(step, self.batches)
         return self.made(self._chosen[self._pass(phase, number)[place]])
 
     def made(self, numbers: Whole) -> tuple[Whole, Batch]:
@@ -133,7 +133,7 @@ class WindowStream:
 
 
 def longest_first(windows: Windows, chosen: Whole, batch: int) -> list[Whole]:
-    """Return the chosen windows in batches of like length, so that a lack of memory shows at once."""
+    """Return the chosen windows in batches of similar length, the longest first: too little memory shows at once."""
     order = chosen[np.argsort(windows.lengths[chosen], kind="stable")[::-1]]
     return [order[start : start + batch] for start in range(0, len(order), batch)]
 
@@ -156,7 +156,7 @@ class WindowsWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
-        """Close the files, and say where windows begin if all went well."""
+        """Close the files; write where windows begin if all went well."""
         self._ids.close()
         self._positions.close()
         if kind is None:
@@ -173,7 +173,7 @@ class WindowsWriter:
 
 
 def read_windows(folder: Path, pieces: int) -> Windows:
-    """Return the windows that a writer has written; ids and positions stay on the disk until they are asked for.
+    """Return the windows that a writer has written; ids and positions stay on the disk until they are used.
 
     Raises:
         SmeltError: a file is missing, or holds nothing or no array.
