@@ -1,17 +1,63 @@
-"""What families of models count otherwise than the others do, once for all who ask."""
+"""What families of models call their parts, and how they count positions: once, for all that need it.
 
-from collections.abc import Mapping
-from typing import Any
+A family is what transformers calls a model type. Nothing here loads torch: functions that take a model get one from
+callers that have loaded it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from smelt.errors import SmeltError
 
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
 # Models whose positions are numbered from the padding's id on (fairseq's convention): those whose code in transformers
-# makes positions of ids. A test holds the list against that code, and against the longest row that each reads.
+# makes positions of ids. A test compares the list with that code, and with the longest row that each reads.
 OFFSET_POSITIONS = {
     *["camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "markuplm", "mpnet"],
     *["roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"],
 }
 PADDING_IN_CODE = {"mpnet": 1}  # whatever id the configuration gives
+COMPACT = "compact"
+"""The family of the students in smelt.architectures."""
+WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
+"""How the name of an encoder's input embeddings ends in a checkpoint, behind the encoder's prefix."""
+DISTILBERT_EPSILON = 1e-12  # of its layer normalisation; transformers has no key for it
+
+Number = Literal["layers", "hidden", "heads", "feed_forward"]
+_KEYS: dict[str, dict[Number, str]] = {
+    "": {
+        "layers": "num_hidden_layers",
+        "hidden": "hidden_size",
+        "heads": "num_attention_heads",
+        "feed_forward": "intermediate_size",
+    },
+    "distilbert": {"layers": "n_layers", "hidden": "dim", "heads": "n_heads", "feed_forward": "hidden_dim"},
+}
+_DROPOUTS = {
+    "": ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    "distilbert": ("dropout", "attention_dropout"),
+}
+_MASK_HEADS = ("ForMaskedLM", "ForPreTraining")
+_LAYERS = (".transformer.layer.", ".encoder.layer.")  # what stands before a layer's number in names of weights
+# The parts of a layer and of the head in BERT by what DistilBERT calls them.
+_OF_A_LAYER = {
+    "attention.q_lin": "attention.self.query",
+    "attention.k_lin": "attention.self.key",
+    "attention.v_lin": "attention.self.value",
+    "attention.out_lin": "attention.output.dense",
+    "sa_layer_norm": "attention.output.LayerNorm",
+    "ffn.lin1": "intermediate.dense",
+    "ffn.lin2": "output.dense",
+    "output_layer_norm": "output.LayerNorm",
+}
+_OF_THE_HEAD = {
+    "vocab_transform": "cls.predictions.transform.dense",
+    "vocab_layer_norm": "cls.predictions.transform.LayerNorm",
+    "vocab_projector": "cls.predictions.decoder",
+}
 
 
 def longest_of(configuration: Any) -> int | None:
@@ -24,11 +70,49 @@ def longest_of(configuration: Any) -> int | None:
 
 
 def longest(positions: int | None, family: str | None, padding: int | None) -> int | None:
-    """Return how many tokens a model of a family reads at once, by what its config.json says."""
-    padding = PADDING_IN_CODE.get(family or "", padding)
-    offset = (padding or 0) + 1 if family in OFFSET_POSITIONS else 0
+    """Return how many tokens a model of a family reads at once, by the numbers in its config.json."""
     # XLNet's -1 stands for no limit.
-    return None if positions is None or int(positions) <= 0 else int(positions) - offset
+    return None if positions is None or int(positions) <= 0 else int(positions) - _offset(family, padding)
+
+
+def position_ids(configuration: Any) -> int:
+    """Return how many of the first ids must stay where they are, because positions are counted from the padding's."""
+    return _offset(configuration.model_type, getattr(configuration, "pad_token_id", None))
+
+
+def _offset(family: str | None, padding: int | None) -> int:
+    padding = PADDING_IN_CODE.get(family or "", padding)
+    return (padding or 0) + 1 if family in OFFSET_POSITIONS else 0
+
+
+def number_of(configuration: Any, name: Number) -> int | None:
+    """Return a number of a model by its configuration, an object of transformers or the content of a config.json."""
+    for keys in _KEYS.values():
+        key = keys[name]
+        found = configuration.get(key) if isinstance(configuration, Mapping) else getattr(configuration, key, None)
+        if found is not None:
+            return int(found)
+    return None
+
+
+def layers_and_width(configuration: Any) -> tuple[int | None, int | None]:
+    """Return how many layers a configuration gives and how wide they are."""
+    return number_of(configuration, "layers"), number_of(configuration, "hidden")
+
+
+def keys_of(family: str) -> dict[Number, str]:
+    """Return what a family's configuration calls layers, hidden, heads and feed_forward."""
+    return _KEYS.get(family, _KEYS[""])
+
+
+def dropouts_of(family: str) -> tuple[str, ...]:
+    """Return what a family's configuration calls its dropouts: of layers and of attention."""
+    return _DROPOUTS.get(family, _DROPOUTS[""])
+
+
+def token_types(configuration: Any) -> int:
+    """Return how many types of segments an encoder knows: RoBERTa's kind has one, DistilBERT none."""
+    return getattr(configuration, "type_vocab_size", None) or 0
 
 
 def refuse_without_pieces(configuration: Any, where: str) -> None:
@@ -42,7 +126,170 @@ def refuse_without_pieces(configuration: Any, where: str) -> None:
         raise SmeltError(where, f"is of the kind {kind}: its config.json has no vocab_size; expected a model of text")
 
 
-def layers_and_width(configuration: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Return how many layers a config.json gives and how wide they are; DistilBERT has names of its own."""
-    layers = configuration.get("num_hidden_layers", configuration.get("n_layers"))
-    return layers, configuration.get("hidden_size", configuration.get("dim"))
+def fills_masks(architecture: str) -> bool:
+    """Whether a class of transformers has a masked-language-model head, by its name."""
+    return architecture.endswith(_MASK_HEADS)
+
+
+def of_encoder(model: Any, names: Iterable[str]) -> list[str]:
+    """Return the names of weights that are the encoder's, in order, but for a pooler: not all models have one."""
+    return sorted(name for name in names if name.startswith(f"{model.base_model_prefix}.") and "pooler" not in name)
+
+
+@dataclass(frozen=True)
+class Family:
+    """What a family that can be trained calls its parts; each function takes the model."""
+
+    title: str
+    """Its name with an article."""
+    masked: str
+    """The class of transformers with a masked-language-model head alone."""
+    transform: "Callable[[Any, Tensor], Tensor]"
+    """From hidden states, shape (n, hidden), to what the decoder takes, shape (n, width)."""
+    decoder: "Callable[[Any], nn.Linear]"
+    """From there to logits, shape (n, vocabulary)."""
+    pretraining: str | None = None
+    """The class with heads for masked pieces and for what is predicted of two segments."""
+    sentences: "Callable[[Any, Tensor], Tensor] | None" = None
+    """From pooled states, shape (rows, hidden), to logits of two classes; None for families without."""
+    token_types: bool = True
+    """Whether the encoder tells segments apart."""
+    student: str | None = None
+    """The family of a distilled student, where it is another one."""
+    shared_layers: bool = False
+    """Whether all layers are one layer, and the embeddings are narrower than the hidden states."""
+
+
+def _albert_transform(model: Any, states: "Tensor") -> "Tensor":
+    head = model.predictions
+    transformed: Tensor = head.LayerNorm(head.activation(head.dense(states)))
+    return transformed
+
+
+def _distilbert_transform(model: Any, states: "Tensor") -> "Tensor":
+    transformed: Tensor = model.vocab_layer_norm(model.activation(model.vocab_transform(states)))
+    return transformed
+
+
+def _roberta_transform(model: Any, states: "Tensor") -> "Tensor":
+    from torch.nn.functional import gelu
+
+    head = model.lm_head
+    transformed: Tensor = head.layer_norm(gelu(head.dense(states)))
+    return transformed
+
+
+def _roberta(title: str, masked: str) -> Family:
+    return Family(title, masked, _roberta_transform, lambda model: model.lm_head.decoder, token_types=False)
+
+
+FAMILIES = {
+    "albert": Family(
+        "An ALBERT",
+        "AlbertForMaskedLM",
+        _albert_transform,
+        lambda model: model.predictions.decoder,
+        pretraining="AlbertForPreTraining",
+        sentences=lambda model, pooled: model.sop_classifier(pooled),
+        shared_layers=True,
+    ),
+    "bert": Family(
+        "A BERT",
+        "BertForMaskedLM",
+        lambda model, states: model.cls.predictions.transform(states),
+        lambda model: model.cls.predictions.decoder,
+        pretraining="BertForPreTraining",
+        sentences=lambda model, pooled: model.cls.seq_relationship(pooled),
+        student="distilbert",
+    ),
+    "distilbert": Family(
+        "A DistilBERT",
+        "DistilBertForMaskedLM",
+        _distilbert_transform,
+        lambda model: model.vocab_projector,
+        token_types=False,
+    ),
+    "roberta": _roberta("A RoBERTa", "RobertaForMaskedLM"),
+    "xlm-roberta": _roberta("An XLM-R", "XLMRobertaForMaskedLM"),
+    "camembert": _roberta("A CamemBERT", "CamembertForMaskedLM"),
+}
+"""The families that can be trained on raw text."""
+
+
+def family_of(model: Any) -> Family:
+    """Return the family of a model of transformers.
+
+    Raises:
+        SmeltError: it is of none that training knows.
+    """
+    name = model.config.model_type
+    if name not in FAMILIES:
+        raise SmeltError("model", f"is of family {name}; training knows {', '.join(FAMILIES)}")
+    return FAMILIES[name]
+
+
+def embeddings_of(model: Any) -> "dict[str, nn.Embedding]":
+    """Return the embeddings of positions and of pieces of a model of FAMILIES."""
+    return {"positions": model.base_model.embeddings.position_embeddings, "pieces": model.get_input_embeddings()}
+
+
+def repeated_layers(model: Any) -> "list[nn.Module]":
+    """Return the layers of a model that its encoder passes again and again: ALBERT's."""
+    groups = model.base_model.encoder.albert_layer_groups if family_of(model).shared_layers else []
+    return [layer for group in groups for layer in group.albert_layers]
+
+
+def with_layer_of(name: str, layers: list[int]) -> str:
+    """Return the name of a weight with `layers[n]` for the number n of its layer; ALBERT's layers have no numbers."""
+    for stem in _LAYERS:
+        before, found, rest = name.partition(stem)
+        if found:
+            number, _, part = rest.partition(".")
+            return f"{before}{stem}{layers[int(number)]}.{part}"
+    return name
+
+
+def name_in_bert(name: str) -> str:
+    """Return what BERT calls a weight of DistilBERT."""
+    for own, theirs in _OF_THE_HEAD.items():
+        if name.startswith(f"{own}."):
+            return name.replace(own, theirs, 1)
+    name = name.replace("distilbert.transformer.layer.", "bert.encoder.layer.").replace("distilbert.", "bert.")
+    for own, theirs in _OF_A_LAYER.items():
+        if f".{own}." in name:
+            return name.replace(f".{own}.", f".{theirs}.")
+    return name
+
+
+@dataclass(frozen=True)
+class Head:
+    """What multiplies a vector by a matrix with a row for each piece, and adds a bias."""
+
+    weight: "Tensor"
+    """Shape (vocabulary, width)."""
+    bias: "Tensor | None"
+    """Shape (vocabulary,)."""
+    module: "nn.Module"
+    """The module that the vector enters or, with `after`, the one that it leaves."""
+    after: bool = False
+
+
+def head_of(model: Any, where: str) -> Head | None:
+    """Return the head of a model of any family that predicts pieces, or None where it has none.
+
+    Raises:
+        SmeltError: it is of a form that is not known.
+    """
+    output = model.get_output_embeddings()
+    if output is None:
+        return None
+    embeddings = model.get_input_embeddings().weight
+    if len(output.weight) == len(embeddings):
+        return Head(output.weight, getattr(output, "bias", None), output)
+    # DeBERTa's own head multiplies by the embeddings, and transformers names the layer that stands before that.
+    for part in model.modules():
+        if getattr(part, "dense", None) is output and len(getattr(part, "bias", ())) == len(embeddings):
+            return Head(embeddings, part.bias, part.LayerNorm, after=True)
+    raise SmeltError(
+        where, f"the head of {type(model).__name__} is of a form that smelt does not know: expected a linear layer"
+    )

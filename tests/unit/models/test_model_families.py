@@ -9,7 +9,8 @@ import torch
 from transformers import AutoConfig, AutoModel
 from transformers.models.auto import modeling_auto
 
-from smelt.model_families import OFFSET_POSITIONS, longest_of
+from smelt.architectures import CompactConfig
+from smelt.model_families import COMPACT, FAMILIES, OFFSET_POSITIONS, Number, keys_of, longest_of, number_of
 
 POSITIONS, PIECES = 20, 40
 TINY = {
@@ -53,3 +54,17 @@ def test_the_longest_row_is_read_and_none_that_is_longer(family: str, padding: i
     longest = longest_of(model.config)
     assert longest is not None
     assert (reads(model, longest), reads(model, longest + 1)) == (True, False)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_numbers_are_read_from_the_configuration_and_from_its_file_by_the_names_of_the_family(family: str) -> None:
+    numbers: dict[Number, int] = {"layers": 3, "hidden": 24, "heads": 2, "feed_forward": 16}
+    written = {key: numbers[name] for name, key in keys_of(family).items()}
+    configuration = AutoConfig.for_model(family, **written)
+    for name, number in numbers.items():
+        assert number_of(configuration, name) == number
+        assert number_of(configuration.to_dict(), name) == number
+
+
+def test_compact_students_are_called_as_their_class_says() -> None:
+    assert CompactConfig.model_type == COMPACT

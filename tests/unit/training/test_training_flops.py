@@ -14,9 +14,9 @@ from transformers import (
     DistilBertForMaskedLM,
 )
 
+from smelt.model_families import family_of
 from smelt.training.flops import flops_per_token
 from smelt.training.gauges import gauges_of
-from smelt.training.passes import family_of
 from smelt.training.peak import measured_peak
 from smelt.training.processes import Processes
 from smelt.training.progress import Gauges

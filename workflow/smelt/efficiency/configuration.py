@@ -12,7 +12,7 @@ from typing import Any
 from smelt.efficiency.subject import Parameters
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
-from smelt.model_families import longest
+from smelt.model_families import COMPACT, longest
 
 
 class Configuration:
@@ -34,7 +34,7 @@ class Configuration:
     @property
     def compact(self) -> bool:
         """Whether this is a compact student."""
-        return self._written.get("model_type") == "compact"
+        return self._written.get("model_type") == COMPACT
 
     @property
     def longest(self) -> int | None:

@@ -14,7 +14,7 @@ from smelt.errors import SmeltError
 from smelt.finetuning.batches import Batch, collate, predict, shuffled
 from smelt.finetuning.model import load_model, longest
 from smelt.finetuning.outcome import Outcome, Scored, outcome_of
-from smelt.model_families import longest_of
+from smelt.model_families import longest_of, token_types
 from smelt.provenance import digest, sha256_of
 from smelt.study.schema import Finetuning
 from smelt.tasks.metrics import Score, Scorer
@@ -116,7 +116,7 @@ class FineTuningPhase(Phase):
         self.settings, self.seed, self.padding, self.device = settings, seed, padding, device
         self.epochs, self.clip = settings.epochs, settings.clip
         # DistilBERT knows no token types, and RoBERTa's kind only one: both find the pair's second text by its marks.
-        self.has_types = getattr(self.model.config, "type_vocab_size", 0) > 1
+        self.has_types = token_types(self.model.config) > 1
         self.order = lru_cache(maxsize=1)(self._order)
 
     @property

@@ -11,7 +11,7 @@ from transformers.utils import logging
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
-from smelt.model_families import longest_of
+from smelt.model_families import longest_of, of_encoder
 from smelt.tasks.prepared import Task
 
 
@@ -57,10 +57,9 @@ def longest(model: Any) -> int:
 def _check_encoder(folder: Path, model: Any, report: dict[str, Any]) -> None:
     """Refuse a model whose encoder would start from random weights, but for a pooler, which not all models have."""
     lost = {*report["missing_keys"], *(mismatch[0] for mismatch in report["mismatched_keys"])}
-    encoder = sorted(name for name in lost if name.startswith(f"{model.base_model_prefix}.") and "pooler" not in name)
-    if encoder:
-        listed = ", ".join(encoder[:3])
-        raise SmeltError(folder, f"model.safetensors lacks {len(encoder)} weights of the encoder, such as {listed}")
+    if lacking := of_encoder(model, lost):
+        listed = ", ".join(lacking[:3])
+        raise SmeltError(folder, f"model.safetensors lacks {len(lacking)} weights of the encoder, such as {listed}")
 
 
 def _draw_classifier(model: Any, seed: int) -> None:

@@ -17,9 +17,8 @@ from smelt.entry import check
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
-from smelt.model_families import longest_of
+from smelt.model_families import fills_masks, longest_of, number_of
 from smelt.models.folder import (
-    MASK_HEADS,
     TOKENIZER_FILES,
     _files,
     check_folder,
@@ -161,12 +160,12 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int, held: 
             "architecture": type(model).__name__,
             "parameters": model.num_parameters(),
             "pieces": pieces,
-            "layers": int(getattr(model.config, "num_hidden_layers", 0)),
-            "hidden size": int(getattr(model.config, "hidden_size", 0)),
+            "layers": number_of(model.config, "layers") or 0,
+            "hidden size": number_of(model.config, "hidden") or 0,
         }
         | cut,
         limits=" ".join(["Those that its publishers state.", *differing]),
-        fills_masks=type(model).__name__.endswith(MASK_HEADS),
+        fills_masks=fills_masks(type(model).__name__),
         base_model=source.hub,
         licence=str(published["license"]) if "license" in published else None,
     )

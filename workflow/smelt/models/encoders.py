@@ -6,11 +6,11 @@ those of a model without them, an objective that leaves their logits out sends t
 alone, so that they stay zeros to the end.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
+from smelt.model_families import FAMILIES, dropouts_of, keys_of, repeated_layers
 from smelt.study.architectures import Family, Shape
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
@@ -36,7 +36,7 @@ def new_encoder(shape: Shape, recipe: Recipe, pieces: Pieces, device: "torch.dev
     """
     kind = kind_of(shape.family, recipe)
     kernel = attention_kernel(recipe, device.type if device else "cpu")
-    model = kind._from_config(_CONFIGURATIONS[shape.family](shape, recipe, pieces), attn_implementation=kernel)
+    model = kind._from_config(_configuration(shape, recipe, pieces), attn_implementation=kernel)
     if shape.family == "albert" and recipe.sentences != "none":
         model.sop_classifier.dropout.p = recipe.dropout_of(shape.hidden)  # the configuration's is for fine-tuning
     if recipe.gradient_checkpointing:
@@ -49,15 +49,11 @@ def kind_of(family: Family, recipe: Recipe) -> Any:
     """Return the class of transformers whose heads are those that the recipe trains, and no other."""
     import transformers
 
-    kinds = {
-        "albert": (transformers.AlbertForPreTraining, transformers.AlbertForMaskedLM),
-        "bert": (transformers.BertForPreTraining, transformers.BertForMaskedLM),
-        "distilbert": (None, transformers.DistilBertForMaskedLM),
-    }
-    kind = kinds[family][recipe.sentences == "none"]
-    if kind is None:
+    known = FAMILIES[family]
+    name = known.masked if recipe.sentences == "none" else known.pretraining
+    if name is None:
         raise SmeltError("recipe", f"sentences: expected none with the family {family}; found {recipe.sentences!r}")
-    return kind
+    return getattr(transformers, name)
 
 
 def attention_kernel(recipe: Recipe, device: str) -> str:
@@ -92,9 +88,8 @@ def recompute_layers(model: Any) -> None:
     # transformers has no such thing for ALBERT, whose one layer is called again and again.
     from torch.utils.checkpoint import checkpoint
 
-    for group in model.base_model.encoder.albert_layer_groups:
-        for layer in group.albert_layers:
-            layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
+    for layer in repeated_layers(model):
+        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
 
 def padded(pieces: int) -> int:
@@ -115,59 +110,26 @@ def resize_vocabulary(model: Any, rows: int) -> None:
             parameter[before:] = 0
 
 
-def _albert(shape: Shape, recipe: Recipe, pieces: Pieces) -> Any:
-    from transformers import AlbertConfig
+def _configuration(shape: Shape, recipe: Recipe, pieces: Pieces) -> Any:
+    from transformers import AutoConfig
 
-    return AlbertConfig(
+    family, keys = shape.family, keys_of(shape.family)
+    own: dict[str, Any] = {}
+    if family == "albert":
+        own = {
+            "embedding_size": shape.embedding,
+            "bos_token_id": pieces.classification,
+            "eos_token_id": pieces.separator,
+        }
+    elif family == "bert":
+        own = {"use_cache": False}  # an encoder has none; transformers would warn of it under gradient checkpointing
+    return AutoConfig.for_model(
+        family,
+        **{key: getattr(shape, name) for name, key in keys.items()},
+        **dict.fromkeys(dropouts_of(family), recipe.dropout_of(shape.hidden)),
+        **own,
         vocab_size=pieces.size,
-        embedding_size=shape.embedding,
-        bos_token_id=pieces.classification,
-        eos_token_id=pieces.separator,
-        **_numbers(shape, recipe, pieces),
-    )
-
-
-def _bert(shape: Shape, recipe: Recipe, pieces: Pieces) -> Any:
-    from transformers import BertConfig
-
-    # An encoder has no cache; without saying so, transformers warns of it under gradient checkpointing.
-    return BertConfig(vocab_size=pieces.size, use_cache=False, **_numbers(shape, recipe, pieces))
-
-
-def _distilbert(shape: Shape, recipe: Recipe, pieces: Pieces) -> Any:
-    from transformers import DistilBertConfig
-
-    return DistilBertConfig(
-        vocab_size=pieces.size,
-        dim=shape.hidden,
-        n_layers=shape.layers,
-        n_heads=shape.heads,
-        hidden_dim=shape.feed_forward,
-        dropout=recipe.dropout_of(shape.hidden),
-        attention_dropout=recipe.dropout_of(shape.hidden),
         max_position_embeddings=max(SHORTEST_POSITIONS, recipe.length),
         initializer_range=recipe.initial_deviation(shape.hidden),
         pad_token_id=pieces.padding,
     )
-
-
-def _numbers(shape: Shape, recipe: Recipe, pieces: Pieces) -> dict[str, Any]:
-    """Return what ALBERT's and BERT's configurations call by the same names."""
-    return {
-        "hidden_size": shape.hidden,
-        "num_hidden_layers": shape.layers,
-        "num_attention_heads": shape.heads,
-        "intermediate_size": shape.feed_forward,
-        "max_position_embeddings": max(SHORTEST_POSITIONS, recipe.length),
-        "hidden_dropout_prob": recipe.dropout_of(shape.hidden),
-        "attention_probs_dropout_prob": recipe.dropout_of(shape.hidden),
-        "initializer_range": recipe.initial_deviation(shape.hidden),
-        "pad_token_id": pieces.padding,
-    }
-
-
-_CONFIGURATIONS: dict[Family, Callable[[Shape, Recipe, Pieces], Any]] = {
-    "albert": _albert,
-    "bert": _bert,
-    "distilbert": _distilbert,
-}

@@ -12,7 +12,7 @@ import yaml
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
-from smelt.model_families import refuse_without_pieces
+from smelt.model_families import fills_masks, refuse_without_pieces
 
 # What tokenizers of any kind are written as; copied as they are, so that the model is read as it was published. Only
 # what keeps them out of pipelines is mended (training.pieces.publish_tokenizer).
@@ -21,8 +21,6 @@ TOKENIZER_FILES = [
     *["vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "*.model"],
 ]
 AMPLIFICATION, REDUCTION = "amplification.json", "reduction.json"
-MASK_HEADS = ("ForMaskedLM", "ForPreTraining")
-"""How classes of transformers end that have a masked-language-model head."""
 _VOCABULARIES = ["tokenizer.json", "vocab.txt", "vocab.json", "*.model"]
 # The same weights are often on the hub in several formats: the first that the repository has is fetched, no other.
 _WEIGHTS = ["*.safetensors", "pytorch_model*.bin"]
@@ -151,7 +149,7 @@ def headed_class(configuration: Any) -> Any:
     """Return the class with a masked-language-model head that a configuration names, or None."""
     import transformers
 
-    named = [name for name in configuration.architectures or [] if name.endswith(MASK_HEADS)]
+    named = [name for name in configuration.architectures or [] if fills_masks(name)]
     return getattr(transformers, named[0], None) if named else None
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, first_line
-from smelt.model_families import longest_of
+from smelt.model_families import COMPACT, longest_of, token_types
 from smelt.models.folder import configuration_of_folder, load_as, load_model
 
 INPUTS, TYPES = ("input_ids", "attention_mask"), "token_type_ids"
@@ -39,8 +39,7 @@ class Exported:
     @property
     def inputs(self) -> tuple[str, ...]:
         """The graph's inputs: ids, mask, and token types where they separate the two texts of a pair."""
-        types = getattr(self.config, "type_vocab_size", None) or 0  # RoBERTa's kind has one type, DistilBERT none
-        return (*INPUTS, TYPES) if types > 1 else INPUTS
+        return (*INPUTS, TYPES) if token_types(self.config) > 1 else INPUTS
 
     @property
     def config(self) -> Any:
@@ -70,7 +69,7 @@ def load_exported(source: Path) -> Exported:
     import smelt.architectures as ours  # which makes them known to transformers
 
     configuration = configuration_of_folder(source, str(source))
-    if configuration.model_type != ours.CompactConfig.model_type:
+    if configuration.model_type != COMPACT:
         exported = Exported(load_model(source, str(source)).base_model.eval())
         _try(exported, source)
         return exported
@@ -116,7 +115,7 @@ def write_graph(exported: Exported, path: Path) -> None:
     Raises:
         SmeltError: torch's exporter cannot follow the model.
     """
-    if exported.config.model_type == "compact" and exported.config.kind == "bilstm":
+    if exported.config.model_type == COMPACT and exported.config.kind == "bilstm":
         import onnx
 
         from smelt.architectures.compact_graph import bilstm_graph

@@ -20,7 +20,7 @@ from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.languages import iso_codes
-from smelt.model_families import longest_of
+from smelt.model_families import FAMILIES, longest_of
 from smelt.models.encoders import new_encoder, resize_vocabulary
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
 from smelt.models.training_card import (
@@ -57,7 +57,6 @@ NOT_TOKENIZER = {"config.json", "statistics.json", "README.md", "provenance.json
 LIMITS = """\
 An encoder that was pretrained only: it has learnt no task, and what it says of people and places is what its texts say.
 Figures above are of held-out documents of the same corpora."""
-FAMILIES = {"albert": "An ALBERT", "bert": "A BERT", "distilbert": "A DistilBERT"}
 PREDICTED = {
     "order": " and sentence order prediction (Lan et al. 2019)",
     "next": " and next sentence prediction (Devlin et al. 2019)",
@@ -193,12 +192,12 @@ def card(name: str, made: Pretrained) -> Card:
 
 def summary(settings: PretrainingSettings, languages: int) -> str:
     """Return in a sentence or two what was trained for what, and how long."""
-    recipe = settings.recipe
+    recipe, family = settings.recipe, FAMILIES[settings.shape.family].title
     masked = MASKED[recipe.masking].format(recipe.longest_run)
     chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
     return (
-        f"{FAMILIES[settings.shape.family]} encoder for {counted(languages)}, pretrained from scratch with masked"
-        f" language modelling {masked}{PREDICTED[recipe.sentences]} for {recipe.duration}.{chosen}"
+        f"{family} encoder for {counted(languages)}, pretrained from scratch with masked language modelling {masked}"
+        f"{PREDICTED[recipe.sentences]} for {recipe.duration}.{chosen}"
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
+from smelt.model_families import WORD_EMBEDDINGS
 from smelt.report.csv_files import read_csv
 from smelt.tasks.splits import SPLITS
 
@@ -158,10 +159,10 @@ def encoder_parameters(path: Path) -> int:
         SmeltError: the file is missing, is no safetensors file, or holds no word embeddings.
     """
     header = read_header(path)
-    words = next((name for name in header if name.endswith("embeddings.word_embeddings.weight")), None)
+    words = next((name for name in header if name.endswith(WORD_EMBEDDINGS)), None)
     if words is None:
-        raise SmeltError(path, "holds no embeddings.word_embeddings.weight: expected an encoder")
-    prefix = words.removesuffix("embeddings.word_embeddings.weight")
+        raise SmeltError(path, f"holds no {WORD_EMBEDDINGS}: expected an encoder")
+    prefix = words.removesuffix(WORD_EMBEDDINGS)
     return sum(
         math.prod(tensor["shape"])
         for name, tensor in header.items()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from smelt.model_families import family_of, number_of
+
 
 def flops_per_token(model: Any, length: int, predicted: float) -> float:
     """Return the floating-point operations of one training pass for each token: forward, and twice as much backward.
@@ -13,16 +15,16 @@ def flops_per_token(model: Any, length: int, predicted: float) -> float:
     computes twice: this is what the model needs, whatever is done.
 
     Args:
-        model: of transformers, with a head for masked tokens (the families of smelt.training.passes).
+        model: of transformers, with a head for masked tokens of one of smelt.model_families.FAMILIES.
         length: tokens in a row.
         predicted: share of the tokens that the head sees.
     """
     config = model.config
     hidden, layers = config.hidden_size, config.num_hidden_layers
-    feed_forward = getattr(config, "intermediate_size", None) or config.hidden_dim  # DistilBERT's name for it
+    feed_forward = number_of(config, "feed_forward") or 0
     embedding = getattr(config, "embedding_size", hidden)
     layer = 4 * hidden**2 + 2 * hidden * feed_forward
-    projection = 0 if embedding == hidden and config.model_type != "albert" else embedding * hidden
+    projection = 0 if embedding == hidden and not family_of(model).shared_layers else embedding * hidden
     head = hidden * embedding + embedding * model.get_output_embeddings().out_features
     weights = projection + layers * layer + predicted * head
     return float(6 * weights + 12 * layers * length * hidden)

@@ -1,79 +1,15 @@
-"""One pass of a model over a batch, and what the families of models call the parts that training needs."""
+"""One pass of a model over a batch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from smelt.errors import SmeltError
+from smelt.model_families import family_of
 from smelt.training.batches import Batch
-
-
-@dataclass(frozen=True)
-class Family:
-    """Where the models of one family keep their heads; each entry takes the model."""
-
-    transform: Callable[[Any, Tensor], Tensor]
-    """From hidden states, shape (n, hidden), to what the decoder takes, shape (n, width)."""
-    decoder: Callable[[Any], nn.Linear]
-    """From there to logits, shape (n, vocabulary)."""
-    sentences: Callable[[Any, Tensor], Tensor] | None = None
-    """From pooled states, shape (rows, hidden), to logits of two classes; None for families without."""
-    token_types: bool = True
-    """Whether the encoder tells segments apart."""
-
-
-def _albert_transform(model: Any, states: Tensor) -> Tensor:
-    head = model.predictions
-    return torch.as_tensor(head.LayerNorm(head.activation(head.dense(states))))
-
-
-def _distilbert_transform(model: Any, states: Tensor) -> Tensor:
-    return torch.as_tensor(model.vocab_layer_norm(model.activation(model.vocab_transform(states))))
-
-
-def _roberta_transform(model: Any, states: Tensor) -> Tensor:
-    head = model.lm_head
-    return torch.as_tensor(head.layer_norm(nn.functional.gelu(head.dense(states))))
-
-
-_ROBERTA = Family(transform=_roberta_transform, decoder=lambda model: model.lm_head.decoder, token_types=False)
-
-FAMILIES = {
-    "albert": Family(
-        transform=_albert_transform,
-        decoder=lambda model: model.predictions.decoder,
-        sentences=lambda model, pooled: model.sop_classifier(pooled),
-    ),
-    "bert": Family(
-        transform=lambda model, states: model.cls.predictions.transform(states),
-        decoder=lambda model: model.cls.predictions.decoder,
-        sentences=lambda model, pooled: model.cls.seq_relationship(pooled),
-    ),
-    "distilbert": Family(
-        transform=_distilbert_transform,
-        decoder=lambda model: model.vocab_projector,
-        token_types=False,
-    ),
-    "roberta": _ROBERTA,
-    "xlm-roberta": _ROBERTA,
-    "camembert": _ROBERTA,
-}
-
-
-def family_of(model: Any) -> Family:
-    """Return the family of a model of transformers.
-
-    Raises:
-        SmeltError: it is of none that training knows.
-    """
-    name = model.config.model_type
-    if name not in FAMILIES:
-        raise SmeltError("model", f"is of family {name}; training knows {', '.join(FAMILIES)}")
-    return FAMILIES[name]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from smelt.entry import Precision
 from smelt.errors import SmeltError
+from smelt.model_families import family_of
 from smelt.training.attention import show_distributions
 from smelt.training.batches import Batch
 from smelt.training.knowledge import Lesson
-from smelt.training.passes import Asked, Pass, family_of
+from smelt.training.passes import Asked, Pass
 
 MOST_PADDING = 1024  # rows; vocabularies are padded to multiples of far less
 

@@ -9,9 +9,10 @@ from typing import Any
 from smelt.card import Card, Value, write_card
 from smelt.files import write_json
 from smelt.languages import iso_codes
+from smelt.model_families import fills_masks
 from smelt.models.amplify.growth import Addition
 from smelt.models.amplify.learning import Sample
-from smelt.models.folder import AMPLIFICATION, MASK_HEADS, Source, published_card, shared_of
+from smelt.models.folder import AMPLIFICATION, Source, published_card, shared_of
 from smelt.models.vocabulary.texts import listed
 from smelt.models.vocabulary.vocabulary import Vocabulary
 from smelt.models.vocabulary.weights import Gathered, parameters
@@ -89,7 +90,7 @@ def write_amplified_card(folder: Path, name: str, source: Source, made: Made, la
         },
         tables={"Proof on held-out lines": _proof(made.proof)},
         limits=LIMITS,
-        fills_masks=architecture.endswith(MASK_HEADS),
+        fills_masks=fills_masks(architecture),
         base_model=hub or (str(published["base_model"]) if "base_model" in published else None),
         licence=str(published["license"]) if "license" in published else None,
     )

@@ -9,7 +9,8 @@ from typing import Any
 from smelt.card import Card, Value, write_card
 from smelt.files import write_json
 from smelt.languages import iso_codes
-from smelt.models.folder import MASK_HEADS, REDUCTION, published_card, shared_of
+from smelt.model_families import fills_masks
+from smelt.models.folder import REDUCTION, published_card, shared_of
 from smelt.models.reduce.selection import Choice, Counts
 from smelt.models.vocabulary.texts import listed
 from smelt.models.vocabulary.vocabulary import Vocabulary
@@ -79,7 +80,7 @@ def write_reduced_card(folder: Path, name: str, source: Path, hub: str | None, m
         },
         tables={"Pieces by language": _pieces(made), "Proof on held-out lines": _proof(made.proof)},
         limits=LIMITS,
-        fills_masks=architecture.endswith(MASK_HEADS),
+        fills_masks=fills_masks(architecture),
         base_model=hub or (str(published["base_model"]) if "base_model" in published else None),
         licence=str(published["license"]) if "license" in published else None,
     )

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from smelt.errors import SmeltError
+from smelt.model_families import head_of, longest_of, token_types
 from smelt.models.folder import load_as
 from smelt.models.vocabulary.tensors import Ids
-from smelt.models.vocabulary.weights import head_of, layout_of, read_configuration
+from smelt.models.vocabulary.weights import read_configuration
 from smelt.training.pieces import read_tokenizer
 
 _BATCH = 256
@@ -224,10 +225,8 @@ class Models:
         self.where, self.ids = where, torch.tensor(ids)
         self.before, self.after = load(source, configuration, where), load(reduced, configuration, where)
         self._share_weights()
-        positions = getattr(configuration, "max_position_embeddings", None) or 0
-        positions = positions if positions > 0 else 10**9  # XLNet's -1 stands for no limit
-        self.longest = positions - layout_of(configuration, where).first_position - 1
-        self.token_types = getattr(configuration, "type_vocab_size", 0) > 0
+        self.longest = longest_of(configuration) or 10**9
+        self.token_types = token_types(configuration) > 0
         self.output = head_of(self.after, where)
         self._last: Tensor | None = None
         if self.output is not None:

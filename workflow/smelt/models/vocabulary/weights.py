@@ -21,7 +21,7 @@ import numpy as np
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json, write_json
-from smelt.model_families import refuse_without_pieces
+from smelt.model_families import head_of, position_ids, refuse_without_pieces
 from smelt.models.folder import Source
 from smelt.models.vocabulary.tensors import (
     Ids,
@@ -35,7 +35,7 @@ from smelt.models.vocabulary.tensors import (
 )
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    pass
 
 WEIGHTS = "model.safetensors"
 PICKLED, PICKLE = "pytorch_model.bin", ".bin"
@@ -78,21 +78,6 @@ class Layout:
     """The names that the input embeddings go by."""
     tied: frozenset[str]
     """Tensors that are other names of another one, where the configuration ties them."""
-    first_position: int
-    """The highest id of padding that positions are counted from (RoBERTa's family); -1 where they start at 0."""
-
-
-@dataclass(frozen=True)
-class Head:
-    """What multiplies a vector by a matrix with a row for each piece, and adds a bias."""
-
-    weight: "Tensor"
-    """Shape (vocabulary, width)."""
-    bias: "Tensor | None"
-    """Shape (vocabulary,)."""
-    module: "nn.Module"
-    """The module that the vector enters or, with `after`, the one that it leaves."""
-    after: bool = False
 
 
 def check_places(source: Source, output: Path) -> None:
@@ -144,8 +129,7 @@ def ids_of_model(source: Path, where: str) -> Ids:
     """
     configuration = read_configuration(source, where)
     named = [number for ids in named_ids(configuration.to_dict()).values() for number in ids]
-    first = layout_of(configuration, where).first_position
-    return np.unique(np.array([*named, *range(first + 1)], np.int64))
+    return np.unique(np.array([*named, *range(position_ids(configuration))], np.int64))
 
 
 def reduce_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str) -> Gathered:
@@ -274,7 +258,7 @@ def layout_of(configuration: Any, where: str) -> Layout:
     wider = copy.deepcopy(configuration)
     wider.vocab_size += 1
     axes: dict[str, int] = {}
-    known, embeddings, tied, first = set[str](), set[str](), set[str](), -1
+    known, embeddings, tied = set[str](), set[str](), set[str]()
     for kind in _classes(configuration, where):
         with torch.device("meta"):
             model, other = kind(copy.deepcopy(configuration)), kind(copy.deepcopy(wider))
@@ -286,30 +270,7 @@ def layout_of(configuration: Any, where: str) -> Layout:
         inputs = model.get_input_embeddings()
         embeddings |= {f"{name}.weight" for name, module in model.named_modules() if module is inputs}
         tied |= set(model.all_tied_weights_keys)
-        others = [part for part in model.modules() if isinstance(part, torch.nn.Embedding) and part is not inputs]
-        first = max([first, *(part.padding_idx for part in others if part.padding_idx is not None)])
-    return Layout(axes, frozenset(known), frozenset(embeddings), frozenset(tied), first)
-
-
-def head_of(model: Any, where: str) -> Head | None:
-    """Return the head of a model that predicts pieces, or None where it has none.
-
-    Raises:
-        SmeltError: it is of a form that is not known.
-    """
-    output = model.get_output_embeddings()
-    if output is None:
-        return None
-    embeddings = model.get_input_embeddings().weight
-    if len(output.weight) == len(embeddings):
-        return Head(output.weight, getattr(output, "bias", None), output)
-    # DeBERTa's own head multiplies by the embeddings, and transformers names the layer that stands before that.
-    for part in model.modules():
-        if getattr(part, "dense", None) is output and len(getattr(part, "bias", ())) == len(embeddings):
-            return Head(embeddings, part.bias, part.LayerNorm, after=True)
-    raise SmeltError(
-        where, f"the head of {type(model).__name__} is of a form that smelt does not know: expected a linear layer"
-    )
+    return Layout(axes, frozenset(known), frozenset(embeddings), frozenset(tied))
 
 
 def _classes(configuration: Any, where: str) -> list[Any]:
