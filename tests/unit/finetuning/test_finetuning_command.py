@@ -241,7 +241,7 @@ def test_a_loss_that_is_no_number_ends_the_run(model_folder, entity_task, tmp_pa
 def test_a_model_without_a_tokenizer_is_named(model_folder, entity_task, tmp_path, capsys):
     bare = shutil.copytree(model_folder, tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer*"))
     message = refusal(capsys, tmp_path / "out", finetune(bare, entity_task, tmp_path / "out"))
-    assert f"{bare}: no tokenizer is in this folder: expected one of tokenizer.json" in message
+    assert f"{bare}: has no tokenizer: expected one of tokenizer.json" in message
 
 
 def test_a_model_that_lacks_encoder_weights_is_refused(model_folder, entity_task, tmp_path, capsys):

@@ -99,7 +99,7 @@ def test_a_model_is_fetched_at_its_commit(hub: str, tmp_path: Path) -> None:
 
 
 def test_a_model_fetched_once_is_found_again_without_the_hub(hub: str, tmp_path: Path) -> None:
-    fetch = f"from smelt.models.folder import fetch; print(fetch('org/tiny', '{COMMIT}'))"
+    fetch = f"from smelt.model_folder import fetch; print(fetch('org/tiny', '{COMMIT}'))"
     folders = [smelt(hub, tmp_path, "-c", fetch, offline=offline).stdout.strip() for offline in (False, True)]
     assert Path(folders[0], "model.safetensors").is_file()
     assert folders[0] == folders[1]

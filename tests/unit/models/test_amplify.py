@@ -21,10 +21,10 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
+from smelt.model_folder import shared_of
 from smelt.models.amplify.command import chosen, counted_words, write_vocabulary
 from smelt.models.amplify.growth import growth_of
 from smelt.models.amplify.learning import draw, learn, symbol
-from smelt.models.folder import shared_of
 from smelt.models.vocabulary.vocabulary import read_vocabulary
 
 AMPLIFIABLE = [write for write in LAYOUTS if not write.__name__.startswith(("llama", "camembert"))]

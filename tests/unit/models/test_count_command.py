@@ -175,7 +175,7 @@ def test_what_cannot_be_counted_is_refused_in_one_line(
         (tmp_path / "column.parquet", tokenizer, "has no column held_out"),
         (tmp_path / "broken.parquet", tokenizer, "is no whole Parquet file"),
         (tmp_path / "none.parquet", tokenizer, "no such file"),
-        (held_out, tmp_path, "no tokenizer is in"),
+        (held_out, tmp_path, "has no tokenizer"),
     ):
         assert main(words(documents, folder, tmp_path / "xa.parquet")) == 1
         error = capsys.readouterr().err

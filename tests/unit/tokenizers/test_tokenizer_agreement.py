@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from invented_corpus import ALPHABETS, settings, write_documents
 
 from smelt.errors import SmeltError
+from smelt.model_folder import read_tokenizer
 from smelt.tokenizers import measure
 from smelt.tokenizers.command import make
 from smelt.tokenizers.normalisation import BLANKS, SPECIAL_PIECES
-from smelt.training.pieces import read_tokenizer
 
 DATA = os.environ.get("SMELT_DATA")
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from smelt.efficiency.subject import Parameters
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.model_families import COMPACT, longest
+from smelt.model_folder import read_configuration
 
 
 class Configuration:
@@ -105,14 +106,9 @@ class Configuration:
 
     def read(self) -> Any:
         """Return the configuration as transformers reads it."""
-        from transformers import AutoConfig
-
         import smelt.architectures  # noqa: F401 - makes its own known to transformers
 
-        try:
-            return AutoConfig.from_pretrained(self.folder, local_files_only=True)
-        except (OSError, ValueError, KeyError) as error:
-            raise SmeltError(self.folder, f"its config.json cannot be read ({first_line(error)})") from None
+        return read_configuration(self.folder, self.folder)
 
 
 def count(model: Any) -> Parameters:

@@ -18,20 +18,20 @@ from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.model_families import fills_masks, longest_of, number_of
-from smelt.models.folder import (
+from smelt.model_folder import (
     TOKENIZER_FILES,
-    _files,
     check_folder,
+    copy_tokenizer,
     load_as,
     load_model,
-    load_tokenizer,
+    publish_tokenizer,
     published_card,
+    published_tokenizer,
     record_of,
 )
 from smelt.models.segmentation import LINES, Cutting, cuttings, faithful
 from smelt.provenance import write_provenance
 from smelt.study.makers import Adopt
-from smelt.training.pieces import publish_tokenizer
 
 MOST_LINES = 10_000  # of each file of --text
 HINT = "adopt it with `tokenizer: faithful` for one that cuts text as the SentencePiece model does"
@@ -73,7 +73,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
         raise absent(found, "folder", "a model as save_pretrained writes it")
     check_folder(found, where)
     model = load_model(found, where)
-    tokenizer = load_tokenizer(found, where)
+    tokenizer = published_tokenizer(found, where)
     held = cuttings(found, tokenizer, lines)
     for cutting in held:
         print(f"tokenizer: {cutting.sentence()}")
@@ -87,13 +87,12 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
         raise SmeltError(where, f"its tokenizer has {len(tokenizer)} pieces but its embeddings only {rows} rows")
     with whole_folder(output) as folder:
         model.save_pretrained(folder)
-        record = record_of(found)  # without which untrained pieces would be taken for trained ones
-        patterns = TOKENIZER_FILES if source.tokenizer == "published" else ["*.model"]
-        for file in [*_files(found, patterns), *([record] if record else [])]:
-            shutil.copy(file, folder / file.name)
+        copy_tokenizer(found, folder, TOKENIZER_FILES if source.tokenizer == "published" else ["*.model"])
+        if record := record_of(found):  # without which untrained pieces would be taken for trained ones
+            shutil.copy(record, folder / record.name)
         if source.tokenizer == "faithful":
             tokenizer.save_pretrained(folder)
-            held = cuttings(folder, load_tokenizer(folder, where), lines)
+            held = cuttings(folder, published_tokenizer(folder, where), lines)
         publish_tokenizer(folder, longest_of(model.config))
         check_copy(folder, model, tokenizer)
         write_card(folder, _card(output.name, source, found, model, len(tokenizer), held))
@@ -114,9 +113,9 @@ def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
     changed = [name for name, tensor in weights.items() if not torch.equal(tensor, written[name])]
     if missing or changed:
         raise SmeltError(folder, f"does not load as it was written: {(missing + changed)[0]} differs")
-    if load_tokenizer(folder, str(folder)).get_vocab() != tokenizer.get_vocab():
+    if published_tokenizer(folder, str(folder)).get_vocab() != tokenizer.get_vocab():
         raise SmeltError(folder, "does not load as it was written: its tokenizer has other pieces than the source's")
-    ours, theirs = (each(list(LINES))["input_ids"] for each in (load_tokenizer(folder, str(folder)), tokenizer))
+    ours, theirs = (each(list(LINES))["input_ids"] for each in (published_tokenizer(folder, str(folder)), tokenizer))
     if cut_otherwise := [line for line, one, other in zip(LINES, ours, theirs, strict=True) if one != other]:
         raise SmeltError(folder, f"does not load as it was written: its tokenizer cuts {cut_otherwise[0]!r} otherwise")
 
@@ -124,7 +123,7 @@ def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
 def _locate(source: Adopt) -> Path:
     if source.folder is not None:
         return Path(source.folder)
-    from smelt.models.folder import fetch
+    from smelt.model_folder import fetch
 
     assert source.hub is not None
     assert source.revision is not None

@@ -7,7 +7,6 @@ OUT  a model's folder: config.json, model.safetensors, tokenizer, README.md (its
 """
 
 import argparse
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,8 @@ from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.languages import iso_codes
 from smelt.model_families import longest_of
+from smelt.model_folder import copy_tokenizer, publish_tokenizer, published_card
 from smelt.models.encoders import resize_vocabulary
-from smelt.models.folder import TOKENIZER_FILES, published_card
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
 from smelt.models.students import checksums, load_teachers, new_student, refuse_differing, shared_pieces
 from smelt.models.training_card import MASKED, counted, facts, held_out, stated, trained_on, training_data
@@ -33,7 +32,7 @@ from smelt.study.student import StudentShape, refuse_unmapped
 from smelt.training.blocks import TokenBlocks
 from smelt.training.flops import flops_per_token
 from smelt.training.losses import TERMS, Losses, refuse_untaught
-from smelt.training.pieces import Pieces, load_tokenizer, pieces_of, publish_tokenizer
+from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -204,8 +203,7 @@ def write_student(output: Path, made: Distilled) -> None:
     made.model.requires_grad_(True)
     with whole_folder(output) as folder:
         made.model.to("cpu").save_pretrained(folder)
-        for file in {file for pattern in TOKENIZER_FILES for file in teacher.glob(pattern) if file.is_file()}:
-            shutil.copy(file, folder / file.name)
+        copy_tokenizer(teacher, folder)
         publish_tokenizer(folder, longest_of(made.model.config))
         if pieces_of(load_tokenizer(folder)).digest != pieces_of(tokenizer).digest:
             raise SmeltError(teacher, "its tokenizer reads text otherwise in its student's folder")

@@ -8,7 +8,6 @@ that torch could train: it is measured and deployed, not fine-tuned.
 """
 
 import argparse
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from smelt.entry import check
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
 from smelt.flags import json_object
-from smelt.models.folder import TOKENIZER_FILES, check_folder, load_tokenizer, published_card
+from smelt.model_folder import check_folder, copy_tokenizer, published_card, published_tokenizer
 from smelt.models.onnx_graph import FILE, LOGITS, OPSET, Exported, load_exported, write_graph, write_int8
 from smelt.provenance import write_provenance
 from smelt.study.makers import ExportSettings
@@ -103,7 +102,7 @@ def export(source: Path, settings: ExportSettings, output: Path) -> Difference:
     start = time.monotonic()
     check_folder(source, str(source))
     exported = load_exported(source)
-    tokenizer = load_tokenizer(source, str(source))
+    tokenizer = published_tokenizer(source, str(source))
     with whole_folder(output) as folder:
         graph = folder / FILE
         write_graph(exported, graph)
@@ -115,8 +114,7 @@ def export(source: Path, settings: ExportSettings, output: Path) -> Difference:
             refuse_unlike(found, source, exact=False)
         exported.config.architectures = [type(exported.model).__name__]
         exported.config.save_pretrained(folder)
-        for file in sorted({file for pattern in TOKENIZER_FILES for file in source.glob(pattern) if file.is_file()}):
-            shutil.copy(file, folder / file.name)
+        copy_tokenizer(source, folder)
         write_card(folder, _card(output.name, source, settings, exported, len(tokenizer), found))
         hours = (time.monotonic() - start) / 3600
         stated = settings.model_dump() | {"opset": OPSET}

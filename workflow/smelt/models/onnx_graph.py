@@ -15,7 +15,7 @@ from typing import Any
 
 from smelt.errors import SmeltError, first_line
 from smelt.model_families import COMPACT, longest_of, token_types
-from smelt.models.folder import configuration_of_folder, load_as, load_model
+from smelt.model_folder import incomplete, load_as, load_model, read_configuration
 
 INPUTS, TYPES = ("input_ids", "attention_mask"), "token_type_ids"
 HIDDEN, LOGITS = "last_hidden_state", "logits"
@@ -68,7 +68,7 @@ def load_exported(source: Path) -> Exported:
     """
     import smelt.architectures as ours  # which makes them known to transformers
 
-    configuration = configuration_of_folder(source, str(source))
+    configuration = read_configuration(source, str(source))
     if configuration.model_type != COMPACT:
         exported = Exported(load_model(source, str(source)).base_model.eval())
         _try(exported, source)
@@ -78,7 +78,7 @@ def load_exported(source: Path) -> Exported:
         raise SmeltError(source, f"is a {named or 'compact model'} without a classifier: there is nothing to export")
     model, missing = load_as(getattr(ours, named), source, str(source))
     if missing:
-        raise SmeltError(source, f"lacks {len(missing)} of its weights, such as {missing[0]}")
+        raise incomplete(missing, source)
     return Exported(model.eval(), LOGITS)
 
 

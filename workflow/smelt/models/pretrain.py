@@ -21,6 +21,7 @@ from smelt.files import whole_folder
 from smelt.flags import json_object
 from smelt.languages import iso_codes
 from smelt.model_families import FAMILIES, longest_of
+from smelt.model_folder import publish_tokenizer
 from smelt.models.encoders import new_encoder, resize_vocabulary
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
 from smelt.models.training_card import (
@@ -37,7 +38,7 @@ from smelt.models.training_card import (
 from smelt.provenance import write_provenance
 from smelt.study.architectures import Shape, refuse_unfit
 from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
-from smelt.training.pieces import Pieces, load_tokenizer, publish_tokenizer
+from smelt.training.pieces import Pieces, load_tokenizer
 from smelt.training.recipes import Recipe
 
 if TYPE_CHECKING:

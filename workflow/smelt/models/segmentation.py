@@ -18,6 +18,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
+from smelt.model_folder import sentencepiece_files
 
 SPACE = "▁"
 OF_PIECES = 500  # lines made of a model's own pieces, beside those of LINES
@@ -97,7 +98,7 @@ def sentencepieces_of(folder: Path) -> list[SentencePiece]:
     from sentencepiece import sentencepiece_model_pb2
 
     found = []
-    for path in sorted(path for path in folder.glob("*.model") if path.is_file()):
+    for path in sentencepiece_files(folder):
         proto = sentencepiece_model_pb2.ModelProto()
         try:
             proto.ParseFromString(path.read_bytes())

@@ -26,8 +26,8 @@ from smelt.model_families import (
     of_encoder,
     with_layer_of,
 )
+from smelt.model_folder import check_folder, incomplete, load_as, model_files, read_configuration, shared_of
 from smelt.models.encoders import attention_kernel, padded, recompute_layers, resize_vocabulary
-from smelt.models.folder import check_folder, configuration_of_folder, load_as, model_files, shared_of
 from smelt.study.student import StudentShape
 from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer
@@ -205,7 +205,7 @@ def _load(folder: Path, losses: Losses, recipe: Recipe, pieces: Pieces) -> Any:
 
     where = str(folder)
     check_folder(folder, where)
-    family = configuration_of_folder(folder, where).model_type
+    family = read_configuration(folder, where).model_type
     if family not in FAMILIES:
         raise SmeltError(where, f"is of family {family}; expected a teacher of {', '.join(FAMILIES)}")
     torch.manual_seed(0)  # a head that the checkpoint lacks starts at random, the same each time
@@ -223,7 +223,7 @@ def _load(folder: Path, losses: Losses, recipe: Recipe, pieces: Pieces) -> Any:
 def _refuse_lacking(teacher: Any, missing: Sequence[str], losses: Losses, where: str) -> None:
     """Refuse a checkpoint that lacks weights of the encoder, or of the head where its predictions are asked for."""
     if lacking := of_encoder(teacher, missing):
-        raise SmeltError(where, f"lacks {len(lacking)} of its weights, such as {lacking[0]}: it is incomplete")
+        raise incomplete(lacking, where)
     if missing and losses.kl:
         raise SmeltError(
             where,

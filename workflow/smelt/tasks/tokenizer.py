@@ -6,14 +6,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
+from smelt.model_folder import publish_tokenizer, read_tokenizer, refuse_without_tokenizer
 from smelt.tasks.running_text import Comparison, check_words, same_cut, with_blank_before_words
 from smelt.training.byte_level import is_byte_level, shown
-from smelt.training.pieces import publish_tokenizer, read_tokenizer
-
-# Without any of these, transformers makes up a tokenizer of a handful of special pieces.
-VOCABULARIES = ("tokenizer.json", "*.model", "vocab.txt", "vocab.json")
 
 GENERIC = "PreTrainedTokenizerFast"  # transformers' class that reads tokenizer.json and builds nothing itself
 
@@ -90,13 +87,13 @@ class TaskTokenizer:
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.save_pretrained(folder)
         publish_tokenizer(folder, longest)
-        if tokenizer is self.tokenizer or same_cut(_load(folder), tokenizer):
+        if tokenizer is self.tokenizer or same_cut(read_tokenizer(folder), tokenizer):
             return
         # Its class would build its parts without the blank: without a class, tokenizer.json is read as it is.
         path = folder / "tokenizer_config.json"
         generic = {"tokenizer_class": GENERIC, "model_input_names": tokenizer.model_input_names}
         write_json(path, read_json(path) | generic)
-        if not same_cut(_load(folder), tokenizer):
+        if not same_cut(read_tokenizer(folder), tokenizer):
             raise SmeltError(folder, "its tokenizer does not load as it was written: it loses the blank before words")
 
 
@@ -106,23 +103,15 @@ def load_pieces(folder: Path) -> TaskTokenizer:
     Raises:
         SmeltError: there is none, it is not a fast one (whose pieces tell their words), or it has no unknown piece.
     """
-    if not any(file.is_file() for name in VOCABULARIES for file in folder.glob(name)):
-        raise SmeltError(folder, f"no tokenizer is in this folder: expected one of {', '.join(VOCABULARIES)}")
-    tokenizer = _load(folder)
+    refuse_without_tokenizer(folder, folder)
+    tokenizer = read_tokenizer(folder)
     if not tokenizer.is_fast:
         raise SmeltError(folder, "its tokenizer is slow and does not tell words apart: expected a tokenizer.json")
     if tokenizer.unk_token_id is None or tokenizer.pad_token_id is None:
         raise SmeltError(folder, "its tokenizer lacks an unknown or a padding piece, which fine-tuning needs")
     prefix, suffix = _around(tokenizer, folder)
-    with_blanks = with_blank_before_words(tokenizer, lambda: _load(folder))
+    with_blanks = with_blank_before_words(tokenizer, lambda: read_tokenizer(folder))
     return TaskTokenizer(tokenizer, prefix, suffix, tokenizer.pad_token_id, tokenizer.unk_token_id, with_blanks)
-
-
-def _load(folder: Path) -> Any:
-    try:
-        return read_tokenizer(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SmeltError(folder, f"no tokenizer loads from this folder: {first_line(error)}") from None
 
 
 def refuse_unmarked_pairs(pieces: TaskTokenizer, folder: Path) -> None:

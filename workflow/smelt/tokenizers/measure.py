@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
+from smelt.model_folder import read_tokenizer
 from smelt.tokenizers.documents import lines
 from smelt.tokenizers.readings import own_reading
-from smelt.training.pieces import read_tokenizer
 
 LINES = 1000
 """Held-out lines of a language to measure on, at the most."""

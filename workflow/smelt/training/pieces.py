@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smelt.errors import SmeltError, first_line
-from smelt.files import read_json, write_json
+from smelt.errors import SmeltError
+from smelt.model_folder import read_tokenizer
 from smelt.training.word_starts import word_starts
 
 Table = NDArray[np.bool_]
@@ -42,49 +42,13 @@ class Pieces:
         return np.flatnonzero(~self.special)
 
 
-def read_tokenizer(folder: Path) -> Any:
-    """Return the tokenizer that AutoTokenizer makes of a folder, for texts of corpora and tasks.
-
-    A special piece that such a text spells out, "[MASK]" or "<s>", is text. Folders leave the choice at transformers'
-    default, because people write prompts in which it is that piece: so all that encodes texts here loads them by this.
-    """
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
-
-
-def publish_tokenizer(folder: Path, longest: int | None) -> None:
-    """Have the tokenizer of a model's folder serve in pipelines: it cuts at the model's positions, and knows its mask.
-
-    Settings that do so already stay as they are, byte for byte: a published model may cut texts shorter.
-
-    Args:
-        folder: the model's, with its tokenizer's files.
-        longest: tokens that the model reads at once; None where there is no limit.
-    """
-    path = folder / "tokenizer_config.json"
-    settings = read_json(path) if path.is_file() else {}
-    written = dict(settings)
-    if settings.get("split_special_tokens"):
-        del written["split_special_tokens"]
-    if longest is not None:
-        written["model_max_length"] = min(settings.get("model_max_length") or longest, longest)
-    if written != settings:
-        write_json(path, written, exact=True)
-
-
 def load_tokenizer(folder: Path) -> Any:
     """Return the fast tokenizer of a folder, which reads a special piece that a text spells out as text.
 
     Raises:
         SmeltError: the folder holds no tokenizer, or one without the five special tokens of pretraining.
     """
-    if not folder.is_dir():
-        raise SmeltError(folder, "no such folder; expected a tokenizer")
-    try:
-        tokenizer = read_tokenizer(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise SmeltError(folder, f"holds no tokenizer that loads ({first_line(error)})") from None
+    tokenizer = read_tokenizer(folder)
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     missing = [role for role in roles if getattr(tokenizer, f"{role}_id") is None]
     if missing or not tokenizer.is_fast:

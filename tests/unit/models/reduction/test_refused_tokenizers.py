@@ -127,7 +127,7 @@ def nothing(folder: Path) -> None:
 
 
 REFUSED = [
-    (nothing, "no tokenizer is in"),
+    (nothing, "has no tokenizer"),
     (slow("CanineTokenizer"), "CanineTokenizer is a slow tokenizer"),
     (slow("ByT5Tokenizer"), "ByT5Tokenizer is a slow tokenizer"),
     (japanese, "BertJapaneseTokenizer is a slow tokenizer"),

@@ -24,10 +24,10 @@ from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.flags import held_out_share, json_object, natural, positive, seed
 from smelt.model_families import longest_of
+from smelt.model_folder import Source, located, publish_tokenizer, read_configuration
 from smelt.models.amplify.growth import SPARE, Addition, Growth, grown, growth_of
 from smelt.models.amplify.learning import Learnt, Sample, Words, draw, learn
 from smelt.models.amplify.record import Made, write_amplified_card, write_record
-from smelt.models.folder import Source, configuration_of_folder, located
 from smelt.models.vocabulary.texts import Corpus, documents_by_language, texts_by_language, write_languages
 from smelt.models.vocabulary.tokenizer_files import (
     TOKENIZER,
@@ -40,7 +40,6 @@ from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.vocabulary.weights import check_places, reduce_weights
 from smelt.provenance import write_provenance
 from smelt.study.new_pieces import AmplificationSettings, NewPieces
-from smelt.training.pieces import publish_tokenizer
 
 if TYPE_CHECKING:
     from smelt.models.vocabulary.equivalence import Extent
@@ -141,7 +140,7 @@ def amplify(
     with whole_folder(output) as folder:
         gathered = amplify_weights(source.folder, vocabulary.size, addition.pieces, settings, folder, source.where)
         write_vocabulary(vocabulary, growth, addition, folder)
-        publish_tokenizer(folder, longest_of(configuration_of_folder(folder, source.where)))
+        publish_tokenizer(folder, longest_of(read_configuration(folder, source.where)))
         with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
             old = trimmed(source, vocabulary, Path(scratch)) if gathered.padding_rows else source.folder
             ids = np.arange(vocabulary.size)

@@ -10,9 +10,9 @@ from smelt.card import Card, Value, write_card
 from smelt.files import write_json
 from smelt.languages import iso_codes
 from smelt.model_families import fills_masks
+from smelt.model_folder import AMPLIFICATION, Source, published_card, shared_of
 from smelt.models.amplify.growth import Addition
 from smelt.models.amplify.learning import Sample
-from smelt.models.folder import AMPLIFICATION, Source, published_card, shared_of
 from smelt.models.vocabulary.texts import listed
 from smelt.models.vocabulary.vocabulary import Vocabulary
 from smelt.models.vocabulary.weights import Gathered, parameters

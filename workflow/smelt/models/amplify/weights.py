@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from smelt.errors import SmeltError
+from smelt.model_folder import read_configuration
 from smelt.models.amplify.growth import NewPiece
 from smelt.models.vocabulary.tensors import Ids, Part, Stored, kept_in_part
-from smelt.models.vocabulary.weights import Gathered, read_configuration, rewrite_weights
+from smelt.models.vocabulary.weights import Gathered, rewrite_weights
 from smelt.study.new_pieces import NewPieces
 
 _TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}

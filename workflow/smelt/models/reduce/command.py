@@ -22,7 +22,7 @@ from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.flags import held_out_share, json_object, natural, positive, seed
 from smelt.model_families import longest_of
-from smelt.models.folder import Source, configuration_of_folder, located
+from smelt.model_folder import Source, located, publish_tokenizer, read_configuration
 from smelt.models.reduce.count import count
 from smelt.models.reduce.record import Made, write_record, write_reduced_card
 from smelt.models.reduce.selection import Choice, choose, named_pieces, read_counts
@@ -31,7 +31,6 @@ from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.vocabulary.weights import Gathered, check_places, ids_of_model, reduce_weights
 from smelt.provenance import write_provenance
 from smelt.study.selection import ReductionSettings
-from smelt.training.pieces import publish_tokenizer
 
 if TYPE_CHECKING:
     from smelt.models.vocabulary.equivalence import Extent
@@ -181,7 +180,7 @@ def write_model(folder: Path, source: Source, vocabulary: Vocabulary, choice: Ch
     """Write configuration, weights and tokenizer of the pieces that are kept."""
     gathered = reduce_weights(source.folder, choice.ids, folder, vocabulary.size, source.where)
     vocabulary.write(choice.ids, folder)
-    publish_tokenizer(folder, longest_of(configuration_of_folder(folder, source.where)))
+    publish_tokenizer(folder, longest_of(read_configuration(folder, source.where)))
     return gathered
 
 

@@ -10,7 +10,7 @@ from smelt.card import Card, Value, write_card
 from smelt.files import write_json
 from smelt.languages import iso_codes
 from smelt.model_families import fills_masks
-from smelt.models.folder import REDUCTION, published_card, shared_of
+from smelt.model_folder import REDUCTION, published_card, shared_of
 from smelt.models.reduce.selection import Choice, Counts
 from smelt.models.vocabulary.texts import listed
 from smelt.models.vocabulary.vocabulary import Vocabulary

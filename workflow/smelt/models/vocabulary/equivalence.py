@@ -16,10 +16,8 @@ from torch import Tensor
 
 from smelt.errors import SmeltError
 from smelt.model_families import head_of, longest_of, token_types
-from smelt.models.folder import load_as
+from smelt.model_folder import incomplete, load_as, read_configuration, read_tokenizer
 from smelt.models.vocabulary.tensors import Ids
-from smelt.models.vocabulary.weights import read_configuration
-from smelt.training.pieces import read_tokenizer
 
 _BATCH = 256
 ROUNDING = 2.0**-24
@@ -337,7 +335,7 @@ def load(folder: Path, configuration: Any, where: str) -> Any:
         model, missing = load_as(kind, folder, where)
         if not missing:
             return model.eval()
-    raise SmeltError(where, f"lacks {len(missing)} of its weights, such as {missing[0]}: the checkpoint is incomplete")
+    raise incomplete(missing, where)
 
 
 def tokenizers_of(made: Reduction) -> Tokenizers:

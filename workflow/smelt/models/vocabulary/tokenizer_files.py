@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json, write_json
+from smelt.model_folder import read_tokenizer
 
 TOKENIZER = "tokenizer.json"
 VOCABULARY_FILES = (TOKENIZER, "vocab.txt", "vocab.json", "merges.txt")
@@ -39,24 +40,12 @@ def load_fast(folder: Path, where: str, configuration: Any = None) -> Any:
     Raises:
         SmeltError: no tokenizer loads, it is a slow one, or it reads files that reduction does not rewrite.
     """
-    from transformers import AutoTokenizer
-
-    options = {"local_files_only": True, "trust_remote_code": False}  # else transformers asks on the terminal
-    if configuration is not None:
-        options["config"] = configuration
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-    except Exception as error:
-        if not any((folder / name).is_file() for name in VOCABULARY_FILES) and not protobufs_of(folder):
-            raise SmeltError(
-                where, f"no tokenizer is in {folder}: expected {_listed(VOCABULARY_FILES)}, *.model"
-            ) from None
-        raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
+    tokenizer = read_tokenizer(folder, where, special_as_text=False, configuration=configuration)
     _refuse_slow(tokenizer, where)
     names = {TOKENIZER, *map(str, type(tokenizer).vocab_files_names.values())}
     read = sorted(name for name in names if (folder / name).is_file())
     if not read:  # transformers has made up a tokenizer of a handful of special pieces
-        raise SmeltError(where, f"no tokenizer is in {folder}: {type(tokenizer).__name__} reads {_listed(names)}")
+        raise SmeltError(where, f"has no tokenizer: {type(tokenizer).__name__} reads {_listed(names)}")
     others = [name for name in read if name not in VOCABULARY_FILES and not name.endswith(".model")]
     if others:
         problem = f"{type(tokenizer).__name__} also reads {_listed(others)}, which reduction does not rewrite"
@@ -72,11 +61,6 @@ def configuration_of(folder: Path) -> Any:
         with contextlib.suppress(OSError, ValueError, KeyError):
             return kind.from_pretrained(folder, local_files_only=True)
     return None
-
-
-def protobufs_of(folder: Path) -> list[Path]:
-    """Return the files of a folder that are named as SentencePiece's models are."""
-    return sorted(path for path in folder.glob("*.model") if path.is_file())
 
 
 def tree_of(backend: Any, where: str) -> Tree:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from smelt.errors import SmeltError
+from smelt.model_folder import sentencepiece_files
 from smelt.models.vocabulary.kinds import BytePairs, Form, Kept, Kind, Unigram, WordPiece
 from smelt.models.vocabulary.sentencepiece import Protobuf
 from smelt.models.vocabulary.tensors import Ids
@@ -24,7 +25,6 @@ from smelt.models.vocabulary.tokenizer_files import (
     configuration_of,
     ids_outside_the_model,
     load_fast,
-    protobufs_of,
     read_file,
     tree_of,
     with_ids_replaced,
@@ -179,7 +179,7 @@ def read_vocabulary(folder: Path, where: str) -> Vocabulary:
     file = _file(folder, tree, kind, where)
     kind.check_files(folder)
     ids = {piece: identity for identity, piece in enumerate(pieces) if piece}
-    protobufs = [Protobuf(path, ids, where) for path in protobufs_of(folder)]
+    protobufs = [Protobuf(path, ids, where) for path in sentencepiece_files(folder)]
     always = {*kind.always, *ids_outside_the_model(tree), *tokenizer.all_special_ids}
     for protobuf in protobufs:
         always.update(protobuf.always)

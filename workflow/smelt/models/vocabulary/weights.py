@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.model_families import head_of, position_ids, refuse_without_pieces
-from smelt.models.folder import Source
+from smelt.model_folder import Source, read_configuration
 from smelt.models.vocabulary.tensors import (
     Ids,
     Part,
@@ -289,23 +289,6 @@ def _classes(configuration: Any, where: str) -> list[Any]:
 
 def _axis(shape: Any, grown: Any) -> int:
     return next(axis for axis, (size, other) in enumerate(zip(shape, grown, strict=True)) if size != other)
-
-
-def read_configuration(folder: Path, where: str) -> Any:
-    """Return the configuration of a model's folder, as transformers reads it.
-
-    Raises:
-        SmeltError: there is none, or transformers knows no such model.
-    """
-    from transformers import AutoConfig
-
-    if not (folder / "config.json").is_file():
-        raise SmeltError(where, "is no model folder: it has no config.json")
-    try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        problem = f"its config.json describes no model that transformers knows ({first_line(error)})"
-        raise SmeltError(where, problem) from None
 
 
 def named_ids(values: Mapping[str, Any]) -> dict[str, list[int]]:

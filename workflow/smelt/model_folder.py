@@ -4,6 +4,8 @@ A model is a folder of this machine or a repository of the Hugging Face hub, at 
 the hub's own cache.
 """
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,11 @@ from typing import Any
 import yaml
 
 from smelt.errors import SmeltError, first_line
-from smelt.files import read_json
+from smelt.files import read_json, write_json
 from smelt.model_families import fills_masks, refuse_without_pieces
 
 # What tokenizers of any kind are written as; copied as they are, so that the model is read as it was published. Only
-# what keeps them out of pipelines is mended (training.pieces.publish_tokenizer).
+# what keeps them out of pipelines is mended (publish_tokenizer).
 TOKENIZER_FILES = [
     *["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"],
     *["vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "*.model"],
@@ -93,31 +95,41 @@ def check_folder(folder: Path, where: str) -> None:
         raise SmeltError(where, "no such folder: expected a model as save_pretrained writes it")
     if not (folder / "config.json").is_file():
         raise SmeltError(where, "is no model folder: it has no config.json")
-    if not _files(folder, _WEIGHTS):
+    if not files_of(folder, _WEIGHTS):
         raise SmeltError(where, f"has no weights: expected {' or '.join(_WEIGHTS)}")
-    if not _files(folder, _VOCABULARIES):
-        raise SmeltError(where, f"has no tokenizer: expected one of {', '.join(_VOCABULARIES)}")
+    refuse_without_tokenizer(folder, where)
 
 
 def model_files(folder: Path) -> list[Path]:
     """Return the files of a folder that decide what a model computes: its configuration and its weights."""
-    return [folder / "config.json", *_files(folder, _WEIGHTS)]
+    return [folder / "config.json", *files_of(folder, _WEIGHTS)]
 
 
-def configuration_of_folder(folder: Path, where: str) -> Any:
-    """Return the configuration of a model's folder.
+def refuse_without_tokenizer(folder: Path, where: str | Path) -> None:
+    """Refuse a folder without the files of any tokenizer, for which transformers would make one up.
 
     Raises:
-        SmeltError: it describes no model that transformers knows.
+        SmeltError: it is one.
+    """
+    if not files_of(folder, _VOCABULARIES):
+        raise SmeltError(where, f"has no tokenizer: expected one of {', '.join(_VOCABULARIES)}")
+
+
+def read_configuration(folder: Path, where: str | Path) -> Any:
+    """Return the configuration of a model's folder, as transformers reads it.
+
+    Raises:
+        SmeltError: there is none, or transformers knows no such model.
     """
     from transformers import AutoConfig
 
+    if not (folder / "config.json").is_file():
+        raise SmeltError(where, "is no model folder: it has no config.json")
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        raise SmeltError(
-            where, f"its config.json describes no model that transformers knows ({first_line(error)})"
-        ) from None
+        problem = f"its config.json describes no model that transformers knows ({first_line(error)})"
+        raise SmeltError(where, problem) from None
 
 
 def load_model(folder: Path, where: str) -> Any:
@@ -129,7 +141,7 @@ def load_model(folder: Path, where: str) -> Any:
     import torch
     import transformers
 
-    configuration = configuration_of_folder(folder, where)
+    configuration = read_configuration(folder, where)
     refuse_without_pieces(configuration, where)
     named = getattr(transformers, (configuration.architectures or [""])[0], None)
     # T5's kind has encoders alone, which AutoModel would take for half a model.
@@ -142,7 +154,12 @@ def load_model(folder: Path, where: str) -> Any:
         model, missing = load_as(kind, folder, where)
         if not missing:
             return model
-    raise SmeltError(where, f"lacks {len(missing)} of its weights, such as {missing[0]}: the checkpoint is incomplete")
+    raise incomplete(missing, where)
+
+
+def incomplete(missing: Sequence[str], where: str | Path) -> SmeltError:
+    """Return the error that a checkpoint lacks weights."""
+    return SmeltError(where, f"lacks {len(missing)} of its weights, such as {missing[0]}: the checkpoint is incomplete")
 
 
 def headed_class(configuration: Any) -> Any:
@@ -168,23 +185,6 @@ def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
     except Exception as error:
         raise SmeltError(where, f"its weights cannot be read ({first_line(error)})") from None
     return model, sorted(name for name in report["missing_keys"] if "pooler" not in name)
-
-
-def load_tokenizer(folder: Path, where: str) -> Any:
-    """Return the tokenizer.
-
-    Raises:
-        SmeltError: it cannot be read, or knows nothing besides its special tokens.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:
-        raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
-    if len(tokenizer) <= len(tokenizer.all_special_ids):
-        raise SmeltError(where, "its tokenizer has special tokens only: the file of its vocabulary is missing or empty")
-    return tokenizer
 
 
 def published_card(folder: Path) -> dict[str, Any]:
@@ -219,5 +219,82 @@ def _unreachable(error: OSError) -> str:
     return f"cannot be fetched from the hub and is not whole in its cache ({reason}). Check the network and run again"
 
 
-def _files(folder: Path, patterns: list[str]) -> list[Path]:
+def read_tokenizer(
+    folder: Path, where: str | Path | None = None, special_as_text: bool = True, configuration: Any = None
+) -> Any:
+    """Return the tokenizer that AutoTokenizer makes of a folder.
+
+    Args:
+        folder: tokenizer files, with config.json where these do not name their class.
+        where: the model's name, for messages; the folder by default.
+        special_as_text: whether a special piece that a text spells out, "[MASK]" or "<s>", is text, as it is in corpora
+            and tasks: whatever encodes texts here loads its tokenizer so. Folders leave the choice at transformers'
+            default, because people write prompts in which it is that piece.
+        configuration: the model's, for a folder that has no config.json yet.
+
+    Raises:
+        SmeltError: no tokenizer loads.
+    """
+    from transformers import AutoTokenizer
+
+    where = folder if where is None else where
+    if not folder.is_dir():
+        raise SmeltError(where, "no such folder: expected a tokenizer")
+    options = {"local_files_only": True, "trust_remote_code": False}  # else transformers asks on the terminal
+    if special_as_text:
+        options["split_special_tokens"] = True
+    if configuration is not None:
+        options["config"] = configuration
+    try:
+        return AutoTokenizer.from_pretrained(folder, **options)
+    except Exception as error:
+        refuse_without_tokenizer(folder, where)
+        raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
+
+
+def published_tokenizer(folder: Path, where: str) -> Any:
+    """Return the tokenizer of a published model, which takes a special piece in a text for that piece.
+
+    Raises:
+        SmeltError: it cannot be read, or has no pieces but special ones.
+    """
+    tokenizer = read_tokenizer(folder, where, special_as_text=False)
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise SmeltError(where, "its tokenizer has special tokens only: the file of its vocabulary is missing or empty")
+    return tokenizer
+
+
+def publish_tokenizer(folder: Path, longest: int | None) -> None:
+    """Have the tokenizer of a model's folder serve in pipelines: it cuts at the model's positions, and knows its mask.
+
+    Settings that do so already stay as they are, byte for byte: a published model may cut texts shorter.
+
+    Args:
+        folder: the model's, with its tokenizer's files.
+        longest: tokens that the model reads at once; None where there is no limit.
+    """
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path) if path.is_file() else {}
+    written = dict(settings)
+    if settings.get("split_special_tokens"):
+        del written["split_special_tokens"]
+    if longest is not None:
+        written["model_max_length"] = min(settings.get("model_max_length") or longest, longest)
+    if written != settings:
+        write_json(path, written, exact=True)
+
+
+def files_of(folder: Path, patterns: Sequence[str]) -> list[Path]:
+    """Return the files of a folder whose names fit a pattern, sorted."""
     return sorted({file for pattern in patterns for file in folder.glob(pattern) if file.is_file()})
+
+
+def sentencepiece_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that are named as SentencePiece's models are."""
+    return files_of(folder, ["*.model"])
+
+
+def copy_tokenizer(source: Path, output: Path, patterns: Sequence[str] = TOKENIZER_FILES) -> None:
+    """Copy the tokenizer files of a folder into another one as they are."""
+    for file in files_of(source, patterns):
+        shutil.copy(file, output / file.name)
