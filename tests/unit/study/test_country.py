@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from smelt.countries import COUNTRIES
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.study.countries import COUNTRIES
 from smelt.study.schema import Study
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from smelt.cli import json_object, natural, positive
 from smelt.efficiency import figures
 from smelt.efficiency.memory import at_hand
 from smelt.efficiency.tasks import describer
@@ -21,7 +22,6 @@ from smelt.efficiency.turns import Job, Turns, able_on, elapsed, folders_of, gro
 from smelt.efficiency.worker import Worker
 from smelt.entry import check
 from smelt.files import write_json
-from smelt.flags import json_object, natural, positive
 from smelt.provenance import code_revision, library_versions, machine
 from smelt.study.efficiency import Efficiency
 

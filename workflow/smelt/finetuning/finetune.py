@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smelt.cli import add_country, add_gpus, hide_gpus, json_object, seed
 from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.outcome import described, tell
-from smelt.flags import add_country, add_gpus, hide_gpus, json_object, seed
 from smelt.provenance import digest, write_provenance
 from smelt.study.schema import Finetuning
 from smelt.tasks.prepared import Examples, read_split, read_task

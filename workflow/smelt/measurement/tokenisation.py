@@ -17,10 +17,10 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from smelt.cli import json_object
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
-from smelt.flags import json_object
 from smelt.measurement.correlations import by_pieces, correlations
 from smelt.measurement.segmentation import segmentation
 from smelt.measurement.words import read_words, with_training_frequency

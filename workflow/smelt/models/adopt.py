@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from smelt.card import Card, write_card
-from smelt.entry import check
+from smelt.cli import entry
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
-from smelt.flags import json_object
 from smelt.model_families import fills_masks, longest_of, number_of
 from smelt.model_folder import (
     TOKENIZER_FILES,
@@ -40,7 +39,10 @@ HINT = "adopt it with `tokenizer: faithful` for one that cuts text as the Senten
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument(
-        "--source", type=json_object(), required=True, help="JSON: hub and revision, or folder; tokenizer"
+        "--source",
+        type=entry(Adopt, "--source", maker="adopt"),
+        required=True,
+        help="JSON: hub and revision, or folder; tokenizer",
     )
     parser.add_argument(
         "--text", type=Path, nargs="+", default=[], help="text files whose lines the tokenizer is held against too"
@@ -50,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Adopt one model."""
-    adopt(check(Adopt, arguments.source | {"maker": "adopt"}, "--source"), arguments.output, arguments.text)
+    adopt(arguments.source, arguments.output, arguments.text)
 
 
 def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import model_validator
 
 from smelt.card import Card, Value, write_card
-from smelt.entry import Entry, Seed, check
+from smelt.cli import entry
+from smelt.entry import Entry, Seed
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
-from smelt.flags import json_object
 from smelt.languages import iso_codes
 from smelt.model_families import longest_of
 from smelt.model_folder import copy_tokenizer, publish_tokenizer, published_card
@@ -68,16 +68,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--teachers", type=Path, nargs="+", required=True, help="folders of the teachers, that with the tokenizer first"
     )
     parser.add_argument(
-        "--settings", type=json_object(), required=True, help="student, losses, recipe, alpha, seed, versions, as JSON"
+        "--settings",
+        type=entry(DistillationSettings),
+        required=True,
+        help="student, losses, recipe, alpha, seed, versions, as JSON",
     )
     add_job_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Distil one model, in as many processes as the job has GPUs."""
-    settings = check(DistillationSettings, arguments.settings, "--settings")
     start_processes(arguments)
-    run_here(arguments, arguments.teachers[0], Distilling(settings, arguments.teachers))
+    run_here(arguments, arguments.teachers[0], Distilling(arguments.settings, arguments.teachers))
 
 
 class DistillationSettings(Entry):

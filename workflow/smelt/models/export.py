@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from smelt.card import Card, write_card
-from smelt.entry import check
+from smelt.cli import entry
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
-from smelt.flags import json_object
 from smelt.model_folder import check_folder, copy_tokenizer, published_card, published_tokenizer
 from smelt.models.onnx_graph import FILE, LOGITS, OPSET, Exported, load_exported, write_graph, write_int8
 from smelt.provenance import write_provenance
@@ -51,13 +50,13 @@ LONGEST = 512  # tokens that are compared at the most of a model that knows no l
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--source", type=Path, required=True, help="folder of the model")
-    parser.add_argument("--settings", type=json_object("format"), required=True, help="JSON: format, onnx or int8")
+    parser.add_argument("--settings", type=entry(ExportSettings), required=True, help="JSON: format, onnx or int8")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Export one model."""
-    settings = check(ExportSettings, arguments.settings, "--settings")
+    settings: ExportSettings = arguments.settings
     found = export(arguments.source, settings, arguments.output)
     size = sum(file.stat().st_size for file in arguments.output.glob(f"{FILE}*")) / 1e6
     print(f"{arguments.output}: {settings.format}, {size:,.1f} MB; {found}")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.flags import add_country, add_gpus, hide_gpus, positive
+from smelt.cli import add_country, add_gpus, hide_gpus, positive
 
 if TYPE_CHECKING:
     from smelt.models.job import Job, Maker

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import model_validator
 
 from smelt.card import Card, write_card
-from smelt.entry import Entry, Seed, check
+from smelt.cli import entry
+from smelt.entry import Entry, Seed
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
-from smelt.flags import json_object
 from smelt.languages import iso_codes
 from smelt.model_families import FAMILIES, longest_of
 from smelt.model_folder import publish_tokenizer
@@ -69,16 +69,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `pretrain`."""
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder of the tokenizer")
     parser.add_argument(
-        "--settings", type=json_object(), required=True, help="shape, recipe, alpha, seed and version, as JSON"
+        "--settings",
+        type=entry(PretrainingSettings),
+        required=True,
+        help="shape, recipe, alpha, seed and version, as JSON",
     )
     add_job_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Pretrain one model, in as many processes as the job has GPUs."""
-    settings = check(PretrainingSettings, arguments.settings, "--settings")
     start_processes(arguments)
-    run_here(arguments, arguments.tokenizer, Pretraining(settings, arguments.tokenizer))
+    run_here(arguments, arguments.tokenizer, Pretraining(arguments.settings, arguments.tokenizer))
 
 
 class PretrainingSettings(Entry):

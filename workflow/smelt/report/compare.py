@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from smelt.cli import json_object
 from smelt.entry import check
-from smelt.flags import json_object
 from smelt.report.csv_files import write_csv
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
+from smelt.cli import json_object
 from smelt.errors import SmeltError
-from smelt.flags import json_object
 from smelt.report.figures import FIGURES, TABLE_FIGURES, figure_of
 from smelt.report.figures.style import save, style
 

@@ -13,10 +13,10 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
+from smelt.cli import json_object
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import json_text, whole_file
-from smelt.flags import json_object
 from smelt.report.figures import caption_of
 from smelt.report.page_materials import (
     corpus_table,

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from smelt.cli import json_object
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.flags import json_object
 from smelt.report.csv_files import read_csv, write_csv
 from smelt.report.lost_blanks import refuse_lost_blanks
 

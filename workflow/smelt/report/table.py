@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from smelt.cli import json_object
 from smelt.entry import check
 from smelt.files import whole_file
-from smelt.flags import json_object
 from smelt.report.csv_files import write_csv
 from smelt.report.records import read_tasks
 from smelt.report.render import html, latex, markdown

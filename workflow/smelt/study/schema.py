@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
 
+from smelt.countries import Country
 from smelt.entry import Distinct, Entry, Name, Precision, Seed, refer, refuse_idle, spelled
 from smelt.languages import Edition, Language
 from smelt.report.significance import Significance
 from smelt.report.tables import Table
 from smelt.study.amplifications import check_amplifications
 from smelt.study.compressions import check_compressions
-from smelt.study.countries import Country
 from smelt.study.deployment import check_efficiency
 from smelt.study.distillations import check_distillations
 from smelt.study.efficiency import Efficiency

@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smelt.cli import add_country, add_gpus, hide_gpus, json_object, positive, seed
 from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.compression.precompute_teacher import refuse_pairs
 from smelt.finetuning.finetune import add_limits, limits_of, tested
 from smelt.finetuning.outcome import Outcome, described, tell
-from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive, seed
 from smelt.languages import ALL
 from smelt.provenance import write_provenance
 from smelt.study.compression import Compression

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smelt.cli import add_country, add_gpus, hide_gpus, json_object, positive
 from smelt.energy import Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import read_json, whole_folder, write_json
-from smelt.flags import add_country, add_gpus, hide_gpus, json_object, positive
 from smelt.provenance import sha256_of, write_provenance
 from smelt.study.compression import Signals as Settings
 from smelt.tasks.prepared import Task, read_task

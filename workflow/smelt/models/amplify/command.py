@@ -14,15 +14,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from smelt.entry import check
+from smelt.cli import entry, held_out_share, natural, positive, seed, settings_or_flags
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
-from smelt.flags import held_out_share, json_object, natural, positive, seed
 from smelt.model_families import longest_of
 from smelt.model_folder import Source, located, publish_tokenizer, read_configuration
 from smelt.models.amplify.growth import SPARE, Addition, Growth, grown, growth_of
@@ -45,6 +44,9 @@ if TYPE_CHECKING:
     from smelt.models.vocabulary.equivalence import Extent
 
 
+_TRIES = 4  # each asks for twice as many merges, where too few of them are new pieces
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     starts = get_args(NewPieces.model_fields["start"].annotation)
@@ -62,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", choices=starts, help="what their weights start as (mean)")
     parser.add_argument("--sample", type=natural, help="lines to learn them from at the most, drawn (1000000)")
     parser.add_argument("--seed", type=seed, help="of lines and weights that are drawn (1)")
-    parser.add_argument("--settings", type=json_object(), help="all four as JSON, in their place")
+    parser.add_argument("--settings", type=entry(AmplificationSettings), help="all four as JSON, in their place")
     parser.add_argument("--proof-lines", type=positive, default=1000, help="held-out lines of a language to cut (1000)")
     parser.add_argument(
         "--proof-states", type=positive, default=16, help="lines without new pieces to run both models on (16)"
@@ -73,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Amplify one model."""
-    settings = check(AmplificationSettings, _settings(arguments), "--settings" if arguments.settings else "amplify")
+    flags = {key: getattr(arguments, key) for key in ("pieces", "start", "sample", "seed")}
+    settings = settings_or_flags(AmplificationSettings, arguments, flags)
     if bool(arguments.corpus) == bool(arguments.documents):
         raise SmeltError("amplify", "expected either --corpus or --documents")
     if arguments.documents and arguments.languages:
@@ -92,17 +95,6 @@ def run(arguments: argparse.Namespace) -> None:
         documents = write_languages(files, Path(scratch), arguments.held_out_share, settings.seed)
         corpus = Corpus(list(chain.from_iterable(files.values())), arguments.held_out_share, settings.seed)
         amplify(source, documents, settings, extent, arguments.output, corpus)
-
-
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    flags = {key: getattr(arguments, key) for key in ("pieces", "start", "sample", "seed")}
-    given = {key: value for key, value in flags.items() if value is not None}
-    if arguments.settings is not None and given:
-        raise SmeltError(f"--{next(iter(given))}", "stands in --settings already: give either")
-    return given if arguments.settings is None else dict(arguments.settings)
-
-
-_TRIES = 4  # each asks for twice as many merges, where too few of them are new pieces
 
 
 def amplify(

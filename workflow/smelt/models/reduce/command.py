@@ -17,10 +17,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.entry import check
+from smelt.cli import entry, held_out_share, natural, positive, seed, settings_or_flags
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
-from smelt.flags import held_out_share, json_object, natural, positive, seed
 from smelt.model_families import longest_of
 from smelt.model_folder import Source, located, publish_tokenizer, read_configuration
 from smelt.models.reduce.count import count
@@ -30,7 +29,7 @@ from smelt.models.vocabulary.texts import Corpus, documents_by_language, texts_b
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.vocabulary.weights import Gathered, check_places, ids_of_model, reduce_weights
 from smelt.provenance import write_provenance
-from smelt.study.selection import ReductionSettings
+from smelt.study.selection import THRESHOLDS, ReductionSettings
 
 if TYPE_CHECKING:
     from smelt.models.vocabulary.equivalence import Extent
@@ -64,16 +63,19 @@ def _add_texts(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rule(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threshold", help="share of a language's lines: a number, paper (0.0005) or code (0.00005)")
+    parser.add_argument(
+        "--threshold", type=_threshold, help="share of a language's lines: a number, paper (0.0005) or code (0.00005)"
+    )
     parser.add_argument("--size", type=natural, help="pieces of the reduced model, in place of a threshold")
     parser.add_argument("--of", choices=["lines", "documents", "occurrences"], help="what shares are of (lines)")
     parser.add_argument("--keep", nargs="+", help="pieces to keep in any case")
-    parser.add_argument("--settings", type=json_object(), help="all of these as JSON, in their place")
+    parser.add_argument("--settings", type=entry(ReductionSettings), help="all of these as JSON, in their place")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Reduce one model."""
-    settings = check(ReductionSettings, _settings(arguments), "--settings" if arguments.settings else "reduce")
+    rule = {key: getattr(arguments, key) for key in ("threshold", "size", "of", "keep")}
+    settings = settings_or_flags(ReductionSettings, arguments, rule)
     if bool(arguments.corpus) == bool(arguments.counts) or bool(arguments.counts) != bool(arguments.held_out):
         raise SmeltError("reduce", "expected either --corpus, or --counts with --held-out")
     if arguments.counts and arguments.languages:
@@ -103,17 +105,9 @@ def _count(source: Source, documents: dict[str, Path], scratch: Path, processes:
     return written
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    flags = {key: getattr(arguments, key) for key in ("threshold", "size", "of", "keep")}
-    given: dict[str, Any] = {key: value for key, value in flags.items() if value is not None}
-    if arguments.settings is not None and given:
-        raise SmeltError(f"--{next(iter(given))}", "stands in --settings already: give either")
-    if isinstance(text := given.get("threshold"), str) and text not in ("paper", "code"):
-        given["threshold"] = _threshold(text)
-    return given if arguments.settings is None else arguments.settings
-
-
-def _threshold(text: str) -> float:
+def _threshold(text: str) -> float | str:
+    if text in THRESHOLDS:
+        return text
     with contextlib.suppress(ValueError):
         if 0 < (value := float(text)) <= 1:
             return value

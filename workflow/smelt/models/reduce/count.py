@@ -30,9 +30,9 @@ import numpy as np
 import pyarrow as arrow
 import pyarrow.compute as pc
 
+from smelt.cli import positive
 from smelt.errors import SmeltError
 from smelt.files import checksum, whole_file
-from smelt.flags import positive
 from smelt.models.reduce.counting import PieceCounter, Tally
 from smelt.models.reduce.selection import Counts, write_counts
 from smelt.models.vocabulary.tokenizer_files import Tree

@@ -1,12 +1,14 @@
-"""Kinds of flags that several commands share; what they raise becomes the command's one line of complaint."""
+"""Flags that several commands share; an error in one becomes the command's one line of complaint."""
 
 import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from smelt.study.countries import COUNTRIES
+from smelt.countries import COUNTRIES
+from smelt.entry import AnyEntry, check
+from smelt.errors import SmeltError
 
 HIGHEST_SEED = 2**32 - 1
 
@@ -26,6 +28,42 @@ def json_object(*keys: str) -> Callable[[str], dict[str, Any]]:
         return value
 
     return parse
+
+
+def entry(kind: type[AnyEntry], flag: str = "--settings", **fixed: Any) -> Callable[[str], AnyEntry]:
+    """Return a parser of settings given as JSON, checked as those of a study are.
+
+    Args:
+        kind: what they have to be.
+        flag: what complaints name.
+        fixed: keys that the command knows itself, such as its maker.
+    """
+    parse = json_object()
+
+    def parse_entry(text: str) -> AnyEntry:
+        return check(kind, parse(text) | fixed, flag)
+
+    return parse_entry
+
+
+def settings_or_flags(kind: type[AnyEntry], arguments: argparse.Namespace, flags: Mapping[str, Any]) -> AnyEntry:
+    """Return a command's settings, which it takes either as JSON (`--settings`) or from flags of their own.
+
+    Args:
+        kind: what they have to be.
+        arguments: with the command's name and `--settings`, None where that is not given.
+        flags: the value of each flag, None where it is not given.
+
+    Raises:
+        SmeltError: both are given, or the flags make no such settings.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    if arguments.settings is None:
+        return check(kind, given, arguments.command)
+    if given:
+        raise SmeltError(f"--{next(iter(given))}", "stands in --settings already: give either")
+    settings: AnyEntry = arguments.settings
+    return settings
 
 
 def seed(text: str) -> int:
