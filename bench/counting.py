@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from bench.measure import Benchmark, Figures, ratio
 from bench.prose import write_prose
 from bench.workers import Worker, close
-from smelt.models.reduce.count import Job, count_documents
+from smelt.models.reduce.count import CountingJob, count_documents
 from smelt.models.reduce.counting import PieceCounter
 from smelt.models.vocabulary.tokenizer_files import load_fast
 from smelt.models.vocabulary.vocabulary import read_vocabulary
@@ -193,9 +193,9 @@ def _speed(documents: Path, tokenizer: Path) -> Callable[[], float]:
     return run
 
 
-def _job(documents: Path, tokenizer: Path) -> Job:
+def _job(documents: Path, tokenizer: Path) -> CountingJob:
     vocabulary = read_vocabulary(tokenizer, "bench")
-    return Job(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
+    return CountingJob(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
 
 
 def _further(measured: Mapping[str, list[float]]) -> Figures:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from transformers import BertConfig, BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 from transformers.utils import logging
 
-from smelt.models.encoders import padded, resize_vocabulary
+from smelt.models.encoders import padded_rows, resize_vocabulary
 from smelt.models.job import prepare
 from smelt.training.batches import Batch
 from smelt.training.distillation import distillation_of
@@ -75,7 +75,7 @@ def chunked(lesson: Lesson) -> Callable[[], Measured]:
     """The objective and the optimizer of smelt's loop."""
     prepare(lesson.device)
     teacher, student = models_of(lesson)
-    resize_vocabulary(student, padded(lesson.vocabulary))
+    resize_vocabulary(student, padded_rows(lesson.vocabulary))
     pieces: Any = SimpleNamespace(size=lesson.vocabulary)
     precision: Any = lesson.precision
     objective = distillation_of(lesson.losses, [teacher], student, pieces, precision)

@@ -27,7 +27,7 @@ SHAPE = {"family": "albert", "layers": 2, "hidden": 64, "heads": 4, "feed_forwar
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """One command `pretrain`, with all that it writes in one folder."""
 
     corpus: Corpus
@@ -100,7 +100,7 @@ class Survived:
     """Of any value, against the largest of its tensor; infinite where one is missing."""
 
 
-def survive(undisturbed: Job, killed: Job, kills: int, seed: int) -> Survived:
+def survive(undisturbed: TrainingJob, killed: TrainingJob, kills: int, seed: int) -> Survived:
     """Run a job in peace, and another of the same settings with so many kills; compare them.
 
     The moments are drawn over what is left of the training, so that kills fall from its first step to its last.
@@ -118,7 +118,7 @@ def survive(undisturbed: Job, killed: Job, kills: int, seed: int) -> Survived:
     return Survived(done, in_writes, values, same_bits, difference)
 
 
-def run(job: Job) -> float:
+def run(job: TrainingJob) -> float:
     """Run a job to its end; return the seconds from its first line about a step."""
     with start(job) as running:
         began = first_step(running)
@@ -126,7 +126,7 @@ def run(job: Job) -> float:
     return time.monotonic() - began
 
 
-def kill(job: Job, seconds: float) -> bool:
+def kill(job: TrainingJob, seconds: float) -> bool:
     """Run a job and kill it so many seconds after its first line about a step; return whether it came to that."""
     with start(job) as running:
         moment = first_step(running) + seconds
@@ -138,14 +138,14 @@ def kill(job: Job, seconds: float) -> bool:
     return False
 
 
-def start(job: Job) -> subprocess.Popen[str]:
+def start(job: TrainingJob) -> subprocess.Popen[str]:
     """Start a job's command."""
     job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / "errors.txt").open("w") as errors:
         return subprocess.Popen(job.command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment())
 
 
-def refuse_failure(job: Job, code: int) -> None:
+def refuse_failure(job: TrainingJob, code: int) -> None:
     """Raise what a job said, if it failed."""
     if code:
         raise RuntimeError(f"pretrain ended with exit code {code}: {(job.folder / 'errors.txt').read_text().strip()}")
@@ -173,7 +173,7 @@ def kill_all(process: psutil.Process) -> None:
     psutil.wait_procs(family)
 
 
-def compared(one: Job, other: Job) -> tuple[int, int, float]:
+def compared(one: TrainingJob, other: TrainingJob) -> tuple[int, int, float]:
     """Return how many values there are, how many are the same bits, and the greatest difference."""
     values = same = 0
     greatest = 0.0
@@ -194,7 +194,9 @@ def kills(name: str) -> Outcome:
     processes = int(several[0]) if several else 1
     with tempfile.TemporaryDirectory(prefix="smelt-bench-") as folder:
         made = corpus(Path(folder), VOCABULARY, LENGTH, DOCUMENTS)
-        undisturbed, killed = (Job(made, Path(folder, part), STEPS, processes) for part in ("undisturbed", "killed"))
+        undisturbed, killed = (
+            TrainingJob(made, Path(folder, part), STEPS, processes) for part in ("undisturbed", "killed")
+        )
         survived = survive(undisturbed, killed, int(number), seed=1)
     outcome = Outcome(
         name=name,

@@ -30,7 +30,7 @@ _DESCRIPTIONS = ["*.json", "*.txt", "*.model", "README.md"]
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """Where a model lies."""
 
     folder: Path
@@ -40,17 +40,17 @@ class Source:
     """Its name on the hub."""
 
 
-def located(model: str, revision: str) -> Source:
+def locate(model: str, revision: str) -> ModelSource:
     """Return where a model lies, fetched from the hub where it is no folder.
 
     Raises:
         SmeltError: it is neither, or cannot be fetched.
     """
     if Path(model).is_dir():
-        return Source(Path(model), model)
+        return ModelSource(Path(model), model)
     if model.count("/") != 1 or model.startswith((".", "/", "~")):
         raise SmeltError(model, "no such folder, and no name on the hub (organisation/model)")
-    return Source(fetch(model, revision), f"{model} at {revision}", model)
+    return ModelSource(fetch(model, revision), f"{model} at {revision}", model)
 
 
 def fetch(name: str, revision: str) -> Path:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reduction.tokenizer_layouts import write_json
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from smelt.models.amplify.command import counted_words, write_vocabulary
+from smelt.models.amplify.command import count_words, write_vocabulary
 from smelt.models.amplify.growth import SPARE, Growth, growth_of
 from smelt.models.amplify.learning import draw, learn
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
@@ -63,7 +63,7 @@ def changed(tokenizer: Tokenizer, unknown: str | None, seed: int, number: int) -
         folder = Path(name)
         vocabulary = read(tokenizer, folder / "old", unknown)
         growth = growth_of(vocabulary)
-        words = counted_words(vocabulary, growth, draw({"qaa": text_of(folder, seed)}, 1, 1))
+        words = count_words(vocabulary, growth, draw({"qaa": text_of(folder, seed)}, 1, 1))
         addition = growth.addition(learn(words or Counter({"a": 1}), int(SPARE * number)), number)
         (folder / "new").mkdir()
         write_vocabulary(vocabulary, growth, addition, folder / "new")

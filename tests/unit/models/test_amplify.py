@@ -22,7 +22,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.model_folder import shared_of
-from smelt.models.amplify.command import chosen, counted_words, write_vocabulary
+from smelt.models.amplify.command import choose_pieces, count_words, write_vocabulary
 from smelt.models.amplify.growth import growth_of
 from smelt.models.amplify.learning import draw, learn, symbol
 from smelt.models.vocabulary.vocabulary import read_vocabulary
@@ -231,7 +231,9 @@ def test_every_kind_of_tokenizer_uses_its_new_pieces_and_else_cuts_as_before(
     pq.write_table(pa.table(table), documents)
     vocabulary = read_vocabulary(source, "a model")
     growth = growth_of(vocabulary)
-    addition, _ = chosen(growth, counted_words(vocabulary, growth, draw({"qaa": documents}, 400, 1)), 40, "a model")
+    addition, _ = choose_pieces(
+        growth, count_words(vocabulary, growth, draw({"qaa": documents}, 400, 1)), 40, "a model"
+    )
     if (source / "config.json").is_file():
         (output / "config.json").write_bytes((source / "config.json").read_bytes())
     write_vocabulary(vocabulary, growth, addition, output)
@@ -361,10 +363,10 @@ def test_words_outside_the_sample_are_not_counted(source: Path, texts: dict[str,
     growth = growth_of(vocabulary)
     sample = draw({"qaa": texts["qaa"]}, 3, 1)
     known = {word for line in sample.of("qaa") for word in line.split() if word != "."}
-    counted = sum(counted_words(vocabulary, growth, sample).values())
+    counted = sum(count_words(vocabulary, growth, sample).values())
     assert 0 < counted <= sum(len(line.split()) for line in sample.of("qaa"))
-    assert len(counted_words(vocabulary, growth, sample)) <= len(known)
-    assert counted < sum(counted_words(vocabulary, growth, draw({"qaa": texts["qaa"]}, 80, 1)).values())
+    assert len(count_words(vocabulary, growth, sample)) <= len(known)
+    assert counted < sum(count_words(vocabulary, growth, draw({"qaa": texts["qaa"]}, 80, 1)).values())
 
 
 def test_where_every_held_out_word_has_a_new_piece_nothing_can_be_proven(

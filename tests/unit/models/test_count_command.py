@@ -14,7 +14,7 @@ import pytest
 from counted_tokenizers import BUILDERS, Built, sentences
 
 from smelt.__main__ import main
-from smelt.models.reduce.count import Job, count_documents
+from smelt.models.reduce.count import CountingJob, count_documents
 from smelt.models.reduce.selection import read_counts
 from smelt.models.vocabulary.vocabulary import read_vocabulary
 
@@ -122,7 +122,7 @@ def unfinished(tmp_path: Path, tokenizer: Path) -> Path:
     """Documents of which all shards are counted already, but not yet summed up, in the folder `shards`."""
     documents = write_documents(tmp_path / "documents.parquet", groups=4)
     vocabulary = read_vocabulary(tokenizer, "tokenizer")
-    count_documents(Job(documents, vocabulary.tree, vocabulary.size, True), tmp_path / "shards", 1)
+    count_documents(CountingJob(documents, vocabulary.tree, vocabulary.size, True), tmp_path / "shards", 1)
     return documents
 
 

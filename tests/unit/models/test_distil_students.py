@@ -10,7 +10,7 @@ from reducible import MODELS, PIECES, bert_like, write_model
 from transformers import BertForMaskedLM
 
 from smelt.errors import SmeltError
-from smelt.models.encoders import padded, resize_vocabulary
+from smelt.models.encoders import padded_rows, resize_vocabulary
 from smelt.models.students import DISTILBERT_EPSILON, load_teachers, new_student, refuse_differing, shared_pieces
 from smelt.study.student import CODE_LAYERS, StudentShape
 from smelt.training.distillation import layer_map
@@ -18,7 +18,7 @@ from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import RECIPES, Recipe
 
-ROWS = padded(len(PIECES))
+ROWS = padded_rows(len(PIECES))
 STUDENTS = {
     "bert-masked": "DistilBertForMaskedLM",
     "bert-untied": "DistilBertForMaskedLM",

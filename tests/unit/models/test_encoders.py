@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from smelt.errors import SmeltError
-from smelt.models.encoders import attention_kernel, new_encoder, padded, resize_vocabulary
+from smelt.models.encoders import attention_kernel, new_encoder, padded_rows, resize_vocabulary
 from smelt.study.architectures import ARCHITECTURES, Shape
 from smelt.training.recipes import RECIPES, Recipe
 
@@ -140,7 +140,7 @@ def test_dropout_of_none_is_none_anywhere(family: str, sentences: str) -> None:
 
 @pytest.mark.parametrize(("pieces", "rows"), [(1, 64), (64, 64), (65, 128), (31_002, 31_040), (128_000, 128_000)])
 def test_a_vocabulary_is_padded_to_a_multiple_of_64(pieces: int, rows: int) -> None:
-    assert padded(pieces) == rows
+    assert padded_rows(pieces) == rows
 
 
 @TRAINED

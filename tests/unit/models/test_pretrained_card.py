@@ -8,7 +8,7 @@ import pytest
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.models.pretrain import PretrainingSettings, summary
-from smelt.models.training_card import held_out, stated
+from smelt.models.training_card import effective_settings, held_out
 from smelt.study.architectures import ARCHITECTURES
 from smelt.training.curve import LearningCurve
 from smelt.training.recipes import RECIPES
@@ -27,7 +27,7 @@ def settings(architecture: str = "albert-base", recipe: str = "albert", **change
 
 
 def told(made: PretrainingSettings) -> dict[str, str]:
-    return stated(made.recipe, made.shape.hidden)
+    return effective_settings(made.recipe, made.shape.hidden)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from smelt.__main__ import main
-from smelt.models.reduce.selection import Counts, write_counts
+from smelt.models.reduce.selection import PieceCounts, write_counts
 from smelt.models.vocabulary.texts import held_out_lines
 from smelt.models.vocabulary.vocabulary import digest
 
@@ -35,7 +35,7 @@ def write_small_counts(folder: Path, texts: dict[str, Path], tokenizer: Path, ot
         every = np.bincount(np.concatenate(lines), minlength=len(pieces))
         each = np.bincount(np.concatenate([np.unique(line) for line in lines]), minlength=len(pieces))
         total = len(lines) + others
-        counts = Counts(language, total, total, int(every.sum()), digest(pieces), each, each, every)
+        counts = PieceCounts(language, total, total, int(every.sum()), digest(pieces), each, each, every)
         written.append(folder / f"{language}.parquet")
         write_counts(written[-1], counts, pieces)
     return written

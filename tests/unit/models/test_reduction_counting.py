@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from smelt.models.reduce import counting
-from smelt.models.reduce.counting import PieceCounter, Tally
+from smelt.models.reduce.counting import PieceCounter, PieceTally
 from smelt.models.reduce.splitting import splitting_of
 
 KNOWN = [sentence.split(" ")[0] for sentence in sentences(60, seed=2)]
@@ -98,7 +98,7 @@ def plain(documents: list[str], built: Built) -> tuple[int, int, Counter[int], C
     return lines, held, in_lines, in_documents, occurrences
 
 
-def as_counters(tally: Tally) -> tuple[int, int, Counter[int], Counter[int], Counter[int]]:
+def as_counters(tally: PieceTally) -> tuple[int, int, Counter[int], Counter[int], Counter[int]]:
     arrays = (tally.in_lines, tally.in_documents, tally.occurrences)
     found = (Counter({int(number): int(array[number]) for number in np.flatnonzero(array)}) for array in arrays)
     return tally.lines, tally.documents, *found
@@ -164,7 +164,7 @@ def test_words_that_share_a_hash_are_told_apart(
 
 
 def test_words_are_found_by_the_numbers_in_which_they_came() -> None:
-    known = counting.Remembered()
+    known = counting.WordNumbers()
     for group in (["b", "a", ""], ["c"], [], ["é", "dd"]):
         assert (known.find(pa.array(group, pa.large_string())) == -1).all()
         known.add(pa.array(group, pa.large_string()))

@@ -12,8 +12,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer, Sequence, Split
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from smelt.errors import SmeltError
-from smelt.models.reduce.proof import prove, unproven
-from smelt.models.vocabulary.equivalence import Extent, Models, Reduction, States
+from smelt.models.reduce.proof import prove, unproven_languages
+from smelt.models.vocabulary.equivalence import ComparedStates, Extent, FolderPair, ModelPair
 from smelt.models.vocabulary.weights import reduce_weights
 
 NAMES = {f"{piece[1:-1].lower()}_token": piece for piece in PIECES[:5]}
@@ -40,7 +40,7 @@ def reduce(source: Path, output: Path, ids: np.ndarray) -> Path:
 def test_a_reduction_of_any_layout_is_proven_exact(layout: str, tmp_path: Path) -> None:
     source, ids = write_model(tmp_path / "source", MODELS[layout]), ids_of("qaa")
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
-    proof = prove(Reduction(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent())
+    proof = prove(FolderPair(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent())
     row = proof["languages"]["qaa"]
     assert (row["lines"], row["lines_whose_pieces_are_all_kept"]) == (20, 20)
     assert row["share_of_lines_that_tokenise_differently"] == 0
@@ -51,21 +51,21 @@ def test_a_reduction_of_any_layout_is_proven_exact(layout: str, tmp_path: Path) 
     without_head = ("bert-encoder", "bert-sequence", "bert-tokens", "bert-answers")
     assert ("logits_of_kept_pieces" in row["states"]) == (layout not in without_head)
     assert row["states"].get("largest_share_of_the_rounding_bound", 0) < 1
-    assert unproven(proof) == []
+    assert unproven_languages(proof) == []
 
 
 def test_lines_with_dropped_pieces_are_counted_as_cut_differently(tmp_path: Path) -> None:
     source, ids = write_model(tmp_path / "source"), ids_of("qaa")
     texts = write_texts(tmp_path / "texts", mixed=5)
     proof = prove(
-        Reduction(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent(state_lines=4)
+        FolderPair(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent(state_lines=4)
     )
     ours, other = proof["languages"]["qaa"], proof["languages"]["qab"]
     assert (ours["lines_whose_pieces_are_all_kept"], ours["share_of_lines_that_tokenise_differently"]) == (15, 0.25)
     assert ours["states"]["lines"] == 4
     assert ours["after"]["fertility"] > ours["before"]["fertility"]
     assert (other["share_of_lines_that_tokenise_differently"], other["states"]["lines"]) == (1, 0)
-    assert unproven(proof) == ["qab"]
+    assert unproven_languages(proof) == ["qab"]
 
 
 def test_a_row_of_zeros_as_that_of_padding_is_no_difference(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_row_of_zeros_as_that_of_padding_is_no_difference(tmp_path: Path) -> N
     tensors["cls.predictions.bias"][0] = 0
     save_file(tensors, source / "model.safetensors", {"format": "pt"})
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
-    proof = prove(Reduction(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent())
+    proof = prove(FolderPair(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent())
     assert proof["languages"]["qaa"]["states"]["largest_share_of_the_rounding_bound"] < 1
 
 
@@ -84,19 +84,19 @@ def test_a_row_of_zeros_as_that_of_padding_is_no_difference(tmp_path: Path) -> N
 )
 def test_logits_beyond_rounding_are_named(layout: str, head: str, tmp_path: Path) -> None:
     source, ids = write_model(tmp_path / "source", MODELS[layout]), ids_of("qaa")
-    models = Models(source, reduce(source, tmp_path / "out", ids), ids, "a model")
+    models = ModelPair(source, reduce(source, tmp_path / "out", ids), ids, "a model")
     models.after.get_submodule(head).register_forward_hook(lambda _, __, logits: logits + 1e-3)
     tokenizer = AutoTokenizer.from_pretrained(source)
     batch = dict(tokenizer(["[CLS]"], return_tensors="pt"))
     with pytest.raises(SmeltError, match=r"its logits differ by up to 0\.001, more than rounding, on a line"):
-        models.compare(batch, batch, States(), "a line")
+        models.compare(batch, batch, ComparedStates(), "a line")
 
 
 def test_half_precision_is_proven_in_single(tmp_path: Path) -> None:
     source = write_model(tmp_path / "source", lambda rows: MODELS["bert-masked"](rows).bfloat16())
     ids = ids_of("qaa")
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
-    proof = prove(Reduction(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent())
+    proof = prove(FolderPair(source, reduce(source, tmp_path / "out", ids), ids, "a model"), texts, Extent())
     assert proof["languages"]["qaa"]["states"]["lines"] == 16
 
 
@@ -158,7 +158,7 @@ def test_a_reduction_that_is_not_exact_is_named(spoil: object, told: str, tmp_pa
     spoil(reduced)  # type: ignore[operator]
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
     with pytest.raises(SmeltError) as caught:
-        prove(Reduction(source, reduced, ids, "a model"), texts, Extent())
+        prove(FolderPair(source, reduced, ids, "a model"), texts, Extent())
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -171,7 +171,7 @@ def test_a_line_that_is_cut_otherwise_is_named_with_its_pieces(tmp_path: Path) -
     PreTrainedTokenizerFast(tokenizer_object=cutting, **NAMES).save_pretrained(reduced)
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
     with pytest.raises(SmeltError, match=r"of a held-out line of qaa all pieces are kept, but .*##ta.* The line: '"):
-        prove(Reduction(source, reduced, ids, "a model"), texts, Extent())
+        prove(FolderPair(source, reduced, ids, "a model"), texts, Extent())
 
 
 def test_where_no_line_is_whole_nothing_is_proven(tmp_path: Path) -> None:
@@ -179,4 +179,4 @@ def test_where_no_line_is_whole_nothing_is_proven(tmp_path: Path) -> None:
     reduced = reduce(source, tmp_path / "out", ids)
     texts = {"qab": write_texts(tmp_path / "texts")["qab"]}
     with pytest.raises(SmeltError, match="nothing can be proven: of none of 20 held-out lines all pieces are kept"):
-        prove(Reduction(source, reduced, ids, "a model"), texts, Extent())
+        prove(FolderPair(source, reduced, ids, "a model"), texts, Extent())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.models.reduce.selection import Counts, read_counts, select, write_counts
+from smelt.models.reduce.selection import PieceCounts, read_counts, select, write_counts
 from smelt.models.vocabulary.vocabulary import digest
 from smelt.study.selection import SelectionRule
 
@@ -19,11 +19,13 @@ ALWAYS_KEPT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"[unused{number}
 NONE = np.zeros(0, np.int64)
 
 
-def counts_of(language: str, in_lines: list[int], lines: int = 100, vocabulary: str = "v", **others: int) -> Counts:
+def counts_of(
+    language: str, in_lines: list[int], lines: int = 100, vocabulary: str = "v", **others: int
+) -> PieceCounts:
     """Counts in which documents and occurrences are those of lines, unless given."""
     numbers = np.array(in_lines, np.int64)
     totals = {"documents": lines, "tokens": int(numbers.sum())} | others
-    return Counts(language, lines, vocabulary=vocabulary, **totals, **dict.fromkeys(MEASURES, numbers))
+    return PieceCounts(language, lines, vocabulary=vocabulary, **totals, **dict.fromkeys(MEASURES, numbers))
 
 
 MEASURES = ("in_lines", "in_documents", "occurrences")
@@ -58,7 +60,7 @@ def test_a_piece_that_is_never_seen_is_never_kept_however_low_the_threshold() ->
 def test_shares_of_documents_and_of_occurrences_have_their_own_totals() -> None:
     numbers = {"in_lines": [50, 1, 1], "in_documents": [1, 5, 1], "occurrences": [10, 10, 980]}
     arrays = {name: np.array(values) for name, values in numbers.items()}
-    counts = [Counts("xa", lines=100, documents=10, tokens=1000, vocabulary="v", **arrays)]
+    counts = [PieceCounts("xa", lines=100, documents=10, tokens=1000, vocabulary="v", **arrays)]
     kept = {
         of: ids(select(counts, SelectionRule(threshold=0.5, of=of), NONE).ids)
         for of in ("lines", "documents", "occurrences")
@@ -99,7 +101,7 @@ def test_a_size_is_reached_exactly_unless_fewer_pieces_are_seen(rows: list[list[
         ([counts_of("xa", [3])], {}, "always-kept pieces: an id is not among the 1 pieces"),
     ],
 )
-def test_what_cannot_be_selected_from_is_refused_by_name(counts: list[Counts], rule: dict, complaint: str) -> None:
+def test_what_cannot_be_selected_from_is_refused_by_name(counts: list[PieceCounts], rule: dict, complaint: str) -> None:
     with pytest.raises(SmeltError) as error:
         select(counts, SelectionRule.model_validate(rule), np.array([1]))
     assert str(error.value).startswith(complaint)
@@ -116,7 +118,7 @@ def test_a_rule_that_means_nothing_is_refused(rule: dict) -> None:
 def test_counts_are_read_as_they_were_written(tmp_path: Path) -> None:
     pieces = ["a", "##b", "\u2028", "▁c"]
     numbers = {name: np.array([4, 0, 0, factor]) for name, factor in zip(MEASURES, (1, 2, 3), strict=True)}
-    written = Counts("xa", 10, 5, 7, digest(pieces), **numbers)
+    written = PieceCounts("xa", 10, 5, 7, digest(pieces), **numbers)
     write_counts(tmp_path / "xa.parquet", written, pieces)
     read = read_counts(tmp_path / "xa.parquet", digest(pieces))
     for name in MEASURES:
@@ -126,7 +128,7 @@ def test_counts_are_read_as_they_were_written(tmp_path: Path) -> None:
         read_counts(tmp_path / "xa.parquet", digest(pieces[::-1]))
 
 
-def published_counts(language: str, numbers: dict[str, int], lines: int) -> Counts:
+def published_counts(language: str, numbers: dict[str, int], lines: int) -> PieceCounts:
     """The authors' line counts of a language; they publish no other."""
     rows = (line.rsplit("\t", 1) for line in (Path(DATA or "") / f"mbert-counts/{language}.tsv").open(encoding="utf-8"))
     in_lines = np.zeros(len(numbers), np.int64)

@@ -14,13 +14,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForMaskedLM, GenerationConfig, RobertaConfig
 
 from smelt.errors import SmeltError
-from smelt.models.vocabulary.tensors import Stored, kept_whole, write_tensors
-from smelt.models.vocabulary.weights import Gathered, ids_of_model, reduce_weights
+from smelt.models.vocabulary.tensors import StoredTensor, whole_tensor, write_tensors
+from smelt.models.vocabulary.weights import RewrittenWeights, ids_of_model, reduce_weights
 
 IDS = np.array([0, 1, 2, 3, 4, *range(7, 60, 2), len(PIECES) - 1])
 
 
-def reduce(source: Path, output: Path, ids: np.ndarray = IDS, pieces: int = len(PIECES)) -> Gathered:
+def reduce(source: Path, output: Path, ids: np.ndarray = IDS, pieces: int = len(PIECES)) -> RewrittenWeights:
     output.mkdir()
     return reduce_weights(source, ids, output, pieces, "a model")
 
@@ -103,9 +103,9 @@ def test_weights_are_copied_between_file_systems(tmp_path: Path) -> None:
 def test_a_file_that_is_cut_while_it_is_copied_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "weights"
     file.write_bytes(bytes(100))
-    tensor = Stored(file, "F32", (25,), start=8, bytes=100)
+    tensor = StoredTensor(file, "F32", (25,), start=8, bytes=100)
     with pytest.raises(SmeltError, match="ends before its tensors do"):
-        write_tensors(tmp_path / "out", {"one": kept_whole(tensor)})
+        write_tensors(tmp_path / "out", {"one": whole_tensor(tensor)})
 
 
 def test_shards_give_the_same_as_one_file(tmp_path: Path) -> None:

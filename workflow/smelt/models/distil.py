@@ -25,7 +25,15 @@ from smelt.model_folder import copy_tokenizer, publish_tokenizer, published_card
 from smelt.models.encoders import resize_vocabulary
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
 from smelt.models.students import checksums, load_teachers, new_student, refuse_differing, shared_pieces
-from smelt.models.training_card import MASKED, counted, facts, held_out, stated, trained_on, training_data
+from smelt.models.training_card import (
+    MASKED,
+    effective_settings,
+    facts,
+    held_out,
+    in_words,
+    training_amounts,
+    training_data,
+)
 from smelt.provenance import write_provenance
 from smelt.study.makers import refuse_sentences
 from smelt.study.student import StudentShape, refuse_unmapped
@@ -79,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Distil one model, in as many processes as the job has GPUs."""
     start_processes(arguments)
-    run_here(arguments, arguments.teachers[0], Distilling(arguments.settings, arguments.teachers))
+    run_here(arguments, arguments.teachers[0], Distillation(arguments.settings, arguments.teachers))
 
 
 class DistillationSettings(Entry):
@@ -104,7 +112,7 @@ class DistillationSettings(Entry):
 
 
 @dataclass(frozen=True)
-class Distilling:
+class Distillation:
     """What the maker `distil` chooses."""
 
     settings: DistillationSettings
@@ -151,7 +159,7 @@ class Distilling:
         teachers = load_teachers(folders, losses, recipe, pieces)
         torch.manual_seed(settings.seed)  # reading a teacher may have drawn from the generator
         student = new_student(teachers[0], settings.student, recipe, pieces, device)
-        beside = flops_beside(student, teachers, losses, recipe)
+        beside = extra_flops(student, teachers, losses, recipe)
         objective = distillation_of(
             losses, teachers, student, pieces, recipe.precision, shared_pieces(folders, pieces.size)
         )
@@ -162,10 +170,10 @@ class Distilling:
     ) -> None:
         """Write the student's folder."""
         settings = self.settings.model_copy(update={"recipe": recipe})
-        write_student(output, Distilled(model, self.teachers, settings, blocks, outcome))
+        write_student(output, DistilledModel(model, self.teachers, settings, blocks, outcome))
 
 
-def flops_beside(student: Any, teachers: Sequence[Any], losses: Losses, recipe: Recipe) -> float:
+def extra_flops(student: Any, teachers: Sequence[Any], losses: Losses, recipe: Recipe) -> float:
     """Return the floating-point operations a token that a distillation takes besides the student's training.
 
     They are the teachers' passes, forward only, which are a third of a training pass; and the student's head over all
@@ -180,7 +188,7 @@ def flops_beside(student: Any, teachers: Sequence[Any], losses: Losses, recipe: 
 
 
 @dataclass(frozen=True)
-class Distilled:
+class DistilledModel:
     """A student at the end of its training, with all that it came from."""
 
     model: Any
@@ -190,7 +198,7 @@ class Distilled:
     outcome: "Outcome"
 
 
-def write_student(output: Path, made: Distilled) -> None:
+def write_student(output: Path, made: DistilledModel) -> None:
     """Write the folder, whole; the model, whose vocabulary was padded while it trained, gets the tokenizer's size.
 
     Raises:
@@ -219,7 +227,7 @@ def write_student(output: Path, made: Distilled) -> None:
         write_provenance(folder, "distil", settings, inputs, [made.settings.seed], outcome.hours, outcome.energy)
 
 
-def card(name: str, made: Distilled) -> Card:
+def card(name: str, made: DistilledModel) -> Card:
     """Return what the student's card says."""
     settings = made.settings
     published = published_card(made.teachers[0])
@@ -227,11 +235,11 @@ def card(name: str, made: Distilled) -> Card:
         name=name,
         summary=summary(made),
         languages=iso_codes(sorted(part.language for part in made.blocks)),
-        facts=facts(made.model) | trained_on(settings.recipe, made.blocks, made.outcome),
+        facts=facts(made.model) | training_amounts(settings.recipe, made.blocks, made.outcome),
         tables={
             "Training data": training_data(made.blocks, settings.alpha, settings.recipe),
-            "Losses": losses(settings),
-            "Recipe": rows("setting", stated(settings.recipe, made.model.config.hidden_size)),
+            "Losses": loss_rows(settings),
+            "Recipe": rows("setting", effective_settings(settings.recipe, made.model.config.hidden_size)),
             "On held-out documents": held_out(made.outcome),
         },
         limits=LIMITS,
@@ -240,36 +248,36 @@ def card(name: str, made: Distilled) -> Card:
     )
 
 
-def summary(made: Distilled) -> str:
+def summary(made: DistilledModel) -> str:
     """Return in a few sentences what was distilled from what, how it began and how long it learnt."""
     settings, recipe = made.settings, made.settings.recipe
     teachers = " and ".join(f"`{folder.name}`" for folder in made.teachers)
     start = settings.student.start
     began = STARTS[start] if isinstance(start, str) else f"layers {', '.join(map(str, start))} of the teacher"
     chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
-    layers = counted_layers(made.model.config.num_hidden_layers)
+    layers = layers_in_words(made.model.config.num_hidden_layers)
     return (
-        f"A student of {layers} for {counted(len(made.blocks))}, distilled from {teachers} on raw text (Sanh et al."
+        f"A student of {layers} for {in_words(len(made.blocks))}, distilled from {teachers} on raw text (Sanh et al."
         f" 2019) for {recipe.duration}. It began as {began}.{chosen}"
     )
 
 
-def counted_layers(layers: int) -> str:
+def layers_in_words(layers: int) -> str:
     """Return a number of layers in words that agree with it."""
     return "one layer" if layers == 1 else f"{layers} layers"
 
 
-def losses(settings: DistillationSettings) -> list[Mapping[str, Value]]:
+def loss_rows(settings: DistillationSettings) -> list[Mapping[str, Value]]:
     """Return each loss that counted: its weight, and what the student learnt by it."""
     weights = settings.losses.weights()
     return [
-        {"loss": term, "weight": weights[term], "what was learnt": learnt(term, settings)}
+        {"loss": term, "weight": weights[term], "what was learnt": describe_loss(term, settings)}
         for term in TERMS
         if weights[term]
     ]
 
 
-def learnt(term: str, settings: DistillationSettings) -> str:
+def describe_loss(term: str, settings: DistillationSettings) -> str:
     """Return in words what a student learns by a loss."""
     if term == "mlm":
         return LEARNT[term].format(MASKED[settings.recipe.masking].format(settings.recipe.longest_run))

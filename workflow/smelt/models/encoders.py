@@ -41,7 +41,7 @@ def new_encoder(shape: Shape, recipe: Recipe, pieces: Pieces, device: "torch.dev
         model.sop_classifier.dropout.p = recipe.dropout_of(shape.hidden)  # the configuration's is for fine-tuning
     if recipe.gradient_checkpointing:
         recompute_layers(model)
-    resize_vocabulary(model, padded(pieces.size))
+    resize_vocabulary(model, padded_rows(pieces.size))
     return model
 
 
@@ -92,7 +92,7 @@ def recompute_layers(model: Any) -> None:
         layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
 
 
-def padded(pieces: int) -> int:
+def padded_rows(pieces: int) -> int:
     """Return the rows that a vocabulary takes while training: the next multiple of 64."""
     return -(-pieces // MULTIPLE) * MULTIPLE
 

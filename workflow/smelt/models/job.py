@@ -36,7 +36,7 @@ Blocks = dict[str, list[TokenBlocks]]
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """What to train on, and where the files go."""
 
     blocks: list[Path]
@@ -53,7 +53,7 @@ class Job:
     """Where it runs, ISO 3166-1 alpha-3."""
 
 
-class Settings(Protocol):
+class TrainingSettings(Protocol):
     """What the settings of every maker that trains have."""
 
     @property
@@ -75,15 +75,15 @@ class Trainable:
 
     model: Any
     objective: Objective
-    flops_beside: float = 0.0
+    extra_flops: float = 0.0
     """Floating-point operations a token besides those that training the model takes."""
 
 
-class Maker(Protocol):
+class TrainingPlan(Protocol):
     """What one maker chooses."""
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> TrainingSettings:
         """All that decides what the model becomes, besides blocks and tokenizer."""
 
     def identity(self, recipe: Recipe) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Maker(Protocol):
         """Write the model's folder."""
 
 
-def run_job(job: Job, maker: Maker) -> None:
+def run_job(job: TrainingJob, maker: TrainingPlan) -> None:
     """Make a model in this process and those that were started with it.
 
     Raises:
@@ -132,7 +132,7 @@ def prepare(device: torch.device) -> None:
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # for nothing
 
 
-def make(job: Job, maker: Maker, processes: Processes, device: torch.device, meter: Meter) -> None:
+def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: torch.device, meter: Meter) -> None:
     """Train a model and write its folder, going on from a checkpoint of the same settings and inputs if there is one.
 
     Every process of the job calls it; the first one writes.
@@ -144,14 +144,14 @@ def make(job: Job, maker: Maker, processes: Processes, device: torch.device, met
     started = time.monotonic()
     settings = maker.settings
     refuse_uneven(settings.recipe, processes)
-    pieces, blocks = processes.agree(lambda: opened(job.blocks, job.tokenizer, settings.recipe, processes))
+    pieces, blocks = processes.agree(lambda: open_data(job.blocks, job.tokenizer, settings.recipe, processes))
     recipe = processes.agree(lambda: recipe_over(settings.recipe, blocks["train"]))
     processes.agree(lambda: maker.check(recipe, blocks))
-    identity = processes.agree(lambda: maker.identity(recipe)) | made_of(blocks, pieces)
+    identity = processes.agree(lambda: maker.identity(recipe)) | data_identity(blocks, pieces)
     folder = job.checkpoints / f"{job.output.name}-{digest(identity)}"
     with Checkpoints(folder, identity, processes, recipe.checkpoints_kept) as kept:
         if processes.first:
-            tell(recipe, blocks["train"], processes, device)
+            print_plan(recipe, blocks["train"], processes, device)
         torch.manual_seed(settings.seed)
         trained = processes.agree(lambda: maker.begin(recipe, pieces, device))
         batches = Batches(
@@ -165,27 +165,27 @@ def make(job: Job, maker: Maker, processes: Processes, device: torch.device, met
             maker.write(job.output, trained.model, blocks["train"], recipe, outcome)
         kept.remove()
     if processes.first:
-        tell_of_others(job)
+        name_other_checkpoints(job)
 
 
 def gauges_beside(trained: Trainable, gauges: Gauges) -> Gauges:
     """Return the gauges with the arithmetic that a maker's objective takes besides the model's training."""
     if gauges.flops_per_token is None:
         return gauges
-    return replace(gauges, flops_per_token=gauges.flops_per_token + trained.flops_beside)
+    return replace(gauges, flops_per_token=gauges.flops_per_token + trained.extra_flops)
 
 
-def tell(recipe: Recipe, blocks: Sequence[TokenBlocks], processes: Processes, device: torch.device) -> None:
+def print_plan(recipe: Recipe, blocks: Sequence[TokenBlocks], processes: Processes, device: torch.device) -> None:
     """Say what the model trains on and for how long."""
-    say(surroundings(processes, device))
-    say(length_of(recipe, blocks))
-    if line := segments_of(recipe, blocks):
+    say(describe_machine(processes, device))
+    say(describe_length(recipe, blocks))
+    if line := describe_segments(recipe, blocks):
         say(line)
     if is_emulated(recipe.precision, device):
         say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
 
 
-def segments_of(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | None:
+def describe_segments(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | None:
     """Return how many blocks what is predicted of sentences is learnt on, in words; None where nothing is."""
     if recipe.sentences == "none":
         return None
@@ -194,7 +194,7 @@ def segments_of(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | None:
     return f"warning: {said}; the others are one segment" if able < FEW_SEGMENTED * total else said
 
 
-def surroundings(processes: Processes, device: torch.device) -> str:
+def describe_machine(processes: Processes, device: torch.device) -> str:
     """Return what the model trains on, in words."""
     threads = f"the CPU, with {torch.get_num_threads()} threads"
     each = torch.cuda.get_device_name(device) if device.type == "cuda" else threads
@@ -210,20 +210,20 @@ def events_beside(curve: Path) -> Path:
     return curve.with_name(f"{curve.name.removesuffix('.csv').removesuffix('.curve')}.events")
 
 
-def tell_of_others(job: Job) -> None:
+def name_other_checkpoints(job: TrainingJob) -> None:
     """Say which checkpoints of the same model are left from other settings or texts."""
     for other in sorted(job.checkpoints.glob(f"{job.output.name}-*")):
         say(f"{other}: checkpoints of other settings or other texts, no longer needed unless you go back to those")
 
 
-def length_of(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
+def describe_length(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
     """Return how long the training is, in words."""
     total = sum(map(len, blocks))
     passes = recipe.last_step * recipe.batch / total
     return f"{recipe.last_step:,} steps of {recipe.batch:,} blocks, {passes:.3g} times all {total:,}"
 
 
-def opened(folders: list[Path], tokenizer: Path, recipe: Recipe, processes: Processes) -> tuple[Pieces, Blocks]:
+def open_data(folders: list[Path], tokenizer: Path, recipe: Recipe, processes: Processes) -> tuple[Pieces, Blocks]:
     """Return the pieces of the tokenizer and the blocks of each split, which the first process compares by checksum.
 
     Raises:
@@ -273,7 +273,7 @@ def refuse_uneven(recipe: Recipe, processes: Processes) -> None:
         raise processes.alike(SmeltError("recipe", f"{message}; set zero: 1, or start another number"))
 
 
-def made_of(blocks: Blocks, pieces: Pieces) -> dict[str, Any]:
+def data_identity(blocks: Blocks, pieces: Pieces) -> dict[str, Any]:
     """Return what a checkpoint must agree on of tokenizer and blocks to be gone on from."""
     return {
         "tokenizer": pieces.digest,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from smelt.cli import add_country, add_gpus, hide_gpus, positive
 
 if TYPE_CHECKING:
-    from smelt.models.job import Job, Maker
+    from smelt.models.job import TrainingJob, TrainingPlan
 
 
 def add_job_flags(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def start_processes(arguments: argparse.Namespace) -> None:
             sys.exit(launch(arguments.words, processes, arguments.nodes))
 
 
-def run_here(arguments: argparse.Namespace, tokenizer: Path, maker: "Maker") -> None:
+def run_here(arguments: argparse.Namespace, tokenizer: Path, maker: "TrainingPlan") -> None:
     """Run the job that the flags describe, in this process."""
     from smelt.models.job import run_job
 
@@ -49,11 +49,11 @@ def run_here(arguments: argparse.Namespace, tokenizer: Path, maker: "Maker") -> 
     run_job(job_of(arguments, tokenizer), maker)
 
 
-def job_of(arguments: argparse.Namespace, tokenizer: Path) -> "Job":
+def job_of(arguments: argparse.Namespace, tokenizer: Path) -> "TrainingJob":
     """Return the job that the flags describe."""
-    from smelt.models.job import Job
+    from smelt.models.job import TrainingJob
 
-    return Job(
+    return TrainingJob(
         blocks=arguments.blocks,
         tokenizer=tokenizer,
         checkpoints=arguments.checkpoints,

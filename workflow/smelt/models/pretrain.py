@@ -28,11 +28,11 @@ from smelt.models.training_card import (
     MASKED,
     NAMES,
     TERMS_OF_SENTENCES,
-    counted,
+    effective_settings,
     facts,
     held_out,
-    stated,
-    trained_on,
+    in_words,
+    training_amounts,
     training_data,
 )
 from smelt.provenance import write_provenance
@@ -135,11 +135,11 @@ class Pretraining:
     ) -> None:
         """Write the model's folder."""
         settings = self.settings.model_copy(update={"recipe": recipe})
-        write_model(output, Pretrained(model, self.tokenizer, settings, list(blocks), outcome))
+        write_model(output, PretrainedModel(model, self.tokenizer, settings, list(blocks), outcome))
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class PretrainedModel:
     """A model at the end of its training, with all that it came from."""
 
     model: Any
@@ -149,7 +149,7 @@ class Pretrained:
     outcome: "Outcome"
 
 
-def write_model(output: Path, made: Pretrained) -> None:
+def write_model(output: Path, made: PretrainedModel) -> None:
     """Write the folder, whole; the model, whose vocabulary was padded while it trained, gets the tokenizer's size."""
     from transformers.utils import logging
 
@@ -173,19 +173,19 @@ def write_model(output: Path, made: Pretrained) -> None:
         )
 
 
-def card(name: str, made: Pretrained) -> Card:
+def card(name: str, made: PretrainedModel) -> Card:
     """Return what the model's card says."""
     languages = sorted(part.language for part in made.blocks)
     return Card(
         name=name,
         summary=summary(made.settings, len(languages)),
         languages=iso_codes(languages),
-        facts=facts(made.model) | trained_on(made.settings.recipe, made.blocks, made.outcome),
+        facts=facts(made.model) | training_amounts(made.settings.recipe, made.blocks, made.outcome),
         tables={
             "Training data": training_data(made.blocks, made.settings.alpha, made.settings.recipe),
             "Recipe": [
                 {"setting": key, "value": value}
-                for key, value in stated(made.settings.recipe, made.settings.shape.hidden).items()
+                for key, value in effective_settings(made.settings.recipe, made.settings.shape.hidden).items()
             ],
             "On held-out documents": held_out(made.outcome),
         },
@@ -199,7 +199,7 @@ def summary(settings: PretrainingSettings, languages: int) -> str:
     masked = MASKED[recipe.masking].format(recipe.longest_run)
     chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
     return (
-        f"{family} encoder for {counted(languages)}, pretrained from scratch with masked language modelling {masked}"
+        f"{family} encoder for {in_words(languages)}, pretrained from scratch with masked language modelling {masked}"
         f"{PREDICTED[recipe.sentences]} for {recipe.duration}.{chosen}"
     )
 

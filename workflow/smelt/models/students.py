@@ -27,7 +27,7 @@ from smelt.model_families import (
     with_layer_of,
 )
 from smelt.model_folder import check_folder, incomplete, load_as, model_files, read_configuration, shared_of
-from smelt.models.encoders import attention_kernel, padded, recompute_layers, resize_vocabulary
+from smelt.models.encoders import attention_kernel, padded_rows, recompute_layers, resize_vocabulary
 from smelt.study.student import StudentShape
 from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer
@@ -64,7 +64,7 @@ def new_student(
     student = kind_of(teacher)._from_config(configuration, attn_implementation=kernel)
     if recipe.gradient_checkpointing:
         recompute_layers(student)
-    resize_vocabulary(student, padded(pieces.size))
+    resize_vocabulary(student, padded_rows(pieces.size))
     if shape.copies:
         student.load_state_dict(weights_for(student, teacher, shape))
     freeze(student, shape)
@@ -216,7 +216,7 @@ def _load(folder: Path, losses: Losses, recipe: Recipe, pieces: Pieces) -> Any:
     if rows < pieces.size:
         raise SmeltError(where, f"its embeddings have {rows:,} rows for {pieces.size:,} pieces of the tokenizer")
     resize_vocabulary(teacher, pieces.size)  # rows that no piece has are cut off
-    resize_vocabulary(teacher, padded(pieces.size))
+    resize_vocabulary(teacher, padded_rows(pieces.size))
     return teacher.eval().requires_grad_(False)
 
 

@@ -36,7 +36,7 @@ AUTOMATIC = {
 }
 
 
-def counted(languages: int) -> str:
+def in_words(languages: int) -> str:
     """Return a number of languages in words that agree with it."""
     return "one language" if languages == 1 else f"{languages} languages"
 
@@ -67,7 +67,7 @@ def training_data(blocks: Sequence[TokenBlocks], alpha: float, recipe: Recipe) -
     return found
 
 
-def trained_on(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Outcome") -> dict[str, int]:
+def training_amounts(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Outcome") -> dict[str, int]:
     """Return how much text there was, and how much of it the model has seen, repeated ones counted each time."""
     found = {"tokens available": sum(part.tokens for part in blocks)}
     seen = outcome.curve.at(outcome.step, "train").get(EVERYTHING, {}).get("tokens")
@@ -78,7 +78,7 @@ def trained_on(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Outcome"
     return found | ({} if learnt is None else {f"examples of {NAMES[term]}": learnt})
 
 
-def stated(recipe: Recipe, hidden: int) -> dict[str, str]:
+def effective_settings(recipe: Recipe, hidden: int) -> dict[str, str]:
     """Return the settings that had an effect on a model of that width, with those that follow from rules filled in."""
     rules = {
         "stop_at": recipe.last_step,
@@ -91,10 +91,10 @@ def stated(recipe: Recipe, hidden: int) -> dict[str, str]:
     automatic = {key: text for key, text in AUTOMATIC.items() if getattr(recipe, key) is None}
     named = {"warmup": "warmup_steps"}
     values = recipe.model_dump() | rules | automatic
-    return {named.get(key, key): str(value) for key, value in values.items() if key not in idle(recipe)}
+    return {named.get(key, key): str(value) for key, value in values.items() if key not in idle_settings(recipe)}
 
 
-def idle(recipe: Recipe) -> set[str]:
+def idle_settings(recipe: Recipe) -> set[str]:
     """Return the settings that say nothing under the recipe's choice of masking and of sentences."""
     return {*recipe.idle(), *([] if recipe.epochs is not None else ["epochs"])}
 

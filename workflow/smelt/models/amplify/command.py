@@ -23,11 +23,11 @@ from smelt.cli import entry, held_out_share, natural, positive, seed, settings_o
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import longest_of
-from smelt.model_folder import Source, located, publish_tokenizer, read_configuration
-from smelt.models.amplify.growth import SPARE, Addition, Growth, grown, growth_of
-from smelt.models.amplify.learning import Learnt, Sample, Words, draw, learn
-from smelt.models.amplify.record import Made, write_amplified_card, write_record
-from smelt.models.vocabulary.texts import Corpus, documents_by_language, texts_by_language, write_languages
+from smelt.model_folder import ModelSource, locate, publish_tokenizer, read_configuration
+from smelt.models.amplify.growth import SPARE, Addition, Growth, grow, growth_of
+from smelt.models.amplify.learning import Learnt, LineSample, WordCutter, draw, learn
+from smelt.models.amplify.record import Amplification, write_amplified_card, write_record
+from smelt.models.vocabulary.texts import TextFiles, documents_by_language, texts_by_language, write_languages
 from smelt.models.vocabulary.tokenizer_files import (
     TOKENIZER,
     ids_outside_the_model,
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)  # read when tokenizers first encodes
     from smelt.models.vocabulary.equivalence import Extent
 
-    source = located(arguments.model, arguments.revision)
+    source = locate(arguments.model, arguments.revision)
     check_places(source, arguments.output)
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
     if arguments.documents:
@@ -93,17 +93,17 @@ def run(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
         files = texts_by_language(arguments.corpus, arguments.languages)
         documents = write_languages(files, Path(scratch), arguments.held_out_share, settings.seed)
-        corpus = Corpus(list(chain.from_iterable(files.values())), arguments.held_out_share, settings.seed)
+        corpus = TextFiles(list(chain.from_iterable(files.values())), arguments.held_out_share, settings.seed)
         amplify(source, documents, settings, extent, arguments.output, corpus)
 
 
 def amplify(
-    source: Source,
+    source: ModelSource,
     documents: Mapping[str, Path],
     settings: AmplificationSettings,
     extent: "Extent",
     output: Path,
-    corpus: Corpus | None = None,
+    corpus: TextFiles | None = None,
 ) -> None:
     """Write the folder of an amplified model.
 
@@ -121,23 +121,23 @@ def amplify(
     """
     from smelt.models.amplify.proof import prove
     from smelt.models.amplify.weights import amplify_weights
-    from smelt.models.vocabulary.equivalence import Reduction
+    from smelt.models.vocabulary.equivalence import FolderPair
 
     began = time.monotonic()
     vocabulary = read_vocabulary(source.folder, source.where)
     growth = growth_of(vocabulary)
     sample = draw(documents, settings.sample, settings.seed)
-    words = counted_words(vocabulary, growth, sample)
-    addition, learnt = chosen(growth, words, settings.pieces, source.where)
+    words = count_words(vocabulary, growth, sample)
+    addition, learnt = choose_pieces(growth, words, settings.pieces, source.where)
     with whole_folder(output) as folder:
         gathered = amplify_weights(source.folder, vocabulary.size, addition.pieces, settings, folder, source.where)
         write_vocabulary(vocabulary, growth, addition, folder)
         publish_tokenizer(folder, longest_of(read_configuration(folder, source.where)))
         with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
-            old = trimmed(source, vocabulary, Path(scratch)) if gathered.padding_rows else source.folder
+            old = trim(source, vocabulary, Path(scratch)) if gathered.padding_rows else source.folder
             ids = np.arange(vocabulary.size)
-            proof = prove(Reduction(folder, old, ids, output.name, growth.tightened), documents, extent)
-        made = Made(vocabulary, addition, sample, len(learnt.merges), gathered, settings, proof)
+            proof = prove(FolderPair(folder, old, ids, output.name, growth.tightened), documents, extent)
+        made = Amplification(vocabulary, addition, sample, len(learnt.merges), gathered, settings, proof)
         write_record(folder, made)
         write_amplified_card(folder, output.name, source, made, list(documents))
         hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
@@ -148,10 +148,10 @@ def amplify(
         chosen_by = settings.model_dump() | hub | ({"held_out_share": corpus.held_out_share} if corpus else {})
         hours = (time.monotonic() - began) / 3600
         write_provenance(folder, "amplify", chosen_by, inputs, seeds=[settings.seed], hours=hours)
-    tell(output, made)
+    print_summary(output, made)
 
 
-def counted_words(vocabulary: Vocabulary, growth: Growth, sample: Sample) -> Counter[str]:
+def count_words(vocabulary: Vocabulary, growth: Growth, sample: LineSample) -> Counter[str]:
     """Return how often each word of a sample occurs, as the vocabulary's tokenizer cuts it.
 
     Raises:
@@ -163,14 +163,14 @@ def counted_words(vocabulary: Vocabulary, growth: Growth, sample: Sample) -> Cou
     encoder.no_padding()
     encoder.encode_special_tokens = True
     excluded = {*growth.excluded, *ids_outside_the_model(vocabulary.tree), *tokenizer.all_special_ids}
-    cutter = Words(vocabulary, encoder, excluded)
+    cutter = WordCutter(vocabulary, encoder, excluded)
     words = Counter[str]()
     for language in sample.documents:
         words.update(cutter.count(sample.of(language)))
     return words
 
 
-def chosen(growth: Growth, words: Counter[str], pieces: int, where: str) -> tuple[Addition, Learnt]:
+def choose_pieces(growth: Growth, words: Counter[str], pieces: int, where: str) -> tuple[Addition, Learnt]:
     """Return the pieces to add, and what they were chosen from.
 
     Raises:
@@ -197,9 +197,9 @@ def write_vocabulary(vocabulary: Vocabulary, growth: Growth, addition: Addition,
     Raises:
         SmeltError: what was written does not load as it should.
     """
-    wanted = grown(vocabulary.tree, growth, addition)
+    wanted = grow(vocabulary.tree, growth, addition)
     if vocabulary.file is not None:
-        write_file(output / TOKENIZER, grown(vocabulary.file, growth, addition))
+        write_file(output / TOKENIZER, grow(vocabulary.file, growth, addition))
     elif vocabulary.protobufs:
         write_file(output / TOKENIZER, wanted)
     growth.write_files(vocabulary.folder, output, addition)
@@ -208,7 +208,7 @@ def write_vocabulary(vocabulary: Vocabulary, growth: Growth, addition: Addition,
     vocabulary.check_written(output, wanted, vocabulary.size + len(addition.pieces))
 
 
-def trimmed(source: Source, vocabulary: Vocabulary, output: Path) -> Path:
+def trim(source: ModelSource, vocabulary: Vocabulary, output: Path) -> Path:
     """Return a copy of the source without rows of its embeddings that belong to no piece."""
     ids = np.arange(vocabulary.size)
     reduce_weights(source.folder, ids, output, vocabulary.size, source.where)
@@ -216,7 +216,7 @@ def trimmed(source: Source, vocabulary: Vocabulary, output: Path) -> Path:
     return output
 
 
-def tell(output: Path, made: Made) -> None:
+def print_summary(output: Path, made: Amplification) -> None:
     """Print what was made, and how many pieces a word takes now."""
     before = made.vocabulary.size
     print(f"{output}: {len(made.addition.pieces):,} pieces behind {before:,}, all else proven as it was")

@@ -234,7 +234,7 @@ class BytePairGrowth:
         return first + "".join(other[len(self._kind.prefix) :] for other in others)
 
 
-def grown(tree: Tree, growth: Growth, addition: Addition) -> Tree:
+def grow(tree: Tree, growth: Growth, addition: Addition) -> Tree:
     """Return a tokenizer with the addition."""
     return tree | {"model": growth.section(tree["model"], addition)}
 

@@ -39,7 +39,7 @@ def ids_of(word: str) -> tuple[int, ...]:
     return tuple(ord(character) - FIRST for character in word)
 
 
-class Words:
+class WordCutter:
     """Cuts words with the tokenizer of a vocabulary."""
 
     def __init__(self, vocabulary: Vocabulary, tokenizer: Tokenizer, excluded: Iterable[int]) -> None:
@@ -149,7 +149,7 @@ def _counts(tokenizer: Tokenizer, words: Mapping[str, int]) -> Counter[str]:
 
 
 @dataclass(frozen=True)
-class Sample:
+class LineSample:
     """Which training lines of some documents are learnt from; the lines themselves are read anew, and not kept."""
 
     documents: Mapping[str, Path]
@@ -168,7 +168,7 @@ class Sample:
         return {code: {"lines": lines, "learnt_from": sum(self.drawn[code])} for code, lines in self.lines.items()}
 
 
-def draw(documents: Mapping[str, Path], size: int, seed: int) -> Sample:
+def draw(documents: Mapping[str, Path], size: int, seed: int) -> LineSample:
     """Return a sample of at most so many training lines; all are in it where there are no more.
 
     Raises:
@@ -177,7 +177,7 @@ def draw(documents: Mapping[str, Path], size: int, seed: int) -> Sample:
     lines = {language: _counted(language, path) for language, path in documents.items()}
     total = sum(lines.values())
     if total <= size:
-        return Sample(documents, lines, {language: bytearray(b"\1") * count for language, count in lines.items()})
+        return LineSample(documents, lines, {language: bytearray(b"\1") * count for language, count in lines.items()})
     marks = bytearray(total)
     for place in random.Random(seed).sample(range(total), size):
         marks[place] = 1
@@ -185,7 +185,7 @@ def draw(documents: Mapping[str, Path], size: int, seed: int) -> Sample:
     for language, count in lines.items():
         drawn[language] = marks[first : first + count]
         first += count
-    return Sample(documents, lines, drawn)
+    return LineSample(documents, lines, drawn)
 
 
 def _counted(language: str, path: Path) -> int:

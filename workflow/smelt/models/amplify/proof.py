@@ -12,13 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.models.vocabulary.equivalence import Extent, Reduction, Tokenizers, Tokens, tokenizers_of, with_states
+from smelt.models.vocabulary.equivalence import (
+    ComparedTokens,
+    Extent,
+    FolderPair,
+    TokenizerPair,
+    tokenizers_of,
+    with_states,
+)
 from smelt.models.vocabulary.texts import held_out_lines
 
 _AT_ONCE = 256
 
 
-def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict[str, Any]:
+def prove(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> dict[str, Any]:
     """Return the figures of the proof, as JSON can hold them.
 
     Args:
@@ -51,7 +58,7 @@ def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict
     return with_states(made, both, extent, said)
 
 
-def rests(both: Tokenizers, lines: Sequence[str]) -> list[str]:
+def rests(both: TokenizerPair, lines: Sequence[str]) -> list[str]:
     """Return of lines with new pieces the words that have none, as a line; none of lines without any such word."""
     found = []
     for begin in range(0, len(lines), _AT_ONCE):
@@ -63,13 +70,13 @@ def rests(both: Tokenizers, lines: Sequence[str]) -> list[str]:
     return found
 
 
-def new_pieces(both: Tokenizers, lines: Sequence[str]) -> tuple[int, int]:
+def new_pieces(both: TokenizerPair, lines: Sequence[str]) -> tuple[int, int]:
     """Return how many new pieces stand in lines, and how many different ones."""
     ids = [identity for line in lines for identity in both.others_of(line)]
     return len(ids), len(set(ids))
 
 
-def record(tokens: Tokens, others: Tokens, new: tuple[int, int]) -> dict[str, Any]:
+def record(tokens: ComparedTokens, others: ComparedTokens, new: tuple[int, int]) -> dict[str, Any]:
     """Return the figures of a language's lines; what a reduction calls before is after, the amplified model's."""
     return {
         "lines": tokens.lines,

@@ -10,12 +10,12 @@ from smelt.card import Card, Value, write_card
 from smelt.files import write_json
 from smelt.languages import iso_codes
 from smelt.model_families import fills_masks
-from smelt.model_folder import AMPLIFICATION, Source, published_card, shared_of
+from smelt.model_folder import AMPLIFICATION, ModelSource, published_card, shared_of
 from smelt.models.amplify.growth import Addition
-from smelt.models.amplify.learning import Sample
-from smelt.models.vocabulary.texts import listed
+from smelt.models.amplify.learning import LineSample
+from smelt.models.vocabulary.texts import any_of
 from smelt.models.vocabulary.vocabulary import Vocabulary
-from smelt.models.vocabulary.weights import Gathered, parameters
+from smelt.models.vocabulary.weights import RewrittenWeights, parameters
 from smelt.study.new_pieces import NewPieces
 
 LIMITS = """\
@@ -30,20 +30,20 @@ STARTS = {
 
 
 @dataclass(frozen=True)
-class Made:
+class Amplification:
     """An amplification, before it is written."""
 
     vocabulary: Vocabulary
     addition: Addition
-    sample: Sample
+    sample: LineSample
     learnt: int
     """Merges that the texts yielded."""
-    gathered: Gathered
+    gathered: RewrittenWeights
     rule: NewPieces
     proof: Mapping[str, Any]
 
 
-def write_record(folder: Path, made: Made) -> None:
+def write_record(folder: Path, made: Amplification) -> None:
     """Write amplification.json: what is shared with the source, the new pieces with their parts, and the proof.
 
     Of pieces that had been added to the source none is shared: they have learnt nothing either.
@@ -69,7 +69,9 @@ def write_record(folder: Path, made: Made) -> None:
     )
 
 
-def write_amplified_card(folder: Path, name: str, source: Source, made: Made, languages: Sequence[str]) -> None:
+def write_amplified_card(
+    folder: Path, name: str, source: ModelSource, made: Amplification, languages: Sequence[str]
+) -> None:
     """Write the card of an amplified model."""
     hub, published = source.hub, published_card(source.folder)
     configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -78,7 +80,7 @@ def write_amplified_card(folder: Path, name: str, source: Source, made: Made, la
     new = len(made.addition.pieces)
     card = Card(
         name=name,
-        summary=f"{origin} with {new:,} more pieces, those that texts of {listed(languages)} needed most. Their weights"
+        summary=f"{origin} with {new:,} more pieces, those that texts of {any_of(languages)} needed most. Their weights"
         f" are {STARTS[made.rule.start]}. On texts without them it computes what it did, as was proven before it was"
         f" written (`{AMPLIFICATION}`).",
         languages=iso_codes(languages),

@@ -16,19 +16,19 @@ from torch import Tensor
 from smelt.errors import SmeltError
 from smelt.model_folder import read_configuration
 from smelt.models.amplify.growth import NewPiece
-from smelt.models.vocabulary.tensors import Ids, Part, Stored, kept_in_part
-from smelt.models.vocabulary.weights import Gathered, rewrite_weights
+from smelt.models.vocabulary.tensors import Ids, StoredTensor, TensorToWrite, part_of_tensor
+from smelt.models.vocabulary.weights import RewrittenWeights, rewrite_weights
 from smelt.study.new_pieces import NewPieces
 
 _TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
-Start = Callable[[Stored, Sequence[NewPiece], int], Tensor]
+Start = Callable[[StoredTensor, Sequence[NewPiece], int], Tensor]
 """From a tensor, the new pieces and the number of old ones to the new rows, shape (new pieces, width), fp32 or fp64."""
 
 
 def amplify_weights(
     source: Path, pieces: int, new: Sequence[NewPiece], rule: NewPieces, output: Path, where: str
-) -> Gathered:
+) -> RewrittenWeights:
     """Write configuration and weights with rows for new pieces behind those of the old ones.
 
     Args:
@@ -45,26 +45,26 @@ def amplify_weights(
     """
     start = _starts(source, rule, where)
 
-    def grown(tensor: Stored, axis: int) -> Part:
+    def grown(tensor: StoredTensor, axis: int) -> TensorToWrite:
         before = tensor.shape[:axis]  # BART's bias has a first axis of one
         if any(size != 1 for size in before) or tensor.dtype not in _TYPES:
             raise SmeltError(where, f"has {tensor.dtype} weights of pieces along axis {axis}: expected floats along 0")
         tensor = replace(tensor, shape=tensor.shape[axis:])
         rows = start(tensor, new, pieces).to(_TYPES[tensor.dtype]).contiguous().view(len(new), *tensor.shape[1:])
-        part = extended(kept_in_part(tensor, np.arange(pieces), 0), rows)
+        part = extend(part_of_tensor(tensor, np.arange(pieces), 0), rows)
         return replace(part, shape=(*before, *part.shape))
 
     return rewrite_weights(source, np.arange(pieces + len(new)), output, pieces, where, grown)
 
 
-def extended(part: Part, rows: Tensor) -> Part:
+def extend(part: TensorToWrite, rows: Tensor) -> TensorToWrite:
     """Return a tensor with rows at its end, of the same type."""
     data = memoryview(rows.view(torch.uint8).numpy().tobytes())
     shape = (part.shape[0] + len(rows), *part.shape[1:])
-    return Part(part.dtype, shape, part.bytes + len(data), lambda: chain(part.blocks(), [data]))
+    return TensorToWrite(part.dtype, shape, part.bytes + len(data), lambda: chain(part.blocks(), [data]))
 
 
-def mean(tensor: Stored, new: Sequence[NewPiece], pieces: int) -> Tensor:  # noqa: ARG001 - of every start
+def mean(tensor: StoredTensor, new: Sequence[NewPiece], pieces: int) -> Tensor:  # noqa: ARG001 - of every start
     """Return the mean of the rows of each piece's parts (Gee et al. 2022); one that is there twice counts twice."""
     parts = [list(piece.parts) for piece in new]
     used, places = np.unique(np.concatenate(parts), return_inverse=True)
@@ -77,7 +77,7 @@ def mean(tensor: Stored, new: Sequence[NewPiece], pieces: int) -> Tensor:  # noq
 def gaussian(seed: int) -> Start:
     """Return a start from the normal distribution of the old rows, with their mean and covariance (Hewitt 2021)."""
 
-    def start(tensor: Stored, new: Sequence[NewPiece], pieces: int) -> Tensor:
+    def start(tensor: StoredTensor, new: Sequence[NewPiece], pieces: int) -> Tensor:
         average, covariance = _moments(tensor, pieces)
         values, vectors = torch.linalg.eigh(covariance)
         generator = torch.Generator().manual_seed(seed)  # the same for each tensor: aliases of one stay the same
@@ -90,7 +90,7 @@ def gaussian(seed: int) -> Start:
 def random(deviation: float, seed: int) -> Start:
     """Return a start as of a new model: matrices from a normal distribution around 0, biases 0."""
 
-    def start(tensor: Stored, new: Sequence[NewPiece], pieces: int) -> Tensor:  # noqa: ARG001 - of every start
+    def start(tensor: StoredTensor, new: Sequence[NewPiece], pieces: int) -> Tensor:  # noqa: ARG001 - of every start
         generator = torch.Generator().manual_seed(seed)
         drawn = torch.randn(len(new), _width(tensor), generator=generator)
         return drawn * (deviation if len(tensor.shape) > 1 else 0.0)
@@ -106,7 +106,7 @@ def _starts(source: Path, rule: NewPieces, where: str) -> Start:
     return random(getattr(read_configuration(source, where), "initializer_range", 0.02), rule.seed)
 
 
-def _moments(tensor: Stored, pieces: int) -> tuple[Tensor, Tensor]:
+def _moments(tensor: StoredTensor, pieces: int) -> tuple[Tensor, Tensor]:
     """Return mean and covariance of a tensor's first rows, shapes (width,) and (width, width)."""
     width = _width(tensor)
     total, products = torch.zeros(width, dtype=torch.float64), torch.zeros(width, width, dtype=torch.float64)
@@ -118,11 +118,11 @@ def _moments(tensor: Stored, pieces: int) -> tuple[Tensor, Tensor]:
     return average, products / pieces - average.outer(average)
 
 
-def _rows(tensor: Stored, ids: Ids) -> Iterator[Tensor]:
+def _rows(tensor: StoredTensor, ids: Ids) -> Iterator[Tensor]:
     """Yield some rows of a tensor, a block at a time, shape (rows, width)."""
     for block in tensor.gathered(ids, 0):
         yield torch.frombuffer(bytearray(block), dtype=_TYPES[tensor.dtype]).view(-1, _width(tensor))
 
 
-def _width(tensor: Stored) -> int:
+def _width(tensor: StoredTensor) -> int:
     return int(np.prod(tensor.shape[1:], dtype=np.int64))

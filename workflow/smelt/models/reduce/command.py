@@ -21,13 +21,13 @@ from smelt.cli import entry, held_out_share, natural, positive, seed, settings_o
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import longest_of
-from smelt.model_folder import Source, located, publish_tokenizer, read_configuration
+from smelt.model_folder import ModelSource, locate, publish_tokenizer, read_configuration
 from smelt.models.reduce.count import count
-from smelt.models.reduce.record import Made, write_record, write_reduced_card
+from smelt.models.reduce.record import Reduction, write_record, write_reduced_card
 from smelt.models.reduce.selection import Choice, choose, named_pieces, read_counts
-from smelt.models.vocabulary.texts import Corpus, documents_by_language, texts_by_language, write_languages
+from smelt.models.vocabulary.texts import TextFiles, documents_by_language, texts_by_language, write_languages
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
-from smelt.models.vocabulary.weights import Gathered, check_places, ids_of_model, reduce_weights
+from smelt.models.vocabulary.weights import RewrittenWeights, check_places, ids_of_model, reduce_weights
 from smelt.provenance import write_provenance
 from smelt.study.selection import THRESHOLDS, ReductionSettings
 
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError("--languages", "the files of --counts say which languages they are of: name fewer files")
     from smelt.models.vocabulary.equivalence import Extent
 
-    source = located(arguments.model, arguments.revision)
+    source = locate(arguments.model, arguments.revision)
     check_places(source, arguments.output)
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
     if arguments.counts:
@@ -93,11 +93,11 @@ def run(arguments: argparse.Namespace) -> None:
         files = texts_by_language(arguments.corpus, arguments.languages)
         held_out = write_languages(files, Path(scratch), arguments.held_out_share, arguments.seed)
         counts = _count(source, held_out, Path(scratch), arguments.threads)
-        corpus = Corpus(list(chain.from_iterable(files.values())), arguments.held_out_share, arguments.seed)
+        corpus = TextFiles(list(chain.from_iterable(files.values())), arguments.held_out_share, arguments.seed)
         reduce(source, Texts(counts, held_out, corpus), settings, extent, arguments.output)
 
 
-def _count(source: Source, documents: dict[str, Path], scratch: Path, processes: int) -> list[Path]:
+def _count(source: ModelSource, documents: dict[str, Path], scratch: Path, processes: int) -> list[Path]:
     written = []
     for language, path in documents.items():
         written.append(scratch / f"{language}.parquet")
@@ -126,7 +126,7 @@ class Texts:
     """Counts of the source's pieces, one file a language."""
     held_out: Mapping[str, Path]
     """documents.parquet of the same languages."""
-    corpus: "Corpus | None" = None
+    corpus: "TextFiles | None" = None
     """What both were made from, where they are gone when the reduction is done."""
 
     def inputs(self) -> dict[str, Path | Sequence[Path]]:
@@ -136,7 +136,7 @@ class Texts:
         return {"counts": self.counts, "held_out": list(self.held_out.values())}
 
 
-def reduce(source: Source, texts: Texts, settings: ReductionSettings, extent: "Extent", output: Path) -> None:
+def reduce(source: ModelSource, texts: Texts, settings: ReductionSettings, extent: "Extent", output: Path) -> None:
     """Write the folder of a reduced model.
 
     Raises:
@@ -144,25 +144,25 @@ def reduce(source: Source, texts: Texts, settings: ReductionSettings, extent: "E
             nothing is written.
     """
     from smelt.models.reduce.proof import prove
-    from smelt.models.vocabulary.equivalence import Reduction
+    from smelt.models.vocabulary.equivalence import FolderPair
 
     start = time.monotonic()
     vocabulary = read_vocabulary(source.folder, source.where)
     counts = [read_counts(path, vocabulary.digest) for path in texts.counts]
     check_languages([part.language for part in counts], texts.held_out)
-    choice = choose(vocabulary, counts, settings, kept_anyway(vocabulary, source, settings))
+    choice = choose(vocabulary, counts, settings, ids_to_keep(vocabulary, source, settings))
     with whole_folder(output) as folder:
         gathered = write_model(folder, source, vocabulary, choice)
-        to_prove = Reduction(source.folder, folder, choice.ids, output.name, len(choice.closure.loosened) > 0)
+        to_prove = FolderPair(source.folder, folder, choice.ids, output.name, len(choice.closure.loosened) > 0)
         proof = prove(to_prove, texts.held_out, extent)
-        made = Made(vocabulary, choice, counts, gathered, rule_of(settings), proof)
+        made = Reduction(vocabulary, choice, counts, gathered, rule_of(settings), proof)
         write_record(folder, made)
         write_reduced_card(folder, output.name, source.folder, source.hub, made)
         _write_provenance(folder, source, texts, settings, (time.monotonic() - start) / 3600)
-    tell(output, vocabulary, choice, proof)
+    print_summary(output, vocabulary, choice, proof)
 
 
-def kept_anyway(vocabulary: Vocabulary, source: Source, settings: ReductionSettings) -> dict[str, Any]:
+def ids_to_keep(vocabulary: Vocabulary, source: ModelSource, settings: ReductionSettings) -> dict[str, Any]:
     """Return ids that the model or its user needs besides the vocabulary's own, by reason."""
     return {
         "named by the configuration": ids_of_model(source.folder, source.where),
@@ -170,7 +170,7 @@ def kept_anyway(vocabulary: Vocabulary, source: Source, settings: ReductionSetti
     }
 
 
-def write_model(folder: Path, source: Source, vocabulary: Vocabulary, choice: Choice) -> Gathered:
+def write_model(folder: Path, source: ModelSource, vocabulary: Vocabulary, choice: Choice) -> RewrittenWeights:
     """Write configuration, weights and tokenizer of the pieces that are kept."""
     gathered = reduce_weights(source.folder, choice.ids, folder, vocabulary.size, source.where)
     vocabulary.write(choice.ids, folder)
@@ -184,7 +184,9 @@ def rule_of(settings: ReductionSettings) -> dict[str, Any]:
     return given if settings.size else given | {"threshold": settings.share}
 
 
-def _write_provenance(folder: Path, source: Source, texts: Texts, settings: ReductionSettings, hours: float) -> None:
+def _write_provenance(
+    folder: Path, source: ModelSource, texts: Texts, settings: ReductionSettings, hours: float
+) -> None:
     hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
     drawn = {"held_out_share": texts.corpus.held_out_share} if texts.corpus else {}
     seeds = [texts.corpus.seed] if texts.corpus else []
@@ -205,11 +207,11 @@ def check_languages(counted: Sequence[str], held_out: Mapping[str, Path]) -> Non
             raise SmeltError(language, "has held-out documents but no counts among --counts")
 
 
-def tell(output: Path, vocabulary: Vocabulary, choice: Choice, proof: Mapping[str, Any]) -> None:
+def print_summary(output: Path, vocabulary: Vocabulary, choice: Choice, proof: Mapping[str, Any]) -> None:
     """Print what was made, and of which languages nothing was proven."""
-    from smelt.models.reduce.proof import unproven
+    from smelt.models.reduce.proof import unproven_languages
 
-    for language in unproven(proof):
+    for language in unproven_languages(proof):
         lines = proof["languages"][language]["lines"]
         print(f"{output.name}: {language}: none of its {lines} held-out lines has all its pieces kept: nothing proven")
     print(f"{output}: {len(choice.ids):,} of {vocabulary.size:,} pieces, proven exact on held-out lines")

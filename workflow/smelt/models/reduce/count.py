@@ -33,8 +33,8 @@ import pyarrow.compute as pc
 from smelt.cli import positive
 from smelt.errors import SmeltError
 from smelt.files import checksum, whole_file
-from smelt.models.reduce.counting import PieceCounter, Tally
-from smelt.models.reduce.selection import Counts, write_counts
+from smelt.models.reduce.counting import PieceCounter, PieceTally
+from smelt.models.reduce.selection import PieceCounts, write_counts
 from smelt.models.vocabulary.tokenizer_files import Tree
 from smelt.models.vocabulary.vocabulary import read_vocabulary
 from smelt.models.vocabulary.weights import check_checkpoint, is_model
@@ -81,7 +81,7 @@ def count(
     output: Path,
     processes: int = 1,
     where: str | None = None,
-) -> Counts:
+) -> PieceCounts:
     """Write the counts of one language's documents that are not held out, and return them.
 
     Args:
@@ -98,7 +98,7 @@ def count(
     """
     where = where or str(tokenizer)
     vocabulary = read_vocabulary(tokenizer, where)
-    job = Job(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
+    job = CountingJob(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
     shards.mkdir(parents=True, exist_ok=True)
     lock = Lock(shards / "lock")
     lock.acquire()
@@ -109,7 +109,7 @@ def count(
     tokens = int(tally.occurrences.sum())
     if not tokens:
         raise SmeltError(documents, f"{language} has no text: no line of more than five characters is not held out")
-    counts = Counts(
+    counts = PieceCounts(
         language=language,
         lines=tally.lines,
         documents=tally.documents,
@@ -131,7 +131,7 @@ VERSION = 1  # raise it when the same lines come to be counted otherwise
 
 
 @dataclass(frozen=True)
-class Job:
+class CountingJob:
     """What is counted with what; picklable, for other processes."""
 
     documents: Path
@@ -171,7 +171,7 @@ class Job:
                 yield from batch.column("text").filter(pc.invert(batch.column("held_out"))).to_pylist()
 
 
-def count_documents(job: Job, folder: Path, processes: int) -> Tally:
+def count_documents(job: CountingJob, folder: Path, processes: int) -> PieceTally:
     """Return the counts of a job; finished shards stay in `folder`, which the caller removes when all is done.
 
     Raises:
@@ -188,7 +188,7 @@ def count_documents(job: Job, folder: Path, processes: int) -> Tally:
         _count_here(job, missing)
     else:
         _count_in_processes(job, missing, min(processes, len(missing)))
-    total = Tally.of(job.pieces)
+    total = PieceTally.of(job.pieces)
     for path in paths:
         tally = _read(path, job.pieces)
         if tally is None:
@@ -205,18 +205,18 @@ def _clear(folder: Path, own: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _count_here(job: Job, shards: dict[Path, range]) -> None:
+def _count_here(job: CountingJob, shards: dict[Path, range]) -> None:
     counter = job.counter()
     for path, groups in shards.items():
         _write(path, _counted(job, counter, groups))
 
 
-def _counted(job: Job, counter: PieceCounter, groups: range) -> Tally:
+def _counted(job: CountingJob, counter: PieceCounter, groups: range) -> PieceTally:
     with damage_named(job.documents):
         return counter.count(job.texts(groups))
 
 
-def _count_in_processes(job: Job, shards: dict[Path, range], processes: int) -> None:
+def _count_in_processes(job: CountingJob, shards: dict[Path, range], processes: int) -> None:
     context = multiprocessing.get_context("spawn")  # threads of Arrow and tokenizers do not survive a fork
     executor = ProcessPoolExecutor(processes, context, _begin, (job,))
     try:
@@ -239,7 +239,7 @@ def _count_in_processes(job: Job, shards: dict[Path, range], processes: int) -> 
 _worker: dict[str, Any] = {}
 
 
-def _begin(job: Job) -> None:
+def _begin(job: CountingJob) -> None:
     """Prepare a process: its tokenizer and the words it knows are kept from shard to shard."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker["job"], _worker["counter"] = job, job.counter()
@@ -257,7 +257,7 @@ def _count_shard(path: Path, groups: range) -> None:
     _write(path, _counted(_worker["job"], _worker["counter"], groups))
 
 
-def _write(path: Path, tally: Tally) -> None:
+def _write(path: Path, tally: PieceTally) -> None:
     ids = np.flatnonzero(tally.occurrences)
     with whole_file(path) as draft, draft.open("wb") as stream:
         np.savez(
@@ -268,9 +268,9 @@ def _write(path: Path, tally: Tally) -> None:
         )
 
 
-def _read(path: Path, pieces: int) -> Tally | None:
+def _read(path: Path, pieces: int) -> PieceTally | None:
     """Return what was counted of a shard, or None where its file is missing or not whole."""
-    tally = Tally.of(pieces)
+    tally = PieceTally.of(pieces)
     with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path) as shard:
         tally.lines, tally.documents = (int(total) for total in shard["totals"])
         columns = (tally.in_lines, tally.in_documents, tally.occurrences)

@@ -32,7 +32,7 @@ SHORTEST = 6  # characters of a line that counts, blanks around it aside
 
 
 @dataclass
-class Tally:
+class PieceTally:
     """What was counted; arrays of shape (pieces,)."""
 
     lines: int
@@ -46,7 +46,7 @@ class Tally:
         """Return one of nothing."""
         return cls(0, 0, *(np.zeros(pieces, np.int64) for _ in range(3)))
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "PieceTally") -> None:
         """Add what was counted elsewhere."""
         self.lines += other.lines
         self.documents += other.documents
@@ -69,24 +69,24 @@ class PieceCounter:
         self._tokenizer = new_tokenizer(tree, encode_special_tokens)
         self._pieces = pieces
         splitting = splitting_of(self._tokenizer, tree)
-        self._words = Words(tree, encode_special_tokens, splitting) if splitting else None
+        self._words = KnownWords(tree, encode_special_tokens, splitting) if splitting else None
 
-    def count(self, documents: Iterable[str]) -> Tally:
+    def count(self, documents: Iterable[str]) -> PieceTally:
         """Return how many lines and documents hold each piece, and how often it occurs.
 
         documents: texts whose lines are separated by newlines. Lines of five characters and fewer are left out, and so
             are documents that have no other.
         """
-        tally = Tally.of(self._pieces)
+        tally = PieceTally.of(self._pieces)
         for portion in _portions(documents):
             tally.add(self._count(portion))
         return tally
 
-    def _count(self, documents: Sequence[Sequence[str]]) -> Tally:
+    def _count(self, documents: Sequence[Sequence[str]]) -> PieceTally:
         lines = list(chain.from_iterable(documents))
         owners = np.repeat(np.arange(len(documents), dtype=np.int32), [len(document) for document in documents])
         by_piece = self._by_line(lines).tocsc()
-        return Tally(
+        return PieceTally(
             lines=len(lines),
             documents=len(documents),
             in_lines=_different(by_piece.indices, by_piece.indptr),
@@ -96,7 +96,7 @@ class PieceCounter:
 
     def _by_line(self, lines: list[str]) -> Any:
         """Return the pieces of lines as a sparse matrix; an entry for each time that a piece occurs."""
-        cut = self._words.cut(lines) if self._words is not None else nothing_cut(len(lines))
+        cut = self._words.cut(lines) if self._words is not None else whole_lines(len(lines))
         sizes, ids = encode(self._tokenizer, [lines[row] for row in np.flatnonzero(cut.dependent)])
         table = _matrix(np.concatenate([cut.ids, ids]), np.concatenate([cut.sizes, sizes]), self._pieces)
         words = table[cut.words]
@@ -140,7 +140,7 @@ BARE = "\n"  # stands there instead where the word has no glue; no line holds it
 
 
 @dataclass(frozen=True)
-class Cut:
+class SegmentedLines:
     """Lines as words, and words as pieces."""
 
     dependent: NDArray[np.bool_]
@@ -156,9 +156,9 @@ class Cut:
     """How many pieces each word has."""
 
 
-def nothing_cut(lines: int) -> Cut:
+def whole_lines(lines: int) -> SegmentedLines:
     """Return lines that are all tokenised whole."""
-    return Cut(
+    return SegmentedLines(
         dependent=np.ones(lines, dtype=bool),
         words=np.arange(lines, dtype=np.int32),
         lengths=np.ones(lines, np.int64),
@@ -167,7 +167,7 @@ def nothing_cut(lines: int) -> Cut:
     )
 
 
-class Words:
+class KnownWords:
     """The words met so far, and their pieces."""
 
     def __init__(self, tree: Tree, encode_special_tokens: bool, splitting: Splitting) -> None:
@@ -180,7 +180,7 @@ class Words:
         self._forget()
 
     def _forget(self) -> None:
-        self._known = Remembered()
+        self._known = WordNumbers()
         self._frequent = pa.array([], pa.large_string())
         self._numbers_of_frequent = np.zeros(0, np.int32)
         self._dependent = np.zeros(0, dtype=bool)  # words whose pieces depend on their neighbours: they have none here
@@ -190,7 +190,7 @@ class Words:
         """Return how many words are remembered."""
         return len(self._known)
 
-    def cut(self, lines: Sequence[str]) -> Cut:
+    def cut(self, lines: Sequence[str]) -> SegmentedLines:
         """Return the words of lines and their pieces."""
         if len(self) > REMEMBERED:
             self._forget()
@@ -203,7 +203,7 @@ class Words:
             stay[firsts[dependent]] = True
             words[firsts[dependent]] = len(self) + np.arange(np.count_nonzero(dependent))
             words, lengths = words[stay], np.where(dependent, 1, lengths)
-        return Cut(dependent, words, lengths, self._ids, self._sizes)
+        return SegmentedLines(dependent, words, lengths, self._ids, self._sizes)
 
     def _numbered(self, words: Any) -> Ids:
         """Return the numbers of an Arrow array of words, after learning the new ones."""
@@ -313,7 +313,7 @@ def new_tokenizer(tree: Tree, encode_special_tokens: bool) -> Tokenizer:
     return tokenizer
 
 
-class Remembered:
+class WordNumbers:
     """Words in the order in which they came, which are their numbers.
 
     Hashes are kept in order, so that sorted ones are looked up in one sweep, whatever was remembered before; Arrow

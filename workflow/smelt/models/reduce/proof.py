@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.models.vocabulary.equivalence import Extent, Reduction, tokenizers_of, with_states
+from smelt.models.vocabulary.equivalence import Extent, FolderPair, tokenizers_of, with_states
 from smelt.models.vocabulary.texts import held_out_lines
 
 
-def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict[str, Any]:
+def prove(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> dict[str, Any]:
     """Return the figures of the proof, as JSON can hold them.
 
     Args:
@@ -40,7 +40,7 @@ def prove(made: Reduction, held_out: Mapping[str, Path], extent: Extent) -> dict
     return with_states(made, both, extent, {language: (tokens.record(), tokens) for language, tokens in found.items()})
 
 
-def unproven(proof: Mapping[str, Any]) -> list[str]:
+def unproven_languages(proof: Mapping[str, Any]) -> list[str]:
     """Return the languages of which no held-out line has all its pieces kept."""
     rows = proof["languages"].items()
     return [language for language, row in rows if not row["lines_whose_pieces_are_all_kept"]]

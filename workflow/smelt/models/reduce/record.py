@@ -11,10 +11,10 @@ from smelt.files import write_json
 from smelt.languages import iso_codes
 from smelt.model_families import fills_masks
 from smelt.model_folder import REDUCTION, published_card, shared_of
-from smelt.models.reduce.selection import Choice, Counts
-from smelt.models.vocabulary.texts import listed
+from smelt.models.reduce.selection import Choice, PieceCounts
+from smelt.models.vocabulary.texts import any_of
 from smelt.models.vocabulary.vocabulary import Vocabulary
-from smelt.models.vocabulary.weights import Gathered, parameters
+from smelt.models.vocabulary.weights import RewrittenWeights, parameters
 
 LIMITS = """\
 Those of the model that it was reduced from. A text whose pieces were all kept is read as that model reads it; any other
@@ -22,18 +22,18 @@ is cut into more or unknown pieces. How often that happened on held-out lines is
 
 
 @dataclass(frozen=True)
-class Made:
+class Reduction:
     """A reduction, before it is written."""
 
     vocabulary: Vocabulary
     choice: Choice
-    counts: Sequence[Counts]
-    gathered: Gathered
+    counts: Sequence[PieceCounts]
+    gathered: RewrittenWeights
     rule: Mapping[str, Any]
     proof: Mapping[str, Any]
 
 
-def write_record(folder: Path, made: Made) -> None:
+def write_record(folder: Path, made: Reduction) -> None:
     """Write reduction.json: the rule, the pieces by reason, what became of the tensors, and the proof."""
     write_json(
         folder / REDUCTION,
@@ -55,7 +55,7 @@ def write_record(folder: Path, made: Made) -> None:
     )
 
 
-def write_reduced_card(folder: Path, name: str, source: Path, hub: str | None, made: Made) -> None:
+def write_reduced_card(folder: Path, name: str, source: Path, hub: str | None, made: Reduction) -> None:
     """Write the card of a reduced model.
 
     hub: what its source is called on the Hugging Face hub, if it is there.
@@ -68,7 +68,7 @@ def write_reduced_card(folder: Path, name: str, source: Path, hub: str | None, m
     origin = f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{source.name}`"
     card = Card(
         name=name,
-        summary=f"{origin} with {after:,} of its {before:,} pieces: those that {listed(languages)} needs (Abdaoui et"
+        summary=f"{origin} with {after:,} of its {before:,} pieces: those that {any_of(languages)} needs (Abdaoui et"
         " al. 2020). On texts of these pieces it computes the same, as was proven before it was written"
         f" (`{REDUCTION}`).",
         languages=iso_codes(languages),
@@ -87,17 +87,17 @@ def write_reduced_card(folder: Path, name: str, source: Path, hub: str | None, m
     write_card(folder, card)
 
 
-def _shared(made: Made) -> int | None:
+def _shared(made: Reduction) -> int | None:
     """Return how many of the kept pieces the source did not merely gain; None where it gained none."""
     shared = shared_of(made.vocabulary.folder)
     return None if shared is None else int((made.choice.ids < shared).sum())
 
 
-def _counted(counts: Counts) -> dict[str, int]:
+def _counted(counts: PieceCounts) -> dict[str, int]:
     return {"lines": counts.lines, "documents": counts.documents, "tokens": counts.tokens}
 
 
-def _pieces(made: Made) -> list[Mapping[str, Value]]:
+def _pieces(made: Reduction) -> list[Mapping[str, Value]]:
     selected = made.choice.selection.by_language
     return [
         {

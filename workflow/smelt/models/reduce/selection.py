@@ -45,7 +45,7 @@ KEY = b"smelt.counts"
 
 
 @dataclass(frozen=True)
-class Counts:
+class PieceCounts:
     """How often one language uses each piece; arrays of shape (pieces,), looked up by id."""
 
     language: str
@@ -65,7 +65,7 @@ class Counts:
     """Times that it occurs."""
 
 
-def write_counts(path: Path, counts: Counts, pieces: Sequence[str]) -> None:
+def write_counts(path: Path, counts: PieceCounts, pieces: Sequence[str]) -> None:
     """Write the pieces seen, in the order of ids, and what was counted; `pieces` are the vocabulary's, by id."""
     ids = np.flatnonzero(counts.occurrences)
     columns = [counts.in_lines, counts.in_documents, counts.occurrences]
@@ -85,7 +85,7 @@ def write_counts(path: Path, counts: Counts, pieces: Sequence[str]) -> None:
         pq.write_table(table.replace_schema_metadata({KEY: json.dumps(about)}), draft, compression="zstd")
 
 
-def read_counts(path: Path, vocabulary: str | None = None) -> Counts:
+def read_counts(path: Path, vocabulary: str | None = None) -> PieceCounts:
     """Return the counts of a file.
 
     Args:
@@ -107,7 +107,7 @@ def read_counts(path: Path, vocabulary: str | None = None) -> Counts:
     dense = np.zeros((3, about.pop("pieces")), np.int64)
     for row, name in zip(dense, ("lines", "documents", "occurrences"), strict=True):
         row[ids] = table.column(name).to_numpy()
-    return Counts(**about, in_lines=dense[0], in_documents=dense[1], occurrences=dense[2])
+    return PieceCounts(**about, in_lines=dense[0], in_documents=dense[1], occurrences=dense[2])
 
 
 def _about(path: Path, table: Any) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class Selection:
     """All of them."""
 
 
-def select(counts: Sequence[Counts], rule: SelectionRule, always: Numbers) -> Selection:
+def select(counts: Sequence[PieceCounts], rule: SelectionRule, always: Numbers) -> Selection:
     """Return the pieces that these languages use, and the always-kept ones.
 
     Args:
@@ -153,7 +153,7 @@ def select(counts: Sequence[Counts], rule: SelectionRule, always: Numbers) -> Se
     return Selection(chosen, always, ids)
 
 
-def _over_threshold(counts: Sequence[Counts], rule: SelectionRule) -> dict[str, Numbers]:
+def _over_threshold(counts: Sequence[PieceCounts], rule: SelectionRule) -> dict[str, Numbers]:
     chosen = {}
     for language in counts:
         total, numbers = _measured(language, rule)
@@ -169,7 +169,7 @@ def _over_threshold(counts: Sequence[Counts], rule: SelectionRule) -> dict[str, 
     return chosen
 
 
-def _largest(counts: Sequence[Counts], rule: SelectionRule, always: Numbers) -> dict[str, Numbers]:
+def _largest(counts: Sequence[PieceCounts], rule: SelectionRule, always: Numbers) -> dict[str, Numbers]:
     """Return the pieces of the highest share in any language, as many as fit; where shares are equal, lower ids."""
     assert rule.size is not None
     room = rule.size - len(always)
@@ -185,11 +185,11 @@ def _largest(counts: Sequence[Counts], rule: SelectionRule, always: Numbers) -> 
     return {language: np.sort(ids) for language, ids in of_each.items()}
 
 
-def _measured(counts: Counts, rule: SelectionRule) -> tuple[int, Numbers]:
+def _measured(counts: PieceCounts, rule: SelectionRule) -> tuple[int, Numbers]:
     return getattr(counts, TOTALS[rule.of]), getattr(counts, MEASURES[rule.of])
 
 
-def _refuse_unfit(counts: Sequence[Counts], always: Numbers) -> None:
+def _refuse_unfit(counts: Sequence[PieceCounts], always: Numbers) -> None:
     if not counts:
         raise SmeltError("languages", "expected the counts of at least one language")
     first = counts[0]
@@ -235,7 +235,9 @@ class Choice:
         }
 
 
-def choose(vocabulary: Vocabulary, counts: Sequence[Counts], rule: SelectionRule, always: Mapping[str, Ids]) -> Choice:
+def choose(
+    vocabulary: Vocabulary, counts: Sequence[PieceCounts], rule: SelectionRule, always: Mapping[str, Ids]
+) -> Choice:
     """Return the pieces that the languages use, with all that these and the model need.
 
     A size is that of all of it: so many pieces are selected that no more are kept in the end.

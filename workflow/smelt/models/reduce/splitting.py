@@ -75,7 +75,7 @@ class Splitting:
             else pc.if_else(pc.starts_with(texts, self.glue), pc.utf8_slice_codeunits(texts, len(self.glue)), texts)
         )
         firsts, lasts = pc.utf8_slice_codeunits(words, 0, 1), pc.utf8_slice_codeunits(words, -1)
-        fits = _told_of_each(firsts, self._may_begin) & _told_of_each(lasts, self._may_end)
+        fits = _of_each_letter(firsts, self._may_begin) & _of_each_letter(lasts, self._may_end)
         if self.by_grapheme:
             fits &= pc.string_is_ascii(words).to_numpy(zero_copy_only=False)
         doubtful = np.flatnonzero(~fits)
@@ -201,11 +201,11 @@ def _is_local(part: Tree) -> bool:
     return bool(LOCAL_PATTERNS.fullmatch(pattern["Regex"])) and content == " "
 
 
-def _told_of_each(letters: Any, tell: Callable[[str], bool]) -> Flags:
-    """Return what is told of each letter of an Arrow array, asking once for each different one; False of none."""
+def _of_each_letter(letters: Any, holds: Callable[[str], bool]) -> Flags:
+    """Return whether a condition holds of each letter of an Arrow array, computed once for each different one."""
     encoded = letters.dictionary_encode()
-    told = [bool(letter) and tell(letter) for letter in encoded.dictionary.to_pylist()]
-    return np.asarray(np.array(told, dtype=bool)[encoded.indices.to_numpy()])
+    found = [bool(letter) and holds(letter) for letter in encoded.dictionary.to_pylist()]
+    return np.asarray(np.array(found, dtype=bool)[encoded.indices.to_numpy()])
 
 
 def _is_seen(letter: str) -> bool:

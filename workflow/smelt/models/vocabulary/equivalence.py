@@ -41,7 +41,7 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Reduction:
+class FolderPair:
     """What is to be proven."""
 
     source: Path
@@ -57,7 +57,7 @@ class Reduction:
 
 
 @dataclass
-class Cut:
+class SegmentationTotals:
     """Sums over lines, as one tokenizer cuts them."""
 
     words: int = 0
@@ -79,7 +79,7 @@ class Cut:
 
 
 @dataclass
-class Tokens:
+class ComparedTokens:
     """What the two tokenizers made of a language's lines."""
 
     lines: int = 0
@@ -87,8 +87,8 @@ class Tokens:
     """Lines that they cut differently: those that hold a piece that was not kept."""
     now_known: int = 0
     """Of these, lines whose pieces are all kept and in which a word was unknown that no longer is."""
-    before: Cut = field(default_factory=Cut)
-    after: Cut = field(default_factory=Cut)
+    before: SegmentationTotals = field(default_factory=SegmentationTotals)
+    after: SegmentationTotals = field(default_factory=SegmentationTotals)
     whole: list[str] = field(default_factory=list)
     """Lines whose pieces are all kept, which are cut alike."""
 
@@ -104,7 +104,7 @@ class Tokens:
         }
 
 
-class Tokenizers:
+class TokenizerPair:
     """The tokenizer of the whole vocabulary and that of the kept pieces."""
 
     def __init__(self, before: Any, after: Any, ids: Ids, where: str, loosened: bool = False) -> None:
@@ -122,13 +122,13 @@ class Tokenizers:
         self._kept[ids] = True
         self._check_pieces()
 
-    def compare(self, language: str, lines: Sequence[str]) -> Tokens:
+    def compare(self, language: str, lines: Sequence[str]) -> ComparedTokens:
         """Return what both make of a language's lines.
 
         Raises:
             SmeltError: a line whose pieces are all kept is cut differently.
         """
-        found = Tokens()
+        found = ComparedTokens()
         for begin in range(0, len(lines), _BATCH):
             batch = list(lines[begin : begin + _BATCH])
             for line, old, new in zip(batch, _cut(self.before, batch), _cut(self.after, batch), strict=True):
@@ -143,7 +143,7 @@ class Tokenizers:
         """Return the pieces of a line that are not kept."""
         return [identity for ids in _cut(self.before, [line]) for identity in ids[~self._kept[ids]].tolist()]
 
-    def _add(self, found: Tokens, language: str, line: str, old: Ids, new: Ids) -> None:
+    def _add(self, found: ComparedTokens, language: str, line: str, old: Ids, new: Ids) -> None:
         found.lines += 1
         found.before.add(line, old, self.before.unk_token_id)
         found.after.add(line, new, self.after.unk_token_id)
@@ -187,7 +187,7 @@ def _cut(tokenizer: Any, lines: list[str]) -> Iterator[Ids]:
 
 
 @dataclass
-class States:
+class ComparedStates:
     """What was compared."""
 
     lines: int = 0
@@ -210,7 +210,7 @@ class States:
         return exact | (rounded if headed else {})
 
 
-class Models:
+class ModelPair:
     """The whole model and the reduced one, on the CPU in single precision."""
 
     def __init__(self, source: Path, reduced: Path, ids: Ids, where: str) -> None:
@@ -236,7 +236,7 @@ class Models:
         widest = self.before.config.vocab_size if self.output is not None else 1
         return min(max(_LOGITS // (128 * widest), 2), 16)
 
-    def compare(self, old: Mapping[str, Tensor], new: Mapping[str, Tensor], states: States, line: str) -> None:
+    def compare(self, old: Mapping[str, Tensor], new: Mapping[str, Tensor], states: ComparedStates, line: str) -> None:
         """Compute both models' outputs on a batch of the same lines, and add what was compared to `states`.
 
         old, new: what each one's tokenizer made of the lines; ids of shape (lines, length).
@@ -277,7 +277,7 @@ class Models:
             largest = float((ours - theirs).abs().max())
             raise SmeltError(self.where, f"is not exact: its {name} differ by up to {largest:.3g} on {line}")
 
-    def _check_logits(self, name: str, ours: Tensor, theirs: Tensor, states: States, line: str) -> None:
+    def _check_logits(self, name: str, ours: Tensor, theirs: Tensor, states: ComparedStates, line: str) -> None:
         """Compare logits with what rounding may come to: twice n u / (1 - n u) times |h| |w| + |b| for sums of n terms.
 
         The bound of an inner product in any order of addition is Higham's (2002, equation 3.5), by Cauchy and Schwarz.
@@ -338,26 +338,29 @@ def load(folder: Path, configuration: Any, where: str) -> Any:
     raise incomplete(missing, where)
 
 
-def tokenizers_of(made: Reduction) -> Tokenizers:
+def tokenizers_of(made: FolderPair) -> TokenizerPair:
     """Return both tokenizers, which read what counts were made from as counting does.
 
     Raises:
-        SmeltError: as `Tokenizers` does.
+        SmeltError: as `TokenizerPair` does.
     """
     before, after = read_tokenizer(made.source), read_tokenizer(made.reduced)
-    return Tokenizers(before, after, made.ids, made.where, made.loosened)
+    return TokenizerPair(before, after, made.ids, made.where, made.loosened)
 
 
 def with_states(
-    made: Reduction, both: Tokenizers, extent: Extent, languages: Mapping[str, tuple[dict[str, Any], Tokens]]
+    made: FolderPair,
+    both: TokenizerPair,
+    extent: Extent,
+    languages: Mapping[str, tuple[dict[str, Any], ComparedTokens]],
 ) -> dict[str, Any]:
     """Return what is said of each language's lines, with what both models make of those of kept pieces.
 
     Raises:
-        SmeltError: as `Models.compare` does.
+        SmeltError: as `ModelPair.compare` does.
     """
     torch.set_num_threads(extent.threads)
-    models = Models(made.source, made.reduced, made.ids, made.where)
+    models = ModelPair(made.source, made.reduced, made.ids, made.where)
     headed = models.output is not None
     return {
         "device": "cpu",
@@ -371,13 +374,15 @@ def with_states(
     }
 
 
-def states_of(both: Tokenizers, models: Models, tokens: Tokens, language: str, extent: Extent) -> States:
+def states_of(
+    both: TokenizerPair, models: ModelPair, tokens: ComparedTokens, language: str, extent: Extent
+) -> ComparedStates:
     """Compare what both models make of lines of kept pieces, as many as are wanted.
 
     Raises:
-        SmeltError: as `Models.compare` does.
+        SmeltError: as `ModelPair.compare` does.
     """
-    states = States()
+    states = ComparedStates()
     step = max(len(tokens.whole) // max(extent.state_lines, 1), 1)  # from all over the lines, not only the first
     size = models.lines_at_once if both.before.pad_token is not None else 1
     for lines in batches(tokens.whole[::step][: extent.state_lines], size):

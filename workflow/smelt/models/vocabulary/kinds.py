@@ -54,7 +54,7 @@ class Kind(Form, Protocol):
         """Write the older files of the vocabulary that the source has."""
 
 
-def renumbered(base: Iterable[tuple[str, int]], new: Ids) -> dict[str, int]:
+def renumber(base: Iterable[tuple[str, int]], new: Ids) -> dict[str, int]:
     """Return the kept pieces and their new ids."""
     numbers = new.tolist()
     return {piece: numbers[identity] for piece, identity in base if numbers[identity] >= 0}
@@ -116,7 +116,7 @@ class WordPiece:
 
     def reduced(self, new: Ids) -> dict[str, Any]:
         """Return the section with the kept pieces alone."""
-        return self.model | {"vocab": renumbered(self.base, new)}
+        return self.model | {"vocab": renumber(self.base, new)}
 
     def check_files(self, folder: Path) -> None:
         """Refuse a vocab.txt that holds other pieces than the tokenizer that loads."""
@@ -130,7 +130,7 @@ class WordPiece:
     def write_files(self, folder: Path, output: Path, new: Ids) -> None:
         """Write vocab.txt, a piece a line, where the source has one."""
         if (folder / FILE).is_file():
-            pieces = renumbered(self.base, new)
+            pieces = renumber(self.base, new)
             text = "".join(f"{piece}\n" for piece in sorted(pieces, key=pieces.__getitem__))
             (output / FILE).write_text(text, encoding="utf-8", newline="\n")
 
@@ -280,7 +280,7 @@ class BytePairs:
 
     def reduced(self, new: Ids) -> dict[str, Any]:
         """Return the section with the kept pieces, and the merges whose parts and result are kept."""
-        vocabulary = renumbered(self.base, new)
+        vocabulary = renumber(self.base, new)
         written = zip(self.model["merges"], self.merges, strict=True)
         merges = [merge for merge, pair in written if self._is_within(pair, vocabulary)]
         return self.model | {"vocab": vocabulary, "merges": merges}
@@ -296,7 +296,7 @@ class BytePairs:
 
     def write_files(self, folder: Path, output: Path, new: Ids) -> None:
         """Write vocab.json and merges.txt, where the source has them."""
-        vocabulary = renumbered(self.base, new)
+        vocabulary = renumber(self.base, new)
         if (folder / VOCABULARY).is_file():
             ordered = dict(sorted(vocabulary.items(), key=lambda item: item[1]))
             (output / VOCABULARY).write_text(json_text(ordered) + "\n", encoding="utf-8")

@@ -26,7 +26,7 @@ BLOCK = 1 << 23
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTensor:
     """Where a tensor lies."""
 
     file: Path
@@ -64,29 +64,29 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Part:
+class TensorToWrite:
     """A tensor to write."""
 
     dtype: str
     shape: tuple[int, ...]
     bytes: int
-    blocks: Callable[[], Iterator[memoryview | Stored]]
+    blocks: Callable[[], Iterator[memoryview | StoredTensor]]
     """Its bytes, one block after the other; each may be overwritten by the next."""
 
 
-def kept_whole(tensor: Stored) -> Part:
+def whole_tensor(tensor: StoredTensor) -> TensorToWrite:
     """Return a tensor as it is."""
-    return Part(tensor.dtype, tensor.shape, tensor.bytes, lambda: iter([tensor]))
+    return TensorToWrite(tensor.dtype, tensor.shape, tensor.bytes, lambda: iter([tensor]))
 
 
-def kept_in_part(tensor: Stored, ids: Ids, axis: int) -> Part:
+def part_of_tensor(tensor: StoredTensor, ids: Ids, axis: int) -> TensorToWrite:
     """Return the tensor of which only `ids` (ascending) are kept along an axis."""
     shape = (*tensor.shape[:axis], len(ids), *tensor.shape[axis + 1 :])
     size = tensor.bytes // tensor.shape[axis] * len(ids)
-    return Part(tensor.dtype, shape, size, lambda: tensor.gathered(ids, axis))
+    return TensorToWrite(tensor.dtype, shape, size, lambda: tensor.gathered(ids, axis))
 
 
-def read_header(file: Path) -> dict[str, Stored]:
+def read_header(file: Path) -> dict[str, StoredTensor]:
     """Return the tensors of a safetensors file.
 
     Raises:
@@ -108,7 +108,7 @@ def read_header(file: Path) -> dict[str, Stored]:
     return {name: _stored(file, 8 + length, entry) for name, entry in header.items()}
 
 
-def write_tensors(file: Path, parts: Mapping[str, Part]) -> None:
+def write_tensors(file: Path, parts: Mapping[str, TensorToWrite]) -> None:
     """Write a safetensors file; tensors of wide numbers come first, so that all are aligned."""
     names = sorted(parts, key=lambda name: (-_width(parts[name]), name))
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
@@ -123,15 +123,15 @@ def write_tensors(file: Path, parts: Mapping[str, Part]) -> None:
         stream.write(len(text).to_bytes(8, "little") + text)
         for name in names:
             for block in parts[name].blocks():
-                if isinstance(block, Stored):
+                if isinstance(block, StoredTensor):
                     block.copy(stream)
                 else:
                     stream.write(block)
 
 
-def _stored(file: Path, data: int, entry: dict[str, list[int]]) -> Stored:
+def _stored(file: Path, data: int, entry: dict[str, list[int]]) -> StoredTensor:
     begin, end = entry["data_offsets"]
-    return Stored(file, str(entry["dtype"]), tuple(entry["shape"]), data + begin, end - begin)
+    return StoredTensor(file, str(entry["dtype"]), tuple(entry["shape"]), data + begin, end - begin)
 
 
 def _runs(ids: Ids, size: int, step: int) -> Iterator[tuple[int, Ids]]:
@@ -161,7 +161,7 @@ def _fill(stream: object, block: memoryview, file: Path) -> None:
         done += read
 
 
-def _width(part: Part) -> int:
+def _width(part: TensorToWrite) -> int:
     return part.bytes // max(math.prod(part.shape), 1)
 
 
@@ -177,7 +177,7 @@ _DTYPES = {
 }
 
 
-def converted(file: Path, folder: Path, tied: Set[str]) -> Path:
+def convert(file: Path, folder: Path, tied: Set[str]) -> Path:
     """Write the tensors of a pickled file to a safetensors file in a folder, and return that.
 
     tied: names that a tensor may have besides its own; where they stand for the same memory, they are left out.
@@ -211,7 +211,7 @@ def _without_aliases(tensors: dict[str, Any], tied: Set[str]) -> list[str]:
     return [name for name, tensor in tensors.items() if name not in tied or tensor.data_ptr() not in owners]
 
 
-def _part(tensor: Any, file: Path) -> Part:
+def _part(tensor: Any, file: Path) -> TensorToWrite:
     kind = str(tensor.dtype).removeprefix("torch.")
     if kind not in _DTYPES:
         raise SmeltError(file, f"holds numbers of type {kind}: expected one of {', '.join(_DTYPES)}")
@@ -221,4 +221,4 @@ def _part(tensor: Any, file: Path) -> Part:
 
         yield tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data
 
-    return Part(_DTYPES[kind], tuple(tensor.shape), tensor.numel() * tensor.element_size(), blocks)
+    return TensorToWrite(_DTYPES[kind], tuple(tensor.shape), tensor.numel() * tensor.element_size(), blocks)

@@ -26,7 +26,7 @@ _COLUMNS = ["text", "held_out"]
 
 
 @dataclass(frozen=True)
-class Corpus:
+class TextFiles:
     """Text files, and how lines of them were drawn to be held out."""
 
     files: Sequence[Path]
@@ -178,6 +178,6 @@ def _lines_of(file: pq.ParquetFile, wanted: bool) -> Iterator[str]:
                 yield from (line for line in text.split("\n") if line.strip())
 
 
-def listed(languages: Sequence[str]) -> str:
+def any_of(languages: Sequence[str]) -> str:
     """Return languages in words."""
     return languages[0] if len(languages) == 1 else f"any of {', '.join(languages)}"

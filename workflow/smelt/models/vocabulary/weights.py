@@ -22,15 +22,15 @@ import numpy as np
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.model_families import head_of, position_ids, refuse_without_pieces
-from smelt.model_folder import Source, read_configuration
+from smelt.model_folder import ModelSource, read_configuration
 from smelt.models.vocabulary.tensors import (
     Ids,
-    Part,
-    Stored,
-    converted,
-    kept_in_part,
-    kept_whole,
+    StoredTensor,
+    TensorToWrite,
+    convert,
+    part_of_tensor,
     read_header,
+    whole_tensor,
     write_tensors,
 )
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 PICKLED, PICKLE = "pytorch_model.bin", ".bin"
-Rewrite = Callable[[Stored, int], Part]
+Rewrite = Callable[[StoredTensor, int], TensorToWrite]
 # Other settings of generation that hold ids; encoders have none, and none is renumbered by guess.
 _LISTS = (
     "bad_words_ids",
@@ -53,7 +53,7 @@ FILES = ("config.json", "generation_config.json")
 
 
 @dataclass(frozen=True)
-class Gathered:
+class RewrittenWeights:
     """What became of a checkpoint's tensors."""
 
     rows: int
@@ -80,7 +80,7 @@ class Layout:
     """Tensors that are other names of another one, where the configuration ties them."""
 
 
-def check_places(source: Source, output: Path) -> None:
+def check_places(source: ModelSource, output: Path) -> None:
     """Check before anything takes long that there is a model to reduce, and that its reduction overwrites nothing.
 
     Raises:
@@ -132,7 +132,7 @@ def ids_of_model(source: Path, where: str) -> Ids:
     return np.unique(np.array([*named, *range(position_ids(configuration))], np.int64))
 
 
-def reduce_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str) -> Gathered:
+def reduce_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str) -> RewrittenWeights:
     """Write config.json, generation_config.json (where there is one) and model.safetensors of the kept pieces.
 
     Args:
@@ -146,10 +146,10 @@ def reduce_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str
         SmeltError: the checkpoint cannot be read, has fewer rows than the tokenizer has pieces, or has a tensor as
             long as the vocabulary of which its class knows nothing.
     """
-    return rewrite_weights(source, ids, output, pieces, where, lambda tensor, axis: kept_in_part(tensor, ids, axis))
+    return rewrite_weights(source, ids, output, pieces, where, lambda tensor, axis: part_of_tensor(tensor, ids, axis))
 
 
-def rewrite_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str, part: Rewrite) -> Gathered:
+def rewrite_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str, part: Rewrite) -> RewrittenWeights:
     """Write config.json, generation_config.json (where there is one) and model.safetensors of another vocabulary.
 
     Args:
@@ -172,22 +172,22 @@ def rewrite_weights(source: Path, ids: Ids, output: Path, pieces: int, where: st
         write_tensors(output / WEIGHTS, parts)
     write_configurations(source, output, configuration, ids)
     gathered = tuple(sorted(name for name in tensors if name in layout.axes))
-    return Gathered(rows, rows - pieces, gathered, len(tensors) - len(gathered))
+    return RewrittenWeights(rows, rows - pieces, gathered, len(tensors) - len(gathered))
 
 
-def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> dict[str, Stored]:
+def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> dict[str, StoredTensor]:
     """Return where the tensors of a checkpoint lie; pickled ones are written to `scratch` first.
 
     Raises:
         SmeltError: there are no weights, or a file of them is missing or damaged.
     """
     files = (
-        converted(file, scratch, layout.tied) if file.suffix == PICKLE else file for file in _checkpoint(source, where)
+        convert(file, scratch, layout.tied) if file.suffix == PICKLE else file for file in _checkpoint(source, where)
     )
     return {name: tensor for file in files for name, tensor in read_header(file).items()}
 
 
-def check_rows(tensors: Mapping[str, Stored], layout: Layout, configuration: Any, pieces: int, where: str) -> int:
+def check_rows(tensors: Mapping[str, StoredTensor], layout: Layout, configuration: Any, pieces: int, where: str) -> int:
     """Return the number of rows of the embeddings, and check that all agrees on it.
 
     Raises:
@@ -206,7 +206,7 @@ def check_rows(tensors: Mapping[str, Stored], layout: Layout, configuration: Any
     return rows
 
 
-def _part(name: str, tensor: Stored, layout: Layout, rows: int, where: str, part: Rewrite) -> Part:
+def _part(name: str, tensor: StoredTensor, layout: Layout, rows: int, where: str, part: Rewrite) -> TensorToWrite:
     if name in layout.axes:
         axis = layout.axes[name]
         if len(tensor.shape) <= axis or tensor.shape[axis] != rows:
@@ -217,7 +217,7 @@ def _part(name: str, tensor: Stored, layout: Layout, rows: int, where: str, part
         raise SmeltError(
             where, f"has a tensor {name} that is {rows} long, as its vocabulary is, and that its class does not know"
         )
-    return kept_whole(tensor)
+    return whole_tensor(tensor)
 
 
 def _checkpoint(source: Path, where: str) -> list[Path]:
@@ -309,14 +309,14 @@ def write_configurations(source: Path, output: Path, configuration: Any, ids: Id
     defaults = {key: value for key, value in configuration.to_dict().items() if key.endswith("_token_id")}
     effective = {key: value for key, value in defaults.items() if value is not None} | written
     size = {configuration.attribute_map.get("vocab_size", "vocab_size"): len(ids)}  # XLM calls it n_words
-    write_json(output / "config.json", renumbered(effective, ids, source / "config.json") | size, exact=True)
+    write_json(output / "config.json", renumber_ids(effective, ids, source / "config.json") | size, exact=True)
     if (source / "generation_config.json").is_file():
         generation = read_json(source / "generation_config.json")
-        renumbered_generation = renumbered(generation, ids, source / "generation_config.json")
+        renumbered_generation = renumber_ids(generation, ids, source / "generation_config.json")
         write_json(output / "generation_config.json", renumbered_generation, exact=True)
 
 
-def renumbered(values: Mapping[str, Any], ids: Ids, where: Path) -> dict[str, Any]:
+def renumber_ids(values: Mapping[str, Any], ids: Ids, where: Path) -> dict[str, Any]:
     """Return a configuration whose token ids are ranks in `ids` (ascending).
 
     Raises:
