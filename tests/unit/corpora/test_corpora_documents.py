@@ -326,6 +326,7 @@ def test_the_cases_of_redirects_and_copies_keep_their_words(output):
     assert output.statistics()["pages"]["duplicate"] == 1
 
 
+@pytest.mark.slow
 def test_the_counts_of_a_real_wiki_are_those_of_its_wikitext(output):
     """Counted otherwise: by lines of the wikitext outside templates, tables, comments and references."""
     folder = real_data() / "dumps/enwiki/20230501"

@@ -124,6 +124,7 @@ def test_a_run_that_is_stopped_anywhere_comes_to_the_same_bits(finetuning, strai
     assert_same_bits(tmp_path / "out", straight)
 
 
+@pytest.mark.slow
 def test_it_stops_before_the_job_s_time_is_over_and_goes_on(finetuning, tmp_path, capsys):
     long = {"epochs": 150}
     assert finetuning(tmp_path / "straight", **long) == 0

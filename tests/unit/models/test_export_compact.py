@@ -54,6 +54,7 @@ def padded() -> tuple[Any, Any]:
     return ids * mask, mask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("headed", "further"),
     [

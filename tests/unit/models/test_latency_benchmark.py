@@ -8,6 +8,8 @@ from bench.latency import BERT, INT8, PAPER, Plan, deviations, fastest_exact, me
 from bench.latency_ways import ONNX, TORCH, Shapes, bert_ways, student, student_ways
 from bench.measure import Unequal
 
+pytestmark = pytest.mark.slow
+
 SMALL = Shapes(
     pieces=300,
     rows=200,

@@ -116,6 +116,7 @@ def test_names_do_not_cover_each_other(tmp_path: Path) -> None:
         assert covered == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tradeoff-table-16", "by-language-table-5"])
 def test_figures_are_written_in_both_forms_and_repeat(tmp_path: Path, sources: list[Path], name: str) -> None:
     settings: dict[str, Any] = {"kind": "grid", "models": ["ours"]} | TABLE_5

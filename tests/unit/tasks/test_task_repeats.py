@@ -107,6 +107,7 @@ REAL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif("SMELT_DATA" not in os.environ, reason="SMELT_DATA names no folder of real data")
 @pytest.mark.parametrize("name", REAL)
 def test_real_tasks_of_eliquares_languages_have_their_examples_and_labels(name, tmp_path):

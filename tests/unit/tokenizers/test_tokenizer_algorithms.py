@@ -252,6 +252,7 @@ def test_statistics_say_what_the_training_rested_on(folder: Path) -> None:
         assert statistics["merges"] == 400 - 256 - 5
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA, reason="SMELT_DATA names no folder of real data")
 @pytest.mark.parametrize("name", list(CHANGES))
 def test_real_lines_of_ten_languages_give_the_same_pieces_from_all_files(name: str, tmp_path: Path) -> None:

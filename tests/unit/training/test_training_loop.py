@@ -97,6 +97,7 @@ def test_a_signal_keeps_a_checkpoint_and_running_again_ends_the_same(
     assert curve == straight[2]
 
 
+@pytest.mark.slow
 def test_a_job_whose_time_is_over_keeps_a_checkpoint_at_each_attempt_and_gets_there(
     toy: Toy, tmp_path: Path, straight, capsys: pytest.CaptureFixture[str]
 ) -> None:
