@@ -19,7 +19,7 @@ from smelt.__main__ import main
 from smelt.finetuning.compression.job import write_student_card
 from smelt.finetuning.compression.phases import StageData, learning_rate
 from smelt.study.compression import CompressionSettings
-from smelt.tasks.prepared import Task
+from smelt.tasks.kinds.base import Task
 from smelt.training.epochs import EpochTraining
 
 

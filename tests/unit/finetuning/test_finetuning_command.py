@@ -14,7 +14,8 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 
 from smelt.__main__ import main
 from smelt.finetuning.model import load_model
-from smelt.tasks.prepared import Examples, read_task
+from smelt.tasks.kinds.base import Examples
+from smelt.tasks.prepared import read_task
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import encode_unlabelled
 

@@ -7,10 +7,10 @@ import torch
 
 from smelt.errors import SmeltError
 from smelt.finetuning.batches import predict
-from smelt.finetuning.outcome import tell
+from smelt.finetuning.outcome import Scorer, tell
 from smelt.report.scores import own_metric
-from smelt.tasks.metrics import Scorer, details, score
-from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.kinds.base import Examples, Task
+from smelt.tasks.metrics import details, score
 from smelt.tasks.windows import Encoded, Window
 
 

@@ -10,9 +10,9 @@ from tokenizers import processors
 from transformers import BertConfig, BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
 from smelt.__main__ import main
-from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.kinds.base import Examples, Task
+from smelt.tasks.prepared import encode
 from smelt.tasks.tokenizer import load_pieces
-from smelt.tasks.windows import encode
 
 TASK = Task("pairs", "sequence-classification", "accuracy", None, ["north", "south"], pairs=True)
 KIND = "sequence-classification"

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smelt.finetuning.batches import by_length, shuffled
-from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.kinds.base import Examples, Task
+from smelt.tasks.prepared import encode
 from smelt.tasks.tokenizer import load_pieces
-from smelt.tasks.windows import IGNORED, encode, owners, spans
+from smelt.tasks.windows import IGNORED, owners, spans
 
 CAPACITY = 10
 

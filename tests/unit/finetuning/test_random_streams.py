@@ -10,7 +10,7 @@ from smelt.finetuning.compression.embeddings import random_rows
 from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.students import DistillationStudent, new_student
 from smelt.study.compression import Compression
-from smelt.tasks.prepared import Task
+from smelt.tasks.kinds.base import Task
 from smelt.tasks.tokenizer import TaskTokenizer
 
 TASK = Task("entities", "token-classification", "seqeval-f1", "iob2", ["B-PER", "O"])

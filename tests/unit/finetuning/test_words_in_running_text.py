@@ -15,10 +15,10 @@ from transformers import AutoTokenizer, RobertaConfig, RobertaForMaskedLM
 from smelt.__main__ import main
 from smelt.finetuning.compression.transfer import windows_of_sentences
 from smelt.report.lost_blanks import loses_blanks
-from smelt.tasks.prepared import Examples, Task
+from smelt.tasks.kinds.base import Examples, Task
+from smelt.tasks.prepared import encode
 from smelt.tasks.running_text import compare
 from smelt.tasks.tokenizer import load_pieces
-from smelt.tasks.windows import encode
 
 WORDS = [sentence.split() for sentence in SENTENCES]
 TASK = Task("sample", "token-classification", "seqeval-f1", "iob2", ["O"])

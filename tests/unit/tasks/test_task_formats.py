@@ -7,9 +7,13 @@ import pyarrow.parquet as parquet
 import pytest
 
 from smelt.errors import SmeltError
-from smelt.tasks.format_entries import Bracketed, Columns, Conll, Conllu, Delimited, LabelText, SlotGated
-from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_slotgated, read_table
-from smelt.tasks.rows import read_bracketed, read_columns
+from smelt.tasks.formats.bracketed import Bracketed, read_bracketed
+from smelt.tasks.formats.columns import Columns, read_columns
+from smelt.tasks.formats.conll import Conll, read_conll
+from smelt.tasks.formats.conllu import Conllu, read_conllu
+from smelt.tasks.formats.label_text import LabelText, read_label_text
+from smelt.tasks.formats.slotgated import SlotGated, read_slotgated
+from smelt.tasks.formats.table import Delimited, read_table
 
 
 def pairs(sentences):

@@ -7,8 +7,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from smelt.__main__ import main
-from smelt.tasks.format_entries import Conllu
-from smelt.tasks.formats import read_conllu
+from smelt.tasks.formats.conllu import Conllu, read_conllu
 from smelt.tasks.splits import SPLITS
 
 REVIEWS = """

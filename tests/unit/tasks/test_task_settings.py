@@ -9,9 +9,8 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.tasks.format_entries import Columns, Delimited
-from smelt.tasks.formats import read_table
-from smelt.tasks.rows import read_columns
+from smelt.tasks.formats.columns import Columns, read_columns
+from smelt.tasks.formats.table import Delimited, read_table
 from smelt.tasks.task_file import load_task
 
 TASK = """

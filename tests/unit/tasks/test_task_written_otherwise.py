@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.tasks.format_entries import Columns, Conll, LabelText
-from smelt.tasks.formats import read_conll, texts_of
+from smelt.tasks.formats import texts_of
+from smelt.tasks.formats.columns import Columns, read_columns
+from smelt.tasks.formats.conll import Conll, read_conll
+from smelt.tasks.formats.label_text import LabelText
 from smelt.tasks.lines import numbered_lines
-from smelt.tasks.rows import read_columns
 
 XSID = (
     "# text = wake me at six\n# intent = alarm/set\n# slots: 11:14:datetime\n"

@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smelt.errors import SmeltError
+from smelt.tasks.kinds.base import TaskKind, WindowPredictions
 from smelt.tasks.windows import Encoded
 
+DIVERGED = (
+    "the model's outputs are not numbers: its training has diverged. Lower the learning rate, or set a lower `clip`"
+)
 POOL = 50  # batches that are sorted by length together: enough for little padding, few enough to stay mixed
 
 
@@ -90,32 +94,26 @@ def collate(encoded: Encoded, chosen: Sequence[list[int]], padding: int, device:
         yield Batch(list(numbers), *parts)
 
 
-DIVERGED = (
-    "the model's outputs are not numbers: its training has diverged. Lower the learning rate, or set a lower `clip`"
-)
-
 LogitsOf = Callable[[Batch], Tensor]
 """Returns the logits of the labelled tokens of a batch, shape (labelled, labels)."""
 
 
 @torch.inference_mode()
 def predict(
-    logits_of: LogitsOf, encoded: Encoded, batch: int, padding: int, device: torch.device
-) -> tuple[list[list[int]], list[list[float]]]:
-    """Return, for each window, the number of the best label at each of its positions, and its probability.
+    kind: TaskKind, logits_of: LogitsOf, encoded: Encoded, batch: int, padding: int, device: torch.device
+) -> WindowPredictions:
+    """Return, for each window, the best number at each of its labelled places, and its probability.
 
     Raises:
         SmeltError: the classifier's outputs are NaN or infinite, so that its labels would mean nothing.
     """
-    labels: list[list[int]] = [[] for _ in encoded.windows]
+    numbers: list[list[int]] = [[] for _ in encoded.windows]
     probabilities: list[list[float]] = [[] for _ in encoded.windows]
     chosen = by_length([len(window.ids) for window in encoded.windows], batch)
     for part in collate(encoded, chosen, padding, device):
-        highest = logits_of(part).float().softmax(-1).max(-1)
-        found = zip(part.rows.tolist(), highest.indices.tolist(), highest.values.tolist(), strict=True)
-        for row, label, probability in found:
+        for row, number, probability in zip(part.rows.tolist(), *kind.decide(logits_of(part)), strict=True):
             if not math.isfinite(probability):
                 raise SmeltError("predictions", DIVERGED)
-            labels[part.windows[row]].append(label)
+            numbers[part.windows[row]].append(number)
             probabilities[part.windows[row]].append(probability)
-    return labels, probabilities
+    return WindowPredictions(numbers, probabilities)

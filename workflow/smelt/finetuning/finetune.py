@@ -16,10 +16,11 @@ from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.finetuning.outcome import described, tell
+from smelt.finetuning.outcome import described, print_scores
 from smelt.provenance import digest, write_provenance
 from smelt.study.schema import Finetuning
-from smelt.tasks.prepared import Examples, read_split, read_task
+from smelt.tasks.kinds.base import Examples
+from smelt.tasks.prepared import read_split, read_task
 
 if TYPE_CHECKING:
     from smelt.training.steps import Limits
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
             used = settings.model_dump(exclude={"seeds"}) | {"length": job.length}
             metrics = described(task, arguments.model.name, arguments.seed, outcome.metrics, used)
             with whole_folder(arguments.output) as draft:
-                outcome.write_predictions(draft / "predictions.parquet", splits["test"])
+                outcome.write_predictions(draft / "predictions.parquet")
                 write_json(draft / "metrics.json", metrics)
                 if arguments.settings.get("keep"):
                     job.save(draft / "model")
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
                 hours, energy = account.hours, account.energy()
                 write_provenance(draft, "finetune", settled, inputs, [arguments.seed], hours, energy)
             limits.checkpoints.remove()
-    tell(metrics["scores"], task, splits)
+    print_scores(metrics["scores"], task, splits)
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

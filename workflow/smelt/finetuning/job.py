@@ -1,27 +1,26 @@
 """One fine-tuning, from a model's folder to scores and predictions; imported once the inputs have proved sound."""
 
 import math
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from smelt.errors import SmeltError
 from smelt.finetuning.batches import Batch, collate, predict, shuffled
 from smelt.finetuning.model import load_model, longest
-from smelt.finetuning.outcome import Outcome, Scored, outcome_of
+from smelt.finetuning.outcome import Outcome, Scored, Scorer, outcome_of
 from smelt.model_families import longest_of, token_types
 from smelt.provenance import digest, sha256_of
 from smelt.study.schema import Finetuning
-from smelt.tasks.metrics import Score, Scorer
-from smelt.tasks.prepared import Examples, Task
-from smelt.tasks.running_text import Comparison
-from smelt.tasks.tokenizer import TaskTokenizer, load_pieces, refuse_unmarked_pairs
-from smelt.tasks.windows import IGNORED, Encoded, encode
+from smelt.tasks.kinds import kind_of
+from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
+from smelt.tasks.metrics import Score
+from smelt.tasks.prepared import encode
+from smelt.tasks.tokenizer import load_pieces
+from smelt.tasks.windows import Encoded
 from smelt.training.epochs import EpochTraining, History, LearntBatch, Measured, Phase
 from smelt.training.optimizers import parameter_groups
 from smelt.training.steps import Limits
@@ -47,8 +46,7 @@ class FineTuningJob:
         self.length = min(settings.length, longest(self.model))
         self.device = "cuda" if gpus() else "cpu"
         self._check(folder)
-        if task.pairs:
-            refuse_unmarked_pairs(self.pieces, folder)
+        kind_of(task).check_tokenizer(task, self.pieces, folder)
 
     def identity(self, task: Path) -> dict[str, Any]:
         """Return what a checkpoint must agree on; task: the folder of the prepared task."""
@@ -67,7 +65,7 @@ class FineTuningJob:
                 what smelt.training.steps raises.
             Unfinished: stopped before the end; running again continues from the checkpoint that it kept.
         """
-        found = words_in_running_text(self.task, self.pieces, [splits["train"]], self.folder)
+        found = kind_of(self.task).words_in_running_text(self.pieces, [splits["train"]], self.folder)
         encoded = {name: encode(examples, self.task, self.pieces, self.length) for name, examples in splits.items()}
         scorer = Scorer(self.task, splits["validation"], encoded["validation"])
         device, padding = torch.device(self.device), self.pieces.padding
@@ -82,7 +80,7 @@ class FineTuningJob:
     def save(self, folder: Path) -> None:
         """Write the model, with its classifier and tokenizer, as a folder that transformers loads."""
         self.model.save_pretrained(folder)
-        self.pieces.save(folder, self.task.by_word, longest_of(self.model.config))
+        self.pieces.save(folder, kind_of(self.task).labels_words, longest_of(self.model.config))
 
     def _check(self, folder: Path) -> None:
         embeddings = self.model.get_input_embeddings().num_embeddings
@@ -112,6 +110,7 @@ class FineTuningPhase(Phase):
         """Take a model whose classifier is drawn already, what it learns, and what chooses the best epoch."""
         self.model = model.to(device)
         self.train, self.validation, self.scorer = train, validation, scorer
+        self.kind = scorer.kind
         self.lengths = [len(window.ids) for window in train.windows]
         self.settings, self.seed, self.padding, self.device = settings, seed, padding, device
         self.epochs, self.clip = settings.epochs, settings.clip
@@ -143,13 +142,13 @@ class FineTuningPhase(Phase):
         epoch, place = divmod(step, self.steps_of_epoch)
         windows = self.order(epoch + 1)[place]
         (batch,) = collate(self.train, [windows], self.padding, self.device)
-        loss = functional.cross_entropy(self._logits(batch).float(), batch.targets, ignore_index=IGNORED)
+        loss = self.kind.loss(self._logits(batch), batch.targets)
         loss.backward()  # type: ignore[no-untyped-call]
         return LearntBatch(loss.item(), len(batch.targets), sum(self.lengths[window] for window in windows))
 
     def measure(self) -> Score:
         """Return the scores of the validation split."""
-        return self.scorer(self.predict(self.validation)[0])
+        return self.scorer(self.predict(self.validation))
 
     def better(self, one: Measured, other: Measured) -> bool:
         """Whether one score is better than another, in the task's own metric."""
@@ -161,10 +160,10 @@ class FineTuningPhase(Phase):
         rows = [{"epoch": number, "train_loss": loss, "validation": score} for number, (loss, score) in epochs]
         return {"best_epoch": history.best, "epochs": rows}
 
-    def predict(self, encoded: Encoded) -> tuple[list[list[int]], list[list[float]]]:
-        """Return, for each window, the number of the best label at each of its positions, and its probability."""
+    def predict(self, encoded: Encoded) -> WindowPredictions:
+        """Return the model's predictions for windows."""
         self.model.eval()
-        return predict(self._logits, encoded, 2 * self.settings.batch, self.padding, self.device)
+        return predict(self.kind, self._logits, encoded, 2 * self.settings.batch, self.padding, self.device)
 
     def _order(self, epoch: int) -> list[list[int]]:
         """Return the windows of each batch of an epoch, counted from 1."""
@@ -174,29 +173,8 @@ class FineTuningPhase(Phase):
         """Return the logits of the labelled places, shape (labelled, labels)."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
             types = {} if batch.types is None or not self.has_types else {"token_type_ids": batch.types}
-            logits: Tensor = self.model(input_ids=batch.ids, attention_mask=batch.mask, **types).logits
-        # Token classifiers give (windows, length, labels), text classifiers (windows, labels).
-        return logits[batch.rows, batch.positions] if logits.ndim == 3 else logits[batch.rows]
-
-
-def words_in_running_text(task: Task, pieces: TaskTokenizer, parts: Iterable[Examples], folder: Path) -> dict[str, Any]:
-    """Compare a task's words with running text for metrics.json, and print the result; nothing for a task of texts.
-
-    Args:
-        task: the task.
-        pieces: of the model's tokenizer.
-        parts: examples of its training set.
-        folder: the model's.
-
-    Raises:
-        SmeltError: the tokenizer cuts its words otherwise than in running text.
-    """
-    if not task.by_word:
-        return {}
-    found = sum((pieces.check_words(part.words, folder) for part in parts), Comparison(0, 0))
-    blank = pieces.with_blanks is not None
-    print(f"words: {found.sentence()}" + ("; each is cut with a blank before it" if blank else ""))
-    return {"words_in_running_text": found.record(blank)}
+            output = self.model(input_ids=batch.ids, attention_mask=batch.mask, **types)
+        return self.kind.logits(output, batch.rows, batch.positions)
 
 
 def gpus() -> list[int]:

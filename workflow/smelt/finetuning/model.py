@@ -4,15 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import transformers
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers import AutoConfig
 from transformers.utils import logging
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
 from smelt.model_families import longest_of, of_encoder
-from smelt.tasks.prepared import Task
+from smelt.tasks.kinds import kind_of
+from smelt.tasks.kinds.base import Task
 
 
 def load_model(folder: Path, task: Task, seed: int) -> Any:
@@ -23,18 +25,15 @@ def load_model(folder: Path, task: Task, seed: int) -> Any:
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    kind = AutoModelForTokenClassification if task.by_word else AutoModelForSequenceClassification
     read_json(folder / "config.json")  # refused here where it is no JSON object: the library would fail on it
     torch.manual_seed(seed)
     try:
         config = AutoConfig.from_pretrained(
             folder,
             local_files_only=True,
-            num_labels=len(task.labels),
-            id2label=dict(enumerate(task.labels)),
-            label2id={label: number for number, label in enumerate(task.labels)},
+            **kind_of(task).configuration(task),
         )
-        model, report = kind.from_pretrained(
+        model, report = getattr(transformers, kind_of(task).head).from_pretrained(
             folder,
             config=config,
             local_files_only=True,

@@ -1,18 +1,74 @@
-"""What a fine-tuned model comes to: its scores on validation and test, and what it says of each example of test."""
+"""The scores of a fine-tuned model on validation and test, and its predictions for the examples of test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
-from smelt.finetuning.predictions import write_predictions
-from smelt.tasks.metrics import OWN, Scorer, details, has_span
-from smelt.tasks.prepared import Examples, Task
+import pyarrow.parquet as parquet
+
+from smelt.languages import ALL
+from smelt.tasks.kinds import kind_of, metric_of
+from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
+from smelt.tasks.metrics import Score
 from smelt.tasks.windows import Encoded
 
 SCORED = ("validation", "test")
-Predict = Callable[[Encoded], tuple[list[list[int]], list[list[float]]]]
-"""Returns the labels of the windows of a split, as numbers, and their probabilities."""
+MEAN, DEVIATION = "mean", "deviation"  # stand for several languages, like ALL, in place of a language's code
+Predict = Callable[[Encoded], WindowPredictions]
+"""Returns the predictions for the windows of a split."""
+
+
+class Scorer:
+    """Scores of one split: from predictions for windows to metrics, per language and together."""
+
+    def __init__(self, task: Task, examples: Examples, encoded: Encoded) -> None:
+        """Take the split, and the windows it was cut into."""
+        self.task, self.examples, self.encoded = task, examples, encoded
+        self.kind, self.metric = kind_of(task), metric_of(task)
+
+    def __call__(self, found: WindowPredictions) -> Score:
+        """Return the metrics of the whole split: over all its examples, or their mean over languages."""
+        if self.task.average == "languages" and len(set(self.examples.languages)) > 1:
+            return dict(self.by_language(found))[MEAN]
+        return self.metric.score(self.examples.gold, self.answers(found))
+
+    def better(self, one: Score, other: Score) -> bool:
+        """Whether one score is strictly higher than another, in the task's own metric."""
+        return one[self.metric.key] > other[self.metric.key]
+
+    def answers(self, found: WindowPredictions) -> list[list[str]]:
+        """Return the predicted labels of each example."""
+        return self.kind.answers(found, self.examples, self.encoded, self.task)
+
+    def by_language(self, found: WindowPredictions) -> list[tuple[str, Score]]:
+        """Return the metrics of each language and, where they are several, of all together.
+
+        These are `all`, the score over the examples of all languages at once (unless the task averages over languages,
+        for which it would be a second opinion), `mean`, the mean of the languages' scores, and `deviation`, their
+        standard deviation (n - 1 in the denominator).
+        """
+        predicted, gold = self.answers(found), self.examples.gold
+        languages = sorted(set(self.examples.languages))
+        scores = []
+        for language in languages:
+            rows = [row for row, other in enumerate(self.examples.languages) if other == language]
+            parts = ([labels[row] for row in rows] for labels in (gold, predicted))
+            scores.append((language, self.metric.score(*parts)))
+        if len(languages) < 2:
+            return scores
+        whole = [] if self.task.average == "languages" else [(ALL, self.metric.score(gold, predicted))]
+        return [*scores, *whole, *over_languages([each for _, each in scores])]
+
+
+def over_languages(scores: Sequence[Score]) -> list[tuple[str, Score]]:
+    """Return mean and standard deviation over the scores of two languages or more, metric by metric."""
+    values = {metric: [each[metric] for each in scores] for metric in scores[0]}
+    return [
+        (MEAN, {metric: fmean(each) for metric, each in values.items()}),
+        (DEVIATION, {metric: stdev(each) for metric, each in values.items()}),
+    ]
 
 
 @dataclass(frozen=True)
@@ -25,62 +81,64 @@ class Scored:
 
     def scores(self, predict: Predict) -> list[dict[str, Any]]:
         """Return a row for each split, language and metric."""
-        return self.told(predict)[0]
+        return self.scores_and_predictions(predict)[0]
 
-    def told(self, predict: Predict) -> tuple[list[dict[str, Any]], list[list[str]], list[list[float]]]:
-        """Return these rows, and the labels of each example of the test split with their probabilities."""
+    def scores_and_predictions(self, predict: Predict) -> tuple[list[dict[str, Any]], WindowPredictions]:
+        """Return these rows, and the predictions for the test split."""
         rows = []
         for split in SCORED:
-            found, probabilities = predict(self.encoded[split])
-            scorer = Scorer(self.task, self.splits[split], self.encoded[split])
-            rows += _rows(split, scorer.by_language(found))
-        return rows, scorer.labels(found), probabilities
+            found = predict(self.encoded[split])
+            rows += _rows(split, self.scorer(split).by_language(found))
+        return rows, found
+
+    def scorer(self, split: str) -> Scorer:
+        """Return what scores a split."""
+        return Scorer(self.task, self.splits[split], self.encoded[split])
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fine-tuning came to."""
+    """The metrics of a fine-tuning, and the table of its predictions for the test split."""
 
     metrics: dict[str, Any]
-    task: Task
-    predicted: list[list[str]]
-    pieces: list[list[list[str]]]
-    probabilities: list[list[float]]
+    predictions: Any
 
-    def write_predictions(self, path: Path, examples: Examples) -> None:
+    def write_predictions(self, path: Path) -> None:
         """Write the predictions of the test split."""
-        write_predictions(path, self.task, examples, self.predicted, self.pieces, self.probabilities)
+        parquet.write_table(self.predictions, path, compression="zstd")
 
 
 def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], counts: dict[str, Any]) -> Outcome:
     """Return a model's scores and predictions, with what else was measured of it and the counts of its splits."""
-    rows, predicted, probabilities = scored.told(predict)
-    told = details(scored.splits["test"].gold, predicted, scored.task.metric)
-    metrics = measured | {"scores": rows, "details": told, "counts": counts}
-    return Outcome(metrics, scored.task, predicted, scored.encoded["test"].pieces, probabilities)
+    rows, found = scored.scores_and_predictions(predict)
+    scorer, examples = scored.scorer("test"), scored.splits["test"]
+    predicted = scorer.answers(found)
+    details = scorer.metric.details(examples.gold, predicted)
+    metrics = measured | {"scores": rows, "details": details, "counts": counts}
+    return Outcome(metrics, scorer.kind.predictions(examples, predicted, found, scorer.encoded))
 
 
 def described(task: Task, model: str, seed: int, measured: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return what metrics.json holds: what was measured, and of what."""
+    """Return the content of metrics.json: the measurements, and their model, task and settings."""
     names = {"model": model, "task": task.name, "seed": seed}
     what = {"kind": task.kind, "metric": task.metric, "setting": task.setting, "average": task.average}
     return names | what | measured | {"settings": settings}
 
 
-def tell(scores: list[dict[str, Any]], task: Task, splits: dict[str, Examples]) -> None:
+def print_scores(scores: list[dict[str, Any]], task: Task, splits: dict[str, Examples]) -> None:
     """Print the scores in the task's own metric."""
-    name = OWN[task.metric]
+    metric = metric_of(task)
     for entry in scores:
-        if entry["metric"] == name:
+        if entry["metric"] == metric.key:
             examples = splits[entry["split"]]
             if entry["language"] in examples.languages:
                 examples = examples.among([entry["language"]])
-            nothing = task.metric == "seqeval-f1" and not any(map(has_span, examples.gold))
-            why = "; no span in them, so F1 is 0 whatever the model" if nothing else ""
-            print(f"{entry['split']}: {entry['language']}: {name} {entry['value']:.4f} ({len(examples)}{why})")
+            caveat = f"; {why}" if (why := metric.caveat(examples.gold)) else ""
+            value = f"{metric.key} {entry['value']:.4f}"
+            print(f"{entry['split']}: {entry['language']}: {value} ({len(examples)}{caveat})")
 
 
-def _rows(split: str, scores: list[tuple[str, dict[str, float]]]) -> list[dict[str, Any]]:
+def _rows(split: str, scores: list[tuple[str, Score]]) -> list[dict[str, Any]]:
     return [
         {"split": split, "language": language, "metric": metric, "value": value}
         for language, values in scores

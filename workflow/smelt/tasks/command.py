@@ -9,7 +9,8 @@ import pyarrow.parquet as parquet
 
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.tasks.examples import Example, Sentence
+from smelt.tasks.examples import Example
+from smelt.tasks.kinds import kind_of
 from smelt.tasks.prepare import (
     PreparedSplit,
     describe,
@@ -22,18 +23,6 @@ from smelt.tasks.prepare import (
 )
 from smelt.tasks.task_file import TaskFile, load_task, task_file, variables_of_task
 
-SENTENCES = arrow.schema(
-    [
-        ("example", arrow.int64()),
-        ("language", arrow.string()),
-        ("words", arrow.list_(arrow.string())),
-        ("labels", arrow.list_(arrow.string())),
-    ]
-)
-TEXTS = arrow.schema(
-    [("example", arrow.int64()), ("language", arrow.string()), ("text", arrow.string()), ("label", arrow.string())]
-)
-PAIRS = TEXTS.insert(3, arrow.field("pair", arrow.string()))
 PARTS = ("all", "language", "label")
 MET = {
     "repaired_labels": "labels repaired",
@@ -62,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     task = load_task(name, *arguments.folder)
     _check_draw(arguments, task, where)
     splits = prepare(task, where)
-    labels = training_labels(splits, where)
+    labels = training_labels(task, splits, where)
     unseen = unseen_labels(task, splits, where)
     train = splits["train"]
     train.examples, left = limited(train.examples, arguments.limit, arguments.seed, arguments.per)
@@ -71,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
         "repeated_from_train": repeated(splits, "train"),
         "repeated_from_validation": repeated(splits, "validation"),
     }
-    write_task(arguments.output, splits, left, description)
+    write_task(arguments.output, splits, left, description, kind_of(task).schema(task.pairs))
     for line in summary(description) + without_effect(task, splits):
         print(f"{arguments.name}: {line}")
 
@@ -105,33 +94,27 @@ def _counted(number: int, what: str) -> str:
 
 
 def write_task(
-    folder: Path, splits: dict[str, PreparedSplit], left: list[Example], description: dict[str, Any]
+    folder: Path, splits: dict[str, PreparedSplit], left: list[Example], description: dict[str, Any], schema: Any
 ) -> None:
     """Write the splits, the training texts that a limit left out (without labels), and task.json; all or none."""
     with whole_folder(folder) as draft:
         for name, split in splits.items():
-            parquet.write_table(as_table(split.examples), draft / f"{name}.parquet", compression="zstd")
-        schema = _schema(splits["train"].examples[0])
+            parquet.write_table(as_table(split.examples, schema), draft / f"{name}.parquet", compression="zstd")
         unlabelled = as_table(left, schema).drop_columns([schema.names[-1]])
         parquet.write_table(unlabelled, draft / "unlabelled.parquet", compression="zstd")
         write_json(draft / "task.json", description)
 
 
-def as_table(examples: list[Example], schema: Any = None) -> Any:
-    """Return examples as the Arrow table of their kind, numbered from 0; the schema is needed where there are none."""
-    schema = schema or _schema(examples[0])
+def as_table(examples: list[Example], schema: Any) -> Any:
+    """Return examples as an Arrow table, numbered from 0."""
     parts = [_rows(examples, start, schema) for start in range(0, max(len(examples), 1), ROWS)]
     return arrow.concat_tables(parts)
-
-
-def _schema(example: Example) -> Any:
-    return SENTENCES if isinstance(example, Sentence) else TEXTS if example.pair is None else PAIRS
 
 
 def _check_draw(arguments: argparse.Namespace, task: TaskFile, where: str) -> None:
     if arguments.limit < 0:
         raise SmeltError("--limit", f"expected the number of training examples, or 0 for all; found {arguments.limit}")
-    if arguments.per == "label" and task.kind == "token-classification":
+    if arguments.per == "label" and not kind_of(task).labels_examples:
         raise SmeltError(where, "per: label is for tasks whose texts have one label each; expected language")
 
 
@@ -149,7 +132,7 @@ def _description(arguments: argparse.Namespace, task: TaskFile, labels: list[str
         "scheme": task.scheme,
         "metric": task.metric,
         "setting": task.setting,
-        "pairs": task.format.pairs,
+        "pairs": task.pairs,
         "average": task.average,
         "languages": task.languages,
         "labels": labels,

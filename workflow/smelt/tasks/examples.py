@@ -1,20 +1,57 @@
-"""What the formats yield: sentences with a label a word, or texts with one label, and where each came from."""
+"""Examples as formats yield them: sentences with a label a word, or texts with one label, and where each came from."""
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 INVISIBLE = frozenset(["Cc", "Cf", "Zl", "Zp", "Zs"])
 """Unicode's categories of blanks, control characters, zero-width spaces, joiners and marks of direction."""
 
 
+class Example(Protocol):
+    """An example of any kind of task."""
+
+    language: str
+
+    @property
+    def labels(self) -> list[str]:
+        """Its labels."""
+
+    @labels.setter
+    def labels(self, labels: list[str]) -> None: ...
+
+    @property
+    def lines(self) -> Sequence[int]:
+        """The line of each label in its file, counted from 1."""
+
+    @property
+    def words(self) -> list[str]:
+        """Its words, to count them; none where nothing can be seen."""
+
+    @property
+    def surface(self) -> str:
+        """All that a model reads of it as one text, by which repeated examples are found."""
+
+    @property
+    def sides(self) -> list[str]:
+        """The texts of a pair; none for other examples."""
+
+
 @dataclass(slots=True)
 class Sentence:
-    """Words with a label each; `lines` says in which line of its file each word stands, counted from 1."""
+    """Words with a label each."""
 
     words: list[str]
     labels: list[str]
     lines: list[int]
+    """The line of each word in its file, counted from 1."""
     language: str = ""
+
+    @property
+    def sides(self) -> list[str]:
+        """None: a sentence is no pair."""
+        return []
 
     @property
     def surface(self) -> str:
@@ -54,12 +91,14 @@ class Text:
         return [] if is_empty(surface) else surface.split()
 
     @property
+    def sides(self) -> list[str]:
+        """Both texts of a pair."""
+        return [] if self.pair is None else [self.text, self.pair]
+
+    @property
     def surface(self) -> str:
         """The text or both texts of a pair, by which repeated ones are found."""
         return self.text if self.pair is None else f"{self.text}\n{self.pair}"
-
-
-Example = Sentence | Text
 
 
 def is_empty(text: str) -> bool:

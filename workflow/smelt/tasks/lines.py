@@ -6,6 +6,8 @@ from pathlib import Path
 from smelt.errors import SmeltError, absent, shown
 from smelt.files import refuse_carriage_return
 
+LEFT_OUT = "lines that begin so are left out with `skip`"
+
 
 def numbered_lines(path: Path, encoding: str = "utf-8", quoted: bool = False) -> Iterator[tuple[int, str]]:
     """Yield (number from 1, line without its end). Only line feeds end a line: texts hold other Unicode separators.
@@ -64,3 +66,33 @@ def _undecodable(path: Path, encoding: str) -> int:
     except UnicodeDecodeError as error:
         return error.object[: error.start].decode(encoding, "replace").count("\n") + 1
     return 1  # an encoding that complains of the whole: UTF-16 without a byte order mark
+
+
+class Width:
+    """How many columns rows have: as many as their header, or else the first of them; others would be mislabelled."""
+
+    def __init__(self, path: Path, separator: str, needed: int, comment: str = "") -> None:
+        """Keep the file, what separates its columns, how many of them are read, and what comments begin with."""
+        self.path, self.separator, self.needed, self.comment = path, separator, needed, comment
+        self.columns = 0
+        """The number of columns; 0 where the next row sets it."""
+        self.line = 0
+        """The line that set it."""
+
+    def check(self, cells: list[str], number: int) -> None:
+        """Check a row.
+
+        Raises:
+            SmeltError: it has fewer columns than are read, or not as many as the first row.
+        """
+        if not self.columns:
+            self.line, self.columns = number, len(cells)
+        if len(cells) == self.columns >= self.needed:
+            return
+        expected, mend = f"at least {self.needed} columns", ""
+        if len(cells) >= self.needed:
+            expected = f"{self.columns} columns, as line {self.line} has"
+            mend = ". Mend the line, or the separator and quotes that the task file names"
+        found = self.separator.join(cells)
+        mend = f"; {LEFT_OUT}" if self.comment and found.startswith(self.comment) else mend
+        raise SmeltError(f"{self.path}:{number}", f"expected {expected}, found {len(cells)}: {shown(found)}{mend}")

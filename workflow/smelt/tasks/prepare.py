@@ -1,15 +1,17 @@
 """A task's examples, read, converted and checked: the splits, and the description that goes with them."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import FEW, SmeltError, shown
 from smelt.files import checksum
-from smelt.tasks.examples import Example, Sentence, Text, is_empty
-from smelt.tasks.schemes import ImpossibleTagError, to_iob2
-from smelt.tasks.sources import files_of, locate, ranked, read_examples
+from smelt.tasks.examples import Example, is_empty
+from smelt.tasks.kinds import kind_of
+from smelt.tasks.kinds.base import TaskKind
+from smelt.tasks.sources import locate, ranked, read_examples
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import TaskFile
 
@@ -48,13 +50,13 @@ def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
     return splits
 
 
-def training_labels(splits: dict[str, PreparedSplit], where: str) -> list[str]:
+def training_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) -> list[str]:
     """Return the labels of the whole training set, sorted: those that a model can give.
 
     Raises:
         SmeltError: there is but one, which leaves nothing to learn, and every model right.
     """
-    labels = sorted(_label_counts(splits["train"]))
+    labels = sorted(_label_counts(kind_of(task), splits["train"]))
     if len(labels) == 1:
         found = f"every label of train is {shown(labels[0])}, expected two or more"
         raise SmeltError(where, f"{found}: does the task file name the column of the labels?")
@@ -67,9 +69,11 @@ def unseen_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) 
     Raises:
         SmeltError: there are some, and the task file does not say to count them.
     """
-    known = set(_label_counts(splits["train"]))
+    known = set(_label_counts(kind_of(task), splits["train"]))
     unseen = {
-        name: {label: count for label, count in sorted(_label_counts(split).items()) if label not in known}
+        name: {
+            label: count for label, count in sorted(_label_counts(kind_of(task), split).items()) if label not in known
+        }
         for name, split in splits.items()
     }
     if task.unseen_labels == "error" and any(unseen.values()):
@@ -94,8 +98,7 @@ def without_effect(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[str
         formats.setdefault(task.format_of(split).model_dump_json(), []).append(split)
     lines = []
     for names in formats.values():
-        chosen = task.format_of(names[0]).chosen
-        assert chosen is not None
+        chosen = task.format_of(names[0])
         met = set().union(*(splits[name].written for name in names))
         idle = [f"rename: no label is {shown(label)}" for label in chosen.rename.keys() - set(map(chosen.cut, met))]
         if chosen.label_until is not None and not any(chosen.label_until in label for label in met):
@@ -174,17 +177,16 @@ def _drop_repeats(splits: dict[str, PreparedSplit], where: str) -> None:
 
 def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
     split = PreparedSplit()
-    chosen = task.format_of(name)
+    kind, written_in = kind_of(task), task.format_of(name)
     for language in task.languages_of(name):
         place = locate(task, name, language, where)
         examples, without_words, written = read_examples(task, name, language, place)
         split.written |= written
         split.empty_texts += without_words + sum(not example.words for example in examples)
         split.empty_sides += _check_filled(examples, place, task.empty_sides == "count")
-        if task.scheme:
-            split.repaired += sum(_convert(example, chosen.scheme, place) for example in examples)
+        split.repaired += sum(kind.convert(example, written_in, place) for example in examples)
         split.examples += examples
-        split.sources += [path for path in files_of(task, name, place) if path not in split.sources]
+        split.sources += [path for path in written_in.files_read(place) if path not in split.sources]
     return split
 
 
@@ -196,31 +198,20 @@ def _check_filled(examples: list[Example], place: Path, count: bool) -> int:
     """
     empty = 0
     for example in examples:
-        sides = [example.text, example.pair] if isinstance(example, Text) and example.pair is not None else []
+        sides = example.sides
         if any(map(is_empty, sides)):
             sides, empty = ([], empty + 1) if count else ([""], empty)
-        cells = [("label", example.labels), ("side of its pair", sides)]
-        cells += [("word", example.words)] if isinstance(example, Sentence) else []
+        cells = [("label", example.labels), ("side of its pair", sides), ("word", example.words)]
         _refuse_empty(cells, example.lines, place)
     return empty
 
 
-def _refuse_empty(cells: list[tuple[str, list[str]]], lines: list[int], place: Path) -> None:
+def _refuse_empty(cells: list[tuple[str, list[str]]], lines: Sequence[int], place: Path) -> None:
     for what, values in cells:
         if "" in values:
             line = lines[min(values.index(""), len(lines) - 1)]
             raise SmeltError(f"{place}:{line}", f"has an empty {what}: are the columns those of the task file?")
 
 
-def _convert(example: Example, scheme: str, place: Path) -> int:
-    """Turn a sentence's labels into IOB2 in place; return how many had to be repaired."""
-    assert isinstance(example, Sentence)
-    try:
-        example.labels, repaired = to_iob2(example.labels, scheme)
-    except ImpossibleTagError as error:
-        raise SmeltError(f"{place}:{example.lines[error.position]}", str(error)) from None
-    return repaired
-
-
-def _label_counts(split: PreparedSplit) -> Counter[str]:
-    return Counter(label for example in split.examples for label in example.labels)
+def _label_counts(kind: TaskKind, split: PreparedSplit) -> Counter[str]:
+    return Counter(label for example in split.examples for label in kind.classes(example))

@@ -1,27 +1,15 @@
 """Where a task's examples come from: the files of a local folder or of a data set on the Hugging Face hub."""
 
 import re
-from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import Path
 
 from smelt.errors import WITHOUT_IT, SmeltError, first_line
 from smelt.tasks.examples import Example
-from smelt.tasks.format_entries import (
-    TEXTS,
-    Bracketed,
-    Columns,
-    Conll,
-    Conllu,
-    Delimited,
-    FileFormat,
-    LabelText,
-    SlotGated,
-)
-from smelt.tasks.formats import read_conll, read_conllu, read_label_text, read_slotgated, read_table, texts_of
-from smelt.tasks.rows import read_bracketed, read_columns
+from smelt.tasks.formats.base import FileFormat, SourceFile
+from smelt.tasks.kinds import kind_of
 from smelt.tasks.splits import Source
-from smelt.tasks.task_file import SLOTGATED_FILES, TaskFile
+from smelt.tasks.task_file import TaskFile
 
 
 def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tuple[list[Example], int, set[str]]:
@@ -30,19 +18,19 @@ def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tup
     A sentence without words has no labels either, and is left out. The third result are the labels as the file writes
     them, where the task file cuts or renames labels.
     """
-    found = list(_read(task, split, place, language))
+    written = task.format_of(split)
+    found = list(kind_of(task).read(written, SourceFile(place, language, task.code(language))))
     examples = [example for example in found if example.labels]
     low, high = task.source.split(split).take
     ranks = ranked(len(examples), seed=0)
     chosen = [examples[position] for position in sorted(ranks[round(low * len(ranks)) : round(high * len(ranks))])]
     for example in chosen:
         example.language = language
-    return chosen, len(found) - len(examples), _rename(chosen, task.format_of(split).chosen)
+    return chosen, len(found) - len(examples), _rename(chosen, written)
 
 
-def _rename(examples: list[Example], written: FileFormat | None) -> set[str]:
+def _rename(examples: list[Example], written: FileFormat) -> set[str]:
     """Give labels the names that the task file has for them; return them as they were, where it has any."""
-    assert written is not None
     if not written.rename and written.label_until is None:
         return set()
     labels = {label for example in examples for label in example.labels}
@@ -61,17 +49,16 @@ def ranked(count: int, seed: int) -> list[int]:
 
 
 def locate(task: TaskFile, split: str, language: str, where: str) -> Path:
-    """Return the local path of a split's file (for SlotGated its folder), fetched where it lies on the hub.
+    """Return the local path of a split's file (its folder where a split is one), fetched where it lies on the hub.
 
     Raises:
         SmeltError: an environment variable is not set, the folder is missing, or the hub does not give the file.
     """
     name, folder = task.file(split, language), task.folder(split)
     if folder is None:
-        slotgated = task.format_of(split).slotgated
-        names = [f"{name}/{part}" for part in SLOTGATED_FILES] if slotgated else [name]
-        paths = [_fetch(task.source, part, where) for part in names]
-        return paths[0].parent if slotgated else paths[0]
+        files = task.format_of(split).files
+        paths = [_fetch(task.source, part, where) for part in ([f"{name}/{file}" for file in files] or [name])]
+        return paths[0].parent if files else paths[0]
     key = f"source.{split}.folder" if task.source.split(split).folder else "source.folder"
     unset = re.search(r"\$\{(\w+)\}", folder)
     if unset:
@@ -79,35 +66,6 @@ def locate(task: TaskFile, split: str, language: str, where: str) -> Path:
     if not Path(folder).is_dir():
         raise SmeltError(where, f"{key}: no such folder: {Path(folder).absolute()}. Put it there, {WITHOUT_IT}")
     return Path(folder) / name
-
-
-def files_of(task: TaskFile, split: str, place: Path) -> list[Path]:
-    """Return the files that are read for a place that `locate` gave."""
-    slotgated = task.format_of(split).slotgated
-    if slotgated is None:
-        return [place]
-    return [place / "seq.in", place / ("seq.out" if slotgated.label == "slots" else "label")]
-
-
-def _read(task: TaskFile, split: str, place: Path, language: str) -> Iterator[Example]:
-    code = task.code(language)
-    match task.format_of(split).chosen:
-        case Conll() as conll:
-            sentences = read_conll(place, conll, language)
-            return texts_of(sentences, place) if task.kind == TEXTS else sentences
-        case Conllu() as conllu:
-            return read_conllu(place, conllu)
-        case SlotGated() as files:
-            return read_slotgated(place, files)
-        case Delimited() as table:
-            return read_table(place, table, code)
-        case LabelText() as lines:
-            return read_label_text(place, lines)
-        case Columns() as columns:
-            return read_columns(place, columns, code)
-        case Bracketed() as bracketed:
-            return read_bracketed(place, bracketed, language)
-    raise AssertionError(f"no reader for {task.format}")
 
 
 def _fetch(source: Source, name: str, where: str) -> Path:

@@ -1,17 +1,53 @@
 """Where the files of a task lie (smelt/tasks/library/<task>.yaml: `source`, `settings`)."""
 
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, create_model, field_validator, model_validator
 
 from smelt.entry import Distinct, Entry, spelled
 from smelt.languages import Language, known_language
-from smelt.tasks.format_entries import Format
+from smelt.tasks.formats.base import FileFormat
+from smelt.tasks.kinds import KINDS
 
 SPLITS = ("train", "validation", "test")
+FORMATS = {written.key: written for kind in KINDS.values() for written in kind.formats}
+"""Formats of all kinds, by their names in task files."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Shares = tuple[Share, Share]
+
+
+class OneFormat(Entry):
+    """How the files are written: exactly one of these."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if len(self.model_fields_set) != 1 or not self._named():
+            raise ValueError(f"expected exactly one of {', '.join(FORMATS)}")
+        return self
+
+    @property
+    def chosen(self) -> FileFormat:
+        """The format that the file names."""
+        (chosen,) = self._named()
+        return chosen
+
+    def _named(self) -> list[FileFormat]:
+        return [written for _, written in self if written is not None]
+
+
+if TYPE_CHECKING:
+    Format = OneFormat
+else:
+    Format = create_model(
+        "Format",
+        __base__=OneFormat,
+        __doc__=OneFormat.__doc__,
+        **{
+            key.replace("-", "_"): (Annotated[written | None, Field(alias=key)] if "-" in key else written | None, None)
+            for key, written in FORMATS.items()
+        },
+    )
 
 
 class Split(Entry):

@@ -8,35 +8,41 @@ for each language.
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from smelt.entry import VARIABLE, Distinct, Entry, check, read_yaml, refuse_idle
 from smelt.errors import SmeltError, asked, meant
 from smelt.languages import Language
-from smelt.tasks.format_entries import Format
-from smelt.tasks.splits import SPLITS, STANDARD, Setting, SettingName, Source
+from smelt.tasks.formats.base import FileFormat
+from smelt.tasks.kinds import KINDS, METRICS, kind_of
+from smelt.tasks.splits import SPLITS, STANDARD, Format, Setting, SettingName, Source
 
 LIBRARY = Path(__file__).parent / "library"
 """Task files that come with smelt."""
 OWN_TASKS = "tasks"
 """Folder beside a study file that holds task files of the study's own."""
-SLOTGATED_FILES = ("seq.in", "seq.out", "label")
+if TYPE_CHECKING:
+    KindName = str
+    MetricName = str
+else:
+    KindName = Literal[tuple(KINDS)]
+    MetricName = Literal[tuple(METRICS)]
 
 
 class TaskFile(Entry):
     """A task: a supervised data set with its kind, splits, metric and terms of use."""
 
     title: str
-    kind: Literal["token-classification", "sequence-classification"]
+    kind: KindName
     languages: Annotated[list[Language], Field(min_length=1), Distinct]
     source: Source
     format: Format
     settings: dict[SettingName, Setting] = Field(default_factory=dict)
     """Ways to train and test on the languages, each a task called `<file>.<setting>`; without any, the task is trained
     and tested on all of its languages together, and called as its file."""
-    metric: Literal["seqeval-f1", "accuracy", "macro-f1"]
+    metric: MetricName
     """Entity-level F1 for tasks whose labels mark spans; otherwise accuracy, which is micro F1 there, or the mean F1 of
     the labels, which counts rare ones as much as frequent ones."""
     average: Literal["examples", "languages"] = "examples"
@@ -68,8 +74,7 @@ class TaskFile(Entry):
 
     @model_validator(mode="after")
     def _sets_nothing_idle(self) -> Self:
-        if not self.format.pairs:
-            refuse_idle("", self, {"empty_sides": "where a label is of one text, not of a pair"})
+        refuse_idle("", self, kind_of(self).idle(self.format.chosen))
         if unknown := [code for code in self.source.codes if code not in self.languages]:
             raise ValueError(f"source.codes.{unknown[0]}: has no effect, as it is none of the languages; leave it out")
         return self
@@ -81,24 +86,22 @@ class TaskFile(Entry):
             for language in self.languages if setting.of_each_language else [None]:
                 yield self.under(name, language)
 
-    def _check_format(self, chosen: Format, split: str) -> None:
-        if self.kind not in chosen.kinds:
-            held = " or ".join(chosen.kinds)
+    def _check_format(self, written: FileFormat, split: str) -> None:
+        if not kind_of(self).reads(written):
+            held = " or ".join(name for name, kind in KINDS.items() if kind.reads(written))
             raise ValueError(f"kind: {self.kind} does not go with the format of {split}, which holds {held}")
-        if chosen.pairs != self.format.pairs:
-            raise ValueError(f"source.{split}.format.pair: expected in the formats of all splits, or of none")
-        spans = chosen.scheme != "none"
-        if spans != (self.metric == "seqeval-f1"):
-            expected = "seqeval-f1" if spans else "accuracy or macro-f1"
-            raise ValueError(f"metric: expected {expected} for labels of scheme {chosen.scheme!r}")
+        kind_of(self).check_format(written, self.format.chosen, split)
+        expected = kind_of(self).metrics_for(written.marks)
+        if self.metric not in expected:
+            raise ValueError(f"metric: expected {' or '.join(expected)} for labels of scheme {written.marks!r}")
 
     def _check_languages(self, split: str) -> None:
         named = self.languages_of(split)
         unknown = [language for language in named if language not in self.languages]
         if unknown:
             raise ValueError(f"{split}: {unknown[0]!r} is none of the task's languages: {', '.join(self.languages)}")
-        told_apart = "{language}" in self.source.split(split).file or self.format_of(split).tells_languages
-        if len(named) > 1 and not told_apart:
+        separate = "{language}" in self.source.split(split).file or self.format_of(split).has_languages
+        if len(named) > 1 and not separate:
             raise ValueError(
                 f"source.{split}: expected {{language}} in the name, or a language column: the languages are several"
             )
@@ -127,14 +130,19 @@ class TaskFile(Entry):
         """Return the languages of a split."""
         return self.source.split(split).languages or self.languages
 
-    def format_of(self, split: str) -> Format:
-        """Return how a split's files are written."""
-        return self.source.split(split).format or self.format
+    def format_of(self, split: str) -> FileFormat:
+        """Return the format of a split's files."""
+        return (self.source.split(split).format or self.format).chosen
+
+    @property
+    def pairs(self) -> bool:
+        """Whether each label is that of two texts."""
+        return self.format.chosen.pairs
 
     @property
     def scheme(self) -> str | None:
         """The scheme of the prepared labels: iob2, or None where labels mark no spans."""
-        return None if self.format.scheme == "none" else "iob2"
+        return None if self.format.chosen.marks == "none" else "iob2"
 
     def code(self, language: str) -> str:
         """Return the source's own code of a language."""
@@ -157,10 +165,8 @@ class TaskFile(Entry):
             folder = self.folder(split)
             for language in self.languages_of(split) if folder is not None else []:
                 place = f"{folder}/{self.file(split, language)}"
-                if self.format_of(split).slotgated:
-                    yield from (f"{place}/{name}" for name in SLOTGATED_FILES)
-                else:
-                    yield place
+                files = self.format_of(split).files
+                yield from (f"{place}/{name}" for name in files) if files else [place]
 
 
 def load_task(name: str, *own: Path, fill_in: bool = True) -> TaskFile:

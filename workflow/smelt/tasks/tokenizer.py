@@ -71,18 +71,18 @@ class TaskTokenizer:
         """
         return check_words(self.for_words, self.tokenizer, sentences, folder)
 
-    def save(self, folder: Path, by_word: bool, longest: int | None = None) -> None:
+    def save(self, folder: Path, for_words: bool, longest: int | None = None) -> None:
         """Write the tokenizer; where words bear labels, the one that puts a blank before the first word of a text too.
 
         Args:
             folder: the model's.
-            by_word: whether words bear labels.
+            for_words: whether words are given one by one, because each has a label.
             longest: tokens that the model reads at once; None where there is no limit.
 
         Raises:
             SmeltError: it does not load as it was written.
         """
-        tokenizer = self.for_words if by_word else self.tokenizer
+        tokenizer = self.for_words if for_words else self.tokenizer
         tokenizer.backend_tokenizer.no_truncation()  # that of pairs, at the length of the training
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.save_pretrained(folder)
@@ -112,17 +112,6 @@ def load_pieces(folder: Path) -> TaskTokenizer:
     prefix, suffix = _around(tokenizer, folder)
     with_blanks = with_blank_before_words(tokenizer, lambda: read_tokenizer(folder))
     return TaskTokenizer(tokenizer, prefix, suffix, tokenizer.pad_token_id, tokenizer.unk_token_id, with_blanks)
-
-
-def refuse_unmarked_pairs(pieces: TaskTokenizer, folder: Path) -> None:
-    """Refuse a tokenizer that puts nothing between the two texts of a pair, which a model could not tell apart.
-
-    Raises:
-        SmeltError: it does so.
-    """
-    owners = pieces.tokenizer("a", "a").sequence_ids(0)
-    if 1 not in owners or owners[owners.index(1) - 1] is not None:
-        raise SmeltError(folder, "its tokenizer puts no special piece between the two texts of a pair")
 
 
 def _around(tokenizer: Any, folder: Path) -> tuple[list[int], list[int]]:

@@ -1,25 +1,13 @@
-"""From examples to windows of token ids, with word-level alignment: no word is lost without being counted.
+"""Windows of token ids, with the places in them that are labelled: no word is lost without being counted."""
 
-The first piece of a word carries its label (Devlin et al. 2019, section 5.3). A sentence longer than the model reads at
-once is cut into windows that overlap by half; each word is learnt and predicted once, in the window where the nearer
-cut is farthest away. A word without any piece (control characters, say) stands as the unknown piece. Words are cut as
-they are in running text (see running_text).
-
-Two texts of a pair are one window, joined and told apart as the model's tokenizer has it. Where they are too long
-together, the longer one loses pieces at its end until they fit (`longest_first` of the tokenizers library, and what
-BERT's own code did with pairs).
-"""
-
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
-from smelt.tasks.prepared import Examples, Task
-from smelt.tasks.tokenizer import TaskTokenizer
+if TYPE_CHECKING:
+    from smelt.tasks.tokenizer import TaskTokenizer
 
 IGNORED = -100  # PyTorch's label for what has no part in a loss
-AT_ONCE = 2_000  # pairs that are cut into pieces together: training sets of millions would not fit into memory
 
 
 @dataclass(slots=True)
@@ -59,28 +47,6 @@ class Encoded:
             "truncated_words": self.truncated_words,
             "words_without_pieces": self.words_without_pieces,
         }
-
-
-def encode(examples: Examples, task: Task, pieces: TaskTokenizer, length: int) -> Encoded:
-    """Return a split as windows of at most `length` tokens."""
-    encoded = encode_unlabelled(examples, task, pieces, length)
-    numbers = {label: number for number, label in enumerate(task.labels)}
-    for window in encoded.windows:
-        gold = examples.gold[window.example]
-        encoded.targets.append([numbers.get(gold[word], IGNORED) for word in window.words])
-    return encoded
-
-
-def encode_unlabelled(examples: Examples, task: Task, pieces: TaskTokenizer, length: int) -> Encoded:
-    """Return examples as windows without targets; what labels they have is not looked at."""
-    encoded = Encoded()
-    if task.by_word:
-        _encode_sentences(encoded, examples, pieces, length)
-    elif task.pairs:
-        _encode_pairs(encoded, examples, pieces, length)
-    else:
-        _encode_texts(encoded, examples, pieces, length)
-    return encoded
 
 
 def spans(lengths: Sequence[int], capacity: int) -> list[tuple[int, int]]:
@@ -124,28 +90,7 @@ def owners(lengths: Sequence[int], windows: Sequence[tuple[int, int]]) -> list[i
     return owner
 
 
-def _encode_sentences(encoded: Encoded, examples: Examples, pieces: TaskTokenizer, length: int) -> None:
-    capacity = length - pieces.special
-    batch = pieces.for_words(examples.words, is_split_into_words=True, add_special_tokens=False, verbose=False)
-    for number, words in enumerate(examples.words):
-        ids = _word_ids(batch, number, len(words), pieces)
-        encoded.words += len(words)
-        encoded.words_without_pieces += sum(not word for word in ids)
-        encoded.truncated_words += sum(len(word) > capacity for word in ids)
-        ids = [word or [pieces.unknown] for word in ids]
-        encoded.pieces.append([pieces.texts(word) for word in ids])
-        encoded.windows += windows_of_words(number, [word[:capacity] for word in ids], pieces, capacity)
-
-
-def _word_ids(batch: Any, number: int, words: int, pieces: TaskTokenizer) -> list[list[int]]:
-    """Return the token ids of each word of a sentence."""
-    ids: list[list[int]] = [[] for _ in range(words)]
-    for token, word in zip(pieces.as_text(batch["input_ids"][number]), batch.word_ids(number), strict=True):
-        ids[word].append(token)
-    return ids
-
-
-def windows_of_words(example: int, ids: list[list[int]], pieces: TaskTokenizer, capacity: int) -> list[Window]:
+def windows_of_words(example: int, ids: list[list[int]], pieces: "TaskTokenizer", capacity: int) -> list[Window]:
     """Return an example of words of these ids, none of them longer than the capacity, as windows."""
     lengths = [len(word) for word in ids]
     ranges = spans(lengths, capacity)
@@ -163,51 +108,3 @@ def windows_of_words(example: int, ids: list[list[int]], pieces: TaskTokenizer, 
         if window.words:
             windows.append(window)
     return windows
-
-
-def _encode_texts(encoded: Encoded, examples: Examples, pieces: TaskTokenizer, length: int) -> None:
-    capacity = length - pieces.special
-    batch = pieces.tokenizer(examples.texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    for number, text in enumerate(examples.texts):
-        ids = pieces.as_text(batch["input_ids"][number])
-        encoded.words += len(text.split())
-        encoded.words_without_pieces += 0 if ids else len(text.split())
-        if len(ids) > capacity:
-            end = batch["offset_mapping"][number][capacity - 1][1]
-            encoded.truncated_words += len(text[end:].split())
-        kept = [*pieces.prefix, *(ids[:capacity] or [pieces.unknown]), *pieces.suffix]
-        encoded.windows.append(Window(number, kept, [0], [0]))
-
-
-def _encode_pairs(encoded: Encoded, examples: Examples, pieces: TaskTokenizer, length: int) -> None:
-    places, words = [0], [0]
-    for start in range(0, len(examples), AT_ONCE):
-        texts, others = (side[start : start + AT_ONCE] for side in (examples.texts, examples.pairs))
-        batch = pieces.tokenizer(
-            texts,
-            others,
-            truncation="longest_first",
-            max_length=length,
-            return_offsets_mapping=True,
-            return_token_type_ids=True,
-            verbose=False,
-        )
-        for row, sides in enumerate(zip(texts, others, strict=True)):
-            encoding = batch.encodings[row]
-            _count_words(encoded, sides, encoding.sequence_ids, encoding.offsets, bool(encoding.overflowing))
-            ids = array("i", pieces.as_text(encoding.ids, encoding.special_tokens_mask))
-            window = Window(start + row, ids, places, words, bytes(encoding.type_ids))
-            encoded.windows.append(window)
-
-
-def _count_words(
-    encoded: Encoded, sides: tuple[str, str], owners: Sequence[int | None], offsets: Sequence[Any], cut: bool
-) -> None:
-    """Count the words of a pair: all, those of a side without any piece, and those beyond its last piece."""
-    for side, text in enumerate(sides):
-        encoded.words += len(text.split())
-        if side not in owners:
-            encoded.words_without_pieces += len(text.split())
-        elif cut:
-            last = max(place for place, owner in enumerate(owners) if owner == side)
-            encoded.truncated_words += len(text[offsets[last][1] :].split())

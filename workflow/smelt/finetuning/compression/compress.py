@@ -17,9 +17,9 @@ from smelt.cli import add_country, add_gpus, hide_gpus, json_object, positive, s
 from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.files import whole_folder, write_json
-from smelt.finetuning.compression.precompute_teacher import refuse_pairs
+from smelt.finetuning.compression.precompute_teacher import check_for_students
 from smelt.finetuning.finetune import add_limits, limits_of, tested
-from smelt.finetuning.outcome import Outcome, described, tell
+from smelt.finetuning.outcome import Outcome, described, print_scores
 from smelt.languages import ALL
 from smelt.provenance import write_provenance
 from smelt.study.compression import Compression
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     hide_gpus(arguments.gpus)
     settings = check(Compression, arguments.settings, "--settings")
     task = read_task(arguments.task)
-    refuse_pairs(task, arguments.task)
+    check_for_students(task, arguments.task)
     splits = {split: read_split(arguments.task, split, task) for split in ("validation", "test")}
     splits["test"] = tested(splits["test"], settings.tested_on, arguments.task)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -66,10 +66,10 @@ def run(arguments: argparse.Namespace) -> None:
         with limits_of(arguments, job.identity, account, started) as limits:
             outcome = job.run(splits, limits)
             with whole_folder(arguments.output) as draft:
-                outcome.write_predictions(draft / "predictions.parquet", splits["test"])
+                outcome.write_predictions(draft / "predictions.parquet")
                 _write(draft, arguments, job, outcome, account)
             limits.checkpoints.remove()
-    tell(outcome.metrics["scores"], task, splits)
+    print_scores(outcome.metrics["scores"], task, splits)
 
 
 def _write(
@@ -88,7 +88,7 @@ def _write(
 
 
 def _languages(outcome: Outcome) -> list[str]:
-    from smelt.tasks.metrics import DEVIATION, MEAN
+    from smelt.finetuning.outcome import DEVIATION, MEAN
 
     found = [row["language"] for row in outcome.metrics["scores"] if row["split"] == "test"]
     return [language for language in dict.fromkeys(found) if language not in (ALL, MEAN, DEVIATION)]

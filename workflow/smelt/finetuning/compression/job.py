@@ -29,17 +29,18 @@ from smelt.finetuning.compression.students import (
     width_of,
 )
 from smelt.finetuning.compression.windows import Windows, as_arrays, joined
-from smelt.finetuning.job import gpus, words_in_running_text
+from smelt.finetuning.job import gpus
 from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
 from smelt.languages import iso_codes
 from smelt.model_families import longest_of
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Compression, Layer, needs_finetuned_teacher
 from smelt.study.strategies import needs_states, needs_transfer
-from smelt.tasks.metrics import OWN
-from smelt.tasks.prepared import Examples, Task, read_portions
+from smelt.tasks.kinds import kind_of, metric_of
+from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
+from smelt.tasks.prepared import encode, read_portions
 from smelt.tasks.tokenizer import load_pieces
-from smelt.tasks.windows import Encoded, encode
+from smelt.tasks.windows import Encoded
 from smelt.training.allocator import keep_freed_memory
 from smelt.training.epochs import EpochTraining
 from smelt.training.steps import Limits
@@ -78,13 +79,14 @@ class CompressionJob:
         torch.use_deterministic_algorithms(True, warn_only=True)
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # for nothing
         self.inputs, self.task, self.settings, self.seed = inputs, task, settings, seed
+        self.kind = kind_of(task)
         self.device = torch.device("cuda" if gpus() else "cpu")
         if self.device.type == "cpu":
             keep_freed_memory()
         self.pieces = load_pieces(inputs.source)
         # Before anything takes long: a tokenizer that cuts the task's words otherwise than texts is refused.
-        parts = read_portions(inputs.task, "train", task) if task.by_word else []
-        self.words = words_in_running_text(task, self.pieces, parts, inputs.source)
+        parts = read_portions(inputs.task, "train", task)
+        self.words = self.kind.words_in_running_text(self.pieces, parts, inputs.source)
         self.phases = phases_of(settings.stages, settings.settings)
         teacher = self._teacher()
         self.signals = self._signals(teacher)
@@ -111,7 +113,7 @@ class CompressionJob:
             "signals": about,
             "start": self._start_files(),
             # Earlier versions gave words without it, and may have left a checkpoint.
-            **({"blank_before_words": True} if self.task.by_word and self.pieces.with_blanks is not None else {}),
+            **({"blank_before_words": True} if self.kind.labels_words and self.pieces.with_blanks is not None else {}),
         }
 
     def run(self, splits: dict[str, Examples], limits: Limits) -> Outcome:
@@ -145,7 +147,7 @@ class CompressionJob:
         """Write the student with its classifier and tokenizer; return it."""
         student = self.student.keep(kept_head(self.phases)).cpu()
         student.save_pretrained(folder)
-        self.pieces.save(folder, self.task.by_word, longest_of(student.config))
+        self.pieces.save(folder, self.kind.labels_words, longest_of(student.config))
         return student
 
     def _measured(self, records: list[Record]) -> dict[str, Any]:
@@ -162,12 +164,11 @@ class CompressionJob:
         return measured | {"transfer": about | {"layer": self.signals.layer}}
 
     def _predict(self, head: Head) -> Predict:
-        def found(encoded: Encoded) -> tuple[list[list[int]], list[list[float]]]:
+        def found(encoded: Encoded) -> WindowPredictions:
             self.student.eval()
             batch = 2 * self.settings.settings.batch
-            return predict(
-                lambda part: self.student.logits(part, head), encoded, batch, self.pieces.padding, self.device
-            )
+            student, padding = self.student, self.pieces.padding
+            return predict(self.kind, lambda part: student.logits(part, head), encoded, batch, padding, self.device)
 
         return found
 
@@ -254,7 +255,7 @@ def write_student_card(folder: Path, name: str, task: Task, metrics: dict[str, A
         limits=LIMITS,
         fills_masks=False,
         use=_use(name, task),
-        pipeline="token-classification" if task.by_word else "text-classification",
+        pipeline=kind_of(task).pipeline,
     )
     write_card(folder, card)
 
@@ -270,12 +271,13 @@ def _stage(record: dict[str, Any]) -> dict[str, Value]:
 
 
 def _scores(metrics: dict[str, Any], task: Task) -> list[Any]:
-    rows = [row for row in metrics["scores"] if (row["split"], row["metric"]) == ("test", OWN[task.metric])]
-    return [{"language": row["language"], OWN[task.metric]: row["value"]} for row in rows]
+    key = metric_of(task).key
+    rows = [row for row in metrics["scores"] if (row["split"], row["metric"]) == ("test", key)]
+    return [{"language": row["language"], key: row["value"]} for row in rows]
 
 
 def _use(name: str, task: Task) -> str:
-    kind = "AutoModelForTokenClassification" if task.by_word else "AutoModelForSequenceClassification"
+    kind = kind_of(task).head
     return (
         f"```python\nfrom transformers import {kind}, AutoTokenizer\n\n"
         f'tokenizer = AutoTokenizer.from_pretrained("path/to/{name}")\n'

@@ -23,7 +23,9 @@ from smelt.errors import SmeltError
 from smelt.files import read_json, whole_folder, write_json
 from smelt.provenance import sha256_of, write_provenance
 from smelt.study.compression import Signals as Settings
-from smelt.tasks.prepared import Task, read_task
+from smelt.tasks.kinds import kind_of
+from smelt.tasks.kinds.base import Task
+from smelt.tasks.prepared import read_task
 
 if TYPE_CHECKING:
     from smelt.energy import Account
@@ -55,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     hide_gpus(arguments.gpus)
     settings = check(Settings, arguments.settings | arguments.kept, "--settings")
     task = read_task(arguments.task)
-    refuse_pairs(task, arguments.task)
+    check_for_students(task, arguments.task)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ.setdefault("RAYON_NUM_THREADS", str(arguments.threads))
     import torch
@@ -86,14 +88,14 @@ def run(arguments: argparse.Namespace) -> None:
         partial.rmdir()
 
 
-def refuse_pairs(task: Task, where: Path) -> None:
-    """Refuse a task of pairs: students read one text at a time.
+def check_for_students(task: Task, where: Path) -> None:
+    """Check that students can learn a task.
 
     Raises:
-        SmeltError: it is one.
+        SmeltError: they cannot.
     """
-    if task.pairs:
-        raise SmeltError(where, f"{task.name} labels pairs of texts, and a compact student reads one text at a time")
+    if reason := kind_of(task).not_for_students(task.pairs):
+        raise SmeltError(where, f"{task.name} {reason}")
 
 
 @dataclass(frozen=True)

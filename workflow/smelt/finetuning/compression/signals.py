@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 from transformers.utils import logging
 
 from smelt.errors import SmeltError, first_line
@@ -28,7 +28,8 @@ from smelt.finetuning.compression.windows import Whole, Windows
 from smelt.finetuning.model import longest
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Layer, middle
-from smelt.tasks.prepared import Task
+from smelt.tasks.kinds import kind_of
+from smelt.tasks.kinds.base import Task
 from smelt.tasks.tokenizer import TaskTokenizer
 
 NAME, TEXT, SHARDS = "signals.json", "text", "shards"
@@ -63,7 +64,7 @@ class Teacher:
         Raises:
             SmeltError: no model loads from there, it was not fine-tuned, on another task, or lacks a layer.
         """
-        self.folder, self.device = folder, device
+        self.folder, self.device, self.kind = folder, device, kind_of(task)
         self._refuse_other_labels(task)
         self.model = _loaded(folder, task).to(device).eval().requires_grad_(False)
         self.width = int(self.model.config.hidden_size)
@@ -92,9 +93,7 @@ class Teacher:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             found = self.model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=wanted)
         states = [found.hidden_states[layer][batch.rows, batch.positions].bfloat16() for layer in layers]
-        by_token = found.logits.ndim == 3  # text classifiers give (windows, labels)
-        logits: Tensor = found.logits[batch.rows, batch.positions] if by_token else found.logits[batch.rows]
-        return states, logits.float()
+        return states, self.kind.logits(found, batch.rows, batch.positions).float()
 
     def _refuse_other_labels(self, task: Task) -> None:
         names = read_json(self.folder / "config.json").get("id2label") or {}
@@ -107,9 +106,8 @@ class Teacher:
 def _loaded(folder: Path, task: Task) -> Any:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    kind = AutoModelForTokenClassification if task.by_word else AutoModelForSequenceClassification
     try:
-        model, report = kind.from_pretrained(
+        model, report = getattr(transformers, kind_of(task).head).from_pretrained(
             folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
-from smelt.architectures import CompactConfig, CompactForSequenceClassification, CompactForTokenClassification
+from smelt.architectures import CompactConfig, compact
 from smelt.architectures.compact import POSITIONS
 from smelt.errors import SmeltError, first_line
 from smelt.finetuning.batches import Batch
@@ -25,7 +25,8 @@ from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.windows import Windows
 from smelt.study.compression import Compression, TransformerShape
 from smelt.study.strategies import PARTS, Part, Schedule, Stage, StageLosses
-from smelt.tasks.prepared import Task
+from smelt.tasks.kinds import kind_of
+from smelt.tasks.kinds.base import Task
 from smelt.tasks.tokenizer import TaskTokenizer
 
 IDS_AT_ONCE = 2**24
@@ -40,8 +41,8 @@ class PhasePlan:
     stage: int
     """Number of its stage, from 1."""
     unfrozen: str
-    """Name of the parts that learn: the lowest one, where all above it that the losses reach learn, too; `all` in a stage
-    that freezes none; `only` and the parts otherwise."""
+    """Name of the parts that learn: the lowest one, where all above it that the losses reach learn, too; `all` in a
+    stage that freezes none; `only` and the parts otherwise."""
     losses: StageLosses
     parts: tuple[Part, ...]
     """Parts that learn."""
@@ -124,13 +125,11 @@ def new_student(settings: Compression, task: Task, pieces: TaskTokenizer, kept: 
         projection_size=width,
         dropout=settings.settings.dropout,
         pad_token_id=pieces.padding,
-        num_labels=len(task.labels),
-        id2label=dict(enumerate(task.labels)),
-        label2id={label: number for number, label in enumerate(task.labels)},
+        **kind_of(task).configuration(task),
         **numbers,
     )
     torch.manual_seed(derived_seed(seed, "student"))
-    student = (CompactForTokenClassification if task.by_word else CompactForSequenceClassification)(config)
+    student = getattr(compact, kind_of(task).student)(config)
     student.compact.keep_pieces(kept.tolist(), pieces.unknown)
     return student
 

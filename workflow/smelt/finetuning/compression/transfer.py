@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from itertools import chain, compress
+from itertools import compress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -26,10 +26,12 @@ from smelt.finetuning.compression.windows import Windows, WindowsWriter, read_wi
 from smelt.parquet import opened
 from smelt.portions import portions
 from smelt.study.compression import Signals as Settings
-from smelt.tasks.prepared import Examples, Task, read_texts
+from smelt.tasks.kinds import kind_of
+from smelt.tasks.kinds.base import Task
+from smelt.tasks.prepared import read_texts
 from smelt.tasks.tokenizer import TaskTokenizer
-from smelt.tasks.windows import Encoded, Window, encode_unlabelled, windows_of_words
-from smelt.training.pack import read_documents, sentences_of
+from smelt.tasks.windows import Encoded
+from smelt.training.pack import read_documents
 
 TRAINING, LEFT_OUT = "train", "unlabelled"
 EVALUATION = ("validation", "test")
@@ -67,18 +69,14 @@ class TaskTexts:
     @cached_property
     def texts(self) -> int:
         """How many the file holds."""
-        with opened(self.path, ["words" if self.task.by_word else "text"]) as file:
+        with opened(self.path, [kind_of(self.task).text_column]) as file:
             return int(file.metadata.num_rows)
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
         """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
         for part in _drawn(read_texts(self.path, self.task), chosen):
-            yield len(part), encode_unlabelled(self._examples(part), self.task, self.pieces, self.length)
-
-    def _examples(self, part: Sequence[list[str] | str]) -> Examples:
-        words = [text for text in part if isinstance(text, list)]
-        texts = [text for text in part if isinstance(text, str)]
-        return Examples(list(range(len(part))), [""] * len(part), words, texts, [])
+            kind = kind_of(self.task)
+            yield len(part), kind.encode(kind.unlabelled(part), self.task, self.pieces, self.length)
 
 
 @dataclass(frozen=True)
@@ -114,11 +112,7 @@ class DocumentTexts:
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
         """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
         for part in _drawn(self._read(), chosen):
-            if self.task.by_word:
-                yield len(part), windows_of_sentences(part, self.pieces, self.length)
-            else:
-                examples = Examples(list(range(len(part))), [""] * len(part), [], part, [])
-                yield len(part), encode_unlabelled(examples, self.task, self.pieces, self.length)
+            yield len(part), kind_of(self.task).encode_running(part, self.task, self.pieces, self.length)
 
     def _read(self) -> Iterator[str]:
         return (text for text in self._every() if surface(text) not in self.evaluated)
@@ -127,40 +121,12 @@ class DocumentTexts:
         for split, documents in read_documents(self.path):
             if split == "train":
                 lines = (line for text in documents for line in text.split("\n") if line.strip())
-                yield from chain.from_iterable(map(sentences_of, lines)) if self.task.by_word else lines
+                yield from kind_of(self.task).running_texts(lines)
 
 
 def _drawn(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterator[list[AnyText]]:
     """Yield the texts that are chosen, AT_ONCE at a time."""
     return portions(compress(texts, chosen), lambda _: 1, AT_ONCE)
-
-
-def windows_of_sentences(texts: Sequence[str], pieces: TaskTokenizer, length: int) -> Encoded:
-    """Return running text as windows whose labelled tokens are the first pieces of words, as the tokenizer cuts words.
-
-    Text that spells a special piece becomes the unknown piece.
-    """
-    encoded = Encoded()
-    capacity = length - pieces.special
-    # A tokenizer that does not separate words leaves that to blanks.
-    apart = pieces.splits_at_blanks
-    given = list(texts) if apart else [text.split() for text in texts]
-    batch = pieces.for_words(given, is_split_into_words=not apart, add_special_tokens=False, verbose=False)
-    for number, ids in enumerate(batch["input_ids"]):
-        ids = pieces.as_text(ids)
-        owners = batch.word_ids(number)
-        firsts = [place for place, word in enumerate(owners) if place == 0 or word != owners[place - 1]]
-        encoded.words += len(firsts)
-        if len(ids) <= capacity and firsts:
-            offset = len(pieces.prefix)
-            places = [offset + place for place in firsts]
-            window = Window(number, [*pieces.prefix, *ids, *pieces.suffix], places, list(range(len(firsts))))
-            encoded.windows.append(window)
-        elif firsts:
-            words = [ids[start:end] for start, end in zip(firsts, [*firsts[1:], len(ids)], strict=True)]
-            encoded.truncated_words += sum(len(word) > capacity for word in words)
-            encoded.windows += windows_of_words(number, [word[:capacity] for word in words], pieces, capacity)
-    return encoded
 
 
 def surface(text: list[str] | str) -> bytes:

@@ -13,6 +13,7 @@ from smelt.study.compression import Compression, EmbeddingStart, Layer, Signals
 from smelt.study.makers import Compress
 from smelt.study.schema import Study
 from smelt.study.strategies import needs_states
+from smelt.tasks.kinds import kind_of
 
 # Part of the rules' params: raise one when the same settings come to mean another student, or other signals. Comments
 # and refactorings leave it alone.
@@ -70,10 +71,8 @@ class Compressed(Finetuned):
         if not tasks:
             raise SmeltError(where, f"models.{name}.tasks: is compressed for no task of the study")
         for task in tasks:
-            if self.tasks[task].format.pairs:
-                raise SmeltError(
-                    where, f"models.{name}.tasks: {task!r} is of pairs of texts, which students do not read"
-                )
+            if reason := kind_of(self.tasks[task]).not_for_students(self.tasks[task].pairs):
+                raise SmeltError(where, f"models.{name}.tasks: {task!r} {reason}")
             if model.transfer.corpus and not self.transfer_languages(model, task):
                 found = f"{model.transfer.corpus!r} has none of the languages of {task!r}"
                 raise SmeltError(where, f"models.{name}.transfer.corpus: {found}")
@@ -221,8 +220,7 @@ class Compressed(Finetuned):
         teacher = megabytes([input.teacher])
         configuration = json.loads((Path(input.teacher) / "config.json").read_text(encoding="utf-8"))
         width = next(configuration[key] for key in WIDTHS if key in configuration)
-        # A window of words has a state for each of them at most; a text has one.
-        labelled = settings.length if self.tasks[wildcards.task].kind == "token-classification" else 1
+        labelled = kind_of(self.tasks[wildcards.task]).most_labelled(settings.length)
         shard = SHARD_WINDOWS * labelled * 2 * width * len(settings.layers) / 1e6
         texts = 0.25 * max((megabytes([path]) for path in input.documents), default=0.0)
         libraries = libraries_for(parameters_in([input.teacher]))

@@ -11,6 +11,7 @@ from smelt.study.catalogue.base import gpus_for, libraries_for, megabytes, param
 from smelt.study.catalogue.distillation import Distilled
 from smelt.study.makers import Compress
 from smelt.study.schema import Study
+from smelt.tasks.kinds import kind_of
 
 BESIDE_EXAMPLES = {"title", "licence", "cite"}  # keys of a task file that decide nothing of its examples and scores
 
@@ -38,7 +39,7 @@ class Finetuned(Distilled):
 
     def _check_draw(self, task: str) -> None:
         """Refuse a limit of each label where an example has many."""
-        if self.study.options(task).per == "label" and self.tasks[task].kind == "token-classification":
+        if self.study.options(task).per == "label" and not kind_of(self.tasks[task]).labels_examples:
             expected = "label is for tasks whose texts have one label each; expected language"
             raise SmeltError(f"study {self.study.study}", f"tasks.{task}.per: {expected}")
 

@@ -11,6 +11,7 @@ from smelt.report.figures.base import TableFigure
 from smelt.report.tables import Table
 from smelt.study.catalogue.efficiency import Efficiencies
 from smelt.study.schema import Study
+from smelt.tasks.kinds import kind_of
 from smelt.tasks.task_file import TaskFile
 
 
@@ -54,11 +55,11 @@ class TablesView:
         return self._catalogue.finetuned(task, model)
 
     def tokenisations(self) -> list[str]:
-        """Return the tokenisation studies: one for each model and token-classification task."""
+        """Return the tokenisation studies: one for each model and task that labels words."""
         return [
             f"{self.results}/tokenisation/{model}/{task}.json"
             for model, task in self.runs()
-            if self.tasks[task].kind == "token-classification"
+            if kind_of(self.tasks[task]).labels_words
         ]
 
 

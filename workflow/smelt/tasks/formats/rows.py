@@ -1,77 +1,18 @@
-"""Readers of row formats, Parquet and JSON: words and labels, text and label, or slots in brackets."""
+"""Rows of Parquet and JSON, and their cells."""
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, absent, shortened, shown
-from smelt.tasks.examples import Example, Sentence, Text
-from smelt.tasks.format_entries import Bracketed, Columns, FileFormat
-from smelt.tasks.lines import blank_separated, is_blank, numbered_lines, refuse_equal
-
-SLOT = re.compile(r"\[\s*([^\[\]:]+?)\s*:\s*([^\[\]]+?)\s*\]")
+from smelt.tasks.formats.base import FileFormat
+from smelt.tasks.lines import is_blank, numbered_lines, refuse_equal
 
 
-def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[Example]:
-    """Yield the rows' words and labels, or text (a pair of them, perhaps) and label.
-
-    Numbers of Hugging Face class labels become their names. Where a column names the language, only its rows count.
-    """
-    for position, (number, row) in enumerate(_rows(path, columns)):
-        place = f"{path}, row {number}"
-        columns = columns if position else _by_name(columns, list(row))
-        if columns.language is not None and _single(row, columns.language, place, _whole) != language:
-            continue
-        if columns.words is None:
-            yield _text(row, columns, place, number)
-            continue
-        words, labels = _listed(row, columns.words, place), _listed(row, columns.labels, place, _whole)
-        if len(words) != len(labels):
-            raise SmeltError(place, f"expected {len(words)} labels, one a word, found {len(labels)}")
-        yield Sentence(words, labels, [number] * len(words))
-
-
-def _by_name(columns: Columns, names: list[str]) -> Columns:
-    """Return the columns by the names that the first row has for their numbers: JSON's rows may differ in order."""
-    numbers = {key: value for key, value in dict(columns).items() if isinstance(value, int) and value < len(names)}
-    return columns.model_copy(update={key: names[number] for key, number in numbers.items()})
-
-
-def _text(row: dict[str, Any], columns: Columns, place: str, number: int) -> Text:
-    text, label = _single(row, columns.text, place), _single(row, columns.label, place, _whole)
-    pair = None if columns.pair is None else _single(row, columns.pair, place)
-    return Text(text, label, number, pair=pair)
-
-
-def read_bracketed(path: Path, bracketed: Bracketed, language: str) -> Iterator[Sentence]:
-    """Yield utterances whose slots stand in brackets with their names: "wake me at [time : five am]"."""
-    separate = list if language in bracketed.characters else blank_separated
-    for number, row in _rows(path, bracketed):
-        utterance = _single(row, bracketed.utterance, f"{path}, row {number}")
-        sentence = Sentence([], [], [])
-        place = 0
-        for match in SLOT.finditer(utterance):
-            _extend(sentence, separate(utterance[place : match.start()]), None)
-            _extend(sentence, separate(match[2]), match[1])
-            place = match.end()
-        _extend(sentence, separate(utterance[place:]), None)
-        if any(mark in word for word in sentence.words for mark in "[]"):
-            raise SmeltError(f"{path}, row {number}", f"expected slots as [name : words], found {shown(utterance)}")
-        sentence.lines = [number] * len(sentence.words)
-        yield sentence
-
-
-def _extend(sentence: Sentence, words: list[str], slot: str | None) -> None:
-    words = [word for word in words if word.strip()]
-    sentence.words += words
-    sentence.labels += ["O" if slot is None else f"{'I' if place else 'B'}-{slot}" for place in range(len(words))]
-
-
-def _rows(path: Path, written: FileFormat) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(path: Path, written: FileFormat) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (number from 1, row) of a Parquet file, a file of JSON lines (their numbers) or one JSON array."""
     if path.suffix == ".parquet":
         if "encoding" in written.model_fields_set:
@@ -152,19 +93,19 @@ def _named(value: Any, names: list[str] | None) -> Any:
         return value
     if isinstance(value, list):
         return [_named(part, names) for part in value]
-    value = _whole(value)
+    value = whole(value)
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
     """Return a whole number as an integer: pandas makes floats of a column's integers where it has a gap."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _single(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> str:
+def single(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> str:
     """Return a cell as text; a list or bytes would become a class called by Python's way to write them.
 
-    Labels are read by `_whole`, as 1 and 1.0 would be two classes; a text keeps the number that it was written as.
+    Labels are read by `whole`, as 1 and 1.0 would be two classes; a text keeps the number that it was written as.
     """
     cell = _cell(row, column, place)
     if isinstance(cell, list | dict | bytes):
@@ -172,7 +113,7 @@ def _single(row: dict[str, Any], column: str | int | None, place: str, read: Cal
     return str(read(cell)).strip()
 
 
-def _listed(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> list[str]:
+def listed(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> list[str]:
     """Return the texts of a cell that holds a list; letters of a text would pass for words otherwise."""
     cell = _cell(row, column, place)
     if not isinstance(cell, list) or any(_is_missing(part) or isinstance(part, list | dict | bytes) for part in cell):

@@ -1,0 +1,99 @@
+"""Columns: rows of Parquet or JSON, as the Hugging Face hub keeps them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import model_validator
+
+from smelt.errors import SmeltError
+from smelt.tasks.examples import Example, Sentence, Text
+from smelt.tasks.formats.base import Column, FileFormat, Scheme, SourceFile
+from smelt.tasks.formats.rows import listed, read_rows, single, whole
+
+
+class Columns(FileFormat):
+    """Rows of Parquet or JSON: words and labels for token tasks; text and label, perhaps a pair, for others."""
+
+    key: ClassVar[str] = "columns"
+
+    words: Column | None = None
+    labels: Column | None = None
+    scheme: Scheme | None = None
+    text: Column | None = None
+    pair: Column | None = None
+    """Column of the second text, where a label is that of two texts, such as premise and hypothesis."""
+    label: Column | None = None
+    language: Column | None = None
+    """Column of the language's code, where one file holds several languages; rows of other languages are left out."""
+
+    @model_validator(mode="after")
+    def _names_what_belongs_together(self) -> Self:
+        words = [part is not None for part in (self.words, self.labels, self.scheme)]
+        text = [part is not None for part in (self.text, self.label)]
+        if not (all(words) and not any(text)) and not (all(text) and not any(words)):
+            raise ValueError("expected words, labels and scheme, or text and label")
+        if self.pair is not None and self.words is not None:
+            raise ValueError("pair: expected with text and label only")
+        return self
+
+    @property
+    def chosen_columns(self) -> list[Column]:
+        """Every column that is read."""
+        columns = (self.words, self.labels, self.text, self.pair, self.label, self.language)
+        return [column for column in columns if column is not None]
+
+    @property
+    def holds(self) -> tuple[type[Any], ...]:
+        """Sentences where there are words, and otherwise texts."""
+        return (Sentence,) if self.words is not None else (Text,)
+
+    @property
+    def marks(self) -> Scheme:
+        """How the labels mark spans."""
+        return self.scheme or "none"
+
+    @property
+    def pairs(self) -> bool:
+        """Whether each label is that of two texts."""
+        return self.pair is not None
+
+    @property
+    def has_languages(self) -> bool:
+        """Whether a column names the language."""
+        return self.language is not None
+
+    def read(self, file: SourceFile) -> Iterator[Example]:
+        """Yield the examples of a file that are in the language, where a column names it."""
+        return read_columns(file.path, self, file.code)
+
+
+def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[Example]:
+    """Yield the rows' words and labels, or text (a pair of them, perhaps) and label.
+
+    Numbers of Hugging Face class labels become their names. Where a column names the language, only its rows count.
+    """
+    for position, (number, row) in enumerate(read_rows(path, columns)):
+        place = f"{path}, row {number}"
+        columns = columns if position else _by_name(columns, list(row))
+        if columns.language is not None and single(row, columns.language, place, whole) != language:
+            continue
+        if columns.words is None:
+            yield _text(row, columns, place, number)
+            continue
+        words, labels = listed(row, columns.words, place), listed(row, columns.labels, place, whole)
+        if len(words) != len(labels):
+            raise SmeltError(place, f"expected {len(words)} labels, one a word, found {len(labels)}")
+        yield Sentence(words, labels, [number] * len(words))
+
+
+def _by_name(columns: Columns, names: list[str]) -> Columns:
+    """Return the columns by the names that the first row has for their numbers: JSON's rows may differ in order."""
+    numbers = {key: value for key, value in dict(columns).items() if isinstance(value, int) and value < len(names)}
+    return columns.model_copy(update={key: names[number] for key, number in numbers.items()})
+
+
+def _text(row: dict[str, Any], columns: Columns, place: str, number: int) -> Text:
+    text, label = single(row, columns.text, place), single(row, columns.label, place, whole)
+    pair = None if columns.pair is None else single(row, columns.pair, place)
+    return Text(text, label, number, pair=pair)

@@ -1,0 +1,45 @@
+"""Label and text on each line, as TREC and the Stanford Sentiment Treebank are published."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from smelt.errors import SmeltError, shown
+from smelt.tasks.examples import Text
+from smelt.tasks.formats.base import FileFormat, SourceFile
+from smelt.tasks.lines import is_blank, numbered_lines
+
+
+class LabelText(FileFormat):
+    """A label, a separator and the text on each line."""
+
+    key: ClassVar[str] = "label-text"
+
+    separator: Literal[" ", "\t", ","] = " "
+
+    @property
+    def holds(self) -> tuple[type[Any], ...]:
+        """Texts."""
+        return (Text,)
+
+    def read(self, file: SourceFile) -> Iterator[Text]:
+        """Yield the texts of a file."""
+        return read_label_text(file.path, self)
+
+
+def read_label_text(path: Path, lines: LabelText) -> Iterator[Text]:
+    """Yield the lines of a file that begin with the label; empty lines are none."""
+    for number, line in numbered_lines(path, lines.encoding):
+        if is_blank(line):
+            continue
+        label, separator, text = line.partition(lines.separator)
+        if not separator:
+            raise SmeltError(
+                f"{path}:{number}", f"expected a label, {lines.separator!r} and a text, found {shown(line)}"
+            )
+        if separator == "\t" and "\t" in text:
+            found = line.count("\t") + 1
+            raise SmeltError(
+                f"{path}:{number}", f"expected 2 columns, a label and a text, found {found}: {shown(line)}"
+            )
+        yield Text(text.strip(), label.strip(), number)

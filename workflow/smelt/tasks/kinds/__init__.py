@@ -1,0 +1,41 @@
+"""Kinds of tasks, one file each: all that smelt does otherwise for a kind than for the others.
+
+A new kind is a file here and a place in KINDS.
+"""
+
+from typing import Protocol
+
+from smelt.tasks.kinds.base import TaskKind
+from smelt.tasks.kinds.sequence_classification import SequenceClassification
+from smelt.tasks.kinds.token_classification import TokenClassification
+from smelt.tasks.metrics import Metric
+
+KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (TokenClassification(), SequenceClassification())}
+"""The kinds by their names in task files."""
+
+METRICS: dict[str, Metric] = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}
+"""The metrics by their names in task files."""
+
+
+class _OfKind(Protocol):
+    """A task file or a prepared task."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+class _Scored(Protocol):
+    """A task file or a prepared task."""
+
+    @property
+    def metric(self) -> str: ...
+
+
+def kind_of(task: _OfKind) -> TaskKind:
+    """Return the kind of a task."""
+    return KINDS[task.kind]
+
+
+def metric_of(task: _Scored) -> Metric:
+    """Return the metric of a task."""
+    return METRICS[task.metric]

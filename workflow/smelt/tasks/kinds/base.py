@@ -1,0 +1,260 @@
+"""What every kind of task answers, and a prepared task as it is read. It loads no torch: torch is for methods that run.
+
+The defaults are those of tasks that learn labels: each labelled place of a window has one of the task's labels.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+from smelt.errors import SmeltError
+from smelt.tasks.examples import Example
+from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
+from smelt.tasks.metrics import Metric
+from smelt.tasks.windows import IGNORED, Encoded
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from smelt.tasks.tokenizer import TaskTokenizer
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Task:
+    """The description of a prepared task, as far as fine-tuning needs it."""
+
+    name: str
+    kind: str
+    metric: str
+    scheme: str | None
+    labels: list[str]
+    """Labels that a model can give: those of the whole training set."""
+    pairs: bool = False
+    """Whether each label is that of two texts."""
+    setting: str = "standard"
+    """Which languages it is trained, chosen and tested on, by the name in its task file."""
+    average: str = "examples"
+    """The score of several languages: over all of their `examples`, or the mean of the `languages`."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One split of a prepared task, column by column."""
+
+    ids: list[int]
+    languages: list[str]
+    inputs: dict[str, list[Any]]
+    """The columns that a model reads, such as words, or text."""
+    gold: list[list[str]]
+    """Labels, one a word; for a text a list of one."""
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self.ids)
+
+    def among(self, languages: Sequence[str]) -> "Examples":
+        """Return the examples of these languages, in their order."""
+        rows = [row for row, language in enumerate(self.languages) if language in languages]
+
+        def chosen(values: list[Value]) -> list[Value]:
+            return [values[row] for row in rows]
+
+        inputs = {name: chosen(values) for name, values in self.inputs.items()}
+        return Examples(chosen(self.ids), chosen(self.languages), inputs, chosen(self.gold))
+
+
+@dataclass(frozen=True)
+class WindowPredictions:
+    """Predictions for windows, in their order: a number and its probability for each labelled place."""
+
+    numbers: list[list[int]]
+    probabilities: list[list[float]]
+
+
+class TaskKind(ABC):
+    """A kind of task."""
+
+    name: ClassVar[str]
+    """The kind's name in task files."""
+    example: ClassVar[type[Any]]
+    """Its examples."""
+    formats: ClassVar[tuple[type[FileFormat], ...]]
+    """Formats that it may be read from."""
+    metrics: ClassVar[tuple[Metric, ...]]
+    """Metrics that it may be scored by."""
+    head: ClassVar[str]
+    """Class of transformers that makes the model with its head."""
+    pipeline: ClassVar[str]
+    """Name of the pipeline of transformers that uses such a model."""
+    student: ClassVar[str]
+    """Class of smelt.architectures.compact for its students."""
+    labels_words: ClassVar[bool] = False
+    """Whether the tokenizer is given words one by one, each with a label. Then predictions hold the pieces of each word
+    (`words`, `gold`, `predicted`, `pieces`), from which the study of tokenisation and tables of words are made."""
+    labels_examples: ClassVar[bool] = False
+    """Whether each example has one label, which a limit on training examples may count."""
+
+    # Task files
+
+    def reads(self, written: FileFormat) -> bool:
+        """Whether a format holds examples of this kind."""
+        return self.example in written.holds
+
+    def check_format(self, written: FileFormat, of_task: FileFormat, split: str) -> None:  # noqa: B027 - most need none
+        """Check the format of a split beside that of the task.
+
+        Raises:
+            ValueError: they do not go together.
+        """
+
+    def metrics_for(self, scheme: Scheme) -> list[str]:
+        """Return the metrics that fit labels of a scheme."""
+        return [metric.name for metric in self.metrics if metric.spans == (scheme != "none")]
+
+    def idle(self, of_task: FileFormat) -> dict[str, str]:  # noqa: ARG002 - for kinds with pairs
+        """Return the keys of a task file that would have no effect, each with the reason."""
+        return {"empty_sides": "where a label is of one text, not of a pair"}
+
+    # Preparing
+
+    def read(self, written: FileFormat, file: SourceFile) -> Iterator[Example]:
+        """Yield the examples of a file."""
+        return written.read(file)
+
+    def classes(self, example: Example) -> list[str]:
+        """Return the labels of an example that a model learns to tell apart."""
+        return example.labels
+
+    def convert(self, example: Example, written: FileFormat, path: Path) -> int:  # noqa: ARG002 - for kinds with spans
+        """Convert the labels of an example in place; return how many had to be repaired."""
+        return 0
+
+    @abstractmethod
+    def schema(self, pairs: bool) -> Any:
+        """Return the Arrow schema of a prepared split: example, language, inputs and, last, what is to be predicted."""
+
+    # Fine-tuning
+
+    @abstractmethod
+    def columns(self, task: Task) -> list[str]:
+        """Return the columns of a prepared split."""
+
+    @abstractmethod
+    def examples(self, columns: dict[str, list[Any]]) -> Examples:
+        """Return the examples of a prepared split from its columns."""
+
+    def check_tokenizer(self, task: Task, pieces: "TaskTokenizer", folder: Path) -> None:  # noqa: B027 - most need none
+        """Check that a tokenizer suits the task.
+
+        Raises:
+            SmeltError: it does not.
+        """
+
+    def words_in_running_text(
+        self,
+        pieces: "TaskTokenizer",  # noqa: ARG002 - for kinds that give words one by one
+        parts: Iterable[Examples],  # noqa: ARG002
+        folder: Path,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """Compare a task's words with running text for metrics.json, where they are given one by one.
+
+        Args:
+            pieces: the model's tokenizer.
+            parts: examples of its training set.
+            folder: the model's.
+
+        Raises:
+            SmeltError: the tokenizer cuts the words otherwise than in running text.
+        """
+        return {}
+
+    @abstractmethod
+    def encode(self, examples: Examples, task: Task, pieces: "TaskTokenizer", length: int) -> Encoded:
+        """Return examples as windows of at most `length` tokens, without targets; labels are not read."""
+
+    def add_targets(self, encoded: Encoded, examples: Examples, task: Task) -> None:
+        """Add the target of each labelled place: its label's number, IGNORED where training lacks the label."""
+
+        numbers = {label: number for number, label in enumerate(task.labels)}
+        for window in encoded.windows:
+            gold = examples.gold[window.example]
+            encoded.targets.append([numbers.get(gold[word], IGNORED) for word in window.words])
+
+    def configuration(self, task: Task) -> dict[str, Any]:
+        """Return what a model's configuration holds about the task."""
+        numbers = {label: number for number, label in enumerate(task.labels)}
+        return {"num_labels": len(task.labels), "id2label": dict(enumerate(task.labels)), "label2id": numbers}
+
+    @abstractmethod
+    def logits(self, output: Any, rows: "Tensor", positions: "Tensor") -> "Tensor":
+        """Return the logits of the labelled places of a batch, shape (labelled, labels).
+
+        Args:
+            output: of the model.
+            rows: window of each labelled place within the batch; shape (labelled,).
+            positions: its position within the window; shape (labelled,).
+        """
+
+    def loss(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
+        """Return the loss of a batch: mean cross-entropy over its labelled places."""
+        from torch.nn import functional
+
+        return functional.cross_entropy(logits.float(), targets, ignore_index=IGNORED)
+
+    def decide(self, logits: "Tensor") -> tuple[list[int], list[float]]:
+        """Return the best number of each labelled place, and its probability."""
+        highest = logits.float().softmax(-1).max(-1)
+        return highest.indices.tolist(), highest.values.tolist()
+
+    def answers(self, found: WindowPredictions, examples: Examples, encoded: Encoded, task: Task) -> list[list[str]]:
+        """Return the predicted labels of each example, one a word, or a list of one for a text.
+
+        Raises:
+            SmeltError: a word was predicted twice or not at all, which windows never do.
+        """
+        predicted: list[list[str | None]] = [[None] * len(labels) for labels in examples.gold]
+        for window, numbers in zip(encoded.windows, found.numbers, strict=True):
+            for word, number in zip(window.words, numbers, strict=True):
+                predicted[window.example][word] = task.labels[number]
+        return [[_present(label) for label in labels] for labels in predicted]
+
+    @abstractmethod
+    def predictions(
+        self, examples: Examples, predicted: list[list[str]], found: WindowPredictions, encoded: Encoded
+    ) -> Any:
+        """Return the Arrow table of predictions.parquet: a row an example."""
+
+    # Compression
+
+    @abstractmethod
+    def not_for_students(self, pairs: bool) -> str | None:
+        """Return why students cannot learn a task, if they cannot; `pairs` is whether its labels are of two texts."""
+
+    text_column: ClassVar[Literal["words", "text"]]
+    """Column of a prepared split that holds what transfer text is made of."""
+
+    def unlabelled(self, texts: Sequence[Any]) -> Examples:
+        """Return texts as their column holds them, as examples without labels."""
+        return Examples(list(range(len(texts))), [""] * len(texts), {self.text_column: list(texts)}, [])
+
+    def running_texts(self, lines: Iterable[str]) -> Iterable[str]:
+        """Return lines of a corpus as texts like those of the task."""
+        return lines
+
+    def encode_running(self, texts: list[str], task: Task, pieces: "TaskTokenizer", length: int) -> Encoded:
+        """Return texts of a corpus as windows."""
+        return self.encode(self.unlabelled(texts), task, pieces, length)
+
+    def most_labelled(self, length: int) -> int:  # noqa: ARG002 - for kinds that label words
+        """Return the number of labelled places that a window of so many tokens has at most."""
+        return 1
+
+
+def _present(label: str | None) -> str:
+    if label is None:
+        raise SmeltError("predictions", "a word has no prediction: its window went missing")
+    return label
