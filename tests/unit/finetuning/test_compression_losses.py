@@ -60,7 +60,7 @@ def test_labels_that_training_lacks_count_nothing(states):
 def encoded_windows(sentences: list[list[str]], length: int = 32) -> tuple[Windows, TaskTokenizer]:
     pieces = TaskTokenizer(tokenizer(), [2], [3], 0, 1)
     gold = [["B-PER" if word == "anna" else "O" for word in words] for words in sentences]
-    examples = Examples(list(range(len(sentences))), ["en"] * len(sentences), sentences, [], gold)
+    examples = Examples(list(range(len(sentences))), ["en"] * len(sentences), {"words": sentences}, gold)
     encoded = encode(examples, TASK, pieces, length)
     return as_arrays(encoded.windows, 40, encoded.targets), pieces
 
@@ -82,7 +82,7 @@ def test_windows_as_arrays_give_the_batches_that_windows_as_objects_do():
 
     sentences = [["anna", "sees"] * (1 + number % 5) for number in range(9)]
     windows, pieces = encoded_windows(sentences, length=24)
-    examples = Examples(list(range(9)), ["en"] * 9, sentences, [], [["O"] * len(words) for words in sentences])
+    examples = Examples(list(range(9)), ["en"] * 9, {"words": sentences}, [["O"] * len(words) for words in sentences])
     encoded = encode(examples, TASK, pieces, 24)
     assert len(encoded.windows) == len(windows) > 9  # some sentences were cut
     numbers = [4, 0, len(windows) - 1]
@@ -98,7 +98,7 @@ def test_windows_as_arrays_give_the_batches_that_windows_as_objects_do():
 def test_windows_come_back_from_the_disk_as_they_were(tmp_path):
     sentences = [["anna", "sees"] * (1 + number % 5) for number in range(9)]
     pieces = TaskTokenizer(tokenizer(), [2], [3], 0, 1)
-    examples = Examples(list(range(9)), ["en"] * 9, sentences, [], [["O"] * len(words) for words in sentences])
+    examples = Examples(list(range(9)), ["en"] * 9, {"words": sentences}, [["O"] * len(words) for words in sentences])
     found = encode(examples, TASK, pieces, 24).windows
     for size, kind in ((40, np.uint16), (70_000, np.uint32)):
         with WindowsWriter(tmp_path, size) as writer:

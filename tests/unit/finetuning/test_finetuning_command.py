@@ -14,10 +14,10 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 
 from smelt.__main__ import main
 from smelt.finetuning.model import load_model
+from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples
 from smelt.tasks.prepared import read_task
 from smelt.tasks.tokenizer import load_pieces
-from smelt.tasks.windows import encode_unlabelled
 
 SETTINGS = {"epochs": 3, "batch": 8, "learning_rate": 0.003, "length": 32, "version": 1}
 
@@ -79,10 +79,9 @@ def test_a_special_piece_that_an_example_spells_out_is_text(columns, by_word, mo
     spelt = f"a {plain.mask_token} b"
     assert plain(spelt)["input_ids"].count(plain.mask_token_id) == 1  # as people read it
     task = replace(read_task(entity_task if by_word else text_task), pairs=columns == 2)
-    texts = ([], []) if by_word else ([spelt], [spelt] if columns == 2 else [])
-    words = [spelt.split()] if by_word else []
-    examples = Examples([0], ["en"], words, texts[0], [["O"]], texts[1])
-    (window,) = encode_unlabelled(examples, task, load_pieces(model_folder), 32).windows
+    inputs = {"words": [spelt.split()]} if by_word else {"text": [spelt], "pair": [spelt]}
+    examples = Examples([0], ["en"], inputs, [["O"]])
+    (window,) = kind_of(task).encode(examples, task, load_pieces(model_folder), 32).windows
     special = [piece for piece in window.ids if piece in plain.all_special_ids and piece != plain.unk_token_id]
     assert special == [plain.cls_token_id, *[plain.sep_token_id] * columns]
 

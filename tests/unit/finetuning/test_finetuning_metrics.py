@@ -7,17 +7,22 @@ import torch
 
 from smelt.errors import SmeltError
 from smelt.finetuning.batches import predict
-from smelt.finetuning.outcome import Scorer, tell
+from smelt.finetuning.outcome import Scorer, print_scores
 from smelt.report.scores import own_metric
-from smelt.tasks.kinds.base import Examples, Task
-from smelt.tasks.metrics import details, score
+from smelt.tasks.kinds import KINDS, METRICS
+from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.windows import Encoded, Window
+
+
+def numbers(*labels: int) -> WindowPredictions:
+    """Predictions of a label for each text."""
+    return WindowPredictions([[label] for label in labels], [[1.0] for _ in labels])
 
 
 def test_spans_count_where_borders_and_type_are_right():
     gold = [["B-PER", "I-PER", "O", "B-LOC"], ["B-LOC", "O"]]
     predicted = [["B-PER", "I-PER", "O", "B-PER"], ["B-LOC", "I-LOC"]]
-    found = score(gold, predicted, "seqeval-f1")
+    found = METRICS["seqeval-f1"].score(gold, predicted)
     assert found == {
         "f1": pytest.approx(1 / 3),
         "precision": pytest.approx(1 / 3),
@@ -27,25 +32,25 @@ def test_spans_count_where_borders_and_type_are_right():
 
 
 def test_a_predicted_inside_tag_that_continues_nothing_begins_a_span():
-    assert score([["B-PER", "I-PER"]], [["I-PER", "I-PER"]], "seqeval-f1")["f1"] == 1.0
+    assert METRICS["seqeval-f1"].score([["B-PER", "I-PER"]], [["I-PER", "I-PER"]])["f1"] == 1.0
 
 
 def test_no_span_at_all_is_a_score_of_zero_without_an_error():
-    assert score([["O", "O"]], [["O", "O"]], "seqeval-f1")["f1"] == 0.0
+    assert METRICS["seqeval-f1"].score([["O", "O"]], [["O", "O"]])["f1"] == 0.0
 
 
 def test_accuracy_and_macro_f1_of_classes():
-    found = score([["a"], ["a"], ["b"], ["c"]], [["a"], ["b"], ["b"], ["b"]], "accuracy")
+    found = METRICS["accuracy"].score([["a"], ["a"], ["b"], ["c"]], [["a"], ["b"], ["b"], ["b"]])
     assert found["accuracy"] == 0.5
     assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 4 + 0) / 3)
 
 
 def test_a_task_judged_by_macro_f1_names_its_accuracy_micro_f1_so_that_tables_know_its_metric():
     task = Task("t", "sequence-classification", "macro-f1", None, ["a", "b"])
-    scorer = Scorer(task, Examples([], [], [], [], []), Encoded([]))
+    scorer = Scorer(task, Examples([], [], {}, []), Encoded([]))
     gold = [["a"]] * 8 + [["b"]] * 2
-    blind = score(gold, [["a"]] * 10, "macro-f1")
-    fair = score(gold, [["b"]] * 3 + [["a"]] * 5 + [["b"]] * 2, "macro-f1")
+    blind = METRICS["macro-f1"].score(gold, [["a"]] * 10)
+    fair = METRICS["macro-f1"].score(gold, [["b"]] * 3 + [["a"]] * 5 + [["b"]] * 2)
     assert set(blind) == {"macro_f1", "micro_f1"}
     assert (blind["micro_f1"], fair["micro_f1"]) == (0.8, 0.7)
     assert scorer.better(fair, blind)
@@ -56,27 +61,29 @@ def test_macro_f1_is_that_of_scikit_learn():
     from sklearn.metrics import f1_score
 
     gold, predicted = list("aabbccddab"), list("abbbcadeaa")
-    ours = score([[label] for label in gold], [[label] for label in predicted], "accuracy")["macro_f1"]
+    ours = METRICS["accuracy"].score([[label] for label in gold], [[label] for label in predicted])["macro_f1"]
     assert ours == pytest.approx(f1_score(gold, predicted, average="macro"))
 
 
 def test_details_name_every_type_with_its_support():
-    report = details([["B-PER", "O", "B-LOC"]], [["B-PER", "O", "O"]], "seqeval-f1")
+    report = METRICS["seqeval-f1"].details([["B-PER", "O", "B-LOC"]], [["B-PER", "O", "O"]])
     assert report["PER"]["f1-score"] == 1.0
     assert report["LOC"] == {"precision": 0.0, "recall": 0.0, "f1-score": 0.0, "support": 1}
 
 
 def test_details_of_no_span_at_all_are_none_rather_than_averages_that_are_not_numbers():
-    assert details([["O", "O"]], [["O", "O"]], "seqeval-f1") == {}
-    found = details([["O", "O"]], [["B-LOC", "O"]], "seqeval-f1")
+    assert METRICS["seqeval-f1"].details([["O", "O"]], [["O", "O"]]) == {}
+    found = METRICS["seqeval-f1"].details([["O", "O"]], [["B-LOC", "O"]])
     assert all(math.isfinite(value) for values in found.values() for value in values.values())
 
 
 def test_a_set_without_a_span_is_named_beside_its_f1(capsys):
     task = Task("t", "token-classification", "seqeval-f1", "iob2", ["O", "B-X"])
-    examples = Examples([0, 1], ["en", "fr"], [["a"], ["b"]], [], [["B-X"], ["O"]])
+    examples = Examples([0, 1], ["en", "fr"], {"words": [["a"], ["b"]]}, [["B-X"], ["O"]])
     row = {"split": "test", "metric": "f1"}
-    tell([row | {"language": "en", "value": 1.0}, row | {"language": "fr", "value": 0.0}], task, {"test": examples})
+    print_scores(
+        [row | {"language": "en", "value": 1.0}, row | {"language": "fr", "value": 0.0}], task, {"test": examples}
+    )
     assert capsys.readouterr().out.splitlines() == [
         "test: en: f1 1.0000 (1)",
         "test: fr: f1 0.0000 (1; no span in them, so F1 is 0 whatever the model)",
@@ -85,15 +92,16 @@ def test_a_set_without_a_span_is_named_beside_its_f1(capsys):
 
 def test_predictions_of_a_model_whose_outputs_are_not_numbers_are_refused():
     window = Window(0, [5], [0], [0])
+    kind, nothing = KINDS["sequence-classification"], torch.tensor([[math.nan, 0.0]])
     with pytest.raises(SmeltError, match="outputs are not numbers: its training has diverged"):
-        predict(lambda _: torch.tensor([[math.nan, 0.0]]), Encoded([window], [[0]]), 1, 0, torch.device("cpu"))
+        predict(kind, lambda _: nothing, Encoded([window], [[0]]), 1, 0, torch.device("cpu"))
 
 
 def test_languages_are_scored_apart_and_together():
     task = Task("t", "sequence-classification", "accuracy", None, ["a", "b"])
-    examples = Examples([0, 1, 2], ["en", "fr", "fr"], [], ["x", "y", "z"], [["a"], ["b"], ["b"]])
+    examples = Examples([0, 1, 2], ["en", "fr", "fr"], {"text": ["x", "y", "z"]}, [["a"], ["b"], ["b"]])
     encoded = Encoded([Window(number, [], [0], [0]) for number in range(3)])
-    scores = dict(Scorer(task, examples, encoded).by_language([[0], [0], [1]]))
+    scores = dict(Scorer(task, examples, encoded).by_language(numbers(0, 0, 1)))
     assert {language: values["accuracy"] for language, values in scores.items()} == {
         "en": 1.0,
         "fr": 0.5,
@@ -105,9 +113,9 @@ def test_languages_are_scored_apart_and_together():
 
 def test_a_task_that_averages_over_languages_is_judged_by_their_mean():
     task = Task("t", "sequence-classification", "accuracy", None, ["a", "b"], average="languages")
-    examples = Examples([0, 1, 2], ["en", "fr", "fr"], [], ["x", "y", "z"], [["a"], ["b"], ["b"]])
+    examples = Examples([0, 1, 2], ["en", "fr", "fr"], {"text": ["x", "y", "z"]}, [["a"], ["b"], ["b"]])
     scorer = Scorer(task, examples, Encoded([Window(number, [], [0], [0]) for number in range(3)]))
-    assert scorer([[0], [0], [1]])["accuracy"] == 0.75
-    assert [language for language, _ in scorer.by_language([[0], [0], [1]])] == ["en", "fr", "mean", "deviation"]
+    assert scorer(numbers(0, 0, 1))["accuracy"] == 0.75
+    assert [language for language, _ in scorer.by_language(numbers(0, 0, 1))] == ["en", "fr", "mean", "deviation"]
     # Both say 2 of 3 right; over examples they would be equal.
-    assert scorer.better(scorer([[0], [0], [1]]), scorer([[1], [1], [1]]))
+    assert scorer.better(scorer(numbers(0, 0, 1)), scorer(numbers(1, 1, 1)))

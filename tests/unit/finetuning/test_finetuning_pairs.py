@@ -19,7 +19,7 @@ KIND = "sequence-classification"
 
 
 def examples(text: str, pair: str) -> Examples:
-    return Examples([0], ["en"], [], [text], [["north"]], [pair])
+    return Examples([0], ["en"], {"text": [text], "pair": [pair]}, [["north"]])
 
 
 def finetune(model, task, output, **settings) -> int:

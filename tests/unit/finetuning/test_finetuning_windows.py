@@ -15,7 +15,7 @@ CAPACITY = 10
 
 
 def sentence(words, labels=None):
-    return Examples([0], ["en"], [words], [], [labels or ["O"] * len(words)])
+    return Examples([0], ["en"], {"words": [words]}, [labels or ["O"] * len(words)])
 
 
 def task(*labels):
@@ -82,7 +82,7 @@ def test_labels_that_training_lacks_have_no_part_in_a_loss(model_folder):
 
 def test_words_of_a_text_beyond_the_window_are_counted(model_folder):
     text = Task("sample", "sequence-classification", "accuracy", None, ["a"])
-    examples = Examples([0], ["en"], [], ["sees the sees the sees the"], [["a"]])
+    examples = Examples([0], ["en"], {"text": ["sees the sees the sees the"]}, [["a"]])
     encoded = encode(examples, text, load_pieces(model_folder), length=6)
     assert len(encoded.windows[0].ids) == 6
     assert encoded.truncated_words == 2

@@ -13,8 +13,8 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer, RobertaConfig, RobertaForMaskedLM
 
 from smelt.__main__ import main
-from smelt.finetuning.compression.transfer import windows_of_sentences
 from smelt.report.lost_blanks import loses_blanks
+from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples, Task
 from smelt.tasks.prepared import encode
 from smelt.tasks.running_text import compare
@@ -32,7 +32,7 @@ def folder_of(write: Callable[[Path], None], folder: Path) -> Path:
 
 
 def examples(words: list[list[str]]) -> Examples:
-    return Examples(list(range(len(words))), ["en"] * len(words), words, [], [["O"] * len(row) for row in words])
+    return Examples(list(range(len(words))), ["en"] * len(words), {"words": words}, [["O"] * len(row) for row in words])
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -76,7 +76,7 @@ def test_the_report_knows_by_its_files_whether_a_tokenizer_needs_the_blank(
 def test_the_texts_of_other_tasks_are_cut_as_before(tmp_path: Path) -> None:
     pieces = load_pieces(folder_of(WITHOUT_BLANKS["ModernBERT"], tmp_path))
     task = Task("sample", "sequence-classification", "accuracy", None, ["a"])
-    (window,) = encode(Examples([0], ["en"], [], ["Anna sees Oslo"], [["a"]]), task, pieces, length=50).windows
+    (window,) = encode(Examples([0], ["en"], {"text": ["Anna sees Oslo"]}, [["a"]]), task, pieces, length=50).windows
     bare = AutoTokenizer.from_pretrained(tmp_path)("Anna sees Oslo", add_special_tokens=False)["input_ids"]
     assert list(window.ids) == [*pieces.prefix, *bare, *pieces.suffix]
 
@@ -84,7 +84,7 @@ def test_the_texts_of_other_tasks_are_cut_as_before(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_what_is_saved_with_a_model_of_words_cuts_running_text_as_its_words(name: str, tmp_path: Path) -> None:
     pieces = load_pieces(folder_of(ALL[name], tmp_path / "model"))
-    pieces.save(tmp_path / "saved", by_word=True)
+    pieces.save(tmp_path / "saved", for_words=True)
     saved = AutoTokenizer.from_pretrained(tmp_path / "saved")
     for words in WORDS:
         alone = pieces.for_words(words, is_split_into_words=True, add_special_tokens=False)["input_ids"]
@@ -99,7 +99,7 @@ def test_running_text_of_transfer_has_the_windows_of_its_words(name: str, tmp_pa
     pieces = load_pieces(folder_of(ALL[name], tmp_path))
     words = ["Anna", "sees", "the", "café"]
     (given,) = encode(examples([words]), TASK, pieces, length=60).windows
-    (running,) = windows_of_sentences([" ".join(words)], pieces, 60).windows
+    (running,) = kind_of(TASK).encode_running([" ".join(words)], TASK, pieces, 60).windows
     assert list(running.ids) == list(given.ids)
     assert running.positions == given.positions
 

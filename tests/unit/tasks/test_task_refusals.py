@@ -8,13 +8,13 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.tasks.formats import texts_of
 from smelt.tasks.formats.bracketed import Bracketed, read_bracketed
 from smelt.tasks.formats.columns import Columns, read_columns
 from smelt.tasks.formats.conll import Conll, read_conll
 from smelt.tasks.formats.conllu import Conllu, read_conllu
 from smelt.tasks.formats.label_text import LabelText, read_label_text
 from smelt.tasks.formats.table import Delimited, read_table
+from smelt.tasks.kinds.sequence_classification import texts_of
 from smelt.tasks.lines import numbered_lines
 
 TEXTS = """

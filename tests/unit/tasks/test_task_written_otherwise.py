@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.tasks.formats import texts_of
 from smelt.tasks.formats.columns import Columns, read_columns
 from smelt.tasks.formats.conll import Conll, read_conll
 from smelt.tasks.formats.label_text import LabelText
+from smelt.tasks.kinds.sequence_classification import texts_of
 from smelt.tasks.lines import numbered_lines
 
 XSID = (

@@ -25,6 +25,7 @@ from smelt.measurement.correlations import by_pieces, correlations
 from smelt.measurement.segmentation import segmentation
 from smelt.measurement.words import read_words, with_training_frequency
 from smelt.report.significance import Significance
+from smelt.tasks.kinds import KINDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +58,7 @@ def measure(predictions: list[Path], folder: Path, settings: Significance) -> di
         raise SmeltError(
             folder / "task.json", f"lacks {', '.join(missing)}: expected what `python -m smelt task` writes"
         )
-    if task["kind"] != "token-classification":
+    if (kind := KINDS.get(str(task["kind"]))) is None or not kind.labels_words:
         raise SmeltError(folder / "task.json", f"is a {task['kind']} task: only words with labels can be studied")
     words = with_training_frequency(read_words(predictions), folder / "train.parquet")
     whole = words[words["pieces"] > 0]

@@ -15,6 +15,7 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
+from smelt.tasks.kinds import KINDS
 
 RECORDED = "words_in_running_text"
 
@@ -31,7 +32,7 @@ def refuse_lost_blanks(finetuned: Path, runs: Iterable[tuple[str, str, Mapping[s
     """
     tasks: dict[str, list[str]] = {}
     for model, task, metrics in runs:
-        if metrics.get("kind") == "token-classification" and RECORDED not in metrics:
+        if (kind := KINDS.get(str(metrics.get("kind")))) and kind.labels_words and RECORDED not in metrics:
             tasks.setdefault(model, []).append(task)
     wrong = {model: tasks[model] for model in tasks if loses_blanks(finetuned.parent / "models" / model)}
     if wrong:

@@ -8,17 +8,8 @@ from dataclasses import replace
 from smelt.report.records import TaskRecord
 from smelt.report.significance import BySeed, Significance
 from smelt.report.statistics import MARK, Score
+from smelt.tasks.kinds import METRICS_BY_KEY
 
-METRICS = {
-    "f1": "F1 of whole spans (seqeval, default mode)",
-    "accuracy": "accuracy",
-    "macro_f1": "macro F1 (mean of the F1 of each label)",
-}
-SEQEVAL = (
-    "F1 of whole spans: seqeval 1.2.2 in its default mode, over all types of spans together. It counts as the "
-    "conlleval script does: labels are IOB2, and an I label that continues no span begins one. seqeval's strict mode "
-    "ignores such spans and gives other scores."
-)
 NOTHING_RAN = "No model of the table ran on any of its tasks."
 LEAST_SHARE = 0.01  # of the test set that a note under a table names
 MOST_NAMED = 8  # tasks in one note
@@ -110,16 +101,27 @@ def test_of(significance: Significance) -> str:
     return significance.in_words("over all pairs of the study's models on the task", none)
 
 
-def seqeval_note(metrics: Iterable[str]) -> list[str]:
-    """Return how spans are quantity, where any of the metrics counts them: seqeval's modes differ by several points."""
-    return [SEQEVAL] if "f1" in metrics else []
+def metric_title(metric: str) -> str:
+    """Return a metric's name in captions and notes."""
+    return METRICS_BY_KEY[metric].title if metric in METRICS_BY_KEY else metric
+
+
+def metric_label(metric: str) -> str:
+    """Return a metric's name in figures."""
+    return METRICS_BY_KEY[metric].label if metric in METRICS_BY_KEY else metric
+
+
+def metric_notes(metrics: Iterable[str]) -> list[str]:
+    """Return how metrics are computed, where a reader has to know: seqeval's modes differ by several points."""
+    shown = set(metrics)
+    return [metric.note for key, metric in METRICS_BY_KEY.items() if metric.note and key in shown]
 
 
 def in_words(metrics: Mapping[str, str]) -> str:
     """Return the metric of a table in words, or the metrics with the parts (tasks, sections) that they belong to."""
     by_metric: dict[str, list[str]] = {}
     for part, metric in metrics.items():
-        by_metric.setdefault(METRICS.get(metric, metric), []).append(part)
+        by_metric.setdefault(metric_title(metric), []).append(part)
     if len(by_metric) == 1:
         (only,) = by_metric
         return only[0].upper() + only[1:]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.report.csv_files import read_csv
-from smelt.report.notes import METRICS, seqeval_note, test_of
+from smelt.report.notes import metric_notes, metric_title, test_of
 from smelt.report.records import read_tokenisation
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row, number, p_value
 from smelt.report.significance import Significance
@@ -62,9 +62,9 @@ def _pairs_of(task: str, pairs: "pd.DataFrame", significance: Significance) -> P
     rows = [Row(_pair(entry), _pair_cells(entry, marks)) for entry in pairs.to_dict("records")]
     metric = pairs["metric"].iloc[0]
     notes = [
-        f"Differences of {METRICS.get(metric, metric)} in points, first model minus second. {test_of(significance)}.",
+        f"Differences of {metric_title(metric)} in points, first model minus second. {test_of(significance)}.",
         *_interval_note(pairs),
-        *seqeval_note([metric]),
+        *metric_notes([metric]),
     ]
     notes += (
         [f"{left_out} pairs that could not be tested stand in pairs.csv, each with the reason."] if left_out else []

@@ -21,6 +21,7 @@ from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.report.csv_files import read_csv, write_csv
 from smelt.report.lost_blanks import refuse_lost_blanks
+from smelt.tasks.kinds import METRICS_BY_KEY
 
 COLUMNS = ("model", "task", "language", "setting", "seed", "split", "metric", "value")
 STANDARD = "standard"
@@ -161,7 +162,8 @@ def read_scores(path: Path, split: str = "test") -> Scores:
         metric = own_metric(set(own["metric"]))
         if metric is None:
             found = ", ".join(sorted(set(own["metric"])))
-            raise SmeltError(path, f"task {task} has no f1, accuracy or macro_f1 on {split}: found {found}")
+            expected = " or ".join(METRICS_BY_KEY)
+            raise SmeltError(path, f"task {task} has no {expected} on {split}: found {found}")
         scores.metrics[str(task)] = metric
         scores.units.setdefault(unit_of(str(task), str(own["setting"].iloc[0])), []).append(str(task))
         chosen = own[own["metric"] == metric][["model", "seed", "language", "value"]]
@@ -170,12 +172,12 @@ def read_scores(path: Path, split: str = "test") -> Scores:
 
 
 def own_metric(metrics: set[str]) -> str | None:
-    """Return the metric that a task is judged by: f1 where there is one (seqeval's), else accuracy, else macro_f1.
+    """Return the metric that a task is judged by: the first of METRICS_BY_KEY that it has, f1 where there is one.
 
     Only tasks of spans have a metric named f1. Classification has accuracy and macro_f1; where macro F1 is the task's
     own metric, accuracy is named micro_f1.
     """
-    return next((metric for metric in ("f1", "accuracy", "macro_f1") if metric in metrics), None)
+    return next((key for key in METRICS_BY_KEY if key in metrics), None)
 
 
 def unit_of(task: str, setting: str) -> str:

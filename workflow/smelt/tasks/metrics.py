@@ -23,6 +23,12 @@ class Metric(ABC):
     """What task files call it."""
     key: ClassVar[str]
     """What it is called among its scores: the one that chooses the best epoch and stands in tables."""
+    label: ClassVar[str]
+    """Its name in figures."""
+    title: ClassVar[str]
+    """Its name in captions and notes."""
+    note: ClassVar[str] = ""
+    """How it is computed, where a reader of a table has to know."""
     spans: ClassVar[bool] = False
     """Whether it is for labels that mark spans."""
 
@@ -44,6 +50,13 @@ class SeqevalF1(Metric):
 
     name = "seqeval-f1"
     key = "f1"
+    label = "F1"
+    title = "F1 of whole spans (seqeval, default mode)"
+    note = (
+        "F1 of whole spans: seqeval 1.2.2 in its default mode, over all types of spans together. It counts as the "
+        "conlleval script does: labels are IOB2, and an I label that continues no span begins one. seqeval's strict "
+        "mode ignores such spans and gives other scores."
+    )
     spans = True
 
     def score(self, gold: Labels, predicted: Labels) -> Score:
@@ -76,6 +89,8 @@ class Accuracy(Metric):
 
     name = "accuracy"
     key = "accuracy"
+    label = "accuracy"
+    title = "accuracy"
 
     def score(self, gold: Labels, predicted: Labels) -> Score:
         """Return accuracy and macro_f1."""
@@ -91,6 +106,8 @@ class MacroF1(Metric):
 
     name = "macro-f1"
     key = "macro_f1"
+    label = "macro F1"
+    title = "macro F1 (mean of the F1 of each label)"
 
     def score(self, gold: Labels, predicted: Labels) -> Score:
         """Return macro_f1 and accuracy, which is called micro_f1 beside it."""

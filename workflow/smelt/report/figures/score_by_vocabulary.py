@@ -16,6 +16,7 @@ from smelt.model_families import layers_and_width
 from smelt.report.csv_files import read_csv
 from smelt.report.figures.base import StudyFigure
 from smelt.report.figures.style import GREY, legend, look, panels, thousands
+from smelt.report.notes import metric_label
 from smelt.report.tables.base import StudyOfTables
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _COLUMNS = ["task", "metric", "model", "languages", "n", "mean", "standard_devia
 MAKERS = ("pretrain", "distil", "reduce", "amplify")
 _STEP = 1.03  # between models of one vocabulary
 _APART = 1.15  # times that a size is the one before, where both can be written below the axis
-_NAMES = {"f1": "F1", "accuracy": "accuracy", "macro_f1": "macro F1"}
 
 
 def draw(sources: list[Path]) -> "Figure":
@@ -114,7 +114,7 @@ def _shape(config: dict[str, Any]) -> str:
 
 
 def _axes(axis: "Axes", sizes: list[int], summary: "pd.DataFrame") -> None:
-    metrics = [_NAMES.get(metric, metric) for metric in dict.fromkeys(summary["metric"])]
+    metrics = [metric_label(metric) for metric in dict.fromkeys(summary["metric"])]
     axis.set_ylabel(f"{' / '.join(metrics)} (%)")
     axis.set_xlabel("vocabulary (pieces)")
     if sizes:

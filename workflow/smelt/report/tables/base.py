@@ -17,6 +17,7 @@ from smelt.report.notes import languages_note, repeats_note
 from smelt.report.records import TaskRecord
 from smelt.report.render import PaperTable
 from smelt.report.significance import Significance
+from smelt.tasks.kinds import KINDS, kind_of
 
 T = TypeVar("T", bound=Hashable)
 
@@ -246,18 +247,19 @@ class FamiliesTable(TableEntry):
 
 
 class WordsTable(TableEntry):
-    """A table of the words of token-classification tasks; it shows no scores."""
+    """A table of the words of tasks that label words; it shows no scores."""
 
     shows_scores = False
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse tasks of another kind."""
         for task in self.tasks:
-            if (kind := study.tasks[task].kind) != "token-classification":
+            if not kind_of(study.tasks[task]).labels_words:
+                of_words = " or ".join(name for name, kind in KINDS.items() if kind.labels_words)
                 raise SmeltError(
                     study.where,
-                    f"{key}: a table of kind {self.kind} shows the words of token-classification tasks;"
-                    f" {task!r} is a task of {kind}",
+                    f"{key}: a table of kind {self.kind} shows the words of {of_words} tasks;"
+                    f" {task!r} is a task of {study.tasks[task].kind}",
                 )
 
     def shown_runs(self, study: StudyOfTables, tasks: Iterable[str]) -> list[tuple[str, str]]:

@@ -16,6 +16,9 @@ KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (TokenClassification()
 METRICS: dict[str, Metric] = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}
 """The metrics by their names in task files."""
 
+METRICS_BY_KEY: dict[str, Metric] = {metric.key: metric for metric in METRICS.values()}
+"""The metrics by their names among scores."""
+
 
 class _OfKind(Protocol):
     """A task file or a prepared task."""

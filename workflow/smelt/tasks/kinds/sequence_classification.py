@@ -6,7 +6,7 @@ BERT's own code did with pairs).
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +58,7 @@ class SequenceClassification(TaskKind):
 
     def read(self, written: FileFormat, file: SourceFile) -> Iterator[Example]:
         """Yield the texts of a file; sentences become texts where each of their words has the same label."""
-        for example in written.read(file):
-            yield _text_of(example, file.path) if isinstance(example, Sentence) else example
+        return texts_of(written.read(file), file.path)
 
     def schema(self, pairs: bool) -> Any:
         """Return the Arrow schema of a prepared split."""
@@ -123,21 +122,25 @@ class SequenceClassification(TaskKind):
         return "labels pairs of texts, and a compact student reads one text at a time" if pairs else None
 
 
-def _text_of(sentence: Sentence, path: Path) -> Text:
-    """Return a sentence as a text with one label, that of every word; blanks separate the words.
+def texts_of(examples: Iterable[Example], path: Path) -> Iterator[Example]:
+    """Yield texts; of a sentence the text with the label of every word, in which blanks separate the words.
 
     Raises:
-        SmeltError: the words differ in their label.
+        SmeltError: the words of a sentence differ in their label.
     """
-    label = sentence.labels[0]
-    for other, line in zip(sentence.labels, sentence.lines, strict=True):
-        if other != label:
-            raise SmeltError(
-                f"{path}:{line}",
-                f"expected one label for the sentence, {shown(label)} as its first word has, found {shown(other)}:"
-                " a task of texts needs a column that repeats the sentence's label, or the name of a comment",
-            )
-    return Text(" ".join(sentence.words), label, sentence.lines[0])
+    for example in examples:
+        if not isinstance(example, Sentence):
+            yield example
+            continue
+        label = example.labels[0]
+        for other, line in zip(example.labels, example.lines, strict=True):
+            if other != label:
+                raise SmeltError(
+                    f"{path}:{line}",
+                    f"expected one label for the sentence, {shown(label)} as its first word has, found {shown(other)}:"
+                    " a task of texts needs a column that repeats the sentence's label, or the name of a comment",
+                )
+        yield Text(" ".join(example.words), label, example.lines[0])
 
 
 def _encode_texts(examples: Examples, pieces: "TaskTokenizer", length: int) -> Encoded:
