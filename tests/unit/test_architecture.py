@@ -48,6 +48,12 @@ def test_what_the_study_is_made_of_does_not_know_it(library: str) -> None:
     assert guilty_modules(PACKAGE / library, {"smelt.study"}) == {}
 
 
+def test_kinds_of_tasks_are_named_in_their_own_files_only() -> None:
+    names = re.compile(r"[\"'](token|sequence)-classification[\"']")
+    guilty = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if names.search(path.read_text())]
+    assert {str(path.parent) for path in guilty} == {"tasks/kinds"}
+
+
 def test_a_job_that_loads_a_study_loads_no_large_library() -> None:
     large = ["torch", "transformers", "numpy", "pandas", "scipy", "matplotlib", "pyarrow"]
     code = f"import sys, smelt.study.load; print(*[name for name in {large} if name in sys.modules])"
