@@ -15,9 +15,8 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.demo.articles import articles_of
-from smelt.demo.dump import EXPORT, PARTS
+from smelt.demo.dump import EMPTY, EXPORT, PARTS, REDIRECTS, TALKS, USERS
 from smelt.demo.languages import LANGUAGES
-from smelt.demo.pages import EMPTY, REDIRECTS, TALKS, USERS
 from smelt.demo.wikitext import templates
 
 DATE = "20260101"

@@ -4,10 +4,9 @@ from collections import defaultdict
 
 import pytest
 
-from smelt.demo.agglutinative import chain
 from smelt.demo.articles import articles_of
-from smelt.demo.fusional import decline
 from smelt.demo.grammar import Case, Clause, Name, Noun, Tense, Thing, capitalised
+from smelt.demo.grammars import chain, decline
 from smelt.demo.languages import LANGUAGES, language_of
 from smelt.demo.lexicon import POOLS, SIZES, lexicon_of
 from smelt.errors import SmeltError

@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from smelt.__main__ import main
-from smelt.demo.entities import SENTENCES, iob1, sentences_of
 from smelt.demo.grammar import Name, Noun, Word
-from smelt.demo.intents import INTENTS, REQUESTS, held_out
 from smelt.demo.languages import LANGUAGES
 from smelt.demo.lexicon import lexicon_of
+from smelt.demo.tasks import INTENTS, REQUESTS, SENTENCES, held_out, iob1, sentences_of
 from smelt.study.load import load_study
 from smelt.tasks.task_file import load_task
 

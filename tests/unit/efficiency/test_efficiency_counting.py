@@ -7,9 +7,8 @@ import pytest
 from safetensors import safe_open
 from small_encoders import PIECES, SHAPE, bert_base, encoder, write_encoder
 
-from smelt.efficiency.configuration import Configuration, count
-from smelt.efficiency.encoder import TorchEncoder
 from smelt.efficiency.subject import random_ids
+from smelt.efficiency.torch_encoder import Configuration, TorchEncoder, count
 from smelt.errors import SmeltError
 
 FAMILIES = ["bert", "albert", "distilbert", "xlm-roberta"]

@@ -8,8 +8,8 @@ import torch
 from small_encoders import PIECES
 
 from smelt.architectures import CompactConfig, CompactForTokenClassification, CompactModel
-from smelt.efficiency.encoder import TorchEncoder
-from smelt.efficiency.subjects import subject_in
+from smelt.efficiency.torch_encoder import TorchEncoder
+from smelt.efficiency.worker import subject_in
 from smelt.errors import SmeltError
 from smelt.models.onnx_graph import load_exported, write_graph
 

@@ -13,8 +13,7 @@ from sentencepiece import sentencepiece_model_pb2
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from smelt.tokenizers.normalisation import SPECIAL_PIECES
-from smelt.tokenizers.unigram import fast_tokenizer
+from smelt.tokenizers.unigram import SPECIAL_PIECES, fast_tokenizer
 
 ALPHABETS = ("abcdefginorstué'", "αβγδεικλνοπρστώ", "कखगतनपमरलसािे्ं", "日本語東京大学人", "ابتدرسلمنهو", "กขคงจนมรสาิี่")
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

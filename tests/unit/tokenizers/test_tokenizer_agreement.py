@@ -14,7 +14,7 @@ from smelt.errors import SmeltError
 from smelt.model_folder import read_tokenizer
 from smelt.tokenizers import measure
 from smelt.tokenizers.command import make
-from smelt.tokenizers.normalisation import BLANKS, SPECIAL_PIECES
+from smelt.tokenizers.unigram import BLANKS, SPECIAL_PIECES
 
 DATA = os.environ.get("SMELT_DATA")
 

@@ -9,7 +9,7 @@ from invented_corpus import settings, write_documents
 from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.tokenizers.command import make
-from smelt.tokenizers.documents import lines
+from smelt.tokenizers.sample import lines
 
 Documents = Callable[[str, list[str]], Path]
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smelt.errors import SmeltError
-from smelt.tokenizers.documents import lines
-from smelt.tokenizers.sample import draw, quotas, split_long
+from smelt.tokenizers.sample import draw, lines, quotas, split_long
 
 Documents = Callable[[str, list[str]], Path]
 

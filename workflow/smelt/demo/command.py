@@ -7,17 +7,18 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from smelt.demo import GENERATOR_VERSION, SEED, entities, intents
+from smelt.demo import GENERATOR_VERSION, SEED
 from smelt.demo.dump import write_dump
 from smelt.demo.languages import LANGUAGES, Language, language_of
+from smelt.demo.tasks import conll, table
 from smelt.errors import SmeltError
 from smelt.files import whole_file, whole_folder
 
 SPLITS = ("train", "validation", "test")
 # What writes a split's file, and its file name's ending.
 TASKS: dict[str, tuple[Callable[[Language, str, int], str], str]] = {
-    "demo-ner": (entities.conll, "conll"),
-    "demo-intent": (intents.table, "tsv"),
+    "demo-ner": (conll, "conll"),
+    "demo-intent": (table, "tsv"),
 }
 
 

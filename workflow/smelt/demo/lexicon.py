@@ -6,8 +6,7 @@ from functools import cache, partial
 
 from smelt.demo.chance import Ranked, stream
 from smelt.demo.grammar import Gender, Kind, Name, Noun
-from smelt.demo.languages import Language
-from smelt.demo.sound import new_root
+from smelt.demo.languages import Language, new_root
 
 # What documents are about; the first six are also what the intent task asks for.
 TOPICS = ("music", "food", "weather", "travel", "sport", "trade", "science", "sea")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from smelt.efficiency.configuration import Configuration
 from smelt.efficiency.subject import Ids, Parameters, Pass
+from smelt.efficiency.torch_encoder import Configuration
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
 

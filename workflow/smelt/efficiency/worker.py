@@ -1,4 +1,4 @@
-"""Processes that each hold one model, and do with it what they are asked.
+"""Processes that each hold one model and describe it, load it once, or read rows again and again.
 
 What one model leaves behind (memory that an allocator keeps, libraries, threads) does not touch the others, and while
 one works the others sleep.
@@ -7,12 +7,18 @@ one works the others sleep.
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
+from smelt.efficiency.onnx_encoder import FILE, OnnxEncoder
+from smelt.efficiency.subject import Subject, random_ids
+from smelt.efficiency.torch_encoder import TorchEncoder
 from smelt.errors import SmeltError
 
 
@@ -81,3 +87,112 @@ def _serve(connection: Connection, make: Callable[..., Callable[..., Any]], argu
                 raise
             first = next(iter(str(error).strip().splitlines()), type(error).__name__)
             connection.send((False, first[:300]))
+
+
+def resident() -> int:
+    """Return the bytes of this process that lie in memory, mapped files included."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def at_hand(share: float = 0.8) -> int:
+    """Return most of the bytes that this machine has left: those of a laptop may be fewer than a job was promised."""
+    return int(share * psutil.virtual_memory().available)
+
+
+def highest_resident() -> int | None:
+    """Return the most that `resident` has been; None where the system does not say."""
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="ascii", errors="ignore").splitlines() if status.exists() else []
+    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
+
+
+def subject_in(folder: Path, precision: str) -> Subject:
+    """Return the subject of a model's folder.
+
+    Args:
+        folder: a model of the study, of whatever maker.
+        precision: of the weights that torch loads.
+
+    Raises:
+        SmeltError: nothing that can be measured lies there.
+    """
+    if not folder.is_dir():
+        raise SmeltError(folder, "no such folder: expected a model")
+    return OnnxEncoder(folder) if (folder / FILE).is_file() else TorchEncoder(folder, precision)
+
+
+def describer(precision: str) -> Callable[[Path, list[int], list[str], Path], dict[str, Any]]:
+    """Return what counts parameters and operations of a model, and measures its bytes on disk; one after the other."""
+
+    def describe(folder: Path, lengths: list[int], sizes: list[str], scratch: Path) -> dict[str, Any]:
+        subject = subject_in(folder, precision)
+        _refuse_longer(subject, lengths)
+        own = str(subject.settings()["precision"])  # an export has that and no other
+        measured = {size: subject.bytes_on_disk(size, scratch) for size in dict.fromkeys([*sizes, own])}
+        return {
+            "kind": subject.kind,
+            **subject.settings(),
+            "parameters": vars(subject.parameters()),
+            "bytes": {size: value for size, value in measured.items() if value is not None},
+            "operations_per_token": {str(length): subject.operations(length) for length in lengths},
+            "devices": [device for device in ("cpu", "cuda") if subject.runs_on(device)],
+        }
+
+    return describe
+
+
+def loader(folder: Path, precision: str, threads: int, device: str) -> Callable[[int], dict[str, float | int | None]]:
+    """Return what loads a model once, in this process, and tells time and memory."""
+    subject = subject_in(folder, precision)
+    began = time.perf_counter()
+    subject.prepare(device, threads)
+    imported = time.perf_counter() - began
+
+    def load(length: int) -> dict[str, float | int | None]:
+        before = resident()
+        began = time.perf_counter()
+        run = subject.load()
+        mapped, loaded = time.perf_counter() - began, resident()
+        began = time.perf_counter()
+        subject.touch()
+        touched = time.perf_counter() - began
+        whole, on_gpu = resident(), subject.allocated()
+        run(random_ids(subject, 1, length))
+        return {
+            "seconds": mapped + touched,
+            "mapped_seconds": mapped,
+            "import_seconds": imported,
+            "libraries": before,
+            "mapped": loaded - before,
+            "loaded": whole - before,
+            "used": resident() - before,
+            "highest": None if (highest := highest_resident()) is None else highest - before,
+            "on_gpu": on_gpu,
+        }
+
+    return load
+
+
+def reader(folder: Path, precision: str, threads: int, device: str) -> Callable[[int, int, int, int], list[float]]:
+    """Return what reads a batch of rows several times, and tells the seconds of each pass after the first few."""
+    subject = subject_in(folder, precision)
+    subject.prepare(device, threads)
+    run = subject.load()
+
+    def read(batch: int, length: int, warmup: int, passes: int) -> list[float]:
+        ids = random_ids(subject, batch, length)
+        for _ in range(warmup):
+            run(ids)
+        seconds = []
+        for _ in range(passes):
+            began = time.perf_counter()
+            run(ids)
+            seconds.append(time.perf_counter() - began)
+        return seconds
+
+    return read
+
+
+def _refuse_longer(subject: Subject, lengths: list[int]) -> None:
+    if subject.longest is not None and max(lengths) > subject.longest:
+        raise SmeltError(subject.folder, f"reads {subject.longest} tokens at once; lengths ask for {max(lengths)}")

@@ -14,8 +14,7 @@ import tokenizers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from smelt.errors import SmeltError
-from smelt.tokenizers.folder import Trained
-from smelt.tokenizers.sizes import too_large
+from smelt.tokenizers.folder import Trained, too_large
 from smelt.tokenizers.wordpiece import LEAST
 
 _SPECIAL = {

@@ -1,15 +1,19 @@
 """What a tokenizer does to held-out lines: that AutoTokenizer cuts them as its own files say, and how finely."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import sentencepiece
+from tokenizers.implementations.bert_wordpiece import BertWordPieceTokenizer
+from tokenizers.implementations.byte_level_bpe import ByteLevelBPETokenizer
+
 from smelt.errors import SmeltError
+from smelt.files import read_json
 from smelt.model_folder import read_tokenizer
-from smelt.tokenizers.documents import lines
-from smelt.tokenizers.readings import own_reading
+from smelt.tokenizers.sample import lines
 
 LINES = 1000
 """Held-out lines of a language to measure on, at the most."""
@@ -78,3 +82,31 @@ class Ruler:
             f"AutoTokenizer cuts a held-out line as {' '.join(ours)} where {self.own.reader} has {' '.join(theirs)}; "
             f"the two have to agree. The line: {line[:200]!r}"
         )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an algorithm's own files cut a text."""
+
+    reader: str
+    """What reads them, as messages name it."""
+    encode: Callable[[str], list[int]]
+    """From a text to ids, without special ones."""
+
+
+def own_reading(folder: Path) -> Reading:
+    """Return the reading of spiece.model, vocab.txt, or vocab.json and merges.txt, whichever the folder has."""
+    if (folder / "spiece.model").is_file():
+        processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+        return Reading("SentencePiece", lambda text: list(processor.encode(text, out_type=int)))
+    if (folder / "vocab.txt").is_file():
+        lowercase = read_json(folder / "tokenizer_config.json")["do_lower_case"]
+        words = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase)
+        return Reading("vocab.txt", _encode(words))
+    files = (str(folder / "vocab.json"), str(folder / "merges.txt"))
+    return Reading("merges.txt", _encode(ByteLevelBPETokenizer(*files, add_prefix_space=True)))
+
+
+def _encode(tokenizer: Any) -> Callable[[str], list[int]]:
+    tokenizer._tokenizer.encode_special_tokens = True  # a special piece written in a text is text
+    return lambda text: list(tokenizer.encode(text, add_special_tokens=False).ids)

@@ -9,13 +9,11 @@ from typing import Any
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from smelt.errors import SmeltError
-from smelt.tokenizers.folder import Trained
-from smelt.tokenizers.normalisation import SPECIAL_PIECES, normalizer, sentencepiece_rules
+from smelt.tokenizers.folder import Trained, too_large, too_small
 from smelt.tokenizers.sample import LONGEST_LINE
-from smelt.tokenizers.sizes import too_large, too_small
 
 THREADS = 4
 """Threads of SentencePiece's trainer. It gives other pieces with another number, so the machine has no say in it."""
@@ -31,6 +29,19 @@ equally likely (hear+ing, hea+ring) come out differently. Sums of multiples of 1
 # SentencePiece passes over a line that holds one of these, which it uses itself (kUPPBoundaryStr, kUNKStr).
 _RESERVED = str.maketrans({"\t": " ", "\u2585": " "})
 
+SPECIAL_PIECES = ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")
+"""ALBERT's special pieces; a piece's place is its id."""
+
+# Unicode's White_Space, and SentencePiece's mark of a blank.
+_SPACES = [0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F]
+_BLANK_MARK = 0x2581
+# Characters that show nothing: controls, zero-width space, marks of direction, byte order mark. The joiners
+# U+200C and U+200D stay, because Persian, Hindi and Bengali spell with them, and so does the soft hyphen,
+# because a blank in its place would cut the word.
+_CONTROLS = [*range(0x01, 0x09), *range(0x0E, 0x20), *range(0x7F, 0x85), *range(0x86, 0xA0)]
+_INVISIBLE = [0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2065), *range(0x2066, 0x206A), 0xFEFF]
+BLANKS = [*_SPACES, 0x3000, _BLANK_MARK, *_CONTROLS, *_INVISIBLE]
+"""Code points read as one blank."""
 
 _PAD, _UNKNOWN, _CLS, _SEP, _MASK = SPECIAL_PIECES
 _SPECIAL = {"pad_token": _PAD, "unk_token": _UNKNOWN, "cls_token": _CLS, "sep_token": _SEP, "mask_token": _MASK}
@@ -119,3 +130,34 @@ def _explained(message: str, vocabulary: int) -> str:
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         return too_small(vocabulary, found[1])
     return f"sentencepiece cannot train on this sample ({' '.join(message.split())})"
+
+
+def spelt_out(special: str) -> str:
+    """Return what a special piece becomes where a text holds it: `[MASK]` is read as `[ MASK ]`.
+
+    A treebank's <unk> or an article about BERT would otherwise put special ids among the text's own.
+    """
+    return f"{special[0]} {special[1:-1]} {special[-1]}"
+
+
+def sentencepiece_rules() -> str:
+    """Return the rules as SentencePiece reads them: code points, a tab, what they become."""
+    rules = [(chr(point), " ") for point in BLANKS] + [(piece, spelt_out(piece)) for piece in SPECIAL_PIECES]
+    return "".join(f"{_hexadecimal(source)}\t{_hexadecimal(target)}\n" for source, target in rules)
+
+
+def normalizer() -> normalizers.Normalizer:
+    """Return the same rules as a normaliser of tokenizers; SentencePiece joins and strips blanks by itself."""
+    blanks = "".join(f"\\x{{{point:X}}}" for point in BLANKS)
+    return normalizers.Sequence(
+        [
+            *(normalizers.Replace(piece, spelt_out(piece)) for piece in SPECIAL_PIECES),
+            normalizers.Replace(Regex(f"[{blanks}]"), " "),
+            normalizers.Replace(Regex(" {2,}"), " "),
+            normalizers.Strip(),
+        ]
+    )
+
+
+def _hexadecimal(text: str) -> str:
+    return " ".join(f"{ord(character):X}" for character in text)

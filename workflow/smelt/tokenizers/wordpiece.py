@@ -14,8 +14,7 @@ import tokenizers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from smelt.errors import SmeltError
-from smelt.tokenizers.folder import Trained
-from smelt.tokenizers.sizes import too_large, too_small
+from smelt.tokenizers.folder import Trained, too_large, too_small
 
 CONTINUATION = "##"
 LEAST = 2

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from smelt.efficiency.figures import latency, ratio, spread
-from smelt.efficiency.turns import _rotated, _shared_out, able_on, folders_of, groups, taken
+from smelt.efficiency.alternation import _rotated, _shared_out, able_on, folders_of, groups, taken
+from smelt.efficiency.command import latency_figures, ratio, spread
 from smelt.efficiency.worker import Worker
 from smelt.errors import SmeltError
 
@@ -36,7 +36,7 @@ def test_every_pass_is_timed_once_and_each_turn_begins_with_another_model() -> N
 def test_ratios_of_neighbours_outlast_noise() -> None:
     reference = [[1.0], [1.0], [9.0], [9.0]]
     ours = [[value[0] / 2] for value in reference]
-    found = latency(1, 32, ours, reference)
+    found = latency_figures(1, 32, ours, reference)
     assert found["ratio"]["median"] == 0.5
     assert found["ratio"]["quartiles"] == [0.5, 0.5]
     assert found["tokens_per_second"] == pytest.approx(32 / 2.5)

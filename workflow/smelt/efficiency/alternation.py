@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.efficiency.tasks import loader, reader
-from smelt.efficiency.worker import Worker
+from smelt.efficiency.worker import Worker, loader, reader
 from smelt.errors import SmeltError
 from smelt.study.efficiency import Efficiency
 
