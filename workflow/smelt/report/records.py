@@ -72,7 +72,7 @@ class TaskRecord:
     in_train: dict[str, int]
     """Those of validation and of test that also stand in training, word for word."""
     in_validation: dict[str, int]
-    """Those of test that also stand in validation; empty where the task was prepared before these were quantity."""
+    """Those of test that also stand in validation; empty where the task was prepared before they were counted."""
 
     @property
     def share_in_train(self) -> float:

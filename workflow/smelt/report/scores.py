@@ -121,7 +121,7 @@ class Scores:
     metrics: dict[str, str] = field(default_factory=dict)
     """The own metric of each task."""
     units: dict[str, list[str]] = field(default_factory=dict)
-    """Tasks by what they count as where tasks are quantity: those that one setting makes for each language are one."""
+    """Tasks by the unit that they count as: the tasks that one setting makes for each language are one unit."""
     runs: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
     """The score over all languages of each (task, model) that was run, by seed."""
     by_language: dict[tuple[str, str], dict[str, dict[int, float]]] = field(default_factory=dict)
@@ -162,8 +162,8 @@ def read_scores(path: Path, split: str = "test") -> Scores:
         metric = own_metric(set(own["metric"]))
         if metric is None:
             found = ", ".join(sorted(set(own["metric"])))
-            expected = " or ".join(METRICS_BY_KEY)
-            raise SmeltError(path, f"task {task} has no {expected} on {split}: found {found}")
+            *others, last = METRICS_BY_KEY
+            raise SmeltError(path, f"task {task} has no {', '.join(others)} or {last} on {split}: found {found}")
         scores.metrics[str(task)] = metric
         scores.units.setdefault(unit_of(str(task), str(own["setting"].iloc[0])), []).append(str(task))
         chosen = own[own["metric"] == metric][["model", "seed", "language", "value"]]

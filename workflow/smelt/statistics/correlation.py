@@ -14,6 +14,9 @@ from scipy import stats
 from smelt.statistics.intervals import Interval
 from smelt.statistics.scores import Floats
 
+# Counts drawn at a time: 32 MB of numbers.
+_CHUNK = 4_000_000
+
 
 @dataclass(frozen=True)
 class Correlation:
@@ -110,10 +113,6 @@ def fisher_interval(r: float, weight: int, confidence: float) -> tuple[float | N
 
 def _none(n: int, freedom: int, confidence: float, note: str) -> Correlation:
     return Correlation(None, None, None, None, n, freedom, confidence, note)
-
-
-# Counts drawn at a time: 32 MB of numbers.
-_CHUNK = 4_000_000
 
 
 class ClusterBootstrap:

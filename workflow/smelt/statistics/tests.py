@@ -130,7 +130,7 @@ def wilcoxon(
 ) -> TestResult:
     """Test whether paired scores differ by a distribution symmetric about zero (Wilcoxon 1945).
 
-    Zero differences are left out, as Wilcoxon did, and quantity in the note. The p is exact where no two differences
+    Zero differences are left out, as Wilcoxon did, and counted in the note. The p is exact where no two differences
     tie in size and at most 50 are left, or up to 13 with ties (the permutation distribution of the mean ranks); else
     it comes from the normal approximation with corrections for ties and continuity. The note names the method.
 

@@ -377,7 +377,7 @@ def _best(scores: PlaceScores, choices: Sequence[Place]) -> Place:
 
 
 def _over(languages: Sequence[str]) -> str:
-    """Return that scores are means over languages; a long list is only quantity."""
+    """Return the note on means over languages; it names at most MOST_NAMED."""
     named = f": {', '.join(languages)}" if len(languages) <= MOST_NAMED else f", {len(languages)} of them"
     return f"A score is the mean of the languages' scores, computed for each seed{named}."
 
