@@ -88,7 +88,7 @@ def main(words: list[str] | None = None) -> int:
         arguments = parser.parse_args(words, argparse.Namespace(words=words))  # to start them again elsewhere
         importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
     except SmeltError as error:
-        if not error.told:
+        if not error.reported:
             print(f"smelt: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

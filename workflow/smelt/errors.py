@@ -20,7 +20,7 @@ class SmeltError(Exception):
 
     exit_code = 1
     """What a command exits with that ends in this error."""
-    told = False
+    reported = False
     """Whether it has been printed, or another process of the same job prints it."""
     of_all = False
     """Whether every process of the same job raises it."""
@@ -37,7 +37,7 @@ class SmeltError(Exception):
 
 
 class Unfinished(SmeltError):
-    """A job was told to stop before its end; run again, it goes on from where it was."""
+    """A job was stopped before its end; run again, it goes on from where it was."""
 
     exit_code = RESUMABLE
 

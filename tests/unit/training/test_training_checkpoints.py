@@ -296,7 +296,7 @@ def in_process(act: Callable[[Checkpoints], Any], rank: int, folder: Path, meeti
         with Checkpoints(folder, IDENTITY, Processes(rank, 2)) as checkpoints:
             return act(checkpoints)
     except SmeltError as error:
-        return str(error), error.told
+        return str(error), error.reported
     finally:
         distributed.destroy_process_group()
 

@@ -115,7 +115,7 @@ def run_job(job: TrainingJob, maker: TrainingPlan) -> None:
             if error.of_all:
                 if processes.first:
                     print(f"smelt: {error}", file=sys.stderr, flush=True)
-                error.told = True
+                error.reported = True
                 processes.wait()  # torchrun ends all when one has ended, told or not
             raise
 

@@ -72,7 +72,7 @@ class Processes:
 
     def alike(self, error: SmeltError) -> SmeltError:
         """Return an error that every process raises, to be printed by the first one only."""
-        error.told, error.of_all = not self.first, True
+        error.reported, error.of_all = not self.first, True
         return error
 
 

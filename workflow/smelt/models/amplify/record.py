@@ -1,19 +1,15 @@
 """What an amplified model's folder says of itself: amplification.json and its card."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.card import Card, Value, write_card
 from smelt.files import write_json
-from smelt.languages import iso_codes
-from smelt.model_families import fills_masks
-from smelt.model_folder import AMPLIFICATION, ModelSource, published_card, shared_of
+from smelt.model_folder import AMPLIFICATION, ModelSource, shared_of
 from smelt.models.amplify.growth import Addition
 from smelt.models.amplify.learning import LineSample
-from smelt.models.vocabulary.texts import any_of
+from smelt.models.vocabulary.card import any_of, proof_rows, write_vocabulary_card
 from smelt.models.vocabulary.vocabulary import Vocabulary
 from smelt.models.vocabulary.weights import RewrittenWeights, parameters
 from smelt.study.new_pieces import NewPieces
@@ -73,46 +69,11 @@ def write_amplified_card(
     folder: Path, name: str, source: ModelSource, made: Amplification, languages: Sequence[str]
 ) -> None:
     """Write the card of an amplified model."""
-    hub, published = source.hub, published_card(source.folder)
-    configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    architecture = (configuration.get("architectures") or ["a bare encoder"])[0]
-    origin = f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{source.folder.name}`"
-    new = len(made.addition.pieces)
-    card = Card(
-        name=name,
-        summary=f"{origin} with {new:,} more pieces, those that texts of {any_of(languages)} needed most. Their weights"
-        f" are {STARTS[made.rule.start]}. On texts without them it computes what it did, as was proven before it was"
-        f" written (`{AMPLIFICATION}`).",
-        languages=iso_codes(languages),
-        facts={
-            "architecture": architecture,
-            "parameters": parameters(folder),
-            "pieces": made.vocabulary.size + new,
-            "pieces before": made.vocabulary.size,
-        },
-        tables={"Proof on held-out lines": _proof(made.proof)},
-        limits=LIMITS,
-        fills_masks=fills_masks(architecture),
-        base_model=hub or (str(published["base_model"]) if "base_model" in published else None),
-        licence=str(published["license"]) if "license" in published else None,
+    before, new = made.vocabulary.size, len(made.addition.pieces)
+    summary = (
+        f"with {new:,} more pieces, those that texts of {any_of(languages)} needed most. Their weights are"
+        f" {STARTS[made.rule.start]}. On texts without them it computes what it did, as was proven before it was"
+        f" written (`{AMPLIFICATION}`)."
     )
-    write_card(folder, card)
-
-
-def _proof(proof: Mapping[str, Any]) -> list[Mapping[str, Value]]:
-    return [
-        {
-            "language": language,
-            "lines": row["lines"],
-            "cut differently": _number(row["share_of_lines_cut_differently"], ".1%"),
-            "pieces a word before": _number(row["before"]["fertility"], ".4g"),
-            "after": _number(row["after"]["fertility"], ".4g"),
-            "lines whose states are equal bit for bit": row["states"]["lines"],
-            "largest difference of logits": _number(row["states"].get("largest_difference"), ".4g"),
-        }
-        for language, row in proof["languages"].items()
-    ]
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
+    tables = {"Proof on held-out lines": proof_rows(made.proof, "share_of_lines_cut_differently")}
+    write_vocabulary_card(folder, name, source, languages, (before, before + new), summary, tables, LIMITS)

@@ -157,7 +157,7 @@ def reduce(source: ModelSource, texts: Texts, settings: ReductionSettings, exten
         proof = prove(to_prove, texts.held_out, extent)
         made = Reduction(vocabulary, choice, counts, gathered, rule_of(settings), proof)
         write_record(folder, made)
-        write_reduced_card(folder, output.name, source.folder, source.hub, made)
+        write_reduced_card(folder, output.name, source, made)
         _write_provenance(folder, source, texts, settings, (time.monotonic() - start) / 3600)
     print_summary(output, vocabulary, choice, proof)
 

@@ -1,18 +1,15 @@
 """What a reduced model's folder says of itself: reduction.json, its card and its provenance."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.card import Card, Value, write_card
+from smelt.card import Value
 from smelt.files import write_json
-from smelt.languages import iso_codes
-from smelt.model_families import fills_masks
-from smelt.model_folder import REDUCTION, published_card, shared_of
+from smelt.model_folder import REDUCTION, ModelSource, shared_of
 from smelt.models.reduce.selection import Choice, PieceCounts
-from smelt.models.vocabulary.texts import any_of
+from smelt.models.vocabulary.card import any_of, proof_rows, write_vocabulary_card
 from smelt.models.vocabulary.vocabulary import Vocabulary
 from smelt.models.vocabulary.weights import RewrittenWeights, parameters
 
@@ -55,36 +52,18 @@ def write_record(folder: Path, made: Reduction) -> None:
     )
 
 
-def write_reduced_card(folder: Path, name: str, source: Path, hub: str | None, made: Reduction) -> None:
-    """Write the card of a reduced model.
-
-    hub: what its source is called on the Hugging Face hub, if it is there.
-    """
-    published = published_card(source)
-    configuration = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    architecture = (configuration.get("architectures") or ["a bare encoder"])[0]
+def write_reduced_card(folder: Path, name: str, source: ModelSource, made: Reduction) -> None:
+    """Write the card of a reduced model."""
     languages = [part.language for part in made.counts]
     before, after = made.vocabulary.size, len(made.choice.ids)
-    origin = f"[{hub}](https://huggingface.co/{hub})" if hub else f"`{source.name}`"
-    card = Card(
-        name=name,
-        summary=f"{origin} with {after:,} of its {before:,} pieces: those that {any_of(languages)} needs (Abdaoui et"
-        " al. 2020). On texts of these pieces it computes the same, as was proven before it was written"
-        f" (`{REDUCTION}`).",
-        languages=iso_codes(languages),
-        facts={
-            "architecture": architecture,
-            "parameters": parameters(folder),
-            "pieces": after,
-            "pieces before": before,
-        },
-        tables={"Pieces by language": _pieces(made), "Proof on held-out lines": _proof(made.proof)},
-        limits=LIMITS,
-        fills_masks=fills_masks(architecture),
-        base_model=hub or (str(published["base_model"]) if "base_model" in published else None),
-        licence=str(published["license"]) if "license" in published else None,
+    summary = (
+        f"with {after:,} of its {before:,} pieces: those that {any_of(languages)} needs (Abdaoui et al. 2020). On texts"
+        " of these pieces it computes the same, as was proven before it was written"
+        f" (`{REDUCTION}`)."
     )
-    write_card(folder, card)
+    proof = proof_rows(made.proof, "share_of_lines_that_tokenise_differently")
+    tables = {"Pieces by language": _pieces(made), "Proof on held-out lines": proof}
+    write_vocabulary_card(folder, name, source, languages, (before, after), summary, tables, LIMITS)
 
 
 def _shared(made: Reduction) -> int | None:
@@ -108,26 +87,3 @@ def _pieces(made: Reduction) -> list[Mapping[str, Value]]:
         }
         for part in made.counts
     ]
-
-
-def _proof(proof: Mapping[str, Any]) -> list[Mapping[str, Value]]:
-    return [
-        {
-            "language": language,
-            "lines": row["lines"],
-            "cut differently": _share(row["share_of_lines_that_tokenise_differently"]),
-            "pieces a word before": _number(row["before"]["fertility"]),
-            "after": _number(row["after"]["fertility"]),
-            "lines whose states are equal bit for bit": row["states"]["lines"],
-            "largest difference of logits": _number(row["states"].get("largest_difference")),
-        }
-        for language, row in proof["languages"].items()
-    ]
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1%}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"

@@ -176,8 +176,3 @@ def _lines_of(file: pq.ParquetFile, wanted: bool) -> Iterator[str]:
         for text, held_out in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             if held_out == wanted:
                 yield from (line for line in text.split("\n") if line.strip())
-
-
-def any_of(languages: Sequence[str]) -> str:
-    """Return languages in words."""
-    return languages[0] if len(languages) == 1 else f"any of {', '.join(languages)}"
