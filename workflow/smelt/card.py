@@ -11,7 +11,7 @@ Value = str | int | float
 
 @dataclass(frozen=True)
 class Card:
-    """What a card says of a model."""
+    """The content of a model's card."""
 
     name: str
     summary: str
@@ -23,17 +23,17 @@ class Card:
     tables: Mapping[str, list[Mapping[str, Value]]] = field(default_factory=dict)
     """Further sections by heading, each a table of rows with the same keys: languages, recipe, validation."""
     limits: str = ""
-    """What the model should not be used for, and what was not checked."""
+    """Uses that the model does not suit, and what was not checked."""
     fills_masks: bool = True
     """Whether it keeps a masked-language-model head."""
     base_model: str | None = None
     licence: str | None = None
     use: str | None = None
-    """How it is used, in Markdown; transformers' way by default."""
+    """How to use it, in Markdown; by transformers by default."""
     library: str = "transformers"
-    """What loads it, by the hub's name."""
+    """The library that loads it, by the hub's name."""
     pipeline: str | None = None
-    """What it is for, by the hub's name; by default what fills_masks says."""
+    """Its pipeline, by the hub's name; by default the one that fills_masks implies."""
 
 
 def write_card(folder: Path, card: Card) -> None:

@@ -67,21 +67,21 @@ def settings_or_flags(kind: type[AnyEntry], arguments: argparse.Namespace, flags
 
 
 def seed(text: str) -> int:
-    """Return a number that every generator takes for a seed."""
+    """Return a seed that every generator takes."""
     if not text.isdecimal() or int(text) > HIGHEST_SEED:
         raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {HIGHEST_SEED}, found {text!r}")
     return int(text)
 
 
 def positive(text: str) -> int:
-    """Return a number of things of which there must be one."""
+    """Return a whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, found {text!r}")
     return int(text)
 
 
 def natural(text: str) -> int:
-    """Return a number of things of which there may be none."""
+    """Return a whole number from 0."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number from 0, found {text!r}")
     return int(text)

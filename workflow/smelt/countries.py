@@ -1,4 +1,4 @@
-"""The countries a study may name: ISO 3166-1 alpha-3 codes whose mix of electricity codecarbon knows."""
+"""The countries that a study may name: ISO 3166-1 alpha-3 codes whose mix of electricity codecarbon knows."""
 
 import difflib
 from typing import Annotated

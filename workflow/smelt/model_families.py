@@ -76,7 +76,7 @@ def longest(positions: int | None, family: str | None, padding: int | None) -> i
 
 
 def position_ids(configuration: Any) -> int:
-    """Return how many of the first ids must stay where they are, because positions are counted from the padding's."""
+    """Return how many of the first ids must stay in place, because positions are counted from the padding's."""
     return _offset(configuration.model_type, getattr(configuration, "pad_token_id", None))
 
 
@@ -153,7 +153,7 @@ class Family:
     sentences: "Callable[[Any, Tensor], Tensor] | None" = None
     """From pooled states, shape (rows, hidden), to logits of two classes; None for families without."""
     token_types: bool = True
-    """Whether the encoder tells segments apart."""
+    """Whether the encoder distinguishes two segments."""
     student: str | None = None
     """The family of a distilled student, where it is another one."""
     shared_layers: bool = False

@@ -1,4 +1,4 @@
-"""The folder of a model: where it is found, what it has to hold, and how its parts are read.
+"""The folder of a model: find it, check what it holds, and read its parts.
 
 A model is a folder of this machine or a repository of the Hugging Face hub, at one revision, which is fetched through
 the hub's own cache.
@@ -16,8 +16,8 @@ from smelt.errors import SmeltError, first_line
 from smelt.files import read_json, write_json
 from smelt.model_families import fills_masks, refuse_without_pieces
 
-# What tokenizers of any kind are written as; copied as they are, so that the model is read as it was published. Only
-# what keeps them out of pipelines is mended (publish_tokenizer).
+# The files of tokenizers of any kind. They are copied as they are, so that the model reads text as it was published;
+# only settings that would break pipelines are changed (publish_tokenizer).
 TOKENIZER_FILES = [
     *["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"],
     *["vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "*.model"],
@@ -31,17 +31,17 @@ _DESCRIPTIONS = ["*.json", "*.txt", "*.model", "README.md"]
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model lies."""
+    """A model's folder, and its names."""
 
     folder: Path
     where: str
-    """What to call it in messages."""
+    """Its name in messages."""
     hub: str | None = None
     """Its name on the hub."""
 
 
 def locate(model: str, revision: str) -> ModelSource:
-    """Return where a model lies, fetched from the hub where it is no folder.
+    """Return a model's folder; a model that is no folder is fetched from the hub.
 
     Raises:
         SmeltError: it is neither, or cannot be fetched.
@@ -61,7 +61,7 @@ def fetch(name: str, revision: str) -> Path:
         revision: commit, tag or branch.
 
     Raises:
-        SmeltError: the name, the revision or the way to the hub does not lead there.
+        SmeltError: the hub has no such model or revision, or cannot be reached.
     """
     from huggingface_hub import errors, snapshot_download
 
@@ -90,7 +90,11 @@ def fetch(name: str, revision: str) -> Path:
 
 
 def check_folder(folder: Path, where: str) -> None:
-    """Refuse a folder that lacks a configuration, weights or a tokenizer, before any library guesses at it."""
+    """Refuse a folder that lacks a configuration, weights or a tokenizer, before any library guesses.
+
+    Raises:
+        SmeltError: it lacks one.
+    """
     if not folder.is_dir():
         raise SmeltError(where, "no such folder: expected a model as save_pretrained writes it")
     if not (folder / "config.json").is_file():
@@ -201,8 +205,8 @@ def published_card(folder: Path) -> dict[str, Any]:
 def shared_of(folder: Path) -> int | None:
     """Return how many of a model's first pieces were there before others were added behind them; None where none were.
 
-    Weights of added pieces have learnt nothing until the model is trained, so what it predicts of them teaches nothing.
-    Models that are made from it without training say so, too, in their own records.
+    Weights of added pieces have learnt nothing until the model is trained, so its predictions for them are
+    meaningless. Models that are made from it without training keep the number in their own records.
     """
     record = record_of(folder)
     return None if record is None else int(read_json(record)["shared"])
@@ -265,7 +269,7 @@ def published_tokenizer(folder: Path, where: str) -> Any:
 
 
 def publish_tokenizer(folder: Path, longest: int | None) -> None:
-    """Have the tokenizer of a model's folder serve in pipelines: it cuts at the model's positions, and knows its mask.
+    """Prepare the tokenizer of a model's folder for pipelines: it truncates at the model's length and knows its mask.
 
     Settings that do so already stay as they are, byte for byte: a published model may cut texts shorter.
 

@@ -1,4 +1,4 @@
-"""provenance.json: what a result was made from, so that it can be made again and doubted in detail."""
+"""provenance.json: all that a result was made from, so that others can make it again and check every detail."""
 
 import hashlib
 import importlib.metadata
@@ -49,10 +49,10 @@ def write_provenance(
     Args:
         folder: the result's folder.
         command: the command of `python -m smelt` that made it.
-        settings: all that decides what it becomes, as JSON can hold it.
+        settings: all that decides the result, as JSON can hold it.
         inputs: files or folders read, by the flag or name they came under.
         seeds: the seeds it was made with.
-        hours: time it took, resumed parts included.
+        hours: the time of the job, resumed parts included.
         energy: what it took of electricity, resumed parts included; null where it is not known.
         checks: what was measured of it before it was written; no such key where nothing was.
     """

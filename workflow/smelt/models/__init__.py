@@ -1,1 +1,1 @@
-"""Models: one module per maker, all leaving the same kind of folder."""
+"""Models: a module or folder for each maker, all of which write the same kind of folder."""

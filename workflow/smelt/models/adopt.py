@@ -44,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="JSON: hub and revision, or folder; tokenizer",
     )
-    parser.add_argument(
-        "--text", type=Path, nargs="+", default=[], help="text files whose lines the tokenizer is held against too"
-    )
+    parser.add_argument("--text", type=Path, nargs="+", default=[], help="text files whose lines are compared too")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
@@ -61,11 +59,11 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
     Args:
         source: where it comes from, and which tokenizer it gets.
         output: the folder to make.
-        texts: files of lines that the tokenizer is held against, beside those that are always compared.
+        texts: files of lines to compare the tokenizer on, in addition to those that are always compared.
 
     Raises:
-        SmeltError: the source cannot be had, is no model with a tokenizer, or lacks weights, or no faithful tokenizer
-            can be made; nothing is left behind.
+        SmeltError: the source cannot be fetched, is no model with a tokenizer or lacks weights, or no faithful
+            tokenizer can be made; nothing is written then.
     """
     start = time.monotonic()
     lines = [line for path in texts for line in _lines(path)]
@@ -107,7 +105,11 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
 
 
 def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Check that what was written loads to the same weights and the same pieces."""
+    """Check that the written folder loads to the same weights and the same pieces.
+
+    Raises:
+        SmeltError: it does not.
+    """
     import torch
 
     copy, missing = load_as(type(model), folder, str(folder))
@@ -133,7 +135,7 @@ def _locate(source: Adopt) -> Path:
 
 
 def _lines(path: Path) -> list[str]:
-    """Return the lines of a text file that are not blank, as many as are compared.
+    """Return the lines of a text file that are not blank, up to the number that is compared.
 
     Raises:
         SmeltError: it cannot be read.

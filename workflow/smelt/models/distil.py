@@ -1,7 +1,7 @@
 """Distil a smaller model from teachers on token blocks: the command `distil`.
 
 IN   block folders of the first teacher's tokenizer, one a language; the teachers' folders; the settings that the
-     catalogue gives
+     study gives
 OUT  a model's folder: config.json, model.safetensors, tokenizer, README.md (its card), provenance.json; its curve, and
      beside it TensorBoard's events
 """
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 class DistillationSettings(Entry):
-    """All that decides what a student becomes, besides its blocks and teachers."""
+    """All that decides a student's weights, apart from its blocks and teachers."""
 
     student: StudentShape
     losses: Losses
@@ -113,7 +113,7 @@ class DistillationSettings(Entry):
 
 @dataclass(frozen=True)
 class Distillation:
-    """What the maker `distil` chooses."""
+    """The training plan of the maker `distil`."""
 
     settings: DistillationSettings
     teachers: Sequence[Path]
@@ -125,10 +125,10 @@ class Distillation:
         return {"settings": settings, "teachers": checksums(self.teachers)}
 
     def check(self, recipe: Recipe, blocks: "Blocks") -> None:
-        """Refuse teachers of different pieces, or with pieces that no loss would teach, and too few texts for a batch.
+        """Refuse teachers of different pieces, or with pieces that no loss would teach, and too few blocks for a batch.
 
         Raises:
-            SmeltError: as it says.
+            SmeltError: one of these.
         """
         refuse_differing(self.teachers)
         self._refuse_untaught()
@@ -174,9 +174,9 @@ class Distillation:
 
 
 def extra_flops(student: Any, teachers: Sequence[Any], losses: Losses, recipe: Recipe) -> float:
-    """Return the floating-point operations a token that a distillation takes besides the student's training.
+    """Return the floating-point operations a token that a distillation takes in addition to training the student.
 
-    They are the teachers' passes, forward only, which are a third of a training pass; and the student's head over all
+    These are the teachers' passes, forward only, which are a third of a training pass; and the student's head over all
     tokens, where predictions are compared there.
     """
     compared = (1.0 if losses.positions == "all" else recipe.mask_rate) if losses.kl else 0.0
@@ -189,7 +189,7 @@ def extra_flops(student: Any, teachers: Sequence[Any], losses: Losses, recipe: R
 
 @dataclass(frozen=True)
 class DistilledModel:
-    """A student at the end of its training, with all that it came from."""
+    """A student at the end of its training, with all that it was made from."""
 
     model: Any
     teachers: Sequence[Path]
@@ -228,7 +228,7 @@ def write_student(output: Path, made: DistilledModel) -> None:
 
 
 def card(name: str, made: DistilledModel) -> Card:
-    """Return what the student's card says."""
+    """Return the student's card."""
     settings = made.settings
     published = published_card(made.teachers[0])
     return Card(
@@ -249,7 +249,7 @@ def card(name: str, made: DistilledModel) -> Card:
 
 
 def summary(made: DistilledModel) -> str:
-    """Return in a few sentences what was distilled from what, how it began and how long it learnt."""
+    """Return the teachers, the start and the length of the training, in a few sentences."""
     settings, recipe = made.settings, made.settings.recipe
     teachers = " and ".join(f"`{folder.name}`" for folder in made.teachers)
     start = settings.student.start
@@ -268,7 +268,7 @@ def layers_in_words(layers: int) -> str:
 
 
 def loss_rows(settings: DistillationSettings) -> list[Mapping[str, Value]]:
-    """Return each loss that counted: its weight, and what the student learnt by it."""
+    """Return a row for each loss with a weight: the weight, and what the student learnt by it."""
     weights = settings.losses.weights()
     return [
         {"loss": term, "weight": weights[term], "what was learnt": describe_loss(term, settings)}
@@ -278,7 +278,7 @@ def loss_rows(settings: DistillationSettings) -> list[Mapping[str, Value]]:
 
 
 def describe_loss(term: str, settings: DistillationSettings) -> str:
-    """Return in words what a student learns by a loss."""
+    """Return what a student learns by a loss, in words."""
     if term == "mlm":
         return LEARNT[term].format(MASKED[settings.recipe.masking].format(settings.recipe.longest_run))
     over = "of all tokens" if settings.losses.positions == "all" else "of masked tokens"

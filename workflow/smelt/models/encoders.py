@@ -1,9 +1,9 @@
 """New encoders for pretraining: a shape, with the heads that a recipe trains, as a model of transformers.
 
-While it trains, a model's vocabulary is padded to a multiple of 64 rows, which matrix units like; it is resized to the
-tokenizer's before it is saved. The rows that pad are zeros, added once the weights are drawn: the first weights are
-those of a model without them, an objective that leaves their logits out sends them no gradient, and decay leaves zeros
-alone, so that they stay zeros to the end.
+While it trains, a model's vocabulary is padded to a multiple of 64 rows, because matrix units are faster so; it is
+resized to the tokenizer's before it is saved. The padding rows are zeros, added after the weights are drawn, so that
+the other weights start as without them. They stay zeros to the end, because the objective leaves their logits out and
+weight decay does not change zeros.
 """
 
 from functools import partial
@@ -27,7 +27,7 @@ def new_encoder(shape: Shape, recipe: Recipe, pieces: Pieces, device: "torch.dev
 
     Args:
         shape: the encoder's numbers.
-        recipe: of which dropout, initializer_range, length, sentences, attention and gradient_checkpointing count.
+        recipe: dropout, initializer_range, length, sentences, attention and gradient_checkpointing are used.
         pieces: the tokenizer's.
         device: where it will train, which decides the attention kernel; the CPU by default. It is not moved there.
 
@@ -46,7 +46,7 @@ def new_encoder(shape: Shape, recipe: Recipe, pieces: Pieces, device: "torch.dev
 
 
 def kind_of(family: Family, recipe: Recipe) -> Any:
-    """Return the class of transformers whose heads are those that the recipe trains, and no other."""
+    """Return the class of transformers with exactly the heads that the recipe trains."""
     import transformers
 
     known = FAMILIES[family]
@@ -81,11 +81,11 @@ def attention_kernel(recipe: Recipe, device: str) -> str:
 
 
 def recompute_layers(model: Any) -> None:
-    """Have each layer keep only its input in training, and compute the rest again when gradients need it."""
+    """Make each layer keep only its input in training, and compute the rest again when gradients need it."""
     if model.supports_gradient_checkpointing:
         model.activation_checkpointing_enable({"use_reentrant": False})
         return
-    # transformers has no such thing for ALBERT, whose one layer is called again and again.
+    # transformers cannot do this for ALBERT, whose one layer is called repeatedly.
     from torch.utils.checkpoint import checkpoint
 
     for layer in repeated_layers(model):
@@ -93,12 +93,12 @@ def recompute_layers(model: Any) -> None:
 
 
 def padded_rows(pieces: int) -> int:
-    """Return the rows that a vocabulary takes while training: the next multiple of 64."""
+    """Return the number of rows of a vocabulary while training: the next multiple of 64."""
     return -(-pieces // MULTIPLE) * MULTIPLE
 
 
 def resize_vocabulary(model: Any, rows: int) -> None:
-    """Cut a model's vocabulary to its first rows, or add rows of zeros; what is kept, and what is tied, stays so."""
+    """Cut a model's vocabulary to its first rows, or add rows of zeros; kept rows and tied weights stay so."""
     import torch
 
     before = model.config.vocab_size

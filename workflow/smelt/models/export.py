@@ -1,10 +1,9 @@
 """`python -m smelt export`: write a model for ONNX Runtime, in fp32 or with int8 weights.
 
-Of an encoder the bare one is exported, from ids, mask and, where the model has them, token types to the last hidden
-states: that is what classifiers are put on
-and what the efficiency ruler times for every model alike, and a head for 119,547 pieces would be half of the arithmetic
-of BERT-base. A compact student (`smelt.architectures`) is exported whole, up to its logits. The result has no weights
-that torch could train: it is measured and deployed, not fine-tuned.
+An encoder is exported without its head: from ids, mask and, if the model has them, token types to the last hidden
+states. Classifiers stand on these, and the efficiency benchmark times them for every model alike; a head for 119,547
+pieces would be half of the arithmetic of BERT-base. A compact student (`smelt.architectures`) is exported whole, up to
+its logits. The result has no weights that torch could train: it is measured and deployed, not fine-tuned.
 """
 
 import argparse
@@ -42,9 +41,9 @@ inputs = {{given.name: rows[given.name].astype(numpy.int64) for given in session
 SEED = 1
 # Of the largest number: products of matrices add up in another order.
 TOLERANCE = 1e-4
-# Below this an int8 model is broken, not rounded.
+# Below this an int8 model is broken, not only rounded.
 LEAST_COSINE = 0.9
-LONGEST = 512  # tokens that are compared at the most of a model that knows no limit
+LONGEST = 512  # tokens that are compared at most, of a model without a limit
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of hidden states over all tokens that are not padding, or of the logits of tokens or rows."""
+    """How far an exported model is from its source: in hidden states of all tokens but padding, or in logits."""
 
     largest: float
     """Largest absolute difference of a number."""
@@ -74,7 +73,7 @@ class Difference:
     """Between the two hidden states of a token."""
     least_cosine: float
     shapes: list[tuple[int, int]]
-    """Batches and lengths that were compared."""
+    """The batch sizes and lengths that were compared."""
     of: str = "hidden states"
 
     def __str__(self) -> str:
@@ -92,8 +91,8 @@ def export(source: Path, settings: ExportSettings, output: Path) -> Difference:
     """Write the folder of an exported model, and return how it differs from its source.
 
     Raises:
-        SmeltError: the source cannot be read or exported, or what was exported is not what it should be; nothing is
-            left behind.
+        SmeltError: the source cannot be read or exported, or the export is not equivalent to it; nothing is written
+            then.
     """
     from transformers.utils import logging
 
@@ -158,7 +157,7 @@ def difference(source: Exported, path: Path) -> Difference:
 
 
 def refuse_unlike(found: Difference, source: Path, exact: bool = True) -> None:
-    """Refuse an export that is not its source, to rounding where it has to be exact, else to its direction.
+    """Refuse an export that differs from its source: by more than rounding if `exact`, otherwise in direction.
 
     Raises:
         SmeltError: it differs.

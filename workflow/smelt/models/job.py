@@ -1,6 +1,6 @@
-"""One training, in each of its processes: blocks, checkpoints, model, objective, batches, and where it all goes.
+"""One training job, in each of its processes: blocks, checkpoints, model, objective, batches and outputs.
 
-A maker only chooses: which model, which objective, what is written of them. The loop is smelt.training.loop.
+A maker's plan chooses the model, the objective and what is written. The loop is smelt.training.loop.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ from smelt.training.recipes import Recipe
 from smelt.training.run import Outcome, Run
 
 Blocks = dict[str, list[TokenBlocks]]
-"""Those of each split, one a language."""
+"""The blocks of each split, one entry a language."""
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train on, and where the files go."""
+    """The data to train on, and the files to write."""
 
     blocks: list[Path]
     """Block folders, one a language."""
@@ -54,7 +54,7 @@ class TrainingJob:
 
 
 class TrainingSettings(Protocol):
-    """What the settings of every maker that trains have."""
+    """The settings that every maker that trains has."""
 
     @property
     def recipe(self) -> Recipe:
@@ -66,41 +66,41 @@ class TrainingSettings(Protocol):
 
     @property
     def seed(self) -> int:
-        """Of weights, order and masks."""
+        """The seed of weights, order and masks."""
 
 
 @dataclass(frozen=True)
 class Trainable:
-    """A model and what it is trained for."""
+    """A model and its objective."""
 
     model: Any
     objective: Objective
     extra_flops: float = 0.0
-    """Floating-point operations a token besides those that training the model takes."""
+    """Floating-point operations a token, in addition to those of training the model."""
 
 
 class TrainingPlan(Protocol):
-    """What one maker chooses."""
+    """What a maker decides about a training."""
 
     @property
     def settings(self) -> TrainingSettings:
-        """All that decides what the model becomes, besides blocks and tokenizer."""
+        """All that decides the model's weights, apart from blocks and tokenizer."""
 
     def identity(self, recipe: Recipe) -> dict[str, Any]:
-        """Return what a checkpoint must agree on besides blocks and tokenizer, under a recipe of known length."""
+        """Return what a checkpoint must agree on, apart from blocks and tokenizer, under a recipe of known length."""
 
     def check(self, recipe: Recipe, blocks: Blocks) -> None:
-        """Raise a SmeltError where blocks are such that it cannot train on them."""
+        """Raise a SmeltError if it cannot train on these blocks."""
 
     def begin(self, recipe: Recipe, pieces: Pieces, device: torch.device) -> Trainable:
-        """Return what is trained; torch's generator is seeded already."""
+        """Return the model and its objective; torch's generator is seeded already."""
 
     def write(self, output: Path, model: Any, blocks: Sequence[TokenBlocks], recipe: Recipe, outcome: Outcome) -> None:
         """Write the model's folder."""
 
 
 def run_job(job: TrainingJob, maker: TrainingPlan) -> None:
-    """Make a model in this process and those that were started with it.
+    """Make a model, in this process and in those that were started with it.
 
     Raises:
         SmeltError: as `make` does.
@@ -116,15 +116,17 @@ def run_job(job: TrainingJob, maker: TrainingPlan) -> None:
                 if processes.first:
                     print(f"smelt: {error}", file=sys.stderr, flush=True)
                 error.reported = True
-                processes.wait()  # torchrun ends all when one has ended, told or not
+                processes.wait()  # torchrun ends all when one has ended, reported or not
             raise
 
 
 def prepare(device: torch.device) -> None:
-    """Have a GPU repeat itself bit for bit, where torch can, and a CPU keep the memory that steps take and free."""
+    """Make a GPU repeat itself bit for bit, where torch can, and a CPU keep the memory that steps take and free."""
     if device.type == "cpu":
         keep_freed_memory()
-        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # or DeepSpeed, where installed, warns that it found no other
+        os.environ.setdefault(
+            "DS_ACCELERATOR", "cpu"
+        )  # otherwise DeepSpeed, if installed, warns that it found no other
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         os.environ.setdefault("FLASH_ATTENTION_DETERMINISTIC", "1")
@@ -133,13 +135,13 @@ def prepare(device: torch.device) -> None:
 
 
 def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: torch.device, meter: Meter) -> None:
-    """Train a model and write its folder, going on from a checkpoint of the same settings and inputs if there is one.
+    """Train a model and write its folder; resume from a checkpoint of the same settings and inputs if there is one.
 
     Every process of the job calls it; the first one writes.
 
     Raises:
-        SmeltError: blocks that do not fit the tokenizer or are damaged, what the maker finds wrong, or what
-            smelt.training.loop.train raises.
+        SmeltError: blocks do not fit the tokenizer or are damaged, the plan refuses them, or as
+            smelt.training.loop.train does.
     """
     started = time.monotonic()
     settings = maker.settings
@@ -169,14 +171,14 @@ def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: to
 
 
 def gauges_beside(trained: Trainable, gauges: Gauges) -> Gauges:
-    """Return the gauges with the arithmetic that a maker's objective takes besides the model's training."""
+    """Return the gauges, with the extra arithmetic of a plan's objective."""
     if gauges.flops_per_token is None:
         return gauges
     return replace(gauges, flops_per_token=gauges.flops_per_token + trained.extra_flops)
 
 
 def print_plan(recipe: Recipe, blocks: Sequence[TokenBlocks], processes: Processes, device: torch.device) -> None:
-    """Say what the model trains on and for how long."""
+    """Print the machine, the data and the length of the training."""
     say(describe_machine(processes, device))
     say(describe_length(recipe, blocks))
     if line := describe_segments(recipe, blocks):
@@ -186,7 +188,7 @@ def print_plan(recipe: Recipe, blocks: Sequence[TokenBlocks], processes: Process
 
 
 def describe_segments(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | None:
-    """Return how many blocks what is predicted of sentences is learnt on, in words; None where nothing is."""
+    """Return on how many blocks the prediction about sentences is learnt, in words; None where there is none."""
     if recipe.sentences == "none":
         return None
     able, total = segmented(recipe, blocks), sum(map(len, blocks))
@@ -195,7 +197,7 @@ def describe_segments(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | No
 
 
 def describe_machine(processes: Processes, device: torch.device) -> str:
-    """Return what the model trains on, in words."""
+    """Return the machine that the model trains on, in words."""
     threads = f"the CPU, with {torch.get_num_threads()} threads"
     each = torch.cuda.get_device_name(device) if device.type == "cuda" else threads
     if processes.size == 1:
@@ -211,7 +213,7 @@ def events_beside(curve: Path) -> Path:
 
 
 def name_other_checkpoints(job: TrainingJob) -> None:
-    """Say which checkpoints of the same model are left from other settings or texts."""
+    """Print which checkpoints of the same model are left from other settings or texts."""
     for other in sorted(job.checkpoints.glob(f"{job.output.name}-*")):
         say(f"{other}: checkpoints of other settings or other texts, no longer needed unless you go back to those")
 
@@ -224,7 +226,7 @@ def describe_length(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
 
 
 def open_data(folders: list[Path], tokenizer: Path, recipe: Recipe, processes: Processes) -> tuple[Pieces, Blocks]:
-    """Return the pieces of the tokenizer and the blocks of each split, which the first process compares by checksum.
+    """Return the pieces of the tokenizer, and the blocks of each split, which the first process checks by checksum.
 
     Raises:
         SmeltError: the tokenizer cannot be read, or blocks are damaged or of another tokenizer or length.
@@ -238,7 +240,7 @@ def open_data(folders: list[Path], tokenizer: Path, recipe: Recipe, processes: P
 def open_blocks(
     folders: list[Path], split: str, pieces: Pieces, recipe: Recipe, verified: bool = True
 ) -> list[TokenBlocks]:
-    """Return the blocks of each language, of this tokenizer and recipe, and whole where they are to be verified."""
+    """Return the blocks of each language, for this tokenizer and recipe; check that they are whole if `verified`."""
     blocks = [TokenBlocks(folder, split, pieces, recipe.length, recipe.packing) for folder in folders]
     for part in blocks if verified else []:
         part.verify()
@@ -274,7 +276,7 @@ def refuse_uneven(recipe: Recipe, processes: Processes) -> None:
 
 
 def data_identity(blocks: Blocks, pieces: Pieces) -> dict[str, Any]:
-    """Return what a checkpoint must agree on of tokenizer and blocks to be gone on from."""
+    """Return what a checkpoint must agree on about tokenizer and blocks."""
     return {
         "tokenizer": pieces.digest,
         "blocks": {split: {part.language: part.sha256 for part in parts} for split, parts in blocks.items()},
@@ -282,5 +284,5 @@ def data_identity(blocks: Blocks, pieces: Pieces) -> dict[str, Any]:
 
 
 def digest(identity: dict[str, Any]) -> str:
-    """Return a short name for an identity: checkpoints of changed settings or blocks lie in another folder."""
+    """Return a short name for an identity: checkpoints of other settings or blocks lie in another folder."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]

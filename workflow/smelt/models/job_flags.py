@@ -1,6 +1,6 @@
-"""Flags of the commands that train a model, and the start of as many processes as the job has GPUs.
+"""Flags of the commands that train a model, and the start of a process for each GPU of the job.
 
-Light imports: help and complaints need no torch.
+This stands apart from `job` because help and complaints need no torch.
 """
 
 import argparse
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def add_job_flags(parser: argparse.ArgumentParser) -> None:
-    """Declare what is said of the job itself: its blocks, time, machines and files."""
+    """Declare the flags of the job itself: its blocks, time, machines and files."""
     parser.add_argument("--blocks", type=Path, nargs="+", required=True, help="block folders, one a language")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints of all runs")
     parser.add_argument("--minutes", type=float, help="time of the job; it keeps a checkpoint before that is over")
@@ -30,7 +30,7 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def start_processes(arguments: argparse.Namespace) -> None:
-    """Start the command again in as many processes as the job has GPUs, and end with them; or go on, being the one."""
+    """Start the command again in a process for each GPU and exit with them; return in those, or if one is enough."""
     from smelt.training.launch import launch, processes_per_node
     from smelt.training.processes import launched
 
@@ -65,7 +65,7 @@ def job_of(arguments: argparse.Namespace, tokenizer: Path) -> "TrainingJob":
 
 
 def share_threads(threads: int | None) -> None:
-    """Give torch this process's share of the threads that the job may use here, by default one a core."""
+    """Give torch this process's share of the threads that the job may use here; one a core by default."""
     import torch
 
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

@@ -23,13 +23,13 @@ HIDDEN, LOGITS = "last_hidden_state", "logits"
 
 @dataclass(frozen=True)
 class Exported:
-    """A model of transformers in evaluation mode, on the CPU, and which of its outputs is the graph's."""
+    """A model of transformers in evaluation mode, on the CPU, and the output that the graph ends in."""
 
     model: Any
     output: str = HIDDEN
 
     def __call__(self, *inputs: Any) -> Any:
-        """Return the output, (batch, length, width) or (batch, labels), of what `inputs` names, (batch, length) each.
+        """Return the output, (batch, length, width) or (batch, labels), for the `inputs`, (batch, length) each.
 
         Token types may be left out; then all are 0, as they are in a text that is no pair.
         """
@@ -38,7 +38,7 @@ class Exported:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The graph's inputs: ids, mask, and token types where they separate the two texts of a pair."""
+        """The graph's inputs: ids, mask, and token types if they separate the two texts of a pair."""
         return (*INPUTS, TYPES) if token_types(self.config) > 1 else INPUTS
 
     @property
@@ -61,7 +61,7 @@ class Exported:
 
 
 def load_exported(source: Path) -> Exported:
-    """Return what of a folder's model is exported, in single precision.
+    """Return the part of a folder's model that is exported, in single precision.
 
     Raises:
         SmeltError: the folder holds no model that loads, or one that needs more than a text, as T5 does.
@@ -83,7 +83,7 @@ def load_exported(source: Path) -> Exported:
 
 
 def _try(exported: Exported, source: Path) -> None:
-    """Run a model on two pieces, before an export that takes long.
+    """Run a model on two pieces, before a long export.
 
     Raises:
         SmeltError: it cannot read ids and mask alone.
@@ -127,7 +127,7 @@ def write_graph(exported: Exported, path: Path) -> None:
 
 
 def _follow(exported: Exported, path: Path) -> None:
-    """Have torch's exporter follow the model."""
+    """Let torch's exporter trace the model."""
     import torch
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass, DeduplicateInitializersPass
 
@@ -151,14 +151,14 @@ def _follow(exported: Exported, path: Path) -> None:
             reason = first_line(error.__cause__ if isinstance(error.__cause__, Exception) else error)
             raise SmeltError(where, f"{type(model).__name__} cannot be exported ({reason})") from None
         assert program is not None
-        # ALBERT's layers share their weights; the exporter writes each layer's transposed ones anew.
+        # ALBERT's layers share their weights; the exporter writes them transposed once for each layer.
         DeduplicateInitializersPass(size_limit=2**63)(program.model)
         ClearMetadataAndDocStringPass()(program.model)
         program.save(str(path), external_data=4 * model.num_parameters() > LARGEST)
 
 
 def write_int8(path: Path, reduce_range: bool) -> None:
-    """Put in the place of a graph the one whose weights are int8, one scale a column, one for a table of embeddings.
+    """Replace a graph by one with int8 weights: a scale for each column, and one for each table of embeddings.
 
     Activations are quantised to eight bits as they come. Sums of products of unsigned by signed bytes saturate on x86
     processors without VNNI; those of weights of seven bits (reduce_range) do not, at twice the rounding.
@@ -197,7 +197,7 @@ def _to_output(exported: Exported) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep exporter and quantiser from telling of what this project cannot change."""
+    """Silence warnings of exporter and quantiser that this project cannot act on."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     with warnings.catch_warnings():

@@ -1,6 +1,6 @@
 """Pretrain an encoder from scratch on packed token blocks: the command `pretrain`.
 
-IN   block folders, one a language; the tokenizer's folder; the settings that the catalogue gives
+IN   block folders, one a language; the tokenizer's folder; the settings that the study gives
 OUT  a model's folder: config.json, model.safetensors, tokenizer, README.md (its card), provenance.json; its curve, and
      beside it TensorBoard's events
 """
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 class PretrainingSettings(Entry):
-    """All that decides what a model becomes, besides its blocks and tokenizer."""
+    """All that decides a model's weights, apart from its blocks and tokenizer."""
 
     shape: Shape
     recipe: Recipe
@@ -102,7 +102,7 @@ class PretrainingSettings(Entry):
 
 @dataclass(frozen=True)
 class Pretraining:
-    """What the maker `pretrain` chooses."""
+    """The training plan of the maker `pretrain`."""
 
     settings: PretrainingSettings
     tokenizer: Path
@@ -112,9 +112,9 @@ class Pretraining:
         return {"settings": self.settings.model_dump() | {"recipe": recipe.identity()}}
 
     def check(self, recipe: Recipe, blocks: "Blocks") -> None:
-        """Refuse blocks where none can be split, and something is to be predicted of two segments.
+        """Refuse blocks of which none can be split, if the recipe predicts something of two segments.
 
-        Those of a small corpus come again and again.
+        Blocks of a small corpus are repeated.
 
         Raises:
             SmeltError: none can be split.
@@ -140,7 +140,7 @@ class Pretraining:
 
 @dataclass(frozen=True)
 class PretrainedModel:
-    """A model at the end of its training, with all that it came from."""
+    """A model at the end of its training, with all that it was made from."""
 
     model: Any
     tokenizer: Path
@@ -174,7 +174,7 @@ def write_model(output: Path, made: PretrainedModel) -> None:
 
 
 def card(name: str, made: PretrainedModel) -> Card:
-    """Return what the model's card says."""
+    """Return the model's card."""
     languages = sorted(part.language for part in made.blocks)
     return Card(
         name=name,
@@ -194,7 +194,7 @@ def card(name: str, made: PretrainedModel) -> Card:
 
 
 def summary(settings: PretrainingSettings, languages: int) -> str:
-    """Return in a sentence or two what was trained for what, and how long."""
+    """Return the model's kind, objectives and length of training, in a sentence or two."""
     recipe, family = settings.recipe, FAMILIES[settings.shape.family].title
     masked = MASKED[recipe.masking].format(recipe.longest_run)
     chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""

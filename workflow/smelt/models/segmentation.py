@@ -1,9 +1,9 @@
-"""Whether text is cut as a folder's own SentencePiece model cuts it, and a tokenizer.json that does so.
+"""Compare how a folder's tokenizer cuts text with its own SentencePiece model, and build a tokenizer.json that agrees.
 
 transformers 5 builds the tokenizers of many classes from a few parts of their files. DeBERTa-v2's lose the normalizer
 of their SentencePiece model, XLM-R's, CamemBERT's and T5's its byte pieces for unknown characters and
-`add_dummy_prefix: false`, ALBERT's lowercase unless they are asked not to. The pieces stay the same, so that only lines
-of text can show it.
+`add_dummy_prefix: false`, ALBERT's lowercase unless they are asked not to. The pieces stay the same, so only lines of
+text show it.
 """
 
 import json
@@ -32,7 +32,7 @@ _NORMAL, _BPE, _UNIGRAM = 1, 2, 1  # of sentencepiece_model.proto
 
 @dataclass(frozen=True)
 class Cutting:
-    """How lines are cut by a reader of a folder, against a SentencePiece model in it."""
+    """How a reader of a folder cuts lines, compared with a SentencePiece model in it."""
 
     reader: str
     """AutoTokenizer's class, or tokenizer.json."""
@@ -49,7 +49,7 @@ class Cutting:
         return self.otherwise / self.lines if self.lines else 0.0
 
     def sentence(self) -> str:
-        """Return what was found, in words."""
+        """Return the comparison, in words."""
         said = f"{self.reader} cuts {self.otherwise:,} of {self.lines:,} lines ({self.share:.1%}) otherwise than"
         said += f" {self.model}"
         if self.example is not None:
@@ -58,7 +58,7 @@ class Cutting:
         return said
 
     def record(self) -> dict[str, Any]:
-        """Return what provenance.json holds."""
+        """Return the entry for provenance.json."""
         names = ("line", "reader", "model")
         example = None if self.example is None else dict(zip(names, self.example, strict=True))
         counts = {"lines": self.lines, "cut_otherwise": self.otherwise, "share": self.share}
@@ -79,7 +79,7 @@ class SentencePiece:
         return [_UNKNOWN if self.processor.is_unknown(piece) else self.processor.id_to_piece(piece) for piece in ids]
 
     def lines(self, more: Iterable[str] = ()) -> list[str]:
-        """Return lines of many scripts, lines of its own pieces, the same for one model each time, and more."""
+        """Return lines of many scripts, lines of its own pieces (the same each time), and more."""
         known = [piece.piece for piece in self.proto.pieces if piece.type == _NORMAL]
         draw = random.Random(1)
         own = (draw.choices(known, k=draw.randint(1, 12)) for _ in range(OF_PIECES if known else 0))
@@ -87,7 +87,7 @@ class SentencePiece:
 
 
 def _spelt(piece: str) -> str:
-    """Return the text of a piece; a mark that it begins with belongs to no letter of another, and gets a blank."""
+    """Return the text of a piece, with a blank before a mark that it begins with."""
     alone = unicodedata.category(piece[0]).startswith("M")
     return " " * alone + piece.replace(SPACE, " ")
 
@@ -281,7 +281,7 @@ def _pieces_of_file(folder: Path, lines: Sequence[str]) -> list[list[str]] | str
 
 
 def _compare(reader: str, found: list[list[str]] | str, model: SentencePiece, lines: Sequence[str]) -> Cutting:
-    """Compare what a reader makes of lines with what the model does."""
+    """Compare a reader's pieces of lines with the model's."""
     name = model.path.name
     if isinstance(found, str):
         return Cutting(f"{reader}, which cannot be read ({found}),", name, len(lines), len(lines))

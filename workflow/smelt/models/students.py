@@ -44,8 +44,8 @@ def new_student(
 
     Args:
         teacher: with a head for masked tokens and its vocabulary padded, in single precision; of one of FAMILIES.
-        shape: the student's numbers, where it starts from, and what of it does not learn.
-        recipe: of which dropout, initializer_range, attention and gradient_checkpointing count.
+        shape: the student's numbers, its start, and the embeddings that do not learn.
+        recipe: dropout, initializer_range, attention and gradient_checkpointing are used.
         pieces: the tokenizer's.
         device: where it will train, which decides the attention kernel; the CPU by default. It is not moved there.
 
@@ -72,7 +72,7 @@ def new_student(
 
 
 def numbers_of_teacher(teacher: Any) -> dict[str, int]:
-    """Return layers, hidden, heads and feed_forward of a model of transformers."""
+    """Return layers, hidden, heads and feed_forward of a model."""
     return {name: number_of(teacher.config, name) or 0 for name in keys_of(teacher.config.model_type)}
 
 
@@ -85,7 +85,7 @@ def kind_of(teacher: Any) -> Any:
 
 
 def weights_for(student: Any, teacher: Any, shape: StudentShape) -> dict[str, Any]:
-    """Return the teacher's weights that each of the student's starts from, by the student's names."""
+    """Return the teacher's weights that the student starts from, by the student's names."""
     layers = shape.copied(teacher.config.num_hidden_layers)
     state = teacher.state_dict()
     distilled = family_of(teacher).student is not None
@@ -94,7 +94,7 @@ def weights_for(student: Any, teacher: Any, shape: StudentShape) -> dict[str, An
 
 
 def freeze(student: Any, shape: StudentShape) -> None:
-    """Have the embeddings that the shape names not learn."""
+    """Freeze the embeddings that the shape names."""
     embeddings = embeddings_of(student)
     for part in shape.frozen:
         embeddings[part].requires_grad_(False)
@@ -104,13 +104,13 @@ def load_teachers(folders: Sequence[Path], losses: Losses, recipe: Recipe, piece
     """Return the teachers in single precision, in evaluation mode, their vocabularies padded as the student's is.
 
     Raises:
-        SmeltError: a folder holds no such model or not all of it, or what a teacher is asked for it cannot give.
+        SmeltError: a folder holds no such model or lacks weights, or a teacher cannot give what a loss needs.
     """
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     spoken = logging.get_verbosity()
-    logging.set_verbosity_error()  # what a checkpoint has besides, such as a pooler, is no news
+    logging.set_verbosity_error()  # weights that are not used, such as a pooler, are no news
     try:
         return [_load(folder, losses, recipe, pieces) for folder in folders]
     finally:
@@ -121,7 +121,7 @@ def refuse_differing(folders: Sequence[Path]) -> None:
     """Refuse teachers that do not have the same pieces under the same ids.
 
     Raises:
-        SmeltError: two have not, or a tokenizer cannot be read.
+        SmeltError: they differ, or a tokenizer cannot be read.
     """
     from smelt.training.teachers import refuse_other_pieces
 
@@ -136,16 +136,16 @@ def checksums(folders: Sequence[Path]) -> list[dict[str, str]]:
 
 
 def shared_pieces(folders: Sequence[Path], size: int) -> int | None:
-    """Return how many of the first pieces every teacher knew before pieces were added to it; None where it is all.
+    """Return how many of the first pieces every teacher had before pieces were added to it; None if all.
 
-    size: of the vocabulary; a reduction may have left nothing of what was added.
+    size: of the vocabulary; a reduction may have removed all added pieces.
     """
     counts = [shared for folder in folders if (shared := shared_of(folder)) is not None]
     return min([count for count in counts if count < size], default=None)
 
 
 def _same_kind(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
-    """Return a teacher's own configuration with the student's numbers."""
+    """Return a copy of a teacher's configuration with the student's numbers."""
     configuration = copy.deepcopy(teacher.config)
     numbers = _numbers(teacher, shape)
     for name, key in keys_of(configuration.model_type).items():
@@ -172,7 +172,7 @@ def configuration_of(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
 
 
 def _distilbert(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
-    """Return the configuration of a BERT's student; tell where it normalises otherwise than its teacher."""
+    """Return the configuration of a BERT's student; warn if it normalises otherwise than its teacher."""
     from transformers import DistilBertConfig
 
     if (theirs := teacher.config.layer_norm_eps) != DISTILBERT_EPSILON:
@@ -221,7 +221,7 @@ def _load(folder: Path, losses: Losses, recipe: Recipe, pieces: Pieces) -> Any:
 
 
 def _refuse_lacking(teacher: Any, missing: Sequence[str], losses: Losses, where: str) -> None:
-    """Refuse a checkpoint that lacks weights of the encoder, or of the head where its predictions are asked for."""
+    """Refuse a checkpoint that lacks weights of the encoder, or of the head if its predictions are needed."""
     if lacking := of_encoder(teacher, missing):
         raise incomplete(lacking, where)
     if missing and losses.kl:

@@ -27,7 +27,7 @@ TERMS_OF_SENTENCES = {"order": "sop", "next": "nsp"}
 NAMES = {"sop": "sentence order prediction", "nsp": "next sentence prediction"}
 
 
-# What a setting that is left to the machine means.
+# The meaning of settings that are left to the machine.
 AUTOMATIC = {
     "most_predictions": "no limit",
     "micro_batch": "as many as memory holds",
@@ -37,7 +37,7 @@ AUTOMATIC = {
 
 
 def in_words(languages: int) -> str:
-    """Return a number of languages in words that agree with it."""
+    """Return a number of languages, in words."""
     return "one language" if languages == 1 else f"{languages} languages"
 
 
@@ -68,7 +68,7 @@ def training_data(blocks: Sequence[TokenBlocks], alpha: float, recipe: Recipe) -
 
 
 def training_amounts(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Outcome") -> dict[str, int]:
-    """Return how much text there was, and how much of it the model has seen, repeated ones counted each time."""
+    """Return how much text there was, and how much the model has seen; repeated text counts each time."""
     found = {"tokens available": sum(part.tokens for part in blocks)}
     seen = outcome.curve.at(outcome.step, "train").get(EVERYTHING, {}).get("tokens")
     found |= {} if seen is None else {"tokens trained on": int(seen)}
@@ -79,7 +79,7 @@ def training_amounts(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Ou
 
 
 def effective_settings(recipe: Recipe, hidden: int) -> dict[str, str]:
-    """Return the settings that had an effect on a model of that width, with those that follow from rules filled in."""
+    """Return the settings that had an effect on a model of that width; those that follow from rules are filled in."""
     rules = {
         "stop_at": recipe.last_step,
         "learning_rate": f"{recipe.peak_rate:.6g}",
@@ -95,12 +95,12 @@ def effective_settings(recipe: Recipe, hidden: int) -> dict[str, str]:
 
 
 def idle_settings(recipe: Recipe) -> set[str]:
-    """Return the settings that say nothing under the recipe's choice of masking and of sentences."""
+    """Return the settings without effect under the recipe's choice of masking and of sentences."""
     return {*recipe.idle(), *([] if recipe.epochs is not None else ["epochs"])}
 
 
 def held_out(outcome: "Outcome") -> list[Mapping[str, str | int | float]]:
-    """Return what the model's weights measured when training was at their step, a row a language."""
+    """Return the validation figures at the step of the model's weights, a row a language."""
     rows = {
         language: metrics | perplexity(metrics)
         for language, metrics in outcome.curve.at(outcome.step, "validation").items()
@@ -113,5 +113,5 @@ def held_out(outcome: "Outcome") -> list[Mapping[str, str | int | float]]:
 
 
 def perplexity(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return mlm_perplexity: how many pieces the model wavers between at a mask, exp of the mean loss."""
+    """Return mlm_perplexity, exp of the mean loss: how many pieces the model hesitates between at a mask."""
     return {"mlm_perplexity": math.exp(metrics["mlm_loss"])} if "mlm_loss" in metrics else {}

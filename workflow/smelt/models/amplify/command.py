@@ -1,4 +1,4 @@
-"""`python -m smelt amplify`: the same model with more pieces for some languages, proven the same without them.
+"""`python -m smelt amplify`: add pieces for some languages to a model, and prove that other texts are read as before.
 
 IN   a model, as a folder or by its name on the hub; and either text files (--corpus), or documents.parquet of each
      language, in folders of its name (--documents)
@@ -110,14 +110,14 @@ def amplify(
     Args:
         source: the model.
         documents: documents.parquet of each language; pieces are learnt from those that are not held out.
-        settings: how many pieces, and what their weights start as.
-        extent: how much of what is held out the proof looks at.
+        settings: how many pieces, and how their weights start.
+        extent: how much of the held-out text the proof reads.
         output: the folder to make.
-        corpus: text files that the documents were made from, where these are gone when it is done.
+        corpus: text files that the documents were made from, if these are temporary.
 
     Raises:
         SmeltError: the model or its tokenizer cannot be amplified, a language has no text, the texts yield too few new
-            pieces, or the proof fails; then nothing is written.
+            pieces, or the proof fails; nothing is written then.
     """
     from smelt.models.amplify.proof import prove
     from smelt.models.amplify.weights import amplify_weights
@@ -171,10 +171,10 @@ def count_words(vocabulary: Vocabulary, growth: Growth, sample: LineSample) -> C
 
 
 def choose_pieces(growth: Growth, words: Counter[str], pieces: int, where: str) -> tuple[Addition, Learnt]:
-    """Return the pieces to add, and what they were chosen from.
+    """Return the pieces to add, and the merges that they were chosen from.
 
     Raises:
-        SmeltError: the words yield fewer.
+        SmeltError: the words yield too few.
     """
     merges = int(pieces * SPARE)
     for _ in range(_TRIES):
@@ -190,12 +190,12 @@ def choose_pieces(growth: Growth, words: Counter[str], pieces: int, where: str) 
 
 
 def write_vocabulary(vocabulary: Vocabulary, growth: Growth, addition: Addition, output: Path) -> None:
-    """Write every tokenizer file of the source with new pieces, and tokenizer.json in any case where it alone can tell.
+    """Write every tokenizer file of the source with new pieces, and a tokenizer.json beside a SentencePiece model.
 
-    SentencePiece's protobuf alone cannot where a class puts tokens of its own behind its pieces (XLM-R's <mask>).
+    A SentencePiece model alone is not enough if the class adds tokens behind its pieces (XLM-R's <mask>).
 
     Raises:
-        SmeltError: what was written does not load as it should.
+        SmeltError: the written files do not load as they should.
     """
     wanted = grow(vocabulary.tree, growth, addition)
     if vocabulary.file is not None:
@@ -209,7 +209,7 @@ def write_vocabulary(vocabulary: Vocabulary, growth: Growth, addition: Addition,
 
 
 def trim(source: ModelSource, vocabulary: Vocabulary, output: Path) -> Path:
-    """Return a copy of the source without rows of its embeddings that belong to no piece."""
+    """Write a copy of the source without the rows of its embeddings that belong to no piece, and return its folder."""
     ids = np.arange(vocabulary.size)
     reduce_weights(source.folder, ids, output, vocabulary.size, source.where)
     vocabulary.write(ids, output)
@@ -217,7 +217,7 @@ def trim(source: ModelSource, vocabulary: Vocabulary, output: Path) -> Path:
 
 
 def print_summary(output: Path, made: Amplification) -> None:
-    """Print what was made, and how many pieces a word takes now."""
+    """Print the number of new pieces, and the pieces a word before and after."""
     before = made.vocabulary.size
     print(f"{output}: {len(made.addition.pieces):,} pieces behind {before:,}, all else proven as it was")
     for language, row in made.proof["languages"].items():

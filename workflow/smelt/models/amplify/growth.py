@@ -1,9 +1,9 @@
-"""How a vocabulary of each kind takes new pieces, so that its tokenizer uses them and else cuts as before.
+"""Add pieces to a vocabulary of each kind, so that its tokenizer uses them and otherwise cuts as before.
 
 WordPiece takes the longest piece that fits, so a new one is used wherever it fits. In a word in which none was, each
 piece is still the longest that fits. Only a word that is unknown now may have been known: after a new piece the rest
-may fit no more. That takes a rest with a character that is no continuation piece itself; `tightened` tells whether one
-is.
+may fit no more. That needs a rest with a character that is no continuation piece itself; `tightened` says whether there
+is one.
 
 Unigram takes the cut of the highest sum of scores. A new piece's score is the logarithm of its share in the texts, and
 in any case above the sum of those of its parts, which it would otherwise never replace. It lies within the old scores:
@@ -11,8 +11,8 @@ SentencePiece counts the penalty of unknown characters from the lowest one and a
 A cut without new pieces that is the best of all was the best of fewer.
 
 Tokens that were added to a tokenizer after training have ids behind its pieces. New pieces come behind these, so that
-they, too, stay; and as ids of a vocabulary have no gaps, they become pieces of it. That tells only where a text spells
-one and it is not to mean itself.
+they keep their ids too; and as ids of a vocabulary have no gaps, the tokens become pieces of it. That matters only if a
+text spells one and it should be read as text.
 
 BPE does its merges in order. New ones come last: the old cut is reached first, and is the end where none of them joins
 two of its pieces. A merge that builds an old piece is not taken, nor what would come after it.
@@ -58,7 +58,7 @@ class NewPiece:
 
 @dataclass(frozen=True)
 class Addition:
-    """What a vocabulary gains."""
+    """The pieces and merges that a vocabulary gains."""
 
     pieces: list[NewPiece]
     """In the order of their ids."""
@@ -67,15 +67,15 @@ class Addition:
 
 
 class Growth(Protocol):
-    """A kind of vocabulary as it grows."""
+    """How a kind of vocabulary grows."""
 
     excluded: list[int]
-    """Ids that no new piece may hold, besides added and special ones."""
+    """Ids that no new piece may contain, in addition to added and special ones."""
     tightened: bool
-    """Whether a word without new pieces may be unknown that was known."""
+    """Whether a known word without new pieces may become unknown."""
 
     def addition(self, learnt: Learnt, pieces: int) -> Addition:
-        """Return up to so many of the learnt pieces."""
+        """Return at most `pieces` of the learnt pieces."""
 
     def section(self, model: Mapping[str, Any], addition: Addition) -> dict[str, Any]:
         """Return the model's section of a tokenizer.json with the addition; `model` is the one without."""
@@ -85,10 +85,10 @@ class Growth(Protocol):
 
 
 def growth_of(vocabulary: Vocabulary) -> Growth:
-    """Return how a vocabulary grows.
+    """Return the growth of a vocabulary's kind.
 
     Raises:
-        SmeltError: it has no place for new pieces.
+        SmeltError: no pieces can be added to it.
     """
     for protobuf in vocabulary.protobufs:
         protobuf.refuse_merging()
@@ -134,7 +134,7 @@ class WordPieceGrowth:
 
 
 class UnigramGrowth:
-    """Pieces with scores that outdo those of their parts."""
+    """Pieces with scores above those of their parts."""
 
     tightened = False
 
@@ -240,7 +240,7 @@ def grow(tree: Tree, growth: Growth, addition: Addition) -> Tree:
 
 
 def _commonest(vocabulary: Vocabulary, learnt: Learnt, pieces: int, spelt: Any) -> list[NewPiece]:
-    """Return new pieces that are used most when all merges are done; of equal ones those learnt first."""
+    """Return the new pieces that are used most once all merges are done; among equals, those learnt first."""
     old = set(vocabulary.pieces)
     new: dict[str, NewPiece] = {}
     for merge in sorted(learnt.merges, key=lambda merge: -learnt.counts.get(merge.built, 0)):

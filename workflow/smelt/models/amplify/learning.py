@@ -24,7 +24,7 @@ from smelt.errors import SmeltError
 from smelt.models.vocabulary.texts import training_lines
 from smelt.models.vocabulary.vocabulary import Vocabulary
 
-FIRST = 0x10000  # the first character of Unicode's supplementary planes, none of which is a blank
+FIRST = 0x10000  # the first character of Unicode's supplementary planes, which have no blanks
 _AT_ONCE = 10_000
 _BLANK = "\u2581"  # how SentencePiece writes the blank before a word
 
@@ -40,10 +40,10 @@ def ids_of(word: str) -> tuple[int, ...]:
 
 
 class WordCutter:
-    """Cuts words with the tokenizer of a vocabulary."""
+    """Cut words with the tokenizer of a vocabulary."""
 
     def __init__(self, vocabulary: Vocabulary, tokenizer: Tokenizer, excluded: Iterable[int]) -> None:
-        """Take the vocabulary, its tokenizer, and the ids that no new piece may hold: special ones and the like."""
+        """Take the vocabulary, its tokenizer, and the ids that no new piece may contain, such as special ones."""
         self._tokenizer = tokenizer
         self._excluded = frozenset(excluded)
         self._marked = vocabulary.tree["model"]["type"] != "WordPiece"
@@ -67,7 +67,7 @@ class WordCutter:
         return found
 
     def _words(self, encoding: Encoding) -> Iterator[str]:
-        """Yield what stands between places where no pieces are to grow together, where it is two pieces or more."""
+        """Yield the runs of at least two pieces that may grow together."""
         run = 0
         keys = []
         for identity, word in zip(encoding.ids, encoding.word_ids, strict=True):
@@ -85,14 +85,14 @@ _REPEATED = 10_000  # times that a word is written at once
 
 @dataclass(frozen=True)
 class Merge:
-    """Two runs of old pieces that grow together, each written a character a piece."""
+    """Two runs of old pieces that grow together, each piece written as a character."""
 
     left: str
     right: str
 
     @property
     def built(self) -> str:
-        """What they become."""
+        """The run that they become."""
         return self.left + self.right
 
     @property
@@ -103,7 +103,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class Learnt:
-    """Merges, the commonest first, and how often each of what they build is left when all are done."""
+    """Merges, the commonest first, and how often each run that they build occurs once all are done."""
 
     merges: list[Merge]
     counts: Mapping[str, int]
@@ -112,7 +112,7 @@ class Learnt:
 
 
 def learn(words: Mapping[str, int], merges: int) -> Learnt:
-    """Return up to so many merges of words.
+    """Return at most `merges` merges of words.
 
     Args:
         words: how often each occurs, written a character a piece.
@@ -150,14 +150,14 @@ def _counts(tokenizer: Tokenizer, words: Mapping[str, int]) -> Counter[str]:
 
 @dataclass(frozen=True)
 class LineSample:
-    """Which training lines of some documents are learnt from; the lines themselves are read anew, and not kept."""
+    """The training lines of some documents that are learnt from; the lines are read again each time, and not kept."""
 
     documents: Mapping[str, Path]
     """Of each language."""
     lines: Mapping[str, int]
     """How many each has."""
     drawn: Mapping[str, bytearray]
-    """For each line whether it is drawn, 1 or 0."""
+    """1 for each line that is drawn, 0 for the others."""
 
     def of(self, language: str) -> Iterator[str]:
         """Yield the drawn lines of a language."""
@@ -169,7 +169,7 @@ class LineSample:
 
 
 def draw(documents: Mapping[str, Path], size: int, seed: int) -> LineSample:
-    """Return a sample of at most so many training lines; all are in it where there are no more.
+    """Return a sample of at most `size` training lines; all of them if there are no more.
 
     Raises:
         SmeltError: a language has no training line, or its documents cannot be read.

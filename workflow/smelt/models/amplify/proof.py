@@ -1,9 +1,9 @@
-"""The proof that an amplified model is its source wherever no new piece comes in.
+"""Prove that an amplified model computes what its source does, wherever no new piece occurs.
 
-Seen from behind, the source is the amplified model reduced to the old pieces. So the same is proven as of a reduction:
-what holds old pieces only is cut alike, its hidden states are equal bit for bit, and the logits of old pieces are equal
-to rounding. As new pieces are in most lines of the languages that they are for, the words of a line that have none are
-put together and proven, too. All is of held-out documents, and so is how many pieces a word takes before and after.
+The source is the amplified model reduced to the old pieces. So the proof is the same as for a reduction: lines of old
+pieces are cut alike, their hidden states are equal bit for bit, and the logits of old pieces are equal to rounding. New
+pieces are in most lines of their languages; therefore the words of a line that have none are joined to a line and
+proven too. All lines are held out, and pieces a word before and after are counted on them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,10 +31,10 @@ def prove(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> dic
     Args:
         made: the source as a reduction of the amplified model to the old ids.
         held_out: documents.parquet of each language.
-        extent: how much to look at.
+        extent: how much of the text to read.
 
     Raises:
-        SmeltError: something without new pieces has changed; or there is nothing without them to tell.
+        SmeltError: a text without new pieces is read otherwise than before, or there is no such text.
     """
     both = tokenizers_of(made)
     lines = {language: held_out_lines(documents, extent.lines) for language, documents in held_out.items()}
@@ -59,7 +59,7 @@ def prove(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> dic
 
 
 def rests(both: TokenizerPair, lines: Sequence[str]) -> list[str]:
-    """Return of lines with new pieces the words that have none, as a line; none of lines without any such word."""
+    """Return the words without new pieces of each line that has both kinds of words, joined to a line."""
     found = []
     for begin in range(0, len(lines), _AT_ONCE):
         batch = lines[begin : begin + _AT_ONCE]
@@ -71,13 +71,13 @@ def rests(both: TokenizerPair, lines: Sequence[str]) -> list[str]:
 
 
 def new_pieces(both: TokenizerPair, lines: Sequence[str]) -> tuple[int, int]:
-    """Return how many new pieces stand in lines, and how many different ones."""
+    """Return how many new pieces occur in lines, and how many different ones."""
     ids = [identity for line in lines for identity in both.others_of(line)]
     return len(ids), len(set(ids))
 
 
 def record(tokens: ComparedTokens, others: ComparedTokens, new: tuple[int, int]) -> dict[str, Any]:
-    """Return the figures of a language's lines; what a reduction calls before is after, the amplified model's."""
+    """Return the figures of a language's lines; `before` and `after` of a reduction are exchanged."""
     return {
         "lines": tokens.lines,
         "lines_without_a_new_piece": len(tokens.whole),

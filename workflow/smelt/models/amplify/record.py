@@ -1,4 +1,4 @@
-"""What an amplified model's folder says of itself: amplification.json and its card."""
+"""The record of an amplified model, amplification.json, and its card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Amplification:
 def write_record(folder: Path, made: Amplification) -> None:
     """Write amplification.json: what is shared with the source, the new pieces with their parts, and the proof.
 
-    Of pieces that had been added to the source none is shared: they have learnt nothing either.
+    Pieces that had been added to the source are not shared: they have learnt nothing either.
     """
     pieces = made.vocabulary.pieces
     write_json(

@@ -1,4 +1,4 @@
-"""The weights of an amplified model: those of the old pieces as they are, and behind them those of the new ones.
+"""The weights of an amplified model: the rows of the old pieces, and behind them rows for the new ones.
 
 Every tensor with a vocabulary axis gains rows in the same way: input embeddings, the output layer (tied or not), its
 bias. The old rows are copied block by block, whatever their type.
@@ -35,9 +35,9 @@ def amplify_weights(
         source: a model's folder.
         pieces: number of pieces that its tokenizer has. Rows of the embeddings beyond them are dropped.
         new: the pieces to add.
-        rule: what their rows start as.
+        rule: how their rows start.
         output: a folder that exists.
-        where: what to call the model in errors.
+        where: the model's name in errors.
 
     Raises:
         SmeltError: the checkpoint cannot be read or does not fit its tokenizer, or a tensor has its vocabulary in
@@ -65,7 +65,7 @@ def extend(part: TensorToWrite, rows: Tensor) -> TensorToWrite:
 
 
 def mean(tensor: StoredTensor, new: Sequence[NewPiece], pieces: int) -> Tensor:  # noqa: ARG001 - of every start
-    """Return the mean of the rows of each piece's parts (Gee et al. 2022); one that is there twice counts twice."""
+    """Return the mean of the rows of each piece's parts (Gee et al. 2022); a repeated part counts each time."""
     parts = [list(piece.parts) for piece in new]
     used, places = np.unique(np.concatenate(parts), return_inverse=True)
     rows = torch.cat(list(_rows(tensor, used))).double()[torch.from_numpy(places)]
@@ -88,7 +88,7 @@ def gaussian(seed: int) -> Start:
 
 
 def random(deviation: float, seed: int) -> Start:
-    """Return a start as of a new model: matrices from a normal distribution around 0, biases 0."""
+    """Return the start of a new model: matrices from a normal distribution around 0, biases 0."""
 
     def start(tensor: StoredTensor, new: Sequence[NewPiece], pieces: int) -> Tensor:  # noqa: ARG001 - of every start
         generator = torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""`python -m smelt reduce`: the same model with only the pieces that some languages use, proven exact.
+"""`python -m smelt reduce`: keep only the pieces of a model that some languages use, and prove that this is exact.
 
 IN   a model, as a folder or by its name on the hub; and either text files (--corpus), or counts of its tokenizer's
      pieces (`python -m smelt count`) with documents.parquet of the same languages (--counts and --held-out)
@@ -120,17 +120,17 @@ def _cores() -> int:
 
 @dataclass(frozen=True)
 class Texts:
-    """What languages use, and what the reduction is proven on."""
+    """Counts of the languages' pieces, and the text that the reduction is proven on."""
 
     counts: Sequence[Path]
     """Counts of the source's pieces, one file a language."""
     held_out: Mapping[str, Path]
     """documents.parquet of the same languages."""
     corpus: "TextFiles | None" = None
-    """What both were made from, where they are gone when the reduction is done."""
+    """The files that both were made from, if they are temporary."""
 
     def inputs(self) -> dict[str, Path | Sequence[Path]]:
-        """Return what the reduction was made from, as provenance names it."""
+        """Return the inputs of the reduction, by their names in provenance."""
         if self.corpus is not None:
             return {"corpus": self.corpus.files}
         return {"counts": self.counts, "held_out": list(self.held_out.values())}
@@ -140,8 +140,8 @@ def reduce(source: ModelSource, texts: Texts, settings: ReductionSettings, exten
     """Write the folder of a reduced model.
 
     Raises:
-        SmeltError: the model, its tokenizer or the counts do not fit, a rule keeps nothing, or the proof fails; then
-            nothing is written.
+        SmeltError: the model, its tokenizer or the counts do not fit, a rule keeps nothing, or the proof fails;
+            nothing is written then.
     """
     from smelt.models.reduce.proof import prove
     from smelt.models.vocabulary.equivalence import FolderPair
@@ -163,7 +163,7 @@ def reduce(source: ModelSource, texts: Texts, settings: ReductionSettings, exten
 
 
 def ids_to_keep(vocabulary: Vocabulary, source: ModelSource, settings: ReductionSettings) -> dict[str, Any]:
-    """Return ids that the model or its user needs besides the vocabulary's own, by reason."""
+    """Return the ids that the model or its user needs, in addition to those of the vocabulary, by reason."""
     return {
         "named by the configuration": ids_of_model(source.folder, source.where),
         "named by the user": named_pieces(vocabulary, settings.keep),
@@ -171,7 +171,7 @@ def ids_to_keep(vocabulary: Vocabulary, source: ModelSource, settings: Reduction
 
 
 def write_model(folder: Path, source: ModelSource, vocabulary: Vocabulary, choice: Choice) -> RewrittenWeights:
-    """Write configuration, weights and tokenizer of the pieces that are kept."""
+    """Write configuration, weights and tokenizer of the kept pieces."""
     gathered = reduce_weights(source.folder, choice.ids, folder, vocabulary.size, source.where)
     vocabulary.write(choice.ids, folder)
     publish_tokenizer(folder, longest_of(read_configuration(folder, source.where)))
@@ -208,7 +208,7 @@ def check_languages(counted: Sequence[str], held_out: Mapping[str, Path]) -> Non
 
 
 def print_summary(output: Path, vocabulary: Vocabulary, choice: Choice, proof: Mapping[str, Any]) -> None:
-    """Print what was made, and of which languages nothing was proven."""
+    """Print the number of kept pieces, and the languages for which nothing was proven."""
     from smelt.models.reduce.proof import unproven_languages
 
     for language in unproven_languages(proof):

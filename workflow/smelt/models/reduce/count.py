@@ -49,12 +49,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a tokenizer, or a model with one")
     parser.add_argument("--language", required=True, help="the language's code")
     parser.add_argument("--threads", type=positive, default=1, help="processes that count side by side")
-    parser.add_argument("--shards", type=Path, required=True, help="folder of what is counted so far, to go on from")
+    parser.add_argument("--shards", type=Path, required=True, help="folder for finished shards, to resume from")
     parser.add_argument("--output", type=Path, required=True, help="Parquet to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Count one language's documents and say what came of it."""
+    """Count one language's documents and print the totals."""
     began = time.monotonic()
     if is_model(arguments.tokenizer):  # which could not be reduced, whatever is counted
         check_checkpoint(arguments.tokenizer, str(arguments.tokenizer))
@@ -88,7 +88,7 @@ def count(
         documents: Parquet with the columns text and held_out.
         tokenizer: a folder that AutoTokenizer loads a fast tokenizer from.
         language: its code.
-        shards: a folder for what is counted so far; it goes away when all is counted.
+        shards: a folder for the counts of finished shards; it is removed at the end.
         output: the file to write.
         processes: how many count side by side; the file is the same for any number.
         where: the tokenizer's name, for messages; its folder by default.
@@ -132,7 +132,7 @@ VERSION = 1  # raise it when the same lines come to be counted otherwise
 
 @dataclass(frozen=True)
 class CountingJob:
-    """What is counted with what; picklable, for other processes."""
+    """The documents and the tokenizer to count with; can be pickled for other processes."""
 
     documents: Path
     """Parquet with the columns text and held_out."""
@@ -141,7 +141,7 @@ class CountingJob:
     pieces: int
     """Number of ids."""
     encode_special_tokens: bool
-    """Whether a special token that a text spells out is text."""
+    """Whether a special token in a text is read as text."""
 
     def digest(self) -> str:
         """Return a checksum of all that decides the counts; it reads the documents once."""
@@ -156,9 +156,9 @@ class CountingJob:
         return [range(start, min(start + step, groups)) for start in range(0, groups, step)]
 
     def counter(self) -> PieceCounter:
-        """Return what counts them, and have this process keep the memory that is freed after each portion.
+        """Return a counter, and make this process keep the memory that is freed after each portion.
 
-        The next portion takes as much; handed out anew by the kernel, its pages cost a sixth of the counting.
+        The next portion takes as much; to get it from the kernel again takes a sixth of the counting time.
         """
         arrow.set_memory_pool(arrow.system_memory_pool())
         keep_freed_memory()
@@ -172,10 +172,10 @@ class CountingJob:
 
 
 def count_documents(job: CountingJob, folder: Path, processes: int) -> PieceTally:
-    """Return the counts of a job; finished shards stay in `folder`, which the caller removes when all is done.
+    """Return the counts of a job; finished shards stay in `folder`, which the caller removes at the end.
 
     Raises:
-        SmeltError: the documents are missing, damaged or lack a column, or a process ended before its time.
+        SmeltError: the documents are missing, damaged or lack a column, or a process was killed.
     """
     shards = job.shards()
     own = folder / job.digest()[:32]
@@ -198,7 +198,7 @@ def count_documents(job: CountingJob, folder: Path, processes: int) -> PieceTall
 
 
 def _clear(folder: Path, own: Path) -> None:
-    """Remove shards of other tokenizers and other documents; nothing else ever would."""
+    """Remove shards of other tokenizers and other documents."""
     own.mkdir(parents=True, exist_ok=True)
     for other in folder.iterdir():
         if other.is_dir() and other != own:
@@ -240,13 +240,13 @@ _worker: dict[str, Any] = {}
 
 
 def _begin(job: CountingJob) -> None:
-    """Prepare a process: its tokenizer and the words it knows are kept from shard to shard."""
+    """Prepare a process: its tokenizer and its known words are kept from shard to shard."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker["job"], _worker["counter"] = job, job.counter()
 
 
 def _end_with_parent() -> None:
-    """End this process when its parent was killed, which otherwise leaves it waiting for work for ever."""
+    """End this process when its parent was killed; otherwise it would wait for work for ever."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -269,7 +269,7 @@ def _write(path: Path, tally: PieceTally) -> None:
 
 
 def _read(path: Path, pieces: int) -> PieceTally | None:
-    """Return what was counted of a shard, or None where its file is missing or not whole."""
+    """Return the counts of a shard, or None if its file is missing or damaged."""
     tally = PieceTally.of(pieces)
     with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile), np.load(path) as shard:
         tally.lines, tally.documents = (int(total) for total in shard["totals"])

@@ -33,7 +33,7 @@ SHORTEST = 6  # characters of a line that counts, blanks around it aside
 
 @dataclass
 class PieceTally:
-    """What was counted; arrays of shape (pieces,)."""
+    """Counts of lines, documents and pieces; arrays of shape (pieces,)."""
 
     lines: int
     documents: int
@@ -43,11 +43,11 @@ class PieceTally:
 
     @classmethod
     def of(cls, pieces: int) -> Self:
-        """Return one of nothing."""
+        """Return one with all counts zero."""
         return cls(0, 0, *(np.zeros(pieces, np.int64) for _ in range(3)))
 
     def add(self, other: "PieceTally") -> None:
-        """Add what was counted elsewhere."""
+        """Add other counts."""
         self.lines += other.lines
         self.documents += other.documents
         self.in_lines += other.in_lines
@@ -62,9 +62,9 @@ class PieceCounter:
         """Take a tokenizer.
 
         Args:
-            tree: what the tokenizer consists of, as its tokenizer.json would say.
+            tree: the tokenizer, as its tokenizer.json would hold it.
             pieces: number of ids.
-            encode_special_tokens: whether a special token that a text spells out is text.
+            encode_special_tokens: whether a special token in a text is read as text.
         """
         self._tokenizer = new_tokenizer(tree, encode_special_tokens)
         self._pieces = pieces
@@ -74,8 +74,8 @@ class PieceCounter:
     def count(self, documents: Iterable[str]) -> PieceTally:
         """Return how many lines and documents hold each piece, and how often it occurs.
 
-        documents: texts whose lines are separated by newlines. Lines of five characters and fewer are left out, and so
-            are documents that have no other.
+        documents: texts with a newline between lines. Lines of at most five characters are left out, and documents
+            without other lines.
         """
         tally = PieceTally.of(self._pieces)
         for portion in _portions(documents):
@@ -131,12 +131,12 @@ def _portions(documents: Iterable[str]) -> Iterator[list[list[str]]]:
 Ids = NDArray[np.int32]
 
 CHARACTERS_AT_ONCE = 8_000_000  # bounds the memory of a step, together with the longest document
-WORDS_AT_ONCE = 64  # of a text that is tokenised to learn new words; more run slower
+WORDS_AT_ONCE = 64  # words of a text that is tokenised to learn new words; more run slower
 REMEMBERED = 1_000_000  # words; bounds memory
-FREQUENT = 16_384  # words of which a table stays in the processor's caches; most words of a text are among them
+FREQUENT = 16_384  # words; their table fits the processor's caches, and most words of a text are among them
 SEPARATOR = "\ufdd0\ufdd1\ufdd0"  # characters that no text may hold
 BLANK = " "  # stands before a word
-BARE = "\n"  # stands there instead where the word has no glue; no line holds it
+BARE = "\n"  # stands there instead if the word has no glue; no line holds it
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class KnownWords:
         """Take a tokenizer (see `PieceCounter`) and how its lines are cut."""
         self._splitting = replace(splitting, added=(*splitting.added, SEPARATOR))
         self._tokenizer = new_tokenizer(tree, encode_special_tokens)
-        # An added token separates texts before they are normalised: so many are tokenised in one call.
+        # An added token separates texts before they are normalised, so that one call tokenises many.
         self._tokenizer.add_tokens([AddedToken(SEPARATOR, normalized=False)])
         self._separator = self._tokenizer.token_to_id(SEPARATOR)
         self._forget()
@@ -265,7 +265,7 @@ class KnownWords:
         return np.diff(ends, prepend=-1) - 1, ids[ids != self._separator]
 
     def _encode_unchanged(self, words: Sequence[str]) -> tuple[Numbers, Ids]:
-        """Do the same for words that the normaliser leaves as they are, none of which holds a mark."""
+        """Do the same for words that the normaliser does not change and that hold no mark."""
         tokenizer = self._tokenizer
         normalizer, pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
         tokenizer.normalizer = None
@@ -281,7 +281,7 @@ class KnownWords:
 def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]:
     """Return the words of lines as an Arrow array, and how many each line has.
 
-    Words are places in one text, none of which is copied: each begins with the blank before it. The first of a line has
+    Words are places in one text, so that none is copied: each begins with the blank before it. The first of a line has
     one too, or BARE where it shall lack it.
     """
     text = np.frombuffer(bytearray(BARE.join(["", *lines, ""]), "utf-8"), np.uint8)
@@ -304,7 +304,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids]:
 
 
 def new_tokenizer(tree: Tree, encode_special_tokens: bool) -> Tokenizer:
-    """Return a tokenizer that cuts texts whole, on one core: cores are shared out among processes."""
+    """Return a tokenizer that cuts texts whole, on one core: each process has one."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     tokenizer = Tokenizer.from_str(json.dumps(tree))
     tokenizer.no_truncation()

@@ -1,8 +1,8 @@
-"""The proof that a reduction is exact: run on held-out lines of every language before a model is written.
+"""Prove that a reduction is exact, on held-out lines of every language, before a model is written.
 
 On lines whose pieces are all kept, tokens map one to one, hidden states of every layer are equal bit for bit, and the
-logits of kept pieces are equal to the rounding of single precision. How many lines are not such, and what becomes of
-their segmentation, is stated by language.
+logits of kept pieces are equal to the rounding of single precision. The share of other lines, and how they are cut, is
+recorded by language.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,11 @@ def prove(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> dic
     Args:
         made: the reduction.
         held_out: documents.parquet of each language.
-        extent: how much to look at.
+        extent: how much of the text to read.
 
     Raises:
-        SmeltError: the reduction is not exact, with the first difference; or no line of any language could tell.
+        SmeltError: the reduction is not exact, with the first difference; or no line of any language has only kept
+            pieces.
     """
     both = tokenizers_of(made)
     found = {
@@ -41,6 +42,6 @@ def prove(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> dic
 
 
 def unproven_languages(proof: Mapping[str, Any]) -> list[str]:
-    """Return the languages of which no held-out line has all its pieces kept."""
+    """Return the languages without a held-out line whose pieces are all kept."""
     rows = proof["languages"].items()
     return [language for language, row in rows if not row["lines_whose_pieces_are_all_kept"]]

@@ -1,4 +1,4 @@
-"""What a reduced model's folder says of itself: reduction.json, its card and its provenance."""
+"""The record of a reduced model, reduction.json, and its card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Reduction:
 
 
 def write_record(folder: Path, made: Reduction) -> None:
-    """Write reduction.json: the rule, the pieces by reason, what became of the tensors, and the proof."""
+    """Write reduction.json: the rule, the pieces by reason, the tensors, and the proof."""
     write_json(
         folder / REDUCTION,
         {
@@ -67,7 +67,7 @@ def write_reduced_card(folder: Path, name: str, source: ModelSource, made: Reduc
 
 
 def _shared(made: Reduction) -> int | None:
-    """Return how many of the kept pieces the source did not merely gain; None where it gained none."""
+    """Return how many of the kept pieces are older than those added to the source; None if none were added."""
     shared = shared_of(made.vocabulary.folder)
     return None if shared is None else int((made.choice.ids < shared).sum())
 

@@ -3,7 +3,7 @@
 Counts are one file for each tokenizer, corpus and language: Parquet with a row for each piece seen, in the order of
 ids: `id`, `piece`, and the numbers of `lines` and `documents` that hold it and of its `occurrences`. Its metadata say
 what was counted, so that any threshold and any set of languages can be chosen afterwards, and counts of another
-vocabulary are told apart.
+vocabulary are recognised.
 
 The choice follows Smaller multilingual BERT, section 3.1, and its code. A piece is kept when at least
 `floor(threshold * lines)` lines of any language hold it, as the paper's code compares: with 0.00005 that gives Table 1
@@ -66,7 +66,7 @@ class PieceCounts:
 
 
 def write_counts(path: Path, counts: PieceCounts, pieces: Sequence[str]) -> None:
-    """Write the pieces seen, in the order of ids, and what was counted; `pieces` are the vocabulary's, by id."""
+    """Write the pieces seen, in the order of ids, and the totals; `pieces` are the vocabulary's, by id."""
     ids = np.flatnonzero(counts.occurrences)
     columns = [counts.in_lines, counts.in_documents, counts.occurrences]
     names = pa.array([pieces[number] for number in ids.tolist()], pa.string())
@@ -127,9 +127,9 @@ class Selection:
     """Ids of the pieces kept, ascending, and why."""
 
     by_language: dict[str, Numbers]
-    """What each language uses."""
+    """The pieces that each language uses."""
     always: Numbers
-    """What is kept whatever the counts say: special and unused pieces."""
+    """Pieces that are always kept: special and unused ones."""
     ids: Numbers
     """All of them."""
 
@@ -144,7 +144,7 @@ def select(counts: Sequence[PieceCounts], rule: SelectionRule, always: Numbers) 
 
     Raises:
         SmeltError: no counts, counts of several vocabularies, a language twice or without text, a threshold that keeps
-            nothing of a language, or a size that the always-kept pieces leave no room in.
+            nothing of a language, or a size without room beside the always-kept pieces.
     """
     _refuse_unfit(counts, always)
     always = np.unique(always).astype(np.int64)
@@ -170,7 +170,7 @@ def _over_threshold(counts: Sequence[PieceCounts], rule: SelectionRule) -> dict[
 
 
 def _largest(counts: Sequence[PieceCounts], rule: SelectionRule, always: Numbers) -> dict[str, Numbers]:
-    """Return the pieces of the highest share in any language, as many as fit; where shares are equal, lower ids."""
+    """Return the pieces of the highest share in any language, as many as fit; among equals, the lower ids."""
     assert rule.size is not None
     room = rule.size - len(always)
     if room < 1:
@@ -212,16 +212,16 @@ def _refuse_unfit(counts: Sequence[PieceCounts], always: Numbers) -> None:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is kept."""
+    """The kept pieces."""
 
     always: Mapping[str, Ids]
-    """Kept whatever the counts say, by reason; an id may have several."""
+    """Pieces that are always kept, by reason; an id may have several."""
     selection: Selection
     closure: Closure
 
     @property
     def ids(self) -> Ids:
-        """All that is kept, ascending."""
+        """All kept pieces, ascending."""
         return self.closure.ids
 
     def record(self) -> dict[str, Any]:
@@ -240,13 +240,13 @@ def choose(
 ) -> Choice:
     """Return the pieces that the languages use, with all that these and the model need.
 
-    A size is that of all of it: so many pieces are selected that no more are kept in the end.
+    A size is the number of all kept pieces: as many are selected as that allows.
 
     Args:
         vocabulary: of the whole model.
         counts: of each language.
         rule: which pieces a language uses.
-        always: ids to keep besides the vocabulary's own, by reason.
+        always: ids to keep in addition to those of the vocabulary, by reason.
 
     Raises:
         SmeltError: what `select` refuses, or a size that even one selected piece would exceed.
@@ -273,7 +273,7 @@ def choose(
     if found is None:
         raise SmeltError(
             "size",
-            f"expected more than the {len(choice.ids):,} pieces that one selected piece comes to with all that"
+            f"expected more than the {len(choice.ids):,} pieces that one selected piece makes with all that"
             f" is always kept and that its tokenizer needs, found {rule.size:,}",
         )
     return found

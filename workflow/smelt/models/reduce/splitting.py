@@ -1,9 +1,9 @@
-"""Whether lines may be cut at blanks before they are tokenised, so that each word is cut into pieces but once.
+"""Decide whether lines may be cut at blanks before they are tokenised, so that each word is tokenised only once.
 
 A word's pieces depend on the word alone where the normaliser works character by character (or grapheme by grapheme),
-the pre-tokenizer cuts at blanks, and the model sees one such part at a time. That is known of the kinds listed here and
-assumed of no other. Words that do depend on their neighbours (they begin with a combining mark, hold an added token,
-lie between two blanks) are told apart one by one: their lines have to be tokenised whole.
+the pre-tokenizer cuts at blanks, and the model sees one such part at a time. This is known for the kinds listed here
+and assumed for no other. Words that do depend on their neighbours (they begin with a combining mark, hold an added
+token, lie between two blanks) are found one by one: their lines have to be tokenised whole.
 """
 
 import re
@@ -29,9 +29,9 @@ WITHIN = {"Punctuation", "Digits", *BLANK_CUTTERS}
 LOCAL = {"BertNormalizer", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Nmt", "Precompiled"}
 """Normalisers that read no character beyond a blank; Strip touches the ends only."""
 LOCAL_PATTERNS = re.compile(r" \{2,\}|\[[^\[\]]*\]")
-"""Replaced patterns of which the same holds: runs of blanks, and single characters of a class."""
+"""Replaced patterns that read no character beyond a blank either: runs of blanks, single characters of a class."""
 # Letters that form a grapheme with a blank before them (SpacingMark and Extend of Unicode's annex 29), or behind them
-# (Prepend); marks, modifiers and format characters, which may as well, are told by their categories.
+# (Prepend); marks, modifiers and format characters, which may as well, are recognised by their categories.
 JOINING_BEFORE = {0x0E33, 0x0EB3, 0xFF9E, 0xFF9F}
 JOINING_BEHIND = {0x0D4E, 0x111C2, 0x111C3, 0x113D1, 0x1193F, 0x11941, 0x11A3A, 0x11D46, 0x11F02}
 JOINING_BEHIND |= set(range(0x11A84, 0x11A8A))
@@ -47,13 +47,13 @@ class Splitting:
     added: tuple[str, ...]
     """Spellings of added tokens, which no word may hold."""
     glue: str = ""
-    """What stands before a word that is tokenised apart: nothing, or the blank that belongs to it."""
+    """The text before a word that is tokenised apart: nothing, or the blank that belongs to it."""
     bare_start: bool = False
     """Whether the first word of a line lacks it."""
     blank_runs: bool = False
-    """Whether an empty word, which stands between two blanks, is just no word."""
+    """Whether an empty word, between two blanks, is ignored."""
     mark: str = ""
-    """What the pre-tokenizer writes for a blank; a word may not begin or end with it."""
+    """The pre-tokenizer's character for a blank; a word may not begin or end with it."""
     only_marks: bool = False
     """Whether that is all it does, so that it leaves a word whole that does not hold the mark."""
     by_grapheme: bool = False
@@ -147,7 +147,7 @@ def splitting_of(tokenizer: Tokenizer, tree: Tree) -> Splitting | None:
 
     Args:
         tokenizer: of the tokenizers library.
-        tree: what it consists of, as its tokenizer.json would say.
+        tree: the same, as its tokenizer.json would hold it.
     """
     normalizers = _parts(tree["normalizer"], "normalizers")
     added = tree["added_tokens"]

@@ -1,4 +1,4 @@
-"""Whether a model with another vocabulary cuts lines and computes as its source does, where a line holds shared pieces.
+"""Check that a model with another vocabulary reads lines of shared pieces as its source does.
 
 Weights without a vocabulary axis are compared bit for bit and then shared, so that both models take the memory of one
 and of the reduced embeddings, and read the same addresses. Everything but the logits of pieces must then be equal bit
@@ -29,7 +29,7 @@ _ROWS = 8192
 
 @dataclass(frozen=True)
 class Extent:
-    """How much of each language a proof looks at, at the most."""
+    """How much of each language a proof reads at most."""
 
     lines: int = 1000
     """Lines to tokenise."""
@@ -42,7 +42,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class FolderPair:
-    """What is to be proven."""
+    """A model and its reduction, whose equivalence is to be proven."""
 
     source: Path
     """Folder of the whole model."""
@@ -51,7 +51,7 @@ class FolderPair:
     ids: Ids
     """The kept pieces, ascending."""
     where: str
-    """What to call the reduced model in errors."""
+    """The reduced model's name in errors."""
     loosened: bool = False
     """Whether words that were unknown may have become known (smelt.models.vocabulary.kinds)."""
 
@@ -80,7 +80,7 @@ class SegmentationTotals:
 
 @dataclass
 class ComparedTokens:
-    """What the two tokenizers made of a language's lines."""
+    """How the two tokenizers cut a language's lines."""
 
     lines: int = 0
     changed: int = 0
@@ -110,11 +110,11 @@ class TokenizerPair:
     def __init__(self, before: Any, after: Any, ids: Ids, where: str, loosened: bool = False) -> None:
         """Take both, and the kept ids, ascending.
 
-        loosened: whether words that were unknown may have become known (smelt.models.vocabulary.kinds); lines of
-        which this happened are then counted and not held against the reduction.
+        loosened: whether unknown words may have become known (smelt.models.vocabulary.kinds); such lines are then
+        counted, and not an error.
 
         Raises:
-            SmeltError: a kept piece has another id than its rank, or a special one has become another.
+            SmeltError: the id of a kept piece is not its rank, or a special piece has changed.
         """
         self.before, self.after, self.ids, self.where = before, after, ids, where
         self._loosened = loosened
@@ -123,7 +123,7 @@ class TokenizerPair:
         self._check_pieces()
 
     def compare(self, language: str, lines: Sequence[str]) -> ComparedTokens:
-        """Return what both make of a language's lines.
+        """Return how both cut a language's lines.
 
         Raises:
             SmeltError: a line whose pieces are all kept is cut differently.
@@ -136,7 +136,7 @@ class TokenizerPair:
         return found
 
     def whole_of_kept(self, lines: Sequence[str]) -> list[bool]:
-        """Return of each line whether all its pieces are kept."""
+        """Return for each line whether all its pieces are kept."""
         return [bool(self._kept[ids].all()) for ids in _cut(self.before, list(lines))] if lines else []
 
     def others_of(self, line: str) -> list[int]:
@@ -188,7 +188,7 @@ def _cut(tokenizer: Any, lines: list[str]) -> Iterator[Ids]:
 
 @dataclass
 class ComparedStates:
-    """What was compared."""
+    """How much was compared, and the largest difference."""
 
     lines: int = 0
     tokens: int = 0
@@ -239,7 +239,7 @@ class ModelPair:
     def compare(self, old: Mapping[str, Tensor], new: Mapping[str, Tensor], states: ComparedStates, line: str) -> None:
         """Compute both models' outputs on a batch of the same lines, and add what was compared to `states`.
 
-        old, new: what each one's tokenizer made of the lines; ids of shape (lines, length).
+        old, new: the lines as each one's tokenizer encodes them; ids of shape (lines, length).
 
         Raises:
             SmeltError: anything differs by more than rounding of logits; `line` is how the message names the lines.
@@ -278,7 +278,7 @@ class ModelPair:
             raise SmeltError(self.where, f"is not exact: its {name} differ by up to {largest:.3g} on {line}")
 
     def _check_logits(self, name: str, ours: Tensor, theirs: Tensor, states: ComparedStates, line: str) -> None:
-        """Compare logits with what rounding may come to: twice n u / (1 - n u) times |h| |w| + |b| for sums of n terms.
+        """Compare logits within the bound of rounding: twice n u / (1 - n u) times |h| |w| + |b| for sums of n terms.
 
         The bound of an inner product in any order of addition is Higham's (2002, equation 3.5), by Cauchy and Schwarz.
         """
@@ -319,7 +319,7 @@ class ModelPair:
 
 
 def load(folder: Path, configuration: Any, where: str) -> Any:
-    """Return the model of a folder in the class that it was saved as, or as a bare encoder where weights of that lack.
+    """Return the model of a folder in the class that it was saved as, or as a bare encoder if its head lacks weights.
 
     Raises:
         SmeltError: the weights cannot be read, or weights of the encoder are missing.
@@ -354,7 +354,7 @@ def with_states(
     extent: Extent,
     languages: Mapping[str, tuple[dict[str, Any], ComparedTokens]],
 ) -> dict[str, Any]:
-    """Return what is said of each language's lines, with what both models make of those of kept pieces.
+    """Return the record of each language's lines, with the comparison of both models on lines of kept pieces.
 
     Raises:
         SmeltError: as `ModelPair.compare` does.
@@ -377,7 +377,7 @@ def with_states(
 def states_of(
     both: TokenizerPair, models: ModelPair, tokens: ComparedTokens, language: str, extent: Extent
 ) -> ComparedStates:
-    """Compare what both models make of lines of kept pieces, as many as are wanted.
+    """Compare both models on lines of kept pieces.
 
     Raises:
         SmeltError: as `ModelPair.compare` does.

@@ -22,17 +22,17 @@ from smelt.models.vocabulary.tensors import Ids
 from smelt.models.vocabulary.tokenizer_files import Tree, has_part
 
 Kept = NDArray[np.bool_]
-"""Whether each piece is kept, shape (pieces,)."""
+"""True for each kept piece, shape (pieces,)."""
 
 
 class Form(Protocol):
-    """A vocabulary in one of the forms that a folder may hold it in."""
+    """One of the forms in which a folder may hold a vocabulary."""
 
     always: list[int]
-    """Ids that this form cannot be without."""
+    """Ids that this form always needs."""
 
     def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
-        """Return, by reason, the ids that the kept ones need, kept themselves or not."""
+        """Return, by reason, the ids that the kept ones need, whether they are kept or not."""
 
 
 class Kind(Form, Protocol):
@@ -48,7 +48,7 @@ class Kind(Form, Protocol):
         """Return the section with the kept pieces alone; `new[id]` is -1 for the others."""
 
     def check_files(self, folder: Path) -> None:
-        """Refuse older files of the same vocabulary that hold something else."""
+        """Refuse older files of the vocabulary that differ from it."""
 
     def write_files(self, folder: Path, output: Path, new: Ids) -> None:
         """Write the older files of the vocabulary that the source has."""
@@ -97,7 +97,7 @@ class WordPiece:
         self.always += sorted(self.ids[piece] for piece in self.reserved if _UNUSED.fullmatch(piece))
 
     def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
-        """Return what kept pieces need: nothing, unless each of their characters shall have a piece of its own."""
+        """Return the ids that kept pieces need: none, unless each of their characters must have its own piece."""
         if not characters:
             return {}
         alone = characters_of(self._bare(piece) for piece, identity in self.base if kept[identity])
@@ -167,7 +167,7 @@ class Unigram:
         self.twins = _twins(self.base) if len(self.ids) < len(self.base) else []
 
     def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
-        """Return what kept pieces need: one of the lowest score, their characters, and others spelt the same.
+        """Return the ids that kept pieces need: one of the lowest score, their characters, and others spelt the same.
 
         A piece that stands twice in the list is looked up as the last of its kind. Were that one alone left out,
         the first would be found in its stead.
@@ -182,7 +182,7 @@ class Unigram:
         return found
 
     def loosened(self, kept: Kept) -> list[int]:
-        """Return nothing: what was unknown to the full vocabulary stays so."""
+        """Return nothing: unknown words stay unknown."""
         del kept
         return []
 
@@ -274,7 +274,7 @@ class BytePairs:
         return {"merges": merges, "characters": alone}
 
     def loosened(self, kept: Kept) -> list[int]:
-        """Return nothing: what was unknown to the full vocabulary stays so."""
+        """Return nothing: unknown words stay unknown."""
         del kept
         return []
 
@@ -320,10 +320,10 @@ class BytePairs:
         return {self._joined(*pair) for pair in self.merges}
 
     def _way(self, piece: str) -> list[str]:
-        """Return what a piece is built from.
+        """Return the pieces that a piece is built from.
 
-        Where one merge alone builds it, its last step is plain and its parts tell the rest in the next round.
-        SentencePiece's models have a merge for every way to halve a piece; there merging itself must tell.
+        If only one merge builds it, that is its last step, and its parts are looked up in the next round.
+        SentencePiece's models have a merge for every way to halve a piece; there the merges have to be done.
         """
         if piece not in self._built:
             return []

@@ -2,8 +2,8 @@
 
 Its ids are not always the model's. XLM-R and CamemBERT put special tokens of fairseq's in front, so that the model's id
 is the protobuf's plus one or four, and `<s>` and `<unk>` stand elsewhere; others add tokens at the end. So pieces are
-matched by their spelling. What is not an ordinary piece of the protobuf (unknown, control, user-defined, byte, or the
-model's alone) stays, which keeps such offsets as they were.
+matched by their spelling. All but ordinary pieces of the protobuf (unknown, control, user-defined, byte, or the model's
+own) stay, which keeps such offsets.
 
 It is exact for the same reasons as the tokenizers library's forms (see `unigram` and `bpe`), with SentencePiece's own
 rules: a merge's rank is the score of what it builds, any two neighbours that spell a piece merge, the penalty of an

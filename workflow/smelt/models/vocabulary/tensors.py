@@ -27,7 +27,7 @@ BLOCK = 1 << 23
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor lies."""
+    """A tensor in a file."""
 
     file: Path
     dtype: str
@@ -38,7 +38,7 @@ class StoredTensor:
     bytes: int
 
     def copy(self, target: BinaryIO) -> None:
-        """Append its bytes to a file; what the system does not copy from file to file goes through memory."""
+        """Append its bytes to a file; bytes that the system does not copy from file to file go through memory."""
         with self.file.open("rb", buffering=0) as stream:
             sent = _send(stream, self.start, self.bytes, target)
             stream.seek(self.start + sent)
@@ -49,7 +49,7 @@ class StoredTensor:
                 target.write(block)
 
     def gathered(self, ids: Ids, axis: int) -> Iterator[memoryview]:
-        """Yield the bytes of the tensor that only `ids` (ascending) of one axis make."""
+        """Yield the bytes of the tensor with only the `ids` (ascending) of one axis."""
         outer, size = math.prod(self.shape[:axis]), self.shape[axis]
         row = self.bytes // max(outer * size, 1)
         step = max(BLOCK // max(row, 1), 1)
@@ -80,7 +80,7 @@ def whole_tensor(tensor: StoredTensor) -> TensorToWrite:
 
 
 def part_of_tensor(tensor: StoredTensor, ids: Ids, axis: int) -> TensorToWrite:
-    """Return the tensor of which only `ids` (ascending) are kept along an axis."""
+    """Return the tensor with only the `ids` (ascending) along an axis."""
     shape = (*tensor.shape[:axis], len(ids), *tensor.shape[axis + 1 :])
     size = tensor.bytes // tensor.shape[axis] * len(ids)
     return TensorToWrite(tensor.dtype, shape, size, lambda: tensor.gathered(ids, axis))
@@ -135,7 +135,7 @@ def _stored(file: Path, data: int, entry: dict[str, list[int]]) -> StoredTensor:
 
 
 def _runs(ids: Ids, size: int, step: int) -> Iterator[tuple[int, Ids]]:
-    """Yield, for each block of `step` rows that holds any of the ids, its first id and the others' distance from it."""
+    """Yield, for each block of `step` rows with any of the ids, its first id and the distances of all from it."""
     bounds = np.searchsorted(ids, np.arange(0, size + step, step))
     for begin, end in itertools.pairwise(bounds):
         if end > begin:
@@ -143,10 +143,10 @@ def _runs(ids: Ids, size: int, step: int) -> Iterator[tuple[int, Ids]]:
 
 
 def _send(source: BinaryIO, start: int, length: int, target: BinaryIO) -> int:
-    """Have the system append bytes of a file to another one, and return how many it did: none where it cannot."""
+    """Let the system append bytes of a file to another one; return how many it did, 0 if it cannot."""
     target.flush()
     done = 0
-    with suppress(OSError, AttributeError):  # not every system does, nor for all files; a full disk is told by `write`
+    with suppress(OSError, AttributeError):  # not every system can, nor for all files; `write` reports a full disk
         while done < length and (sent := os.sendfile(target.fileno(), source.fileno(), start + done, length - done)):
             done += sent
     return done
@@ -180,7 +180,7 @@ _DTYPES = {
 def convert(file: Path, folder: Path, tied: Set[str]) -> Path:
     """Write the tensors of a pickled file to a safetensors file in a folder, and return that.
 
-    tied: names that a tensor may have besides its own; where they stand for the same memory, they are left out.
+    tied: other names of tensors; they are left out if they share the memory of one.
 
     Raises:
         SmeltError: the file is missing or damaged, or holds anything but tensors.

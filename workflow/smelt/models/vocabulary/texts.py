@@ -21,13 +21,13 @@ from smelt.parquet import damage_named, opened
 _SCHEMA = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string()), ("held_out", pa.bool_())])
 _DOCUMENTS = 1000
 _LONGEST = 10_000
-"""Lines of a document; where no blank line comes, the next one begins there."""
+"""Lines of a document at most; then the next one begins, even without a blank line."""
 _COLUMNS = ["text", "held_out"]
 
 
 @dataclass(frozen=True)
 class TextFiles:
-    """Text files, and how lines of them were drawn to be held out."""
+    """Text files, and how their held-out lines were drawn."""
 
     files: Sequence[Path]
     held_out_share: float
@@ -38,8 +38,8 @@ def texts_by_language(files: Sequence[str], languages: Sequence[str] | None) -> 
     """Return the files of each language.
 
     Args:
-        files: paths, each with its language before it (`sw=news.txt`) or as its name (`sw.txt`, `news.sw.txt`).
-        languages: those wanted; all that files are named after by default.
+        files: paths, each with its language before it (`sw=news.txt`) or in its name (`sw.txt`, `news.sw.txt`).
+        languages: those wanted; by default all that the files name.
 
     Raises:
         SmeltError: a wanted language has no file.
@@ -88,10 +88,10 @@ def write_languages(texts: Mapping[str, Sequence[Path]], folder: Path, share: fl
 def write_texts(files: Sequence[Path], output: Path, share: float, seed: int) -> None:
     """Write the lines of a language's text files as documents, a share of them held out.
 
-    Every 1/share-th line is, from a seeded beginning, so that all parts of the texts have some.
+    Every 1/share-th line is held out, from a seeded start, so that all parts of the texts have some.
 
     Raises:
-        SmeltError: a file cannot be read or is no UTF-8 text, or there are so few lines that none is held out.
+        SmeltError: a file cannot be read or is no UTF-8 text, or it has too few lines to hold one out.
     """
     place = random.Random(seed).random()
     lines = held_out = 0
@@ -152,7 +152,7 @@ def _lines(file: Path) -> Iterable[str]:
 
 
 def held_out_lines(documents: Path, most: int) -> list[str]:
-    """Return the first lines of the held-out documents of a language, without blank ones; no more is read than needed.
+    """Return the first lines of the held-out documents of a language, without blank ones.
 
     Raises:
         SmeltError: the file is missing, is damaged, or lacks the columns `text` and `held_out`.

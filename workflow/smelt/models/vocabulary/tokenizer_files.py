@@ -19,9 +19,9 @@ from smelt.model_folder import read_tokenizer
 
 TOKENIZER = "tokenizer.json"
 VOCABULARY_FILES = (TOKENIZER, "vocab.txt", "vocab.json", "merges.txt")
-"""Files of pieces that reduction rewrites, besides SentencePiece's protobufs (*.model)."""
+"""Files of pieces that are rewritten, in addition to SentencePiece's protobufs (*.model)."""
 Tree = dict[str, Any]
-"""What `tokenizer.json` holds, as the tokenizers library itself writes it."""
+"""The content of `tokenizer.json`, as the tokenizers library writes it."""
 _PLACE = "\0the vocabulary's place"
 CONFIGURATION = "tokenizer_config.json"
 ADDED = "added_tokens.json"
@@ -54,7 +54,7 @@ def load_fast(folder: Path, where: str, configuration: Any = None) -> Any:
 
 
 def configuration_of(folder: Path) -> Any:
-    """Return the configuration that tells AutoTokenizer which class to take, or None where a folder has none."""
+    """Return the configuration by which AutoTokenizer chooses the class, or None if a folder has none."""
     from transformers import AutoConfig, PreTrainedConfig
 
     for kind in (AutoConfig, PreTrainedConfig):
@@ -64,7 +64,7 @@ def configuration_of(folder: Path) -> Any:
 
 
 def tree_of(backend: Any, where: str) -> Tree:
-    """Return what a tokenizer of the tokenizers library consists of.
+    """Return a tokenizer of the tokenizers library as the content of its tokenizer.json.
 
     Raises:
         SmeltError: a part of it is written in Python (Jieba's word splitter) and cannot be saved.
@@ -92,7 +92,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 class Number(float):
-    """A number that remembers how it was written."""
+    """A number that keeps its spelling."""
 
     __slots__ = ("text",)
     text: str
@@ -105,7 +105,7 @@ class Number(float):
 
 
 def read_file(path: Path, where: str) -> Tree:
-    """Return what the file holds.
+    """Return the content of a tokenizer.json.
 
     Raises:
         SmeltError: it is not JSON, or not a tokenizer's.
@@ -120,7 +120,7 @@ def read_file(path: Path, where: str) -> Tree:
 
 
 def write_file(path: Path, tree: Tree) -> None:
-    """Write the file, scores with the very digits that they were read with."""
+    """Write a tokenizer.json, with scores spelt as they were read."""
     vocabulary = tree["model"]["vocab"]
     if isinstance(vocabulary, list):
         tree = tree | {"model": tree["model"] | {"vocab": _PLACE}}
@@ -195,21 +195,25 @@ def write_settings(folder: Path, output: Path, ids: dict[str, int], new: Callabl
         new: the new id of an old one.
     """
     if (folder / CONFIGURATION).is_file():
-        write_json(output / CONFIGURATION, _configuration(read_json(folder / CONFIGURATION), ids, new), exact=True)
+        write_json(
+            output / CONFIGURATION, _renumber_configuration(read_json(folder / CONFIGURATION), ids, new), exact=True
+        )
     if (folder / ADDED).is_file():
-        # The tokenizer that loads decides on a token's id; a file that says otherwise is not followed.
+        # The tokenizer that loads decides on a token's id, even if the file has another one.
         written = {token: new(ids[token]) for token in read_json(folder / ADDED)}
         write_json(output / ADDED, written)
     if (folder / SPECIAL).is_file():
         shutil.copy(folder / SPECIAL, output / SPECIAL)  # spellings alone
 
 
-def _configuration(settings: dict[str, Any], ids: dict[str, int], new: Callable[[int], int]) -> dict[str, Any]:
-    written = dict(settings)
-    if "added_tokens_decoder" in settings:
-        tokens = settings["added_tokens_decoder"].values()
+def _renumber_configuration(
+    configuration: dict[str, Any], ids: dict[str, int], new: Callable[[int], int]
+) -> dict[str, Any]:
+    written = dict(configuration)
+    if "added_tokens_decoder" in configuration:
+        tokens = configuration["added_tokens_decoder"].values()
         written["added_tokens_decoder"] = {str(new(ids[token["content"]])): token for token in tokens}
-    for key, value in settings.items():
+    for key, value in configuration.items():
         if _AN_ID.fullmatch(key) and isinstance(value, int):
             written[key] = new(value)
     return written

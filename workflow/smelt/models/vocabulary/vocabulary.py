@@ -1,9 +1,9 @@
 """A model's vocabulary in every form that its folder holds it in, read once and written reduced.
 
-What counts is the tokenizer that AutoTokenizer makes of the folder; its files (tokenizer.json, vocab.txt, vocab.json
-and merges.txt, SentencePiece's protobuf) must say the same, and all are rewritten. A kept piece's new id is its rank
-among the kept ones, so that the old order stays. What was written is loaded again and must be, part by part, the
-tokenizer that was read with fewer pieces.
+The tokenizer that AutoTokenizer makes of the folder is decisive; its files (tokenizer.json, vocab.txt, vocab.json and
+merges.txt, SentencePiece's protobuf) must agree with it, and all are rewritten. A kept piece's new id is its rank among
+the kept ones, so the old order stays. The written files are loaded again and must be, part by part, the tokenizer that
+was read, with fewer pieces.
 """
 
 import hashlib
@@ -41,12 +41,12 @@ _KINDS: dict[str, type[WordPiece] | type[Unigram] | type[BytePairs]] = {
 
 @dataclass(frozen=True)
 class Closure:
-    """A choice of pieces with all that it needs."""
+    """A choice of pieces, with all others that it needs."""
 
     ids: Ids
-    """What to keep, ascending."""
+    """The kept ids, ascending."""
     added: dict[str, Ids]
-    """Ids that were not in the choice, by the reason for which they are kept; no id is under two reasons."""
+    """Ids that were not in the choice, by the reason to keep them; each has one."""
     loosened: Ids
     """Kept ids that may make a word known that was unknown (see `wordpiece`); empty for other kinds."""
 
@@ -58,24 +58,24 @@ class Vocabulary:
     folder: Path
     where: str
     pieces: list[str]
-    """Spellings in the order of their ids; an id that no text can have is an empty one."""
+    """Spellings in the order of their ids; empty for an id that no text can have."""
     always: Ids
     """Ids that are always kept, ascending: special and added tokens, BERT's [unused1] to [unused9], single bytes."""
     tree: Tree
     """The tokenizer that AutoTokenizer makes of the folder."""
     file: Tree | None
-    """What its tokenizer.json holds, which is not the same: transformers builds some classes from a few parts of it."""
+    """The content of its tokenizer.json, which may differ: transformers builds some classes from a few parts of it."""
     kind: WordPiece | Unigram | BytePairs
     protobufs: list[Protobuf]
 
     @property
     def size(self) -> int:
-        """Ids in all; the model's embeddings may have more rows."""
+        """Number of ids; the model's embeddings may have more rows."""
         return len(self.pieces)
 
     @property
     def digest(self) -> str:
-        """What tells two vocabularies apart."""
+        """A checksum of the pieces, in the order of their ids."""
         return digest(self.pieces)
 
     @cached_property
@@ -123,7 +123,7 @@ class Vocabulary:
             output: an existing folder.
 
         Raises:
-            SmeltError: the ids are not closed, or what was written does not load as it should.
+            SmeltError: the ids are not closed, or the written files do not load as they should.
         """
         if not np.array_equal(np.flatnonzero(self._closed(ids, characters=False)[0]), ids):
             raise SmeltError(self.where, "these pieces need others: expected ids as `closure` gives them")
@@ -144,10 +144,10 @@ class Vocabulary:
         return with_ids_replaced(tree | {"model": kind.reduced(new)}, lambda identity: int(new[identity]))
 
     def check_written(self, output: Path, wanted: Tree, size: int) -> None:
-        """Load what was written and compare it, part by part, with what it should be.
+        """Load the written files and compare the tokenizer, part by part, with the intended one.
 
         Raises:
-            SmeltError: it is something else.
+            SmeltError: they differ.
         """
         tokenizer = load_fast(output, self.where, configuration_of(self.folder))
         found = tree_of(tokenizer.backend_tokenizer, self.where)
@@ -200,7 +200,7 @@ def _kind(tree: Tree, where: str) -> WordPiece | Unigram | BytePairs:
 
 
 def _pieces(tree: Tree, kind: Kind, where: str) -> list[str]:
-    """Return spellings in the order of ids; a line that stands twice in a vocab.txt leaves its first id empty."""
+    """Return spellings in the order of ids; the first id of a line that is twice in a vocab.txt is empty."""
     added = [(token["content"], token["id"]) for token in tree["added_tokens"]]
     pieces = [""] * (1 + max(identity for _, identity in [*kind.base, *added]))
     for piece, identity in [*kind.base, *added]:
@@ -211,7 +211,7 @@ def _pieces(tree: Tree, kind: Kind, where: str) -> list[str]:
 
 
 def _file(folder: Path, tree: Tree, kind: WordPiece | Unigram | BytePairs, where: str) -> Tree | None:
-    """Return what tokenizer.json holds; other pieces than those that load are an error."""
+    """Return the content of tokenizer.json; it is an error if its pieces are not those that load."""
     path = folder / TOKENIZER
     if not path.is_file():
         return None

@@ -54,7 +54,7 @@ FILES = ("config.json", "generation_config.json")
 
 @dataclass(frozen=True)
 class RewrittenWeights:
-    """What became of a checkpoint's tensors."""
+    """The tensors of a checkpoint, as they were rewritten."""
 
     rows: int
     """Rows of its embeddings."""
@@ -68,20 +68,20 @@ class RewrittenWeights:
 
 @dataclass(frozen=True)
 class Layout:
-    """Of the classes that a checkpoint may have been saved from."""
+    """The tensors of the classes that a checkpoint may have been saved from."""
 
     axes: Mapping[str, int]
     """The vocabulary's axis in each tensor that has one, by the tensor's name."""
     known: frozenset[str]
     """All tensors that the classes have."""
     embeddings: frozenset[str]
-    """The names that the input embeddings go by."""
+    """The names of the input embeddings."""
     tied: frozenset[str]
-    """Tensors that are other names of another one, where the configuration ties them."""
+    """Tensors that are other names of one, if the configuration ties them."""
 
 
 def check_places(source: ModelSource, output: Path) -> None:
-    """Check before anything takes long that there is a model to reduce, and that its reduction overwrites nothing.
+    """Check, before anything long, that there is a whole model, and that the output overwrites nothing.
 
     Raises:
         SmeltError: the checkpoint is not whole, or `output` is a file or a folder with something in it.
@@ -92,7 +92,7 @@ def check_places(source: ModelSource, output: Path) -> None:
 
 
 def check_checkpoint(source: Path, where: str) -> None:
-    """Check what can be told of a model at once: before pieces are counted for it, which may take long.
+    """Check a model's configuration and files, before pieces are counted for it, which may take long.
 
     Raises:
         SmeltError: transformers knows no such model, its configuration names an id beyond its vocabulary, or its
@@ -140,11 +140,11 @@ def reduce_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str
         ids: the pieces to keep, ascending; the new id of a piece is its rank among them.
         output: a folder that exists.
         pieces: number of pieces of the tokenizer. Rows of the embeddings beyond them are dropped.
-        where: what to call the model in errors.
+        where: the model's name in errors.
 
     Raises:
         SmeltError: the checkpoint cannot be read, has fewer rows than the tokenizer has pieces, or has a tensor as
-            long as the vocabulary of which its class knows nothing.
+            long as the vocabulary that its class does not have.
     """
     return rewrite_weights(source, ids, output, pieces, where, lambda tensor, axis: part_of_tensor(tensor, ids, axis))
 
@@ -157,7 +157,7 @@ def rewrite_weights(source: Path, ids: Ids, output: Path, pieces: int, where: st
         ids: the new vocabulary: the rank of an old id in it is its new one.
         output: a folder that exists.
         pieces: number of pieces of the old tokenizer. Rows of the embeddings beyond them are to be dropped.
-        where: what to call the model in errors.
+        where: the model's name in errors.
         part: makes a tensor of the new vocabulary from one of the old, and the vocabulary's axis in it.
 
     Raises:
@@ -176,7 +176,7 @@ def rewrite_weights(source: Path, ids: Ids, output: Path, pieces: int, where: st
 
 
 def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> dict[str, StoredTensor]:
-    """Return where the tensors of a checkpoint lie; pickled ones are written to `scratch` first.
+    """Return the tensors of a checkpoint; pickled ones are written to `scratch` first.
 
     Raises:
         SmeltError: there are no weights, or a file of them is missing or damaged.
@@ -188,7 +188,7 @@ def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> d
 
 
 def check_rows(tensors: Mapping[str, StoredTensor], layout: Layout, configuration: Any, pieces: int, where: str) -> int:
-    """Return the number of rows of the embeddings, and check that all agrees on it.
+    """Return the number of rows of the embeddings, after checking that weights, configuration and tokenizer fit.
 
     Raises:
         SmeltError: embeddings are missing, or their rows are not as many as config.json says, or fewer than the pieces.
