@@ -30,7 +30,7 @@ def json_object(*keys: str) -> Callable[[str], dict[str, Any]]:
     return parse
 
 
-def entry(kind: type[AnyEntry], flag: str = "--settings", **fixed: Any) -> Callable[[str], AnyEntry]:
+def json_entry(kind: type[AnyEntry], flag: str = "--settings", **fixed: Any) -> Callable[[str], AnyEntry]:
     """Return a parser of settings given as JSON, checked as those of a study are.
 
     Args:

@@ -17,10 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from smelt.cli import json_object, natural, positive
+from smelt.cli import json_entry, natural, positive
 from smelt.efficiency.alternation import Job, Turns, able_on, elapsed, folders_of, groups, load_all, read_all, taken
 from smelt.efficiency.worker import Worker, at_hand, describer
-from smelt.entry import check
 from smelt.files import write_json
 from smelt.provenance import code_revision, library_versions, machine
 from smelt.study.efficiency import Efficiency
@@ -33,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="folders of the models")
     parser.add_argument("--int8", type=Path, nargs="*", default=[], help="int8 exports of some, by the same names")
-    parser.add_argument("--settings", type=json_object(), default={}, help="JSON: the study's `efficiency`")
+    parser.add_argument("--settings", type=json_entry(Efficiency), default="{}", help="JSON: the study's `efficiency`")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads of every model")
     parser.add_argument("--gpus", type=natural, default=0, help="0 leaves a GPU alone that is there")
     parser.add_argument("--memory", type=positive, default=8000, help="MB that models that are alive together may take")
@@ -43,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure all models, and write their files once all is measured."""
     began = time.monotonic()
-    settings = check(Efficiency, arguments.settings, "--settings")
+    settings: Efficiency = arguments.settings
     folders = folders_of(arguments.models, settings.reference)
     memory = min(arguments.memory * 10**6, at_hand())
     job = Job(folders, settings, arguments.threads, memory, lambda text: print(text, flush=True))

@@ -17,8 +17,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from smelt.cli import json_object
-from smelt.entry import check
+from smelt.cli import json_entry
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.measurement.correlations import by_pieces, correlations
@@ -34,15 +33,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="predictions.parquet, one a seed")
     parser.add_argument("--task", type=Path, required=True, help="folder with train.parquet and task.json")
     parser.add_argument(
-        "--settings", type=json_object(), required=True, help="confidence, resamples and seed of intervals, as JSON"
+        "--settings",
+        type=json_entry(Significance),
+        required=True,
+        help="confidence, resamples and seed of intervals, as JSON",
     )
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the tokenisation study of one model on one task."""
-    settings = check(Significance, arguments.settings, "--settings")
-    study = measure(arguments.predictions, arguments.task, settings)
+    study = measure(arguments.predictions, arguments.task, arguments.settings)
     write_json(arguments.output, {"model": arguments.model} | study)
     print(f"{arguments.model} on {study['task']}: {study['words']} words of {study['sentences']} sentences measured")
 

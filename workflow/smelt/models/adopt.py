@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.card import Card, write_card
-from smelt.cli import entry
+from smelt.cli import json_entry
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.model_families import fills_masks, longest_of, number_of
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument(
         "--source",
-        type=entry(Adopt, "--source", maker="adopt"),
+        type=json_entry(Adopt, "--source", maker="adopt"),
         required=True,
         help="JSON: hub and revision, or folder; tokenizer",
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import model_validator
 
 from smelt.card import Card, Value, write_card
-from smelt.cli import entry
+from smelt.cli import json_entry
 from smelt.entry import Entry, Seed
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--settings",
-        type=entry(DistillationSettings),
+        type=json_entry(DistillationSettings),
         required=True,
         help="student, losses, recipe, alpha, seed, versions, as JSON",
     )

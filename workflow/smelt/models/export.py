@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.card import Card, write_card
-from smelt.cli import entry
+from smelt.cli import json_entry
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
 from smelt.model_folder import check_folder, copy_tokenizer, published_card, published_tokenizer
@@ -49,7 +49,7 @@ LONGEST = 512  # tokens that are compared at most, of a model without a limit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--source", type=Path, required=True, help="folder of the model")
-    parser.add_argument("--settings", type=entry(ExportSettings), required=True, help="JSON: format, onnx or int8")
+    parser.add_argument("--settings", type=json_entry(ExportSettings), required=True, help="JSON: format, onnx or int8")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import model_validator
 
 from smelt.card import Card, write_card
-from smelt.cli import entry
+from smelt.cli import json_entry
 from smelt.entry import Entry, Seed
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder of the tokenizer")
     parser.add_argument(
         "--settings",
-        type=entry(PretrainingSettings),
+        type=json_entry(PretrainingSettings),
         required=True,
         help="shape, recipe, alpha, seed and version, as JSON",
     )

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from smelt.cli import json_object
-from smelt.entry import check
+from smelt.cli import json_entry
 from smelt.report.csv_files import write_csv
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
@@ -30,7 +29,9 @@ SUMMARY_COLUMNS = ("task", "metric", "model", "languages", *OVER_SEEDS)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the files read and written."""
     parser.add_argument("--scores", type=Path, required=True, help="scores.csv")
-    parser.add_argument("--settings", type=json_object(), required=True, help="the study's `significance`, as JSON")
+    parser.add_argument(
+        "--settings", type=json_entry(Significance), required=True, help="the study's `significance`, as JSON"
+    )
     parser.add_argument("--summary", type=Path, required=True, help="CSV to write: mean and deviation over seeds")
     parser.add_argument("--pairs", type=Path, required=True, help="CSV to write: a row a task and pair of models")
     parser.add_argument("--across", type=Path, required=True, help="CSV to write: a row a pair of models, over tasks")
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the three files, once all three are computed."""
-    settings = check(Significance, arguments.settings, "--settings")
+    settings: Significance = arguments.settings
     scores = read_scores(arguments.scores)
     pairs, across = pairs_rows(scores, settings), across_rows(scores, settings)
     write_csv(arguments.summary, summary_rows(scores), SUMMARY_COLUMNS)

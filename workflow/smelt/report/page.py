@@ -13,8 +13,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from smelt.cli import json_object
-from smelt.entry import check
+from smelt.cli import json_entry, json_object
 from smelt.errors import SmeltError
 from smelt.files import json_text, whole_file
 from smelt.report.figures import caption_of
@@ -42,7 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--study", type=json_object("study", "models"), required=True, help="JSON: the study as written"
     )
-    parser.add_argument("--significance", type=json_object(), required=True, help="JSON: how differences are tested")
+    parser.add_argument(
+        "--significance",
+        type=json_entry(Significance, "--significance"),
+        required=True,
+        help="JSON: how differences are tested",
+    )
     lists = {
         "tables": "HTML of the tables, in the study's order",
         "figures": "SVG of the figures",
@@ -62,7 +66,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the page."""
-    arguments.significance = check(Significance, arguments.significance, "--significance")
     page = render(content(arguments))
     with whole_file(arguments.output) as draft:
         draft.write_text(page, encoding="utf-8")

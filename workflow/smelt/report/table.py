@@ -6,8 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from smelt.cli import json_object
-from smelt.entry import check
+from smelt.cli import json_entry, json_object
 from smelt.files import whole_file
 from smelt.report.csv_files import write_csv
 from smelt.report.records import read_tasks
@@ -23,7 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings", type=json_object("kind"), required=True, help="JSON: the table's entry in the study"
     )
-    parser.add_argument("--significance", type=json_object(), required=True, help="JSON: how differences are tested")
+    parser.add_argument(
+        "--significance",
+        type=json_entry(Significance, "--significance"),
+        required=True,
+        help="JSON: how differences are tested",
+    )
     parser.add_argument("--sources", type=Path, nargs="*", default=[], help="files and folders that it is made from")
     parser.add_argument(
         "--tasks", type=Path, nargs="*", default=[], help="task.json of the tasks whose scores it shows"
@@ -34,10 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the table in its four forms."""
-    significance = check(Significance, arguments.significance, "--significance")
-    entry = table_of(arguments.settings)
-    made = entry.make(job_of(arguments.name, arguments.settings, arguments.sources, significance))
-    table = replace(made.table, notes=[*made.table.notes, *entry.task_notes(read_tasks(arguments.tasks))])
+    chosen = table_of(arguments.settings)
+    made = chosen.make(job_of(arguments.name, arguments.settings, arguments.sources, arguments.significance))
+    table = replace(made.table, notes=[*made.table.notes, *chosen.task_notes(read_tasks(arguments.tasks))])
     write_csv(arguments.csv, made.rows, made.columns)
     for path, render in ((arguments.markdown, markdown), (arguments.latex, latex), (arguments.html, html)):
         with whole_file(path) as draft:

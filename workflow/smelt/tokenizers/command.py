@@ -1,14 +1,14 @@
 """`python -m smelt tokenizer`: sample, train, write, and check what was written."""
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from smelt.entry import Entry, check
+from smelt.cli import json_entry
+from smelt.entry import Entry
 from smelt.files import whole_folder, write_json
 from smelt.study.tokenizers import Algorithm
 from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
@@ -46,13 +46,15 @@ class TokenizerSettings(Entry):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--documents", nargs="+", type=Path, required=True, help="documents.parquet of each language")
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: algorithm, vocabulary, ..., alpha")
+    parser.add_argument(
+        "--settings", type=json_entry(TokenizerSettings), required=True, help="JSON: algorithm, vocabulary, ..., alpha"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train one tokenizer and write its folder."""
-    make(arguments.documents, check(TokenizerSettings, arguments.settings, "--settings"), arguments.output)
+    make(arguments.documents, arguments.settings, arguments.output)
 
 
 def make(documents: list[Path], settings: TokenizerSettings, output: Path) -> None:

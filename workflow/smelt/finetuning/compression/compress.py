@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.cli import add_country, add_gpus, hide_gpus, json_object, positive, seed
+from smelt.cli import add_country, add_gpus, hide_gpus, json_entry, positive, seed
 from smelt.energy import Account, Meter
-from smelt.entry import check
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.compression.precompute_teacher import check_for_students
 from smelt.finetuning.finetune import add_limits, limits_of, tested
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--signals", type=Path, nargs="?", help="folder of its signals, where a stage imitates it")
     parser.add_argument("--task", type=Path, required=True, help="folder of the prepared task")
     parser.add_argument("--seed", type=seed, required=True, help="draws the student, the order and dropout")
-    parser.add_argument("--settings", type=json_object("student", "stages"), required=True, help="all else, as JSON")
+    parser.add_argument("--settings", type=json_entry(Compression), required=True, help="all else, as JSON")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_gpus(parser)
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints")
@@ -50,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Compress, from a checkpoint of the same settings and inputs if there is one, and write the result."""
     started = time.monotonic()
     hide_gpus(arguments.gpus)
-    settings = check(Compression, arguments.settings, "--settings")
+    settings: Compression = arguments.settings
     task = read_task(arguments.task)
     check_for_students(task, arguments.task)
     splits = {split: read_split(arguments.task, split, task) for split in ("validation", "test")}

@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.cli import entry, held_out_share, natural, positive, seed, settings_or_flags
+from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import longest_of
@@ -69,7 +69,7 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=natural, help="pieces of the reduced model, in place of a threshold")
     parser.add_argument("--of", choices=["lines", "documents", "occurrences"], help="what shares are of (lines)")
     parser.add_argument("--keep", nargs="+", help="pieces to keep in any case")
-    parser.add_argument("--settings", type=entry(ReductionSettings), help="all of these as JSON, in their place")
+    parser.add_argument("--settings", type=json_entry(ReductionSettings), help="all of these as JSON, in their place")
 
 
 def run(arguments: argparse.Namespace) -> None:
