@@ -22,7 +22,7 @@ from typing import Any, Self
 
 SECONDS_BETWEEN_SAMPLES = 15
 WATTS_OF_UNKNOWN_CPU = 4  # codecarbon's guess
-DIGITS = 4  # of a figure for people to read; no figure of energy is better known
+DIGITS = 4  # of a figure for people to read; energy is not known more exactly
 
 _COUNTERS = {"intel_rapl": "RAPL", "intel_power_gadget": "Power Gadget", "windows_emi": "Energy Meter Interface"}
 _OF_MACHINE = "over the whole machine"
@@ -85,16 +85,16 @@ def together(parts: Iterable[Energy | None]) -> Energy | None:
 
 
 class Meter:
-    """Measures from its `with` to the end of it; where that fails, it costs a warning and never the job."""
+    """Measure energy within a `with`; if that fails, a warning is printed and the job goes on."""
 
     def __init__(self, country: str | None = None, gpus: Sequence[int] = (), local_rank: int = 0) -> None:
-        """Say what to measure.
+        """Set what to measure.
 
         Args:
             country: where the job runs, ISO 3166-1 alpha-3; None leaves emissions out.
             gpus: the GPUs that this process uses, as torch numbers them.
-            local_rank: this process's number among those of the job on this machine. Counters of the whole processor
-                count for the first alone, so that the sum over all processes holds them once.
+            local_rank: this process's number among those of the job on this machine. Only the first one reads
+                counters of the whole processor, so that the sum over all processes has them once.
         """
         self._country, self._gpus, self._local_rank = country, gpus, local_rank
         self._tracker: Any = None  # while it measures
@@ -105,25 +105,25 @@ class Meter:
         """Start measuring."""
         problem = "codecarbon gives no figures"
         try:
-            tracker = _started(self._country, _numbers_of(self._gpus), self._latest)
+            tracker = _start_tracker(self._country, _numbers_of(self._gpus), self._latest)
             tracker.flush()
             if self._latest.figures is not None:
                 self._known_by, self._tracker = _known_by(tracker), tracker
-        except Exception as error:  # whatever a machine has in store for codecarbon, the job goes on
+        except Exception as error:  # codecarbon may fail in any way on a machine; the job goes on
             problem, self._latest.figures = f"{type(error).__name__}: {error}", None
         if self._tracker is None:
             print(f"smelt: warning: the energy of this job will not be known ({problem})", file=sys.stderr, flush=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop measuring; the last reading stays."""
+        """Stop measuring; the last reading is kept."""
         if self._tracker is not None:
             self._latest.figures = None
             self._tracker.stop()  # measures once more and hands the figures over
             self._tracker = None
 
     def reading(self) -> Energy | None:
-        """Return what was used since the start; None where it cannot be known."""
+        """Return the energy used since the start; None if it is unknown."""
         if self._tracker is not None:
             self._latest.figures = None  # codecarbon hides its errors: old figures must not pass for new ones
             self._tracker.flush()
@@ -172,7 +172,7 @@ class Account:
         return (self._seconds + time.monotonic() - self._began) / 3600
 
     def energy(self) -> Energy | None:
-        """Return the energy that the job took so far; None where that of a part is unknown."""
+        """Return the energy that the job took so far; None if that of a part is unknown."""
         reading = self._meter.reading() if self._meter else None
         return together([*self._earlier, *self._gather(reading)])
 
@@ -188,7 +188,7 @@ class Account:
 
 
 class _Latest:
-    """What codecarbon hands its figures to, by the interface of its BaseOutput."""
+    """Receive codecarbon's figures, by the interface of its BaseOutput."""
 
     figures: Any = None
 
@@ -197,11 +197,11 @@ class _Latest:
         self.figures = total
 
     def exit(self) -> None:
-        """Need nothing at the end."""
+        """Do nothing at the end."""
 
 
-def _started(country: str | None, gpus: list[int], latest: _Latest) -> Any:
-    """Return a tracker that measures, says nothing, writes no file and asks nobody."""
+def _start_tracker(country: str | None, gpus: list[int], latest: _Latest) -> Any:
+    """Return a running tracker that prints nothing, writes no file and sends no request."""
     from codecarbon import OfflineEmissionsTracker
 
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)  # log_level counts only once it is made
@@ -248,10 +248,10 @@ def _is_estimated(part: Any) -> bool:
 
 
 def _correct_estimate(processor: Any, tracker: Any) -> None:
-    """Let ended children count, and an unknown processor have the power that is guessed for it once.
+    """Count ended children, and multiply the guessed power of an unknown processor only once.
 
-    codecarbon adds up what each process used since the last look, and a process that it has not seen before used
-    nothing. So all processes are one to it.
+    codecarbon adds up what each process used since its last reading, and counts nothing for a new process. So it is
+    given one process that stands for all.
     """
     processor._get_process_cpu_times = partial(_cpu_seconds_by_process, processor._process)
     if _is_guessed(processor, tracker):
@@ -259,7 +259,7 @@ def _correct_estimate(processor: Any, tracker: Any) -> None:
 
 
 def _cpu_seconds_by_process(process: Any) -> dict[int, float]:
-    """Return the CPU seconds that a process, its children and theirs have used, under the process's number alone.
+    """Return the CPU seconds of a process with all its descendants, under the process's number.
 
     What ended children used is added to that of the process that waited for them. A parent is read before its children,
     so that a child which ends meanwhile counts once at most.
@@ -271,7 +271,7 @@ def _cpu_seconds_by_process(process: Any) -> dict[int, float]:
         try:
             times = each.cpu_times()
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue  # it ended meanwhile: the next look finds its time with its parent
+            continue  # it ended meanwhile: its parent has its time at the next reading
         seconds += times.user + times.system + times.children_user + times.children_system
     return {process.pid: seconds}
 
@@ -285,7 +285,7 @@ def _is_guessed(processor: Any, tracker: Any) -> bool:
 
 
 def _power_of(processor: Any, tracker: Any) -> str:
-    """Return what power an estimate starts from, in words."""
+    """Return the power that an estimate is based on, in words."""
     power = f"at {processor._tdp:g} W for {processor._cpu_count} CPUs"
     if _is_guessed(processor, tracker):
         return f"{power} (guessed: codecarbon does not know the processor {processor._model!r})"
@@ -293,7 +293,7 @@ def _power_of(processor: Any, tracker: Any) -> str:
 
 
 def _numbers_of(gpus: Sequence[int]) -> list[int]:
-    """Return NVML's numbers of GPUs, where there are any: torch numbers what CUDA_VISIBLE_DEVICES leaves of them."""
+    """Return NVML's numbers of GPUs; torch numbers only those of CUDA_VISIBLE_DEVICES."""
     if not gpus:
         return []
     import pynvml
@@ -309,7 +309,7 @@ def _numbers_of(gpus: Sequence[int]) -> list[int]:
 
 
 def _known_by(tracker: Any) -> dict[str, str]:
-    """Return how codecarbon knows the energy of each part; it says so nowhere but in its own state."""
+    """Return how codecarbon knows the energy of each part, which only its own state shows."""
     known = {"cpu": "not measured", "gpu": "none used", "ram": "estimated from the memory that this process uses"}
     for part in tracker._hardware:
         kind = type(part).__name__
@@ -334,6 +334,6 @@ def _without_cpu(energy: Energy) -> Energy:
 
 
 def _joined(one: str | None, other: str | None) -> str | None:
-    """Return what two records say, once where they agree."""
+    """Return the texts of two records, once if they agree."""
     said = [*(one.split("; ") if one else []), *(other.split("; ") if other else [])]
     return "; ".join(dict.fromkeys(said)) or None

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from smelt.models.job import Blocks, Trainable
     from smelt.training.run import Outcome
 
-
 LIMITS = """\
 Those of the models that it was distilled from, whose predictions it was made to repeat: it has learnt no task, and what
 it says of people and places is what they and its texts say. Figures above are of held-out documents of its own

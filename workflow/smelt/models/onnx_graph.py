@@ -19,6 +19,10 @@ from smelt.model_folder import incomplete, load_as, load_model, read_configurati
 
 INPUTS, TYPES = ("input_ids", "attention_mask"), "token_type_ids"
 HIDDEN, LOGITS = "last_hidden_state", "logits"
+FILE = "model.onnx"
+OPSET = 18  # the one that torch's exporter writes without converting
+# Of one file, by the format of ONNX; larger weights go to a second one beside it.
+LARGEST = 1_900_000_000
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,6 @@ def _try(exported: Exported, source: Path) -> None:
     except Exception as error:
         problem = f"{type(exported.model).__name__} cannot read a text alone ({first_line(error)}); expected an encoder"
         raise SmeltError(source, problem) from None
-
-
-FILE = "model.onnx"
-OPSET = 18  # the one that torch's exporter writes without converting
-# Of one file, by the format of ONNX; larger weights go to a second one beside it.
-LARGEST = 1_900_000_000
 
 
 def write_graph(exported: Exported, path: Path) -> None:

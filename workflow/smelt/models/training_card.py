@@ -19,14 +19,8 @@ MASKED = {
     "spans": "of spans of up to {} words (Joshi et al. 2020)",
     "rare": "of single pieces, rare ones more often (Sanh et al. 2019)",
 }
-
-
 TERMS_OF_SENTENCES = {"order": "sop", "next": "nsp"}
-
-
 NAMES = {"sop": "sentence order prediction", "nsp": "next sentence prediction"}
-
-
 # The meaning of settings that are left to the machine.
 AUTOMATIC = {
     "most_predictions": "no limit",

@@ -43,7 +43,6 @@ from smelt.study.new_pieces import AmplificationSettings, NewPieces
 if TYPE_CHECKING:
     from smelt.models.vocabulary.equivalence import Extent
 
-
 _TRIES = 4  # each asks for twice as many merges, where too few of them are new pieces
 
 

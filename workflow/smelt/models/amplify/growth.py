@@ -32,9 +32,9 @@ from smelt.models.vocabulary.kinds import (
     FILE,
     MERGES,
     VOCABULARY,
-    BytePairs,
-    Unigram,
-    WordPiece,
+    BytePairKind,
+    UnigramKind,
+    WordPieceKind,
     byte_pieces,
     characters_of,
 )
@@ -92,9 +92,9 @@ def growth_of(vocabulary: Vocabulary) -> Growth:
     """
     for protobuf in vocabulary.protobufs:
         protobuf.refuse_merging()
-    if isinstance(vocabulary.kind, WordPiece):
+    if isinstance(vocabulary.kind, WordPieceKind):
         return WordPieceGrowth(vocabulary, vocabulary.kind)
-    if isinstance(vocabulary.kind, Unigram):
+    if isinstance(vocabulary.kind, UnigramKind):
         return UnigramGrowth(vocabulary, vocabulary.kind)
     return BytePairGrowth(vocabulary, vocabulary.kind)
 
@@ -102,7 +102,7 @@ def growth_of(vocabulary: Vocabulary) -> Growth:
 class WordPieceGrowth:
     """Pieces that the longest match takes."""
 
-    def __init__(self, vocabulary: Vocabulary, kind: WordPiece) -> None:
+    def __init__(self, vocabulary: Vocabulary, kind: WordPieceKind) -> None:
         """Take the vocabulary."""
         self._vocabulary, self._kind = vocabulary, kind
         self.excluded = [*kind.always, *(kind.ids[piece] for piece in kind.reserved)]
@@ -138,7 +138,7 @@ class UnigramGrowth:
 
     tightened = False
 
-    def __init__(self, vocabulary: Vocabulary, kind: Unigram) -> None:
+    def __init__(self, vocabulary: Vocabulary, kind: UnigramKind) -> None:
         """Take the vocabulary."""
         self._vocabulary, self._kind = vocabulary, kind
         self.excluded = [*kind.always, *byte_pieces(kind.ids)]
@@ -182,7 +182,7 @@ class BytePairGrowth:
 
     tightened = False
 
-    def __init__(self, vocabulary: Vocabulary, kind: BytePairs) -> None:
+    def __init__(self, vocabulary: Vocabulary, kind: BytePairKind) -> None:
         """Take the vocabulary.
 
         Raises:

@@ -35,6 +35,24 @@ if TYPE_CHECKING:
     from smelt.models.vocabulary.equivalence import Extent
 
 
+@dataclass(frozen=True)
+class Texts:
+    """Counts of the languages' pieces, and the text that the reduction is proven on."""
+
+    counts: Sequence[Path]
+    """Counts of the source's pieces, one file a language."""
+    held_out: Mapping[str, Path]
+    """documents.parquet of the same languages."""
+    corpus: "TextFiles | None" = None
+    """The files that both were made from, if they are temporary."""
+
+    def inputs(self) -> dict[str, Path | Sequence[Path]]:
+        """Return the inputs of the reduction, by their names in provenance."""
+        if self.corpus is not None:
+            return {"corpus": self.corpus.files}
+        return {"counts": self.counts, "held_out": list(self.held_out.values())}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--model", required=True, help="a model's folder, or its name on the hub")
@@ -72,6 +90,19 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=json_entry(ReductionSettings), help="all of these as JSON, in their place")
 
 
+def _threshold(text: str) -> float | str:
+    if text in THRESHOLDS:
+        return text
+    with contextlib.suppress(ValueError):
+        if 0 < (value := float(text)) <= 1:
+            return value
+    raise SmeltError("--threshold", f"expected a number above 0 and up to 1, paper or code, found {text!r}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Reduce one model."""
     rule = {key: getattr(arguments, key) for key in ("threshold", "size", "of", "keep")}
@@ -103,37 +134,6 @@ def _count(source: ModelSource, documents: dict[str, Path], scratch: Path, proce
         written.append(scratch / f"{language}.parquet")
         count(path, source.folder, language, scratch / "shards" / language, written[-1], processes, source.where)
     return written
-
-
-def _threshold(text: str) -> float | str:
-    if text in THRESHOLDS:
-        return text
-    with contextlib.suppress(ValueError):
-        if 0 < (value := float(text)) <= 1:
-            return value
-    raise SmeltError("--threshold", f"expected a number above 0 and up to 1, paper or code, found {text!r}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Texts:
-    """Counts of the languages' pieces, and the text that the reduction is proven on."""
-
-    counts: Sequence[Path]
-    """Counts of the source's pieces, one file a language."""
-    held_out: Mapping[str, Path]
-    """documents.parquet of the same languages."""
-    corpus: "TextFiles | None" = None
-    """The files that both were made from, if they are temporary."""
-
-    def inputs(self) -> dict[str, Path | Sequence[Path]]:
-        """Return the inputs of the reduction, by their names in provenance."""
-        if self.corpus is not None:
-            return {"corpus": self.corpus.files}
-        return {"counts": self.counts, "held_out": list(self.held_out.values())}
 
 
 def reduce(source: ModelSource, texts: Texts, settings: ReductionSettings, extent: "Extent", output: Path) -> None:

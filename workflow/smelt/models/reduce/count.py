@@ -42,6 +42,12 @@ from smelt.parquet import damage_named, opened
 from smelt.training.allocator import keep_freed_memory
 from smelt.training.lock import Lock
 
+COLUMNS = ["text", "held_out"]
+MOST_SHARDS = 256
+DOCUMENTS_AT_ONCE = 64
+VERSION = 1  # raise it when the same lines come to be counted otherwise
+_worker: dict[str, Any] = {}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `count`."""
@@ -122,12 +128,6 @@ def count(
     write_counts(output, counts, vocabulary.pieces)
     shutil.rmtree(shards, ignore_errors=True)
     return counts
-
-
-COLUMNS = ["text", "held_out"]
-MOST_SHARDS = 256
-DOCUMENTS_AT_ONCE = 64
-VERSION = 1  # raise it when the same lines come to be counted otherwise
 
 
 @dataclass(frozen=True)
@@ -234,9 +234,6 @@ def _count_in_processes(job: CountingJob, shards: dict[Path, range], processes: 
             ) from None
         raise
     executor.shutdown()
-
-
-_worker: dict[str, Any] = {}
 
 
 def _begin(job: CountingJob) -> None:

@@ -29,6 +29,14 @@ from smelt.models.vocabulary.tokenizer_files import Tree
 from smelt.portions import portions
 
 SHORTEST = 6  # characters of a line that counts, blanks around it aside
+Ids = NDArray[np.int32]
+CHARACTERS_AT_ONCE = 8_000_000  # bounds the memory of a step, together with the longest document
+WORDS_AT_ONCE = 64  # words of a text that is tokenised to learn new words; more run slower
+REMEMBERED = 1_000_000  # words; bounds memory
+FREQUENT = 16_384  # words; their table fits the processor's caches, and most words of a text are among them
+SEPARATOR = "\ufdd0\ufdd1\ufdd0"  # characters that no text may hold
+BLANK = " "  # stands before a word
+BARE = "\n"  # stands there instead if the word has no glue; no line holds it
 
 
 @dataclass
@@ -126,17 +134,6 @@ def _portions(documents: Iterable[str]) -> Iterator[list[list[str]]]:
     """Yield the lines that count of consecutive documents, a bounded number of characters at a time."""
     read = ([line for line in text.split("\n") if len(line.strip()) >= SHORTEST] for text in documents)
     return portions((lines for lines in read if lines), lambda lines: sum(map(len, lines)), words.CHARACTERS_AT_ONCE)
-
-
-Ids = NDArray[np.int32]
-
-CHARACTERS_AT_ONCE = 8_000_000  # bounds the memory of a step, together with the longest document
-WORDS_AT_ONCE = 64  # words of a text that is tokenised to learn new words; more run slower
-REMEMBERED = 1_000_000  # words; bounds memory
-FREQUENT = 16_384  # words; their table fits the processor's caches, and most words of a text are among them
-SEPARATOR = "\ufdd0\ufdd1\ufdd0"  # characters that no text may hold
-BLANK = " "  # stands before a word
-BARE = "\n"  # stands there instead if the word has no glue; no line holds it
 
 
 @dataclass(frozen=True)

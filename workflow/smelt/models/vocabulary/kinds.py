@@ -70,7 +70,7 @@ _RESERVED = re.compile(r"\[.+\]")
 _UNUSED = re.compile(r"\[unused[1-9]\]")
 
 
-class WordPiece:
+class WordPieceKind:
     """WordPiece (Schuster and Nakajima 2012; as BERT cuts words): from the left, always the longest piece that fits.
 
     Why a reduced vocabulary is exact. At each place of a word the full vocabulary takes its longest piece that fits
@@ -138,7 +138,7 @@ class WordPiece:
         return "" if piece in self.reserved else piece.removeprefix(self.prefix)
 
 
-class Unigram:
+class UnigramKind:
     """Unigram (Kudo 2018; ALBERT, XLM-R, T5): the cut whose pieces' scores, natural logarithms, sum to most.
 
     Why a reduced vocabulary is exact. The search (Viterbi) keeps, for each end in the text, the best sum over cuts up
@@ -226,7 +226,7 @@ VOCABULARY, MERGES = "vocab.json", "merges.txt"
 Pair = tuple[str, str]
 
 
-class BytePairs:
+class BytePairKind:
     """Byte-pair encoding (Sennrich et al. 2016; RoBERTa's over bytes, Llama's over characters and single bytes).
 
     Why a reduced vocabulary is exact. A word's characters are merged pair by pair, the lowest rank first, leftmost of

@@ -16,7 +16,7 @@ import numpy as np
 
 from smelt.errors import SmeltError
 from smelt.model_folder import sentencepiece_files
-from smelt.models.vocabulary.kinds import BytePairs, Form, Kept, Kind, Unigram, WordPiece
+from smelt.models.vocabulary.kinds import BytePairKind, Form, Kept, Kind, UnigramKind, WordPieceKind
 from smelt.models.vocabulary.sentencepiece import Protobuf
 from smelt.models.vocabulary.tensors import Ids
 from smelt.models.vocabulary.tokenizer_files import (
@@ -32,10 +32,10 @@ from smelt.models.vocabulary.tokenizer_files import (
     write_settings,
 )
 
-_KINDS: dict[str, type[WordPiece] | type[Unigram] | type[BytePairs]] = {
-    "WordPiece": WordPiece,
-    "Unigram": Unigram,
-    "BPE": BytePairs,
+_KINDS: dict[str, type[WordPieceKind] | type[UnigramKind] | type[BytePairKind]] = {
+    "WordPiece": WordPieceKind,
+    "Unigram": UnigramKind,
+    "BPE": BytePairKind,
 }
 
 
@@ -65,7 +65,7 @@ class Vocabulary:
     """The tokenizer that AutoTokenizer makes of the folder."""
     file: Tree | None
     """The content of its tokenizer.json, which may differ: transformers builds some classes from a few parts of it."""
-    kind: WordPiece | Unigram | BytePairs
+    kind: WordPieceKind | UnigramKind | BytePairKind
     protobufs: list[Protobuf]
 
     @property
@@ -192,7 +192,7 @@ def digest(pieces: Sequence[str]) -> str:
     return hashlib.sha256("\0".join(pieces).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _kind(tree: Tree, where: str) -> WordPiece | Unigram | BytePairs:
+def _kind(tree: Tree, where: str) -> WordPieceKind | UnigramKind | BytePairKind:
     name = tree["model"]["type"]
     if name not in _KINDS:
         raise SmeltError(where, f"its tokenizer is of the kind {name}; expected one of {', '.join(_KINDS)}")
@@ -210,7 +210,7 @@ def _pieces(tree: Tree, kind: Kind, where: str) -> list[str]:
     return pieces
 
 
-def _file(folder: Path, tree: Tree, kind: WordPiece | Unigram | BytePairs, where: str) -> Tree | None:
+def _file(folder: Path, tree: Tree, kind: WordPieceKind | UnigramKind | BytePairKind, where: str) -> Tree | None:
     """Return the content of tokenizer.json; it is an error if its pieces are not those that load."""
     path = folder / TOKENIZER
     if not path.is_file():
