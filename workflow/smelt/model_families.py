@@ -71,18 +71,10 @@ def longest_of(configuration: Any) -> int | None:
 
 def longest(positions: int | None, family: str | None, padding: int | None) -> int | None:
     """Return how many tokens a model of a family reads at once, by the numbers in its config.json."""
-    # XLNet's -1 stands for no limit.
-    return None if positions is None or int(positions) <= 0 else int(positions) - _offset(family, padding)
-
-
-def position_ids(configuration: Any) -> int:
-    """Return how many of the first ids must stay in place, because positions are counted from the padding's."""
-    return _offset(configuration.model_type, getattr(configuration, "pad_token_id", None))
-
-
-def _offset(family: str | None, padding: int | None) -> int:
     padding = PADDING_IN_CODE.get(family or "", padding)
-    return (padding or 0) + 1 if family in OFFSET_POSITIONS else 0
+    offset = (padding or 0) + 1 if family in OFFSET_POSITIONS else 0
+    # XLNet's -1 stands for no limit.
+    return None if positions is None or int(positions) <= 0 else int(positions) - offset
 
 
 def number_of(configuration: Any, name: Number) -> int | None:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from smelt.errors import SmeltError
-from smelt.model_families import head_of, longest_of, token_types
+from smelt.model_families import head_of, token_types
 from smelt.model_folder import incomplete, load_as, read_configuration, read_tokenizer
 from smelt.models.vocabulary.tensors import Ids
+from smelt.models.vocabulary.weights import layout_of
 
 _BATCH = 256
 ROUNDING = 2.0**-24
@@ -223,7 +224,9 @@ class ModelPair:
         self.where, self.ids = where, torch.tensor(ids)
         self.before, self.after = load(source, configuration, where), load(reduced, configuration, where)
         self._share_weights()
-        self.longest = longest_of(configuration) or 10**9
+        positions = getattr(configuration, "max_position_embeddings", None) or 0
+        positions = positions if positions > 0 else 10**9  # XLNet's -1 stands for no limit
+        self.longest = positions - layout_of(configuration, where).first_position - 1
         self.token_types = token_types(configuration) > 0
         self.output = head_of(self.after, where)
         self._last: Tensor | None = None

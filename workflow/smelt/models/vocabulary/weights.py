@@ -21,7 +21,7 @@ import numpy as np
 
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
-from smelt.model_families import head_of, position_ids, refuse_without_pieces
+from smelt.model_families import head_of, refuse_without_pieces
 from smelt.model_folder import ModelSource, read_configuration
 from smelt.models.vocabulary.tensors import (
     Ids,
@@ -78,6 +78,9 @@ class Layout:
     """The names of the input embeddings."""
     tied: frozenset[str]
     """Tensors that are other names of one, if the configuration ties them."""
+    first_position: int
+    """The highest id of padding in an embedding other than the input's, which positions may be counted from (RoBERTa's
+    family); -1 if there is none. All ids up to it stay in place, whatever the family is."""
 
 
 def check_places(source: ModelSource, output: Path) -> None:
@@ -129,7 +132,8 @@ def ids_of_model(source: Path, where: str) -> Ids:
     """
     configuration = read_configuration(source, where)
     named = [number for ids in named_ids(configuration.to_dict()).values() for number in ids]
-    return np.unique(np.array([*named, *range(position_ids(configuration))], np.int64))
+    first = layout_of(configuration, where).first_position
+    return np.unique(np.array([*named, *range(first + 1)], np.int64))
 
 
 def reduce_weights(source: Path, ids: Ids, output: Path, pieces: int, where: str) -> RewrittenWeights:
@@ -258,7 +262,7 @@ def layout_of(configuration: Any, where: str) -> Layout:
     wider = copy.deepcopy(configuration)
     wider.vocab_size += 1
     axes: dict[str, int] = {}
-    known, embeddings, tied = set[str](), set[str](), set[str]()
+    known, embeddings, tied, first = set[str](), set[str](), set[str](), -1
     for kind in _classes(configuration, where):
         with torch.device("meta"):
             model, other = kind(copy.deepcopy(configuration)), kind(copy.deepcopy(wider))
@@ -270,7 +274,9 @@ def layout_of(configuration: Any, where: str) -> Layout:
         inputs = model.get_input_embeddings()
         embeddings |= {f"{name}.weight" for name, module in model.named_modules() if module is inputs}
         tied |= set(model.all_tied_weights_keys)
-    return Layout(axes, frozenset(known), frozenset(embeddings), frozenset(tied))
+        others = [part for part in model.modules() if isinstance(part, torch.nn.Embedding) and part is not inputs]
+        first = max([first, *(part.padding_idx for part in others if part.padding_idx is not None)])
+    return Layout(axes, frozenset(known), frozenset(embeddings), frozenset(tied), first)
 
 
 def _classes(configuration: Any, where: str) -> list[Any]:
