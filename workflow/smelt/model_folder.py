@@ -4,7 +4,10 @@ A model is a folder of this machine or a repository of the Hugging Face hub, at 
 the hub's own cache.
 """
 
+import json
+import math
 import shutil
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -302,3 +305,32 @@ def copy_tokenizer(source: Path, output: Path, patterns: Sequence[str] = TOKENIZ
     """Copy the tokenizer files of a folder into another one as they are."""
     for file in files_of(source, patterns):
         shutil.copy(file, output / file.name)
+
+
+def count_parameters(path: Path) -> int:
+    """Return how many numbers a safetensors file holds; tied weights, which are stored once, count once.
+
+    Raises:
+        SmeltError: as `read_tensor_headers` does.
+    """
+    headers, _ = read_tensor_headers(path)
+    return sum(math.prod(tensor["shape"]) for tensor in headers.values())
+
+
+def read_tensor_headers(path: Path) -> tuple[dict[str, dict[str, Any]], int]:
+    """Return dtype, shape and offsets of each tensor of a safetensors file, and where the offsets are counted from.
+
+    The file opens with the header's length as 8 little-endian bytes, then the header as JSON.
+
+    Raises:
+        SmeltError: the file is missing, or is no safetensors file.
+    """
+    try:
+        with path.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
+    except FileNotFoundError:
+        raise SmeltError(path, "no such file") from None
+    except (struct.error, ValueError, OverflowError, MemoryError):
+        raise SmeltError(path, "is not a safetensors file") from None
+    return {name: tensor for name, tensor in header.items() if name != "__metadata__"}, 8 + length

@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Distil one model, in as many processes as the job has GPUs."""
     start_processes(arguments)
-    run_here(arguments, arguments.teachers[0], Distillation(arguments.settings, arguments.teachers))
+    run_here(arguments, arguments.teachers[0], DistillationPlan(arguments.settings, arguments.teachers))
 
 
 class DistillationSettings(Entry):
@@ -111,7 +111,7 @@ class DistillationSettings(Entry):
 
 
 @dataclass(frozen=True)
-class Distillation:
+class DistillationPlan:
     """The training plan of the maker `distil`."""
 
     settings: DistillationSettings

@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Pretrain one model, in as many processes as the job has GPUs."""
     start_processes(arguments)
-    run_here(arguments, arguments.tokenizer, Pretraining(arguments.settings, arguments.tokenizer))
+    run_here(arguments, arguments.tokenizer, PretrainingPlan(arguments.settings, arguments.tokenizer))
 
 
 class PretrainingSettings(Entry):
@@ -101,7 +101,7 @@ class PretrainingSettings(Entry):
 
 
 @dataclass(frozen=True)
-class Pretraining:
+class PretrainingPlan:
     """The training plan of the maker `pretrain`."""
 
     settings: PretrainingSettings

@@ -1,8 +1,6 @@
 """What other stages wrote: records of corpora, tasks, models and tokenisation studies."""
 
-import json
 import math
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.model_families import WORD_EMBEDDINGS
+from smelt.model_folder import count_parameters, read_tensor_headers
 from smelt.report.csv_files import read_csv
 from smelt.tasks.splits import SPLITS
 
@@ -145,11 +144,6 @@ def read_model(folder: Path) -> ModelRecord:
     )
 
 
-def count_parameters(path: Path) -> int:
-    """Return how many numbers a safetensors file holds, from its header alone."""
-    return sum(math.prod(tensor["shape"]) for tensor in read_header(path).values())
-
-
 def encoder_parameters(path: Path) -> int:
     """Return how many of a safetensors file's numbers are the encoder's: without heads, and without lists of positions.
 
@@ -158,7 +152,7 @@ def encoder_parameters(path: Path) -> int:
     Raises:
         SmeltError: the file is missing, is no safetensors file, or holds no word embeddings.
     """
-    header = read_header(path)
+    header, _ = read_tensor_headers(path)
     words = next((name for name in header if name.endswith(WORD_EMBEDDINGS)), None)
     if words is None:
         raise SmeltError(path, f"holds no {WORD_EMBEDDINGS}: expected an encoder")
@@ -168,25 +162,6 @@ def encoder_parameters(path: Path) -> int:
         for name, tensor in header.items()
         if name.startswith(prefix) and not tensor["dtype"].startswith("I")
     )
-
-
-def read_header(path: Path) -> dict[str, dict[str, Any]]:
-    """Return name, dtype and shape of the tensors of a safetensors file.
-
-    The file opens with the header's length as 8 little-endian bytes, then the header as JSON.
-
-    Raises:
-        SmeltError: the file is missing, or is no safetensors file.
-    """
-    try:
-        with path.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
-    except FileNotFoundError:
-        raise SmeltError(path, "no such file") from None
-    except (struct.error, ValueError, OverflowError, MemoryError):
-        raise SmeltError(path, "is not a safetensors file") from None
-    return {name: tensor for name, tensor in header.items() if name != "__metadata__"}
 
 
 def read_steps(paths: Iterable[Path]) -> dict[tuple[str, str], float]:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from smelt.files import write_json
-from smelt.model_folder import AMPLIFICATION, ModelSource, shared_of
+from smelt.model_folder import AMPLIFICATION, ModelSource, count_parameters, shared_of
 from smelt.models.amplify.growth import Addition
 from smelt.models.amplify.learning import LineSample
 from smelt.models.vocabulary.card import any_of, proof_rows, write_vocabulary_card
 from smelt.models.vocabulary.vocabulary import Vocabulary
-from smelt.models.vocabulary.weights import RewrittenWeights, parameters
+from smelt.models.vocabulary.weights import WEIGHTS, RewrittenWeights
 from smelt.study.new_pieces import NewPieces
 
 LIMITS = """\
@@ -58,7 +58,7 @@ def write_record(folder: Path, made: Amplification) -> None:
             "embedding_rows_beyond_the_tokenizer": made.gathered.padding_rows,
             "tensors_extended": list(made.gathered.gathered),
             "tensors_copied": made.gathered.copied,
-            "parameters": parameters(folder),
+            "parameters": count_parameters(folder / WEIGHTS),
             "proof": made.proof,
             "added": {piece.spelling: [pieces[part] for part in piece.parts] for piece in made.addition.pieces},
         },

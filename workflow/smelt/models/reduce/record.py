@@ -7,11 +7,11 @@ from typing import Any
 
 from smelt.card import Value
 from smelt.files import write_json
-from smelt.model_folder import REDUCTION, ModelSource, shared_of
+from smelt.model_folder import REDUCTION, ModelSource, count_parameters, shared_of
 from smelt.models.reduce.selection import Choice, PieceCounts
 from smelt.models.vocabulary.card import any_of, proof_rows, write_vocabulary_card
 from smelt.models.vocabulary.vocabulary import Vocabulary
-from smelt.models.vocabulary.weights import RewrittenWeights, parameters
+from smelt.models.vocabulary.weights import WEIGHTS, RewrittenWeights
 
 LIMITS = """\
 Those of the model that it was reduced from. A text whose pieces were all kept is read as that model reads it; any other
@@ -46,7 +46,7 @@ def write_record(folder: Path, made: Reduction) -> None:
             "embedding_rows_beyond_the_tokenizer": made.gathered.padding_rows,
             "tensors_gathered": list(made.gathered.gathered),
             "tensors_copied": made.gathered.copied,
-            "parameters": parameters(folder),
+            "parameters": count_parameters(folder / WEIGHTS),
             "proof": made.proof,
         },
     )

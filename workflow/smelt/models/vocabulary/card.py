@@ -8,8 +8,8 @@ from smelt.card import Card, Value, write_card
 from smelt.files import read_json
 from smelt.languages import iso_codes
 from smelt.model_families import fills_masks
-from smelt.model_folder import ModelSource, published_card
-from smelt.models.vocabulary.weights import parameters
+from smelt.model_folder import ModelSource, count_parameters, published_card
+from smelt.models.vocabulary.weights import WEIGHTS
 
 
 def write_vocabulary_card(
@@ -44,7 +44,7 @@ def write_vocabulary_card(
         languages=iso_codes(languages),
         facts={
             "architecture": architecture,
-            "parameters": parameters(folder),
+            "parameters": count_parameters(folder / WEIGHTS),
             "pieces": after,
             "pieces before": before,
         },

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smelt.errors import SmeltError, first_line
+from smelt.model_folder import read_tensor_headers
 
 Ids = NDArray[np.int64]
 
@@ -97,15 +98,12 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
     try:
         with safe_open(file, "numpy"):  # compares the header with the file's length, and every offset with its shape
             pass
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header = json.loads(stream.read(length))
     except FileNotFoundError:
         raise SmeltError(file, "no such file") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise SmeltError(file, f"is no whole safetensors file ({first_line(error)})") from None
-    header.pop("__metadata__", None)
-    return {name: _stored(file, 8 + length, entry) for name, entry in header.items()}
+    headers, start = read_tensor_headers(file)
+    return {name: _stored(file, start, header) for name, header in headers.items()}
 
 
 def write_tensors(file: Path, parts: Mapping[str, TensorToWrite]) -> None:

@@ -10,7 +10,6 @@ first. Tensors with a vocabulary axis are gathered along it, all others are copi
 """
 
 import copy
-import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -242,11 +241,6 @@ def _files_of(source: Path, name: str) -> list[Path]:
     if not isinstance(shards, dict) or not shards:
         raise SmeltError(index, "lists no shards: expected a weight_map")
     return [source / str(shard) for shard in dict.fromkeys(shards.values())]
-
-
-def parameters(folder: Path) -> int:
-    """Return how many numbers a folder's weights are; tied ones, which stand there once, count once."""
-    return sum(math.prod(tensor.shape) for tensor in read_header(folder / WEIGHTS).values())
 
 
 def layout_of(configuration: Any, where: str) -> Layout:
