@@ -4,8 +4,8 @@ smelt: languages from Wikipedia dump to paper table.
 IN   a study file: config/config.yaml (the demo), or the one named by --configfile
 OUT  results/<study>/report.html, and everything it rests on
 
-The stages, one rule file each: corpora, tokenizers, models, reduction, tasks, finetuning, compression,
-measurement, efficiency, report.
+The stages, one rule file each: corpora, tokenizers, the makers of models, tasks, finetune, measure, efficiency,
+report.
 """
 
 import os
@@ -26,6 +26,7 @@ os.environ.update(
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from smelt.screen import attach
+from smelt.study.paths import modules
 from smelt.study.workflow import (
     given_keys,
     leading_to,
@@ -48,8 +49,8 @@ if workflow.is_main_process:
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
 os.environ.update(SMELT_COUNTRY=study.study.country or "")
 
-RESULTS, LOGS = study.results, study.logs
-BENCHMARKS, CHECKPOINTS = study.benchmarks, study.checkpoints
+RESULTS, LOGS = study.paths.results, study.paths.logs
+BENCHMARKS, CHECKPOINTS = study.paths.benchmarks, study.paths.checkpoints
 
 
 onerror:
@@ -67,7 +68,7 @@ onsuccess:
 
 wildcard_constraints:
     corpus=names(study.study.corpora),
-    language=names(study.languages),
+    language=names(study.corpora.languages),
     tokenizer=names(study.study.tokenizers),
     model=names(study.study.models),
     task=names(study.study.tasks),
@@ -77,13 +78,16 @@ wildcard_constraints:
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/corpora.smk"
 include: "workflow/rules/tokenizers.smk"
-include: "workflow/rules/models.smk"
-include: "workflow/rules/reduction.smk"
-include: "workflow/rules/amplification.smk"
+
+
+for maker in study.makers:
+
+    include: f"workflow/rules/{maker}.smk"
+
+
 include: "workflow/rules/tasks.smk"
-include: "workflow/rules/finetuning.smk"
-include: "workflow/rules/compression.smk"
-include: "workflow/rules/measurement.smk"
+include: "workflow/rules/finetune.smk"
+include: "workflow/rules/measure.smk"
 include: "workflow/rules/efficiency.smk"
 include: "workflow/rules/report.smk"
 

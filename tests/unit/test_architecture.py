@@ -56,7 +56,7 @@ def test_kinds_of_tasks_are_named_in_their_own_files_only() -> None:
 
 def test_a_job_that_loads_a_study_loads_no_large_library() -> None:
     large = ["torch", "transformers", "numpy", "pandas", "scipy", "matplotlib", "pyarrow"]
-    code = f"import sys, smelt.study.load; print(*[name for name in {large} if name in sys.modules])"
+    code = f"import sys, smelt.study.schema; print(*[name for name in {large} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("\n", "")
 

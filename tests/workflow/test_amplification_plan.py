@@ -34,8 +34,10 @@ def test_a_student_of_an_amplified_model_has_its_blocks_and_counts(
     assert (planned["blocks"], planned["count"]) == (2 + 1, 1)
     catalogue = Catalogue.load("study.yaml")
     assert sum(planned.values()) == sum(count_jobs(catalogue).values())
-    assert catalogue.blocks_of("student") == ["results/small/blocks/wiki/more/stream-128/qaa"]
-    assert catalogue.counts_of("fewer") == ["results/small/counts/wiki/more/qaa.parquet"]
+    assert catalogue.tokenizers.blocks_of("student") == ["results/small/blocks/wiki/more/stream-128/qaa"]
+    assert catalogue.reduce.counts_of(catalogue.reduce.models["fewer"]) == [
+        "results/small/counts/wiki/more/qaa.parquet"
+    ]
 
 
 def test_the_command_of_an_amplification_can_be_run_by_hand(project: Project) -> None:
@@ -59,7 +61,7 @@ def test_the_command_of_an_amplification_can_be_run_by_hand(project: Project) ->
 )
 def test_what_cannot_be_amplified_is_named(project: Project, change: dict[str, Any], said: str) -> None:
     from smelt.errors import SmeltError
-    from smelt.study.load import load_study
+    from smelt.study.schema import load_study
 
     study = project.study
     study["models"]["more"] |= change

@@ -6,7 +6,7 @@ import pytest
 
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import count_jobs
-from smelt.study.load import load_study
+from smelt.study.schema import load_study
 from tests.workflow.conftest import STUDY, Project, new_project
 
 
@@ -114,7 +114,7 @@ def test_the_full_study_of_xtremedistil_has_a_plan(untouched: Project, monkeypat
     assert (planned["download"], planned["adopt"], planned["task"]) == (41, 3, 2 + 41 + 9)
     # Of three seeds: mBERT on two of its 43 tasks, BERT base on five and BERT large on nine.
     assert (planned["finetune_teacher"], planned["finetune"]) == (3 * (2 + 5 + 9), 3 * 41)
-    assert planned["compressed"] == sum(1 for name in Catalogue.load("study.yaml").made_by("compress"))
+    assert planned["compressed"] == len(Catalogue.load("study.yaml").compress.models)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 

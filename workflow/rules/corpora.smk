@@ -12,11 +12,11 @@ Cut downloads wait in resources/.partial/ to be resumed. Extraction accounts for
 rule download:
     """Download {wildcards.wiki} of {wildcards.date} and verify every part against the sums of its mirror."""
     input:
-        mirrored=study.mirrored_folder,
+        mirrored=study.corpora.mirrored_folder,
     output:
         dump=directory("resources/dumps/{wiki}/{date}"),
     params:
-        mirror=study.mirror,
+        mirror=study.corpora.mirror,
         partial="resources/.partial/{wiki}-{date}",
     wildcard_constraints:
         wiki="[a-z_]+wiki",
@@ -45,15 +45,15 @@ rule download:
 rule documents:
     """Extract the documents of {wildcards.language} in {wildcards.corpus}; some are held out for validation."""
     input:
-        dumps=study.dumps,
-        texts=study.texts,
+        dumps=study.corpora.dumps,
+        texts=study.corpora.texts,
     output:
         documents=f"{RESULTS}/corpora/{{corpus}}/{{language}}/documents.parquet",
         statistics=f"{RESULTS}/corpora/{{corpus}}/{{language}}/statistics.json",
     params:
-        texts=study.named_texts,
-        held_out=study.held_out,
-        skip_pages=study.skipped_pages,
+        texts=study.corpora.named_texts,
+        held_out=study.corpora.held_out,
+        skip_pages=study.corpora.skipped_pages,
     log:
         f"{LOGS}/corpora/{{corpus}}/{{language}}.log",
     benchmark:

@@ -11,16 +11,16 @@ rule page:
     """Write the self-contained report page."""
     input:
         tables=expand(rules.table.output.html, table=study.study.tables),
-        figures=expand(rules.figure.output.svg, figure=study.figures()),
-        statistics=study.statistics(),
-        corpora=study.corpus_statistics(),
-        tokenizers=study.tokenizer_folders(),
-        tasks=study.task_descriptions(),
+        figures=expand(rules.figure.output.svg, figure=study.report.figures()),
+        statistics=study.report.statistics(),
+        corpora=study.corpora.statistics(),
+        tokenizers=study.tokenizers.folders(),
+        tasks=study.report.task_descriptions(),
         models=study.model_folders(),
-        curves=study.learning_curves(),
-        tokenisation=study.tokenisations(),
-        efficiency=study.efficiencies(),
-        modules=study.modules("report"),
+        curves=study.report.learning_curves(),
+        tokenisation=study.report.tokenisations(),
+        efficiency=study.efficiency.figures(),
+        modules=modules("report"),
     output:
         page=report(
             f"{RESULTS}/report.html",
@@ -29,9 +29,9 @@ rule page:
             labels={"page": "whole report"},
         ),
     params:
-        study=study.as_written,
-        identity=study.shown_identity,
-        significance=study.significance_settings,
+        study=study.report.as_written,
+        identity=study.report.identity,
+        significance=study.report.significance_settings,
     log:
         f"{LOGS}/report.log",
     resources:

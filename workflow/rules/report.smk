@@ -10,13 +10,13 @@ OUT  results/<study>/scores.csv, statistics/*.csv, tables/*, figures/*, report.h
 rule scores:
     """Gather the scores of all fine-tuned models of the study."""
     input:
-        metrics=study.finetuned(),
-        modules=study.modules("report"),
+        metrics=study.finetune.files(),
+        modules=modules("report"),
     output:
         scores=f"{RESULTS}/scores.csv",
     params:
-        finetuned=study.finetuned_folder,
-        settings=study.expected_runs,
+        finetuned=study.report.finetuned_folder,
+        settings=study.report.expected_runs,
     log:
         f"{LOGS}/scores.log",
     resources:
@@ -36,7 +36,7 @@ rule compare:
     """Test which differences between models are significant, within tasks and across them."""
     input:
         scores=rules.scores.output.scores,
-        modules=study.modules("statistics", "report"),
+        modules=modules("statistics", "report"),
     output:
         summary=f"{RESULTS}/statistics/summary.csv",
         pairs=report(
@@ -52,7 +52,7 @@ rule compare:
             labels={"compared": "models across tasks"},
         ),
     params:
-        settings=study.significance_settings,
+        settings=study.report.significance_settings,
     log:
         f"{LOGS}/compare.log",
     resources:
@@ -73,9 +73,9 @@ rule compare:
 rule table:
     """Write {wildcards.table} as numbers, and as a table for papers and pages."""
     input:
-        sources=study.table_sources,
-        tasks=study.table_tasks,
-        modules=study.modules("statistics", "report"),
+        sources=study.report.table_sources,
+        tasks=study.report.table_tasks,
+        modules=modules("statistics", "report"),
     output:
         csv=f"{RESULTS}/tables/{{table}}.csv",
         markdown=f"{RESULTS}/tables/{{table}}.md",
@@ -87,8 +87,8 @@ rule table:
             labels={"table": "{table}"},
         ),
     params:
-        settings=study.table_settings,
-        significance=study.significance_settings,
+        settings=study.report.table_settings,
+        significance=study.report.significance_settings,
     wildcard_constraints:
         table=names(study.study.tables),
     log:
@@ -115,8 +115,8 @@ rule table:
 rule figure:
     """Draw {wildcards.figure}."""
     input:
-        sources=study.figure_sources,
-        modules=study.modules("report"),
+        sources=study.report.figure_sources,
+        modules=modules("report"),
     output:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",
@@ -126,9 +126,9 @@ rule figure:
         ),
         png=f"{RESULTS}/figures/{{figure}}.png",
     params:
-        settings=study.figure_settings,
+        settings=study.report.figure_settings,
     wildcard_constraints:
-        figure=names(study.figures()),
+        figure=names(study.report.figures()),
     log:
         f"{LOGS}/figures/{{figure}}.log",
     resources:

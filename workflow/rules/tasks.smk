@@ -13,7 +13,7 @@ TASK = f"{RESULTS}/tasks/{{task}}"
 rule task:
     """Read, check and convert the splits of {wildcards.task}."""
     input:
-        sources=study.task_sources,
+        sources=study.tasks.sources,
     output:
         train=f"{TASK}/train.parquet",
         validation=f"{TASK}/validation.parquet",
@@ -22,11 +22,11 @@ rule task:
         description=f"{TASK}/task.json",
     params:
         folder=TASK,
-        definition=study.task_definition,
-        limit=study.task_limit,
-        per=study.task_per,
-        task=study.task_of,
-        own=study.own_task_folders,
+        definition=study.tasks.definition,
+        limit=study.tasks.limit,
+        per=study.tasks.per,
+        task=study.tasks.file,
+        own=study.tasks.own,
     log:
         f"{LOGS}/tasks/{{task}}.log",
     threads: 1

@@ -12,18 +12,18 @@ OUT  results/<study>/tokenizers/<tokenizer>/ : a folder that AutoTokenizer loads
 rule tokenizer:
     """Train {wildcards.tokenizer} on one seeded sample of its corpus."""
     input:
-        documents=study.documents_of_tokenizer,
+        documents=study.tokenizers.documents,
     output:
         tokenizer=directory(f"{RESULTS}/tokenizers/{{tokenizer}}"),
     params:
-        settings=study.tokenizer_settings,
+        settings=study.tokenizers.settings,
     log:
         f"{LOGS}/tokenizers/{{tokenizer}}.log",
     benchmark:
         f"{BENCHMARKS}/tokenizers/{{tokenizer}}.tsv"
     threads: 4
     resources:
-        mem_mb=study.tokenizer_memory,
+        mem_mb=study.tokenizers.memory,
         runtime=480,
     conda:
         "../../envs/data.yaml"
@@ -39,15 +39,15 @@ rule blocks:
     """Encode {wildcards.language} of {wildcards.corpus} with {wildcards.vocabulary} into packed blocks."""
     input:
         documents=f"{RESULTS}/corpora/{{corpus}}/{{language}}/documents.parquet",
-        tokenizer=study.tokenizer_of_vocabulary,
+        tokenizer=study.tokenizers.folder_of_vocabulary,
     output:
         blocks=directory(
             f"{RESULTS}/blocks/{{corpus}}/{{vocabulary}}/{{packing}}-{{length}}/{{language}}"
         ),
     params:
-        version=study.blocks_version,
+        version=study.tokenizers.blocks_version,
     wildcard_constraints:
-        vocabulary=names(study.blocked_vocabularies()),
+        vocabulary=names(study.tokenizers.blocked_vocabularies()),
         packing="stream|sentences|lines",
         length=r"\d+",
     log:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Show the jobs until Ctrl-C; once, where asked to or where there is no terminal."""
-    folder = arguments.directory / catalogue_of(arguments.studies, {}).logs
+    folder = arguments.directory / catalogue_of(arguments.studies, {}).paths.logs
     own, shared = Logs([folder]), Logs([arguments.directory / name for name in SHARED])
     console = Console(highlight=False)
     if arguments.once or not console.is_interactive:

@@ -8,7 +8,7 @@ import pytest
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.languages import WIKIPEDIAS, _iso_639, iso_codes, known_language, wiki_of
-from smelt.study.schema import Corpus
+from smelt.study.corpora import Corpus
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from smelt.demo.grammar import Name, Noun, Word
 from smelt.demo.languages import LANGUAGES
 from smelt.demo.lexicon import lexicon_of
 from smelt.demo.tasks import INTENTS, REQUESTS, SENTENCES, held_out, iob1, sentences_of
-from smelt.study.load import load_study
+from smelt.study.schema import load_study
 from smelt.tasks.task_file import load_task
 
 SPLITS = ("train", "validation", "test")

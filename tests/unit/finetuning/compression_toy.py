@@ -18,8 +18,7 @@ from transformers import (
 )
 
 from smelt.__main__ import main
-from smelt.study.compression import CompressionSettings
-from smelt.study.strategies import STRATEGIES
+from smelt.study.makers.compression import STRATEGIES, CompressionSettings
 
 STUDENT = {"kind": "bilstm", "embedding": 12, "hidden": 16}
 SETTINGS = {"batch": 16, "epochs": 3, "patience": 3, "cycle": 3, "high": 0.01, "held_out": 0.25}

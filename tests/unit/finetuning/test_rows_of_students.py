@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
-from smelt.study.compression import Compression
+from smelt.study.makers.compression import Compression
 from smelt.tasks.prepared import read_task
 
 FROZEN = {"epochs": 1, "high": 1e-30, "low": 0.0}  # a rate at which no weight moves

@@ -13,8 +13,7 @@ from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
 from smelt.finetuning.compression.phases import StageData
 from smelt.finetuning.compression.windows import Windows
-from smelt.study.compression import Compression
-from smelt.study.strategies import StageLosses
+from smelt.study.makers.compression import Compression, StageLosses
 from smelt.tasks.prepared import read_task
 
 EACH = [{"representation": 1}, {"logits": 1}, {"labels": 1}]

@@ -29,7 +29,7 @@ from transformers import (
 
 from smelt.__main__ import main
 from smelt.models.segmentation import LINES
-from smelt.study.makers import Adopt
+from smelt.study.makers.adopt import Adopt
 
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 T5 = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 1, "num_heads": 2}

@@ -12,7 +12,7 @@ from transformers import BertForMaskedLM
 from smelt.errors import SmeltError
 from smelt.models.encoders import padded_rows, resize_vocabulary
 from smelt.models.students import DISTILBERT_EPSILON, load_teachers, new_student, refuse_differing, shared_pieces
-from smelt.study.student import CODE_LAYERS, StudentShape
+from smelt.study.makers.distil import CODE_LAYERS, StudentShape
 from smelt.training.distillation import layer_map
 from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of

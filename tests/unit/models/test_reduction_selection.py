@@ -12,7 +12,7 @@ from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.models.reduce.selection import PieceCounts, read_counts, select, write_counts
 from smelt.models.vocabulary.vocabulary import digest
-from smelt.study.selection import SelectionRule
+from smelt.study.makers.reduce import SelectionRule
 
 DATA = os.environ.get("SMELT_DATA")
 ALWAYS_KEPT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"[unused{number}]" for number in range(1, 10))]

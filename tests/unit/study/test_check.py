@@ -98,7 +98,7 @@ def test_a_local_folder_of_a_dump_is_watched(tmp_path: Path, monkeypatch: pytest
         study = tmp_path / "mirrors.yaml"
         study.write_text(demo.replace("mirror: resources/demo/dumps", f"mirror: {mirror}"))
         dump = SimpleNamespace(wiki="qaawiki", date="20260101")
-        return Catalogue.load(study).mirrored_folder(dump)
+        return Catalogue.load(study).corpora.mirrored_folder(dump)
 
     items = f"{tmp_path}/items/{{wiki}}-{{date}}"
     assert watched(items) == [f"{tmp_path}/items/qaawiki-20260101"]
@@ -116,7 +116,7 @@ def test_the_pages_to_leave_out_are_those_of_the_language(tmp_path: Path) -> Non
     study.write_text(demo.replace("mirror: resources/demo/dumps", f"skip_pages: {pages}"))
     catalogue = Catalogue.load(study)
     skipped = {
-        language: catalogue.skipped_pages(SimpleNamespace(corpus="wiki", language=language))
+        language: catalogue.corpora.skipped_pages(SimpleNamespace(corpus="wiki", language=language))
         for language in ("qaa", "qab")
     }
     assert skipped == {"qaa": "[\"Ärger, '1984'\", 7]", "qab": "[]"}

@@ -10,9 +10,8 @@ import pytest
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import count_jobs
-from smelt.study.compression import Compression, middle
-from smelt.study.load import check_study
-from smelt.study.strategies import STRATEGIES
+from smelt.study.makers.compression import STRATEGIES, Compression, middle
+from smelt.study.schema import check_study
 
 SHAPE = {"kind": "bilstm", "embedding": 50, "hidden": 200}
 LABELS = {"losses": {"labels": 1}}
@@ -56,7 +55,7 @@ def test_algorithm_1_can_be_said_as_a_list_of_stages():
     stages = study_of({"strategy": gradual}).models["small"].stages
     assert [len(stage.phases()) for stage in stages] == [3, 4, 4]
     own = [LABELS | {"unfreeze": [["head"], ["head", "projection"]], "epochs": 5, "high": 0.01}]
-    settings = Catalogue(study_of({"strategy": own})).compression_settings(wildcards(model="small", task="panx.joint"))
+    settings = Catalogue(study_of({"strategy": own})).compress.settings(wildcards(model="small", task="panx.joint"))
     (stage,) = Compression.model_validate_json(settings).stages
     assert (stage.phases(), stage.epochs, stage.high) == ([("head",), ("head", "projection")], 5, 0.01)
 
@@ -164,19 +163,21 @@ def test_students_of_one_teacher_share_its_signals_and_those_of_labels_alone_nee
         "labels": small | {"strategy": "D0-S", "embeddings": {"start": "random"}},
     }
     catalogue = Catalogue(study_of(models=models))
-    assert catalogue.signals() == [f"results/try/signals/base/panx.joint/seed-{seed}/_task-all-32" for seed in (1, 2)]
+    assert catalogue.compress.signals_folders() == [
+        f"results/try/signals/base/panx.joint/seed-{seed}/_task-all-32" for seed in (1, 2)
+    ]
     of_labels = wildcards(model="labels", task="panx.joint", seed="1")
-    assert catalogue.compression_teacher(of_labels) == catalogue.compression_signals(of_labels) == []
+    assert catalogue.compress.teacher(of_labels) == catalogue.compress.signals(of_labels) == []
     of_stages = wildcards(model="stages", task="panx.joint", seed="2")
-    assert catalogue.compression_teacher(of_stages) == ["results/try/finetuned/base/panx.joint/seed-2/model"]
-    assert catalogue.teachers == ["base/panx.joint/seed-1", "base/panx.joint/seed-2"]
-    assert catalogue.finetuned_models() == ["base"]
+    assert catalogue.compress.teacher(of_stages) == ["results/try/finetuned/base/panx.joint/seed-2/model"]
+    assert catalogue.runs.teachers == ["base/panx.joint/seed-1", "base/panx.joint/seed-2"]
+    assert catalogue.finetune.models() == ["base"]
 
 
 def test_a_chosen_teacher_serves_every_seed():
     catalogue = Catalogue(study_of({"teacher_seed": 7}))
-    assert catalogue.signals() == ["results/try/signals/base/panx.joint/seed-7/_task-all-32"]
-    assert "results/try/finetuned/base/panx.joint/seed-7/metrics.json" in catalogue.teacher_runs()
+    assert catalogue.compress.signals_folders() == ["results/try/signals/base/panx.joint/seed-7/_task-all-32"]
+    assert "results/try/finetuned/base/panx.joint/seed-7/metrics.json" in catalogue.finetune.teacher_metrics()
     assert count_jobs(catalogue)["fine-tunings"] == 5  # two of each model, and the teacher's
 
 
@@ -185,7 +186,7 @@ def test_the_weights_of_teachers_are_kept_and_no_others_settings_change():
     models = {"base": BASE, "other": BASE, "small": small}
     catalogue = Catalogue(study_of(models=models, tasks=["panx.joint", "conll2003"]))
     keep = {
-        (name, task, seed): json.loads(catalogue.finetuning_settings(wildcards(model=name, task=task, seed=seed)))
+        (name, task, seed): json.loads(catalogue.finetune.settings(wildcards(model=name, task=task, seed=seed)))
         for name in ("base", "other")
         for task in ("panx.joint", "conll2003")
         for seed in ("1", "2")
@@ -215,7 +216,7 @@ def test_signals_hold_the_layers_of_all_who_share_them_and_none_for_those_of_log
 
     def layers(text, models):
         of_base = wildcards(model="base", task="panx.joint", seed="1", transfer=text)
-        return json.loads(Catalogue(study_of(models=models)).signals_settings(of_base))["layers"]
+        return json.loads(Catalogue(study_of(models=models)).compress.signals_settings(of_base))["layers"]
 
     assert layers("_task-all-32", models) == [2, 9, "middle"]
     assert layers("_task-all-64", models) == []
@@ -227,18 +228,24 @@ def test_a_corpus_called_task_is_not_the_tasks_own_text():
     models = {"base": BASE, "own": small, "other": small | {"transfer": {"corpus": "task"}}}
     catalogue = Catalogue(study_of(models=models, corpora={"task": {"text": {"eu": "eu.txt"}}}))
     folders = [f"results/try/signals/base/panx.joint/seed-1/{text}-all-32" for text in ("_task", "task")]
-    assert [catalogue.signals_folder(name, "panx.joint", 1) for name in ("own", "other")] == folders
+    assert [
+        catalogue.compress.signals_folder(catalogue.compress.models[name], "panx.joint", 1) for name in ("own", "other")
+    ] == folders
     texts = [wildcards(model="base", task="panx.joint", seed="1", transfer=Path(folder).name) for folder in folders]
     documents = ["results/try/corpora/task/eu/documents.parquet"]
-    assert [catalogue.signals_documents(of_text) for of_text in texts] == [[], documents]
+    assert [catalogue.compress.signals_documents(of_text) for of_text in texts] == [[], documents]
 
 
 def test_the_seed_of_the_teacher_draws_its_transfer_text():
     def seeds(compressed):
         catalogue = Catalogue(study_of(compressed))
         folders = [wildcards(model="base", task="panx.joint", seed=seed, transfer="_task-all-32") for seed in (1, 2, 7)]
-        known = [folder for folder in folders if catalogue._folder(folder) in catalogue.signals()]
-        return [json.loads(catalogue.signals_settings(folder))["seed"] for folder in known]
+        known = [
+            folder
+            for folder in folders
+            if catalogue.compress.signals_at(folder) in catalogue.compress.signals_folders()
+        ]
+        return [json.loads(catalogue.compress.signals_settings(folder))["seed"] for folder in known]
 
     assert seeds({}) == [1, 2]
     assert seeds({"teacher_seed": 7}) == [7]
@@ -247,12 +254,12 @@ def test_the_seed_of_the_teacher_draws_its_transfer_text():
 def test_what_is_done_about_signals_decides_no_student_and_their_version_none_of_labels_alone():
     def settings(**compressed):
         of_small = wildcards(model="small", task="panx.joint", seed="1")
-        return json.loads(Catalogue(study_of(compressed)).compression_settings(of_small))
+        return json.loads(Catalogue(study_of(compressed)).compress.settings(of_small))
 
     def of_signals(**transfer):
         catalogue = Catalogue(study_of({"transfer": transfer}))
         folder = wildcards(model="base", task="panx.joint", seed="1", transfer="_task-all-32")
-        return catalogue.signals_settings(folder), json.loads(catalogue.signals_kept(folder, None))
+        return catalogue.compress.signals_settings(folder), json.loads(catalogue.compress.signals_storage(folder, None))
 
     for kept in ({"signals": "live"}, {"most_gigabytes": 9}):
         assert settings(transfer=kept) == settings()
@@ -267,8 +274,8 @@ def test_transfer_text_is_of_the_tasks_languages():
     corpora = {"wiki": {"text": {"eu": "eu.txt", "hy": "hy.txt"}}}
     catalogue = Catalogue(study_of({"transfer": {"corpus": "wiki", "sentences": 500}}, corpora=corpora))
     of_base = wildcards(model="base", task="panx.joint", seed="1", transfer="wiki-500-32")
-    assert catalogue.signals_documents(of_base) == ["results/try/corpora/wiki/eu/documents.parquet"]
-    assert json.loads(catalogue.signals_settings(of_base))["sentences"] == 500
+    assert catalogue.compress.signals_documents(of_base) == ["results/try/corpora/wiki/eu/documents.parquet"]
+    assert json.loads(catalogue.compress.signals_settings(of_base))["sentences"] == 500
     with pytest.raises(SmeltError, match="'wiki' has none of the languages of"):
         Catalogue(study_of({"transfer": {"corpus": "wiki"}}, corpora={"wiki": {"text": {"hy": "hy.txt"}}}))
 
@@ -276,9 +283,9 @@ def test_transfer_text_is_of_the_tasks_languages():
 def test_a_task_may_stand_in_a_study_whole_and_with_a_limit():
     tasks = {"panx.joint": {}, "few": {"task": "panx.joint", "limit": 100, "per": "language"}}
     catalogue = Catalogue(study_of(tasks=tasks))
-    assert [catalogue.task_of(wildcards(task=name)) for name in tasks] == ["panx.joint", "panx.joint"]
-    assert catalogue.tasks["few"].languages == catalogue.tasks["panx.joint"].languages
-    assert catalogue.task_per(wildcards(task="few")) == "language"
+    assert [catalogue.tasks.file(wildcards(task=name)) for name in tasks] == ["panx.joint", "panx.joint"]
+    assert catalogue.tasks.files["few"].languages == catalogue.tasks.files["panx.joint"].languages
+    assert catalogue.tasks.per(wildcards(task="few")) == "language"
     with pytest.raises(SmeltError, match=r"tasks\.few\.per: label is for tasks whose texts"):
         Catalogue(study_of(tasks={"panx.joint": {}, "few": {"task": "panx.joint", "limit": 1, "per": "label"}}))
     with pytest.raises(SmeltError, match="divides a limit, which is missing"):
@@ -288,7 +295,7 @@ def test_a_task_may_stand_in_a_study_whole_and_with_a_limit():
 def test_a_tasks_length_is_that_of_its_fine_tunings_alone():
     catalogue = Catalogue(study_of(tasks={"panx.joint": {}, "long": {"task": "panx.joint", "length": 256}}))
     lengths = [
-        json.loads(catalogue.finetuning_settings(wildcards(model="base", task=task, seed="1")))["length"]
+        json.loads(catalogue.finetune.settings(wildcards(model="base", task=task, seed="1")))["length"]
         for task in ("panx.joint", "long")
     ]
     assert lengths == [512, 256]
@@ -299,14 +306,14 @@ def test_word_vectors_of_each_language_are_named_by_the_task(tmp_path, monkeypat
     embeddings = {"start": "file", "file": "vectors/wiki.{language}.vec"}
     catalogue = Catalogue(study_of({"embeddings": embeddings}))
     of_small = wildcards(model="small", task="panx.joint", seed="1")
-    languages = catalogue.tasks["panx.joint"].languages
-    assert catalogue.compression_vectors(of_small) == []  # Snakemake plans nothing where an input is missing
+    languages = catalogue.tasks.files["panx.joint"].languages
+    assert catalogue.compress.vectors(of_small) == []  # Snakemake plans nothing where an input is missing
     Path("vectors").mkdir()
     for language in languages:
         Path(f"vectors/wiki.{language}.vec").touch()
-    assert catalogue.compression_vectors(of_small) == [f"vectors/wiki.{language}.vec" for language in languages]
-    settings = json.loads(catalogue.compression_settings(of_small))
-    assert settings["embeddings"]["file"] == catalogue.compression_vectors(of_small)
+    assert catalogue.compress.vectors(of_small) == [f"vectors/wiki.{language}.vec" for language in languages]
+    settings = json.loads(catalogue.compress.settings(of_small))
+    assert settings["embeddings"]["file"] == catalogue.compress.vectors(of_small)
 
 
 def test_fine_tunings_of_earlier_versions_that_are_right_are_not_made_again():
@@ -322,4 +329,4 @@ def test_fine_tunings_of_earlier_versions_that_are_right_are_not_made_again():
     for model in models:
         for task in others["tasks"]:
             of_run = wildcards(model=model, task=task, seed="1")
-            assert json.loads(catalogue.finetuning_settings(of_run))["version"] == 1
+            assert json.loads(catalogue.finetune.settings(of_run))["version"] == 1

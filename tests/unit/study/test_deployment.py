@@ -40,24 +40,24 @@ def test_the_catalogue_asks_for_one_file_a_model_and_an_int8_form_of_those_that_
     catalogue = Catalogue(check(Study, STUDY, "study"))
     folder = "results/deployed"
     names = ["bert", "bert-onnx", "bert-int8"]
-    assert catalogue.efficiencies() == [f"{folder}/efficiency/{name}.json" for name in names]
-    assert catalogue.int8_exports() == [f"{folder}/exports/int8/bert"]
-    assert catalogue.runs() == []
+    assert catalogue.efficiency.figures() == [f"{folder}/efficiency/{name}.json" for name in names]
+    assert catalogue.efficiency.int8() == [f"{folder}/exports/int8/bert"]
+    assert catalogue.runs.pairs() == []
     wildcards = SimpleNamespace(model="bert-int8", table="table-3")
-    assert catalogue.exported_source(wildcards) == f"{folder}/models/bert"
-    assert json.loads(catalogue.export_settings(wildcards)) == {"format": "int8", "reduce_range": True}
-    assert json.loads(catalogue.table_settings(wildcards))["models"] == ["bert-int8"]
-    assert catalogue.table_sources(wildcards) == catalogue.efficiencies()
+    assert catalogue.export.source(wildcards) == f"{folder}/models/bert"
+    assert json.loads(catalogue.export.settings(wildcards)) == {"format": "int8", "reduce_range": True}
+    assert json.loads(catalogue.report.table_settings(wildcards))["models"] == ["bert-int8"]
+    assert catalogue.report.table_sources(wildcards) == catalogue.efficiency.figures()
 
 
 def test_a_study_that_measures_nothing_asks_for_nothing() -> None:
     catalogue = Catalogue(check(Study, changed("efficiency", None) | {"tables": {}}, "study"))
-    assert (catalogue.efficiencies(), catalogue.int8_exports()) == ([], [])
+    assert (catalogue.efficiency.figures(), catalogue.efficiency.int8()) == ([], [])
 
 
 def test_sizes_without_int8_export_nothing() -> None:
     catalogue = Catalogue(check(Study, changed("efficiency/sizes", ["fp32"]), "study"))
-    assert catalogue.int8_exports() == []
+    assert catalogue.efficiency.int8() == []
 
 
 @pytest.mark.parametrize(

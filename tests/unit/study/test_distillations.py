@@ -10,7 +10,7 @@ import pytest
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import count_jobs
-from smelt.study.load import check_study
+from smelt.study.schema import check_study
 
 SHAPE = {"family": "bert", "layers": 4, "hidden": 32, "heads": 2, "feed_forward": 64}
 TRAINED = {"corpus": "two", "recipe": "small", "settings": {"steps": 10, "sentences": "none"}}
@@ -55,21 +55,23 @@ def of(model: str, vocabulary: str = "") -> SimpleNamespace:
 
 def test_blocks_are_of_the_tokenizer_that_the_first_teacher_has() -> None:
     made = catalogue()
-    assert made.blocks_of_model(of("small")) == [f"{BLOCKS}/pieces/stream-128/{code}" for code in ("sl", "sw")]
-    assert made.blocks_of_model(of("small-sw")) == [f"{BLOCKS}/mbert-sw/stream-128/sw"]
-    assert made.blocked_vocabularies() == ["mbert-sw", "others", "pieces"]
-    folders = {name: made.tokenizer_of_vocabulary(of("", name)) for name in made.blocked_vocabularies()}
+    assert made.distil.blocks(of("small")) == [f"{BLOCKS}/pieces/stream-128/{code}" for code in ("sl", "sw")]
+    assert made.distil.blocks(of("small-sw")) == [f"{BLOCKS}/mbert-sw/stream-128/sw"]
+    assert made.tokenizers.blocked_vocabularies() == ["mbert-sw", "others", "pieces"]
+    folders = {
+        name: made.tokenizers.folder_of_vocabulary(of("", name)) for name in made.tokenizers.blocked_vocabularies()
+    }
     assert folders["pieces"] == "results/distilled/tokenizers/pieces"
     assert folders["mbert-sw"] == "results/distilled/models/mbert-sw"
 
 
 def test_blocks_of_one_vocabulary_and_packing_are_made_once() -> None:
     made = catalogue()
-    assert len(made.blocks()) == len(set(made.blocks())) == count_jobs(made)["block sets"] == 5
+    assert len(made.tokenizers.blocks()) == len(set(made.tokenizers.blocks())) == count_jobs(made)["block sets"] == 5
 
 
 def test_the_settings_hold_all_that_decides_what_a_student_becomes() -> None:
-    settings = json.loads(catalogue().distillation_settings(of("small"), None))
+    settings = json.loads(catalogue().distil.settings(of("small"), None))
     assert settings["student"]["layers"] == 2
     assert settings["losses"] == {
         "kl": 5.0,
@@ -87,7 +89,7 @@ def test_the_settings_hold_all_that_decides_what_a_student_becomes() -> None:
 def test_several_teachers_are_asked_for_in_their_order() -> None:
     study = changed("models/second", STUDY["models"]["base"] | {"seed": 2})
     study["models"]["small"]["teacher"] = ["second", "base"]
-    folders = catalogue(study).teachers_of_model(of("small"))
+    folders = catalogue(study).distil.teachers(of("small"))
     assert folders == ["results/distilled/models/second", "results/distilled/models/base"]
 
 
@@ -95,8 +97,8 @@ def test_students_have_curves_and_a_family_of_them_is_written_out() -> None:
     study = changed("models/each-{language}", STUDY["models"]["small"] | {"each": ["sl", "sw"]})
     study["models"]["each-{language}"]["languages"] = ["{language}"]
     made = catalogue(study)
-    assert made.blocks_of_model(of("each-sl")) == [f"{BLOCKS}/pieces/stream-128/sl"]
-    assert "logs/distilled/models/each-sw.curve.csv" in made.learning_curves()
+    assert made.distil.blocks(of("each-sl")) == [f"{BLOCKS}/pieces/stream-128/sl"]
+    assert "logs/distilled/models/each-sw.curve.csv" in made.report.learning_curves()
 
 
 def test_the_vocabulary_is_reduced_before_or_after_in_four_lines() -> None:
@@ -107,8 +109,9 @@ def test_the_vocabulary_is_reduced_before_or_after_in_four_lines() -> None:
     for name in ("before", "whole"):
         study["models"][name]["student"] = {"layers": 2}
     made = catalogue(study)
-    assert made.teachers_of_model(of("before")) == ["results/distilled/models/base-sw"]
-    assert made.counts_of("base-sw") == made.counts_of("after") == ["results/distilled/counts/two/pieces/sw.parquet"]
+    assert made.distil.teachers(of("before")) == ["results/distilled/models/base-sw"]
+    counts = [made.reduce.counts_of(made.reduce.models[name]) for name in ("base-sw", "after")]
+    assert counts == [["results/distilled/counts/two/pieces/sw.parquet"]] * 2
     assert made.source_of_model(of("after")) == "results/distilled/models/whole"
 
 
@@ -154,7 +157,7 @@ def test_attention_is_compared_between_equal_numbers_of_heads() -> None:
 def test_pieces_that_were_added_to_a_teacher_are_not_left_without_a_loss(others: dict[str, float]) -> None:
     study = changed("models/more", {"maker": "amplify", "source": "base", "corpus": "two", "pieces": 50})
     study["models"]["small"] |= {"teacher": "more", "losses": others}
-    assert catalogue(study).teachers_of_model(of("small")) == ["results/distilled/models/more"]
+    assert catalogue(study).distil.teachers(of("small")) == ["results/distilled/models/more"]
     study["models"]["small"]["losses"] = others | {"mlm": 0}
     with pytest.raises(SmeltError, match=r"models\.small\.losses\.mlm: is 0, and only masked .* added to 'more': kl"):
         catalogue(study)
@@ -165,13 +168,13 @@ def test_a_student_has_learnt_the_pieces_that_were_added_to_its_teacher() -> Non
     study["models"]["small"]["teacher"] = "more"
     study["models"]["smaller"] = {"maker": "distil", "teacher": "small", "student": {"layers": 1}, "losses": {"mlm": 0}}
     study["models"]["smaller"] |= TRAINED
-    assert catalogue(study).teachers_of_model(of("smaller")) == ["results/distilled/models/small"]
+    assert catalogue(study).distil.teachers(of("smaller")) == ["results/distilled/models/small"]
 
 
 def test_a_student_that_copies_nothing_may_have_more_layers_than_its_teacher() -> None:
     study = changed("models/small/student", {"layers": 9, "start": "random"})
     study["models"]["small"]["losses"] = {"hidden": 1, "attention": 1}
-    assert json.loads(catalogue(study).distillation_settings(of("small"), None))["student"]["layers"] == 9
+    assert json.loads(catalogue(study).distil.settings(of("small"), None))["student"]["layers"] == 9
     study["models"]["small"]["losses"]["layers"] = [1, 2, 3, 4]
     with pytest.raises(SmeltError, match=r"losses\.layers: names 4 layers of the teacher for 9 of the student"):
         catalogue(study)
@@ -191,8 +194,8 @@ def test_scores_of_students_are_drawn_over_their_vocabulary() -> None:
         study["models"][name]["tasks"] = []
     study["models"]["more"] = {"maker": "amplify", "source": "small", "corpus": "two", "pieces": 50}
     made = catalogue(study)
-    assert "score-by-vocabulary" in made.figures()
-    sources = made.figure_sources(SimpleNamespace(figure="score-by-vocabulary"))
+    assert "score-by-vocabulary" in made.report.figures()
+    sources = made.report.figure_sources(SimpleNamespace(figure="score-by-vocabulary"))
     folders = [f"results/distilled/models/{name}" for name in ("base", "small", "small-sw", "more")]
     assert sources == ["results/distilled/statistics/summary.csv", *folders]
 
@@ -205,9 +208,9 @@ def test_distilling_asks_for_what_its_teachers_take(tmp_path: Path) -> None:
             file.truncate(size)
         made, found = catalogue(), SimpleNamespace(teachers=[str(folder)])
         return (
-            made.distillation_gpus(of(model), found),
-            made.distillation_memory(of(model), found),
-            made.distillation_minutes(of(model), found),
+            made.distil.gpus(of(model), found),
+            made.distil.memory(of(model), found),
+            made.distil.minutes(of(model), found),
         )
 
     gpus, small, minutes = asked("small", 2_000_000)

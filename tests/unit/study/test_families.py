@@ -9,7 +9,7 @@ import yaml
 from smelt.errors import SmeltError
 from smelt.families import expand_families, is_family, member_of
 from smelt.study.catalogue import Catalogue
-from smelt.study.load import load_study
+from smelt.study.schema import load_study
 
 ADOPTED = {"maker": "adopt", "folder": "models/{language}"}
 
@@ -97,7 +97,7 @@ def test_own_tasks_are_those_that_test_a_language_of_the_model(tmp_path: Path) -
         "finetuning": {"seeds": [1]},
     }
     path.write_text(yaml.safe_dump(study))
-    runs = Catalogue.load(path).runs()
+    runs = Catalogue.load(path).runs.pairs()
     assert runs == [("own-sw", "masakhaner-sw"), ("own-sw", "masakhanews-sw"), ("own-sl", "ssj500k-ner")]
 
 

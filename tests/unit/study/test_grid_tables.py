@@ -78,8 +78,8 @@ class Wildcards:
 
 def test_a_table_names_its_runs_and_is_made_from_the_scores(place: Path) -> None:
     found = catalogue(place, study())
-    assert found.table_sources(Wildcards()) == ["results/small/scores.csv"]
-    assert json.loads(found.table_settings(Wildcards()))["models"] == ["d0-small", "d1-small", "d1-large"]
+    assert found.report.table_sources(Wildcards()) == ["results/small/scores.csv"]
+    assert json.loads(found.report.table_settings(Wildcards()))["models"] == ["d0-small", "d1-small", "d1-large"]
     table = found.study.tables["table-3"]
     assert isinstance(table, GridTable)
     (of_family,), (of_model,) = table.choices("D0", "0.7MM"), table.choices("D1", "1.4MM")
@@ -92,7 +92,7 @@ def test_a_cell_may_be_of_several_models_which_all_are_made(place: Path) -> None
     content = study(rows=rows)
     content["models"]["d2-small"] = MODEL | {"tasks": ["ner"]}
     found = catalogue(place, content)
-    models = json.loads(found.table_settings(Wildcards()))["models"]
+    models = json.loads(found.report.table_settings(Wildcards()))["models"]
     assert models == ["d0-small", "d1-small", "d1-large", "d2-small"]
     with pytest.raises(SmeltError, match=re.escape("'D1' has values to choose from, and no {row} in its patterns")):
         catalogue(place, study(rows={"D1": {"value": ["a", "b"], "model": "d1-{column}"}}))
@@ -146,12 +146,12 @@ def test_columns_are_compared_where_each_row_is_a_task(place: Path) -> None:
 
 def test_scores_of_several_languages_are_drawn_over_the_training_examples_of_all_tasks(place: Path) -> None:
     found = catalogue(place, study())
-    assert "by-language-table-3" in found.figures()
+    assert "by-language-table-3" in found.report.figures()
     tasks = [f"results/small/tasks/{task}/task.json" for task in (*(f"each.alone.{c}" for c in LANGUAGES), "ner")]
-    assert found.figure_sources(Wildcards()) == ["results/small/scores.csv", *tasks]
-    assert json.loads(found.figure_settings(Wildcards()))["rows"]["D1"] == "d1"
+    assert found.report.figure_sources(Wildcards()) == ["results/small/scores.csv", *tasks]
+    assert json.loads(found.report.figure_settings(Wildcards()))["rows"]["D1"] == "d1"
     alone = study(rows={"D1": {"model": "d0-small", "task": "each.alone.fr"}}, columns=None, languages=None)
-    assert "by-language-table-3" not in catalogue(place, alone).figures()
+    assert "by-language-table-3" not in catalogue(place, alone).report.figures()
 
 
 def test_models_of_other_languages_are_traded_off_by_those_that_they_share(place: Path) -> None:
@@ -161,4 +161,4 @@ def test_models_of_other_languages_are_traded_off_by_those_that_they_share(place
     with pytest.raises(SmeltError, match="is tested in es fr hi and 'en' in fr: name the `languages`"):
         catalogue(place, content)
     content["tables"]["table-3"]["languages"] = ["fr"]
-    assert "tradeoff-table-3" in catalogue(place, content).figures()
+    assert "tradeoff-table-3" in catalogue(place, content).report.figures()

@@ -8,8 +8,8 @@ import pytest
 
 from smelt.study.architectures import ARCHITECTURES
 from smelt.study.catalogue import Catalogue
-from smelt.study.catalogue.base import megabytes
-from smelt.study.load import check_study
+from smelt.study.resources import megabytes
+from smelt.study.schema import check_study
 
 SMALL = {
     "maker": "compress",
@@ -86,8 +86,8 @@ def test_what_is_not_there_yet_is_named_as_snakemake_named_it() -> None:
 
 def test_larger_models_ask_for_more_and_small_ones_fit_a_laptop(tmp_path: Path) -> None:
     small, large = inputs(tmp_path / "small", 2_000_000), inputs(tmp_path / "large", 1_400_000_000)
-    wanted = [CATALOGUE.finetuning_memory, CATALOGUE.compression_memory, CATALOGUE.export_memory]
-    for memory in [*wanted, CATALOGUE.efficiency_memory]:
+    wanted = [CATALOGUE.finetune.memory, CATALOGUE.compress.memory, CATALOGUE.export.memory]
+    for memory in [*wanted, CATALOGUE.efficiency.memory]:
         assert memory(None, small) < 4_200
         assert memory(None, large) > memory(None, small) + 1_400, memory
 
@@ -102,7 +102,7 @@ def pretraining(shape: dict[str, int] | str, vocabulary: int, **settings: int) -
         "models": {"one": model | {"settings": settings}},
     }
     catalogue, one = Catalogue(check_study(study, "try.yaml")), SimpleNamespace(model="one")
-    asked = (catalogue.pretraining_gpus, catalogue.pretraining_memory, catalogue.pretraining_minutes)
+    asked = (catalogue.pretrain.gpus, catalogue.pretrain.memory, catalogue.pretrain.minutes)
     gpus, memory, minutes = (ask(one) for ask in asked)
     return gpus, memory, minutes
 
@@ -141,17 +141,17 @@ def test_small_models_ask_for_no_gpu_and_a_little_memory(tmp_path: Path) -> None
     small, large = inputs(tmp_path / "small", 2_000_000), inputs(tmp_path / "large", 400_000_000)
     for found in (small, large):
         found.teacher = found.model
-    for ask in (CATALOGUE.finetuning_gpus, CATALOGUE.compression_gpus, CATALOGUE.signals_gpus):
+    for ask in (CATALOGUE.finetune.gpus, CATALOGUE.compress.gpus, CATALOGUE.compress.signals_gpus):
         assert (ask(None, small), ask(None, large)) == (0, 1)
-    assert CATALOGUE.finetuning_memory(None, small) < 1_500
-    assert CATALOGUE.finetuning_memory(None, large) > 4_000
+    assert CATALOGUE.finetune.memory(None, small) < 1_500
+    assert CATALOGUE.finetune.memory(None, large) > 4_000
 
 
 def test_examples_of_all_three_splits_count(tmp_path: Path) -> None:
     few, many = inputs(tmp_path / "few", 1_000, 4_100, 0), inputs(tmp_path / "many", 1_000, 4_100, 329_000)
-    for memory in (CATALOGUE.finetuning_memory, CATALOGUE.compression_memory):
+    for memory in (CATALOGUE.finetune.memory, CATALOGUE.compress.memory):
         assert memory(None, many) - memory(None, few) == pytest.approx(0.0025 * 658_000, abs=1)
-    assert CATALOGUE.finetuning_minutes(None, many) == CATALOGUE.finetuning_minutes(None, few)
+    assert CATALOGUE.finetune.minutes(None, many) == CATALOGUE.finetune.minutes(None, few)
 
 
 def test_signals_ask_for_teacher_layers_and_texts(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_signals_ask_for_teacher_layers_and_texts(tmp_path: Path) -> None:
         written(folder / "eu/documents.parquet", documents)
         found.teacher, found.documents = found.model, [str(folder / "eu/documents.parquet")] if documents else []
         names = {"model": "base", "task": task, "seed": "1", "transfer": text}
-        return CATALOGUE.signals_memory(SimpleNamespace(**names), found)
+        return CATALOGUE.compress.signals_memory(SimpleNamespace(**names), found)
 
     one = memory("_task-all-32", 2_000_000)
     assert 1_000 < one < 2_000
@@ -175,6 +175,6 @@ def test_signals_of_a_distilbert_whose_width_is_called_dim_ask_for_as_much(tmp_p
     found = inputs(tmp_path, 2_000_000)
     found.teacher = found.model
     names = SimpleNamespace(model="base", task="panx.joint", seed="1", transfer="_task-all-32")
-    expected = CATALOGUE.signals_memory(names, found)
+    expected = CATALOGUE.compress.signals_memory(names, found)
     (Path(found.model) / "config.json").write_text(json.dumps({"dim": 768}))
-    assert CATALOGUE.signals_memory(names, found) == expected
+    assert CATALOGUE.compress.signals_memory(names, found) == expected

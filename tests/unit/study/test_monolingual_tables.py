@@ -46,12 +46,12 @@ class Wildcards:
 
 def test_a_table_is_made_from_the_scores_and_its_figure_where_it_has_a_baseline(tmp_path: Path) -> None:
     without = catalogue(tmp_path)
-    assert without.table_sources(Wildcards()) == ["results/small/scores.csv"]
-    assert "drops-table-4" not in without.figures()
+    assert without.report.table_sources(Wildcards()) == ["results/small/scores.csv"]
+    assert "drops-table-4" not in without.report.figures()
     found = catalogue(tmp_path, baseline="teacher")
-    assert "drops-table-4" in found.figures()
-    assert found.figure_sources(Wildcards()) == ["results/small/scores.csv"]
-    assert '"baseline": "teacher"' in found.figure_settings(Wildcards())
+    assert "drops-table-4" in found.report.figures()
+    assert found.report.figure_sources(Wildcards()) == ["results/small/scores.csv"]
+    assert '"baseline": "teacher"' in found.report.figure_settings(Wildcards())
 
 
 @pytest.mark.parametrize(

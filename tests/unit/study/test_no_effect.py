@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from smelt.errors import SmeltError
-from smelt.study.load import check_study
-from smelt.study.schema import Study
+from smelt.study.schema import Study, check_study
 
 SHAPE = {"layers": 2, "hidden": 64, "heads": 2, "feed_forward": 128}
 PRETRAIN = {"maker": "pretrain", "architecture": SHAPE, "tokenizer": "words", "corpus": "wiki", "recipe": "small"}

@@ -7,10 +7,12 @@ import pytest
 from smelt.report.tables.grid import GridTable
 from smelt.report.tables.languages import LanguagesTable
 from smelt.report.tables.monolingual import MonolingualTable
-from smelt.study.compression import middle
-from smelt.study.load import load_study
-from smelt.study.makers import Compress, Distil, Pretrain, Reduce
-from smelt.study.strategies import STRATEGIES, Stage
+from smelt.study.makers.compress import Compress
+from smelt.study.makers.compression import STRATEGIES, Stage, middle
+from smelt.study.makers.distil import Distil
+from smelt.study.makers.pretrain import Pretrain
+from smelt.study.makers.reduce import Reduce
+from smelt.study.schema import load_study
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import load_task
 

@@ -6,8 +6,8 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.entry import read_yaml
-from smelt.study import export
-from smelt.study.export import SCHEMAS, schema_of
+from smelt.study import schema as export
+from smelt.study.schema import SCHEMAS, schema_of
 from smelt.tasks.task_file import LIBRARY
 
 ROOT = Path(__file__).parents[3]

@@ -47,7 +47,7 @@ class Wildcards:
 def test_stages_are_read_from_the_metrics_of_all_seeds(tmp_path: Path) -> None:
     found = catalogue(tmp_path, study(**STAGES))
     folder = "results/small/finetuned/d42/masakhaner-sw"
-    assert found.table_sources(Wildcards()) == [f"{folder}/seed-{seed}/metrics.json" for seed in (1, 2)]
+    assert found.report.table_sources(Wildcards()) == [f"{folder}/seed-{seed}/metrics.json" for seed in (1, 2)]
 
 
 def test_a_grid_is_read_from_scores_and_the_metrics_of_its_students(tmp_path: Path) -> None:
@@ -56,10 +56,10 @@ def test_a_grid_is_read_from_scores_and_the_metrics_of_its_students(tmp_path: Pa
     found = catalogue(tmp_path, content)
     folder = "results/small/finetuned/d42/masakhaner-sw"
     metrics = [f"{folder}/seed-{seed}/metrics.json" for seed in (1, 2)]
-    assert found.table_sources(Wildcards()) == ["results/small/scores.csv", *metrics]
-    assert json.loads(found.table_settings(Wildcards()))["one_teacher"] == []
+    assert found.report.table_sources(Wildcards()) == ["results/small/scores.csv", *metrics]
+    assert json.loads(found.report.table_settings(Wildcards()))["one_teacher"] == []
     content["models"]["d42"]["teacher_seed"] = 1
-    assert json.loads(catalogue(tmp_path, content).table_settings(Wildcards()))["one_teacher"] == ["d42"]
+    assert json.loads(catalogue(tmp_path, content).report.table_settings(Wildcards()))["one_teacher"] == ["d42"]
 
 
 def test_a_student_is_not_weighed_by_what_it_is_for_another_task(tmp_path: Path) -> None:
@@ -70,20 +70,20 @@ def test_a_student_is_not_weighed_by_what_it_is_for_another_task(tmp_path: Path)
     with pytest.raises(SmeltError, match=re.escape(f"{found}; expected one for 'panx.joint' alone")):
         catalogue(tmp_path, content)
     content["models"]["d42"]["tasks"] = ["panx.joint"]
-    assert catalogue(tmp_path, content).shown_task("d42") == "panx.joint"
+    assert catalogue(tmp_path, content).runs.first_task("d42") == "panx.joint"
 
 
 def test_a_tradeoff_is_read_from_scores_and_all_that_is_measured(tmp_path: Path) -> None:
     found = catalogue(tmp_path, study(**TRADEOFF))
     files = [f"results/small/efficiency/{model}.json" for model in ("mbert", "d42", "other")]
-    assert found.table_sources(Wildcards()) == ["results/small/scores.csv", *files]
-    assert "tradeoff-table" in found.figures()
-    assert found.figure_sources(Wildcards()) == found.table_sources(Wildcards())
-    assert json.loads(found.figure_settings(Wildcards()))["batches"] == [32, 1]
-    settings = json.loads(found.table_settings(Wildcards()))
+    assert found.report.table_sources(Wildcards()) == ["results/small/scores.csv", *files]
+    assert "tradeoff-table" in found.report.figures()
+    assert found.report.figure_sources(Wildcards()) == found.report.table_sources(Wildcards())
+    assert json.loads(found.report.figure_settings(Wildcards()))["batches"] == [32, 1]
+    settings = json.loads(found.report.table_settings(Wildcards()))
     assert (settings["models"], settings["length"], settings["batches"]) == (["mbert", "d42"], 32, [32, 1])
     chosen = catalogue(tmp_path, study(**TRADEOFF, length=128, batches=[1]))
-    settings = json.loads(chosen.table_settings(Wildcards()))
+    settings = json.loads(chosen.report.table_settings(Wildcards()))
     assert (settings["length"], settings["batches"]) == (128, [1])
 
 

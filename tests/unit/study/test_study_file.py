@@ -12,9 +12,8 @@ import yaml
 from smelt.entry import _PATTERNS
 from smelt.errors import SmeltError
 from smelt.study.architectures import ARCHITECTURES
-from smelt.study.load import load_study
-from smelt.study.makers import Pretrain
-from smelt.study.schema import Study
+from smelt.study.makers.pretrain import Pretrain
+from smelt.study.schema import Study, load_study
 from smelt.tasks.task_file import TaskFile
 
 SOUND: dict[str, Any] = {

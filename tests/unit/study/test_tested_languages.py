@@ -68,8 +68,8 @@ def with_tested(model: str, languages: list[str]) -> dict[str, Any]:
 
 def test_a_member_of_a_family_is_tested_in_its_own_languages(checkout: Path) -> None:
     catalogue = load(checkout, study())
-    assert catalogue.tested_languages("en-sw", "nli.transfer") == ["en", "sw"]
-    assert catalogue.tested_languages("full", "nli.transfer") == ["en", "fr", "sw"]
+    assert catalogue.runs.tested_languages("en-sw", "nli.transfer") == ["en", "sw"]
+    assert catalogue.runs.tested_languages("full", "nli.transfer") == ["en", "fr", "sw"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_mistaken_language_or_model_is_named_in_one_line(checkout: Path, chang
 
 def definitions(folder: Path) -> dict[str, str]:
     catalogue = load(folder, study())
-    return {task: catalogue.task_definition(SimpleNamespace(task=task)) for task in catalogue.tasks}
+    return {task: catalogue.tasks.definition(SimpleNamespace(task=task)) for task in catalogue.tasks.files}
 
 
 @pytest.mark.parametrize(

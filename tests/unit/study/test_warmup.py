@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from smelt.study.schema import Finetuning
+from smelt.study.finetuning import Finetuning
 
 
 @pytest.mark.parametrize(("warmup", "steps"), [(0.1, 20), (0, 0), (1, 1), (500, 500)])

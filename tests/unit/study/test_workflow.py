@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from smelt.study.load import load_study
+from smelt.study.schema import load_study
 from smelt.study.workflow import given_keys, leading_to, load, names, not_leading_to, warn
 from smelt.tasks.task_file import LIBRARY, load_task
 
@@ -83,7 +83,7 @@ def test_a_task_file_beside_the_study_comes_before_that_of_the_package(tmp_path:
     (tmp_path / "tasks").mkdir()
     own = (LIBRARY / "demo-ner.yaml").read_text().replace("title:", "title: Our own,")
     (tmp_path / "tasks/demo-ner.yaml").write_text(own)
-    tasks = load([path], {}).tasks
+    tasks = load([path], {}).tasks.files
     assert tasks["demo-ner"].title.startswith("Our own,")
     assert tasks["demo-intent"] == load_task("demo-intent")
 
@@ -113,7 +113,7 @@ def test_tokenisation_studies_rest_on_the_intervals_and_not_on_the_level_of_the_
         path.read_text() + line for line in ("", "significance: {alpha: 0.01, test: wilcoxon, correction: none}\n")
     ]
     plain, stricter = (load([path], yaml.safe_load(text)) for text in texts)
-    assert plain.interval_settings(None) == stricter.interval_settings(None)
+    assert plain.report.interval_settings(None) == stricter.report.interval_settings(None)
     assert plain.significance_settings(None) != stricter.significance_settings(None)
 
 

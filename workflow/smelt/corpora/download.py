@@ -11,7 +11,7 @@ from smelt.corpora.listing import Part, check_sums, opening, parts_of, parts_of_
 from smelt.corpora.mirror import AbsentError, Mirror, Patience, Progress, open_mirror
 from smelt.errors import SmeltError
 from smelt.files import checksum, whole_folder, write_json
-from smelt.study.mirrors import filled
+from smelt.study.corpora import filled
 
 REPORT_SECONDS = 5.0
 DATES = 12  # that a message names at the most, the newest

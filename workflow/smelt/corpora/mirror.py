@@ -16,7 +16,7 @@ import requests
 
 from smelt.corpora.listing import Part, opening
 from smelt.errors import SmeltError, absent
-from smelt.study.mirrors import DUMPS_SERVER, root_and_layout
+from smelt.study.corpora import DUMPS_SERVER, root_and_layout
 
 LONGEST_PAUSE = 900.0  # seconds to wait at the most, even where a server asks for more
 PIECE = 1 << 16  # what a broken connection loses at the most

@@ -18,7 +18,7 @@ from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.outcome import described, print_scores
 from smelt.provenance import digest, write_provenance
-from smelt.study.schema import Finetuning
+from smelt.study.finetuning import Finetuning
 from smelt.tasks.kinds.base import Examples
 from smelt.tasks.prepared import read_split, read_task
 

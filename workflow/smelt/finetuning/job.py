@@ -14,7 +14,7 @@ from smelt.finetuning.model import load_model, longest
 from smelt.finetuning.outcome import Outcome, Scored, Scorer, outcome_of
 from smelt.model_families import longest_of, token_types
 from smelt.provenance import digest, sha256_of
-from smelt.study.schema import Finetuning
+from smelt.study.finetuning import Finetuning
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.metrics import Score

@@ -30,7 +30,7 @@ from smelt.model_folder import (
 )
 from smelt.models.segmentation import LINES, Cutting, cuttings, faithful
 from smelt.provenance import write_provenance
-from smelt.study.makers import Adopt
+from smelt.study.makers.adopt import Adopt
 
 MOST_LINES = 10_000  # of each file of --text
 HINT = "adopt it with `tokenizer: faithful` for one that cuts text as the SentencePiece model does"

@@ -35,8 +35,7 @@ from smelt.models.training_card import (
     training_data,
 )
 from smelt.provenance import write_provenance
-from smelt.study.makers import refuse_sentences
-from smelt.study.student import StudentShape, refuse_unmapped
+from smelt.study.makers.distil import StudentShape, refuse_sentences, refuse_unmapped
 from smelt.training.blocks import TokenBlocks
 from smelt.training.flops import flops_per_token
 from smelt.training.losses import TERMS, Losses, refuse_untaught

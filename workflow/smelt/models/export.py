@@ -20,7 +20,7 @@ from smelt.files import whole_folder
 from smelt.model_folder import check_folder, copy_tokenizer, published_card, published_tokenizer
 from smelt.models.onnx_graph import FILE, LOGITS, OPSET, Exported, load_exported, write_graph, write_int8
 from smelt.provenance import write_provenance
-from smelt.study.makers import ExportSettings
+from smelt.study.makers.export import ExportSettings
 
 LIMITS = {
     "onnx": "Those of its source. What it gives is its source's to rounding; to fine-tune, take the source.",

@@ -28,7 +28,7 @@ from smelt.model_families import (
 )
 from smelt.model_folder import check_folder, incomplete, load_as, model_files, read_configuration, shared_of
 from smelt.models.encoders import attention_kernel, padded_rows, recompute_layers, resize_vocabulary
-from smelt.study.student import StudentShape
+from smelt.study.makers.distil import StudentShape
 from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer
 from smelt.training.recipes import Recipe

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from smelt.errors import NO_INPUT, SmeltError
-from smelt.study.catalogue import GENERATED, Catalogue
-from smelt.study.makers import Adopt, Amplify, Compress, Distil, Export, Pretrain, Reduce, Trained
-from smelt.study.mirrors import local_root
-from smelt.study.schema import TaskOptions
+from smelt.study.catalogue import Catalogue
+from smelt.study.corpora import local_root
+from smelt.study.finetuning import TaskOptions
+from smelt.study.makers.base import list_languages
+from smelt.study.paths import GENERATED
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
 
@@ -54,24 +55,23 @@ def run(arguments: argparse.Namespace) -> None:
 
 def count_jobs(catalogue: Catalogue) -> dict[str, int]:
     """Return the number of jobs of each kind that the study takes from nothing to its report."""
-    study = catalogue.study
+    study, further = catalogue.study, [maker.further_jobs() for maker in catalogue.makers.values()]
     return {
         "generated sources": len(generated_sources(catalogue)),
-        "downloads": len(catalogue.mirrors),
-        "corpora": len(catalogue.corpus_statistics()),
+        "downloads": len(catalogue.corpora.mirrors),
+        "corpora": len(catalogue.corpora.statistics()),
         "tokenizers": len(study.tokenizers),
-        "block sets": len(catalogue.blocks()),
-        "counts": len(catalogue.counts()),
+        "block sets": len(catalogue.tokenizers.blocks()),
         "models": len(study.models),
-        "int8 exports to weigh": len(catalogue.int8_exports()),
-        "efficiency": 1 if catalogue.efficiencies() else 0,
-        "tasks": len(catalogue.tasks),
-        "fine-tunings": len({*catalogue.finetuned(), *catalogue.teacher_runs()}),
-        "signals": len(catalogue.signals()),
-        "tokenisation studies": len(catalogue.tokenisations()),
+        **{name: number for jobs in further for name, number in jobs.items()},
+        "int8 exports to weigh": len(catalogue.efficiency.int8()),
+        "efficiency": 1 if catalogue.efficiency.figures() else 0,
+        "tasks": len(catalogue.tasks.files),
+        "fine-tunings": len({*catalogue.finetune.files(), *catalogue.finetune.teacher_metrics()}),
+        "tokenisation studies": len(catalogue.report.tokenisations()),
         "tables": len(study.tables),
         "scores and comparisons": 2 if study.tasks else 0,
-        "figures": len(catalogue.figures()),
+        "figures": len(catalogue.report.figures()),
         "page": 1,
     }
 
@@ -80,11 +80,13 @@ def generated_sources(catalogue: Catalogue) -> list[str]:
     """Return the dumps and tasks that the project generates for the study."""
     dumps = [
         f"{wiki} {date}"
-        for (wiki, date), mirrors in catalogue.mirrors.items()
+        for (wiki, date), mirrors in catalogue.corpora.mirrors.items()
         if any(mirror.startswith(GENERATED) for mirror in mirrors)
     ]
     return dumps + [
-        name for name, task in catalogue.tasks.items() if any(file.startswith(GENERATED) for file in task.local_files())
+        name
+        for name, task in catalogue.tasks.files.items()
+        if any(file.startswith(GENERATED) for file in task.local_files())
     ]
 
 
@@ -109,8 +111,7 @@ def _folders(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         if corpus.wikipedia:
             yield from ((f"corpora.{name}.wikipedia.mirror", folder) for folder in _needed(corpus.wikipedia.mirrors))
     for name, model in catalogue.study.models.items():
-        if isinstance(model, Adopt) and model.folder:
-            yield f"models.{name}.folder", model.folder
+        yield from ((f"models.{name}.{key}", folder) for key, folder in model.local_folders.items())
 
 
 def _files(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
@@ -119,12 +120,10 @@ def _files(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         for language in corpus.text:
             yield from ((f"corpora.{name}.text.{language}", file) for file in corpus.texts(language))
     for name, model in catalogue.study.models.items():
-        if isinstance(model, Compress):
-            for _, task in catalogue.runs(model=name):
-                languages = catalogue.tasks[task].languages_of("train")
-                files = model.embeddings.in_languages(languages).files
-                yield from ((f"models.{name}.embeddings.file", file) for file in files)
-    for name, definition in catalogue.tasks.items():
+        for _, task in catalogue.runs.pairs(model=name):
+            found = model.local_files(catalogue.runs.tasks[task].languages_of("train"))
+            yield from ((f"models.{name}.{key}", file) for key, files in found.items() for file in files)
+    for name, definition in catalogue.tasks.files.items():
         yield from ((f"tasks.{name}", file) for file in definition.local_files())
 
 
@@ -167,11 +166,6 @@ def _table(title: str, *columns: str) -> Table:
     return Table(*columns, title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
 
 
-def _listed(languages: list[str]) -> str:
-    """Return the codes of a few languages, or the number of many."""
-    return " ".join(languages) if len(languages) <= 20 else f"{len(languages)} languages"
-
-
 def _corpora(catalogue: Catalogue) -> Table:
     table = _table("Corpora", "name", "languages", "sources", "alpha")
     for name, corpus in catalogue.study.corpora.items():
@@ -196,28 +190,7 @@ def _tokenizers(catalogue: Catalogue) -> Table:
 def _models(catalogue: Catalogue) -> Table:
     table = _table("Models", "name", "maker", "from", "training or pieces kept")
     for name, model in catalogue.study.models.items():
-        if isinstance(model, Pretrain):
-            shape = model.architecture if isinstance(model.architecture, str) else "own shape"
-            table.add_row(name, model.maker, f"{shape}, {model.tokenizer}, {model.corpus}", _training(model))
-        elif isinstance(model, Distil):
-            languages = _listed(catalogue.languages_of_trained(model))
-            layers = "1 layer" if model.student.layers == 1 else f"{model.student.layers} layers"
-            training = f"{layers}: {languages}; {_training(model)}"
-            table.add_row(name, model.maker, f"{', '.join(model.teachers)}, {model.corpus}", training)
-        elif isinstance(model, Reduce):
-            kept = f"size {model.size:,}" if model.size else f"threshold {model.share:g}"
-            languages = _listed(catalogue.languages_of_reduced(name))
-            table.add_row(name, model.maker, f"{model.source}, {model.corpus}", f"{kept} of {model.of}: {languages}")
-        elif isinstance(model, Amplify):
-            languages = _listed(catalogue.languages_of_amplified(name))
-            table.add_row(name, model.maker, f"{model.source}, {model.corpus}", f"{model.pieces:,} more: {languages}")
-        elif isinstance(model, Export):
-            table.add_row(name, model.maker, model.source, model.format)
-        elif isinstance(model, Compress):
-            table.add_row(name, model.maker, model.teacher, f"{model.student}: {_strategy(model)}")
-        else:
-            source = f"{model.hub} at {model.revision}" if model.hub else str(model.folder)
-            table.add_row(name, model.maker, source, "")
+        table.add_row(name, model.maker, *model.describe(catalogue.study.definitions))
     return table
 
 
@@ -227,27 +200,17 @@ def _drawn(options: TaskOptions) -> str:
     return f"{options.limit:,}{per}" if options.limit else "all"
 
 
-def _strategy(model: Compress) -> str:
-    stages = "1 stage" if len(model.stages) == 1 else f"{len(model.stages)} stages"
-    return model.strategy if isinstance(model.strategy, str) else stages
-
-
-def _training(model: Trained) -> str:
-    recipe = model.training
-    return f"{model.recipe}: {recipe.duration} of {recipe.batch} x {recipe.length} tokens"
-
-
 def _tasks(catalogue: Catalogue) -> Table:
     table = _table("Tasks", "name", "kind", "languages", "metric", "training examples", "models x seeds")
-    for name, task in catalogue.tasks.items():
+    for name, task in catalogue.tasks.files.items():
         options = catalogue.study.options(name)
-        models = len(catalogue.runs(task=name))
+        models = len(catalogue.runs.pairs(task=name))
         table.add_row(
             name,
             task.kind,
-            _listed(task.languages),
+            list_languages(task.languages),
             task.metric,
             _drawn(options),
-            f"{models} x {len(catalogue.seeds)}",
+            f"{models} x {len(catalogue.runs.seeds)}",
         )
     return table

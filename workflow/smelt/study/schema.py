@@ -1,139 +1,27 @@
-"""The types of the study file: the one source of its shape, its checks and its JSON schema."""
+"""The study file: the one source of its shape, its checks and its JSON schema, and how it is read.
 
-from typing import Annotated, Any, Literal, Self
+`python -m smelt schema` writes the JSON schemas of study and task files, for editors that complete and check keys.
+"""
 
-from pydantic import Field, PositiveInt, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
+import argparse
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, field_validator, model_validator
 
 from smelt.countries import Country
-from smelt.entry import Distinct, Entry, Name, Precision, Seed, refer, refuse_idle, spelled
-from smelt.languages import Edition, Language
+from smelt.entry import Distinct, Entry, Name, check, read_yaml, refer
+from smelt.families import expand_families
+from smelt.files import write_json
 from smelt.report.significance import Significance
 from smelt.report.tables import Table
-from smelt.study.amplifications import check_amplifications
-from smelt.study.compressions import check_compressions
-from smelt.study.deployment import check_efficiency
-from smelt.study.distillations import check_distillations
-from smelt.study.efficiency import Efficiency
-from smelt.study.lineage import check_sources
-from smelt.study.makers import Maker, Pretrain
-from smelt.study.mirrors import root_and_layout
-from smelt.study.reductions import check_reductions
+from smelt.study.corpora import Corpus
+from smelt.study.efficiency import Efficiency, check_efficiency
+from smelt.study.finetuning import Finetuning, TaskOptions
+from smelt.study.makers import Model
+from smelt.study.makers.base import Definitions
 from smelt.study.tokenizers import Tokenizer
-
-DATE = spelled(r"^20\d{6}$", 'a date such as "20230501"')
-Share = Annotated[float, Field(gt=0, lt=1)]
-Length = Annotated[int, Field(ge=16, le=4096)]
-SkippedPage = Annotated[StrictInt, Field(gt=0)] | Annotated[StrictStr, Field(min_length=1)]
-
-
-class WikipediaSource(Entry):
-    """Dumps of one date, verified against the sums that the mirror lists."""
-
-    date: Annotated[str, StringConstraints(pattern=DATE)]
-    """Date of the dumps, as in their folder's name: "20230101"."""
-    languages: Annotated[list[Edition], Field(min_length=1), Distinct]
-    mirror: str | Annotated[list[str], Field(min_length=1), Distinct] = "https://dumps.wikimedia.org"
-    """Address of a folder laid out as the dumps server: https://, http://, file:// or a local path; with {wiki} and
-    {date} in it, of the folder of one dump, as archives have. Of several, the first that has the dump is read."""
-    skip_pages: dict[Edition, list[SkippedPage]] = Field(default_factory=dict)
-    """Pages of a language's wiki that are left out: titles, or ids where they are numbers."""
-
-    @field_validator("mirror")
-    @classmethod
-    def _names_both_or_neither(cls, mirror: str | list[str]) -> str | list[str]:
-        for address in [mirror] if isinstance(mirror, str) else mirror:
-            root_and_layout(address)
-        return mirror
-
-    @model_validator(mode="after")
-    def _skips_pages_of_its_languages(self) -> Self:
-        for language in self.skip_pages:
-            if language not in self.languages:
-                raise ValueError(f"skip_pages.{language}: expected a language of wikipedia.languages")
-        return self
-
-    @property
-    def mirrors(self) -> list[str]:
-        """The addresses, in the order in which they are tried."""
-        return [self.mirror] if isinstance(self.mirror, str) else self.mirror
-
-
-class Sampling(Entry):
-    """How languages are mixed: one with n characters (tokens, in pretraining) is drawn in proportion to n ** alpha."""
-
-    alpha: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """1 keeps the natural proportions, 0 gives every language the same share."""
-
-
-class Corpus(Entry):
-    """Documents in several languages, from Wikipedia dumps, text files or both."""
-
-    wikipedia: WikipediaSource | None = None
-    text: dict[Language, str | list[str]] = Field(default_factory=dict)
-    """Text files of each language: a paragraph a line, a blank line between documents."""
-    sampling: Sampling = Sampling()
-    held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.01
-    """Share of the documents kept away from tokenizers and training, for validation."""
-
-    @model_validator(mode="after")
-    def _has_a_source(self) -> Self:
-        if self.wikipedia is None and not self.text:
-            raise ValueError("names no source: expected wikipedia, text or both")
-        if len(self.languages) == 1:
-            refuse_idle("sampling.", self.sampling, {"alpha": "in a corpus of one language"})
-        return self
-
-    @property
-    def languages(self) -> list[str]:
-        """The languages of all sources, each once, in the order of the file."""
-        dumped = self.wikipedia.languages if self.wikipedia else []
-        return list(dict.fromkeys([*dumped, *self.text]))
-
-    def texts(self, language: str) -> list[str]:
-        """Return the text files of a language."""
-        files = self.text.get(language, [])
-        return [files] if isinstance(files, str) else files
-
-
-class TaskOptions(Entry):
-    """What a study changes about a task."""
-
-    task: Name | None = None
-    """The task file (and its setting) that this is under another name, so that a study can have a task both whole and
-    with a limit; by default the one of its own name."""
-    limit: PositiveInt | None = None
-    """Training examples to draw, seeded; all by default. Validation and test sets stay whole."""
-    per: Literal["language", "label"] | None = None
-    """The limit is of examples in each language, or with each label (of texts); by default in all."""
-    length: Length | None = None
-    """Tokens in an example where models are fine-tuned on it; by default `finetuning.length`."""
-
-    @model_validator(mode="after")
-    def _limits_what_it_divides(self) -> Self:
-        if self.per is not None and self.limit is None:
-            raise ValueError("per: divides a limit, which is missing")
-        return self
-
-
-class Finetuning(Entry):
-    """How every model is fine-tuned on every task; the best epoch is chosen on the validation set."""
-
-    seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
-    epochs: PositiveInt = 3
-    batch: PositiveInt = 32
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
-    warmup: Annotated[float, Field(ge=0, lt=1)] | PositiveInt = 0.1
-    """Share of the steps that warm up before the linear decay, or, from 1 on, how many steps they are. Where there are
-    no more steps than these, the rate only rises."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    clip: Annotated[float, Field(gt=0)] = 1.0
-    length: Length = 512
-    """Tokens in an example, special ones included; longer sentences of token tasks are read in windows."""
-    precision: Precision = "fp32"
-
-    def warmup_steps(self, steps: int) -> int:
-        """Return how many of the steps of a run warm up."""
-        return round(self.warmup * steps) if self.warmup < 1 else int(self.warmup)
+from smelt.tasks.task_file import TaskFile
 
 
 class Study(Entry):
@@ -147,7 +35,7 @@ class Study(Entry):
     the energy is stated. Changing it reruns nothing: what has run keeps the emissions of where it ran."""
     corpora: dict[Name, Corpus] = Field(default_factory=dict)
     tokenizers: dict[Name, Tokenizer] = Field(default_factory=dict)
-    models: Annotated[dict[Name, Maker], Field(min_length=1)]
+    models: Annotated[dict[Name, Model], Field(min_length=1)]
     tasks: Annotated[list[Name], Distinct] | dict[Name, TaskOptions] = Field(default_factory=dict)
     """Names of task files, smelt's or of the folder `tasks` beside the study file, or name → options."""
     finetuning: Finetuning | None = None
@@ -168,9 +56,6 @@ class Study(Entry):
         for name, tokenizer in self.tokenizers.items():
             refer(f"tokenizers.{name}.corpus", tokenizer.corpus, self.corpora)
         for name, model in self.models.items():
-            if isinstance(model, Pretrain):
-                refer(f"models.{name}.tokenizer", model.tokenizer, self.tokenizers)
-                refer(f"models.{name}.corpus", model.corpus, self.corpora)
             for task in model.named_tasks:
                 refer(f"models.{name}.tasks", task, self.tasks)
         for name, table in self.tables.items():
@@ -187,12 +72,7 @@ class Study(Entry):
 
     @model_validator(mode="after")
     def _makes_models_of_what_can_be(self) -> Self:
-        languages = {name: corpus.languages for name, corpus in self.corpora.items()}
-        check_sources(self.models)
-        check_reductions(self.models, languages, self.tokenizers)
-        check_amplifications(self.models, languages)
-        check_distillations(self.models, languages, self.tokenizers)
-        check_compressions(self.models, languages)
+        self.definitions.check_models()
         return self
 
     @model_validator(mode="after")
@@ -222,6 +102,16 @@ class Study(Entry):
         return self
 
     @property
+    def definitions(self) -> Definitions:
+        """What its models look each other up in."""
+        return Definitions(self.models, self.corpora, self.tokenizers)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of fine-tuning."""
+        return self.finetuning.seeds if self.finetuning else []
+
+    @property
     def measured(self) -> list[str]:
         """The models whose efficiency is measured."""
         return [] if self.efficiency is None else self.efficiency.models or list(self.models)
@@ -233,3 +123,70 @@ class Study(Entry):
     def task_file(self, task: str) -> str:
         """Return the task file, and its setting, that a task of the study is."""
         return self.options(task).task or task
+
+
+def load_study(path: Path) -> Study:
+    """Return the checked study of a YAML file.
+
+    Raises:
+        SmeltError: the file is missing, is not YAML, or a key of it is not as it should be; one line for each key.
+    """
+    return check_study(read_yaml(path), path)
+
+
+def check_study(value: Any, where: str | Path) -> Study:
+    """Return what a study file holds as a checked study, its families of models written out.
+
+    Raises:
+        SmeltError: a key is not as it should be; one line for each.
+    """
+    return check(Study, expand_families(value, where), where)
+
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+# What validators accept besides a mapping, which pydantic's own schema cannot know.
+SHORTHANDS = {
+    "Split": {"type": "string", "description": "The file, where the whole of it is meant."},
+    "TaskOptions": {"type": "null", "description": "No options."},
+    "SettingSplit": {"type": "array", "items": {"type": "string"}, "description": "The languages of the split."},
+}
+# Families of models, which are written out before the types see them.
+FAMILY = r"^[a-z0-9{][a-z0-9._{}-]*\{[a-z]+\}[a-z0-9._{}-]*$"
+EACH = {
+    "description": "A family: the model that is made for each value of `each`, filled in where its name stands.",
+    "type": "object",
+    "required": ["maker", "each"],
+    "properties": {
+        "each": {
+            "description": "Languages, or another name to fill in and its values.",
+            "anyOf": [
+                {"type": "array", "minItems": 1, "uniqueItems": True},
+                {"type": "object", "minProperties": 1, "maxProperties": 1},
+            ],
+        }
+    },
+}
+SCHEMAS: dict[str, type[Entry]] = {"study.schema.json": Study, "task.schema.json": TaskFile}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's flags."""
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write to")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write one schema for each kind of file."""
+    for name, kind in SCHEMAS.items():
+        write_json(arguments.output / name, schema_of(kind))
+        print(arguments.output / name)
+
+
+def schema_of(kind: type[Entry]) -> dict[str, Any]:
+    """Return the JSON schema of a kind of file, with a description wherever its type has one."""
+    schema = {"$schema": DIALECT} | kind.model_json_schema()
+    for name, shorthand in SHORTHANDS.items():
+        if name in schema["$defs"]:
+            schema["$defs"][name] = {"anyOf": [shorthand, schema["$defs"][name]]}
+    if kind is Study:
+        schema["properties"]["models"]["patternProperties"][FAMILY] = EACH
+    return schema

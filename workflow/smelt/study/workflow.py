@@ -10,7 +10,7 @@ from smelt.entry import expand, parse_yaml, read_yaml
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import missing_sources, warnings
-from smelt.study.load import check_study
+from smelt.study.schema import check_study
 from smelt.tasks.task_file import OWN_TASKS
 
 DEMO = Path("config/config.yaml")

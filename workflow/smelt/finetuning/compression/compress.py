@@ -21,7 +21,7 @@ from smelt.finetuning.finetune import add_limits, limits_of, tested
 from smelt.finetuning.outcome import Outcome, described, print_scores
 from smelt.languages import ALL
 from smelt.provenance import write_provenance
-from smelt.study.compression import Compression
+from smelt.study.makers.compression import Compression
 from smelt.tasks.prepared import read_split, read_task
 
 if TYPE_CHECKING:

@@ -20,8 +20,7 @@ from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.signals import Signals
 from smelt.finetuning.compression.students import DistillationStudent, Head, PhasePlan
 from smelt.finetuning.compression.windows import Whole, Windows, WindowStream, longest_first
-from smelt.study.compression import CompressionSettings
-from smelt.study.strategies import Schedule, StageLosses
+from smelt.study.makers.compression import CompressionSettings, Schedule, StageLosses
 from smelt.tasks.windows import IGNORED
 from smelt.training.epochs import History, LearntBatch, Measured, Phase
 

@@ -22,7 +22,7 @@ from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import read_json, whole_folder, write_json
 from smelt.provenance import sha256_of, write_provenance
-from smelt.study.compression import Signals as Settings
+from smelt.study.makers.compression import SignalSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.prepared import read_task
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the signals, going on where an earlier run of the same was stopped."""
     hide_gpus(arguments.gpus)
-    settings = check(Settings, arguments.settings | arguments.kept, "--settings")
+    settings = check(SignalSettings, arguments.settings | arguments.kept, "--settings")
     task = read_task(arguments.task)
     check_for_students(task, arguments.task)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -103,7 +103,7 @@ class _Precomputation:
     """One run of the command."""
 
     arguments: argparse.Namespace
-    settings: Settings
+    settings: SignalSettings
     task: Task
     pieces: "TaskTokenizer"
     teacher: "Teacher"

@@ -23,8 +23,7 @@ from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.embeddings import start
 from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.windows import Windows
-from smelt.study.compression import Compression, TransformerShape
-from smelt.study.strategies import PARTS, Part, Schedule, Stage, StageLosses
+from smelt.study.makers.compression import PARTS, Compression, Part, Schedule, Stage, StageLosses, TransformerShape
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.tokenizer import TaskTokenizer

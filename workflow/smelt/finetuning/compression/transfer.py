@@ -25,7 +25,7 @@ from smelt.files import read_json, write_json
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, read_windows
 from smelt.parquet import opened
 from smelt.portions import portions
-from smelt.study.compression import Signals as Settings
+from smelt.study.makers.compression import SignalSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.prepared import read_texts
@@ -222,7 +222,12 @@ def even_shares(available: Sequence[int], wanted: int) -> list[int]:
 
 
 def write_transfer(
-    folder: Path, task_folder: Path, task: Task, documents: Sequence[Path], pieces: TaskTokenizer, settings: Settings
+    folder: Path,
+    task_folder: Path,
+    task: Task,
+    documents: Sequence[Path],
+    pieces: TaskTokenizer,
+    settings: SignalSettings,
 ) -> None:
     """Draw transfer text and write it into a folder that exists.
 
@@ -259,7 +264,7 @@ def read_transfer(folder: Path, pieces: int) -> Transfer:
     return Transfer(read_windows(folder, pieces), np.load(folder / HELD_OUT), read_json(folder / ABOUT))
 
 
-def _held_out(texts: int, settings: Settings, where: Path) -> NDArray[np.bool_]:
+def _held_out(texts: int, settings: SignalSettings, where: Path) -> NDArray[np.bool_]:
     """Return which texts are held out.
 
     Raises:
@@ -274,7 +279,7 @@ def _held_out(texts: int, settings: Settings, where: Path) -> NDArray[np.bool_]:
     return chosen
 
 
-def _refuse_empty(held_out: NDArray[np.bool_], settings: Settings, where: Path) -> None:
+def _refuse_empty(held_out: NDArray[np.bool_], settings: SignalSettings, where: Path) -> None:
     """Refuse windows where none, or all, are held out: texts may have no pieces.
 
     Raises:

@@ -38,7 +38,7 @@ from smelt.models.vocabulary.tokenizer_files import (
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.vocabulary.weights import check_places, reduce_weights
 from smelt.provenance import write_provenance
-from smelt.study.new_pieces import AmplificationSettings, NewPieces
+from smelt.study.makers.amplify import AmplificationSettings, NewPieces
 
 if TYPE_CHECKING:
     from smelt.models.vocabulary.equivalence import Extent

@@ -12,7 +12,7 @@ from smelt.models.amplify.learning import LineSample
 from smelt.models.vocabulary.card import any_of, proof_rows, write_vocabulary_card
 from smelt.models.vocabulary.vocabulary import Vocabulary
 from smelt.models.vocabulary.weights import WEIGHTS, RewrittenWeights
-from smelt.study.new_pieces import NewPieces
+from smelt.study.makers.amplify import NewPieces
 
 LIMITS = """\
 Its new pieces have learnt nothing yet: until it is trained, as by distillation, texts that hold them may be read worse

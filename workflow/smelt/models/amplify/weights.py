@@ -18,7 +18,7 @@ from smelt.model_folder import read_configuration
 from smelt.models.amplify.growth import NewPiece
 from smelt.models.vocabulary.tensors import Ids, StoredTensor, TensorToWrite, part_of_tensor
 from smelt.models.vocabulary.weights import RewrittenWeights, rewrite_weights
-from smelt.study.new_pieces import NewPieces
+from smelt.study.makers.amplify import NewPieces
 
 _TYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 

@@ -29,7 +29,7 @@ from smelt.models.vocabulary.texts import TextFiles, documents_by_language, text
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.vocabulary.weights import RewrittenWeights, check_places, ids_of_model, reduce_weights
 from smelt.provenance import write_provenance
-from smelt.study.selection import THRESHOLDS, ReductionSettings
+from smelt.study.makers.reduce import THRESHOLDS, ReductionSettings
 
 if TYPE_CHECKING:
     from smelt.models.vocabulary.equivalence import Extent

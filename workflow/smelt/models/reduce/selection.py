@@ -28,7 +28,7 @@ from smelt.files import whole_file
 from smelt.models.vocabulary.tensors import Ids
 from smelt.models.vocabulary.vocabulary import Closure, Vocabulary
 from smelt.parquet import read_columns
-from smelt.study.selection import SelectionRule
+from smelt.study.makers.reduce import SelectionRule
 
 Numbers = NDArray[np.int64]
 

@@ -1,0 +1,69 @@
+"""
+Fine-tunes every model on every task, once a seed: one thread each, so that several run side by side.
+
+IN   a model's folder, and a prepared task
+OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, and
+     model/ where others are compressed from it: which models, tasks and seeds these are no single wildcard can tell
+
+A fine-tuning that is stopped before its end continues from its checkpoint, kept every ten minutes and at the end of the
+job's time.
+"""
+
+RUN = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
+
+
+rule finetune:
+    """Fine-tune {wildcards.model} on {wildcards.task} with seed {wildcards.seed}."""
+    input:
+        model=f"{RESULTS}/models/{{model}}",
+        task=multiext(
+            f"{RESULTS}/tasks/{{task}}/",
+            "train.parquet",
+            "validation.parquet",
+            "test.parquet",
+            "task.json",
+        ),
+    output:
+        metrics=f"{RUN}/metrics.json",
+        predictions=f"{RUN}/predictions.parquet",
+        provenance=f"{RUN}/provenance.json",
+    params:
+        task=study.tasks.folder,
+        folder=RUN,
+        settings=study.finetune.settings,
+        checkpoints=f"{CHECKPOINTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}",
+    wildcard_constraints:
+        model=not_leading_to(study.runs.teachers, study.finetune.models()),
+    log:
+        f"{LOGS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.tsv"
+    threads: 1
+    resources:
+        gpu=study.finetune.gpus,
+        mem_mb=study.finetune.memory,
+        runtime=study.finetune.minutes,
+    conda:
+        "../../envs/training.yaml"
+    shell:
+        "python -m smelt finetune"
+        " --model {input.model:q}"
+        " --task {params.task:q}"
+        " --seed {wildcards.seed}"
+        " --settings {params.settings:q}"
+        " --threads {threads}"
+        " --gpus {resources.gpu}"
+        " --checkpoints {params.checkpoints:q}"
+        " --minutes {resources.runtime}"
+        " --output {params.folder:q}"
+        " > {log:q} 2>&1"
+
+
+use rule finetune as finetune_teacher with:
+    output:
+        metrics=f"{RUN}/metrics.json",
+        predictions=f"{RUN}/predictions.parquet",
+        provenance=f"{RUN}/provenance.json",
+        model=directory(f"{RUN}/model"),
+    wildcard_constraints:
+        model=leading_to(study.runs.teachers, study.finetune.models()),

@@ -1,0 +1,37 @@
+"""
+Measures what tokenizers do to the words of a task, and whether split words are missed.
+
+IN   results/<study>/finetuned/<model>/<task>/seed-<n>/predictions.parquet, of all seeds
+     results/<study>/tasks/<task>/ : the training split, for word frequencies, and what the task is
+OUT  results/<study>/tokenisation/<model>/<task>.json
+"""
+
+
+rule tokenisation:
+    """Measure how {wildcards.model} cuts the words of {wildcards.task}, and which of them it misses."""
+    input:
+        predictions=study.finetune.predictions,
+        task=f"{RESULTS}/tasks/{{task}}/task.json",
+        train=f"{RESULTS}/tasks/{{task}}/train.parquet",
+        modules=modules("statistics", "measurement"),
+    output:
+        tokenisation=f"{RESULTS}/tokenisation/{{model}}/{{task}}.json",
+    params:
+        task=study.tasks.folder,
+        settings=study.report.interval_settings,
+    log:
+        f"{LOGS}/tokenisation/{{model}}/{{task}}.log",
+    threads: 1
+    resources:
+        mem_mb=2_000,
+        runtime=20,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m smelt tokenisation"
+        " --model {wildcards.model:q}"
+        " --predictions {input.predictions:q}"
+        " --task {params.task:q}"
+        " --settings {params.settings:q}"
+        " --output {output.tokenisation:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,121 @@
+"""Corpora in a study file, and how the address of a mirror names its dumps."""
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from pydantic import Field, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
+
+from smelt.entry import Distinct, Entry, refuse_idle, spelled
+from smelt.languages import Edition, Language
+
+DUMPS_SERVER = "{wiki}/{date}"  # where a dumps server keeps a dump, below its address
+DATE = spelled(r"^20\d{6}$", 'a date such as "20230501"')
+SkippedPage = Annotated[StrictInt, Field(gt=0)] | Annotated[StrictStr, Field(min_length=1)]
+
+
+class WikipediaSource(Entry):
+    """Dumps of one date, verified against the sums that the mirror lists."""
+
+    date: Annotated[str, StringConstraints(pattern=DATE)]
+    """Date of the dumps, as in their folder's name: "20230101"."""
+    languages: Annotated[list[Edition], Field(min_length=1), Distinct]
+    mirror: str | Annotated[list[str], Field(min_length=1), Distinct] = "https://dumps.wikimedia.org"
+    """Address of a folder laid out as the dumps server: https://, http://, file:// or a local path; with {wiki} and
+    {date} in it, of the folder of one dump, as archives have. Of several, the first that has the dump is read."""
+    skip_pages: dict[Edition, list[SkippedPage]] = Field(default_factory=dict)
+    """Pages of a language's wiki that are left out: titles, or ids where they are numbers."""
+
+    @field_validator("mirror")
+    @classmethod
+    def _names_both_or_neither(cls, mirror: str | list[str]) -> str | list[str]:
+        for address in [mirror] if isinstance(mirror, str) else mirror:
+            root_and_layout(address)
+        return mirror
+
+    @model_validator(mode="after")
+    def _skips_pages_of_its_languages(self) -> Self:
+        for language in self.skip_pages:
+            if language not in self.languages:
+                raise ValueError(f"skip_pages.{language}: expected a language of wikipedia.languages")
+        return self
+
+    @property
+    def mirrors(self) -> list[str]:
+        """The addresses, in the order in which they are tried."""
+        return [self.mirror] if isinstance(self.mirror, str) else self.mirror
+
+
+class Sampling(Entry):
+    """How languages are mixed: one with n characters (tokens, in pretraining) is drawn in proportion to n ** alpha."""
+
+    alpha: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """1 keeps the natural proportions, 0 gives every language the same share."""
+
+
+class Corpus(Entry):
+    """Documents in several languages, from Wikipedia dumps, text files or both."""
+
+    wikipedia: WikipediaSource | None = None
+    text: dict[Language, str | list[str]] = Field(default_factory=dict)
+    """Text files of each language: a paragraph a line, a blank line between documents."""
+    sampling: Sampling = Sampling()
+    held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    """Share of the documents kept away from tokenizers and training, for validation."""
+
+    @model_validator(mode="after")
+    def _has_a_source(self) -> Self:
+        if self.wikipedia is None and not self.text:
+            raise ValueError("names no source: expected wikipedia, text or both")
+        if len(self.languages) == 1:
+            refuse_idle("sampling.", self.sampling, {"alpha": "in a corpus of one language"})
+        return self
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages of all sources, each once, in the order of the file."""
+        dumped = self.wikipedia.languages if self.wikipedia else []
+        return list(dict.fromkeys([*dumped, *self.text]))
+
+    def texts(self, language: str) -> list[str]:
+        """Return the text files of a language."""
+        files = self.text.get(language, [])
+        return [files] if isinstance(files, str) else files
+
+
+def root_and_layout(address: str) -> tuple[str, str]:
+    """Divide an address before the first part of its path that names {wiki} or {date}.
+
+    An address without them is that of a folder laid out as the dumps server.
+
+    Raises:
+        ValueError: it names one of the two.
+    """
+    found = [address.find(name) for name in ("{wiki}", "{date}")]
+    if max(found) < 0:
+        return address, DUMPS_SERVER
+    if min(found) < 0:
+        raise ValueError(f"{address} names one of {{wiki}} and {{date}}: expected both or neither")
+    start = address.rfind("/", 0, min(found)) + 1
+    root = address[:start] if start == 1 else address[: start - 1]
+    return root or ".", address[start:].rstrip("/")
+
+
+def filled(layout: str, wiki: str, date: str) -> str:
+    """Return the path of a dump's folder."""
+    return layout.replace("{wiki}", wiki).replace("{date}", date)
+
+
+def local_root(address: str) -> str | None:
+    """Return the folder of a local mirror; None where it is reached over a network."""
+    root, _ = root_and_layout(address)
+    if root.startswith("file://"):
+        return url2pathname(urlsplit(root).path)
+    return None if "://" in root else root
+
+
+def local_folder(address: str, wiki: str, date: str) -> str | None:
+    """Return the folder of a dump on a local mirror; None where it is reached over a network."""
+    root = local_root(address)
+    return None if root is None else str(Path(root) / filled(root_and_layout(address)[1], wiki, date))

@@ -1,0 +1,67 @@
+"""The maker `adopt`: a published model, from the Hugging Face hub or a folder."""
+
+import json
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from smelt.entry import refuse_idle
+from smelt.study.makers.base import Definitions, Maker, MakerRules, Runs
+from smelt.study.paths import Paths, outside_sources
+
+
+class Adopt(Maker):
+    """A published model, from the Hugging Face hub or a folder."""
+
+    maker: Literal["adopt"]
+    hub: str | None = None
+    """Name on the hub: organisation/model."""
+    revision: str | None = None
+    """Commit of the hub's repository, so that the study means the same model tomorrow."""
+    folder: str | None = None
+    """Local folder that from_pretrained loads."""
+    tokenizer: Literal["published", "faithful"] = "published"
+    """The tokenizer's files as they are, or a tokenizer.json that cuts text as its SentencePiece model does."""
+
+    publishes_vocabulary: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _has_one_pinned_source(self) -> Self:
+        if (self.hub is None) == (self.folder is None):
+            raise ValueError("expected either hub (with revision) or folder")
+        if self.hub is not None and self.revision is None:
+            raise ValueError("expected a revision: the commit of the hub's repository to pin")
+        if self.folder is not None:
+            refuse_idle("", self, {"revision": "on a folder; it belongs to hub"})
+        return self
+
+    @classmethod
+    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "AdoptRules":
+        """Return what its rule asks."""
+        return AdoptRules(cls, study, paths, runs)
+
+    @property
+    def local_folders(self) -> dict[str, str]:
+        """The folder that it is adopted from, if it is not on the hub."""
+        return {"folder": self.folder} if self.folder else {}
+
+    def chosen(self) -> dict[str, str]:
+        """Return what decides the model; a default is left out, so that models adopted before it was there stay."""
+        keys = {"hub", "revision", "folder", "tokenizer"}
+        return self.model_dump(include=keys, exclude_none=True, exclude_defaults=True)
+
+    def describe(self, study: Definitions) -> tuple[str, str]:  # noqa: ARG002 - models made from others need it
+        """Return where it is adopted from."""
+        return f"{self.hub} at {self.revision}" if self.hub else str(self.folder), ""
+
+
+class AdoptRules(MakerRules[Adopt]):
+    """What `rules/adopt.smk` asks."""
+
+    def source(self, wildcards: Any) -> str:
+        """Return where {model} is adopted from, as JSON: hub and revision, or folder; and how, where it was chosen."""
+        return json.dumps(self.entry(wildcards).chosen())
+
+    def folder(self, wildcards: Any) -> list[str]:
+        """Return the local folder that {model} is adopted from, if it is one."""
+        return outside_sources(self.entry(wildcards).local_folders.values(), self.paths.model(wildcards.model))

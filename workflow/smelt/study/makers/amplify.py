@@ -1,0 +1,86 @@
+"""The maker `amplify`: a model of the study with more pieces for some languages."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from smelt.entry import Distinct, Entry, Name, Seed
+from smelt.languages import Language
+from smelt.study.makers.base import Definitions, Maker, MakerRules, Runs, list_languages
+from smelt.study.paths import Paths
+
+# Part of the rule's params: raise it when the same inputs and settings come to mean another model.
+# Comments and refactorings leave it alone.
+AMPLIFICATION_VERSION = 1
+
+
+class NewPieces(Entry):
+    """The pieces that some languages need most, learnt from their texts."""
+
+    pieces: PositiveInt = 5000
+    """How many to add."""
+    start: Literal["mean", "gaussian", "random"] = "mean"
+    """What a new piece's weights start as: the mean of those of the pieces it was cut into before (Gee et al. 2022);
+    drawn from the normal distribution of all old pieces' weights (Hewitt 2021); or at random as in a new model."""
+    sample: PositiveInt = 1_000_000
+    """Lines of the corpus that pieces are learnt from, at the most: so many are drawn of all languages together."""
+    seed: Seed = 1
+    """Of what is drawn: lines, and weights."""
+
+
+class AmplificationSettings(NewPieces):
+    """All that decides what a model is amplified to, besides the model and the texts."""
+
+    version: int = 0
+    """The same settings under another version mean another model."""
+
+
+class Amplify(Maker, NewPieces):
+    """Another model of the study with more pieces for some languages; on texts without these it computes the same."""
+
+    maker: Literal["amplify"]
+    source: Name
+    """The model to amplify, of any maker but export."""
+    corpus: Name
+    """What the new pieces are learnt from, without its held-out documents, on which the model is proven."""
+    languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
+    """Languages of the corpus that gain pieces; all of them by default."""
+
+    adds_pieces: ClassVar[bool] = True
+
+    @classmethod
+    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "AmplifyRules":
+        """Return what its rule asks."""
+        return AmplifyRules(cls, study, paths, runs)
+
+    @property
+    def sources(self) -> list[str]:
+        """The model that it is amplified from."""
+        return [self.source]
+
+    def check(self, key: str, study: Definitions) -> None:
+        """Check that its corpus and its languages are there."""
+        study.check_texts(key, self.corpus, self.languages)
+
+    def describe(self, study: Definitions) -> tuple[str, str]:
+        """Return its source and corpus, and the pieces it gains."""
+        languages = list_languages(study.languages(self.corpus, self.languages))
+        return f"{self.source}, {self.corpus}", f"{self.pieces:,} more: {languages}"
+
+
+class AmplifyRules(MakerRules[Amplify]):
+    """What `rules/amplify.smk` asks."""
+
+    def source(self, wildcards: Any) -> str:
+        """Return the folder of the model that {model} is amplified from."""
+        return self.paths.model(self.entry(wildcards).source)
+
+    def documents(self, wildcards: Any) -> list[str]:
+        """Return the documents that {model}'s new pieces are learnt from and that it is proven on, one a language."""
+        model = self.entry(wildcards)
+        return self.paths.documents(model.corpus, self.study.languages(model.corpus, model.languages))
+
+    def settings(self, wildcards: Any) -> str:
+        """Return all that decides what {model} gains, besides the documents, as JSON with the version."""
+        chosen = self.entry(wildcards).model_dump(include=set(NewPieces.model_fields))
+        return AmplificationSettings(**chosen, version=AMPLIFICATION_VERSION).model_dump_json()

@@ -1,0 +1,345 @@
+"""What every maker of models has: an entry that knows its sources, checks and vocabulary, and what its rules ask.
+
+A maker is one file of this folder: a class for its entry, a class for its rules, and one name in the union of
+`smelt.study.makers`. Its command is `smelt <maker>`, its rules stand in `rules/<maker>.smk`, where `study.<maker>` is
+an object of its class for rules.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, get_args
+
+from pydantic import Field, model_validator
+
+from smelt.entry import Distinct, Entry, Name, refer
+from smelt.errors import expected_one_of
+from smelt.languages import Language
+from smelt.study.corpora import Corpus
+from smelt.study.paths import Paths
+from smelt.study.tokenizers import Tokenizer
+from smelt.tasks.task_file import TaskFile
+
+NUMBERS = ("layers", "hidden", "heads", "feed_forward")
+
+
+class BlocksRead(NamedTuple):
+    """The token blocks that a model is trained on."""
+
+    corpus: str
+    languages: list[str] | None
+    """Languages of the corpus; all of them by default."""
+    packing: str
+    """How they are packed, and how long they are, such as stream-512."""
+
+
+class Maker(Entry):
+    """What every model may say, and what the study asks of it, however it is made."""
+
+    tasks: Annotated[list[Name], Distinct] | Literal["own"] | None = None
+    """Tasks to fine-tune on; all tasks of the study by default, and `own` are those that test a language of
+    `tested_on`: what a family of monolingual models says once for all of its members."""
+    tested_on: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
+    """Languages whose test examples count, for a model that has not all languages of its tasks; all by default."""
+
+    source_key: ClassVar[str] = "source"
+    """The key that names what it is made from."""
+    beside_results: ClassVar[Mapping[str, Collection[str]]] = {}
+    """Keys that make no other result, by the part of the entry that they stand in."""
+    takes_compressed: ClassVar[bool] = False
+    """Whether it can be made from a model that is compressed for its tasks."""
+    publishes_vocabulary: ClassVar[bool] = False
+    """Whether its tokenizer comes with it from outside the study."""
+    adds_pieces: ClassVar[bool] = False
+    """Whether it has pieces that it was not trained on."""
+    makes_finetuned: ClassVar[bool] = False
+    """Whether its own command makes the models that stand where fine-tuned ones do."""
+    is_exported: ClassVar[bool] = False
+    """Whether it is written for another runtime."""
+
+    @model_validator(mode="after")
+    def _owns_by_language(self) -> Self:
+        if self.tasks == "own" and self.tested_on is None:
+            raise ValueError("tasks: own are those that test a language of tested_on, which is missing")
+        return self
+
+    @classmethod
+    def maker_name(cls) -> str:
+        """Return what the maker is called in the study, on the command line and among the rules."""
+        return str(get_args(cls.model_fields["maker"].annotation)[0])
+
+    @classmethod
+    def rules(cls, study: "Definitions", paths: Paths, runs: "Runs") -> "MakerRules[Any]":
+        """Return what the maker's rules ask about its models."""
+        raise NotImplementedError(cls)
+
+    @property
+    def sources(self) -> list[str]:
+        """The models that it is made from."""
+        return []
+
+    @property
+    def trained_tokenizer(self) -> str | None:
+        """The tokenizer of the study that it has, if it is made from one."""
+        return None
+
+    @property
+    def blocks(self) -> BlocksRead | None:
+        """The token blocks that it is trained on, if there are any."""
+        return None
+
+    @property
+    def shares_teacher(self) -> bool:
+        """Whether all of its seeds learn from one fine-tuned teacher."""
+        return False
+
+    @property
+    def local_folders(self) -> dict[str, str]:
+        """The folders from outside the study that it is made from, each by the key that names it."""
+        return {}
+
+    def local_files(self, languages: Sequence[str]) -> dict[str, list[str]]:  # noqa: ARG002 - some makers need them
+        """Return the files from outside the study that it is made from, by the key that names them.
+
+        Args:
+            languages: of the training split of a task that it is made for.
+        """
+        return {}
+
+    def check(self, key: str, study: "Definitions") -> None:
+        """Check the entry against the rest of the study; its sources are checked already.
+
+        Args:
+            key: where it stands: models.<name>.
+            study: what the study defines.
+
+        Raises:
+            ValueError: what it names is not there, or does not fit.
+        """
+
+    def refuse_as_source(self, name: str, of: "Maker") -> None:
+        """Refuse to be what another model is made from.
+
+        Args:
+            name: its own.
+            of: the entry of the other.
+
+        Raises:
+            ValueError: no such model can be made from it.
+        """
+
+    def finetuned_teacher(self, task: str, seed: int) -> str | None:  # noqa: ARG002 - as above
+        """Return the fine-tuning that a seed of it learns from on a task, <model>/<task>/seed-<n>, if there is one."""
+        return None
+
+    def vocabulary_owner(self, name: str, study: "Definitions") -> str:  # noqa: ARG002 - as above
+        """Return the model whose vocabulary it has: by default it is its own.
+
+        Args:
+            name: its own.
+            study: what the study defines.
+        """
+        return name
+
+    def numbers(self, study: "Definitions") -> dict[str, int]:
+        """Return layers, hidden, heads and feed_forward, as far as the study tells them: those of its first source."""
+        return next((study.models[source].numbers(study) for source in self.sources), {})
+
+    def embedding_width(self, study: "Definitions") -> int | None:
+        """Return the width of its embeddings of pieces, or None where the study does not tell it."""
+        return next((study.models[source].embedding_width(study) for source in self.sources), None)
+
+    def describe(self, study: "Definitions") -> tuple[str, str]:
+        """Return what `smelt check` prints: what it is made from, and its training or the pieces it keeps."""
+        raise NotImplementedError(type(self))
+
+    @property
+    def named_tasks(self) -> list[str]:
+        """The tasks that the entry names."""
+        return self.tasks if isinstance(self.tasks, list) else []
+
+    def runs_on(self, task: str, languages: Collection[str]) -> bool:
+        """Whether it is fine-tuned on a task of the study that tests these languages."""
+        if self.tasks == "own":
+            return any(language in languages for language in self.tested_on or [])
+        return self.tasks is None or task in self.tasks
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """What a study defines, as its models look each other up."""
+
+    models: Mapping[str, Maker]
+    corpora: Mapping[str, Corpus]
+    tokenizers: Mapping[str, Tokenizer]
+
+    def check_models(self) -> None:
+        """Check what models are made from, and then each model.
+
+        Raises:
+            ValueError: a source is not there, cannot be one, or is made from the model itself; or a model does not fit.
+        """
+        for name, model in self.models.items():
+            for source in model.sources:
+                key = f"models.{name}.{model.source_key}"
+                refer(key, source, self.models)
+                try:
+                    self.models[source].refuse_as_source(source, model)
+                except ValueError as error:
+                    raise ValueError(f"{key}: {error}") from None
+        for name in self.models:
+            self._refuse_circle([name])
+        for name, model in self.models.items():
+            model.check(f"models.{name}", self)
+
+    def _refuse_circle(self, way: list[str]) -> None:
+        for source in self.models[way[-1]].sources:
+            if source in way:
+                key = f"models.{way[0]}.{self.models[way[0]].source_key}"
+                raise ValueError(f"{key}: goes in a circle: {' <- '.join([*way, source])}")
+            self._refuse_circle([*way, source])
+
+    def check_texts(self, key: str, corpus: str, chosen: Sequence[str] | None) -> None:
+        """Check the corpus and its languages that a model names.
+
+        Raises:
+            ValueError: the study has no such corpus, or the corpus no such language.
+        """
+        refer(f"{key}.corpus", corpus, self.corpora)
+        found = self.corpora[corpus].languages
+        for language in chosen or []:
+            if language not in found:
+                expected = expected_one_of(language, found, "expected some of")
+                raise ValueError(f"{key}.languages: {language!r} is not in corpus {corpus}: {expected}")
+
+    def refuse_ambiguous(self, key: str, name: str) -> None:
+        """Refuse a model whose own vocabulary has the name of a tokenizer, because files are told apart by it.
+
+        Raises:
+            ValueError: it has.
+        """
+        owner = self.vocabulary_owner(name)
+        if self.models[owner].trained_tokenizer is None and owner in self.tokenizers:
+            raise ValueError(
+                f"{key}: {owner!r} is a tokenizer's name too, and counts and blocks of both would have one name:"
+                " rename either"
+            )
+
+    def languages(self, corpus: str, chosen: list[str] | None) -> list[str]:
+        """Return the languages that were chosen from a corpus: all of them by default."""
+        return chosen or self.corpora[corpus].languages
+
+    def vocabulary_owner(self, name: str) -> str:
+        """Return the model whose vocabulary a model has."""
+        return self.models[name].vocabulary_owner(name, self)
+
+    def vocabulary(self, name: str) -> str:
+        """Return what the vocabulary of a model is called: a tokenizer's name, or its owner's where it is a model's."""
+        owner = self.vocabulary_owner(name)
+        return self.models[owner].trained_tokenizer or owner
+
+    def numbers(self, name: str) -> dict[str, int]:
+        """Return layers, hidden, heads and feed_forward of a model, as far as the study tells them."""
+        return self.models[name].numbers(self)
+
+    def embedding_width(self, name: str) -> int | None:
+        """Return the width of a model's embeddings of pieces, or None where the study does not tell it."""
+        return self.models[name].embedding_width(self)
+
+
+class Runs:
+    """Which models are fine-tuned on which tasks, with which seeds."""
+
+    def __init__(self, models: Mapping[str, Maker], tasks: Mapping[str, TaskFile], seeds: Sequence[int]) -> None:
+        """Take a study's models, tasks, and the seeds of fine-tuning."""
+        self.models = models
+        self.tasks = tasks
+        self.seeds = seeds
+
+    def pairs(self, task: str | None = None, model: str | None = None) -> list[tuple[str, str]]:
+        """Return the (model, task) pairs that are fine-tuned, of one task or model or of all."""
+        return [
+            (name, entry_task)
+            for name, entry in self.models.items()
+            for entry_task, definition in self.tasks.items()
+            if (task is None or entry_task == task)
+            and (model is None or name == model)
+            and entry.runs_on(entry_task, definition.languages_of("test"))
+        ]
+
+    def tested_languages(self, model: str, task: str) -> list[str]:
+        """Return the languages that a model is tested on in a task."""
+        own = self.models[model].tested_on
+        return [language for language in self.tasks[task].languages_of("test") if own is None or language in own]
+
+    def left_out(self, model: str, task: str) -> list[str] | None:
+        """Return the languages that a model is tested on in a task, or None where it is tested on all."""
+        chosen = self.tested_languages(model, task)
+        return None if chosen == self.tasks[task].languages_of("test") else chosen
+
+    def first_task(self, model: str) -> str:
+        """Return a model's first task: its students of it stand for all where models are measured."""
+        return self.pairs(model=model)[0][1]
+
+    @cached_property
+    def teachers(self) -> list[str]:
+        """Fine-tunings that others are made from, the only ones whose weights are kept: <model>/<task>/seed-<n>."""
+        found = [
+            self.models[model].finetuned_teacher(task, seed) for model, task in self.pairs() for seed in self.seeds
+        ]
+        return list(dict.fromkeys(teacher for teacher in found if teacher is not None))
+
+
+M = TypeVar("M", bound=Maker)
+
+
+class MakerRules(Generic[M]):
+    """What the rules of one maker ask about its models."""
+
+    def __init__(self, kind: type[M], study: Definitions, paths: Paths, runs: Runs) -> None:
+        """Take the maker's entry type, and the study.
+
+        Raises:
+            SmeltError: its models do not fit the study's tasks.
+        """
+        self.study = study
+        self.paths = paths
+        self.runs = runs
+        self.models: dict[str, M] = {name: model for name, model in study.models.items() if isinstance(model, kind)}
+
+    def entry(self, wildcards: Any) -> M:
+        """Return the entry of {model}."""
+        return self.models[wildcards.model]
+
+    def folders(self, wildcards: Any) -> list[str]:
+        """Return the folders of the models that {model} is made from."""
+        return [self.paths.model(source) for source in self.entry(wildcards).sources]
+
+    def further_jobs(self) -> dict[str, int]:
+        """Return how many jobs there are besides one for each model, by what they make."""
+        return {}
+
+
+def block_folders(name: str, study: Definitions, paths: Paths) -> list[str]:
+    """Return the block folders that a model is trained on, one a language; none if it reads no blocks."""
+    read = study.models[name].blocks
+    if read is None:
+        return []
+    folder = f"{paths.results}/blocks/{read.corpus}/{study.vocabulary(name)}/{read.packing}"
+    return [f"{folder}/{language}" for language in study.languages(read.corpus, read.languages)]
+
+
+def refuse_unknown(value: str, table: Collection[str], what: str) -> str:
+    """Return a name that a table has.
+
+    Raises:
+        ValueError: it has not.
+    """
+    if value not in table:
+        raise ValueError(f"no {what} is called {value!r}: {expected_one_of(value, table)}")
+    return value
+
+
+def list_languages(languages: list[str]) -> str:
+    """Return the codes of a few languages, or the number of many."""
+    return " ".join(languages) if len(languages) <= 20 else f"{len(languages)} languages"

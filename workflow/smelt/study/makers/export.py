@@ -1,0 +1,92 @@
+"""The maker `export`: a model of the study as ONNX Runtime runs it."""
+
+import json
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from smelt.entry import Distinct, Entry, Name, refuse_idle
+from smelt.study.makers.base import Definitions, Maker, MakerRules, Runs
+from smelt.study.paths import Paths
+from smelt.study.resources import megabytes
+
+# Part of the params of rules that export: raise it when the same settings come to mean other files.
+# Comments and refactorings leave it alone.
+EXPORT_VERSION = 2
+
+
+class ExportSettings(Entry):
+    """What an export is written as."""
+
+    format: Literal["onnx", "int8"]
+    """ONNX with fp32 weights, equal to its source to rounding; or int8 weights, smaller, faster and only near it."""
+    reduce_range: bool = False
+    """Use seven bits of int8, for x86 processors without VNNI, whose sums of products of eight bits saturate."""
+
+
+class Export(ExportSettings, Maker):
+    """A model of the study as ONNX Runtime runs it: its encoder without heads, to be deployed and measured."""
+
+    maker: Literal["export"]
+    source: Name
+    """The model that is exported."""
+    tasks: Annotated[list[Name], Distinct] | Literal["own"] | None = Field(default=[])
+    """None can be named: an exported model is not fine-tuned."""
+
+    takes_compressed: ClassVar[bool] = True
+    is_exported: ClassVar[bool] = True
+
+    @field_validator("tasks", "tested_on")
+    @classmethod
+    def _is_not_fine_tuned(cls, value: list[str] | None) -> list[str]:
+        if value:
+            raise ValueError("an exported model is not fine-tuned: fine-tune its source, and leave this key out")
+        return []
+
+    @model_validator(mode="after")
+    def _narrows_integers(self) -> Self:
+        if self.format != "int8":
+            refuse_idle("", self, {"reduce_range": f"on format: {self.format}; it belongs to int8"})
+        return self
+
+    @classmethod
+    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "ExportRules":
+        """Return what its rules ask."""
+        return ExportRules(cls, study, paths, runs)
+
+    @property
+    def sources(self) -> list[str]:
+        """The model that is exported."""
+        return [self.source]
+
+    def refuse_as_source(self, name: str, of: Maker) -> None:  # noqa: ARG002 - other makers need it
+        """Refuse any model, because no weights can be read from an export."""
+        raise ValueError(
+            f"{name!r} is an export, from which no other model can be made: expected its own source, {self.source!r}"
+        )
+
+    def describe(self, study: Definitions) -> tuple[str, str]:  # noqa: ARG002 - as above
+        """Return its source and its format."""
+        return self.source, self.format
+
+
+class ExportRules(MakerRules[Export]):
+    """What `rules/export.smk` asks."""
+
+    version = EXPORT_VERSION
+
+    def source(self, wildcards: Any) -> str:
+        """Return the folder that {model} is exported from."""
+        return self.paths.model(self.entry(wildcards).source)
+
+    def folder(self, wildcards: Any) -> str:
+        """Return the folder of {model}, of any maker, which is exported to be weighed."""
+        return self.paths.model(wildcards.model)
+
+    def settings(self, wildcards: Any) -> str:
+        """Return what {model} is written as, as JSON."""
+        return json.dumps(self.entry(wildcards).model_dump(include=set(ExportSettings.model_fields)))
+
+    def memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the MB that an export takes: libraries, and the model some times over as it is traced and checked."""
+        return int(2_000 + 8 * megabytes([input.source]))

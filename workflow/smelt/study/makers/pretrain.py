@@ -1,0 +1,99 @@
+"""The maker `pretrain`: a new encoder, trained on the token blocks of a tokenizer of the study."""
+
+from typing import Any, Literal, Self
+
+from pydantic import field_validator, model_validator
+
+from smelt.entry import Name, refer
+from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
+from smelt.study.makers.base import NUMBERS, Definitions, Runs, refuse_unknown
+from smelt.study.makers.trained import Trained, TrainedRules
+from smelt.study.paths import Paths
+from smelt.study.resources import BYTES, STATES, gpus_for, libraries_for, minutes_for, pass_megabytes
+from smelt.training.recipes import Recipe
+
+
+class Pretrain(Trained):
+    """A new encoder, pretrained with masked language modelling and what its recipe predicts of sentences."""
+
+    maker: Literal["pretrain"]
+    architecture: str | Shape
+    """A name, such as albert-tiny, bert-base or distilbert-base, or the numbers themselves."""
+    tokenizer: Name
+
+    @field_validator("architecture")
+    @classmethod
+    def _known_architecture(cls, value: str | Shape) -> str | Shape:
+        return refuse_unknown(value, ARCHITECTURES, "architecture") if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _whole_recipe_is_valid(self) -> Self:
+        refuse_unfit(self.shape, self.training)  # the overridden recipe checks itself as it is built
+        return self
+
+    @classmethod
+    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "PretrainRules":
+        """Return what its rule asks."""
+        return PretrainRules(cls, study, paths, runs)
+
+    @property
+    def shape(self) -> Shape:
+        """The numbers of the architecture."""
+        return ARCHITECTURES[self.architecture] if isinstance(self.architecture, str) else self.architecture
+
+    @property
+    def trained_tokenizer(self) -> str:
+        """Its tokenizer, which the study trains."""
+        return self.tokenizer
+
+    def check(self, key: str, study: Definitions) -> None:
+        """Check that its tokenizer and its corpus are there."""
+        refer(f"{key}.tokenizer", self.tokenizer, study.tokenizers)
+        refer(f"{key}.corpus", self.corpus, study.corpora)
+
+    def numbers(self, study: Definitions) -> dict[str, int]:  # noqa: ARG002 - models made from others need it
+        """Return the numbers of its shape."""
+        return {key: getattr(self.shape, key) for key in NUMBERS}
+
+    def embedding_width(self, study: Definitions) -> int:  # noqa: ARG002 - as above
+        """Return the width of its embeddings."""
+        return self.shape.embedding
+
+    def describe(self, study: Definitions) -> tuple[str, str]:  # noqa: ARG002 - as above
+        """Return its architecture, tokenizer and corpus, and its training."""
+        shape = self.architecture if isinstance(self.architecture, str) else "own shape"
+        return f"{shape}, {self.tokenizer}, {self.corpus}", self.describe_training()
+
+
+class PretrainRules(TrainedRules[Pretrain]):
+    """What `rules/pretrain.smk` asks."""
+
+    def tokenizer(self, wildcards: Any) -> str:
+        """Return the tokenizer folder of {model}."""
+        return self.paths.tokenizer(self.entry(wildcards).tokenizer)
+
+    def trained_by(self, model: Pretrain, recipe: Recipe) -> dict[str, Any]:
+        """Return all that a model is trained by: shape, recipe, sampling, seed and version."""
+        return {"shape": model.shape.model_dump(), "recipe": recipe.model_dump(), **self.sampling(model)}
+
+    def parameters(self, wildcards: Any) -> int:
+        """Return how many parameters {model} has, about."""
+        model = self.entry(wildcards)
+        return model.shape.parameters(self.study.tokenizers[model.tokenizer].vocabulary)
+
+    def gpus(self, wildcards: Any) -> int:
+        """Return how many GPUs {model} asks for."""
+        return gpus_for(self.parameters(wildcards))
+
+    def memory(self, wildcards: Any) -> int:
+        """Return the MB that {model} takes: libraries, weights and what an optimizer keeps, and a pass.
+
+        With a GPU it takes less, because the pass is there.
+        """
+        parameters, model = self.parameters(wildcards), self.entry(wildcards)
+        weights = parameters * BYTES * STATES / 1e6
+        return int(libraries_for(parameters) + weights + pass_megabytes(model.shape.model_dump(), model.training))
+
+    def minutes(self, wildcards: Any) -> int:
+        """Return the minutes that {model} may take before it goes on in another job."""
+        return minutes_for(self.gpus(wildcards))

@@ -1,0 +1,95 @@
+"""What the makers have in common that train on token blocks: a recipe, blocks, and settings in two parts."""
+
+import json
+from typing import Any, ClassVar, Self, TypeVar
+
+from pydantic import field_validator, model_validator
+
+from smelt.entry import Name, Seed, refuse_idle
+from smelt.study.makers.base import BlocksRead, Maker, MakerRules, block_folders, refuse_unknown
+from smelt.training.recipes import BESIDE_THE_MODEL, RECIPE_VERSION, RECIPES, Recipe, RecipeOverrides, recipe_with
+
+
+class Trained(Maker):
+    """What every model may say that is trained on token blocks."""
+
+    corpus: Name
+    recipe: str
+    """A named set of settings: albert, fast, small, eliquare or distil."""
+    settings: RecipeOverrides = RecipeOverrides()
+    """Settings of the recipe to override."""
+    seed: Seed = 1
+
+    beside_results: ClassVar = {"settings": BESIDE_THE_MODEL}
+
+    @field_validator("recipe")
+    @classmethod
+    def _known_recipe(cls, value: str) -> str:
+        return refuse_unknown(value, RECIPES, "recipe")
+
+    @model_validator(mode="after")
+    def _sets_nothing_idle(self) -> Self:
+        refuse_idle("settings.", self.settings, self.training.idle())
+        every, steps = getattr(self.settings, "validate_every", None), self.training.steps
+        if every and steps and every > steps:
+            raise ValueError(
+                f"settings.validate_every: expected at most the run's {steps} steps, which measure once, at the end;"
+                f" found {every}"
+            )
+        return self
+
+    @property
+    def training(self) -> Recipe:
+        """The recipe with the study's own settings."""
+        return recipe_with(self.recipe, self.settings.model_dump(exclude_unset=True))
+
+    @property
+    def blocks(self) -> BlocksRead:
+        """The token blocks that it is trained on: all languages of its corpus."""
+        return BlocksRead(self.corpus, None, f"{self.training.packing}-{self.training.length}")
+
+    def describe_training(self) -> str:
+        """Return how it is trained, in a few words."""
+        recipe = self.training
+        return f"{self.recipe}: {recipe.duration} of {recipe.batch} x {recipe.length} tokens"
+
+
+T = TypeVar("T", bound=Trained)
+
+
+class TrainedRules(MakerRules[T]):
+    """What the rules of a maker ask that trains on token blocks."""
+
+    def blocks(self, wildcards: Any) -> list[str]:
+        """Return the block folders that {model} is trained on, one a language."""
+        return block_folders(wildcards.model, self.study, self.paths)
+
+    def settings(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
+        """Return all that {model} is trained by, as JSON.
+
+        Snakemake compares no param whose function takes `input`; `identity` stands for this one.
+        """
+        model = self.entry(wildcards)
+        return json.dumps(self.trained_by(model, model.training))
+
+    def identity(self, wildcards: Any) -> str:
+        """Return the part of {model}'s settings that makes another model, as JSON: what Snakemake compares.
+
+        What makes no other model stands in it as the named recipe has it, whatever the study sets. So an edit of these
+        settings retrains nothing; were they left out, models of earlier versions of smelt, whose whole recipe was
+        compared, would all be trained again.
+        """
+        model = self.entry(wildcards)
+        return json.dumps(self.trained_by(model, model.training.beside_as(RECIPES[model.recipe])))
+
+    def trained_by(self, model: T, recipe: Recipe) -> dict[str, Any]:
+        """Return all that a model is trained by, with a recipe in the place of its own."""
+        raise NotImplementedError(type(self))
+
+    def sampling(self, model: T) -> dict[str, Any]:
+        """Return what trained models have in common: how languages are mixed, the seed, and the recipe's version."""
+        return {
+            "alpha": self.study.corpora[model.corpus].sampling.alpha,
+            "seed": model.seed,
+            "version": RECIPE_VERSION,
+        }

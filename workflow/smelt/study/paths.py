@@ -1,0 +1,75 @@
+"""Where the files of a study stand, and which sources from outside it Snakemake may know of."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+GENERATED = "resources/demo/"  # what lies here is made by the project itself
+PACKAGE = Path(__file__).parents[1]
+_SOURCES = {".py", ".html", ".css"}
+
+
+class Paths:
+    """The folders of all that a study makes."""
+
+    def __init__(self, study: str) -> None:
+        """Take the study's name."""
+        self.study = study
+        self.where = f"study {study}"
+        """What names the study in complaints."""
+        self.results = f"results/{study}"
+        self.logs = f"logs/{study}"
+        self.benchmarks = f"benchmarks/{study}"
+        self.checkpoints = f"checkpoints/{study}"
+
+    def model(self, name: str) -> str:
+        """Return the folder of a model."""
+        return f"{self.results}/models/{name}"
+
+    def tokenizer(self, name: str) -> str:
+        """Return the folder of a tokenizer."""
+        return f"{self.results}/tokenizers/{name}"
+
+    def documents(self, corpus: str, languages: Iterable[str]) -> list[str]:
+        """Return the documents of a corpus, one file a language."""
+        return [f"{self.results}/corpora/{corpus}/{language}/documents.parquet" for language in languages]
+
+    def finetuned(self, run: str) -> str:
+        """Return the folder of a fine-tuned model.
+
+        Args:
+            run: <model>/<task>/seed-<n>.
+        """
+        return f"{self.results}/finetuned/{run}"
+
+    def task(self, name: str) -> str:
+        """Return the folder of a prepared task."""
+        return f"{self.results}/tasks/{name}"
+
+
+def run_of(model: str, task: str, seed: int | str) -> str:
+    """Return what a fine-tuning is called in paths."""
+    return f"{model}/{task}/seed-{seed}"
+
+
+def outside_sources(files: Iterable[str], made: str) -> list[str]:
+    """Return those of a job's sources from outside the study that Snakemake may know of.
+
+    Snakemake plans nothing at all where an input is missing. So a missing source is no input, and the job itself
+    fails with a line that names it. Where the job's output is there already, the source stays an input: Snakemake
+    then takes the output as it is, while for another set of inputs it would delete and try to make it again.
+
+    Args:
+        files: the sources: files and folders.
+        made: an output of the job.
+    """
+    stays = Path(made).exists()
+    kept = [file for file in files if stays or Path(file).exists() or file.startswith(GENERATED)]
+    # A path under a variable that is not set has braces, in which Snakemake sees a wildcard.
+    return [file.replace("${", "$(").replace("}", ")") for file in kept]
+
+
+def modules(*stages: str) -> list[str]:
+    """Return the source files of cheap stages: as inputs, they make an edited statistic recompute its tables."""
+    files = [path for stage in stages for path in (PACKAGE / stage).rglob("*") if path.suffix in _SOURCES]
+    return sorted(os.path.relpath(path) for path in files)

@@ -1,0 +1,90 @@
+"""Where corpora come from, and where their documents stand."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from smelt.languages import wiki_of
+from smelt.study.corpora import Corpus, local_folder
+from smelt.study.paths import GENERATED, Paths, outside_sources
+from smelt.study.schema import Study
+
+
+class CorporaRules:
+    """What `rules/corpora.smk` asks: about dumps, texts and documents."""
+
+    def __init__(self, study: Study, paths: Paths) -> None:
+        """Take a checked study."""
+        self.study = study
+        self.paths = paths
+
+    @cached_property
+    def languages(self) -> list[str]:
+        """All languages of all corpora."""
+        return sorted({language for corpus in self.study.corpora.values() for language in corpus.languages})
+
+    @cached_property
+    def mirrors(self) -> dict[tuple[str, str], list[str]]:
+        """The mirrors of each (wiki, date) that a corpus reads, in the order in which they are tried."""
+        return {
+            (wiki_of(language), corpus.wikipedia.date): corpus.wikipedia.mirrors
+            for corpus in self.study.corpora.values()
+            if corpus.wikipedia
+            for language in corpus.wikipedia.languages
+        }
+
+    def mirror(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - so that Snakemake does not compare it
+        """Return the mirrors of {wiki} and {date}, in the order in which they are tried.
+
+        Another mirror has the same files, which are verified: a dump that is here is not downloaded again, nor is
+        everything made again that rests on it.
+        """
+        return self.mirrors[wildcards.wiki, wildcards.date]
+
+    def mirrored_folder(self, wildcards: Any) -> list[str]:
+        """Return the dump's own folder on local mirrors of {wiki} and {date}, so that a change there is seen."""
+        wiki, date = wildcards.wiki, wildcards.date
+        folders = list(filter(None, (local_folder(mirror, wiki, date) for mirror in self.mirrors[wiki, date])))
+        # Of several mirrors those that lack the dump play no part, even where the dump is here already.
+        there = [folder for folder in folders if Path(folder).exists() or folder.startswith(GENERATED)]
+        return outside_sources(there or folders, f"resources/dumps/{wiki}/{date}")
+
+    def dumps(self, wildcards: Any) -> list[str]:
+        """Return the folder of {language}'s dump in {corpus}, if the corpus has one."""
+        source = self.corpus(wildcards).wikipedia
+        if source is None or wildcards.language not in source.languages:
+            return []
+        return [f"resources/dumps/{wiki_of(wildcards.language)}/{source.date}"]
+
+    def texts(self, wildcards: Any) -> list[str]:
+        """Return the text files of {language} in {corpus}; the job itself names missing ones."""
+        files = self.corpus(wildcards).texts(wildcards.language)
+        made = f"{self.paths.results}/corpora/{wildcards.corpus}/{wildcards.language}/documents.parquet"
+        return outside_sources(files, made)
+
+    def named_texts(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - so that it is not compared
+        """Return the text files of {language} in {corpus}, missing ones among them."""
+        return self.corpus(wildcards).texts(wildcards.language)
+
+    def held_out(self, wildcards: Any) -> float:
+        """Return the share of {corpus} that is kept for validation."""
+        return self.corpus(wildcards).held_out
+
+    def skipped_pages(self, wildcards: Any) -> str:
+        """Return the pages of {language}'s wiki that {corpus} leaves out, as JSON."""
+        source = self.corpus(wildcards).wikipedia
+        pages = source.skip_pages.get(wildcards.language, []) if source else []
+        return json.dumps(pages, ensure_ascii=False)
+
+    def corpus(self, wildcards: Any) -> Corpus:
+        """Return the entry of {corpus}."""
+        return self.study.corpora[wildcards.corpus]
+
+    def statistics(self) -> list[str]:
+        """Return the statistics of every corpus and language."""
+        return [
+            f"{self.paths.results}/corpora/{name}/{language}/statistics.json"
+            for name, corpus in self.study.corpora.items()
+            for language in corpus.languages
+        ]

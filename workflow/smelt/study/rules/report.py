@@ -1,0 +1,195 @@
+"""What tables, figures and the page are made from."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from smelt.report.figures import FIGURES, of_table
+from smelt.report.figures.base import TableFigure
+from smelt.report.tables import Table
+from smelt.study.makers.base import Runs
+from smelt.study.paths import Paths
+from smelt.study.rules.corpora import CorporaRules
+from smelt.study.rules.efficiency import EfficiencyRules
+from smelt.study.rules.finetune import FinetuneRules
+from smelt.study.rules.tokenizers import TokenizerRules
+from smelt.study.schema import Study
+from smelt.tasks.kinds import kind_of
+
+
+class TablesView:
+    """What tables and figures ask of the study (`smelt.report.tables.base.StudyOfTables`)."""
+
+    def __init__(
+        self,
+        study: Study,
+        paths: Paths,
+        corpora: CorporaRules,
+        tokenizers: TokenizerRules,
+        finetune: FinetuneRules,
+        efficiency: EfficiencyRules,
+    ) -> None:
+        """Answer from the parts of a catalogue."""
+        runs = finetune.runs
+        self.where = paths.where
+        self.results = paths.results
+        self.makers: Mapping[str, str] = {name: model.maker for name, model in study.models.items()}
+        self.measured: Sequence[str] = study.measured
+        self.latency_shapes = (study.efficiency.lengths, study.efficiency.batches) if study.efficiency else None
+        self.seeds: Sequence[int] = runs.seeds
+        self.tasks = runs.tasks
+        self.runs = runs.pairs
+        self.tested_languages = runs.tested_languages
+        self.efficiency_task = runs.first_task
+        self.efficiencies = efficiency.figures
+        self.corpus_statistics = corpora.statistics
+        self._study, self._finetune = study, finetune
+        self._curves = [f"{paths.logs}/models/{name}.curve.csv" for name in tokenizers.read_by()]
+
+    @property
+    def vocabularies(self) -> Mapping[str, int]:
+        """Pieces of each model whose tokenizer the study trains."""
+        trained = {name: model.trained_tokenizer for name, model in self._study.models.items()}
+        return {name: self._study.tokenizers[used].vocabulary for name, used in trained.items() if used is not None}
+
+    def shares_teacher(self, model: str) -> bool:
+        """Return whether the seeds of a compressed model have one teacher."""
+        return self._study.models[model].shares_teacher
+
+    def metrics(self, model: str, task: str) -> list[str]:
+        """Return metrics.json of a model on a task, a file a seed."""
+        return self._finetune.files(task, model)
+
+    def learning_curves(self) -> list[str]:
+        """Return the learning curves of all models that are trained on token blocks."""
+        return self._curves
+
+    def tokenisations(self) -> list[str]:
+        """Return the tokenisation studies: one for each model and task that labels words."""
+        return [
+            f"{self.results}/tokenisation/{model}/{task}.json"
+            for model, task in self.runs()
+            if kind_of(self.tasks[task]).labels_words
+        ]
+
+
+class ReportRules:
+    """What `rules/report.smk` and `rules/page.smk` ask: about scores, tables, figures and the page."""
+
+    def __init__(self, study: Study, paths: Paths, runs: Runs, shown: TablesView) -> None:
+        """Take a checked study, and what its tables ask of it.
+
+        Raises:
+            SmeltError: a table shows a task of another kind, a model or a language of which it has no score, or means
+                over different languages in one column.
+        """
+        self.study = study
+        self.paths = paths
+        self.runs = runs
+        self._shown = shown
+        for name, table in study.tables.items():
+            table.check(self._shown, f"tables.{name}")
+
+    def as_written(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
+        """Return the study as its author wrote it, without defaults, as JSON.
+
+        Snakemake compares no param whose function takes `input`; `identity` stands for this one.
+        """
+        return self.study.model_dump_json(exclude_unset=True)
+
+    def identity(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the study as written but for what makes no other result: what the page is compared by."""
+        study = self.study.model_dump(mode="json", exclude_unset=True)
+        for name, model in study["models"].items():
+            for part, beside in self.study.models[name].beside_results.items():
+                if part in model and not (left := {key: model[part][key] for key in model[part] if key not in beside}):
+                    del model[part]
+                elif part in model:
+                    model[part] = left
+        return json.dumps(study)
+
+    def tokenisations(self) -> list[str]:
+        """Return the tokenisation studies."""
+        return self._shown.tokenisations()
+
+    def learning_curves(self) -> list[str]:
+        """Return the learning curves of all models that are trained on token blocks."""
+        return self._shown.learning_curves()
+
+    def finetuned_folder(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the folder of all fine-tuned models."""
+        return f"{self.paths.results}/finetuned"
+
+    def expected_runs(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return which runs stand in the scores, as JSON: tasks by model, and seeds; left-over ones do not."""
+        runs: dict[str, list[str]] = {}
+        for model, task in self.runs.pairs():
+            runs.setdefault(model, []).append(task)
+        return json.dumps({"runs": runs, "seeds": self.runs.seeds})
+
+    def table(self, wildcards: Any) -> Table:
+        """Return the entry of {table}."""
+        return self.study.tables[wildcards.table]
+
+    def table_settings(self, wildcards: Any) -> str:
+        """Return the entry of {table}, as JSON, with its models, vocabularies, titles of tasks and the seed shown."""
+        table = self.table(wildcards)
+        titles = {task: self.runs.tasks[task].title for task in table.tasks}
+        shown = table.settings(self._shown) | {"titles": titles, "seed": next(iter(self.runs.seeds), None)}
+        return json.dumps(shown | {"vocabularies": self._shown.vocabularies})
+
+    def table_sources(self, wildcards: Any) -> list[str]:
+        """Return the files that {table} is made from."""
+        return self.table(wildcards).sources(self._shown)
+
+    def table_tasks(self, wildcards: Any) -> list[str]:
+        """Return the descriptions of the tasks whose scores {table} shows; its notes name their repeated examples."""
+        table = self.table(wildcards)
+        return self.task_descriptions(table.tasks) if table.shows_scores else []
+
+    def task_descriptions(self, tasks: Iterable[str] | None = None) -> list[str]:
+        """Return task.json of some tasks, by default all, as far as a model runs on them."""
+        run = dict.fromkeys(task for _, task in self.runs.pairs())
+        return [f"{self.paths.task(task)}/task.json" for task in (run if tasks is None else tasks) if task in run]
+
+    def significance_settings(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return how differences are tested, as JSON."""
+        return json.dumps(self.study.significance.model_dump())
+
+    def interval_settings(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the part of `significance` that intervals rest on, as JSON: no test, level or correction."""
+        return json.dumps(self.study.significance.model_dump(include={"confidence", "resamples", "seed"}))
+
+    def figures(self) -> list[str]:
+        """Return the figures of the study and of its tables."""
+        return [*(name for name, figure in FIGURES.items() if figure.sources(self._shown)), *self._figures_of_tables]
+
+    @cached_property
+    def _figures_of_tables(self) -> dict[str, tuple[TableFigure, Table]]:
+        """The figures that belong to a table, by name."""
+        found = [(table, of_table(name, table, self._shown)) for name, table in self.study.tables.items()]
+        return {figure[0]: (figure[1], table) for table, figure in found if figure}
+
+    def figure_settings(self, wildcards: Any) -> str:
+        """Return the entry of the table that {figure} belongs to, as JSON; nothing where it belongs to none.
+
+        Its caption is left out: it stands above the table only.
+        """
+        if wildcards.figure not in self._figures_of_tables:
+            return json.dumps({})
+        _, table = self._figures_of_tables[wildcards.figure]
+        shown = table.settings(self._shown)
+        return json.dumps({key: value for key, value in shown.items() if key != "caption"})
+
+    def figure_sources(self, wildcards: Any) -> list[str]:
+        """Return the files that {figure} is drawn from."""
+        if wildcards.figure in self._figures_of_tables:
+            figure, table = self._figures_of_tables[wildcards.figure]
+            return figure.sources(table, self._shown)
+        return FIGURES[wildcards.figure].sources(self._shown)
+
+    def statistics(self) -> list[str]:
+        """Return the files of the comparisons; none where nothing is fine-tuned."""
+        names = ("summary", "pairs", "across") if self.runs.pairs() else ()
+        return [f"{self.paths.results}/statistics/{name}.csv" for name in names]

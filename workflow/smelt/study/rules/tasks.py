@@ -1,0 +1,67 @@
+"""Which tasks a study prepares, and from what."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smelt.study.paths import Paths, outside_sources
+from smelt.study.schema import Study
+from smelt.tasks.task_file import TaskFile, load_task
+
+BESIDE_EXAMPLES = {"title", "licence", "cite"}  # keys of a task file that decide nothing of its examples and scores
+
+
+class TaskRules:
+    """What `rules/tasks.smk` asks."""
+
+    def __init__(self, study: Study, paths: Paths, folders: Sequence[Path]) -> None:
+        """Take a checked study, and read its task files.
+
+        Args:
+            study: the study.
+            paths: its paths.
+            folders: folders of its own task files, which are searched before those that come with smelt.
+
+        Raises:
+            SmeltError: a task file is missing or wrong.
+        """
+        self.study = study
+        self.paths = paths
+        self.own_folders = folders
+        self.files: dict[str, TaskFile] = {name: load_task(study.task_file(name), *folders) for name in study.tasks}
+
+    def definition(self, wildcards: Any) -> str:
+        """Return what {task} is, as JSON: its file under its setting, without its title and terms of use.
+
+        It stands for the file among what a prepared task depends on, because one file is that of many tasks: a further
+        setting or language of it, a better title, or a comment, must not prepare and fine-tune all of them again.
+        """
+        return self.files[wildcards.task].model_dump_json(by_alias=True, exclude_defaults=True, exclude=BESIDE_EXAMPLES)
+
+    def sources(self, wildcards: Any) -> list[str]:
+        """Return the local files of {task}; the job itself names missing ones."""
+        return outside_sources(self.files[wildcards.task].local_files(), f"{self.folder(wildcards)}/task.json")
+
+    def folder(self, wildcards: Any) -> str:
+        """Return the folder of the prepared {task}."""
+        return self.paths.task(wildcards.task)
+
+    def limit(self, wildcards: Any) -> int:
+        """Return how many training examples {task} keeps; 0 for all."""
+        return self.study.options(wildcards.task).limit or 0
+
+    def per(self, wildcards: Any) -> str:
+        """Return what the limit of {task} is of: all examples, or those of each language or label."""
+        return self.study.options(wildcards.task).per or "all"
+
+    def file(self, wildcards: Any) -> str:
+        """Return the task file, with its setting, that {task} is."""
+        return self.study.task_file(wildcards.task)
+
+    def own(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - see below
+        """Return the folders of the study's own task files that are there.
+
+        It takes `input` so that Snakemake does not compare it: where task files lie changes no task.
+        """
+        return [os.path.relpath(folder) for folder in self.own_folders if folder.is_dir()]
