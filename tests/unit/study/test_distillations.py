@@ -112,7 +112,7 @@ def test_the_vocabulary_is_reduced_before_or_after_in_four_lines() -> None:
     assert made.distil.teachers(of("before")) == ["results/distilled/models/base-sw"]
     counts = [made.reduce.counts_of(made.reduce.models[name]) for name in ("base-sw", "after")]
     assert counts == [["results/distilled/counts/two/pieces/sw.parquet"]] * 2
-    assert made.source_of_model(of("after")) == "results/distilled/models/whole"
+    assert made.reduce.source(of("after")) == "results/distilled/models/whole"
 
 
 @pytest.mark.parametrize(

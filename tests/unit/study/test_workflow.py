@@ -114,7 +114,7 @@ def test_tokenisation_studies_rest_on_the_intervals_and_not_on_the_level_of_the_
     ]
     plain, stricter = (load([path], yaml.safe_load(text)) for text in texts)
     assert plain.report.interval_settings(None) == stricter.report.interval_settings(None)
-    assert plain.significance_settings(None) != stricter.significance_settings(None)
+    assert plain.report.significance_settings(None) != stricter.report.significance_settings(None)
 
 
 def test_models_are_told_apart_by_where_their_paths_go_on() -> None:

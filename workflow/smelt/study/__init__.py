@@ -1,4 +1,4 @@
-"""The study file: its types, its loading, and the catalogue of what it builds.
+"""The study file: its types, its makers of models, and what rules ask about it.
 
-One of the three libraries below the stages; it knows nothing of Snakemake.
+It stands under the stages, and knows Snakemake by the objects that rules pass only.
 """
