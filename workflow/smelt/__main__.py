@@ -25,7 +25,7 @@ from smelt.errors import SmeltError
 COMMANDS = {
     "check": ("smelt.study.check", "validate a study file and print what it will build"),
     "watch": ("smelt.watch", "show the running jobs of a study from their logs"),
-    "schema": ("smelt.study.schema", "write the JSON schema of study files, for editors"),
+    "schema": ("smelt.study.reference", "write JSON schemas for editors, and the tables of keys in the documentation"),
     "demo-data": ("smelt.demo.command", "generate the demo study's dumps and tasks"),
     "download": ("smelt.corpora.download", "download one wiki's dump and verify it"),
     "documents": ("smelt.corpora.command", "extract one language's documents from dumps and text files"),

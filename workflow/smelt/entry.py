@@ -21,6 +21,11 @@ def spelled(pattern: str, meaning: str) -> str:
     return pattern
 
 
+def meaning_of(pattern: str) -> str:
+    """Return the words for a regular expression that `spelled` has named."""
+    return _PATTERNS[pattern]
+
+
 # Names become file names and Snakemake wildcards, so they keep to one safe alphabet.
 NAME = spelled(r"^[a-z0-9][a-z0-9._-]*$", "a name of a to z, 0 to 9, '.', '_' and '-', with a letter or digit first")
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
@@ -76,7 +81,8 @@ def refuse_idle(place: str, entry: Entry, idle: Mapping[str, str]) -> None:
 def overrides_of(settings: type[Entry], name: str) -> type[Entry]:
     """Return the type of a partial `settings`: the same keys, none of them required, so that a study may set any."""
     fields: dict[str, Any] = {
-        key: (field.rebuild_annotation() | None, None) for key, field in settings.model_fields.items()
+        key: (field.rebuild_annotation() | None, Field(None, description=field.description))
+        for key, field in settings.model_fields.items()
     }
     return create_model(name, __base__=Entry, __doc__=f"Any settings of {settings.__name__} to override.", **fields)
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 # Editions of Wikipedia by the subdomain they live under (https://meta.wikimedia.org/wiki/List_of_Wikipedias).
 WIKIPEDIAS = frozenset(
@@ -134,8 +134,8 @@ def _close_to(code: str, known: Iterable[str]) -> str:
     return f"; close to it: {', '.join(close)}" if close else ""
 
 
-Edition = Annotated[str, AfterValidator(known_edition)]
-Language = Annotated[str, AfterValidator(known_language)]
+Edition = Annotated[str, AfterValidator(known_edition), Field(json_schema_extra={"format": "edition of Wikipedia"})]
+Language = Annotated[str, AfterValidator(known_language), Field(json_schema_extra={"format": "language"})]
 
 
 def wiki_of(language: str) -> str:

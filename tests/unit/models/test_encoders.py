@@ -90,9 +90,9 @@ def test_bert_miniatures_have_their_published_parameters_with_their_heads(name: 
     assert round(model_of(name, 30_522).num_parameters() / 1e6, 1) == millions  # Turc et al. 2019, Table 1
 
 
-def test_the_readmes_sizes_are_those_of_the_models() -> None:
-    readme = (Path(__file__).parents[3] / "config/README.md").read_text(encoding="utf-8")
-    sizes = re.findall(r"^\| `([\w-]+)` \|.*\| ([\d.]+)M at ([\d,]+) \|", readme, re.MULTILINE)
+def test_the_documented_sizes_are_those_of_the_models() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/models.md").read_text(encoding="utf-8")
+    sizes = re.findall(r"^\| `([\w-]+)` \|.*\| ([\d.]+)M at ([\d,]+) \|", page, re.MULTILINE)
     assert {name for name, _, _ in sizes} == set(ARCHITECTURES)
     for name, millions, pieces in sizes:
         counted = model_of(name, int(pieces.replace(",", ""))).base_model.num_parameters()

@@ -6,8 +6,8 @@ import pytest
 
 from smelt.__main__ import main
 from smelt.entry import read_yaml
-from smelt.study import schema as export
-from smelt.study.schema import SCHEMAS, schema_of
+from smelt.study import reference
+from smelt.study.reference import SCHEMAS, schema_of
 from smelt.tasks.task_file import LIBRARY
 
 ROOT = Path(__file__).parents[3]
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_committed_schema_is_that_of_the_types(name: str) -> None:
-    committed = json.loads((Path(export.__file__).parent / name).read_text(encoding="utf-8"))
+    committed = json.loads((Path(reference.__file__).parent / name).read_text(encoding="utf-8"))
     assert committed == schema_of(SCHEMAS[name]), "run `python -m smelt schema` and commit what it writes"
 
 

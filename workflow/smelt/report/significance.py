@@ -26,14 +26,17 @@ class Significance(Entry):
     """How differences between models are tested."""
 
     test: Literal["welch", "paired-t", "wilcoxon"] = "welch"
-    """The test behind the marks of score tables; all tests stand in the statistics files."""
+    """The test behind the marks of score tables, over seeds; all tests stand in the statistics files."""
     alpha: Share = 0.05
+    """Level of significance."""
     correction: Literal["holm", "none"] = "holm"
-    """Holm's step-down over the family of all pairs of models within one task."""
+    """Holm's step-down over all pairs of models within one task, or none."""
     confidence: Share = 0.95
+    """Of bootstrap intervals."""
     resamples: PositiveInt = 10_000
     """Bootstrap resamples behind an interval."""
     seed: Seed = 1
+    """Seed of the bootstrap."""
 
     def over_seeds(self, a: BySeed, b: BySeed) -> "TestResult":
         """Return what the study's test finds; paired ones use the seeds that both have."""

@@ -18,14 +18,18 @@ class Shape(Entry):
     """The numbers of an encoder."""
 
     family: Family = "albert"
-    """ALBERT, whose layers share their parameters and whose embeddings are narrow (Lan et al. 2019); BERT (Devlin et
-    al. 2019); or DistilBERT, which is BERT without token types and without a pooler (Sanh et al. 2019)."""
+    """`albert`, whose layers share their parameters and whose embeddings are narrow (Lan et al. 2019); `bert` (Devlin
+    et al. 2019); or `distilbert`, which is BERT without token types and without a pooler (Sanh et al. 2019)."""
     layers: PositiveInt
+    """Number of layers."""
     hidden: PositiveInt
+    """Width of the hidden states."""
     heads: PositiveInt
+    """Attention heads of a layer; they divide the width."""
     feed_forward: PositiveInt
+    """Width inside a layer's feed-forward part."""
     embedding: PositiveInt = 128
-    """Width of the pieces' embeddings in ALBERT; in the other families it is the hidden size, and need not be said."""
+    """Width of the pieces' embeddings in ALBERT; in the other families it is the hidden size and is left out."""
 
     @model_validator(mode="before")
     @classmethod

@@ -21,9 +21,10 @@ class WikipediaSource(Entry):
     date: Annotated[str, StringConstraints(pattern=DATE)]
     """Date of the dumps, as in their folder's name: "20230101"."""
     languages: Annotated[list[Edition], Field(min_length=1), Distinct]
+    """Codes of Wikipedia's editions; `qaa` to `qtz` are free for invented ones."""
     mirror: str | Annotated[list[str], Field(min_length=1), Distinct] = "https://dumps.wikimedia.org"
-    """Address of a folder laid out as the dumps server: https://, http://, file:// or a local path; with {wiki} and
-    {date} in it, of the folder of one dump, as archives have. Of several, the first that has the dump is read."""
+    """Address of a folder laid out as the dumps server: `https://`, `http://`, `file://` or a local path; with `{wiki}`
+    and `{date}` in it, of the folder of one dump, as archives have. Of several, the first that has the dump is read."""
     skip_pages: dict[Edition, list[SkippedPage]] = Field(default_factory=dict)
     """Pages of a language's wiki that are left out: titles, or ids where they are numbers."""
 
@@ -51,16 +52,18 @@ class Sampling(Entry):
     """How languages are mixed: one with n characters (tokens, in pretraining) is drawn in proportion to n ** alpha."""
 
     alpha: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """1 keeps the natural proportions, 0 gives every language the same share."""
+    """1 keeps the natural proportions, 0 gives every language the same share; an error in a corpus of one language."""
 
 
 class Corpus(Entry):
     """Documents in several languages, from Wikipedia dumps, text files or both."""
 
     wikipedia: WikipediaSource | None = None
+    """Dumps of Wikipedia."""
     text: dict[Language, str | list[str]] = Field(default_factory=dict)
-    """Text files of each language: a paragraph a line, a blank line between documents."""
+    """Text files of each language, one or several: a paragraph a line, a blank line between documents."""
     sampling: Sampling = Sampling()
+    """How languages are mixed."""
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     """Share of the documents kept away from tokenizers and training, for validation."""
 

@@ -17,9 +17,10 @@ class Efficiency(Entry):
     models: Annotated[list[Name], Field(min_length=1), Distinct] | None = None
     """Models to measure; all of the study by default."""
     reference: Name | None = None
-    """The model whose figures the others are divided by; by default the first of `models`, or of the study."""
+    """The model by whose figures the others' are divided (ratios, compression, speed-up), named in the notes of each
+    table; by default the first of `models`, or of the study."""
     lengths: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(default=[32, 128])
-    """Tokens in a row, special ones included."""
+    """Tokens in a row, special ones included; each length is timed with each batch."""
     batches: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(default=[1, 32])
     """Rows in a pass."""
     items: PositiveInt = 100
@@ -29,9 +30,9 @@ class Efficiency(Entry):
     loads: PositiveInt = 10
     """Fresh processes that load each model."""
     precision: Precision = "fp32"
-    """Of the weights that are loaded and timed; exported models have their own."""
+    """Of the weights that torch loads; exported models have their own."""
     sizes: Annotated[list[OnDisk], Field(min_length=1), Distinct] = Field(default=["fp32", "bf16", "int8"])
-    """Precisions whose bytes on disk are measured; int8 is an export of its own, made for the purpose."""
+    """Precisions whose bytes on disk are measured; `int8` exports each model for it."""
 
 
 def check_efficiency(settings: Efficiency | None, models: Collection[str], tables: Mapping[str, Table]) -> None:

@@ -13,14 +13,15 @@ class TaskOptions(Entry):
     """What a study changes about a task."""
 
     task: Name | None = None
-    """The task file (and its setting) that this is under another name, so that a study can have a task both whole and
+    """The task file, and its setting, that this is under another name, so that a study can have a task both whole and
     with a limit; by default the one of its own name."""
     limit: PositiveInt | None = None
-    """Training examples to draw, seeded; all by default. Validation and test sets stay whole."""
+    """Training examples to draw, seeded; by default all. Validation and test sets stay whole."""
     per: Literal["language", "label"] | None = None
-    """The limit is of examples in each language, or with each label (of texts); by default in all."""
+    """The limit is of the examples of each `language`, or of those with each `label` (of texts); by default of all."""
     length: Length | None = None
-    """Tokens in an example where models are fine-tuned on it; by default `finetuning.length`."""
+    """Tokens in an example where models are fine-tuned on it; by default `finetuning.length`. Students of `compress`
+    have a `length` of their own."""
 
     @model_validator(mode="after")
     def _limits_what_it_divides(self) -> Self:
@@ -33,17 +34,24 @@ class Finetuning(Entry):
     """How every model is fine-tuned on every task; the best epoch is chosen on the validation set."""
 
     seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
+    """One run of every model on every task for each."""
     epochs: PositiveInt = 3
+    """Passes over the training set; the best one is chosen on the validation set."""
     batch: PositiveInt = 32
+    """Examples in a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 5e-5
+    """Highest learning rate."""
     warmup: Annotated[float, Field(ge=0, lt=1)] | PositiveInt = 0.1
-    """Share of the steps that warm up before the linear decay, or, from 1 on, how many steps they are. Where there are
-    no more steps than these, the rate only rises."""
+    """Share of the steps before a linear decay, or from 1 on their number; where a run has no more steps, its rate only
+    rises."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Weight decay of AdamW."""
     clip: Annotated[float, Field(gt=0)] = 1.0
+    """Norm that gradients are clipped to."""
     length: Length = 512
     """Tokens in an example, special ones included; longer sentences of token tasks are read in windows."""
     precision: Precision = "fp32"
+    """Of the computation; bf16 is torch's autocast."""
 
     def warmup_steps(self, steps: int) -> int:
         """Return how many of the steps of a run warm up."""

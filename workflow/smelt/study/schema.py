@@ -1,9 +1,5 @@
-"""The study file: the one source of its shape, its checks and its JSON schema, and how it is read.
+"""The study file: the one source of its shape, its checks and its JSON schema, and how it is read."""
 
-`python -m smelt schema` writes the JSON schemas of study and task files, for editors that complete and check keys.
-"""
-
-import argparse
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -12,7 +8,6 @@ from pydantic import Field, field_validator, model_validator
 from smelt.countries import Country
 from smelt.entry import Distinct, Entry, Name, check, read_yaml, refer
 from smelt.families import expand_families
-from smelt.files import write_json
 from smelt.report.significance import Significance
 from smelt.report.tables import Table
 from smelt.study.corpora import Corpus
@@ -21,7 +16,6 @@ from smelt.study.finetuning import Finetuning, TaskOptions
 from smelt.study.makers import Model
 from smelt.study.makers.base import Definitions
 from smelt.study.tokenizers import Tokenizer
-from smelt.tasks.task_file import TaskFile
 
 
 class Study(Entry):
@@ -30,19 +24,26 @@ class Study(Entry):
     study: Name
     """Its name, and that of its folder under results/."""
     title: str = ""
+    """Title of the report."""
     country: Country | None = None
     """Where jobs run (ISO 3166-1 alpha-3: FRA), whose electricity turns their energy into emissions; by default only
-    the energy is stated. Changing it reruns nothing: what has run keeps the emissions of where it ran."""
+    the energy is stated. Changing it reruns nothing but the page: what has run keeps the emissions of where it ran."""
     corpora: dict[Name, Corpus] = Field(default_factory=dict)
+    """The texts that tokenizers and models learn from."""
     tokenizers: dict[Name, Tokenizer] = Field(default_factory=dict)
+    """Tokenizers, trained on the corpora."""
     models: Annotated[dict[Name, Model], Field(min_length=1)]
+    """The models to make and to compare; `maker` says how one is made."""
     tasks: Annotated[list[Name], Distinct] | dict[Name, TaskOptions] = Field(default_factory=dict)
     """Names of task files, smelt's or of the folder `tasks` beside the study file, or name → options."""
     finetuning: Finetuning | None = None
+    """How every model is fine-tuned on every task; a study with tasks needs it."""
     significance: Significance = Significance()
+    """How differences between models are tested."""
     efficiency: Efficiency | None = None
     """What is measured of size, memory and time; nothing by default."""
     tables: dict[Name, Table] = Field(default_factory=dict)
+    """The tables of the report; `kind` says what one shows."""
 
     @field_validator("tasks", mode="before")
     @classmethod
@@ -141,52 +142,3 @@ def check_study(value: Any, where: str | Path) -> Study:
         SmeltError: a key is not as it should be; one line for each.
     """
     return check(Study, expand_families(value, where), where)
-
-
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# What validators accept besides a mapping, which pydantic's own schema cannot know.
-SHORTHANDS = {
-    "Split": {"type": "string", "description": "The file, where the whole of it is meant."},
-    "TaskOptions": {"type": "null", "description": "No options."},
-    "SettingSplit": {"type": "array", "items": {"type": "string"}, "description": "The languages of the split."},
-}
-# Families of models, which are written out before the types see them.
-FAMILY = r"^[a-z0-9{][a-z0-9._{}-]*\{[a-z]+\}[a-z0-9._{}-]*$"
-EACH = {
-    "description": "A family: the model that is made for each value of `each`, filled in where its name stands.",
-    "type": "object",
-    "required": ["maker", "each"],
-    "properties": {
-        "each": {
-            "description": "Languages, or another name to fill in and its values.",
-            "anyOf": [
-                {"type": "array", "minItems": 1, "uniqueItems": True},
-                {"type": "object", "minProperties": 1, "maxProperties": 1},
-            ],
-        }
-    },
-}
-SCHEMAS: dict[str, type[Entry]] = {"study.schema.json": Study, "task.schema.json": TaskFile}
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's flags."""
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write to")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Write one schema for each kind of file."""
-    for name, kind in SCHEMAS.items():
-        write_json(arguments.output / name, schema_of(kind))
-        print(arguments.output / name)
-
-
-def schema_of(kind: type[Entry]) -> dict[str, Any]:
-    """Return the JSON schema of a kind of file, with a description wherever its type has one."""
-    schema = {"$schema": DIALECT} | kind.model_json_schema()
-    for name, shorthand in SHORTHANDS.items():
-        if name in schema["$defs"]:
-            schema["$defs"][name] = {"anyOf": [shorthand, schema["$defs"][name]]}
-    if kind is Study:
-        schema["properties"]["models"]["patternProperties"][FAMILY] = EACH
-    return schema

@@ -21,12 +21,14 @@ class Unigram(Entry):
     vocabulary: Size
     """Number of pieces, special ones included."""
     corpus: Name
+    """The corpus that the sample is drawn from."""
     sample: PositiveInt = 10_000_000
     """Lines drawn from the corpus to train on, at the most."""
     character_coverage: Annotated[float, Field(ge=0.98, le=1)] = 0.9995
     """Share of the characters' occurrences that get a piece; any other character is unknown. SentencePiece takes none
     below 0.98."""
     seed: Seed = 1
+    """Seed of the sample: tokenizers with the same seed and sample see the same lines, whatever their algorithm."""
 
 
 class WordPiece(Entry):
@@ -37,6 +39,7 @@ class WordPiece(Entry):
     vocabulary: Size
     """Number of pieces, special ones included."""
     corpus: Name
+    """The corpus that the sample is drawn from."""
     sample: PositiveInt = 10_000_000
     """Lines drawn from the corpus to train on, at the most."""
     character_coverage: Coverage = 0.9995
@@ -44,6 +47,7 @@ class WordPiece(Entry):
     lowercase: bool = False
     """Lower-case and strip accents, as BERT's uncased models do."""
     seed: Seed = 1
+    """Seed of the sample: tokenizers with the same seed and sample see the same lines, whatever their algorithm."""
 
 
 class ByteLevelBPE(Entry):
@@ -54,9 +58,11 @@ class ByteLevelBPE(Entry):
     vocabulary: Annotated[int, Field(ge=BYTES + SPECIAL, le=1_000_000)]
     """Number of pieces, the 256 bytes and the special ones included."""
     corpus: Name
+    """The corpus that the sample is drawn from."""
     sample: PositiveInt = 10_000_000
     """Lines drawn from the corpus to train on, at the most."""
     seed: Seed = 1
+    """Seed of the sample: tokenizers with the same seed and sample see the same lines, whatever their algorithm."""
 
 
 Tokenizer = Annotated[Unigram | WordPiece | ByteLevelBPE, Field(discriminator="algorithm")]

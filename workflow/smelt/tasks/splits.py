@@ -54,10 +54,10 @@ class Split(Entry):
     """Where the examples of one split lie: a file's name is enough where the whole file is meant."""
 
     file: str
-    """File (for SlotGated a folder) below the source; `{language}` stands for each language's code."""
+    """File (for `slotgated` a folder) below the source; `{language}` stands for each language's code."""
     take: Shares = (0.0, 1.0)
-    """Share of the file's examples, for sets that lack a labelled split: [0, 0.5] and [0.5, 1] halve it.
-    Examples are ranked by a hash of their position, so the parts are disjoint, random and always the same."""
+    """Share of the file's examples, for sets that lack a labelled split: `[0, 0.5]` and `[0.5, 1]` halve it. Examples
+    are ranked by a hash of their position, so the parts are disjoint, random and always the same."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages of this split; those of the task by default."""
     folder: str | None = None
@@ -97,10 +97,13 @@ class Source(Entry):
     revision: str | None = None
     """Commit of the hub's repository, so that the task means the same data tomorrow."""
     codes: dict[Language, str] = Field(default_factory=dict)
-    """The source's own codes of languages, where they are others: {en: en-US}."""
+    """The source's own codes of languages, where they are others: `{en: en-US}`."""
     train: Split
+    """The training split: a file, or where it lies and which part of it is taken."""
     validation: Split
+    """The validation split."""
     test: Split
+    """The test split, with labels."""
 
     @model_validator(mode="after")
     def _is_one_pinned_place(self) -> Self:
@@ -140,7 +143,7 @@ class SettingSplit(Entry):
     """What a setting changes about one split: a list of languages is enough where nothing else is."""
 
     languages: Annotated[list[LanguageOrEach], Field(min_length=1), Distinct] | None = None
-    """Languages of the split, all by default; `{language}` makes the setting one task for each language."""
+    """Languages of the split, by default all; `{language}` makes the setting one task for each language."""
     file: str | None = None
     """File in place of the one that `source` names for the split."""
     folder: str | None = None
@@ -165,9 +168,11 @@ class Setting(Entry):
     """A way to train and test on the languages of a task."""
 
     train: SettingSplit = SettingSplit()
+    """The training split: its languages, or what else differs."""
     validation: SettingSplit = SettingSplit()
     """What the epoch is chosen on: the training language's, where a transfer is to see no example of the others."""
     test: SettingSplit = SettingSplit()
+    """The test split."""
 
     @property
     def of_each_language(self) -> bool:

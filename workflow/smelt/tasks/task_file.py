@@ -35,32 +35,42 @@ class TaskFile(Entry):
     """A task: a supervised data set with its kind, splits, metric and terms of use."""
 
     title: str
+    """The task's name in tables and on the page."""
     kind: KindName
+    """What is labelled: words, or whole texts."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct]
+    """Wikipedia's codes, or tags of BCP 47 in lower case: an ISO 639 code, of three letters only where there is none of
+    two (`en`, `bej`), and parts that name a variety (`de-st`)."""
     source: Source
+    """Where the files lie."""
     format: Format
+    """How the files are written."""
     settings: dict[SettingName, Setting] = Field(default_factory=dict)
-    """Ways to train and test on the languages, each a task called `<file>.<setting>`; without any, the task is trained
-    and tested on all of its languages together, and called as its file."""
+    """Ways to train and test on the languages, each a task called `<file>.<setting>`; by default one task, called as
+    its file, trained and tested on all its languages together. `{language}` among a setting's languages makes it one
+    task for each: `<file>.<setting>.<language>`."""
     metric: MetricName
-    """Entity-level F1 for tasks whose labels mark spans; otherwise accuracy, which is micro F1 there, or the mean F1 of
-    the labels, which counts rare ones as much as frequent ones."""
+    """`seqeval-f1`, the F1 of whole entities, for labels that mark spans; for the others `accuracy` (the same as micro
+    F1) or `macro-f1`, the mean F1 of the labels, which counts rare ones as much as frequent ones."""
     average: Literal["examples", "languages"] = "examples"
-    """What stands for the task where a split has several languages: the score over the examples of all of them at once,
-    or the mean of the languages' scores. It chooses the epoch, on validation, and is compared between models."""
+    """What stands for the task where a split has several languages, to choose the epoch and to compare models: the
+    score over the `examples` of all at once, or the mean of the `languages`' scores."""
     choose_on: Literal["validation"] = "validation"
     """The split on which the best epoch is chosen. The test set is for the end, and for nothing else."""
     unseen_labels: Literal["error", "count"] = "error"
-    """What a label of the validation or test set that training lacks is: an error, or an example that no model can
-    get right, counted in task.json."""
+    """A label of validation or test that training lacks is an `error`, or an example that no model can get right, which
+    is left to `count` as wrong and counted in `task.json`."""
     empty_sides: Literal["error", "count"] = "error"
-    """What a pair of texts of which one is empty is: an error, or an example like others, counted in task.json."""
+    """A pair of texts of which one is empty is an `error`, or is left to `count` like others, and counted in
+    `task.json`."""
     repeats: Literal["keep", "drop"] = "keep"
-    """What becomes of examples that stand in two splits word for word: kept, as published, and counted in task.json; or
-    dropped from training, and from validation what stands in test. The test set is whole either way."""
+    """Examples that stand in two splits word for word: `keep` them, as published, or `drop` them from training (from
+    validation those in test). Kept ones are counted in `task.json`, in the log of the task and on the page; the notes
+    of tables name tasks with at least 1% of their test set in training."""
     licence: str
+    """Terms of use. After a change of it, of `cite` or of `title` nothing is prepared or fine-tuned again."""
     cite: str
-    """Key of the reference to cite."""
+    """The reference, in words or as the key of a bibliography."""
 
     _setting: str = PrivateAttr(default=STANDARD)
 

@@ -17,26 +17,27 @@ class Losses(Entry):
     """Weights of the losses of a distillation, and what they are taken over; a loss of weight 0 is not computed."""
 
     kl: NonNegativeFloat = 5.0
-    """Kullback-Leibler divergence of the student's predictions from the teacher's, softened by the temperature and
-    multiplied by its square (Hinton et al. 2015, section 2.1; alpha_ce of DistilBERT's code)."""
+    """Weight of the Kullback-Leibler divergence of the student's predictions from the teacher's, softened by the
+    temperature and multiplied by its square (Hinton et al. 2015, section 2.1; alpha_ce of DistilBERT's code)."""
     mlm: NonNegativeFloat = 2.0
-    """Cross-entropy of the masked tokens, without a teacher."""
+    """Weight of the cross-entropy of the masked tokens, without a teacher."""
     cosine: NonNegativeFloat = 1.0
-    """1 less the cosine of the student's and the teacher's last hidden states (Sanh et al. 2019, section 2); through a
-    learned projection where their widths differ."""
+    """Weight of 1 less the cosine of the student's and the teacher's last hidden states (Sanh et al. 2019, section 2);
+    through a learned projection where their widths differ."""
     hidden: NonNegativeFloat = 0.0
-    """Mean squared error of the hidden states of mapped layers, through learned projections; the embeddings' are mapped
-    to the embeddings' (TinyBERT, Jiao et al. 2020, equations 8 and 9; MobileBERT's feature maps)."""
+    """Weight of the mean squared error of the hidden states of mapped layers, through learned projections; the
+    embeddings are mapped to the embeddings (TinyBERT, Jiao et al. 2020, equations 8 and 9; MobileBERT's feature
+    maps)."""
     attention: NonNegativeFloat = 0.0
-    """Kullback-Leibler divergence of the attention distributions of mapped layers, head by head (MobileBERT, Sun et al.
-    2020, section 3.2). The student must have as many heads as the teacher."""
+    """Weight of the Kullback-Leibler divergence of the attention distributions of mapped layers, head by head
+    (MobileBERT, Sun et al. 2020, section 3.2); the student has as many heads as its teachers."""
     temperature: PositiveFloat = 2.0
-    """What logits are divided by before kl compares them."""
+    """What logits are divided by before `kl` compares them."""
     positions: Literal["all", "masked"] = "all"
-    """Tokens that kl is taken over: all that are no padding, or those that are masked."""
+    """Tokens that `kl` is taken over: `all` that are not padding, or the `masked` ones."""
     layers: list[PositiveInt] | None = Field(default=None, min_length=1)
-    """The teacher's layer for each of the student's, counted from 1, for hidden and attention; by default spread evenly
-    (TinyBERT's m * N / M)."""
+    """The teacher's layer for each of the student's, counted from 1, for `hidden` and `attention`; by default spread
+    evenly (TinyBERT's m * N / M)."""
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:

@@ -41,83 +41,93 @@ class Recipe(Entry):
     """How a model is pretrained."""
 
     optimizer: Literal["lamb", "adamw"]
-    """LAMB (You et al. 2020), with LayerNorm and biases outside decay and adaptation, or AdamW."""
+    """LAMB (You et al. 2020) or AdamW; LayerNorm and biases stay outside decay, and outside LAMB's adaptation."""
     batch: PositiveInt
-    """Blocks a step."""
+    """Blocks in a step."""
     steps: PositiveInt | None = None
-    """Length of the learning-rate schedule, in steps; this or `epochs`."""
+    """Length of the schedule: a linear rise, then a linear fall to 0; this or `epochs`."""
     epochs: PositiveFloat | None = None
-    """Length of the schedule in passes over all training blocks, which become steps when the blocks are opened."""
+    """Length of the schedule in passes over all training blocks, instead of `steps`; the log names the steps as
+    training begins."""
     stop_at: PositiveInt | None = None
-    """Step to stop at before the schedule ends; the end of the schedule by default."""
+    """Step to stop at before the schedule ends; by default its end."""
     learning_rate: PositiveFloat | None = None
-    """Highest learning rate; by default ALBERT's square-root rule, 5e-3 * sqrt(batch / 32768)."""
+    """Highest learning rate; with `null` ALBERT's rule, 5e-3 * sqrt(batch / 32768)."""
     warmup: Share | None = None
-    """Share of the schedule that warms up; by default ALBERT's rule, 0.2 * batch / 32768."""
+    """Share of the schedule that warms up; with `null` ALBERT's rule, 0.2 * batch / 32768."""
     weight_decay: NonNegativeFloat = 0.01
+    """Weight decay of matrices."""
     clip: PositiveFloat = 1.0
     """Highest norm of the gradient."""
     epsilon: PositiveFloat = 1e-6
+    """Epsilon of the optimizer."""
     beta1: Share = 0.9
+    """First beta of the optimizer."""
     beta2: Share = 0.999
+    """Second beta of the optimizer."""
     length: Annotated[int, Field(ge=16, le=4096)] = 512
-    """Tokens in a block, special tokens included."""
+    """Tokens in a block, special ones included."""
     packing: Packing = "stream"
-    """What fills a block: the next tokens of a language's documents as one stream, so that none is empty; whole
-    sentences of one document, and the block is split between two of them (Lan et al. 2019, section 3.1); or one line
-    (a paragraph), where it is long enough and not for the most part unknown pieces (DistilBERT's code)."""
+    """What fills a block: the next tokens of a language's documents as one `stream`, without a gap; whole `sentences`
+    of one document, between two of which the block is then split (Lan et al. 2019, section 3.1; with `sentences: order`
+    or `none`); or one line, that is a paragraph (`lines`, with `sentences: none`, as DistilBERT's code): a longer one
+    goes on in further blocks, and one with at most 11 tokens, or with half unknown pieces or more, `[CLS]` and `[SEP]`
+    counted, is left out."""
     grouped: bool = False
-    """Put a step's blocks in the order of their length, so that those that pass at once are about as long as one
-    another and hardly padded; the step learns the same, but that dropout falls on other rows."""
+    """Put a step's blocks in the order of their length, so that those that pass at once are hardly padded; the step
+    learns the same, but dropout falls on other rows."""
     short_rate: Share = 0.0
     """Share of blocks cut to a random shorter length, not of held-out ones (Devlin et al. 2019, appendix A.2: 10%)."""
     masking: Literal["tokens", "words", "ngrams", "spans", "rare"] = "words"
-    """What is masked together: single tokens; whole words; n-grams of words, n with p in proportion to 1/n (Lan et al.
-    2019, section 4.1); spans of words, of geometric length (Joshi et al. 2020, section 3.1); or single tokens over 64
-    blocks of the batch at a time, rare ones first, with p in proportion to max(count, 1) ** -smoothing (DistilBERT's
+    """What is masked together: single `tokens`; whole `words`; `ngrams` of words, n with p in proportion to 1/n (Lan et
+    al. 2019, section 4.1); `spans` of words, of geometric length (Joshi et al. 2020, section 3.1); or `rare`, single
+    tokens over 64 blocks of the batch at a time, with p in proportion to max(count, 1) ** -smoothing (DistilBERT's
     code, over what a process passes at once)."""
     mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """Share of a block's tokens to predict; 80% of them become [MASK], 10% random pieces, 10% stay."""
+    """Share of a block's tokens to predict: 80% become `[MASK]`, 10% random pieces, 10% stay."""
     longest: PositiveInt | None = None
-    """Longest run of words that n-grams or spans mask together; by default 3 for n-grams, 10 for spans."""
+    """Longest run of words that `ngrams` or `spans` mask together; with `null` 3 for `ngrams`, 10 for `spans`."""
     most_predictions: PositiveInt | None = None
-    """Tokens to predict in a block, at the most; no limit by default."""
+    """Tokens to predict in a block, at most; with `null` there is no limit."""
     smoothing: NonNegativeFloat = 0.7
-    """Exponent of a piece's count when rare tokens are masked first."""
+    """Exponent of a piece's count in `rare` masking."""
     sentences: Literal["order", "next", "none"] = "order"
-    """What is predicted of a block's two segments: their order (ALBERT), whether the second follows the first (BERT),
-    or nothing; then a block is one segment."""
+    """What is predicted of a block's two segments: their `order` (ALBERT), whether the second is the `next` (BERT; with
+    `packing: stream`), or `none`; then a block is one segment. If no block can be split into two segments of one
+    document, the run ends with an error; if few can, the log and the card say so."""
     swap_rate: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of blocks whose two segments are swapped, or whose second segment comes from elsewhere."""
+    """Share of blocks whose segments are swapped, or whose second segment comes from elsewhere."""
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Of hidden states and attention; with null 0.1, and none at a width of 4,096 or more, as ALBERT was published."""
+    """Of hidden states and attention; with `null` 0.1, and 0 from a width of 4,096 on, as ALBERT was published."""
     initializer_range: PositiveFloat | None = 0.02
-    """Standard deviation of the first weights; with null 0.02 * sqrt(768 / hidden), BERT-base's in proportion to the
-    width, without which narrow models spend their first thousands of steps predicting the commonest piece."""
+    """Standard deviation of the first weights; with `null` 0.02 * sqrt(768 / hidden), BERT-base's in proportion to the
+    width, without which narrow models start very slowly."""
     precision: Precision = "fp32"
+    """`fp32`, or `bf16` for what autocast runs in it."""
     micro_batch: PositiveInt | None = None
-    """Blocks that a process passes at once; by default as many as its memory holds. The batch stays the same."""
+    """Blocks that a process passes at once; with `null` as many as its memory holds. The batch stays the same."""
     gradient_checkpointing: bool = False
     """Keep only each layer's input and compute the rest again, for a third more time and far less memory."""
     compile: bool | None = None
-    """Compile the model with torch.compile; by default on GPUs only, because it brings CPUs nothing."""
+    """Compile the model with `torch.compile`; with `null` on GPUs only, because it brings CPUs nothing."""
     attention: Literal["sdpa", "flash", "eager"] | None = None
-    """Attention kernel; by default FlashAttention where it is installed and the precision is bf16, else torch's."""
+    """Attention kernel: `sdpa` (torch's), `flash` (FlashAttention) or `eager`; with `null` `flash` where it is
+    installed, on GPUs in `bf16`, else `sdpa`."""
     zero: Literal[0, 1, 2] = 0
-    """What DeepSpeed shares out among processes: nothing, optimizer states (1), gradients too (2)."""
+    """What DeepSpeed shares out among processes: nothing (0), optimizer states (1), gradients too (2)."""
     validate_every: PositiveInt | None = 1000
-    """Steps between measurements on held-out documents; with null a pass over all training blocks, to the nearest
-    step."""
+    """Steps between measurements on held-out documents, at most as many as the run has; the last step is always
+    measured. With `null` a pass over all training blocks, to the nearest step."""
     validation_blocks: PositiveInt = 256
-    """Held-out blocks to measure on, at the most, shared among the languages."""
+    """Held-out blocks to measure on, at most, shared among the languages."""
     checkpoint_every: PositiveInt = 500
     """Steps between checkpoints."""
     checkpoints_kept: PositiveInt = 2
     """Newest checkpoints to keep, besides the best; two or more outlive a damaged one."""
     choose: Literal["last", "best"] = "last"
-    """The weights that become the model: those of the last step, or of the lowest loss on held-out documents."""
+    """The weights that become the model: those of the `last` step, or the `best` ones on held-out documents."""
     divergence: PositiveFloat = 3.0
-    """Stop when the training loss lies so far (in nats) above the lowest that the run has seen."""
+    """Stop when the training loss lies this far (in nats) above the lowest of the run."""
 
     @model_validator(mode="after")
     def _has_one_length(self) -> Self:

@@ -36,7 +36,9 @@ class EfficiencyTable(TableEntry):
 
     kind: Literal["efficiency"]
     models: Annotated[list[Name], Distinct] | None = None
+    """Rows, in this order; by default all models that are measured."""
     caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     shows_efficiency = True
 

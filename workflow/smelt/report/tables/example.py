@@ -58,9 +58,13 @@ class ExampleTable(WordsTable):
 
     kind: Literal["example"]
     task: Name
+    """A task of the study."""
     models: Annotated[list[Name], Distinct] | None = None
+    """Rows, in this order; by default all models."""
     sentences: PositiveInt = 1
+    """Sentences to show."""
     caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models", "sentences", "seed")
 

@@ -54,17 +54,20 @@ class GridTable(TableEntry):
     task: Pattern
     """Task of a cell, in the same way. With `{row}` in it a row is of one task, so that columns are compared."""
     rows: Annotated[dict[Label, Value | Values | GridRow], Field(min_length=1)]
-    """Label → what `{row}` stands for (of a list, what scores best on validation, in each column), or a mapping with
-    patterns of the row's own."""
+    """Label → what `{row}` stands for, or a list, of which the one that scores best on validation stands in the cell,
+    in each column; or a mapping for a row with patterns of its own."""
     columns: Annotated[dict[Label, Value], Field(min_length=1)] | None = None
-    """Label → what `{column}` stands for; a table of one column leaves them out."""
+    """Label → what `{column}` stands for; by default the table has one column."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """The score of each cell is the mean over these; by default it is what stands for its task. A family needs them."""
     spread: Literal["languages", "seeds"] | None = None
-    """What the deviation in brackets is over; by default languages, where any cell has several, or else seeds."""
+    """What the deviation in brackets is over: `languages` (n - 1, the mean over the seeds) or `seeds`; by default
+    languages where any cell has several, else seeds."""
     hypotheses: list[Hypothesis] = Field(default_factory=list)
-    """What was supposed before the scores were seen, of two rows, tested in each column; corrected together."""
+    """What was supposed before the scores were seen, of two rows, compared in each column; or, where `task` holds
+    `{row}`, so that each row is of a task of its own, of two columns, compared in each row. Corrected together."""
     caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     @model_validator(mode="after")
     def _fills_its_patterns(self) -> Self:

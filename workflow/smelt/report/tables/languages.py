@@ -35,10 +35,13 @@ class Section(Entry):
     """Rows of a table of languages that were run alike: in one setting of a task."""
 
     title: str = ""
+    """What stands above the section's rows."""
     task: Annotated[str, Field(min_length=1)]
-    """A task, or with `{language}` the tasks of a setting of each language: xnli.translate-train.{language}."""
+    """A task, or with `{language}` the tasks of a setting: `xnli.translate-train.{language}` takes each column from the
+    task of its language."""
     models: Annotated[list[str], Field(min_length=1), Distinct]
-    """Rows: models, or families such as mbert-en-{language}, whose member fills the column of its language."""
+    """Rows: models, or families such as `mbert-en-{language}`, one row whose columns show the member of their
+    language."""
 
     @property
     def name(self) -> str:
@@ -53,7 +56,9 @@ class LanguagesTable(FamiliesTable):
     languages: Annotated[list[Language], Field(min_length=1), Distinct]
     """Columns, in this order."""
     sections: Annotated[list[Section], Field(min_length=1)]
+    """Groups of rows that were run alike."""
     caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
     part = ".sections"

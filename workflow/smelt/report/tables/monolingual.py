@@ -36,12 +36,13 @@ class MonolingualTable(FamiliesTable):
     columns: Annotated[dict[Language, Annotated[list[Name], Field(min_length=1), Distinct]], Field(min_length=1)]
     """Language → its tasks, in this order: a column each."""
     rows: Annotated[dict[Label, str], Field(min_length=1)]
-    """Label → a model, or a family such as mbert-{language}, whose member fills the columns of its language."""
+    """Label → a model, or a family such as `eliquare-{language}`, whose member fills the columns of its language."""
     hypotheses: list[Hypothesis] = Field(default_factory=list)
     """What was supposed before the scores were seen; corrected together."""
     baseline: Label | None = None
     """Label of the row that the others are tested against, column by column, and drawn against."""
     caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     part = ".rows"
 

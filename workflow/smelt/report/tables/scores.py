@@ -36,8 +36,11 @@ class ScoresTable(TableEntry):
 
     kind: Literal["scores"]
     tasks: Annotated[list[Name], Field(min_length=1), Distinct]
+    """Tasks of the study: a column each."""
     models: Annotated[list[Name], Distinct] | None = None
+    """Rows, in this order; by default all models."""
     caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
 

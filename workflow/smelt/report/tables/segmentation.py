@@ -24,8 +24,11 @@ class SegmentationTable(WordsTable):
 
     kind: Literal["segmentation"]
     tasks: Annotated[list[Name], Field(min_length=1), Distinct]
+    """Tasks of the study."""
     models: Annotated[list[Name], Distinct] | None = None
+    """Columns, in this order; by default all models."""
     caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
 

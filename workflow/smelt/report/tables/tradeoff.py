@@ -28,10 +28,12 @@ class TradeoffTable(TableEntry):
 
     kind: Literal["tradeoff"]
     task: Name
+    """A task of the study."""
     models: Annotated[list[Name], Field(min_length=1), Distinct]
     """Rows: models that run on the task and whose efficiency is measured."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
-    """Score each model by its mean over these; by default by what stands for the task."""
+    """The score is the mean over these languages, which all its models are tested in; by default what stands for the
+    task."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the latencies were measured."""
     length: PositiveInt | None = None
@@ -40,6 +42,7 @@ class TradeoffTable(TableEntry):
     """Rows in a pass, a pair of columns each; what is worth it is judged by the last. By default all of the study's
     `efficiency.batches`."""
     caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     needed = ("length", "batches")
     shows_efficiency = True

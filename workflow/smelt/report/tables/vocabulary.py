@@ -22,6 +22,7 @@ class VocabularyTable(TableEntry):
     models: Annotated[list[Name], Field(min_length=1), Distinct]
     """Models of the maker `reduce`: two columns for each."""
     caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     @property
     def tasks(self) -> list[str]:

@@ -14,14 +14,16 @@ class Adopt(Maker):
     """A published model, from the Hugging Face hub or a folder."""
 
     maker: Literal["adopt"]
+    """The model is taken as it was published."""
     hub: str | None = None
-    """Name on the hub: organisation/model."""
+    """Name on the Hugging Face hub: organisation/model; this or `folder`."""
     revision: str | None = None
     """Commit of the hub's repository, so that the study means the same model tomorrow."""
     folder: str | None = None
-    """Local folder that from_pretrained loads."""
+    """Local folder that `from_pretrained` loads."""
     tokenizer: Literal["published", "faithful"] = "published"
-    """The tokenizer's files as they are, or a tokenizer.json that cuts text as its SentencePiece model does."""
+    """The tokenizer's files as they are (`published`), or a `tokenizer.json` that cuts text as the folder's own
+    SentencePiece model does (`faithful`)."""
 
     publishes_vocabulary: ClassVar[bool] = True
 

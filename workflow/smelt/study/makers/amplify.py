@@ -20,12 +20,13 @@ class NewPieces(Entry):
     pieces: PositiveInt = 5000
     """How many to add."""
     start: Literal["mean", "gaussian", "random"] = "mean"
-    """What a new piece's weights start as: the mean of those of the pieces it was cut into before (Gee et al. 2022);
-    drawn from the normal distribution of all old pieces' weights (Hewitt 2021); or at random as in a new model."""
+    """What a new piece's weights start as: the `mean` of those of the pieces it was cut into before (Gee et al. 2022);
+    drawn from the normal distribution of all old pieces' weights (`gaussian`, Hewitt 2021); or at `random`, as in a new
+    model."""
     sample: PositiveInt = 1_000_000
-    """Lines of the corpus that pieces are learnt from, at the most: so many are drawn of all languages together."""
+    """At most this many lines of the corpus, drawn from all its languages together, to learn pieces from."""
     seed: Seed = 1
-    """Of what is drawn: lines, and weights."""
+    """Seed of what is drawn: lines, and weights."""
 
 
 class AmplificationSettings(NewPieces):
@@ -39,10 +40,12 @@ class Amplify(Maker, NewPieces):
     """Another model of the study with more pieces for some languages; on texts without these it computes the same."""
 
     maker: Literal["amplify"]
+    """The model gains pieces that another one lacks."""
     source: Name
-    """The model to amplify, of any maker but export."""
+    """The model to amplify, of any maker but `export`."""
     corpus: Name
-    """What the new pieces are learnt from, without its held-out documents, on which the model is proven."""
+    """What new pieces are learnt from (documents that are not held out), and whose held-out documents the model is
+    proven on."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages of the corpus that gain pieces; all of them by default."""
 

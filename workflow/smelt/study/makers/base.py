@@ -37,10 +37,11 @@ class Maker(Entry):
     """What every model may say, and what the study asks of it, however it is made."""
 
     tasks: Annotated[list[Name], Distinct] | Literal["own"] | None = None
-    """Tasks to fine-tune on; all tasks of the study by default, and `own` are those that test a language of
-    `tested_on`: what a family of monolingual models says once for all of its members."""
+    """Tasks to fine-tune on; by default all of the study. `own` are those that test a language of `tested_on`, which a
+    family of monolingual models says once for all its members."""
     tested_on: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
-    """Languages whose test examples count, for a model that has not all languages of its tasks; all by default."""
+    """Languages whose test examples count, for a model that has not all languages of its tasks; by default all. Its
+    means are over these, and are compared only with models tested on the same."""
 
     source_key: ClassVar[str] = "source"
     """The key that names what it is made from."""

@@ -46,22 +46,27 @@ class Compress(Maker):
     """A small model of another architecture for each task, compressed from a model fine-tuned on it (XtremeDistil)."""
 
     maker: Literal["compress"]
+    """The model is a small student of a fine-tuned model, for each task."""
     teacher: Name
-    """A model of the study, of any maker but export and compress: fine-tuned on the task, it is the teacher."""
+    """A model of the study, of any maker but `export` and `compress`: fine-tuned on the task, it is the teacher."""
     teacher_seed: Seed | None = None
-    """The seed that the teacher was fine-tuned with; by default each student's own, so that spreads are of both."""
+    """The seed that the teacher was fine-tuned with, one for all students; tables name it, because their spreads over
+    seeds are then of students alone. By default each student's own, so that spreads are of both."""
     student: CompactShape
     """Its architecture and widths."""
     embeddings: EmbeddingStart = EmbeddingStart()
     """What its embeddings are before it learns."""
     vocabulary: Literal["seen", "all"] = "seen"
-    """Pieces that have an embedding of their own: those that stand in the training set or the transfer text, or all."""
+    """Pieces with an embedding of their own: those `seen` in the training set or the transfer text, or `all`; the
+    others share that of the unknown piece."""
     strategy: str | Annotated[list[Stage], Field(min_length=1)] = "D4.2"
-    """D0, D0-S, D1, D2, D3.1, D3.2, D4.1 or D4.2, as the paper has them, or the stages themselves."""
+    """As in the paper's Table 3: `D0`, `D0-S` (labels alone: the one on tasks of one language each, the other on a task
+    of all languages), `D1` (labels and logits), `D2` (and a layer's states), `D3.1`, `D4.1` (stage by stage), `D3.2`,
+    `D4.2` (and unfreezing gradually); or a list of stages."""
     layer: PositiveInt | None = None
     """The teacher's layer that is imitated, counted from 1; by default the one after the middle: 7 of 12."""
     transfer: TransferText = TransferText()
-    """The text that the teacher is imitated on."""
+    """The unlabelled text that the teacher is imitated on."""
     settings: CompressionSettings = CompressionSettings()
     """How it is trained."""
 

@@ -24,11 +24,12 @@ class StageLosses(Entry):
     """What a stage minimises: each loss with its weight (equation 7)."""
 
     representation: NonNegativeFloat = 0.0
-    """Beta: a layer of the teacher from the student's projected states, on the transfer text (equation 6)."""
+    """Weight of the distance of a layer of the teacher from the student's projected states, on the transfer text (beta
+    of equation 6)."""
     logits: NonNegativeFloat = 0.0
-    """Gamma: the teacher's logits, on the transfer text (equation 4)."""
+    """Weight of the distance of the teacher's logits, on the transfer text (gamma of equation 4)."""
     labels: NonNegativeFloat = 0.0
-    """Alpha: the labels of the training set (equation 2)."""
+    """Weight of the labels of the training set (alpha of equation 2)."""
 
     @model_validator(mode="after")
     def _learns_something(self) -> Self:
@@ -85,11 +86,12 @@ class Stage(Entry):
     """A part of the training with losses of its own (Algorithm 1); each begins with what the last one came to."""
 
     losses: StageLosses
-    """What it minimises."""
+    """What it minimises; the last stage has a weight for `logits` or `labels`."""
     unfreeze: Literal["all", "gradual"] | Annotated[list[Parts], Field(min_length=1)] = "all"
-    """all: every part that the losses reach learns at once; gradual: the top one alone until it learns no more, then
-    the next with it, and so on, from head over projection and encoder to embeddings (section 5.3); or the parts that
-    learn in each phase, one phase after the other."""
+    """`all`: every part that the losses reach learns at once; `gradual`: the head alone until the loss on validation
+    falls no more, then the projection with it, then the encoder, then the embeddings (section 5.3); or a list of the
+    parts that learn in each phase, such as `[[head], [head, projection]]`. A stage of `representation` alone reaches no
+    `head` and begins with the `projection`."""
     epochs: PositiveInt | None = None
     """Of each of its phases at most; by default, as all below, what `settings` says."""
     patience: PositiveInt | None = None
@@ -181,11 +183,13 @@ class BiLstmShape(Entry):
     """A bidirectional LSTM over embeddings of pieces, as XtremeDistil has it (section 3)."""
 
     kind: Literal["bilstm"]
+    """A bidirectional LSTM."""
     embedding: PositiveInt
     """Width of the embeddings: E in the paper."""
     hidden: PositiveInt
     """Hidden states of each of the two directions: H in the paper."""
     layers: PositiveInt = 1
+    """Number of layers."""
 
     def __str__(self) -> str:
         """Return it in a few words."""
@@ -196,9 +200,11 @@ class TransformerShape(Entry):
     """A narrow Transformer encoder, as XtremeDistil compares with (Table 15)."""
 
     kind: Literal["transformer"]
+    """A narrow Transformer."""
     embedding: PositiveInt
     """Width of the embeddings and of all hidden states."""
     layers: PositiveInt
+    """Number of layers."""
     heads: PositiveInt = 12
     """Attention heads; they divide the width."""
 
@@ -220,16 +226,17 @@ class EmbeddingStart(Entry):
     """What the student's embeddings are before it learns (section 4.2 and Table 7)."""
 
     start: Literal["svd", "ppa", "full", "file", "random"] = "svd"
-    """svd: the teacher's, to as few dimensions as the student has; ppa: the same by PCA between two removals of the
-    commonest directions (Raunak et al. 2019); full: the teacher's as they are; file: word vectors as text; random:
-    uniform in (-0.1, 0.1), as are pieces that a file lacks."""
+    """`svd`: the teacher's, to as few dimensions as the student has; `ppa`: the same by PCA between two removals of the
+    commonest directions (Raunak et al. 2019); `full`: the teacher's, as wide as they are; `file`: word vectors;
+    `random`: uniform in (-0.1, 0.1), as are pieces without a word vector."""
     of: Literal["finetuned", "pretrained"] = "finetuned"
-    """Whose embeddings: the teacher's after it was fine-tuned, or before."""
+    """Whose embeddings: the teacher's after it was fine-tuned (`finetuned`), or before (`pretrained`)."""
     file: str | Annotated[list[str], Field(min_length=1)] | None = None
-    """Word vectors of FastText or GloVe, a line each, the word and its numbers; `${NAME}` is filled in. Of several
-    files the first that has a word counts; `{language}` makes it a file for each language that the task trains on."""
+    """Word vectors of FastText or GloVe as text, a line each, the word and its numbers; `${NAME}` is filled in. Of
+    several files the first that has a word counts; `{language}` makes it a file for each language that the task trains
+    on. Needed with `start: file`."""
     removed: NonNegativeInt | None = None
-    """Directions that ppa removes each time: d in the paper, 14 or 17; 14 by default."""
+    """Directions that `ppa` removes each time: d in the paper, 14 or 17; by default 14."""
 
     @model_validator(mode="after")
     def _has_what_its_start_takes(self) -> Self:
@@ -264,13 +271,14 @@ class TransferText(Entry):
     """The unlabelled text on which the teacher is imitated: the task's training texts, and then a corpus's."""
 
     corpus: Name | None = None
-    """A corpus of the study whose texts follow upon the task's own, drawn by the teacher's seed: its documents'
-    sentences, for a task that labels words, or lines; but for those that validation or test holds too."""
+    """A corpus of the study whose text in the task's languages follows the task's own, drawn by the teacher's seed:
+    sentences, which end where punctuation says so, for a task that labels words, else lines. Texts that validation or
+    test holds too are left out."""
     sentences: PositiveInt | None = None
     """How many texts in all; by default all of the task's, or, with a corpus, all of both."""
     signals: Literal["auto", "stored", "live"] = "auto"
-    """What the teacher says of the text is written once (stored), or computed anew in each epoch (live); auto stores
-    what takes no more than most_gigabytes. Neither decides what a student becomes, but to rounding."""
+    """What the teacher predicts for the text is written once (`stored`), or computed in each epoch (`live`); `auto`
+    stores it up to the limit below. Neither changes a student, but to rounding."""
     most_gigabytes: Annotated[float, Field(gt=0)] = 50.0
     """What auto stores at most, 10^9 bytes each."""
 
@@ -279,15 +287,17 @@ class CompressionSettings(Schedule):
     """How a student is trained; defaults are the paper's (appendix A.2) or else its code's."""
 
     batch: PositiveInt = 512
+    """Texts in a step."""
     dropout: Below1 = 0.2
+    """Share of the student's states that are dropped in training."""
     length: Annotated[int, Field(ge=16, le=4096)] = 32
     """Tokens in a text, special ones included; longer sentences are read in windows, longer texts are cut. 32 are those
     of the queries that the paper times (section 6.2)."""
     clip: Annotated[float, Field(gt=0)] | None = None
     """Norm that gradients are clipped to; by default they are not."""
     representation: Literal["keras-kl", "kl", "mse"] = "keras-kl"
-    """How states are compared: keras-kl is the code's divergence of values clipped to [1e-7, 1], kl that of their
-    softmax, mse the mean square of their differences."""
+    """How states are compared: `keras-kl`, the divergence of values clipped to [1e-7, 1], as the code has it; `kl`,
+    that of their softmax; `mse`, the mean square of their differences."""
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     """Share of the transfer text that is kept from training, for validation."""
 

@@ -39,17 +39,19 @@ class StudentShape(Entry):
     """How large a student is, and what it starts from."""
 
     layers: PositiveInt = 6
-    """As many as the first teacher has at the most, or with start: random any number."""
+    """At most as many as the first teacher has; any number with `start: random`."""
     hidden: PositiveInt | None = None
-    """Width of its hidden states; the first teacher's by default, as are heads and feed_forward. A student of other
-    numbers cannot copy layers: it says start: random."""
+    """Width of its hidden states; by default the first teacher's. A student with other numbers than its teacher cannot
+    copy layers and needs `start: random`."""
     heads: PositiveInt | None = None
+    """Attention heads of a layer; by default the first teacher's."""
     feed_forward: PositiveInt | None = None
+    """Width inside a layer's feed-forward part; by default the first teacher's."""
     start: Literal["alternate", "code", "first", "last", "random"] | list[NonNegativeInt] = "alternate"
-    """Layers of the first teacher that the student's are copies of, with its embeddings and head, before it learns:
-    alternate (0, 2, 4 and so on, counted from 0: 2n - 1 in Sanh et al. 2019), code (0, 2, 4, 7, 9, 11: 12 into 6, as
-    their public code has it), the first ones, the last ones, or a list of numbers counted from 0; random copies
-    nothing. ALBERT's layers are one layer, which all but random copy."""
+    """The first teacher's layers that the student's are copies of before it learns, counted from 0: `alternate` (0, 2,
+    4 and so on: the papers' 2n - 1), `code` (0, 2, 4, 7, 9, 11 of 12 into 6: their public code), the `first` or `last`
+    ones, or a list of numbers; embeddings and head are copied with them. `random` copies nothing. ALBERT's layers are
+    one, which all but `random` copy."""
     frozen: Annotated[list[Literal["positions", "pieces"]], Distinct] = Field(default_factory=list)
     """Embeddings that do not learn."""
 
@@ -149,14 +151,16 @@ class Distil(Trained):
     """A smaller model that learns on raw text to predict what its teacher predicts (Sanh et al. 2019)."""
 
     maker: Literal["distil"]
+    """The model learns what another one predicts."""
     teacher: Name | Annotated[list[Name], Field(min_length=1), Distinct]
-    """A model of the study, of any maker but export; or several of one vocabulary, whose predictions are averaged."""
+    """A model of the study, of any maker but `export`; or several with the same pieces, whose predictions are averaged.
+    The student has the first one's tokenizer and starts from its layers."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
-    """Languages of the corpus to learn on; all of them by default."""
+    """Languages of the corpus to learn on, by default all; two of them make a bilingual student."""
     student: StudentShape = StudentShape()
     """How large the model is, and what it starts from."""
     losses: Losses = Losses()
-    """What it learns from its teacher and from the text."""
+    """What it learns, and how much each part counts."""
 
     source_key: ClassVar[str] = "teacher"
 

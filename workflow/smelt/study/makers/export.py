@@ -19,17 +19,19 @@ class ExportSettings(Entry):
     """What an export is written as."""
 
     format: Literal["onnx", "int8"]
-    """ONNX with fp32 weights, equal to its source to rounding; or int8 weights, smaller, faster and only near it."""
+    """`onnx`: fp32 weights, equal to its source to rounding; `int8`: weights and embeddings of eight bits, and
+    activations quantised at run time: smaller, faster and only near its source."""
     reduce_range: bool = False
-    """Use seven bits of int8, for x86 processors without VNNI, whose sums of products of eight bits saturate."""
+    """In `int8`, use seven bits: for x86 processors without VNNI, whose sums of products of eight bits saturate."""
 
 
 class Export(ExportSettings, Maker):
     """A model of the study as ONNX Runtime runs it: its encoder without heads, to be deployed and measured."""
 
     maker: Literal["export"]
+    """The model is another one's encoder, as `model.onnx` for ONNX Runtime."""
     source: Name
-    """The model that is exported."""
+    """The model to export, of any other maker."""
     tasks: Annotated[list[Name], Distinct] | Literal["own"] | None = Field(default=[])
     """None can be named: an exported model is not fine-tuned."""
 

@@ -17,9 +17,11 @@ class Pretrain(Trained):
     """A new encoder, pretrained with masked language modelling and what its recipe predicts of sentences."""
 
     maker: Literal["pretrain"]
+    """The model learns from random weights."""
     architecture: str | Shape
-    """A name, such as albert-tiny, bert-base or distilbert-base, or the numbers themselves."""
+    """A name of those below, or the numbers themselves."""
     tokenizer: Name
+    """A tokenizer of the study."""
 
     @field_validator("architecture")
     @classmethod

@@ -22,11 +22,13 @@ class SelectionRule(Entry):
     """The pieces over a threshold in any language, or the most frequent ones up to a size."""
 
     threshold: Annotated[float, Field(gt=0, le=1)] | Literal["paper", "code"] | None = None
-    """Share of a language's lines that must hold a piece: a number, paper (0.0005) or code (0.00005, the default)."""
+    """Keep a piece that this share of a language's lines holds: a number, `paper` (0.0005, the 0.05% of the paper's
+    section 3.1) or `code` (0.00005, which its code computes and which alone gives its Table 1); by default `code`."""
     size: PositiveInt | None = None
-    """Pieces to select in all instead, always-kept ones included: those of the highest share in any language."""
+    """Instead of a threshold: pieces of the reduced model in all, with those that are always kept; those with the
+    highest share in any language."""
     of: Literal["lines", "documents", "occurrences"] = "lines"
-    """What shares are of: of the lines or documents that hold a piece, or of all occurrences of pieces."""
+    """What shares are of: the `lines` or `documents` that hold a piece, or all `occurrences` of pieces."""
 
     @model_validator(mode="after")
     def _has_one_measure(self) -> Self:
@@ -54,16 +56,19 @@ class Reduce(Maker, SelectionRule):
     """Another model of the study with only the pieces that some languages use; it computes the same of these."""
 
     maker: Literal["reduce"]
+    """The model keeps some of another one's pieces."""
     source: Name
-    """The model to reduce, of any maker."""
+    """The model to reduce, of any maker; it may be a reduced one."""
     corpus: Name
-    """What pieces are counted in, and whose held-out documents the reduction is proven on."""
+    """What pieces are counted in (documents that are not held out), and whose held-out documents the reduction is
+    proven on."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages of the corpus whose pieces are kept; all of them by default."""
     keep: Annotated[list[str], Distinct] = Field(default_factory=list)
-    """Pieces to keep besides, as the tokenizer spells them; special and unused ones are kept anyway."""
+    """Further pieces to keep, as the tokenizer spells them; special and unused ones are always kept."""
     counts: Name | None = None
-    """An adopted model with the source's tokenizer, whose counts serve for both; by default the source's own."""
+    """An adopted model with the same tokenizer as the source, adopted too, whose counts serve for both; by default the
+    source's own."""
 
     @classmethod
     def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "ReduceRules":

@@ -14,11 +14,13 @@ class Trained(Maker):
     """What every model may say that is trained on token blocks."""
 
     corpus: Name
+    """The corpus to learn on."""
     recipe: str
-    """A named set of settings: albert, fast, small, eliquare or distil."""
+    """A named set of settings: `albert`, `fast`, `small`, `eliquare` or `distil`."""
     settings: RecipeOverrides = RecipeOverrides()
     """Settings of the recipe to override."""
     seed: Seed = 1
+    """Seed of weights, order and masks."""
 
     beside_results: ClassVar = {"settings": BESIDE_THE_MODEL}
 

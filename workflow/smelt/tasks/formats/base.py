@@ -50,11 +50,13 @@ class FileFormat(Entry, ABC):
     """Names of the files where a split is a folder."""
 
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
-    """Encoding of the files, by Python's name: latin-1, cp1252, gb18030."""
+    """Encoding of the files, by [Python's name](https://docs.python.org/3/library/codecs.html#standard-encodings):
+    `latin-1`, `cp1252`, `gb18030`."""
     label_until: Annotated[str, Field(min_length=1)] | None = None
-    """What ends a label within its text: ":" makes TREC's coarse DESC of its fine DESC:manner. All of it by default."""
+    """What ends a label within its text: `":"` makes TREC's coarse `DESC` of its fine `DESC:manner`; by default all of
+    it counts."""
     rename: dict[str, str] = Field(default_factory=dict)
-    """Labels to call otherwise, where files of a task name one label in two ways: {contradictory: contradiction}."""
+    """Labels to call otherwise, where files of a task name one label in two ways: `{contradictory: contradiction}`."""
 
     @property
     @abstractmethod

@@ -18,12 +18,17 @@ class Columns(FileFormat):
     key: ClassVar[str] = "columns"
 
     words: Column | None = None
+    """Column of the words of a sentence."""
     labels: Column | None = None
+    """Column of their labels."""
     scheme: Scheme | None = None
+    """How labels mark spans."""
     text: Column | None = None
+    """Column of the text."""
     pair: Column | None = None
     """Column of the second text, where a label is that of two texts, such as premise and hypothesis."""
     label: Column | None = None
+    """Column of the text's label."""
     language: Column | None = None
     """Column of the language's code, where one file holds several languages; rows of other languages are left out."""
 

@@ -28,16 +28,17 @@ class Conll(FileFormat):
     word: int = 0
     """Column of the word, counted from 0; -1 is the last."""
     label: int | CommentName = -1
-    """Column of the label, or the name of the comment before a sentence that gives it: intent of "# intent: alarm". A
+    """Column of the label, or the name of the comment before a sentence that gives it: `intent` of `# intent: alarm`. A
     column gives the label of a whole sentence where it is the same for all its words."""
     scheme: Scheme
+    """How labels mark spans; `bilou` with other letters is `iobes` or `bioes`."""
     columns_vary: bool = False
     """Whether sentences may differ in their number of columns, as in CoNLL-2009 and CoNLL-2012, which have one for each
     predicate; the rows of one sentence may not."""
     skip: str = "-DOCSTART-"
     """Lines that begin so stand between documents and are no words."""
     prefix: str = ""
-    """What stands before each word and is no part of it: "{language}:" in WikiANN's files."""
+    """What stands before each word and is no part of it: `{language}:` in WikiANN's files."""
 
     @model_validator(mode="after")
     def _has_spans_of_words(self) -> Self:

@@ -21,8 +21,10 @@ class Conllu(FileFormat):
     key: ClassVar[str] = "conllu"
 
     label: Literal["upos", "xpos"] = "upos"
+    """The tags that are labels."""
     leading: PositiveInt | None = None
-    """Characters of a tag that count, where they are its category: 1 of MULTEXT-East's; all by default."""
+    """Characters of a tag that count, where they are its category: `1` of MULTEXT-East's tags is the part of speech; by
+    default all."""
 
     @property
     def holds(self) -> tuple[type[Any], ...]:

@@ -24,7 +24,9 @@ class Delimited(Columns):
     key: ClassVar[str] = "table"
 
     separator: Literal["\t", ",", ";"] = "\t"
+    """What stands between cells."""
     header: bool = True
+    """Whether the first row names the columns."""
     quoted: bool = False
     """Whether quotation marks enclose fields, as CSV has it; otherwise they are part of the text."""
 
