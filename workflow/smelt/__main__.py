@@ -38,7 +38,7 @@ COMMANDS = {
     "reduce": ("smelt.models.reduce.command", "reduce a model to the pieces that some languages use"),
     "amplify": ("smelt.models.amplify.command", "add pieces for some languages to a model's vocabulary"),
     "export": ("smelt.models.export", "write a model for ONNX Runtime, in fp32 or int8"),
-    "task": ("smelt.tasks.command", "prepare a task's splits"),
+    "task": ("smelt.tasks.prepare", "prepare a task's splits"),
     "finetune": ("smelt.finetuning.finetune", "fine-tune a model on a task with one seed"),
     "compress": ("smelt.finetuning.compression.compress", "compress a fine-tuned model into a small student"),
     "compressed": ("smelt.finetuning.compression.compressed", "put one compressed student where models stand"),

@@ -8,7 +8,7 @@ from invented_tasks import tokenizer
 from smelt.finetuning.compression.phases import label_loss, logit_loss, representation_loss
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, as_arrays, joined, read_windows
 from smelt.tasks.kinds.base import Examples, Task
-from smelt.tasks.prepared import encode
+from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import TaskTokenizer
 from smelt.tasks.windows import IGNORED
 

@@ -20,7 +20,7 @@ from smelt.errors import SmeltError
 from smelt.finetuning.compression import signals as shards
 from smelt.finetuning.compression.signals import Signals, Teacher, made_from
 from smelt.finetuning.compression.transfer import EVALUATION, even_shares, read_transfer
-from smelt.tasks.prepared import read_task
+from smelt.tasks.prepared_task import read_task
 from smelt.tasks.tokenizer import load_pieces
 
 CPU = torch.device("cpu")

@@ -16,7 +16,7 @@ from smelt.__main__ import main
 from smelt.finetuning.model import load_model
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples
-from smelt.tasks.prepared import read_task
+from smelt.tasks.prepared_task import read_task
 from smelt.tasks.tokenizer import load_pieces
 
 SETTINGS = {"epochs": 3, "batch": 8, "learning_rate": 0.003, "length": 32, "version": 1}

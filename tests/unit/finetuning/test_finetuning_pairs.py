@@ -11,7 +11,7 @@ from transformers import BertConfig, BertForMaskedLM, DistilBertConfig, DistilBe
 
 from smelt.__main__ import main
 from smelt.tasks.kinds.base import Examples, Task
-from smelt.tasks.prepared import encode
+from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import load_pieces
 
 TASK = Task("pairs", "sequence-classification", "accuracy", None, ["north", "south"], pairs=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from smelt.finetuning.batches import by_length, shuffled
 from smelt.tasks.kinds.base import Examples, Task
-from smelt.tasks.prepared import encode
+from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import IGNORED, owners, spans
 

@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 
 from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
 from smelt.study.makers.compression import Compression
-from smelt.tasks.prepared import read_task
+from smelt.tasks.prepared_task import read_task
 
 FROZEN = {"epochs": 1, "high": 1e-30, "low": 0.0}  # a rate at which no weight moves
 

@@ -14,7 +14,7 @@ from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
 from smelt.finetuning.compression.phases import StageData
 from smelt.finetuning.compression.windows import Windows
 from smelt.study.makers.compression import Compression, StageLosses
-from smelt.tasks.prepared import read_task
+from smelt.tasks.prepared_task import read_task
 
 EACH = [{"representation": 1}, {"logits": 1}, {"labels": 1}]
 EVERY = {"batch": 64, "dropout": 0.0}  # all windows at once, so that some are padded

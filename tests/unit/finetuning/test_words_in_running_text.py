@@ -16,7 +16,7 @@ from smelt.__main__ import main
 from smelt.report.lost_blanks import loses_blanks
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples, Task
-from smelt.tasks.prepared import encode
+from smelt.tasks.prepared_task import encode
 from smelt.tasks.running_text import compare
 from smelt.tasks.tokenizer import load_pieces
 

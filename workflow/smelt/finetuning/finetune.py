@@ -20,7 +20,7 @@ from smelt.finetuning.outcome import described, print_scores
 from smelt.provenance import digest, write_provenance
 from smelt.study.finetuning import Finetuning
 from smelt.tasks.kinds.base import Examples
-from smelt.tasks.prepared import read_split, read_task
+from smelt.tasks.prepared_task import read_split, read_task
 
 if TYPE_CHECKING:
     from smelt.training.steps import Limits

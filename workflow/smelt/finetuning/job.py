@@ -18,7 +18,7 @@ from smelt.study.finetuning import Finetuning
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.metrics import Score
-from smelt.tasks.prepared import encode
+from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import Encoded
 from smelt.training.epochs import EpochTraining, History, LearntBatch, Measured, Phase

@@ -21,8 +21,7 @@ from smelt.cli import json_entry
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.measurement.correlations import by_pieces, correlations
-from smelt.measurement.segmentation import segmentation
-from smelt.measurement.words import read_words, with_training_frequency
+from smelt.measurement.words import read_words, segmentation, with_training_frequency
 from smelt.report.significance import Significance
 from smelt.tasks.kinds import KINDS
 

@@ -22,7 +22,7 @@ from smelt.finetuning.outcome import Outcome, described, print_scores
 from smelt.languages import ALL
 from smelt.provenance import write_provenance
 from smelt.study.makers.compression import Compression
-from smelt.tasks.prepared import read_split, read_task
+from smelt.tasks.prepared_task import read_split, read_task
 
 if TYPE_CHECKING:
     from smelt.finetuning.compression.job import CompressionJob

@@ -37,7 +37,7 @@ from smelt.provenance import digest, sha256_of
 from smelt.study.makers.compression import Compression, Layer, needs_finetuned_teacher, needs_states, needs_transfer
 from smelt.tasks.kinds import kind_of, metric_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
-from smelt.tasks.prepared import encode, read_portions
+from smelt.tasks.prepared_task import encode, read_portions
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import Encoded
 from smelt.training.allocator import keep_freed_memory

@@ -25,7 +25,7 @@ from smelt.provenance import sha256_of, write_provenance
 from smelt.study.makers.compression import SignalSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
-from smelt.tasks.prepared import read_task
+from smelt.tasks.prepared_task import read_task
 
 if TYPE_CHECKING:
     from smelt.energy import Account

@@ -28,7 +28,7 @@ from smelt.portions import portions
 from smelt.study.makers.compression import SignalSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
-from smelt.tasks.prepared import read_texts
+from smelt.tasks.prepared_task import read_texts
 from smelt.tasks.tokenizer import TaskTokenizer
 from smelt.tasks.windows import Encoded
 from smelt.training.pack import read_documents
