@@ -50,7 +50,7 @@ COMMANDS = {
     "tokenisation": ("smelt.measurement.tokenisation", "measure what a tokenizer does to the words of a task"),
     "scores": ("smelt.report.scores", "gather the scores of all fine-tuned models"),
     "compare": ("smelt.report.compare", "test which differences between models are significant"),
-    "table": ("smelt.report.table", "write one table as CSV, Markdown and LaTeX"),
+    "table": ("smelt.report.table", "write one table as CSV, Markdown, LaTeX and HTML"),
     "figure": ("smelt.report.figure", "draw one figure as SVG and PNG"),
     "page": ("smelt.report.page", "write the self-contained report page"),
 }
