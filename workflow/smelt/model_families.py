@@ -141,7 +141,8 @@ class Family:
     decoder: "Callable[[Any], nn.Linear]"
     """From there to logits, shape (n, vocabulary)."""
     pretraining: str | None = None
-    """The class with heads for masked pieces and for what is predicted of two segments."""
+    """The class with heads for masked pieces and for what is predicted of two segments; None for encoders without a
+    pooler, which cannot predict it."""
     sentences: "Callable[[Any, Tensor], Tensor] | None" = None
     """From pooled states, shape (rows, hidden), to logits of two classes; None for families without."""
     token_types: bool = True

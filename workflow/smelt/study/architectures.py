@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import PositiveInt, model_validator
 
 from smelt.entry import Entry
+from smelt.model_families import FAMILIES
 from smelt.training.recipes import Recipe
 
 Family = Literal["albert", "bert", "distilbert"]
@@ -42,7 +43,7 @@ class Shape(Entry):
     def _numbers_go_together(self) -> Self:
         if self.hidden % self.heads:
             raise ValueError(f"{self.heads} heads do not divide a hidden size of {self.hidden}")
-        if self.family != "albert" and self.embedding != self.hidden:
+        if not FAMILIES[self.family].shared_layers and self.embedding != self.hidden:
             raise ValueError(
                 f"embedding: found {self.embedding}; {self.family} has embeddings of the hidden size, {self.hidden}:"
                 " leave the key out, or choose family albert"
@@ -56,9 +57,10 @@ class Shape(Entry):
             vocabulary: pieces that have an embedding.
         """
         layer = 4 * self.hidden**2 + 2 * self.hidden * self.feed_forward + 9 * self.hidden + self.feed_forward
-        layers = layer * (1 if self.family == "albert" else self.layers)
-        factorised = self.hidden * self.embedding if self.family == "albert" else 0
-        pooler = 0 if self.family == "distilbert" else self.hidden**2
+        family = FAMILIES[self.family]
+        layers = layer * (1 if family.shared_layers else self.layers)
+        factorised = self.hidden * self.embedding if family.shared_layers else 0
+        pooler = 0 if family.pretraining is None else self.hidden**2
         return (vocabulary + POSITIONS) * self.embedding + factorised + layers + pooler
 
 
@@ -93,8 +95,8 @@ def refuse_unfit(shape: Shape, recipe: Recipe) -> None:
     Raises:
         ValueError: DistilBERT, which cannot tell segments apart and has no pooler, is to predict their order.
     """
-    if shape.family == "distilbert" and recipe.sentences != "none":
+    if FAMILIES[shape.family].pretraining is None and recipe.sentences != "none":
         raise ValueError(
             f"settings.sentences: expected none; found {recipe.sentences!r}, which architectures of the family"
-            " distilbert cannot predict: they have neither token types nor a pooler"
+            f" {shape.family} cannot predict: they have neither token types nor a pooler"
         )
