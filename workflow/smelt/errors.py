@@ -95,6 +95,17 @@ def absent(path: str | Path, kind: str = "file", expected: str = "") -> SmeltErr
     return SmeltError(where, f"{found}{f': expected {expected}' if expected else ''}. {mend}, {WITHOUT_IT}")
 
 
+def not_found(path: str | Path, kind: str = "file", expected: str = "") -> SmeltError:
+    """Return the error that a file or folder that a command reads is not there.
+
+    Args:
+        path: the file or folder, or its name in messages.
+        kind: which of the two it is.
+        expected: what it should hold.
+    """
+    return SmeltError(path, f"no such {kind}{f': expected {expected}' if expected else ''}")
+
+
 def first_line(error: Exception) -> str:
     """Return what an error of a library says, short enough for one line."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, not_found
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SmeltError(path, "no such file") from None
+        raise not_found(path) from None
     except ValueError as error:
         raise SmeltError(path, f"is not JSON ({error})") from None
     if not isinstance(value, dict):

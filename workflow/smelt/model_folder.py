@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import read_json, write_json
 from smelt.model_families import fills_masks, refuse_without_pieces
 
@@ -98,10 +98,7 @@ def check_folder(folder: Path, where: str) -> None:
     Raises:
         SmeltError: it lacks one.
     """
-    if not folder.is_dir():
-        raise SmeltError(where, "no such folder: expected a model as save_pretrained writes it")
-    if not (folder / "config.json").is_file():
-        raise SmeltError(where, "is no model folder: it has no config.json")
+    refuse_no_model(folder, where)
     if not files_of(folder, _WEIGHTS):
         raise SmeltError(where, f"has no weights: expected {' or '.join(_WEIGHTS)}")
     refuse_without_tokenizer(folder, where)
@@ -110,6 +107,18 @@ def check_folder(folder: Path, where: str) -> None:
 def model_files(folder: Path) -> list[Path]:
     """Return the files of a folder that decide what a model computes: its configuration and its weights."""
     return [folder / "config.json", *files_of(folder, _WEIGHTS)]
+
+
+def refuse_no_model(folder: Path, where: str | Path) -> None:
+    """Refuse a folder without a model's configuration.
+
+    Raises:
+        SmeltError: it has none, or is not there.
+    """
+    if not folder.is_dir():
+        raise not_found(where, "folder", "a model as save_pretrained writes it")
+    if not (folder / "config.json").is_file():
+        raise SmeltError(where, "is no model folder: it has no config.json")
 
 
 def refuse_without_tokenizer(folder: Path, where: str | Path) -> None:
@@ -130,8 +139,7 @@ def read_configuration(folder: Path, where: str | Path) -> Any:
     """
     from transformers import AutoConfig
 
-    if not (folder / "config.json").is_file():
-        raise SmeltError(where, "is no model folder: it has no config.json")
+    refuse_no_model(folder, where)
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:
@@ -246,7 +254,7 @@ def read_tokenizer(
 
     where = folder if where is None else where
     if not folder.is_dir():
-        raise SmeltError(where, "no such folder: expected a tokenizer")
+        raise not_found(where, "folder", "a tokenizer")
     options = {"local_files_only": True, "trust_remote_code": False}  # else transformers asks on the terminal
     if special_as_text:
         options["split_special_tokens"] = True
@@ -330,7 +338,7 @@ def read_tensor_headers(path: Path) -> tuple[dict[str, dict[str, Any]], int]:
             (length,) = struct.unpack("<Q", stream.read(8))
             header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
     except FileNotFoundError:
-        raise SmeltError(path, "no such file") from None
+        raise not_found(path) from None
     except (struct.error, ValueError, OverflowError, MemoryError):
         raise SmeltError(path, "is not a safetensors file") from None
     return {name: tensor for name, tensor in header.items() if name != "__metadata__"}, 8 + length

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError, first_line, not_found
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def damage_named(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise SmeltError(path, "no such file") from None
+        raise not_found(path) from None
     except (pa.ArrowInvalid, OSError) as error:  # pyarrow reports damaged pages as OSError
         raise SmeltError(path, f"is no whole Parquet file ({first_line(error)})") from None
 

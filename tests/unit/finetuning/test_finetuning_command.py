@@ -283,4 +283,4 @@ def test_wrong_settings_are_named(model_folder, entity_task, tmp_path, capsys, s
 def test_a_folder_that_is_no_model_is_named(entity_task, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     message = refusal(capsys, tmp_path / "out", finetune(tmp_path / "empty", entity_task, tmp_path / "out"))
-    assert "config.json is missing" in message
+    assert "it has no config.json" in message

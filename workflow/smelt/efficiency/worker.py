@@ -19,7 +19,7 @@ import psutil
 from smelt.efficiency.onnx_encoder import FILE, OnnxEncoder
 from smelt.efficiency.subject import Subject, random_ids
 from smelt.efficiency.torch_encoder import TorchEncoder
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, not_found
 
 
 class Worker:
@@ -117,7 +117,7 @@ def subject_in(folder: Path, precision: str) -> Subject:
         SmeltError: nothing that can be measured lies there.
     """
     if not folder.is_dir():
-        raise SmeltError(folder, "no such folder: expected a model")
+        raise not_found(folder, "folder", "a model")
     return OnnxEncoder(folder) if (folder / FILE).is_file() else TorchEncoder(folder, precision)
 
 

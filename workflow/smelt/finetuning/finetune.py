@@ -17,6 +17,7 @@ from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.outcome import described, print_scores
+from smelt.model_folder import refuse_no_model
 from smelt.provenance import digest, write_provenance
 from smelt.study.finetuning import Finetuning
 from smelt.tasks.kinds.base import Examples
@@ -48,8 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     task = read_task(arguments.task)
     splits = {split: read_split(arguments.task, split, task) for split in ("train", "validation", "test")}
     splits["test"] = tested(splits["test"], arguments.settings.get("tested_on"), arguments.task)
-    if not (arguments.model / "config.json").is_file():
-        raise SmeltError(arguments.model, "no model is in this folder: config.json is missing")
+    refuse_no_model(arguments.model, arguments.model)
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes matrix products repeat on a GPU
     from smelt.finetuning.job import FineTuningJob, gpus

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, not_found
 from smelt.files import whole_file
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def read_csv(path: Path, columns: Sequence[str]) -> "pd.DataFrame":
     try:
         table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(_TEXT, "str"))
     except FileNotFoundError:
-        raise SmeltError(path, "no such file") from None
+        raise not_found(path) from None
     except pd.errors.EmptyDataError:
         raise SmeltError(path, f"is empty: expected the columns {', '.join(columns)}") from None
     except ValueError as error:

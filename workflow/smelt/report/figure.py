@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from smelt.cli import json_object
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, not_found
 from smelt.report.figures import FIGURES, TABLE_FIGURES, figure_of
 from smelt.report.figures.style import save, style
 
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the figure in its two forms."""
     missing = [path for path in arguments.sources if not path.exists()]
     if missing:
-        raise SmeltError(missing[0], "no such file")
+        raise not_found(missing[0])
     figure = figure_of(arguments.name)
     if figure is None:
         names = ", ".join([*FIGURES, *TABLE_FIGURES])

@@ -14,7 +14,7 @@ import yaml
 from markupsafe import Markup
 
 from smelt.cli import json_entry, json_object
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, not_found
 from smelt.files import json_text, whole_file
 from smelt.report.figures import caption_of
 from smelt.report.page_materials import (
@@ -173,7 +173,7 @@ def _fragment(path: Path) -> Markup:
     try:
         text = path.read_text(encoding="ascii")
     except FileNotFoundError:
-        raise SmeltError(path, "no such file") from None
+        raise not_found(path) from None
     except UnicodeDecodeError:
         raise SmeltError(path, "is not a table of this report: expected ASCII with character references") from None
     if not text.startswith("<figure") or not text.rstrip().endswith("</figure>"):
@@ -225,7 +225,7 @@ def _bytes(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise SmeltError(path, "no such file") from None
+        raise not_found(path) from None
     if b"<svg" not in data or not data.rstrip().endswith(b"</svg>"):
         raise SmeltError(path, "is no whole SVG file: draw the figure again")
     return data

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, not_found
 
 _COLUMNS = ["text", "held_out"]
 
@@ -166,6 +166,6 @@ def lines(documents: Path, held_out: bool) -> Iterator[str]:
                     if is_held_out == held_out:
                         yield from (line for line in text.split("\n") if line.strip())
     except FileNotFoundError:
-        raise SmeltError(documents, "no such file") from None
+        raise not_found(documents) from None
     except (pa.ArrowInvalid, OSError) as error:
         raise SmeltError(documents, f"cannot be read as Parquet ({error})") from None

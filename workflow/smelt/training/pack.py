@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import whole_folder, write_json
 from smelt.portions import portions
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, BlockWriter, Ids, content_of
@@ -106,7 +106,7 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
                 for portion in portions([texts[row] for row in np.flatnonzero(chosen)], len, CHARACTERS_AT_ONCE):
                     yield split, portion
     except FileNotFoundError:
-        raise SmeltError(path, "no such file; expected documents as Parquet") from None
+        raise not_found(path, expected="documents as Parquet") from None
     except (pa.ArrowInvalid, KeyError) as error:
         raise SmeltError(path, f"is no Parquet file of documents ({first_line(error)})") from None
 

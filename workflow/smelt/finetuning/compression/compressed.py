@@ -8,8 +8,8 @@ import argparse
 import shutil
 from pathlib import Path
 
-from smelt.errors import SmeltError
 from smelt.files import whole_folder
+from smelt.model_folder import refuse_no_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Copy the student and its provenance."""
-    if not (arguments.model / "config.json").is_file():
-        raise SmeltError(arguments.model, "no model is in this folder: config.json is missing")
+    refuse_no_model(arguments.model, arguments.model)
     with whole_folder(arguments.output) as draft:
         # copyfile gives a file the mode of any that the user writes.
         shutil.copytree(arguments.model, draft, copy_function=shutil.copyfile, dirs_exist_ok=True)

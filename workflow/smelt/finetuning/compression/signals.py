@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers.utils import logging
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import checksum, read_json, whole_file
 from smelt.finetuning.batches import Batch
 from smelt.finetuning.compression.transfer import Transfer, read_transfer
@@ -290,7 +290,7 @@ def _mapped(folder: Path, shard: int, kind: str, shape: tuple[int, int]) -> NDAr
     try:
         found: NDArray[Any] = np.load(path, mmap_mode="r")
     except FileNotFoundError:
-        raise SmeltError(path, "no such file; expected what `python -m smelt signals` writes") from None
+        raise not_found(path, expected="what `python -m smelt signals` writes") from None
     except (ValueError, EOFError) as error:
         raise SmeltError(path, f"is damaged ({error})") from None
     if found.shape != shape:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError, first_line, not_found
 from smelt.model_folder import read_tensor_headers
 
 Ids = NDArray[np.int64]
@@ -99,7 +99,7 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
         with safe_open(file, "numpy"):  # compares the header with the file's length, and every offset with its shape
             pass
     except FileNotFoundError:
-        raise SmeltError(file, "no such file") from None
+        raise not_found(file) from None
     except (SafetensorError, OSError, ValueError) as error:
         raise SmeltError(file, f"is no whole safetensors file ({first_line(error)})") from None
     headers, start = read_tensor_headers(file)
@@ -189,7 +189,7 @@ def convert(file: Path, folder: Path, tied: Set[str]) -> Path:
         # mmap, so that tensors are read as they are written; files of torch before 1.6 cannot be mapped.
         tensors = torch.load(file, map_location="cpu", weights_only=True, mmap=_can_be_mapped(file))
     except FileNotFoundError:
-        raise SmeltError(file, "no such file") from None
+        raise not_found(file) from None
     except Exception as error:
         raise SmeltError(file, f"cannot be read as a PyTorch checkpoint ({first_line(error)})") from None
     if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, not_found
 from smelt.files import read_json, write_json
 from smelt.model_families import head_of, refuse_without_pieces
 from smelt.model_folder import ModelSource, read_configuration
@@ -112,7 +112,7 @@ def check_checkpoint(source: Path, where: str) -> None:
         if file.suffix != PICKLE:
             read_header(file)
         elif not file.is_file():
-            raise SmeltError(file, "no such file")
+            raise not_found(file)
 
 
 def is_model(folder: Path) -> bool:
