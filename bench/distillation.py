@@ -9,7 +9,7 @@ import torch
 from bench.distilling import Lesson, Measured, chunked, straightforward
 from bench.measure import Benchmark, Figures, Skipped, Unequal, ratio
 from bench.workers import Worker, close
-from smelt.training.peak import is_emulated
+from smelt.training.speed import is_emulated
 
 VOCABULARIES = {"119k": 119_547, "20k": 20_000}
 ROWS_ON_CPU, ROWS_ON_GPU = 8, 32

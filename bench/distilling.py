@@ -19,7 +19,7 @@ from transformers.utils import logging
 
 from smelt.models.encoders import padded_rows, resize_vocabulary
 from smelt.models.job import prepare
-from smelt.training.batches import Batch
+from smelt.training.data import Batch
 from smelt.training.distillation import distillation_of
 from smelt.training.examples import IGNORED
 from smelt.training.losses import Losses

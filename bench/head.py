@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from bench.measure import Benchmark, Figures
 from bench.workers import Worker, close
-from smelt.training.head import masked_cross_entropy
+from smelt.training.heads import masked_cross_entropy
 
 POSITIONS, EMBEDDING = 614, 128  # 15% of eight rows of 512
 STEPS = 5

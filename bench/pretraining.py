@@ -15,8 +15,7 @@ from bench.synthetic import Corpus, corpus
 from bench.trainer import trainer
 from bench.ways import Measured, Opened, Task, bare, loop
 from bench.workers import Worker, close
-from smelt.training.flops import flops_per_token
-from smelt.training.peak import measured_peak
+from smelt.training.speed import flops_per_token, measured_peak
 
 LENGTH = 512
 DOCUMENTS = 2000

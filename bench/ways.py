@@ -20,15 +20,15 @@ from smelt.energy import Meter
 from smelt.models.encoders import new_encoder
 from smelt.models.job import prepare
 from smelt.study.architectures import ARCHITECTURES, Shape
-from smelt.training.batches import Batch, Batches
 from smelt.training.blocks import TokenBlocks
 from smelt.training.checkpoints import Checkpoints
-from smelt.training.compilation import compile_encoder
-from smelt.training.gauges import gauges_of
+from smelt.training.data import Batch, Batches
+from smelt.training.forward_pass import compile_encoder
 from smelt.training.loop import train
 from smelt.training.objectives import Trainee, objective_of, weighted_loss
 from smelt.training.optimizers import optimizer_of
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
+from smelt.training.progress import gauges_of
 from smelt.training.recipes import Recipe
 from smelt.training.run import Run
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from tokenizers import decoders, models
 
-from smelt.training.draws import seeded
 from smelt.training.masking import Masking
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
+from smelt.training.sampler import seeded
 
 CLS, SEP, MASK, PAD = 2, 3, 4, 0
 

@@ -6,12 +6,11 @@ import pytest
 import torch
 from training_toy import LENGTH, RECIPE, Toy, toy_batches
 
-from smelt.training.batches import Batch, Batches, listed
 from smelt.training.blocks import TokenBlocks
+from smelt.training.data import Batch, Batches, ahead, listed
+from smelt.training.distributed import Processes
 from smelt.training.examples import IGNORED, SHORTEST, shortened
 from smelt.training.pieces import Pieces
-from smelt.training.prefetch import ahead
-from smelt.training.processes import Processes
 
 CLS, SEP, PAD = 2, 3, 0
 CONTENT = LENGTH - 3

@@ -19,10 +19,15 @@ from torch import distributed
 
 from smelt.errors import SmeltError
 from smelt.files import checksum
-from smelt.training.checkpoints import Checkpoints
-from smelt.training.manifest import Manifest, read_manifest, write_manifest
-from smelt.training.processes import Processes
-from smelt.training.random_states import random_state, set_random_state
+from smelt.training.checkpoints import (
+    Checkpoints,
+    Manifest,
+    random_state,
+    read_manifest,
+    set_random_state,
+    write_manifest,
+)
+from smelt.training.distributed import Processes
 from smelt.training.recipes import RECIPES
 
 IDENTITY = {"settings": {"seed": 1, "recipe": {"steps": 10}}, "tokenizer": "abc"}

@@ -6,7 +6,7 @@ import torch
 import torch._inductor.config
 from training_toy import RECIPE, SHAPE, Toy, train_toy
 
-from smelt.training.compilation import can_compile, is_to_be_compiled
+from smelt.training.forward_pass import can_compile, is_to_be_compiled
 
 pytestmark = pytest.mark.slow
 

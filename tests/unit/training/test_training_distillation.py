@@ -17,14 +17,13 @@ from transformers import CONFIG_MAPPING, AutoModelForMaskedLM
 from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder, recompute_layers
 from smelt.study.architectures import Shape
-from smelt.training.batches import Batch
 from smelt.training.checkpoints import Checkpoints
-from smelt.training.distillation import Distillation, distillation_of
+from smelt.training.data import Batch
+from smelt.training.distillation import Distillation, distillation_of, refuse_other_pieces
 from smelt.training.loop import train
 from smelt.training.losses import Losses
 from smelt.training.objectives import Term, Trainee, share_of_loss, weighted_loss
 from smelt.training.run import Run
-from smelt.training.teachers import refuse_other_pieces
 
 EVERYTHING = Losses(hidden=0.5, attention=0.25)
 ONLY_KL = {"mlm": 0.0, "cosine": 0.0}

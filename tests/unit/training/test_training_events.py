@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from smelt.training.curve import LearningCurve
-from smelt.training.events import Events
+from smelt.training.curve import Events, LearningCurve
 
 
 def measure(curve: LearningCurve, step: int, loss: float) -> None:

@@ -9,7 +9,7 @@ from training_toy import RECIPE, Toy, toy_batches
 
 from smelt.models.encoders import new_encoder, resize_vocabulary
 from smelt.study.architectures import Family, Shape
-from smelt.training.batches import Batch
+from smelt.training.data import Batch
 from smelt.training.examples import IGNORED
 from smelt.training.objectives import Trainee, objective_of, weighted_loss
 from smelt.training.recipes import Recipe

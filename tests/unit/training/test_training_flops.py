@@ -15,12 +15,10 @@ from transformers import (
 )
 
 from smelt.model_families import family_of
-from smelt.training.flops import flops_per_token
-from smelt.training.gauges import gauges_of
-from smelt.training.peak import measured_peak
-from smelt.training.processes import Processes
-from smelt.training.progress import Gauges
+from smelt.training.distributed import Processes
+from smelt.training.progress import Gauges, gauges_of
 from smelt.training.recipes import RECIPES
+from smelt.training.speed import flops_per_token, measured_peak
 
 ROWS, LENGTH, PREDICTED = 2, 64, 0.25
 NUMBERS = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 192}

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from smelt.training.examples import IGNORED
-from smelt.training.head import masked_cross_entropy, rows_at_once
+from smelt.training.heads import masked_cross_entropy, rows_at_once
 
 N, EMBEDDING, VOCABULARY, PADDED = 37, 16, 301, 320
 

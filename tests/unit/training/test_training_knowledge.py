@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from smelt.training.distillation_losses import Lesson, Softening, soft_and_hard_losses
 from smelt.training.examples import IGNORED
-from smelt.training.head import masked_cross_entropy
-from smelt.training.knowledge import Lesson, Softening, soft_and_hard_losses
+from smelt.training.heads import masked_cross_entropy
 
 N, LABELLED, WIDTH, TAUGHT, VOCABULARY, PADDED = 37, 9, 16, 12, 301, 320
 SOFTENING = Softening(VOCABULARY, temperature=2.0, ratio=0.4)

@@ -15,15 +15,14 @@ from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder
 from smelt.models.job import recipe_over
-from smelt.training import micro_batches
-from smelt.training.batches import Batch
-from smelt.training.blocks import TokenBlocks
-from smelt.training.lines import kept_lines
-from smelt.training.micro_batches import memory_of, micro_batch_of, parts
+from smelt.training import memory as micro_batches
+from smelt.training.blocks import TokenBlocks, kept_lines
+from smelt.training.data import Batch
+from smelt.training.distributed import ALONE, Processes
+from smelt.training.memory import memory_of, micro_batch_of, parts
 from smelt.training.objectives import Trainee, objective_of, share_of_loss
 from smelt.training.pack import pack
 from smelt.training.pieces import load_tokenizer
-from smelt.training.processes import ALONE, Processes
 from smelt.training.recipes import RECIPES, Recipe, recipe_with
 
 LINES = RECIPE.model_copy(update={"packing": "lines", "sentences": "none", "masking": "rare", "dropout": 0.0})

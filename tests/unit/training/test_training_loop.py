@@ -12,7 +12,7 @@ from training_toy import RECIPE, Toy, toy_batches, train_toy
 
 from smelt.errors import SmeltError
 from smelt.study.architectures import Shape
-from smelt.training.batches import Batch, Batches
+from smelt.training.data import Batch, Batches
 
 METRICS = {"mlm_loss", "mlm_accuracy", "sop_loss", "sop_accuracy"}
 

@@ -6,11 +6,9 @@ from tokenizers import decoders, models, pre_tokenizers
 from training_toy import Toy
 
 from smelt.errors import SmeltError
-from smelt.training.byte_level import bytes_of
-from smelt.training.draws import VALIDATION, seeded
-from smelt.training.masking import OF_FATE, Masking, masking_of
-from smelt.training.pieces import Pieces, pieces_of
-from smelt.training.runs import Runs, length_probabilities
+from smelt.training.masking import OF_FATE, Masking, Runs, length_probabilities, masking_of
+from smelt.training.pieces import Pieces, bytes_of, pieces_of
+from smelt.training.sampler import VALIDATION, seeded
 
 WHOLE = ["words", "ngrams", "spans"]
 KINDS = ["tokens", *WHOLE]

@@ -11,14 +11,13 @@ from training_toy import RECIPE, SHAPE, Toy, toy_batches, train_toy
 from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder, resize_vocabulary
 from smelt.study.architectures import Shape
-from smelt.training import micro_batches
-from smelt.training.batches import Batch, Batches
+from smelt.training import memory as micro_batches
+from smelt.training.data import Batch, Batches
 from smelt.training.distillation import distillation_of
-from smelt.training.live import LiveTensors
+from smelt.training.distributed import ALONE
 from smelt.training.losses import Losses
-from smelt.training.micro_batches import even, memory_of, micro_batch_of, parts
+from smelt.training.memory import LiveTensors, even, memory_of, micro_batch_of, parts
 from smelt.training.objectives import MaskedLanguageModel, Trainee, objective_of
-from smelt.training.processes import ALONE
 
 CPU = torch.device("cpu")
 QUIET = RECIPE.model_copy(update={"dropout": 0.0})

@@ -8,7 +8,7 @@ from transformers import ElectraConfig, ElectraForMaskedLM
 
 from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder, resize_vocabulary
-from smelt.training.batches import Batch
+from smelt.training.data import Batch
 from smelt.training.examples import IGNORED
 from smelt.training.objectives import (
     MaskedLanguageModel,

@@ -5,11 +5,10 @@ from masking_toy import CLS, PAD, SEP, Vocabulary, draws_of, make_rows, recipe_o
 from scipy.stats import chisquare
 from training_toy import LENGTH, RECIPE, Toy, toy_batches
 
-from smelt.training.batches import counts_of
 from smelt.training.blocks import TokenBlocks
-from smelt.training.masking import masking_of
+from smelt.training.data import counts_of
+from smelt.training.masking import RareTokens, masking_of
 from smelt.training.pieces import Pieces, pieces_of
-from smelt.training.rare import RareTokens
 
 COUNTS = np.array([0, 0, 0, 0, 0, 0, 1, 10, 100, 1000])
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from torch import distributed
 
-from smelt.training.processes import Processes
-from smelt.training.stopping import StopRequests
+from smelt.training.distributed import Processes
+from smelt.training.steps import StopRequests
 
 
 def test_the_clock_asks_to_stop_before_the_jobs_time_is_over() -> None:

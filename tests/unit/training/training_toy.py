@@ -15,13 +15,13 @@ import torch
 
 from smelt.models.encoders import new_encoder
 from smelt.study.architectures import Shape
-from smelt.training.batches import Batches
 from smelt.training.blocks import TokenBlocks
 from smelt.training.checkpoints import Checkpoints
+from smelt.training.data import Batches
+from smelt.training.distributed import ALONE, Processes
 from smelt.training.loop import train
 from smelt.training.objectives import objective_of
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
-from smelt.training.processes import ALONE, Processes
 from smelt.training.recipes import Recipe
 from smelt.training.run import Run
 

@@ -37,10 +37,10 @@ from smelt.models.training_card import (
 from smelt.provenance import write_provenance
 from smelt.study.makers.distil import StudentShape, refuse_sentences, refuse_unmapped
 from smelt.training.blocks import TokenBlocks
-from smelt.training.flops import flops_per_token
 from smelt.training.losses import TERMS, Losses, refuse_untaught
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import Recipe
+from smelt.training.speed import flops_per_token
 
 if TYPE_CHECKING:
     import torch

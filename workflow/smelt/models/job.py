@@ -17,19 +17,18 @@ import torch
 
 from smelt.energy import Meter
 from smelt.errors import SmeltError
-from smelt.training.allocator import keep_freed_memory
-from smelt.training.batches import Batches
 from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
 from smelt.training.checkpoints import Checkpoints
-from smelt.training.gauges import gauges_of
+from smelt.training.data import Batches
+from smelt.training.distributed import Processes, joined
 from smelt.training.loop import train
+from smelt.training.memory import keep_freed_memory
 from smelt.training.objectives import Objective
-from smelt.training.peak import is_emulated
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
-from smelt.training.processes import Processes, joined
-from smelt.training.progress import Gauges, say
+from smelt.training.progress import Gauges, gauges_of, say
 from smelt.training.recipes import Recipe
 from smelt.training.run import Outcome, Run
+from smelt.training.speed import is_emulated
 
 Blocks = dict[str, list[TokenBlocks]]
 """The blocks of each split, one entry a language."""

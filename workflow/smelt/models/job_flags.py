@@ -31,8 +31,8 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
 
 def start_processes(arguments: argparse.Namespace) -> None:
     """Start the command again in a process for each GPU and exit with them; return in those, or if one is enough."""
+    from smelt.training.distributed import launched
     from smelt.training.launch import launch, processes_per_node
-    from smelt.training.processes import launched
 
     hide_gpus(arguments.gpus)
     if not launched():

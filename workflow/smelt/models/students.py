@@ -123,7 +123,7 @@ def refuse_differing(folders: Sequence[Path]) -> None:
     Raises:
         SmeltError: they differ, or a tokenizer cannot be read.
     """
-    from smelt.training.teachers import refuse_other_pieces
+    from smelt.training.distillation import refuse_other_pieces
 
     first, *others = folders
     for other in others:

@@ -17,7 +17,7 @@ from typing import Any
 from tokenizers import normalizers, pre_tokenizers
 
 from smelt.errors import SmeltError
-from smelt.training.byte_level import is_byte_level, shown
+from smelt.training.pieces import is_byte_level, shown
 
 Words = Sequence[str]
 

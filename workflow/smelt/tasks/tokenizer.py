@@ -10,7 +10,7 @@ from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.model_folder import publish_tokenizer, read_tokenizer, refuse_without_tokenizer
 from smelt.tasks.running_text import Comparison, check_words, same_cut, with_blank_before_words
-from smelt.training.byte_level import is_byte_level, shown
+from smelt.training.pieces import is_byte_level, shown
 
 GENERIC = "PreTrainedTokenizerFast"  # transformers' class that reads tokenizer.json and builds nothing itself
 

@@ -7,12 +7,16 @@ and, where blocks are packed of whole sentences or of lines,
     <split>.blocks     where each block begins, and last the end of the stream
 and, of whole sentences only,
     <split>.sentences  where each sentence begins
-and blocks.json, which says what the files should be.
+and blocks.json, which records what the files should be.
+
+With lines as blocks, as DistilBERT's code has them, a line is a paragraph, and one that is longer than a block goes
+on in further blocks. The shortest lines, and those with many unknown pieces, are left out and counted.
 """
 
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +25,60 @@ from numpy.typing import NDArray
 
 from smelt.errors import SmeltError
 from smelt.files import checksum, read_json
-from smelt.training.lines import SPECIAL_OF_A_LINE
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import BLOCKS_VERSION, Packing, Recipe
+
+Ids = NDArray[np.int64]
+
+SPECIAL_OF_A_LINE = 2  # [CLS] line [SEP]
+TOO_SHORT = 11  # tokens of a line that is left out, special ones included, at the most
+TOO_UNKNOWN = 0.5  # share of unknown pieces among them of a line that is left out, at the least
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines that are kept, one after the other, with where each and where each document begins."""
+
+    ids: Ids
+    documents: Ids
+    starts: Ids
+    left_out: dict[str, int]
+    """Lines that were left out, and tokens of them: all (dropped), and for each reason."""
+
+
+def kept_lines(ids: Ids, documents: Ids, starts: Ids, content: int, unknown: int) -> Lines:
+    """Return the lines of some documents that are kept, cut to `content` tokens each, the rest being lines of its own.
+
+    Args:
+        ids: of all documents, shape (tokens,).
+        documents: where documents begin, ascending.
+        starts: where lines begin, ascending, those at the beginning of a document included.
+        content: most tokens of a line, special ones not counted.
+        unknown: id of the unknown piece.
+    """
+    starts = cut(starts, len(ids), content)
+    lengths = np.diff(starts, append=len(ids))
+    unknowns = np.add.reduceat(ids == unknown, starts, dtype=np.int64) if len(starts) else lengths
+    whole = lengths + SPECIAL_OF_A_LINE
+    short = whole <= TOO_SHORT
+    strange = ~short & (unknowns >= TOO_UNKNOWN * whole)
+    kept = ~(short | strange)
+    begins = np.cumsum(np.append(0, lengths[kept]))[:-1]
+    document = np.searchsorted(documents, starts[kept], side="right")
+    _, firsts = np.unique(document, return_index=True)
+    left_out = {"dropped": int(lengths[~kept].sum())}
+    for reason, lines in (("short", short), ("unknown", strange)):
+        left_out |= {f"{reason}_lines": int(lines.sum()), f"{reason}_line_tokens": int(lengths[lines].sum())}
+    return Lines(ids[np.repeat(kept, lengths)], begins[firsts], begins, left_out)
+
+
+def cut(starts: Ids, end: int, content: int) -> Ids:
+    """Return where lines begin when those longer than `content` tokens go on in further ones; `end` is the last's."""
+    lengths = np.diff(starts, append=end)
+    pieces = -(-lengths // content)
+    within = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    return np.asarray(np.repeat(starts, pieces) + content * within, np.int64)
+
 
 SPLITS = ("train", "validation")
 SPECIAL_TOKENS = 3  # [CLS] A [SEP] B [SEP]
@@ -36,7 +91,6 @@ PARTS: dict[Packing, tuple[str, ...]] = {
 FEW_SEGMENTED = 0.5  # share of blocks below which what is predicted of sentences is learnt on few
 COUNTED_AT_ONCE = 1 << 22  # tokens, which bounds the memory of a count
 
-Ids = NDArray[np.int64]
 Draws = NDArray[np.float64]
 
 

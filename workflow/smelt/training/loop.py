@@ -14,21 +14,18 @@ from torch import Tensor, nn
 
 from smelt.energy import Energy, together
 from smelt.errors import SmeltError, Unfinished
-from smelt.training.batches import NARROWEST, Batch
-from smelt.training.compilation import WIDTHS, compile_encoder, is_to_be_compiled, uncompiled
-from smelt.training.curve import EVERYTHING, LearningCurve, Tally
+from smelt.training.checkpoints import random_state, set_random_state
+from smelt.training.curve import EVERYTHING, Events, LearningCurve, Tally
+from smelt.training.data import NARROWEST, Batch, ahead
 from smelt.training.divergence import Divergence
-from smelt.training.engine import engine_of
-from smelt.training.events import Events
-from smelt.training.micro_batches import micro_batch_of, parts, ran_out
+from smelt.training.forward_pass import WIDTHS, compile_encoder, is_to_be_compiled, uncompiled
+from smelt.training.memory import micro_batch_of, parts, ran_out
 from smelt.training.objectives import Objective, Trainee, share_of_loss
-from smelt.training.optimizers import learning_rate
-from smelt.training.prefetch import ahead
+from smelt.training.optimizers import engine_of, learning_rate
 from smelt.training.progress import Progress, Speed, say
-from smelt.training.random_states import random_state, set_random_state
 from smelt.training.recipes import Recipe
 from smelt.training.run import BatchSource, Outcome, Run
-from smelt.training.stopping import StopRequests
+from smelt.training.steps import StopRequests
 from smelt.training.validation import listed, merged, sums_of, tallies_of
 
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from smelt.training.batches import Batch
+from smelt.training.data import Batch
 from smelt.training.examples import IGNORED
-from smelt.training.head import masked_cross_entropy
-from smelt.training.passes import NOTHING, Asked, Pass
+from smelt.training.forward_pass import NOTHING, Asked, Pass
+from smelt.training.heads import masked_cross_entropy
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
 

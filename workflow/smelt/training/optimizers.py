@@ -1,11 +1,20 @@
-"""Optimizers and the learning rate's schedule."""
+"""Optimizers, the learning rate's schedule, and the engine that turns losses into steps: alone or with DeepSpeed.
+
+An engine takes the sum of losses that this process's rows have in the whole batch's mean, so that the gradient is the
+same however the batch is cut into micro-batches and processes.
+"""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from smelt.errors import SmeltError
+from smelt.training.data import Batch
+from smelt.training.distributed import Processes
+from smelt.training.objectives import Term, Trainee
 from smelt.training.recipes import Recipe
 
 
@@ -60,3 +69,160 @@ def _lamb(groups: list[dict[str, Any]], rate: float, betas: tuple[float, float],
     )
     lamb.clamp = math.inf
     return lamb
+
+
+State = dict[str, Any]
+
+
+class Engine(Protocol):
+    """A trainee with its optimizer."""
+
+    def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
+        """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a micro-batch's share of the loss."""
+
+    def step(self, rate: float) -> Tensor:
+        """Update the weights with what has been added; return the gradient's norm before clipping, a scalar."""
+
+    def state(self) -> tuple[State, State]:
+        """Return the optimizer's state: what all processes share, and what is this one's own."""
+
+    def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+        """Go back to a state, after the weights have."""
+
+
+def engine_of(trainee: Trainee, recipe: Recipe, processes: Processes) -> Engine:
+    """Return the engine for a number of processes; the trainee is on its device already."""
+    optimizer = optimizer_of(trainee, recipe)
+    if processes.size == 1:
+        return Single(trainee, optimizer, recipe)
+    return Several(trainee, optimizer, recipe, processes)
+
+
+class Single:
+    """One process: torch alone."""
+
+    def __init__(self, trainee: Trainee, optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
+        """Take a trainee and its optimizer."""
+        self.trainee, self.optimizer, self.clip = trainee, optimizer, recipe.clip
+
+    def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
+        """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
+        terms: list[Term] = self.trainee(batch, counts)
+        return terms
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a micro-batch's share of the loss."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def step(self, rate: float) -> Tensor:
+        """Update the weights with what has been added; return the gradient's norm before clipping, a scalar."""
+        set_learning_rate(self.optimizer, rate)
+        norm = nn.utils.clip_grad_norm_(self.trainee.parameters(), self.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        return norm
+
+    def state(self) -> tuple[State, State]:
+        """Return the optimizer's state; nothing is this process's own."""
+        return {"optimizer": self.optimizer.state_dict()}, {}
+
+    def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:  # noqa: ARG002 - nothing is its own
+        """Go back to a state."""
+        self.optimizer.load_state_dict(shared["optimizer"])
+
+
+class Several:
+    """Several processes: DeepSpeed adds up the gradients, and with ZeRO shares out what the recipe says."""
+
+    def __init__(
+        self, trainee: Trainee, optimizer: torch.optim.Optimizer, recipe: Recipe, processes: Processes
+    ) -> None:
+        """Wrap a trainee and its optimizer; every process does so, with the same weights."""
+        deepspeed = processes.agree(load_deepspeed)
+        self.processes, self.clip = processes, recipe.clip
+        self.shared_out = recipe.zero > 0
+        self.norm = torch.zeros(())
+        if not self.shared_out:
+            optimizer.register_step_pre_hook(self._clip)
+        self.engine, self.optimizer, *_ = deepspeed.initialize(
+            model=trainee, optimizer=optimizer, config=configuration(recipe)
+        )
+
+    def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
+        """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
+        terms: list[Term] = self.engine(batch, counts)
+        return terms
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a micro-batch's share of the loss, of which DeepSpeed will take the processes' mean."""
+        self.engine.backward(loss * self.processes.size, scale_wrt_gas=False)
+
+    def step(self, rate: float) -> Tensor:
+        """Update the weights with what has been added; return the gradient's norm before clipping, a scalar."""
+        set_learning_rate(self.optimizer, rate)
+        self.engine.step()
+        return torch.as_tensor(self.engine.get_global_grad_norm()) if self.shared_out else self.norm
+
+    def state(self) -> tuple[State, State]:
+        """Return the optimizer's state: the same in all processes, or with ZeRO each process's share."""
+        if not self.shared_out:
+            return {"optimizer": self.optimizer.state_dict()}, {}
+        state = self.optimizer.state_dict()
+        return {}, {name: state[name] for name in ZERO_STATE}
+
+    def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+        """Go back to a state."""
+        if not self.shared_out:
+            self.optimizer.load_state_dict(shared["optimizer"])
+            return
+        states: list[State | None] = [None] * self.processes.size  # DeepSpeed looks at this process's only
+        states[self.processes.rank] = self.optimizer.state_dict() | dict(own)
+        self.optimizer.load_state_dict(states, load_from_fp32_weights=True)
+
+    def _clip(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        """Clip gradients once they are those of the whole batch (ZeRO does so itself)."""
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        self.norm = nn.utils.clip_grad_norm_(parameters, self.clip)
+
+
+# What ZeRO's optimizer keeps of a process's share that tensors and numbers can hold; the rest follows from the model.
+ZERO_STATE = ("base_optimizer_state", "single_partition_of_fp32_groups", "overflow")
+
+
+def configuration(recipe: Recipe) -> dict[str, Any]:
+    """Return DeepSpeed's configuration of a recipe; gradients are added up until the loop calls for a step."""
+    return {
+        "train_micro_batch_size_per_gpu": 1,  # only counted: rows and micro-batches are the loop's
+        "managed_gradient_accumulation": False,
+        "gradient_clipping": recipe.clip if recipe.zero else 0.0,
+        "zero_optimization": {"stage": recipe.zero},
+        "zero_allow_untested_optimizer": True,
+        # Without the empty list gradients would be exchanged in bf16, too.
+        "torch_autocast": {
+            "enabled": recipe.precision == "bf16",
+            "dtype": "bfloat16",
+            "lower_precision_safe_modules": [],
+        },
+        "steps_per_print": None,
+    }
+
+
+def load_deepspeed() -> Any:
+    """Return the library, without its own shared-memory exchange on CPUs.
+
+    That would be compiled at first use, for a minute or more, and a process killed meanwhile leaves a lock that blocks
+    the next one for ever; CPUs exchange through gloo.
+
+    Raises:
+        SmeltError: it is not installed.
+    """
+    try:
+        import deepspeed
+    except ImportError:
+        install = "DS_BUILD_OPS=0 pip install --constraint constraints.txt '.[several]'"
+        raise SmeltError("deepspeed", f"is not installed, and several processes need it: {install}") from None
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    return deepspeed

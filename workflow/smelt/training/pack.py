@@ -21,8 +21,7 @@ import pyarrow.parquet as pq
 from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import whole_folder, write_json
 from smelt.portions import portions
-from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, BlockWriter, Ids, content_of
-from smelt.training.lines import TOO_SHORT, kept_lines
+from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, TOO_SHORT, BlockWriter, Ids, content_of, kept_lines
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 

@@ -1,4 +1,7 @@
-"""How a run is doing: a line every few seconds in a log, a display that stays in its place on a terminal."""
+"""How a run is doing: a line every few seconds in a log, or a display that stays in its place on a terminal.
+
+Beside losses it shows the run's arithmetic, its device's peak and memory, and its energy.
+"""
 
 import re
 import sys
@@ -7,12 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
+
+import torch
+from rich.console import Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 
 from smelt.energy import Energy
-
-if TYPE_CHECKING:
-    from smelt.training.display import Display
+from smelt.training.distributed import ALONE, Processes
+from smelt.training.recipes import Recipe
+from smelt.training.speed import flops_per_token, is_emulated, measured_peak
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_UPDATES = 1.0  # of a display
@@ -58,9 +67,9 @@ class Gauges:
     """What is known of a run besides its losses and its clock; the rest is not spoken of."""
 
     flops_per_token: float | None = None
-    """Operations that training on a token needs (smelt.training.flops)."""
+    """Operations that training on a token needs (smelt.training.speed)."""
     peak: float | None = None
-    """Operations a second that all devices of the run reach together (smelt.training.peak)."""
+    """Operations a second that all devices of the run reach together (smelt.training.speed)."""
     memory: Callable[[], int] | None = None
     """Returns the most bytes of the GPU that have been in use."""
     energy: Callable[[], Energy | None] | None = None
@@ -140,6 +149,49 @@ _COUNTED = re.compile(r"(step|epoch|shard) ([\d,]+) of ([\d,]+)")
 _LOSS = re.compile(r"\S*loss -?[\d.]+(?:e[+-]?\d+)?|\S*loss (?:nan|inf)")
 
 
+NAMES = {
+    "losses": "loss",
+    "rate": "learning rate",
+    "speed": "speed",
+    "memory": "memory",
+    "energy": "energy so far",
+}
+
+
+class Display:
+    """Shows the latest report until it is closed."""
+
+    def __init__(self) -> None:
+        """Take the lower lines of the terminal; what is printed meanwhile goes above them."""
+        self._live = Live(auto_refresh=False)  # drawn at each report, so that no thread runs beside the training
+        self._live.start()
+
+    def update(self, report: Report) -> None:
+        """Show a report in place of the one before."""
+        self._live.update(rendered(report), refresh=True)
+
+    def close(self) -> None:
+        """Give the terminal back; the last report stays."""
+        self._live.stop()
+
+
+def rendered(report: Report) -> Group:
+    """Return the bar and the figures below it."""
+    figures = report.figures()
+    bar = Table.grid(padding=(0, 2))
+    bar.add_row(
+        ProgressBar(total=report.last, completed=report.step, width=30),
+        f"step {report.step:,} of {report.last:,}",
+        figures["left"],
+    )
+    table = Table.grid(padding=(0, 2))
+    figures["speed"] = ", ".join(figures[name] for name in ("speed", "peak") if name in figures)
+    for name, shown in NAMES.items():
+        if name in figures:
+            table.add_row(shown, figures[name].removeprefix("learning rate "))
+    return Group(bar, table)
+
+
 class Progress:
     """Speeds since the last line and the last row of the curve, and when the next line is due."""
 
@@ -162,8 +214,6 @@ class Progress:
     def __enter__(self) -> Self:
         """Show the display, where there is a terminal to show it on."""
         if self._shown and self._terminal:
-            from smelt.training.display import Display
-
             self._display = Display()
         return self
 
@@ -243,3 +293,31 @@ def electricity(kwh: float) -> str:
 def say(line: str) -> None:
     """Print a line with the time of day, at once; above the display, where there is one."""
     print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
+
+
+def gauges_of(
+    model: Any,
+    recipe: Recipe,
+    device: torch.device,
+    processes: Processes = ALONE,
+    energy: Callable[[], Energy | None] | None = None,
+) -> Gauges:
+    """Return the gauges of a run; the first process measures its device for half a second, and counts all as alike.
+
+    Args:
+        model: with its heads, as it is trained.
+        recipe: of which length, mask_rate and precision count.
+        device: this process's.
+        processes: of the run; those that print nothing need no gauges.
+        energy: returns what the run has taken so far.
+    """
+    if not processes.first:
+        return Gauges()
+    dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+    return Gauges(
+        flops_per_token=flops_per_token(model, recipe.length, recipe.mask_rate),
+        # Against emulated arithmetic a share would say nothing.
+        peak=None if is_emulated(recipe.precision, device) else processes.size * measured_peak(device, dtype),
+        memory=(lambda: torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None,
+        energy=energy,
+    )

@@ -9,10 +9,10 @@ from typing import Protocol
 import torch
 
 from smelt.energy import Energy, Meter
-from smelt.training.batches import Batch
 from smelt.training.checkpoints import Checkpoints
 from smelt.training.curve import LearningCurve
-from smelt.training.processes import ALONE, Processes
+from smelt.training.data import Batch
+from smelt.training.distributed import ALONE, Processes
 from smelt.training.progress import Gauges
 
 

@@ -1,4 +1,4 @@
-"""Which block each example of a run is: a function of the example's number alone, so that any step can be resumed.
+"""Which block each example of a run is, and all draws: functions of a number, so that any step can be made on its own.
 
 Languages are drawn in proportion to tokens ** alpha, and each language's blocks without replacement within an epoch
 of that language.
@@ -8,6 +8,23 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+Draws = NDArray[np.float64]
+
+TRAINING, VALIDATION = 0, 1  # purposes, whose draws differ even for the same step and position
+
+AT_ONCE = 4  # numbers that Philox makes from one value of its counter
+
+
+def seeded(seed: int, purpose: int, step: int, positions: range, count: int) -> Draws:
+    """Return numbers in [0, 1), shape (len(positions), count): a function of seed, purpose, step and position alone.
+
+    Philox is a function of a key and a counter (Salmon et al. 2011), so a batch's stream can be entered at any row.
+    """
+    width = -(-count // AT_ONCE) * AT_ONCE
+    bits = np.random.Philox(key=[seed, purpose], counter=[positions.start * (width // AT_ONCE), 0, step, 0])
+    return np.random.Generator(bits).random((len(positions), width))[:, :count]
+
 
 Ids = NDArray[np.int64]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
-from smelt.training.batches import Batch
 from smelt.training.curve import EVERYTHING, Tally
-from smelt.training.micro_batches import parts
+from smelt.training.data import Batch
+from smelt.training.memory import parts
 from smelt.training.objectives import Term, Trainee
 
 

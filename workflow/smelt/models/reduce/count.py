@@ -39,8 +39,8 @@ from smelt.models.vocabulary.tokenizer_files import Tree
 from smelt.models.vocabulary.vocabulary import read_vocabulary
 from smelt.models.vocabulary.weights import check_checkpoint, is_model
 from smelt.parquet import damage_named, opened
-from smelt.training.allocator import keep_freed_memory
 from smelt.training.lock import Lock
+from smelt.training.memory import keep_freed_memory
 
 COLUMNS = ["text", "held_out"]
 MOST_SHARDS = 256

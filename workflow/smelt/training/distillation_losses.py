@@ -1,10 +1,12 @@
-"""What teachers predict, taught to a student a few positions at a time: soft targets, and labels beside them.
+"""How far a student is from its teachers: soft targets, and the states and attentions of layers.
 
 Logits of all positions over 119k pieces, of both models, with the softmaxes that autograd keeps of them, are most of
-the memory of a distillation. Here, as in smelt.training.head, a chunk of positions goes through all decoders, the
-softmaxes and the gradients before the next one takes its place. Where masked tokens are predicted besides, their
-cross-entropy is taken from the same logits, and one gradient serves both losses; which asks that their weights be known
-on the way forward.
+the memory of a distillation. As in smelt.training.heads, a chunk of positions goes through all decoders, the softmaxes
+and the gradients before the next one takes its place. Where masked tokens are predicted too, their cross-entropy is
+taken from the same logits, and one gradient serves both losses, so their weights must be known on the way forward.
+
+Layers are compared through projections that learn with the student. Each module turns the passes of the student and of
+its teachers over one batch into a sum over all tokens that are not padding; of several teachers it is the mean.
 """
 
 import math
@@ -13,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from smelt.training.examples import IGNORED
-from smelt.training.gradients import Gradients, exact, precision_of
-from smelt.training.head import rows_at_once
+from smelt.training.forward_pass import Pass
+from smelt.training.heads import Gradients, exact, precision_of, rows_at_once
 
 # Logits that go through a softmax together: on CPUs about what their caches hold. All of a chunk at once takes a fifth
 # longer; fewer wait for each other too often where cores are busy (measured). GPUs want many.
@@ -220,3 +223,90 @@ def _parts(logits: Tensor) -> list[slice]:
     rows, width = logits.shape
     together = max(1, (TOGETHER_ON_CPU if logits.device.type == "cpu" else TOGETHER_ON_GPU) // width)
     return [slice(first, min(first + together, rows)) for first in range(0, rows, together)]
+
+
+class CosineOfStates(nn.Module):
+    """1 less the cosine of the last hidden states (Sanh et al. 2019, section 2), projected where widths differ."""
+
+    def __init__(self, width: int, taught: Sequence[int]) -> None:
+        """Take the width of the student's states and of each teacher's."""
+        super().__init__()
+        self.projections = nn.ModuleList(
+            nn.Identity() if width == other else projection(width, other) for other in taught
+        )
+
+    def forward(self, output: Pass, taught: Sequence[Pass]) -> Tensor:
+        """Return the sum, a scalar."""
+        pairs = zip(self.projections, taught, strict=True)
+        cosines = [
+            functional.cosine_similarity(to(output.hidden).float(), learnable(one.hidden), -1) for to, one in pairs
+        ]
+        return sum_over_tokens(1 - torch.stack(cosines).mean(0), output)
+
+
+class HiddenStates(nn.Module):
+    """Mean squared error of mapped layers' states, and of the embeddings', each through a projection of its own.
+
+    Equations 8 and 9 of TinyBERT (Jiao et al. 2020), summed over the layers as in its equation 11.
+    """
+
+    def __init__(self, width: int, taught: Sequence[int], maps: Sequence[Sequence[int]]) -> None:
+        """Take the width of the student and of each teacher, and each one's layers for the student's, from 1."""
+        super().__init__()
+        self.maps = [[0, *layers] for layers in maps]
+        self.projections = nn.ModuleList(
+            nn.ModuleList(projection(width, other) for _ in layers)
+            for other, layers in zip(taught, self.maps, strict=True)
+        )
+
+    def forward(self, output: Pass, taught: Sequence[Pass]) -> Tensor:
+        """Return the sum, a scalar."""
+        errors = torch.zeros_like(output.hidden[..., 0], dtype=torch.float32)  # (rows, length)
+        for one, layers, projections in zip(taught, self.maps, self.projections, strict=True):
+            for ours, layer, to in zip(output.hidden_states, layers, projections, strict=True):  # type: ignore[call-overload]
+                errors = errors + (to(ours).float() - learnable(one.hidden_states[layer])).square().mean(-1)
+        return sum_over_tokens(errors / len(taught), output)
+
+
+class Attentions(nn.Module):
+    """Divergence of mapped layers' attention from the teacher's, the mean of the heads (MobileBERT, section 3.2)."""
+
+    def __init__(self, maps: Sequence[Sequence[int]]) -> None:
+        """Take each teacher's layers for those of the student, counted from 1."""
+        super().__init__()
+        self.maps = maps
+
+    def forward(self, output: Pass, taught: Sequence[Pass]) -> Tensor:
+        """Return the sum over layers and tokens, a scalar."""
+        divergences = torch.zeros_like(output.hidden[..., 0], dtype=torch.float32)  # (rows, length)
+        keys = real_tokens(output)[:, None, None]  # (rows, 1, 1, length)
+        for one, layers in zip(taught, self.maps, strict=True):
+            for ours, layer in zip(output.attentions, layers, strict=True):
+                theirs = learnable(one.attentions[layer - 1])  # (rows, heads, length, length)
+                of_keys = theirs.exp() * torch.where(keys, theirs - ours, 0)
+                divergences = divergences + of_keys.sum(-1).mean(1)
+        return sum_over_tokens(divergences / len(taught), output)
+
+
+def projection(width: int, taught: int) -> nn.Linear:
+    """Return a projection to a teacher's width; where it is the student's, it starts as what changes nothing."""
+    to = nn.Linear(width, taught, bias=False)
+    if width == taught:
+        nn.init.eye_(to.weight)
+    return to
+
+
+def real_tokens(output: Pass) -> Tensor:
+    """Return which tokens are no padding, shape (rows, length)."""
+    mask = output.batch.attention_mask
+    return torch.ones_like(output.batch.input_ids, dtype=torch.bool) if mask is None else mask.bool()
+
+
+def sum_over_tokens(values: Tensor, output: Pass) -> Tensor:
+    """Return the sum of values, shape (rows, length), over tokens that are no padding."""
+    return torch.where(real_tokens(output), values, 0).sum()
+
+
+def learnable(tensor: Tensor) -> Tensor:
+    """Return what was made under inference mode in float32, as a tensor that autograd may keep."""
+    return tensor.to(torch.float32, copy=True)

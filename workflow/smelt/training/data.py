@@ -1,13 +1,15 @@
 """Batches made on the fly from token blocks: rows of text with masks in them.
 
 Every draw is a function of the seed, the step and the position in the whole batch, so that a row depends neither on how
-many workers or processes make batches nor on where a run was resumed.
+many workers or processes make batches nor on where a run was resumed. So is the block of each example: languages are
+drawn in proportion to tokens ** alpha, and each language's blocks without replacement within an epoch of that language.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
@@ -15,13 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smelt.training.blocks import TokenBlocks
-from smelt.training.draws import TRAINING, VALIDATION, Draws, seeded
+from smelt.training.distributed import ALONE, Processes
 from smelt.training.examples import DRAWS_PER_ROW, Examples, Segments
 from smelt.training.masking import masking_of
 from smelt.training.pieces import Pieces
-from smelt.training.processes import ALONE, Processes
 from smelt.training.recipes import Recipe
-from smelt.training.sampler import Sampler, fair_shares, shares
+from smelt.training.sampler import TRAINING, VALIDATION, Draws, Sampler, fair_shares, seeded, shares
 
 Ids = NDArray[np.int64]
 
@@ -264,3 +265,19 @@ def listed(language: str, blocks: list[int]) -> str:
     """Return a language with the first of some block numbers and how many more there are."""
     more = f" and {len(blocks) - DESCRIBED:,} more" if len(blocks) > DESCRIBED else ""
     return f"{language}: blocks {', '.join(map(str, blocks[:DESCRIBED]))}{more}"
+
+
+Item = TypeVar("Item")
+
+
+def ahead(make: Callable[[int], Item], first: int, last: int) -> Iterator[Item]:
+    """Yield make(first) ... make(last), each made by a thread while the one before it is used."""
+    if first > last:
+        return
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:
+        following = worker.submit(make, first)
+        for number in range(first, last + 1):
+            current = following.result()
+            if number < last:
+                following = worker.submit(make, number + 1)
+            yield current

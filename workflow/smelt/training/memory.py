@@ -1,20 +1,82 @@
-"""How many rows pass through the model at once: as many as memory holds, without a change to what is learnt.
+"""Memory of a training: how many rows pass through the model at once, as many as fit, without a change to what is
+learnt.
 
-Memory grows with the rows in a straight line, so two small passes tell how much a row takes.
+Memory grows with the rows in a straight line, so two small passes show how much a row takes.
+
+On CPUs the C library is made to keep the memory that is freed, which makes training, and counting, faster. A step
+takes and frees tensors of the same sizes again and again. glibc returns large ones to the kernel at once, and the
+kernel fills their pages with zeros for the next step: an eighth of a step of ALBERT tiny with 128k pieces. A process
+that trains takes as much again in a moment, so nobody loses what it keeps; its peak grew by 3%.
 """
 
-from collections.abc import Iterator
+import ctypes
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from smelt.errors import SmeltError
-from smelt.training.batches import NARROWEST, Batch
-from smelt.training.live import LiveTensors
+from smelt.training.data import NARROWEST, Batch
+from smelt.training.distributed import Processes
 from smelt.training.objectives import Trainee, weighted_loss
-from smelt.training.processes import Processes
 from smelt.training.recipes import Recipe
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+LARGEST = 2**31 - 1  # bytes; what is freed in smaller parts is kept
+
+
+def keep_freed_memory() -> bool:
+    """Keep what is freed until this process ends; return whether the C library can (glibc can)."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and all(mallopt(what, LARGEST) for what in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD))
+
+
+class LiveTensors(TorchDispatchMode):
+    """Counts the memory of tensors that are made within the block, from when each is made until it is freed.
+
+    All that torch's operations return is counted: what autograd keeps, gradients, buffers of functions of our own, and
+    what passes without gradients leave for a while. What an operation takes and frees inside itself is not.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.most = 0
+        """Bytes at the highest point so far."""
+        self._now = 0
+        self._known: dict[int, int] = {}  # bytes by storage; 0 for those that were there before
+
+    def __torch_dispatch__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """Run an operation, and count what it has made."""
+        given: Mapping[str, Any] = kwargs or {}
+        for tensor in tree_leaves((args, given)):
+            self._take(tensor, before=True)
+        made = func(*args, **given)
+        for tensor in tree_leaves(made):
+            self._take(tensor, before=False)
+        return made
+
+    def _take(self, tensor: Any, *, before: bool) -> None:
+        if not isinstance(tensor, Tensor):
+            return
+        storage = tensor.untyped_storage()
+        key = storage._cdata
+        if key not in self._known:
+            self._known[key] = 0 if before else storage.nbytes()
+            self._now += self._known[key]
+            self.most = max(self.most, self._now)
+            weakref.finalize(storage, self._drop, key).atexit = False
+
+    def _drop(self, key: int) -> None:
+        self._now -= self._known.pop(key, 0)
+
 
 GIB = 2**30
 USABLE = 0.8  # of the free memory; the rest is for what two small passes do not show
