@@ -7,9 +7,10 @@ import pytest
 
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.models.pretrain import PretrainingSettings, summary
+from smelt.models.pretrain import summary
 from smelt.models.training_card import effective_settings, held_out
 from smelt.study.architectures import ARCHITECTURES
+from smelt.study.makers.pretrain import PretrainingSettings
 from smelt.training.curve import LearningCurve
 from smelt.training.recipes import RECIPES
 from smelt.training.run import Outcome

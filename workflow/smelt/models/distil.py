@@ -10,13 +10,10 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-
-from pydantic import model_validator
+from typing import TYPE_CHECKING, Any
 
 from smelt.card import Card, Value, write_card
 from smelt.cli import json_entry
-from smelt.entry import Entry, Seed
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
@@ -35,7 +32,7 @@ from smelt.models.training_card import (
     training_data,
 )
 from smelt.provenance import write_provenance
-from smelt.study.makers.distil import StudentShape, refuse_sentences, refuse_unmapped
+from smelt.study.makers.distil import DistillationSettings
 from smelt.training.blocks import TokenBlocks
 from smelt.training.losses import TERMS, Losses, refuse_untaught
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
@@ -86,27 +83,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Distil one model, in as many processes as the job has GPUs."""
     start_processes(arguments)
     run_here(arguments, arguments.teachers[0], DistillationPlan(arguments.settings, arguments.teachers))
-
-
-class DistillationSettings(Entry):
-    """All that decides a student's weights, apart from its blocks and teachers."""
-
-    student: StudentShape
-    losses: Losses
-    recipe: Recipe
-    alpha: float
-    """Languages are drawn in proportion to tokens ** alpha."""
-    seed: Seed
-    version: int
-    """RECIPE_VERSION: the same settings under another version mean another model."""
-    distillation_version: int
-    """DISTILLATION_VERSION, likewise."""
-
-    @model_validator(mode="after")
-    def _go_together(self) -> Self:
-        refuse_sentences(self.recipe)
-        refuse_unmapped(self.losses.layers, self.student.layers, None)
-        return self
 
 
 @dataclass(frozen=True)

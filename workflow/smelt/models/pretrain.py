@@ -10,13 +10,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-
-from pydantic import model_validator
+from typing import TYPE_CHECKING, Any
 
 from smelt.card import Card, write_card
 from smelt.cli import json_entry
-from smelt.entry import Entry, Seed
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
@@ -36,7 +33,7 @@ from smelt.models.training_card import (
     training_data,
 )
 from smelt.provenance import write_provenance
-from smelt.study.architectures import Shape, refuse_unfit
+from smelt.study.makers.pretrain import PretrainingSettings
 from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
 from smelt.training.pieces import Pieces, load_tokenizer
 from smelt.training.recipes import Recipe
@@ -81,23 +78,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Pretrain one model, in as many processes as the job has GPUs."""
     start_processes(arguments)
     run_here(arguments, arguments.tokenizer, PretrainingPlan(arguments.settings, arguments.tokenizer))
-
-
-class PretrainingSettings(Entry):
-    """All that decides a model's weights, apart from its blocks and tokenizer."""
-
-    shape: Shape
-    recipe: Recipe
-    alpha: float
-    """Languages are drawn in proportion to tokens ** alpha."""
-    seed: Seed
-    version: int
-    """RECIPE_VERSION: the same settings under another version mean another model."""
-
-    @model_validator(mode="after")
-    def _shape_and_recipe_go_together(self) -> Self:
-        refuse_unfit(self.shape, self.recipe)
-        return self
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from smelt.entry import Distinct, Entry, Name, refuse_idle
+from smelt.entry import Distinct, Entry, Name, Seed, refuse_idle
 from smelt.languages import Language
 from smelt.study.makers.base import NUMBERS, BlocksRead, Definitions, Runs, list_languages
 from smelt.study.makers.trained import Trained, TrainedRules
@@ -256,6 +256,27 @@ class Distil(Trained):
                     f"{key}.losses.attention: the student has {heads} heads and {teacher!r} {known['heads']}; expected"
                     " as many, for attention is compared head by head"
                 )
+
+
+class DistillationSettings(Entry):
+    """All that decides a student's weights, apart from its blocks and teachers."""
+
+    student: StudentShape
+    losses: Losses
+    recipe: Recipe
+    alpha: float
+    """Languages are drawn in proportion to tokens ** alpha."""
+    seed: Seed
+    version: int
+    """RECIPE_VERSION: the same settings under another version mean another model."""
+    distillation_version: int
+    """DISTILLATION_VERSION, likewise."""
+
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        refuse_sentences(self.recipe)
+        refuse_unmapped(self.losses.layers, self.student.layers, None)
+        return self
 
 
 class DistilRules(TrainedRules[Distil]):

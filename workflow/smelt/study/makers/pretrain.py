@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from smelt.entry import Name, refer
+from smelt.entry import Entry, Name, Seed, refer
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
 from smelt.study.makers.base import NUMBERS, Definitions, Runs, refuse_unknown
 from smelt.study.makers.trained import Trained, TrainedRules
@@ -65,6 +65,23 @@ class Pretrain(Trained):
         """Return its architecture, tokenizer and corpus, and its training."""
         shape = self.architecture if isinstance(self.architecture, str) else "own shape"
         return f"{shape}, {self.tokenizer}, {self.corpus}", self.describe_training()
+
+
+class PretrainingSettings(Entry):
+    """All that decides a model's weights, apart from its blocks and tokenizer."""
+
+    shape: Shape
+    recipe: Recipe
+    alpha: float
+    """Languages are drawn in proportion to tokens ** alpha."""
+    seed: Seed
+    version: int
+    """RECIPE_VERSION: the same settings under another version mean another model."""
+
+    @model_validator(mode="after")
+    def _shape_and_recipe_go_together(self) -> Self:
+        refuse_unfit(self.shape, self.recipe)
+        return self
 
 
 class PretrainRules(TrainedRules[Pretrain]):
