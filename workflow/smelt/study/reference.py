@@ -25,7 +25,7 @@ from smelt.study.schema import Study
 from smelt.tasks.task_file import TaskFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-# What validators accept besides a mapping, which pydantic's own schema cannot know.
+# What validators accept in place of a mapping; pydantic's own schema does not know it.
 SHORTHANDS = {
     "Split": {"type": "string", "description": "The file, where the whole of it is meant."},
     "TaskOptions": {"type": "null", "description": "No options."},
@@ -113,7 +113,7 @@ def places(texts: dict[Path, str]) -> dict[str, Place]:
 
 
 def types() -> dict[str, type[Entry]]:
-    """Return every type of which study and task files consist, by name; a type that others extend is one of them."""
+    """Return every type in study and task files by name, those that others extend included."""
     found: dict[str, type[Entry]] = {}
     ahead: list[Any] = [Study, TaskFile]
     while ahead:

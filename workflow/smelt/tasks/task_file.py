@@ -61,7 +61,7 @@ class TaskFile(Entry):
     """A label of validation or test that training lacks is an `error`, or an example that no model can get right, which
     is left to `count` as wrong and counted in `task.json`."""
     empty_sides: Literal["error", "count"] = "error"
-    """A pair of texts of which one is empty is an `error`, or is left to `count` like others, and counted in
+    """A pair with an empty text is an `error`, or is left to `count` like others, and counted in
     `task.json`."""
     repeats: Literal["keep", "drop"] = "keep"
     """Examples that stand in two splits word for word: `keep` them, as published, or `drop` them from training (from

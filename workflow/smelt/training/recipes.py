@@ -69,10 +69,10 @@ class Recipe(Entry):
     """Tokens in a block, special ones included."""
     packing: Packing = "stream"
     """What fills a block: the next tokens of a language's documents as one `stream`, without a gap; whole `sentences`
-    of one document, between two of which the block is then split (Lan et al. 2019, section 3.1; with `sentences: order`
-    or `none`); or one line, that is a paragraph (`lines`, with `sentences: none`, as DistilBERT's code): a longer one
-    goes on in further blocks, and one with at most 11 tokens, or with half unknown pieces or more, `[CLS]` and `[SEP]`
-    counted, is left out."""
+    of one document, and the block is then split between two of them (Lan et al. 2019, section 3.1; with `sentences:
+    order` or `none`); or one line, that is a paragraph (`lines`, with `sentences: none`, as DistilBERT's code): a
+    longer one goes on in further blocks, and one with at most 11 tokens, or with half unknown pieces or more, `[CLS]`
+    and `[SEP]` counted, is left out."""
     grouped: bool = False
     """Put a step's blocks in the order of their length, so that those that pass at once are hardly padded; the step
     learns the same, but dropout falls on other rows."""
@@ -123,7 +123,7 @@ class Recipe(Entry):
     checkpoint_every: PositiveInt = 500
     """Steps between checkpoints."""
     checkpoints_kept: PositiveInt = 2
-    """Newest checkpoints to keep, besides the best; two or more outlive a damaged one."""
+    """Newest checkpoints to keep, in addition to the best; two or more outlive a damaged one."""
     choose: Literal["last", "best"] = "last"
     """The weights that become the model: those of the `last` step, or the `best` ones on held-out documents."""
     divergence: PositiveFloat = 3.0

@@ -54,8 +54,8 @@ class GridTable(TableEntry):
     task: Pattern
     """Task of a cell, in the same way. With `{row}` in it a row is of one task, so that columns are compared."""
     rows: Annotated[dict[Label, Value | Values | GridRow], Field(min_length=1)]
-    """Label → what `{row}` stands for, or a list, of which the one that scores best on validation stands in the cell,
-    in each column; or a mapping for a row with patterns of its own."""
+    """Label → what `{row}` stands for, or a list: the one that scores best on validation stands in the cell, in each
+    column; or a mapping for a row with patterns of its own."""
     columns: Annotated[dict[Label, Value], Field(min_length=1)] | None = None
     """Label → what `{column}` stands for; by default the table has one column."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None

@@ -34,7 +34,7 @@ class BlocksRead(NamedTuple):
 
 
 class Maker(Entry):
-    """What every model may say, and what the study asks of it, however it is made."""
+    """The keys that every model may have, and what the study asks its maker."""
 
     tasks: Annotated[list[Name], Distinct] | Literal["own"] | None = None
     """Tasks to fine-tune on; by default all of the study. `own` are those that test a language of `tested_on`, which a

@@ -63,7 +63,7 @@ class Schedule(Entry):
     epochs: PositiveInt = 100
     """Passes over the texts that a phase takes at most: a stage, or each step of its unfreezing."""
     patience: PositiveInt = 5
-    """A phase ends when so many epochs have brought no lower loss on validation."""
+    """A phase ends after this many epochs without a lower loss on validation."""
     high: PositiveFloat = 1e-3
     """Learning rate at the start of a cosine."""
     low: NonNegativeFloat = 1e-8

@@ -11,7 +11,7 @@ from smelt.training.recipes import BESIDE_THE_MODEL, RECIPE_VERSION, RECIPES, Re
 
 
 class Trained(Maker):
-    """What every model may say that is trained on token blocks."""
+    """The keys of every model that is trained on token blocks."""
 
     corpus: Name
     """The corpus to learn on."""
