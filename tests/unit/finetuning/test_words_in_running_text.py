@@ -51,7 +51,7 @@ def test_words_have_the_pieces_that_they_have_in_running_text(name: str, tmp_pat
 def test_without_the_blank_most_words_would_be_cut_otherwise(name: str, tmp_path: Path) -> None:
     pieces = load_pieces(folder_of(WITHOUT_BLANKS[name], tmp_path))
     assert compare(pieces.tokenizer, pieces.tokenizer, WORDS).share > 0.3
-    assert compare(pieces.for_words, pieces.tokenizer, WORDS).otherwise == 0
+    assert compare(pieces.for_words, pieces.tokenizer, WORDS).different == 0
 
 
 @pytest.mark.parametrize("name", WITH_BLANKS)
@@ -113,7 +113,7 @@ def test_a_piece_that_crosses_words_is_found_in_both() -> None:
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=core)
     found = compare(tokenizer, tokenizer, [["a", "b", "b"]])
-    assert (found.words, found.otherwise) == (3, 3)
+    assert (found.words, found.different) == (3, 3)
     assert found.example == ("a", "a", "aĠb")
 
 
@@ -141,8 +141,10 @@ def test_the_log_and_metrics_say_how_many_words_are_cut_otherwise(
     assert finetune(folder, entity_task, tmp_path / "out") == 0
     found = json.loads((tmp_path / "out/metrics.json").read_text())["words_in_running_text"]
     assert found == {"words": 256, "cut_otherwise": 0, "share": 0.0, "blank_before_each_word": True}
-    told = "words: 0 of 256 words (0.00%) are cut otherwise one by one than in running text; each is cut with a blank"
-    assert told in capsys.readouterr().out
+    printed = (
+        "words: 0 of 256 words (0.00%) are cut differently one by one than in running text; each is cut with a blank"
+    )
+    assert printed in capsys.readouterr().out
     saved = AutoTokenizer.from_pretrained(tmp_path / "out/model")
     assert saved.tokenize("sees the")[0].startswith("Ġ")
 
@@ -157,7 +159,7 @@ def test_a_tokenizer_whose_pieces_cross_words_is_refused_for_tasks_of_words(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert f"{folder}: " in error
-    assert "are cut otherwise one by one than in running text, such as" in error
+    assert "are cut differently one by one than in running text, such as" in error
     assert "Take another model" in error
     assert not (tmp_path / "out").exists()
 

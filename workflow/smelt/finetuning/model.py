@@ -62,7 +62,7 @@ def _check_encoder(folder: Path, model: Any, report: dict[str, Any]) -> None:
 
 
 def _draw_classifier(model: Any, seed: int) -> None:
-    """Draw the classifier anew (BERT's initialisation), whatever the folder or the loading have left there."""
+    """Draw the classifier by BERT's initialisation, whatever weights the folder or the loading has given it."""
     torch.manual_seed(seed)
     spread = getattr(model.config, "initializer_range", 0.02)
     for name, part in model.named_children():

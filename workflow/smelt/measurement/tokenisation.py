@@ -1,4 +1,4 @@
-"""Measure what a tokenizer does to the words of a token task, and whether split words are missed (mALBERT, 3.3).
+"""Measure how a tokenizer cuts the words of a task, and whether split words are missed (mALBERT, section 3.3).
 
 The file written for a model and a task holds:
 

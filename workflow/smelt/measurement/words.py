@@ -1,4 +1,5 @@
-"""The words of a test split, a row each: how they were cut, and in which runs their label was missed."""
+"""The words of a test split, a row each: their pieces, and the runs that missed their label; and tables of how finely
+they are cut (mALBERT, Table 4)."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from smelt.errors import SmeltError
 from smelt.parquet import read_columns
 
 _COLUMNS = ["example", "language", "words", "gold", "predicted", "pieces"]
-# What has to be the same in every run of one model.
+# Equal in every run of one model.
 _SHARED = ["example", "language", "words", "gold", "pieces"]
 
 ENTITY, OTHER, ALL = "entity words", "other words", "all words"
@@ -111,7 +112,7 @@ def segmentation(words: pd.DataFrame, spans: bool) -> list[dict[str, Any]]:
 
     Args:
         words: a row a word, with language, gold and pieces (1 or more).
-        spans: whether labels are spans, so that entity words can be told from others.
+        spans: whether labels are spans, so entity words differ from others.
     """
     languages = sorted(set(words["language"]))
     groups = {"all": words} | ({code: words[words["language"] == code] for code in languages} if languages[1:] else {})

@@ -31,16 +31,16 @@ ROWS = 50_000  # examples that become Arrow at once: as rows in Python they take
 
 @dataclass
 class PreparedSplit:
-    """The examples of one split, the files they come from, and what was met in them."""
+    """The examples of one split, their files, and counts of what was unusual in them."""
 
     examples: list[Example] = field(default_factory=list)
     sources: list[Path] = field(default_factory=list)
     repaired: int = 0
     """Labels that had to be repaired."""
     empty_sides: int = 0
-    """Pairs of texts of which one is empty."""
+    """Pairs of texts where one is empty."""
     empty_texts: int = 0
-    """Texts without a word: examples like others where they have a label of their own, and otherwise left out."""
+    """Texts without a word. Those with a label of their own are examples like others; the rest is left out."""
     dropped: int = 0
     """Examples left out because they stand in a later split too."""
     written: set[str] = field(default_factory=set)
@@ -53,7 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", help="its file <task>.yaml, and its setting; by default the name's")
     parser.add_argument("--folder", type=Path, nargs="*", default=[], help="folders of own task files, before smelt's")
     parser.add_argument("--limit", type=int, default=0, help="training examples to draw; 0 for all")
-    parser.add_argument("--per", choices=PARTS, default="all", help="what the limit is of: of all, or of each of these")
+    parser.add_argument(
+        "--per",
+        choices=PARTS,
+        default="all",
+        help="whether the limit counts all examples, or those of each language or label",
+    )
     parser.add_argument("--seed", type=int, default=1, help="seed of the draw")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
@@ -176,10 +181,10 @@ def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
 
 
 def training_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) -> list[str]:
-    """Return the labels of the whole training set, sorted: those that a model can give.
+    """Return the labels of the whole training set, sorted: those that a model can predict.
 
     Raises:
-        SmeltError: there is but one, which leaves nothing to learn, and every model right.
+        SmeltError: there is only one: nothing is left to learn, and every model is right.
     """
     labels = sorted(_label_counts(kind_of(task), splits["train"]))
     if len(labels) == 1:
@@ -217,7 +222,7 @@ def _listed(labels: dict[str, int]) -> str:
 
 
 def without_effect(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[str]:
-    """Return what the task file's formats say of labels that no label of their splits meets, a sentence each."""
+    """Return a sentence for each change of labels in the task file's formats that no label of their splits meets."""
     formats: dict[str, list[str]] = {}  # of a format, the splits that are written in it
     for split in SPLITS:
         formats.setdefault(task.format_of(split).model_dump_json(), []).append(split)
@@ -235,8 +240,8 @@ def without_effect(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[str
 def limited(examples: list[Example], limit: int, seed: int, per: str = "all") -> tuple[list[Example], list[Example]]:
     """Return `limit` examples drawn by the seed (0: all), and those that are left, both in the file's order.
 
-    Smaller draws lie in larger ones. The limit is of all examples, or of those of each `language` or `label`, of which
-    there may be fewer.
+    Smaller draws lie in larger ones. The limit counts all examples, or those of each `language` or `label`; there may
+    be fewer.
     """
     if limit == 0:
         return examples, []

@@ -1,10 +1,10 @@
-"""Words given one by one are cut as the same words in running text, which is what a model was pretrained on.
+"""Cut words that are given one by one like the same words in running text, which the model was pretrained on.
 
 Byte-level BPE (RoBERTa, ModernBERT, Llama 3) and Gemma's BPE write the blank before a word into its first piece. A word
 given alone has none, and would become pieces that the model has seen only inside words. transformers offers
 `add_prefix_space=True`, which it ignores for folders without a tokenizer class of their own, and which puts blanks
-before every digit and comma where text is split by an expression first. Here the mend is chosen by trial on a few
-words, and what it achieves is measured on the words of the task.
+before every digit and comma where text is split by an expression first. Here the change is chosen by trial on a
+few words, and its effect is measured on the words of the task.
 """
 
 from bisect import bisect_right
@@ -22,50 +22,50 @@ from smelt.training.pieces import is_byte_level, shown
 Words = Sequence[str]
 
 PROBE: list[Words] = [["One", "two", "don't", "12345", ",", "é", "x."], ["x", "(", "y", ")", "A-b", "7%"]]
-"""Words, digits and punctuation: each is where some mend goes wrong."""
-COMPARED = 1_000  # sentences of a task that are compared: their words are thousands, and it takes less than a second
+"""Words, digits and punctuation: with each of them some change goes wrong."""
+COMPARED = 1_000  # sentences of a task that are compared: thousands of words, in less than a second
 LIMIT = 0.05
-"""Share of words that may be cut otherwise. Control characters and rare blanks in words stay far below it."""
+"""Share of words that may be cut differently. Control characters and rare blanks in words stay far below it."""
 
-Mend = Callable[[Any], bool]
-"""Changes a tokenizer of the tokenizers library; returns whether there was anything to change."""
+Change = Callable[[Any], bool]
+"""Changes a tokenizer of the tokenizers library in place; returns whether there was anything to change."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """How many words are cut otherwise one by one than in running text."""
+class WordComparison:
+    """How many words are cut differently one by one than in running text."""
 
     words: int
-    otherwise: int
+    different: int
     example: tuple[str, str, str] | None = None
-    """A word that is, its pieces one by one, and its pieces in running text."""
+    """One of these words, its pieces one by one, and its pieces in running text."""
 
     @property
     def share(self) -> float:
         """Return the share of such words."""
-        return self.otherwise / self.words if self.words else 0.0
+        return self.different / self.words if self.words else 0.0
 
-    def __add__(self, other: "Comparison") -> "Comparison":
-        """Return what was found in both."""
-        return Comparison(self.words + other.words, self.otherwise + other.otherwise, self.example or other.example)
+    def __add__(self, other: "WordComparison") -> "WordComparison":
+        """Return the counts of both."""
+        return WordComparison(self.words + other.words, self.different + other.different, self.example or other.example)
 
     def record(self, blank: bool) -> dict[str, int | float | bool]:
-        """Return what metrics.json holds; `blank` is whether words are given with a blank before each."""
-        counts = {"words": self.words, "cut_otherwise": self.otherwise, "share": self.share}
+        """Return the record for metrics.json; `blank` is whether words are given with a blank before each."""
+        counts = {"words": self.words, "cut_otherwise": self.different, "share": self.share}
         return counts | {"blank_before_each_word": blank}
 
     def sentence(self) -> str:
-        """Return what was found, in words."""
-        said = f"{self.otherwise:,} of {self.words:,} words ({self.share:.2%}) are cut otherwise one by one"
-        said += " than in running text"
+        """Return the counts in a sentence."""
+        text = f"{self.different:,} of {self.words:,} words ({self.share:.2%}) are cut differently one by one"
+        text += " than in running text"
         if self.example is not None:
             word, alone, running = self.example
-            said += f", such as {word!r}: {alone} one by one, {running} in running text"
-        return said
+            text += f", such as {word!r}: {alone} one by one, {running} in running text"
+        return text
 
 
 def with_blank_before_words(tokenizer: Any, load: Callable[[], Any]) -> Any | None:
-    """Return the tokenizer with a blank before each word given alone, or None where that is not needed or not enough.
+    """Return the tokenizer with a blank before each word given alone, or None where it is not needed or not enough.
 
     Args:
         tokenizer: a fast tokenizer.
@@ -73,16 +73,16 @@ def with_blank_before_words(tokenizer: Any, load: Callable[[], Any]) -> Any | No
     """
     if _cuts_probe_alike(tokenizer, tokenizer):
         return None
-    for mend in (_in_pre_tokenizer, _in_normalizer):
-        mended = load()
-        if mend(mended.backend_tokenizer) and _cuts_probe_alike(mended, tokenizer):
+    for change in (_in_pre_tokenizer, _in_normalizer):
+        changed = load()
+        if change(changed.backend_tokenizer) and _cuts_probe_alike(changed, tokenizer):
             # RoBERTa's and GPT-2's classes build their pre-tokenizer from this one when they are saved and loaded.
-            mended.add_prefix_space = mend is _in_pre_tokenizer
-            return mended
+            changed.add_prefix_space = change is _in_pre_tokenizer
+            return changed
     return None
 
 
-def compare(for_words: Any, tokenizer: Any, sentences: Sequence[Words]) -> Comparison:
+def compare(for_words: Any, tokenizer: Any, sentences: Sequence[Words]) -> WordComparison:
     """Compare words cut one by one with the same words in running text, joined by blanks.
 
     The first word of a text may be cut as it is with a blank before it, or without.
@@ -94,22 +94,22 @@ def compare(for_words: Any, tokenizer: Any, sentences: Sequence[Words]) -> Compa
     """
     kept = [words for sentence in sentences if (words := [word for word in sentence if word.strip()])]
     if not kept:
-        return Comparison(0, 0)
+        return WordComparison(0, 0)
     cut = for_words(kept, is_split_into_words=True, add_special_tokens=False, verbose=False)
     texts = [" ".join(words) for words in kept]
     readings = [tokenizer(part, add_special_tokens=False, verbose=False) for part in (texts, [f" {t}" for t in texts])]
-    otherwise, example = 0, None
+    different, example = 0, None
     for row, words in enumerate(kept):
         if any(cut["input_ids"][row] == reading["input_ids"][row] for reading in readings):
             continue
-        alone = _by_word(cut["input_ids"][row], cut.word_ids(row), len(words))
+        alone = _pieces_of_words(cut["input_ids"][row], cut.word_ids(row), len(words))
         running = [_of_text(reading, row, words, blanks) for blanks, reading in enumerate(readings)]
         for place, ids in enumerate(alone):
             if any(ids == reading[place] for reading in running):
                 continue
-            otherwise += 1
+            different += 1
             example = example or (words[place], _shown(tokenizer, ids), _shown(tokenizer, running[0][place]))
-    return Comparison(sum(map(len, kept)), otherwise, example)
+    return WordComparison(sum(map(len, kept)), different, example)
 
 
 def same_cut(one: Any, other: Any) -> bool:
@@ -118,19 +118,19 @@ def same_cut(one: Any, other: Any) -> bool:
     return bool(ids[0] == ids[1])
 
 
-def check_words(for_words: Any, tokenizer: Any, sentences: Sequence[Words], folder: Path) -> Comparison:
-    """Compare sentences from all over a task, and refuse a tokenizer that cuts its words otherwise.
+def check_words(for_words: Any, tokenizer: Any, sentences: Sequence[Words], folder: Path) -> WordComparison:
+    """Compare sentences from all parts of a task, and refuse a tokenizer that cuts its words differently.
 
     Raises:
-        SmeltError: it cuts more than LIMIT of the words otherwise one by one than in running text.
+        SmeltError: it cuts more than LIMIT of the words differently one by one than in running text.
     """
     step = -(-len(sentences) // COMPARED) or 1
     found = compare(for_words, tokenizer, sentences[::step])
     if found.share > LIMIT:
         raise SmeltError(
             folder,
-            f"{found.sentence()}; no blank before a word mends this tokenizer: expected one whose pieces do not cross"
-            " words. Take another model for tasks that label words",
+            f"{found.sentence()}; no blank before a word corrects this tokenizer: expected one whose pieces do not"
+            " cross words. Take another model for tasks that label words",
         )
     return found
 
@@ -156,10 +156,10 @@ def _in_normalizer(backend: Any) -> bool:
 
 
 def _cuts_probe_alike(for_words: Any, tokenizer: Any) -> bool:
-    return compare(for_words, tokenizer, PROBE).otherwise == 0
+    return compare(for_words, tokenizer, PROBE).different == 0
 
 
-def _by_word(ids: Sequence[int], owners: Sequence[int | None], words: int) -> list[list[int]]:
+def _pieces_of_words(ids: Sequence[int], owners: Sequence[int | None], words: int) -> list[list[int]]:
     found: list[list[int]] = [[] for _ in range(words)]
     for piece, owner in zip(ids, owners, strict=True):
         if owner is not None:
@@ -168,17 +168,17 @@ def _by_word(ids: Sequence[int], owners: Sequence[int | None], words: int) -> li
 
 
 def _of_text(reading: Any, row: int, words: Words, blanks: int) -> list[list[int]]:
-    """Return the ids of each word of a text that is words joined by blanks, and begins with a number of `blanks`.
+    """Return the ids of each word of a text: words joined by blanks, with a number of `blanks` before the first.
 
-    A piece belongs to the word that its last character is of; where it reaches into the word before, that one has it
-    too, so that neither is like a word cut alone.
+    A piece belongs to the word of its last character. Where it reaches into the word before, that word has it too, so
+    neither is equal to a word cut alone.
     """
     starts = [blanks, *(blanks + end for end in accumulate(len(word) + 1 for word in words))][:-1]
     found: list[list[int]] = [[] for _ in words]
     for piece, (start, end) in zip(reading["input_ids"][row], reading.encodings[row].offsets, strict=True):
         last = max(bisect_right(starts, max(start, end - 1)) - 1, 0)
         if end > start and end - 1 == starts[last] + len(words[last]) and last + 1 < len(words):
-            last += 1  # a piece that ends in the blank after a word is of the next one
+            last += 1  # a piece that ends in the blank after a word belongs to the next one
         found[last].append(piece)
         before = last - 1
         if before >= 0 and start < starts[before] + len(words[before]):

@@ -80,4 +80,4 @@ def _fetch(source: Source, name: str, where: str) -> Path:
         raise SmeltError(where, f"source.hub: {address} is not in the cache, and the hub is out of reach") from None
     except HfHubHTTPError as error:
         reason = first_line(error)
-        raise SmeltError(where, f"source.hub: {address} could not be had: {reason}") from None
+        raise SmeltError(where, f"source.hub: {address} could not be fetched: {reason}") from None

@@ -63,7 +63,7 @@ class Split(Entry):
     folder: str | None = None
     """Local folder of this split, where it lies elsewhere than the others; `${NAME}` is filled in."""
     format: Format | None = None
-    """How this split's files are written, where that is otherwise than the task's."""
+    """Format of this split's files, where it differs from the task's."""
 
     @model_validator(mode="before")
     @classmethod
@@ -97,7 +97,7 @@ class Source(Entry):
     revision: str | None = None
     """Commit of the hub's repository, so that the task means the same data tomorrow."""
     codes: dict[Language, str] = Field(default_factory=dict)
-    """The source's own codes of languages, where they are others: `{en: en-US}`."""
+    """The source's own codes of languages, where they differ: `{en: en-US}`."""
     train: Split
     """The training split: a file, or where it lies and which part of it is taken."""
     validation: Split

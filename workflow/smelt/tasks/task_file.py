@@ -1,4 +1,4 @@
-"""Task files: what a task is, where its splits lie and how they are written (smelt/tasks/library/<task>.yaml).
+"""Task files (smelt/tasks/library/<task>.yaml): a task's kind, the places and formats of its splits, its settings.
 
 A file may have settings: ways to train and test on its languages, each a task of its own. `xnli.transfer` is the task
 file xnli.yaml in its setting `transfer`, and `xnli.translate-train.fr` the French task of a setting that makes one task
@@ -53,10 +53,10 @@ class TaskFile(Entry):
     """`seqeval-f1`, the F1 of whole entities, for labels that mark spans; for the others `accuracy` (the same as micro
     F1) or `macro-f1`, the mean F1 of the labels, which counts rare ones as much as frequent ones."""
     average: Literal["examples", "languages"] = "examples"
-    """What stands for the task where a split has several languages, to choose the epoch and to compare models: the
-    score over the `examples` of all at once, or the mean of the `languages`' scores."""
+    """The task's score where a split has several languages, to choose the epoch and to compare models: over the
+    `examples` of all at once, or the mean of the `languages`' scores."""
     choose_on: Literal["validation"] = "validation"
-    """The split on which the best epoch is chosen. The test set is for the end, and for nothing else."""
+    """The split on which the best epoch is chosen. The test set is for the final score only."""
     unseen_labels: Literal["error", "count"] = "error"
     """A label of validation or test that training lacks is an `error`, or an example that no model can get right, which
     is left to `count` as wrong and counted in `task.json`."""
@@ -207,7 +207,7 @@ def variables_of_task(name: str, *own: Path) -> list[str]:
 
 
 def task_file(name: str, *own: Path) -> tuple[Path, str]:
-    """Return the file of a task, and what the task's name says besides: setting and language.
+    """Return the file of a task, and the rest of the task's name: setting and language.
 
     The first folder that has a file for the name counts: `own` in this order, then smelt's. Names of files may have
     dots too: the longest name that is a file's is the file.

@@ -1,4 +1,4 @@
-"""The model's own tokenizer, as far as fine-tuning needs it."""
+"""A model's own tokenizer, as tasks need it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Any
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.model_folder import publish_tokenizer, read_tokenizer, refuse_without_tokenizer
-from smelt.tasks.running_text import Comparison, check_words, same_cut, with_blank_before_words
+from smelt.tasks.running_text import WordComparison, check_words, same_cut, with_blank_before_words
 from smelt.training.pieces import is_byte_level, shown
 
 GENERIC = "PreTrainedTokenizerFast"  # transformers' class that reads tokenizer.json and builds nothing itself
@@ -25,7 +25,7 @@ class TaskTokenizer:
     padding: int
     unknown: int
     with_blanks: Any = None
-    """The tokenizer with a blank before each word given alone; None where words need none to be cut as in a text."""
+    """The tokenizer with a blank before each word given alone; None where words are cut as in a text without it."""
 
     @property
     def for_words(self) -> Any:
@@ -34,12 +34,12 @@ class TaskTokenizer:
 
     @property
     def splits_at_blanks(self) -> bool:
-        """Whether the tokenizer knows the words of running text apart; Gemma's and Llama 2's do not."""
+        """Whether the tokenizer separates the words of running text; Gemma's and Llama 2's do not."""
         return len(set(self.for_words("a a", add_special_tokens=False).word_ids())) > 1
 
     @property
     def special(self) -> int:
-        """How many tokens the special ids take of a window."""
+        """The number of special tokens of a window."""
         return len(self.prefix) + len(self.suffix)
 
     def texts(self, ids: list[int]) -> list[str]:
@@ -63,7 +63,7 @@ class TaskTokenizer:
         added = around or [0] * len(ids)
         return [self.unknown if id in self._special and not put else id for id, put in zip(ids, added, strict=True)]
 
-    def check_words(self, sentences: Sequence[Sequence[str]], folder: Path) -> Comparison:
+    def check_words(self, sentences: Sequence[Sequence[str]], folder: Path) -> WordComparison:
         """Return how a task's words, given one by one, compare with running text.
 
         Raises:
@@ -101,12 +101,14 @@ def load_pieces(folder: Path) -> TaskTokenizer:
     """Return the tokenizer of a model's folder.
 
     Raises:
-        SmeltError: there is none, it is not a fast one (whose pieces tell their words), or it has no unknown piece.
+        SmeltError: there is none, it is not fast (does not find the word of each piece), or it has no unknown piece.
     """
     refuse_without_tokenizer(folder, folder)
     tokenizer = read_tokenizer(folder)
     if not tokenizer.is_fast:
-        raise SmeltError(folder, "its tokenizer is slow and does not tell words apart: expected a tokenizer.json")
+        raise SmeltError(
+            folder, "its tokenizer is slow and does not find the word of each piece: expected a tokenizer.json"
+        )
     if tokenizer.unk_token_id is None or tokenizer.pad_token_id is None:
         raise SmeltError(folder, "its tokenizer lacks an unknown or a padding piece, which fine-tuning needs")
     prefix, suffix = _around(tokenizer, folder)

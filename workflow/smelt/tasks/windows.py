@@ -26,7 +26,7 @@ class Window:
 
 @dataclass
 class Encoded:
-    """A split as windows, with what was met on the way."""
+    """A split as windows, with counts of its words."""
 
     windows: list[Window] = field(default_factory=list)
     targets: list[list[int]] = field(default_factory=list)

@@ -126,7 +126,7 @@ class TaskKind(ABC):
         return written.read(file)
 
     def classes(self, example: Example) -> list[str]:
-        """Return the labels of an example that a model learns to tell apart."""
+        """Return the labels of an example that a model learns to distinguish."""
         return example.labels
 
     def convert(self, example: Example, written: FileFormat, path: Path) -> int:  # noqa: ARG002 - for kinds with spans
@@ -168,7 +168,7 @@ class TaskKind(ABC):
             folder: the model's.
 
         Raises:
-            SmeltError: the tokenizer cuts the words otherwise than in running text.
+            SmeltError: the tokenizer cuts the words differently than in running text.
         """
         return {}
 
@@ -250,7 +250,7 @@ class TaskKind(ABC):
         return self.encode(self.unlabelled(texts), task, pieces, length)
 
     def most_labelled(self, length: int) -> int:  # noqa: ARG002 - for kinds that label words
-        """Return the number of labelled places that a window of so many tokens has at most."""
+        """Return the number of labelled places that a window of this length has at most."""
         return 1
 
 

@@ -1,8 +1,8 @@
 """Sequence classification: each text has a label, or each pair of texts.
 
-Two texts of a pair are one window, joined and told apart as the model's tokenizer has it. Where they are too long
-together, the longer one loses pieces at its end until they fit (`longest_first` of the tokenizers library, and what
-BERT's own code did with pairs).
+The two texts of a pair are one window, joined and distinguished as the model's tokenizer does it. Where they are too
+long together, the longer one loses pieces at its end until they fit (`longest_first` of the tokenizers library, and
+what BERT's own code did with pairs).
 """
 
 from array import array
@@ -77,7 +77,7 @@ class SequenceClassification(TaskKind):
         return Examples(columns["example"], columns["language"], inputs, [[label] for label in columns["label"]])
 
     def check_tokenizer(self, task: Task, pieces: "TaskTokenizer", folder: Path) -> None:
-        """Refuse a tokenizer that puts nothing between the two texts of a pair, which a model could not tell apart.
+        """Refuse a tokenizer that puts nothing between the two texts of a pair, which a model could not distinguish.
 
         Raises:
             SmeltError: it does so.

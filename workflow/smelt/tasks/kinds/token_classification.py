@@ -77,11 +77,11 @@ class TokenClassification(TaskKind):
         """Compare a task's words with running text for metrics.json, and print the result.
 
         Raises:
-            SmeltError: the tokenizer cuts the words otherwise than in running text.
+            SmeltError: the tokenizer cuts the words differently than in running text.
         """
-        from smelt.tasks.running_text import Comparison
+        from smelt.tasks.running_text import WordComparison
 
-        found = sum((pieces.check_words(part.inputs["words"], folder) for part in parts), Comparison(0, 0))
+        found = sum((pieces.check_words(part.inputs["words"], folder) for part in parts), WordComparison(0, 0))
         blank = pieces.with_blanks is not None
         print(f"words: {found.sentence()}" + ("; each is cut with a blank before it" if blank else ""))
         return {"words_in_running_text": found.record(blank)}
@@ -162,7 +162,7 @@ class TokenClassification(TaskKind):
         return encoded
 
     def most_labelled(self, length: int) -> int:
-        """Return the number of words that a window of so many tokens has at most."""
+        """Return the number of words that a window of this length has at most."""
         return length
 
 
