@@ -30,13 +30,13 @@ from smelt.models.reduce.counting import PieceCounter
 from smelt.models.vocabulary.tokenizer_files import load_fast
 from smelt.models.vocabulary.vocabulary import read_vocabulary
 from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
-from smelt.tokenizers.folder import Trained, write_folder
+from smelt.tokenizers.folder import TrainedTokenizer, write_folder
 
 PIECES = 30_000
 WORDS, SMALL = 30_000_000, 1_000_000
 TRAINING, LOOP = 100_000, 200  # lines to train on, documents to loop over
 
-LEARN: dict[str, Callable[[list[str]], Trained]] = {
+LEARN: dict[str, Callable[[list[str]], TrainedTokenizer]] = {
     "wordpiece": lambda lines: wordpiece.learn(lines, PIECES, 1.0, False, "bench"),
     "unigram": lambda lines: unigram.learn(lines, PIECES, 1.0, "bench"),
     "bpe": lambda lines: byte_level_bpe.learn(lines, PIECES, "bench"),

@@ -1,9 +1,11 @@
-"""The design's boundaries hold: stages hand over files, libraries know no stage, rules look alike."""
+"""The design's boundaries hold: imports go one way, modules are worth opening, rules look alike."""
 
 import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,138 @@ def guilty_modules(folder: Path, forbidden: set[str]) -> dict[str, set[str]]:
     """Return the modules of a folder that import what they must not."""
     found = {str(path.relative_to(PACKAGE)): imports_of(path) & forbidden for path in folder.rglob("*.py")}
     return {path: names for path, names in found.items() if names}
+
+
+def module_names() -> dict[str, Path]:
+    """Return the path of each module of the package, by its dotted name; a package is its `__init__`."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = module_names()
+TREES = {module: ast.parse(path.read_text()) for module, path in MODULES.items()}
+
+
+def own_imports(tree: ast.Module) -> set[str]:
+    """Return the package's modules that a module imports, within functions too; not those it needs for types only."""
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    for_types = {id(node) for block in blocks for statement in block.body for node in ast.walk(statement)}
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in MODULES else str(node.module) for name in names}
+    return found & MODULES.keys()
+
+
+IMPORTS = {module: own_imports(tree) for module, tree in TREES.items()}
+
+
+def circle_in(graph: Mapping[str, set[str]]) -> list[str]:
+    """Return the nodes of a directed graph that lie on circles, or between two of them."""
+    left = {node: set(targets) - {node} for node, targets in graph.items()}
+    while True:
+        reached = set().union(*left.values())
+        loose = {node for node, targets in left.items() if not targets & left.keys() or node not in reached}
+        if not loose:
+            return sorted(left)
+        left = {node: targets - loose for node, targets in left.items() if node not in loose}
+
+
+def test_circles_are_found() -> None:
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == ["b", "c"]
+    assert circle_in({"a": {"b", "a"}, "b": set()}) == []
+
+
+def test_modules_import_in_no_circle() -> None:
+    assert circle_in(IMPORTS) == []
+
+
+@pytest.mark.parametrize("package", [module for module, path in MODULES.items() if path.name == "__init__.py"])
+def test_what_lies_in_a_package_imports_in_no_circle(package: str) -> None:
+    graph: dict[str, set[str]] = defaultdict(set)
+    inside = {
+        module: module.removeprefix(f"{package}.").split(".")[0]
+        for module in MODULES
+        if module.startswith(f"{package}.")
+    }
+    for module, part in inside.items():
+        graph[part] |= {inside[other] for other in IMPORTS[module] & inside.keys()}
+    assert circle_in(graph) == []
+
+
+LAYERS = (
+    "architectures card cli countries energy entry errors families files languages model_families model_folder parquet"
+    " portions provenance statistics",
+    "report tasks training",
+    "study",
+    " ".join(sorted(STAGES)),
+    "__main__ logs screen watch",
+)
+"""Parts of the package, the lowest layer first: a part imports from its own layer and from lower ones."""
+
+
+def test_imports_go_down_the_layers() -> None:
+    height = {f"smelt.{name}": number for number, names in enumerate(LAYERS) for name in names.split()}
+    part = {module: ".".join(module.split(".")[:2]) for module in MODULES}
+    assert {name for name in part.values() if name != "smelt"} == height.keys(), "each part has its layer"
+    climbs = {
+        (module, other)
+        for module, others in IMPORTS.items()
+        for other in others - {"smelt"}
+        if height.get(part[module], 0) < height[part[other]]
+    }
+    assert climbs == set()
+
+
+SMALL = 40  # lines
+WORTH_A_FILE = {"smelt.finetuning.compression.compressed": "a command of its own, which the command line imports"}
+"""Small modules that one other imports, with the reason why they are not part of it."""
+
+
+def test_modules_are_worth_opening() -> None:
+    importers = {module: [other for other in IMPORTS if module in IMPORTS[other]] for module in MODULES}
+    small = {
+        module
+        for module, path in MODULES.items()
+        if path.name not in ("__init__.py", "__main__.py")
+        and len(path.read_text().splitlines()) < SMALL
+        and len(importers[module]) < 2
+    }
+    assert small == WORTH_A_FILE.keys(), "merge a module with the one that imports it; a reason that is gone goes, too"
+
+
+NAMES_TO_PART: set[str] = {
+    "Batch",
+    "Comparison",
+    "Example",
+    "Examples",
+    "Made",
+    "Outcome",
+    "Phase",
+    "Place",
+    "Runs",
+    "Source",
+}
+"""Classes of one name in several modules that nobody has renamed yet; this list only shrinks."""
+
+
+def test_classes_have_names_of_their_own() -> None:
+    places = defaultdict(set)
+    for module, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].add(module)
+    twice = {name: sorted(modules) for name, modules in places.items() if len(modules) > 1}
+    assert {name: modules for name, modules in twice.items() if name not in NAMES_TO_PART} == {}
+    assert NAMES_TO_PART - twice.keys() == set(), "these have names of their own now: take them off the list"
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))

@@ -13,7 +13,7 @@ from small_dumps import ALBEDO, export, page
 from smelt.corpora.census import IdSet, take_census
 from smelt.corpora.dump import files_of
 from smelt.corpora.extraction import Article, extract
-from smelt.corpora.extractor import Limits
+from smelt.corpora.extractor import ExtractionLimits
 from smelt.errors import SmeltError
 
 # Reads the articles that it is given and writes them back as wikiextractor does, except for what `misbehave` does.
@@ -54,22 +54,22 @@ def run(write_dump, tmp_path):
     """A function that extracts a dump of three articles."""
     files = files_of(write_dump(export(*(page(n, f"Page {n}", ALBEDO) for n in (1, 2, 3)))))
 
-    def extract_all(limits: Limits) -> list[Article]:
+    def extract_all(limits: ExtractionLimits) -> list[Article]:
         census = take_census(files, tmp_path / "templates.xml", IdSet())
         return list(extract(files, census, tmp_path / "templates.xml", 1, limits))
 
     return extract_all
 
 
-def failure(run, limits: Limits | None = None) -> str:
+def failure(run, limits: ExtractionLimits | None = None) -> str:
     with pytest.raises(SmeltError) as error:
-        run(limits or Limits())
+        run(limits or ExtractionLimits())
     return str(error.value)
 
 
 def test_the_stand_in_works_when_it_behaves(misbehaving, run):
     misbehaving("for page in pages: answer(page)")
-    assert run(Limits()) == [Article(n, f"Page {n}", f"text of {n}") for n in (1, 2, 3)]
+    assert run(ExtractionLimits()) == [Article(n, f"Page {n}", f"text of {n}") for n in (1, 2, 3)]
 
 
 def test_a_lost_article_is_named(misbehaving, run):
@@ -98,19 +98,19 @@ def test_a_failing_program_is_quoted(misbehaving, run):
 
 def test_a_hanging_program_is_stopped_and_the_page_named(misbehaving, run):
     misbehaving("answer('1'); time.sleep(600)")
-    message = failure(run, Limits(stall=3))
+    message = failure(run, ExtractionLimits(stall=3))
     assert "was stuck for 3 s at 'Page 2' (id 2), of 3 articles. To leave it out: wikipedia.skip_pages, [2]." in message
 
 
 def test_a_program_that_hangs_after_a_worker_crashed_is_stopped_soon(misbehaving, run):
     misbehaving("answer('1'); print('Traceback (most recent call last)\\nKeyError: 7', file=sys.stderr, flush=True)\n"
                 "time.sleep(600)")  # fmt: skip
-    assert "crashed (KeyError: 7) at 'Page 2' (id 2)" in failure(run, Limits(after_crash=0.5))
+    assert "crashed (KeyError: 7) at 'Page 2' (id 2)" in failure(run, ExtractionLimits(after_crash=0.5))
 
 
 def test_a_program_that_takes_too_long_is_stopped(misbehaving, run):
     misbehaving("print('half a li', end='', flush=True); time.sleep(600)")
-    assert "was not done within 0.02 minutes at 'Page 1' (id 1)" in failure(run, Limits(minutes=0.02))
+    assert "was not done within 0.02 minutes at 'Page 1' (id 1)" in failure(run, ExtractionLimits(minutes=0.02))
 
 
 def test_a_job_that_is_ended_takes_wikiextractor_with_it(misbehaving, write_dump, tmp_path):

@@ -111,11 +111,11 @@ def test_a_saved_copy_cuts_alike(both: Both, tmp_path: Path) -> None:
 def test_a_difference_on_a_held_out_line_fails_and_names_language_and_line(
     tokenizer_folder: Path, corpus: list[Path]
 ) -> None:
-    ruler = measure.Ruler(tokenizer_folder)
-    ruler.automatic.backend_tokenizer.normalizer = None
-    ruler.automatic.backend_tokenizer.pre_tokenizer = None
+    readings = measure.TwoReadings(tokenizer_folder)
+    readings.automatic.backend_tokenizer.normalizer = None
+    readings.automatic.backend_tokenizer.pre_tokenizer = None
     with pytest.raises(SmeltError, match=r"^xl: AutoTokenizer cuts .* where SentencePiece has .* The line: "):
-        ruler.measure("xl", corpus[0])
+        readings.measure("xl", corpus[0])
 
 
 def _real_lines() -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.tokenizers.command import TokenizerSettings, make
-from smelt.tokenizers.measure import Ruler
+from smelt.tokenizers.measure import TwoReadings
 from smelt.tokenizers.wordpiece import without_rare
 
 DATA = os.environ.get("SMELT_DATA")
@@ -49,8 +49,8 @@ def folder(request: pytest.FixtureRequest, folders: Folders) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ruler(folder: Path) -> Ruler:
-    return Ruler(folder)
+def readings(folder: Path) -> TwoReadings:
+    return TwoReadings(folder)
 
 
 def ids(tokenizer: Any, text: str) -> list[int]:
@@ -63,8 +63,8 @@ def test_the_folder_has_the_files_that_the_algorithm_is_known_by(folder: Path) -
     assert {path.name for path in folder.iterdir()} == {*usual, *FILES[folder.name]}
 
 
-def test_special_pieces_come_first_with_the_familys_names(folder: Path, ruler: Ruler) -> None:
-    tokenizer = ruler.automatic
+def test_special_pieces_come_first_with_the_familys_names(folder: Path, readings: TwoReadings) -> None:
+    tokenizer = readings.automatic
     assert len(tokenizer) == 400
     assert tokenizer.convert_ids_to_tokens(range(5)) == SPECIAL[folder.name]
     assert tokenizer.mask_token_id == 4
@@ -85,13 +85,13 @@ FRAGMENTS = st.one_of(
 @example("x [MASK]<mask> </s>[SEP]y")
 @example("e" * 300)
 def test_any_text_gives_the_same_pieces_from_tokenizer_json_and_from_the_algorithms_own_files(
-    ruler: Ruler, text: str
+    readings: TwoReadings, text: str
 ) -> None:
-    assert ids(ruler.automatic, text) == ruler.own.encode(text)
+    assert ids(readings.automatic, text) == readings.own.encode(text)
 
 
-def test_special_pieces_in_a_text_are_text(folder: Path, ruler: Ruler) -> None:
-    found = set(ids(ruler.automatic, "x " + " ".join(SPECIAL[folder.name]) + " y"))
+def test_special_pieces_in_a_text_are_text(folder: Path, readings: TwoReadings) -> None:
+    found = set(ids(readings.automatic, "x " + " ".join(SPECIAL[folder.name]) + " y"))
     assert found & {0, 2, 4} == set()
 
 
@@ -102,8 +102,8 @@ def test_a_mask_in_a_prompt_stands_for_a_word_with_the_blank_before_it(folder: P
     assert found == [*word, prompting.mask_token_id, *word]
 
 
-def test_pairs_have_one_separator_and_token_types(ruler: Ruler) -> None:
-    tokenizer = ruler.automatic
+def test_pairs_have_one_separator_and_token_types(readings: TwoReadings) -> None:
+    tokenizer = readings.automatic
     pair = tokenizer("a", "b")
     separators = [number == tokenizer.sep_token_id for number in pair["input_ids"]]
     assert (pair["input_ids"][0], sum(separators)) == (tokenizer.cls_token_id, 2)
@@ -112,26 +112,26 @@ def test_pairs_have_one_separator_and_token_types(ruler: Ruler) -> None:
     )
 
 
-def test_words_given_one_by_one_are_cut_as_in_their_sentence(ruler: Ruler) -> None:
+def test_words_given_one_by_one_are_cut_as_in_their_sentence(readings: TwoReadings) -> None:
     words = ["abc", "dés", "αβγ", "ab", "कख"]
-    apart = ruler.automatic(words, is_split_into_words=True, add_special_tokens=False)
-    assert apart["input_ids"] == ids(ruler.automatic, " ".join(words))
+    apart = readings.automatic(words, is_split_into_words=True, add_special_tokens=False)
+    assert apart["input_ids"] == ids(readings.automatic, " ".join(words))
     assert sorted(set(apart.word_ids())) == [0, 1, 2, 3, 4]
 
 
-def test_offsets_are_those_of_the_words_without_the_blank_before(ruler: Ruler) -> None:
-    found = ruler.automatic("ab dés", add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+def test_offsets_are_those_of_the_words_without_the_blank_before(readings: TwoReadings) -> None:
+    found = readings.automatic("ab dés", add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     assert found[0][0] == 0
     assert {begin for begin, _ in found} >= {0, 3}
     assert 2 not in {begin for begin, _ in found}
 
 
-def test_a_saved_copy_beside_a_models_configuration_cuts_alike(ruler: Ruler, tmp_path: Path) -> None:
+def test_a_saved_copy_beside_a_models_configuration_cuts_alike(readings: TwoReadings, tmp_path: Path) -> None:
     text = "Abc  dés `` '' [MASK] <unk> αβγ"
-    ruler.automatic.save_pretrained(tmp_path)
+    readings.automatic.save_pretrained(tmp_path)
     for family in ("albert", "bert", "distilbert"):
         (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
-        assert ids(AutoTokenizer.from_pretrained(tmp_path), text) == ids(ruler.automatic, text)
+        assert ids(AutoTokenizer.from_pretrained(tmp_path), text) == ids(readings.automatic, text)
 
 
 @pytest.mark.slow
@@ -204,7 +204,7 @@ def french(tmp_path: Path, **changes: object) -> Any:
     if not (tmp_path / "corpus").exists():
         write_documents(tmp_path / "corpus/xl", texts)
     make([tmp_path / "corpus/xl/documents.parquet"], settings(**changes), tmp_path / "out")
-    return Ruler(tmp_path / "out").automatic
+    return TwoReadings(tmp_path / "out").automatic
 
 
 def test_wordpiece_keeps_case_and_accents_unless_told_otherwise(tmp_path: Path) -> None:
@@ -223,10 +223,10 @@ def test_a_word_with_a_character_too_rare_is_unknown_to_wordpiece_and_nothing_is
 ) -> None:
     file = write_documents(tmp_path / "corpus/xl", ["common words come again and again"] * 200 + ["rare ჟ", "rare ჟ"])
     make([file], settings(**CHANGES["wordpiece"] | {"character_coverage": 0.999}, vocabulary=40), tmp_path / "out")
-    tokenizer = Ruler(tmp_path / "out").automatic
+    tokenizer = TwoReadings(tmp_path / "out").automatic
     assert tokenizer.unk_token_id in ids(tokenizer, "rare ჟ")
     assert "ჟ" not in tokenizer.get_vocab()
-    anything = Ruler(folders("bpe")).automatic
+    anything = TwoReadings(folders("bpe")).automatic
     text = "ჟ 😀 \x07 \u0301x"
     assert anything.unk_token_id not in ids(anything, text)
     assert anything.decode(ids(anything, text)) == " " + text

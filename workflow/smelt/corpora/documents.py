@@ -26,7 +26,7 @@ class Document:
 
 
 @dataclass
-class Counts:
+class DocumentCounts:
     """What a language's documents hold.
 
     `words` are runs of characters between white space (Unicode's), as `wc -w` counts them. Scripts written without
@@ -56,7 +56,7 @@ class Counts:
         return asdict(self)
 
 
-def write_documents(documents: Iterable[Document], share: float, path: Path) -> Counts:
+def write_documents(documents: Iterable[Document], share: float, path: Path) -> DocumentCounts:
     """Write documents to a zstd Parquet file, a row group at a time, and return what they hold.
 
     Args:
@@ -65,7 +65,7 @@ def write_documents(documents: Iterable[Document], share: float, path: Path) -> 
             others. Where there are two documents or more, at least one is held out and one is not.
         path: the file, which appears when all is written.
     """
-    counts, lots = Counts(), _Lots(share)
+    counts, lots = DocumentCounts(), _Lots(share)
     with whole_file(path) as draft:
         with pyarrow.parquet.ParquetWriter(draft, SCHEMA, compression="zstd") as writer:
             group = _RowGroup(writer)

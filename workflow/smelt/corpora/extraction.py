@@ -17,7 +17,7 @@ from typing import Any, TextIO, TypeAlias
 from smelt.corpora.census import Census, Skipped, first_copies
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.export import template_namespace, write_head, write_page
-from smelt.corpora.extractor import Extractor, Limits
+from smelt.corpora.extractor import ExtractionLimits, Extractor
 from smelt.corpora.pages import ARTICLE, SiteInfo, read_pages
 from smelt.errors import SmeltError, shown
 
@@ -83,7 +83,7 @@ def extract(
     census: Census,
     templates: Path,
     workers: int,
-    limits: Limits,
+    limits: ExtractionLimits,
     skipped: Skipped | None = None,
 ) -> Iterator[Article]:
     """Yield the articles of a wiki as plain text, in the order of the dump, whatever the number of workers.

@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).with_name("counting_extractor.py")
 
 
 @dataclass(frozen=True)
-class Limits:
+class ExtractionLimits:
     """How long extraction may take.
 
     Attributes:
@@ -39,7 +39,7 @@ class Extractor:
     Its exit status tells nothing (it is 0 after most losses), so the caller has to compare what comes back.
     """
 
-    def __init__(self, templates: Path, workers: int, limits: Limits) -> None:
+    def __init__(self, templates: Path, workers: int, limits: ExtractionLimits) -> None:
         """Start it; `templates` holds the template pages, `workers` processes extract besides the one that reads."""
         # -P: the folder of the script, whose modules have common names, is not put before the libraries.
         command = [sys.executable, "-P", str(SCRIPT), "/dev/stdin", "--output", "-"]

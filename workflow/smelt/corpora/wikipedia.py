@@ -13,7 +13,7 @@ from smelt.corpora.cleaning import Leftovers, clean
 from smelt.corpora.documents import Document
 from smelt.corpora.dump import DumpFile, files_of
 from smelt.corpora.extraction import extract
-from smelt.corpora.extractor import Limits
+from smelt.corpora.extractor import ExtractionLimits
 from smelt.corpora.pages import FILE
 from smelt.errors import SmeltError
 
@@ -108,7 +108,7 @@ class Wikipedia:
         self.counts = PageCounts()
         self.files: list[DumpFile] = []
         self._workers = workers
-        self._limits = Limits(minutes)
+        self._limits = ExtractionLimits(minutes)
         self.markup = MarkupCounts()
         self._seen = IdSet()
         self._skipped = Skipped(skip_pages)

@@ -20,7 +20,7 @@ Sentence = list[Word]
 
 
 @dataclass(frozen=True)
-class Section:
+class ArticleSection:
     """A heading, none for the lead, and paragraphs of sentences."""
 
     heading: str | None
@@ -28,7 +28,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Article:
+class DemoArticle:
     """What an article says, before any markup.
 
     Attributes:
@@ -39,16 +39,16 @@ class Article:
     kind: SubjectKind
     topic: str
     subject: Phrase
-    sections: list[Section]
+    sections: list[ArticleSection]
     related: list[Name]
 
 
 @cache
-def articles_of(language: Language, seed: int) -> tuple[Article, ...]:
+def articles_of(language: Language, seed: int) -> tuple[DemoArticle, ...]:
     """Return all articles of a language's encyclopaedia, no title twice, in an order of no meaning."""
     lexicon = lexicon_of(language, seed)
     chance = stream(seed, language.code, "articles")
-    articles: dict[str, Article] = {}
+    articles: dict[str, DemoArticle] = {}
     for subject, topic in _subjects(lexicon, chance):
         article = _article(language, lexicon, subject, topic, chance)
         articles.setdefault(article.title, article)
@@ -73,10 +73,10 @@ def _subjects(lexicon: Lexicon, chance: random.Random) -> list[tuple[Phrase, str
     return subjects
 
 
-def _article(language: Language, lexicon: Lexicon, subject: Phrase, topic: str, chance: random.Random) -> Article:
+def _article(language: Language, lexicon: Lexicon, subject: Phrase, topic: str, chance: random.Random) -> DemoArticle:
     writer = Writer(language, lexicon, topic, READ, chance)
     kind = subject_kind(subject)
-    return Article(
+    return DemoArticle(
         title=title_of(language, subject),
         kind=kind,
         topic=topic,
@@ -99,14 +99,14 @@ def heading_of(language: Language, noun: Noun) -> str:
     return form[:1].title() + form[1:]
 
 
-def _section(writer: Writer, subject: Phrase, chapter: Chapter) -> Section:
+def _section(writer: Writer, subject: Phrase, chapter: Chapter) -> ArticleSection:
     sentences: list[Sentence] = []
     for step in chapter.steps:
         if step is chapter.steps[0] or writer.says(0.75):
             sentences.append(writer.sentence(step(writer, subject)))
             sentences += [writer.sentence(writer.topical(chapter.tense)) for _ in range(writer.chance.randint(0, 3))]
     heading = heading_of(writer.language, writer.lexicon.nouns[chapter.heading]) if chapter.heading else None
-    return Section(heading, _paragraphs(sentences))
+    return ArticleSection(heading, _paragraphs(sentences))
 
 
 def _paragraphs(sentences: list[Sentence], length: int = 5) -> list[list[Sentence]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from smelt.demo.articles import Article, articles_of, heading_of, plain_text
+from smelt.demo.articles import DemoArticle, articles_of, heading_of, plain_text
 from smelt.demo.chance import stream
 from smelt.demo.languages import Language
 from smelt.demo.lexicon import BODIES, SETTLEMENTS, lexicon_of
@@ -32,7 +32,7 @@ TALK, USER, TEMPLATE, CATEGORY = 1, 2, 10, 14
 
 
 @dataclass(frozen=True)
-class Page:
+class DemoPage:
     """One page of a wiki; `number` is its id, given in the order of the dump."""
 
     title: str
@@ -57,7 +57,7 @@ def write_dump(folder: Path, language: Language, date: str, seed: int) -> None:
     write_json(folder / "dumpstatus.json", _status(language, date, files))
 
 
-def _split(pages: list[Page], parts: int) -> list[list[Page]]:
+def _split(pages: list[DemoPage], parts: int) -> list[list[DemoPage]]:
     size = -(-len(pages) // parts)
     return [pages[start : start + size] for start in range(0, len(pages), size)]
 
@@ -84,7 +84,7 @@ def _status(language: Language, date: str, files: dict[str, bytes]) -> dict[str,
     return {"version": "0.8", "jobs": jobs}
 
 
-def _xml(language: Language, pages: list[Page], date: str, seed: int) -> Iterator[str]:
+def _xml(language: Language, pages: list[DemoPage], date: str, seed: int) -> Iterator[str]:
     """Yield a part's XML, each element on lines of its own, as MediaWiki exports it and wikiextractor expects it."""
     yield f'<mediawiki xmlns="{EXPORT}" version="0.11" xml:lang="{language.code}">\n'
     yield _siteinfo(language)
@@ -118,7 +118,7 @@ def _siteinfo(language: Language) -> str:
     )
 
 
-def _page(page: Page, date: str, revision: int) -> str:
+def _page(page: DemoPage, date: str, revision: int) -> str:
     redirect = [f"    <redirect title={quoteattr(page.redirect)} />"] if page.redirect else []
     return "\n".join(
         [
@@ -152,7 +152,7 @@ def _text(text: str) -> str:
     return f'<text bytes="{size}" xml:space="preserve">{content}</text>'
 
 
-def pages_of(language: Language, seed: int) -> list[Page]:
+def pages_of(language: Language, seed: int) -> list[DemoPage]:
     """Return all pages of a language's wiki, in the order of their ids.
 
     Templates stand among the articles that use them, as in real dumps, not in front.
@@ -160,38 +160,40 @@ def pages_of(language: Language, seed: int) -> list[Page]:
     chance = stream(seed, language.code, "pages")
     articles = articles_of(language, seed)
     markup = Markup(language, lexicon_of(language, seed), chance)
-    pages = [Page(article.title, 0, markup.article(article)) for article in articles]
+    pages = [DemoPage(article.title, 0, markup.article(article)) for article in articles]
     pages += _around(language, seed, articles, chance)
     chance.shuffle(pages)
     return [replace(page, number=number) for number, page in enumerate(pages, 1)]
 
 
-def _around(language: Language, seed: int, articles: tuple[Article, ...], chance: random.Random) -> list[Page]:
+def _around(language: Language, seed: int, articles: tuple[DemoArticle, ...], chance: random.Random) -> list[DemoPage]:
     """Return the pages that are no articles."""
     nouns, names = lexicon_of(language, seed).nouns, language.namespaces
     some = chance.sample(articles, REDIRECTS + TALKS + USERS + len(EMPTY))
     titles = [article.title for article in some]
     categories = [heading_of(language, nouns[meaning]) for meaning in ("person", "work", "land", *SETTLEMENTS, *BODIES)]
-    pages = [Page(f"{names[TEMPLATE]}:{title}", TEMPLATE, text) for title, text in templates().items()]
-    pages += [Page(f"{names[CATEGORY]}:{title}", CATEGORY, f"'''{title}'''") for title in categories]
+    pages = [DemoPage(f"{names[TEMPLATE]}:{title}", TEMPLATE, text) for title, text in templates().items()]
+    pages += [DemoPage(f"{names[CATEGORY]}:{title}", CATEGORY, f"'''{title}'''") for title in categories]
     pages += [_redirect(title) for title in titles[:REDIRECTS]]
     pages += [_talk(names[TALK], article) for article in some[REDIRECTS:][:TALKS]]
-    pages += [Page(f"{names[USER]}:{title}", USER, f"[[{title}]]") for title in titles[-USERS - len(EMPTY) :][:USERS]]
+    pages += [
+        DemoPage(f"{names[USER]}:{title}", USER, f"[[{title}]]") for title in titles[-USERS - len(EMPTY) :][:USERS]
+    ]
     return pages + [
-        Page(f"{title} ({number})", 0, text.replace("{title}", title))
+        DemoPage(f"{title} ({number})", 0, text.replace("{title}", title))
         for number, (title, text) in enumerate(zip(titles[-len(EMPTY) :], EMPTY, strict=True), 1)
     ]
 
 
-def _redirect(title: str) -> Page:
+def _redirect(title: str) -> DemoPage:
     """Return a redirect from another spelling, in which the title's words are joined by hyphens or doubled."""
     other = title.replace(" ", "-") if " " in title else f"{title}-{title}"
-    return Page(other, 0, f"#REDIRECT [[{title}]]", redirect=title)
+    return DemoPage(other, 0, f"#REDIRECT [[{title}]]", redirect=title)
 
 
-def _talk(namespace: str, article: Article) -> Page:
+def _talk(namespace: str, article: DemoArticle) -> DemoPage:
     """Return the page on which an article is discussed."""
     remark = plain_text(article.sections[0].paragraphs[0][0])
-    return Page(
+    return DemoPage(
         f"{namespace}:{article.title}", TALK, f"== {article.title} ==\n{remark} --[[{article.title}]]\n:{remark}"
     )

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from smelt.demo.articles import Article, Section, Sentence, heading_of, plain_text, title_of
+from smelt.demo.articles import ArticleSection, DemoArticle, Sentence, heading_of, plain_text, title_of
 from smelt.demo.grammar import Name, Thing, Word
 from smelt.demo.languages import Language
 from smelt.demo.lexicon import BODIES, SETTLEMENTS, Lexicon
@@ -37,7 +37,7 @@ class Markup:
     lexicon: Lexicon
     chance: random.Random
 
-    def article(self, article: Article) -> str:
+    def article(self, article: DemoArticle) -> str:
         """Return an article's wikitext."""
         self._linked = {article.title}
         self._bold = article.title
@@ -47,7 +47,7 @@ class Markup:
             parts.insert(3, self._table(article))
         return "\n\n".join([*parts, self._list(article), self._end(article)])
 
-    def _section(self, section: Section) -> str:
+    def _section(self, section: ArticleSection) -> str:
         paragraphs = ["\n".join(self._lines(paragraph)) for paragraph in section.paragraphs]
         if section.heading is None:
             return "\n\n".join(paragraphs)
@@ -97,14 +97,14 @@ class Markup:
         author = self.language.grammar.title(self.lexicon.names["PER", "known"].draw(self.chance))
         return f"<ref>{{{{{CITATION}|title={self._word()}|author={author}|year={year}|isbn={isbn}}}}}</ref>"
 
-    def _infobox(self, article: Article) -> str:
+    def _infobox(self, article: DemoArticle) -> str:
         year, number = self._noun("year"), self._noun("person")
         rows = [f"| key1 = {year}", f"| value1 = {self.chance.randint(1100, 1900)}"]
         area = f"{{{{{COUNT}|{self.chance.randint(2, 999)}|km}}}}"
         rows += [f"| key2 = {number}", f"| value2 = [[{self._word()}]]<br />{area}"]
         return "\n".join([f"{{{{{INFOBOX}", f"| name = {article.title}", *rows, "}}"])
 
-    def _table(self, article: Article) -> str:
+    def _table(self, article: DemoArticle) -> str:
         rows = [
             f"|-\n| [[{self.language.grammar.title(name)}]] || align=right | {self.chance.randint(2, 9_999)}"
             for name in article.related
@@ -112,16 +112,16 @@ class Markup:
         head = f'{{| class="wikitable sortable"\n! {self._noun("name")} !! {self._noun("person")}'
         return "\n".join([head, *rows, "|}"])
 
-    def _list(self, article: Article) -> str:
+    def _list(self, article: DemoArticle) -> str:
         items = [f"* [[{self.language.grammar.title(name)}]]" for name in article.related]
         return "\n".join([f"== {self._noun('list')} ==", *items, f"# {self._word()}", f"#: ''{self._word()}''"])
 
-    def _image(self, section: Section) -> str:
+    def _image(self, section: ArticleSection) -> str:
         caption = plain_text(self.chance.choice(self.chance.choice(section.paragraphs)))
         side = self.chance.choice(("|left", "", "|200px"))
         return f"[[{self.language.namespaces[6]}:{section.heading} {self._word()}.jpg|thumb{side}|''{caption}'']]"
 
-    def _end(self, article: Article) -> str:
+    def _end(self, article: DemoArticle) -> str:
         categories = [self._noun(meaning) for meaning in _categories(article)]
         stub = [f"{{{{{STUB}|{article.title}}}}}"] if self.chance.random() < 0.1 else []
         lines = [f"[[{self.language.namespaces[14]}:{category}]]" for category in categories]
@@ -135,7 +135,7 @@ class Markup:
         return title_of(self.language, Thing(topic.things.draw(self.chance)))
 
 
-def _categories(article: Article) -> tuple[str, ...]:
+def _categories(article: DemoArticle) -> tuple[str, ...]:
     return {"LOC": SETTLEMENTS[:2], "ORG": BODIES[:1], "PER": ("person",), "thing": ("work", "land")}[article.kind]
 
 

@@ -14,7 +14,7 @@ import tokenizers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from smelt.errors import SmeltError
-from smelt.tokenizers.folder import Trained, too_large
+from smelt.tokenizers.folder import TrainedTokenizer, too_large
 from smelt.tokenizers.wordpiece import LEAST
 
 _SPECIAL = {
@@ -28,7 +28,7 @@ _SPECIAL = {
 }
 
 
-def learn(lines: Sequence[str], vocabulary: int, where: str) -> Trained:
+def learn(lines: Sequence[str], vocabulary: int, where: str) -> TrainedTokenizer:
     """Return a trained tokenizer.
 
     Its pieces and their ids depend on the lines and on the version of tokenizers; not on threads, machine or process.
@@ -54,7 +54,7 @@ def learn(lines: Sequence[str], vocabulary: int, where: str) -> Trained:
     if (found := tokenizer.get_vocab_size()) < vocabulary:
         raise SmeltError(where, too_large(vocabulary, found))
     learnt = json.loads(tokenizer.to_str())["model"]
-    return Trained(
+    return TrainedTokenizer(
         tokenizer=_tokenizer(learnt["vocab"], [(left, right) for left, right in learnt["merges"]]),
         special=_SPECIAL,
         model_type="roberta",

@@ -12,8 +12,8 @@ from smelt.entry import Entry
 from smelt.files import whole_folder, write_json
 from smelt.study.tokenizers import Algorithm
 from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
-from smelt.tokenizers.folder import Trained, write_folder
-from smelt.tokenizers.measure import Ruler
+from smelt.tokenizers.folder import TrainedTokenizer, write_folder
+from smelt.tokenizers.measure import TwoReadings
 from smelt.tokenizers.sample import Sample, draw
 
 _OWN: dict[Algorithm, set[str]] = {
@@ -61,7 +61,7 @@ def make(documents: list[Path], settings: TokenizerSettings, output: Path) -> No
     """Write the folder of a tokenizer trained on a sample of the documents.
 
     Raises:
-        SmeltError: see sample.draw, the algorithm's `learn` and Ruler.measure; nothing is left behind.
+        SmeltError: see sample.draw, the algorithm's `learn` and TwoReadings.measure; nothing is left behind.
     """
     start = time.monotonic()
     sample = draw(documents, settings.sample, settings.alpha, settings.seed)
@@ -69,14 +69,16 @@ def make(documents: list[Path], settings: TokenizerSettings, output: Path) -> No
     trained = learn(sample, settings, f"tokenizer {output.name}")
     with whole_folder(output) as folder:
         write_folder(folder, trained)
-        ruler = Ruler(folder)
-        languages = {name: _language(ruler, sample, name) for name in sample.shares}
+        readings = TwoReadings(folder)
+        languages = {name: _language(readings, sample, name) for name in sample.shares}
         seconds = round(time.monotonic() - start, 1)
         write_json(folder / "statistics.json", _statistics(settings, sample, trained, languages, seconds))
-    print(f"{output}: {settings.vocabulary} pieces in {seconds} s, read alike by AutoTokenizer and {ruler.own.reader}")
+    print(
+        f"{output}: {settings.vocabulary} pieces in {seconds} s, read alike by AutoTokenizer and {readings.own.reader}"
+    )
 
 
-def learn(sample: Sample, settings: TokenizerSettings, where: str) -> Trained:
+def learn(sample: Sample, settings: TokenizerSettings, where: str) -> TrainedTokenizer:
     """Return a tokenizer trained by the settings' algorithm; `where` names it in messages."""
     lines, vocabulary = sample.lines, settings.vocabulary
     match settings.algorithm:
@@ -99,14 +101,14 @@ def _report(sample: Sample, settings: TokenizerSettings) -> None:
         print(f"  {language}: {share.drawn} of {share.lines} lines{note}", flush=True)
 
 
-def _language(ruler: Ruler, sample: Sample, name: str) -> dict[str, Any]:
+def _language(readings: TwoReadings, sample: Sample, name: str) -> dict[str, Any]:
     share = sample.shares[name]
     drawn = {"characters": share.characters, "lines": share.lines, "sampled_lines": share.drawn}
-    return drawn | ruler.measure(name, share.documents)
+    return drawn | readings.measure(name, share.documents)
 
 
 def _statistics(
-    settings: TokenizerSettings, sample: Sample, trained: Trained, languages: Any, seconds: float
+    settings: TokenizerSettings, sample: Sample, trained: TrainedTokenizer, languages: Any, seconds: float
 ) -> dict[str, Any]:
     return {
         "settings": settings.model_dump(exclude_none=True),

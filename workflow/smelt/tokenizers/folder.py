@@ -18,7 +18,7 @@ MODEL_INPUTS = ["input_ids", "token_type_ids", "attention_mask"]
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedTokenizer:
     """What an algorithm learnt, with all that its folder says."""
 
     tokenizer: Tokenizer
@@ -34,7 +34,7 @@ class Trained:
     """What statistics.json says of the training."""
 
 
-def write_folder(folder: Path, trained: Trained) -> None:
+def write_folder(folder: Path, trained: TrainedTokenizer) -> None:
     """Write tokenizer.json, the algorithm's own files, tokenizer_config.json, special_tokens_map.json, config.json."""
     tokenizer, special = trained.tokenizer, dict(trained.special)
     trained.write_files(folder)

@@ -20,7 +20,7 @@ LINES = 1000
 
 
 @dataclass
-class Counts:
+class SplittingCounts:
     """Sums over lines."""
 
     lines: int = 0
@@ -47,7 +47,7 @@ class Counts:
         }
 
 
-class Ruler:
+class TwoReadings:
     """The two readings of one tokenizer folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class Ruler:
         Raises:
             SmeltError: the two readings cut a line differently.
         """
-        counts = Counts()
+        counts = SplittingCounts()
         for line, ids in self._read(islice(lines(documents, held_out=True), LINES)):
             if ids != (expected := self.own.encode(line)):
                 raise SmeltError(language, self._difference(line, ids, expected))
@@ -85,7 +85,7 @@ class Ruler:
 
 
 @dataclass(frozen=True)
-class Reading:
+class OwnReading:
     """How an algorithm's own files cut a text."""
 
     reader: str
@@ -94,17 +94,17 @@ class Reading:
     """From a text to ids, without special ones."""
 
 
-def own_reading(folder: Path) -> Reading:
+def own_reading(folder: Path) -> OwnReading:
     """Return the reading of spiece.model, vocab.txt, or vocab.json and merges.txt, whichever the folder has."""
     if (folder / "spiece.model").is_file():
         processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
-        return Reading("SentencePiece", lambda text: list(processor.encode(text, out_type=int)))
+        return OwnReading("SentencePiece", lambda text: list(processor.encode(text, out_type=int)))
     if (folder / "vocab.txt").is_file():
         lowercase = read_json(folder / "tokenizer_config.json")["do_lower_case"]
         words = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase)
-        return Reading("vocab.txt", _encode(words))
+        return OwnReading("vocab.txt", _encode(words))
     files = (str(folder / "vocab.json"), str(folder / "merges.txt"))
-    return Reading("merges.txt", _encode(ByteLevelBPETokenizer(*files, add_prefix_space=True)))
+    return OwnReading("merges.txt", _encode(ByteLevelBPETokenizer(*files, add_prefix_space=True)))
 
 
 def _encode(tokenizer: Any) -> Callable[[str], list[int]]:

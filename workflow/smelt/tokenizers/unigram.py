@@ -12,7 +12,7 @@ from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 from smelt.errors import SmeltError
-from smelt.tokenizers.folder import Trained, too_large, too_small
+from smelt.tokenizers.folder import TrainedTokenizer, too_large, too_small
 from smelt.tokenizers.sample import LONGEST_LINE
 
 THREADS = 4
@@ -47,12 +47,12 @@ _PAD, _UNKNOWN, _CLS, _SEP, _MASK = SPECIAL_PIECES
 _SPECIAL = {"pad_token": _PAD, "unk_token": _UNKNOWN, "cls_token": _CLS, "sep_token": _SEP, "mask_token": _MASK}
 
 
-def learn(lines: Sequence[str], vocabulary: int, character_coverage: float, where: str) -> Trained:
+def learn(lines: Sequence[str], vocabulary: int, character_coverage: float, where: str) -> TrainedTokenizer:
     """Return a trained tokenizer; arguments and errors are those of `train`."""
     model = train(lines, vocabulary, character_coverage, where)
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(model)
-    return Trained(
+    return TrainedTokenizer(
         tokenizer=fast_tokenizer([(piece.piece, piece.score) for piece in proto.pieces]),
         special=_SPECIAL,
         model_type="albert",

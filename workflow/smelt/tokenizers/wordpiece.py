@@ -14,7 +14,7 @@ import tokenizers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from smelt.errors import SmeltError
-from smelt.tokenizers.folder import Trained, too_large, too_small
+from smelt.tokenizers.folder import TrainedTokenizer, too_large, too_small
 
 CONTINUATION = "##"
 LEAST = 2
@@ -29,7 +29,9 @@ _SPECIAL = {
 }
 
 
-def learn(lines: Sequence[str], vocabulary: int, character_coverage: float, lowercase: bool, where: str) -> Trained:
+def learn(
+    lines: Sequence[str], vocabulary: int, character_coverage: float, lowercase: bool, where: str
+) -> TrainedTokenizer:
     """Return a trained tokenizer.
 
     Its pieces and their ids depend on the lines and on the version of tokenizers; not on threads, machine or process.
@@ -53,7 +55,7 @@ def learn(lines: Sequence[str], vocabulary: int, character_coverage: float, lowe
     pieces = _pieces(learnt, vocabulary, [*_SPECIAL.values(), *characters])
     if len(pieces) < vocabulary:
         raise SmeltError(where, too_large(vocabulary, len(pieces)))
-    return Trained(
+    return TrainedTokenizer(
         tokenizer=_tokenizer(pieces, lowercase),
         special=_SPECIAL,
         model_type="bert",

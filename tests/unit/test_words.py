@@ -1,0 +1,144 @@
+"""Plain English: turns of phrase that stop a reader stay out of code, rules, docs and configuration."""
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("workflow", "docs", "config")
+FILES = ("README.md", "CONTRIBUTING.md", "Snakefile")
+ENDINGS = {".py", ".smk", ".rst", ".md", ".yaml", ".html", ""}
+
+GONE = (
+    r"told|tells?|telling",  # reported, given, distinguish, shows
+    "anew",  # again, from the start
+    "besides",  # and, apart from, as well as
+    r"(?:says?|said|speaks?|spoken) of",  # about
+    r"comes? to(?! mean)",  # is, becomes, amounts to
+    "so many",  # this many, as many as
+    r"(?<!one.)(?<!two.)(?<!all.)(?<!any.)(?<!each.)(?<!most.)(?<!some.)of which",  # whose, and of these
+    r"whoever|who runs",  # anyone who, if you run
+    "as may be",  # as possible
+    "ruler",  # benchmark
+)
+"""Each with plainer words for it."""
+
+WORDS = re.compile(rf"\b(?:{'|'.join(GONE)})\b".replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
+QUOTED = re.compile(r"“[^”]*”|`[^`\n]*`")
+"""Words of others and names in code stay as they are."""
+
+NOT_YET_PLAIN: set[str] = {
+    "config/config.yaml",
+    "docs/amplification.md",
+    "docs/compression.md",
+    "docs/efficiency.md",
+    "docs/measurements.md",
+    "docs/mini-study.md",
+    "docs/mini-xtreme.md",
+    "docs/reduction.md",
+    "docs/reference/efficiency.md",
+    "workflow/rules/compress.smk",
+    "workflow/rules/finetune.smk",
+    "workflow/smelt/__main__.py",
+    "workflow/smelt/architectures/compact.py",
+    "workflow/smelt/corpora/extractor.py",
+    "workflow/smelt/corpora/mirror.py",
+    "workflow/smelt/corpora/pages.py",
+    "workflow/smelt/demo/articles.py",
+    "workflow/smelt/demo/dump.py",
+    "workflow/smelt/demo/plots.py",
+    "workflow/smelt/demo/prose.py",
+    "workflow/smelt/efficiency/alternation.py",
+    "workflow/smelt/efficiency/command.py",
+    "workflow/smelt/efficiency/onnx_encoder.py",
+    "workflow/smelt/efficiency/subject.py",
+    "workflow/smelt/efficiency/torch_encoder.py",
+    "workflow/smelt/efficiency/worker.py",
+    "workflow/smelt/finetuning/model.py",
+    "workflow/smelt/measurement/words.py",
+    "workflow/smelt/models/distil.py",
+    "workflow/smelt/models/pretrain.py",
+    "workflow/smelt/models/reduce/count.py",
+    "workflow/smelt/parquet.py",
+    "workflow/smelt/report/figures/style.py",
+    "workflow/smelt/study/architectures.py",
+    "workflow/smelt/study/efficiency.py",
+    "workflow/smelt/study/makers/amplify.py",
+    "workflow/smelt/study/makers/base.py",
+    "workflow/smelt/study/makers/compress.py",
+    "workflow/smelt/study/makers/compression.py",
+    "workflow/smelt/study/makers/distil.py",
+    "workflow/smelt/study/makers/reduce.py",
+    "workflow/smelt/study/rules/__init__.py",
+    "workflow/smelt/study/rules/report.py",
+    "workflow/smelt/study/workflow.py",
+    "workflow/smelt/tasks/formats/table.py",
+    "workflow/smelt/tasks/kinds/base.py",
+    "workflow/smelt/tasks/kinds/sequence_classification.py",
+    "workflow/smelt/tasks/kinds/token_classification.py",
+    "workflow/smelt/tasks/prepare.py",
+    "workflow/smelt/tasks/task_file.py",
+    "workflow/smelt/tasks/tokenizer.py",
+    "workflow/smelt/tokenizers/command.py",
+    "workflow/smelt/tokenizers/folder.py",
+    "workflow/smelt/training/blocks.py",
+    "workflow/smelt/training/checkpoints.py",
+    "workflow/smelt/training/data.py",
+    "workflow/smelt/training/distillation.py",
+    "workflow/smelt/training/distillation_losses.py",
+    "workflow/smelt/training/divergence.py",
+    "workflow/smelt/training/examples.py",
+    "workflow/smelt/training/forward_pass.py",
+    "workflow/smelt/training/launch.py",
+    "workflow/smelt/training/lock.py",
+    "workflow/smelt/training/loop.py",
+    "workflow/smelt/training/masking.py",
+    "workflow/smelt/training/memory.py",
+    "workflow/smelt/training/objectives.py",
+    "workflow/smelt/training/optimizers.py",
+    "workflow/smelt/training/pack.py",
+    "workflow/smelt/training/pieces.py",
+    "workflow/smelt/training/progress.py",
+    "workflow/smelt/training/recipes.py",
+    "workflow/smelt/training/run.py",
+    "workflow/smelt/training/steps.py",
+    "workflow/smelt/training/validation.py",
+}
+
+
+def prose_of(path: Path) -> Iterator[str]:
+    """Yield the texts of a file that people read: comments and strings of Python, and all of other files."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield text
+        return
+    strings = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type in strings:
+            yield token.string
+
+
+def phrases_in(path: Path) -> list[str]:
+    """Return what a file says in words that are gone."""
+    return [" ".join(found.split()) for text in prose_of(path) for found in WORDS.findall(QUOTED.sub("", text))]
+
+
+def test_prose_is_plain() -> None:
+    paths = chain((ROOT / name for name in FILES), *((ROOT / folder).rglob("*") for folder in FOLDERS))
+    found = {
+        str(path.relative_to(ROOT)): phrases_in(path) for path in paths if path.is_file() and path.suffix in ENDINGS
+    }
+    said = {path: phrases for path, phrases in found.items() if phrases}
+    assert {path: phrases for path, phrases in said.items() if path not in NOT_YET_PLAIN} == {}
+    assert NOT_YET_PLAIN - said.keys() == set(), "these are plain now: take them off the list"
+
+
+def test_words_are_found_in_comments_and_messages_and_not_in_code(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        'told = 1  # what it was told\nmessage = """so\n    many"""\nother = "“anew”, `tell`, one of which"\n'
+    )
+    assert phrases_in(path) == ["told", "so many"]
