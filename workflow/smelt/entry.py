@@ -1,13 +1,23 @@
 """The strict base of what stands in study and task files: how it is read, checked, and refused in one clear line."""
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from smelt.errors import SmeltError, expected_one_of, meant
@@ -50,6 +60,54 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """Keys of earlier versions, each with its new place: `learning_rate: optimizer.learning_rate`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_renamed_keys(cls, value: Any) -> Any:
+        if isinstance(value, Mapping) and (old := _old_keys(cls, value)):
+            places = ", ".join(f"{key} is now {cls.renamed[key]}" for key in old)
+            raise ValueError(f"{places}; write {_flow(move_renamed(cls, {key: value[key] for key in old}))}")
+        return value
+
+
+def move_renamed(kind: type[Entry], value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a mapping with the keys of earlier versions of `kind` moved to their new places."""
+    old = _old_keys(kind, value)
+    moved: dict[str, Any] = {key: part for key, part in value.items() if key not in old}
+    for key in old:
+        moved = merge(moved, _nest(kind.renamed[key].split("."), value[key]))
+    return moved
+
+
+def merge(base: Mapping[str, Any], *others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested mappings as one: values of later ones replace those of earlier ones, key by key at every depth."""
+    merged = dict(base)
+    for other in others:
+        for key, value in other.items():
+            both = isinstance(merged.get(key), Mapping) and isinstance(value, Mapping)
+            merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def _old_keys(kind: type[Entry], value: Mapping[str, Any]) -> list[str]:
+    """Return the renamed keys in a mapping. The name of a part counts as one where it holds a value, not a mapping."""
+    return [
+        key
+        for key in kind.renamed
+        if key in value and (key not in kind.model_fields or not isinstance(value[key], Mapping | BaseModel | None))
+    ]
+
+
+def _nest(place: list[str], value: Any) -> dict[str, Any]:
+    return {place[0]: _nest(place[1:], value) if place[1:] else value}
+
+
+def _flow(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf).strip()
+
 
 def refer(key: str, name: str, names: Iterable[str], where: str = "in the study") -> None:
     """Refuse a name of something that is not there.
@@ -80,11 +138,18 @@ def refuse_idle(place: str, entry: Entry, idle: Mapping[str, str]) -> None:
 
 def overrides_of(settings: type[Entry], name: str) -> type[Entry]:
     """Return the type of a partial `settings`: the same keys, none of them required, so that a study may set any."""
-    fields: dict[str, Any] = {
-        key: (field.rebuild_annotation() | None, Field(None, description=field.description))
-        for key, field in settings.model_fields.items()
-    }
-    return create_model(name, __base__=Entry, __doc__=f"Any settings of {settings.__name__} to override.", **fields)
+    fields: dict[str, Any] = {}
+    for key, field in settings.model_fields.items():
+        value = field.rebuild_annotation()
+        if isinstance(value, type) and issubclass(value, Entry):
+            part = overrides_of(value, f"{value.__name__}Overrides")
+            fields[key] = (part, Field(part(), description=field.description))
+        else:
+            fields[key] = (value | None, Field(None, description=field.description))
+    doc = f"Any settings of {settings.__name__} to override."
+    partial = create_model(name, __base__=Entry, __doc__=doc, **fields)
+    partial.renamed = settings.renamed
+    return partial
 
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
