@@ -2,10 +2,10 @@
 Compresses fine-tuned models into small ones of another architecture, which stand where fine-tuned models stand.
 
 IN   results/<study>/finetuned/<teacher>/<task>/seed-<seed>/model/ : the teacher, fine-tuned on the task
-     results/<study>/tasks/<task>/, and corpora whose texts it speaks of besides
-OUT  results/<study>/signals/<teacher>/<task>/seed-<seed>/<transfer text>/ : what the teacher says of them
+     results/<study>/tasks/<task>/, and corpora of transfer text
+OUT  results/<study>/signals/<teacher>/<task>/seed-<seed>/<transfer text>/ : the teacher's outputs for it
      results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, model/
-     results/<study>/models/<model>/ : the student of the first task and seed, for the rulers of size and speed
+     results/<study>/models/<model>/ : the student of the first task and seed, for measurements of size and speed
 
 Students of one teacher share its signals, whatever their architecture, strategy and layer; a layer that no other
 imitates makes them again, and their students. Whether they are stored decides nothing else, and makes nothing again:
@@ -16,7 +16,7 @@ COMPRESSED = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
 
 
 rule signals:
-    """Have {wildcards.model}, fine-tuned on {wildcards.task}, speak of transfer text."""
+    """Compute the signals of {wildcards.model}, fine-tuned on {wildcards.task}, for transfer text."""
     input:
         teacher=study.compress.signals_teacher,
         task=multiext(
@@ -116,7 +116,7 @@ rule compress:
 
 
 rule compressed:
-    """Show one student of {wildcards.model} to the rulers of size and speed."""
+    """Show one student of {wildcards.model} to measurements of size and speed."""
     input:
         model=study.compress.shown_student,
         provenance=study.compress.shown_provenance,

@@ -3,7 +3,7 @@ Fine-tunes every model on every task, once a seed: one thread each, so that seve
 
 IN   a model's folder, and a prepared task
 OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, and
-     model/ where others are compressed from it: which models, tasks and seeds these are no single wildcard can tell
+     model/ where others are compressed from it; one wildcard alone does not decide which
 
 A fine-tuning that is stopped before its end continues from its checkpoint, kept every ten minutes and at the end of the
 job's time.

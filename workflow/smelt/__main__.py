@@ -31,16 +31,9 @@ COMMANDS = {
     "documents": ("smelt.corpora.command", "extract one language's documents from dumps and text files"),
     "tokenizer": ("smelt.tokenizers.command", "train a tokenizer on a sample of a corpus"),
     "blocks": ("smelt.training.pack", "encode one language's documents into packed token blocks"),
-    "pretrain": ("smelt.models.pretrain", "pretrain a model from scratch"),
-    "distil": ("smelt.models.distil", "distil a smaller model from teachers"),
-    "adopt": ("smelt.models.adopt", "bring in a published model"),
     "count": ("smelt.models.reduce.count", "count how often a language uses each piece of a tokenizer"),
-    "reduce": ("smelt.models.reduce.command", "reduce a model to the pieces that some languages use"),
-    "amplify": ("smelt.models.amplify.command", "add pieces for some languages to a model's vocabulary"),
-    "export": ("smelt.models.export", "write a model for ONNX Runtime, in fp32 or int8"),
     "task": ("smelt.tasks.prepare", "prepare a task's splits"),
     "finetune": ("smelt.finetuning.finetune", "fine-tune a model on a task with one seed"),
-    "compress": ("smelt.finetuning.compression.compress", "compress a fine-tuned model into a small student"),
     "compressed": ("smelt.finetuning.compression.compressed", "put one compressed student where models stand"),
     "signals": (
         "smelt.finetuning.compression.precompute_teacher",
@@ -62,6 +55,18 @@ FILL_IN = {"task"}
 """Jobs that read a file of the user's, with `${NAME}` in it; in what the others get, the workflow has filled it in."""
 
 
+def commands(words: list[str]) -> dict[str, tuple[str, str]]:
+    """Return the commands by name, each with its module and what it does.
+
+    Makers have theirs in the study. They are imported only for words that are no other command, which start sooner.
+    """
+    if words and words[0] in COMMANDS:
+        return COMMANDS
+    from smelt.study.makers import MAKERS
+
+    return COMMANDS | {name: maker.command for name, maker in MAKERS.items()}
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line like any other."""
 
@@ -78,15 +83,16 @@ def main(words: list[str] | None = None) -> int:
     typed = "smelt" if Path(sys.argv[0]).name == "smelt" else "python -m smelt"
     parser = Parser(prog=typed, description=__doc__.split("\n")[0])
     parser.add_argument("--version", action="version", version=f"smelt {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
     words = sys.argv[1:] if words is None else words
-    for name, (module, help_line) in COMMANDS.items():
-        command = commands.add_parser(name, help=help_line, description=help_line)
+    known = commands(words)
+    for name, (module, help_line) in known.items():
+        command = subparsers.add_parser(name, help=help_line, description=help_line)
         if words[:1] == [name]:
             importlib.import_module(module).add_arguments(command)
     try:
         arguments = parser.parse_args(words, argparse.Namespace(words=words))  # to start them again elsewhere
-        importlib.import_module(COMMANDS[arguments.command][0]).run(arguments)
+        importlib.import_module(known[arguments.command][0]).run(arguments)
     except SmeltError as error:
         if not error.reported:
             print(f"smelt: {error}", file=sys.stderr)
@@ -122,7 +128,7 @@ def start() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     words = sys.argv[1:]
-    if not (words and words[0] in COMMANDS.keys() - ASKED_BY_PEOPLE):
+    if not (words and words[0] in commands(words).keys() - ASKED_BY_PEOPLE):
         sys.exit(main())
     from smelt.logs import command_line, ending, is_log
 

@@ -93,7 +93,7 @@ def test_the_middle_of_twelve_layers_is_the_papers_seventh():
         ({"student": {"kind": "transformer", "embedding": 50, "layers": 2}}, "heads: 12 do not divide"),
         ({"student": {"kind": "gru"}}, "expected one of 'bilstm', 'transformer'"),
         ({"embeddings": {"start": "file"}}, "file: expected with start: file"),
-        ({"embeddings": {"removed": 3}}, "means nothing to svd"),
+        ({"embeddings": {"removed": 3}}, "has no effect with svd"),
         ({"settings": {"high": 1e-9}}, "expected at most high"),
         (
             {"embeddings": {"start": "ppa"}, "student": SHAPE | {"embedding": 13}},

@@ -93,7 +93,7 @@ def refuse_unfit(shape: Shape, recipe: Recipe) -> None:
     """Refuse a recipe that an encoder of that shape cannot follow.
 
     Raises:
-        ValueError: DistilBERT, which cannot tell segments apart and has no pooler, is to predict their order.
+        ValueError: DistilBERT, which cannot distinguish segments and has no pooler, is to predict their order.
     """
     if FAMILIES[shape.family].pretraining is None and recipe.sentences != "none":
         raise ValueError(

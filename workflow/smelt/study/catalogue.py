@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.study.makers import MAKERS
-from smelt.study.makers.base import MakerRules, Runs
+from smelt.study.makers.base import FinetuningRuns, MakerRules
 from smelt.study.paths import Paths
 from smelt.study.rules.corpora import CorporaRules
 from smelt.study.rules.efficiency import EfficiencyRules
@@ -38,7 +38,7 @@ class Catalogue:
         self.corpora = CorporaRules(study, self.paths)
         self.tokenizers = TokenizerRules(study, self.paths)
         self.tasks = TaskRules(study, self.paths, task_folders)
-        self.runs = Runs(study.models, self.tasks.files, study.seeds)
+        self.runs = FinetuningRuns(study.models, self.tasks.files, study.seeds)
         self.finetune = FinetuneRules(study, self.paths, self.runs)
         self.makers: dict[str, MakerRules[Any]] = {
             name: maker.rules(study.definitions, self.paths, self.runs) for name, maker in MAKERS.items()

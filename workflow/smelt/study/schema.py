@@ -84,7 +84,7 @@ class Study(Entry):
     @model_validator(mode="after")
     def _finetunes_if_it_has_tasks(self) -> Self:
         if self.tasks and self.finetuning is None:
-            raise ValueError("finetuning is missing: a study with tasks says with which seeds")
+            raise ValueError("finetuning is missing: a study with tasks needs its seeds")
         return self
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""The little that the Snakefile needs besides the catalogue."""
+"""What the Snakefile needs to load a study: files, warnings, and patterns of wildcards."""
 
 import re
 import sys

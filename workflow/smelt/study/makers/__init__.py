@@ -1,4 +1,4 @@
-"""The makers of models, each in a file of its name: how an entry of the study's models says that it is made.
+"""The makers of models, each in the file of its name.
 
 A maker joins by its name in the union below, which is the type of every entry of `models`.
 """

@@ -6,12 +6,14 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import model_validator
 
 from smelt.entry import refuse_idle
-from smelt.study.makers.base import Definitions, Maker, MakerRules, Runs
+from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules
 from smelt.study.paths import Paths, outside_sources
 
 
 class Adopt(Maker):
     """A published model, from the Hugging Face hub or a folder."""
+
+    command: ClassVar = ("smelt.models.adopt", "bring in a published model")
 
     maker: Literal["adopt"]
     """The model is taken as it was published."""
@@ -38,7 +40,7 @@ class Adopt(Maker):
         return self
 
     @classmethod
-    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "AdoptRules":
+    def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "AdoptRules":
         """Return what its rule asks."""
         return AdoptRules(cls, study, paths, runs)
 

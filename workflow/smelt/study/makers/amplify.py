@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt
 
 from smelt.entry import Distinct, Entry, Name, Seed
 from smelt.languages import Language
-from smelt.study.makers.base import Definitions, Maker, MakerRules, Runs, list_languages
+from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, list_languages
 from smelt.study.paths import Paths
 
 # Part of the rule's params: raise it when the same inputs and settings come to mean another model.
@@ -30,7 +30,7 @@ class NewPieces(Entry):
 
 
 class AmplificationSettings(NewPieces):
-    """All that decides what a model is amplified to, besides the model and the texts."""
+    """All that decides what a model is amplified to, but for the model and the texts."""
 
     version: int = 0
     """The same settings under another version mean another model."""
@@ -38,6 +38,8 @@ class AmplificationSettings(NewPieces):
 
 class Amplify(Maker, NewPieces):
     """Another model of the study with more pieces for some languages; on texts without these it computes the same."""
+
+    command: ClassVar = ("smelt.models.amplify.command", "add pieces for some languages to a model's vocabulary")
 
     maker: Literal["amplify"]
     """The model gains pieces that another one lacks."""
@@ -52,7 +54,7 @@ class Amplify(Maker, NewPieces):
     adds_pieces: ClassVar[bool] = True
 
     @classmethod
-    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "AmplifyRules":
+    def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "AmplifyRules":
         """Return what its rule asks."""
         return AmplifyRules(cls, study, paths, runs)
 
@@ -84,6 +86,6 @@ class AmplifyRules(MakerRules[Amplify]):
         return self.paths.documents(model.corpus, self.study.languages(model.corpus, model.languages))
 
     def settings(self, wildcards: Any) -> str:
-        """Return all that decides what {model} gains, besides the documents, as JSON with the version."""
+        """Return all that decides what {model} gains, but for the documents, as JSON with the version."""
         chosen = self.entry(wildcards).model_dump(include=set(NewPieces.model_fields))
         return AmplificationSettings(**chosen, version=AMPLIFICATION_VERSION).model_dump_json()

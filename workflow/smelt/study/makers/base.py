@@ -37,12 +37,14 @@ class Maker(Entry):
     """The keys that every model may have, and what the study asks its maker."""
 
     tasks: Annotated[list[Name], Distinct] | Literal["own"] | None = None
-    """Tasks to fine-tune on; by default all of the study. `own` are those that test a language of `tested_on`, which a
-    family of monolingual models says once for all its members."""
+    """Tasks to fine-tune on; by default all of the study. `own` are those that test a language of `tested_on`, so that
+    a family of monolingual models needs it once for all its members."""
     tested_on: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages whose test examples count, for a model that has not all languages of its tasks; by default all. Its
     means are over these, and are compared only with models tested on the same."""
 
+    command: ClassVar[tuple[str, str]]
+    """The module of its command, and what the command does."""
     source_key: ClassVar[str] = "source"
     """The key that names what it is made from."""
     beside_results: ClassVar[Mapping[str, Collection[str]]] = {}
@@ -70,7 +72,7 @@ class Maker(Entry):
         return str(get_args(cls.model_fields["maker"].annotation)[0])
 
     @classmethod
-    def rules(cls, study: "Definitions", paths: Paths, runs: "Runs") -> "MakerRules[Any]":
+    def rules(cls, study: "Definitions", paths: Paths, runs: "FinetuningRuns") -> "MakerRules[Any]":
         """Return what the maker's rules ask about its models."""
         raise NotImplementedError(cls)
 
@@ -143,11 +145,11 @@ class Maker(Entry):
         return name
 
     def numbers(self, study: "Definitions") -> dict[str, int]:
-        """Return layers, hidden, heads and feed_forward, as far as the study tells them: those of its first source."""
+        """Return layers, hidden, heads and feed_forward, as far as the study gives them: those of its first source."""
         return next((study.models[source].numbers(study) for source in self.sources), {})
 
     def embedding_width(self, study: "Definitions") -> int | None:
-        """Return the width of its embeddings of pieces, or None where the study does not tell it."""
+        """Return the width of its embeddings of pieces, or None where the study does not give it."""
         return next((study.models[source].embedding_width(study) for source in self.sources), None)
 
     def describe(self, study: "Definitions") -> tuple[str, str]:
@@ -214,7 +216,7 @@ class Definitions:
                 raise ValueError(f"{key}.languages: {language!r} is not in corpus {corpus}: {expected}")
 
     def refuse_ambiguous(self, key: str, name: str) -> None:
-        """Refuse a model whose own vocabulary has the name of a tokenizer, because files are told apart by it.
+        """Refuse a model whose own vocabulary has the name of a tokenizer, because both would have the same file names.
 
         Raises:
             ValueError: it has.
@@ -240,15 +242,15 @@ class Definitions:
         return self.models[owner].trained_tokenizer or owner
 
     def numbers(self, name: str) -> dict[str, int]:
-        """Return layers, hidden, heads and feed_forward of a model, as far as the study tells them."""
+        """Return layers, hidden, heads and feed_forward of a model, as far as the study gives them."""
         return self.models[name].numbers(self)
 
     def embedding_width(self, name: str) -> int | None:
-        """Return the width of a model's embeddings of pieces, or None where the study does not tell it."""
+        """Return the width of a model's embeddings of pieces, or None where the study does not give it."""
         return self.models[name].embedding_width(self)
 
 
-class Runs:
+class FinetuningRuns:
     """Which models are fine-tuned on which tasks, with which seeds."""
 
     def __init__(self, models: Mapping[str, Maker], tasks: Mapping[str, TaskFile], seeds: Sequence[int]) -> None:
@@ -297,7 +299,7 @@ M = TypeVar("M", bound=Maker)
 class MakerRules(Generic[M]):
     """What the rules of one maker ask about its models."""
 
-    def __init__(self, kind: type[M], study: Definitions, paths: Paths, runs: Runs) -> None:
+    def __init__(self, kind: type[M], study: Definitions, paths: Paths, runs: FinetuningRuns) -> None:
         """Take the maker's entry type, and the study.
 
         Raises:
@@ -317,7 +319,7 @@ class MakerRules(Generic[M]):
         return [self.paths.model(source) for source in self.entry(wildcards).sources]
 
     def further_jobs(self) -> dict[str, int]:
-        """Return how many jobs there are besides one for each model, by what they make."""
+        """Return how many further jobs there are, by what they make: one job for each model is not counted."""
         return {}
 
 

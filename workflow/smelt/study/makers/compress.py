@@ -10,7 +10,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from smelt.entry import Name, Seed, refer, refuse_idle
 from smelt.errors import SmeltError
-from smelt.study.makers.base import Definitions, Maker, MakerRules, Runs, refuse_unknown
+from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, refuse_unknown
 from smelt.study.makers.compression import (
     STRATEGIES,
     CompactShape,
@@ -44,6 +44,8 @@ NO_CORPUS = "_task"  # in names of folders, in the place of a corpus's name, whi
 
 class Compress(Maker):
     """A small model of another architecture for each task, compressed from a model fine-tuned on it (XtremeDistil)."""
+
+    command: ClassVar = ("smelt.finetuning.compression.compress", "compress a fine-tuned model into a small student")
 
     maker: Literal["compress"]
     """The model is a small student of a fine-tuned model, for each task."""
@@ -114,7 +116,7 @@ class Compress(Maker):
         return self
 
     @classmethod
-    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "CompressRules":
+    def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "CompressRules":
         """Return what its rules ask."""
         return CompressRules(cls, study, paths, runs)
 
@@ -177,7 +179,7 @@ class Compress(Maker):
 
         Raises:
             ValueError: the corpus is not there; the layer is beyond the teacher's, or the embeddings are not as wide as
-                their start makes them, as far as the study tells the teacher's shape.
+                their start makes them, as far as the study gives the teacher's shape.
         """
         if self.transfer.corpus is not None:
             refer(f"{key}.transfer.corpus", self.transfer.corpus, study.corpora)
@@ -221,7 +223,7 @@ class SharedSignals:
 class CompressRules(MakerRules[Compress]):
     """What `rules/compress.smk` asks: about students, and about the signals of their teachers."""
 
-    def __init__(self, kind: type[Compress], study: Definitions, paths: Paths, runs: Runs) -> None:
+    def __init__(self, kind: type[Compress], study: Definitions, paths: Paths, runs: FinetuningRuns) -> None:
         """Take the study.
 
         Raises:
@@ -271,7 +273,7 @@ class CompressRules(MakerRules[Compress]):
         return self.entry(wildcards).embeddings.in_languages(languages)
 
     def settings(self, wildcards: Any) -> str:
-        """Return all that decides what {model} becomes on {task}, as JSON, besides files and seed."""
+        """Return all that decides what {model} becomes on {task}, as JSON, but for files and seed."""
         model = self.entry(wildcards)
         return Compression(
             student=model.student,
@@ -286,7 +288,7 @@ class CompressRules(MakerRules[Compress]):
         ).model_dump_json()
 
     def memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
-        """Return the MB that a compression takes beside a GPU: libraries, examples, and the teacher as it loads.
+        """Return the MB that a compression takes in main memory: libraries, examples, and the teacher as it loads.
 
         Signals stay on the disk, but for 20 bytes a text; of word vectors only those of pieces are kept.
         """
@@ -379,7 +381,7 @@ class CompressRules(MakerRules[Compress]):
         return self._shared(wildcards).documents
 
     def signals_settings(self, wildcards: Any) -> str:
-        """Return all that decides the signals, as JSON, besides teacher, task and documents."""
+        """Return all that decides the signals, as JSON, but for teacher, task and documents."""
         return self._shared(wildcards).settings.model_dump_json(exclude=STORAGE)
 
     def signals_storage(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
@@ -391,7 +393,7 @@ class CompressRules(MakerRules[Compress]):
         return self._shared(wildcards).settings.model_dump_json(include=STORAGE)
 
     def signals_memory(self, wildcards: Any, input: Any) -> int:
-        """Return the MB that signals take beside a GPU: libraries, the teacher twice as it loads, a shard, and texts.
+        """Return the MB that signals take in main memory: libraries, the teacher twice as it loads, a shard, and texts.
 
         Of texts, their numbers in a random order, 8 bytes each, of a language at a time, and a digest of each that is
         for validation or test.

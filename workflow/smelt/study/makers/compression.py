@@ -69,7 +69,7 @@ class Schedule(Entry):
     low: NonNegativeFloat = 1e-8
     """Learning rate at its end."""
     cycle: PositiveInt = 10
-    """Epochs from the one to the other, after which the rate is high again."""
+    """Epochs from the one to the other; the rate is high again after them."""
 
     @model_validator(mode="after")
     def _falls(self) -> Self:
@@ -83,7 +83,7 @@ class Schedule(Entry):
 
 
 class Stage(Entry):
-    """A part of the training with losses of its own (Algorithm 1); each begins with what the last one came to."""
+    """A part of the training with losses of its own (Algorithm 1); each begins with the last one's weights."""
 
     losses: StageLosses
     """What it minimises; the last stage has a weight for `logits` or `labels`."""
@@ -93,7 +93,7 @@ class Stage(Entry):
     parts that learn in each phase, such as `[[head], [head, projection]]`. A stage of `representation` alone reaches no
     `head` and begins with the `projection`."""
     epochs: PositiveInt | None = None
-    """Of each of its phases at most; by default, as all below, what `settings` says."""
+    """Of each of its phases at most; by default, as all below, that of `settings`."""
     patience: PositiveInt | None = None
     """Epochs without a lower loss on validation that end each of its phases."""
     high: PositiveFloat | None = None
@@ -122,7 +122,7 @@ class Stage(Entry):
         return [tuple(part for part in PARTS if part in chosen) for chosen in self.unfreeze]
 
     def schedule(self, settings: Schedule) -> Schedule:
-        """Return the schedule of its phases: the settings', save for what it says itself."""
+        """Return the schedule of its phases: the settings' one, with its own values in their place."""
         own = {key: value for key in Schedule.model_fields if (value := getattr(self, key)) is not None}
         return settings.model_copy(update=own)
 
@@ -243,7 +243,7 @@ class EmbeddingStart(Entry):
         if (self.start == "file") != (self.file is not None):
             raise ValueError("file: expected with start: file, and only there")
         if self.removed is not None and self.start != "ppa":
-            raise ValueError(f"removed: is of start: ppa, and means nothing to {self.start}")
+            raise ValueError(f"removed: belongs to start: ppa, and has no effect with {self.start}")
         return self
 
     @property
@@ -263,7 +263,7 @@ class EmbeddingStart(Entry):
 
     @property
     def from_teacher(self) -> bool:
-        """Whether they come of the teacher's."""
+        """Whether they come from the teacher's."""
         return self.start in ("svd", "ppa", "full")
 
 
@@ -303,7 +303,7 @@ class CompressionSettings(Schedule):
 
 
 class Compression(Entry):
-    """All that decides what a model is compressed into, besides teacher, task, transfer text and seed."""
+    """All that decides what a model is compressed into, but for teacher, task, transfer text and seed."""
 
     student: CompactShape
     embeddings: EmbeddingStart = EmbeddingStart()
@@ -327,10 +327,10 @@ class Compression(Entry):
 
 
 class SignalSettings(Entry):
-    """All that decides what a teacher says of the transfer text of a task, besides teacher and task."""
+    """All that decides a teacher's signals for the transfer text of a task, but for teacher and task."""
 
     layers: list[Layer] = Field(default_factory=list)
-    """Layers whose states are told besides the logits: those that any student imitates."""
+    """Layers whose states are signals, beside the logits: those that any student imitates."""
     length: Annotated[int, Field(ge=16, le=4096)] = 32
     sentences: PositiveInt | None = None
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.1
@@ -342,7 +342,7 @@ class SignalSettings(Entry):
 
 
 def needs_finetuned_teacher(stages: Sequence[Stage], start: EmbeddingStart) -> bool:
-    """Return whether anything is learnt of a fine-tuned teacher, or starts from its embeddings."""
+    """Return whether anything is learnt from a fine-tuned teacher, or starts from its embeddings."""
     return needs_transfer(stages) or (start.from_teacher and start.of == "finetuned")
 
 

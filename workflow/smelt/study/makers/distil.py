@@ -7,8 +7,8 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from smelt.entry import Distinct, Entry, Name, Seed, refuse_idle
 from smelt.languages import Language
-from smelt.study.makers.base import NUMBERS, BlocksRead, Definitions, Runs, list_languages
-from smelt.study.makers.trained import Trained, TrainedRules
+from smelt.study.makers.base import NUMBERS, BlocksRead, Definitions, FinetuningRuns, list_languages
+from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules
 from smelt.study.paths import Paths
 from smelt.study.resources import (
     PASS_MB,
@@ -23,14 +23,14 @@ from smelt.study.resources import (
 from smelt.training.losses import Losses, refuse_untaught
 from smelt.training.recipes import Recipe
 
-# Part of the rule's params, besides the recipe's version: raise it when the same settings come to mean another student.
+# Part of the rule's params, beside the recipe's version: raise it when the same settings come to mean another student.
 # Comments and refactorings leave it alone.
 DISTILLATION_VERSION = 1
 
 BASE = {"layers": 12, "hidden": 768, "heads": 12, "feed_forward": 3072}  # assumed of adopted models
 
 CODE_LAYERS = [0, 2, 4, 7, 9, 11]
-"""What the public code of DistilBERT copies, from 12 layers into 6; its paper says one layer out of two."""
+"""What the public code of DistilBERT copies, from 12 layers into 6; its paper has one layer out of two."""
 CODE_TEACHER = 12
 WIDTHS = ("hidden", "heads", "feed_forward")
 
@@ -147,8 +147,10 @@ def refuse_sentences(recipe: Recipe) -> None:
         )
 
 
-class Distil(Trained):
+class Distil(TrainedOnBlocks):
     """A smaller model that learns on raw text to predict what its teacher predicts (Sanh et al. 2019)."""
+
+    command: ClassVar = ("smelt.models.distil", "distil a smaller model from teachers")
 
     maker: Literal["distil"]
     """The model learns what another one predicts."""
@@ -171,7 +173,7 @@ class Distil(Trained):
         return self
 
     @classmethod
-    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "DistilRules":
+    def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "DistilRules":
         """Return what its rule asks."""
         return DistilRules(cls, study, paths, runs)
 
@@ -214,8 +216,8 @@ class Distil(Trained):
 
         Raises:
             ValueError: a corpus or a language is not there; teachers have different tokenizers; or the student's shape,
-                layers or losses do not fit a teacher whose shape the study tells; or nothing would teach it to predict
-                the pieces that a teacher was given.
+                layers or losses do not fit a teacher whose shape the study gives; or nothing would teach it to
+                predict the pieces that a teacher was given.
         """
         study.check_texts(key, self.corpus, self.languages)
         self._check_vocabularies(key, study)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from smelt.entry import Distinct, Entry, Name, refuse_idle
-from smelt.study.makers.base import Definitions, Maker, MakerRules, Runs
+from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules
 from smelt.study.paths import Paths
 from smelt.study.resources import megabytes
 
@@ -27,6 +27,8 @@ class ExportSettings(Entry):
 
 class Export(ExportSettings, Maker):
     """A model of the study as ONNX Runtime runs it: its encoder without heads, to be deployed and measured."""
+
+    command: ClassVar = ("smelt.models.export", "write a model for ONNX Runtime, in fp32 or int8")
 
     maker: Literal["export"]
     """The model is another one's encoder, as `model.onnx` for ONNX Runtime."""
@@ -52,7 +54,7 @@ class Export(ExportSettings, Maker):
         return self
 
     @classmethod
-    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "ExportRules":
+    def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "ExportRules":
         """Return what its rules ask."""
         return ExportRules(cls, study, paths, runs)
 

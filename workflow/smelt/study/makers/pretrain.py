@@ -1,20 +1,22 @@
 """The maker `pretrain`: a new encoder, trained on the token blocks of a tokenizer of the study."""
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
 from smelt.entry import Entry, Name, Seed, refer
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
-from smelt.study.makers.base import NUMBERS, Definitions, Runs, refuse_unknown
-from smelt.study.makers.trained import Trained, TrainedRules
+from smelt.study.makers.base import NUMBERS, Definitions, FinetuningRuns, refuse_unknown
+from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules
 from smelt.study.paths import Paths
 from smelt.study.resources import BYTES, STATES, gpus_for, libraries_for, minutes_for, pass_megabytes
 from smelt.training.recipes import Recipe
 
 
-class Pretrain(Trained):
+class Pretrain(TrainedOnBlocks):
     """A new encoder, pretrained with masked language modelling and what its recipe predicts of sentences."""
+
+    command: ClassVar = ("smelt.models.pretrain", "pretrain a model from scratch")
 
     maker: Literal["pretrain"]
     """The model learns from random weights."""
@@ -34,7 +36,7 @@ class Pretrain(Trained):
         return self
 
     @classmethod
-    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "PretrainRules":
+    def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "PretrainRules":
         """Return what its rule asks."""
         return PretrainRules(cls, study, paths, runs)
 

@@ -1,12 +1,12 @@
 """The maker `reduce`: a model of the study with only the pieces that some languages use."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from smelt.entry import Distinct, Entry, Name, refer
 from smelt.languages import Language
-from smelt.study.makers.base import Definitions, Maker, MakerRules, Runs, list_languages
+from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, list_languages
 from smelt.study.paths import Paths
 
 # Parts of the rules' params: raise them when the same inputs and settings come to mean other counts, or another model.
@@ -15,7 +15,7 @@ COUNTING_VERSION = 1
 REDUCTION_VERSION = 1
 
 THRESHOLDS = {"paper": 0.0005, "code": 0.00005}
-"""What "Smaller multilingual BERT" says (section 3.1), and what its code computes, which alone gives its Table 1."""
+"""As "Smaller multilingual BERT" has it (section 3.1), and as its code computes it, which alone gives its Table 1."""
 
 
 class SelectionRule(Entry):
@@ -44,7 +44,7 @@ class SelectionRule(Entry):
 
 
 class ReductionSettings(SelectionRule):
-    """All that decides what a model is reduced to, besides the model and the counts."""
+    """All that decides what a model is reduced to, but for the model and the counts."""
 
     keep: list[str] = Field(default_factory=list)
     """Pieces to keep in any case, as the tokenizer spells them."""
@@ -54,6 +54,8 @@ class ReductionSettings(SelectionRule):
 
 class Reduce(Maker, SelectionRule):
     """Another model of the study with only the pieces that some languages use; it computes the same of these."""
+
+    command: ClassVar = ("smelt.models.reduce.command", "reduce a model to the pieces that some languages use")
 
     maker: Literal["reduce"]
     """The model keeps some of another one's pieces."""
@@ -71,7 +73,7 @@ class Reduce(Maker, SelectionRule):
     source's own."""
 
     @classmethod
-    def rules(cls, study: Definitions, paths: Paths, runs: Runs) -> "ReduceRules":
+    def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "ReduceRules":
         """Return what its rules ask."""
         return ReduceRules(cls, study, paths, runs)
 
@@ -132,7 +134,7 @@ class ReduceRules(MakerRules[Reduce]):
         return self.paths.documents(model.corpus, self.study.languages(model.corpus, model.languages))
 
     def settings(self, wildcards: Any) -> str:
-        """Return all that decides what {model} keeps of its source, besides the counts, as JSON with the version."""
+        """Return all that decides what {model} keeps of its source, but for the counts, as JSON with the version."""
         model = self.entry(wildcards)
         chosen = model.model_dump(include={"size", "of", "keep"})
         threshold = {} if model.size else {"threshold": model.share}  # "code" and its number are the same

@@ -10,7 +10,7 @@ from smelt.study.makers.base import BlocksRead, Maker, MakerRules, block_folders
 from smelt.training.recipes import BESIDE_THE_MODEL, RECIPE_VERSION, RECIPES, Recipe, RecipeOverrides, recipe_with
 
 
-class Trained(Maker):
+class TrainedOnBlocks(Maker):
     """The keys of every model that is trained on token blocks."""
 
     corpus: Name
@@ -56,7 +56,7 @@ class Trained(Maker):
         return f"{self.recipe}: {recipe.duration} of {recipe.batch} x {recipe.length} tokens"
 
 
-T = TypeVar("T", bound=Trained)
+T = TypeVar("T", bound=TrainedOnBlocks)
 
 
 class TrainedRules(MakerRules[T]):

@@ -1,1 +1,1 @@
-"""What rules ask about a study, besides makers: one class for each rule file, in the module of its name."""
+"""What rules ask about a study: one class for each rule file that is no maker's, in the module of its name."""

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.makers.base import Runs
+from smelt.study.makers.base import FinetuningRuns
 from smelt.study.paths import Paths, run_of
 from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in
 from smelt.study.schema import Study
@@ -18,7 +18,7 @@ FINETUNING_VERSION = 1
 class FinetuneRules:
     """What `rules/finetune.smk` asks."""
 
-    def __init__(self, study: Study, paths: Paths, runs: Runs) -> None:
+    def __init__(self, study: Study, paths: Paths, runs: FinetuningRuns) -> None:
         """Take a checked study.
 
         Raises:
@@ -74,7 +74,7 @@ class FinetuneRules:
         return self.files(wildcards.task, wildcards.model, "predictions.parquet")
 
     def memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
-        """Return the MB that a fine-tuning takes beside a GPU: the model and libraries, and its examples.
+        """Return the MB that a fine-tuning takes in main memory: the model and libraries, and its examples.
 
         A pair of XNLI was seen to take 1.8 kB as texts and windows of ids.
         """

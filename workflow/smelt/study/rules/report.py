@@ -8,7 +8,7 @@ from typing import Any
 from smelt.report.figures import FIGURES, of_table
 from smelt.report.figures.base import TableFigure
 from smelt.report.tables import Table
-from smelt.study.makers.base import Runs
+from smelt.study.makers.base import FinetuningRuns
 from smelt.study.paths import Paths
 from smelt.study.rules.corpora import CorporaRules
 from smelt.study.rules.efficiency import EfficiencyRules
@@ -77,7 +77,7 @@ class TablesView:
 class ReportRules:
     """What `rules/report.smk` and `rules/page.smk` ask: about scores, tables, figures and the page."""
 
-    def __init__(self, study: Study, paths: Paths, runs: Runs, shown: TablesView) -> None:
+    def __init__(self, study: Study, paths: Paths, runs: FinetuningRuns, shown: TablesView) -> None:
         """Take a checked study, and what its tables ask of it.
 
         Raises:
