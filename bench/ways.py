@@ -16,7 +16,7 @@ from transformers.utils import logging
 
 from bench.clock import StepClock
 from bench.synthetic import Corpus
-from smelt.energy import Meter
+from smelt.energy import Account, Meter
 from smelt.models.encoders import new_encoder
 from smelt.models.job import prepare
 from smelt.study.architectures import ARCHITECTURES, Shape
@@ -146,11 +146,11 @@ def loop(task: Task) -> Callable[[], Measured]:
         with tempfile.TemporaryDirectory() as folder, StepClock(task.warm, task.steps) as clock:
             with Checkpoints(Path(folder, "checkpoints"), {}) as kept, Meter(None, opened.gpus) as meter:
                 surroundings = Run(
-                    kept,
-                    Path(folder, "curve.csv"),
-                    SEED,
-                    opened.device,
-                    meter=meter,
+                    checkpoints=kept,
+                    account=Account(meter),
+                    curve=Path(folder, "curve.csv"),
+                    seed=SEED,
+                    device=opened.device,
                     events=Path(folder, "events"),
                     gauges=gauges_of(model, task.recipe, opened.device),
                 )

@@ -352,7 +352,7 @@ def distilled(
     made = objective(EVERYTHING, [teacher], student, toy)
     batches = Interrupted(toy_batches(toy, recipe), stop_at, signal.SIGTERM)  # type: ignore[arg-type]
     with Checkpoints(folder / "checkpoints", {}) as kept:
-        run = Run(kept, folder / "curve.csv", seed=1, device=torch.device("cpu"))
+        run = Run(checkpoints=kept, curve=folder / "curve.csv", seed=1, device=torch.device("cpu"))
         curve = train(student, made, batches, recipe, run).curve
     rows = [row for row in curve.rows if row[3] != "tokens_per_second"]
     return Trainee(student, made).state_dict(), rows

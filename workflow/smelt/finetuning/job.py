@@ -72,7 +72,7 @@ class FineTuningJob:
         learnt = (encoded["train"], encoded["validation"], scorer)
         tuning = FineTuningPhase(self.model, self.settings, self.seed, padding, device, *learnt)
         training = EpochTraining("fine-tuning", self.model, [tuning], limits)
-        training.run()
+        training.go()
         counts = {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
         measured = training.records[0] | found
         return outcome_of(Scored(self.task, splits, encoded), tuning.predict, measured, counts)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
-from smelt.energy import Meter
+from smelt.energy import Account, Meter
 from smelt.errors import SmeltError
 from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
 from smelt.training.checkpoints import Checkpoints
@@ -160,7 +160,17 @@ def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: to
         )
         gauges = gauges_beside(trained, gauges_of(trained.model, recipe, device, processes))
         events = events_beside(job.curve)
-        run = Run(kept, job.curve, settings.seed, device, job.minutes, processes, meter, events, gauges, started)
+        run = Run(
+            checkpoints=kept,
+            account=Account(meter, gather=processes.gather),
+            minutes=job.minutes,
+            started=started,
+            curve=job.curve,
+            seed=settings.seed,
+            device=device,
+            events=events,
+            gauges=gauges,
+        )
         outcome = train(trained.model, trained.objective, batches, recipe, run)
         if processes.first:
             maker.write(job.output, trained.model, blocks["train"], recipe, outcome)

@@ -1,20 +1,19 @@
-"""The one training loop: pretraining, distillation and compression hand it a model, an objective and batches.
+"""Training on token blocks, the steps of pretraining and distillation: a model, an objective and batches.
 
-It goes on from a checkpoint to the same weights and the same curve, bit for bit, as a run that was never stopped; on
-several processes, to rounding.
+Between the steps it does as every training (smelt.training.steps), and measures a learning curve. Several processes
+share a step; a loss is read only where a line or a measurement is due, so that the device never waits.
 """
 
 import math
-import time
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from smelt.energy import Energy, together
-from smelt.errors import SmeltError, Unfinished
-from smelt.training.checkpoints import random_state, set_random_state
+from smelt.errors import SmeltError
 from smelt.training.curve import EVERYTHING, Events, LearningCurve, Tally
 from smelt.training.data import NARROWEST, Batch, ahead
 from smelt.training.divergence import Divergence
@@ -25,7 +24,7 @@ from smelt.training.optimizers import engine_of, learning_rate
 from smelt.training.progress import Progress, Speed, say
 from smelt.training.recipes import Recipe
 from smelt.training.run import BatchSource, Outcome, Run
-from smelt.training.steps import StopRequests
+from smelt.training.steps import SteppedTraining, Values
 from smelt.training.validation import listed, merged, sums_of, tallies_of
 
 
@@ -37,75 +36,52 @@ def train(model: nn.Module, objective: Objective, batches: BatchSource, recipe: 
         SmeltError: a loss is not a number or runs away, memory is too small for a single block, or a checkpoint is of
             another run or cannot be written.
     """
-    loop = Loop(model, objective, batches, recipe, run)
-    loop.resume()
-    events = run.events if run.processes.first else None
-    requests = StopRequests(run.minutes, run.processes, run.started)
-    with Events(events, loop.curve) as loop.events, loop.progress, requests as stop:
-        loop.go(stop)
-    if run.processes.first:
-        loop.curve.write(run.curve)
-    return Outcome(loop.curve, loop.seconds / 3600, loop.energy(), loop.choose())
+    training = BlockTraining(model, objective, batches, recipe, run)
+    training.go()
+    if training.processes.first:
+        training.curve.write(run.curve)
+    return Outcome(training.curve, run.account.hours, run.account.energy(), training.choose())
 
 
-class Loop:
-    """The state of a training between two steps."""
+class BlockTraining(SteppedTraining):
+    """The state of a training on token blocks between two steps."""
 
     def __init__(self, model: nn.Module, objective: Objective, batches: BatchSource, recipe: Recipe, run: Run) -> None:
         """Put the model and what the objective learns on their device, and make their optimizer."""
+        super().__init__(run)
         self.model, self.objective = model, objective
         self.batches, self.recipe, self.run = batches, recipe, run
-        self.processes = run.processes
         self.trainee = Trainee(model, objective).to(run.device)
         self.compiled = False
-        self.engine = engine_of(self.trainee, recipe, run.processes)
+        self.engine = engine_of(self.trainee, recipe, self.processes)
         self.micro_batch = recipe.micro_batch
-        self.step = self.saved = 0
         self.tokens = self.dropped = 0  # seen so far, and left out of what was seen
         self.report_is_due = False
         self.curve, self.since_row, self.since_line = LearningCurve(), Tally(), Tally()
         self.pending: list[tuple[int, list[str], Tensor]] = []
         self.divergence = Divergence(recipe.divergence)
         self.events = Events(None, self.curve)
-        energy = self.energy if run.meter and run.processes.size == 1 else None  # several would have to ask together
-        self.progress = Progress(replace(run.gauges, energy=energy), run.processes.first)
-        self.began, self.seconds_before = time.monotonic(), 0.0
-        self.energy_before: list[Energy | None] = []
-        torch.manual_seed(run.seed + run.processes.rank)
+        energy = run.account.energy if self.processes.size == 1 else None  # several would have to ask together
+        self.progress = Progress(replace(run.gauges, energy=energy), self.processes.first)
+        torch.manual_seed(run.seed + self.processes.rank)
 
-    def resume(self) -> None:
-        """Go back to the newest checkpoint, if there is one."""
-        state = self.run.checkpoints.load()
-        if state is None:
-            return
-        self.trainee.load_state_dict(state.shared["trainee"])
-        self.engine.load(state.shared, state.own)
-        self.step = self.saved = state.step
-        self.micro_batch = self.recipe.micro_batch or state.shared["micro_batch"]
-        self.tokens, self.dropped = state.shared["tokens"]
-        self.seconds_before = state.shared["seconds"]
-        energy = state.shared["energy"]
-        self.energy_before = [Energy(**energy) if energy else None]
-        self.divergence = Divergence(self.recipe.divergence, state.shared["divergence"])
-        self.curve, self.since_row = LearningCurve(state.shared["curve"]), Tally(state.shared["since_row"])
-        random = state.shared["random"]
-        if len(random) == self.processes.size:
-            set_random_state(random[self.processes.rank])
-        else:  # other rows, other streams
-            torch.manual_seed(self.run.seed + self.processes.rank + self.step * self.processes.size)
-        self.say(f"going on from the checkpoint of step {self.step:,}")
-
-    def go(self, stop: StopRequests) -> None:
-        """Train from the present step to the last.
+    @contextmanager
+    def surroundings(self) -> Iterator[None]:
+        """Write events and lines while it trains.
 
         Raises:
             SmeltError: memory has run out.
         """
         try:
-            self.fit()
-            self.go_on(stop)
+            with Events(self.run.events if self.processes.first else None, self.curve) as self.events, self.progress:
+                yield
         except torch.OutOfMemoryError:
             raise ran_out(self.run.device, self.step + 1, self.micro_batch) from None
+
+    def begin(self) -> None:
+        """Choose the micro-batch, and prefetch batches from the next step on."""
+        self.fit()
+        self.upcoming = ahead(self.batches.train, self.step + 1, self.recipe.last_step)
 
     def fit(self) -> None:
         """Choose how many rows pass at once, where nothing has; compile after that, for the rows that will pass."""
@@ -121,25 +97,9 @@ class Loop:
             compile_encoder(self.model)
             self.compiled = True
 
-    def go_on(self, stop: StopRequests) -> None:
-        """Take the steps, and do what is due between them."""
-        self.between_steps(stop)
-        for batch in ahead(self.batches.train, self.step + 1, self.recipe.last_step):
-            self.train_step(batch)
-            self.between_steps(stop)
-
-    @property
-    def seconds(self) -> float:
-        """Time the run has taken so far, with that of the processes before this one."""
-        return self.seconds_before + time.monotonic() - self.began
-
-    def energy(self) -> Energy | None:
-        """Return what the run has used so far, in all processes; None where it is not known."""
-        reading = self.run.meter.reading() if self.run.meter else None
-        return together([*self.energy_before, *self.processes.gather(reading)])
-
-    def train_step(self, batch: Batch) -> None:
+    def take_step(self) -> None:
         """Take one step of the optimizer."""
+        batch = next(self.upcoming)
         self.trainee.train()
         tokens, counts = self.exchange(batch)
         sums: list[Tensor] = []
@@ -172,29 +132,32 @@ class Loop:
         """Return the context of the recipe's precision."""
         return torch.autocast(self.run.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16")
 
-    def between_steps(self, stop: StopRequests) -> None:
-        """Measure, report, keep a checkpoint and stop, each if it is time to.
+    @property
+    def is_over(self) -> bool:
+        """Whether the last step is taken and measured."""
+        return self.step == self.recipe.last_step and self.curve.measured(self.step)
 
-        Raises:
-            Unfinished: the run is to stop before its end.
-        """
-        last = self.recipe.last_step
-        loss = self.measure(stop) if self.measurement_is_due() else None
-        if self.step > self.saved and (self.report_is_due or self.step == last):
+    def measure_where_due(self) -> float | None:
+        """Measure and report, each where it is due; return the validation loss, or None where it was not measured."""
+        loss = self.measure() if self.measurement_is_due() else None
+        if self.step > self.saved and (self.report_is_due or self.step == self.recipe.last_step):
             self.report()
-        done = self.step == last and self.curve.measured(self.step)
-        reason = None if done else stop.reason()
-        if reason or done or self.step % self.recipe.checkpoint_every == 0 or self.run.checkpoints.is_best(loss):
-            self.save(loss)
-        if reason:
-            kept = f"kept a checkpoint of step {self.step:,} of {last:,}" if self.step else "nothing was done yet"
-            raise self.processes.alike(Unfinished("training", f"{reason}; {kept}. Run again to go on"))
+        return loss
+
+    def checkpoint_is_due(self, loss: float | None) -> bool:
+        """Whether to keep a checkpoint: at the end, every few steps, and of the best weights."""
+        regular = self.is_over or self.step % self.recipe.checkpoint_every == 0
+        return regular or self.run.checkpoints.is_best(loss)
+
+    def position(self) -> str:
+        """Return the step, in words."""
+        return f"step {self.step:,} of {self.recipe.last_step:,}"
 
     def measurement_is_due(self) -> bool:
         """Say whether this step is to be measured and has not been."""
         return self.recipe.is_measured(self.step) and not self.curve.measured(self.step)
 
-    def measure(self, stop: StopRequests) -> float | None:
+    def measure(self) -> float | None:
         """Add rows to the curve: training since the last row, and validation; none of them if told to stop.
 
         Return the loss on what is held out, or None where nothing was measured.
@@ -202,7 +165,7 @@ class Loop:
         self.collect()
         speed = self.progress.of_row
         with self.progress.pause():
-            validation = self.validate(stop)
+            validation = self.validate()
             if validation is None:
                 return None
             if self.step:
@@ -219,11 +182,11 @@ class Loop:
         self.say(f"step {self.step:,}  validation  {listed(validation[EVERYTHING])}")
         return validation[EVERYTHING].loss(self.objective.weights())
 
-    def validate(self, stop: StopRequests) -> dict[str, Tally] | None:
+    def validate(self) -> dict[str, Tally] | None:
         """Return what each language's held-out blocks, and all together, measure; None if told to stop meanwhile."""
         rows = self.micro_batch
         # Several processes have different numbers of batches, so they cannot ask for a reason after each.
-        stopped = stop.reason if self.processes.size == 1 else lambda: None
+        stopped = self.stop.reason if self.processes.size == 1 else lambda: None
         self.trainee.eval()
         with self.autocast(), uncompiled() if self.compiled else nullcontext():
             tallies = tallies_of(self.trainee, self.batches.validation(), rows, self.run.device, stopped)
@@ -263,12 +226,14 @@ class Loop:
         self.progress.line(self.step, self.recipe.last_step, rate, self.since_line.metrics())
         self.since_line = Tally()
 
-    def save(self, loss: float | None) -> None:
-        """Keep a checkpoint of this step, unless there is one that knows as much."""
-        if self.step == self.saved and (loss is None or self.step == 0):
-            return
+    def save(self, loss: float | None = None) -> None:
+        """Keep a checkpoint of this step, leaving its time out of the speed."""
         self.collect()
-        energy = self.energy()
+        with self.progress.pause():
+            super().save(loss)
+
+    def state(self) -> tuple[Values, Values]:
+        """Return the weights and all else that the next step depends on."""
         shared, own = self.engine.state()
         shared |= {
             "trainee": self.trainee.state_dict(),
@@ -277,13 +242,24 @@ class Loop:
             "since_row": self.since_row.sums,
             "divergence": self.divergence.state(),
             "tokens": (self.tokens, self.dropped),
-            "seconds": self.seconds,
-            "energy": energy.to_json() if energy else None,
-            "random": self.processes.gather(random_state()),
         }
-        with self.progress.pause():
-            self.run.checkpoints.save(self.step, shared, own, loss)
-        self.saved = self.step
+        return shared, own
+
+    def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+        """Go back to a state."""
+        self.trainee.load_state_dict(shared["trainee"])
+        self.engine.load(shared, own)
+        self.micro_batch = self.recipe.micro_batch or shared["micro_batch"]
+        self.tokens, self.dropped = shared["tokens"]
+        self.divergence = Divergence(self.recipe.divergence, shared["divergence"])
+        self.curve, self.since_row = LearningCurve(shared["curve"]), Tally(shared["since_row"])
+
+    def draw_on(self, random: list[Values]) -> None:
+        """Put the generators back into their state, or begin other streams where there were other processes."""
+        if len(random) == self.processes.size:
+            super().draw_on(random)
+        else:  # other rows, other streams
+            torch.manual_seed(self.run.seed + self.processes.rank + self.step * self.processes.size)
 
     def choose(self) -> int:
         """Give the model, and the objective, the weights that the recipe chooses; return their step."""

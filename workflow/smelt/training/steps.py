@@ -9,6 +9,7 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Self
@@ -110,7 +111,7 @@ class SteppedTraining(ABC):
         self.limits, self.processes = limits, limits.checkpoints.processes
         self.step = self.saved = 0  # steps taken, and those that the last checkpoint knows of
 
-    def run(self) -> None:
+    def go(self) -> None:
         """Train from the newest checkpoint, or from step 0, to the end.
 
         Raises:
@@ -118,7 +119,8 @@ class SteppedTraining(ABC):
             SmeltError: a loss is not finite, or a checkpoint is of another run or cannot be written.
         """
         self.resume()
-        with StopRequests(self.limits.minutes, self.processes, self.limits.started) as self.stop:
+        requests = StopRequests(self.limits.minutes, self.processes, self.limits.started)
+        with self.surroundings(), requests as self.stop:
             self.begin()
             self.between_steps()
             while not self.is_over:
@@ -175,6 +177,10 @@ class SteppedTraining(ABC):
     @abstractmethod
     def take_step(self) -> None:
         """Take the next step and count it."""
+
+    def surroundings(self) -> AbstractContextManager[None]:
+        """Return what is open while it trains; by default nothing."""
+        return nullcontext()
 
     @abstractmethod
     def begin(self) -> None:

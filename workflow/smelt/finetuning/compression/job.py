@@ -136,7 +136,7 @@ class CompressionJob:
         learnt = (self.student, data, settings.clip, lambda head: scored.scores(self._predict(head)))
         phases = [CompressionPhase(number, phase, *learnt) for number, phase in enumerate(self.phases)]
         training = EpochTraining("compression", self.student, phases, limits)
-        training.run()
+        training.go()
         counts = {"train": self.counts}
         counts |= {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
         head = kept_head(self.phases)
