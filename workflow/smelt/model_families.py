@@ -23,6 +23,7 @@ PADDING_IN_CODE = {"mpnet": 1}  # whatever id the configuration gives
 COMPACT = "compact"
 """The family of the students in smelt.architectures."""
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
+PIECE_EMBEDDINGS = "embeddings.pieces.weight"  # of smelt's compact students
 """How the name of an encoder's input embeddings ends in a checkpoint, behind the encoder's prefix."""
 DISTILBERT_EPSILON = 1e-12  # of its layer normalisation; transformers has no key for it
 

@@ -10,7 +10,9 @@ import pytest
 from scipy import stats
 
 from smelt.__main__ import main
+from smelt.architectures.compact import CompactConfig, CompactForTokenClassification
 from smelt.report.page_results import across_table
+from smelt.report.records import encoder_parameters
 from smelt.report.significance import Significance
 from smelt.statistics.tests import holm
 
@@ -252,3 +254,10 @@ def test_other_tests_of_the_study_are_used_and_named(tmp_path: Path, test: str, 
     expected = p(values["full"], values["small"]).pvalue
     assert cell(table, 0, "full", "sw")["largest_p"] == pytest.approx(expected)
     assert cell(table, 0, "full", "sw")["marked"] == (expected < 0.05)
+
+
+def test_the_encoder_of_a_compressed_student_is_counted_without_its_heads(tmp_path: Path) -> None:
+    model = CompactForTokenClassification(CompactConfig(vocab_size=50, rows=20, num_labels=3))
+    model.save_pretrained(tmp_path)
+    counted = sum(tensor.numel() for tensor in model.compact.parameters())
+    assert encoder_parameters(tmp_path / "model.safetensors") == counted

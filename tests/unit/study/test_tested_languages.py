@@ -144,3 +144,15 @@ def test_another_file_format_or_average_changes_the_tasks_that_have_it(checkout:
         (checkout / "tasks/nli.yaml").write_text(TASK.replace(old, new))
         after = definitions(checkout)
         assert all(before[task] != after[task] for task in before)
+
+
+def test_an_example_is_not_shown_under_models_without_a_sentence_in_common(checkout: Path) -> None:
+    models = {name: {"maker": "adopt", "folder": name, "tasks": ["demo-ner"]} for name in ("all", "one")}
+    models["one"]["tested_on"] = ["qaa"]
+    content = study(models=models, tasks=["demo-ner"], tables=tables("example", task="demo-ner"))
+    with pytest.raises(
+        SmeltError, match=r"tables\.shown: on demo-ner, 'all' is tested in qaa qab qac and 'one' in qaa"
+    ):
+        load(checkout, content)
+    content["tables"] = tables("example", task="demo-ner", models=["one"])
+    load(checkout, content)

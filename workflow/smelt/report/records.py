@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.model_families import WORD_EMBEDDINGS
+from smelt.model_families import PIECE_EMBEDDINGS, WORD_EMBEDDINGS
 from smelt.model_folder import count_parameters, read_tensor_headers
 from smelt.report.csv_files import read_csv
 from smelt.tasks.splits import SPLITS
@@ -147,16 +147,19 @@ def read_model(folder: Path) -> ModelRecord:
 def encoder_parameters(path: Path) -> int:
     """Return how many of a safetensors file's numbers are the encoder's: without heads, and without lists of positions.
 
-    The encoder's tensors share the prefix of its word embeddings (`bert.`, `roberta.`, or none in a bare encoder).
+    The encoder's tensors share the prefix of its word embeddings (`bert.`, `roberta.`, `compact.` in students that
+    compress makes, or none in a bare encoder).
 
     Raises:
         SmeltError: the file is missing, is no safetensors file, or holds no word embeddings.
     """
     header, _ = read_tensor_headers(path)
-    words = next((name for name in header if name.endswith(WORD_EMBEDDINGS)), None)
-    if words is None:
+    embeddings = (WORD_EMBEDDINGS, PIECE_EMBEDDINGS)
+    found = ((name, part) for name in header for part in embeddings if name.endswith(part))
+    name, part = next(found, (None, ""))
+    if name is None:
         raise SmeltError(path, f"holds no {WORD_EMBEDDINGS}: expected an encoder")
-    prefix = words.removesuffix(WORD_EMBEDDINGS)
+    prefix = name.removesuffix(part)
     return sum(
         math.prod(tensor["shape"])
         for name, tensor in header.items()

@@ -271,3 +271,24 @@ class WordsTable(TableEntry):
 def unique(values: Iterable[T]) -> list[T]:
     """Return values, each once, in their order."""
     return list(dict.fromkeys(values))
+
+
+def refuse_mixed_languages(study: StudyOfTables, key: str, task: str, models: Iterable[str], why: str) -> None:
+    """Refuse models that a task tests in different languages.
+
+    Args:
+        study: what the table asks.
+        key: where the table stands.
+        task: what the models are fine-tuned on.
+        models: those that the table shows; the others of the study play no part.
+        why: what a table cannot hold, and what to do.
+
+    Raises:
+        SmeltError: two of them are tested in different languages.
+    """
+    run = [model for model, _ in study.runs(task) if model in set(models)]
+    for model in run:
+        first, found = (" ".join(study.tested_languages(each, task)) for each in (run[0], model))
+        if first != found:
+            difference = f"on {task}, {run[0]!r} is tested in {first} and {model!r} in {found}"
+            raise SmeltError(study.where, f"{key}: {difference}: {why}")

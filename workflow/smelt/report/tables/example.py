@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row
-from smelt.report.tables.base import Made, StudyOfTables, TableJob, WordsTable
+from smelt.report.tables.base import Made, StudyOfTables, TableJob, WordsTable, refuse_mixed_languages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +72,12 @@ class ExampleTable(WordsTable):
     def tasks(self) -> list[str]:
         """The one task, as the other tables give theirs."""
         return [self.task]
+
+    def check(self, study: StudyOfTables, key: str) -> None:
+        """Refuse models without a sentence in common."""
+        super().check(study, key)
+        why = "each sentence is shown under all models; choose models"
+        refuse_mixed_languages(study, key, self.task, self.shown_models(study), why)
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the predictions of the first seed."""

@@ -20,7 +20,7 @@ from smelt.report.notes import NOTHING_RAN, in_words, largest_p, metric_notes, r
 from smelt.report.render import NOT_RUN, Cell, PaperTable, percent
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS, Score, score_grid, seeds_sentence
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
+from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, refuse_mixed_languages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,16 +46,9 @@ class ScoresTable(TableEntry):
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse means over different languages in one column."""
+        why = "one column cannot hold means of different languages; choose models, or a table of kind languages"
         for task in self.tasks:
-            models = [model for model, _ in study.runs(task) if self.models is None or model in self.models]
-            for model in models:
-                first, found = (" ".join(study.tested_languages(each, task)) for each in (models[0], model))
-                if first != found:
-                    raise SmeltError(
-                        study.where,
-                        f"{key}: on {task}, {models[0]!r} is tested in {first} and {model!r} in {found}: one column"
-                        " cannot hold means of different languages; choose models, or a table of kind languages",
-                    )
+            refuse_mixed_languages(study, key, task, self.shown_models(study), why)
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return summary.csv and pairs.csv."""
