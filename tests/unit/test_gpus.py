@@ -1,5 +1,6 @@
 """A command that is given no GPU does not see those of the machine, and one that is not told uses what is there."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,12 +8,16 @@ import pytest
 
 from smelt.__main__ import main
 
+STUDENT = {
+    "student": {"kind": "bilstm", "embedding": 8, "hidden": 8},
+    "stages": [{"losses": {"labels": 1}}],
+}
 COMMANDS = {
     "finetune": ["--model", "missing", "--task", "missing", "--seed", "1", "--settings", "{}"],
     "signals": ["--teacher", "missing", "--task", "missing", "--settings", "{}"],
     "compress": [
         *["--source", "missing", "--task", "missing", "--seed", "1", "--checkpoints", "kept"],
-        *["--settings", '{"student": {"kind": "bilstm"}, "stages": []}'],
+        *["--settings", json.dumps(STUDENT)],
     ],
 }
 
