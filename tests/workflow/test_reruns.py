@@ -222,8 +222,8 @@ def test_a_compressed_model_fine_tunes_its_teacher_again_and_no_other(project: C
     assert {"model.safetensors", "provenance.json", "README.md", "tokenizer.json"} <= {
         path.name for path in student.iterdir()
     }
-    kept = {"transfer": {"most_gigabytes": 60}}
-    for stored in ({"most_gigabytes": 70}, {"signals": "live"}):
+    kept = {"transfer": {"max_gigabytes": 60}}
+    for stored in ({"max_gigabytes": 70}, {"signals": "live"}):
         study["models"]["small"] = SMALL | {"transfer": stored}
         edited.write(study)
         assert edited.planned(*wanted) == {}

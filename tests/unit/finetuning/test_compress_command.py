@@ -130,7 +130,7 @@ def test_stages_as_a_list_may_choose_their_parts_and_their_schedules(folders, tm
     stages = [
         {"losses": {"representation": 1}, "unfreeze": "gradual", "epochs": 1},
         {"losses": {"labels": 1}, "unfreeze": [["head"], ["head", "embeddings"]], "epochs": 4, "patience": 4},
-        {"losses": {"logits": 1}, "high": 1e-9, "low": 0.0, "patience": 1},
+        {"losses": {"logits": 1}, "learning_rate": 1e-9, "minimum_learning_rate": 0.0, "patience": 1},
     ]
     assert folders.compress(tmp_path / "out", stages, epochs=2, patience=2) == 0
     found = metrics(tmp_path / "out")
@@ -345,7 +345,7 @@ def test_rows_are_those_of_seen_pieces_and_of_no_text_of_the_test_split(folders,
 
 
 def test_the_rate_falls_by_a_cosine_and_starts_again():
-    settings = CompressionSettings(high=1e-3, low=1e-8, cycle=2)
+    settings = CompressionSettings(learning_rate=1e-3, minimum_learning_rate=1e-8, cycle=2)
     rates = [learning_rate(turn, 5, settings) for turn in range(20)]
     assert rates[0] == rates[10] == 1e-3
     assert rates[9] == pytest.approx(1e-8)
@@ -360,7 +360,7 @@ def test_the_rate_falls_by_a_cosine_and_starts_again():
         ({"layer": 9}, "has 3 layers, counted from 1; found layer 9"),
         ({"held_out": 0.5}, "holds signals of held_out 0.25, expected 0.5"),
         ({"student": STUDENT | {"embedding": 25}}, "found 25, expected with start: svd no more than"),
-        ({"high": 1e30}, "the loss is"),
+        ({"learning_rate": 1e30}, "the loss is"),
     ],
 )
 def test_settings_that_do_not_fit_are_named_in_one_line(folders, tmp_path, capsys, changes, message):

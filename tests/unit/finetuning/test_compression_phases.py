@@ -44,17 +44,17 @@ def test_a_stage_may_name_what_learns_in_each_of_its_phases():
 
 
 def test_a_stage_s_own_schedule_holds_for_all_of_its_phases_and_no_others():
-    own = {"epochs": 7, "high": 0.1, "cycle": 2}
-    settings = {"epochs": 3, "patience": 2, "high": 0.01, "low": 0.001, "cycle": 5}
+    own = {"epochs": 7, "learning_rate": 0.1, "cycle": 2}
+    settings = {"epochs": 3, "patience": 2, "learning_rate": 0.01, "minimum_learning_rate": 0.001, "cycle": 5}
     first, *rest, last = phases(
         {"losses": {"representation": 1}},
         {"losses": {"logits": 1}, "unfreeze": "gradual"} | own,
-        {"losses": {"labels": 1}, "patience": 9, "low": 0.0},
+        {"losses": {"labels": 1}, "patience": 9, "minimum_learning_rate": 0.0},
         **settings,
     )
     assert first.schedule == Schedule(**settings)
     assert [phase.schedule for phase in rest] == [Schedule(**settings | own)] * 4
-    assert last.schedule == Schedule(**settings | {"patience": 9, "low": 0.0})
+    assert last.schedule == Schedule(**settings | {"patience": 9, "minimum_learning_rate": 0.0})
 
 
 @pytest.mark.parametrize(

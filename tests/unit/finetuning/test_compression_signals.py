@@ -205,7 +205,7 @@ def test_a_live_teacher_says_what_a_stored_one_said(stored, teacher, entity_task
 
 def test_auto_stores_what_is_small_enough(teacher, entity_task, tmp_path):
     for most, mode in ((1.0, "stored"), (1e-6, "live")):
-        assert signals(teacher, entity_task, tmp_path / mode, mode="auto", most_gigabytes=most) == 0
+        assert signals(teacher, entity_task, tmp_path / mode, mode="auto", max_gigabytes=most) == 0
         assert json.loads((tmp_path / mode / "signals.json").read_text())["mode"] == mode
 
 

@@ -14,7 +14,7 @@ from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
 from smelt.study.makers.compression import Compression
 from smelt.tasks.prepared_task import read_task
 
-FROZEN = {"epochs": 1, "high": 1e-30, "low": 0.0}  # a rate at which no weight moves
+FROZEN = {"epochs": 1, "learning_rate": 1e-30, "minimum_learning_rate": 0.0}  # a rate at which no weight moves
 
 
 @pytest.fixture(scope="module")

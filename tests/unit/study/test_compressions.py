@@ -54,10 +54,10 @@ def test_algorithm_1_can_be_said_as_a_list_of_stages():
     gradual = [{"losses": {loss: 1}, "unfreeze": "gradual"} for loss in ("representation", "logits", "labels")]
     stages = study_of({"strategy": gradual}).models["small"].stages
     assert [len(stage.phases()) for stage in stages] == [3, 4, 4]
-    own = [LABELS | {"unfreeze": [["head"], ["head", "projection"]], "epochs": 5, "high": 0.01}]
+    own = [LABELS | {"unfreeze": [["head"], ["head", "projection"]], "epochs": 5, "learning_rate": 0.01}]
     settings = Catalogue(study_of({"strategy": own})).compress.settings(wildcards(model="small", task="panx.joint"))
     (stage,) = Compression.model_validate_json(settings).stages
-    assert (stage.phases(), stage.epochs, stage.high) == ([("head",), ("head", "projection")], 5, 0.01)
+    assert (stage.phases(), stage.epochs, stage.learning_rate) == ([("head",), ("head", "projection")], 5, 0.01)
 
 
 def test_the_middle_of_twelve_layers_is_the_papers_seventh():
@@ -87,14 +87,17 @@ def test_the_middle_of_twelve_layers_is_the_papers_seventh():
         ),
         ({"strategy": [LABELS | {"epochs": 0}]}, "strategy.0.epochs: expected a number greater than 0; found 0"),
         (
-            {"strategy": [LABELS, LABELS | {"high": 1e-4}], "settings": {"low": 1e-3}},
-            "strategy: stage 2: low: expected at most high, 0.0001; found 0.001",
+            {"strategy": [LABELS, LABELS | {"learning_rate": 1e-4}], "settings": {"minimum_learning_rate": 1e-3}},
+            "strategy: stage 2: minimum_learning_rate: expected at most learning_rate, 0.0001; found 0.001",
         ),
         ({"student": {"kind": "transformer", "embedding": 50, "layers": 2}}, "heads: 12 do not divide"),
         ({"student": {"kind": "gru"}}, "expected one of 'bilstm', 'transformer'"),
         ({"embeddings": {"start": "file"}}, "file: expected with start: file"),
         ({"embeddings": {"removed": 3}}, "has no effect with svd"),
-        ({"settings": {"high": 1e-9}}, "expected at most high"),
+        ({"settings": {"learning_rate": 1e-9}}, "expected at most learning_rate"),
+        ({"settings": {"high": 0.1}}, "high is now learning_rate; write {learning_rate: 0.1}"),
+        ({"strategy": [LABELS | {"low": 0.1}]}, "low is now minimum_learning_rate; write {minimum_learning_rate: 0.1}"),
+        ({"transfer": {"most_gigabytes": 9}}, "most_gigabytes is now max_gigabytes; write {max_gigabytes: 9}"),
         (
             {"embeddings": {"start": "ppa"}, "student": SHAPE | {"embedding": 13}},
             "models.small.embeddings.removed: found 14, expected at most models.small.student.embedding, 13",
@@ -261,10 +264,10 @@ def test_what_is_done_about_signals_decides_no_student_and_their_version_none_of
         folder = wildcards(model="base", task="panx.joint", seed="1", transfer="_task-all-32")
         return catalogue.compress.signals_settings(folder), json.loads(catalogue.compress.signals_storage(folder, None))
 
-    for kept in ({"signals": "live"}, {"most_gigabytes": 9}):
+    for kept in ({"signals": "live"}, {"max_gigabytes": 9}):
         assert settings(transfer=kept) == settings()
         assert of_signals(**kept)[0] == of_signals()[0]
-        assert of_signals(**kept)[1] == {"mode": "auto", "most_gigabytes": 50} | {
+        assert of_signals(**kept)[1] == {"mode": "auto", "max_gigabytes": 50} | {
             {"signals": "mode"}.get(key, key): value for key, value in kept.items()
         }
     assert settings()["signals_version"] > settings(strategy="D0-S")["signals_version"] == 0

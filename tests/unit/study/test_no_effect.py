@@ -50,7 +50,7 @@ def study_of(model: dict[str, Any], **corpus: Any) -> Study:
         (COMPRESS | {"strategy": "D0", "embeddings": {"start": "random"}, "teacher_seed": 1}, "teacher_seed"),
         (COMPRESS | {"embeddings": {"start": "random", "of": "pretrained"}}, "embeddings.of"),
         (COMPRESS | {"embeddings": {"start": "file", "file": "x.vec", "of": "finetuned"}}, "embeddings.of"),
-        (COMPRESS | {"transfer": {"signals": "stored", "most_gigabytes": 3}}, "transfer.most_gigabytes"),
+        (COMPRESS | {"transfer": {"signals": "stored", "max_gigabytes": 3}}, "transfer.max_gigabytes"),
         (COMPRESS | {"strategy": OWN, "settings": {"epochs": 9}}, "settings.epochs"),
         ({"maker": "adopt", "folder": "here", "revision": "abc"}, "revision"),
         ({"maker": "export", "source": "base", "format": "onnx", "reduce_range": True}, "reduce_range"),

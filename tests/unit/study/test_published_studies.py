@@ -175,7 +175,7 @@ def test_xtremedistil_has_the_shapes_of_its_tables_15_and_16() -> None:
 def test_xtremedistil_trains_as_its_appendix_a_2_says() -> None:
     settings = compressed("xtremedistil", "d42-1400000").settings
     assert (settings.batch, settings.dropout, settings.length) == (512, 0.2, 32)
-    assert (settings.high, settings.low, settings.patience) == (1e-3, 1e-8, 5)
+    assert (settings.learning_rate, settings.minimum_learning_rate, settings.patience) == (1e-3, 1e-8, 5)
     assert compressed("xtremedistil", "layer-6").layer == 6
     assert [middle(12), compressed("xtremedistil", "d42-1400000").layer] == [7, None]
 

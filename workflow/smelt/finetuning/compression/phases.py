@@ -143,7 +143,7 @@ class CompressionPhase(Phase):
     """A phase of a student: its data and losses, the parts that learn, and the rate of each step."""
 
     measures_start = keeps_end = True
-    advice = "lower `high`, or set settings.clip"
+    advice = "lower `learning_rate`, or set settings.clip"
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class CompressionPhase(Phase):
     def begin(self) -> tuple[dict[str, nn.Parameter], torch.optim.Optimizer]:
         """Freeze what does not learn in this phase; return what does, by name, and its optimizer."""
         learning = self.student.unfreeze(self.plan)
-        return learning, torch.optim.Adam(learning.values(), lr=self.plan.schedule.high, fused=True)
+        return learning, torch.optim.Adam(learning.values(), lr=self.plan.schedule.learning_rate, fused=True)
 
     def learning_rate(self, step: int) -> float:
         """Return the rate of a step, counted from 0."""
@@ -200,13 +200,14 @@ class CompressionPhase(Phase):
 
 
 def learning_rate(step: int, steps: int, schedule: Schedule) -> float:
-    """Return the rate of a phase's step, from 0: a cosine from high to low over `cycle` epochs, again and again.
+    """Return the rate of a step, from 0: a cosine from the highest to the lowest over `cycle` epochs, again and again.
 
     SGDR (Loshchilov and Hutter 2017, equation 5) with cycles of one length. steps: of an epoch.
     """
     last = schedule.cycle * steps - 1
     place = step % (last + 1) / last if last else 0.0
-    return schedule.low + (schedule.high - schedule.low) * (1 + math.cos(math.pi * place)) / 2
+    low, high = schedule.minimum_learning_rate, schedule.learning_rate
+    return low + (high - low) * (1 + math.cos(math.pi * place)) / 2
 
 
 def _backward(sums: Sums, losses: StageLosses) -> Tensor:

@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--documents", type=Path, nargs="*", default=[], help="Parquet files of a corpus's documents, one a language"
     )
     parser.add_argument("--settings", type=json_object(), required=True, help="layers, length and so on, as JSON")
-    parser.add_argument("--kept", type=json_object(), default={}, help="mode and most_gigabytes, as JSON")
+    parser.add_argument("--kept", type=json_object(), default={}, help="mode and max_gigabytes, as JSON")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_gpus(parser)
     add_country(parser)
@@ -183,7 +183,7 @@ class _Precomputation:
         size = size_of(transfer.windows.labelled, layers, self.teacher.width, len(self.task.labels))
         mode = self.settings.mode
         if mode == "auto":
-            mode = "stored" if size <= self.settings.most_gigabytes * 1e9 else "live"
+            mode = "stored" if size <= self.settings.max_gigabytes * 1e9 else "live"
         texts = f"{sum(transfer.about['texts'].values()):,} texts, {transfer.windows.labelled:,} labelled tokens"
         kept = "of signals" if mode == "stored" else "of signals, not stored: the teacher computes them each time"
         say(f"{texts}: {size / 1e9:.3g} GB {kept}")

@@ -36,7 +36,7 @@ from smelt.tasks.kinds import kind_of
 COMPRESSION_VERSION = 2
 SIGNALS_VERSION = 2
 
-STORAGE = {"mode", "most_gigabytes"}  # settings of signals that decide where they are stored, and nothing else
+STORAGE = {"mode", "max_gigabytes"}  # settings of signals that decide where they are stored, and nothing else
 WIDTHS = ("hidden_size", "dim", "d_model", "emb_dim")  # what families call it: DistilBERT's is dim, XLM's emb_dim
 SHARD_WINDOWS = 16_384  # whose states are held before they are written
 NO_CORPUS = "_task"  # in names of folders, in the place of a corpus's name, which never begins so
@@ -73,7 +73,7 @@ class Compress(Maker):
     """How it is trained."""
 
     source_key: ClassVar[str] = "teacher"
-    beside_results: ClassVar = {"transfer": {"signals", "most_gigabytes"}}
+    beside_results: ClassVar = {"transfer": {"signals", "max_gigabytes"}}
     makes_finetuned: ClassVar[bool] = True
 
     @field_validator("strategy")
@@ -106,7 +106,7 @@ class Compress(Maker):
             refuse_idle(
                 "transfer.",
                 self.transfer,
-                {"most_gigabytes": f"with signals: {self.transfer.signals}; it belongs to auto"},
+                {"max_gigabytes": f"with signals: {self.transfer.signals}; it belongs to auto"},
             )
         if not self.embeddings.from_teacher:
             refuse_idle("embeddings.", self.embeddings, {"of": f"with start: {self.embeddings.start}"})
@@ -319,7 +319,7 @@ class CompressRules(MakerRules[Compress]):
             folder, own = self.signals_folder(self.models[name], task, seed), self._signals_of(name, task, seed)
             first, shared = found.setdefault(folder, (name, own))
             if own.but_layers != shared.but_layers:
-                key, same = f"models.{name}", "settings.held_out, transfer.signals and transfer.most_gigabytes"
+                key, same = f"models.{name}", "settings.held_out, transfer.signals and transfer.max_gigabytes"
                 expected = f"learns from the same signals as {first!r}, so that {same} have to be the same"
                 raise SmeltError(self.paths.where, f"{key}: {expected}")
             found[folder] = first, shared.with_layers(own.settings.layers)
@@ -340,7 +340,7 @@ class CompressRules(MakerRules[Compress]):
             sentences=model.transfer.sentences,
             held_out=model.settings.held_out,
             mode=model.transfer.signals,
-            most_gigabytes=model.transfer.most_gigabytes,
+            max_gigabytes=model.transfer.max_gigabytes,
             seed=model.seed_of_teacher(seed),
             version=SIGNALS_VERSION,
         )

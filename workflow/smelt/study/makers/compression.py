@@ -5,12 +5,15 @@ its embeddings start from, and the text on which its teacher is imitated.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from smelt.entry import Distinct, Entry, Name
 from smelt.families import member_of
+
+RENAMED_RATES = {"high": "learning_rate", "low": "minimum_learning_rate"}
+RENAMED_LIMIT = {"most_gigabytes": "max_gigabytes"}
 
 Part = Literal["head", "projection", "encoder", "embeddings"]
 
@@ -60,16 +63,18 @@ class StageLosses(Entry):
 class Schedule(Entry):
     """How long a phase of training lasts, and its learning rate; defaults are the paper's (appendix A.2)."""
 
+    renamed: ClassVar = RENAMED_RATES
+
     epochs: PositiveInt = 100
     """Passes over the texts that a phase takes at most: a stage, or each step of its unfreezing."""
     patience: PositiveInt = 5
     """A phase ends after this many epochs without a lower loss on validation."""
-    high: PositiveFloat = 1e-3
+    learning_rate: PositiveFloat = 1e-3
     """Learning rate at the start of a cosine."""
-    low: NonNegativeFloat = 1e-8
+    minimum_learning_rate: NonNegativeFloat = 1e-8
     """Learning rate at its end."""
     cycle: PositiveInt = 10
-    """Epochs from the one to the other; the rate is high again after them."""
+    """Epochs from the one to the other; after them the rate begins again."""
 
     @model_validator(mode="after")
     def _falls(self) -> Self:
@@ -78,12 +83,15 @@ class Schedule(Entry):
 
     def refuse_rising(self) -> None:
         """Raise a ValueError where the learning rate would rise."""
-        if self.low > self.high:
-            raise ValueError(f"low: expected at most high, {self.high:g}; found {self.low:g}")
+        if self.minimum_learning_rate > self.learning_rate:
+            found = f"found {self.minimum_learning_rate:g}"
+            raise ValueError(f"minimum_learning_rate: expected at most learning_rate, {self.learning_rate:g}; {found}")
 
 
 class Stage(Entry):
     """A part of the training with losses of its own (Algorithm 1); each begins with the last one's weights."""
+
+    renamed: ClassVar = RENAMED_RATES
 
     losses: StageLosses
     """What it minimises; the last stage has a weight for `logits` or `labels`."""
@@ -96,9 +104,9 @@ class Stage(Entry):
     """Of each of its phases at most; by default, as all below, that of `settings`."""
     patience: PositiveInt | None = None
     """Epochs without a lower loss on validation that end each of its phases."""
-    high: PositiveFloat | None = None
+    learning_rate: PositiveFloat | None = None
     """Learning rate at the start of a cosine."""
-    low: NonNegativeFloat | None = None
+    minimum_learning_rate: NonNegativeFloat | None = None
     """Learning rate at its end."""
     cycle: PositiveInt | None = None
     """Epochs from the one to the other."""
@@ -270,6 +278,8 @@ class EmbeddingStart(Entry):
 class TransferText(Entry):
     """The unlabelled text on which the teacher is imitated: the task's training texts, and then a corpus's."""
 
+    renamed: ClassVar = RENAMED_LIMIT
+
     corpus: Name | None = None
     """A corpus of the study whose text in the task's languages follows the task's own, drawn by the teacher's seed:
     sentences, which end where punctuation says so, for a task that labels words, else lines. Texts that validation or
@@ -279,7 +289,7 @@ class TransferText(Entry):
     signals: Literal["auto", "stored", "live"] = "auto"
     """What the teacher predicts for the text is written once (`stored`), or computed in each epoch (`live`); `auto`
     stores it up to the limit below. Neither changes a student, but to rounding."""
-    most_gigabytes: Annotated[float, Field(gt=0)] = 50.0
+    max_gigabytes: Annotated[float, Field(gt=0)] = 50.0
     """What auto stores at most, 10^9 bytes each."""
 
 
@@ -329,13 +339,15 @@ class Compression(Entry):
 class SignalSettings(Entry):
     """All that decides a teacher's signals for the transfer text of a task, but for teacher and task."""
 
+    renamed: ClassVar = RENAMED_LIMIT
+
     layers: list[Layer] = Field(default_factory=list)
     """Layers whose states are signals, beside the logits: those that any student imitates."""
     length: Annotated[int, Field(ge=16, le=4096)] = 32
     sentences: PositiveInt | None = None
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.1
     mode: Literal["auto", "stored", "live"] = "auto"
-    most_gigabytes: Annotated[float, Field(gt=0)] = 50.0
+    max_gigabytes: Annotated[float, Field(gt=0)] = 50.0
     seed: int = 1
     """Draws the corpus's texts and what is held out: that of the teacher's fine-tuning, in a study."""
     version: int = 0
