@@ -102,7 +102,7 @@ def test_what_lies_in_a_package_imports_in_no_circle(package: str) -> None:
 
 LAYERS = (
     "architectures card cli countries energy entry errors families files languages model_families model_folder parquet"
-    " portions provenance statistics",
+    " provenance statistics",
     "report tasks training",
     "study",
     " ".join(sorted(STAGES)),

@@ -8,11 +8,11 @@ import argparse
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import whole_folder, write_json
-from smelt.portions import portions
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, TOO_SHORT, BlockWriter, Ids, content_of, kept_lines
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 
 COUNTED = {"documents": 0, "empty_documents": 0, "paragraphs": 0, "unknown": 0, "dropped": 0}
 CHARACTERS_AT_ONCE = 2_000_000  # bounds the memory of a step, whatever the size of the corpus
+Part = TypeVar("Part")
 
 # Behind full stops of scripts that put no blank after them, and behind the others where a blank follows.
 SENTENCE_END = re.compile(
@@ -102,7 +102,7 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
             held_out = np.array(batch.column("held_out").to_pylist(), dtype=bool)
             texts = batch.column("text").to_pylist()
             for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
-                for portion in portions([texts[row] for row in np.flatnonzero(chosen)], len, CHARACTERS_AT_ONCE):
+                for portion in batched_by_size([texts[row] for row in np.flatnonzero(chosen)], len, CHARACTERS_AT_ONCE):
                     yield split, portion
     except FileNotFoundError:
         raise not_found(path, expected="documents as Parquet") from None
@@ -134,7 +134,7 @@ def sentences_of(paragraph: str) -> list[str]:
 def _encode_parts(parts: list[str], encoder: Any) -> tuple[Ids, Ids]:
     """Return the ids of paragraphs or sentences, one after the other, and the length of each."""
     ids, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for portion in portions(parts, len, CHARACTERS_AT_ONCE):  # one document may be a whole book
+    for portion in batched_by_size(parts, len, CHARACTERS_AT_ONCE):  # one document may be a whole book
         lists = [encoding.ids for encoding in encoder.encode_batch_fast(portion, add_special_tokens=False)]
         lengths.append(np.array([len(part) for part in lists], dtype=np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int64, int(lengths[-1].sum())))
@@ -184,3 +184,20 @@ def left_out(part: Mapping[str, Any]) -> str:
         f"lines {reason}: {part[f'{name}_lines']:,} ({part[f'{name}_line_tokens']:,} tokens)"
         for name, reason in reasons.items()
     )
+
+
+def batched_by_size(parts: Iterable[Part], size: Callable[[Part], int], limit: int) -> Iterator[list[Part]]:
+    """Yield consecutive parts, no more than `limit` at a time in all unless a single one is larger.
+
+    size: of a part, in the limit's unit.
+    """
+    batch: list[Part] = []
+    held = 0
+    for part in parts:
+        if batch and held + size(part) > limit:
+            yield batch
+            batch, held = [], 0
+        batch.append(part)
+        held += size(part)
+    if batch:
+        yield batch

@@ -24,14 +24,13 @@ from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, read_windows
 from smelt.parquet import opened
-from smelt.portions import portions
 from smelt.study.makers.compression import SignalSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.prepared_task import read_texts
 from smelt.tasks.tokenizer import TaskTokenizer
 from smelt.tasks.windows import Encoded
-from smelt.training.pack import read_documents
+from smelt.training.pack import batched_by_size, read_documents
 
 TRAINING, LEFT_OUT = "train", "unlabelled"
 EVALUATION = ("validation", "test")
@@ -126,7 +125,7 @@ class DocumentTexts:
 
 def _drawn(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterator[list[AnyText]]:
     """Yield the texts that are chosen, AT_ONCE at a time."""
-    return portions(compress(texts, chosen), lambda _: 1, AT_ONCE)
+    return batched_by_size(compress(texts, chosen), lambda _: 1, AT_ONCE)
 
 
 def surface(text: list[str] | str) -> bytes:

@@ -26,7 +26,7 @@ from smelt.models.reduce import counting as words
 from smelt.models.reduce.selection import Numbers
 from smelt.models.reduce.splitting import Splitting, splitting_of
 from smelt.models.vocabulary.tokenizer_files import Tree
-from smelt.portions import portions
+from smelt.training.pack import batched_by_size
 
 SHORTEST = 6  # characters of a line that counts, blanks around it aside
 Ids = NDArray[np.int32]
@@ -133,7 +133,9 @@ def _different(rows: Any, ends: Any) -> Numbers:
 def _portions(documents: Iterable[str]) -> Iterator[list[list[str]]]:
     """Yield the lines that count of consecutive documents, a bounded number of characters at a time."""
     read = ([line for line in text.split("\n") if len(line.strip()) >= SHORTEST] for text in documents)
-    return portions((lines for lines in read if lines), lambda lines: sum(map(len, lines)), words.CHARACTERS_AT_ONCE)
+    return batched_by_size(
+        (lines for lines in read if lines), lambda lines: sum(map(len, lines)), words.CHARACTERS_AT_ONCE
+    )
 
 
 @dataclass(frozen=True)
@@ -293,7 +295,7 @@ def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids]:
     """Return how many pieces each text has, and the ids of all, one text after the other."""
     sizes, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-    for portion in portions(texts, len, CHARACTERS_AT_ONCE):
+    for portion in batched_by_size(texts, len, CHARACTERS_AT_ONCE):
         lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(portion, add_special_tokens=False)]
         sizes.append(np.array([len(part) for part in lists], np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int32, int(sizes[-1].sum())))
