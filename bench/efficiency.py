@@ -1,4 +1,4 @@
-"""Table 3 of Smaller multilingual BERT, measured by smelt's ruler on random weights of the same shapes.
+"""Table 3 of Smaller multilingual BERT, measured by smelt's benchmark on random weights of the same shapes.
 
 Sizes, loading and memory do not depend on what weights say. Vocabularies are those of the authors' threshold: 71,577
 pieces for 15 languages, and the means over their 14 bilingual and 15 monolingual models. All models keep their heads.

@@ -49,7 +49,7 @@ def students(name: str) -> Outcome | Skipped:
         settings = json.dumps(SETTINGS)
         command = smelt_command("efficiency", "--settings", settings, "--output", folder / "out", "--models", *models)
         if subprocess.run(command, env=environment()).returncode:
-            return Skipped(name, "the ruler failed, as it says above", failed=True)
+            return Skipped(name, "the benchmark failed, as it says above", failed=True)
         shutil.copytree(folder / "out", RESULTS / name, dirs_exist_ok=True)
         return outcome_of(name, {model: read_json(RESULTS / name / f"{model}.json") for model in SHAPES})
     finally:
@@ -57,7 +57,7 @@ def students(name: str) -> Outcome | Skipped:
 
 
 def outcome_of(name: str, records: dict[str, Any]) -> Outcome:
-    """Return the outcome of the ruler's records of all shapes, on a GPU where it measured one."""
+    """Return the outcome of the benchmark's records of all shapes, on a GPU where it measured one."""
     device = "cuda" if "cuda" in records[TEACHER]["devices"] else "cpu"
     passes = {model: _pass(record, device, BATCH) for model, record in records.items()}
     speeds = {model: BATCH * LENGTH / found["seconds"]["median"] for model, found in passes.items()}

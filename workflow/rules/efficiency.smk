@@ -10,7 +10,7 @@ another setting, measures all of them again.
 
 
 rule efficiency:
-    """Measure size, memory, loading time and latency of all models in turn, in one job."""
+    """Measure size, memory, loading time and latency of all models, which alternate in one job."""
     input:
         models=study.efficiency.models(),
         int8=study.efficiency.int8(),

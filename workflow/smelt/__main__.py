@@ -1,4 +1,4 @@
-"""The command line: `smelt <command> ...`, one command per job of the workflow, and a few that people ask.
+"""The command line: `smelt <command> ...`, one command per job of the workflow, and a few for users.
 
 `smelt` is the command where the package is installed. Jobs run `python -m smelt`, which does the same and needs no such
 installation: by PYTHONPATH, which the Snakefile sets, they import their own checkout in whatever environment they run.
@@ -37,11 +37,11 @@ COMMANDS = {
     "compressed": ("smelt.finetuning.compression.compressed", "put one compressed student where models stand"),
     "signals": (
         "smelt.finetuning.compression.precompute_teacher",
-        "write what a fine-tuned teacher says of transfer text",
+        "write the signals of a fine-tuned teacher on transfer text",
     ),
-    "efficiency": ("smelt.efficiency.command", "measure size, memory, loading time and latency of models, in turn"),
+    "efficiency": ("smelt.efficiency.command", "measure size, memory, loading time and latency of models, alternating"),
     "tokenisation": ("smelt.measurement.tokenisation", "measure what a tokenizer does to the words of a task"),
-    "scores": ("smelt.report.scores", "gather the scores of all fine-tuned models"),
+    "scores": ("smelt.report.scores", "collect the scores of all fine-tuned models"),
     "compare": ("smelt.report.compare", "test which differences between models are significant"),
     "table": ("smelt.report.table", "write one table as CSV, Markdown, LaTeX and HTML"),
     "figure": ("smelt.report.figure", "draw one figure as SVG and PNG"),
@@ -49,10 +49,10 @@ COMMANDS = {
 }
 
 ASKED_BY_PEOPLE = {"check", "watch", "schema"}
-"""Commands that are no jobs of the workflow."""
+"""Commands that are not jobs of the workflow."""
 
 FILL_IN = {"task"}
-"""Jobs that read a file of the user's, with `${NAME}` in it; in what the others get, the workflow has filled it in."""
+"""Jobs that read a file of the user's, with `${NAME}` in it; the workflow has filled in what other jobs receive."""
 
 
 def commands(words: list[str]) -> dict[str, tuple[str, str]]:
@@ -68,15 +68,15 @@ def commands(words: list[str]) -> dict[str, tuple[str, str]]:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaints are one line like any other."""
+    """A parser whose errors are one line like any other error."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise what is wrong with the words given."""
+        """Raise an error in the words given."""
         raise SmeltError(self.prog, f"{message} (--help names the flags)")
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command; return 0, or after a one-line message 75 where running again goes on, 1 where to mend first."""
+    """Run one command and return its exit code: 0 done, 75 run the same command again, 1 an error to fix first."""
     # Threads that wait for each other sleep instead of spinning: on a machine that others use too, spinning threads
     # run several times slower. OpenMP reads this as torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -1,4 +1,4 @@
-"""Flags that several commands share; an error in one becomes the command's one line of complaint."""
+"""Flags that several commands share; an error in one becomes the command's one-line message."""
 
 import argparse
 import json
@@ -35,7 +35,7 @@ def json_entry(kind: type[AnyEntry], flag: str = "--settings", **fixed: Any) -> 
 
     Args:
         kind: what they have to be.
-        flag: what complaints name.
+        flag: its name in messages.
         fixed: keys that the command knows itself, such as its maker.
     """
     parse = json_object()
@@ -94,13 +94,13 @@ def add_gpus(parser: argparse.ArgumentParser, machines: str = "") -> None:
 
 
 def hide_gpus(gpus: int) -> None:
-    """Hide the machine's GPUs from a job that asked for none; torch must not have looked for them yet."""
+    """Hide the machine's GPUs from a job that has none; call it before torch looks for them."""
     if not gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def add_country(parser: argparse.ArgumentParser) -> None:
-    """Declare `--country`, which the Snakefile gives to all jobs by the environment: no rule reruns when it changes."""
+    """Declare `--country`; the Snakefile sets it for all jobs by the environment, so no rule reruns when it changes."""
     shown = "where this runs, three letters (FRA), to state what its energy emits; by default $SMELT_COUNTRY"
     parser.add_argument("--country", type=_country, default=os.environ.get("SMELT_COUNTRY") or None, help=shown)
 

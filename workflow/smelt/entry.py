@@ -1,4 +1,4 @@
-"""The strict base of what stands in study and task files: how it is read, checked, and refused in one clear line."""
+"""The strict base of entries in study and task files: read, check, and refuse them in one clear line."""
 
 import math
 import os
@@ -26,7 +26,7 @@ _PATTERNS: dict[str, str] = {}
 
 
 def spelled(pattern: str, meaning: str) -> str:
-    """Return a regular expression, whose meaning complaints give in these words."""
+    """Return a regular expression, which error messages describe in these words."""
     _PATTERNS[pattern] = meaning
     return pattern
 
@@ -49,7 +49,7 @@ def _each_once(values: list[Any]) -> list[Any]:
 
 
 Distinct = AfterValidator(_each_once)
-"""For lists whose entries would only be counted double if they stood twice."""
+"""For lists whose entries must not be repeated, because they would count twice."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Precision = Literal["fp32", "bf16"]
@@ -110,10 +110,10 @@ def _flow(value: Any) -> str:
 
 
 def refer(key: str, name: str, names: Iterable[str], where: str = "in the study") -> None:
-    """Refuse a name of something that is not there.
+    """Refuse an unknown name.
 
     Raises:
-        ValueError: it is none of `names`; those like it are given.
+        ValueError: it is not one of `names`; the message gives similar ones.
     """
     known = list(names)
     if name not in known:
@@ -154,11 +154,11 @@ def overrides_of(settings: type[Entry], name: str) -> type[Entry]:
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
 VARIABLE = re.compile(r"\$\{(\w+)\}")
-"""What stands in a file for the value of an environment variable."""
+"""The place of an environment variable's value in a file."""
 
 
 def read_yaml(path: Path, fill_in: bool = True) -> Any:
-    """Return what a YAML file holds, with `${NAME}` filled in from the environment unless `fill_in` is False."""
+    """Return the content of a YAML file, with `${NAME}` filled in from the environment unless `fill_in` is False."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -174,7 +174,7 @@ def read_yaml(path: Path, fill_in: bool = True) -> Any:
 
 
 def parse_yaml(text: str, where: str | Path) -> Any:
-    """Return what a text in YAML holds, read strictly: a key stands once, and `no` is a word.
+    """Return the content of a text in YAML, read strictly: no key occurs twice, and `no` is a word.
 
     Raises:
         SmeltError: it is not YAML; the line is named.
@@ -219,7 +219,7 @@ def expand(value: Any) -> Any:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML in which a key stands once, and `no`, `on` and 2023-05-01 are text (Norwegian's code is `no`)."""
+    """YAML in which no key occurs twice, and `no`, `on` and 2023-05-01 are text (Norwegian's code is `no`)."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
@@ -229,7 +229,7 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: yaml.ScalarNode) -> int:
-        """Refuse 010 and 1:30, which YAML 1.1 takes for 8 and 90."""
+        """Refuse 010 and 1:30, which YAML 1.1 reads as 8 and 90."""
         if re.fullmatch(r"[-+]?(0[0-9_]+|[0-9_]+:.*)", node.value):
             problem = f"{node.value} is no decimal number: write it without zeros in front, or a text in quotes"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
@@ -247,7 +247,7 @@ _StrictLoader.yaml_implicit_resolvers = {
 _StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))
 
 
-# What pydantic's complaints expect, by their type; {} is filled in from their context.
+# The expected value in pydantic's errors, by type; {} is filled in from their context.
 _EXPECTED = {
     "string_type": "text",
     "string_too_short": "text that is not empty",
@@ -313,7 +313,7 @@ def _complaint(details: list[ErrorDetails], kind: type[Entry], value: Any) -> st
 
 
 def _expected(detail: ErrorDetails, keys: list[str]) -> str:
-    """Return what a complaint of pydantic expects, in plain words; `keys` are those of a mapping in its place."""
+    """Return the expected value of a pydantic error, in plain words; `keys` are those of a mapping in its place."""
     context = detail.get("ctx", {})
     if detail["type"] in _MAPPING_TYPES:
         return f"a mapping with the keys {', '.join(keys)}" if keys else "a mapping"
@@ -335,7 +335,7 @@ def _quoted(listed: str) -> list[str]:
 
 
 def _shown(found: Any) -> str:
-    """Return a value as a reader of YAML would call it."""
+    """Return a value's name in YAML."""
     match found:
         case None:
             return "nothing"

@@ -1,4 +1,4 @@
-"""What a user can mend: reported in one clear message, never as a traceback."""
+"""Errors that a user can fix: reported in one clear message, never as a traceback."""
 
 import difflib
 import re
@@ -6,20 +6,20 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LONGEST_SHOWN = 80  # characters of a file's content that a message shows
-FEW = 15  # names that a message lists before it asks whether one of them was meant, and not behind
+FEW = 15  # a longer list of names comes after the question whether one of them was meant
 WITHOUT_IT = "or leave what needs it out of the study"
 NO_INPUT = 66  # EX_NOINPUT of sysexits.h: a file that is needed is not there
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
 
 
 class SmeltError(Exception):
-    """What is wrong, where, what was expected and, where it helps, what to do.
+    """An error that a user can fix: where, what is wrong, what was expected and, where it helps, what to do.
 
     `where` names a file (with a line, where there is one), a key of the study or an address.
     """
 
     exit_code = 1
-    """What a command exits with that ends in this error."""
+    """The exit code of a command that ends in this error."""
     reported = False
     """Whether it has been printed, or another process of the same job prints it."""
     of_all = False
@@ -29,7 +29,7 @@ class SmeltError(Exception):
         """Keep both parts; `str()` of the error is `where: message`."""
         self.where = str(where)
         self.message = message
-        super().__init__(self.where, message)  # what it pickles as, on the way from one process to another
+        super().__init__(self.where, message)  # for pickling between processes
 
     def __str__(self) -> str:
         """The line that the user reads."""
@@ -37,18 +37,18 @@ class SmeltError(Exception):
 
 
 class Unfinished(SmeltError):
-    """A job was stopped before its end; run again, it goes on from where it was."""
+    """A job was stopped before its end; running it again continues from there."""
 
     exit_code = RESUMABLE
 
 
 def expected_one_of(found: object, names: Iterable[object], listed: str = "expected one of") -> str:
-    """Return what a message about an unknown name ends with: the known names, and a question where one is like it.
+    """Return the end of a message about an unknown name: the known names, and a question where one is similar.
 
     Args:
         found: the name that is not known.
-        names: the names that are.
-        listed: what stands before the list of them.
+        names: the known names.
+        listed: the words before the list of them.
     """
     known = [str(name) for name in names]
     question, every = meant(found, known), f"{listed} {', '.join(known) or '(none defined)'}"
@@ -58,7 +58,7 @@ def expected_one_of(found: object, names: Iterable[object], listed: str = "expec
 
 
 def meant(found: object, names: Iterable[str]) -> str:
-    """Return the question whether a name like an unknown one was meant; nothing where none is like it."""
+    """Return the question whether a similar name was meant; nothing where none is similar."""
     folded = {name.casefold(): name for name in names}
     near = [folded[name] for name in difflib.get_close_matches(str(found).casefold(), folded, n=3, cutoff=0.75)]
     return asked(near)
@@ -71,12 +71,12 @@ def asked(names: Iterable[str]) -> str:
 
 
 def shown(found: object) -> str:
-    """Return what a file holds as a message shows it: in quotes where it is text, on one line, and not much of it."""
+    """Return the beginning of a value as a message shows it: on one line, in quotes where it is text."""
     return repr(shortened(found)) if isinstance(found, str) else shortened(repr(found))
 
 
 def shortened(text: str) -> str:
-    """Return the beginning of a text, with a sign where it goes on."""
+    """Return the beginning of a text, with a mark where it continues."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
@@ -107,5 +107,5 @@ def not_found(path: str | Path, kind: str = "file", expected: str = "") -> Smelt
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error of a library says, short enough for one line."""
+    """Return the first line of a library's error, shortened."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all, the checksums that say what they are, and ends of lines."""
+"""Write outputs whole or not at all, read JSON, compute checksums, and check ends of lines."""
 
 import glob
 import hashlib
@@ -18,7 +18,7 @@ from smelt.errors import SmeltError, not_found
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it becomes `path` when the block ends well, and goes away otherwise."""
+    """Yield a path beside `path` to write to; it becomes `path` when the block ends well, and is removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear_drafts(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
@@ -47,11 +47,10 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, value: Any, exact: bool = False) -> None:
-    """Write `value` as indented JSON that keeps every script readable.
+    """Write `value` as indented JSON, with every script readable.
 
     JSON has no word for NaN and infinity, and most readers refuse a file that holds them: they are written as null, or
-    refused in files that must say exactly what `value` does, such as a model's configuration, where null means another
-    thing.
+    refused in files that must hold exactly `value`, such as a model's configuration, where null means something else.
 
     Raises:
         SmeltError: `exact`, and a number is NaN or infinite.
@@ -121,7 +120,7 @@ def _not_finite(value: Any, place: str = "") -> tuple[str, float] | None:
 
 
 def _clear_drafts(path: Path) -> None:
-    """Remove what processes that were killed left of `path`; nothing else would ever, and a draft may be large."""
+    """Remove drafts of `path` that killed processes left; nothing else would, and a draft may be large."""
     for draft in path.parent.glob(f".{glob.escape(path.name)}.*.draft"):
         if draft.is_dir():
             shutil.rmtree(draft, ignore_errors=True)
@@ -130,9 +129,9 @@ def _clear_drafts(path: Path) -> None:
 
 
 def _share(*paths: Path) -> None:
-    """Make results as readable as any file of the user: mkdtemp and safetensors write for their owner alone.
+    """Give results the user's default permissions: mkdtemp and safetensors write for their owner alone.
 
-    Folders that give their group to what is made in them go on doing so.
+    Folders that pass on their group keep doing so.
     """
     mask = os.umask(0)
     os.umask(mask)

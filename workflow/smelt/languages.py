@@ -38,14 +38,14 @@ WIKIPEDIAS = frozenset(
 # Editions whose database keeps an older code.
 _DATABASES = {"be-tarask": "be_x_old"}
 
-ALL = "all"  # what tables of scores call all languages together, and ISO 639-3 the language Allar
+ALL = "all"  # all languages together in tables of scores; in ISO 639-3, the language Allar
 
-# Two-letter codes that BCP 47 keeps for old texts only, with what their languages are called today.
+# Two-letter codes that BCP 47 keeps for old texts only, with their languages' codes today.
 _SUPERSEDED = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro"}
 
-# Editions whose code is not what ISO 639 calls their language. Some mean another language there: `als` is Albanian,
+# Editions whose code is not their language's in ISO 639. Some mean another language there: `als` is Albanian,
 # `nrm` is Narom. Mostly MediaWiki's own table (languages/LanguageCode.php). Tarantino and Banyumasan have no code of
-# their own: ISO 639-3 counts them to Neapolitan and Javanese.
+# their own: ISO 639-3 includes them in Neapolitan and Javanese.
 _ISO_639 = {
     "als": "gsw",
     "bat-smg": "sgs",
@@ -106,8 +106,8 @@ def known_language(code: str) -> str:
 def _iso_639() -> dict[str, str]:
     """Return the codes of ISO 639 of three letters, each with the code that BCP 47 has for the language.
 
-    The file holds ISO 639-3, 639-5 and the second set of 639-2 ("ger"). It is written out, because pycountry is no
-    small thing to install; a test compares the two.
+    The file holds ISO 639-3, 639-5 and the second set of 639-2 ("ger"). It is written out, because pycountry is a
+    large package; a test compares the two.
     """
     words = Path(__file__).with_name("iso639.txt").read_text(encoding="utf-8").split()
     return {code: short or code for code, _, short in (word.partition("=") for word in words)}
@@ -144,7 +144,7 @@ def wiki_of(language: str) -> str:
 
 
 def iso_codes(languages: Iterable[str]) -> list[str]:
-    """Return the ISO 639 codes of languages, each once, in their order: what the Hugging Face hub wants on cards.
+    """Return the ISO 639 codes of languages, each once, in their order: as the Hugging Face hub expects on cards.
 
     Varieties count as their language: de-st is de.
     """

@@ -1,6 +1,6 @@
-"""What a job's log shows: the command that wrote it, how far the job is, and how it ended.
+"""Read and write the frame of a job's log: the command that wrote it, the progress, and how it ended.
 
-The first line of a log is the job's command, ready to paste; the last is how it ended. Snakemake's screen and
+The first line of a log is the job's command, ready to paste; the last one says how it ended. Snakemake's screen and
 `smelt watch` read both, on any machine that sees the file.
 """
 
@@ -42,8 +42,8 @@ def is_log() -> bool:
 def command_line(words: list[str], variables: Iterable[str] = ()) -> str:
     """Return a command of smelt as a line of shell that does the same from any folder, in any environment.
 
-    Jobs write paths relative to the folder that they run in, import smelt from a checkout that no environment needs to
-    know of, and learn the study's country from the environment.
+    Jobs write paths relative to the folder that they run in, import smelt from a checkout that
+    need not be installed, and learn the study's country from the environment.
 
     Args:
         words: the command and its flags.
@@ -73,12 +73,12 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class JobLog:
-    """What is read from a log at one time."""
+    """The content of a log at one time."""
 
     command: str
     """The command of smelt; empty where the log does not open with one."""
     position: Position | None
-    """How far the job is, where it prints that."""
+    """The progress, where the job prints it."""
     lines: list[str]
     """The last lines, without the command and the end."""
     end: str | None
@@ -96,12 +96,12 @@ class JobLog:
 
     @property
     def resumes(self) -> bool:
-        """Whether the job was stopped, and goes on where it was when it is run again."""
+        """Whether the job was stopped, and continues from there when it is run again."""
         return self.end == f"ended with exit code {RESUMABLE}"
 
     @property
     def failed(self) -> bool:
-        """Whether the job ended before that."""
+        """Whether the job ended with an error."""
         return self.end is not None and not self.finished
 
     def is_of(self, path: Path) -> bool:
@@ -113,7 +113,7 @@ class JobLog:
         return (status.st_mtime, status.st_size) == (self.changed, self.size)
 
     def state(self, now: float) -> str:
-        """Return how far a running job is, in words."""
+        """Return the progress of a running job, in words."""
         said = self.position.words() if self.position else self.lines[-1] if self.lines else ""
         said = re.sub(rf"^{_CLOCK}", "", said)
         said = said if len(said) <= STATE else f"{said[: STATE - 1]}…"
@@ -124,7 +124,7 @@ class JobLog:
         return "  ".join(filter(None, [said, f"no line since {since}"]))
 
     def complaint(self) -> list[str]:
-        """Return the lines that say why a job failed: smelt's own message, or else the last lines of the log."""
+        """Return the lines that explain why a job failed: smelt's own message, or else the last lines of the log."""
         for first in range(len(self.lines) - 1, -1, -1):
             if self.lines[first].startswith("smelt: ") and not self.lines[first].startswith("smelt: warning"):
                 rest = self.lines[first + 1 :]
@@ -134,7 +134,7 @@ class JobLog:
 
 
 def read_log(path: Path) -> JobLog | None:
-    """Return what a log shows now; None where there is none."""
+    """Return the present content of a log; None where there is none."""
     try:
         with path.open("rb") as stream:
             first = stream.readline(COMMAND)

@@ -1,4 +1,4 @@
-"""Parquet files of which only some columns are wanted: read, or refused in one line."""
+"""Read some columns of Parquet files, or refuse the file in one line."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from smelt.errors import SmeltError, first_line, not_found
 
 @contextmanager
 def damage_named(path: Path) -> Iterator[None]:
-    """Turn what pyarrow raises of a file that is missing or damaged, as it is opened or read, into a SmeltError."""
+    """Turn pyarrow's errors about a missing or damaged file, on opening or reading, into a SmeltError."""
     try:
         yield
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Snakemake's screen, in a page: a line for each job that ends, and how far those are that run.
+"""Snakemake's screen on one page: a line for each job that ends, and the progress of running ones.
 
-The Snakefile puts it in the place of Snakemake's own. It is no logger plugin that a profile names (`logger:`), because
-Snakemake then refuses to start wherever this package is not installed, while the Snakefile finds it in its checkout.
+The Snakefile replaces Snakemake's own screen by it. It is not a logger plugin (`logger:` in a profile), because
+Snakemake would refuse to start where this package is not installed; the Snakefile imports it from its checkout.
 """
 
 import itertools
@@ -35,7 +35,7 @@ CHATTER = re.compile(
     r"|RuleException:\nCalledProcessError|DAG of jobs will be updated|Would remove temporary|Reasons:"
     r"|.*\(check individual jobs above"
 )
-"""What Snakemake prints beside its events, and users need not read."""
+"""Messages of Snakemake that users need not read."""
 SILENT = {
     LogEvent.WORKFLOW_STARTED,
     LogEvent.RESOURCES_INFO,
@@ -48,7 +48,7 @@ SILENT = {
 
 ANOTHER = "input files updated by another job"
 PARAMS = re.compile(r"(Params have changed since last execution): .*?(; Software environment [^;]*)?$", re.DOTALL)
-"""The values of params may hold whatever separates reasons."""
+"""The values of params may contain the marks that separate reasons."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class RunningJob:
 
     @property
     def name(self) -> str:
-        """What the job makes: its log's path, without what all logs have."""
+        """The job's name: its log's path, without the parts that all logs share."""
         return str(self.log).removeprefix("logs/").removesuffix(".log") if self.log else ""
 
     def read(self) -> JobLog | None:
@@ -71,9 +71,9 @@ class RunningJob:
 
 
 def attach(workflow: Any, studies: Iterable[str | Path]) -> None:
-    """Take the place of the handler that prints what Snakemake says.
+    """Replace the handler that prints Snakemake's messages.
 
-    Nothing is done where the user asks for more (`--printshellcmds`, `--verbose`, `--debug-dag`) or for another logger,
+    Do nothing where the user asks for more (`--printshellcmds`, `--verbose`, `--debug-dag`) or for another logger,
     in Snakemake's own processes on a cluster, and in a Snakemake that has no such handler.
 
     Args:
@@ -87,7 +87,7 @@ def attach(workflow: Any, studies: Iterable[str | Path]) -> None:
             return
         own = next(handler for handler in manager.logger.handlers if handler.name == "DefaultStreamHandler")
         screen = Screen(own, settings, watch_command(studies, bool(workflow.overwrite_workdir)))
-    except (AttributeError, StopIteration):  # the screen needs what Snakemake promises to nobody
+    except (AttributeError, StopIteration):  # the screen uses parts of Snakemake that may change
         return
     manager.logger.removeHandler(own)
     manager.logger.addHandler(screen)
@@ -110,7 +110,7 @@ def watch_command(studies: Iterable[str | Path], moved: bool) -> str:
 
 
 class OpenConsole(Console):
-    """A console that falls silent when its reader goes; rich's own ends the program."""
+    """A console that stops printing when its reader has gone; rich's own ends the program."""
 
     def on_broken_pipe(self) -> None:
         """Print nothing more."""
@@ -121,7 +121,7 @@ class Screen(logging.Handler):
     """Prints the events of one run of Snakemake."""
 
     def __init__(self, own: Any, settings: Any, watch: str) -> None:
-        """Begin with no job.
+        """Start without jobs.
 
         Args:
             own: Snakemake's handler, whose stream, filter (for `--quiet`) and format for other events are used.
@@ -145,18 +145,18 @@ class Screen(logging.Handler):
         self.printer: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take note of what a record says, and print it unless the user asked for quiet about it."""
+        """Handle a record, and print it unless the user asked for quiet."""
         try:
             lines = list(self._lines(record))
             if self.own.filter(record):
                 for line in lines:
                     self._print(line)
-        except Exception:  # no fault of the screen may end the run or hide an event
+        except Exception:  # an error of the screen must not end the run or hide an event
             with suppress(Exception):
                 self.own.handle(record)
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Restore the terminal."""
         self.ended.set()
         if self.live:
             self.live.stop()
@@ -241,7 +241,7 @@ class Screen(logging.Handler):
         yield from _places(fields["log"], fields["aux"])
 
     def _group_failure(self, fields: dict[str, Any]) -> Iterator[Text]:
-        """Yield that a group of jobs, which a cluster ran as one, has failed, and those of its jobs that did."""
+        """Yield a line for a failed group of jobs, which a cluster ran as one, and its failed jobs."""
         jobs = fields["job_error_info"]
         ids = {job["jobid"] for job in jobs}
         if ids <= self.failed and not ids & self.running.keys():
@@ -283,7 +283,7 @@ class Screen(logging.Handler):
         return Group(*(Text(line, style="cyan", no_wrap=True, overflow="ellipsis") for line in lines))
 
     def _print_now_and_then(self) -> None:
-        """Print how far the running jobs are, until the end: ever less often, so that days of training stay a page."""
+        """Print the progress of running jobs until the end, less and less often: days of training fill one page."""
         for seconds in itertools.chain(SECONDS_BETWEEN_LINES, itertools.repeat(SECONDS_BETWEEN_LINES[-1])):
             if self.ended.wait(seconds):
                 return
@@ -310,7 +310,7 @@ def _first_log(fields: dict[str, Any]) -> Path | None:
 
 
 def _places(logs: list[str], others: dict[str, Any]) -> Iterator[Text]:
-    """Yield where to look further: logs, and what a scheduler calls the job."""
+    """Yield where to look further: logs, and the scheduler's name of the job."""
     for name, value in ({"log": ", ".join(logs)} | {str(key): str(value) for key, value in others.items()}).items():
         if value:
             yield Text(f"    {name}: {value}")

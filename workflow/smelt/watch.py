@@ -20,7 +20,7 @@ from smelt.study.workflow import DEMO, catalogue_of
 SECONDS = 2.0  # between two looks
 NEWEST = 5  # finished jobs that are named
 SHARED = ("logs/dumps", "logs/resources")
-"""Folders of logs of what all studies share; jobs of them are shown while they run."""
+"""Folders of logs that all studies share; their jobs are shown while they run."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Show the jobs until Ctrl-C; once, where asked to or where there is no terminal."""
+    """Show the jobs until Ctrl-C; once with --once or without a terminal."""
     folder = arguments.directory / catalogue_of(arguments.studies, {}).paths.logs
     own, shared = Logs([folder]), Logs([arguments.directory / name for name in SHARED])
     console = Console(highlight=False)
@@ -51,14 +51,14 @@ def run(arguments: argparse.Namespace) -> None:
 def view(
     folder: Path, logs: dict[Path, JobLog], shared: dict[Path, JobLog], now: float, most: int | None
 ) -> RenderableType:
-    """Return what the logs of a study show.
+    """Return the state of a study's jobs, from their logs.
 
     Args:
         folder: of the study's logs.
         logs: under it, by path.
-        shared: of what all studies share, by path.
+        shared: logs that all studies share, by path.
         now: seconds since 1970.
-        most: how many running jobs, and how many failed ones, there is room for; None for all.
+        most: maximum number of running and of failed jobs to show; None for all.
     """
     running = {path: log for path, log in (shared | logs).items() if log.end is None}
     failed = {path: log for path, log in logs.items() if log.failed}
@@ -90,7 +90,7 @@ class Logs:
         paths = [path for folder in self.folders for path in sorted(folder.rglob("*.log"))]
         read = {path: self._read(path) for path in paths}
         logs = {path: log for path, log in read.items() if log and log.command}
-        # Of thousands of ended jobs, no more is kept than what is shown.
+        # Of thousands of ended jobs, only what is shown is kept.
         self._ended = {
             path: replace(log, lines=log.complaint() if log.failed else []) for path, log in logs.items() if log.end
         }
@@ -107,7 +107,7 @@ def newest_first(logs: dict[Path, JobLog]) -> list[tuple[Path, JobLog]]:
 
 
 def table(title: str, logs: dict[Path, JobLog], shown: dict[Path, str], most: int | None) -> Table:
-    """Return a row for each log: command, path, and what is shown of it."""
+    """Return a row for each log: command, path, and its state."""
     rows = Table(title=title, title_justify="left", box=None, show_header=False, pad_edge=False, title_style="bold")
     rows.add_column(no_wrap=True)
     rows.add_column(overflow="fold")

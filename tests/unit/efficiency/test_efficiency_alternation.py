@@ -1,4 +1,4 @@
-"""Turns: who is measured beside whom, and what ratios of neighbours come to."""
+"""Rounds: which models are neighbours in time, and the ratios of neighbours."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smelt.efficiency.alternation import _rotated, _shared_out, able_on, folders_of, groups, taken
+from smelt.efficiency.alternation import _passes_of_rounds, _rotate, able_on, folders_of, groups, memory_of
 from smelt.efficiency.command import latency_figures, ratio, spread
 from smelt.efficiency.worker import Worker
 from smelt.errors import SmeltError
@@ -24,13 +24,13 @@ def test_models_that_do_not_fit_are_measured_in_groups_with_the_reference_in_eac
 
 def test_a_process_is_expected_to_take_what_its_loads_took_and_a_quarter() -> None:
     loads = [{"libraries": 300, "used": 100}, {"libraries": 310, "used": 90}]
-    assert taken({"a": loads}) == {"a": 500}
+    assert memory_of({"a": loads}) == {"a": 500}
 
 
 def test_every_pass_is_timed_once_and_each_turn_begins_with_another_model() -> None:
-    assert list(_shared_out(25, 10)) == [10, 10, 5]
-    assert list(_shared_out(3, 1)) == [1, 1, 1]
-    assert [_rotated(["a", "b", "c"], number)[0] for number in range(4)] == ["a", "b", "c", "a"]
+    assert list(_passes_of_rounds(25, 10)) == [10, 10, 5]
+    assert list(_passes_of_rounds(3, 1)) == [1, 1, 1]
+    assert [_rotate(["a", "b", "c"], number)[0] for number in range(4)] == ["a", "b", "c", "a"]
 
 
 def test_ratios_of_neighbours_outlast_noise() -> None:
@@ -54,7 +54,7 @@ def test_the_reference_comes_first_and_has_to_be_measured(tmp_path: Path) -> Non
     assert list(folders_of(models, None)) == ["a", "b"]
     with pytest.raises(SmeltError, match="reference: 'c' is not measured: expected one of a, b"):
         folders_of(models, "c")
-    with pytest.raises(SmeltError, match="two folders bear one name"):
+    with pytest.raises(SmeltError, match="two folders have one name"):
         folders_of([tmp_path / "a", tmp_path / "more/a"], None)
 
 

@@ -1,4 +1,4 @@
-"""The ruler on two small encoders: what it writes, and what it refuses."""
+"""The benchmark on two small encoders: what it writes, and what it refuses."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Compact students under the ruler: counted and timed whole, by torch and exported."""
+"""Compact students in the benchmark: counted and timed whole, by torch and exported."""
 
 from pathlib import Path
 

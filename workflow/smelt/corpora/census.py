@@ -15,7 +15,7 @@ from smelt.errors import SmeltError, shown
 
 @dataclass
 class Census:
-    """Numbers of pages by kind, and the wiki's own names; articles are what extraction has to account for.
+    """Numbers of pages by kind, and the wiki's own names; extraction has to account for every article.
 
     `duplicates` are further copies of a page, `differing` those of them whose text is not that of the first copy,
     `skipped` what the study leaves out; `repeated` are the ids that have several copies. The first copy is the one
@@ -47,7 +47,7 @@ class Census:
 
 
 class IdSet:
-    """A set of page ids in little memory: a bit an id, in blocks that are made when an id falls into them."""
+    """A set of page ids in little memory: one bit an id, in blocks that are made when they are needed."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -88,7 +88,7 @@ class Skipped:
 
     @property
     def unmet(self) -> list[int | str]:
-        """What no page so far has been."""
+        """Ids and titles that no page has had so far."""
         return [page for page in self._pages if page not in self._met]
 
 
@@ -156,7 +156,7 @@ def _target(page: Page, redirects: Mapping[str, Page]) -> str:
 
 
 def _compare_copies(files: Sequence[DumpFile], census: Census, skipped: Skipped) -> None:
-    """Read the dump once more, which is rare, to compare the copies of pages that it holds several times.
+    """Read the dump a second time, which is rarely needed, to compare the copies of repeated pages.
 
     Raises:
         SmeltError: two pages of other titles or namespaces have one id.

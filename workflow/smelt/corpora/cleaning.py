@@ -1,4 +1,4 @@
-"""What wikiextractor leaves behind, taken away: each step mends one kind of rest and nothing else.
+"""Remove what wikiextractor leaves of the markup: each step repairs one kind of remainder and nothing else.
 
 The shares are of the lines of six real dumps (el, bn, ja, vi, hy, en). The text is not normalised beyond these steps:
 no NFC, no change of case, quotes or dashes; joiners and direction marks, which scripts need, stay.
@@ -26,7 +26,7 @@ _PLACEHOLDERS_ONLY = re.compile(r"\W*(?:(?:formula|codice)_\d+\W*)+")
 # Zero-width spaces, soft hyphens, byte order marks and control characters. 0.3 %.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SPACES = re.compile(r"  +")
-# Elements that wikiextractor leaves as they are, with their tags.
+# Elements that wikiextractor does not change, with their tags.
 _UNKNOWN_TAGS = """
     ce chem del dfn graph indicator ins langconvert mapframe maplink onlyinclude page phonos q rb rp rt rtc ruby samp
     score syntaxhighlight templatedata wbr
@@ -46,7 +46,7 @@ def clean(text: str) -> str:
 
 
 class Leftovers:
-    """Finds what of the markup is still there in cleaned documents of a wiki."""
+    """Counts markup that is left in cleaned documents of a wiki."""
 
     def __init__(self, file_namespaces: Iterable[str] = ()) -> None:
         """Take the wiki's own names of its namespace of files."""

@@ -19,10 +19,10 @@ from typing import Any, TextIO
 from wikiextractor import extract
 from wikiextractor.WikiExtractor import main
 
-# Elements that a reader of the page sees as text, of those that wikiextractor drops with all that is in them.
+# Elements that wikiextractor drops with their content, although a reader of the page sees it as text.
 ELEMENTS = ("small", "pre", "ul", "ol", "dl", "li", "dt", "dd")
 
-_NAME = re.compile(r"<\\s\*(\w+)\\b")  # in the expression that wikiextractor finds an opening tag by
+_NAME = re.compile(r"<\\s\*(\w+)\\b")  # in wikiextractor's expression for an opening tag
 _TAG = re.compile(r"<[^<>]*>")
 _LIST_MARKS = "*#;: "
 # In the name of a template (https://www.mediawiki.org/wiki/Help:Templates): comments, and what stands for one blank.
@@ -96,7 +96,7 @@ def extract_article(self: Any, out: TextIO, *arguments: Any, **options: Any) -> 
 
 
 def template_title(name: str, extractor: Any) -> str:
-    """Return the title of the page that a template's name means, as the function of this name does of exact names."""
+    """Return the title of the page that a template's name refers to; wikiextractor's own knows exact names only."""
     name = _BLANKS.sub(" ", _COMMENT.sub("", name)).strip(" ")
     space, colon, rest = name.removeprefix(":").partition(":")
     if colon and space.strip().lower() in {"template", extractor.templatePrefix.removesuffix(":").lower()}:

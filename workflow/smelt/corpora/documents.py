@@ -27,7 +27,7 @@ class Document:
 
 @dataclass
 class DocumentCounts:
-    """What a language's documents hold.
+    """Numbers of a language's documents.
 
     `words` are runs of characters between white space (Unicode's), as `wc -w` counts them. Scripts written without
     spaces (Han, kana, Thai, Lao, Khmer, Burmese) have few such words: compare those languages by `characters`.
@@ -57,13 +57,13 @@ class DocumentCounts:
 
 
 def write_documents(documents: Iterable[Document], share: float, path: Path) -> DocumentCounts:
-    """Write documents to a zstd Parquet file, a row group at a time, and return what they hold.
+    """Write documents to a zstd Parquet file, a row group at a time, and return their numbers.
 
     Args:
         documents: any number of them; none is kept in memory longer than its row group.
         share: of documents to hold out, decided by a hash of the id, so that a document's lot never depends on the
             others. Where there are two documents or more, at least one is held out and one is not.
-        path: the file, which appears when all is written.
+        path: the file, which appears when it is complete.
     """
     counts, lots = DocumentCounts(), _Lots(share)
     with whole_file(path) as draft:

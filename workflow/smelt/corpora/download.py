@@ -14,7 +14,7 @@ from smelt.files import checksum, whole_folder, write_json
 from smelt.study.corpora import filled
 
 REPORT_SECONDS = 5.0
-DATES = 12  # that a message names at the most, the newest
+DATES = 12  # maximum number that a message names, the newest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def first_with_dump(addresses: Sequence[str], patience: Patience, wiki: str, dat
     """Return the first mirror that has the dump, and the parts that it lists.
 
     Raises:
-        SmeltError: none has it; the message gives the reason of each mirror, a line each.
+        SmeltError: no mirror has it; the message gives each mirror's reason on a line.
     """
     refusals: list[SmeltError] = []
     for address in addresses:
@@ -99,7 +99,7 @@ def list_parts(mirror: Mirror, wiki: str, date: str) -> list[Part]:
 
     Raises:
         AbsentError: the mirror has neither list; the message names the dates that it has.
-        SmeltError: the dump is not done, or a list is not what it should be.
+        SmeltError: the dump is not done, or a list is malformed.
     """
     folder = filled(mirror.layout, wiki, date)
     status, sums = f"{folder}/dumpstatus.json", f"{folder}/{wiki}-{date}-sha1sums.txt"
@@ -162,7 +162,7 @@ def fetch_verified(mirror: Mirror, path: str, part: Part, target: Path) -> None:
 
 
 def _reporter(part: Part) -> Progress:
-    """Return a callback that prints how far a download is, every few seconds and at its end."""
+    """Return a callback that prints the progress of a download, every few seconds and at its end."""
     begin = last = time.monotonic()
 
     def report(have: int) -> None:

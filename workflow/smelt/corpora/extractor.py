@@ -36,11 +36,11 @@ class ExtractionLimits:
 class Extractor:
     """A running wikiextractor: write articles to `input`, read a JSON line an article from `output`.
 
-    Its exit status tells nothing (it is 0 after most losses), so the caller has to compare what comes back.
+    Its exit status says nothing (it is 0 after most losses), so the caller has to compare what comes back.
     """
 
     def __init__(self, templates: Path, workers: int, limits: ExtractionLimits) -> None:
-        """Start it; `templates` holds the template pages, `workers` processes extract besides the one that reads."""
+        """Start it; `templates` holds the template pages; `workers` processes extract, and one more reads."""
         # -P: the folder of the script, whose modules have common names, is not put before the libraries.
         command = [sys.executable, "-P", str(SCRIPT), "/dev/stdin", "--output", "-"]
         # An empty --html-safe is its only way to say that the text should come without &lt; and &amp;.

@@ -1,4 +1,4 @@
-"""What a mirror says a dump consists of: the part files, their sizes and their sums."""
+"""A mirror's lists of a dump: the part files, their sizes and their sums."""
 
 import json
 import re
@@ -85,7 +85,7 @@ def parts_of_sums(sums: bytes, where: str, wiki: str, date: str) -> list[list[tu
 
 
 def opening(content: bytes) -> str:
-    """Return how a file opens, short enough for an error message."""
+    """Return the beginning of a file, short enough for an error message."""
     text = " ".join(content[:80].decode("utf-8", "replace").split())
     kind = "an HTML page" if re.match(r"<(!doctype\s+)?html", text, re.IGNORECASE) else "other content"
     return f"{kind}, {text[:50]!r}" if text else "nothing"

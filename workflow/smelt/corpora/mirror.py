@@ -18,14 +18,14 @@ from smelt.corpora.listing import Part, opening
 from smelt.errors import SmeltError, absent
 from smelt.study.corpora import DUMPS_SERVER, root_and_layout
 
-LONGEST_PAUSE = 900.0  # seconds to wait at the most, even where a server asks for more
-PIECE = 1 << 16  # what a broken connection loses at the most
+LONGEST_PAUSE = 900.0  # maximum seconds to wait, even where a server asks for more
+PIECE = 1 << 16  # bytes that a broken connection loses at most
 Progress = Callable[[int], None]
 Answer = TypeVar("Answer")
 
 
 class AbsentError(SmeltError):
-    """What a mirror does not have; another mirror may."""
+    """A mirror does not have a file; another mirror may."""
 
 
 class BusyError(requests.ConnectionError):
@@ -62,7 +62,7 @@ class Mirror(Protocol):
         """Return the names in a folder; none where the folder is missing or cannot be listed."""
 
     def fetch(self, path: str, part: Part, target: Path, progress: Progress) -> None:
-        """Bring a part file to `target`, going on from what is there; `progress` is told the bytes that are there."""
+        """Bring a part file to `target`, continuing a partial file; `progress` receives the bytes so far."""
 
     def where(self, path: str) -> str:
         """Return the full address of a file, for messages."""
@@ -70,7 +70,7 @@ class Mirror(Protocol):
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a server is asked again without having sent anything new, and how long the first pause is."""
+    """Number of attempts that bring nothing new, and the first pause between them."""
 
     attempts: int = 6
     pause: float = 2.0
@@ -141,7 +141,7 @@ class Folder:
         return [inner.name for inner in folder.iterdir()] if folder.is_dir() else []
 
     def fetch(self, path: str, part: Part, target: Path, progress: Progress) -> None:  # noqa: ARG002 - as a server
-        """Copy a part file; a local copy is quick, so it always starts anew."""
+        """Copy a part file; a local copy is quick, so it always starts from the beginning."""
         try:
             with (self.root / path).open("rb") as source, target.open("wb") as copy:
                 while piece := source.read(PIECE):
@@ -153,7 +153,7 @@ class Folder:
 
 @dataclass(frozen=True)
 class Server:
-    """A dumps server reached over HTTP: errors that pass are waited out, cut downloads go on where they stopped."""
+    """A dumps server reached over HTTP: it waits after temporary errors, and continues interrupted downloads."""
 
     root: str
     patience: Patience
@@ -208,7 +208,7 @@ class Server:
         self._patiently(path, attempt, lambda: target.stat().st_size)
 
     def _continue(self, path: str, part: Part, target: Path, progress: Progress) -> None:
-        """Append to `target` what the server sends; a server that knows no ranges sends everything anew."""
+        """Append to `target` what the server sends; a server without ranges sends the whole file again."""
         with self._ask("GET", path, target.stat().st_size) as response:
             partial = response.status_code == HTTPStatus.PARTIAL_CONTENT
             start = target.stat().st_size if partial else 0
@@ -228,7 +228,7 @@ class Server:
                     progress(stream.tell())
 
     def _ask(self, method: str, path: str, start: int = 0) -> requests.Response:
-        """Ask for a file from byte `start` on; what waiting may mend is raised as an exception of requests."""
+        """Ask for a file from byte `start` on; temporary errors are raised as exceptions of requests."""
         headers = {"Accept-Encoding": "identity", "User-Agent": "smelt (corpora of language models)"}
         if start:
             headers["Range"] = f"bytes={start}-"
@@ -245,7 +245,7 @@ class Server:
         raise SmeltError(self.where(path), f"the server refused: {status} {response.reason}")
 
     def _patiently(self, path: str, attempt: Callable[[], Answer], size: Callable[[], int]) -> Answer:
-        """Attempt until it works, with pauses that double; attempts that brought new bytes start the count anew."""
+        """Attempt until it works, with pauses that double; an attempt that brought new bytes resets the count."""
         failures, had = 0, size()
         while True:
             try:

@@ -22,7 +22,7 @@ _READ = {("title", 3), ("ns", 3), ("id", 3), ("text", 4), ("base", 3), ("namespa
 
 @dataclass
 class Page:
-    """A page: its id, title, namespace, the title that it redirects to, and its wikitext where that was asked for.
+    """A page: its id, title, namespace, the title that it redirects to, and its wikitext where that is wanted.
 
     `redirect` is None for a page that redirects nowhere, and "" where the dump does not say to which page.
     """
@@ -41,7 +41,7 @@ class Page:
 
 @dataclass
 class SiteInfo:
-    """What the head of an export says of the wiki: its address, and the names of its namespaces by number."""
+    """The head of an export: the wiki's address, and the names of its namespaces by number."""
 
     base: str = ""
     namespaces: dict[int, str] = field(default_factory=dict)

@@ -18,12 +18,12 @@ from smelt.corpora.pages import FILE
 from smelt.errors import SmeltError
 
 REPORT_SECONDS = 10.0
-SIZE = "_characters"  # how `counting_extractor` ends the name of a size
+SIZE = "_characters"  # ending of the names of sizes in `counting_extractor`
 
 
 @dataclass
 class PageCounts:
-    """What became of the pages of the dumps; `pages` is the sum of the others, and `lost` ones fail the job.
+    """Numbers of the dumps' pages by their outcome; `pages` is the sum of the others, and `lost` ones fail the job.
 
     `duplicate` ones are further copies of a page, `differing` further copies with another text than the first;
     `skipped` ones are left out by the study.
@@ -46,7 +46,7 @@ class PageCounts:
 
 @dataclass
 class MarkupCounts:
-    """What extraction dropped or changed of the articles, and what of their markup is left in the documents.
+    """Counts of what extraction dropped or changed in the articles, and of markup left in the documents.
 
     `dropped` has the numbers of `counting_extractor`: of list items, elements and lines, and of the characters in them.
     `left` has the occurrences of each kind of markup, `left_in` the documents that hold it.
@@ -80,7 +80,7 @@ class MarkupCounts:
         }
 
     def lines(self) -> list[str]:
-        """Return what a reader of the log should know, a sentence a line."""
+        """Return the lines for the log."""
         dropped = self.dropped
         shown = ", ".join(
             f"{kind.removesuffix(SIZE).replace('_', ' ')} {dropped[kind.removesuffix(SIZE)]:,} ({size:,} characters)"
@@ -159,7 +159,7 @@ class Wikipedia:
 
 
 class _Reporter:
-    """Prints how far extraction is, every few seconds and at its end."""
+    """Prints the progress of extraction, every few seconds and at its end."""
 
     def __init__(self, dump: Path, total: int) -> None:
         self.dump, self.total = dump, total

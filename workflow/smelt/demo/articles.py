@@ -11,8 +11,8 @@ from smelt.demo.lexicon import TOPICS, Lexicon, lexicon_of
 from smelt.demo.plots import PLOTS, Chapter, SubjectKind, subject_kind
 from smelt.demo.prose import Writer
 
-READ = ("known", "read")  # the pools that the encyclopaedia tells of
-# Names of each kind that have an article; the others are only spoken of.
+READ = ("known", "read")  # the pools whose names occur in the encyclopaedia
+# Names of each kind that have an article; the others are only mentioned.
 NAMES_DESCRIBED: dict[Kind, int] = {"LOC": 140, "PER": 140, "ORG": 90}
 THINGS_DESCRIBED = 6  # of each topic: its most frequent ones
 
@@ -29,7 +29,7 @@ class ArticleSection:
 
 @dataclass(frozen=True)
 class DemoArticle:
-    """What an article says, before any markup.
+    """An article's content, before any markup.
 
     Attributes:
         related: names that its last section lists.
@@ -45,7 +45,7 @@ class DemoArticle:
 
 @cache
 def articles_of(language: Language, seed: int) -> tuple[DemoArticle, ...]:
-    """Return all articles of a language's encyclopaedia, no title twice, in an order of no meaning."""
+    """Return all articles of a language's encyclopaedia, no title twice, in random order."""
     lexicon = lexicon_of(language, seed)
     chance = stream(seed, language.code, "articles")
     articles: dict[str, DemoArticle] = {}

@@ -1,4 +1,4 @@
-"""Seeded chance: one independent stream for each purpose, and words that are drawn as often as their rank says."""
+"""Seeded chance: one independent stream for each purpose, and words drawn as often as their rank implies."""
 
 import random
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 def stream(seed: int, *purpose: str) -> random.Random:
-    """Return the random stream of one purpose; streams of other purposes neither disturb it nor repeat it."""
+    """Return the random stream of one purpose; it is independent of other purposes' streams."""
     return random.Random("/".join([str(seed), *purpose]))
 
 
@@ -27,5 +27,5 @@ class Ranked(Generic[Item]):
         return chance.choices(self.items, cum_weights=self._bounds)[0]
 
     def part(self, remainder: int, divisor: int) -> "Ranked[Item]":
-        """Return every `divisor`-th item, in the same order: a selection with the same shape of frequencies."""
+        """Return every `divisor`-th item, in the same order, so that frequencies keep their shape."""
         return Ranked(self.items[remainder::divisor], self._shift)

@@ -64,7 +64,7 @@ def _write_wiki(wiki: str, date: str, seed: int, output: Path) -> None:
 
 
 def _write_task(task: str, seed: int, output: Path) -> None:
-    """Write the files one by one, beside whatever else the folder holds, as Snakemake makes the folder itself."""
+    """Write the files one by one, and leave the folder's other files alone: Snakemake makes the folder itself."""
     if task not in TASKS:
         raise SmeltError("--task", f"the demo has no {task!r}; expected one of {', '.join(TASKS)}")
     write, ending = TASKS[task]

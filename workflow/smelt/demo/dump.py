@@ -23,9 +23,9 @@ EXPORT = "http://www.mediawiki.org/xml/export-0.11/"
 FIXED = {-2: "Media", -1: "Special", 0: ""}
 
 
-# Pages besides the articles.
+# Numbers of pages that are not articles.
 REDIRECTS, TALKS, USERS = 40, 12, 4
-# Pages of the main namespace of which no text is left: all but one have markup only, the last has no content at all.
+# Pages of the main namespace that give no text: the last has no content at all, the others markup only.
 EMPTY = ("<!-- {title} -->", "{{" + INFOBOX + "|name={title}|key1=?|key2=?}}", "")
 
 TALK, USER, TEMPLATE, CATEGORY = 1, 2, 10, 14
@@ -144,7 +144,7 @@ def _page(page: DemoPage, date: str, revision: int) -> str:
 
 
 def _text(text: str) -> str:
-    """Return a revision's text element, self-closing where a page has lost its content."""
+    """Return a revision's text element, self-closing where a page has no content."""
     size = len(text.encode())
     if not text:
         return '<text bytes="0" xml:space="preserve" />'
@@ -155,7 +155,7 @@ def _text(text: str) -> str:
 def pages_of(language: Language, seed: int) -> list[DemoPage]:
     """Return all pages of a language's wiki, in the order of their ids.
 
-    Templates stand among the articles that use them, as in real dumps, not in front.
+    Templates come among the articles that use them, as in real dumps, not before them.
     """
     chance = stream(seed, language.code, "pages")
     articles = articles_of(language, seed)
@@ -167,7 +167,7 @@ def pages_of(language: Language, seed: int) -> list[DemoPage]:
 
 
 def _around(language: Language, seed: int, articles: tuple[DemoArticle, ...], chance: random.Random) -> list[DemoPage]:
-    """Return the pages that are no articles."""
+    """Return the pages that are not articles."""
     nouns, names = lexicon_of(language, seed).nouns, language.namespaces
     some = chance.sample(articles, REDIRECTS + TALKS + USERS + len(EMPTY))
     titles = [article.title for article in some]

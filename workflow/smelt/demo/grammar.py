@@ -1,4 +1,4 @@
-"""What a sentence means, before any language says it: names, things and clauses, and what a grammar makes of them."""
+"""The meaning of a sentence (names, things and clauses), and the interface of a grammar that puts it into words."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Case(Enum):
 
 
 class Tense(Enum):
-    """When a clause holds, or that it is asked for."""
+    """The time of a clause; a request is one of them."""
 
     PAST = "past"
     PRESENT = "present"
@@ -32,7 +32,7 @@ class Tense(Enum):
 
 
 class Aspect(Enum):
-    """How a clause's event runs."""
+    """The course of a clause's event."""
 
     PLAIN = "plain"
     COMPLETED = "completed"
@@ -41,7 +41,7 @@ class Aspect(Enum):
 
 @dataclass(frozen=True)
 class Noun:
-    """A stem and its gender, which only the fusional language minds."""
+    """A stem and its gender, which matters in the fusional language only."""
 
     stem: str
     gender: Gender = "first"
@@ -57,7 +57,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Thing:
-    """A common noun with what stands by it: "also her three old boats of Tamira"."""
+    """A common noun with its modifiers: "also her three old boats of Tamira"."""
 
     noun: Noun
     adjective: str | None = None
@@ -98,7 +98,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Parts:
-    """The words of a clause's parts, for a language to put in order."""
+    """The words of a clause's parts, which each language puts in its own order."""
 
     subject: list[Word]
     verb: list[Word]
@@ -107,7 +107,7 @@ class Parts:
 
 
 class Grammar(ABC):
-    """How one language says names, things and clauses."""
+    """Puts names, things and clauses into the words of one language."""
 
     @property
     @abstractmethod
@@ -165,7 +165,7 @@ def named(name: Name, texts: list[str]) -> list[Word]:
 def capitalised(words: list[Word]) -> list[Word]:
     """Return a sentence with a capital first letter; scripts without capitals stay as they are.
 
-    Titlecase, not uppercase: it leaves Georgian's Mkhedruli letters alone, as Georgian itself does.
+    Titlecase, not uppercase: it does not change Georgian's Mkhedruli letters, which have no capitals in running text.
     """
     first = words[0]
     return [replace(first, text=first.text[:1].title() + first.text[1:]), *words[1:]]

@@ -10,7 +10,7 @@ from smelt.errors import SmeltError
 
 @dataclass(frozen=True)
 class Phonology:
-    """Onsets, vowels and codas; the empty coda stands for an open syllable, repeats make a sound more frequent.
+    """Onsets, vowels and codas; an empty coda makes an open syllable, a repeated sound is more frequent.
 
     Attributes:
         vowels: classes of vowels; all vowels of a root come from one class (vowel harmony), or from the only one.
@@ -37,7 +37,7 @@ class Phonology:
 
 
 def new_root(phonology: Phonology, chance: random.Random, taken: set[str]) -> str:
-    """Return a root that is not taken yet, and take it; chance after chance ends in longer compounds of two roots."""
+    """Return a root that is not taken yet, and take it; after 20 failures, a compound of two roots."""
     for attempt in range(1_000):
         root = phonology.root(chance)
         if attempt > 20:
@@ -50,7 +50,7 @@ def new_root(phonology: Phonology, chance: random.Random, taken: set[str]) -> st
 
 @dataclass(frozen=True)
 class Naming:
-    """What turns roots into names, partly for all to see: "river" ends many places, "son of" many families.
+    """Turns roots into names; some suffixes are as transparent as "river" in places and "son of" in families.
 
     Attributes:
         given: endings of given names, with the gender they carry.

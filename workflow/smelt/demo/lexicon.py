@@ -8,11 +8,11 @@ from smelt.demo.chance import Ranked, stream
 from smelt.demo.grammar import Gender, Kind, Name, Noun
 from smelt.demo.languages import Language, new_root
 
-# What documents are about; the first six are also what the intent task asks for.
+# Topics of documents; the first six are also those of the intent task.
 TOPICS = ("music", "food", "weather", "travel", "sport", "trade", "science", "sea")
 AGENTS, THINGS, ACTIONS, QUALITIES = 8, 24, 6, 6
 
-# Words of the plots, by what they mean.
+# Words of the plots, by their meaning.
 NOUNS = (
     "year", "person", "house", "street", "school", "river", "mountain", "name", "child", "work", "land", "money",
     "town", "village", "port", "district", "company", "club", "institute", "newspaper", "museum", "list",
@@ -26,7 +26,7 @@ QUALITIES_OF_ALL = 12
 SETTLEMENTS = ("town", "village", "port", "district")
 BODIES = ("company", "club", "institute", "newspaper", "museum")
 
-# How many names of each kind a pool holds. "known" names stand in the encyclopaedia and in every split of the tasks,
+# How many names of each kind a pool holds. "known" names occur in the encyclopaedia and in every split of the tasks,
 # "read" ones in the encyclopaedia but not in training splits, "new" ones in validation and test only.
 POOLS = ("known", "read", "new")
 SIZES: dict[Kind, int] = {"LOC": 150, "PER": 150, "ORG": 90}
@@ -48,7 +48,7 @@ class Lexicon:
     """All words of a language.
 
     Attributes:
-        names: names by kind and pool; no name stands in two pools.
+        names: names by kind and pool; no name is in two pools.
     """
 
     topics: dict[str, Topic]

@@ -1,4 +1,4 @@
-"""What articles tell, in which order: a plot for each kind of subject, from its founding or birth to today.
+"""Plots: the events of an article in their order, for each kind of subject, from its founding or birth to today.
 
 The order never changes and the years go forward, so that a model can learn which of two passages comes first.
 """
@@ -188,5 +188,5 @@ PLOTS: dict[SubjectKind, tuple[Chapter, ...]] = {
 
 
 def subject_kind(subject: Phrase) -> SubjectKind:
-    """Return which plot tells of a subject."""
+    """Return the kind of plot for a subject."""
     return subject.kind if isinstance(subject, Name) else "thing"

@@ -1,4 +1,4 @@
-"""Sentences about a topic: who does such things to what, where, and with which words it goes together."""
+"""Sentences about a topic: agents, actions and things that go together, with places and adjectives."""
 
 import random
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class Writer:
 
     Attributes:
         pools: pools that names are drawn from.
-        year: the year that the text has come to; it only moves forward.
+        year: the year of the latest event; it only moves forward.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Writer:
         return (self.topic.qualities if self.says(0.6) else self.lexicon.qualities).draw(self.chance)
 
     def thing(self, noun: Noun, owner: Phrase | None = None) -> Thing:
-        """Return a noun with what may stand by it."""
+        """Return a noun with its modifiers."""
         return Thing(
             noun,
             adjective=self.quality(),
@@ -87,7 +87,7 @@ class Writer:
         return ((self.chance.choice(PLACES_OF_CLAUSES), self.name("LOC")),)
 
     def aspect(self) -> Aspect:
-        """Return how the event runs, most often with no further ado."""
+        """Return the aspect of the event, most often the plain one."""
         return self.chance.choices(tuple(Aspect), weights=(6, 2, 2))[0]
 
     def sentence(self, clause: Clause) -> list[Word]:

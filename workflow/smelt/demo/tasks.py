@@ -21,8 +21,8 @@ from smelt.demo.prose import Writer
 
 # Sentences of each language.
 SENTENCES = {"train": 280, "validation": 70, "test": 100}
-# Pools that names come from, with their shares as repeats: in the test set half of the mentions are of names that
-# training has not shown, three in five of them in the encyclopaedia and the others nowhere.
+# Pools of the names, repeated in proportion to their shares: in the test set half of the mentions are of names that
+# do not occur in training; three in five of them occur in the encyclopaedia, the others nowhere.
 NAMES = {"train": ("known",), "validation": ("known",) * 5 + ("read",) * 3 + ("new",) * 2}
 NAMES["test"] = NAMES["validation"]
 WITHOUT_NAMES = 0.15  # share of the sentences that may have no name
@@ -56,7 +56,7 @@ def _drawn(chapters: tuple[Chapter, ...], chance: random.Random) -> Chapter:
 
 
 def iob1(words: list[Word]) -> list[str]:
-    """Return the words' labels: O, I-TYPE, and B-TYPE where a name follows right on another of its type."""
+    """Return the words' labels: O, I-TYPE, and B-TYPE where a name directly follows another of its type."""
     labels = []
     before: Word | None = None
     for word in words:
@@ -91,7 +91,7 @@ INTENTS = {
 }
 # Requests of each language.
 REQUESTS = {"train": 540, "validation": 65, "test": 100}
-# Share of the requests whose thing is one that training never shows: every fourth of its topic.
+# Share of the requests about a thing that never occurs in training: every fourth of its topic.
 UNSEEN = {"train": 0.0, "validation": 0.3, "test": 0.3}
 VERBS_OF_ALL = ("want", "give", "find", "show", "buy", "know", "see", "call")
 

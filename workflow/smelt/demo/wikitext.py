@@ -31,7 +31,7 @@ def templates() -> dict[str, str]:
 
 @dataclass
 class Markup:
-    """Turns one language's articles into wikitext; each choice between ways to write a thing is by chance."""
+    """Turns one language's articles into wikitext; where a thing can be written in several ways, chance decides."""
 
     language: Language
     lexicon: Lexicon
@@ -140,7 +140,7 @@ def _categories(article: DemoArticle) -> tuple[str, ...]:
 
 
 def _end_of_span(sentence: Sentence, start: int) -> int:
-    """Return where the name, the number with its noun, or the single word that starts there ends."""
+    """Return the end of the name, the number with its noun, or the single word that starts there."""
     if sentence[start].text.isdigit() and start + 1 < len(sentence):
         return start + 2
     if sentence[start].name is None:

@@ -1,1 +1,1 @@
-"""Efficiency: what a model weighs, how long it takes to load, and how fast it reads, all models in turn in one job."""
+"""Efficiency: size, memory, loading time and speed of models, which alternate in one job."""

@@ -1,10 +1,10 @@
-"""The order in which models are measured, so that what slows the machine for a while slows all of them alike.
+"""The order of measurements: models alternate, so that a temporary slowdown of the machine affects all of them alike.
 
 Loading: in each round every model is loaded once, by a fresh process, one process at a time. Reading: every model keeps
-a process alive, and for each setting they take turns of a few passes each, so that two models' turns lie seconds apart,
-not minutes as they would if each were loaded anew for its share. Live processes are what takes memory: where a group of
-them would take more than the limit, models are measured in several groups, and the reference in each of them, so that
-every ratio is one of neighbours in time.
+a process alive, and for each setting they alternate in rounds of a few passes each. So two models' passes are seconds
+apart, not minutes as they would be if each round loaded the model again. Live processes take memory: where all of them
+would exceed the limit, models are measured in several groups, each with the reference, so that every ratio compares
+neighbours in time.
 """
 
 import time
@@ -18,17 +18,17 @@ from smelt.efficiency.worker import Worker, loader, reader
 from smelt.errors import SmeltError
 from smelt.study.efficiency import Efficiency
 
-PASSES = 10  # in a turn, where they are short: the first pass after another model's turn is slower, and is not timed
-LONG = 0.1  # seconds of a pass from which on a turn is one pass, timed
-SPARE = 1.25  # what a live process may take beyond what it took when it was loaded
+PASSES = 10  # of a round, where passes are short: the first pass after another model's is slower, and is not timed
+LONG = 0.1  # seconds of a pass from which on a round is one timed pass
+SPARE = 1.25  # times what it took when loading: the memory that a live process may take
 
-Turns = list[list[float]]
-"""Seconds of the timed passes, turn by turn."""
+Rounds = list[list[float]]
+"""Seconds of the timed passes, round by round."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all models of a job are measured with."""
+    """The models and settings of one job."""
 
     folders: Mapping[str, Path]
     """Of each model, the reference first."""
@@ -36,7 +36,7 @@ class Job:
     threads: int
     memory: int
     """Bytes that the processes that are alive together may take."""
-    tell: Callable[[str], None]
+    report: Callable[[str], None]
 
     @property
     def reference(self) -> str:
@@ -45,11 +45,11 @@ class Job:
 
 
 def load_all(job: Job, models: Sequence[str], device: str) -> dict[str, list[dict[str, Any]]]:
-    """Return what each model's loads took: a fresh process each, all models in turn, in each round another first."""
+    """Return time and memory of each model's loads, a fresh process each; each round starts with another model."""
     found: dict[str, list[dict[str, Any]]] = {model: [] for model in models}
     for number in range(job.settings.loads):
-        job.tell(f"{device}: loading, round {number + 1} of {job.settings.loads}")
-        for model in _rotated(models, number):
+        job.report(f"{device}: loading, round {number + 1} of {job.settings.loads}")
+        for model in _rotate(models, number):
             folder = job.folders[model]
             _read_through(folder)
             with Worker(folder, loader, folder, job.settings.precision, job.threads, device) as worker:
@@ -73,15 +73,15 @@ def groups(takes: Mapping[str, int], limit: int) -> list[list[str]]:
     return made
 
 
-def taken(loads: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, int]:
+def memory_of(loads: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, int]:
     """Return the bytes that each model's process is expected to take while it reads."""
     return {
         model: int(SPARE * max(load["libraries"] + load["used"] for load in found)) for model, found in loads.items()
     }
 
 
-def read_all(job: Job, group: Sequence[str], device: str) -> dict[tuple[int, int], dict[str, Turns]]:
-    """Return the turns of each model of a group for each batch and length; the n-th turns are neighbours in time."""
+def read_all(job: Job, group: Sequence[str], device: str) -> dict[tuple[int, int], dict[str, Rounds]]:
+    """Return the rounds of each model of a group for each batch and length; the n-th rounds are neighbours in time."""
     with ExitStack() as stack:
         settings = job.settings
         workers = {}
@@ -92,29 +92,29 @@ def read_all(job: Job, group: Sequence[str], device: str) -> dict[tuple[int, int
         found = {}
         for batch in settings.batches:
             for length in settings.lengths:
-                job.tell(f"{device}: batch {batch}, length {length}: {', '.join(group)}")
-                found[batch, length] = _take_turns(workers, batch, length, settings)
+                job.report(f"{device}: batch {batch}, length {length}: {', '.join(group)}")
+                found[batch, length] = _alternate(workers, batch, length, settings)
         return found
 
 
-def _take_turns(workers: Mapping[str, Worker], batch: int, length: int, settings: Efficiency) -> dict[str, Turns]:
+def _alternate(workers: Mapping[str, Worker], batch: int, length: int, settings: Efficiency) -> dict[str, Rounds]:
     warm = {model: worker(batch, length, settings.warmup, 1)[0] for model, worker in workers.items()}
     short = min(warm.values()) < LONG
     passes, untimed = (PASSES, 1) if short else (1, 0)
-    turns: dict[str, Turns] = {model: [] for model in workers}
-    for number, count in enumerate(_shared_out(settings.items, passes)):
-        for model in _rotated(list(workers), number):
-            turns[model].append(workers[model](batch, length, untimed, count))
-    return turns
+    rounds: dict[str, Rounds] = {model: [] for model in workers}
+    for number, count in enumerate(_passes_of_rounds(settings.items, passes)):
+        for model in _rotate(list(workers), number):
+            rounds[model].append(workers[model](batch, length, untimed, count))
+    return rounds
 
 
-def _shared_out(items: int, passes: int) -> Iterator[int]:
-    """Yield the passes of each turn."""
+def _passes_of_rounds(items: int, passes: int) -> Iterator[int]:
+    """Yield the passes of each round."""
     for start in range(0, items, passes):
         yield min(passes, items - start)
 
 
-def _rotated(models: Sequence[str], number: int) -> list[str]:
+def _rotate(models: Sequence[str], number: int) -> list[str]:
     start = number % len(models)
     return [*models[start:], *models[:start]]
 
@@ -153,11 +153,11 @@ def folders_of(models: Sequence[Path], reference: str | None) -> dict[str, Path]
     """Return folders by the models' names, the reference first.
 
     Raises:
-        SmeltError: two folders bear one name, or the reference is none of them.
+        SmeltError: two folders have one name, or the reference is none of them.
     """
     found = {folder.name: folder for folder in models}
     if len(found) < len(models):
-        raise SmeltError("--models", "two folders bear one name: results are told apart by it")
+        raise SmeltError("--models", "two folders have one name: results are named by it")
     first = reference or next(iter(found))
     if first not in found:
         raise SmeltError("--settings", f"reference: {first!r} is not measured: expected one of {', '.join(found)}")

@@ -18,14 +18,24 @@ from typing import Any
 import numpy as np
 
 from smelt.cli import json_entry, natural, positive
-from smelt.efficiency.alternation import Job, Turns, able_on, elapsed, folders_of, groups, load_all, read_all, taken
+from smelt.efficiency.alternation import (
+    Job,
+    Rounds,
+    able_on,
+    elapsed,
+    folders_of,
+    groups,
+    load_all,
+    memory_of,
+    read_all,
+)
 from smelt.efficiency.worker import Worker, at_hand, describer
 from smelt.files import write_json
 from smelt.provenance import code_revision, library_versions, machine
 from smelt.study.efficiency import Efficiency
 
-Read = dict[str, dict[tuple[int, int], tuple[Turns, Turns]]]
-"""By model, batch and length: its turns, and the reference's beside them."""
+Read = dict[str, dict[tuple[int, int], tuple[Rounds, Rounds]]]
+"""By model, batch and length: its rounds, and the reference's beside them."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, dict[str, Any]]:
-    """Return what can be said of each model without a clock.
+    """Return what is known of each model without timing it.
 
     Raises:
         SmeltError: a model cannot be measured, or not at the lengths asked for.
@@ -70,11 +80,11 @@ def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, 
     found: dict[str, dict[str, Any]] = {}
     lengths, sizes = list(job.settings.lengths), list(job.settings.sizes)
     with ExitStack() as stack:
-        # Written anew to be measured, and removed by this process, which outlives one that dies of it.
+        # Weights are written here to measure their size. This process removes them, because a worker may die of it.
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".", suffix=".draft", dir=output)))
         worker = stack.enter_context(Worker(job.folders[job.reference], describer, job.settings.precision))
         for model, folder in job.folders.items():
-            job.tell(f"describing {model}")
+            job.report(f"describing {model}")
             worker.model = folder
             found[model] = worker(folder, lengths, sizes, scratch)
             if model in int8 and "int8" in sizes:
@@ -87,22 +97,22 @@ def measure(job: Job, models: Sequence[str], device: str) -> dict[str, dict[str,
     """Return memory, loading and latency of each model on a device."""
     loads = load_all(job, models, device)
     read: Read = {model: {} for model in models}
-    for group in groups(taken(loads), job.memory):
-        for setting, turns in read_all(job, group, device).items():
+    for group in groups(memory_of(loads), job.memory):
+        for setting, rounds in read_all(job, group, device).items():
             for model in group:
-                read[model].setdefault(setting, (turns[model], turns[job.reference]))
+                read[model].setdefault(setting, (rounds[model], rounds[job.reference]))
     return {
         model: {
             "memory": memory_figures(loads[model]),
             "loading": loading_figures(loads[model], loads[job.reference]),
-            "latency": [latency_figures(*setting, *turns) for setting, turns in read[model].items()],
+            "latency": [latency_figures(*setting, *rounds) for setting, rounds in read[model].items()],
         }
         for model in models
     }
 
 
 def _surroundings(arguments: argparse.Namespace, settings: Efficiency, job: Job, before: list[float]) -> dict[str, Any]:
-    """Return what the figures were taken with, where and when; the load average says who else was at work."""
+    """Return settings, machine and time of the measurement; the load average shows other work on the machine."""
     return {
         "settings": settings.model_dump(exclude={"models", "reference"}),
         "threads": arguments.threads,
@@ -155,10 +165,10 @@ def memory_figures(loads: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
     return {name: _median([load[name] for load in loads]) for name in names}
 
 
-def latency_figures(batch: int, length: int, turns: Turns, reference: Turns) -> dict[str, Any]:
-    """Return the seconds of a model's passes, its ratio to the reference turn by turn, and its throughput."""
-    seconds = [value for turn in turns for value in turn]
-    medians, of_reference = ([statistics.median(turn) for turn in which] for which in (turns, reference))
+def latency_figures(batch: int, length: int, rounds: Rounds, reference: Rounds) -> dict[str, Any]:
+    """Return the seconds of a model's passes, its ratio to the reference round by round, and its throughput."""
+    seconds = [value for one_round in rounds for value in one_round]
+    medians, of_reference = ([statistics.median(one_round) for one_round in which] for which in (rounds, reference))
     return {
         "batch": batch,
         "length": length,

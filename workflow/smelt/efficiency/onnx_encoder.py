@@ -1,4 +1,4 @@
-"""An exported model as the ruler's subject: model.onnx, run by ONNX Runtime on the CPU, without torch."""
+"""An exported model as the benchmark's subject: model.onnx, run by ONNX Runtime on the CPU, without torch."""
 
 import os
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ FILE = "model.onnx"
 
 
 class OnnxEncoder:
-    """What `python -m smelt export` writes."""
+    """A folder that `python -m smelt export` wrote."""
 
     def __init__(self, folder: Path) -> None:
         """Take a folder that holds model.onnx and config.json."""
@@ -34,11 +34,11 @@ class OnnxEncoder:
         return device == "cpu"
 
     def parameters(self) -> Parameters:
-        """Return the parameters of the encoder that was exported, whatever they are written as."""
+        """Return the parameters of the encoder that was exported, whatever their precision."""
         return self._configuration.parameters(encoder_only=True)
 
     def operations(self, length: int) -> float:
-        """Return the operations of the encoder that was exported; in int8 they are of whole numbers."""
+        """Return the operations of the encoder that was exported; in int8 they are integer operations."""
         return self._configuration.operations(length)
 
     def bytes_on_disk(self, precision: str, scratch: Path) -> int | None:  # noqa: ARG002 - it is written already
@@ -55,13 +55,13 @@ class OnnxEncoder:
         onnxruntime.set_default_logger_severity(3)
 
     def load(self) -> Pass:
-        """Open a session, and return its pass to what the graph gives."""
+        """Open a session, and return the function that runs a pass."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
-        # As smelt does for OpenMP: threads that wait do not spin, because the models take turns.
+        # As for OpenMP: waiting threads do not spin, because the models alternate.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         path = os.fspath(self.folder / FILE)
         try:

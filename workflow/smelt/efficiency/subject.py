@@ -1,6 +1,6 @@
-"""What the ruler measures: something in a folder that loads and then takes ids of a given shape.
+"""The interface of a model that the benchmark measures: it lies in a folder, loads, and takes ids of a given shape.
 
-The ruler (how) knows no more of a model (what) than this; another kind of model is another module with a Subject.
+The benchmark uses nothing else of a model; another kind of model is another module with a Subject.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,9 +29,9 @@ class Parameters:
 
 
 class Subject(Protocol):
-    """A model as the ruler takes it.
+    """A model as the benchmark uses it.
 
-    Methods run in processes of their own, one model each, in the order in which they stand here.
+    Methods run in processes of their own, one model each, in the order in which they are defined here.
     """
 
     folder: Path
@@ -40,7 +40,7 @@ class Subject(Protocol):
     pieces: int
     """Ids go from 0 to this, exclusively."""
     padding: int | None
-    """The id that stands for nothing, which no timed row holds."""
+    """The padding id; timed rows contain none."""
     longest: int | None
     """Tokens that it reads at once; None where there is no such limit."""
 
@@ -51,29 +51,29 @@ class Subject(Protocol):
         """Return its parameters."""
 
     def operations(self, length: int) -> float:
-        """Return the floating-point operations a token of one pass over a row of so many; 2 a multiply-add."""
+        """Return the floating-point operations a token of a pass over a row of `length` tokens; a multiply-add is 2."""
 
     def bytes_on_disk(self, precision: str, scratch: Path) -> int | None:
         """Return the bytes of its weights in a precision, as written in `scratch`; None where it has no such form."""
 
     def prepare(self, device: str, threads: int) -> None:
-        """Import and set up all that loading on a device needs, so that loading is not charged with it."""
+        """Import and set up all that loading on a device needs, so that loading time does not include it."""
 
     def load(self) -> Pass:
-        """Load the weights, and return what takes ids."""
+        """Load the weights, and return the function that runs a pass."""
 
     def touch(self) -> None:
-        """Have all weights in memory: a library may only have mapped the files, and read what is asked for."""
+        """Bring all weights into memory: a library that mapped the files reads a page only when it is needed."""
 
     def allocated(self) -> int | None:
         """Return the bytes that weights and results take on a GPU; None on a CPU."""
 
     def settings(self) -> Mapping[str, Any]:
-        """Return what else a reader should know of it."""
+        """Return its other settings, for readers of the results."""
 
 
 def random_ids(subject: Subject, batch: int, length: int) -> Ids:
-    """Return the same uniformly drawn ids every time, shape (batch, length), without the padding's."""
+    """Return the same uniformly drawn ids every time, shape (batch, length), without padding."""
     generator = np.random.default_rng(length)
     allowed = np.arange(subject.pieces)
     if subject.padding is not None:

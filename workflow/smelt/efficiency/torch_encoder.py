@@ -68,7 +68,7 @@ class Configuration:
         return float(counter.get_total_flops()) / length
 
     def named(self) -> Any:
-        """Return the model of the class that the configuration names, heads and all, with whatever weights."""
+        """Return the model of the class that the configuration names, heads and all, without trained weights."""
         import transformers
 
         if self.compact:
@@ -78,12 +78,12 @@ class Configuration:
         return self.bare() if kind is None else kind(self.read())
 
     def bare(self) -> Any:
-        """Return what is timed, with whatever weights: an encoder without heads and pooler, or a compact student."""
+        """Return the timed model without trained weights: an encoder without heads and pooler, or a compact student."""
         kind, options = self.kind_and_options()
         return kind(self.read(), **options)
 
     def kind_and_options(self) -> tuple[Any, dict[str, Any]]:
-        """Return the class of what is timed, and what keeps an encoder from making up a pooler."""
+        """Return the class of what is timed, and the options that keep it from adding a pooler."""
         import inspect
 
         from transformers import AutoModel
@@ -118,7 +118,7 @@ def count(model: Any) -> Parameters:
     """Return the parameters of a model of transformers, on whatever device; tied ones count once."""
     parts = [model.base_model, *([model.projection] if hasattr(model, "projection") else [])]
     return Parameters(
-        total=sum(weight.numel() for weight in model.parameters()),  # each of which torch names once
+        total=sum(weight.numel() for weight in model.parameters()),  # torch lists a tied one once
         encoder=sum(weight.numel() for part in parts for weight in part.parameters()),
         embedding=model.get_input_embeddings().weight.numel(),
     )
@@ -157,7 +157,7 @@ class TorchEncoder:
         return self._configuration.operations(length)
 
     def bytes_on_disk(self, precision: str, scratch: Path) -> int | None:
-        """Return the size of the folder's weights written anew in fp32 or bf16; int8 is an export's, not this one's."""
+        """Return the size of the folder's weights when written in fp32 or bf16; int8 exists for exports only."""
         if precision == "int8":
             return None
         import torch
@@ -172,9 +172,9 @@ class TorchEncoder:
         return size
 
     def prepare(self, device: str, threads: int) -> None:
-        """Import torch, transformers and the encoder's own module, and wake a GPU."""
+        """Import torch, transformers and the encoder's own module, and initialise a GPU."""
         self._device = device
-        # transformers reads weights in four threads of its own, whatever number was asked for.
+        # transformers reads weights in four threads of its own, whatever `threads` is.
         if threads == 1:
             os.environ["HF_DEACTIVATE_ASYNC_LOAD"] = "1"
         import torch
@@ -189,7 +189,7 @@ class TorchEncoder:
             _wait(device)
 
     def load(self) -> Pass:
-        """Load the encoder, and return its pass to the last hidden states; a GPU is waited for."""
+        """Load the encoder, and return its pass to the last hidden states; it waits for a GPU."""
         import torch
 
         kind, options = self._configuration.kind_and_options()
@@ -224,7 +224,7 @@ class TorchEncoder:
 
 
 def _wait(device: str) -> None:
-    """Wait for what a GPU was asked to do; a CPU has done it."""
+    """Wait until a GPU has finished; a CPU has."""
     import torch
 
     if device == "cuda":

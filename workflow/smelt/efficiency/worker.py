@@ -23,14 +23,14 @@ from smelt.errors import SmeltError, not_found
 
 
 class Worker:
-    """A process that makes an answerer once, and then has it answer; `with` ends it."""
+    """A process that builds a function once and then calls it for each question; `with` ends it."""
 
     def __init__(self, model: Path, make: Callable[..., Callable[..., Any]], *arguments: Any) -> None:
         """Start it.
 
         Args:
-            model: the folder of the model that it holds, or holds first: errors name the attribute of that name.
-            make: a function of a module, called in the process; what it returns answers.
+            model: the folder of the model that it holds first; errors name this attribute, which may change.
+            make: a module's function that the process calls; it returns the function that answers.
             arguments: of `make`.
         """
         self.model = model
@@ -95,12 +95,12 @@ def resident() -> int:
 
 
 def at_hand(share: float = 0.8) -> int:
-    """Return most of the bytes that this machine has left: those of a laptop may be fewer than a job was promised."""
+    """Return most of this machine's free bytes: a laptop may have fewer than the job asked for."""
     return int(share * psutil.virtual_memory().available)
 
 
 def highest_resident() -> int | None:
-    """Return the most that `resident` has been; None where the system does not say."""
+    """Return the maximum of `resident` so far; None where the system does not record it."""
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="ascii", errors="ignore").splitlines() if status.exists() else []
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
@@ -122,7 +122,7 @@ def subject_in(folder: Path, precision: str) -> Subject:
 
 
 def describer(precision: str) -> Callable[[Path, list[int], list[str], Path], dict[str, Any]]:
-    """Return what counts parameters and operations of a model, and measures its bytes on disk; one after the other."""
+    """Return a function that counts a model's parameters, operations and bytes on disk; one model after the other."""
 
     def describe(folder: Path, lengths: list[int], sizes: list[str], scratch: Path) -> dict[str, Any]:
         subject = subject_in(folder, precision)
@@ -142,7 +142,7 @@ def describer(precision: str) -> Callable[[Path, list[int], list[str], Path], di
 
 
 def loader(folder: Path, precision: str, threads: int, device: str) -> Callable[[int], dict[str, float | int | None]]:
-    """Return what loads a model once, in this process, and tells time and memory."""
+    """Return a function that loads a model once, in this process, and measures time and memory."""
     subject = subject_in(folder, precision)
     began = time.perf_counter()
     subject.prepare(device, threads)
@@ -174,7 +174,7 @@ def loader(folder: Path, precision: str, threads: int, device: str) -> Callable[
 
 
 def reader(folder: Path, precision: str, threads: int, device: str) -> Callable[[int, int, int, int], list[float]]:
-    """Return what reads a batch of rows several times, and tells the seconds of each pass after the first few."""
+    """Return a function that reads a batch several times and gives the seconds of each pass after the warm-up."""
     subject = subject_in(folder, precision)
     subject.prepare(device, threads)
     run = subject.load()

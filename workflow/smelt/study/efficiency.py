@@ -12,7 +12,7 @@ OnDisk = Literal["fp32", "bf16", "int8"]
 
 
 class Efficiency(Entry):
-    """What the ruler measures: size, memory, loading time and latency of models, in turn and in one job."""
+    """The efficiency benchmark: size, memory, loading time and latency of models, which alternate in one job."""
 
     models: Annotated[list[Name], Field(min_length=1), Distinct] | None = None
     """Models to measure; all of the study by default."""

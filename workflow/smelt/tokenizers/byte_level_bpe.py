@@ -1,9 +1,9 @@
 """Byte-level byte-pair encoding (Radford et al. 2019, section 2.2), with RoBERTa's special pieces.
 
 Two things differ from the published RoBERTa, whose tokenizer comes from GPT-2. The first word of a text has a blank
-before it like any other (add_prefix_space), so that a word is cut alike wherever it stands and words can be given one
-by one. And a pair of texts has one separator and token types, as BERT's and ALBERT's pairs do: what smelt pretrains
-with these pieces are encoders of those families.
+before it like any other (add_prefix_space), so that a word is split alike everywhere and words can be given one by
+one. And a pair of texts has one separator and token types, as BERT's and ALBERT's pairs do: smelt uses these pieces to
+pretrain encoders of those families.
 """
 
 import json

@@ -24,7 +24,7 @@ _OWN: dict[Algorithm, set[str]] = {
 
 
 class TokenizerSettings(Entry):
-    """What decides a tokenizer, besides its documents."""
+    """All settings that determine a tokenizer, apart from its documents."""
 
     algorithm: Algorithm
     vocabulary: PositiveInt
@@ -61,7 +61,7 @@ def make(documents: list[Path], settings: TokenizerSettings, output: Path) -> No
     """Write the folder of a tokenizer trained on a sample of the documents.
 
     Raises:
-        SmeltError: see sample.draw, the algorithm's `learn` and TwoReadings.measure; nothing is left behind.
+        SmeltError: see sample.draw, the algorithm's `learn` and TwoReadings.measure; no folder is left behind.
     """
     start = time.monotonic()
     sample = draw(documents, settings.sample, settings.alpha, settings.seed)

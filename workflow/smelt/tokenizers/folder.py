@@ -1,8 +1,8 @@
-"""A trained tokenizer as a folder that AutoTokenizer loads, with the files that its algorithm is known by.
+"""A trained tokenizer as a folder that AutoTokenizer loads, with the files that other readers of its algorithm expect.
 
-Left to itself, AutoTokenizer would build a tokenizer of the class that a model's family usually has: an AlbertTokenizer
-turns `` and '' into quotation marks, lowercases and strips accents. So tokenizer.json is written, and named to be
-loaded as it stands.
+By default, AutoTokenizer would build a tokenizer of the class that a model's family usually has: an AlbertTokenizer
+turns `` and '' into quotation marks, lowercases and strips accents. So tokenizer.json is written, and
+tokenizer_config.json names the class that loads it unchanged.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ MODEL_INPUTS = ["input_ids", "token_type_ids", "attention_mask"]
 
 @dataclass(frozen=True)
 class TrainedTokenizer:
-    """What an algorithm learnt, with all that its folder says."""
+    """A trained tokenizer, with all that its folder holds."""
 
     tokenizer: Tokenizer
     special: Mapping[str, str]
@@ -27,11 +27,11 @@ class TrainedTokenizer:
     model_type: str
     """The family whose tokenizer this is, for config.json."""
     options: Mapping[str, object]
-    """What tokenizer_config.json says besides."""
+    """Further entries of tokenizer_config.json."""
     write_files: Callable[[Path], object]
     """Writes the algorithm's own files: spiece.model, vocab.txt, or vocab.json and merges.txt."""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    """What statistics.json says of the training."""
+    """Facts about the training, for statistics.json."""
 
 
 def write_folder(folder: Path, trained: TrainedTokenizer) -> None:
@@ -53,7 +53,7 @@ def write_folder(folder: Path, trained: TrainedTokenizer) -> None:
 
 
 def _added(role: str, piece: str) -> AddedToken:
-    """Return a special token; a mask takes the blank before it, as RoBERTa's and ALBERT's do: it stands for a word."""
+    """Return a special token; a mask takes the blank before it, as RoBERTa's and ALBERT's do: it replaces a word."""
     return AddedToken(piece, special=True, normalized=False, lstrip=role == "mask_token")
 
 

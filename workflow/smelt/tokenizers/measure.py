@@ -1,4 +1,7 @@
-"""What a tokenizer does to held-out lines: that AutoTokenizer cuts them as its own files say, and how finely."""
+"""Measure a tokenizer on held-out lines: do AutoTokenizer and its own files split them alike, and how finely?
+
+Other programs load spiece.model, vocab.txt or merges.txt, while AutoTokenizer reads tokenizer.json: they have to agree.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +19,7 @@ from smelt.model_folder import read_tokenizer
 from smelt.tokenizers.sample import lines
 
 LINES = 1000
-"""Held-out lines of a language to measure on, at the most."""
+"""Maximum number of held-out lines of a language to measure on."""
 
 
 @dataclass
@@ -38,7 +41,7 @@ class SplittingCounts:
         self.unknown += ids.count(unknown)
 
     def ratios(self) -> dict[str, int | float | None]:
-        """Return fertility (pieces a whitespace word), unknown share and characters a piece; None where no line is."""
+        """Return fertility (pieces a whitespace word), unknown share and characters a piece; None without lines."""
         return {
             "held_out_lines": self.lines,
             "fertility": self.pieces / self.words if self.words else None,
@@ -86,10 +89,10 @@ class TwoReadings:
 
 @dataclass(frozen=True)
 class OwnReading:
-    """How an algorithm's own files cut a text."""
+    """The algorithm's own files, as another reader splits text by them."""
 
     reader: str
-    """What reads them, as messages name it."""
+    """The reader's name, in messages."""
     encode: Callable[[str], list[int]]
     """From a text to ids, without special ones."""
 

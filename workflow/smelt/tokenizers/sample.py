@@ -22,13 +22,13 @@ _COLUMNS = ["text", "held_out"]
 LONGEST_LINE = 4000
 """Bytes of a line handed to SentencePiece, which skips lines above its own limit without failing."""
 
-# Full stops of scripts that put no blank after them, and the others before a blank.
+# Full stops of scripts that put no blank after them; other full stops followed by a blank.
 _SENTENCE_END = re.compile(r"[。！？।॥։။።]+[」』”’]*\s*|[.!?…؟]+[\"'”’»)\]]*\s+")
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one language has, and what was drawn of it."""
+    """One language's documents, and how many of their lines were drawn."""
 
     documents: Path
     characters: int
@@ -55,7 +55,7 @@ class Sample:
 
 
 def draw(documents: list[Path], size: int, alpha: float, seed: int) -> Sample:
-    """Return `size` training lines of all languages, or all there are.
+    """Draw `size` training lines of all languages, or all lines if there are fewer.
 
     Raises:
         SmeltError: no training line anywhere, two files of one language, or a file that is no document file.
@@ -93,9 +93,9 @@ def count(documents: list[Path]) -> dict[str, Share]:
 
 
 def quotas(available: dict[str, int], weights: dict[str, float], size: int) -> dict[str, int]:
-    """Return how many lines each language gives: `size` in all, or all there are where that is less.
+    """Return how many lines each language gives: `size` in all, or all lines if there are fewer.
 
-    A language that has less than its share gives all, and the others share what is left by their weights.
+    A language with fewer lines than its share gives all; the others share the rest by their weights.
     """
     given = dict.fromkeys(available, 0)
     left = min(size, sum(available.values()))

@@ -16,17 +16,17 @@ from smelt.tokenizers.folder import TrainedTokenizer, too_large, too_small
 from smelt.tokenizers.sample import LONGEST_LINE
 
 THREADS = 4
-"""Threads of SentencePiece's trainer. It gives other pieces with another number, so the machine has no say in it."""
+"""Threads of SentencePiece's trainer. Another number gives other pieces, so it does not depend on the machine."""
 
 SCORE_STEP = 1 / 64
 """Pieces' scores (natural logarithms) are rounded to this.
 
-SentencePiece adds scores up in single precision and tokenizers in double, so that two cuts of a word that are almost
-equally likely (hear+ing, hea+ring) come out differently. Sums of multiples of 1/64 are exact in both, up to some
+SentencePiece adds scores up in single precision and tokenizers in double, so that two segmentations of a word that are
+almost equally likely (hear+ing, hea+ring) come out differently. Sums of multiples of 1/64 are exact in both, up to some
 25,000 pieces a line.
 """
 
-# SentencePiece passes over a line that holds one of these, which it uses itself (kUPPBoundaryStr, kUNKStr).
+# SentencePiece skips a line with one of these, which it uses itself (kUPPBoundaryStr, kUNKStr).
 _RESERVED = str.maketrans({"\t": " ", "\u2585": " "})
 
 SPECIAL_PIECES = ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]")
@@ -120,7 +120,7 @@ def _rounded(model: bytes) -> bytes:
     proto.ParseFromString(model)
     for piece in proto.pieces:
         piece.score = round(piece.score / SCORE_STEP) * SCORE_STEP
-    proto.normalizer_spec.normalization_rule_tsv = ""  # a temporary file's name; the rules themselves are in the model
+    proto.normalizer_spec.normalization_rule_tsv = ""  # a temporary file's name; the model contains the rules
     return bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -133,15 +133,15 @@ def _explained(message: str, vocabulary: int) -> str:
 
 
 def spelt_out(special: str) -> str:
-    """Return what a special piece becomes where a text holds it: `[MASK]` is read as `[ MASK ]`.
+    """Return the text that replaces a special piece in a text: `[MASK]` is read as `[ MASK ]`.
 
-    A treebank's <unk> or an article about BERT would otherwise put special ids among the text's own.
+    Otherwise a treebank's <unk> or an article about BERT would give special ids.
     """
     return f"{special[0]} {special[1:-1]} {special[-1]}"
 
 
 def sentencepiece_rules() -> str:
-    """Return the rules as SentencePiece reads them: code points, a tab, what they become."""
+    """Return the rules in SentencePiece's format: code points, a tab, their replacement."""
     rules = [(chr(point), " ") for point in BLANKS] + [(piece, spelt_out(piece)) for piece in SPECIAL_PIECES]
     return "".join(f"{_hexadecimal(source)}\t{_hexadecimal(target)}\n" for source, target in rules)
 

@@ -1,8 +1,8 @@
 """BERT's WordPiece: its normaliser, its rule of words and its special pieces (Devlin et al. 2019, section 3.1).
 
-Google's trainer was never published. Like everybody's, these pieces are learnt by joining the most frequent pair of
-neighbours again and again (Sennrich et al. 2016), as the library tokenizers does it; WordPiece is how they are then
-used: a word is cut from the left into the longest pieces there are, and is [UNK] where that fails.
+Google never published its trainer. As in other implementations, the library tokenizers learns these pieces by joining
+the most frequent pair of neighbours repeatedly (Sennrich et al. 2016). WordPiece is how they are then used: a word is
+split from the left into the longest known pieces, and is [UNK] where that fails.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from smelt.tokenizers.folder import TrainedTokenizer, too_large, too_small
 
 CONTINUATION = "##"
 LEAST = 2
-"""A pair of pieces is joined if it was seen this often."""
+"""Minimum occurrences of a pair of pieces that is joined."""
 
 _SPECIAL = {
     "pad_token": "[PAD]",
@@ -66,7 +66,7 @@ def learn(
 
 
 def without_rare(lines: Sequence[str], coverage: float) -> list[str]:
-    """Return the lines with blanks for the rarest characters, so that those left make up the share of occurrences."""
+    """Return the lines with blanks for the rarest characters, so that the others make up `coverage` of them all."""
     counts: Counter[str] = Counter()
     for line in lines:
         counts.update(line)
@@ -78,7 +78,7 @@ def without_rare(lines: Sequence[str], coverage: float) -> list[str]:
 
 
 def _characters(lines: Sequence[str]) -> list[str]:
-    """Return all characters that begin a word, then all that go on with one, each as its piece, in order."""
+    """Return all characters that begin a word, then all that continue one, each as its piece, sorted."""
     found = set(_pieces(lines, 0, []))
     return sorted(found, key=lambda piece: (len(piece) > 1, piece))
 
@@ -87,8 +87,8 @@ def _pieces(lines: Sequence[str], vocabulary: int, first: list[str]) -> list[str
     """Return the pieces of a training, in the order of their ids, those of `first` before all others.
 
     The trainer numbers the characters within words as it meets them, in an order that changes from process to process,
-    and breaks ties between pairs by these numbers. Characters that stand among its special pieces have theirs from the
-    start: that makes it repeat itself.
+    and breaks ties between pairs by these numbers. Characters that are given as special pieces have their
+    number from the start, which makes training repeatable.
     """
     tokenizer = Tokenizer(models.WordPiece(unk_token=_SPECIAL["unk_token"]))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
