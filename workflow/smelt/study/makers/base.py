@@ -281,7 +281,7 @@ class FinetuningRuns:
         return None if chosen == self.tasks[task].languages_of("test") else chosen
 
     def first_task(self, model: str) -> str:
-        """Return a model's first task: its students of it stand for all where models are measured."""
+        """Return a model's first task, whose students are those that are measured."""
         return self.pairs(model=model)[0][1]
 
     @cached_property

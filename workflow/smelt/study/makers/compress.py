@@ -300,7 +300,7 @@ class CompressRules(MakerRules[Compress]):
         return gpus_for(parameters_in([input.source]))
 
     def shown_student(self, wildcards: Any) -> str:
-        """Return the one of {model}'s students that stands for all where models are measured."""
+        """Return the one of {model}'s students that is measured: of its first task and seed."""
         return f"{self._shown_run(wildcards)}/model"
 
     def shown_provenance(self, wildcards: Any) -> str:
