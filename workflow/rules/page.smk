@@ -20,7 +20,7 @@ rule page:
         curves=study.report.learning_curves(),
         tokenisation=study.report.tokenisations(),
         efficiency=study.efficiency.figures(),
-        modules=modules("report"),
+        modules=modules("report", "tasks/metrics.py"),
     output:
         page=report(
             f"{RESULTS}/report.html",

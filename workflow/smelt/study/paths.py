@@ -69,7 +69,9 @@ def outside_sources(files: Iterable[str], made: str) -> list[str]:
     return [file.replace("${", "$(").replace("}", ")") for file in kept]
 
 
-def modules(*stages: str) -> list[str]:
-    """Return the source files of cheap stages: as inputs, they make an edited statistic recompute its tables."""
-    files = [path for stage in stages for path in (PACKAGE / stage).rglob("*") if path.suffix in _SOURCES]
+def modules(*parts: str) -> list[str]:
+    """Return the source files of folders and modules: as inputs of cheap stages, an edit of them makes tables again."""
+    folders = [PACKAGE / part for part in parts]
+    inside = [path for folder in folders for path in folder.rglob("*") if path.suffix in _SOURCES]
+    files = [*inside, *(path for path in folders if path.is_file())]
     return sorted(os.path.relpath(path) for path in files)
