@@ -352,7 +352,7 @@ class CompactForSequenceClassification(_Headed):
 
 
 def default_rows(pieces: int, rows: int) -> Tensor:
-    """Return the row of each of so many ids, int32, where ids from `rows` on share the last row."""
+    """Return the row of each of `pieces` ids, int32; ids from `rows` on share the last row."""
     return torch.arange(pieces, dtype=torch.int32).clamp_(max=rows - 1)
 
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 LIMITS = """\
 Those of the models that it was distilled from, whose predictions it was made to repeat: it has learnt no task, and what
-it says of people and places is what they and its texts say. Figures above are of held-out documents of its own
+it says about people and places is what they and its texts say. Figures above are of held-out documents of its own
 corpus."""
 LEARNT = {
     "kl": "the {}'s predictions at temperature {:g}, {}",

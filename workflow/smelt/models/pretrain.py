@@ -53,7 +53,7 @@ WHY = {
 }
 NOT_TOKENIZER = {"config.json", "statistics.json", "README.md", "provenance.json"}
 LIMITS = """\
-An encoder that was pretrained only: it has learnt no task, and what it says of people and places is what its texts say.
+An encoder that was pretrained only: it has learnt no task, and what it says about people and places is what its texts say.
 Figures above are of held-out documents of the same corpora."""
 PREDICTED = {
     "order": " and sentence order prediction (Lan et al. 2019)",
@@ -92,7 +92,7 @@ class PretrainingPlan:
         return {"settings": self.settings.model_dump() | {"recipe": recipe.identity()}}
 
     def check(self, recipe: Recipe, blocks: "Blocks") -> None:
-        """Refuse blocks of which none can be split, if the recipe predicts something of two segments.
+        """Refuse blocks if none of them can be split and the recipe predicts something about two segments.
 
         Blocks of a small corpus are repeated.
 

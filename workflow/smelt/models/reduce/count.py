@@ -45,7 +45,7 @@ from smelt.training.memory import keep_freed_memory
 COLUMNS = ["text", "held_out"]
 MOST_SHARDS = 256
 DOCUMENTS_AT_ONCE = 64
-VERSION = 1  # raise it when the same lines come to be counted otherwise
+VERSION = 1  # raise it when the same lines are counted differently
 _worker: dict[str, Any] = {}
 
 

@@ -1,4 +1,4 @@
-"""One look for all figures: colours that colour-blind readers can tell apart, quiet axes, files that repeat exactly.
+"""One look for all figures: colours that colour-blind readers can distinguish, quiet axes, files that repeat exactly.
 
 matplotlib is loaded when a figure is drawn, not before.
 """
@@ -53,7 +53,7 @@ def style() -> Iterator[None]:
 
 
 def look(number: int) -> dict[str, Any]:
-    """Return the colour and marker of the line with this number; beyond the palette, dashes tell lines apart."""
+    """Return the colour and marker of the line with this number; beyond the palette, dashes distinguish lines."""
     dash = ["-", "--", ":"][number // len(PALETTE) % 3]
     return {
         "color": PALETTE[number % len(PALETTE)],

@@ -81,7 +81,7 @@ class ReportRules:
         """Take a checked study, and what its tables ask of it.
 
         Raises:
-            SmeltError: a table shows a task of another kind, a model or a language of which it has no score, or means
+            SmeltError: a table shows a task of another kind, a model or a language without a score in it, or means
                 over different languages in one column.
         """
         self.study = study

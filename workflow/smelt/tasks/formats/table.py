@@ -70,7 +70,7 @@ def _example(cells: dict[Column, str], table: Delimited, path: Path, number: int
 
 
 def _rows(path: Path, table: Delimited) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, cells); quoted fields may run over several lines, of which the last is named.
+    """Yield (line number, cells); quoted fields may run over several lines, and the last one is named.
 
     After a comma, blanks are no part of a cell: many write them there, and would hide quotation marks behind them.
     """
