@@ -9,7 +9,7 @@ from compression_toy import SETTINGS, SIGNALS, STUDENT, Folders
 from torch.nn import functional
 
 from smelt.__main__ import main
-from smelt.finetuning.batches import Batch
+from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
 from smelt.finetuning.compression.phases import StageData
 from smelt.finetuning.compression.windows import Windows
@@ -55,7 +55,7 @@ def firsts(job: CompressionJob, ids: torch.Tensor) -> torch.Tensor:
 class Wider(Windows):
     """Windows whose batches are padded further than they need to be."""
 
-    def batch(self, numbers: object, padding: int, device: torch.device) -> Batch:
+    def batch(self, numbers: object, padding: int, device: torch.device) -> TaskBatch:
         batch = super().batch(numbers, padding, device)
         ids, mask = functional.pad(batch.ids, (0, 5), value=padding), functional.pad(batch.mask, (0, 5))
         return dataclasses.replace(batch, ids=ids, mask=mask)

@@ -21,7 +21,7 @@ POOL = 50  # batches that are sorted by length together: enough for little paddi
 
 
 @dataclass(frozen=True)
-class Batch:
+class TaskBatch:
     """Windows padded to the longest of them; `rows` and `positions` point at the labelled tokens."""
 
     windows: list[int]
@@ -77,7 +77,7 @@ def by_length(lengths: Sequence[int], batch: int) -> list[list[int]]:
     return [order[start : start + batch] for start in range(0, len(order), batch)]
 
 
-def collate(encoded: Encoded, chosen: Sequence[list[int]], padding: int, device: torch.device) -> Iterator[Batch]:
+def collate(encoded: Encoded, chosen: Sequence[list[int]], padding: int, device: torch.device) -> Iterator[TaskBatch]:
     """Yield the chosen windows as padded tensors."""
     for numbers in chosen:
         windows = [encoded.windows[number] for number in numbers]
@@ -91,10 +91,10 @@ def collate(encoded: Encoded, chosen: Sequence[list[int]], padding: int, device:
         if windows[0].types:
             types = [[*window.types, *[0] * (length - len(window.types))] for window in windows]
             parts.append(torch.tensor(types).to(device, non_blocking=True))
-        yield Batch(list(numbers), *parts)
+        yield TaskBatch(list(numbers), *parts)
 
 
-LogitsOf = Callable[[Batch], Tensor]
+LogitsOf = Callable[[TaskBatch], Tensor]
 """Returns the logits of the labelled tokens of a batch, shape (labelled, labels)."""
 
 

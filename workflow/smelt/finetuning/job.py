@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from smelt.errors import SmeltError
-from smelt.finetuning.batches import Batch, collate, predict, shuffled
+from smelt.finetuning.batches import TaskBatch, collate, predict, shuffled
 from smelt.finetuning.model import load_model, longest
-from smelt.finetuning.outcome import Outcome, Scored, Scorer, outcome_of
+from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_of
 from smelt.model_families import longest_of, token_types
 from smelt.provenance import digest, sha256_of
 from smelt.study.finetuning import Finetuning
@@ -57,7 +57,7 @@ class FineTuningJob:
             "task": digest([vars(self.task), *(sha256_of(task / f"{split}.parquet") for split in LEARNT)]),
         }
 
-    def run(self, splits: dict[str, Examples], limits: Limits) -> Outcome:
+    def run(self, splits: dict[str, Examples], limits: Limits) -> FinetuningOutcome:
         """Fine-tune on train, choose the epoch on validation, and then score both it and test.
 
         Raises:
@@ -169,7 +169,7 @@ class FineTuningPhase(Phase):
         """Return the windows of each batch of an epoch, counted from 1."""
         return shuffled(self.lengths, self.settings.batch, self.seed, epoch)
 
-    def _logits(self, batch: Batch) -> Tensor:
+    def _logits(self, batch: TaskBatch) -> Tensor:
         """Return the logits of the labelled places, shape (labelled, labels)."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
             types = {} if batch.types is None or not self.has_types else {"token_type_ids": batch.types}

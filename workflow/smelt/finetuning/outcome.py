@@ -97,7 +97,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FinetuningOutcome:
     """The metrics of a fine-tuning, and the table of its predictions for the test split."""
 
     metrics: dict[str, Any]
@@ -108,14 +108,14 @@ class Outcome:
         parquet.write_table(self.predictions, path, compression="zstd")
 
 
-def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], counts: dict[str, Any]) -> Outcome:
+def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], counts: dict[str, Any]) -> FinetuningOutcome:
     """Return a model's scores and predictions, with what else was measured of it and the counts of its splits."""
     rows, found = scored.scores_and_predictions(predict)
     scorer, examples = scored.scorer("test"), scored.splits["test"]
     predicted = scorer.answers(found)
     details = scorer.metric.details(examples.gold, predicted)
     metrics = measured | {"scores": rows, "details": details, "counts": counts}
-    return Outcome(metrics, scorer.kind.predictions(examples, predicted, found, scorer.encoded))
+    return FinetuningOutcome(metrics, scorer.kind.predictions(examples, predicted, found, scorer.encoded))
 
 
 def described(task: Task, model: str, seed: int, measured: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:

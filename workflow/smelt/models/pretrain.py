@@ -53,8 +53,8 @@ WHY = {
 }
 NOT_TOKENIZER = {"config.json", "statistics.json", "README.md", "provenance.json"}
 LIMITS = """\
-An encoder that was pretrained only: it has learnt no task, and what it says about people and places is what its texts say.
-Figures above are of held-out documents of the same corpora."""
+An encoder that was pretrained only: it has learnt no task, and what it says about people and places is what its texts
+say. Figures above are of held-out documents of the same corpora."""
 PREDICTED = {
     "order": " and sentence order prediction (Lan et al. 2019)",
     "next": " and next sentence prediction (Devlin et al. 2019)",

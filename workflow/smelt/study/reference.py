@@ -82,7 +82,7 @@ def schema_of(kind: type[Entry]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Place:
+class KeyPlace:
     """Where the table of a type stands: a page, and the heading above the table."""
 
     page: Path
@@ -100,15 +100,15 @@ def pages() -> list[Path]:
     return [page for page in found if page.is_file()]
 
 
-def places(texts: dict[Path, str]) -> dict[str, Place]:
+def places(texts: dict[Path, str]) -> dict[str, KeyPlace]:
     """Return the place of each type's table in the texts of the pages."""
-    found: dict[str, Place] = {}
+    found: dict[str, KeyPlace] = {}
     for page, text in texts.items():
         for block in BLOCK.finditer(text):
             if block[1] in found:
                 raise SmeltError(page, f"keys of {block[1]}: stand on {found[block[1]].page} too")
             headings = re.findall(r"^#+ (.+)$", text[: block.start()], re.MULTILINE)
-            found[block[1]] = Place(page, headings[-1].strip())
+            found[block[1]] = KeyPlace(page, headings[-1].strip())
     return found
 
 
@@ -158,7 +158,7 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
-def _table(name: str, page: Path, where: dict[str, Place]) -> str:
+def _table(name: str, page: Path, where: dict[str, KeyPlace]) -> str:
     """Return the table of a type, between the two lines that enclose it."""
     kind = types().get(name)
     if kind is None:
@@ -168,7 +168,7 @@ def _table(name: str, page: Path, where: dict[str, Place]) -> str:
     return "\n".join([f"<!-- keys of {name} -->", "", about, "", *table, "", "<!-- end of keys -->"])
 
 
-def _rows(kind: type[Entry], page: Path, where: dict[str, Place]) -> Iterable[str]:
+def _rows(kind: type[Entry], page: Path, where: dict[str, KeyPlace]) -> Iterable[str]:
     """Return a row for each key, but for those that stand in the table of a type that this one extends."""
     schema = kind.model_json_schema()
     properties = schema["properties"] if "properties" in schema else schema["$defs"][kind.__name__]["properties"]
@@ -211,7 +211,7 @@ class _Writer:
 
     definitions: dict[str, Any]
     page: Path
-    where: dict[str, Place]
+    where: dict[str, KeyPlace]
 
     def values(self, about: dict[str, Any]) -> str:
         """Return the values that one part of a schema allows."""

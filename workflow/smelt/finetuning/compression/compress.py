@@ -18,7 +18,7 @@ from smelt.energy import Account, Meter
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.compression.precompute_teacher import check_for_students
 from smelt.finetuning.finetune import add_limits, limits_of, tested
-from smelt.finetuning.outcome import Outcome, described, print_scores
+from smelt.finetuning.outcome import FinetuningOutcome, described, print_scores
 from smelt.languages import ALL
 from smelt.provenance import write_provenance
 from smelt.study.makers.compression import Compression
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _write(
-    draft: Path, arguments: argparse.Namespace, job: "CompressionJob", outcome: Outcome, account: Account
+    draft: Path, arguments: argparse.Namespace, job: "CompressionJob", outcome: FinetuningOutcome, account: Account
 ) -> None:
     from smelt.finetuning.compression.job import write_student_card
 
@@ -86,7 +86,7 @@ def _write(
     write_provenance(draft, "compress", used, _inputs(job), [job.seed], hours, energy)
 
 
-def _languages(outcome: Outcome) -> list[str]:
+def _languages(outcome: FinetuningOutcome) -> list[str]:
     from smelt.finetuning.outcome import DEVIATION, MEAN
 
     found = [row["language"] for row in outcome.metrics["scores"] if row["split"] == "test"]

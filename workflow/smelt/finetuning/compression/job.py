@@ -30,7 +30,7 @@ from smelt.finetuning.compression.students import (
 )
 from smelt.finetuning.compression.windows import Windows, as_arrays, joined
 from smelt.finetuning.job import gpus
-from smelt.finetuning.outcome import Outcome, Predict, Scored, outcome_of
+from smelt.finetuning.outcome import FinetuningOutcome, Predict, Scored, outcome_of
 from smelt.languages import iso_codes
 from smelt.model_families import longest_of
 from smelt.provenance import digest, sha256_of
@@ -115,7 +115,7 @@ class CompressionJob:
             **({"blank_before_words": True} if self.kind.labels_words and self.pieces.with_blanks is not None else {}),
         }
 
-    def run(self, splits: dict[str, Examples], limits: Limits) -> Outcome:
+    def run(self, splits: dict[str, Examples], limits: Limits) -> FinetuningOutcome:
         """Train the student through all phases, and score it with the head that it keeps.
 
         splits: validation and test.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smelt.errors import SmeltError
-from smelt.finetuning.batches import Batch
+from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.signals import Signals
 from smelt.finetuning.compression.students import DistillationStudent, Head, PhasePlan
 from smelt.finetuning.compression.windows import Whole, Windows, WindowStream, longest_first
@@ -121,7 +121,7 @@ class StageData:
                 parts.append(self._labels(student, batch))
         return float(_together(parts).weighted(losses))
 
-    def _imitated(self, student: DistillationStudent, losses: StageLosses, numbers: Whole, batch: Batch) -> Sums:
+    def _imitated(self, student: DistillationStudent, losses: StageLosses, numbers: Whole, batch: TaskBatch) -> Sums:
         assert self.signals is not None
         outputs = self.signals.teacher_outputs(numbers, batch, losses.representation > 0, losses.logits > 0)
         features = student(batch)
@@ -134,7 +134,7 @@ class StageData:
         count = torch.tensor(len(batch.rows), device=features.device)
         return Sums(totals, dict.fromkeys(totals, count))
 
-    def _labels(self, student: DistillationStudent, batch: Batch) -> Sums:
+    def _labels(self, student: DistillationStudent, batch: TaskBatch) -> Sums:
         total, count = label_loss(student.logits(batch, "classifier"), batch.targets)
         return Sums({"labels": total}, {"labels": count})
 

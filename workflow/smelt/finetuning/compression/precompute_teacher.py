@@ -29,7 +29,7 @@ from smelt.tasks.prepared_task import read_task
 
 if TYPE_CHECKING:
     from smelt.energy import Account
-    from smelt.finetuning.compression.signals import Made, Teacher
+    from smelt.finetuning.compression.signals import SignalsOrigin, Teacher
     from smelt.finetuning.compression.transfer import Transfer
     from smelt.tasks.tokenizer import TaskTokenizer
 
@@ -144,7 +144,7 @@ class _Precomputation:
         for name in (PLAN, SPENT):
             (self.partial / name).unlink(missing_ok=True)
 
-    def _begin(self, made: "Made") -> None:
+    def _begin(self, made: "SignalsOrigin") -> None:
         """Remove what a run with other inputs or settings left."""
         from smelt.finetuning.compression.transfer import EVALUATION
 

@@ -22,7 +22,7 @@ from transformers.utils import logging
 
 from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import checksum, read_json, whole_file
-from smelt.finetuning.batches import Batch
+from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.transfer import Transfer, read_transfer
 from smelt.finetuning.compression.windows import Whole, Windows
 from smelt.finetuning.model import longest
@@ -83,7 +83,7 @@ class Teacher:
         return weight
 
     @torch.no_grad()
-    def __call__(self, batch: Batch, layers: Sequence[int]) -> tuple[list[Tensor], Tensor]:
+    def __call__(self, batch: TaskBatch, layers: Sequence[int]) -> tuple[list[Tensor], Tensor]:
         """Return its outputs for the labelled tokens of a batch; on a GPU its matrix products are in bfloat16.
 
         Returns:
@@ -118,7 +118,7 @@ def _loaded(folder: Path, task: Task) -> Any:
 
 
 @dataclass(frozen=True)
-class Made:
+class SignalsOrigin:
     """The inputs of signals that decide whether they fit a compression."""
 
     teacher: str
@@ -141,18 +141,18 @@ class Made:
 
 def made_from(
     teacher: Teacher, task_folder: Path, task: Task, pieces: TaskTokenizer, length: int, held_out: float
-) -> Made:
+) -> SignalsOrigin:
     """Return the inputs of signals."""
     sums = [checksum(path) for name in ("train", "unlabelled") if (path := task_folder / f"{name}.parquet").is_file()]
     vocabulary = pieces.tokenizer.convert_ids_to_tokens(range(len(pieces.tokenizer)))
     of_task = digest([task.kind, task.labels, sums])
-    return Made(sha256_of(teacher.folder), of_task, digest(vocabulary), length, held_out)
+    return SignalsOrigin(sha256_of(teacher.folder), of_task, digest(vocabulary), length, held_out)
 
 
 class Signals:
     """Transfer text with the teacher's outputs: logits, and states of one layer where a stage imitates them."""
 
-    def __init__(self, folder: Path, made: Made, teacher: Teacher, pieces: TaskTokenizer) -> None:
+    def __init__(self, folder: Path, made: SignalsOrigin, teacher: Teacher, pieces: TaskTokenizer) -> None:
         """Open the folder.
 
         Args:
@@ -181,7 +181,7 @@ class Signals:
         else:  # the teacher may go
             self._shards = Shards(folder / SHARDS, self.transfer.windows, self.layer, teacher.width, teacher.labels)
 
-    def teacher_outputs(self, numbers: Whole, batch: Batch, states: bool, logits: bool) -> TeacherOutputs:
+    def teacher_outputs(self, numbers: Whole, batch: TaskBatch, states: bool, logits: bool) -> TeacherOutputs:
         """Return the teacher's outputs for the labelled tokens of some windows, which make this batch."""
         if self._teacher is not None:
             found, of_labels = self._teacher(batch, self._teacher.layers if states else [])

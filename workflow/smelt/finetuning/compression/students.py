@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModel
 from smelt.architectures import CompactConfig, compact
 from smelt.architectures.compact import POSITIONS
 from smelt.errors import SmeltError, first_line
-from smelt.finetuning.batches import Batch
+from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.embeddings import start
 from smelt.finetuning.compression.random_streams import derived_seed
 from smelt.finetuning.compression.windows import Windows
@@ -188,7 +188,7 @@ class DistillationStudent(nn.Module):
         nn.init.zeros_(self.regression.bias)
         self.by_token = type(model).__name__.endswith("ForTokenClassification")
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: TaskBatch) -> Tensor:
         """Return the projected states of the labelled tokens, shape (labelled, width).
 
         Later pieces of words, special tokens and padding are read, but neither projected nor returned.
@@ -204,7 +204,7 @@ class DistillationStudent(nn.Module):
         head: nn.Linear = self.model.classifier if name == "classifier" else self.regression
         return head
 
-    def logits(self, batch: Batch, head: Head) -> Tensor:
+    def logits(self, batch: TaskBatch, head: Head) -> Tensor:
         """Return a head's logits of the labelled tokens, shape (labelled, labels)."""
         logits: Tensor = self.head(head)(self(batch))
         return logits

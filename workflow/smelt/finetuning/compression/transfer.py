@@ -40,7 +40,7 @@ _WORDS = re.compile(r"\w+")
 AnyText = TypeVar("AnyText")
 
 
-class Source(Protocol):
+class TextSource(Protocol):
     """Where texts come from."""
 
     @property
@@ -152,7 +152,7 @@ def surfaces_of_evaluation(folder: Path, task: Task) -> frozenset[bytes]:
 class Draw:
     """The number of texts drawn from one source."""
 
-    source: Source
+    source: TextSource
     drawn: int
     seed: int
 
@@ -179,17 +179,17 @@ class Transfer:
 
 def sources_of(
     folder: Path, task: Task, documents: Sequence[Path], pieces: TaskTokenizer, length: int
-) -> list[list[Source]]:
+) -> list[list[TextSource]]:
     """Return the sources of transfer text, in groups: a group gives texts only after those before it gave all.
 
     Raises:
         SmeltError: two files of one language; or validation or test cannot be read, where a corpus follows.
     """
-    groups: list[list[Source]] = [[TaskTexts(TRAINING, folder / "train.parquet", task, pieces, length)]]
+    groups: list[list[TextSource]] = [[TaskTexts(TRAINING, folder / "train.parquet", task, pieces, length)]]
     left_out = folder / "unlabelled.parquet"
     if left_out.is_file():
         groups.append([TaskTexts(LEFT_OUT, left_out, task, pieces, length)])
-    languages: dict[str, Source] = {}
+    languages: dict[str, TextSource] = {}
     evaluated = surfaces_of_evaluation(folder, task) if documents else frozenset()
     for path in documents:
         language = path.resolve().parent.name
@@ -199,7 +199,7 @@ def sources_of(
     return [*groups, list(languages.values())] if languages else groups
 
 
-def draws_of(groups: Sequence[Sequence[Source]], texts: int | None, seed: int) -> list[Draw]:
+def draws_of(groups: Sequence[Sequence[TextSource]], texts: int | None, seed: int) -> list[Draw]:
     """Return what is drawn: `texts` in all, or all there are; the languages of a corpus give evenly."""
     draws = []
     for group in groups:

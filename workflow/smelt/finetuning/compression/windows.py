@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from smelt.errors import SmeltError, first_line
-from smelt.finetuning.batches import Batch, Order
+from smelt.finetuning.batches import Order, TaskBatch
 from smelt.tasks.windows import Window
 
 Whole = NDArray[np.int64]
@@ -57,7 +57,7 @@ class Windows:
         """Return the numbers of the labelled tokens of some windows, in the windows' order."""
         return ranges(self.firsts[numbers], self.firsts[numbers + 1] - self.firsts[numbers])
 
-    def batch(self, numbers: Whole, padding: int, device: torch.device) -> Batch:
+    def batch(self, numbers: Whole, padding: int, device: torch.device) -> TaskBatch:
         """Return some windows as padded tensors."""
         lengths = self.starts[numbers + 1] - self.starts[numbers]
         counts = self.firsts[numbers + 1] - self.firsts[numbers]
@@ -69,7 +69,7 @@ class Windows:
         positions = self.positions[labelled].astype(np.int64)
         targets = np.zeros(0, np.int64) if self.targets is None else self.targets[labelled]
         parts = (ids, mask.astype(np.int64), rows, positions, targets)
-        return Batch(numbers.tolist(), *(torch.from_numpy(part).to(device, non_blocking=True) for part in parts))
+        return TaskBatch(numbers.tolist(), *(torch.from_numpy(part).to(device, non_blocking=True) for part in parts))
 
 
 def ranges(starts: Whole, lengths: Whole) -> Whole:
@@ -119,12 +119,12 @@ class WindowStream:
         """Batches of a pass."""
         return -(-len(self._chosen) // self._batch)
 
-    def at(self, phase: int, step: int) -> tuple[Whole, Batch]:
+    def at(self, phase: int, step: int) -> tuple[Whole, TaskBatch]:
         """Return the windows and the batch of a phase's step; after the last batch of a pass another pass begins."""
         number, place = divmod(step, self.batches)
         return self.made(self._chosen[self._pass(phase, number)[place]])
 
-    def made(self, numbers: Whole) -> tuple[Whole, Batch]:
+    def made(self, numbers: Whole) -> tuple[Whole, TaskBatch]:
         """Return the batch of some windows, with their numbers."""
         return numbers, self.windows.batch(numbers, self._padding, self._device)
 

@@ -38,7 +38,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Example:
+class ShownExample:
     """One sentence: its number in the test set, language, words, gold labels, and each model's reading by name.
 
     `words`, `gold` and both lists of each Reading have one entry a word.
@@ -99,7 +99,7 @@ class ExampleTable(WordsTable):
         table = PaperTable(job.name, caption, [_grid(example) for example in examples], notes)
         return Made(table, _numbers(examples), COLUMNS)
 
-    def _choose(self, job: TableJob) -> list[Example]:
+    def _choose(self, job: TableJob) -> list[ShownExample]:
         """Return the sentences that the rule chooses, from the predictions of each model.
 
         The model's name is that of the folder: `<model>/<task>/seed-<n>/predictions.parquet`.
@@ -112,7 +112,7 @@ class ExampleTable(WordsTable):
         return choose_examples(predictions, self.sentences)
 
 
-def choose_examples(predictions: Mapping[str, "pd.DataFrame"], count: int = 1) -> list[Example]:
+def choose_examples(predictions: Mapping[str, "pd.DataFrame"], count: int = 1) -> list[ShownExample]:
     """Return the `count` sentences that EXAMPLE_RULE chooses, in its order; fewer where the test set has fewer.
 
     Args:
@@ -173,7 +173,7 @@ def _ranked(first: "pd.DataFrame", differences: list[int]) -> list[tuple[int, in
     return sorted(admitted, key=lambda pair: -pair[1])
 
 
-def _example(frames: Mapping[str, "pd.DataFrame"], row: int, difference: int) -> Example:
+def _example(frames: Mapping[str, "pd.DataFrame"], row: int, difference: int) -> ShownExample:
     sentence = next(iter(frames.values())).iloc[row]
     readings = {
         model: Reading(
@@ -181,7 +181,7 @@ def _example(frames: Mapping[str, "pd.DataFrame"], row: int, difference: int) ->
         )
         for model, frame in frames.items()
     }
-    return Example(
+    return ShownExample(
         int(sentence["example"]),
         str(sentence["language"]),
         list(sentence["words"]),
@@ -191,7 +191,7 @@ def _example(frames: Mapping[str, "pd.DataFrame"], row: int, difference: int) ->
     )
 
 
-def _numbers(examples: Sequence[Example]) -> list[tuple[Any, ...]]:
+def _numbers(examples: Sequence[ShownExample]) -> list[tuple[Any, ...]]:
     """Return a row for each sentence, model and word, under COLUMNS; pieces are separated by blanks."""
     return [
         (example.example, example.language, model, position, word, gold, predicted, " ".join(pieces))
@@ -203,7 +203,7 @@ def _numbers(examples: Sequence[Example]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _grid(example: Example) -> Grid:
+def _grid(example: ShownExample) -> Grid:
     reference = Group([Row("Reference", [Cell(label) for label in example.gold])])
     models = [Group(_rows(model, reading, example.gold)) for model, reading in example.readings.items()]
     return Grid("Text", example.words, [reference, *models], numeric=False)

@@ -72,7 +72,7 @@ class StagesTable(TableEntry):
 
 
 @dataclass(frozen=True)
-class Phase:
+class TrainedPhase:
     """One phase: what was learnt, by which parts, for how long, and what it scored; means over seeds."""
 
     stage: int
@@ -99,7 +99,7 @@ class Phase:
         return own
 
 
-def read_phases(paths: Sequence[Path]) -> list[Phase]:
+def read_phases(paths: Sequence[Path]) -> list[TrainedPhase]:
     """Return the phases of a compressed model, from the metrics.json of each of its seeds.
 
     Raises:
@@ -130,10 +130,10 @@ def _what(entry: Mapping[str, Any]) -> tuple[int, str, str]:
     return entry["stage"], ", ".join(named), entry["unfrozen"]
 
 
-def _over_seeds(paths: Sequence[Path], entries: Sequence[Mapping[str, Any]]) -> Phase:
+def _over_seeds(paths: Sequence[Path], entries: Sequence[Mapping[str, Any]]) -> TrainedPhase:
     epochs, best, loss = (fmean(entry[part] for entry in entries) for part in ("epochs", "best", "validation_loss"))
     scores = {split: _score(paths, [entry["scores"] for entry in entries], split) for split in SPLITS}
-    return Phase(*_what(entries[0]), len(entries), epochs, best, loss, scores)
+    return TrainedPhase(*_what(entries[0]), len(entries), epochs, best, loss, scores)
 
 
 def _score(paths: Sequence[Path], runs: Sequence[Sequence[Mapping[str, Any]]], split: str) -> Score:
@@ -149,7 +149,7 @@ def _score(paths: Sequence[Path], runs: Sequence[Sequence[Mapping[str, Any]]], s
     return score_of(dict(enumerate(whole)), by_language, metric=metric)
 
 
-def _notes(phases: Sequence[Phase]) -> list[str]:
+def _notes(phases: Sequence[TrainedPhase]) -> list[str]:
     last, n = phases[-1].scores["test"], phases[0].n
     metric = {"": last.metric}
     notes = [
