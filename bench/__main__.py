@@ -70,7 +70,7 @@ def main() -> int:
 
 
 def outcome_of(name: str) -> Outcome | Skipped:
-    """Return what a benchmark comes to here; one whose process dies, or that fails, does not end the others."""
+    """Return the outcome of a benchmark; one that fails, or whose process dies, does not end the others."""
     try:
         made = BENCHMARKS[name](name)
         return measure(made) if isinstance(made, Benchmark) else made

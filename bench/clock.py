@@ -1,4 +1,4 @@
-"""When the steps of an optimizer ended, whoever calls it: one measure for every training loop."""
+"""Record when the steps of an optimizer end, whatever calls it: one measure for every training loop."""
 
 import time
 from typing import Any, Self
@@ -8,7 +8,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 
 class StepClock:
-    """Notes the end of each step inside a `with` block, the first few of which only warm up.
+    """Notes the end of each step inside a `with` block; the first few only warm up.
 
     A GPU is waited for where measuring begins and ends, and nowhere between.
     """

@@ -133,7 +133,7 @@ def loop(given: Given) -> Callable[[], float]:
 
 
 def agreement(given: Given) -> Callable[[], float]:
-    """Whether both come to the same numbers: 1 where all are equal.
+    """Whether both give the same numbers: 1 where all are equal.
 
     Raises:
         ValueError: they differ, and so there is nothing to compare.

@@ -126,7 +126,7 @@ def divergence(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:
 def measured(
     lesson: Lesson, trained: nn.Module, forward: Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
 ) -> Callable[[], Measured]:
-    """Return what takes a few steps of a loss, of which it is told the parts, and measures them."""
+    """Return a function that takes a few steps of a loss, given its parts, and measures them."""
     optimizer, batch = optimizer_of(trained, lesson.recipe), batch_of(lesson).to(lesson.device)
     trained.train()
     first: dict[str, float] = {}
@@ -194,7 +194,7 @@ def waited(device: torch.device) -> float:
 
 
 def begin_peak(device: torch.device) -> None:
-    """Have the peak of memory begin anew."""
+    """Reset the peak of memory."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:

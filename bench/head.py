@@ -89,7 +89,7 @@ def _speed(vocabulary: int, loss: Loss) -> Callable[[], float]:
 def _peak(vocabulary: int, loss: Loss) -> Callable[[], float]:
     _step(loss, _parts(1000))  # libraries take their memory
     parts = _parts(vocabulary)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
     before = _in_status("VmRSS")
     _step(loss, parts)
     added = _in_status("VmHWM") - before

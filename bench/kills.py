@@ -1,4 +1,4 @@
-"""A pretraining killed again and again, at random moments, comes to the same model as one left in peace."""
+"""A pretraining killed repeatedly, at random moments, gives the same model as an undisturbed one."""
 
 import csv
 import json
@@ -101,7 +101,7 @@ class Survived:
 
 
 def survive(undisturbed: TrainingJob, killed: TrainingJob, kills: int, seed: int) -> Survived:
-    """Run a job in peace, and another of the same settings with so many kills; compare them.
+    """Run a job undisturbed, and another of the same settings with a number of kills; compare them.
 
     The moments are drawn over what is left of the training, so that kills fall from its first step to its last.
     """
@@ -127,7 +127,7 @@ def run(job: TrainingJob) -> float:
 
 
 def kill(job: TrainingJob, seconds: float) -> bool:
-    """Run a job and kill it so many seconds after its first line about a step; return whether it came to that."""
+    """Run a job and kill it some seconds after its first line about a step; return whether it was still running."""
     with start(job) as running:
         moment = first_step(running) + seconds
         try:

@@ -3,7 +3,7 @@
 All 16 students and the BERT answer the same 1,000 queries of 32 random pieces, from ids to the logits of every token:
 projection and head are in, of both. All stay in memory and take turns, an eighth of the queries each in every round, on
 one thread of the CPU. BERT runs by torch, as the paper's columns have it run by its framework, and by ONNX Runtime:
-speed-ups are told over the one, and over the faster of both. Times are of the processor, which with one thread that
+speed-ups are stated over the first, and over the faster of both. Times are of the processor, which with one thread that
 never waits are the latency, and which other work on a machine disturbs least; those of the clock are kept beside them.
 Speed-ups are medians of the rounds' ratios. Weights are random: speed does not depend on what they say.
 

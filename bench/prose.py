@@ -27,7 +27,7 @@ SCHEMA = pa.schema([("text", pa.string()), ("held_out", pa.bool_())])
 
 
 def write_prose(path: Path, words: int, seed: int = 1) -> None:
-    """Write documents of so many words in all, as documents.parquet; the same ones for the same seed."""
+    """Write documents with this number of words in all, as documents.parquet; the same ones for the same seed."""
     generator = np.random.default_rng(seed)
     lexicon = _Lexicon()
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:

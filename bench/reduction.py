@@ -63,7 +63,7 @@ def plain(folder: Path, sizes: tuple[int, int]) -> Callable[[], float]:
 
 
 def ours_memory(folder: Path, sizes: tuple[int, int]) -> Callable[[], float]:
-    """The MiB that a reduction takes at its peak, besides the libraries'."""
+    """The MiB that a reduction takes at its peak, without the libraries'."""
     return _peak(reduced, folder / "source", sizes)
 
 

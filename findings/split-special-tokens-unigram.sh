@@ -11,7 +11,7 @@
 #   unigram:   split True : ['▁', '<mask>', '▁', 'c', 'a', 't', '</s>']
 #   WordPiece: split True : ['[', '[UNK]', ']', 'cat']
 #
-# Why it matters: whoever encodes a corpus or a user's text sets the option so that "</s>" in it ends no document and
+# Why it matters: anyone who encodes a corpus or a user's text sets the option so that "</s>" in it ends no document and
 # "<mask>" asks for no word. For these tokenizers, ids of special tokens still come out of plain text; they have to be
 # replaced afterwards (by the unknown piece, say).
 set -eu

@@ -8,9 +8,9 @@ from itertools import chain
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("workflow", "docs", "config")
+FOLDERS = ("workflow", "docs", "config", "bench", "findings")
 FILES = ("README.md", "CONTRIBUTING.md", "Snakefile")
-ENDINGS = {".py", ".smk", ".rst", ".md", ".yaml", ".html", ""}
+ENDINGS = {".py", ".sh", ".smk", ".rst", ".md", ".yaml", ".html", ""}
 
 GONE = (
     r"told|tells?|telling",  # reported, given, distinguish, shows

@@ -75,7 +75,7 @@ def test_broken_input_gives_one_line_and_no_output(tmp_path: Path, capsys: pytes
     broken.parent.mkdir()
     broken.write_text("<html>not found</html>")
     for file, problem in (
-        (broken, "cannot be read as Parquet"),
+        (broken, "is no whole Parquet file"),
         (tmp_path / "yy" / "documents.parquet", "no such file"),
     ):
         words = ["tokenizer", "--documents", str(file), "--settings", settings().model_dump_json()]

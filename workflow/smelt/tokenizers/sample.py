@@ -12,10 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from smelt.errors import SmeltError, not_found
+from smelt.errors import SmeltError
+from smelt.parquet import damage_named, opened
 
 _COLUMNS = ["text", "held_out"]
 
@@ -154,18 +152,8 @@ def lines(documents: Path, held_out: bool) -> Iterator[str]:
     Raises:
         SmeltError: the file is missing, is not Parquet or lacks the columns `text` and `held_out`.
     """
-    try:
-        with pq.ParquetFile(documents) as file:
-            missing = [column for column in _COLUMNS if column not in file.schema_arrow.names]
-            if missing:
-                raise SmeltError(
-                    documents, f"has no column {missing[0]!r}: expected documents as `smelt documents` writes"
-                )
-            for batch in file.iter_batches(batch_size=512, columns=_COLUMNS):
-                for text, is_held_out in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    if is_held_out == held_out:
-                        yield from (line for line in text.split("\n") if line.strip())
-    except FileNotFoundError:
-        raise not_found(documents) from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise SmeltError(documents, f"cannot be read as Parquet ({error})") from None
+    with opened(documents, _COLUMNS) as file, damage_named(documents):
+        for batch in file.iter_batches(batch_size=512, columns=_COLUMNS):
+            for text, is_held_out in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                if is_held_out == held_out:
+                    yield from (line for line in text.split("\n") if line.strip())
