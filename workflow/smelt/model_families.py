@@ -1,4 +1,4 @@
-"""What families of models call their parts, and how they count positions: once, for all that need it.
+"""The names that families of models give their parts, and how they count positions.
 
 A family is what transformers calls a model type. Nothing here loads torch: functions that take a model get one from
 callers that have loaded it.
@@ -131,7 +131,7 @@ def of_encoder(model: Any, names: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class Family:
-    """What a family that can be trained calls its parts; each function takes the model."""
+    """The parts of a family that can be trained; each function takes the model."""
 
     title: str
     """Its name with an article."""
@@ -257,7 +257,7 @@ def name_in_bert(name: str) -> str:
 
 @dataclass(frozen=True)
 class Head:
-    """What multiplies a vector by a matrix with a row for each piece, and adds a bias."""
+    """A head that predicts pieces: it multiplies a vector by a matrix with a row for each piece, and adds a bias."""
 
     weight: "Tensor"
     """Shape (vocabulary, width)."""

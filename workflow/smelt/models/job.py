@@ -79,7 +79,7 @@ class Trainable:
 
 
 class TrainingPlan(Protocol):
-    """What a maker decides about a training."""
+    """The decisions of a maker about a training."""
 
     @property
     def settings(self) -> TrainingSettings:

@@ -25,7 +25,7 @@ Flags = NDArray[np.bool_]
 BLANK_CUTTERS = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 """Pre-tokenizers that cut at every blank and keep none, so that runs of blanks do not matter."""
 WITHIN = {"Punctuation", "Digits", *BLANK_CUTTERS}
-"""What may follow them: it cuts within a part by its characters alone."""
+"""Pre-tokenizers that may follow them: they cut within a part by its characters alone."""
 LOCAL = {"BertNormalizer", "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip", "Nmt", "Precompiled"}
 """Normalisers that read no character beyond a blank; Strip touches the ends only."""
 LOCAL_PATTERNS = re.compile(r" \{2,\}|\[[^\[\]]*\]")
