@@ -182,3 +182,8 @@ def test_what_cannot_be_counted_is_refused_in_one_line(
         assert complaint in error
         assert error.count("\n") == 1
         assert not (tmp_path / "xa.parquet").exists()
+
+
+def test_counting_loads_no_torch() -> None:
+    code = "import sys, smelt.models.reduce.count; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

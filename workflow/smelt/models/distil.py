@@ -37,7 +37,6 @@ from smelt.training.blocks import TokenBlocks
 from smelt.training.losses import TERMS, Losses, refuse_untaught
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import Recipe
-from smelt.training.speed import flops_per_token
 
 if TYPE_CHECKING:
     import torch
@@ -153,6 +152,8 @@ def extra_flops(student: Any, teachers: Sequence[Any], losses: Losses, recipe: R
     These are the teachers' passes, forward only, which are a third of a training pass; and the student's head over all
     tokens, where predictions are compared there.
     """
+    from smelt.training.speed import flops_per_token
+
     compared = (1.0 if losses.positions == "all" else recipe.mask_rate) if losses.kl else 0.0
     of_student = max(compared, recipe.mask_rate if losses.mlm else 0.0)
     taught = teachers if losses.ask_teachers else []

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import torch
 
+from smelt.allocator import keep_freed_memory
 from smelt.energy import Account, Meter
 from smelt.errors import SmeltError
 from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
@@ -22,7 +23,6 @@ from smelt.training.checkpoints import Checkpoints
 from smelt.training.data import Batches
 from smelt.training.distributed import Processes, joined
 from smelt.training.loop import train
-from smelt.training.memory import keep_freed_memory
 from smelt.training.objectives import Objective
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.progress import Gauges, gauges_of, say

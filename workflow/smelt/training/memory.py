@@ -2,14 +2,8 @@
 learnt.
 
 Memory grows with the rows in a straight line, so two small passes show how much a row takes.
-
-On CPUs the C library is made to keep the memory that is freed, which makes training, and counting, faster. A step
-takes and frees tensors of the same sizes again and again. glibc returns large ones to the kernel at once, and the
-kernel fills their pages with zeros for the next step: an eighth of a step of ALBERT tiny with 128k pieces. A process
-that trains takes as much again in a moment, so nobody loses what it keeps; its peak grew by 3%.
 """
 
-import ctypes
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -25,15 +19,6 @@ from smelt.training.data import NARROWEST, Batch
 from smelt.training.distributed import Processes
 from smelt.training.objectives import Trainee, weighted_loss
 from smelt.training.recipes import Recipe
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-LARGEST = 2**31 - 1  # bytes; what is freed in smaller parts is kept
-
-
-def keep_freed_memory() -> bool:
-    """Keep what is freed until this process ends; return whether the C library can (glibc can)."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and all(mallopt(what, LARGEST) for what in (M_TRIM_THRESHOLD, M_MMAP_THRESHOLD))
 
 
 class LiveTensors(TorchDispatchMode):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from smelt.allocator import keep_freed_memory
 from smelt.card import Card, Value, write_card
 from smelt.errors import SmeltError
 from smelt.files import checksum
@@ -41,7 +42,6 @@ from smelt.tasks.prepared_task import encode, read_portions
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import Encoded
 from smelt.training.epochs import EpochTraining
-from smelt.training.memory import keep_freed_memory
 from smelt.training.steps import Limits
 
 CHECKPOINT_FORMAT = 2  # version 1 had other names for what it held

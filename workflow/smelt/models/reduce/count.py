@@ -30,6 +30,7 @@ import numpy as np
 import pyarrow as arrow
 import pyarrow.compute as pc
 
+from smelt.allocator import keep_freed_memory
 from smelt.cli import positive
 from smelt.errors import SmeltError
 from smelt.files import checksum, whole_file
@@ -40,7 +41,6 @@ from smelt.models.vocabulary.vocabulary import read_vocabulary
 from smelt.models.vocabulary.weights import check_checkpoint, is_model
 from smelt.parquet import damage_named, opened
 from smelt.training.lock import Lock
-from smelt.training.memory import keep_freed_memory
 
 COLUMNS = ["text", "held_out"]
 MOST_SHARDS = 256

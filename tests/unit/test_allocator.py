@@ -7,7 +7,7 @@ pytestmark = pytest.mark.slow
 
 FAULTS = """
 import resource, sys, torch
-from smelt.training.memory import keep_freed_memory
+from smelt.allocator import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 for _ in range(40):
