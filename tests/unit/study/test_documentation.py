@@ -92,3 +92,10 @@ def _leads_somewhere(page: Path, link: str) -> bool:
         return target.exists()
     headings = re.findall(r"^#+ (.+)$", FENCED.sub("", target.read_text(encoding="utf-8")), re.MULTILINE)
     return anchor in {reference.slug(heading) for heading in headings}
+
+
+def test_a_type_without_a_table_is_named() -> None:
+    texts = {page: page.read_text(encoding="utf-8") for page in reference.pages()}
+    left_out = re.compile(r"^<!-- keys of ScoresTable -->.*?^<!-- end of keys -->$", re.MULTILINE | re.DOTALL)
+    with pytest.raises(SmeltError, match="ScoresTable: no page has a table of its keys"):
+        reference.filled({page: left_out.sub("", text) for page, text in texts.items()})

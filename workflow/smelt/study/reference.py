@@ -134,7 +134,7 @@ def filled(texts: dict[Path, str]) -> dict[Path, str]:
     """Return the texts of the pages with every table renewed.
 
     Raises:
-        SmeltError: a page names a type that no study or task file has.
+        SmeltError: a page names a type that no study or task file has, or no page has the table of a type.
     """
     where = places(texts)
 
@@ -222,11 +222,12 @@ class _Writer:
         """Return the alternatives of a part of a schema, those of a union inside it among them."""
         if "$ref" in about:
             name = about["$ref"].rsplit("/", 1)[-1]
-            return (
-                [self.where[name].linked_from(self.page)]
-                if name in self.where
-                else self._branches(self.definitions[name])
-            )
+            if name in self.where:
+                return [self.where[name].linked_from(self.page)]
+            if "properties" in self.definitions[name]:
+                expected = f"expected a heading on a page of docs/reference, and below it <!-- keys of {name} -->"
+                raise SmeltError(name, f"no page has a table of its keys: {expected} and <!-- end of keys -->")
+            return self._branches(self.definitions[name])
         for union in ("anyOf", "oneOf"):
             if union in about:
                 return [word for branch in about[union] for word in self._branches(branch)]
