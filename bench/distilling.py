@@ -50,7 +50,13 @@ class Lesson:
     @property
     def recipe(self) -> Recipe:
         """The optimizer, which is the same in both ways."""
-        return Recipe(optimizer="adamw", batch=self.rows, steps=1, learning_rate=1e-5, length=LENGTH)
+        return Recipe.model_validate(
+            {
+                "data": {"batch": self.rows, "length": LENGTH},
+                "optimizer": {"name": "adamw", "learning_rate": 1e-5},
+                "schedule": {"steps": 1},
+            }
+        )
 
     @property
     def device(self) -> torch.device:
@@ -134,7 +140,7 @@ def measured(
     def step() -> None:
         loss, parts = forward(batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(trained.parameters(), lesson.recipe.clip)
+        nn.utils.clip_grad_norm_(trained.parameters(), lesson.recipe.optimizer.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if not first:

@@ -70,17 +70,13 @@ class TrainingJob:
     @property
     def _settings(self) -> dict[str, object]:
         recipe = {
-            "optimizer": "adamw",
-            "batch": 8,
-            "micro_batch": 8 // self.processes,
-            "steps": self.steps,
-            "learning_rate": 1e-3,
-            "warmup": 0.1,
-            "length": LENGTH,
-            "dropout": 0.1,  # so that states of random generators count
-            "validate_every": self.steps // 5,
-            "validation_blocks": 8,
-            "checkpoint_every": CHECKPOINT_EVERY,
+            "data": {"batch": 8, "length": LENGTH},
+            "model": {"dropout": 0.1},
+            "optimizer": {"name": "adamw", "learning_rate": 1e-3},
+            "schedule": {"steps": self.steps, "warmup": 0.1},
+            "validation": {"every": self.steps // 5, "blocks": 8},
+            "machine": {"micro_batch": 8 // self.processes},
+            "checkpoints": {"every": CHECKPOINT_EVERY},
         }
         return {"shape": SHAPE, "recipe": recipe, "alpha": 1.0, "seed": 1, "version": 1}
 

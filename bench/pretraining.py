@@ -76,7 +76,7 @@ def amount_of(size: str, precision: str) -> Amount | None:
 def peak(task: Task) -> Callable[[], Measured]:
     """The fastest product of matrices, as the tokens a second that it would train if it were all of training."""
     opened = Opened(task)
-    predicted = task.recipe.mask_rate
+    predicted = task.recipe.objective.masking_probability
     cost = flops_per_token(opened.model(), task.corpus.length, predicted)
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[task.precision]
     return lambda: Measured(measured_peak(opened.device, dtype, SECONDS_OF_PEAK) / cost)
@@ -94,7 +94,7 @@ def _speed(worker: Worker, kept: list[Measured]) -> Callable[[], float]:
 def _further(task: Task, speeds: Mapping[str, list[float]], waiting: list[float]) -> Figures:
     """Return the bare step's speed, the loop's against it, all three as shares of the peak, and the waiting."""
     highest = max(speeds["peak"])
-    cost = flops_per_token(Opened(task).model(), task.corpus.length, task.recipe.mask_rate)
+    cost = flops_per_token(Opened(task).model(), task.corpus.length, task.recipe.objective.masking_probability)
     return {
         "bare step, tokens/s": statistics.median(speeds["bare"]),
         "ours to bare": ratio(speeds["ours"], speeds["bare"]),

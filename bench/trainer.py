@@ -51,7 +51,9 @@ def trainer(task: Task) -> Callable[[], Measured]:
     """
     opened = Opened(task)
     dataset = Blocks(opened.blocks["train"], opened.pieces, task.corpus.length)
-    collator = DataCollatorForLanguageModeling(opened.tokenizer, mlm_probability=task.recipe.mask_rate)
+    collator = DataCollatorForLanguageModeling(
+        opened.tokenizer, mlm_probability=task.recipe.objective.masking_probability
+    )
 
     def run() -> Measured:
         torch.manual_seed(SEED)
@@ -73,8 +75,8 @@ def settings(task: Task, folder: str, device: torch.device) -> TrainingArguments
         max_steps=task.warm + task.steps,
         learning_rate=1e-4,
         optim="adamw_torch_fused",
-        weight_decay=task.recipe.weight_decay,
-        max_grad_norm=task.recipe.clip,
+        weight_decay=task.recipe.optimizer.weight_decay,
+        max_grad_norm=task.recipe.optimizer.clip,
         use_cpu=not on_gpu,
         bf16=task.precision == "bf16",
         torch_compile=on_gpu,

@@ -57,17 +57,13 @@ class Task:
         """AdamW without dropout, as fast recipes have it; measuring and keeping nothing on the way."""
         return Recipe.model_validate(
             {
-                "optimizer": "adamw",
-                "batch": self.rows,
-                "micro_batch": self.rows,
-                "steps": self.warm + self.steps,
-                "learning_rate": 1e-4,
-                "length": self.corpus.length,
-                "dropout": 0.0,
-                "precision": self.precision,
-                "validate_every": NEVER,
-                "validation_blocks": 1,
-                "checkpoint_every": NEVER,
+                "data": {"batch": self.rows, "length": self.corpus.length},
+                "model": {"dropout": 0.0, "precision": self.precision},
+                "optimizer": {"name": "adamw", "learning_rate": 1e-4},
+                "schedule": {"steps": self.warm + self.steps},
+                "validation": {"every": NEVER, "blocks": 1},
+                "machine": {"micro_batch": self.rows},
+                "checkpoints": {"every": NEVER},
             }
         )
 
@@ -178,7 +174,7 @@ def bare(task: Task) -> Callable[[], Measured]:
                 with torch.autocast(opened.device.type, torch.bfloat16, enabled=task.precision == "bf16"):
                     terms = trainee(batch)
                 weighted_loss(terms).backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(model.parameters(), task.recipe.clip)
+                nn.utils.clip_grad_norm_(model.parameters(), task.recipe.optimizer.clip)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
             return Measured(task.tokens / clock.seconds)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from smelt.entry import merge
 from tests.workflow.conftest import Project, new_project
 
 SCRIPT = Path(__file__).with_name("slurm-local.sh")
@@ -62,7 +63,10 @@ def test_the_study_runs_to_its_report_with_a_gpu_for_each_training(project: Proj
 @pytest.mark.usefixtures("cluster")
 def test_a_pretraining_that_runs_out_of_time_is_retried_and_resumes(project: Project) -> None:
     study = project.study
-    study["models"]["wide"]["settings"] |= {"steps": 15_000, "validate_every": 5000, "checkpoint_every": 1000}
+    study["models"]["wide"]["settings"] = merge(
+        study["models"]["wide"]["settings"],
+        {"schedule": {"steps": 15_000}, "validation": {"every": 5000}, "checkpoints": {"every": 1000}},
+    )
     project.write(study)
     model = "results/small/models/wide"
     done = on_slurm(project, "--set-resources", "pretrain:runtime=1", "--retries", "20", model)

@@ -34,7 +34,12 @@ STUDY: dict[str, Any] = {
             "tokenizer": tokenizer,
             "corpus": "wiki",
             "recipe": "small",
-            "settings": {"steps": 40, "batch": 4, "length": 64, "checkpoint_every": 5, "validation_blocks": 8},
+            "settings": {
+                "data": {"batch": 4, "length": 64},
+                "schedule": {"steps": 40},
+                "validation": {"blocks": 8},
+                "checkpoints": {"every": 5},
+            },
         }
         for name, tokenizer in [("narrow", "unigram-300"), ("wide", "unigram-600")]
     }
@@ -47,7 +52,12 @@ STUDY: dict[str, Any] = {
             "languages": ["qaa"],
             "student": {"layers": 1},
             "recipe": "distil",
-            "settings": {"steps": 20, "batch": 4, "length": 64, "precision": "fp32", "validation_blocks": 8},
+            "settings": {
+                "data": {"batch": 4, "length": 64},
+                "model": {"precision": "fp32"},
+                "schedule": {"steps": 20},
+                "validation": {"blocks": 8},
+            },
             "tasks": [],
         },
     },

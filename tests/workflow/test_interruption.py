@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from smelt.entry import merge
 from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.slow
@@ -21,7 +22,10 @@ CURVE = "logs/small/models/wide.curve.csv"
 def retrain(project: Project) -> None:
     """Take the wide model away and give it enough steps to be interrupted in."""
     study = project.study
-    study["models"]["wide"]["settings"] |= {"steps": 600, "checkpoint_every": 20, "validate_every": 200}
+    study["models"]["wide"]["settings"] = merge(
+        study["models"]["wide"]["settings"],
+        {"schedule": {"steps": 600}, "validation": {"every": 200}, "checkpoints": {"every": 20}},
+    )
     project.write(study)
     shutil.rmtree(project.folder / MODEL)
 

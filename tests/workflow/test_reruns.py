@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from smelt.training.recipes import BESIDE_THE_MODEL
+from smelt.entry import merge
+from smelt.training.recipes import BESIDE_THE_MODEL, RECIPES
 from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.slow
@@ -84,7 +85,7 @@ def test_a_comment_in_the_trainer_retrains_nothing(project: Callable[[], Project
 def test_a_changed_recipe_retrains_that_model_and_what_hangs_on_it(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
-    study["models"]["wide"]["settings"]["steps"] = 50
+    study["models"]["wide"]["settings"]["schedule"]["steps"] = 50
     edited.write(study)
     planned = edited.planned()
     assert planned["pretrain"] == 1
@@ -95,27 +96,29 @@ def test_a_changed_recipe_retrains_that_model_and_what_hangs_on_it(project: Call
 
 # A value for each setting that makes no other model, other than the study's and the recipe's.
 BESIDE: dict[str, Any] = {
-    "micro_batch": 2,
-    "grouped": True,
-    "gradient_checkpointing": True,
-    "compile": False,
-    "attention": "eager",
-    "checkpoint_every": 7,
-    "checkpoints_kept": 3,
-    "divergence": 9.0,
+    "machine": {
+        "micro_batch": 2,
+        "grouped": True,
+        "gradient_checkpointing": True,
+        "compile": False,
+        "attention": "eager",
+    },
+    "checkpoints": {"every": 7, "keep": 3, "divergence": 9.0},
 }
 
 
 def test_no_setting_that_makes_no_other_model_is_forgotten() -> None:
-    assert set(BESIDE) == BESIDE_THE_MODEL
+    fields = {part: set(getattr(RECIPES["small"], part).model_dump()) for part in BESIDE_THE_MODEL}
+    assert {part: set(values) for part, values in BESIDE.items()} == fields
 
 
-@pytest.mark.parametrize("name", sorted(BESIDE))
-def test_what_makes_no_other_model_reruns_nothing(name: str, project: Callable[[], Project]) -> None:
+@pytest.mark.parametrize(("part", "name"), [(part, name) for part, values in BESIDE.items() for name in values])
+def test_what_makes_no_other_model_reruns_nothing(part: str, name: str, project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
     for model in ("wide", "student-qaa"):  # of the makers pretrain and distil
-        study["models"][model]["settings"][name] = BESIDE[name]
+        own = study["models"][model]["settings"]
+        study["models"][model]["settings"] = merge(own, {part: {name: BESIDE[part][name]}})
     edited.write(study)
     assert edited.planned() == {}
 
@@ -125,11 +128,13 @@ def test_what_makes_no_other_model_may_be_left_out_again_and_the_rate_still_coun
 ) -> None:
     edited = project()
     study = edited.study
-    del study["models"]["wide"]["settings"]["checkpoint_every"]
+    del study["models"]["wide"]["settings"]["checkpoints"]
     edited.write(study)
     assert edited.planned() == {}
     for model in ("wide", "student-qaa"):
-        study["models"][model]["settings"] |= {"learning_rate": 2e-3, "checkpoint_every": 3}
+        study["models"][model]["settings"] = merge(
+            study["models"][model]["settings"], {"optimizer": {"learning_rate": 2e-3}, "checkpoints": {"every": 3}}
+        )
     edited.write(study)
     planned = edited.planned()
     assert (planned["pretrain"], planned["distil"]) == (1, 1)
@@ -139,11 +144,14 @@ def test_what_makes_no_other_model_may_be_left_out_again_and_the_rate_still_coun
 def test_a_model_that_does_train_gets_what_the_study_says_beside_it(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
-    study["models"]["wide"]["settings"] |= {"steps": 41, "checkpoints_kept": 7}
+    study["models"]["wide"]["settings"] = merge(
+        study["models"]["wide"]["settings"], {"schedule": {"steps": 41}, "checkpoints": {"keep": 7}}
+    )
     edited.write(study)
     edited.snakemake("results/small/models/wide")
     record = json.loads((edited.folder / "results/small/models/wide/provenance.json").read_text())
-    assert (record["settings"]["recipe"]["steps"], record["settings"]["recipe"]["checkpoints_kept"]) == (41, 7)
+    recipe = record["settings"]["recipe"]
+    assert (recipe["schedule"]["steps"], recipe["checkpoints"]["keep"]) == (41, 7)
 
 
 def test_another_mirror_of_a_dump_that_is_here_reruns_nothing(project: Callable[[], Project]) -> None:
@@ -269,7 +277,7 @@ def test_another_weight_of_a_loss_distils_anew_and_pretrains_nothing(project: Ca
 def test_another_teacher_distils_its_student_anew(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
-    study["models"]["narrow"]["settings"]["steps"] = 50
+    study["models"]["narrow"]["settings"]["schedule"]["steps"] = 50
     edited.write(study)
     planned = edited.planned()
     assert (planned["pretrain"], planned["distil"], planned["reduce"]) == (1, 1, 1)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from smelt.__main__ import main
+from smelt.entry import merge
 from smelt.training.masking import masking_of
 from smelt.training.pieces import load_tokenizer, pieces_of
 from smelt.training.recipes import RECIPES, Recipe
@@ -25,10 +26,14 @@ SETTINGS: dict[str, dict[str, object]] = {
     "bpe": {"vocabulary": 320},
 }
 SHAPE = {"layers": 1, "hidden": 32, "heads": 2, "feed_forward": 64, "family": "bert"}
-RECIPE = {
-    "masking": "words", "sentences": "order", "steps": 30, "batch": 8, "length": 48, "learning_rate": 3e-3,
-    "validation_blocks": 4, "checkpoint_every": 100, "validate_every": 10,
-}  # fmt: skip
+RECIPE: dict[str, dict[str, object]] = {
+    "data": {"batch": 8, "length": 48},
+    "objective": {"masking": "words", "sentences": "order"},
+    "optimizer": {"learning_rate": 3e-3},
+    "schedule": {"steps": 30},
+    "validation": {"blocks": 4, "every": 10},
+    "checkpoints": {"every": 100},
+}
 
 
 def sentence(language: str, draw: random.Random) -> list[str]:
@@ -98,7 +103,7 @@ def test_masks_lie_over_whole_words(tokenizer: Path) -> None:
     words = [word for _ in range(40) for word in sentence("qaa", draw)[:-1]]
     encoded = loaded(words, is_split_into_words=True)
     ids = np.array([encoded["input_ids"]])
-    masking = masking_of(Recipe.model_validate(RECIPES["small"].model_dump() | RECIPE), pieces, lambda: ids[0])
+    masking = masking_of(Recipe.model_validate(merge(RECIPES["small"].model_dump(), RECIPE)), pieces, lambda: ids[0])
     _, chosen = masking(ids, np.random.default_rng(0).random((1, masking.draws_per_token, ids.shape[1])))
     fates: dict[int | None, set[bool]] = {}
     for word, is_chosen in zip(encoded.word_ids(), chosen[0].tolist(), strict=True):
@@ -115,7 +120,7 @@ def test_a_model_is_pretrained_fine_tuned_and_studied_with_it(
         blocks = tmp_path / "blocks" / file.parent.name
         smelt("blocks", "--documents", file, "--tokenizer", tokenizer, "--length", 48, "--output", blocks)
         assert json.loads((blocks / "blocks.json").read_text())["train"]["unknown"] == 0
-    recipe = RECIPES["small"].model_dump() | RECIPE
+    recipe = merge(RECIPES["small"].model_dump(), RECIPE)
     settings = {"shape": SHAPE, "recipe": recipe, "alpha": 1.0, "seed": 1, "version": 1}
     folders = [tmp_path / "blocks" / language for language in ROOTS]
     model, curve = tmp_path / "model", tmp_path / "curve.csv"

@@ -4,6 +4,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -20,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from smelt.errors import SmeltError, expected_one_of, meant
+from smelt.errors import SmeltError, asked, expected_one_of, meant, near
 
 _PATTERNS: dict[str, str] = {}
 
@@ -68,7 +69,9 @@ class Entry(BaseModel):
     def _refuse_renamed_keys(cls, value: Any) -> Any:
         if isinstance(value, Mapping) and (old := _old_keys(cls, value)):
             places = ", ".join(f"{key} is now {cls.renamed[key]}" for key in old)
-            raise ValueError(f"{places}; write {_flow(move_renamed(cls, {key: value[key] for key in old}))}")
+            moved = move_renamed(cls, {key: value[key] for key in old})
+            shown = yaml.safe_dump(moved, default_flow_style=True, sort_keys=False, width=math.inf).strip()
+            raise ValueError(f"{places}; write {shown}")
         return value
 
 
@@ -77,7 +80,8 @@ def move_renamed(kind: type[Entry], value: Mapping[str, Any]) -> dict[str, Any]:
     old = _old_keys(kind, value)
     moved: dict[str, Any] = {key: part for key, part in value.items() if key not in old}
     for key in old:
-        moved = merge(moved, _nest(kind.renamed[key].split("."), value[key]))
+        places = reversed(kind.renamed[key].split("."))
+        moved = merge(moved, reduce(lambda inner, part: {part: inner}, places, value[key]))
     return moved
 
 
@@ -93,20 +97,8 @@ def merge(base: Mapping[str, Any], *others: Mapping[str, Any]) -> dict[str, Any]
 
 def _old_keys(kind: type[Entry], value: Mapping[str, Any]) -> list[str]:
     """Return the renamed keys in a mapping. The name of a part counts as one where it holds a value, not a mapping."""
-    return [
-        key
-        for key in kind.renamed
-        if key in value and (key not in kind.model_fields or not isinstance(value[key], Mapping | BaseModel | None))
-    ]
-
-
-def _nest(place: list[str], value: Any) -> dict[str, Any]:
-    return {place[0]: _nest(place[1:], value) if place[1:] else value}
-
-
-def _flow(value: Any) -> str:
-    """Return a value as YAML on one line."""
-    return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=math.inf).strip()
+    parts = {key for key in kind.model_fields if isinstance(value.get(key), Mapping | BaseModel | None)}
+    return [key for key in kind.renamed if key in value and key not in parts]
 
 
 def refer(key: str, name: str, names: Iterable[str], where: str = "in the study") -> None:
@@ -126,27 +118,34 @@ def refuse_idle(place: str, entry: Entry, idle: Mapping[str, str]) -> None:
     Args:
         place: where the entry stands, with a dot behind it, or nothing.
         entry: what the file sets.
-        idle: the settings of it that have no effect, each with why.
+        idle: its settings that have no effect, each with why; those of its parts by dotted keys.
 
     Raises:
         ValueError: the file sets one of them.
     """
     for key, why in idle.items():
-        if key in entry.model_fields_set and getattr(entry, key) is not None:
+        if _sets(entry, key):
             raise ValueError(f"{place}{key}: has no effect {why}; leave it out")
 
 
-def overrides_of(settings: type[Entry], name: str) -> type[Entry]:
+def _sets(entry: Entry, key: str) -> bool:
+    """Return whether a file gives a key of the entry a value; a dotted key stands in a part of it."""
+    first, _, rest = key.partition(".")
+    value = getattr(entry, first)
+    return first in entry.model_fields_set and (_sets(value, rest) if rest else value is not None)
+
+
+def overrides_of(settings: type[Entry], name: str, about: str | None = None) -> type[Entry]:
     """Return the type of a partial `settings`: the same keys, none of them required, so that a study may set any."""
     fields: dict[str, Any] = {}
     for key, field in settings.model_fields.items():
         value = field.rebuild_annotation()
         if isinstance(value, type) and issubclass(value, Entry):
-            part = overrides_of(value, f"{value.__name__}Overrides")
+            part = overrides_of(value, f"{value.__name__}Overrides", value.__doc__)
             fields[key] = (part, Field(part(), description=field.description))
         else:
             fields[key] = (value | None, Field(None, description=field.description))
-    doc = f"Any settings of {settings.__name__} to override."
+    doc = about or f"Any settings of {settings.__name__} to override."
     partial = create_model(name, __base__=Entry, __doc__=doc, **fields)
     partial.renamed = settings.renamed
     return partial
@@ -285,8 +284,11 @@ def _complaint(details: list[ErrorDetails], kind: type[Entry], value: Any) -> st
     key, found = _key_of(detail, value) or kind.__name__.lower(), detail["input"]
     match detail["type"]:
         case "extra_forbidden":
-            allowed = _keys_at(kind, detail["loc"][:-1], value)
-            return f"{key}: no such key; {expected_one_of(detail['loc'][-1], allowed, 'allowed here:')}"
+            *place, unknown = detail["loc"]
+            allowed = _keys_at(kind, tuple(place), value)
+            inner = {} if near(unknown, allowed) else _inner_keys(kind, tuple(place), value)
+            complaint = f"{key}: no such key; {expected_one_of(unknown, allowed, 'allowed here:')}"
+            return "; ".join(filter(None, [complaint, asked(inner[name] for name in near(unknown, inner))]))
         case "missing":
             return f"{key}: is missing"
         case "value_error":
@@ -399,6 +401,13 @@ def _are_of_file(place: tuple[str | int, ...], value: Any) -> list[bool]:
 def _keys_at(kind: type[Entry], place: tuple[str | int, ...], value: Any) -> list[str]:
     """Return the keys allowed at a place, found by walking the JSON schema along it."""
     return sorted({key for shape in _shapes_at(kind, place, value) for key in shape.get("properties", {})})
+
+
+def _inner_keys(kind: type[Entry], place: tuple[str | int, ...], value: Any) -> dict[str, str]:
+    """Return the keys of all parts that may stand at a place, each with its dotted name."""
+    schema = kind.model_json_schema()
+    parts = [part for shape in _shapes_at(kind, place, value) for part in shape.get("properties", {}).items()]
+    return {key: f"{name}.{key}" for name, node in parts for key in _resolved(node, schema).get("properties", {})}
 
 
 def _tags_at(kind: type[Entry], place: tuple[str | int, ...], value: Any) -> tuple[str, list[str]]:

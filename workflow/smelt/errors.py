@@ -59,9 +59,13 @@ def expected_one_of(found: object, names: Iterable[object], listed: str = "expec
 
 def meant(found: object, names: Iterable[str]) -> str:
     """Return the question whether a similar name was meant; nothing where none is similar."""
+    return asked(near(found, names))
+
+
+def near(found: object, names: Iterable[str]) -> list[str]:
+    """Return the names that are similar to an unknown one, the closest first."""
     folded = {name.casefold(): name for name in names}
-    near = [folded[name] for name in difflib.get_close_matches(str(found).casefold(), folded, n=3, cutoff=0.75)]
-    return asked(near)
+    return [folded[name] for name in difflib.get_close_matches(str(found).casefold(), folded, n=3, cutoff=0.75)]
 
 
 def asked(names: Iterable[str]) -> str:

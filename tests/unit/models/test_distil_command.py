@@ -16,21 +16,22 @@ from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM
 
 from smelt.__main__ import main
+from smelt.entry import merge
 from smelt.training.pack import pack
 from smelt.training.recipes import RECIPES
 
 LENGTH = 24
-RECIPE = RECIPES["small"].model_dump() | {
-    "sentences": "none",
-    "batch": 8,
-    "steps": 12,
-    "length": LENGTH,
-    "masking": "tokens",
-    "dropout": 0.1,
-    "validate_every": 6,
-    "validation_blocks": 8,
-    "checkpoint_every": 4,
-}
+RECIPE = merge(
+    RECIPES["small"].model_dump(),
+    {
+        "data": {"batch": 8, "length": LENGTH},
+        "model": {"dropout": 0.1},
+        "objective": {"sentences": "none", "masking": "tokens"},
+        "schedule": {"steps": 12},
+        "validation": {"every": 6, "blocks": 8},
+        "checkpoints": {"every": 4},
+    },
+)
 STUDENT = {"layers": 1}
 LOSSES = {"hidden": 0.5}  # besides the others; its projections are trained with the student, and no part of it
 
@@ -53,7 +54,7 @@ Checkpoints.save = save_and_die
 def settings(**changes: Any) -> dict[str, Any]:
     made = {"student": STUDENT, "losses": {}, "recipe": RECIPE, "alpha": 1.0, "seed": 1}
     versions = {"version": 1, "distillation_version": 1}
-    recipe = {"recipe": RECIPE | changes.pop("recipe", {})}
+    recipe = {"recipe": merge(RECIPE, changes.pop("recipe", {}))}
     return made | versions | recipe | changes
 
 
@@ -155,7 +156,7 @@ def test_a_killed_run_goes_on_to_the_same_weights_and_curve(kit: Kit, made: Path
 @pytest.mark.parametrize("kind", ["xlm-roberta", "albert", "distilbert"])
 def test_teachers_of_other_families_have_students_of_their_own(tmp_path: Path, kit: Kit, kind: str) -> None:
     teacher = write_model(tmp_path / "teacher", MODELS[kind], rows=len(PIECES) + 7)
-    assert main(kit.words(tmp_path, teacher, recipe={"steps": 2})) == 0
+    assert main(kit.words(tmp_path, teacher, recipe={"schedule": {"steps": 2}})) == 0
     model = AutoModelForMaskedLM.from_pretrained(tmp_path / "models/student")
     assert model.config.model_type == kind
     assert model.config.vocab_size == len(PIECES)
@@ -165,7 +166,7 @@ def test_teachers_of_other_families_have_students_of_their_own(tmp_path: Path, k
 
 @pytest.mark.parametrize("part", ["positions", "pieces"])
 def test_what_is_frozen_does_not_change(kit: Kit, tmp_path: Path, part: str) -> None:
-    recipe = {"steps": 3, "weight_decay": 0.1}
+    recipe = {"optimizer": {"weight_decay": 0.1}, "schedule": {"steps": 3}}
     assert main(kit.words(tmp_path, student={"layers": 1, "frozen": [part]}, recipe=recipe)) == 0
     teacher = load_file(kit.teacher / "model.safetensors")
     changed = {
@@ -180,20 +181,20 @@ def test_what_is_frozen_does_not_change(kit: Kit, tmp_path: Path, part: str) -> 
 def test_the_card_keeps_the_licence_and_the_origin_of_the_teacher(kit: Kit, tmp_path: Path) -> None:
     teacher = write_model(tmp_path / "published")
     (teacher / "README.md").write_text("---\nlicense: apache-2.0\nbase_model: some/bert\n---\n")
-    assert main(kit.words(tmp_path, teacher, recipe={"steps": 1})) == 0
+    assert main(kit.words(tmp_path, teacher, recipe={"schedule": {"steps": 1}})) == 0
     card = (tmp_path / "models/student/README.md").read_text()
     assert all(part in card for part in ("license: apache-2.0", "base_model: some/bert"))
 
 
 def test_several_teachers_are_averaged_and_named(kit: Kit, tmp_path: Path) -> None:
     second = write_model(tmp_path / "second", bert_like(BertForMaskedLM, hidden_size=16, num_hidden_layers=3))
-    assert main(kit.words(tmp_path, kit.teacher, second, recipe={"steps": 2})) == 0
+    assert main(kit.words(tmp_path, kit.teacher, second, recipe={"schedule": {"steps": 2}})) == 0
     card = (tmp_path / "models/student/README.md").read_text()
     assert "distilled from `teacher` and `second`" in card
 
 
 def test_without_a_loss_that_needs_one_no_teacher_teaches(kit: Kit, tmp_path: Path) -> None:
-    assert main(kit.words(tmp_path, losses={"kl": 0, "cosine": 0}, recipe={"steps": 2})) == 0
+    assert main(kit.words(tmp_path, losses={"kl": 0, "cosine": 0}, recipe={"schedule": {"steps": 2}})) == 0
     assert {row[3] for row in curve(tmp_path) if row[1] == "validation"} == {"mlm_loss", "mlm_accuracy"}
 
 
@@ -202,19 +203,22 @@ def test_another_teacher_is_another_run(kit: Kit, tmp_path: Path) -> None:
     kept = list((tmp_path / "checkpoints").iterdir())
     torch.manual_seed(9)
     other = write_model(tmp_path / "other", bert_like(BertForMaskedLM, initializer_range=0.4))
-    assert main(kit.words(tmp_path, other, recipe={"steps": 12})) == 0
+    assert main(kit.words(tmp_path, other, recipe={"schedule": {"steps": 12}})) == 0
     assert list((tmp_path / "checkpoints").iterdir()) == kept
 
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"recipe": {"batch": 10_000}}, "recipe: batch: 10,000 blocks are more than the "),
+        ({"recipe": {"data": {"batch": 10_000}}}, "recipe: data.batch: 10,000 blocks are more than the "),
         ({"losses": {"kl": 0, "mlm": 0, "cosine": 0}}, "--settings: losses: kl, mlm, cosine, hidden, attention: all"),
         ({"losses": {"hidden": 1, "layers": [3]}}, "losses.layers: "),
         ({"losses": {"hidden": 1, "layers": [1, 2]}}, "losses.layers: names 2 layers of the teacher for 1 of the"),
         ({"student": {"layers": 3, "start": [0, 1, 1]}}, "student: layers: 3 are more than the 2 of the teacher"),
-        ({"recipe": {"sentences": "order"}}, "--settings: settings.sentences: expected none; found 'order'"),
+        (
+            {"recipe": {"objective": {"sentences": "order"}}},
+            "--settings: settings.objective.sentences: expected none; found 'order'",
+        ),
     ],
 )
 def test_what_cannot_be_distilled_is_one_clear_line(
@@ -251,7 +255,7 @@ def amplified(kit: Kit, tmp_path_factory: pytest.TempPathFactory) -> Kit:
 
 
 def test_pieces_that_were_added_to_a_teacher_are_learnt_from_masked_tokens(amplified: Kit, tmp_path: Path) -> None:
-    recipe = {"steps": 3, "weight_decay": 0.0}
+    recipe = {"optimizer": {"weight_decay": 0.0}, "schedule": {"steps": 3}}
     assert main(amplified.words(tmp_path, losses={"kl": 0, "cosine": 0}, recipe=recipe)) == 0
     bias = load_file(amplified.teacher / "model.safetensors")["cls.predictions.bias"]
     moved = weights(tmp_path)["vocab_projector.bias"] != bias

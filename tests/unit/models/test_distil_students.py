@@ -9,6 +9,7 @@ import torch
 from reducible import MODELS, PIECES, bert_like, write_model
 from transformers import BertForMaskedLM
 
+from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.models.encoders import padded_rows, resize_vocabulary
 from smelt.models.students import DISTILBERT_EPSILON, load_teachers, new_student, refuse_differing, shared_pieces
@@ -41,7 +42,9 @@ OF_HEAD_AND_EMBEDDINGS = {
 
 
 def recipe(**settings: Any) -> Recipe:
-    return Recipe.model_validate(RECIPES["small"].model_dump() | {"sentences": "none", "length": 32} | settings)
+    return Recipe.model_validate(
+        merge(RECIPES["small"].model_dump(), {"data": {"length": 32}, "objective": {"sentences": "none"}}, settings)
+    )
 
 
 def pieces(folder: Path) -> Pieces:
@@ -239,8 +242,8 @@ def test_pieces_are_shared_that_every_teacher_had_before_some_were_added(tmp_pat
 def test_blocks_longer_than_the_teachers_positions_are_refused(tmp_path: Path, kind: str, positions: int) -> None:
     folder = write_model(tmp_path, MODELS[kind])
     with pytest.raises(SmeltError, match=f"length: {positions + 1} tokens are more than the {positions} positions"):
-        load_teachers([folder], Losses(), recipe(length=positions + 1), pieces(folder))
-    assert load_teachers([folder], Losses(), recipe(length=positions), pieces(folder))
+        load_teachers([folder], Losses(), recipe(data={"length": positions + 1}), pieces(folder))
+    assert load_teachers([folder], Losses(), recipe(data={"length": positions}), pieces(folder))
 
 
 def test_a_model_of_another_family_is_no_teacher(tmp_path: Path) -> None:

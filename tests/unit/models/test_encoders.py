@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.models.encoders import attention_kernel, new_encoder, padded_rows, resize_vocabulary
 from smelt.study.architectures import ARCHITECTURES, Shape
@@ -40,7 +41,7 @@ class Vocabulary:
 
 def recipe(**settings: Any) -> Recipe:
     """ALBERT's, on packed streams, where any sentence prediction goes."""
-    return Recipe.model_validate(RECIPES["albert"].model_dump() | {"packing": "stream"} | settings)
+    return Recipe.model_validate(merge(RECIPES["albert"].model_dump(), {"data": {"packing": "stream"}}, settings))
 
 
 def model_of(name: str, pieces: int) -> Any:
@@ -48,14 +49,14 @@ def model_of(name: str, pieces: int) -> Any:
     shape = ARCHITECTURES[name]
     sentences = "none" if shape.family == "distilbert" else "next"
     with torch.device("meta"):
-        model = new_encoder(shape, recipe(sentences=sentences), Vocabulary(pieces))  # type: ignore[arg-type]
+        model = new_encoder(shape, recipe(objective={"sentences": sentences}), Vocabulary(pieces))  # type: ignore[arg-type]
         resize_vocabulary(model, pieces)
     return model
 
 
 def small(family: str, sentences: str = "none", pieces: int = 90, **settings: Any) -> Any:
     torch.manual_seed(1)
-    return new_encoder(SHAPES[family], recipe(sentences=sentences, **settings), Vocabulary(pieces))  # type: ignore[arg-type]
+    return new_encoder(SHAPES[family], recipe(**settings, objective={"sentences": sentences}), Vocabulary(pieces))  # type: ignore[arg-type]
 
 
 def ids(pieces: int = 90) -> torch.Tensor:
@@ -101,7 +102,7 @@ def test_the_documented_sizes_are_those_of_the_models() -> None:
 
 def test_longer_blocks_get_more_positions_and_shorter_ones_keep_those_published() -> None:
     for family in SHAPES:
-        models = {length: small(family, length=length) for length in (128, 1024)}
+        models = {length: small(family, data={"length": length}) for length in (128, 1024)}
         assert {length: model.config.max_position_embeddings for length, model in models.items()} == {
             128: 512,
             1024: 1024,
@@ -131,10 +132,10 @@ def test_distilbert_predicts_nothing_of_sentences() -> None:
 
 @TRAINED
 def test_dropout_of_none_is_none_anywhere(family: str, sentences: str) -> None:
-    model = small(family, sentences, dropout=0.0).train()
+    model = small(family, sentences, model={"dropout": 0.0}).train()
     first, second = (model(input_ids=ids()).to_tuple() for _ in range(2))
     assert [torch.equal(a, b) for a, b in zip(first, second, strict=True)] == [True] * len(first)
-    dropping = small(family, sentences, dropout=None).train()
+    dropping = small(family, sentences, model={"dropout": None}).train()
     assert not torch.equal(dropping(input_ids=ids())[0], dropping(input_ids=ids())[0])
 
 
@@ -192,9 +193,9 @@ def test_tied_weights_stay_tied_through_padding(family: str) -> None:
 def test_rows_that_pad_stay_zeros_through_training(optimizer: str) -> None:
     from smelt.training.optimizers import optimizer_of
 
-    settings = {"optimizer": optimizer, "weight_decay": 0.1, "learning_rate": 0.01}
+    settings = {"optimizer": {"name": optimizer, "weight_decay": 0.1, "learning_rate": 0.01}}
     model = small("albert", **settings)
-    steps = optimizer_of(model, recipe(sentences="none", **settings))
+    steps = optimizer_of(model, recipe(**settings, objective={"sentences": "none"}))
     before = model.get_input_embeddings().weight[:90].detach().clone()
     for _ in range(3):
         model(input_ids=ids())[0][..., :90].logsumexp(-1).sum().backward()
@@ -207,7 +208,7 @@ def test_rows_that_pad_stay_zeros_through_training(optimizer: str) -> None:
 
 def step(family: str, *, recomputed: bool) -> tuple[int, list[torch.Tensor]]:
     """Return the bytes that a pass keeps for its gradients, and those gradients."""
-    model = small(family, gradient_checkpointing=recomputed).train()
+    model = small(family, machine={"gradient_checkpointing": recomputed}).train()
     sizes: list[int] = []
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -231,19 +232,22 @@ def test_gradient_checkpointing_keeps_less_and_gives_the_same_gradients(family: 
 
 def test_attention_is_torchs_where_flash_attention_cannot_run() -> None:
     assert attention_kernel(recipe(), "cpu") == "sdpa"
-    assert attention_kernel(recipe(precision="bf16"), "cpu") == "sdpa"
-    assert attention_kernel(recipe(attention="eager", precision="bf16"), "cuda") == "eager"
+    assert attention_kernel(recipe(model={"precision": "bf16"}), "cpu") == "sdpa"
+    assert attention_kernel(recipe(model={"precision": "bf16"}, machine={"attention": "eager"}), "cuda") == "eager"
 
 
 def test_flash_attention_asked_for_in_vain_is_one_clear_line() -> None:
     with pytest.raises(SmeltError, match=r"attention: flash needs .*a CUDA device and precision: bf16"):
-        attention_kernel(recipe(attention="flash"), "cpu")
+        attention_kernel(recipe(machine={"attention": "flash"}), "cpu")
 
 
 def test_flash_attention_is_chosen_where_it_is_installed_and_precision_is_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("transformers.utils.is_flash_attn_2_available", lambda: True)
-    assert attention_kernel(recipe(precision="bf16"), "cuda") == "flash_attention_2"
-    assert attention_kernel(recipe(precision="bf16", attention="flash"), "cuda") == "flash_attention_2"
-    assert attention_kernel(recipe(precision="bf16", attention="sdpa"), "cuda") == "sdpa"
-    assert attention_kernel(recipe(precision="fp32"), "cuda") == "sdpa"
-    assert attention_kernel(recipe(precision="bf16"), "cpu") == "sdpa"
+    assert attention_kernel(recipe(model={"precision": "bf16"}), "cuda") == "flash_attention_2"
+    assert (
+        attention_kernel(recipe(model={"precision": "bf16"}, machine={"attention": "flash"}), "cuda")
+        == "flash_attention_2"
+    )
+    assert attention_kernel(recipe(model={"precision": "bf16"}, machine={"attention": "sdpa"}), "cuda") == "sdpa"
+    assert attention_kernel(recipe(model={"precision": "fp32"}), "cuda") == "sdpa"
+    assert attention_kernel(recipe(model={"precision": "bf16"}), "cpu") == "sdpa"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from smelt.entry import check
+from smelt.entry import check, merge
 from smelt.errors import SmeltError
 from smelt.models.pretrain import summary
 from smelt.models.training_card import effective_settings, held_out
@@ -19,7 +19,7 @@ from smelt.training.run import Outcome
 def settings(architecture: str = "albert-base", recipe: str = "albert", **changes: Any) -> PretrainingSettings:
     values = {
         "shape": ARCHITECTURES[architecture].model_dump(),
-        "recipe": RECIPES[recipe].model_dump() | changes,
+        "recipe": merge(RECIPES[recipe].model_dump(), changes),
         "alpha": 0.7,
         "seed": 1,
         "version": 1,
@@ -40,12 +40,17 @@ def told(made: PretrainingSettings) -> dict[str, str]:
             " to 3 words (Lan et al. 2019) and sentence order prediction (Lan et al. 2019) for 4,000,000 steps.",
         ),
         (
-            settings("bert-base", "small", sentences="next", stop_at=50),
+            settings("bert-base", "small", objective={"sentences": "next"}, schedule={"stop_at": 50}),
             "A BERT encoder for 2 languages, pretrained from scratch with masked language modelling of whole words"
             " (Devlin et al. 2019) and next sentence prediction (Devlin et al. 2019) for 50 steps.",
         ),
         (
-            settings("distilbert-base", "fast", sentences="none", masking="spans", longest=5, choose="best"),
+            settings(
+                "distilbert-base",
+                "fast",
+                objective={"sentences": "none", "masking": "spans", "max_ngram": 5},
+                validation={"choose": "best"},
+            ),
             "A DistilBERT encoder for 2 languages, pretrained from scratch with masked language modelling of spans of"
             " up to 5 words (Joshi et al. 2020) for 70,000 steps."
             " Its weights are those of the lowest loss on held-out documents.",
@@ -62,21 +67,33 @@ def test_one_language_is_not_several() -> None:
 
 def test_rules_are_shown_as_what_they_came_to() -> None:
     table = told(settings())
-    shown = {key: table[key] for key in ("learning_rate", "warmup_steps", "stop_at", "longest", "dropout")}
-    assert shown == {
-        "learning_rate": "0.0003125",
-        "warmup_steps": "3125",
-        "stop_at": "4000000",
-        "longest": "3",
-        "dropout": "0.1",
+    shown = {
+        key: table[key]
+        for key in (
+            "optimizer.learning_rate",
+            "schedule.warmup_steps",
+            "schedule.stop_at",
+            "objective.max_ngram",
+            "model.dropout",
+        )
     }
-    assert told(settings("albert-xxlarge"))["dropout"] == "0.0"
+    assert shown == {
+        "optimizer.learning_rate": "0.0003125",
+        "schedule.warmup_steps": "3125",
+        "schedule.stop_at": "4000000",
+        "objective.max_ngram": "3",
+        "model.dropout": "0.1",
+    }
+    assert told(settings("albert-xxlarge"))["model.dropout"] == "0.0"
 
 
 def test_nothing_in_the_table_is_left_unsaid() -> None:
     for name, recipe in RECIPES.items():
         assert (
-            "None" not in told(settings(recipe=name, **(recipe.over(99_999).model_dump() | {"epochs": None}))).values()
+            "None"
+            not in told(
+                settings(recipe=name, **(merge(recipe.over(99_999).model_dump(), {"schedule": {"epochs": None}})))
+            ).values()
         )
 
 
@@ -85,14 +102,18 @@ def test_a_length_in_epochs_is_told_in_steps_too() -> None:
     made = made.model_copy(update={"recipe": made.recipe.over(24_001)})
     assert "more often (Sanh et al. 2019) for 151 steps, 10 passes over its texts. Its weights" in summary(made, 1)
     table = told(made)
-    assert [table[key] for key in ("steps", "epochs", "validate_every", "warmup_steps")] == ["151", "10.0", "15", "8"]
-    assert "epochs" not in told(settings())
+    assert [
+        table[key] for key in ("schedule.steps", "schedule.epochs", "validation.every", "schedule.warmup_steps")
+    ] == ["151", "10.0", "15", "8"]
+    assert "schedule.epochs" not in told(settings())
 
 
 def test_settings_that_had_no_effect_are_left_out() -> None:
-    whole = set(told(settings(masking="rare", smoothing=0.5)))
-    assert "smoothing" in whole
-    assert {"smoothing", "longest", "swap_rate"} & set(told(settings(masking="words", sentences="none"))) == set()
+    whole = set(told(settings(objective={"masking": "rare", "smoothing": 0.5})))
+    assert "objective.smoothing" in whole
+    assert {"objective.smoothing", "objective.max_ngram", "objective.swap_probability"} & set(
+        told(settings(objective={"masking": "words", "sentences": "none"}))
+    ) == set()
 
 
 def test_figures_on_held_out_documents_are_those_of_the_weights_that_were_chosen() -> None:
@@ -106,5 +127,5 @@ def test_figures_on_held_out_documents_are_those_of_the_weights_that_were_chosen
 
 
 def test_settings_of_the_command_are_checked_as_the_studys_are() -> None:
-    with pytest.raises(SmeltError, match=r"--settings: settings\.sentences: expected none; found 'order'"):
+    with pytest.raises(SmeltError, match=r"--settings: settings\.objective\.sentences: expected none; found 'order'"):
         settings("distilbert-base", "small")

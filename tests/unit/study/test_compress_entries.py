@@ -127,7 +127,7 @@ def test_a_layer_or_a_width_beyond_the_teachers_is_refused_where_its_shape_is_kn
             "tokenizer": "words",
             "corpus": "texts",
             "recipe": "small",
-            "settings": {"sentences": "none"},
+            "settings": {"objective": {"sentences": "none"}},
         },
         "small": {"maker": "compress", "teacher": "base", "student": SHAPE, "layer": 3},
     }
@@ -151,7 +151,7 @@ def test_a_layer_or_a_width_beyond_the_teachers_is_refused_where_its_shape_is_kn
     with pytest.raises(SmeltError, match=r"student\.embedding: 21 are more dimensions than the 20"):
         study_of(models=models, **made_of)
     between = {"maker": "distil", "teacher": "base", "corpus": "texts", "recipe": "small"}
-    models["between"] = between | {"settings": {"sentences": "none"}, "student": {"layers": 1}}
+    models["between"] = between | {"settings": {"objective": {"sentences": "none"}}, "student": {"layers": 1}}
     models["small"]["teacher"] = "between"
     with pytest.raises(SmeltError, match=r"student\.embedding: 21 are more dimensions than the 20"):
         study_of(models=models, **made_of)

@@ -13,7 +13,11 @@ from smelt.study.check import count_jobs
 from smelt.study.schema import check_study
 
 SHAPE = {"family": "bert", "layers": 4, "hidden": 32, "heads": 2, "feed_forward": 64}
-TRAINED = {"corpus": "two", "recipe": "small", "settings": {"steps": 10, "sentences": "none"}}
+TRAINED = {
+    "corpus": "two",
+    "recipe": "small",
+    "settings": {"objective": {"sentences": "none"}, "schedule": {"steps": 10}},
+}
 STUDY: dict[str, Any] = {
     "study": "distilled",
     "corpora": {"two": {"text": {"sl": "sl.txt", "sw": "sw.txt"}, "sampling": {"alpha": 0.5}}},
@@ -83,7 +87,7 @@ def test_the_settings_hold_all_that_decides_what_a_student_becomes() -> None:
         "positions": "all",
         "layers": None,
     }
-    assert (settings["recipe"]["steps"], settings["alpha"], settings["seed"]) == (10, 0.5, 1)
+    assert (settings["recipe"]["schedule"]["steps"], settings["alpha"], settings["seed"]) == (10, 0.5, 1)
 
 
 def test_several_teachers_are_asked_for_in_their_order() -> None:
@@ -126,7 +130,11 @@ def test_the_vocabulary_is_reduced_before_or_after_in_four_lines() -> None:
         ("models/small/teacher", [], r"models\.small\.teacher: expected at least 1 entry; found an empty list"),
         ("models/small/corpus", "three", r"models\.small\.corpus: 'three' is not in the study: expected one of two"),
         ("models/small/languages", ["fr"], r"models\.small\.languages: 'fr' is not in corpus two: .* sl, sw"),
-        ("models/small/settings/sentences", "order", r"settings\.sentences: expected none; found 'order'"),
+        (
+            "models/small/settings",
+            {"objective": {"sentences": "order"}},
+            r"settings\.objective\.sentences: expected none; found 'order'",
+        ),
         ("models/small/student/start", [0, 1, 2], r"start: names 3 layers of the teacher for 2 of the student"),
         ("models/small/student/start", [0, 4], r"small\.student\.start: layer 4, counted from 0, is beyond the 4"),
         ("models/small/student/start", "some", r"models\.small\.student\.start: .* found 'some'"),

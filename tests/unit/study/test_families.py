@@ -38,12 +38,12 @@ def test_other_things_than_languages_may_be_filled_in() -> None:
     family = {
         "maker": "pretrain",
         "tokenizer": "unigram-{size}",
-        "settings": {"steps": 5},
+        "settings": {"schedule": {"steps": 5}},
         "each": {"size": ["8k", 16]},
     }
     assert expand_families({"models": {"bert-{size}": family}}, "here")["models"] == {
-        "bert-8k": {"maker": "pretrain", "tokenizer": "unigram-8k", "settings": {"steps": 5}},
-        "bert-16": {"maker": "pretrain", "tokenizer": "unigram-16", "settings": {"steps": 5}},
+        "bert-8k": {"maker": "pretrain", "tokenizer": "unigram-8k", "settings": {"schedule": {"steps": 5}}},
+        "bert-16": {"maker": "pretrain", "tokenizer": "unigram-16", "settings": {"schedule": {"steps": 5}}},
     }
 
 

@@ -92,14 +92,14 @@ def test_larger_models_ask_for_more_and_small_ones_fit_a_laptop(tmp_path: Path) 
         assert memory(None, large) > memory(None, small) + 1_400, memory
 
 
-def pretraining(shape: dict[str, int] | str, vocabulary: int, **settings: int) -> tuple[int, int, int]:
+def pretraining(shape: dict[str, int] | str, vocabulary: int, **data: int) -> tuple[int, int, int]:
     """Return the GPUs, MB and minutes that a pretraining asks for."""
     model = {"maker": "pretrain", "architecture": shape, "tokenizer": "words", "corpus": "wiki", "recipe": "small"}
     study = {
         "study": "try",
         "corpora": {"wiki": {"text": {"eu": "eu.txt"}}},
         "tokenizers": {"words": {"algorithm": "unigram", "vocabulary": vocabulary, "corpus": "wiki"}},
-        "models": {"one": model | {"settings": settings}},
+        "models": {"one": model | {"settings": {"data": data}}},
     }
     catalogue, one = Catalogue(check_study(study, "try.yaml")), SimpleNamespace(model="one")
     asked = (catalogue.pretrain.gpus, catalogue.pretrain.memory, catalogue.pretrain.minutes)

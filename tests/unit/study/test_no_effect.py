@@ -35,11 +35,17 @@ def study_of(model: dict[str, Any], **corpus: Any) -> Study:
 @pytest.mark.parametrize(
     ("model", "key"),
     [
-        (PRETRAIN | {"settings": {"masking": "tokens", "smoothing": 0.5}}, "settings.smoothing"),
-        (PRETRAIN | {"settings": {"smoothing": 0.7}}, "settings.smoothing"),
-        (PRETRAIN | {"settings": {"longest": 3}}, "settings.longest"),
-        (PRETRAIN | {"settings": {"sentences": "none", "swap_rate": 0.4}}, "settings.swap_rate"),
-        (DISTIL | {"settings": {"swap_rate": 0.4}}, "settings.swap_rate"),
+        (
+            PRETRAIN | {"settings": {"objective": {"masking": "tokens", "smoothing": 0.5}}},
+            "settings.objective.smoothing",
+        ),
+        (PRETRAIN | {"settings": {"objective": {"smoothing": 0.7}}}, "settings.objective.smoothing"),
+        (PRETRAIN | {"settings": {"objective": {"max_ngram": 3}}}, "settings.objective.max_ngram"),
+        (
+            PRETRAIN | {"settings": {"objective": {"sentences": "none", "swap_probability": 0.4}}},
+            "settings.objective.swap_probability",
+        ),
+        (DISTIL | {"settings": {"objective": {"swap_probability": 0.4}}}, "settings.objective.swap_probability"),
         (DISTIL | {"losses": {"kl": 0, "temperature": 4}}, "losses.temperature"),
         (DISTIL | {"losses": {"kl": 0, "positions": "masked"}}, "losses.positions"),
         (COMPRESS | {"strategy": "D0", "transfer": {"sentences": 50}}, "transfer.sentences"),
@@ -64,9 +70,9 @@ def test_a_setting_without_effect_is_refused(model: dict[str, Any], key: str) ->
 @pytest.mark.parametrize(
     "model",
     [
-        PRETRAIN | {"settings": {"masking": "rare", "smoothing": 0.5}},
-        PRETRAIN | {"settings": {"masking": "spans", "longest": 4, "swap_rate": 0.4}},
-        PRETRAIN | {"settings": {"longest": None}},
+        PRETRAIN | {"settings": {"objective": {"masking": "rare", "smoothing": 0.5}}},
+        PRETRAIN | {"settings": {"objective": {"masking": "spans", "max_ngram": 4, "swap_probability": 0.4}}},
+        PRETRAIN | {"settings": {"objective": {"max_ngram": None}}},
         DISTIL | {"losses": {"kl": 1, "mlm": 0, "temperature": 4, "positions": "masked"}},
         COMPRESS | {"strategy": "D1", "transfer": {"sentences": 50}, "settings": {"held_out": 0.2}},
         COMPRESS | {"strategy": "D2", "layer": 1, "settings": {"representation": "mse"}},
@@ -88,11 +94,13 @@ def test_what_mixes_languages_is_refused_in_a_corpus_of_one() -> None:
     assert study_of(PRETRAIN, text={"en": "en.txt", "el": "el.txt"}, sampling={"alpha": 0.7})
 
 
-@pytest.mark.parametrize("settings", [{"validate_every": 2_001}, {"steps": 10, "validate_every": 250}])
-def test_measuring_after_the_end_is_refused(settings: dict[str, int]) -> None:
-    steps, found = settings.get("steps", 2_000), settings["validate_every"]
+@pytest.mark.parametrize(
+    "settings", [{"validation": {"every": 2_001}}, {"schedule": {"steps": 10}, "validation": {"every": 250}}]
+)
+def test_measuring_after_the_end_is_refused(settings: dict[str, dict[str, int]]) -> None:
+    steps, found = settings.get("schedule", {}).get("steps", 2_000), settings["validation"]["every"]
     expected = (
-        rf"validate_every: expected at most the run's {steps} steps, which measure once, at the end; found {found}"
+        rf"validation\.every: expected at most the run's {steps} steps, which measure once, at the end; found {found}"
     )
     with pytest.raises(SmeltError, match=expected):
         study_of(PRETRAIN | {"settings": settings})
@@ -101,11 +109,11 @@ def test_measuring_after_the_end_is_refused(settings: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"steps": 10},  # the recipe's own 250
-        {"steps": 10, "validate_every": 10},
-        {"validate_every": 250, "stop_at": 3},  # cut short, to try it
-        {"epochs": 2, "validate_every": 9_999},  # how many steps that is nobody knows yet
-        {"validate_every": None},
+        {"schedule": {"steps": 10}},  # the recipe's own 250
+        {"schedule": {"steps": 10}, "validation": {"every": 10}},
+        {"schedule": {"stop_at": 3}, "validation": {"every": 250}},  # cut short, to try it
+        {"schedule": {"epochs": 2}, "validation": {"every": 9_999}},  # how many steps that is nobody knows yet
+        {"validation": {"every": None}},
     ],
 )
 def test_measuring_at_the_end_is_not(settings: dict[str, Any]) -> None:

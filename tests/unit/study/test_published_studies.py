@@ -43,10 +43,10 @@ def test_albeto_trains_as_its_table_2_says(
     model = pretrained("albeto", f"albeto-{size}")
     recipe = model.training
     assert model.architecture == f"albert-{size}"
-    assert (recipe.batch, recipe.warmup_steps, recipe.last_step) == (batch, warmup_steps, steps)
+    assert (recipe.data.batch, recipe.warmup_steps, recipe.schedule.last_step) == (batch, warmup_steps, steps)
     assert recipe.peak_rate == pytest.approx(rate, rel=2e-3)  # the table cuts its third digit
-    assert recipe.warmup_steps / recipe.steps == pytest.approx(warmup, rel=2e-3)
-    assert round(recipe.last_step / recipe.steps, 2) == share
+    assert recipe.warmup_steps / recipe.schedule.steps == pytest.approx(warmup, rel=2e-3)
+    assert round(recipe.schedule.last_step / recipe.schedule.steps, 2) == share
 
 
 def test_albeto_follows_albert_with_a_vocabulary_of_31_thousand() -> None:
@@ -56,21 +56,26 @@ def test_albeto_follows_albert_with_a_vocabulary_of_31_thousand() -> None:
     assert len(pretrained_ones) == 5
     for name in pretrained_ones:
         recipe = pretrained("albeto", name).training
-        assert (recipe.optimizer, recipe.masking, recipe.longest_run, recipe.sentences) == (
+        assert (
+            recipe.optimizer.name,
+            recipe.objective.masking,
+            recipe.objective.longest_run,
+            recipe.objective.sentences,
+        ) == (
             "lamb",
             "ngrams",
             3,
             "order",
         )
     dropouts = [pretrained("albeto", name) for name in pretrained_ones]
-    assert [model.training.dropout_of(model.shape.hidden) for model in dropouts] == [0.1, 0.1, 0.1, 0.1, 0.0]
+    assert [model.training.model.dropout_of(model.shape.hidden) for model in dropouts] == [0.1, 0.1, 0.1, 0.1, 0.0]
 
 
 def test_distilbeto_is_half_of_beto_and_trains_for_90_thousand_steps() -> None:
     model = load_study(STUDIES / "albeto.yaml").models["distilbeto"]
     assert isinstance(model, Distil)
     assert (model.teachers, model.student.layers, model.student.start) == (["beto"], 6, "alternate")
-    assert (model.training.steps, model.training.epochs, model.recipe) == (90_000, None, "eliquare")
+    assert (model.training.schedule.steps, model.training.schedule.epochs, model.recipe) == (90_000, None, "eliquare")
 
 
 def distilled(study: str, model: str) -> Distil:
@@ -87,8 +92,13 @@ def test_eliquare_distils_as_its_section_4_says() -> None:
         losses = student.losses
         assert (losses.kl, losses.mlm, losses.cosine, losses.temperature) == (5, 2, 1, 2)
         recipe = student.training
-        assert (recipe.batch, recipe.epochs, recipe.smoothing, recipe.choose) == (1600, 10, 0.7, "best")
-        assert (recipe.peak_rate, recipe.epsilon, recipe.mask_rate) == (5e-4, 1e-6, 0.15)
+        assert (recipe.data.batch, recipe.schedule.epochs, recipe.objective.smoothing, recipe.validation.choose) == (
+            1600,
+            10,
+            0.7,
+            "best",
+        )
+        assert (recipe.peak_rate, recipe.optimizer.epsilon, recipe.objective.masking_probability) == (5e-4, 1e-6, 0.15)
         assert distilled("eliquare", f"eliquare-xlmr-{language}").student.frozen == ["positions"]
         assert distilled("eliquare", f"before-{language}").teachers == [f"mbert-{language}"]
     assert load_study(STUDIES / "eliquare.yaml").corpora["wiki6"].held_out == 0.1
@@ -246,8 +256,12 @@ def test_the_small_study_of_compression_has_three_seeds_and_two_sizes_of_transfe
 @pytest.mark.parametrize("vocabulary", ["32k", "64k", "128k"])
 def test_malbert_trains_as_its_section_2_3_says(vocabulary: str) -> None:
     recipe = pretrained("malbert", f"malbert-{vocabulary}").training
-    assert (recipe.batch, recipe.peak_rate) == (128, pytest.approx(3.125e-4))
-    assert (recipe.masking, recipe.longest_run, recipe.sentences) == ("ngrams", 3, "order")
+    assert (recipe.data.batch, recipe.peak_rate) == (128, pytest.approx(3.125e-4))
+    assert (recipe.objective.masking, recipe.objective.longest_run, recipe.objective.sentences) == (
+        "ngrams",
+        3,
+        "order",
+    )
 
 
 def test_smaller_mberts_are_the_thirty_models_of_section_3_2() -> None:

@@ -27,7 +27,7 @@ SOUND: dict[str, Any] = {
             "tokenizer": "unigram-1k",
             "corpus": "wiki",
             "recipe": "small",
-            "settings": {"steps": 10},
+            "settings": {"schedule": {"steps": 10}},
         },
         "mbert": {"maker": "adopt", "hub": "google-bert/bert-base-multilingual-cased", "revision": "3f076fd"},
     },
@@ -64,8 +64,8 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
     study = load_study(write(tmp_path, {}))
     tiny = study.models["tiny"]
     assert isinstance(tiny, Pretrain)
-    assert tiny.training.steps == 10
-    assert tiny.training.batch == 32
+    assert tiny.training.schedule.steps == 10
+    assert tiny.training.data.batch == 32
     assert study.options("sst2").limit is None
     assert study.options("conll2003").limit == 100
 
@@ -76,10 +76,13 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
         ({"corpara": {}}, ["corpara", "no such key", "corpora"]),
         ({"corpora/wiki/wikipedia/langs": ["en"]}, ["corpora.wiki.wikipedia.langs", "languages", "mirror"]),
         ({"models/tiny/lerning_rate": 1}, ["models.tiny.lerning_rate", "no such key", "recipe"]),
-        ({"models/tiny/settings/stepz": 1}, ["models.tiny.settings.stepz", "learning_rate"]),
+        (
+            {"models/tiny/settings/stepz": 1},
+            ["models.tiny.settings.stepz", "optimizer", "; did you mean schedule.steps?"],
+        ),
         (
             {"models/tiny/settings/lerning_rate": 1},
-            ["tiny.settings.lerning_rate: no such key; did you mean learning_rate?"],
+            ["tiny.settings.lerning_rate: no such key; ", "; did you mean optimizer.learning_rate?"],
         ),
         ({"modells": {}}, ["modells: no such key; allowed here: ", "; did you mean models?"]),
         ({"models/tiny/recipe": "smal"}, ["expected one of albert", "; did you mean small?"]),
@@ -97,7 +100,10 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
             ["corpora.Wiki: expected a name of a to z, 0 to 9, '.', '_'", "with a letter or digit first; found 'Wiki'"],
         ),
         ({"tokenizers/unigram-1k/character_coverage": 0.95}, ["character_coverage", "0.98", "found 0.95"]),
-        ({"models/tiny/settings/batch": "many"}, ["models.tiny.settings.batch", "integer", "'many'"]),
+        (
+            {"models/tiny/settings": {"data": {"batch": "many"}}},
+            ["models.tiny.settings.data.batch", "integer", "'many'"],
+        ),
         ({"models/tiny/recipe": "alberto"}, ["models.tiny.recipe", "'alberto'", "albert"]),
         ({"models/tiny/architecture": "albert-huge"}, ["models.tiny.architecture", "'albert-huge'", "albert-base"]),
         (
@@ -128,9 +134,12 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
         ({"models/tiny/tasks": ["sst2", "sst2"]}, ["models.tiny.tasks", "'sst2' twice"]),
         ({"finetuning/seeds": []}, ["finetuning.seeds", "at least 1"]),
         ({"study": "My Study"}, ["study", "'My Study'"]),
-        ({"models/tiny/settings": {"steps": 5, "stop_at": 9}}, ["models.tiny", "stop_at (9)", "5 steps"]),
+        ({"models/tiny/settings": {"schedule": {"steps": 5, "stop_at": 9}}}, ["models.tiny", "stop_at (9)", "5 steps"]),
         ({"tables": {"one": {"kind": "scores", "tasks": ["sst5"]}}}, ["tables.one.tasks", "'sst5'", "sst2"]),
-        ({"models/tiny/settings": {"steps": 5, "clip": math.inf}}, ["models.tiny.settings.clip", "finite"]),
+        (
+            {"models/tiny/settings": {"optimizer": {"clip": math.inf}, "schedule": {"steps": 5}}},
+            ["models.tiny.settings.optimizer.clip", "finite"],
+        ),
         ({"finetuning/learning_rate": math.nan}, ["finetuning.learning_rate"]),
         ({"tables": {"one": {"kind": "pie"}}}, ["tables.one", "pie", "'scores'"]),
         (
@@ -148,7 +157,7 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
         ),
         (
             {"models/tiny/architecture": "distilbert-base"},
-            ["models.tiny", "settings.sentences: expected none; found 'order'", "distilbert"],
+            ["models.tiny", "settings.objective.sentences: expected none; found 'order'", "distilbert"],
         ),
     ],
 )
@@ -172,7 +181,7 @@ def test_a_mistake_is_named_with_its_key_and_what_is_allowed(
 def test_an_architecture_in_numbers_is_of_its_family_and_embeds_as_that_does(
     tmp_path: Path, numbers: dict[str, Any], shape: tuple[str, int]
 ) -> None:
-    settings = {"steps": 10, "sentences": "none"}
+    settings = {"objective": {"sentences": "none"}, "schedule": {"steps": 10}}
     path = write(tmp_path, {"models/tiny/architecture": NUMBERS | numbers, "models/tiny/settings": settings})
     tiny = load_study(path).models["tiny"]
     assert isinstance(tiny, Pretrain)
@@ -219,9 +228,18 @@ def test_an_architecture_in_numbers_is_of_its_family_and_embeds_as_that_does(
         ({"finetuning/clip": 0}, "finetuning.clip: expected a number greater than 0; found 0"),
         ({"significance/alpha": 1}, "significance.alpha: expected a number less than 1; found 1"),
         ({"finetuning/weight_decay": -1}, "finetuning.weight_decay: expected a number of at least 0; found -1"),
-        ({"models/tiny/settings": {"grouped": "maybe"}}, "settings.grouped: expected true or false; found 'maybe'"),
-        ({"models/tiny/settings": {"grouped": []}}, "settings.grouped: expected true or false; found an empty list"),
-        ({"models/tiny/settings": {"zero": 3}}, "models.tiny.settings.zero: expected 0, 1 or 2; found 3"),
+        (
+            {"models/tiny/settings": {"machine": {"grouped": "maybe"}}},
+            "settings.machine.grouped: expected true or false; found 'maybe'",
+        ),
+        (
+            {"models/tiny/settings": {"machine": {"grouped": []}}},
+            "settings.machine.grouped: expected true or false; found an empty list",
+        ),
+        (
+            {"models/tiny/settings": {"optimizer": {"zero": 3}}},
+            "models.tiny.settings.optimizer.zero: expected 0, 1 or 2; found 3",
+        ),
     ],
 )
 def test_a_wrong_value_gets_one_line_of_plain_words(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
@@ -270,7 +288,9 @@ def _nodes(part: Any) -> Iterator[dict[str, Any]]:
 
 def test_every_named_architecture_trains_where_its_recipe_predicts_no_sentences(tmp_path: Path) -> None:
     for name in ARCHITECTURES:
-        path = write(tmp_path, {"models/tiny/architecture": name, "models/tiny/settings": {"sentences": "none"}})
+        path = write(
+            tmp_path, {"models/tiny/architecture": name, "models/tiny/settings": {"objective": {"sentences": "none"}}}
+        )
         assert isinstance(load_study(path).models["tiny"], Pretrain)
 
 
@@ -389,7 +409,7 @@ def test_recipes_follow_alberts_square_root_rule() -> None:
 
     published = RECIPES["albert"]
     assert published.peak_rate == pytest.approx(3.125e-4)  # mALBERT, section 2.3
-    assert published.warmup_steps == round(0.2 * 128 / 32768 * published.steps)
+    assert published.warmup_steps == round(0.2 * 128 / 32768 * published.schedule.total_steps)
 
 
 REDUCED = {"maker": "reduce", "source": "mbert", "corpus": "wiki", "languages": ["el"], "threshold": "paper"}

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from tokenizers import decoders, models
 
+from smelt.entry import merge
 from smelt.training.masking import Masking
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
@@ -35,7 +36,17 @@ class Vocabulary:
 
 
 def recipe_of(masking: str, **settings: object) -> Recipe:
-    return Recipe(optimizer="adamw", batch=8, steps=10, masking=masking, **settings)
+    return Recipe.model_validate(
+        merge(
+            {
+                "data": {"batch": 8},
+                "objective": {"masking": masking},
+                "optimizer": {"name": "adamw"},
+                "schedule": {"steps": 10},
+            },
+            settings,
+        )
+    )
 
 
 def draws_of(masking: Masking, rows: int, length: int, step: int = 1) -> np.ndarray:

@@ -15,6 +15,7 @@ from training_toy import LENGTH, RECIPE, Toy
 from transformers import BertConfig, BertForMaskedLM
 
 from smelt.__main__ import main
+from smelt.entry import merge
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,12 @@ def words(toy: Toy, teacher: Path, folder: Path, recipe: dict[str, Any], losses:
     settings = {
         "student": {"layers": 1, "hidden": 24, "start": "random"},
         "losses": losses,
-        "recipe": RECIPE.model_dump() | {"sentences": "none", "steps": 6, "validate_every": 3} | ALIKE | recipe,
+        "recipe": merge(
+            RECIPE.model_dump(),
+            {"objective": {"sentences": "none"}, "schedule": {"steps": 6}, "validation": {"every": 3}},
+            ALIKE,
+            recipe,
+        ),
         "alpha": 0.7,
         "seed": 1,
     }
@@ -60,7 +66,7 @@ def test_two_processes_distil_what_one_does(
     toy: Toy, teacher: Path, tmp_path: Path, losses: dict[str, Any], zero: int
 ) -> None:
     assert main(words(toy, teacher, tmp_path / "one", {}, losses)) == 0
-    command = [*words(toy, teacher, tmp_path / "two", {"zero": zero}, losses), "--processes", "2"]
+    command = [*words(toy, teacher, tmp_path / "two", {"optimizer": {"zero": zero}}, losses), "--processes", "2"]
     done = subprocess.run([sys.executable, "-m", "smelt", *command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert curve(tmp_path / "two") == pytest.approx(curve(tmp_path / "one"), rel=2e-4)

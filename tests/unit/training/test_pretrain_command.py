@@ -8,6 +8,7 @@ import pytest
 from training_toy import LENGTH, RECIPE, SHAPE, Toy, write_documents
 
 from smelt.__main__ import main
+from smelt.entry import merge
 from smelt.training.curve import LearningCurve
 from smelt.training.pack import pack
 from smelt.training.pieces import load_tokenizer
@@ -64,7 +65,7 @@ def test_the_card_says_how_many_tokens_were_trained_on_beside_those_there_are(to
     card = (made / "models" / "mini" / "README.md").read_text()
     curve = LearningCurve((made / "logs" / "mini.curve.csv").read_text())
     available = sum(json.loads((folder / "blocks.json").read_text())["train"]["tokens"] for folder in toy.blocks)
-    steps, batch, length = (SETTINGS["recipe"][key] for key in ("steps", "batch", "length"))
+    steps, batch, length = RECIPE.schedule.total_steps, RECIPE.data.batch, RECIPE.data.length
     assert f"| tokens available | {available:,} |" in card
     seen = int(curve.at(steps, "train")["all"]["tokens"])
     assert 0.8 * steps * batch * length < seen <= steps * batch * length
@@ -84,10 +85,10 @@ def test_blocks_of_which_none_can_be_split_are_refused(
     folder = tmp_path / "blocks/aa"
     about = pack(write_documents(tmp_path / "aa.parquet", texts), toy.tokenizer, LENGTH, folder, packing)
     assert about["train"]["splittable_blocks"] == 0
-    recipe = SETTINGS["recipe"] | {"packing": packing, "sentences": sentences}
+    recipe = merge(SETTINGS["recipe"], {"data": {"packing": packing}, "objective": {"sentences": sentences}})
     assert main(words(toy, tmp_path, SETTINGS | {"recipe": recipe}, blocks=[folder])) == 1
     error = capsys.readouterr().err
-    assert f"smelt: recipe: sentences: {sentences} has nothing to learn from. None of the" in error
+    assert f"smelt: recipe: objective.sentences: {sentences} has nothing to learn from. None of the" in error
     assert "Set sentences: none" in error
     assert not (tmp_path / "models").exists()
 
@@ -100,7 +101,7 @@ def test_few_blocks_that_can_be_split_are_said_in_log_and_card(
     about = pack(write_documents(tmp_path / "aa.parquet", texts), toy.tokenizer, LENGTH, folder, "sentences")
     able, total = (about["train"][key] for key in ("splittable_blocks", "blocks"))
     assert 0 < able < total / 2
-    recipe = SETTINGS["recipe"] | {"packing": "sentences"}
+    recipe = merge(SETTINGS["recipe"], {"data": {"packing": "sentences"}})
     assert main(words(toy, tmp_path, SETTINGS | {"recipe": recipe}, blocks=[folder])) == 0
     said = f"warning: sentences: order is learnt on {able} of {total} blocks ({able / total:.1%})"
     assert said in capsys.readouterr().out
@@ -133,7 +134,7 @@ def test_checkpoints_of_a_changed_recipe_are_left_alone(toy: Toy, tmp_path: Path
     ("change", "complaint"),
     [
         ("{", "--settings: is not JSON"),
-        (SETTINGS | {"recipe": RECIPE.model_dump() | {"optimiser": "x"}}, "recipe.optimiser"),
+        (SETTINGS | {"recipe": merge(RECIPE.model_dump(), {"optimiser": "x"})}, "recipe.optimiser"),
         (SETTINGS | {"alpha": "much"}, "alpha"),
     ],
 )

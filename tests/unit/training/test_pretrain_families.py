@@ -25,7 +25,9 @@ def test_a_model_of_every_family_is_trained_saved_and_loaded(
 ) -> None:
     import transformers
 
-    recipe = RECIPE.model_copy(update={"sentences": sentences, "steps": 4, "gradient_checkpointing": True})
+    recipe = RECIPE.override(
+        {"objective": {"sentences": sentences}, "schedule": {"steps": 4}, "machine": {"gradient_checkpointing": True}}
+    )
     shape = Shape.model_validate(NUMBERS | {"family": family})
     settings = {"shape": shape.model_dump(), "recipe": recipe.model_dump(), "alpha": 0.7, "seed": 1, "version": 1}
     words = ["pretrain", "--blocks", *map(str, toy.blocks), "--tokenizer", str(toy.tokenizer), "--threads", "1"]

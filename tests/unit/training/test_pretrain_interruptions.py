@@ -15,8 +15,9 @@ import pytest
 from training_toy import RECIPE, SHAPE, Toy
 
 from smelt.__main__ import main
+from smelt.entry import merge
 
-ENDLESS = {"steps": 100_000, "checkpoint_every": 5, "validate_every": 100_000}
+ENDLESS = {"schedule": {"steps": 100_000}, "validation": {"every": 100_000}, "checkpoints": {"every": 5}}
 
 
 def run_command(words: list[str], log: Path, file_size: int | None) -> None:
@@ -32,7 +33,7 @@ class Jobs:
     """Starts the same pretraining again and again."""
 
     def __init__(self, toy: Toy, folder: Path, forkserver: BaseContext) -> None:
-        settings = {"shape": SHAPE.model_dump(), "recipe": RECIPE.model_dump() | ENDLESS, "alpha": 0.7, "seed": 1}
+        settings = {"shape": SHAPE.model_dump(), "recipe": merge(RECIPE.model_dump(), ENDLESS), "alpha": 0.7, "seed": 1}
         self.words = [
             *["pretrain", "--blocks", *map(str, toy.blocks), "--tokenizer", str(toy.tokenizer), "--threads", "1"],
             *["--settings", json.dumps(settings | {"version": 1}), "--checkpoints", str(folder / "checkpoints")],

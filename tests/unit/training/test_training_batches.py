@@ -6,6 +6,7 @@ import pytest
 import torch
 from training_toy import LENGTH, RECIPE, Toy, toy_batches
 
+from smelt.entry import merge
 from smelt.training.blocks import TokenBlocks
 from smelt.training.data import Batch, Batches, ahead, listed
 from smelt.training.distributed import Processes
@@ -15,8 +16,14 @@ from smelt.training.pieces import Pieces
 CLS, SEP, PAD = 2, 3, 0
 CONTENT = LENGTH - 3
 KINDS = ["words", "ngrams", "spans", "rare"]
-VARIANTS = [{"masking": masking, "sentences": sentences} for masking, sentences in product(KINDS, ["order", "next"])]
-VARIANTS += [{"masking": "tokens", "sentences": "none"}, {"masking": "rare", "sentences": "none"}]
+VARIANTS = [
+    {"objective": {"masking": masking, "sentences": sentences}}
+    for masking, sentences in product(KINDS, ["order", "next"])
+]
+VARIANTS += [
+    {"objective": {"masking": "tokens", "sentences": "none"}},
+    {"objective": {"masking": "rare", "sentences": "none"}},
+]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +32,7 @@ def pieces(toy: Toy) -> Pieces:
 
 
 def make(toy: Toy, processes: Processes | None = None, **settings: object) -> Batches:
-    recipe = RECIPE.model_copy(update={"batch": 16} | settings)
+    recipe = RECIPE.override(merge({"data": {"batch": 16}}, settings))
     return toy_batches(toy, recipe, *([processes] if processes else []))
 
 
@@ -99,7 +106,7 @@ def test_examples_are_blocks_split_in_two_and_swapped_as_labelled(toy: Toy, piec
 @pytest.mark.parametrize("sentences", ["order", "next"])
 @pytest.mark.parametrize("rate", [0.5, 0.2])
 def test_the_share_of_changed_examples_is_the_swap_rate(toy: Toy, sentences: str, rate: float) -> None:
-    batches = make(toy, sentences=sentences, swap_rate=rate, batch=500)
+    batches = make(toy, data={"batch": 500}, objective={"sentences": sentences, "swap_probability": rate})
     labels = torch.cat([batches.train(step).sentence_labels for step in range(1, 5)])
     known = labels[labels != IGNORED]
     assert known.sum() == pytest.approx(rate * len(known), abs=5 * np.sqrt(len(known) * rate * (1 - rate)))
@@ -116,7 +123,7 @@ def test_a_random_next_segment_is_as_long_and_from_another_block_of_the_language
                 beginnings.setdefault(block[:place], set()).add(number)
                 endings.setdefault(block[place:], set()).add(number)
     found = {0: 0, 1: 0, IGNORED: 0}
-    for first, second, label in examples(make(toy, sentences="next"), range(1, 40)):
+    for first, second, label in examples(make(toy, objective={"sentences": "next"}), range(1, 40)):
         found[label] += 1
         if label == 1:
             assert len(first) + len(second) in {len(block) for language in languages for block in language}
@@ -128,7 +135,11 @@ def test_a_random_next_segment_is_as_long_and_from_another_block_of_the_language
 
 
 def test_the_lengths_of_segments_do_not_tell_which_follows(toy: Toy) -> None:
-    rows = [row for row in examples(make(toy, sentences="next", batch=500), range(1, 7)) if row[2] != IGNORED]
+    rows = [
+        row
+        for row in examples(make(toy, data={"batch": 500}, objective={"sentences": "next"}), range(1, 7))
+        if row[2] != IGNORED
+    ]
     lengths = {label: np.array([len(second) for _, second, its in rows if its == label]) for label in (0, 1)}
     deviation = np.sqrt(lengths[0].var() / len(lengths[0]) + lengths[1].var() / len(lengths[1]))
     assert abs(lengths[0].mean() - lengths[1].mean()) < 4 * deviation
@@ -145,7 +156,11 @@ def test_no_second_segment_that_counts_begins_a_document_so_that_nothing_but_the
         if blocks.begins_document(np.array([number]), np.array([place]))[0]
     }
     assert beginnings
-    known = [second for _, second, label in examples(make(toy, sentences="next"), range(1, 40)) if label != IGNORED]
+    known = [
+        second
+        for _, second, label in examples(make(toy, objective={"sentences": "next"}), range(1, 40))
+        if label != IGNORED
+    ]
     assert not beginnings & {tuple(second) for second in known}
 
 
@@ -168,13 +183,13 @@ def test_a_language_of_one_block_has_no_other_and_nothing_to_predict(toy: Toy, p
     pack(documents, toy.tokenizer, LENGTH, tmp_path / "cc")
     small = Toy(toy.tokenizer, toy.documents, [tmp_path / "cc"])
     assert TokenBlocks(tmp_path / "cc", "train", pieces, LENGTH).others(np.array([0]), np.array([0.5])).tolist() == [-1]
-    assert set(make(small, sentences="next").train(1).sentence_labels.tolist()) == {IGNORED}
+    assert set(make(small, objective={"sentences": "next"}).train(1).sentence_labels.tolist()) == {IGNORED}
 
 
 def test_one_segment_is_a_stretch_of_the_stream_as_long_as_any_row(toy: Toy, pieces: Pieces) -> None:
     streams = [tuple(chain(*language)) for language in contents(toy, pieces)]
     windows = {stream[at : at + LENGTH - 2] for stream in streams for at in range(0, len(stream), CONTENT)}
-    batches = make(toy, sentences="none", batch=64)
+    batches = make(toy, data={"batch": 64}, objective={"sentences": "none"})
     for batch in map(batches.train, range(1, 6)):
         for row, length in zip(unmasked(batch), batch.lengths, strict=True):
             assert (row[0], row[length - 1]) == (CLS, SEP)
@@ -187,7 +202,10 @@ def test_one_segment_is_a_stretch_of_the_stream_as_long_as_any_row(toy: Toy, pie
 
 @pytest.mark.parametrize("sentences", ["order", "next", "none"])
 def test_a_share_of_the_blocks_is_cut_and_what_is_dropped_is_counted(toy: Toy, sentences: str) -> None:
-    long, short = (make(toy, sentences=sentences, short_rate=rate, batch=2000) for rate in (0.0, 0.25))
+    long, short = (
+        make(toy, data={"short_sequence_probability": rate, "batch": 2000}, objective={"sentences": sentences})
+        for rate in (0.0, 0.25)
+    )
     whole, batch = long.train(1), short.train(1)
     cut = batch.lengths < whole.lengths
     assert cut.mean() == pytest.approx(0.25, abs=0.05)
@@ -212,7 +230,7 @@ def test_a_cut_block_has_any_shorter_length_as_likely_as_any_other() -> None:
 
 
 def test_a_replaced_segment_is_counted_as_dropped(toy: Toy) -> None:
-    batch = make(toy, sentences="next").train(1)
+    batch = make(toy, objective={"sentences": "next"}).train(1)
     replaced = batch.sentence_labels.numpy() == 1
     seconds = batch.token_type_ids.numpy().sum(1) - 1
     assert replaced.any()
@@ -220,7 +238,7 @@ def test_a_replaced_segment_is_counted_as_dropped(toy: Toy) -> None:
 
 
 def test_a_padded_block_comes_with_its_attention_mask(toy: Toy) -> None:
-    batches = make(toy, batch=64)
+    batches = make(toy, data={"batch": 64})
     masked = [batch for batch in map(batches.train, range(1, 40)) if batch.attention_mask is not None]
     assert masked
     for batch in masked:
@@ -236,10 +254,10 @@ def test_a_batch_depends_on_its_step_alone(toy: Toy) -> None:
     assert one.train(17).input_ids.tolist() != other.train(18).input_ids.tolist()
 
 
-@pytest.mark.parametrize("settings", VARIANTS, ids=lambda settings: "-".join(settings.values()))
+@pytest.mark.parametrize("settings", VARIANTS, ids=lambda settings: "-".join(settings["objective"].values()))
 @pytest.mark.parametrize("batch", [10, 150])
 def test_rows_do_not_depend_on_the_number_of_processes(toy: Toy, settings: dict[str, str], batch: int) -> None:
-    settings |= {"short_rate": 0.2, "batch": batch}
+    settings = merge(settings, {"data": {"short_sequence_probability": 0.2, "batch": batch}})
     alone = make(toy, **settings)
     for size in (2, 3):
         shares = [make(toy, Processes(rank, size), **settings) for rank in range(size)]
@@ -250,7 +268,7 @@ def test_rows_do_not_depend_on_the_number_of_processes(toy: Toy, settings: dict[
 
 @pytest.mark.parametrize("masking", ["words", "rare"])
 def test_validation_shares_the_same_rows_among_processes(toy: Toy, masking: str) -> None:
-    settings = {"masking": masking, "validation_blocks": 43, "batch": 6}
+    settings = {"data": {"batch": 6}, "objective": {"masking": masking}, "validation": {"blocks": 43}}
     whole = list(make(toy, **settings).validation())
     shares = [list(make(toy, Processes(rank, 3), **settings).validation()) for rank in range(3)]
     for language in ("aa", "bb"):
@@ -264,7 +282,7 @@ def test_validation_shares_the_same_rows_among_processes(toy: Toy, masking: str)
 
 
 def test_validation_batches_are_the_same_at_every_call_whole_and_within_their_number(toy: Toy) -> None:
-    batches = make(toy, short_rate=0.9)
+    batches = make(toy, data={"short_sequence_probability": 0.9})
     first, second = ([(name, batch) for name, batch in batches.validation()] for _ in range(2))
     assert [name for name, _ in first] == [name for name, _ in second]
     assert all(same(one, other) for (_, one), (_, other) in zip(first, second, strict=True))
@@ -275,7 +293,7 @@ def test_validation_batches_are_the_same_at_every_call_whole_and_within_their_nu
 
 @pytest.mark.parametrize("cuts", [[0, 16], [0, 5, 16], [0, 1, 1, 15, 16]])
 def test_parts_of_a_batch_are_the_batch(toy: Toy, cuts: list[int]) -> None:
-    batch = make(toy, short_rate=0.2).train(3)
+    batch = make(toy, data={"short_sequence_probability": 0.2}).train(3)
     parts = [batch.only(slice(first, last)) for first, last in pairwise(cuts)]
     assert [len(part) for part in parts] == np.diff(cuts).tolist()
     assert same(joined(parts, batch), batch)
@@ -284,7 +302,7 @@ def test_parts_of_a_batch_are_the_batch(toy: Toy, cuts: list[int]) -> None:
 
 
 def test_a_part_without_padding_needs_no_attention_mask(toy: Toy) -> None:
-    batch = make(toy, short_rate=0.2).train(3)
+    batch = make(toy, data={"short_sequence_probability": 0.2}).train(3)
     full = int(np.flatnonzero(batch.lengths == LENGTH)[0])
     assert batch.attention_mask is not None
     assert batch.part(slice(full, full + 1)).attention_mask is None

@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import distributed
 
+from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.files import checksum
 from smelt.training.checkpoints import (
@@ -30,7 +31,7 @@ from smelt.training.checkpoints import (
 from smelt.training.distributed import Processes
 from smelt.training.recipes import RECIPES
 
-IDENTITY = {"settings": {"seed": 1, "recipe": {"steps": 10}}, "tokenizer": "abc"}
+IDENTITY = {"settings": {"seed": 1, "recipe": {"schedule": {"steps": 10}}}, "tokenizer": "abc"}
 
 
 @pytest.fixture
@@ -151,7 +152,10 @@ def test_a_kill_while_a_checkpoint_is_replaced_leaves_the_old_one(checkpoints: C
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        ({"settings": {"seed": 1, "recipe": {"steps": 20}}}, r"settings\.recipe\.steps was 10, is 20\."),
+        (
+            {"settings": {"seed": 1, "recipe": {"schedule": {"steps": 20}}}},
+            r"settings\.recipe\.schedule\.steps was 10, is 20\.",
+        ),
         ({"tokenizer": "abd", "blocks": {"aa": "1f"}}, "blocks was None, is {'aa': '1f'}; tokenizer was abc, is abd"),
     ],
 )
@@ -168,8 +172,28 @@ def test_a_checkpoint_of_another_run_is_refused_with_the_difference(
     assert (tmp_path / "step-000000005").exists()
 
 
+def test_a_checkpoint_of_a_version_whose_recipe_was_flat_is_gone_on_from(tmp_path: Path) -> None:
+    before = {"sentences": "order", "optimizer": "adamw", "learning_rate": 1e-3, "steps": 10, "mask_rate": 0.15}
+    today = {
+        "objective": {"sentences": "order", "masking_probability": 0.15},
+        "optimizer": {"name": "adamw", "learning_rate": 1e-3},
+        "schedule": {"steps": 10},
+    }
+    with Checkpoints(tmp_path, {"settings": {"seed": 1, "recipe": before}, "tokenizer": "abc"}) as checkpoints:
+        save(checkpoints, 5)
+    with Checkpoints(tmp_path, {"settings": {"seed": 1, "recipe": today}, "tokenizer": "abc"}) as checkpoints:
+        assert checkpoints.load().step == 5
+    changed = merge(today, {"schedule": {"steps": 20}})
+    with (
+        Checkpoints(tmp_path, {"settings": {"seed": 1, "recipe": changed}, "tokenizer": "abc"}) as checkpoints,
+        pytest.raises(SmeltError, match=r"another run: settings\.recipe\.schedule\.steps was 10, is 20\."),
+    ):
+        checkpoints.load()
+
+
 @pytest.mark.parametrize(
-    ("change", "may_go_on"), [({"micro_batch": 2, "attention": "eager"}, True), ({"clip": 2}, False)]
+    ("change", "may_go_on"),
+    [({"machine": {"micro_batch": 2, "attention": "eager"}}, True), ({"optimizer": {"clip": 2}}, False)],
 )
 def test_settings_that_make_no_other_model_may_change_between_runs(
     tmp_path: Path, change: dict[str, Any], may_go_on: bool
@@ -177,11 +201,11 @@ def test_settings_that_make_no_other_model_may_change_between_runs(
     recipe = RECIPES["small"]
     with Checkpoints(tmp_path, recipe.identity()) as checkpoints:
         save(checkpoints, 5)
-    with Checkpoints(tmp_path, recipe.model_copy(update=change).identity()) as checkpoints:
+    with Checkpoints(tmp_path, recipe.override(change).identity()) as checkpoints:
         if may_go_on:
             assert checkpoints.load().step == 5
         else:
-            with pytest.raises(SmeltError, match=r"checkpoint of another run: clip was 1\.0, is 2\."):
+            with pytest.raises(SmeltError, match=r"checkpoint of another run: optimizer\.clip was 1\.0, is 2\."):
                 checkpoints.load()
 
 
@@ -227,6 +251,7 @@ FILL = """
 import sys
 from pathlib import Path
 import torch
+from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.training.checkpoints import Checkpoints
 

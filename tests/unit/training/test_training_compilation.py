@@ -17,7 +17,7 @@ needs_a_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="compi
 
 def test_a_cpu_compiles_only_where_the_recipe_says_so() -> None:
     assert not is_to_be_compiled(RECIPE, CPU)
-    assert is_to_be_compiled(RECIPE.model_copy(update={"compile": True}), CPU)
+    assert is_to_be_compiled(RECIPE.override({"machine": {"compile": True}}), CPU)
 
 
 def test_a_machine_without_a_compiler_trains_without_one(
@@ -34,11 +34,11 @@ def test_a_machine_without_a_compiler_trains_without_one(
 @needs_a_compiler
 def test_a_compiled_encoder_learns_the_same_and_validation_compiles_nothing(toy: Toy, tmp_path: Path) -> None:
     shape = SHAPE.model_copy(update={"layers": 1})
-    recipe = RECIPE.model_copy(update={"dropout": 0.0, "steps": 3, "micro_batch": 8})
+    recipe = RECIPE.override({"model": {"dropout": 0.0}, "schedule": {"steps": 3}, "machine": {"micro_batch": 8}})
     plain, curve_of_plain = train_toy(toy, tmp_path / "plain", recipe, shape=shape)
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
-    compiling = recipe.model_copy(update={"compile": True})
+    compiling = recipe.override({"machine": {"compile": True}})
     compiled, curve = train_toy(toy, tmp_path / "compiled", compiling, shape=shape)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
     assert [row[4] for row in curve] == pytest.approx([row[4] for row in curve_of_plain], rel=1e-4)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from training_toy import LENGTH, RECIPE, Toy, toy_batches
 from transformers import CONFIG_MAPPING, AutoModelForMaskedLM
 
+from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder, recompute_layers
 from smelt.study.architectures import Shape
@@ -50,7 +51,9 @@ def encoder(toy: Toy, family: str = "bert", layers: int = 2, hidden: int = 32, r
 def batch(toy: Toy) -> Batch:
     """Rows of which some are padded."""
     torch.manual_seed(0)
-    batch = toy_batches(toy, RECIPE.model_copy(update={"short_rate": 0.5, "sentences": "none"})).train(1)
+    batch = toy_batches(
+        toy, RECIPE.override({"data": {"short_sequence_probability": 0.5}, "objective": {"sentences": "none"}})
+    ).train(1)
     assert batch.attention_mask is not None
     return batch
 
@@ -281,7 +284,7 @@ def test_layers_that_are_not_there_are_refused(toy: Toy, layers: list[int], mess
 def test_another_number_of_heads_is_refused_where_they_are_compared(toy: Toy) -> None:
     student = new_encoder(
         Shape(family="bert", layers=1, hidden=32, heads=2, feed_forward=64),
-        RECIPE.model_copy(update={"sentences": "none"}),
+        RECIPE.override({"objective": {"sentences": "none"}}),
         toy.pieces,
     )
     objective(Losses(), [encoder(toy)], student, toy)
@@ -347,7 +350,7 @@ def distilled(
     """Distil from the newest checkpoint in `folder`; return all that was learnt, and the curve without its speeds."""
     torch.set_num_threads(1)
     torch.manual_seed(1)
-    recipe = RECIPE.model_copy(update={"sentences": "none", "choose": "best"} | settings)
+    recipe = RECIPE.override(merge({"objective": {"sentences": "none"}, "validation": {"choose": "best"}}, settings))
     teacher, student = encoder(toy, layers=4), encoder(toy, "distilbert", hidden=24)
     made = objective(EVERYTHING, [teacher], student, toy)
     batches = Interrupted(toy_batches(toy, recipe), stop_at, signal.SIGTERM)  # type: ignore[arg-type]
@@ -373,10 +376,10 @@ def test_a_distillation_that_was_stopped_ends_with_the_same_student_and_projecti
 def test_losses_over_layers_are_not_compiled_even_where_the_recipe_says_so(
     toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain, _ = distilled(toy, tmp_path / "plain", steps=2)
+    plain, _ = distilled(toy, tmp_path / "plain", schedule={"steps": 2})
     assert "not compiled" not in capsys.readouterr().out
     torch._dynamo.utils.counters.clear()
-    told, _ = distilled(toy, tmp_path / "told", steps=2, compile=True)
+    told, _ = distilled(toy, tmp_path / "told", schedule={"steps": 2}, machine={"compile": True})
     assert "not compiled: losses over layers look into the model as it trains" in capsys.readouterr().out
     assert not torch._dynamo.utils.counters["stats"]["unique_graphs"]
     assert same(plain, told)

@@ -50,7 +50,7 @@ def own_loss(model: Any, batch: Batch) -> torch.Tensor:
 
 @FAMILIES
 def test_loss_and_gradients_are_those_of_the_unpadded_model(toy: Toy, family: Family, sentences: str) -> None:
-    recipe = RECIPE.model_copy(update={"sentences": sentences, "dropout": 0.0})
+    recipe = RECIPE.override({"model": {"dropout": 0.0}, "objective": {"sentences": sentences}})
     trainee, batch = trainee_and_batch(toy, family, recipe)
     plain = copy.deepcopy(trainee.model)
     resize_vocabulary(plain, toy.pieces.size)
@@ -68,7 +68,7 @@ def test_loss_and_gradients_are_those_of_the_unpadded_model(toy: Toy, family: Fa
 
 @FAMILIES
 def test_no_weight_goes_untrained(toy: Toy, family: Family, sentences: str) -> None:
-    recipe = RECIPE.model_copy(update={"sentences": sentences})
+    recipe = RECIPE.override({"objective": {"sentences": sentences}})
     trainee, batch = trainee_and_batch(toy, family, recipe)
     weighted_loss(trainee(batch)).backward()
     assert [name for name, parameter in trainee.named_parameters() if parameter.grad is None] == []
@@ -78,8 +78,12 @@ def test_no_weight_goes_untrained(toy: Toy, family: Family, sentences: str) -> N
 def test_recomputed_layers_give_the_same_step(toy: Toy, family: Family, sentences: str) -> None:
     gradients = []
     for recomputed in (False, True):
-        changes = {"sentences": sentences, "dropout": 0.1, "gradient_checkpointing": recomputed}
-        trainee, batch = trainee_and_batch(toy, family, RECIPE.model_copy(update=changes))
+        changes = {
+            "model": {"dropout": 0.1},
+            "objective": {"sentences": sentences},
+            "machine": {"gradient_checkpointing": recomputed},
+        }
+        trainee, batch = trainee_and_batch(toy, family, RECIPE.override(changes))
         torch.manual_seed(4)
         weighted_loss(trainee.train()(batch)).backward()
         gradients.append([parameter.grad for parameter in trainee.parameters()])

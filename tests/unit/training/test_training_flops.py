@@ -69,7 +69,7 @@ def test_a_run_knows_its_share_of_the_peak_and_on_a_cpu_no_memory() -> None:
     kind, config = MODELS["albert"]
     model, recipe = kind(config), RECIPES["small"]
     gauges = gauges_of(model, recipe, torch.device("cpu"))
-    assert gauges.flops_per_token == flops_per_token(model, recipe.length, recipe.mask_rate)
+    assert gauges.flops_per_token == flops_per_token(model, recipe.data.length, recipe.objective.masking_probability)
     assert gauges.peak is not None
     assert gauges.share_of_peak(gauges.peak / gauges.flops_per_token) == pytest.approx(1.0)
     assert gauges.memory is None

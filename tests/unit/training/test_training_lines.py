@@ -12,6 +12,7 @@ import torch
 from training_toy import LENGTH, RECIPE, SHAPE, Toy, sentence, toy_batches, train_toy, write_documents
 
 from smelt.__main__ import main
+from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder
 from smelt.models.job import recipe_over
@@ -25,8 +26,10 @@ from smelt.training.pack import pack
 from smelt.training.pieces import load_tokenizer
 from smelt.training.recipes import RECIPES, Recipe, recipe_with
 
-LINES = RECIPE.model_copy(update={"packing": "lines", "sentences": "none", "masking": "rare", "dropout": 0.0})
-GROUPED = LINES.model_copy(update={"grouped": True})
+LINES = RECIPE.override(
+    {"data": {"packing": "lines"}, "model": {"dropout": 0.0}, "objective": {"sentences": "none", "masking": "rare"}}
+)
+GROUPED = LINES.override({"machine": {"grouped": True}})
 CPU = torch.device("cpu")
 
 
@@ -123,7 +126,9 @@ def test_a_text_of_short_lines_alone_is_refused(tmp_path: Path, toy: Toy) -> Non
 
 def test_lines_are_one_segment() -> None:
     with pytest.raises(ValueError, match="packing: lines goes with sentences: none; with order, expected another"):
-        Recipe(optimizer="adamw", batch=8, steps=9, packing="lines")
+        Recipe.model_validate(
+            {"data": {"batch": 8, "packing": "lines"}, "optimizer": {"name": "adamw"}, "schedule": {"steps": 9}}
+        )
 
 
 def whole_rows(batch: Batch) -> list[tuple[list[int], list[int], list[int]]]:
@@ -190,7 +195,7 @@ def test_a_grouped_step_learns_what_the_same_step_learns(lines: Toy, rows: int) 
 
 
 def test_a_grouped_run_that_was_stopped_goes_on_to_the_same_weights(lines: Toy, tmp_path: Path) -> None:
-    recipe = GROUPED.model_copy(update={"dropout": 0.1, "micro_batch": 3})
+    recipe = GROUPED.override({"model": {"dropout": 0.1}, "machine": {"micro_batch": 3}})
     straight = train_toy(lines, tmp_path / "straight", recipe)
 
     class Stopped:
@@ -223,23 +228,29 @@ def test_memory_is_measured_on_the_longest_rows_at_full_width(lines: Toy, monkey
 
 
 def test_epochs_become_steps_when_the_blocks_are_known(lines: Toy) -> None:
-    recipe = Recipe.model_validate(LINES.model_dump() | {"steps": None, "epochs": 2.5, "validate_every": None})
+    recipe = Recipe.model_validate(
+        merge(LINES.model_dump(), {"schedule": {"steps": None, "epochs": 2.5}, "validation": {"every": None}})
+    )
     blocks = [TokenBlocks(folder, "train", lines.pieces, LENGTH, "lines") for folder in lines.blocks]
     number = sum(map(len, blocks))
     known = recipe_over(recipe, blocks)
-    assert known.schedule == known.last_step == -(-5 * number // 2 // recipe.batch)
-    assert known.validate_every == round(number / recipe.batch)
-    assert recipe.duration == "2.5 passes over its texts"
-    assert known.duration == f"{known.schedule} steps, 2.5 passes over its texts"
+    assert known.schedule.total_steps == known.schedule.last_step == -(-5 * number // 2 // recipe.data.batch)
+    assert known.validation.every == round(number / recipe.data.batch)
+    assert recipe.schedule.duration == "2.5 passes over its texts"
+    assert known.schedule.duration == f"{known.schedule.total_steps} steps, 2.5 passes over its texts"
     with pytest.raises(ValueError, match=r"2\.5 epochs are so many steps as the blocks make them"):
         _ = recipe.warmup_steps
 
 
 def test_a_run_of_epochs_is_the_run_of_as_many_steps(lines: Toy, tmp_path: Path) -> None:
     blocks = [TokenBlocks(folder, "train", lines.pieces, LENGTH, "lines") for folder in lines.blocks]
-    own = LINES.model_dump() | {"batch": 64, "validate_every": None}
-    in_epochs = recipe_over(Recipe.model_validate(own | {"steps": None, "epochs": 1.0}), blocks)
-    in_steps = Recipe.model_validate(own | {"steps": in_epochs.steps, "validate_every": in_epochs.validate_every})
+    own = merge(LINES.model_dump(), {"data": {"batch": 64}, "validation": {"every": None}})
+    in_epochs = recipe_over(Recipe.model_validate(merge(own, {"schedule": {"steps": None, "epochs": 1.0}})), blocks)
+    in_steps = Recipe.model_validate(
+        merge(
+            own, {"schedule": {"steps": in_epochs.schedule.steps}, "validation": {"every": in_epochs.validation.every}}
+        )
+    )
     weights, curve = train_toy(lines, tmp_path / "epochs", in_epochs)
     others, same_curve = train_toy(lines, tmp_path / "steps", in_steps)
     assert curve == same_curve
@@ -247,24 +258,26 @@ def test_a_run_of_epochs_is_the_run_of_as_many_steps(lines: Toy, tmp_path: Path)
 
 
 def test_a_stop_beyond_the_epochs_is_refused(lines: Toy) -> None:
-    recipe = Recipe.model_validate(LINES.model_dump() | {"steps": None, "epochs": 0.1, "stop_at": 99})
+    recipe = Recipe.model_validate(
+        merge(LINES.model_dump(), {"schedule": {"steps": None, "epochs": 0.1, "stop_at": 99}})
+    )
     blocks = [TokenBlocks(lines.blocks[0], "train", lines.pieces, LENGTH, "lines")]
     with pytest.raises(SmeltError, match=r"recipe: stop_at \(99\) lies beyond the schedule's \d+ steps"):
         recipe_over(recipe, blocks)
 
 
-@pytest.mark.parametrize("both", [{"steps": None}, {"epochs": 2.0}])
+@pytest.mark.parametrize("both", [{"schedule": {"steps": None}}, {"schedule": {"epochs": 2.0}}])
 def test_a_recipe_has_steps_or_epochs(both: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected either steps or epochs"):
-        Recipe.model_validate(RECIPE.model_dump() | both)
+        Recipe.model_validate(merge(RECIPE.model_dump(), both))
 
 
 def test_steps_of_ones_own_replace_the_epochs_of_a_recipe() -> None:
-    assert (RECIPES["eliquare"].epochs, RECIPES["eliquare"].steps) == (10, None)
-    changed = recipe_with("eliquare", {"steps": 50})
-    assert (changed.epochs, changed.steps) == (None, 50)
-    back = recipe_with("small", {"epochs": 3})
-    assert (back.epochs, back.steps) == (3, None)
+    assert (RECIPES["eliquare"].schedule.epochs, RECIPES["eliquare"].schedule.steps) == (10, None)
+    changed = recipe_with("eliquare", {"schedule": {"steps": 50}})
+    assert (changed.schedule.epochs, changed.schedule.steps) == (None, 50)
+    back = recipe_with("small", {"schedule": {"epochs": 3}})
+    assert (back.schedule.epochs, back.schedule.steps) == (3, None)
 
 
 @pytest.mark.slow
@@ -273,12 +286,12 @@ def test_a_compiled_grouped_run_learns_the_same_and_compiles_once_a_width(
     lines: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("smelt.training.loop.WIDTHS", 16)
-    recipe = GROUPED.model_copy(update={"steps": 2, "micro_batch": 4, "batch": 24})
+    recipe = GROUPED.override({"data": {"batch": 24}, "schedule": {"steps": 2}, "machine": {"micro_batch": 4}})
     shape = SHAPE.model_copy(update={"layers": 1})
     plain, _ = train_toy(lines, tmp_path / "plain", recipe, shape=shape)
     torch.compiler.reset()
     torch._dynamo.utils.counters.clear()
-    compiled, _ = train_toy(lines, tmp_path / "compiled", recipe.model_copy(update={"compile": True}), shape=shape)
+    compiled, _ = train_toy(lines, tmp_path / "compiled", recipe.override({"machine": {"compile": True}}), shape=shape)
     batches = toy_batches(lines, recipe)
     shapes = {
         (part.input_ids.shape, part.attention_mask is None)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from training_toy import RECIPE, Toy, toy_batches, train_toy
 
+from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.study.architectures import Shape
 from smelt.training.data import Batch, Batches
@@ -135,17 +136,17 @@ def test_the_curve_is_tidy_and_covers_training_and_validation_by_language(straig
 
 
 def test_the_curve_says_how_many_tokens_were_seen_and_left_out(toy: Toy, tmp_path: Path) -> None:
-    recipe = RECIPE.model_copy(update={"short_rate": 0.5})
+    recipe = RECIPE.override({"data": {"short_sequence_probability": 0.5}})
     batches = toy_batches(toy, recipe)
-    taken = [batches.train(step) for step in range(1, recipe.last_step + 1)]
+    taken = [batches.train(step) for step in range(1, recipe.schedule.last_step + 1)]
     _, curve = train_toy(toy, tmp_path, recipe)
-    seen = {row[3]: row[4] for row in curve if row[:2] == (recipe.last_step, "train")}
+    seen = {row[3]: row[4] for row in curve if row[:2] == (recipe.schedule.last_step, "train")}
     assert seen["tokens"] == sum(batch.tokens for batch in taken)
     assert seen["tokens_dropped"] == sum(batch.dropped for batch in taken) > 0
 
 
 def test_training_rows_are_means_since_the_row_before(toy: Toy, tmp_path: Path, straight) -> None:
-    _, every_step = train_toy(toy, tmp_path, RECIPE.model_copy(update={"validate_every": 1}))
+    _, every_step = train_toy(toy, tmp_path, RECIPE.override({"validation": {"every": 1}}))
     accuracies = [row[4] for row in every_step if row[1] == "train" and row[3] == "sop_accuracy"]
     (row,) = (row for row in straight[2] if row[:2] == (16, "train") and row[3] == "sop_accuracy")
     # Nearly so: the mean is over blocks, and in some batches a few blocks have no order.
@@ -153,13 +154,15 @@ def test_training_rows_are_means_since_the_row_before(toy: Toy, tmp_path: Path, 
 
 
 def test_a_run_stops_at_its_step_on_the_schedule_of_the_whole(toy: Toy, tmp_path: Path, straight) -> None:
-    _, curve = train_toy(toy, tmp_path, RECIPE.model_copy(update={"stop_at": 8}))
+    _, curve = train_toy(toy, tmp_path, RECIPE.override({"schedule": {"stop_at": 8}}))
     assert max(row[0] for row in curve) == 8
     assert [row for row in curve if row[0] == 8] == [row for row in straight[2] if row[0] == 8]
 
 
 def test_a_loss_that_is_no_number_stops_with_its_step(toy: Toy, tmp_path: Path) -> None:
-    recipe = RECIPE.model_copy(update={"learning_rate": 1e30, "warmup": 0.0, "checkpoint_every": 1})
+    recipe = RECIPE.override(
+        {"optimizer": {"learning_rate": 1e30}, "schedule": {"warmup": 0.0}, "checkpoints": {"every": 1}}
+    )
     message = r"not a number at step [2-4]; the last good checkpoint is of step [1-3]; its batch is made of aa: "
     with pytest.raises(SmeltError, match=message):
         train_toy(toy, tmp_path, recipe)
@@ -167,8 +170,13 @@ def test_a_loss_that_is_no_number_stops_with_its_step(toy: Toy, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_pretraining_learns_words_and_sentence_order(toy: Toy, tmp_path: Path) -> None:
-    settings = {"steps": 900, "stop_at": 600, "batch": 32, "learning_rate": 2e-3, "dropout": 0.0}
-    recipe = RECIPE.model_copy(update=settings | {"validate_every": 600, "validation_blocks": 64})
+    settings = {
+        "data": {"batch": 32},
+        "model": {"dropout": 0.0},
+        "optimizer": {"learning_rate": 2e-3},
+        "schedule": {"steps": 900, "stop_at": 600},
+    }
+    recipe = RECIPE.override(merge(settings, {"validation": {"every": 600, "blocks": 64}}))
     shape = Shape(layers=1, hidden=64, heads=4, feed_forward=128, embedding=64)
     _, curve = train_toy(toy, tmp_path, recipe, shape=shape)
     value = {

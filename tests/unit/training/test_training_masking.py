@@ -83,7 +83,7 @@ def test_the_share_of_masked_tokens_is_the_rate(masked: Masked) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("length", "rate"), [(16, 0.15), (32, 0.3), (256, 0.05)])
 def test_the_share_is_the_rate_at_any_length(toy: Toy, kind: str, length: int, rate: float) -> None:
-    pieces, ids, _, chosen = mask(toy.pieces, kind, 3000, length, mask_rate=rate)
+    pieces, ids, _, chosen = mask(toy.pieces, kind, 3000, length, objective={"masking_probability": rate})
     ordinary = (~pieces.special[ids]).sum()
     assert chosen.sum() == pytest.approx(rate * ordinary, rel=0.02)
 
@@ -151,12 +151,14 @@ def test_a_word_longer_than_the_rate_allows_is_masked_in_part_rather_than_never(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_row_has_more_predictions_than_allowed(toy: Toy, kind: str) -> None:
-    _, _, _, chosen = mask(toy.pieces, kind, most_predictions=7)
+    _, _, _, chosen = mask(toy.pieces, kind, objective={"max_predictions": 7})
     assert 5 < chosen.sum(1).mean() <= chosen.sum(1).max() <= 7
 
 
 def test_a_limit_above_the_rate_changes_nothing(toy: Toy) -> None:
-    assert np.array_equal(mask(toy.pieces, "ngrams")[2], mask(toy.pieces, "ngrams", most_predictions=60)[2])
+    assert np.array_equal(
+        mask(toy.pieces, "ngrams")[2], mask(toy.pieces, "ngrams", objective={"max_predictions": 60})[2]
+    )
 
 
 @pytest.fixture(scope="module", params=["ngrams", "spans"])
@@ -197,14 +199,16 @@ def test_spans_are_as_long_on_average_as_published() -> None:
 
 
 def test_the_longest_run_is_the_recipes(toy: Toy) -> None:
-    assert length_probabilities("ngrams", recipe_of("ngrams").longest_run).shape == (3,)
-    assert length_probabilities("ngrams", recipe_of("ngrams", longest=5).longest_run).shape == (5,)
-    assert np.array_equal(mask(toy.pieces, "ngrams", longest=1)[3], mask(toy.pieces, "words")[3])
+    assert length_probabilities("ngrams", recipe_of("ngrams").objective.longest_run).shape == (3,)
+    assert length_probabilities(
+        "ngrams", recipe_of("ngrams", objective={"max_ngram": 5}).objective.longest_run
+    ).shape == (5,)
+    assert np.array_equal(mask(toy.pieces, "ngrams", objective={"max_ngram": 1})[3], mask(toy.pieces, "words")[3])
 
 
 def test_all_pieces_of_a_span_share_one_fate(toy: Toy) -> None:
     pieces, ids, rate = toy.pieces, make_rows(toy.pieces, 500, 128), 0.1
-    masking = masking_of(recipe_of("spans", mask_rate=rate), pieces, no_counts)
+    masking = masking_of(recipe_of("spans", objective={"masking_probability": rate}), pieces, no_counts)
     draws = draws_of(masking, *ids.shape)
     replaced, chosen = masking(ids, draws)
     special = pieces.special[ids]

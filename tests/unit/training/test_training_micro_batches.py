@@ -20,7 +20,7 @@ from smelt.training.memory import LiveTensors, even, memory_of, micro_batch_of, 
 from smelt.training.objectives import MaskedLanguageModel, Trainee, objective_of
 
 CPU = torch.device("cpu")
-QUIET = RECIPE.model_copy(update={"dropout": 0.0})
+QUIET = RECIPE.override({"model": {"dropout": 0.0}})
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def trainee(toy: Toy) -> Trainee:
 
 @pytest.mark.parametrize("rows", [1, 3, 8])
 def test_a_batch_in_parts_teaches_what_it_teaches_as_a_whole(toy: Toy, tmp_path: Path, rows: int) -> None:
-    weights, curve = train_toy(toy, tmp_path / "parts", QUIET.model_copy(update={"micro_batch": rows}))
+    weights, curve = train_toy(toy, tmp_path / "parts", QUIET.override({"machine": {"micro_batch": rows}}))
     whole, curve_of_whole = train_toy(toy, tmp_path / "whole", QUIET)
     assert [row[4] for row in curve] == pytest.approx([row[4] for row in curve_of_whole], rel=1e-4)
     for name in whole:
@@ -42,8 +42,10 @@ def test_a_batch_in_parts_teaches_what_it_teaches_as_a_whole(toy: Toy, tmp_path:
 def test_a_batch_in_the_order_of_its_lengths_teaches_the_same_but_for_what_is_dropped_out(
     toy: Toy, tmp_path: Path, dropout: float
 ) -> None:
-    recipe = QUIET.model_copy(update={"dropout": dropout, "micro_batch": 3, "short_rate": 0.5})
-    weights, _ = train_toy(toy, tmp_path / "grouped", recipe.model_copy(update={"grouped": True}))
+    recipe = QUIET.override(
+        {"data": {"short_sequence_probability": 0.5}, "model": {"dropout": dropout}, "machine": {"micro_batch": 3}}
+    )
+    weights, _ = train_toy(toy, tmp_path / "grouped", recipe.override({"machine": {"grouped": True}}))
     plain, _ = train_toy(toy, tmp_path / "plain", recipe)
     alike = [torch.allclose(weights[name], plain[name], atol=1e-4, rtol=1e-3) for name in plain]
     # Dropout falls on rows by their place in a pass, so with it the runs differ as those of two micro-batches do.
@@ -87,7 +89,7 @@ def test_the_memory_of_a_head_counts_its_buffers(toy: Toy, trainee: Trainee) -> 
 def test_the_memory_of_a_teacher_counts_although_it_keeps_nothing(toy: Toy, weights: dict[str, float]) -> None:
     batch = toy_batches(toy, QUIET).train(1).part(slice(0, 4))
     shape = Shape(family="bert", layers=3, hidden=256, heads=4, feed_forward=512)
-    recipe = QUIET.model_copy(update={"sentences": "none"})
+    recipe = QUIET.override({"objective": {"sentences": "none"}})
     student, teacher = (new_encoder(each, recipe, toy.pieces) for each in (SHAPE, shape))
 
     def memory(**losses: float) -> int:
@@ -153,8 +155,8 @@ def test_a_gpu_whose_memory_runs_out_is_one_clear_line(toy: Toy, tmp_path: Path)
 
 
 def test_the_chosen_micro_batch_outlives_a_stop(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    straight = train_toy(toy, tmp_path / "straight", RECIPE.model_copy(update={"micro_batch": 3}))
-    stopping = RECIPE.model_copy(update={"micro_batch": None})
+    straight = train_toy(toy, tmp_path / "straight", RECIPE.override({"machine": {"micro_batch": 3}}))
+    stopping = RECIPE.override({"machine": {"micro_batch": None}})
     monkeypatch.setattr("smelt.training.loop.micro_batch_of", lambda *_: 3)
     with pytest.raises(SmeltError, match=r"stopped by SIGTERM; kept a checkpoint of step 6"):
         train_toy(toy, tmp_path, stopping, wrap=lambda batches: Interrupted(batches, 7, signal.SIGTERM))
@@ -164,7 +166,9 @@ def test_the_chosen_micro_batch_outlives_a_stop(toy: Toy, tmp_path: Path, monkey
 
 
 def test_recomputed_layers_teach_the_same(toy: Toy, tmp_path: Path) -> None:
-    weights, curve = train_toy(toy, tmp_path / "recomputed", RECIPE.model_copy(update={"gradient_checkpointing": True}))
+    weights, curve = train_toy(
+        toy, tmp_path / "recomputed", RECIPE.override({"machine": {"gradient_checkpointing": True}})
+    )
     plain, curve_of_plain = train_toy(toy, tmp_path / "plain")
     assert curve == curve_of_plain
     assert all(torch.equal(weights[name], plain[name]) for name in plain)
@@ -172,7 +176,9 @@ def test_recomputed_layers_teach_the_same(toy: Toy, tmp_path: Path) -> None:
 
 def test_the_best_weights_become_the_model_where_the_recipe_says_so(toy: Toy, tmp_path: Path) -> None:
     # A rate that first teaches, then breaks: the last step is not the best.
-    wild = QUIET.model_copy(update={"choose": "best", "learning_rate": 0.3, "warmup": 0.9, "validate_every": 4})
+    wild = QUIET.override(
+        {"optimizer": {"learning_rate": 0.3}, "schedule": {"warmup": 0.9}, "validation": {"choose": "best", "every": 4}}
+    )
     weights, curve = train_toy(toy, tmp_path, wild)
     losses = {
         step: sum(value for at, split, language, metric, value in curve
@@ -181,5 +187,7 @@ def test_the_best_weights_become_the_model_where_the_recipe_says_so(toy: Toy, tm
     }  # fmt: skip
     best = min(losses, key=lambda step: losses[step])
     assert best not in (0, 20)
-    until_best, _ = train_toy(toy, tmp_path / "until", wild.model_copy(update={"stop_at": best, "choose": "last"}))
+    until_best, _ = train_toy(
+        toy, tmp_path / "until", wild.override({"schedule": {"stop_at": best}, "validation": {"choose": "last"}})
+    )
     assert all(torch.equal(weights[name], until_best[name]) for name in weights)

@@ -94,7 +94,7 @@ def test_blocks_that_cannot_be_split_say_nothing_about_sentence_order(model, bat
 def test_a_recipes_objective_knows_its_counts_and_weights_before_the_pass(
     toy, sentences: str, terms: list[str]
 ) -> None:
-    recipe = RECIPE.model_copy(update={"sentences": sentences})
+    recipe = RECIPE.override({"objective": {"sentences": sentences}})
     batch, whole = toy_batches(toy, recipe).train(1), objective_of(recipe, toy.pieces)
     found = Trainee(new_encoder(SHAPE, recipe, toy.pieces), whole)(batch)
     assert [term.name for term in found] == terms
@@ -109,7 +109,7 @@ def test_weights_are_known_through_sums_of_sums() -> None:
 
 @pytest.mark.parametrize("sizes", [[8], [3, 5], [1, 1, 6]])
 def test_the_parts_of_a_batch_add_up_to_its_losses_and_gradients(toy, model, objective, sizes: list[int]) -> None:
-    batch = toy_batches(toy, RECIPE.model_copy(update={"short_rate": 0.3})).train(2)
+    batch = toy_batches(toy, RECIPE.override({"data": {"short_sequence_probability": 0.3}})).train(2)
     trainee, counts = Trainee(model, objective), objective.counts(batch)
     whole = trainee(batch)
     weighted_loss(whole).backward()
@@ -128,7 +128,7 @@ def test_the_parts_of_a_batch_add_up_to_its_losses_and_gradients(toy, model, obj
 
 
 def test_a_model_that_predicts_nothing_of_sentences_says_so(toy, batch: Batch) -> None:
-    plain = new_encoder(SHAPE, RECIPE.model_copy(update={"sentences": "none"}), toy.pieces)
+    plain = new_encoder(SHAPE, RECIPE.override({"objective": {"sentences": "none"}}), toy.pieces)
     with pytest.raises(SmeltError, match="set the recipe's sentences to none"):
         Trainee(plain, SentenceOrderPrediction())(batch)
 
@@ -155,7 +155,13 @@ def test_lamb_is_that_of_albert_for_matrices_larger_than_the_librarys_bound_and_
     torch.manual_seed(0)
     model = torch.nn.Linear(30, 40)
     torch.nn.init.normal_(model.weight, std=2.0)  # a norm far above 10
-    recipe = Recipe(optimizer="lamb", batch=8, steps=10, learning_rate=0.01, weight_decay=0.1)
+    recipe = Recipe.model_validate(
+        {
+            "data": {"batch": 8},
+            "optimizer": {"name": "lamb", "learning_rate": 0.01, "weight_decay": 0.1},
+            "schedule": {"steps": 10},
+        }
+    )
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
     gradients = {name: [torch.randn_like(p) for _ in range(4)] for name, p in model.named_parameters()}
     optimizer = optimizer_of(model, recipe)
@@ -171,7 +177,9 @@ def test_lamb_is_that_of_albert_for_matrices_larger_than_the_librarys_bound_and_
 
 @pytest.mark.parametrize("name", ["lamb", "adamw"])
 def test_layer_norms_and_biases_do_not_decay(name: str, model) -> None:
-    recipe = Recipe(optimizer=name, batch=8, steps=10, weight_decay=0.5)
+    recipe = Recipe.model_validate(
+        {"data": {"batch": 8}, "optimizer": {"name": name, "weight_decay": 0.5}, "schedule": {"steps": 10}}
+    )
     decaying, free = optimizer_of(model, recipe).param_groups
     assert (decaying["weight_decay"], free["weight_decay"]) == (0.5, 0.0)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
@@ -181,23 +189,35 @@ def test_layer_norms_and_biases_do_not_decay(name: str, model) -> None:
 
 
 def test_the_rate_rises_to_its_peak_and_falls_along_the_whole_schedule_even_if_training_stops_before() -> None:
-    recipe = Recipe(optimizer="adamw", batch=8, steps=100, stop_at=40, learning_rate=1.0, warmup=0.1)
+    recipe = Recipe.model_validate(
+        {
+            "data": {"batch": 8},
+            "optimizer": {"name": "adamw", "learning_rate": 1.0},
+            "schedule": {"steps": 100, "stop_at": 40, "warmup": 0.1},
+        }
+    )
     rates = [learning_rate(step, recipe) for step in range(1, 101)]
     assert rates[:10] == pytest.approx([n / 10 for n in range(1, 11)])
     assert rates[10] == 1.0
     assert rates[39] == pytest.approx(61 / 90)
     assert rates[-1] == pytest.approx(1 / 90)
-    assert recipe.last_step == 40
+    assert recipe.schedule.last_step == 40
 
 
 def test_mini_batches_of_malbert_have_the_papers_rate() -> None:
     recipe = RECIPES["albert"]
     assert recipe.peak_rate == pytest.approx(3.125e-4)
-    assert math.isclose(recipe.warmup_steps, 0.2 * 128 / 32768 * recipe.steps)
+    assert math.isclose(recipe.warmup_steps, 0.2 * 128 / 32768 * recipe.schedule.steps)
 
 
 def test_training_on_one_batch_lowers_its_loss(model, objective, batch: Batch) -> None:
-    recipe = Recipe(optimizer="lamb", batch=8, steps=10, learning_rate=1e-2, warmup=0)
+    recipe = Recipe.model_validate(
+        {
+            "data": {"batch": 8},
+            "optimizer": {"name": "lamb", "learning_rate": 1e-2},
+            "schedule": {"steps": 10, "warmup": 0},
+        }
+    )
     optimizer, trainee = optimizer_of(model, recipe), Trainee(model, objective)
     losses = []
     for step in range(10):

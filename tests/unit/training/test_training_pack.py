@@ -7,6 +7,7 @@ import pytest
 from training_toy import LENGTH, RECIPE, Toy, toy_batches, write_documents
 
 from smelt.__main__ import main
+from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.training.blocks import BlockWriter, TokenBlocks
 from smelt.training.pack import encode, pack, sentences_of
@@ -201,7 +202,7 @@ def test_sentences_end_where_punctuation_says(paragraph: str, sentences: list[st
 
 def test_second_segments_from_elsewhere_need_a_stream() -> None:
     with pytest.raises(ValueError, match="packing: sentences goes with sentences: order or none; with next"):
-        Recipe.model_validate(RECIPES["albert"].model_dump() | {"sentences": "next"})
+        Recipe.model_validate(merge(RECIPES["albert"].model_dump(), {"objective": {"sentences": "next"}}))
 
 
 def test_blocks_packed_otherwise_than_the_recipe_says_are_refused(toy: Toy) -> None:
@@ -254,7 +255,7 @@ def test_a_broken_documents_file_is_one_clear_line(
 
 def segments_by_order(toy: Toy) -> dict[int, list[tuple[list[str], list[str]]]]:
     """Return the pieces of the first and second segments of many examples, by whether they are swapped."""
-    batch = toy_batches(toy, RECIPE.model_copy(update={"batch": 2048})).train(1)
+    batch = toy_batches(toy, RECIPE.override({"data": {"batch": 2048}})).train(1)
     ids = batch.input_ids.numpy().copy()
     ids.ravel()[batch.masked.numpy()] = batch.labels.numpy()
     texts = np.array(load_tokenizer(toy.tokenizer).convert_ids_to_tokens(range(toy.pieces.size)))

@@ -13,20 +13,21 @@ import pytest
 from safetensors.torch import load_file
 from training_toy import RECIPE, SHAPE, Toy
 
+from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.training.launch import code_of, launch, processes_per_node
 
 pytestmark = pytest.mark.slow
 
 # Dropout is drawn by each process from its own stream; all else is the same for any number of processes.
-ALIKE = {"dropout": 0.0, "micro_batch": 3}
+ALIKE = {"model": {"dropout": 0.0}, "machine": {"micro_batch": 3}}
 RESUMABLE = 75
 
 Curve = dict[tuple[str, ...], float]
 
 
 def command(toy: Toy, folder: Path, recipe: dict[str, object], *flags: str) -> list[str]:
-    settings = {"shape": SHAPE.model_dump(), "recipe": RECIPE.model_dump() | recipe, "alpha": 0.7, "seed": 1}
+    settings = {"shape": SHAPE.model_dump(), "recipe": merge(RECIPE.model_dump(), recipe), "alpha": 0.7, "seed": 1}
     return [
         *[sys.executable, "-m", "smelt", "pretrain", "--blocks", *map(str, toy.blocks)],
         *["--tokenizer", str(toy.tokenizer), "--settings", json.dumps(settings | {"version": 1}), "--threads", "1"],
@@ -66,7 +67,7 @@ def alone(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("zero", [0, 1, 2])
 def test_two_processes_learn_what_one_does(toy: Toy, tmp_path: Path, alone: Path, zero: int) -> None:
-    done = made(toy, tmp_path, ALIKE | {"zero": zero}, "--processes", "2")
+    done = made(toy, tmp_path, merge(ALIKE, {"optimizer": {"zero": zero}}), "--processes", "2")
     assert done.returncode == 0, done.stderr
     assert curve(tmp_path) == pytest.approx(curve(alone), rel=2e-4)
     assert done.stdout.count("step 8  validation") == 1
@@ -79,7 +80,7 @@ def test_two_processes_learn_what_one_does(toy: Toy, tmp_path: Path, alone: Path
 def test_two_processes_that_were_told_to_stop_go_on_to_the_same_model(
     toy: Toy, tmp_path: Path, alone: Path, zero: int
 ) -> None:
-    recipe = ALIKE | {"zero": zero, "steps": 20, "checkpoint_every": 3}
+    recipe = merge(ALIKE, {"optimizer": {"zero": zero}, "schedule": {"steps": 20}, "checkpoints": {"every": 3}})
     errors = stopped_at_first_checkpoint(toy, tmp_path, recipe, signal.SIGTERM)
     assert errors.count("kept a checkpoint") == 1
     done = made(toy, tmp_path, recipe, "--processes", "2")
@@ -89,7 +90,9 @@ def test_two_processes_that_were_told_to_stop_go_on_to_the_same_model(
 
 
 def test_a_process_that_dies_ends_the_others_with_an_error(toy: Toy, tmp_path: Path) -> None:
-    words = command(toy, tmp_path, ALIKE | {"steps": 5000, "checkpoint_every": 5000}, "--processes", "2")
+    words = command(
+        toy, tmp_path, merge(ALIKE, {"schedule": {"steps": 5000}, "checkpoints": {"every": 5000}}), "--processes", "2"
+    )
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         while b"validation" not in process.stdout.readline():
@@ -107,7 +110,7 @@ def children(parent: int) -> list[int]:
 
 
 def test_more_processes_than_blocks_in_a_batch_is_one_clear_line(toy: Toy, tmp_path: Path) -> None:
-    done = made(toy, tmp_path, ALIKE | {"batch": 1}, "--processes", "2")
+    done = made(toy, tmp_path, merge(ALIKE, {"data": {"batch": 1}}), "--processes", "2")
     assert done.returncode == 1
     assert done.stderr.count("smelt: ") == 1
     assert "batch: 1 block cannot be shared among 2 processes" in done.stderr
@@ -116,7 +119,7 @@ def test_more_processes_than_blocks_in_a_batch_is_one_clear_line(toy: Toy, tmp_p
 
 def test_the_log_of_two_processes_opens_and_ends_once(toy: Toy, tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as log:
-        words = command(toy, tmp_path, ALIKE | {"batch": 1}, "--processes", "2")
+        words = command(toy, tmp_path, merge(ALIKE, {"data": {"batch": 1}}), "--processes", "2")
         subprocess.run(words, stdout=log, stderr=log, check=False)
     lines = (tmp_path / "log").read_text().splitlines()
     assert [number for number, line in enumerate(lines) if " -m smelt pretrain --blocks " in line] == [0]
@@ -131,12 +134,12 @@ def test_the_launcher_ends_as_its_processes_did(exits: dict[int, int], code: int
 def test_a_batch_that_processes_cannot_share_evenly_is_refused_where_each_pass_is_exchanged(
     toy: Toy, tmp_path: Path
 ) -> None:
-    done = made(toy, tmp_path, ALIKE | {"batch": 3, "zero": 2}, "--processes", "2")
+    done = made(toy, tmp_path, merge(ALIKE, {"data": {"batch": 3}, "optimizer": {"zero": 2}}), "--processes", "2")
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if line.startswith("smelt: ")]
     assert lines == [
-        "smelt: recipe: batch: 3 blocks cannot be shared evenly among 2 processes, as zero: 2 needs; set zero: 1, or"
-        " start another number"
+        "smelt: recipe: data.batch: 3 blocks cannot be shared evenly among 2 processes, as zero: 2 needs; set zero: 1,"
+        " or start another number"
     ]
 
 

@@ -20,7 +20,9 @@ def pieces() -> Pieces:
 
 def test_a_token_is_drawn_in_proportion_to_its_smoothed_count(pieces: Pieces) -> None:
     row = np.array([[CLS, 5, 6, 7, 8, 9, SEP, PAD]])
-    choose = RareTokens(pieces, recipe_of("rare", mask_rate=0.1, smoothing=0.5), COUNTS)  # one of seven tokens
+    choose = RareTokens(
+        pieces, recipe_of("rare", objective={"masking_probability": 0.1, "smoothing": 0.5}), COUNTS
+    )  # one of seven tokens
     draws = np.random.default_rng(2).random((8000, 1, 1, row.shape[1]))
     drawn = sum(choose(row, draw)[0] for draw in draws)[0]
     weights = np.array([1, 1, 10**-0.5, 0.1, 1000**-0.5])  # a piece that never occurs counts as one that does once
@@ -31,11 +33,11 @@ def test_a_token_is_drawn_in_proportion_to_its_smoothed_count(pieces: Pieces) ->
 
 def test_many_tokens_are_drawn_as_torch_draws_without_replacement(pieces: Pieces) -> None:
     ids = make_rows(pieces, 4, 16)
-    recipe = recipe_of("rare", mask_rate=0.3)
+    recipe = recipe_of("rare", objective={"masking_probability": 0.3})
     choose = RareTokens(pieces, recipe, COUNTS)
     draws = np.random.default_rng(3).random((3000, 4, 1, 16))
     ours = sum(choose(ids, draw)[0].astype(int) for draw in draws) / 3000
-    weights = np.where(pieces.special, 0, np.maximum(COUNTS, 1.0) ** -recipe.smoothing)[ids]
+    weights = np.where(pieces.special, 0, np.maximum(COUNTS, 1.0) ** -recipe.objective.smoothing)[ids]
     torch.manual_seed(0)
     number = int(np.ceil(0.3 * 64))
     theirs = torch.multinomial(torch.from_numpy(weights.ravel()).expand(3000, -1), number, replacement=False)
@@ -56,7 +58,7 @@ def test_64_rows_at_a_time_give_the_rate_of_their_tokens_to_the_last_one(pieces:
 
 def test_special_tokens_are_never_drawn_even_where_more_are_wanted_than_there_are_others(pieces: Pieces) -> None:
     ids = np.array([[CLS, SEP, SEP, SEP, 5, 6, SEP, PAD]])
-    masking = masking_of(recipe_of("rare", mask_rate=0.9), pieces, lambda: COUNTS)
+    masking = masking_of(recipe_of("rare", objective={"masking_probability": 0.9}), pieces, lambda: COUNTS)
     _, chosen = masking(ids, draws_of(masking, 1, 8))
     assert np.flatnonzero(chosen).tolist() == [4, 5]
 
@@ -64,7 +66,9 @@ def test_special_tokens_are_never_drawn_even_where_more_are_wanted_than_there_ar
 def test_a_limit_leaves_each_row_the_first_that_were_drawn(pieces: Pieces) -> None:
     ids = make_rows(pieces, 64, 32)
     free, limited = (
-        masking_of(recipe_of("rare", mask_rate=0.3, most_predictions=most), pieces, lambda: COUNTS)
+        masking_of(
+            recipe_of("rare", objective={"masking_probability": 0.3, "max_predictions": most}), pieces, lambda: COUNTS
+        )
         for most in (None, 8)
     )
     draws = draws_of(free, 64, 32)
@@ -94,7 +98,7 @@ def test_counting_a_part_at_a_time_changes_nothing(toy: Toy, monkeypatch: pytest
 
 
 def test_batches_of_a_recipe_mask_rare_pieces_more_often(toy: Toy) -> None:
-    batches = toy_batches(toy, RECIPE.model_copy(update={"masking": "rare", "batch": 256}))
+    batches = toy_batches(toy, RECIPE.override({"data": {"batch": 256}, "objective": {"masking": "rare"}}))
     blocks = [TokenBlocks(folder, "train", toy.pieces, LENGTH) for folder in toy.blocks]
     counts = counts_of(blocks, toy.pieces.size)
     batch = batches.train(1)

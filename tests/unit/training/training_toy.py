@@ -85,23 +85,21 @@ def train_tokenizer(folder: Path, texts: list[str], pieces: int) -> Path:
 
 
 SHAPE = Shape(layers=2, hidden=32, heads=4, feed_forward=64, embedding=16)
-RECIPE = Recipe(
-    optimizer="adamw",
-    batch=8,
-    steps=20,
-    learning_rate=3e-3,
-    warmup=0.1,
-    length=LENGTH,
-    dropout=0.1,
-    validate_every=8,
-    checkpoint_every=5,
-    validation_blocks=12,
+RECIPE = Recipe.model_validate(
+    {
+        "data": {"batch": 8, "length": LENGTH},
+        "model": {"dropout": 0.1},
+        "optimizer": {"name": "adamw", "learning_rate": 3e-3},
+        "schedule": {"steps": 20, "warmup": 0.1},
+        "validation": {"every": 8, "blocks": 12},
+        "checkpoints": {"every": 5},
+    }
 )
 
 
 def toy_batches(toy: Toy, recipe: Recipe, processes: Processes = ALONE) -> Batches:
     train, validation = (
-        [TokenBlocks(folder, split, toy.pieces, LENGTH, recipe.packing) for folder in toy.blocks]
+        [TokenBlocks(folder, split, toy.pieces, LENGTH, recipe.data.packing) for folder in toy.blocks]
         for split in ("train", "validation")
     )
     return Batches(train, validation, toy.pieces, recipe, 0.5, 1, processes)

@@ -105,10 +105,10 @@ class DistillationPlan:
         """
         refuse_differing(self.teachers)
         self._refuse_untaught()
-        if (found := sum(map(len, blocks["train"]))) < recipe.batch:
+        if (found := sum(map(len, blocks["train"]))) < recipe.data.batch:
             raise SmeltError(
                 "recipe",
-                f"batch: {recipe.batch:,} blocks are more than the {found:,} that there are to learn from:"
+                f"data.batch: {recipe.data.batch:,} blocks are more than the {found:,} that there are to learn from:"
                 " expected a smaller batch, or a larger corpus",
             )
 
@@ -134,7 +134,7 @@ class DistillationPlan:
         student = new_student(teachers[0], settings.student, recipe, pieces, device)
         beside = extra_flops(student, teachers, losses, recipe)
         objective = distillation_of(
-            losses, teachers, student, pieces, recipe.precision, shared_pieces(folders, pieces.size)
+            losses, teachers, student, pieces, recipe.model.precision, shared_pieces(folders, pieces.size)
         )
         return Trainable(student, objective, beside)
 
@@ -154,12 +154,13 @@ def extra_flops(student: Any, teachers: Sequence[Any], losses: Losses, recipe: R
     """
     from smelt.training.speed import flops_per_token
 
-    compared = (1.0 if losses.positions == "all" else recipe.mask_rate) if losses.kl else 0.0
-    of_student = max(compared, recipe.mask_rate if losses.mlm else 0.0)
+    length, masked = recipe.data.length, recipe.objective.masking_probability
+    compared = (1.0 if losses.positions == "all" else masked) if losses.kl else 0.0
+    of_student = max(compared, masked if losses.mlm else 0.0)
     taught = teachers if losses.ask_teachers else []
-    of_teachers = sum(flops_per_token(teacher, recipe.length, compared) / 3 for teacher in taught)
-    counted = flops_per_token(student, recipe.length, recipe.mask_rate)
-    return of_teachers + flops_per_token(student, recipe.length, of_student) - counted
+    of_teachers = sum(flops_per_token(teacher, length, compared) / 3 for teacher in taught)
+    counted = flops_per_token(student, length, masked)
+    return of_teachers + flops_per_token(student, length, of_student) - counted
 
 
 @dataclass(frozen=True)
@@ -229,11 +230,13 @@ def summary(made: DistilledModel) -> str:
     teachers = " and ".join(f"`{folder.name}`" for folder in made.teachers)
     start = settings.student.start
     began = STARTS[start] if isinstance(start, str) else f"layers {', '.join(map(str, start))} of the teacher"
-    chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
+    chosen = (
+        " Its weights are those of the lowest loss on held-out documents." if recipe.validation.choose == "best" else ""
+    )
     layers = layers_in_words(made.model.config.num_hidden_layers)
     return (
         f"A student of {layers} for {in_words(len(made.blocks))}, distilled from {teachers} on raw text (Sanh et al."
-        f" 2019) for {recipe.duration}. It began as {began}.{chosen}"
+        f" 2019) for {recipe.schedule.duration}. It began as {began}.{chosen}"
     )
 
 
@@ -255,7 +258,9 @@ def loss_rows(settings: DistillationSettings) -> list[Mapping[str, Value]]:
 def describe_loss(term: str, settings: DistillationSettings) -> str:
     """Return what a student learns by a loss, in words."""
     if term == "mlm":
-        return LEARNT[term].format(MASKED[settings.recipe.masking].format(settings.recipe.longest_run))
+        return LEARNT[term].format(
+            MASKED[settings.recipe.objective.masking].format(settings.recipe.objective.longest_run)
+        )
     over = "of all tokens" if settings.losses.positions == "all" else "of masked tokens"
     return LEARNT[term].format("teacher", settings.losses.temperature, over)
 

@@ -27,7 +27,7 @@ def new_encoder(shape: Shape, recipe: Recipe, pieces: Pieces, device: "torch.dev
 
     Args:
         shape: the encoder's numbers.
-        recipe: dropout, initializer_range, length, sentences, attention and gradient_checkpointing are used.
+        recipe: its model and machine parts, length and sentences are used.
         pieces: the tokenizer's.
         device: where it will train, which decides the attention kernel; the CPU by default. It is not moved there.
 
@@ -37,9 +37,9 @@ def new_encoder(shape: Shape, recipe: Recipe, pieces: Pieces, device: "torch.dev
     kind = kind_of(shape.family, recipe)
     kernel = attention_kernel(recipe, device.type if device else "cpu")
     model = kind._from_config(_configuration(shape, recipe, pieces), attn_implementation=kernel)
-    if shape.family == "albert" and recipe.sentences != "none":
-        model.sop_classifier.dropout.p = recipe.dropout_of(shape.hidden)  # the configuration's is for fine-tuning
-    if recipe.gradient_checkpointing:
+    if shape.family == "albert" and recipe.objective.sentences != "none":
+        model.sop_classifier.dropout.p = recipe.model.dropout_of(shape.hidden)  # the configuration's is for fine-tuning
+    if recipe.machine.gradient_checkpointing:
         recompute_layers(model)
     resize_vocabulary(model, padded_rows(pieces.size))
     return model
@@ -50,9 +50,12 @@ def kind_of(family: Family, recipe: Recipe) -> Any:
     import transformers
 
     known = FAMILIES[family]
-    name = known.masked if recipe.sentences == "none" else known.pretraining
+    name = known.masked if recipe.objective.sentences == "none" else known.pretraining
     if name is None:
-        raise SmeltError("recipe", f"sentences: expected none with the family {family}; found {recipe.sentences!r}")
+        raise SmeltError(
+            "recipe",
+            f"objective.sentences: expected none with the family {family}; found {recipe.objective.sentences!r}",
+        )
     return getattr(transformers, name)
 
 
@@ -69,14 +72,16 @@ def attention_kernel(recipe: Recipe, device: str) -> str:
         for what, there in (
             ("the package flash_attn", is_flash_attn_2_available()),
             ("a CUDA device", device == "cuda"),
-            ("precision: bf16", recipe.precision == "bf16"),
+            ("precision: bf16", recipe.model.precision == "bf16"),
         )
         if not there
     ]
-    if recipe.attention == "flash" and lacking:
-        raise SmeltError("recipe", f"attention: flash needs {' and '.join(lacking)}; leave the key out for torch's own")
-    if recipe.attention in ("sdpa", "eager"):
-        return recipe.attention
+    if recipe.machine.attention == "flash" and lacking:
+        raise SmeltError(
+            "recipe", f"machine.attention: flash needs {' and '.join(lacking)}; leave the key out for torch's own"
+        )
+    if recipe.machine.attention in ("sdpa", "eager"):
+        return recipe.machine.attention
     return "sdpa" if lacking else "flash_attention_2"
 
 
@@ -126,10 +131,10 @@ def _configuration(shape: Shape, recipe: Recipe, pieces: Pieces) -> Any:
     return AutoConfig.for_model(
         family,
         **{key: getattr(shape, name) for name, key in keys.items()},
-        **dict.fromkeys(dropouts_of(family), recipe.dropout_of(shape.hidden)),
+        **dict.fromkeys(dropouts_of(family), recipe.model.dropout_of(shape.hidden)),
         **own,
         vocab_size=pieces.size,
-        max_position_embeddings=max(SHORTEST_POSITIONS, recipe.length),
-        initializer_range=recipe.initial_deviation(shape.hidden),
+        max_position_embeddings=max(SHORTEST_POSITIONS, recipe.data.length),
+        initializer_range=recipe.model.initial_deviation(shape.hidden),
         pad_token_id=pieces.padding,
     )

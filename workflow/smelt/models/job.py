@@ -150,7 +150,7 @@ def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: to
     processes.agree(lambda: maker.check(recipe, blocks))
     identity = processes.agree(lambda: maker.identity(recipe)) | data_identity(blocks, pieces)
     folder = job.checkpoints / f"{job.output.name}-{digest(identity)}"
-    with Checkpoints(folder, identity, processes, recipe.checkpoints_kept) as kept:
+    with Checkpoints(folder, identity, processes, recipe.checkpoints.keep) as kept:
         if processes.first:
             print_plan(recipe, blocks["train"], processes, device)
         torch.manual_seed(settings.seed)
@@ -192,16 +192,17 @@ def print_plan(recipe: Recipe, blocks: Sequence[TokenBlocks], processes: Process
     say(describe_length(recipe, blocks))
     if line := describe_segments(recipe, blocks):
         say(line)
-    if is_emulated(recipe.precision, device):
+    if is_emulated(recipe.model.precision, device):
         say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
 
 
 def describe_segments(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | None:
     """Return on how many blocks the prediction about sentences is learnt, in words; None where there is none."""
-    if recipe.sentences == "none":
+    sentences = recipe.objective.sentences
+    if sentences == "none":
         return None
     able, total = segmented(recipe, blocks), sum(map(len, blocks))
-    said = f"sentences: {recipe.sentences} is learnt on {able:,} of {total:,} blocks ({able / max(total, 1):.1%})"
+    said = f"sentences: {sentences} is learnt on {able:,} of {total:,} blocks ({able / max(total, 1):.1%})"
     return f"warning: {said}; the others are one segment" if able < FEW_SEGMENTED * total else said
 
 
@@ -230,8 +231,8 @@ def name_other_checkpoints(job: TrainingJob) -> None:
 def describe_length(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
     """Return how long the training is, in words."""
     total = sum(map(len, blocks))
-    passes = recipe.last_step * recipe.batch / total
-    return f"{recipe.last_step:,} steps of {recipe.batch:,} blocks, {passes:.3g} times all {total:,}"
+    passes = recipe.schedule.last_step * recipe.data.batch / total
+    return f"{recipe.schedule.last_step:,} steps of {recipe.data.batch:,} blocks, {passes:.3g} times all {total:,}"
 
 
 def open_data(folders: list[Path], tokenizer: Path, recipe: Recipe, processes: Processes) -> tuple[Pieces, Blocks]:
@@ -250,7 +251,7 @@ def open_blocks(
     folders: list[Path], split: str, pieces: Pieces, recipe: Recipe, verified: bool = True
 ) -> list[TokenBlocks]:
     """Return the blocks of each language, for this tokenizer and recipe; check that they are whole if `verified`."""
-    blocks = [TokenBlocks(folder, split, pieces, recipe.length, recipe.packing) for folder in folders]
+    blocks = [TokenBlocks(folder, split, pieces, recipe.data.length, recipe.data.packing) for folder in folders]
     for part in blocks if verified else []:
         part.verify()
     return blocks
@@ -275,12 +276,12 @@ def refuse_uneven(recipe: Recipe, processes: Processes) -> None:
         SmeltError: it has fewer blocks than there are processes; or, where gradients are exchanged at every pass
             (zero: 2), some processes would have more passes than others and wait for them for ever.
     """
-    blocks = "1 block" if recipe.batch == 1 else f"{recipe.batch} blocks"
-    if recipe.batch < processes.size:
-        message = f"batch: {blocks} cannot be shared among {processes.size} processes; start fewer"
+    blocks = "1 block" if recipe.data.batch == 1 else f"{recipe.data.batch} blocks"
+    if recipe.data.batch < processes.size:
+        message = f"data.batch: {blocks} cannot be shared among {processes.size} processes; start fewer"
         raise processes.alike(SmeltError("recipe", message))
-    if recipe.zero == 2 and recipe.batch % processes.size:
-        message = f"batch: {blocks} cannot be shared evenly among {processes.size} processes, as zero: 2 needs"
+    if recipe.optimizer.zero == 2 and recipe.data.batch % processes.size:
+        message = f"data.batch: {blocks} cannot be shared evenly among {processes.size} processes, as zero: 2 needs"
         raise processes.alike(SmeltError("recipe", f"{message}; set zero: 1, or start another number"))
 
 

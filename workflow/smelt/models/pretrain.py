@@ -99,9 +99,11 @@ class PretrainingPlan:
         Raises:
             SmeltError: none can be split.
         """
-        if recipe.sentences != "none" and not segmented(recipe, blocks["train"]):
-            why = WHY[recipe.sentences].format(sum(map(len, blocks["train"])))
-            raise SmeltError("recipe", f"sentences: {recipe.sentences} has nothing to learn from. {why}")
+        if recipe.objective.sentences != "none" and not segmented(recipe, blocks["train"]):
+            why = WHY[recipe.objective.sentences].format(sum(map(len, blocks["train"])))
+            raise SmeltError(
+                "recipe", f"objective.sentences: {recipe.objective.sentences} has nothing to learn from. {why}"
+            )
 
     def begin(self, recipe: Recipe, pieces: Pieces, device: "torch.device") -> "Trainable":
         """Return a new encoder and the recipe's objective."""
@@ -176,19 +178,21 @@ def card(name: str, made: PretrainedModel) -> Card:
 def summary(settings: PretrainingSettings, languages: int) -> str:
     """Return the model's kind, objectives and length of training, in a sentence or two."""
     recipe, family = settings.recipe, FAMILIES[settings.shape.family].title
-    masked = MASKED[recipe.masking].format(recipe.longest_run)
-    chosen = " Its weights are those of the lowest loss on held-out documents." if recipe.choose == "best" else ""
+    masked = MASKED[recipe.objective.masking].format(recipe.objective.longest_run)
+    chosen = (
+        " Its weights are those of the lowest loss on held-out documents." if recipe.validation.choose == "best" else ""
+    )
     return (
         f"{family} encoder for {in_words(languages)}, pretrained from scratch with masked language modelling {masked}"
-        f"{PREDICTED[recipe.sentences]} for {recipe.duration}.{chosen}"
+        f"{PREDICTED[recipe.objective.sentences]} for {recipe.schedule.duration}.{chosen}"
     )
 
 
 def limits_of_sentences(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
     """Return a warning for the card where few blocks had two segments."""
     able, total = segmented(recipe, blocks), sum(map(len, blocks))
-    if recipe.sentences == "none" or able >= FEW_SEGMENTED * total:
+    if recipe.objective.sentences == "none" or able >= FEW_SEGMENTED * total:
         return ""
-    name = NAMES[TERMS_OF_SENTENCES[recipe.sentences]]
+    name = NAMES[TERMS_OF_SENTENCES[recipe.objective.sentences]]
     name = name[0].upper() + name[1:]
     return f" {name} was learnt on {able:,} of {total:,} blocks only; the others have one segment."

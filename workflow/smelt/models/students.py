@@ -62,7 +62,7 @@ def new_student(
     configuration = configuration_of(teacher, shape, recipe)
     configuration.vocab_size = pieces.size
     student = kind_of(teacher)._from_config(configuration, attn_implementation=kernel)
-    if recipe.gradient_checkpointing:
+    if recipe.machine.gradient_checkpointing:
         recompute_layers(student)
     resize_vocabulary(student, padded_rows(pieces.size))
     if shape.copies:
@@ -151,8 +151,8 @@ def _same_kind(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
     for name, key in keys_of(configuration.model_type).items():
         setattr(configuration, key, numbers[name])
     for key in dropouts_of(configuration.model_type):
-        setattr(configuration, key, recipe.dropout_of(numbers["hidden"]))
-    configuration.initializer_range = recipe.initial_deviation(numbers["hidden"])
+        setattr(configuration, key, recipe.model.dropout_of(numbers["hidden"]))
+    configuration.initializer_range = recipe.model.initial_deviation(numbers["hidden"])
     return configuration
 
 
@@ -184,10 +184,10 @@ def _distilbert(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
     config, numbers = teacher.config, _numbers(teacher, shape)
     return DistilBertConfig(
         **{key: numbers[name] for name, key in keys_of("distilbert").items()},
-        **dict.fromkeys(dropouts_of("distilbert"), recipe.dropout_of(numbers["hidden"])),
+        **dict.fromkeys(dropouts_of("distilbert"), recipe.model.dropout_of(numbers["hidden"])),
         activation=config.hidden_act,
         max_position_embeddings=config.max_position_embeddings,
-        initializer_range=recipe.initial_deviation(numbers["hidden"]),
+        initializer_range=recipe.model.initial_deviation(numbers["hidden"]),
         pad_token_id=config.pad_token_id,
         tie_word_embeddings=config.tie_word_embeddings,
     )
@@ -235,5 +235,7 @@ def _refuse_lacking(teacher: Any, missing: Sequence[str], losses: Losses, where:
 def _refuse_short(teacher: Any, recipe: Recipe, where: str) -> None:
     """Refuse blocks that are longer than the teacher reads."""
     positions = longest_of(teacher.config)
-    if positions is not None and recipe.length > positions:
-        raise SmeltError("recipe", f"length: {recipe.length} tokens are more than the {positions} positions of {where}")
+    if positions is not None and recipe.data.length > positions:
+        raise SmeltError(
+            "recipe", f"data.length: {recipe.data.length} tokens are more than the {positions} positions of {where}"
+        )

@@ -23,10 +23,10 @@ TERMS_OF_SENTENCES = {"order": "sop", "next": "nsp"}
 NAMES = {"sop": "sentence order prediction", "nsp": "next sentence prediction"}
 # The meaning of settings that are left to the machine.
 AUTOMATIC = {
-    "most_predictions": "no limit",
-    "micro_batch": "as many as memory holds",
-    "compile": "on GPUs only",
-    "attention": "FlashAttention where it runs, else torch's",
+    "objective.max_predictions": "no limit",
+    "machine.micro_batch": "as many as memory holds",
+    "machine.compile": "on GPUs only",
+    "machine.attention": "FlashAttention where it runs, else torch's",
 }
 
 
@@ -55,7 +55,7 @@ def training_data(blocks: Sequence[TokenBlocks], alpha: float, recipe: Recipe) -
     for part, share in zip(blocks, drawn, strict=True):
         row: dict[str, str | int | float] = {"language": part.language, "tokens available": part.tokens}
         row["share of examples"] = float(share)
-        if recipe.sentences != "none":
+        if recipe.objective.sentences != "none":
             row["share of blocks with two segments"] = segmented(recipe, [part]) / max(len(part), 1)
         found.append(row)
     return found
@@ -66,7 +66,7 @@ def training_amounts(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Ou
     found = {"tokens available": sum(part.tokens for part in blocks)}
     seen = outcome.curve.at(outcome.step, "train").get(EVERYTHING, {}).get("tokens")
     found |= {} if seen is None else {"tokens trained on": int(seen)}
-    if (term := TERMS_OF_SENTENCES.get(recipe.sentences)) is None:
+    if (term := TERMS_OF_SENTENCES.get(recipe.objective.sentences)) is None:
         return found
     learnt = outcome.curve.trained(outcome.step, f"{term}_predictions")
     return found | ({} if learnt is None else {f"examples of {NAMES[term]}": learnt})
@@ -75,22 +75,23 @@ def training_amounts(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Ou
 def effective_settings(recipe: Recipe, hidden: int) -> dict[str, str]:
     """Return the settings that had an effect on a model of that width; those that follow from rules are filled in."""
     rules = {
-        "stop_at": recipe.last_step,
-        "learning_rate": f"{recipe.peak_rate:.6g}",
-        "warmup": recipe.warmup_steps,
-        "longest": recipe.longest_run,
-        "dropout": recipe.dropout_of(hidden),
-        "initializer_range": f"{recipe.initial_deviation(hidden):.6g}",
+        "schedule.stop_at": recipe.schedule.last_step,
+        "optimizer.learning_rate": f"{recipe.peak_rate:.6g}",
+        "schedule.warmup": recipe.warmup_steps,
+        "objective.max_ngram": recipe.objective.longest_run,
+        "model.dropout": recipe.model.dropout_of(hidden),
+        "model.initializer_range": f"{recipe.model.initial_deviation(hidden):.6g}",
     }
-    automatic = {key: text for key, text in AUTOMATIC.items() if getattr(recipe, key) is None}
-    named = {"warmup": "warmup_steps"}
-    values = recipe.model_dump() | rules | automatic
+    own = {f"{part}.{key}": value for part, settings in recipe.model_dump().items() for key, value in settings.items()}
+    automatic = {key: text for key, text in AUTOMATIC.items() if own[key] is None}
+    named = {"schedule.warmup": "schedule.warmup_steps"}
+    values = own | rules | automatic
     return {named.get(key, key): str(value) for key, value in values.items() if key not in idle_settings(recipe)}
 
 
 def idle_settings(recipe: Recipe) -> set[str]:
     """Return the settings without effect under the recipe's choice of masking and of sentences."""
-    return {*recipe.idle(), *([] if recipe.epochs is not None else ["epochs"])}
+    return {*recipe.idle(), *([] if recipe.schedule.epochs is not None else ["schedule.epochs"])}
 
 
 def held_out(outcome: "Outcome") -> list[Mapping[str, str | int | float]]:

@@ -95,8 +95,8 @@ def refuse_unfit(shape: Shape, recipe: Recipe) -> None:
     Raises:
         ValueError: DistilBERT, which cannot distinguish segments and has no pooler, is to predict their order.
     """
-    if FAMILIES[shape.family].pretraining is None and recipe.sentences != "none":
+    if FAMILIES[shape.family].pretraining is None and recipe.objective.sentences != "none":
         raise ValueError(
-            f"settings.sentences: expected none; found {recipe.sentences!r}, which architectures of the family"
-            f" {shape.family} cannot predict: they have neither token types nor a pooler"
+            f"settings.objective.sentences: expected none; found {recipe.objective.sentences!r}, which architectures of"
+            f" the family {shape.family} cannot predict: they have neither token types nor a pooler"
         )

@@ -65,7 +65,7 @@ def pass_megabytes(shape: Mapping[str, int], recipe: Recipe) -> float:
     bert-mini (estimated: 980).
     """
     layer = sum(number * shape[width] for width, number in ACTIVATIONS.items())
-    return float(min(PASS_MB, recipe.batch * recipe.length * shape["layers"] * layer * BYTES * INSIDE / 1e6))
+    return float(min(PASS_MB, recipe.data.batch * recipe.data.length * shape["layers"] * layer * BYTES * INSIDE / 1e6))
 
 
 def examples(input: Any, *splits: str) -> int:

@@ -321,7 +321,11 @@ class TokenBlocks:
 
 def segmented(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> int:
     """Return how many blocks can have what the recipe predicts of two segments; 0 where it predicts nothing."""
-    return 0 if recipe.sentences == "none" else sum(part.segmented(recipe.sentences) for part in blocks)
+    return (
+        0
+        if recipe.objective.sentences == "none"
+        else sum(part.segmented(recipe.objective.sentences) for part in blocks)
+    )
 
 
 def _path(folder: Path, split: str, part: str) -> Path:

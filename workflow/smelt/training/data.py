@@ -164,13 +164,13 @@ class Batches:
         probabilities = shares([blocks.tokens for blocks in train], alpha)
         self._new_sampler = partial(Sampler, [len(blocks) for blocks in train], probabilities, seed)
         self._sampler = self._new_sampler()
-        self._numbers = fair_shares([len(blocks) for blocks in validation], recipe.validation_blocks)
+        self._numbers = fair_shares([len(blocks) for blocks in validation], recipe.validation.blocks)
         self._examples = Examples(pieces, recipe)
         self._masking = masking_of(recipe, pieces, partial(counts_of, train, pieces.size))
 
     def train(self, step: int) -> Batch:
         """Return this process's rows of the batch of a step, counted from 1."""
-        size = self._recipe.batch
+        size = self._recipe.data.batch
         own = self._processes.rows(size)
         rows = self._hanging_together(own, size)
         languages, blocks = self._sampler.examples((step - 1) * size + rows.start, len(rows))
@@ -179,7 +179,10 @@ class Batches:
         for language in np.unique(languages):
             its = languages == language
             part = self._examples.segments(
-                self._train[language], blocks[its], draws[its, :DRAWS_PER_ROW], self._recipe.short_rate
+                self._train[language],
+                blocks[its],
+                draws[its, :DRAWS_PER_ROW],
+                self._recipe.data.short_sequence_probability,
             )
             segments.put(its, part)
         return self._own(self._masked(segments, draws), slice(own.start - rows.start, own.stop - rows.start))
@@ -192,7 +195,7 @@ class Batches:
         """
         for index, (source, number) in enumerate(zip(self._validation, self._numbers, strict=True)):
             own = self._processes.rows(number)
-            at_once = -(-self._recipe.batch // self._processes.size)
+            at_once = -(-self._recipe.data.batch // self._processes.size)
             for first in range(own.start, own.stop, at_once):
                 yield source.language, self._held_out(index, slice(first, min(first + at_once, own.stop)))
 
@@ -203,7 +206,7 @@ class Batches:
 
     def described(self, step: int) -> str:
         """Return the languages and some of the block numbers of a step's whole batch, for a message."""
-        size = self._recipe.batch
+        size = self._recipe.data.batch
         sampler = self._new_sampler()  # a thread may be using the other one
         languages, blocks = sampler.examples((step - 1) * size, size)
         return "; ".join(
@@ -217,13 +220,15 @@ class Batches:
         rows = self._hanging_together(own, number)
         draws = seeded(self._seed, VALIDATION, index, rows, self._draws)
         blocks = np.asarray(rows, np.int64) * len(source) // number
-        segments = self._examples.segments(source, blocks, draws[:, :DRAWS_PER_ROW], short_rate=0.0)
+        segments = self._examples.segments(source, blocks, draws[:, :DRAWS_PER_ROW], short_probability=0.0)
         return self._own(self._masked(segments, draws), slice(own.start - rows.start, own.stop - rows.start))
 
     def _masked(self, segments: Segments, draws: Draws) -> Batch:
         """Return the batch of segments, of the draws of their rows, shape (rows, draws)."""
         rows = self._examples.rows(segments)
-        of_tokens = draws[:, DRAWS_PER_ROW:].reshape(len(draws), self._masking.draws_per_token, self._recipe.length)
+        of_tokens = draws[:, DRAWS_PER_ROW:].reshape(
+            len(draws), self._masking.draws_per_token, self._recipe.data.length
+        )
         ids, chosen = self._masking(rows.ids, of_tokens)
         positions = np.flatnonzero(chosen)
         return Batch(
@@ -240,7 +245,7 @@ class Batches:
     def _own(self, batch: Batch, rows: slice) -> Batch:
         """Return this process's rows of a batch, in the order in which they are to pass."""
         own = batch.only(rows)
-        return own.longest_first() if self._recipe.grouped else own
+        return own.longest_first() if self._recipe.machine.grouped else own
 
     def _hanging_together(self, own: slice, size: int) -> range:
         """Return the rows that must be made to know the masks of some."""
@@ -250,7 +255,7 @@ class Batches:
     @property
     def _draws(self) -> int:
         """How many draws a row takes: those of its segments and those of its masks."""
-        return DRAWS_PER_ROW + self._masking.draws_per_token * self._recipe.length
+        return DRAWS_PER_ROW + self._masking.draws_per_token * self._recipe.data.length
 
 
 def counts_of(blocks: Sequence[TokenBlocks], vocabulary: int) -> Ids:

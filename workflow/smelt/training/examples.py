@@ -70,21 +70,21 @@ class Examples:
     def __init__(self, pieces: Pieces, recipe: Recipe) -> None:
         """Take the special ids, and the recipe's length, sentences and swap rate."""
         self._pieces = pieces
-        self._sentences, self._rate = recipe.sentences, recipe.swap_rate
-        self._special = SPECIAL_TOKENS - (recipe.sentences == "none")
-        self.width = recipe.length - self._special
+        self._sentences, self._rate = recipe.objective.sentences, recipe.objective.swap_probability
+        self._special = SPECIAL_TOKENS - (recipe.objective.sentences == "none")
+        self.width = recipe.data.length - self._special
 
-    def segments(self, source: TokenBlocks, blocks: Ids, draws: Draws, short_rate: float) -> Segments:
+    def segments(self, source: TokenBlocks, blocks: Ids, draws: Draws, short_probability: float) -> Segments:
         """Return the segments of blocks of one language.
 
         Args:
             source: the blocks of the language.
             blocks: their numbers, shape (rows,).
             draws: numbers in [0, 1), shape (rows, DRAWS_PER_ROW).
-            short_rate: share of blocks to cut; the tail of a block that is cut is not seen at this visit.
+            short_probability: share of blocks to cut; the tail of a block that is cut is not seen at this visit.
         """
         content, whole = source.content(blocks, self.width), source.lengths(blocks, self.width)
-        lengths = shortened(whole, draws[:, CUT], short_rate)
+        lengths = shortened(whole, draws[:, CUT], short_probability)
         dropped = whole - lengths
         if self._sentences == "none":
             return Segments(content, lengths, lengths, np.full(len(blocks), IGNORED), dropped)

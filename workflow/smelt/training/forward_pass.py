@@ -155,8 +155,8 @@ def uncompiled() -> AbstractContextManager[None]:
 
 def is_to_be_compiled(recipe: Recipe, device: torch.device) -> bool:
     """Say whether to compile: what the recipe says, else on GPUs where it works."""
-    if recipe.compile is not None:
-        return recipe.compile
+    if recipe.machine.compile is not None:
+        return recipe.machine.compile
     return device.type == "cuda" and can_compile(device)
 
 

@@ -54,12 +54,12 @@ class BlockTraining(SteppedTraining):
         self.trainee = Trainee(model, objective).to(run.device)
         self.compiled = False
         self.engine = engine_of(self.trainee, recipe, self.processes)
-        self.micro_batch = recipe.micro_batch
+        self.micro_batch = recipe.machine.micro_batch
         self.tokens = self.dropped = 0  # seen so far, and left out of what was seen
         self.report_is_due = False
         self.curve, self.since_row, self.since_line = LearningCurve(), Tally(), Tally()
         self.pending: list[tuple[int, list[str], Tensor]] = []
-        self.divergence = Divergence(recipe.divergence)
+        self.divergence = Divergence(recipe.checkpoints.divergence)
         self.events = Events(None, self.curve)
         energy = run.account.energy if self.processes.size == 1 else None  # several would have to ask together
         self.progress = Progress(replace(run.gauges, energy=energy), self.processes.first)
@@ -81,7 +81,7 @@ class BlockTraining(SteppedTraining):
     def begin(self) -> None:
         """Choose the micro-batch, and prefetch batches from the next step on."""
         self.fit()
-        self.upcoming = ahead(self.batches.train, self.step + 1, self.recipe.last_step)
+        self.upcoming = ahead(self.batches.train, self.step + 1, self.recipe.schedule.last_step)
 
     def fit(self) -> None:
         """Choose how many rows pass at once, where nothing has; compile after that, for the rows that will pass."""
@@ -91,7 +91,7 @@ class BlockTraining(SteppedTraining):
             self.micro_batch = micro_batch_of(self.trainee, batch, self.recipe, self.run.device, self.processes)
         if self.objective.asked:
             # What an encoder shows of its layers it shows by hooks, which nothing compiled would call.
-            if self.recipe.compile:
+            if self.recipe.machine.compile:
                 self.say("not compiled: losses over layers look into the model as it trains")
         elif is_to_be_compiled(self.recipe, self.run.device):
             compile_encoder(self.model)
@@ -130,28 +130,28 @@ class BlockTraining(SteppedTraining):
 
     def autocast(self) -> torch.autocast:
         """Return the context of the recipe's precision."""
-        return torch.autocast(self.run.device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16")
+        return torch.autocast(self.run.device.type, torch.bfloat16, enabled=self.recipe.model.precision == "bf16")
 
     @property
     def is_over(self) -> bool:
         """Whether the last step is taken and measured."""
-        return self.step == self.recipe.last_step and self.curve.measured(self.step)
+        return self.step == self.recipe.schedule.last_step and self.curve.measured(self.step)
 
     def measure_where_due(self) -> float | None:
         """Measure and report, each where it is due; return the validation loss, or None where it was not measured."""
         loss = self.measure() if self.measurement_is_due() else None
-        if self.step > self.saved and (self.report_is_due or self.step == self.recipe.last_step):
+        if self.step > self.saved and (self.report_is_due or self.step == self.recipe.schedule.last_step):
             self.report()
         return loss
 
     def checkpoint_is_due(self, loss: float | None) -> bool:
         """Whether to keep a checkpoint: at the end, every few steps, and of the best weights."""
-        regular = self.is_over or self.step % self.recipe.checkpoint_every == 0
+        regular = self.is_over or self.step % self.recipe.checkpoints.every == 0
         return regular or self.run.checkpoints.is_best(loss)
 
     def position(self) -> str:
         """Return the step, in words."""
-        return f"step {self.step:,} of {self.recipe.last_step:,}"
+        return f"step {self.step:,} of {self.recipe.schedule.last_step:,}"
 
     def measurement_is_due(self) -> bool:
         """Say whether this step is to be measured and has not been."""
@@ -223,7 +223,7 @@ class BlockTraining(SteppedTraining):
         if not self.processes.first:
             return
         rate = learning_rate(self.step, self.recipe)
-        self.progress.line(self.step, self.recipe.last_step, rate, self.since_line.metrics())
+        self.progress.line(self.step, self.recipe.schedule.last_step, rate, self.since_line.metrics())
         self.since_line = Tally()
 
     def save(self, loss: float | None = None) -> None:
@@ -249,9 +249,9 @@ class BlockTraining(SteppedTraining):
         """Go back to a state."""
         self.trainee.load_state_dict(shared["trainee"])
         self.engine.load(shared, own)
-        self.micro_batch = self.recipe.micro_batch or shared["micro_batch"]
+        self.micro_batch = self.recipe.machine.micro_batch or shared["micro_batch"]
         self.tokens, self.dropped = shared["tokens"]
-        self.divergence = Divergence(self.recipe.divergence, shared["divergence"])
+        self.divergence = Divergence(self.recipe.checkpoints.divergence, shared["divergence"])
         self.curve, self.since_row = LearningCurve(shared["curve"]), Tally(shared["since_row"])
 
     def draw_on(self, random: list[Values]) -> None:
@@ -263,7 +263,7 @@ class BlockTraining(SteppedTraining):
 
     def choose(self) -> int:
         """Give the model, and the objective, the weights that the recipe chooses; return their step."""
-        best = self.run.checkpoints.best() if self.recipe.choose == "best" else None
+        best = self.run.checkpoints.best() if self.recipe.validation.choose == "best" else None
         if best is None:
             return self.step
         self.trainee.load_state_dict(best.shared["trainee"])

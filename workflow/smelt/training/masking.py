@@ -37,10 +37,14 @@ class Runs:
 
     def __init__(self, pieces: Pieces, recipe: Recipe) -> None:
         """Take the vocabulary and the recipe's masking, rate and limits."""
-        self._pieces, self._rate, self._most = pieces, recipe.mask_rate, recipe.most_predictions
-        self._of_words = recipe.masking != "tokens"
-        self._one_fate = recipe.masking == "spans"
-        self._cumulative = np.cumsum(length_probabilities(recipe.masking, recipe.longest_run))
+        self._pieces, self._rate, self._most = (
+            pieces,
+            recipe.objective.masking_probability,
+            recipe.objective.max_predictions,
+        )
+        self._of_words = recipe.objective.masking != "tokens"
+        self._one_fate = recipe.objective.masking == "spans"
+        self._cumulative = np.cumsum(length_probabilities(recipe.objective.masking, recipe.objective.longest_run))
         self.draws_per_token = 1 if len(self._cumulative) == 1 else 2
 
     def __call__(self, ids: Ids, draws: Draws) -> tuple[Flags, Ids | None]:
@@ -152,9 +156,9 @@ class RareTokens:
 
     def __init__(self, pieces: Pieces, recipe: Recipe, counts: Ids) -> None:
         """Take the vocabulary, the recipe's rate, smoothing and limit, and how often each piece occurs in training."""
-        self._rate, self._most = recipe.mask_rate, recipe.most_predictions
+        self._rate, self._most = recipe.objective.masking_probability, recipe.objective.max_predictions
         self._padding = pieces.padding
-        self._weights = np.where(pieces.special, 0.0, np.maximum(counts, 1.0) ** -recipe.smoothing)
+        self._weights = np.where(pieces.special, 0.0, np.maximum(counts, 1.0) ** -recipe.objective.smoothing)
 
     def __call__(self, ids: Ids, draws: Draws) -> tuple[Flags, None]:
         """Return which tokens are to be predicted, ceil(rate * tokens that are no padding) of each 64 rows.
@@ -249,6 +253,6 @@ class Masking:
 
 def masking_of(recipe: Recipe, pieces: Pieces, counts: Callable[[], Ids]) -> Masking:
     """Return a recipe's masking; `counts`, asked only if needed, tells how often each piece occurs."""
-    if recipe.masking == "rare":
+    if recipe.objective.masking == "rare":
         return Masking(pieces, RareTokens(pieces, recipe, counts()))
     return Masking(pieces, Runs(pieces, recipe))

@@ -97,7 +97,7 @@ def micro_batch_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch
     found = processes.gather((fitting if free >= one else 0, len(batch), one, free))
     fitting, _, one, free = min(found)
     if fitting < 1:
-        message = f"a block of {recipe.length} tokens takes {one / GIB:.1f} GiB, {max(free, 0) / GIB:.1f} are free"
+        message = f"a block of {recipe.data.length} tokens takes {one / GIB:.1f} GiB, {max(free, 0) / GIB:.1f} are free"
         advice = "Use gradient_checkpointing, shorter blocks or a smaller model"
         raise processes.alike(SmeltError("memory", f"{message}. {advice}"))
     return even(max(rows for _, rows, _, _ in found), fitting)
@@ -153,7 +153,7 @@ def _limits() -> Iterator[int]:
 
 def _pass(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device) -> None:
     """Go forth and back; the gradients are made, and let go."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bf16"):
+    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.model.precision == "bf16"):
         loss = weighted_loss(trainee(batch.to(device)))
     weights = [weight for weight in trainee.parameters() if weight.requires_grad]
     torch.autograd.grad(loss, weights, allow_unused=True)

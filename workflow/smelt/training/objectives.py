@@ -152,9 +152,9 @@ class Weighted:
 def objective_of(recipe: Recipe, pieces: Pieces) -> Objective:
     """Return a recipe's objective: masked language modelling, plus in equal parts what it predicts of sentences."""
     masked = MaskedLanguageModel(pieces.size)
-    if recipe.sentences == "none":
+    if recipe.objective.sentences == "none":
         return masked
-    sentences = SentenceOrderPrediction() if recipe.sentences == "order" else NextSentencePrediction()
+    sentences = SentenceOrderPrediction() if recipe.objective.sentences == "order" else NextSentencePrediction()
     return Weighted((1.0, masked), (1.0, sentences))
 
 

@@ -20,11 +20,11 @@ from smelt.training.recipes import Recipe
 
 def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Return the recipe's optimizer, with LayerNorm and biases outside weight decay and LAMB's adaptation."""
-    groups = parameter_groups(model, recipe.weight_decay)
-    betas = (recipe.beta1, recipe.beta2)
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=betas, eps=recipe.epsilon, fused=True)
-    lamb: torch.optim.Optimizer = _lamb(groups, recipe.peak_rate, betas, recipe.epsilon)
+    groups = parameter_groups(model, recipe.optimizer.weight_decay)
+    betas = (recipe.optimizer.beta1, recipe.optimizer.beta2)
+    if recipe.optimizer.name == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=betas, eps=recipe.optimizer.epsilon, fused=True)
+    lamb: torch.optim.Optimizer = _lamb(groups, recipe.peak_rate, betas, recipe.optimizer.epsilon)
     return lamb
 
 
@@ -40,7 +40,11 @@ def learning_rate(step: int, recipe: Recipe) -> float:
     """Return the rate of a step, counted from 1: a linear rise to the peak, then a linear fall to 0 after the last."""
     if step <= recipe.warmup_steps:
         return recipe.peak_rate * step / recipe.warmup_steps
-    return recipe.peak_rate * (recipe.schedule - step + 1) / (recipe.schedule - recipe.warmup_steps)
+    return (
+        recipe.peak_rate
+        * (recipe.schedule.total_steps - step + 1)
+        / (recipe.schedule.total_steps - recipe.warmup_steps)
+    )
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -106,7 +110,7 @@ class Single:
 
     def __init__(self, trainee: Trainee, optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
         """Take a trainee and its optimizer."""
-        self.trainee, self.optimizer, self.clip = trainee, optimizer, recipe.clip
+        self.trainee, self.optimizer, self.clip = trainee, optimizer, recipe.optimizer.clip
 
     def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
         """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
@@ -142,8 +146,8 @@ class Several:
     ) -> None:
         """Wrap a trainee and its optimizer; every process does so, with the same weights."""
         deepspeed = processes.agree(load_deepspeed)
-        self.processes, self.clip = processes, recipe.clip
-        self.shared_out = recipe.zero > 0
+        self.processes, self.clip = processes, recipe.optimizer.clip
+        self.shared_out = recipe.optimizer.zero > 0
         self.norm = torch.zeros(())
         if not self.shared_out:
             optimizer.register_step_pre_hook(self._clip)
@@ -197,12 +201,12 @@ def configuration(recipe: Recipe) -> dict[str, Any]:
     return {
         "train_micro_batch_size_per_gpu": 1,  # only counted: rows and micro-batches are the loop's
         "managed_gradient_accumulation": False,
-        "gradient_clipping": recipe.clip if recipe.zero else 0.0,
-        "zero_optimization": {"stage": recipe.zero},
+        "gradient_clipping": recipe.optimizer.clip if recipe.optimizer.zero else 0.0,
+        "zero_optimization": {"stage": recipe.optimizer.zero},
         "zero_allow_untested_optimizer": True,
         # Without the empty list gradients would be exchanged in bf16, too.
         "torch_autocast": {
-            "enabled": recipe.precision == "bf16",
+            "enabled": recipe.model.precision == "bf16",
             "dtype": "bfloat16",
             "lower_precision_safe_modules": [],
         },

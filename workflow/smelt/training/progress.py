@@ -306,18 +306,18 @@ def gauges_of(
 
     Args:
         model: with its heads, as it is trained.
-        recipe: of which length, mask_rate and precision count.
+        recipe: its length, masking_probability and precision count.
         device: this process's.
         processes: of the run; those that print nothing need no gauges.
         energy: returns what the run has taken so far.
     """
     if not processes.first:
         return Gauges()
-    dtype = torch.bfloat16 if recipe.precision == "bf16" else torch.float32
+    dtype = torch.bfloat16 if recipe.model.precision == "bf16" else torch.float32
     return Gauges(
-        flops_per_token=flops_per_token(model, recipe.length, recipe.mask_rate),
+        flops_per_token=flops_per_token(model, recipe.data.length, recipe.objective.masking_probability),
         # Against emulated arithmetic a share would say nothing.
-        peak=None if is_emulated(recipe.precision, device) else processes.size * measured_peak(device, dtype),
+        peak=None if is_emulated(recipe.model.precision, device) else processes.size * measured_peak(device, dtype),
         memory=(lambda: torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None,
         energy=energy,
     )

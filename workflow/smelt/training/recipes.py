@@ -4,11 +4,12 @@ Light on purpose (no torch): the study file's types are built on it.
 """
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from smelt.entry import Entry, Precision, overrides_of
+from smelt.entry import Entry, Precision, merge, move_renamed, overrides_of
 
 # Part of every training rule's params: raise it when the same settings come to mean another model,
 # and every trained model runs again. Comments and refactorings leave it alone.
@@ -19,42 +20,103 @@ BLOCKS_VERSION = 3
 
 WIDTH_WITHOUT_DROPOUT = 4096  # ALBERT-xxlarge's
 
-# How fast a model is made, what is kept meanwhile and when to give up: none of it makes another model. With dropout,
-# micro_batch, grouped, compile and attention make another draw of it, as another machine does; so Snakemake and
-# checkpoints compare none of them.
-BESIDE_THE_MODEL = {
-    "micro_batch",
-    "grouped",
-    "gradient_checkpointing",
-    "compile",
-    "attention",
-    "checkpoint_every",
-    "checkpoints_kept",
-    "divergence",
-}
+# The parts of a recipe that make no other model: how fast a model is made, what is kept meanwhile and when to give up.
+# With dropout, another micro-batch or kernel draws other units, as another machine does. So Snakemake and checkpoints
+# compare neither part.
+BESIDE_THE_MODEL = {"machine", "checkpoints"}
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Packing = Literal["stream", "sentences", "lines"]
 
 
-class Recipe(Entry):
-    """How a model is pretrained."""
+class DataSettings(Entry):
+    """The token blocks of a step."""
 
-    optimizer: Literal["lamb", "adamw"]
-    """LAMB (You et al. 2020) or AdamW; LayerNorm and biases stay outside decay, and outside LAMB's adaptation."""
     batch: PositiveInt
     """Blocks in a step."""
-    steps: PositiveInt | None = None
-    """Length of the schedule: a linear rise, then a linear fall to 0; this or `epochs`."""
-    epochs: PositiveFloat | None = None
-    """Length of the schedule in passes over all training blocks, instead of `steps`; the log names the steps as
-    training begins."""
-    stop_at: PositiveInt | None = None
-    """Step to stop at before the schedule ends; by default its end."""
+    length: Annotated[int, Field(ge=16, le=4096)] = 512
+    """Tokens in a block, special ones included."""
+    packing: Packing = "stream"
+    """What fills a block: the next tokens of a language's documents as one `stream`, without a gap; whole `sentences`
+    of one document, and the block is then split between two of them (Lan et al. 2019, section 3.1; with `sentences:
+    order` or `none`); or one line, that is a paragraph (`lines`, with `sentences: none`, as DistilBERT's code): a
+    longer one goes on in further blocks, and one with at most 11 tokens, or with half unknown pieces or more, `[CLS]`
+    and `[SEP]` counted, is left out."""
+    short_sequence_probability: Share = 0.0
+    """Share of blocks cut to a random shorter length, not of held-out ones (Devlin et al. 2019, appendix A.2: 10%)."""
+
+
+class ModelSettings(Entry):
+    """What a new model starts from, and the precision it learns in."""
+
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Of hidden states and attention; with `null` 0.1, and 0 from a width of 4,096 on, as ALBERT was published."""
+    initializer_range: PositiveFloat | None = 0.02
+    """Standard deviation of the first weights; with `null` 0.02 * sqrt(768 / hidden), BERT-base's in proportion to the
+    width, without which narrow models start very slowly."""
+    precision: Precision = "fp32"
+    """`fp32`, or `bf16` for what autocast runs in it."""
+
+    def initial_deviation(self, hidden: int) -> float:
+        """Return the standard deviation of the first weights of a model of that width."""
+        return self.initializer_range or 0.02 * math.sqrt(768 / hidden)
+
+    def dropout_of(self, hidden: int) -> float:
+        """Return the dropout of a model of that width (ALBERT's where the recipe names none)."""
+        if self.dropout is None:
+            return 0.0 if hidden >= WIDTH_WITHOUT_DROPOUT else 0.1
+        return self.dropout
+
+
+class ObjectiveSettings(Entry):
+    """What is masked, and what is predicted of sentences."""
+
+    masking: Literal["tokens", "words", "ngrams", "spans", "rare"] = "words"
+    """What is masked together: single `tokens`; whole `words`; `ngrams` of words, n with p in proportion to 1/n (Lan et
+    al. 2019, section 4.1); `spans` of words, of geometric length (Joshi et al. 2020, section 3.1); or `rare`, single
+    tokens over 64 blocks of the batch at a time, with p in proportion to max(count, 1) ** -smoothing (DistilBERT's
+    code, over what a process passes at once)."""
+    masking_probability: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    """Share of a block's tokens to predict: 80% become `[MASK]`, 10% random pieces, 10% stay."""
+    max_ngram: PositiveInt | None = None
+    """Longest run of words that `ngrams` or `spans` mask together; with `null` 3 for `ngrams`, 10 for `spans`."""
+    max_predictions: PositiveInt | None = None
+    """Tokens to predict in a block, at most; with `null` there is no limit."""
+    smoothing: NonNegativeFloat = 0.7
+    """Exponent of a piece's count in `rare` masking."""
+    sentences: Literal["order", "next", "none"] = "order"
+    """What is predicted of a block's two segments: their `order` (ALBERT), whether the second is the `next` (BERT; with
+    `packing: stream`), or `none`; then a block is one segment. If no block can be split into two segments of one
+    document, the run ends with an error; if few can, the log and the card say so."""
+    swap_probability: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of blocks whose segments are swapped, or whose second segment comes from elsewhere."""
+
+    @property
+    def longest_run(self) -> int:
+        """Words that may be masked together."""
+        return self.max_ngram or {"ngrams": 3, "spans": 10}.get(self.masking, 1)
+
+    def idle(self) -> dict[str, str]:
+        """Return the settings that have no effect under the choice of masking and of sentences, each with why."""
+        masking, sentences = f"with masking: {self.masking}", "with sentences: none"
+        return {
+            **({} if self.masking in ("ngrams", "spans") else {"max_ngram": f"{masking}, which masks no longer runs"}),
+            **({} if self.masking == "rare" else {"smoothing": f"{masking}; it belongs to masking: rare"}),
+            **(
+                {}
+                if self.sentences != "none"
+                else {"swap_probability": f"{sentences}, which leaves segments as they are"}
+            ),
+        }
+
+
+class OptimizerSettings(Entry):
+    """How weights follow from gradients."""
+
+    name: Literal["lamb", "adamw"]
+    """LAMB (You et al. 2020) or AdamW; LayerNorm and biases stay outside decay, and outside LAMB's adaptation."""
     learning_rate: PositiveFloat | None = None
     """Highest learning rate; with `null` ALBERT's rule, 5e-3 * sqrt(batch / 32768)."""
-    warmup: Share | None = None
-    """Share of the schedule that warms up; with `null` ALBERT's rule, 0.2 * batch / 32768."""
     weight_decay: NonNegativeFloat = 0.01
     """Weight decay of matrices."""
     clip: PositiveFloat = 1.0
@@ -65,69 +127,28 @@ class Recipe(Entry):
     """First beta of the optimizer."""
     beta2: Share = 0.999
     """Second beta of the optimizer."""
-    length: Annotated[int, Field(ge=16, le=4096)] = 512
-    """Tokens in a block, special ones included."""
-    packing: Packing = "stream"
-    """What fills a block: the next tokens of a language's documents as one `stream`, without a gap; whole `sentences`
-    of one document, and the block is then split between two of them (Lan et al. 2019, section 3.1; with `sentences:
-    order` or `none`); or one line, that is a paragraph (`lines`, with `sentences: none`, as DistilBERT's code): a
-    longer one goes on in further blocks, and one with at most 11 tokens, or with half unknown pieces or more, `[CLS]`
-    and `[SEP]` counted, is left out."""
-    grouped: bool = False
-    """Put a step's blocks in the order of their length, so that those that pass at once are hardly padded; the step
-    learns the same, but dropout falls on other rows."""
-    short_rate: Share = 0.0
-    """Share of blocks cut to a random shorter length, not of held-out ones (Devlin et al. 2019, appendix A.2: 10%)."""
-    masking: Literal["tokens", "words", "ngrams", "spans", "rare"] = "words"
-    """What is masked together: single `tokens`; whole `words`; `ngrams` of words, n with p in proportion to 1/n (Lan et
-    al. 2019, section 4.1); `spans` of words, of geometric length (Joshi et al. 2020, section 3.1); or `rare`, single
-    tokens over 64 blocks of the batch at a time, with p in proportion to max(count, 1) ** -smoothing (DistilBERT's
-    code, over what a process passes at once)."""
-    mask_rate: Annotated[float, Field(gt=0, lt=1)] = 0.15
-    """Share of a block's tokens to predict: 80% become `[MASK]`, 10% random pieces, 10% stay."""
-    longest: PositiveInt | None = None
-    """Longest run of words that `ngrams` or `spans` mask together; with `null` 3 for `ngrams`, 10 for `spans`."""
-    most_predictions: PositiveInt | None = None
-    """Tokens to predict in a block, at most; with `null` there is no limit."""
-    smoothing: NonNegativeFloat = 0.7
-    """Exponent of a piece's count in `rare` masking."""
-    sentences: Literal["order", "next", "none"] = "order"
-    """What is predicted of a block's two segments: their `order` (ALBERT), whether the second is the `next` (BERT; with
-    `packing: stream`), or `none`; then a block is one segment. If no block can be split into two segments of one
-    document, the run ends with an error; if few can, the log and the card say so."""
-    swap_rate: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of blocks whose segments are swapped, or whose second segment comes from elsewhere."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Of hidden states and attention; with `null` 0.1, and 0 from a width of 4,096 on, as ALBERT was published."""
-    initializer_range: PositiveFloat | None = 0.02
-    """Standard deviation of the first weights; with `null` 0.02 * sqrt(768 / hidden), BERT-base's in proportion to the
-    width, without which narrow models start very slowly."""
-    precision: Precision = "fp32"
-    """`fp32`, or `bf16` for what autocast runs in it."""
-    micro_batch: PositiveInt | None = None
-    """Blocks that a process passes at once; with `null` as many as its memory holds. The batch stays the same."""
-    gradient_checkpointing: bool = False
-    """Keep only each layer's input and compute the rest again, for a third more time and far less memory."""
-    compile: bool | None = None
-    """Compile the model with `torch.compile`; with `null` on GPUs only, because it brings CPUs nothing."""
-    attention: Literal["sdpa", "flash", "eager"] | None = None
-    """Attention kernel: `sdpa` (torch's), `flash` (FlashAttention) or `eager`; with `null` `flash` where it is
-    installed, on GPUs in `bf16`, else `sdpa`."""
     zero: Literal[0, 1, 2] = 0
     """What DeepSpeed shares out among processes: nothing (0), optimizer states (1), gradients too (2)."""
-    validate_every: PositiveInt | None = 1000
-    """Steps between measurements on held-out documents, at most as many as the run has; the last step is always
-    measured. With `null` a pass over all training blocks, to the nearest step."""
-    validation_blocks: PositiveInt = 256
-    """Held-out blocks to measure on, at most, shared among the languages."""
-    checkpoint_every: PositiveInt = 500
-    """Steps between checkpoints."""
-    checkpoints_kept: PositiveInt = 2
-    """Newest checkpoints to keep, in addition to the best; two or more outlive a damaged one."""
-    choose: Literal["last", "best"] = "last"
-    """The weights that become the model: those of the `last` step, or the `best` ones on held-out documents."""
-    divergence: PositiveFloat = 3.0
-    """Stop when the training loss lies this far (in nats) above the lowest of the run."""
+
+    @model_validator(mode="after")
+    def _lamb_keeps_its_matrices_whole(self) -> Self:
+        if self.zero and self.name == "lamb":
+            raise ValueError(f"zero: {self.zero} cuts the matrices whose norms LAMB adapts by; expected 0, or adamw")
+        return self
+
+
+class ScheduleSettings(Entry):
+    """How long training is, and how the learning rate rises and falls."""
+
+    steps: PositiveInt | None = None
+    """Length of the schedule: a linear rise, then a linear fall to 0; this or `epochs`."""
+    epochs: PositiveFloat | None = None
+    """Length of the schedule in passes over all training blocks, instead of `steps`; the log names the steps as
+    training begins."""
+    stop_at: PositiveInt | None = None
+    """Step to stop at before the schedule ends; by default its end."""
+    warmup: Share | None = None
+    """Share of the schedule that warms up; with `null` ALBERT's rule, 0.2 * batch / 32768."""
 
     @model_validator(mode="after")
     def _has_one_length(self) -> Self:
@@ -141,64 +162,12 @@ class Recipe(Entry):
             refuse_late_stop(self.stop_at, self.steps)
         return self
 
-    @model_validator(mode="after")
-    def _a_line_is_one_segment(self) -> Self:
-        if self.packing == "lines" and self.sentences != "none":
-            raise ValueError(f"packing: lines goes with sentences: none; with {self.sentences}, expected another")
-        return self
-
-    @model_validator(mode="after")
-    def _replaced_segments_are_of_a_stream(self) -> Self:
-        if self.packing == "sentences" and self.sentences == "next":
-            # A second segment from elsewhere, as long as the first needs it, would end in the middle of a sentence.
-            raise ValueError("packing: sentences goes with sentences: order or none; with next, expected stream")
-        return self
-
-    @model_validator(mode="after")
-    def _lamb_keeps_its_matrices_whole(self) -> Self:
-        if self.zero and self.optimizer == "lamb":
-            raise ValueError(f"zero: {self.zero} cuts the matrices whose norms LAMB adapts by; expected 0, or adamw")
-        return self
-
-    def idle(self) -> dict[str, str]:
-        """Return the settings that have no effect under the choice of masking and of sentences, each with why."""
-        masking, sentences = f"with masking: {self.masking}", "with sentences: none"
-        return {
-            **({} if self.masking in ("ngrams", "spans") else {"longest": f"{masking}, which masks no longer runs"}),
-            **({} if self.masking == "rare" else {"smoothing": f"{masking}; it belongs to masking: rare"}),
-            **({} if self.sentences != "none" else {"swap_rate": f"{sentences}, which leaves segments as they are"}),
-        }
-
-    def identity(self) -> dict[str, Any]:
-        """Return the settings that a checkpoint must share with the run that goes on from it.
-
-        Those of BESIDE_THE_MODEL are left out: a run may go on with another micro-batch or attention kernel, say, after
-        it ran out of memory. What comes of that equals the undisturbed run to rounding, where nothing is dropped out;
-        with the same settings, to the bit.
-        """
-        return self.model_dump(mode="json", exclude=BESIDE_THE_MODEL)
-
-    def beside_as(self, other: Self) -> Self:
-        """Return the recipe with the settings of BESIDE_THE_MODEL that another has."""
-        return self.model_copy(update={name: getattr(other, name) for name in BESIDE_THE_MODEL})
-
-    def over(self, blocks: int) -> Self:
-        """Return the recipe with what is said in passes over all training blocks in steps, for so many of them.
-
-        Raises:
-            ValueError: stop_at lies beyond the schedule.
-        """
-        steps = self.steps or math.ceil((self.epochs or 1) * blocks / self.batch)
-        refuse_late_stop(self.stop_at, steps)
-        once = max(round(blocks / self.batch), 1)
-        return self.model_copy(update={"steps": steps, "validate_every": self.validate_every or once})
-
     @property
-    def schedule(self) -> int:
+    def total_steps(self) -> int:
         """Steps of the learning-rate schedule.
 
         Raises:
-            ValueError: they hang on the number of blocks, and `over` has not been asked.
+            ValueError: they depend on the number of blocks, and `Recipe.over` has not been called.
         """
         if self.steps is None:
             raise ValueError(f"{self.epochs:g} epochs are so many steps as the blocks make them")
@@ -207,7 +176,7 @@ class Recipe(Entry):
     @property
     def last_step(self) -> int:
         """The step at which training ends."""
-        return self.stop_at or self.schedule
+        return self.stop_at or self.total_steps
 
     @property
     def duration(self) -> str:
@@ -216,35 +185,174 @@ class Recipe(Entry):
         steps = f"{self.last_step:,} steps" if self.stop_at or self.steps else ""
         return ", ".join(filter(None, [steps, passes]))
 
+
+class ValidationSettings(Entry):
+    """When held-out documents are measured, and which weights they choose."""
+
+    every: PositiveInt | None = 1000
+    """Steps between measurements on held-out documents, at most as many as the run has; the last step is always
+    measured. With `null` a pass over all training blocks, to the nearest step."""
+    blocks: PositiveInt = 256
+    """Held-out blocks to measure on, at most, shared among the languages."""
+    choose: Literal["last", "best"] = "last"
+    """The weights that become the model: those of the `last` step, or the `best` ones on held-out documents."""
+
+
+class MachineSettings(Entry):
+    """How fast a model is made, and in how much memory. None of it makes another model."""
+
+    micro_batch: PositiveInt | None = None
+    """Blocks that a process passes at once; with `null` as many as its memory holds. The batch stays the same."""
+    grouped: bool = False
+    """Put a step's blocks in the order of their length, so that those that pass at once are hardly padded; the step
+    learns the same, but dropout falls on other rows."""
+    gradient_checkpointing: bool = False
+    """Keep only each layer's input and compute the rest again, for a third more time and far less memory."""
+    compile: bool | None = None
+    """Compile the model with `torch.compile`; with `null` on GPUs only, because it brings CPUs nothing."""
+    attention: Literal["sdpa", "flash", "eager"] | None = None
+    """Attention kernel: `sdpa` (torch's), `flash` (FlashAttention) or `eager`; with `null` `flash` where it is
+    installed, on GPUs in `bf16`, else `sdpa`."""
+
+
+class CheckpointSettings(Entry):
+    """What is kept meanwhile, and when to give up. None of it makes another model."""
+
+    every: PositiveInt = 500
+    """Steps between checkpoints."""
+    keep: PositiveInt = 2
+    """Newest checkpoints to keep, in addition to the best; two or more outlive a damaged one."""
+    divergence: PositiveFloat = 3.0
+    """Stop when the training loss lies this far (in nats) above the lowest of the run."""
+
+
+class Recipe(Entry):
+    """How a model is pretrained or distilled."""
+
+    data: DataSettings
+    """The token blocks of a step."""
+    model: ModelSettings = ModelSettings()
+    """What a new model starts from."""
+    objective: ObjectiveSettings = ObjectiveSettings()
+    """What it learns to predict."""
+    optimizer: OptimizerSettings
+    """How its weights follow from gradients."""
+    schedule: ScheduleSettings
+    """How long it learns."""
+    validation: ValidationSettings = ValidationSettings()
+    """How it is measured on held-out documents."""
+    machine: MachineSettings = MachineSettings()
+    """How the machine is used; another choice makes no other model."""
+    checkpoints: CheckpointSettings = CheckpointSettings()
+    """What is kept meanwhile; another choice makes no other model."""
+
+    renamed: ClassVar[Mapping[str, str]] = {
+        "batch": "data.batch",
+        "length": "data.length",
+        "packing": "data.packing",
+        "short_rate": "data.short_sequence_probability",
+        "dropout": "model.dropout",
+        "initializer_range": "model.initializer_range",
+        "precision": "model.precision",
+        "masking": "objective.masking",
+        "mask_rate": "objective.masking_probability",
+        "longest": "objective.max_ngram",
+        "most_predictions": "objective.max_predictions",
+        "smoothing": "objective.smoothing",
+        "sentences": "objective.sentences",
+        "swap_rate": "objective.swap_probability",
+        "optimizer": "optimizer.name",
+        "learning_rate": "optimizer.learning_rate",
+        "weight_decay": "optimizer.weight_decay",
+        "clip": "optimizer.clip",
+        "epsilon": "optimizer.epsilon",
+        "beta1": "optimizer.beta1",
+        "beta2": "optimizer.beta2",
+        "zero": "optimizer.zero",
+        "steps": "schedule.steps",
+        "epochs": "schedule.epochs",
+        "stop_at": "schedule.stop_at",
+        "warmup": "schedule.warmup",
+        "validate_every": "validation.every",
+        "validation_blocks": "validation.blocks",
+        "choose": "validation.choose",
+        "micro_batch": "machine.micro_batch",
+        "grouped": "machine.grouped",
+        "gradient_checkpointing": "machine.gradient_checkpointing",
+        "compile": "machine.compile",
+        "attention": "machine.attention",
+        "checkpoint_every": "checkpoints.every",
+        "checkpoints_kept": "checkpoints.keep",
+        "divergence": "checkpoints.divergence",
+    }
+
+    @model_validator(mode="after")
+    def _a_line_is_one_segment(self) -> Self:
+        sentences = self.objective.sentences
+        if self.data.packing == "lines" and sentences != "none":
+            raise ValueError(f"packing: lines goes with sentences: none; with {sentences}, expected another")
+        return self
+
+    @model_validator(mode="after")
+    def _replaced_segments_are_of_a_stream(self) -> Self:
+        if self.data.packing == "sentences" and self.objective.sentences == "next":
+            # A second segment from elsewhere, as long as the first needs it, would end in the middle of a sentence.
+            raise ValueError("packing: sentences goes with sentences: order or none; with next, expected stream")
+        return self
+
+    def idle(self) -> dict[str, str]:
+        """Return the settings that have no effect under the recipe's other choices, each with why."""
+        return {f"objective.{key}": why for key, why in self.objective.idle().items()}
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that a checkpoint must share with the run that goes on from it.
+
+        The parts BESIDE_THE_MODEL are left out: a run may go on with another micro-batch or attention kernel, say,
+        after it ran out of memory. The outcome equals the undisturbed run to rounding, where nothing is dropped out;
+        with the same settings, to the bit.
+        """
+        return self.model_dump(mode="json", exclude=BESIDE_THE_MODEL)
+
+    def beside_as(self, other: Self) -> Self:
+        """Return the recipe with the parts BESIDE_THE_MODEL that another has."""
+        return self.model_copy(update={name: getattr(other, name) for name in BESIDE_THE_MODEL})
+
+    def override(self, overrides: Mapping[str, Any]) -> Self:
+        """Return the recipe with other values of some settings, given by part.
+
+        Raises:
+            ValueError: settings that do not go together.
+        """
+        return self.model_validate(merge(self.model_dump(), overrides))
+
+    def over(self, blocks: int) -> Self:
+        """Return the recipe for that many training blocks: passes over all of them become steps.
+
+        Raises:
+            ValueError: stop_at lies beyond the schedule.
+        """
+        steps = self.schedule.steps or math.ceil((self.schedule.epochs or 1) * blocks / self.data.batch)
+        refuse_late_stop(self.schedule.stop_at, steps)
+        every = self.validation.every or max(round(blocks / self.data.batch), 1)
+        schedule = self.schedule.model_copy(update={"steps": steps})
+        validation = self.validation.model_copy(update={"every": every})
+        return self.model_copy(update={"schedule": schedule, "validation": validation})
+
     def is_measured(self, step: int) -> bool:
         """Say whether a step is one of those after which held-out documents are measured."""
-        return step == self.last_step or (self.validate_every is not None and step % self.validate_every == 0)
+        every = self.validation.every
+        return step == self.schedule.last_step or (every is not None and step % every == 0)
 
     @property
     def peak_rate(self) -> float:
         """The highest learning rate (ALBERT's square-root rule where the recipe names none)."""
-        return self.learning_rate or 5e-3 * math.sqrt(self.batch / 32768)
-
-    def initial_deviation(self, hidden: int) -> float:
-        """Return the standard deviation of the first weights of a model of that width."""
-        return self.initializer_range or 0.02 * math.sqrt(768 / hidden)
-
-    def dropout_of(self, hidden: int) -> float:
-        """Return the dropout of a model of that width (ALBERT's where the recipe names none)."""
-        if self.dropout is None:
-            return 0.0 if hidden >= WIDTH_WITHOUT_DROPOUT else 0.1
-        return self.dropout
-
-    @property
-    def longest_run(self) -> int:
-        """Words that may be masked together."""
-        return self.longest or {"ngrams": 3, "spans": 10}.get(self.masking, 1)
+        return self.optimizer.learning_rate or 5e-3 * math.sqrt(self.data.batch / 32768)
 
     @property
     def warmup_steps(self) -> int:
         """Steps of warm-up (ALBERT's rule where the recipe names no share)."""
-        share = 0.2 * self.batch / 32768 if self.warmup is None else self.warmup
-        return round(share * self.schedule)
+        share = 0.2 * self.data.batch / 32768 if self.schedule.warmup is None else self.schedule.warmup
+        return round(share * self.schedule.total_steps)
 
 
 def refuse_late_stop(stop_at: int | None, steps: int) -> None:
@@ -265,88 +373,67 @@ else:
 RECIPES = {
     # ALBERT (Lan et al. 2019) as published, at mALBERT's batch (section 2.3): its rate of 3.125e-4 is the rule's.
     "albert": Recipe(
-        optimizer="lamb", batch=128, steps=4_000_000, packing="sentences", short_rate=0.1, masking="ngrams"
+        data=DataSettings(batch=128, packing="sentences", short_sequence_probability=0.1),
+        objective=ObjectiveSettings(masking="ngrams"),
+        optimizer=OptimizerSettings(name="lamb"),
+        schedule=ScheduleSettings(steps=4_000_000),
     ),
     # What made others fast: MosaicBERT's recipe (Portes et al. 2023) with no dropout at all, and smelt's first weights.
     "fast": Recipe(
-        optimizer="adamw",
-        batch=4096,
-        steps=70_000,
-        learning_rate=5e-4,
-        warmup=0.06,
-        weight_decay=0.02,
-        beta2=0.98,
-        length=128,
-        masking="tokens",
-        mask_rate=0.3,
-        dropout=0.0,
-        initializer_range=None,
-        precision="bf16",
+        data=DataSettings(batch=4096, length=128),
+        model=ModelSettings(dropout=0.0, initializer_range=None, precision="bf16"),
+        objective=ObjectiveSettings(masking="tokens", masking_probability=0.3),
+        optimizer=OptimizerSettings(name="adamw", learning_rate=5e-4, weight_decay=0.02, beta2=0.98),
+        schedule=ScheduleSettings(steps=70_000, warmup=0.06),
     ),
     # What fits a small machine: short blocks, AdamW, a rate that small batches bear.
     "small": Recipe(
-        optimizer="adamw",
-        batch=32,
-        steps=2_000,
-        learning_rate=1e-3,
-        warmup=0.1,
-        dropout=0.0,
-        initializer_range=None,
-        length=128,
-        precision="fp32",
-        validate_every=250,
-        checkpoint_every=100,
+        data=DataSettings(batch=32, length=128),
+        model=ModelSettings(dropout=0.0, initializer_range=None, precision="fp32"),
+        optimizer=OptimizerSettings(name="adamw", learning_rate=1e-3),
+        schedule=ScheduleSettings(steps=2_000, warmup=0.1),
+        validation=ValidationSettings(every=250),
+        checkpoints=CheckpointSettings(every=100),
     ),
     # Distillation as Eliquare published it; what the paper leaves unsaid is its public code's, which is DistilBERT's.
     "eliquare": Recipe(
-        optimizer="adamw",
-        batch=1600,
-        micro_batch=32,
-        epochs=10,
-        learning_rate=5e-4,
-        warmup=0.05,
-        weight_decay=0.0,
-        clip=5.0,
-        beta2=0.98,
-        packing="lines",
-        grouped=True,
-        masking="rare",
-        sentences="none",
-        dropout=0.1,
-        validate_every=None,
-        validation_blocks=1_000_000,
-        choose="best",
-        divergence=10.0,
+        data=DataSettings(batch=1600, packing="lines"),
+        model=ModelSettings(dropout=0.1),
+        objective=ObjectiveSettings(masking="rare", sentences="none"),
+        optimizer=OptimizerSettings(name="adamw", learning_rate=5e-4, weight_decay=0.0, clip=5.0, beta2=0.98),
+        schedule=ScheduleSettings(epochs=10, warmup=0.05),
+        validation=ValidationSettings(every=None, blocks=1_000_000, choose="best"),
+        machine=MachineSettings(micro_batch=32, grouped=True),
+        checkpoints=CheckpointSettings(divergence=10.0),
     ),
     # Distillation made fast: full blocks of one stream, more of their tokens masked, no dropout, bf16, fewer passes.
     "distil": Recipe(
-        optimizer="adamw",
-        batch=256,
-        epochs=3,
-        learning_rate=5e-4,
-        warmup=0.05,
-        weight_decay=0.0,
-        clip=5.0,
-        beta2=0.98,
-        length=128,
-        masking="tokens",
-        mask_rate=0.3,
-        sentences="none",
-        dropout=0.0,
-        precision="bf16",
-        validate_every=500,
-        checkpoint_every=200,
-        divergence=10.0,
+        data=DataSettings(batch=256, length=128),
+        model=ModelSettings(dropout=0.0, precision="bf16"),
+        objective=ObjectiveSettings(masking="tokens", masking_probability=0.3, sentences="none"),
+        optimizer=OptimizerSettings(name="adamw", learning_rate=5e-4, weight_decay=0.0, clip=5.0, beta2=0.98),
+        schedule=ScheduleSettings(epochs=3, warmup=0.05),
+        validation=ValidationSettings(every=500),
+        checkpoints=CheckpointSettings(every=200, divergence=10.0),
     ),
 }
 
 
-def recipe_with(name: str, own: dict[str, Any]) -> Recipe:
+def recipe_with(name: str, own: Mapping[str, Any]) -> Recipe:
     """Return a named recipe with some settings of one's own; a length in steps replaces one in epochs, and vice versa.
 
     Raises:
         ValueError: settings that do not go together.
     """
     replaced = {"steps": "epochs", "epochs": "steps"}
-    freed = {other: None for key, other in replaced.items() if own.get(key) is not None}
-    return Recipe.model_validate(RECIPES[name].model_dump() | freed | own)
+    schedule = own.get("schedule", {})
+    freed = {other: None for key, other in replaced.items() if schedule.get(key) is not None}
+    return RECIPES[name].override(merge({"schedule": freed}, own))
+
+
+def in_parts(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run was made of, as a checkpoint names it, with a recipe of an earlier version in parts."""
+    settings = identity.get("settings")
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("recipe"), Mapping):
+        return dict(identity)
+    return {**identity, "settings": {**settings, "recipe": move_renamed(Recipe, settings["recipe"])}}

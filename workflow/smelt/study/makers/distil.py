@@ -141,9 +141,10 @@ def refuse_sentences(recipe: Recipe) -> None:
     Raises:
         ValueError: it predicts something of sentences.
     """
-    if recipe.sentences != "none":
+    if recipe.objective.sentences != "none":
         raise ValueError(
-            f"settings.sentences: expected none; found {recipe.sentences!r}, which distilled models do not predict"
+            f"settings.objective.sentences: expected none; found {recipe.objective.sentences!r}, which distilled models"
+            " do not predict"
         )
 
 

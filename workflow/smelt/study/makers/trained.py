@@ -32,10 +32,10 @@ class TrainedOnBlocks(Maker):
     @model_validator(mode="after")
     def _sets_nothing_idle(self) -> Self:
         refuse_idle("settings.", self.settings, self.training.idle())
-        every, steps = getattr(self.settings, "validate_every", None), self.training.steps
+        every, steps = self._overrides.get("validation", {}).get("every"), self.training.schedule.steps
         if every and steps and every > steps:
             raise ValueError(
-                f"settings.validate_every: expected at most the run's {steps} steps, which measure once, at the end;"
+                f"settings.validation.every: expected at most the run's {steps} steps, which measure once, at the end;"
                 f" found {every}"
             )
         return self
@@ -43,17 +43,21 @@ class TrainedOnBlocks(Maker):
     @property
     def training(self) -> Recipe:
         """The recipe with the study's own settings."""
-        return recipe_with(self.recipe, self.settings.model_dump(exclude_unset=True))
+        return recipe_with(self.recipe, self._overrides)
+
+    @property
+    def _overrides(self) -> dict[str, Any]:
+        return self.settings.model_dump(exclude_unset=True)
 
     @property
     def blocks(self) -> BlocksRead:
         """The token blocks that it is trained on: all languages of its corpus."""
-        return BlocksRead(self.corpus, None, f"{self.training.packing}-{self.training.length}")
+        return BlocksRead(self.corpus, None, f"{self.training.data.packing}-{self.training.data.length}")
 
     def describe_training(self) -> str:
         """Return how it is trained, in a few words."""
         recipe = self.training
-        return f"{self.recipe}: {recipe.duration} of {recipe.batch} x {recipe.length} tokens"
+        return f"{self.recipe}: {recipe.schedule.duration} of {recipe.data.batch} x {recipe.data.length} tokens"
 
 
 T = TypeVar("T", bound=TrainedOnBlocks)
