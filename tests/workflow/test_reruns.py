@@ -16,6 +16,7 @@ from tests.workflow.conftest import Project
 pytestmark = pytest.mark.slow
 
 REPORT = {"scores", "compare", "table", "figure", "page"}
+METRICS = Path("workflow/smelt/tasks/metrics.py")
 
 
 def append(path: Path, text: str) -> None:
@@ -78,8 +79,17 @@ def test_a_comment_in_the_trainer_retrains_nothing(project: Callable[[], Project
     edited = project()
     for stage in ("training", "models", "finetuning", "tokenizers", "tasks", "corpora"):
         for path in (edited.folder / "workflow/smelt" / stage).glob("*.py"):
-            append(path, "\n# a comment\n")
+            if path.name != METRICS.name:
+                append(path, "\n# a comment\n")
     assert edited.planned() == {}
+
+
+def test_an_edit_of_the_metrics_titles_makes_tables_again_and_no_score(project: Callable[[], Project]) -> None:
+    edited = project()
+    append(edited.folder / METRICS, "\n# a comment\n")
+    planned = edited.planned()
+    assert planned["table"] == 3
+    assert planned.keys() <= REPORT
 
 
 def test_a_changed_recipe_retrains_that_model_and_what_hangs_on_it(project: Callable[[], Project]) -> None:
