@@ -380,7 +380,7 @@ def test_losses_over_layers_are_not_compiled_even_where_the_recipe_says_so(
     assert "not compiled" not in capsys.readouterr().out
     torch._dynamo.utils.counters.clear()
     told, _ = distilled(toy, tmp_path / "told", schedule={"steps": 2}, machine={"compile": True})
-    assert "not compiled: losses over layers look into the model as it trains" in capsys.readouterr().out
+    assert "not compiled: losses over layers read the model's layers as it trains" in capsys.readouterr().out
     assert not torch._dynamo.utils.counters["stats"]["unique_graphs"]
     assert same(plain, told)
 

@@ -143,7 +143,7 @@ def test_a_second_backward_pass_is_refused_rather_than_wrong() -> None:
     head = Head()
     total, _ = head.ours()
     total.backward(retain_graph=True)
-    with pytest.raises(RuntimeError, match="go forward again"):
+    with pytest.raises(RuntimeError, match="run the forward pass again"):
         total.backward()
 
 

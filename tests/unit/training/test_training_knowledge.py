@@ -189,16 +189,16 @@ def test_no_logits_of_all_positions_are_held() -> None:
     assert max(made) == max(PADDED * WIDTH, 330 * TAUGHT, 8 * 330)
 
 
-def test_losses_weighted_in_another_ratio_than_was_told_are_refused() -> None:
+def test_losses_in_another_ratio_than_the_given_one_are_refused() -> None:
     soft, hard, _ = Pupil().ours()
-    with pytest.raises(RuntimeError, match="another ratio"):
+    with pytest.raises(RuntimeError, match="the ratio of weights is not the one given"):
         (soft + hard).backward()
 
 
 def test_a_second_backward_pass_is_refused_rather_than_wrong() -> None:
     loss = loss_of(*Pupil().ours())
     loss.backward(retain_graph=True)
-    with pytest.raises(RuntimeError, match="go forward again"):
+    with pytest.raises(RuntimeError, match="run the forward pass again"):
         loss.backward()
 
 

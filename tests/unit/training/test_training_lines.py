@@ -238,7 +238,7 @@ def test_epochs_become_steps_when_the_blocks_are_known(lines: Toy) -> None:
     assert known.validation.every == round(number / recipe.data.batch)
     assert recipe.schedule.duration == "2.5 passes over its texts"
     assert known.schedule.duration == f"{known.schedule.total_steps} steps, 2.5 passes over its texts"
-    with pytest.raises(ValueError, match=r"2\.5 epochs are so many steps as the blocks make them"):
+    with pytest.raises(ValueError, match=r"the number of steps in 2\.5 epochs depends on the number of blocks"):
         _ = recipe.warmup_steps
 
 

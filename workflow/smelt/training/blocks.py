@@ -4,13 +4,13 @@ A folder holds for each split (train, validation) one stream of tokens and place
     <split>.tokens     ids of all documents, one after the other, uint16 or uint32
     <split>.documents  where each document begins
 and, where blocks are packed of whole sentences or of lines,
-    <split>.blocks     where each block begins, and last the end of the stream
-and, of whole sentences only,
+    <split>.blocks     where each block begins, and at last the end of the stream
+and, for whole sentences only,
     <split>.sentences  where each sentence begins
-and blocks.json, which records what the files should be.
+and blocks.json, which records what the files should contain.
 
-With lines as blocks, as DistilBERT's code has them, a line is a paragraph, and one that is longer than a block goes
-on in further blocks. The shortest lines, and those with many unknown pieces, are left out and counted.
+With lines as blocks, as in DistilBERT's code, a line is a paragraph, and a line longer than a block continues in
+further blocks. The shortest lines, and those with many unknown pieces, are left out and counted.
 """
 
 import hashlib
@@ -31,23 +31,23 @@ from smelt.training.recipes import BLOCKS_VERSION, Packing, Recipe
 Ids = NDArray[np.int64]
 
 SPECIAL_OF_A_LINE = 2  # [CLS] line [SEP]
-TOO_SHORT = 11  # tokens of a line that is left out, special ones included, at the most
-TOO_UNKNOWN = 0.5  # share of unknown pieces among them of a line that is left out, at the least
+TOO_SHORT = 11  # a line of at most this many tokens is left out; special ones count
+TOO_UNKNOWN = 0.5  # a line with at least this share of unknown pieces is left out
 
 
 @dataclass(frozen=True)
 class Lines:
-    """The lines that are kept, one after the other, with where each and where each document begins."""
+    """The lines that are kept, one after the other, and the positions at which lines and documents begin."""
 
     ids: Ids
     documents: Ids
     starts: Ids
     left_out: dict[str, int]
-    """Lines that were left out, and tokens of them: all (dropped), and for each reason."""
+    """Lines that were left out, and their tokens: all of them (dropped), and by reason."""
 
 
 def kept_lines(ids: Ids, documents: Ids, starts: Ids, content: int, unknown: int) -> Lines:
-    """Return the lines of some documents that are kept, cut to `content` tokens each, the rest being lines of its own.
+    """Return the lines of some documents that are kept; those longer than `content` tokens become several.
 
     Args:
         ids: of all documents, shape (tokens,).
@@ -73,7 +73,7 @@ def kept_lines(ids: Ids, documents: Ids, starts: Ids, content: int, unknown: int
 
 
 def cut(starts: Ids, end: int, content: int) -> Ids:
-    """Return where lines begin when those longer than `content` tokens go on in further ones; `end` is the last's."""
+    """Return where lines begin once those longer than `content` tokens are cut; `end` is where the last one ends."""
     lengths = np.diff(starts, append=end)
     pieces = -(-lengths // content)
     within = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
@@ -88,7 +88,7 @@ PARTS: dict[Packing, tuple[str, ...]] = {
     "lines": ("tokens", "documents", "blocks"),
 }
 
-FEW_SEGMENTED = 0.5  # share of blocks below which what is predicted of sentences is learnt on few
+FEW_SEGMENTED = 0.5  # below this share of blocks, sentence prediction is learnt from few examples
 COUNTED_AT_ONCE = 1 << 22  # tokens, which bounds the memory of a count
 
 Draws = NDArray[np.float64]
@@ -100,14 +100,14 @@ class BlockWriter:
     def __init__(
         self, folder: Path, split: str, content: int, dtype: type[np.unsignedinteger[Any]], packing: Packing
     ) -> None:
-        """Open the files of a split; ids are kept as `dtype`."""
+        """Open the files of a split; ids are stored as `dtype`."""
         self._content, self._dtype = content, dtype
         self._files = {part: _path(folder, split, part).open("wb") for part in PARTS[packing]}
         self._digests = {part: hashlib.sha256() for part in self._files}
         self._tokens = self._documents = self._blocks = 0
 
     def add(self, ids: Ids, documents: Ids, parts: Ids) -> None:
-        """Add whole documents: their ids, and where among these documents and their sentences or lines begin."""
+        """Add whole documents: their ids, and the positions in them at which documents and sentences or lines begin."""
         self._put("tokens", ids.astype(self._dtype))
         self._put("documents", self._tokens + documents)
         if "sentences" in self._files:
@@ -149,14 +149,14 @@ class BlockWriter:
 
 
 def content_of(length: int, packing: Packing) -> int:
-    """Return how many tokens of text a block of some length has room for."""
+    """Return how many tokens of text fit into a block of a length."""
     return length - (SPECIAL_OF_A_LINE if packing == "lines" else SPECIAL_TOKENS)
 
 
 def block_starts(documents: Ids, sentences: Ids, end: int, content: int) -> Iterator[int]:
     """Yield where blocks of whole sentences begin: as many of one document as fit into `content` tokens.
 
-    A sentence that is longer than a block goes on in the next one, which then takes whole sentences again.
+    A sentence longer than a block continues in the next one, which takes whole sentences after it.
 
     Args:
         documents: where documents begin, ascending.
@@ -204,7 +204,7 @@ class TokenBlocks:
         """Open a folder for a tokenizer, a length in tokens, special ones included, and a way of packing.
 
         Raises:
-            SmeltError: the folder is of another tokenizer, length, packing or format, or a file of it was cut short.
+            SmeltError: the folder has another tokenizer, length, packing or format, or one of its files was cut short.
         """
         about = read_json(folder / "blocks.json")
         _expect(folder, "format", about.get("format"), BLOCKS_VERSION)
@@ -229,23 +229,23 @@ class TokenBlocks:
         return int(self._about["blocks"])
 
     def segmented(self, sentences: str) -> int:
-        """Return how many blocks can have what is predicted of two segments: their order, or which comes next."""
+        """Return how many blocks can be examples of sentence prediction (`order` or `next`)."""
         parts = (self.tokens, self._content, self._documents, self._sentences, self._begins)
         able = np.flatnonzero(splittable(*parts))
         return int((self.others(able, np.zeros(len(able))) >= 0).sum()) if sentences == "next" else len(able)
 
     def content(self, blocks: Ids, width: int | None = None) -> Ids:
-        """Return the ids of some blocks, shape (len(blocks), width); behind the `lengths` of each stands anything.
+        """Return the ids of some blocks, shape (len(blocks), width); those after a block's length are arbitrary.
 
-        width: tokens of each, by default as many as a block may have; up to one more.
+        width: tokens of each, by default the most that a block may have; up to one more.
         """
         places = self._begin(blocks)[:, None] + np.arange(width or self._content)
         return np.asarray(self._ids[np.minimum(places, self.tokens - 1)], np.int64)
 
     def lengths(self, blocks: Ids, width: int | None = None) -> Ids:
-        """Return how many tokens each block has, `width` at the most.
+        """Return how many tokens each block has, at most `width`.
 
-        A block of a stream runs on into the next one where `width` is more than its own.
+        A block of a stream continues into the next one where `width` exceeds its own.
         """
         own = (self.tokens if self._begins is None else self._begin(blocks + 1)) - self._begin(blocks)
         return np.minimum(own, width or self._content)
@@ -253,10 +253,10 @@ class TokenBlocks:
     def split_positions(self, blocks: Ids, draws: Draws, lengths: Ids | None = None) -> Ids:
         """Return where each block's second segment begins, by a draw in [0, 1); -1 where there can be none.
 
-        Where blocks hold whole sentences, any sentence of a block but the first is as likely as any other (Lan et al.
-        2019, section 3.1). A block of a stream begins and ends anywhere in a sentence. There, any place between two
-        tokens is as likely as any other at which no document begins: were it split where a sentence ends, the
-        punctuation beside [SEP] would tell the order of the segments; were late places likelier than early ones, their
+        Where blocks hold whole sentences, each sentence of a block but the first is equally likely (Lan et al. 2019,
+        section 3.1). A block of a stream begins and ends anywhere in a sentence. There, all places between two tokens
+        are equally likely, except where a document begins. If it were split where a sentence ends, the punctuation
+        beside [SEP] would give away the order of the segments; if late places were likelier than early ones, their
         lengths would.
 
         lengths: how many tokens of each block are used, by default all, shape (len(blocks),).
@@ -280,24 +280,24 @@ class TokenBlocks:
         return np.asarray(self._documents[begun] == in_stream)
 
     def others(self, blocks: Ids, draws: Draws) -> Ids:
-        """Return another block of a stream, a full one, for each, by a draw in [0, 1); -1 where there is none."""
+        """Return for each block another full block of the stream, by a draw in [0, 1); -1 where there is none."""
         whole = self.tokens // self._content
-        candidates = whole - (blocks < whole)  # its own is none of them
+        candidates = whole - (blocks < whole)  # without itself
         chosen = (draws * candidates).astype(np.int64)
         return np.where(candidates > 0, chosen + (chosen >= blocks), -1)
 
     def counts(self, vocabulary: int) -> Ids:
-        """Return how often each piece occurs, padding left out, shape (vocabulary,); reads the blocks once, whole."""
+        """Return how often each piece occurs, padding left out, shape (vocabulary,); reads all blocks once."""
         counts = np.zeros(vocabulary, np.int64)
         for first in range(0, self.tokens, COUNTED_AT_ONCE):
             counts += np.bincount(self._ids[first : first + COUNTED_AT_ONCE], minlength=vocabulary)
         return counts
 
     def verify(self) -> None:
-        """Read the files whole and compare them with their checksums (about a second for a gigabyte).
+        """Read the whole files and compare them with their checksums (about a second for a gigabyte).
 
         Raises:
-            SmeltError: a file is not what was written.
+            SmeltError: a file has changed since it was written.
         """
         for part, expected in self.sha256.items():
             path = _path(self.folder, self.split, part)
@@ -320,7 +320,7 @@ class TokenBlocks:
 
 
 def segmented(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> int:
-    """Return how many blocks can have what the recipe predicts of two segments; 0 where it predicts nothing."""
+    """Return how many blocks can be examples of the recipe's sentence prediction; 0 where it has none."""
     return (
         0
         if recipe.objective.sentences == "none"

@@ -1,8 +1,8 @@
-"""Checkpoints: all that a run needs to go on to the same end, written so that it can die at any moment.
+"""Checkpoints: all that a run needs to continue to the same result, written so that it can be killed at any moment.
 
 A checkpoint is a folder, named after its step. Each process writes its own part into a draft of it; when all have, the
 first writes the manifest with the checksums and gives the folder its name. The newest are kept, so that a damaged one
-costs only the steps since the one before, and the best, whose weights may be wanted.
+costs only the steps since the one before, and so is the best, whose weights may be wanted.
 """
 
 import contextlib
@@ -68,14 +68,14 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a checkpoint is of, and the checksum of each part."""
+    """The run and step of a checkpoint, and the checksum of each part."""
 
     step: int
     processes: int
     loss: float | None
     """On held-out documents; None where it was not measured at this step."""
     identity: Any
-    """What a run must be made of to go on from it (JSON values)."""
+    """Settings and data that a run must share to continue from it (JSON values)."""
     sha256: dict[str, str]
 
     @property
@@ -96,7 +96,7 @@ def write_part(folder: Path, name: str, state: Mapping[str, Any]) -> dict[str, s
             torch.save(dict(state), stream)
             stream.flush()
             os.fsync(stream.fileno())
-    except RuntimeError as error:  # torch closes its archive on the way out, and complains of what was cut short
+    except RuntimeError as error:  # torch then fails to close its archive, and hides the cause
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise
@@ -177,22 +177,23 @@ class State:
 
     step: int
     shared: dict[str, Any]
-    """What all processes have alike, as the first one had it."""
+    """The state that all processes share, as the first one had it."""
     own: dict[str, Any]
-    """What only this process had."""
+    """The state of this process only."""
 
 
 class Checkpoints:
     """The checkpoints of one run, in a folder that only one run may use at a time.
 
-    With several processes each calls every method, in the same order; the first one locks, removes and warns. What
-    fails in one fails in all, with that one's message.
+    With several processes each calls every method, in the same order; the first one locks, removes and warns. A
+    failure in one is raised in all, with the same message.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], processes: Processes = ALONE, kept: int = 2) -> None:
-        """Take the folder, what a checkpoint must have been made of to be gone on from (JSON values), how many to keep.
+        """Take the folder, the settings and data of the run (JSON values), and how many checkpoints to keep.
 
-        The folder must be one that all processes see. The best checkpoint is kept besides the newest.
+        All processes must see the folder. The best checkpoint is kept in addition to the newest ones. A checkpoint with
+        another identity is refused.
         """
         self.folder, self.processes, self.kept = folder, processes, kept
         self.identity = json.loads(json_text(identity))
@@ -208,18 +209,18 @@ class Checkpoints:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Unlock the folder; where its run has removed all else, the folder goes, too."""
+        """Unlock the folder; remove it if it is empty then."""
         if self.processes.first:
-            with contextlib.suppress(OSError):  # nothing that is of use is lost: a dead holder's lock is taken over
+            with contextlib.suppress(OSError):  # harmless: the next process takes over a dead holder's lock
                 self._lock.release()
                 self.folder.rmdir()
 
     def save(self, step: int, shared: Mapping[str, Any], own: Mapping[str, Any], loss: float | None = None) -> None:
-        """Keep a state (tensors, numbers, texts, and lists and mappings of them), and let go of old ones.
+        """Save a state (tensors, numbers, texts, and lists and mappings of them), and remove old ones.
 
-        `shared` is the first process's; `own` is each one's, and where all leave it empty, any number of processes may
-        go on from it. `loss` is that on held-out documents, None where it was not measured. A checkpoint of the same
-        step is replaced.
+        `shared` is the first process's; `own` is each one's, and if all leave it empty, any number of processes may
+        continue from it. `loss` is the one on held-out documents, None where it was not measured. A checkpoint of the
+        same step is replaced.
 
         Raises:
             SmeltError: the disk is full, the folder cannot be written to, or the lock was lost.
@@ -234,15 +235,15 @@ class Checkpoints:
             manifest = Manifest(step, self.processes.size, loss, self.identity, sha256)
             self._in_first(partial(self._complete, draft, manifest), failure)
         finally:
-            with contextlib.suppress(OSError):  # the next one to look removes what is left
+            with contextlib.suppress(OSError):  # the next run removes what is left
                 if self.processes.first and draft.exists() and self._lock.is_held():
                     shutil.rmtree(draft)
 
     def load(self) -> State | None:
-        """Return the newest state that is whole, or None where there is none; damaged ones are warned of and removed.
+        """Return the newest undamaged state, or None where there is none; warn about damaged ones and remove them.
 
         Raises:
-            SmeltError: the checkpoint is of other settings or other data, whose differences it names, or of another
+            SmeltError: the checkpoint has other settings or other data, and the error names the differences, or another
                 number of processes.
         """
         return self._first_whole(lambda: [folder.name for folder in reversed(self._folders())])
@@ -256,7 +257,7 @@ class Checkpoints:
         return self._first_whole(lambda: [folder.name for _, folder in sorted(self._measured())])
 
     def is_best(self, loss: float | None) -> bool:
-        """Say whether a loss is lower than that of every checkpoint; None, where nothing was measured, never is."""
+        """Say whether a loss is lower than that of every checkpoint; None (not measured) never is."""
         if loss is None:
             return False
         failure = "cannot read the checkpoints"
@@ -265,7 +266,7 @@ class Checkpoints:
         return not best or loss < best[0][0]
 
     def remove(self) -> None:
-        """Remove all checkpoints, when the run is done; the folder itself goes as it is unlocked.
+        """Remove all checkpoints once the run is done; unlocking removes the folder itself.
 
         Raises:
             SmeltError: they cannot be removed, or the lock was lost.
@@ -279,7 +280,7 @@ class Checkpoints:
         return parts | (write_part(draft, self._own_name, own) if own else {})
 
     def _complete(self, draft: Path, manifest: Manifest) -> None:
-        """Make a checkpoint of a draft whose parts are all written."""
+        """Turn a draft with all its parts into a checkpoint."""
         missing = [name for name in sorted(manifest.sha256) if not (draft / name).is_file()]
         if missing:
             message = f"{missing[0]} of another process is not here: the folder must be one that all machines share"
@@ -295,7 +296,7 @@ class Checkpoints:
         self._prune()
 
     def _prune(self) -> None:
-        """Remove all but the newest and the best, and what a replaced one left."""
+        """Remove all but the newest and the best, and remains of replaced ones."""
         best = [folder for _, folder in sorted(self._measured())[:1]]
         for folder in self._folders()[: -self.kept]:
             if folder not in best:
@@ -304,7 +305,7 @@ class Checkpoints:
             shutil.rmtree(folder)
 
     def _clear(self) -> None:
-        """Remove drafts of a process that was killed; give back what it was about to replace."""
+        """Remove drafts of a killed process; restore what it was about to replace."""
         self._lock.confirm()
         for draft in self.folder.glob(f"step-*{DRAFT}"):
             shutil.rmtree(draft)
@@ -320,7 +321,7 @@ class Checkpoints:
             _discard(folder)
 
     def _first_whole(self, listed: Callable[[], list[str]]) -> State | None:
-        """Return the first of the checkpoints that every process finds whole; remove those before it."""
+        """Return the first checkpoint that every process finds undamaged; remove those before it."""
         failure = "cannot read the checkpoints"
         self._in_first(self._clear, failure)
         names = self.processes.gather(self._in_all(lambda: listed() if self.processes.first else [], failure))[0]
@@ -337,8 +338,8 @@ class Checkpoints:
         return None
 
     def _read(self, folder: Path) -> tuple[State | None, str | None]:
-        """Return this process's state, or what is damaged about it."""
-        if not folder.is_dir():  # the first process has listed it: nothing is damaged, and nothing must be removed
+        """Return this process's state, or a description of the damage."""
+        if not folder.is_dir():  # the first process has listed it: it is not damaged, and must stay
             raise SmeltError(folder, "is not here: the folder of checkpoints must be one that all machines share")
         try:
             manifest = read_manifest(folder)
@@ -365,7 +366,7 @@ class Checkpoints:
         return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
     def _measured(self) -> Iterator[tuple[float, Path]]:
-        """Yield loss and folder of each checkpoint that a loss was measured for."""
+        """Yield loss and folder of each checkpoint that has a loss."""
         for folder in self._folders():
             with contextlib.suppress(Damaged):
                 loss = read_manifest(folder).loss
@@ -377,7 +378,7 @@ class Checkpoints:
         return f"rank-{self.processes.rank}.pt"
 
     def _in_all(self, act: Callable[[], Value], failure: str) -> Value:
-        """Do something in every process; where it fails in one, fail in all, in one line."""
+        """Do something in every process; if it fails in one, fail in all, in one line."""
 
         def attempt() -> Value:
             try:
@@ -402,5 +403,5 @@ def _warn_and_discard(folder: Path, message: str) -> None:
 
 
 def _discard(folder: Path) -> None:
-    """Remove a checkpoint; what a kill in the middle of that leaves is no checkpoint."""
+    """Remove a checkpoint; if killed halfway, leave a draft rather than a checkpoint."""
     shutil.rmtree(folder.rename(folder.with_suffix(DRAFT)))

@@ -1,4 +1,4 @@
-"""The learning curve of a run: sums of what was measured, tidy rows of their means, and TensorBoard events of them."""
+"""The learning curve of a run: sums of measurements, tidy rows of their means, and TensorBoard events."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ COLUMNS = ("step", "split", "language", "metric", "value")
 Sums = Mapping[str, Iterable[float]]
 Row = tuple[int, str, str, str, float]
 
-EVERYTHING = "all"  # the name that all languages together go by
+EVERYTHING = "all"  # the name of all languages together
 
 
 class Tally:
@@ -42,11 +42,11 @@ class Tally:
             self.add(name, total, count, correct)
 
     def loss(self, weights: Mapping[str, float]) -> float:
-        """Return the weighted sum of the terms' mean losses; a term that nothing was predicted for adds none."""
+        """Return the weighted sum of the terms' mean losses; a term without predictions adds nothing."""
         return sum(weights[name] * total / count for name, (total, count, _) in self.sums.items() if count)
 
     def metrics(self) -> dict[str, float]:
-        """Return <name>_loss of each term that anything was predicted for, <name>_accuracy where it can be right."""
+        """Return <name>_loss of each term with predictions, and <name>_accuracy where these can be right."""
         metrics: dict[str, float] = {}
         for name, (total, count, correct) in self.sums.items():
             if count:
@@ -56,12 +56,12 @@ class Tally:
         return metrics
 
     def predictions(self) -> dict[str, float]:
-        """Return <name>_predictions of each term: how many there were."""
+        """Return <name>_predictions of each term: their number."""
         return {f"{name}_predictions": count for name, (_, count, _) in self.sums.items()}
 
 
 class LearningCurve:
-    """Rows of (step, split, language, metric, value), in the order they were measured."""
+    """Rows of (step, split, language, metric, value), in the order of measurement."""
 
     def __init__(self, text: str = "") -> None:
         """Begin empty, or with the rows of a curve's text."""
@@ -87,7 +87,7 @@ class LearningCurve:
         }
 
     def trained(self, step: int, metric: str) -> int | None:
-        """Return the sum of a metric of training over the rows up to a step; None where one of these lacks it."""
+        """Return the sum of a training metric over the rows up to a step; None if a row lacks it."""
         rows = {row[0]: row[4] for row in self.rows if row[0] <= step and row[1] == "train" and row[3] == metric}
         steps = {row[0] for row in self.rows if row[0] <= step and row[1] == "train"}
         return int(sum(rows.values())) if steps == rows.keys() else None
@@ -105,14 +105,14 @@ class LearningCurve:
 
 
 class Events:
-    """Writes each row of a curve as one scalar, once, also over several runs that go on from one another."""
+    """Writes each row of a curve as one scalar, once, even if a run is stopped and resumed."""
 
     def __init__(self, folder: Path | None, curve: LearningCurve) -> None:
-        """Go on after the rows that the curve has; what a stopped run wrote beyond them will be written again.
+        """Continue after the rows of the curve; rows that a stopped run wrote beyond them will be written again.
 
         Args:
-            folder: to write into; None writes nothing. Where the curve is empty, so will be the folder.
-            curve: as it stands after resuming; its rows are added to while it trains.
+            folder: to write into; None writes nothing. It is emptied if the curve is empty.
+            curve: as it is after resuming; training adds rows to it.
         """
         self._curve, self._written = curve, 0
         self._writer: Any = None
@@ -134,7 +134,7 @@ class Events:
             self._writer.close()
 
     def write(self) -> None:
-        """Write the rows that have been added to the curve since the last call, so that they can be seen at once."""
+        """Write the rows added to the curve since the last call, and flush them."""
         if self._writer is None:
             return
         for step, split, language, metric, value in self._curve.rows[self._written :]:
@@ -149,7 +149,7 @@ def tag(split: str, language: str, metric: str) -> str:
 
 
 def _writer(folder: Path, first: int | None) -> Any:
-    """Return a writer of steps from `first` on: those that an earlier run wrote from there on count no more."""
+    """Return a writer of steps from `first` on, which discards what an earlier run wrote from there on."""
     from torch.utils.tensorboard import SummaryWriter
 
     return SummaryWriter(str(folder), purge_step=first)

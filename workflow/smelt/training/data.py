@@ -1,8 +1,8 @@
 """Batches made on the fly from token blocks: rows of text with masks in them.
 
-Every draw is a function of the seed, the step and the position in the whole batch, so that a row depends neither on how
-many workers or processes make batches nor on where a run was resumed. So is the block of each example: languages are
-drawn in proportion to tokens ** alpha, and each language's blocks without replacement within an epoch of that language.
+Every draw is a function of the seed, the step and the position in the whole batch, so that a row depends neither on the
+number of workers or processes nor on where a run was resumed. So is the block of each example: languages are drawn
+in proportion to tokens ** alpha, and each language's blocks without replacement within an epoch of that language.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,31 +26,31 @@ from smelt.training.sampler import TRAINING, VALIDATION, Draws, Sampler, fair_sh
 
 Ids = NDArray[np.int64]
 
-NARROWEST = 8  # tokens: widths are multiples of it, which is what matrix units of GPUs take without padding
-DESCRIBED = 5  # block numbers of a language that a description names
+NARROWEST = 8  # tokens: widths are multiples of it, which matrix units of GPUs take without padding
+DESCRIBED = 5  # block numbers of a language that a message names
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Examples for masked language modelling and for predicting what two segments have to do with each other."""
+    """Examples for masked language modelling and sentence prediction."""
 
     input_ids: Tensor
-    """Shape (rows, length): [CLS] A [SEP] B [SEP] and padding, with masks in it."""
+    """Shape (rows, length): [CLS] A [SEP] B [SEP] and padding, with masks."""
     token_type_ids: Tensor
     """Shape (rows, length): 0 up to the first [SEP], 1 from there to the second."""
     attention_mask: Tensor | None
-    """Shape (rows, length); None where there is no padding, which lets attention run faster."""
+    """Shape (rows, length); None where there is no padding, since attention runs faster without it."""
     masked: Tensor
-    """Shape (masked,): positions to predict, counted through all rows, ascending."""
+    """Shape (masked,): positions to predict in the flattened batch, ascending."""
     labels: Tensor
-    """Shape (masked,): the ids that stood there."""
+    """Shape (masked,): the original ids at these positions."""
     sentence_labels: Tensor
     """Shape (rows,): 1 where the segments are swapped or the second is from elsewhere, 0 where not, IGNORED where there
-    is but one."""
+    is only one."""
     lengths: Ids
-    """Shape (rows,): tokens that are no padding; this and what follows stay on the CPU."""
+    """Shape (rows,): tokens that are not padding; this and the next field stay on the CPU."""
     cut: Ids
-    """Shape (rows,): tokens of the row's block that this visit leaves out, shortened or replaced."""
+    """Shape (rows,): tokens of the row's block that are cut off or replaced this time."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -58,12 +58,12 @@ class Batch:
 
     @property
     def tokens(self) -> int:
-        """Tokens that are no padding."""
+        """Tokens that are not padding."""
         return int(self.lengths.sum())
 
     @property
     def dropped(self) -> int:
-        """Tokens of its blocks that are not in the batch: they had their turn, and come again in the next epoch."""
+        """Tokens of its blocks that are not in the batch: they are skipped until the next epoch."""
         return int(self.cut.sum())
 
     def to(self, device: torch.device) -> Self:
@@ -78,18 +78,18 @@ class Batch:
         return replace(self, **moved)
 
     def part(self, rows: slice, multiple: int = NARROWEST) -> Self:
-        """Return some rows, one after the other, as a batch of their own, without the columns that only pad them.
+        """Return consecutive rows as a batch, without the columns that only pad them.
 
         Cheap on the CPU, so cut before moving.
 
-        multiple: the width is the next multiple of it, so that there are few widths; the batch's own at the most.
+        multiple: the width is the next multiple of it, so that there are few widths; at most the batch's own.
         """
         part = self.only(rows)
         longest = int(part.lengths.max(initial=1))
         return part.narrowed(min(-(-longest // multiple) * multiple, self.input_ids.shape[1]))
 
     def only(self, rows: slice) -> Self:
-        """Return some rows, one after the other, as wide as they are."""
+        """Return consecutive rows, at their full width."""
         start, stop, _ = rows.indices(len(self))
         if (start, stop) == (0, len(self)):
             return self
@@ -109,7 +109,7 @@ class Batch:
         )
 
     def narrowed(self, width: int) -> Self:
-        """Return the batch without the columns from `width` on, which hold padding only."""
+        """Return the batch without the columns from `width` on, which contain only padding."""
         before = self.input_ids.shape[1]
         if width >= before:
             return self
@@ -125,9 +125,9 @@ class Batch:
         )
 
     def longest_first(self) -> Self:
-        """Return the rows in the order of their length, so that rows of about one length stand together."""
+        """Return the rows sorted by length, so that rows of about the same length are neighbours."""
         order = np.argsort(-self.lengths, kind="stable")
-        place, width = np.argsort(order), self.input_ids.shape[1]  # where each row comes to stand
+        place, width = np.argsort(order), self.input_ids.shape[1]  # the new place of each row
         masked = self.masked.numpy()
         masked = place[masked // width] * width + masked % width
         ascending = np.argsort(masked)
@@ -158,7 +158,7 @@ class Batches:
         seed: int,
         processes: Processes = ALONE,
     ) -> None:
-        """Take the blocks of each language, in the same order; alpha flattens how much each is drawn."""
+        """Take the blocks of each language, in the same order; alpha flattens how often each is drawn."""
         self._train, self._validation = train, validation
         self._recipe, self._seed, self._processes = recipe, seed, processes
         probabilities = shares([blocks.tokens for blocks in train], alpha)
@@ -190,8 +190,8 @@ class Batches:
     def validation(self) -> Iterator[tuple[str, Batch]]:
         """Yield (language, batch) of this process's share of the held-out blocks; the same ones at every call.
 
-        Each language's are spread over all it has, and none is cut short. The languages come in the same order in all
-        processes; one that has fewer blocks than there are processes comes in some of them only.
+        Each language's blocks are spread evenly over all it has, and none is shortened. The languages have the same
+        order in all processes; one with fewer blocks than there are processes is in some of them only.
         """
         for index, (source, number) in enumerate(zip(self._validation, self._numbers, strict=True)):
             own = self._processes.rows(number)
@@ -201,7 +201,7 @@ class Batches:
 
     @property
     def languages(self) -> list[str]:
-        """The languages that anything is held out of, in the order of validation."""
+        """The languages with held-out blocks, in the order of validation."""
         return [blocks.language for blocks, number in zip(self._validation, self._numbers, strict=True) if number]
 
     def described(self, step: int) -> str:
@@ -215,7 +215,7 @@ class Batches:
         )
 
     def _held_out(self, index: int, own: slice) -> Batch:
-        """Return some of the held-out blocks of a language, counted among those that are measured."""
+        """Return some of the held-out blocks that are measured of a language, by their numbers among these."""
         source, number = self._validation[index], self._numbers[index]
         rows = self._hanging_together(own, number)
         draws = seeded(self._seed, VALIDATION, index, rows, self._draws)
@@ -224,7 +224,7 @@ class Batches:
         return self._own(self._masked(segments, draws), slice(own.start - rows.start, own.stop - rows.start))
 
     def _masked(self, segments: Segments, draws: Draws) -> Batch:
-        """Return the batch of segments, of the draws of their rows, shape (rows, draws)."""
+        """Return the batch of segments, masked by the draws of their rows, shape (rows, draws)."""
         rows = self._examples.rows(segments)
         of_tokens = draws[:, DRAWS_PER_ROW:].reshape(
             len(draws), self._masking.draws_per_token, self._recipe.data.length
@@ -243,18 +243,18 @@ class Batches:
         )
 
     def _own(self, batch: Batch, rows: slice) -> Batch:
-        """Return this process's rows of a batch, in the order in which they are to pass."""
+        """Return this process's rows of a batch, in the order of their passes."""
         own = batch.only(rows)
         return own.longest_first() if self._recipe.machine.grouped else own
 
     def _hanging_together(self, own: slice, size: int) -> range:
-        """Return the rows that must be made to know the masks of some."""
+        """Return the rows that must be made because the masks of a process's rows depend on them."""
         together = self._masking.choose.rows_together
         return range(own.start // together * together, min(-(-own.stop // together) * together, size))
 
     @property
     def _draws(self) -> int:
-        """How many draws a row takes: those of its segments and those of its masks."""
+        """How many draws a row takes for its segments and its masks."""
         return DRAWS_PER_ROW + self._masking.draws_per_token * self._recipe.data.length
 
 
@@ -267,7 +267,7 @@ def counts_of(blocks: Sequence[TokenBlocks], vocabulary: int) -> Ids:
 
 
 def listed(language: str, blocks: list[int]) -> str:
-    """Return a language with the first of some block numbers and how many more there are."""
+    """Return a language, the first block numbers and how many more there are, as text."""
     more = f" and {len(blocks) - DESCRIBED:,} more" if len(blocks) > DESCRIBED else ""
     return f"{language}: blocks {', '.join(map(str, blocks[:DESCRIBED]))}{more}"
 
@@ -276,7 +276,7 @@ Item = TypeVar("Item")
 
 
 def ahead(make: Callable[[int], Item], first: int, last: int) -> Iterator[Item]:
-    """Yield make(first) ... make(last), each made by a thread while the one before it is used."""
+    """Yield make(first) ... make(last); a thread makes each while the one before it is used."""
     if first > last:
         return
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="batches") as worker:

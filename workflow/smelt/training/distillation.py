@@ -1,8 +1,8 @@
 """Distillation as an objective: a student learns from its teachers' predictions, states and attentions.
 
-kl, mlm and cosine are those of DistilBERT (Sanh et al. 2019, section 2) and Eliquare (section 3); hidden and attention
-those of TinyBERT and MobileBERT. A loss of weight zero is not built, and where no loss needs the teachers they do not
-run. Teachers never train.
+kl, mlm and cosine follow DistilBERT (Sanh et al. 2019, section 2) and Eliquare (section 3); hidden and attention
+follow TinyBERT and MobileBERT. A loss of weight zero is not built, and teachers run only if a loss needs them.
+Teachers never train.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,17 +30,17 @@ from smelt.training.losses import Losses
 from smelt.training.objectives import MaskedLanguageModel, Term
 from smelt.training.pieces import Pieces
 
-MOST_PADDING = 1024  # rows; vocabularies are padded to multiples of far less
+MOST_PADDING = 1024  # rows; vocabularies are padded to much smaller multiples
 
 
 class Teachers:
-    """One teacher or several: in evaluation, under inference mode, in the precision of the recipe.
+    """One or several teachers: in evaluation and inference mode, in the precision of the recipe.
 
-    No module on purpose, so that they are neither saved nor trained with what holds them.
+    Deliberately not a module, so that they are neither saved nor trained with the module that holds them.
     """
 
     def __init__(self, models: Sequence[Any], precision: Precision, asked: Asked) -> None:
-        """Freeze the models, in place; what they are asked decides their attention kernel."""
+        """Freeze the models, in place; the outputs asked for decide their attention kernel."""
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.models = [model.eval().requires_grad_(False).to(dtype) for model in models]
         self.asked = asked
@@ -54,25 +54,25 @@ class Teachers:
             model._apply(change).to(dtype)
 
     def __call__(self, batch: Batch) -> list[Pass]:
-        """Return the pass of each teacher over a batch."""
+        """Run each teacher over a batch."""
         with torch.inference_mode(), torch.autocast(batch.input_ids.device.type, enabled=False):
             return [Pass(model, batch, self.asked) for model in self.models]
 
 
 def lesson_of(taught: Pass, positions: Tensor) -> Lesson:
-    """Return what a teacher's decoder is given of some positions, counted through all rows of the batch."""
+    """Return the inputs of a teacher's decoder at some positions of the flattened batch, and the decoder."""
     with torch.inference_mode(), torch.autocast(positions.device.type, enabled=False):
         decoder = taught.decoder
         return Lesson(taught.states_at(positions), decoder.weight, decoder.bias)
 
 
 def refuse_other_vocabulary(name: str, model: Any, pieces: int, kind: str = "the student's tokenizer") -> None:
-    """Refuse a model whose vocabulary cannot be that of `pieces` pieces: it has too few rows, or far too many.
+    """Refuse a model that cannot have a vocabulary of `pieces` pieces: it has too few rows, or far too many.
 
-    Names of pieces are not compared here, because models know none; see `refuse_other_pieces`.
+    The pieces themselves are not compared here, because a model does not contain them; see `refuse_other_pieces`.
 
     Raises:
-        SmeltError: with the name given.
+        SmeltError: the vocabulary has another size; the message begins with `name`.
     """
     rows = family_of(model).decoder(model).out_features
     if not pieces <= rows < pieces + MOST_PADDING:
@@ -80,15 +80,15 @@ def refuse_other_vocabulary(name: str, model: Any, pieces: int, kind: str = "the
 
 
 def refuse_other_pieces(name: str, theirs: Any, ours: Any) -> None:
-    """Refuse a tokenizer whose ids mean other pieces than another's.
+    """Refuse a tokenizer whose ids stand for other pieces than those of another one.
 
     Args:
-        name: of theirs, for the message.
+        name: of the first tokenizer, for the message.
         theirs: a tokenizer of transformers.
-        ours: another.
+        ours: the student's tokenizer.
 
     Raises:
-        SmeltError: they differ, with the first id at which they do.
+        SmeltError: they differ; the message names the first id at which they do.
     """
     one, other = (part.convert_ids_to_tokens(range(len(part))) for part in (theirs, ours))
     if len(one) != len(other):
@@ -100,19 +100,19 @@ def refuse_other_pieces(name: str, theirs: Any, ours: Any) -> None:
 
 
 class Distillation(nn.Module):
-    """The weighted losses of a distillation; its parameters are the projections that they need."""
+    """The weighted losses of a distillation; its parameters are their projections."""
 
     def __init__(
         self, losses: Losses, teachers: Teachers | None, softening: Softening, imitations: dict[str, nn.Module]
     ) -> None:
-        """Take the weights, whom to ask, how predictions are compared, and what imitates states, by its term."""
+        """Take the weights, the teachers, how to compare predictions, and the losses over states by name of term."""
         super().__init__()
         self.losses, self.teachers, self.softening = losses, teachers, softening
         self.asked = asked_of(losses)
         self.imitations = nn.ModuleDict(imitations)
 
     def terms(self, output: Pass) -> Iterator[Term]:
-        """Yield the terms of a pass, those of weight 0 left out."""
+        """Yield the terms of a pass, without those of weight 0."""
         taught = self.teachers(output.batch) if self.teachers else []
         if self.losses.kl:
             yield from self._predictions(output, taught)
@@ -124,7 +124,7 @@ class Distillation(nn.Module):
             yield self._term(name, imitation(output, taught), count)
 
     def counts(self, batch: Batch) -> dict[str, int]:
-        """Return over how many tokens each term is summed."""
+        """Return the number of tokens over which each term is summed."""
         everywhere = dict.fromkeys(self.weights(), batch.tokens)
         if "kl" in everywhere and self.losses.positions == "masked":
             everywhere["kl"] = len(batch.masked)
@@ -133,11 +133,11 @@ class Distillation(nn.Module):
         return everywhere
 
     def weights(self) -> dict[str, float]:
-        """Return the weight of each term, those of weight 0 left out."""
+        """Return the weight of each term, without those of weight 0."""
         return {name: weight for name, weight in self.losses.weights().items() if weight}
 
     def _predictions(self, output: Pass, taught: Sequence[Pass]) -> Iterator[Term]:
-        """Yield the term kl, and mlm from the same logits if it weighs anything."""
+        """Yield the term kl, and mlm from the same logits unless its weight is 0."""
         batch = output.batch
         positions = positions_of(batch) if self.losses.positions == "all" else batch.masked
         labels = batch.labels if self.losses.mlm else batch.labels[:0]
@@ -154,7 +154,7 @@ class Distillation(nn.Module):
             yield self._term("mlm", hard, (labels != IGNORED).sum(), correct)
 
     def _softening(self, output: Pass) -> Softening:
-        """Return how predictions are compared, with what mlm adds to the loss for each unit that kl adds."""
+        """Return how to compare predictions, with the ratio of mlm's share of the loss to kl's."""
         if not self.losses.mlm:
             return replace(self.softening, ratio=0.0)
         counts = output.counts or self.counts(output.batch)
@@ -165,7 +165,7 @@ class Distillation(nn.Module):
         return Term(name, total, count, correct, self.weights()[name])
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
-        """Move the teachers, too, wherever this is moved."""
+        """Move the teachers with this module."""
         if self.teachers:
             self.teachers.apply(fn)
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
@@ -179,19 +179,19 @@ def distillation_of(
     precision: Precision,
     shared: int | None = None,
 ) -> Distillation:
-    """Return the objective that teaches a student; the teachers are frozen and cast in place, if any loss needs them.
+    """Return the objective that teaches a student; freeze and cast the teachers in place, if any loss needs them.
 
     Args:
-        losses: their weights, and what they are taken over.
-        teachers: models of transformers with a head for masked tokens, of the same pieces as the student.
-        student: such a model, whose rows may be padded. Where attention is compared, its kernel is changed.
-        pieces: of the tokenizer that all of them have.
+        losses: their weights, and the positions and layers that they compare.
+        teachers: models of transformers with a head for masked tokens, with the same pieces as the student.
+        student: such a model, whose rows may be padded. If attention is compared, its kernel is changed.
+        pieces: of the tokenizer that they all share.
         precision: in which the teachers run.
-        shared: kl is over so many first pieces only; by default over all.
+        shared: kl compares only this many first pieces; by default all.
 
     Raises:
-        SmeltError: there is no teacher, a vocabulary is another one, heads differ, or layers are mapped that are not
-            there.
+        SmeltError: there is no teacher, a vocabulary differs, numbers of heads differ, or a mapped layer does not
+            exist.
     """
     softening = Softening(pieces.size, losses.temperature, shared)
     if not losses.ask_teachers:
@@ -205,15 +205,15 @@ def distillation_of(
 
 
 def asked_of(losses: Losses) -> Asked:
-    """Return what losses ask of a pass."""
+    """Return the outputs that the losses need from a pass."""
     return Asked(hidden_states=losses.hidden > 0, attentions=losses.attention > 0)
 
 
 def imitations_of(losses: Losses, teachers: Sequence[Any], student: Any) -> dict[str, nn.Module]:
-    """Return what imitates states and attentions, by its term, in the order of the losses.
+    """Return the losses over states and attentions by name of term, in the order of the settings.
 
     Raises:
-        SmeltError: layers are mapped that are not there.
+        SmeltError: a mapped layer does not exist.
     """
     imitations: dict[str, nn.Module] = {}
     width, widths = student.config.hidden_size, [teacher.config.hidden_size for teacher in teachers]
@@ -230,10 +230,10 @@ def imitations_of(losses: Losses, teachers: Sequence[Any], student: Any) -> dict
 def layer_map(layers: Sequence[int] | None, student: Any, teacher: Any) -> list[int]:
     """Return the teacher's layer for each of the student's, counted from 1; by default spread evenly.
 
-    A student of more layers has several that learn from one; its last learns from the teacher's last in any case.
+    If the student has more layers, several learn from one. Its last layer always learns from the teacher's last.
 
     Raises:
-        SmeltError: layers are given for more or fewer than the student has, or one that the teacher does not have.
+        SmeltError: the number of layers given is not the student's, or the teacher lacks one of them.
     """
     ours, theirs = student.config.num_hidden_layers, teacher.config.num_hidden_layers
     if layers is None:
@@ -250,19 +250,19 @@ def layer_map(layers: Sequence[int] | None, student: Any, teacher: Any) -> list[
 
 
 def positions_of(batch: Batch) -> Tensor:
-    """Return all positions that are no padding, counted through all rows, masked ones first, shape (tokens,)."""
+    """Return all positions of the flattened batch that are not padding, masked ones first, shape (tokens,)."""
     turn = torch.ones_like(batch.input_ids).flatten()
     if batch.attention_mask is not None:
         turn += 1 - batch.attention_mask.flatten()
     turn[batch.masked] = 0
-    return turn.argsort(stable=True)[: batch.tokens]  # their number is known, so that no GPU is waited for
+    return turn.argsort(stable=True)[: batch.tokens]  # the number is known on the CPU: no wait for the GPU
 
 
 def refuse_unfit(teachers: Sequence[Any], student: Any, pieces: Pieces, shared: int | None) -> None:
     """Refuse teachers that cannot teach a student of these pieces.
 
     Raises:
-        SmeltError: there are none, or a vocabulary is another one.
+        SmeltError: there are none, or a vocabulary differs.
     """
     if not teachers:
         raise SmeltError("teacher", "there is none, and the losses other than mlm need one")
@@ -274,10 +274,10 @@ def refuse_unfit(teachers: Sequence[Any], student: Any, pieces: Pieces, shared: 
 
 
 def refuse_other_heads(teachers: Sequence[Any], student: Any) -> None:
-    """Refuse to compare the attention of other numbers of heads.
+    """Refuse to compare the attention of models with different numbers of heads.
 
     Raises:
-        SmeltError: a teacher's is not the student's.
+        SmeltError: a teacher's number is not the student's.
     """
     ours = student.config.num_attention_heads
     for teacher in teachers:
@@ -287,5 +287,5 @@ def refuse_other_heads(teachers: Sequence[Any], student: Any) -> None:
 
 
 def name_of(teacher: Any) -> str:
-    """Return what to call a teacher: the folder that it was loaded from."""
+    """Return a teacher's name: the folder that it was loaded from."""
     return str(teacher.name_or_path or "teacher")

@@ -1,12 +1,12 @@
-"""How far a student is from its teachers: soft targets, and the states and attentions of layers.
+"""Losses between a student and its teachers: over soft targets, and over states and attentions of layers.
 
-Logits of all positions over 119k pieces, of both models, with the softmaxes that autograd keeps of them, are most of
-the memory of a distillation. As in smelt.training.heads, a chunk of positions goes through all decoders, the softmaxes
-and the gradients before the next one takes its place. Where masked tokens are predicted too, their cross-entropy is
-taken from the same logits, and one gradient serves both losses, so their weights must be known on the way forward.
+Most of a distillation's memory would be the logits of both models, for all positions over 119k pieces, and the
+softmaxes that autograd keeps. As in smelt.training.heads, a chunk of positions goes through all decoders, the softmaxes
+and the gradients before the next one takes its place. If masked tokens are predicted too, the same logits give their
+cross-entropy, and one gradient serves both losses, so their weights must be known in the forward pass.
 
 Layers are compared through projections that learn with the student. Each module turns the passes of the student and of
-its teachers over one batch into a sum over all tokens that are not padding; of several teachers it is the mean.
+its teachers over one batch into a sum over all tokens that are not padding, the mean over several teachers.
 """
 
 import math
@@ -22,8 +22,8 @@ from smelt.training.examples import IGNORED
 from smelt.training.forward_pass import Pass
 from smelt.training.heads import Gradients, exact, precision_of, rows_at_once
 
-# Logits that go through a softmax together: on CPUs about what their caches hold. All of a chunk at once takes a fifth
-# longer; fewer wait for each other too often where cores are busy (measured). GPUs want many.
+# Logits that go through a softmax together: on CPUs about as many as their caches hold. All of a chunk at once takes a
+# fifth longer; with fewer, threads wait too often for each other on busy cores (measured). GPUs need many.
 TOGETHER_ON_CPU = 2**20
 TOGETHER_ON_GPU = 2**27
 
@@ -32,7 +32,7 @@ Totals = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a teacher's decoder is given of some positions, and the decoder; needs no gradient."""
+    """The inputs of a decoder at some positions, and its weights; a teacher's need no gradient."""
 
     states: Tensor
     """Shape (n, width)."""
@@ -44,19 +44,19 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Softening:
-    """How predictions are compared."""
+    """How to compare predictions."""
 
     vocabulary: int
-    """Rows of the decoders that are pieces; those after them are padding."""
+    """Rows of the decoders that are pieces; later ones are padding."""
     temperature: float = 1.0
     shared: int | None = None
-    """Compare the predictions of so many first pieces only, as if there were no others."""
+    """Compare only the predictions of this many first pieces, as if there were no others."""
     ratio: float = 1.0
-    """Weight of the labels' cross-entropy in the loss for each unit of the weight of the divergence."""
+    """Weight of the labels' cross-entropy in the loss, as a multiple of the divergence's weight."""
 
     @property
     def compared(self) -> int:
-        """How many pieces both softmaxes go over."""
+        """The number of pieces that both softmaxes cover."""
         return self.vocabulary if self.shared is None else self.shared
 
 
@@ -72,18 +72,18 @@ def soft_and_hard_losses(
     """Return the sum of divergences, the sum of cross-entropies, and how many labels have the highest logit.
 
     The divergence of a position is temperature ** 2 * KL(teachers || student) of the softmaxes of logits divided by the
-    temperature (Hinton et al. 2015, section 2), the teachers' probabilities averaged; the cross-entropy is of the
-    logits as they are. Both sums carry gradients, for one backward pass in which the second must weigh `ratio` times
-    what the first does. Under autocast the matrix products run in its precision, softmaxes and sums in float32.
+    temperature (Hinton et al. 2015, section 2), with the mean of the teachers' probabilities; the cross-entropy uses
+    the unchanged logits. Both sums carry gradients, for one backward pass in which the second must weigh `ratio` times
+    as much as the first. Under autocast the matrix products run in its precision, softmaxes and sums in float32.
 
     Args:
-        states: what the student's decoder is given, shape (n, width).
+        states: inputs of the student's decoder, shape (n, width).
         weight: its matrix, shape (pieces or more, width).
         bias: shape (pieces or more,).
-        lessons: of one teacher or several, of the same positions in the same order.
-        labels: ids of the first positions, shape (n or fewer,), or IGNORED for those that count for nothing.
-        softening: how they are compared.
-        rows: positions to go through at once; as many as suit the device by default.
+        lessons: of one or several teachers, for the same positions in the same order.
+        labels: ids of the first positions, shape (n or fewer,), or IGNORED for those without a loss.
+        softening: how to compare them.
+        rows: positions to process at once; by default as many as suit the device.
     """
     wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (states, weight, bias))
     rows = rows or rows_at_once(softening.vocabulary, states.device.type)
@@ -122,10 +122,10 @@ class _SoftAndHard(torch.autograd.Function):
     def backward(ctx: Any, of_soft: Tensor, of_hard: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:
-            raise RuntimeError("soft_and_hard_losses: its gradients have been used; go forward again")
-        if ctx.ratio is not None:  # on GPUs compared without waiting for them
+            raise RuntimeError("soft_and_hard_losses: its gradients have been used; run the forward pass again")
+        if ctx.ratio is not None:  # the assertion does not wait for a GPU
             alike = torch.isclose(of_hard, ctx.ratio * of_soft, rtol=1e-3)
-            torch._assert_async(alike, "soft_and_hard_losses: weighted in another ratio than was told")
+            torch._assert_async(alike, "soft_and_hard_losses: the ratio of weights is not the one given")
         return *gradients.scaled(of_soft, *ctx.dtypes), None, None, None, None, None, None
 
 
@@ -137,7 +137,7 @@ def _go_through(
     rows: int,
     gradients: Gradients | None,
 ) -> Totals:
-    """Return the sums and the number of right predictions, and fill the gradients, if there are any to fill."""
+    """Return the sums and the number of right predictions; fill the gradients, if any are given."""
     wide = exact(student.states.dtype)
     soft, hard = (torch.zeros((), dtype=wide, device=student.states.device) for _ in range(2))
     correct = torch.zeros((), dtype=torch.long, device=student.states.device)
@@ -161,7 +161,7 @@ def _go_through(
 
 
 class _Part:
-    """A few positions: their losses, and the gradient of the student's logits."""
+    """The losses of a few positions, and the gradient of the student's logits."""
 
     def __init__(self, logits: Tensor, softening: Softening) -> None:
         """Take the student's logits, shape (rows, pieces or more)."""
@@ -169,7 +169,7 @@ class _Part:
         self._soft = self._hard = logits.new_empty(0)
 
     def predict(self, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sum of the cross-entropies of the labels of the first rows, and how many are right."""
+        """Return the sum of cross-entropies of the first rows' labels, and the number predicted rightly."""
         log_probabilities = self._logits[: len(labels), : self._softening.vocabulary].log_softmax(1)
         counted = labels[:, None] != IGNORED
         own = log_probabilities.gather(1, labels[:, None].clamp(min=0))
@@ -188,7 +188,7 @@ class _Part:
         return losses.sum() * temperature**2
 
     def write_errors(self, place: Tensor, labels: Tensor) -> None:
-        """Write the gradient of the logits into their place; uses up what the losses have left."""
+        """Write the gradient of the logits into their place; overwrites the tensors that the losses have kept."""
         compared, vocabulary = self._softening.compared, self._softening.vocabulary
         counted, label = labels[:, None] != IGNORED, labels[:, None].clamp(min=0)
         errors = self._hard.exp_()
@@ -206,7 +206,7 @@ class _Part:
 
 
 def _mean_of_probabilities(logarithms: list[Tensor]) -> Tensor:
-    """Return the logarithm of the mean of distributions given as logarithms; may take the first one's place."""
+    """Return the logarithm of the mean of distributions given as logarithms; may overwrite the first one."""
     mean, *others = logarithms
     for other in others:
         mean = torch.logaddexp(mean, other)
@@ -219,7 +219,7 @@ def _logits(decoder: Lesson, space: Tensor, chunk: slice) -> Tensor:
 
 
 def _parts(logits: Tensor) -> list[slice]:
-    """Return rows that go through a softmax together."""
+    """Return the slices of rows that go through a softmax together."""
     rows, width = logits.shape
     together = max(1, (TOGETHER_ON_CPU if logits.device.type == "cpu" else TOGETHER_ON_GPU) // width)
     return [slice(first, min(first + together, rows)) for first in range(0, rows, together)]
@@ -251,7 +251,7 @@ class HiddenStates(nn.Module):
     """
 
     def __init__(self, width: int, taught: Sequence[int], maps: Sequence[Sequence[int]]) -> None:
-        """Take the width of the student and of each teacher, and each one's layers for the student's, from 1."""
+        """Take the widths of student and teachers, and each teacher's layers for the student's, from 1."""
         super().__init__()
         self.maps = [[0, *layers] for layers in maps]
         self.projections = nn.ModuleList(
@@ -269,7 +269,7 @@ class HiddenStates(nn.Module):
 
 
 class Attentions(nn.Module):
-    """Divergence of mapped layers' attention from the teacher's, the mean of the heads (MobileBERT, section 3.2)."""
+    """Divergence of mapped layers' attention from the teacher's, mean over heads (MobileBERT, section 3.2)."""
 
     def __init__(self, maps: Sequence[Sequence[int]]) -> None:
         """Take each teacher's layers for those of the student, counted from 1."""
@@ -289,7 +289,7 @@ class Attentions(nn.Module):
 
 
 def projection(width: int, taught: int) -> nn.Linear:
-    """Return a projection to a teacher's width; where it is the student's, it starts as what changes nothing."""
+    """Return a projection to a teacher's width; if it is also the student's, it starts as the identity."""
     to = nn.Linear(width, taught, bias=False)
     if width == taught:
         nn.init.eye_(to.weight)
@@ -297,16 +297,16 @@ def projection(width: int, taught: int) -> nn.Linear:
 
 
 def real_tokens(output: Pass) -> Tensor:
-    """Return which tokens are no padding, shape (rows, length)."""
+    """Return which tokens are not padding, shape (rows, length)."""
     mask = output.batch.attention_mask
     return torch.ones_like(output.batch.input_ids, dtype=torch.bool) if mask is None else mask.bool()
 
 
 def sum_over_tokens(values: Tensor, output: Pass) -> Tensor:
-    """Return the sum of values, shape (rows, length), over tokens that are no padding."""
+    """Return the sum of values, shape (rows, length), over tokens that are not padding."""
     return torch.where(real_tokens(output), values, 0).sum()
 
 
 def learnable(tensor: Tensor) -> Tensor:
-    """Return what was made under inference mode in float32, as a tensor that autograd may keep."""
+    """Return a tensor made in inference mode as a float32 tensor that autograd may keep."""
     return tensor.to(torch.float32, copy=True)

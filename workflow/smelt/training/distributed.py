@@ -1,6 +1,6 @@
-"""The processes of one training: this one alone, or several under torchrun that hold the same model.
+"""The processes of one training: only this one, or several under torchrun with the same model.
 
-Every process makes its own rows of each batch, so they exchange gradients, sums and the reasons to stop, no data.
+Every process makes its own rows of each batch, so they exchange gradients, sums and reasons to stop, but no data.
 """
 
 import os
@@ -19,22 +19,22 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Processes:
-    """Which of how many processes this one is. Every method is called by all of them, in the same order."""
+    """The rank of this process and the number of processes. All of them call each method, in the same order."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def first(self) -> bool:
-        """Whether this process writes what is written once."""
+        """Whether this process does what only one may do, such as writing files."""
         return self.rank == 0
 
     def rows(self, batch: int) -> slice:
-        """Return this process's rows of a batch, as even a share as there is."""
+        """Return this process's rows of a batch, in shares as equal as possible."""
         return slice(batch * self.rank // self.size, batch * (self.rank + 1) // self.size)
 
     def sum(self, values: Tensor) -> Tensor:
-        """Return the sum of a tensor over all processes; the same order of adding, so the same bits, everywhere."""
+        """Return the sum of a tensor over all processes, added in the same order and so bit-equal in each."""
         if self.size > 1:
             distributed.all_reduce(values)
         return values
@@ -53,9 +53,9 @@ class Processes:
             distributed.barrier()
 
     def agree(self, act: Callable[[], Value]) -> Value:
-        """Do something in each process; where it fails in one, fail in all, with the first one's message.
+        """Do something in each process; if it fails in one, fail in all, with the first one's message.
 
-        A process that stopped alone would leave the others waiting for it.
+        If one process stopped alone, the others would wait for it for ever.
 
         Raises:
             SmeltError: of this process or of another.
@@ -71,7 +71,7 @@ class Processes:
         return result  # type: ignore[return-value]
 
     def alike(self, error: SmeltError) -> SmeltError:
-        """Return an error that every process raises, to be printed by the first one only."""
+        """Return an error that every process raises and only the first one prints."""
         error.reported, error.of_all = not self.first, True
         return error
 
@@ -94,7 +94,7 @@ def joined() -> Iterator[tuple[Processes, torch.device]]:
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    # Numbers of the CPU go over gloo even where gradients go over NCCL, so that no step waits for its GPU.
+    # Tensors on the CPU use gloo even if gradients use NCCL, so that no step waits for its GPU.
     distributed.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size()), device

@@ -1,27 +1,27 @@
-"""Whether the training loss has run away: far above the lowest it has been, and not for a few steps only."""
+"""Whether the training loss diverges: far above its lowest value, for more than a few steps."""
 
 from collections.abc import Mapping
 
-WINDOW = 100  # steps that the mean reaches back over, so that single batches, however small, count for little
-SHORTEST = 10  # steps before a mean is one
+WINDOW = 100  # steps that the mean covers, so that single batches, however small, count for little
+SHORTEST = 10  # steps before the mean is used
 
 
 class Divergence:
-    """The mean loss of the last steps, and the lowest that it has been.
+    """The mean loss of the last steps, and its lowest value.
 
-    The mean of all steps up to WINDOW, then an exponential one with the weight 1 / WINDOW: the noise of single steps
-    is down to a fourteenth in it, and a loss that jumps by 7 nats for good is 3 above the lowest after 56 steps.
+    Up to WINDOW steps it is the mean of all, then an exponential one with the weight 1 / WINDOW. That reduces the noise
+    of single steps to a fourteenth; after a lasting jump by 7 nats the mean is 3 above its lowest after 56 steps.
     """
 
     def __init__(self, allowed: float, state: Mapping[str, float] | None = None) -> None:
-        """Allow the mean to lie so far (in nats) above its lowest; begin anew or where `state` left off."""
+        """Allow the mean to lie `allowed` nats above its lowest value; begin at step 0, or from a state."""
         self._allowed = allowed
         state = state or {}
         self._steps, self._mean = int(state.get("steps", 0)), state.get("mean", 0.0)
         self._lowest, self._lowest_step = state.get("lowest", float("inf")), int(state.get("lowest_step", 0))
 
     def state(self) -> dict[str, float]:
-        """Return what a checkpoint keeps."""
+        """Return the state that a checkpoint keeps."""
         return {
             "steps": self._steps,
             "mean": self._mean,
@@ -30,7 +30,7 @@ class Divergence:
         }
 
     def check(self, step: int, loss: float) -> str | None:
-        """Count the loss of a step (a finite number); return what is wrong in words, or None."""
+        """Count the loss of a step (a finite number); return a message if it diverges, else None."""
         self._steps += 1
         self._mean += (loss - self._mean) / min(self._steps, WINDOW)
         if self._steps < SHORTEST:

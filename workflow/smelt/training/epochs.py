@@ -1,7 +1,7 @@
-"""Training in epochs on a task: phases, each ending at its best weights by validation (fine-tuning, compression).
+"""Training in epochs on a task: phases, each ending with its best weights by validation (fine-tuning, compression).
 
-It stands apart from smelt.training.loop, which trains on more text than one epoch reads: there, processes share a step,
-losses are read only where a line is due, and the best weights lie on the disk.
+It is separate from smelt.training.loop, which trains on text blocks for a number of steps. There, processes share a
+step, losses are read only when a line is due, and the best weights are on the disk.
 """
 
 import math
@@ -25,25 +25,25 @@ Measured = Mapping[str, float]
 
 @dataclass(frozen=True)
 class LearntBatch:
-    """A step's loss, and what it was taken over."""
+    """A step's loss, and the number of tokens in it."""
 
     loss: float
     labelled: int
-    """Labelled tokens that the loss is the mean of."""
+    """Labelled tokens; the loss is their mean."""
     tokens: int
 
 
 @dataclass
 class History:
-    """What a phase measured so far."""
+    """Measurements of a phase so far."""
 
     steps: int = 0
     validation: list[Measured | None] = field(default_factory=list)
-    """By epoch, from 0, which is before the first; None where it was not measured."""
+    """By epoch; 0 is before the first one; None where it was not measured."""
     train_losses: list[float] = field(default_factory=list)
-    """Mean loss of a labelled token in each epoch, from 1."""
+    """Mean loss of a labelled token, by epoch, from 1."""
     best: int | None = None
-    """The epoch with the best validation, the earliest of equals."""
+    """The epoch with the best validation, the earliest if several are equal."""
 
     @property
     def epochs(self) -> int:
@@ -55,17 +55,17 @@ class Phase(ABC):
     """A stretch of training with its losses, its optimizer and the parts that learn in it."""
 
     title = ""
-    """Its name in lines and messages; empty for an only phase."""
+    """Its name in lines and messages; empty if there is only one phase."""
     epochs: int
     """Epochs at most."""
     patience: int | None = None
-    """Epochs without a better validation that end the phase."""
+    """The phase ends after this many epochs without a better validation."""
     clip: float | None
     """Norm that gradients are clipped to."""
     measures_start = False
     """Whether the weights before the first step may be the best."""
     keeps_end = False
-    """Whether a checkpoint is kept at the end, however short the phase was."""
+    """Whether to keep a checkpoint at the end even of a short phase."""
     advice: str
     """What to do about a loss that is not finite."""
 
@@ -76,7 +76,7 @@ class Phase(ABC):
 
     @abstractmethod
     def begin(self) -> tuple[dict[str, nn.Parameter], torch.optim.Optimizer]:
-        """Freeze what does not learn; return what does, by name, and its optimizer."""
+        """Freeze all other weights; return those that learn, by name, and their optimizer."""
 
     @abstractmethod
     def learning_rate(self, step: int) -> float:
@@ -84,7 +84,7 @@ class Phase(ABC):
 
     @abstractmethod
     def learn(self, step: int) -> LearntBatch:
-        """Leave the gradients of a step, counted from 0, in the weights."""
+        """Compute the gradients of a step, counted from 0."""
 
     @abstractmethod
     def measure(self) -> Measured:
@@ -96,7 +96,7 @@ class Phase(ABC):
 
     @abstractmethod
     def record(self, history: History) -> Values:
-        """Return the record of the phase, whose best weights the model has."""
+        """Return the record of the phase; the model has its best weights."""
 
 
 class EpochTraining(SteppedTraining):
@@ -109,7 +109,7 @@ class EpochTraining(SteppedTraining):
         self.saved_at = time.monotonic()
         self.history, self.records = History(), list[Values]()
         self.epoch_loss, self.epoch_labelled = 0.0, 0  # summed over the labelled tokens of the present epoch
-        self.phase_ended = False  # and no checkpoint knows of it
+        self.phase_ended = False  # since the last checkpoint
         self.learning: dict[str, nn.Parameter] = {}
         self.best: dict[str, Tensor] = {}
         self.optimizer: torch.optim.Optimizer
@@ -127,7 +127,7 @@ class EpochTraining(SteppedTraining):
         return len(self.records) == len(self.phases)
 
     def begin(self) -> None:
-        """Begin the first phase, unless a checkpoint has."""
+        """Begin the first phase, unless a checkpoint is past that."""
         self.speed, self.said, self.first = Speed(), time.perf_counter(), self.step
         if not self.is_over and not self.learning:
             self.begin_phase()
@@ -141,7 +141,7 @@ class EpochTraining(SteppedTraining):
             self.keep_best()
 
     def take_step(self) -> None:
-        """Take a step; after the last one of an epoch, measure it, and after the last epoch, end the phase."""
+        """Take a step; measure after the last one of an epoch; end the phase after the last epoch."""
         if not self.model.training:
             self.model.train()
         phase, history = self.phase, self.history
@@ -162,7 +162,7 @@ class EpochTraining(SteppedTraining):
             self.end_epoch()
 
     def end_epoch(self) -> None:
-        """Measure an epoch and keep its weights if they are the best so far; end the phase where it is over."""
+        """Measure an epoch and keep its weights if they are the best so far; end the phase if it is over."""
         history, phase = self.history, self.phase
         history.train_losses.append(self.epoch_loss / self.epoch_labelled)
         self.epoch_loss, self.epoch_labelled = 0.0, 0
@@ -199,7 +199,7 @@ class EpochTraining(SteppedTraining):
             self.begin_phase()
 
     def measure(self) -> Measured:
-        """Return the validation of the present weights, leaving its time out of the speed."""
+        """Return the validation of the present weights; its time does not count for the speed."""
         began = time.perf_counter()
         found = self.phase.measure()
         for value in found.values():
@@ -208,7 +208,7 @@ class EpochTraining(SteppedTraining):
         return found
 
     def refuse_not_finite(self, loss: float) -> None:
-        """Refuse to go on with a loss that is not finite.
+        """Refuse to continue with a loss that is not finite.
 
         Raises:
             SmeltError: it is NaN or infinite.
@@ -218,7 +218,7 @@ class EpochTraining(SteppedTraining):
             raise SmeltError(f"step {self.step + 1} ({where})", f"the loss is {loss}: {self.phase.advice}")
 
     def checkpoint_is_due(self, loss: float | None) -> bool:  # noqa: ARG002 - checkpoints are kept by time
-        """Whether the last checkpoint is old, or a phase has ended that took long enough to keep."""
+        """Whether the last checkpoint is old, or a phase has ended that asks for one."""
         return self.phase_ended or time.monotonic() - self.saved_at > self.limits.checkpoint_minutes * 60
 
     def save(self, loss: float | None = None) -> None:
@@ -231,7 +231,7 @@ class EpochTraining(SteppedTraining):
         return f"step {self.step:,}" + (f" ({self.phase.title})" if self.phase.title else "")
 
     def state(self) -> tuple[Values, Values]:
-        """Return the weights and all else that the next step depends on."""
+        """Return the weights and everything else that the next step depends on."""
         state: Values = {"model": self.model.state_dict(), "best": self.best, "records": self.records}
         state |= {"history": vars(self.history), "epoch": (self.epoch_loss, self.epoch_labelled)}
         return state | {"optimizer": {} if self.is_over else self.optimizer.state_dict()}, {}

@@ -1,8 +1,8 @@
-"""Rows of text before their masks: blocks become [CLS] A [SEP] B [SEP], or [CLS] A [SEP], by what a recipe predicts.
+"""Rows of text before masking: blocks become [CLS] A [SEP] B [SEP] or [CLS] A [SEP], by a recipe's `sentences`.
 
 order  A and B swapped in a share of the blocks (Lan et al. 2019, section 3.1)
 next   B replaced in a share of the blocks by as long a piece of another block (Devlin et al. 2019, section 3.1)
-none   one segment; the block runs on by a token, in the place of the second [SEP], so that rows keep their length
+none   one segment; the block has one more token, in place of the second [SEP], so that rows keep their length
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ Ids = NDArray[np.int64]
 Draws = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-IGNORED = -100  # torch's label of what no loss is computed for
+IGNORED = -100  # torch's label for positions without a loss
 
-SHORTEST = 8  # tokens of text that a block is cut to at the most: about one to predict
+SHORTEST = 8  # no block is cut to fewer tokens: with 8, about one is predicted
 
-SPLIT, CHANGE, CUT, OTHER = range(4)  # what the draws of a row are for
+SPLIT, CHANGE, CUT, OTHER = range(4)  # the uses of a row's draws
 DRAWS_PER_ROW = 4
 
 
@@ -31,7 +31,7 @@ class Segments:
     """The two segments of each row, one after the other."""
 
     content: Ids
-    """Shape (rows, width): ids of the first segment, then of the second, then anything."""
+    """Shape (rows, width): ids of the first segment, then of the second; the rest is arbitrary."""
     first: Ids
     """Shape (rows,): tokens of the first segment."""
     lengths: Ids
@@ -43,7 +43,7 @@ class Segments:
 
     @classmethod
     def empty(cls, rows: int, width: int) -> "Segments":
-        """Return room for rows."""
+        """Return zeros for a number of rows."""
         return cls(np.zeros((rows, width), np.int64), *(np.zeros(rows, np.int64) for _ in range(4)))
 
     def put(self, rows: Flags, part: "Segments") -> None:
@@ -54,21 +54,21 @@ class Segments:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of ids without masks."""
+    """Rows of ids before masking."""
 
     ids: Ids
     """Shape (rows, length)."""
     types: Ids
     """Shape (rows, length): 0 up to the first [SEP], 1 from there to the second."""
     real: Flags
-    """Shape (rows, length): which are no padding."""
+    """Shape (rows, length): which are not padding."""
 
 
 class Examples:
-    """Makes rows of blocks as a recipe says."""
+    """Turns blocks into rows by a recipe."""
 
     def __init__(self, pieces: Pieces, recipe: Recipe) -> None:
-        """Take the special ids, and the recipe's length, sentences and swap rate."""
+        """Take the pieces and the recipe's length, sentence prediction and swap probability."""
         self._pieces = pieces
         self._sentences, self._rate = recipe.objective.sentences, recipe.objective.swap_probability
         self._special = SPECIAL_TOKENS - (recipe.objective.sentences == "none")
@@ -81,7 +81,7 @@ class Examples:
             source: the blocks of the language.
             blocks: their numbers, shape (rows,).
             draws: numbers in [0, 1), shape (rows, DRAWS_PER_ROW).
-            short_probability: share of blocks to cut; the tail of a block that is cut is not seen at this visit.
+            short_probability: share of blocks to cut; the tail of a cut block is skipped this time.
         """
         content, whole = source.content(blocks, self.width), source.lengths(blocks, self.width)
         lengths = shortened(whole, draws[:, CUT], short_probability)
@@ -93,7 +93,7 @@ class Examples:
         if self._sentences == "order":
             return in_order(Segments(content, splits, lengths, changed.astype(np.int64), dropped))
         others = source.others(blocks, draws[:, OTHER])
-        # Nothing but the texts may tell a true second segment, and none of those begins a document.
+        # A true second segment never begins a document, so a replaced one must not do so either.
         splits = np.where((others < 0) | source.begins_document(others.clip(0), splits.clip(0)), -1, splits)
         elsewhere = source.content(others.clip(0), self.width)
         return from_elsewhere(Segments(content, splits, lengths, changed.astype(np.int64), dropped), elsewhere)
@@ -114,7 +114,7 @@ class Examples:
 
 
 def shortened(lengths: Ids, draws: Draws, rate: float) -> Ids:
-    """Return lengths of which a share is cut, any shorter length down to SHORTEST being as likely as any other."""
+    """Cut a share of lengths; all shorter lengths down to SHORTEST are equally likely."""
     if not rate:
         return lengths
     cut = SHORTEST + (draws / rate * (lengths - SHORTEST)).astype(np.int64)
@@ -122,7 +122,7 @@ def shortened(lengths: Ids, draws: Draws, rate: float) -> Ids:
 
 
 def in_order(blocks: Segments) -> Segments:
-    """Return the segments, swapped where the label says so; splits of -1 leave one segment, with nothing to predict."""
+    """Return the segments, swapped where the label is 1; splits of -1 leave one segment, without a label."""
     known = blocks.first >= 0
     swapped = known & (blocks.labels == 1)
     first = np.where(known, blocks.first, blocks.lengths)
@@ -141,10 +141,10 @@ def in_order(blocks: Segments) -> Segments:
 
 
 def from_elsewhere(blocks: Segments, elsewhere: Ids) -> Segments:
-    """Return the segments, the second one replaced where the label says so by what stands there in another block.
+    """Return the segments; where the label is 1, replace the second by the same places of another block.
 
-    elsewhere: ids of the other blocks, shape (rows, width). Taking the same places keeps both segments as long as they
-    would be. Splits of -1 leave one segment, with nothing to predict.
+    elsewhere: ids of the other blocks, shape (rows, width). Taking the same places keeps the lengths of both segments.
+    Splits of -1 leave one segment, without a label.
     """
     known = blocks.first >= 0
     replaced = known & (blocks.labels == 1)

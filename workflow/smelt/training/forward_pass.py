@@ -1,11 +1,11 @@
 """One pass of a model over a batch: its attention where an objective compares it, and torch.compile where it pays.
 
-Fused attention kernels never have the distributions, and transformers' own eager attention shows them after dropout,
-when they are distributions no more; so a pass that needs them uses the attention of this module.
+Fused attention kernels never compute the distributions, and transformers' own eager attention returns them after
+dropout, when they are no longer distributions. So a pass that needs them uses the attention of this module.
 
-torch.compile pays on GPUs, for the encoder as it trains. Every shape is compiled on its own: what torch does by default
-depends on which shapes came before, and a run that goes on from a checkpoint meets them in another order, so it would
-end with other bits. For the same reason validation, whose batches have many shapes, is not compiled.
+torch.compile pays on GPUs, for the encoder in training. Every shape is compiled separately: by default torch's choice
+depends on the shapes before, and a run resumed from a checkpoint meets them in another order, so it would end with
+other bits. For the same reason validation, whose batches have many shapes, is not compiled.
 """
 
 import sys
@@ -28,7 +28,7 @@ NAME = "smelt_shown"
 
 
 def show_distributions(model: Any) -> None:
-    """Have a model of transformers compute attention so that `output_attentions` gives logarithms of probabilities."""
+    """Make a model of transformers return logarithms of probabilities as `output_attentions`."""
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
@@ -47,7 +47,7 @@ def shown_attention(
     dropout: float = 0.0,
     **_: object,
 ) -> tuple[Tensor, Tensor]:
-    """Return what attention makes of the values, shape (rows, length, heads, width), and its distributions.
+    """Return the output of attention, shape (rows, length, heads, width), and its distributions.
 
     These are logarithms of the probabilities before dropout, in float32, shape (rows, heads, length, length); the
     rest is transformers' eager attention.
@@ -62,18 +62,18 @@ def shown_attention(
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a pass besides its last hidden states, which come of themselves."""
+    """Outputs that a pass must return in addition to its last hidden states."""
 
     hidden_states: bool = False
     attentions: bool = False
     """Needs smelt.training.forward_pass.show_distributions."""
 
     def __or__(self, other: "Asked") -> "Asked":
-        """Return what either asks."""
+        """Return the outputs that either requires."""
         return Asked(self.hidden_states or other.hidden_states, self.attentions or other.attentions)
 
     def __bool__(self) -> bool:
-        """Say whether anything is asked."""
+        """Say whether any output is required."""
         return self.hidden_states or self.attentions
 
 
@@ -81,14 +81,14 @@ NOTHING = Asked()
 
 
 class Pass:
-    """One pass of a model over a batch: hidden states now, what a head makes of them when first asked for."""
+    """One pass of a model over a batch: hidden states now, outputs of heads when first used."""
 
     def __init__(
         self, model: Any, batch: Batch, asked: Asked = NOTHING, counts: Mapping[str, int] | None = None
     ) -> None:
         """Run the encoder of a model with a head for masked tokens over a batch.
 
-        counts: how many things each term predicts in the whole batch that this one is a part of; by default, in this.
+        counts: number of predictions of each term in the whole batch that this is a part of; by default, in this one.
         """
         self.model, self.batch, self.counts, self.family = model, batch, counts, family_of(model)
         inputs = {"token_type_ids": batch.token_type_ids} if self.family.token_types else {}
@@ -101,7 +101,7 @@ class Pass:
 
     @property
     def hidden_states(self) -> tuple[Tensor, ...]:
-        """What goes into the first layer and comes out of each, shape (rows, length, hidden) each."""
+        """The first layer's input and each layer's output, shape (rows, length, hidden) each."""
         return tuple(self._output.hidden_states)
 
     @property
@@ -110,12 +110,12 @@ class Pass:
         return tuple(self._output.attentions)
 
     def states_at(self, positions: Tensor) -> Tensor:
-        """Return what the decoder takes of some positions, counted through all rows, shape (positions, width)."""
+        """Return the decoder's inputs at some positions of the flattened batch, shape (positions, width)."""
         return self.family.transform(self.model, self.hidden.flatten(0, 1).index_select(0, positions))
 
     @cached_property
     def masked_states(self) -> Tensor:
-        """What the decoder takes of the masked positions only, shape (masked, width): the rest would be for nothing."""
+        """The decoder's inputs at the masked positions, the only ones that it needs, shape (masked, width)."""
         return self.states_at(self.batch.masked)
 
     @property
@@ -125,7 +125,7 @@ class Pass:
 
     @cached_property
     def sentence_logits(self) -> Tensor:
-        """Logits of what is predicted of two segments, shape (rows, 2).
+        """Logits of sentence prediction, shape (rows, 2).
 
         Raises:
             SmeltError: the model has no such head.
@@ -137,34 +137,34 @@ class Pass:
         return head(self.model, pooled)
 
 
-WIDTHS = 64  # tokens: a compiled encoder meets rows of multiples of it, of which a block of 512 has eight
-SHAPES = 64  # that are compiled at the most: widths, rows of the last micro-batch, with and without padding
+WIDTHS = 64  # tokens: a compiled encoder sees only widths that are multiples of it, so eight up to 512
+SHAPES = 64  # compiled at most: widths, rows of the last micro-batch, with and without padding
 
 
 def compile_encoder(model: nn.Module) -> None:
-    """Have the encoder compiled at its first use; the heads see another number of masked positions at every step."""
+    """Compile the encoder at its first use; not the heads, whose number of masked positions changes with every step."""
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, SHAPES)
     model.base_model.compile(dynamic=False)  # type: ignore[union-attr]
 
 
 def uncompiled() -> AbstractContextManager[None]:
-    """Return a context in which a compiled encoder runs as it is."""
+    """Return a context in which a compiled encoder runs uncompiled."""
     stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
     return stance
 
 
 def is_to_be_compiled(recipe: Recipe, device: torch.device) -> bool:
-    """Say whether to compile: what the recipe says, else on GPUs where it works."""
+    """Say whether to compile: as the recipe sets it, by default on GPUs where it works."""
     if recipe.machine.compile is not None:
         return recipe.machine.compile
     return device.type == "cuda" and can_compile(device)
 
 
 def can_compile(device: torch.device) -> bool:
-    """Say whether this machine can compile for a device, by trying; it takes a C compiler and Python's headers."""
+    """Try whether this machine can compile for a device; that needs a C compiler and Python's headers."""
     try:
         torch.compile(lambda numbers: numbers + 1)(torch.zeros(8, device=device))
-    except Exception as error:  # whatever a compiler may lack, training goes without it
+    except Exception as error:  # whatever the compiler lacks, training runs without it
         reason = str(error).strip().partition("\n")[0]
         print(f"smelt: warning: training goes on without torch.compile, which fails here ({reason})", file=sys.stderr)
         return False

@@ -1,9 +1,9 @@
-"""Cross-entropy of predicted tokens against a tied decoder, a few positions at a time.
+"""Cross-entropy of predicted tokens with a tied decoder, a few positions at a time.
 
-The logits of all masked positions over 128k pieces would be the largest tensor of a step by far, and autograd would
+The logits of all masked positions over 128k pieces would be by far the largest tensor of a step, and autograd would
 hold it three times (logits, their logarithmic softmax, its gradient). Here a chunk of positions goes through the
 decoder, the softmax and both gradients before the next one takes its place, as in Wijmans et al. 2025 (Cut Your
-Losses, section 4), but without computing any logit twice: gradients are made on the way forward.
+Losses, section 4), but without computing any logit twice: gradients are computed in the forward pass.
 """
 
 from dataclasses import dataclass
@@ -23,21 +23,21 @@ class Gradients:
     weight: Tensor
     bias: Tensor
     begun: bool
-    """Whether the tensors hold anything yet: the first chunk is written where zeros would have to be added to."""
+    """Whether the tensors hold values: the first chunk is written, later ones are added."""
 
     @classmethod
     def to_fill(cls, states: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> Self:
-        """Return gradients to fill, of products in a precision; they are zeros where there are no states."""
+        """Return gradients to fill, for products in a precision; zeros if there are no states."""
         make = torch.empty_like if len(states) else torch.zeros_like
         of_states, of_weight, of_bias = (make(part, dtype=exact(dtype)) for part in (states, weight, bias))
         return cls(of_states, of_weight, of_bias, begun=len(states) == 0)
 
     def add(self, chunk: slice, errors: Tensor, states: Tensor, weight: Tensor, scale: Tensor) -> None:
-        """Add those of a chunk.
+        """Add the gradients of a chunk.
 
         Args:
-            chunk: which positions.
-            errors: the gradient of the logits, each row still to be multiplied by its scale, shape (rows, pieces).
+            chunk: the positions.
+            errors: the gradient of the logits before each row is multiplied by its scale, shape (rows, pieces).
             states: of the chunk, shape (rows, embedding).
             weight: shape (pieces, embedding).
             scale: shape (rows, 1).
@@ -49,18 +49,18 @@ class Gradients:
         self.begun = True
 
     def scaled(self, upstream: Tensor, *dtypes: torch.dtype) -> list[Tensor]:
-        """Return them multiplied in place, so good for one backward pass, in the types of what they are of."""
+        """Return the gradients multiplied in place (so valid for one backward pass), in the types given."""
         parts = (self.states, self.weight, self.bias)
         return [part.mul_(upstream).to(dtype) for part, dtype in zip(parts, dtypes, strict=True)]
 
 
 def exact(dtype: torch.dtype) -> torch.dtype:
-    """Return the type that sums are taken in: float32, or what is wider."""
+    """Return the type of sums: float32, or a wider one."""
     return torch.promote_types(dtype, torch.float32)
 
 
 def precision_of(states: Tensor) -> torch.dtype:
-    """Return the precision of matrix products here: that of autocast, or of the states."""
+    """Return the precision of matrix products: autocast's, or the states'."""
     kind = states.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else states.dtype
 
@@ -81,8 +81,8 @@ def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
         total.add_(left @ right)
 
 
-# Positions at once: on CPUs as few as keep the matrix product busy, so that their logits stay near the caches and the
-# weight's gradient is gone through rarely (measured: 64 is 5 to 10% slower, as is 600). GPUs want them by the thousand.
+# Positions at once: on CPUs few enough for their logits to stay in the caches, and enough to pass over the weight's
+# gradient rarely (measured: 64 is 5 to 10% slower, as is 600). GPUs need thousands.
 ROWS_ON_CPU = 256
 LOGITS_ON_GPU = 2**28  # 1 GiB in float32
 
@@ -96,12 +96,12 @@ def masked_cross_entropy(
     precision, softmax and sums in float32. The sum carries the gradient, for one backward pass.
 
     Args:
-        states: what the decoder is given, shape (n, embedding).
+        states: inputs of the decoder, shape (n, embedding).
         weight: its matrix, shape (pieces or more, embedding).
         bias: shape (pieces or more,).
-        labels: ids, shape (n,), or IGNORED for positions that count for nothing.
-        vocabulary: how many rows of the weight are pieces; those after them are padding, and get no gradient.
-        rows: positions to go through at once; as many as suit the device by default.
+        labels: ids, shape (n,), or IGNORED for positions without a loss.
+        vocabulary: rows of the weight that are pieces; later ones are padding, and get no gradient.
+        rows: positions to process at once; by default as many as suit the device.
     """
     wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (states, weight, bias))
     rows = rows or rows_at_once(vocabulary, states.device.type)
@@ -112,7 +112,7 @@ def masked_cross_entropy(
 
 
 def rows_at_once(vocabulary: int, device: str) -> int:
-    """Return how many positions to go through at once on a kind of device."""
+    """Return how many positions to process at once on a kind of device."""
     return ROWS_ON_CPU if device == "cpu" else max(ROWS_ON_CPU, LOGITS_ON_GPU // vocabulary)
 
 
@@ -145,16 +145,16 @@ class _MaskedCrossEntropy(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        gradients, ctx.gradients = ctx.gradients, None  # scaled in place, so good for one pass
+        gradients, ctx.gradients = ctx.gradients, None  # scaled in place, so valid for one pass
         if gradients is None:
-            raise RuntimeError("masked_cross_entropy: its gradients have been used; go forward again")
+            raise RuntimeError("masked_cross_entropy: its gradients have been used; run the forward pass again")
         return *gradients.scaled(upstream, *ctx.dtypes), None, None, None, None, None
 
 
 def _go_through(
     states: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, rows: int, gradients: Gradients | None
 ) -> tuple[Tensor, Tensor, Gradients | None]:
-    """Return the sum of the losses, the number of right predictions and the gradients, if there are any to fill."""
+    """Return the sum of the losses, the number of right predictions and the gradients, if any were given."""
     wide = exact(states.dtype)
     total = torch.zeros((), dtype=wide, device=states.device)
     correct = torch.zeros((), dtype=torch.long, device=states.device)
@@ -175,9 +175,9 @@ def _go_through(
 
 
 def _silent(bias: Tensor, vocabulary: int) -> Tensor:
-    """Return a bias under which rows that pad the vocabulary are never predicted.
+    """Return a bias with which rows that pad the vocabulary are never predicted.
 
-    Cutting those rows off would undo what they are for: matrix units want the size of the product to be round.
+    Cutting those rows off would defeat their purpose: matrix units need round sizes of products.
     """
     if len(bias) == vocabulary:
         return bias
@@ -189,7 +189,7 @@ def _silent(bias: Tensor, vocabulary: int) -> Tensor:
 def _softmax(logits: Tensor, label: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return powers of e, in the place of the logits, their sums, the losses, and which labels have the highest logit.
 
-    logits: shape (rows, vocabulary); label: shape (rows, 1), as all that is returned but the powers.
+    logits: shape (rows, vocabulary); label: shape (rows, 1), like all results but the powers.
     """
     own = logits.gather(1, label)
     highest = logits.amax(1, keepdim=True)

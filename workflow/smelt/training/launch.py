@@ -1,4 +1,4 @@
-"""Starts a command again in several processes with torchrun: one a GPU, on this machine or on all of a SLURM job's."""
+"""Starts a command again in several processes with torchrun: one per GPU, on this machine or on all of a SLURM job."""
 
 import logging
 import os
@@ -11,21 +11,21 @@ from smelt.errors import RESUMABLE, SmeltError
 
 PORTS = range(20_000, 60_000)
 
-SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # passed on to the processes; of others the launcher dies alone
+SIGNALS = "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1"  # passed on to the processes; other signals end only the launcher
 LAST_CHECKPOINT = 600  # seconds that processes have to end their step and keep a checkpoint before they are killed
 
 
 def processes_per_node(gpus: int, nodes: int, processes: int | None) -> int:
-    """Return how many processes to start on each machine: one for each of its GPUs, or as many as said on CPUs.
+    """Return how many processes to start on each machine: one for each of its GPUs, or `processes` on CPUs.
 
     Args:
-        gpus: of the whole job, as SLURM counts them; 0 is one process on the CPU of each machine.
+        gpus: of the whole job, as SLURM counts them; 0 means one process on the CPU of each machine.
         nodes: machines of the job.
-        processes: on each machine, where there are no GPUs.
+        processes: on each machine, if there are no GPUs.
 
     Raises:
-        SmeltError: GPUs that the machines cannot share evenly, a machine with fewer GPUs than the job was promised, or
-            one with GPUs and a number of CPU processes.
+        SmeltError: the GPUs cannot be spread evenly over the machines, this machine has fewer than the job asked for,
+            or it has GPUs and a number of CPU processes is given.
     """
     import torch
 
@@ -44,7 +44,7 @@ def processes_per_node(gpus: int, nodes: int, processes: int | None) -> int:
 
 
 def launch(words: list[str], processes: int, nodes: int) -> int:
-    """Run `python -m smelt <words>` in several processes; return what this process should exit with.
+    """Run `python -m smelt <words>` in several processes; return the exit code for this process.
 
     Raises:
         SmeltError: several machines without a SLURM job that has them.
@@ -60,28 +60,28 @@ def _on_this_node(words: list[str], processes: int, nodes: int) -> int:
     from torch.distributed.elastic.rendezvous.api import RendezvousError
     from torch.distributed.launcher.api import elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the command has said what is wrong
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # the command has printed the error
     try:
         elastic_launch(_configuration(processes, nodes), sys.executable)("-m", "smelt", *words)
     except ChildFailedError as failed:
         return code_of({rank: failure.exitcode for rank, failure in failed.failures.items()})
     except SignalException:
-        return RESUMABLE  # the processes were told, too, and kept their checkpoint
+        return RESUMABLE  # the processes got the signal, too, and kept their checkpoint
     except RendezvousError as error:
         raise SmeltError("--nodes", f"the machines of the job have lost each other, or never met ({error})") from None
     return 0
 
 
 def code_of(exits: dict[int, int]) -> int:
-    """Return what to exit with after the exit codes of processes that failed, by rank.
+    """Return the exit code for those of failed processes, by rank.
 
     Raises:
-        SmeltError: one was killed, and could not say so itself.
+        SmeltError: one was killed, so it could not print an error itself.
     """
     if RESUMABLE in exits.values():
         return RESUMABLE
     for rank, code in exits.items():
-        if code < 0 and -code != signal.SIGTERM:  # that is how the others are ended once one has failed
+        if code < 0 and -code != signal.SIGTERM:  # with SIGTERM torchrun ends the others once one has failed
             advice = "SIGKILL mostly means that memory ran out: ask for more, or set a smaller micro_batch"
             raise SmeltError(f"process {rank}", f"was killed by {signal.Signals(-code).name}. {advice}")
     return 1
@@ -91,7 +91,7 @@ def _configuration(processes: int, nodes: int) -> Any:
     from torch.distributed.launcher.api import LaunchConfig
 
     endpoint = os.environ.get("SMELT_RENDEZVOUS", "localhost:0")
-    # The first machine need not know itself by its address.
+    # The first machine may not recognise its own address.
     meeting = {"is_host": os.environ.get("SLURM_PROCID") == "0"} if nodes > 1 else {}
     return LaunchConfig(
         min_nodes=nodes,
@@ -100,9 +100,9 @@ def _configuration(processes: int, nodes: int) -> Any:
         run_id=os.environ.get("SLURM_JOB_ID", str(os.getpid())),
         rdzv_backend="c10d",
         rdzv_endpoint=endpoint,
-        local_addr="localhost" if nodes == 1 else None,  # not every machine's name leads to itself
+        local_addr="localhost" if nodes == 1 else None,  # not every machine can resolve its own name
         rdzv_configs={"timeout": 600, "read_timeout": 600} | meeting,  # seconds: shared file systems start slowly
-        max_restarts=0,  # what went wrong is for the user, or for the scheduler's retries
+        max_restarts=0,  # the user or the scheduler's retries handle failures
         monitor_interval=0.2,
         signals_to_handle=SIGNALS,
         shutdown_timeout=LAST_CHECKPOINT,
@@ -119,11 +119,11 @@ def _on_all_nodes(words: list[str], nodes: int) -> int:
         raise SmeltError("--nodes", f"{nodes} machines were asked for, the job has {len(hosts)}: {' '.join(hosts)}")
     cores = os.environ.get("SLURM_CPUS_ON_NODE") or len(os.sched_getaffinity(0))
     step = ["srun", "--overlap", f"--nodes={nodes}", f"--ntasks={nodes}", f"--cpus-per-task={cores}"]
-    # What SLURM told this one step of the job would bind the new one to a single machine.
+    # SLURM's variables of the present job step would bind the new one to a single machine.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SRUN_"))}
     environment |= {"SLURM_JOB_ID": job, "SMELT_RENDEZVOUS": f"{_address(hosts[0])}:{PORTS[int(job) % len(PORTS)]}"}
     with subprocess.Popen([*step, sys.executable, "-m", "smelt", *words], env=environment) as process:
-        # srun hands on SIGTERM and SIGUSR1; at SIGINT it would only say how its tasks are.
+        # srun passes SIGTERM and SIGUSR1 on; at SIGINT it would only print the state of its tasks.
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             handed_on = signal.SIGTERM if number == signal.SIGINT else number
             signal.signal(number, lambda *_, handed_on=handed_on: process.send_signal(handed_on))
@@ -131,13 +131,13 @@ def _on_all_nodes(words: list[str], nodes: int) -> int:
 
 
 def _address(host: str) -> str:
-    """Return what a machine of the cluster is reached by, which need not be its name in SLURM."""
+    """Return the address of a machine of the cluster, which may differ from its name in SLURM."""
     said = _said_by("scontrol", "show", "node", host)
     return next((word.removeprefix("NodeAddr=") for word in said if word.startswith("NodeAddr=")), host)
 
 
 def _said_by(*command: str) -> list[str]:
-    """Return the words that a command of SLURM answers with."""
+    """Return the words that a command of SLURM prints."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     except (OSError, subprocess.CalledProcessError) as error:

@@ -1,10 +1,10 @@
 """A lock that keeps a second copy of a job out of a folder, on file systems that several machines share.
 
-Whoever holds it shows that it lives by renewing the file's time of change; flock is not honoured across the machines
-of every cluster. A lock that nobody renews is taken over, so no job has to be helped after a crash.
+The holder shows that it is alive by renewing the file's modification time, because flock does not work across the
+machines of every cluster. A lock that nobody renews is taken over, so a crash needs no repair by hand.
 
-A holder's name in the folder is `lock`; an heir's is `lock.after-<what it follows>`, until it has taken the first name.
-As a hard link of one name can be made only once, each holder has one heir, however many ask at the same moment.
+A holder's file is `lock`; an heir's is `lock.after-<token of the holder>` until it is renamed to `lock`. A hard link
+can be made only once under one name, so each holder has one heir, however many processes try at the same moment.
 """
 
 import contextlib
@@ -21,23 +21,23 @@ from pathlib import Path
 from smelt.errors import SmeltError
 
 HEARTBEAT = 30.0  # seconds between two signs of life
-STALE = 300.0  # seconds without one, after which a holder on another machine counts as dead
+STALE = 300.0  # a holder on another machine counts as dead after this many seconds without one
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock, as its file says."""
+    """The process that holds a lock, read from its file."""
 
     text: str
 
     @property
     def token(self) -> str:
-        """A name for this holder that no other has."""
+        """A unique name for this holder."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
     @property
     def fields(self) -> dict[str, object]:
-        """What the file says; nothing where it is not one of ours."""
+        """The contents of the file; empty if it is not one of ours."""
         with contextlib.suppress(ValueError):
             value = json.loads(self.text)
             return value if isinstance(value, dict) else {}
@@ -45,12 +45,12 @@ class Holder:
 
     @property
     def is_here(self) -> bool:
-        """Whether it runs, or ran, under this kernel since it started, where process numbers tell of its life."""
+        """Whether it runs or ran under this boot of this kernel, where its process number shows whether it is alive."""
         return (self.fields.get("host"), self.fields.get("kernel")) == (socket.gethostname(), _kernel())
 
     @property
     def is_gone(self) -> bool:
-        """Whether it is known to be dead: it ran here, and no process of its number does."""
+        """Whether it is known to be dead: it ran here, and no process has its number now."""
         if not self.is_here:
             return False
         try:
@@ -79,7 +79,7 @@ class Lock:
         self._stopped = threading.Event()
 
     def acquire(self) -> None:
-        """Take the lock; wait only where it takes time to see whether its holder still lives.
+        """Take the lock; wait only if it takes time to see whether its holder is alive.
 
         Raises:
             SmeltError: another process holds it.
@@ -99,14 +99,14 @@ class Lock:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def release(self) -> None:
-        """Let go of the lock, if it is still held."""
+        """Release the lock, if it is still held."""
         self._stopped.set()
         if self.is_held():
             self.path.unlink(missing_ok=True)
         self._me = None
 
     def is_held(self) -> bool:
-        """Say whether this process holds the lock: it took it, and nobody has removed it or taken it over."""
+        """Say whether this process took the lock and nobody has removed it or taken it over."""
         return self._me is not None and self._holder()[0] == self._me
 
     def confirm(self) -> None:
@@ -121,14 +121,14 @@ class Lock:
             raise SmeltError(path, f"the lock of this process was {what}: it stops here rather than write beside that")
 
     def _take(self, me: Holder, draft: Path) -> Path:
-        """Become the holder's heir, or the holder where there is none; return the name that was free for it."""
+        """Become the holder's heir, or the holder if there is none; return the path of the new file."""
         while True:
             with contextlib.suppress(FileExistsError, FileNotFoundError):  # the holder has changed: look again
                 draft.parent.mkdir(parents=True, exist_ok=True)  # the last holder may have removed it
                 draft.write_text(me.text, encoding="utf-8")
                 holder, place = self._holder()
                 if holder == me:
-                    return place  # the link was made, though a network file system said that it had been there
+                    return place  # a network file system reported an error, but made the link
                 if holder is not None:
                     if self._lives(holder, place, _changed(draft)):
                         raise SmeltError(self.path.parent, f"in use by {holder}. Wait for it, or end it, and run again")
@@ -139,13 +139,13 @@ class Lock:
                     if holder is not None:
                         print(f"smelt: warning: {self.path}: {holder} is gone; taking over", file=sys.stderr)
                     return place
-                place.unlink()  # the one to follow had been followed already, and its name cleared away
+                place.unlink()  # the holder already had an heir, whose file has been renamed
 
     def _lives(self, holder: Holder, path: Path, now: int) -> bool:
-        """Say whether a holder lives; wait for its heartbeat where nothing else tells.
+        """Say whether a holder is alive; wait for its heartbeat if nothing else shows it.
 
-        Ages are by the file system's clock, since machines differ in theirs; and a machine that slept has old
-        heartbeats, so two more must fail to come before its processes count as dead.
+        Ages are by the file system's clock, because those of machines differ. After a machine has slept its heartbeats
+        are old, so two more must fail to arrive before its processes count as dead.
         """
         if holder.is_gone:
             return False
@@ -165,7 +165,7 @@ class Lock:
         return False
 
     def _holder(self) -> tuple[Holder | None, Path]:
-        """Return the last heir of the one that the lock file names, and its file; None where there is no lock."""
+        """Return the last heir of the holder that the lock file names, and its file; None if there is no lock."""
         path = self.path
         holder = _read(path)
         while holder is not None and (heir := _read(self._heir_of(holder))) is not None:
@@ -176,7 +176,7 @@ class Lock:
         return self.path.with_name(f"{self.path.name}.after-{holder.token}")
 
     def _clear(self, me: Holder) -> None:
-        """Remove the names that led here, and drafts that killed processes left; who still tries makes a new one."""
+        """Remove the files of earlier heirs, and drafts; a process that still tries makes a new draft."""
         for left in (".after-*", ".draft-*"):
             for path in self.path.parent.glob(self.path.name + left):
                 if path != self._heir_of(me):
@@ -184,7 +184,7 @@ class Lock:
 
     def _beat(self) -> None:
         while not self._stopped.wait(self.heartbeat):
-            with contextlib.suppress(OSError):  # a file system that is away for a moment: the next one may arrive
+            with contextlib.suppress(OSError):  # a file system that fails for a moment: the next heartbeat may arrive
                 if self.is_held():
                     os.utime(self.path)
 
@@ -194,7 +194,7 @@ def _this_process() -> dict[str, object]:
 
 
 def _kernel() -> str:
-    """Return what tells this boot of this machine, or this container, from others that may share its name."""
+    """Return an id of this boot of this machine or container; others may share its host name."""
     with contextlib.suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
         return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
@@ -202,7 +202,7 @@ def _kernel() -> str:
 
 
 def _is_zombie(process: int) -> bool:
-    """Say whether a process is dead but for its parent's taking note; false where /proc does not tell."""
+    """Say whether a process has ended and waits for its parent; false where /proc does not show it."""
     with contextlib.suppress(OSError, IndexError):
         return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
     return False

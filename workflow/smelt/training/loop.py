@@ -1,7 +1,7 @@
 """Training on token blocks, the steps of pretraining and distillation: a model, an objective and batches.
 
-Between the steps it does as every training (smelt.training.steps), and measures a learning curve. Several processes
-share a step; a loss is read only where a line or a measurement is due, so that the device never waits.
+Between the steps it does the same as every training (smelt.training.steps), and measures a learning curve. Several
+processes share a step; a loss is read only when a line or a measurement is due, so that the device never waits.
 """
 
 import math
@@ -32,8 +32,8 @@ def train(model: nn.Module, objective: Objective, batches: BatchSource, recipe: 
     """Train a model in place, from the newest checkpoint if there is one.
 
     Raises:
-        Unfinished: the run was told to stop before its last step; running again goes on from the checkpoint it kept.
-        SmeltError: a loss is not a number or runs away, memory is too small for a single block, or a checkpoint is of
+        Unfinished: the run was stopped before its last step; running again continues from the checkpoint it kept.
+        SmeltError: a loss is not a number or diverges, memory is too small for a single block, or a checkpoint is of
             another run or cannot be written.
     """
     training = BlockTraining(model, objective, batches, recipe, run)
@@ -47,7 +47,7 @@ class BlockTraining(SteppedTraining):
     """The state of a training on token blocks between two steps."""
 
     def __init__(self, model: nn.Module, objective: Objective, batches: BatchSource, recipe: Recipe, run: Run) -> None:
-        """Put the model and what the objective learns on their device, and make their optimizer."""
+        """Move the model and the objective to their device, and make their optimizer."""
         super().__init__(run)
         self.model, self.objective = model, objective
         self.batches, self.recipe, self.run = batches, recipe, run
@@ -55,7 +55,7 @@ class BlockTraining(SteppedTraining):
         self.compiled = False
         self.engine = engine_of(self.trainee, recipe, self.processes)
         self.micro_batch = recipe.machine.micro_batch
-        self.tokens = self.dropped = 0  # seen so far, and left out of what was seen
+        self.tokens = self.dropped = 0  # seen so far, and skipped in the blocks seen
         self.report_is_due = False
         self.curve, self.since_row, self.since_line = LearningCurve(), Tally(), Tally()
         self.pending: list[tuple[int, list[str], Tensor]] = []
@@ -84,15 +84,15 @@ class BlockTraining(SteppedTraining):
         self.upcoming = ahead(self.batches.train, self.step + 1, self.recipe.schedule.last_step)
 
     def fit(self) -> None:
-        """Choose how many rows pass at once, where nothing has; compile after that, for the rows that will pass."""
+        """Choose how many rows pass at once, unless it is given; then compile for this number of rows."""
         if self.micro_batch is None:
             self.trainee.train()
             batch = self.batches.train(self.step + 1)
             self.micro_batch = micro_batch_of(self.trainee, batch, self.recipe, self.run.device, self.processes)
         if self.objective.asked:
-            # What an encoder shows of its layers it shows by hooks, which nothing compiled would call.
+            # Outputs of layers are collected by hooks, which compiled code does not call.
             if self.recipe.machine.compile:
-                self.say("not compiled: losses over layers look into the model as it trains")
+                self.say("not compiled: losses over layers read the model's layers as it trains")
         elif is_to_be_compiled(self.recipe, self.run.device):
             compile_encoder(self.model)
             self.compiled = True
@@ -115,9 +115,9 @@ class BlockTraining(SteppedTraining):
         self.pending.append((self.step, list(counts), torch.cat([norm.view(1).to(total), total])))
 
     def exchange(self, batch: Batch) -> tuple[int, dict[str, int]]:
-        """Return how many tokens the step's whole batch has, and how many things each term predicts in it.
+        """Return the number of tokens of the step's whole batch, and of predictions of each term in it.
 
-        The first process's clock tells all of them when a line is due.
+        The first process's clock decides for all of them when a line is due.
         """
         counts = self.objective.counts(batch)
         due = self.processes.first and self.progress.due()
@@ -138,14 +138,14 @@ class BlockTraining(SteppedTraining):
         return self.step == self.recipe.schedule.last_step and self.curve.measured(self.step)
 
     def measure_where_due(self) -> float | None:
-        """Measure and report, each where it is due; return the validation loss, or None where it was not measured."""
+        """Measure and report, each if it is due; return the validation loss, or None if it was not measured."""
         loss = self.measure() if self.measurement_is_due() else None
         if self.step > self.saved and (self.report_is_due or self.step == self.recipe.schedule.last_step):
             self.report()
         return loss
 
     def checkpoint_is_due(self, loss: float | None) -> bool:
-        """Whether to keep a checkpoint: at the end, every few steps, and of the best weights."""
+        """Whether to keep a checkpoint: at the end, at regular steps, and of the best weights."""
         regular = self.is_over or self.step % self.recipe.checkpoints.every == 0
         return regular or self.run.checkpoints.is_best(loss)
 
@@ -154,13 +154,13 @@ class BlockTraining(SteppedTraining):
         return f"step {self.step:,} of {self.recipe.schedule.last_step:,}"
 
     def measurement_is_due(self) -> bool:
-        """Say whether this step is to be measured and has not been."""
+        """Say whether this step is to be measured and has not been yet."""
         return self.recipe.is_measured(self.step) and not self.curve.measured(self.step)
 
     def measure(self) -> float | None:
-        """Add rows to the curve: training since the last row, and validation; none of them if told to stop.
+        """Add rows to the curve: training since the last row, and validation; none if asked to stop meanwhile.
 
-        Return the loss on what is held out, or None where nothing was measured.
+        Return the loss on held-out blocks, or None if nothing was measured.
         """
         self.collect()
         speed = self.progress.of_row
@@ -183,7 +183,7 @@ class BlockTraining(SteppedTraining):
         return validation[EVERYTHING].loss(self.objective.weights())
 
     def validate(self) -> dict[str, Tally] | None:
-        """Return what each language's held-out blocks, and all together, measure; None if told to stop meanwhile."""
+        """Return the tallies of held-out blocks, by language and together; None if asked to stop meanwhile."""
         rows = self.micro_batch
         # Several processes have different numbers of batches, so they cannot ask for a reason after each.
         stopped = self.stop.reason if self.processes.size == 1 else lambda: None
@@ -193,10 +193,10 @@ class BlockTraining(SteppedTraining):
         return None if tallies is None else merged(self.processes.gather(tallies))
 
     def collect(self) -> None:
-        """Add up the steps since the last call, in order; only here does the loop wait for the device.
+        """Add up the steps since the last call, in order; the loop waits for the device only here.
 
         Raises:
-            SmeltError: the loss or the gradient of a step is not a number, or the loss has run away.
+            SmeltError: the loss or the gradient of a step is not a number, or the loss diverges.
         """
         for step, names, sums in self.pending:
             values = sums.tolist()
@@ -211,7 +211,7 @@ class BlockTraining(SteppedTraining):
         self.pending.clear()
 
     def spoilt(self, step: int, problem: str) -> SmeltError:
-        """Return the error of a step that spoilt the training."""
+        """Return the error for a step that spoilt the training."""
         good = f"the last good checkpoint is of step {self.saved:,}" if self.saved else "there is no checkpoint yet"
         advice = "Lower learning_rate, lengthen warmup or use precision fp32"
         made_of = f"its batch is made of {self.batches.described(step)}"
@@ -227,13 +227,13 @@ class BlockTraining(SteppedTraining):
         self.since_line = Tally()
 
     def save(self, loss: float | None = None) -> None:
-        """Keep a checkpoint of this step, leaving its time out of the speed."""
+        """Keep a checkpoint of this step; its time does not count for the speed."""
         self.collect()
         with self.progress.pause():
             super().save(loss)
 
     def state(self) -> tuple[Values, Values]:
-        """Return the weights and all else that the next step depends on."""
+        """Return the weights and everything else that the next step depends on."""
         shared, own = self.engine.state()
         shared |= {
             "trainee": self.trainee.state_dict(),
@@ -255,14 +255,14 @@ class BlockTraining(SteppedTraining):
         self.curve, self.since_row = LearningCurve(shared["curve"]), Tally(shared["since_row"])
 
     def draw_on(self, random: list[Values]) -> None:
-        """Put the generators back into their state, or begin other streams where there were other processes."""
+        """Restore the states of the generators, or seed them again if the number of processes has changed."""
         if len(random) == self.processes.size:
             super().draw_on(random)
-        else:  # other rows, other streams
+        else:  # a process's rows have changed, too
             torch.manual_seed(self.run.seed + self.processes.rank + self.step * self.processes.size)
 
     def choose(self) -> int:
-        """Give the model, and the objective, the weights that the recipe chooses; return their step."""
+        """Load the weights that the recipe chooses into model and objective; return their step."""
         best = self.run.checkpoints.best() if self.recipe.validation.choose == "best" else None
         if best is None:
             return self.step

@@ -1,14 +1,13 @@
-"""Masking of a batch, in numpy: no loop over tokens, all draws given from outside.
+"""Masking of a batch, in numpy: without a loop over tokens; all random draws are arguments.
 
-Tokens to predict are chosen in runs (single tokens, whole words, n-grams or spans of words) or by how rare they are
-(the frequency-smoothed choice of DistilBERT's code, which Eliquare uses). 80% of them become the mask, 10% random
-pieces and 10% stay (Devlin et al. 2019, section 3.1).
+Tokens to predict are chosen in runs (single tokens, whole words, n-grams or spans of words) or by their rarity (the
+frequency-smoothed choice of DistilBERT's code, which Eliquare uses). 80% of them become the mask, 10% random pieces
+and 10% stay (Devlin et al. 2019, section 3.1).
 
-Runs are chosen in one way: the words of a row are cut into runs of drawn lengths, and runs are taken in random order
-up to the rate. Whatever the lengths, a run is as likely to be taken as any other, so those taken have the lengths'
-distribution. The public codes of ALBERT and SpanBERT draw beginnings instead and skip what overlaps, which makes
-long runs rarer than the papers say. Like them, this cuts the last run of a row to the words that the rate still
-allows.
+Runs are chosen in one way: the words of a row are cut into runs of random lengths, and runs are taken in random order
+up to the rate. All runs are equally likely to be taken, so the lengths keep their distribution. The public codes of
+ALBERT and SpanBERT draw beginnings instead and skip overlaps, which makes long runs rarer than the papers say. Like
+them, this cuts the last run of a row to the words that the rate still allows.
 """
 
 import math
@@ -33,7 +32,7 @@ class Runs:
     """Chooses whole runs of words, or of tokens, up to a share of each row."""
 
     rows_together = 1
-    """Each row's choice is its own."""
+    """Each row's choice is independent of other rows."""
 
     def __init__(self, pieces: Pieces, recipe: Recipe) -> None:
         """Take the vocabulary and the recipe's masking, rate and limits."""
@@ -51,20 +50,20 @@ class Runs:
         """Return which tokens are to be predicted, and the token whose fate each shares (None: each has its own).
 
         The word that would cross the rate is taken with the probability that makes the expected share exact. A word
-        longer than all that may be taken counts piece by piece, or it could never be.
+        longer than the whole share is taken piece by piece, because it could never be taken whole.
 
         Args:
             ids: token ids with special tokens and padding, shape (rows, length).
             draws: numbers in [0, 1), shape (rows, draws_per_token, length). A run's key is the first draw of its first
-                token; the first token of a row, which is special and needs none, lends its own to the word that
-                crosses the rate. The second draws are those of the runs' lengths.
+                token; that of a row's first token, which is special and needs none, decides about the word that
+                crosses the rate. The second draws give the runs' lengths.
         """
         special = self._pieces.special[ids]
         allowed = self._rate * (~special).sum(1, keepdims=True)
         starts = self.atoms(ids, special, allowed)
         runs = self.cut(starts, special, draws)
         keys = np.take_along_axis(draws[:, 0], runs, axis=1)
-        keys[special] = 2.0  # special tokens come last, and are not taken
+        keys[special] = 2.0  # special tokens are last, and never taken
         order = np.argsort(keys, axis=1, kind="stable")
         taken = self._taken(np.take_along_axis(starts, order, axis=1), allowed, draws[:, 0, :1])
         chosen = np.zeros_like(special)
@@ -72,7 +71,7 @@ class Runs:
         return chosen & ~special, runs if self._one_fate else None
 
     def atoms(self, ids: Ids, special: Flags, allowed: Draws) -> Flags:
-        """Return which tokens begin what is taken whole or not at all: a word, or a token of one that is too long.
+        """Return which tokens begin a unit that is taken whole or not at all: a word, or a token of a too long one.
 
         Args:
             ids: token ids, shape (rows, length).
@@ -86,7 +85,7 @@ class Runs:
         return np.asarray(starts | (lengths > np.maximum(allowed, 1)))
 
     def cut(self, starts: Flags, special: Flags, draws: Draws) -> Ids:
-        """Return for each token the position of its run's first; no run crosses a special token.
+        """Return for each token the position of its run's first token; no run crosses a special token.
 
         Args:
             starts: which tokens begin a word, shape (rows, length).
@@ -97,7 +96,7 @@ class Runs:
             return _first_of_run(starts)
         lengths = 1 + np.searchsorted(self._cumulative[:-1], draws[:, 1], side="right")
         rows, length = starts.shape
-        begins = np.zeros((rows, length + 1), dtype=bool)  # by number of the word
+        begins = np.zeros((rows, length + 1), dtype=bool)  # by index of the word
         begins[:, 0] = True
         np.put_along_axis(begins, np.minimum(np.cumsum(lengths, axis=1), length), True, axis=1)
         words = np.cumsum(starts, axis=1) - 1
@@ -120,8 +119,8 @@ class Runs:
 def length_probabilities(masking: str, longest: int) -> Draws:
     """Return the probability of each length of a run in words (from 1 on), shape (longest,).
 
-    n-grams: in proportion to 1/n (Lan et al. 2019, section 4.1). Spans: geometric, over what is not longer than the
-    longest (Joshi et al. 2020, section 3.1). Tokens and words are runs of one.
+    n-grams: in proportion to 1/n (Lan et al. 2019, section 4.1). Spans: geometric, truncated at the longest (Joshi et
+    al. 2020, section 3.1). Tokens and words are runs of one.
     """
     lengths = np.arange(1, longest + 1, dtype=np.float64)
     weights = {"ngrams": 1 / lengths, "spans": SPAN * (1 - SPAN) ** (lengths - 1)}.get(masking, np.ones(1))
@@ -148,9 +147,9 @@ class RareTokens:
     """Draws tokens without replacement over many rows, with p in proportion to max(count, 1) ** -smoothing."""
 
     rows_together = 64
-    """Rows that one draw is over: those 64 by 64 of the step's whole batch. What a row shows must not depend on how
-    many processes share the batch, and a draw over all of it would have each of them make every row; where the batch
-    has no more than 64 rows, this is the whole batch. The public code draws over what one process passes at once."""
+    """Rows that share one draw: each 64 of the step's whole batch, which is all of a batch of up to 64. A row's masks
+    must not depend on the number of processes that share the batch, and with one draw over a larger batch each process
+    would have to make every row. The public code draws over the rows that one process passes at once."""
 
     draws_per_token = 1
 
@@ -161,12 +160,12 @@ class RareTokens:
         self._weights = np.where(pieces.special, 0.0, np.maximum(counts, 1.0) ** -recipe.objective.smoothing)
 
     def __call__(self, ids: Ids, draws: Draws) -> tuple[Flags, None]:
-        """Return which tokens are to be predicted, ceil(rate * tokens that are no padding) of each 64 rows.
+        """Return which tokens are to be predicted, ceil(rate * tokens that are not padding) of each 64 rows.
 
-        Special tokens are never drawn, yet they count towards how many are, as in the public code.
+        Special tokens are never drawn, but count among the tokens that are not padding, as in the public code.
 
         Args:
-            ids: token ids with special tokens and padding, shape (rows, length); the first is the first of 64.
+            ids: token ids with special tokens and padding, shape (rows, length); row 0 is the first of 64.
             draws: numbers in [0, 1), shape (rows, 1, length).
         """
         keys = self._keys(ids, draws[:, 0])
@@ -185,7 +184,7 @@ class RareTokens:
         return np.asarray(np.divide(-np.log1p(-draws), weights, out=np.full(ids.shape, np.inf), where=weights > 0))
 
     def _limited(self, chosen: Flags, keys: Draws) -> Flags:
-        """Leave each row no more than the limit, those with the smallest keys."""
+        """Keep at most the limit of each row, those with the smallest keys."""
         if self._most is None or self._most >= keys.shape[1]:
             return chosen
         last = np.partition(np.where(chosen, keys, np.inf), self._most - 1, axis=1)[:, self._most - 1 : self._most]
@@ -193,7 +192,7 @@ class RareTokens:
 
 
 def _smallest(keys: Draws, number: int) -> Flags:
-    """Return which keys are the `number` smallest of all, infinite ones never."""
+    """Return which keys are the `number` smallest of all, never infinite ones."""
     if number >= keys.size:
         return np.isfinite(keys)
     chosen = np.zeros(keys.size, dtype=bool)
@@ -203,16 +202,16 @@ def _smallest(keys: Draws, number: int) -> Flags:
 
 MASKED, REPLACED = 0.8, 0.1  # of the chosen tokens; the rest stays as it is
 
-FATE, PIECE = 0, 1  # the draws of a token that say what becomes of it; those after them are the choice's
+FATE, PIECE = 0, 1  # the draws that decide what replaces a token; later ones choose the tokens
 OF_FATE = 2
 
 
 class Choose(Protocol):
-    """What chooses the tokens to predict."""
+    """Chooses the tokens to predict."""
 
     draws_per_token: int
     rows_together: int
-    """Rows whose choices hang together, counted from the first of a batch."""
+    """Rows whose choices depend on each other, counted from the first of a batch."""
 
     def __call__(self, ids: Ids, draws: Draws) -> tuple[Flags, Ids | None]:
         """Return which tokens are to be predicted, and the token whose fate each shares (None: each has its own)."""
@@ -220,7 +219,7 @@ class Choose(Protocol):
 
 @dataclass(frozen=True)
 class Masking:
-    """Puts masks over what is chosen."""
+    """Chooses tokens and masks them."""
 
     pieces: Pieces
     choose: Choose
@@ -231,11 +230,11 @@ class Masking:
         return OF_FATE + self.choose.draws_per_token
 
     def __call__(self, ids: Ids, draws: Draws) -> tuple[Ids, Flags]:
-        """Return the ids with the masks in them, and which tokens are to be predicted, both of shape (rows, length).
+        """Return the masked ids, and which tokens are to be predicted, both of shape (rows, length).
 
         Args:
             ids: token ids with special tokens and padding, shape (rows, length).
-            draws: numbers in [0, 1), shape (rows, draws_per_token, length), the same ones for the same masks.
+            draws: numbers in [0, 1), shape (rows, draws_per_token, length); the same draws give the same masks.
         """
         chosen, units = self.choose(ids, draws[:, OF_FATE:])
         fates = draws[:, FATE] if units is None else np.take_along_axis(draws[:, FATE], units, axis=1)
@@ -244,7 +243,7 @@ class Masking:
         return masked, chosen
 
     def _replacements(self, ids: Ids, fates: Draws, choices: Draws) -> Ids:
-        """Return what stands for each chosen token: the mask, a random ordinary piece, or itself; all (chosen,)."""
+        """Return the replacement of each chosen token: the mask, a random ordinary piece, or itself; all (chosen,)."""
         ordinary = self.pieces.ordinary
         random = ordinary[(choices * len(ordinary)).astype(np.int64)]
         replaced = np.where(fates < MASKED + REPLACED, random, ids)
@@ -252,7 +251,7 @@ class Masking:
 
 
 def masking_of(recipe: Recipe, pieces: Pieces, counts: Callable[[], Ids]) -> Masking:
-    """Return a recipe's masking; `counts`, asked only if needed, tells how often each piece occurs."""
+    """Return a recipe's masking; `counts` returns how often each piece occurs, and is called only if needed."""
     if recipe.objective.masking == "rare":
         return Masking(pieces, RareTokens(pieces, recipe, counts()))
     return Masking(pieces, Runs(pieces, recipe))

@@ -1,7 +1,7 @@
-"""Memory of a training: how many rows pass through the model at once, as many as fit, without a change to what is
-learnt.
+"""Memory of a training: how many rows pass through the model at once. As many as fit do, without an effect on the
+result.
 
-Memory grows with the rows in a straight line, so two small passes show how much a row takes.
+Memory grows linearly with the rows, so two small passes show how much a row takes.
 """
 
 import weakref
@@ -22,24 +22,24 @@ from smelt.training.recipes import Recipe
 
 
 class LiveTensors(TorchDispatchMode):
-    """Counts the memory of tensors that are made within the block, from when each is made until it is freed.
+    """Counts the memory of tensors made within the block, each from when it is made until it is freed.
 
-    All that torch's operations return is counted: what autograd keeps, gradients, buffers of functions of our own, and
-    what passes without gradients leave for a while. What an operation takes and frees inside itself is not.
+    Everything that torch's operations return counts: what autograd keeps, gradients, buffers of our own functions, and
+    temporary results of passes without gradients. Memory that an operation takes and frees internally does not.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin at zero."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.most = 0
         """Bytes at the highest point so far."""
         self._now = 0
-        self._known: dict[int, int] = {}  # bytes by storage; 0 for those that were there before
+        self._known: dict[int, int] = {}  # bytes by storage; 0 for those made before the block
 
     def __torch_dispatch__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """Run an operation, and count what it has made."""
+        """Run an operation, and count its results."""
         given: Mapping[str, Any] = kwargs or {}
         for tensor in tree_leaves((args, given)):
             self._take(tensor, before=True)
@@ -64,18 +64,18 @@ class LiveTensors(TorchDispatchMode):
 
 
 GIB = 2**30
-USABLE = 0.8  # of the free memory; the rest is for what two small passes do not show
-MOST_IN_COMMON = 256  # times that a row's own memory may go into that of a first row; more is an error of measuring
-# Times that a CPU's process grows by what tensors take: operations have workspaces, and the allocator gaps (measured:
-# 1.25 times at 8 rows of 128 tokens that 12 layers teach to 6, 1.26 at 24).
+USABLE = 0.8  # of the free memory; the rest is for needs that two small passes do not show
+MOST_IN_COMMON = 256  # a first row may take at most this many times a further row's memory; more is a measuring error
+# On a CPU the process grows by more than its tensors take, because operations have workspaces and the allocator gaps
+# (measured: 1.25 times as much at 8 rows of 128 tokens that 12 layers teach to 6, 1.26 at 24).
 INSIDE = 4 / 3
-STATES = 4  # copies of the weights that a step takes: gradient, two moments, and room for an update
+STATES = 4  # copies of the weights that a step needs: gradient, two moments, and room for an update
 
 
 def parts(batch: Batch, rows: int, multiple: int = NARROWEST) -> Iterator[Batch]:
-    """Yield a batch in micro-batches of so many rows, as wide as their longest one; the last may have fewer.
+    """Yield a batch in micro-batches of `rows` rows, as wide as their longest one; the last may have fewer.
 
-    multiple: of which widths are (see Batch.part).
+    multiple: widths are multiples of it (see Batch.part).
     """
     for first in range(0, max(len(batch), 1), rows):
         yield batch.part(slice(first, first + rows), multiple)
@@ -87,10 +87,10 @@ def micro_batch_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch
     Raises:
         SmeltError: not even one row fits.
     """
-    batch = batch.longest_first()  # and as wide as a row can be, since longer ones will come
+    batch = batch.longest_first()  # at full width, because later batches may have rows of it
     free = free_memory(device) * USABLE - states_to_come(trainee)
     if device.type == "cuda":
-        memory_of(trainee, batch.only(slice(0, 1)), recipe, device)  # the first pass also takes what libraries keep
+        memory_of(trainee, batch.only(slice(0, 1)), recipe, device)  # the first pass also allocates what libraries keep
     one, two = (memory_of(trainee, batch.only(slice(0, rows)), recipe, device) for rows in (1, 2))
     row = max(two - one, one // MOST_IN_COMMON, 1)
     fitting = len(batch) if len(batch) == 1 else int((free - one) / row) + 1
@@ -104,25 +104,25 @@ def micro_batch_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch
 
 
 def ran_out(device: torch.device, step: int, rows: int | None) -> SmeltError:
-    """Return the error of a device whose memory ran out at a step, with so many rows at once; None before any."""
+    """Return the error for a device whose memory ran out at a step; `rows` passed at once, None before any pass."""
     found = f"{rows} rows passed at once" if rows else "no row has passed yet"
     advice = "Set a smaller micro_batch, gradient_checkpointing or a smaller model, and run again"
     return SmeltError("memory", f"{device} has run out of it at step {step:,}; {found}. {advice}")
 
 
 def even(rows: int, fitting: int) -> int:
-    """Return the size of micro-batches that are as few as may be and as alike as may be."""
+    """Return the size of micro-batches that are as few and as equal in size as possible."""
     passes = -(-rows // fitting)
     return -(-rows // passes)
 
 
 def states_to_come(trainee: nn.Module) -> int:
-    """Return the bytes that the optimizer will take once it has made its first step."""
+    """Return the bytes that the optimizer will take from its first step on."""
     return STATES * sum(weight.numel() * weight.element_size() for weight in trainee.parameters())
 
 
 def memory_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device) -> int:
-    """Return the bytes that a pass forth and back takes on top of the weights, leaving no trace behind."""
+    """Return the bytes that a forward and backward pass takes on top of the weights, without side effects."""
     generators = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(generators):
         if device.type == "cuda":
@@ -144,7 +144,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def _limits() -> Iterator[int]:
-    """Yield what the control groups of this process leave it."""
+    """Yield the bytes that the control groups of this process leave it."""
     for group in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory")):
         for limit, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
             if (group / limit).exists() and (text := (group / limit).read_text().strip()).isdigit():
@@ -152,7 +152,7 @@ def _limits() -> Iterator[int]:
 
 
 def _pass(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device) -> None:
-    """Go forth and back; the gradients are made, and let go."""
+    """Run a forward and backward pass; the gradients are computed and freed."""
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.model.precision == "bf16"):
         loss = weighted_loss(trainee(batch.to(device)))
     weights = [weight for weight in trainee.parameters() if weight.requires_grad]

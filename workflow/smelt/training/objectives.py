@@ -1,6 +1,6 @@
-"""What a model is trained for: small pieces that are weighted and summed.
+"""Objectives of training: small parts that are weighted and summed.
 
-An objective turns one pass of a model into terms. A new paper's training is another list of weighted terms.
+An objective turns one pass of a model into terms. The training of a new paper is another list of weighted terms.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,35 +23,35 @@ from smelt.training.recipes import Recipe
 
 @dataclass(frozen=True)
 class Term:
-    """A named sum of losses over a number of things predicted; its loss is their mean."""
+    """A named sum of losses over a number of predictions; its loss is their mean."""
 
     name: str
     total: Tensor
     """Sum of the losses, a scalar that carries the gradient."""
     count: Tensor
-    """How many things were predicted."""
+    """The number of predictions."""
     correct: Tensor | None
-    """How many of them were predicted rightly; None where nothing is right or wrong."""
+    """The number of right predictions; None if a prediction is neither right nor wrong."""
     weight: float = 1.0
 
     @property
     def loss(self) -> Tensor:
-        """Mean loss; 0 where there is nothing to predict."""
+        """Mean loss; 0 without predictions."""
         return self.total / self.count.clamp(min=1)
 
 
 class Objective(Protocol):
-    """What turns a pass into terms; one that is a module is trained with the model."""
+    """Turns a pass into terms; an objective that is a module is trained with the model."""
 
     @property
     def asked(self) -> Asked:
-        """What it asks of a pass besides the last hidden states."""
+        """The outputs it needs from a pass in addition to the last hidden states."""
 
     def terms(self, output: Pass) -> Iterator[Term]:
         """Yield the terms of a pass."""
 
     def counts(self, batch: Batch) -> dict[str, int]:
-        """Return how many things each term will predict of a batch that is on the CPU still."""
+        """Return the number of predictions of each term for a batch that is still on the CPU."""
 
     def weights(self) -> dict[str, float]:
         """Return the weight of each term, in the order of the terms."""
@@ -63,7 +63,7 @@ class MaskedLanguageModel:
     asked = NOTHING
 
     def __init__(self, vocabulary: int | None = None) -> None:
-        """Take the pieces of the tokenizer; weights beyond them are padding, which is never predicted."""
+        """Take the number of pieces; weights beyond them are padding, which is never predicted."""
         self.vocabulary = vocabulary
 
     def terms(self, output: Pass) -> Iterator[Term]:
@@ -83,7 +83,7 @@ class MaskedLanguageModel:
 
 
 class SentencePrediction:
-    """Cross-entropy of what two segments have to do with each other; rows of one segment are left out."""
+    """Cross-entropy of sentence prediction; rows with one segment are left out."""
 
     asked = NOTHING
 
@@ -131,11 +131,11 @@ class Weighted:
 
     @property
     def asked(self) -> Asked:
-        """What any part asks."""
+        """The outputs that any part needs."""
         return reduce(or_, (objective.asked for _, objective in self.parts), NOTHING)
 
     def terms(self, output: Pass) -> Iterator[Term]:
-        """Yield the terms of all parts, their weights multiplied."""
+        """Yield the terms of all parts, with their weights multiplied."""
         for weight, objective in self.parts:
             for term in objective.terms(output):
                 yield replace(term, weight=weight * term.weight)
@@ -150,7 +150,7 @@ class Weighted:
 
 
 def objective_of(recipe: Recipe, pieces: Pieces) -> Objective:
-    """Return a recipe's objective: masked language modelling, plus in equal parts what it predicts of sentences."""
+    """Return a recipe's objective: masked language modelling, plus its sentence prediction at the same weight."""
     masked = MaskedLanguageModel(pieces.size)
     if recipe.objective.sentences == "none":
         return masked
@@ -159,25 +159,25 @@ def objective_of(recipe: Recipe, pieces: Pieces) -> Objective:
 
 
 class Trainee(nn.Module):
-    """A model with its objective as one module, so that whatever wraps modules wraps the whole step."""
+    """A model and its objective as one module, so that DeepSpeed can wrap the whole step."""
 
     def __init__(self, model: nn.Module, objective: Objective) -> None:
-        """Take the model to train and what to train it for."""
+        """Take the model to train and its objective."""
         super().__init__()
         self.model, self.objective = model, objective
 
     def forward(self, batch: Batch, counts: Mapping[str, int] | None = None) -> list[Term]:
         """Return the terms of a batch.
 
-        counts: how many things each term predicts in the whole batch that this one is a part of; by default, in this.
+        counts: number of predictions of each term in the whole batch that this is a part of; by default, in this one.
         """
         return list(self.objective.terms(Pass(self.model, batch, self.objective.asked, counts)))
 
 
 def share_of_loss(terms: list[Term], counts: Mapping[str, int]) -> Tensor:
-    """Return what the terms of a micro-batch add to the loss of the whole batch, a scalar.
+    """Return the share of a micro-batch's terms in the loss of the whole batch, a scalar.
 
-    counts: how many things each term predicts in the whole batch, of all processes.
+    counts: number of predictions of each term in the whole batch, of all processes.
     """
     return torch.stack([term.weight * term.total / max(counts[term.name], 1) for term in terms]).sum()
 

@@ -1,7 +1,7 @@
 """Optimizers, the learning rate's schedule, and the engine that turns losses into steps: alone or with DeepSpeed.
 
-An engine takes the sum of losses that this process's rows have in the whole batch's mean, so that the gradient is the
-same however the batch is cut into micro-batches and processes.
+An engine takes the share of this process's rows in the whole batch's mean loss, so that the gradient does not depend on
+how the batch is split into micro-batches and processes.
 """
 
 import math
@@ -29,7 +29,7 @@ def optimizer_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return two groups: matrices, which decay and adapt, and vectors (LayerNorm and biases), which do neither."""
+    """Return two groups: matrices, with weight decay and adaptation, and vectors (LayerNorm, biases), without."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     matrices = [parameter for parameter in parameters if parameter.ndim > 1]
     vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
@@ -54,11 +54,11 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def _lamb(groups: list[dict[str, Any]], rate: float, betas: tuple[float, float], epsilon: float) -> Any:
-    """Return LAMB (You et al. 2020) as ALBERT's code has it, without bias correction.
+    """Return LAMB (You et al. 2020) as in ALBERT's code, without bias correction.
 
-    The library's defaults are another optimizer: it decays apart from the update, bounds the norm of the weights at
-    10, which those of an embedding exceed, and divides the rate by Adam's first bias correction, which multiplies the
-    first steps by ten.
+    The library's defaults are another optimizer: it decays separately from the update, bounds the norm of the weights
+    at 10, which an embedding's weights exceed, and divides the rate by Adam's first bias correction, which multiplies
+    the first steps by ten.
     """
     from pytorch_optimizer import Lamb
 
@@ -79,10 +79,10 @@ State = dict[str, Any]
 
 
 class Engine(Protocol):
-    """A trainee with its optimizer."""
+    """A model and its objective, with their optimizer."""
 
     def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
-        """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
+        """Return the terms of a micro-batch, given their numbers of predictions in the whole batch."""
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a micro-batch's share of the loss."""
@@ -91,14 +91,14 @@ class Engine(Protocol):
         """Update the weights with what has been added; return the gradient's norm before clipping, a scalar."""
 
     def state(self) -> tuple[State, State]:
-        """Return the optimizer's state: what all processes share, and what is this one's own."""
+        """Return the optimizer's state: the part that all processes share, and this process's own."""
 
     def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-        """Go back to a state, after the weights have."""
+        """Go back to a state; the weights have already been restored."""
 
 
 def engine_of(trainee: Trainee, recipe: Recipe, processes: Processes) -> Engine:
-    """Return the engine for a number of processes; the trainee is on its device already."""
+    """Return the engine for a number of processes; the module is on its device already."""
     optimizer = optimizer_of(trainee, recipe)
     if processes.size == 1:
         return Single(trainee, optimizer, recipe)
@@ -109,11 +109,11 @@ class Single:
     """One process: torch alone."""
 
     def __init__(self, trainee: Trainee, optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
-        """Take a trainee and its optimizer."""
+        """Take the module and its optimizer."""
         self.trainee, self.optimizer, self.clip = trainee, optimizer, recipe.optimizer.clip
 
     def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
-        """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
+        """Return the terms of a micro-batch, given their numbers of predictions in the whole batch."""
         terms: list[Term] = self.trainee(batch, counts)
         return terms
 
@@ -139,12 +139,12 @@ class Single:
 
 
 class Several:
-    """Several processes: DeepSpeed adds up the gradients, and with ZeRO shares out what the recipe says."""
+    """Several processes: DeepSpeed sums the gradients, and with ZeRO splits the states that the recipe says."""
 
     def __init__(
         self, trainee: Trainee, optimizer: torch.optim.Optimizer, recipe: Recipe, processes: Processes
     ) -> None:
-        """Wrap a trainee and its optimizer; every process does so, with the same weights."""
+        """Wrap the module and its optimizer; every process does so, with the same weights."""
         deepspeed = processes.agree(load_deepspeed)
         self.processes, self.clip = processes, recipe.optimizer.clip
         self.shared_out = recipe.optimizer.zero > 0
@@ -156,12 +156,12 @@ class Several:
         )
 
     def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
-        """Return the terms of a micro-batch, given how many things each predicts in the whole batch."""
+        """Return the terms of a micro-batch, given their numbers of predictions in the whole batch."""
         terms: list[Term] = self.engine(batch, counts)
         return terms
 
     def backward(self, loss: Tensor) -> None:
-        """Add the gradient of a micro-batch's share of the loss, of which DeepSpeed will take the processes' mean."""
+        """Add the gradient of a micro-batch's share of the loss; DeepSpeed will take the mean over processes."""
         self.engine.backward(loss * self.processes.size, scale_wrt_gas=False)
 
     def step(self, rate: float) -> Tensor:
@@ -187,19 +187,19 @@ class Several:
         self.optimizer.load_state_dict(states, load_from_fp32_weights=True)
 
     def _clip(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
-        """Clip gradients once they are those of the whole batch (ZeRO does so itself)."""
+        """Clip the gradients of the whole batch (ZeRO does so itself)."""
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         self.norm = nn.utils.clip_grad_norm_(parameters, self.clip)
 
 
-# What ZeRO's optimizer keeps of a process's share that tensors and numbers can hold; the rest follows from the model.
+# The parts of ZeRO's state for a process that tensors and numbers can hold; the rest follows from the model.
 ZERO_STATE = ("base_optimizer_state", "single_partition_of_fp32_groups", "overflow")
 
 
 def configuration(recipe: Recipe) -> dict[str, Any]:
-    """Return DeepSpeed's configuration of a recipe; gradients are added up until the loop calls for a step."""
+    """Return DeepSpeed's configuration for a recipe; gradients are summed until the loop calls for a step."""
     return {
-        "train_micro_batch_size_per_gpu": 1,  # only counted: rows and micro-batches are the loop's
+        "train_micro_batch_size_per_gpu": 1,  # only for its counters: the loop chooses rows and micro-batches
         "managed_gradient_accumulation": False,
         "gradient_clipping": recipe.optimizer.clip if recipe.optimizer.zero else 0.0,
         "zero_optimization": {"stage": recipe.optimizer.zero},
@@ -217,8 +217,8 @@ def configuration(recipe: Recipe) -> dict[str, Any]:
 def load_deepspeed() -> Any:
     """Return the library, without its own shared-memory exchange on CPUs.
 
-    That would be compiled at first use, for a minute or more, and a process killed meanwhile leaves a lock that blocks
-    the next one for ever; CPUs exchange through gloo.
+    The exchange would be compiled at first use, for a minute or more, and a process killed meanwhile leaves a lock that
+    blocks the next one for ever. CPUs exchange through gloo.
 
     Raises:
         SmeltError: it is not installed.

@@ -25,10 +25,10 @@ from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 
 COUNTED = {"documents": 0, "empty_documents": 0, "paragraphs": 0, "unknown": 0, "dropped": 0}
-CHARACTERS_AT_ONCE = 2_000_000  # bounds the memory of a step, whatever the size of the corpus
+CHARACTERS_AT_ONCE = 2_000_000  # bounds the memory for a corpus of any size
 Part = TypeVar("Part")
 
-# Behind full stops of scripts that put no blank after them, and behind the others where a blank follows.
+# After full stops of scripts that put no blank after them, and after the others if a blank follows.
 SENTENCE_END = re.compile(
     r"(?<=[。！？।॥։።])(?![。！？।॥։።」』”’])\s*|(?<=[。！？।॥։።][」』”’])\s*"
     r"|(?<=[.!?…؟])\s+|(?<=[.!?…؟][\"'”’»)\]])\s+"
@@ -37,29 +37,29 @@ SENTENCE_END = re.compile(
 
 @dataclass(frozen=True)
 class Stretch:
-    """Consecutive documents as one stream of ids, shape (tokens,), with where each part that has any begins."""
+    """Consecutive documents as one stream of ids, shape (tokens,), and the positions where nonempty parts begin."""
 
     ids: Ids
     documents: Ids
     parts: Ids
-    """Sentences, or paragraphs where these were not told apart."""
+    """Sentences, or paragraphs if these were not split."""
     paragraphs: int
 
 
 def pack(
     documents: Path, tokenizer_folder: Path, length: int, output: Path, packing: Packing = "stream"
 ) -> dict[str, Any]:
-    """Write the blocks of one language's documents; return what blocks.json says.
+    """Write the blocks of one language's documents; return the contents of blocks.json.
 
     Args:
         documents: Parquet with columns text (paragraphs separated by newlines) and held_out.
-        tokenizer_folder: what AutoTokenizer loads.
+        tokenizer_folder: a folder that AutoTokenizer loads.
         length: tokens in a block, special ones included.
         output: the folder to make.
-        packing: what fills a block (see Recipe).
+        packing: the way to fill blocks (see Recipe).
 
     Raises:
-        SmeltError: a missing or broken input, or documents that hold no text to train on.
+        SmeltError: an input is missing or broken, or the documents contain no text to train on.
     """
     tokenizer = load_tokenizer(tokenizer_folder)
     pieces = pieces_of(tokenizer)
@@ -111,7 +111,7 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def encode(texts: list[str], encoder: Any, pieces: Pieces, packing: Packing = "stream") -> Stretch:
-    """Return documents as ids; a piece that is a special token's text becomes the unknown piece."""
+    """Return documents as ids; special tokens spelt out in the text become the unknown piece."""
     paragraphs = [[line for line in text.split("\n") if line.strip()] for text in texts]
     parts = [list(chain.from_iterable(map(sentences_of, part))) for part in paragraphs]
     parts = parts if packing == "sentences" else paragraphs
@@ -124,9 +124,9 @@ def encode(texts: list[str], encoder: Any, pieces: Pieces, packing: Packing = "s
 
 
 def sentences_of(paragraph: str) -> list[str]:
-    """Return a paragraph cut behind the ends of sentences, as punctuation tells them.
+    """Return a paragraph cut after the ends of sentences, recognised by punctuation.
 
-    Abbreviations are taken for ends, too: where a block may be split hangs on it, and nothing else.
+    Abbreviations count as ends, too; this affects only where a block may be split.
     """
     return [part for part in SENTENCE_END.split(paragraph) if part.strip()]
 
@@ -142,7 +142,7 @@ def _encode_parts(parts: list[str], encoder: Any) -> tuple[Ids, Ids]:
 
 
 def count(stretch: Stretch, documents: int) -> dict[str, int]:
-    """Return how many documents, documents without text and paragraphs a stretch has."""
+    """Count documents, documents without text and paragraphs of a stretch."""
     return {
         "documents": documents,
         "empty_documents": documents - len(stretch.documents),
@@ -161,7 +161,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Pack one language's documents and say what came of it."""
+    """Pack one language's documents and print the counts."""
     if not SPECIAL_TOKENS < arguments.length <= 4096:
         raise SmeltError("--length", f"expected 4 to 4096 tokens, found {arguments.length}")
     if arguments.threads:
@@ -178,7 +178,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def left_out(part: Mapping[str, Any]) -> str:
-    """Return how many lines of a split were left out for which reason, in words."""
+    """Return the number of lines of a split left out for each reason, in words."""
     reasons = {"short": f"of at most {TOO_SHORT} tokens", "unknown": "half unknown or more"}
     return ", ".join(
         f"lines {reason}: {part[f'{name}_lines']:,} ({part[f'{name}_line_tokens']:,} tokens)"
@@ -187,9 +187,9 @@ def left_out(part: Mapping[str, Any]) -> str:
 
 
 def batched_by_size(parts: Iterable[Part], size: Callable[[Part], int], limit: int) -> Iterator[list[Part]]:
-    """Yield consecutive parts, no more than `limit` at a time in all unless a single one is larger.
+    """Yield batches of consecutive parts, each of at most `limit` in total unless a single part is larger.
 
-    size: of a part, in the limit's unit.
+    size: returns the size of a part, in the limit's unit.
     """
     batch: list[Part] = []
     held = 0

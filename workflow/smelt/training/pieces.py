@@ -1,8 +1,8 @@
-"""What packing and masking need to know of every piece of a vocabulary, as tables looked up by token id.
+"""Properties of every piece of a vocabulary that packing and masking need, as tables indexed by token id.
 
 A piece of byte-level BPE is a word over 256 letters that each stand for a byte of UTF-8 (Radford et al. 2019):
-printable bytes of Latin-1 stand for themselves, the others for the code points from U+0100 on (GPT-2's encoder.py).
-Which pieces begin a word shows in the pieces alone: punctuation does (ALBERT's rule), and so do pieces of scripts
+printable bytes of Latin-1 stand for themselves, the others are code points from U+0100 on (GPT-2's encoder.py).
+The text of a piece shows whether it begins a word: punctuation does (ALBERT's rule), and so do pieces of scripts
 without spaces.
 """
 
@@ -25,21 +25,21 @@ BLANK = "Ġ"
 _PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 _BYTES = {chr(byte): byte for byte in _PRINTABLE} | {chr(0x100 + place): byte for place, byte in enumerate(_OTHERS)}
-_ESCAPED = 0xDC00  # where Python keeps bytes that are no text
+_ESCAPED = 0xDC00  # Python's code points for bytes that are not valid text start here
 
 
 def is_byte_level(tokenizer: Any) -> bool:
-    """Return whether the pieces of a fast tokenizer are words over bytes."""
+    """Say whether a fast tokenizer is byte-level."""
     return isinstance(tokenizer.backend_tokenizer.decoder, decoders.ByteLevel)
 
 
 def bytes_of(piece: str) -> bytes:
-    """Return the bytes that a piece stands for; what is no byte's letter, as in added tokens, stands for itself."""
+    """Return the bytes of a piece; characters that are no byte's letter, as in added tokens, stand for themselves."""
     return b"".join(bytes([_BYTES[letter]]) if letter in _BYTES else letter.encode() for letter in piece)
 
 
 def shown(piece: str) -> str:
-    """Return a piece as people read it: `Ġcafé`, not `ĠcafÃ©`; a byte that is part of a character as `<0xC3>`."""
+    """Return a readable piece: `Ġcafé`, not `ĠcafÃ©`; a byte that is part of a character becomes `<0xC3>`."""
     text = bytes_of(piece).decode(errors="surrogateescape").replace(" ", BLANK)
     escaped = range(_ESCAPED + 0x80, _ESCAPED + 0x100)
     return "".join(f"<0x{ord(letter) - _ESCAPED:02X}>" if ord(letter) in escaped else letter for letter in text)
@@ -60,7 +60,7 @@ def first_characters(text: bytes) -> range:
 
 SPACE = "▁"  # SentencePiece's mark of a word's beginning
 
-# There a piece is the nearest thing to a word.
+# In these scripts a piece is the closest thing to a word.
 UNSPACED = {"CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN", "JAVANESE", "BALINESE"}
 
 
@@ -68,7 +68,7 @@ def word_starts(tokenizer: Any, texts: list[str]) -> list[bool]:
     """Return for each piece of a fast tokenizer, given as texts in the order of ids, whether it begins a word.
 
     Raises:
-        SmeltError: pieces of a kind that marks neither beginnings nor continuations of words.
+        SmeltError: the pieces mark neither beginnings nor continuations of words.
     """
     model = tokenizer.backend_tokenizer.model
     if is_byte_level(tokenizer):
@@ -89,7 +89,7 @@ def _first(text: str) -> range:
 
 @cache
 def _begins(characters: range) -> bool:
-    """Return whether most of the characters that a piece may begin with begin a word; only assigned ones count.
+    """Say whether most of the characters that a piece may begin with begin a word; only assigned ones count.
 
     A byte-level piece may be the first bytes of one of many characters, nearly always all of one script.
     """
@@ -115,14 +115,14 @@ class Pieces:
     separator: int
     mask: int
     digest: str
-    """Digest of all that decides how text becomes ids."""
+    """Digest of everything that decides how text becomes ids."""
     special: Table
     word_start: Table
     """Pieces that begin a word; punctuation does (ALBERT's rule), and so do pieces of scripts without spaces."""
 
     @property
     def dtype(self) -> type[np.uint16] | type[np.uint32]:
-        """The narrowest type that token ids are kept in: 16 bits up to 65,535 pieces."""
+        """The narrowest type for token ids: 16 bits up to 65,535 pieces."""
         return np.uint16 if self.size <= 65_535 else np.uint32
 
     @property
@@ -135,7 +135,7 @@ def load_tokenizer(folder: Path) -> Any:
     """Return the fast tokenizer of a folder, which reads a special piece that a text spells out as text.
 
     Raises:
-        SmeltError: the folder holds no tokenizer, or one without the five special tokens of pretraining.
+        SmeltError: the folder has no tokenizer, or one without the five special tokens of pretraining.
     """
     tokenizer = read_tokenizer(folder)
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
@@ -149,7 +149,7 @@ def pieces_of(tokenizer: Any) -> Pieces:
     """Return the tables of a fast tokenizer.
 
     Raises:
-        SmeltError: pieces that do not tell where words begin; see smelt.training.pieces.
+        SmeltError: the pieces do not show where words begin (see `word_starts`).
     """
     texts = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     special = np.zeros(len(texts), dtype=bool)

@@ -1,6 +1,6 @@
-"""How a run is doing: a line every few seconds in a log, or a display that stays in its place on a terminal.
+"""Progress of a run: a line every few seconds in a log, or a display that is updated in place on a terminal.
 
-Beside losses it shows the run's arithmetic, its device's peak and memory, and its energy.
+Apart from losses it shows speed, also as a share of the device's peak, memory and energy.
 """
 
 import re
@@ -25,7 +25,7 @@ from smelt.training.speed import flops_per_token, is_emulated, measured_peak
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_UPDATES = 1.0  # of a display
-NEWEST = 0.3  # weight of the newest line's pace in what foretells the remaining time
+NEWEST = 0.3  # weight of the newest line's pace in the estimate of the remaining time
 
 
 TOO_LOW = (
@@ -35,7 +35,7 @@ TOO_LOW = (
 
 
 class Speed:
-    """Tokens a second of training, leaving out the time of validation and checkpoints."""
+    """Tokens a second of training, without the time of validation and checkpoints."""
 
     def __init__(self) -> None:
         """Start the clock."""
@@ -64,16 +64,16 @@ class Speed:
 
 @dataclass(frozen=True)
 class Gauges:
-    """What is known of a run besides its losses and its clock; the rest is not spoken of."""
+    """Measurements of a run apart from its losses and its clock; unknown ones are not shown."""
 
     flops_per_token: float | None = None
     """Operations that training on a token needs (smelt.training.speed)."""
     peak: float | None = None
     """Operations a second that all devices of the run reach together (smelt.training.speed)."""
     memory: Callable[[], int] | None = None
-    """Returns the most bytes of the GPU that have been in use."""
+    """Returns the peak of GPU memory in use, in bytes."""
     energy: Callable[[], Energy | None] | None = None
-    """Returns what the run has taken so far, resumed parts included."""
+    """Returns the energy that the run has used so far, resumed parts included."""
 
     def share_of_peak(self, tokens_per_second: float) -> float | None:
         """Return the model FLOPs utilisation of a speed (Chowdhery et al. 2022, appendix B)."""
@@ -84,7 +84,7 @@ class Gauges:
 
 @dataclass(frozen=True)
 class Report:
-    """What a line says of the steps since the one before."""
+    """The contents of a line, on the steps since the line before."""
 
     step: int
     last: int
@@ -97,7 +97,7 @@ class Report:
     energy: Energy | None = None
 
     def figures(self) -> dict[str, str]:
-        """Return each figure that is known, in words, by its name."""
+        """Return each known figure by its name, as text."""
         known = {
             "losses": "  ".join(f"{name} {value:.4f}" for name, value in self.metrics.items()),
             "rate": f"learning rate {self.rate:.3e}",
@@ -116,16 +116,16 @@ class Report:
 
 @dataclass(frozen=True)
 class Position:
-    """How far a run is, as a line of its log shows it."""
+    """How far a run is, as shown by a line of its log."""
 
     unit: str
-    """What is counted: steps, epochs."""
+    """The unit counted: step, epoch or shard."""
     done: int
     last: int
     loss: str | None
     """The first loss, with its name."""
     left: str | None
-    """The time that the rest takes, in words."""
+    """The remaining time, as text."""
 
     @classmethod
     def read(cls, line: str) -> Self | None:
@@ -162,8 +162,8 @@ class Display:
     """Shows the latest report until it is closed."""
 
     def __init__(self) -> None:
-        """Take the lower lines of the terminal; what is printed meanwhile goes above them."""
-        self._live = Live(auto_refresh=False)  # drawn at each report, so that no thread runs beside the training
+        """Take the lower lines of the terminal; other output appears above them."""
+        self._live = Live(auto_refresh=False)  # drawn at each report, without a thread of its own
         self._live.start()
 
     def update(self, report: Report) -> None:
@@ -199,9 +199,9 @@ class Progress:
         """Start the clocks.
 
         Args:
-            gauges: what else is known of the run.
-            shown: whether this process prints; of several, one does.
-            terminal: whether a display may take the place of lines, between `with` and its end; by default where the
+            gauges: further measurements of the run.
+            shown: whether this process prints; only one of several does.
+            terminal: whether a display may take the place of lines within the `with` block; by default if the
                 standard output is a terminal.
         """
         self.of_line, self.of_row = Speed(), Speed()
@@ -212,13 +212,13 @@ class Progress:
         self._next_line = 0.0
 
     def __enter__(self) -> Self:
-        """Show the display, where there is a terminal to show it on."""
+        """Show the display, if there is a terminal."""
         if self._shown and self._terminal:
             self._display = Display()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave what the display shows on the screen, and the terminal as it was."""
+        """Close the display; its last report stays on the screen."""
         if self._display is not None:
             self._display.close()
             self._display = None
@@ -230,18 +230,18 @@ class Progress:
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Leave out of the speeds what is done in the block."""
+        """Exclude the time of the block from the speeds."""
         began = time.perf_counter()
         yield
         for speed in (self.of_line, self.of_row):
             speed.skip(time.perf_counter() - began)
 
     def due(self) -> bool:
-        """Say whether enough time has gone by for another line."""
+        """Say whether enough time has passed for another line."""
         return time.perf_counter() >= self._next_line
 
     def line(self, step: int, last: int, rate: float, metrics: Mapping[str, float]) -> None:
-        """Show the means since the last line, and start anew."""
+        """Show the means since the last line, and reset them."""
         speed = self.of_line
         if speed.steps:
             newest = speed.seconds / speed.steps
@@ -267,9 +267,9 @@ class Progress:
         )
 
     def _share_of_peak(self, speed: float) -> float | None:
-        """Return the share of the machine's peak; none for the rest of a run in which it has been over 1.
+        """Return the share of the machine's peak; None for the rest of a run once it has been over 1.
 
-        Nothing is faster than the peak, so the measured one was too low, as it is while other jobs use the machine.
+        Nothing is faster than the peak, so the measured one was too low, for example because other jobs were running.
         """
         share = self.gauges.share_of_peak(speed)
         if share is None or share <= 1:
@@ -286,12 +286,12 @@ class Progress:
 
 
 def electricity(kwh: float) -> str:
-    """Return an amount of electricity in the unit that suits it."""
+    """Return an amount of electricity in a suitable unit, as text."""
     return f"{kwh:.4g} kWh" if kwh >= 0.1 else f"{1000 * kwh:.3g} Wh"
 
 
 def say(line: str) -> None:
-    """Print a line with the time of day, at once; above the display, where there is one."""
+    """Print a line with the time of day and flush it; it appears above the display, if there is one."""
     print(f"{time.strftime('%H:%M:%S')}  {line}", flush=True)
 
 
@@ -302,21 +302,21 @@ def gauges_of(
     processes: Processes = ALONE,
     energy: Callable[[], Energy | None] | None = None,
 ) -> Gauges:
-    """Return the gauges of a run; the first process measures its device for half a second, and counts all as alike.
+    """Return the gauges of a run; the first process measures its device for half a second; all count as equal.
 
     Args:
         model: with its heads, as it is trained.
-        recipe: its length, masking_probability and precision count.
+        recipe: only its length, masking_probability and precision are used.
         device: this process's.
-        processes: of the run; those that print nothing need no gauges.
-        energy: returns what the run has taken so far.
+        processes: of the run; only the first one prints and gets gauges.
+        energy: returns the energy that the run has used so far.
     """
     if not processes.first:
         return Gauges()
     dtype = torch.bfloat16 if recipe.model.precision == "bf16" else torch.float32
     return Gauges(
         flops_per_token=flops_per_token(model, recipe.data.length, recipe.objective.masking_probability),
-        # Against emulated arithmetic a share would say nothing.
+        # A share of emulated arithmetic would mean nothing.
         peak=None if is_emulated(recipe.model.precision, device) else processes.size * measured_peak(device, dtype),
         memory=(lambda: torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None,
         energy=energy,

@@ -170,7 +170,7 @@ class ScheduleSettings(Entry):
             ValueError: they depend on the number of blocks, and `Recipe.over` has not been called.
         """
         if self.steps is None:
-            raise ValueError(f"{self.epochs:g} epochs are so many steps as the blocks make them")
+            raise ValueError(f"the number of steps in {self.epochs:g} epochs depends on the number of blocks")
         return self.steps
 
     @property

@@ -1,4 +1,4 @@
-"""What surrounds a training, and what comes of it."""
+"""Settings of a training run that do not change its result, and its outcome."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from smelt.training.steps import Limits
 
 @dataclass(frozen=True, kw_only=True)
 class Run(Limits):
-    """What surrounds a training on token blocks: where its state and curve go, and how long it may take."""
+    """Where a training on token blocks writes its state and curve, where it runs, and how long it may take."""
 
     curve: Path
     """CSV of the learning curve, rewritten at every measurement."""
@@ -26,30 +26,30 @@ class Run(Limits):
     events: Path | None = None
     """Folder for TensorBoard."""
     gauges: Gauges = field(default_factory=Gauges)
-    """What progress shows besides losses and clock; the loop adds the energy."""
+    """Measurements that progress shows apart from losses and clock; the loop adds the energy."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training came to."""
+    """The outcome of a training; the weights are in the model."""
 
     curve: LearningCurve
     hours: float
     """Time it took, resumed parts included."""
     energy: Energy | None
-    """What all processes used, resumed parts included; None where it is not known."""
+    """Energy used by all processes, resumed parts included; None where it is not known."""
     step: int
-    """Step whose weights the model has."""
+    """The step of the model's weights."""
 
 
 class BatchSource(Protocol):
-    """What makes batches."""
+    """Makes batches."""
 
     def train(self, step: int) -> Batch:
         """Return this process's rows of the batch of a step, counted from 1."""
 
     def validation(self) -> Iterator[tuple[str, Batch]]:
-        """Yield (language, batch) of this process's share of what is held out, the same at every call."""
+        """Yield (language, batch) of this process's share of the held-out blocks, the same at every call."""
 
     def described(self, step: int) -> str:
         """Return which blocks a step's batch is made of."""

@@ -1,4 +1,4 @@
-"""Which block each example of a run is, and all draws: functions of a number, so that any step can be made on its own.
+"""The block of each example, and all draws: functions of a number, so that any step can be made independently.
 
 Languages are drawn in proportion to tokens ** alpha, and each language's blocks without replacement within an epoch
 of that language.
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Draws = NDArray[np.float64]
 
-TRAINING, VALIDATION = 0, 1  # purposes, whose draws differ even for the same step and position
+TRAINING, VALIDATION = 0, 1  # purposes; their draws differ even for the same step and position
 
 AT_ONCE = 4  # numbers that Philox makes from one value of its counter
 
@@ -39,10 +39,10 @@ def shares(tokens: Sequence[int], alpha: float) -> NDArray[np.float64]:
 
 
 class Sampler:
-    """An endless, seeded sequence of (language, block); nothing of it is kept but what can be computed again.
+    """An endless, seeded sequence of (language, block); it keeps no state, only caches.
 
     The sequence is made of rounds. After r rounds a language has been drawn floor(r * ROUND * share) times, and a
-    seeded permutation orders the draws of a round; so the n-th draw of a language is known without drawing the others.
+    seeded permutation orders the draws of a round; so the n-th draw of a language is known without the other draws.
     """
 
     def __init__(self, blocks: Sequence[int], probabilities: NDArray[np.float64], seed: int) -> None:
@@ -110,7 +110,7 @@ class Sampler:
 
 
 def fair_shares(available: Sequence[int], total: int) -> list[int]:
-    """Return how many of `total` each may give, as equally as what is available allows."""
+    """Return how many of `total` each gives, as equally as the available numbers allow."""
     given, left = [0] * len(available), total
     for rank, index in enumerate(sorted(range(len(available)), key=lambda index: available[index])):
         given[index] = min(available[index], left // (len(available) - rank))

@@ -1,4 +1,4 @@
-"""How fast training is: the arithmetic that a token takes, in ratio to the fastest that a device can do."""
+"""The speed of training: the operations that a token needs, and the most that a device can do in a second."""
 
 import time
 from typing import Any
@@ -11,16 +11,16 @@ from smelt.model_families import family_of, number_of
 def flops_per_token(model: Any, length: int, predicted: float) -> float:
     """Return the floating-point operations of one training pass for each token: forward, and twice as much backward.
 
-    For each matrix that a token passes 6 operations a weight, as often as it passes it (Kaplan et al. 2020, section
-    2.1; ALBERT's shared ones once a layer), and 12 * length * hidden a layer for attention's scores and weighted sums
-    (Chowdhery et al. 2022, appendix B). The head counts by the share of tokens that pass it. Looking up, adding and
-    normalising, the pooler and its classifier are left out, under 1% together, and so is what gradient checkpointing
-    computes twice: this is what the model needs, whatever is done.
+    A token takes 6 operations for each weight of a matrix that it passes, each time that it passes it (Kaplan et al.
+    2020, section 2.1; ALBERT's shared ones once per layer), and 12 * length * hidden per layer for attention's scores
+    and weighted sums (Chowdhery et al. 2022, appendix B). The head counts by the share of tokens that pass it. Left out
+    are looking up, adding, normalising, the pooler and its classifier, under 1% together, and the second computation
+    of gradient checkpointing: these are the operations that the model needs, not those that a program does.
 
     Args:
         model: of transformers, with a head for masked tokens of one of smelt.model_families.FAMILIES.
         length: tokens in a row.
-        predicted: share of the tokens that the head sees.
+        predicted: share of the tokens that pass the head.
     """
     config = model.config
     hidden, layers = config.hidden_size, config.num_hidden_layers
@@ -39,7 +39,7 @@ SMALLEST, LARGEST = 512, 8192  # sides of the square matrices tried, doubled whi
 def measured_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
     """Return the operations a second (2 * side**3 a product) of the fastest product of two square matrices.
 
-    It takes about `seconds`, and draws nothing from the generators that training uses.
+    It takes about `seconds`, and does not use the random generators of training.
 
     Args:
         device: a GPU, or the CPU with as many threads as torch has now.
@@ -49,10 +49,10 @@ def measured_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5
     generator = torch.Generator(device).manual_seed(1)
     fastest, side = 0.0, SMALLEST
     with torch.inference_mode():
-        # Random numbers: a GPU multiplies zeros and ones at less power, and so faster than anything real.
+        # Random numbers: a GPU multiplies zeros and ones with less power, and so faster than real values.
         one, other = (torch.randn(side, side, generator=generator, device=device).to(dtype) for _ in range(2))
         out = torch.empty_like(one)
-        _seconds_of_product(one, other, out)  # the first makes ready
+        _seconds_of_product(one, other, out)  # the first one warms up
         end = time.perf_counter() + seconds
         while not fastest or time.perf_counter() < end:
             taken = _seconds_of_product(one, other, out)

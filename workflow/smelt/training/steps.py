@@ -1,7 +1,7 @@
 """The loop of every training: steps, and between them checkpoints, resuming, and the end of the job's time.
 
-A training that was stopped continues from its checkpoint to the same weights and records, bit for bit; on several
-processes, to rounding. Two kinds of training fill in the steps: smelt.training.loop trains on token blocks (pretraining
+A training that was stopped continues from its checkpoint to the same weights and records, bit for bit; with several
+processes, to rounding. Two kinds of training define the steps: smelt.training.loop trains on token blocks (pretraining
 and distillation), smelt.training.epochs on a task (fine-tuning and compression).
 """
 
@@ -22,17 +22,17 @@ from smelt.training.checkpoints import Checkpoints, random_state, set_random_sta
 from smelt.training.distributed import ALONE, Processes
 from smelt.training.progress import say
 
-# Of the scheduler and of Ctrl-C; SLURM's --signal=USR1@120 gives notice two minutes before a job's end.
+# From the scheduler and Ctrl-C; SLURM's --signal=USR1@120 gives notice two minutes before a job's end.
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
-# What is kept free at the end of a job's time, for the last checkpoint and for what ran before the clock started.
+# Time kept free at the end of a job, for the last checkpoint and for what ran before the clock started.
 RESERVED_SHARE, LONGEST_RESERVE = 0.1, 120.0
 
 
 class StopRequests:
-    """Notes signals instead of dying of them, and watches the clock; to be asked between steps.
+    """Notes signals instead of ending at them, and watches the clock; `reason` is called between steps.
 
-    Several processes are told the same at the same question, so that they stop at the same step.
+    Several processes get the same answer at the same call, so that they stop at the same step.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class StopRequests:
             signal.signal(number, handler)
 
     def reason(self) -> str | None:
-        """Return why to stop now, or None; the longest time between two questions is left free at the end.
+        """Return the reason to stop now, or None; the longest time between two calls is kept free at the end.
 
-        Several processes must ask equally often: each question exchanges a few numbers among them.
+        Several processes must call it equally often: each call exchanges a few numbers among them.
         """
         now = time.monotonic()
         self._longest = max(self._longest, now - (self._asked or now))
@@ -88,13 +88,13 @@ class Limits:
     """How long a training may take and where it keeps its state; neither changes the result."""
 
     checkpoints: Checkpoints
-    """Locked by the caller, who removes them once the result is written."""
+    """The caller locks them, and removes them once the result is written."""
     account: Account = field(default_factory=Account)
-    """Counts time and energy, those of earlier parts included."""
+    """Counts time and energy, including earlier parts of the run."""
     minutes: float | None = None
     """Time of the job; training stops with a checkpoint before it is over."""
     checkpoint_minutes: float = 10.0
-    """Time between two checkpoints of a training that keeps them by time; a shorter one keeps none."""
+    """Time between two checkpoints of a training that keeps them by time; a shorter training keeps none."""
     started: float = field(default_factory=time.monotonic)
     """When the job began, by time.monotonic."""
 
@@ -109,7 +109,7 @@ class SteppedTraining(ABC):
     def __init__(self, limits: Limits) -> None:
         """Begin at step 0."""
         self.limits, self.processes = limits, limits.checkpoints.processes
-        self.step = self.saved = 0  # steps taken, and those that the last checkpoint knows of
+        self.step = self.saved = 0  # steps taken, and those in the last checkpoint
 
     def go(self) -> None:
         """Train from the newest checkpoint, or from step 0, to the end.
@@ -128,7 +128,7 @@ class SteppedTraining(ABC):
                 self.between_steps()
 
     def between_steps(self) -> None:
-        """Measure, keep a checkpoint and stop, where each is due.
+        """Measure, keep a checkpoint and stop, each if it is due.
 
         Raises:
             Unfinished: stopped before the end.
@@ -142,9 +142,9 @@ class SteppedTraining(ABC):
             raise self.processes.alike(Unfinished(self.name, f"{reason}; {kept}. Run again to go on"))
 
     def save(self, loss: float | None = None) -> None:
-        """Keep a checkpoint of this step, unless there is one that knows as much.
+        """Keep a checkpoint of this step, unless the last one is of it and there is no new loss.
 
-        loss: that on held-out data; None where it was not measured at this step.
+        loss: on held-out data; None if it was not measured at this step.
         """
         if self.step == self.saved and (loss is None or self.step == 0):
             return
@@ -166,7 +166,7 @@ class SteppedTraining(ABC):
             say(f"going on from the checkpoint of step {self.step:,}")
 
     def draw_on(self, random: list[Values]) -> None:
-        """Put the random generators of this process into their state at the checkpoint."""
+        """Restore the random generators of this process to their state at the checkpoint."""
         set_random_state(random[self.processes.rank])
 
     @property
@@ -179,15 +179,15 @@ class SteppedTraining(ABC):
         """Take the next step and count it."""
 
     def surroundings(self) -> AbstractContextManager[None]:
-        """Return what is open while it trains; by default nothing."""
+        """Return the context in which training runs; by default an empty one."""
         return nullcontext()
 
     @abstractmethod
     def begin(self) -> None:
-        """Do what comes before the first step of this process."""
+        """Prepare the first step of this process."""
 
     def measure_where_due(self) -> float | None:
-        """Measure held-out data where that is due; return the loss, or None where it was not measured."""
+        """Measure held-out data if that is due; return the loss, or None if it was not measured."""
         return None
 
     @abstractmethod
@@ -196,11 +196,11 @@ class SteppedTraining(ABC):
 
     @abstractmethod
     def position(self) -> str:
-        """Return where the training is, in words."""
+        """Return how far the training is, as text."""
 
     @abstractmethod
     def state(self) -> tuple[Values, Values]:
-        """Return what a checkpoint holds: what all processes share, and what is this one's own."""
+        """Return the contents of a checkpoint: the state that all processes share, and this process's own."""
 
     @abstractmethod
     def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:

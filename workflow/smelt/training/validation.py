@@ -1,4 +1,4 @@
-"""What a model measures on held-out batches, by language and over all."""
+"""Losses and accuracies on held-out batches, by language and over all."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -19,14 +19,14 @@ def tallies_of(
     device: torch.device,
     stopped: Callable[[], str | None],
 ) -> dict[str, Tally] | None:
-    """Return the tally of each language, and of all together; None if told to stop between two batches.
+    """Return the tally of each language, and of all together; None if asked to stop between two batches.
 
     Args:
         trainee: in evaluation mode.
         batches: (language, batch) pairs, on the CPU.
         rows: to pass at once; whole batches by default.
-        device: where the trainee is.
-        stopped: returns why to stop, or None.
+        device: of the model.
+        stopped: returns the reason to stop, or None.
     """
     tallies: dict[str, Tally] = {}
     for language, batch in batches:
