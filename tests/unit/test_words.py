@@ -30,15 +30,6 @@ WORDS = re.compile(rf"\b(?:{'|'.join(GONE)})\b".replace(" ", r"\s+"), re.IGNOREC
 QUOTED = re.compile(r"“[^”]*”|`[^`\n]*`")
 """Words of others and names in code stay as they are."""
 
-NOT_YET_PLAIN: set[str] = {
-    "config/config.yaml",
-    "docs/amplification.md",
-    "docs/measurements.md",
-    "docs/mini-study.md",
-    "docs/mini-xtreme.md",
-    "docs/reduction.md",
-}
-
 
 def prose_of(path: Path) -> Iterator[str]:
     """Yield the texts of a file that people read: comments and strings of Python, and all of other files."""
@@ -62,9 +53,7 @@ def test_prose_is_plain() -> None:
     found = {
         str(path.relative_to(ROOT)): phrases_in(path) for path in paths if path.is_file() and path.suffix in ENDINGS
     }
-    said = {path: phrases for path, phrases in found.items() if phrases}
-    assert {path: phrases for path, phrases in said.items() if path not in NOT_YET_PLAIN} == {}
-    assert NOT_YET_PLAIN - said.keys() == set(), "these are plain now: take them off the list"
+    assert {path: phrases for path, phrases in found.items() if phrases} == {}
 
 
 def test_words_are_found_in_comments_and_messages_and_not_in_code(tmp_path: Path) -> None:

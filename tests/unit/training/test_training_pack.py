@@ -269,7 +269,7 @@ def segments_by_order(toy: Toy) -> dict[int, list[tuple[list[str], list[str]]]]:
     return found
 
 
-def test_neither_punctuation_nor_length_tells_the_order_of_segments(toy: Toy) -> None:
+def test_punctuation_and_length_do_not_give_away_the_order_of_segments(toy: Toy) -> None:
     found = segments_by_order(toy)
     ends = [np.mean([first[-1].endswith((".", "!")) for first, _ in found[order]]) for order in (0, 1)]
     begins = [np.mean([second[0].startswith("▁") for _, second in found[order]]) for order in (0, 1)]
