@@ -23,7 +23,7 @@ from smelt.training.data import Batch
 from smelt.training.distillation import distillation_of
 from smelt.training.examples import IGNORED
 from smelt.training.losses import Losses
-from smelt.training.objectives import Trainee, weighted_loss
+from smelt.training.objectives import ModelWithObjective, weighted_loss
 from smelt.training.optimizers import optimizer_of
 from smelt.training.recipes import Recipe
 
@@ -85,14 +85,14 @@ def chunked(lesson: Lesson) -> Callable[[], Measured]:
     pieces: Any = SimpleNamespace(size=lesson.vocabulary)
     precision: Any = lesson.precision
     objective = distillation_of(lesson.losses, [teacher], student, pieces, precision)
-    trainee = Trainee(student, objective).to(lesson.device)
+    module = ModelWithObjective(student, objective).to(lesson.device)
 
     def forward(batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         with torch.autocast(lesson.device.type, torch.bfloat16, enabled=precision == "bf16"):
-            terms = trainee(batch)
+            terms = module(batch)
         return weighted_loss(terms), {term.name: term.loss for term in terms}
 
-    return measured(lesson, trainee, forward)
+    return measured(lesson, module, forward)
 
 
 def straightforward(lesson: Lesson) -> Callable[[], Measured]:

@@ -15,7 +15,7 @@ from bench.synthetic import Corpus, corpus
 from bench.trainer import trainer
 from bench.ways import Measured, Opened, Task, bare, loop
 from bench.workers import Worker, close
-from smelt.training.speed import flops_per_token, measured_peak
+from smelt.training.speed import flops_per_token, measure_peak
 
 LENGTH = 512
 DOCUMENTS = 2000
@@ -79,7 +79,7 @@ def peak(task: Task) -> Callable[[], Measured]:
     predicted = task.recipe.objective.masking_probability
     cost = flops_per_token(opened.model(), task.corpus.length, predicted)
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[task.precision]
-    return lambda: Measured(measured_peak(opened.device, dtype, SECONDS_OF_PEAK) / cost)
+    return lambda: Measured(measure_peak(opened.device, dtype, SECONDS_OF_PEAK) / cost)
 
 
 def _speed(worker: Worker, kept: list[Measured]) -> Callable[[], float]:

@@ -25,7 +25,7 @@ from smelt.training.checkpoints import Checkpoints
 from smelt.training.data import Batch, Batches
 from smelt.training.forward_pass import compile_encoder
 from smelt.training.loop import train
-from smelt.training.objectives import Trainee, objective_of, weighted_loss
+from smelt.training.objectives import ModelWithObjective, objective_of, weighted_loss
 from smelt.training.optimizers import optimizer_of
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.progress import gauges_of
@@ -126,9 +126,9 @@ class Noted:
         """Return what is held out."""
         return self._batches.validation()
 
-    def described(self, step: int) -> str:
+    def describe(self, step: int) -> str:
         """Return which blocks a step has."""
-        return self._batches.described(step)
+        return self._batches.describe(step)
 
 
 def loop(task: Task) -> Callable[[], Measured]:
@@ -167,12 +167,12 @@ def bare(task: Task) -> Callable[[], Measured]:
         model = opened.model().to(opened.device).train()
         if opened.device.type == "cuda":
             compile_encoder(model)
-        trainee = Trainee(model, objective)
-        optimizer = optimizer_of(trainee, task.recipe)
+        module = ModelWithObjective(model, objective)
+        optimizer = optimizer_of(module, task.recipe)
         with StepClock(task.warm, task.steps) as clock:
             for _ in range(task.warm + task.steps):
                 with torch.autocast(opened.device.type, torch.bfloat16, enabled=task.precision == "bf16"):
-                    terms = trainee(batch)
+                    terms = module(batch)
                 weighted_loss(terms).backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(model.parameters(), task.recipe.optimizer.clip)
                 optimizer.step()

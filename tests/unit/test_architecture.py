@@ -144,12 +144,6 @@ def test_modules_are_worth_opening() -> None:
     assert small == WORTH_A_FILE.keys(), "merge a module with the one that imports it; a reason that is gone goes, too"
 
 
-NAMES_TO_PART: set[str] = {
-    "Examples",
-}
-"""Classes of one name in several modules that nobody has renamed yet; this list only shrinks."""
-
-
 def test_classes_have_names_of_their_own() -> None:
     places = defaultdict(set)
     for module, tree in TREES.items():
@@ -157,8 +151,7 @@ def test_classes_have_names_of_their_own() -> None:
             if isinstance(node, ast.ClassDef):
                 places[node.name].add(module)
     twice = {name: sorted(modules) for name, modules in places.items() if len(modules) > 1}
-    assert {name: modules for name, modules in twice.items() if name not in NAMES_TO_PART} == {}
-    assert NAMES_TO_PART - twice.keys() == set(), "these have names of their own now: take them off the list"
+    assert twice == {}
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))

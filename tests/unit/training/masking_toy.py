@@ -9,7 +9,7 @@ from smelt.entry import merge
 from smelt.training.masking import Masking
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
-from smelt.training.sampler import seeded
+from smelt.training.sampler import seeded_draws
 
 CLS, SEP, MASK, PAD = 2, 3, 4, 0
 
@@ -51,7 +51,7 @@ def recipe_of(masking: str, **settings: object) -> Recipe:
 
 def draws_of(masking: Masking, rows: int, length: int, step: int = 1) -> np.ndarray:
     count = masking.draws_per_token * length
-    return seeded(1, 0, step, range(rows), count).reshape(rows, -1, length)
+    return seeded_draws(1, 0, step, range(rows), count).reshape(rows, -1, length)
 
 
 def make_rows(pieces: Pieces, rows: int, length: int) -> np.ndarray:

@@ -8,9 +8,9 @@ from training_toy import LENGTH, RECIPE, Toy, toy_batches
 
 from smelt.entry import merge
 from smelt.training.blocks import TokenBlocks
-from smelt.training.data import Batch, Batches, ahead, listed
+from smelt.training.data import Batch, Batches, list_blocks, prefetch
 from smelt.training.distributed import Processes
-from smelt.training.examples import IGNORED, SHORTEST, shortened
+from smelt.training.examples import IGNORED, SHORTEST, shorten
 from smelt.training.pieces import Pieces
 
 CLS, SEP, PAD = 2, 3, 0
@@ -221,12 +221,12 @@ def test_a_share_of_the_blocks_is_cut_and_what_is_dropped_is_counted(toy: Toy, s
 
 def test_a_cut_block_has_any_shorter_length_as_likely_as_any_other() -> None:
     draws = np.random.default_rng(0).random(200_000)
-    lengths = shortened(np.full(len(draws), 20), draws, 0.3)
+    lengths = shorten(np.full(len(draws), 20), draws, 0.3)
     counts = np.bincount(lengths, minlength=21)
     assert counts[:SHORTEST].sum() == 0
     assert counts[SHORTEST:20] == pytest.approx(np.full(12, 0.3 * len(draws) / 12), rel=0.05)
     assert counts[20] == pytest.approx(0.7 * len(draws), rel=0.01)
-    assert shortened(np.array([SHORTEST, 3]), np.array([0.0, 0.0]), 0.3).tolist() == [SHORTEST, 3]
+    assert shorten(np.array([SHORTEST, 3]), np.array([0.0, 0.0]), 0.3).tolist() == [SHORTEST, 3]
 
 
 def test_a_replaced_segment_is_counted_as_dropped(toy: Toy) -> None:
@@ -310,14 +310,14 @@ def test_a_part_without_padding_needs_no_attention_mask(toy: Toy) -> None:
 
 def test_a_step_is_described_by_the_languages_and_blocks_of_its_whole_batch(toy: Toy) -> None:
     alone, second = make(toy), make(toy, Processes(1, 2))
-    assert alone.described(3) == second.described(3)
-    assert alone.described(3) != alone.described(4)
-    assert listed("aa", [4, 9]) == "aa: blocks 4, 9"
-    assert listed("aa", list(range(1008))) == "aa: blocks 0, 1, 2, 3, 4 and 1,003 more"
+    assert alone.describe(3) == second.describe(3)
+    assert alone.describe(3) != alone.describe(4)
+    assert list_blocks("aa", [4, 9]) == "aa: blocks 4, 9"
+    assert list_blocks("aa", list(range(1008))) == "aa: blocks 0, 1, 2, 3, 4 and 1,003 more"
 
 
 def test_batches_made_ahead_come_in_order_and_errors_come_through() -> None:
-    assert list(ahead(lambda number: number * 2, 3, 7)) == [6, 8, 10, 12, 14]
-    assert list(ahead(lambda number: number, 4, 3)) == []
+    assert list(prefetch(lambda number: number * 2, 3, 7)) == [6, 8, 10, 12, 14]
+    assert list(prefetch(lambda number: number, 4, 3)) == []
     with pytest.raises(ZeroDivisionError):
-        list(ahead(lambda number: 1 // (number - 2), 1, 5))
+        list(prefetch(lambda number: 1 // (number - 2), 1, 5))

@@ -23,7 +23,7 @@ from smelt.training.data import Batch
 from smelt.training.distillation import Distillation, distillation_of, refuse_other_pieces
 from smelt.training.loop import train
 from smelt.training.losses import Losses
-from smelt.training.objectives import Term, Trainee, share_of_loss, weighted_loss
+from smelt.training.objectives import ModelWithObjective, Term, share_of_loss, weighted_loss
 from smelt.training.run import Run
 
 EVERYTHING = Losses(hidden=0.5, attention=0.25)
@@ -59,7 +59,7 @@ def batch(toy: Toy) -> Batch:
 
 
 def terms_of(losses: Losses, teachers: list[Any], student: Any, toy: Toy, batch: Batch) -> dict[str, Term]:
-    return {term.name: term for term in Trainee(student, objective(losses, teachers, student, toy))(batch)}
+    return {term.name: term for term in ModelWithObjective(student, objective(losses, teachers, student, toy))(batch)}
 
 
 def objective(losses: Losses, teachers: list[Any], student: Any, toy: Toy, shared: int | None = None) -> Distillation:
@@ -109,7 +109,7 @@ def test_loss_and_gradients_are_those_of_both_models_whole(toy: Toy, batch: Batc
     losses = Losses(positions=positions)
     student = encoder(toy, "distilbert" if family == "bert" else family, layers=1).eval()
     teacher = encoder(toy, family).eval()
-    ours = weighted_loss(Trainee(student, objective(losses, [teacher], student, toy))(batch))
+    ours = weighted_loss(ModelWithObjective(student, objective(losses, [teacher], student, toy))(batch))
     ours.backward()
     found = {name: parameter.grad for name, parameter in student.named_parameters()}
     student.zero_grad()
@@ -178,10 +178,10 @@ def test_attentions_are_compared_as_they_are_before_dropout(toy: Toy, batch: Bat
 def test_projections_are_learnt_and_no_teacher_is(toy: Toy, batch: Batch, hidden: int) -> None:
     teachers = [encoder(toy, layers=4), encoder(toy, "albert", layers=3)]
     student = encoder(toy, "distilbert", hidden=hidden)
-    trainee = Trainee(student, objective(EVERYTHING, teachers, student, toy)).train()
-    weighted_loss(trainee(batch)).backward()
-    assert [name for name, parameter in trainee.named_parameters() if parameter.grad is None] == []
-    projections = [name for name in trainee.state_dict() if not name.startswith("model.")]
+    module = ModelWithObjective(student, objective(EVERYTHING, teachers, student, toy)).train()
+    weighted_loss(module(batch)).backward()
+    assert [name for name, parameter in module.named_parameters() if parameter.grad is None] == []
+    projections = [name for name in module.state_dict() if not name.startswith("model.")]
     assert len(projections) == 6 + (2 if hidden != 32 else 0)
     assert all(name.startswith("objective.imitations.") for name in projections)
     assert not any(model.training for model in teachers)
@@ -193,18 +193,18 @@ def test_projections_are_learnt_and_no_teacher_is(toy: Toy, batch: Batch, hidden
 def test_parts_of_a_batch_teach_what_the_whole_does(toy: Toy, batch: Batch, sizes: list[int], positions: Any) -> None:
     student, teacher = encoder(toy, "distilbert", layers=1).eval(), encoder(toy).eval()
     losses = EVERYTHING.model_copy(update={"positions": positions})
-    trainee = Trainee(student, objective(losses, [teacher], student, toy))
-    terms = trainee(batch)
+    module = ModelWithObjective(student, objective(losses, [teacher], student, toy))
+    terms = module(batch)
     weighted_loss(terms).backward()
-    expected = [parameter.grad.clone() for parameter in trainee.parameters()]
-    trainee.zero_grad()
-    counts, first = trainee.objective.counts(batch), 0
+    expected = [parameter.grad.clone() for parameter in module.parameters()]
+    module.zero_grad()
+    counts, first = module.objective.counts(batch), 0
     assert counts == {term.name: term.count.item() for term in terms}
-    assert trainee.objective.weights() == {term.name: term.weight for term in terms}
+    assert module.objective.weights() == {term.name: term.weight for term in terms}
     for size in sizes:
-        share_of_loss(trainee(batch.part(slice(first, first + size)), counts), counts).backward()
+        share_of_loss(module(batch.part(slice(first, first + size)), counts), counts).backward()
         first += size
-    for parameter, gradient in zip(trainee.parameters(), expected, strict=True):
+    for parameter, gradient in zip(module.parameters(), expected, strict=True):
         assert torch.allclose(parameter.grad, gradient, atol=2e-5)
 
 
@@ -224,7 +224,7 @@ def test_what_weighs_nothing_is_not_there_and_labels_alone_run_no_teacher(toy: T
 def test_in_bf16_teachers_run_in_it_and_losses_stay_close(toy: Toy, batch: Batch) -> None:
     student, teacher = encoder(toy, "distilbert", layers=1).eval(), encoder(toy).eval()
     exact = terms_of(EVERYTHING, [copy.deepcopy(teacher)], copy.deepcopy(student), toy, batch)
-    rough = Trainee(student, distillation_of(EVERYTHING, [teacher], student, toy.pieces, "bf16"))
+    rough = ModelWithObjective(student, distillation_of(EVERYTHING, [teacher], student, toy.pieces, "bf16"))
     assert teacher.dtype == torch.bfloat16
     with torch.autocast("cpu", torch.bfloat16):
         terms = rough(batch)
@@ -238,7 +238,7 @@ def test_in_bf16_teachers_run_in_it_and_losses_stay_close(toy: Toy, batch: Batch
 def test_teachers_move_with_the_objective_and_keep_their_precision(toy: Toy) -> None:
     student, teacher = encoder(toy, layers=1), encoder(toy)
     made = distillation_of(EVERYTHING, [teacher], student, toy.pieces, "bf16")
-    Trainee(student, made).to("meta")
+    ModelWithObjective(student, made).to("meta")
     assert (teacher.device.type, teacher.dtype) == ("meta", torch.bfloat16)
     assert student.device.type == "meta"
 
@@ -246,7 +246,7 @@ def test_teachers_move_with_the_objective_and_keep_their_precision(toy: Toy) -> 
 def test_shared_pieces_are_all_that_is_compared(toy: Toy, batch: Batch) -> None:
     student, teacher = encoder(toy, layers=1).eval(), encoder(toy).eval()
     losses = Losses(**ONLY_KL)
-    (term,) = Trainee(student, objective(losses, [teacher], student, toy, shared=40))(batch)
+    (term,) = ModelWithObjective(student, objective(losses, [teacher], student, toy, shared=40))(batch)
     assert term.loss.item() == pytest.approx(plain_kl(student, [teacher], batch, losses, 40).item(), rel=1e-5)
 
 
@@ -358,7 +358,7 @@ def distilled(
         run = Run(checkpoints=kept, curve=folder / "curve.csv", seed=1, device=torch.device("cpu"))
         curve = train(student, made, batches, recipe, run).curve
     rows = [row for row in curve.rows if row[3] != "tokens_per_second"]
-    return Trainee(student, made).state_dict(), rows
+    return ModelWithObjective(student, made).state_dict(), rows
 
 
 def test_a_distillation_that_was_stopped_ends_with_the_same_student_and_projections(toy: Toy, tmp_path: Path) -> None:
@@ -409,12 +409,12 @@ def test_a_student_whose_layers_are_recomputed_learns_the_same_of_them(toy: Toy,
     recompute_layers(recomputed)
     found = []
     for student in (plain, recomputed):
-        trainee = Trainee(student.train(), objective(EVERYTHING, [teacher], student, toy))
+        module = ModelWithObjective(student.train(), objective(EVERYTHING, [teacher], student, toy))
         calls = calls_of_a_layer(student)
         torch.manual_seed(5)  # dropout draws again what it drew
-        terms = trainee(batch)
+        terms = module(batch)
         weighted_loss(terms).backward()
-        gradients = {name: parameter.grad for name, parameter in trainee.named_parameters()}
+        gradients = {name: parameter.grad for name, parameter in module.named_parameters()}
         found.append(({term.name: term.loss.item() for term in terms}, gradients, len(calls)))
     (losses, gradients, once), (losses_again, gradients_again, twice) = found
     assert twice == 2 * once > 0

@@ -11,7 +11,7 @@ from smelt.models.encoders import new_encoder, resize_vocabulary
 from smelt.study.architectures import Family, Shape
 from smelt.training.data import Batch
 from smelt.training.examples import IGNORED
-from smelt.training.objectives import Trainee, objective_of, weighted_loss
+from smelt.training.objectives import ModelWithObjective, objective_of, weighted_loss
 from smelt.training.recipes import Recipe
 
 FAMILIES = pytest.mark.parametrize(
@@ -24,14 +24,14 @@ FAMILIES = pytest.mark.parametrize(
 )
 
 
-def trainee_and_batch(toy: Toy, family: Family, recipe: Recipe) -> tuple[Trainee, Batch]:
+def module_and_batch(toy: Toy, family: Family, recipe: Recipe) -> tuple[ModelWithObjective, Batch]:
     torch.manual_seed(1)
     shape = Shape(family=family, layers=2, hidden=32, heads=4, feed_forward=64)
     model = new_encoder(shape, recipe, toy.pieces)
     with torch.no_grad():
         model.get_output_embeddings().bias.normal_()
         model.get_output_embeddings().bias[toy.pieces.size :] = 5.0  # far likelier than any piece, if anyone looks
-    return Trainee(model, objective_of(recipe, toy.pieces)), toy_batches(toy, recipe).train(1)
+    return ModelWithObjective(model, objective_of(recipe, toy.pieces)), toy_batches(toy, recipe).train(1)
 
 
 def own_loss(model: Any, batch: Batch) -> torch.Tensor:
@@ -51,16 +51,16 @@ def own_loss(model: Any, batch: Batch) -> torch.Tensor:
 @FAMILIES
 def test_loss_and_gradients_are_those_of_the_unpadded_model(toy: Toy, family: Family, sentences: str) -> None:
     recipe = RECIPE.override({"model": {"dropout": 0.0}, "objective": {"sentences": sentences}})
-    trainee, batch = trainee_and_batch(toy, family, recipe)
-    plain = copy.deepcopy(trainee.model)
+    module, batch = module_and_batch(toy, family, recipe)
+    plain = copy.deepcopy(module.model)
     resize_vocabulary(plain, toy.pieces.size)
-    ours, theirs = weighted_loss(trainee(batch)), own_loss(plain, batch)
+    ours, theirs = weighted_loss(module(batch)), own_loss(plain, batch)
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
     ours.backward()
     theirs.backward()
     expected = dict(plain.named_parameters())
-    assert toy.pieces.size < trainee.model.config.vocab_size
-    for name, parameter in trainee.model.named_parameters():
+    assert toy.pieces.size < module.model.config.vocab_size
+    for name, parameter in module.model.named_parameters():
         kept = len(expected[name])
         assert torch.allclose(parameter.grad[:kept], expected[name].grad, atol=1e-6), name
         assert not parameter.grad[kept:].any(), name
@@ -69,9 +69,9 @@ def test_loss_and_gradients_are_those_of_the_unpadded_model(toy: Toy, family: Fa
 @FAMILIES
 def test_no_weight_goes_untrained(toy: Toy, family: Family, sentences: str) -> None:
     recipe = RECIPE.override({"objective": {"sentences": sentences}})
-    trainee, batch = trainee_and_batch(toy, family, recipe)
-    weighted_loss(trainee(batch)).backward()
-    assert [name for name, parameter in trainee.named_parameters() if parameter.grad is None] == []
+    module, batch = module_and_batch(toy, family, recipe)
+    weighted_loss(module(batch)).backward()
+    assert [name for name, parameter in module.named_parameters() if parameter.grad is None] == []
 
 
 @FAMILIES
@@ -83,8 +83,8 @@ def test_recomputed_layers_give_the_same_step(toy: Toy, family: Family, sentence
             "objective": {"sentences": sentences},
             "machine": {"gradient_checkpointing": recomputed},
         }
-        trainee, batch = trainee_and_batch(toy, family, RECIPE.override(changes))
+        module, batch = module_and_batch(toy, family, RECIPE.override(changes))
         torch.manual_seed(4)
-        weighted_loss(trainee.train()(batch)).backward()
-        gradients.append([parameter.grad for parameter in trainee.parameters()])
+        weighted_loss(module.train()(batch)).backward()
+        gradients.append([parameter.grad for parameter in module.parameters()])
     assert [torch.equal(a, b) for a, b in zip(*gradients, strict=True)] == [True] * len(gradients[0])

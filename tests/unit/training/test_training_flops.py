@@ -18,7 +18,7 @@ from smelt.model_families import family_of
 from smelt.training.distributed import Processes
 from smelt.training.progress import Gauges, gauges_of
 from smelt.training.recipes import RECIPES
-from smelt.training.speed import flops_per_token, measured_peak
+from smelt.training.speed import flops_per_token, measure_peak
 
 ROWS, LENGTH, PREDICTED = 2, 64, 0.25
 NUMBERS = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 192}
@@ -51,7 +51,7 @@ def test_a_token_costs_what_torch_counts(family: str) -> None:
 
 
 def test_no_product_is_faster_than_the_peak_by_more_than_noise() -> None:
-    peak = measured_peak(torch.device("cpu"), torch.float32)
+    peak = measure_peak(torch.device("cpu"), torch.float32)
     one = torch.randn(1024, 1024)
     began = time.perf_counter()
     with torch.inference_mode():
@@ -61,7 +61,7 @@ def test_no_product_is_faster_than_the_peak_by_more_than_noise() -> None:
 
 def test_measuring_the_peak_draws_nothing_that_training_would_draw() -> None:
     before = torch.get_rng_state()
-    measured_peak(torch.device("cpu"), torch.float32, seconds=0.01)
+    measure_peak(torch.device("cpu"), torch.float32, seconds=0.01)
     assert torch.equal(torch.get_rng_state(), before)
 
 

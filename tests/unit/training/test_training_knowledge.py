@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from smelt.training.distillation_losses import Lesson, Softening, soft_and_hard_losses
+from smelt.training.distillation_losses import DecoderInputs, Softening, soft_and_hard_losses
 from smelt.training.examples import IGNORED
 from smelt.training.heads import masked_cross_entropy
 
@@ -24,11 +24,11 @@ class Pupil:
             return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
 
         self.parts = [part.requires_grad_() for part in (drawn(N, WIDTH), drawn(PADDED, WIDTH), drawn(PADDED))]
-        self.lessons = [Lesson(drawn(N, TAUGHT), drawn(330, TAUGHT), drawn(330)) for _ in range(teachers)]
+        self.teacher_inputs = [DecoderInputs(drawn(N, TAUGHT), drawn(330, TAUGHT), drawn(330)) for _ in range(teachers)]
         self.labels = torch.randint(0, VOCABULARY, (labelled,), generator=generator)
 
     def ours(self, softening: Softening = SOFTENING, rows: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        return soft_and_hard_losses(*self.parts, self.lessons, self.labels, softening, rows)
+        return soft_and_hard_losses(*self.parts, self.teacher_inputs, self.labels, softening, rows)
 
     def logits(self, pieces: int = VOCABULARY) -> Tensor:
         states, weight, bias = self.parts
@@ -37,7 +37,7 @@ class Pupil:
     def probabilities(self, softening: Softening = SOFTENING) -> Tensor:
         """The mean of the teachers' softened probabilities."""
         kept = slice(softening.compared)
-        taught = [functional.linear(one.states, one.weight[kept], one.bias[kept]) for one in self.lessons]
+        taught = [functional.linear(one.states, one.weight[kept], one.bias[kept]) for one in self.teacher_inputs]
         return torch.stack([functional.softmax(logits / softening.temperature, 1) for logits in taught]).mean(0)
 
     def plain(self, softening: Softening = SOFTENING) -> tuple[Tensor, Tensor]:
@@ -101,7 +101,7 @@ def test_at_temperature_1_the_divergence_is_cross_entropy_with_the_teacher_less_
 def test_a_sure_teacher_at_temperature_1_is_a_label() -> None:
     pupil = Pupil(labelled=N)
     bias = torch.full((330,), -1e4, dtype=torch.float64)
-    sure = [Lesson(torch.eye(N, dtype=torch.float64), torch.zeros(330, N, dtype=torch.float64), bias)]
+    sure = [DecoderInputs(torch.eye(N, dtype=torch.float64), torch.zeros(330, N, dtype=torch.float64), bias)]
     sure[0].weight[pupil.labels, torch.arange(N)] = 2e4
     soft, hard, _ = soft_and_hard_losses(*pupil.parts, sure, pupil.labels, Softening(VOCABULARY))
     assert soft.item() == pytest.approx(hard.item(), rel=1e-12)
@@ -111,7 +111,7 @@ def test_hot_softmaxes_compare_logits_by_their_squared_differences() -> None:
     """Hinton et al. 2015, section 2.1: at high temperatures, of logits whose means are 0."""
     pupil = Pupil()
     soft, *_ = pupil.ours(replace(SOFTENING, temperature=1e4))
-    (one,) = pupil.lessons
+    (one,) = pupil.teacher_inputs
     theirs = functional.linear(one.states, one.weight[:VOCABULARY], one.bias[:VOCABULARY])
     difference = pupil.logits() - theirs
     centred = difference - difference.mean(1, keepdim=True)
@@ -122,7 +122,7 @@ def test_hot_softmaxes_compare_logits_by_their_squared_differences() -> None:
 def test_a_student_that_is_its_teacher_has_nothing_to_learn(teachers: int) -> None:
     pupil = Pupil(torch.float32, labelled=0)
     states, weight, bias = (part.detach() for part in pupil.parts)
-    pupil.lessons = [Lesson(states, weight, bias)] * teachers
+    pupil.teacher_inputs = [DecoderInputs(states, weight, bias)] * teachers
     soft, *_ = pupil.ours()
     assert soft.item() == pytest.approx(0, abs=0 if teachers == 1 else 1e-4)
     for gradient in pupil.gradients(soft):
@@ -145,7 +145,7 @@ def test_padding_of_the_vocabularies_is_neither_compared_nor_trained() -> None:
     expected = [part.item() for part in pupil.ours()[:2]]
     with torch.no_grad():
         pupil.parts[2][VOCABULARY:] = 1e4
-        pupil.lessons[0].bias[VOCABULARY:] = 1e4
+        pupil.teacher_inputs[0].bias[VOCABULARY:] = 1e4
     losses = pupil.ours()
     assert [part.item() for part in losses[:2]] == expected
     _, weight, bias = pupil.gradients(loss_of(*losses))
@@ -214,7 +214,7 @@ def test_without_gradients_none_are_made() -> None:
 def test_nothing_to_learn_from_is_no_loss_and_no_gradient() -> None:
     pupil = Pupil(torch.float32, labelled=0)
     states, weight, bias = pupil.parts
-    lessons = [Lesson(one.states[:0], one.weight, one.bias) for one in pupil.lessons]
-    soft, hard, correct = soft_and_hard_losses(states[:0], weight, bias, lessons, pupil.labels, SOFTENING)
+    teacher_inputs = [DecoderInputs(one.states[:0], one.weight, one.bias) for one in pupil.teacher_inputs]
+    soft, hard, correct = soft_and_hard_losses(states[:0], weight, bias, teacher_inputs, pupil.labels, SOFTENING)
     assert (soft.item(), hard.item(), correct.item()) == (0.0, 0.0, 0)
     assert not any(gradient.any() for gradient in pupil.gradients(loss_of(soft, hard)))

@@ -17,11 +17,11 @@ from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder
 from smelt.models.job import recipe_over
 from smelt.training import memory as micro_batches
-from smelt.training.blocks import TokenBlocks, kept_lines
+from smelt.training.blocks import TokenBlocks, keep_lines
 from smelt.training.data import Batch
 from smelt.training.distributed import ALONE, Processes
 from smelt.training.memory import memory_of, micro_batch_of, parts
-from smelt.training.objectives import Trainee, objective_of, share_of_loss
+from smelt.training.objectives import ModelWithObjective, objective_of, share_of_loss
 from smelt.training.pack import pack
 from smelt.training.pieces import load_tokenizer
 from smelt.training.recipes import RECIPES, Recipe, recipe_with
@@ -77,7 +77,7 @@ def test_a_block_is_a_line_and_a_longer_one_goes_on_in_further_blocks(tmp_path: 
 
 @pytest.mark.parametrize(("tokens", "kept"), [(8, False), (9, False), (10, True)])
 def test_a_line_of_at_most_eleven_tokens_with_its_special_ones_is_left_out(tokens: int, kept: bool) -> None:
-    found = kept_lines(np.full(tokens, 5), np.array([0]), np.array([0]), 30, unknown=1)
+    found = keep_lines(np.full(tokens, 5), np.array([0]), np.array([0]), 30, unknown=1)
     assert (len(found.starts) == 1) == kept
     assert found.left_out["short_lines"] == 1 - kept
     assert found.left_out["short_line_tokens"] == found.left_out["dropped"] == tokens * (1 - kept)
@@ -86,14 +86,14 @@ def test_a_line_of_at_most_eleven_tokens_with_its_special_ones_is_left_out(token
 @pytest.mark.parametrize(("unknown", "kept"), [(10, True), (11, False), (20, False)])
 def test_a_line_of_which_half_or_more_is_unknown_is_left_out(unknown: int, kept: bool) -> None:
     ids = np.where(np.arange(20) < unknown, 1, 5)  # with [CLS] and [SEP] 22 tokens
-    found = kept_lines(ids, np.array([0]), np.array([0]), 30, unknown=1)
+    found = keep_lines(ids, np.array([0]), np.array([0]), 30, unknown=1)
     assert (len(found.starts) == 1) == kept
     assert (found.left_out["unknown_lines"], found.left_out["unknown_line_tokens"]) == (1 - kept, 20 * (1 - kept))
 
 
 def test_lines_that_are_kept_stay_in_their_documents() -> None:
     ids = np.concatenate([np.full(5, 1), np.arange(100, 112), np.full(20, 7), np.full(3, 1), np.arange(200, 211)])
-    found = kept_lines(ids, np.array([0, 17, 37]), np.array([0, 5, 17, 37, 40]), 12, unknown=1)
+    found = keep_lines(ids, np.array([0, 17, 37]), np.array([0, 5, 17, 37, 40]), 12, unknown=1)
     assert found.starts.tolist() == [0, 12, 24]  # the tail of the long line is too short
     assert found.documents.tolist() == [0, 12, 24]
     assert found.ids.tolist() == [*range(100, 112), *[7] * 12, *range(200, 211)]
@@ -179,11 +179,11 @@ def test_full_blocks_of_a_stream_are_left_as_they_are(toy: Toy) -> None:
 def gradients(lines: Toy, recipe: Recipe, rows: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
     objective = objective_of(recipe, lines.pieces)
-    trainee = Trainee(new_encoder(SHAPE, recipe, lines.pieces), objective)
+    module = ModelWithObjective(new_encoder(SHAPE, recipe, lines.pieces), objective)
     batch = toy_batches(lines, recipe).train(1)
     for part in parts(batch, rows):
-        share_of_loss(trainee(part), objective.counts(batch)).backward()
-    return {name: weight.grad for name, weight in trainee.named_parameters() if weight.grad is not None}
+        share_of_loss(module(part), objective.counts(batch)).backward()
+    return {name: weight.grad for name, weight in module.named_parameters() if weight.grad is not None}
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8])
@@ -219,12 +219,12 @@ def test_a_grouped_run_that_was_stopped_goes_on_to_the_same_weights(lines: Toy, 
 
 def test_memory_is_measured_on_the_longest_rows_at_full_width(lines: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
-    trainee = Trainee(new_encoder(SHAPE, LINES, lines.pieces), objective_of(LINES, lines.pieces))
+    module = ModelWithObjective(new_encoder(SHAPE, LINES, lines.pieces), objective_of(LINES, lines.pieces))
     batch = toy_batches(lines, LINES).train(1)
-    three = memory_of(trainee, batch.longest_first().only(slice(0, 3)), LINES, CPU)
-    states = micro_batches.states_to_come(trainee)
+    three = memory_of(module, batch.longest_first().only(slice(0, 3)), LINES, CPU)
+    states = micro_batches.states_to_come(module)
     monkeypatch.setattr(micro_batches, "free_memory", lambda _: int((states + 1.1 * three) / micro_batches.USABLE))
-    assert micro_batch_of(trainee, batch, LINES, CPU, ALONE) == 3
+    assert micro_batch_of(module, batch, LINES, CPU, ALONE) == 3
 
 
 def test_epochs_become_steps_when_the_blocks_are_known(lines: Toy) -> None:

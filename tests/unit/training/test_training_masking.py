@@ -8,7 +8,7 @@ from training_toy import Toy
 from smelt.errors import SmeltError
 from smelt.training.masking import OF_FATE, Masking, Runs, length_probabilities, masking_of
 from smelt.training.pieces import Pieces, bytes_of, pieces_of
-from smelt.training.sampler import VALIDATION, seeded
+from smelt.training.sampler import VALIDATION, seeded_draws
 
 WHOLE = ["words", "ngrams", "spans"]
 KINDS = ["tokens", *WHOLE]
@@ -232,10 +232,10 @@ def test_neighbours_that_are_masked_together_have_fates_of_their_own(toy: Toy) -
 
 
 def test_draws_of_a_row_depend_neither_on_the_size_of_the_batch_nor_on_the_rows_before() -> None:
-    whole = seeded(1, 0, 5, range(8), 10)
-    assert np.array_equal(whole[:3], seeded(1, 0, 5, range(3), 10))
-    assert np.array_equal(whole[5:7], seeded(1, 0, 5, range(5, 7), 10))
+    whole = seeded_draws(1, 0, 5, range(8), 10)
+    assert np.array_equal(whole[:3], seeded_draws(1, 0, 5, range(3), 10))
+    assert np.array_equal(whole[5:7], seeded_draws(1, 0, 5, range(5, 7), 10))
     assert len(np.unique(whole)) == whole.size
-    assert not np.array_equal(whole, seeded(1, VALIDATION, 5, range(8), 10))
-    assert not np.array_equal(whole, seeded(1, 0, 6, range(8), 10))
-    assert not np.array_equal(whole, seeded(2, 0, 5, range(8), 10))
+    assert not np.array_equal(whole, seeded_draws(1, VALIDATION, 5, range(8), 10))
+    assert not np.array_equal(whole, seeded_draws(1, 0, 6, range(8), 10))
+    assert not np.array_equal(whole, seeded_draws(2, 0, 5, range(8), 10))

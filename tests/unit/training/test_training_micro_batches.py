@@ -16,17 +16,17 @@ from smelt.training.data import Batch, Batches
 from smelt.training.distillation import distillation_of
 from smelt.training.distributed import ALONE
 from smelt.training.losses import Losses
-from smelt.training.memory import LiveTensors, even, memory_of, micro_batch_of, parts
-from smelt.training.objectives import MaskedLanguageModel, Trainee, objective_of
+from smelt.training.memory import LiveTensors, even_size, memory_of, micro_batch_of, parts
+from smelt.training.objectives import MaskedLanguageModel, ModelWithObjective, objective_of
 
 CPU = torch.device("cpu")
 QUIET = RECIPE.override({"model": {"dropout": 0.0}})
 
 
 @pytest.fixture
-def trainee(toy: Toy) -> Trainee:
+def module(toy: Toy) -> ModelWithObjective:
     torch.manual_seed(1)
-    return Trainee(new_encoder(SHAPE, QUIET, toy.pieces), objective_of(QUIET, toy.pieces))
+    return ModelWithObjective(new_encoder(SHAPE, QUIET, toy.pieces), objective_of(QUIET, toy.pieces))
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8])
@@ -61,28 +61,28 @@ def test_parts_have_all_rows_once(toy: Toy) -> None:
 
 @pytest.mark.parametrize(("rows", "fitting", "size"), [(8, 8, 8), (8, 100, 8), (8, 5, 4), (9, 4, 3), (7, 1, 1)])
 def test_parts_are_few_and_even(rows: int, fitting: int, size: int) -> None:
-    assert even(rows, fitting) == size
+    assert even_size(rows, fitting) == size
 
 
-def test_memory_grows_with_rows_and_leaves_no_trace(toy: Toy, trainee: Trainee) -> None:
+def test_memory_grows_with_rows_and_leaves_no_trace(toy: Toy, module: ModelWithObjective) -> None:
     batch, state = toy_batches(toy, QUIET).train(1), torch.get_rng_state()
-    sizes = [memory_of(trainee, batch.part(slice(0, rows)), QUIET, CPU) for rows in (1, 2, 4, 8)]
+    sizes = [memory_of(module, batch.part(slice(0, rows)), QUIET, CPU) for rows in (1, 2, 4, 8)]
     assert sizes == sorted(set(sizes))
     # In a straight line, as the choice of a micro-batch takes it to be.
     assert sizes[3] - sizes[2] == pytest.approx(4 * (sizes[1] - sizes[0]), rel=0.3)
     assert torch.equal(torch.get_rng_state(), state)
-    assert all(weight.grad is None for weight in trainee.parameters())
+    assert all(weight.grad is None for weight in module.parameters())
 
 
-def test_the_memory_of_a_head_counts_its_buffers(toy: Toy, trainee: Trainee) -> None:
+def test_the_memory_of_a_head_counts_its_buffers(toy: Toy, module: ModelWithObjective) -> None:
     batch = toy_batches(toy, QUIET).train(1).part(slice(0, 1))
-    few = memory_of(trainee, batch, QUIET, CPU)
+    few = memory_of(module, batch, QUIET, CPU)
     rows = 20_000
-    resize_vocabulary(trainee.model, rows)
-    trainee.objective = MaskedLanguageModel(rows)
+    resize_vocabulary(module.model, rows)
+    module.objective = MaskedLanguageModel(rows)
     masked, width = len(batch.masked), SHAPE.embedding
     gradients, logits = rows * (width + 1), masked * rows  # of the decoder and its bias, and of the masked positions
-    assert memory_of(trainee, batch, QUIET, CPU) - few > 4 * (gradients + logits)
+    assert memory_of(module, batch, QUIET, CPU) - few > 4 * (gradients + logits)
 
 
 @pytest.mark.parametrize("weights", [{"kl": 1}, {"hidden": 1}])
@@ -94,7 +94,7 @@ def test_the_memory_of_a_teacher_counts_although_it_keeps_nothing(toy: Toy, weig
 
     def memory(**losses: float) -> int:
         made = distillation_of(Losses(**({"kl": 0, "cosine": 0} | losses)), [teacher], student, toy.pieces, "fp32")
-        return memory_of(Trainee(student, made), batch, recipe, CPU)
+        return memory_of(ModelWithObjective(student, made), batch, recipe, CPU)
 
     states = 4 * batch.input_ids.numel() * shape.hidden
     inner = 4 * batch.input_ids.numel() * shape.feed_forward
@@ -118,22 +118,22 @@ def test_memory_is_counted_from_when_a_tensor_is_made_until_it_is_freed() -> Non
 
 
 def test_as_many_rows_pass_at_once_as_the_memory_holds(
-    toy: Toy, trainee: Trainee, monkeypatch: pytest.MonkeyPatch
+    toy: Toy, module: ModelWithObjective, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = toy_batches(toy, QUIET).train(1)
-    assert micro_batch_of(trainee, batch, QUIET, CPU, ALONE) == 8
-    states = micro_batches.states_to_come(trainee)
-    three = memory_of(trainee, batch.part(slice(0, 3)), QUIET, CPU)
+    assert micro_batch_of(module, batch, QUIET, CPU, ALONE) == 8
+    states = micro_batches.states_to_come(module)
+    three = memory_of(module, batch.part(slice(0, 3)), QUIET, CPU)
     monkeypatch.setattr(micro_batches, "free_memory", lambda _: int((states + 1.1 * three) / micro_batches.USABLE))
-    assert micro_batch_of(trainee, batch, QUIET, CPU, ALONE) == 3
+    assert micro_batch_of(module, batch, QUIET, CPU, ALONE) == 3
 
 
 def test_memory_too_small_for_one_block_is_one_clear_line(
-    toy: Toy, trainee: Trainee, monkeypatch: pytest.MonkeyPatch
+    toy: Toy, module: ModelWithObjective, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(micro_batches, "free_memory", lambda _: 10_000)
     with pytest.raises(SmeltError, match=r"memory: a block of 32 tokens takes .* GiB, .* are free\. Use gradient"):
-        micro_batch_of(trainee, toy_batches(toy, QUIET).train(1), QUIET, CPU, ALONE)
+        micro_batch_of(module, toy_batches(toy, QUIET).train(1), QUIET, CPU, ALONE)
 
 
 class TooLarge:

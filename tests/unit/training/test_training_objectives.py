@@ -12,9 +12,9 @@ from smelt.training.data import Batch
 from smelt.training.examples import IGNORED
 from smelt.training.objectives import (
     MaskedLanguageModel,
+    ModelWithObjective,
     Objective,
     SentenceOrderPrediction,
-    Trainee,
     Weighted,
     objective_of,
     weighted_loss,
@@ -51,7 +51,7 @@ def test_masked_positions_only_give_the_loss_of_the_whole_model(model, objective
         labels=labels,
         sentence_order_label=batch.sentence_labels,
     )
-    ours = weighted_loss(Trainee(model, objective)(batch))
+    ours = weighted_loss(ModelWithObjective(model, objective)(batch))
     assert ours.item() == pytest.approx(whole.loss.item(), rel=1e-6)
 
 
@@ -62,7 +62,7 @@ def test_masked_positions_only_give_the_gradient_of_the_whole_model(model, batch
     cross_entropy(output.prediction_logits.view(-1, model.config.vocab_size), labels.view(-1)).backward()
     expected = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    weighted_loss(Trainee(model, MaskedLanguageModel())(batch)).backward()
+    weighted_loss(ModelWithObjective(model, MaskedLanguageModel())(batch)).backward()
     for name, parameter in model.named_parameters():
         if name in expected:
             assert torch.allclose(parameter.grad, expected[name], atol=1e-6), name
@@ -70,13 +70,13 @@ def test_masked_positions_only_give_the_gradient_of_the_whole_model(model, batch
 
 def test_weights_multiply_through_sums_of_sums(model, batch: Batch) -> None:
     nested = Weighted((2.0, Weighted((3.0, MaskedLanguageModel()))), (0.5, SentenceOrderPrediction()))
-    terms = Trainee(model, nested)(batch)
+    terms = ModelWithObjective(model, nested)(batch)
     assert [term.weight for term in terms] == [6.0, 0.5]
     assert weighted_loss(terms).item() == pytest.approx(6 * terms[0].loss.item() + 0.5 * terms[1].loss.item())
 
 
 def test_accuracy_counts_what_argmax_gets_right(model, batch: Batch) -> None:
-    (term,) = Trainee(model, MaskedLanguageModel())(batch)
+    (term,) = ModelWithObjective(model, MaskedLanguageModel())(batch)
     output = model(input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.attention_mask)
     best = output.prediction_logits.argmax(-1).view(-1)[batch.masked]
     assert term.correct.item() == (best == batch.labels).sum().item()
@@ -84,7 +84,7 @@ def test_accuracy_counts_what_argmax_gets_right(model, batch: Batch) -> None:
 
 def test_blocks_that_cannot_be_split_say_nothing_about_sentence_order(model, batch: Batch) -> None:
     batch.sentence_labels.fill_(IGNORED)
-    (term,) = Trainee(model, SentenceOrderPrediction())(batch)
+    (term,) = ModelWithObjective(model, SentenceOrderPrediction())(batch)
     assert (term.count.item(), term.correct.item(), term.loss.item()) == (0, 0, 0.0)
 
 
@@ -96,7 +96,7 @@ def test_a_recipes_objective_knows_its_counts_and_weights_before_the_pass(
 ) -> None:
     recipe = RECIPE.override({"objective": {"sentences": sentences}})
     batch, whole = toy_batches(toy, recipe).train(1), objective_of(recipe, toy.pieces)
-    found = Trainee(new_encoder(SHAPE, recipe, toy.pieces), whole)(batch)
+    found = ModelWithObjective(new_encoder(SHAPE, recipe, toy.pieces), whole)(batch)
     assert [term.name for term in found] == terms
     assert whole.counts(batch) == {term.name: term.count.item() for term in found}
     assert whole.weights() == {term.name: term.weight for term in found}
@@ -110,14 +110,14 @@ def test_weights_are_known_through_sums_of_sums() -> None:
 @pytest.mark.parametrize("sizes", [[8], [3, 5], [1, 1, 6]])
 def test_the_parts_of_a_batch_add_up_to_its_losses_and_gradients(toy, model, objective, sizes: list[int]) -> None:
     batch = toy_batches(toy, RECIPE.override({"data": {"short_sequence_probability": 0.3}})).train(2)
-    trainee, counts = Trainee(model, objective), objective.counts(batch)
-    whole = trainee(batch)
+    module, counts = ModelWithObjective(model, objective), objective.counts(batch)
+    whole = module(batch)
     weighted_loss(whole).backward()
     expected = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
     first, totals = 0, dict.fromkeys(counts, 0.0)
     for size in sizes:
-        terms = trainee(batch.part(slice(first, first + size)))
+        terms = module(batch.part(slice(first, first + size)))
         torch.stack([term.weight * term.total / counts[term.name] for term in terms]).sum().backward()
         for term in terms:
             totals[term.name] += term.total.item()
@@ -130,13 +130,13 @@ def test_the_parts_of_a_batch_add_up_to_its_losses_and_gradients(toy, model, obj
 def test_a_model_that_predicts_nothing_of_sentences_says_so(toy, batch: Batch) -> None:
     plain = new_encoder(SHAPE, RECIPE.override({"objective": {"sentences": "none"}}), toy.pieces)
     with pytest.raises(SmeltError, match="set the recipe's sentences to none"):
-        Trainee(plain, SentenceOrderPrediction())(batch)
+        ModelWithObjective(plain, SentenceOrderPrediction())(batch)
 
 
 def test_a_model_of_an_unknown_family_is_refused(batch: Batch) -> None:
     config = ElectraConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     with pytest.raises(SmeltError, match="is of family electra; training knows albert, bert, distilbert, roberta"):
-        Trainee(ElectraForMaskedLM(config), MaskedLanguageModel())(batch)
+        ModelWithObjective(ElectraForMaskedLM(config), MaskedLanguageModel())(batch)
 
 
 def albert_lamb(weights, gradients, decay, rate, betas, epsilon):
@@ -218,11 +218,11 @@ def test_training_on_one_batch_lowers_its_loss(model, objective, batch: Batch) -
             "schedule": {"steps": 10, "warmup": 0},
         }
     )
-    optimizer, trainee = optimizer_of(model, recipe), Trainee(model, objective)
+    optimizer, module = optimizer_of(model, recipe), ModelWithObjective(model, objective)
     losses = []
     for step in range(10):
         set_learning_rate(optimizer, learning_rate(step + 1, recipe))
-        loss = weighted_loss(trainee(batch))
+        loss = weighted_loss(module(batch))
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()

@@ -74,9 +74,9 @@ def test_the_blocks_that_are_counted_as_two_segments_are_those_that_some_draw_sp
     numbers, able = np.arange(len(blocks)), np.zeros(len(blocks), bool)
     for draw in np.linspace(0, 0.999, 200) if packing != "lines" else []:
         able |= blocks.split_positions(numbers, np.full(len(blocks), draw)) >= 0
-    assert about["train"]["splittable_blocks"] == blocks.segmented("order") == able.sum()
+    assert about["train"]["splittable_blocks"] == blocks.count_segmentable("order") == able.sum()
     assert packing == "lines" or 0 < able.sum() <= len(blocks)
-    assert blocks.segmented("next") <= able.sum()
+    assert blocks.count_segmentable("next") <= able.sum()
 
 
 def test_every_place_within_a_block_is_as_likely_to_split_it(toy: Toy) -> None:

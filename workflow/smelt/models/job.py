@@ -18,10 +18,10 @@ import torch
 from smelt.allocator import keep_freed_memory
 from smelt.energy import Account, Meter
 from smelt.errors import SmeltError
-from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
+from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, count_segmentable
 from smelt.training.checkpoints import Checkpoints
 from smelt.training.data import Batches
-from smelt.training.distributed import Processes, joined
+from smelt.training.distributed import Processes, join_processes
 from smelt.training.loop import train
 from smelt.training.objectives import Objective
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
@@ -104,7 +104,7 @@ def run_job(job: TrainingJob, maker: TrainingPlan) -> None:
     Raises:
         SmeltError: as `make` does.
     """
-    with joined() as (processes, device):
+    with join_processes() as (processes, device):
         prepare(device)
         gpus = [device.index or 0] if device.type == "cuda" else []
         try:
@@ -201,7 +201,7 @@ def describe_segments(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | No
     sentences = recipe.objective.sentences
     if sentences == "none":
         return None
-    able, total = segmented(recipe, blocks), sum(map(len, blocks))
+    able, total = count_segmentable(recipe, blocks), sum(map(len, blocks))
     said = f"sentences: {sentences} is learnt on {able:,} of {total:,} blocks ({able / max(total, 1):.1%})"
     return f"warning: {said}; the others are one segment" if able < FEW_SEGMENTED * total else said
 

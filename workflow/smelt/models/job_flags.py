@@ -31,11 +31,11 @@ def add_job_flags(parser: argparse.ArgumentParser) -> None:
 
 def start_processes(arguments: argparse.Namespace) -> None:
     """Start the command again in a process for each GPU and exit with them; return in those, or if one is enough."""
-    from smelt.training.distributed import launched
+    from smelt.training.distributed import is_under_torchrun
     from smelt.training.launch import launch, processes_per_node
 
     hide_gpus(arguments.gpus)
-    if not launched():
+    if not is_under_torchrun():
         processes = processes_per_node(arguments.gpus, arguments.nodes, arguments.processes)
         if processes * arguments.nodes > 1:
             sys.exit(launch(arguments.words, processes, arguments.nodes))

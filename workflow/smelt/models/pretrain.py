@@ -34,7 +34,7 @@ from smelt.models.training_card import (
 )
 from smelt.provenance import write_provenance
 from smelt.study.makers.pretrain import PretrainingSettings
-from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, segmented
+from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, count_segmentable
 from smelt.training.pieces import Pieces, load_tokenizer
 from smelt.training.recipes import Recipe
 
@@ -99,7 +99,7 @@ class PretrainingPlan:
         Raises:
             SmeltError: none can be split.
         """
-        if recipe.objective.sentences != "none" and not segmented(recipe, blocks["train"]):
+        if recipe.objective.sentences != "none" and not count_segmentable(recipe, blocks["train"]):
             why = WHY[recipe.objective.sentences].format(sum(map(len, blocks["train"])))
             raise SmeltError(
                 "recipe", f"objective.sentences: {recipe.objective.sentences} has nothing to learn from. {why}"
@@ -190,7 +190,7 @@ def summary(settings: PretrainingSettings, languages: int) -> str:
 
 def limits_of_sentences(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
     """Return a warning for the card where few blocks had two segments."""
-    able, total = segmented(recipe, blocks), sum(map(len, blocks))
+    able, total = count_segmentable(recipe, blocks), sum(map(len, blocks))
     if recipe.objective.sentences == "none" or able >= FEW_SEGMENTED * total:
         return ""
     name = NAMES[TERMS_OF_SENTENCES[recipe.objective.sentences]]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from smelt.training.blocks import TokenBlocks, segmented
+from smelt.training.blocks import TokenBlocks, count_segmentable
 from smelt.training.curve import EVERYTHING
 from smelt.training.recipes import Recipe
 from smelt.training.sampler import shares
@@ -56,7 +56,7 @@ def training_data(blocks: Sequence[TokenBlocks], alpha: float, recipe: Recipe) -
         row: dict[str, str | int | float] = {"language": part.language, "tokens available": part.tokens}
         row["share of examples"] = float(share)
         if recipe.objective.sentences != "none":
-            row["share of blocks with two segments"] = segmented(recipe, [part]) / max(len(part), 1)
+            row["share of blocks with two segments"] = count_segmentable(recipe, [part]) / max(len(part), 1)
         found.append(row)
     return found
 
@@ -68,7 +68,7 @@ def training_amounts(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Ou
     found |= {} if seen is None else {"tokens trained on": int(seen)}
     if (term := TERMS_OF_SENTENCES.get(recipe.objective.sentences)) is None:
         return found
-    learnt = outcome.curve.trained(outcome.step, f"{term}_predictions")
+    learnt = outcome.curve.training_total(outcome.step, f"{term}_predictions")
     return found | ({} if learnt is None else {f"examples of {NAMES[term]}": learnt})
 
 

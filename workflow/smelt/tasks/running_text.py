@@ -17,7 +17,7 @@ from typing import Any
 from tokenizers import normalizers, pre_tokenizers
 
 from smelt.errors import SmeltError
-from smelt.training.pieces import is_byte_level, shown
+from smelt.training.pieces import is_byte_level, readable
 
 Words = Sequence[str]
 
@@ -188,4 +188,4 @@ def _of_text(reading: Any, row: int, words: Words, blanks: int) -> list[list[int
 
 def _shown(tokenizer: Any, ids: Sequence[int]) -> str:
     pieces = tokenizer.convert_ids_to_tokens(list(ids))
-    return " ".join(map(shown, pieces) if is_byte_level(tokenizer) else pieces) or "nothing"
+    return " ".join(map(readable, pieces) if is_byte_level(tokenizer) else pieces) or "nothing"

@@ -10,7 +10,7 @@ from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.model_folder import publish_tokenizer, read_tokenizer, refuse_without_tokenizer
 from smelt.tasks.running_text import WordComparison, check_words, same_cut, with_blank_before_words
-from smelt.training.pieces import is_byte_level, shown
+from smelt.training.pieces import is_byte_level, readable
 
 GENERIC = "PreTrainedTokenizerFast"  # transformers' class that reads tokenizer.json and builds nothing itself
 
@@ -45,7 +45,7 @@ class TaskTokenizer:
     def texts(self, ids: list[int]) -> list[str]:
         """Return pieces as people read them; those of byte-level BPE are decoded as far as they are whole."""
         found: list[str] = self.tokenizer.convert_ids_to_tokens(ids)
-        return [shown(piece) for piece in found] if is_byte_level(self.tokenizer) else found
+        return [readable(piece) for piece in found] if is_byte_level(self.tokenizer) else found
 
     @cached_property
     def _special(self) -> frozenset[int]:

@@ -46,7 +46,7 @@ class Lines:
     """Lines that were left out, and their tokens: all of them (dropped), and by reason."""
 
 
-def kept_lines(ids: Ids, documents: Ids, starts: Ids, content: int, unknown: int) -> Lines:
+def keep_lines(ids: Ids, documents: Ids, starts: Ids, content: int, unknown: int) -> Lines:
     """Return the lines of some documents that are kept; those longer than `content` tokens become several.
 
     Args:
@@ -228,7 +228,7 @@ class TokenBlocks:
         """Return the number of blocks."""
         return int(self._about["blocks"])
 
-    def segmented(self, sentences: str) -> int:
+    def count_segmentable(self, sentences: str) -> int:
         """Return how many blocks can be examples of sentence prediction (`order` or `next`)."""
         parts = (self.tokens, self._content, self._documents, self._sentences, self._begins)
         able = np.flatnonzero(splittable(*parts))
@@ -319,12 +319,12 @@ class TokenBlocks:
         return np.asarray(np.memmap(path, dtype, "r")) if expected else np.zeros(0, dtype)  # plain arrays are faster
 
 
-def segmented(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> int:
+def count_segmentable(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> int:
     """Return how many blocks can be examples of the recipe's sentence prediction; 0 where it has none."""
     return (
         0
         if recipe.objective.sentences == "none"
-        else sum(part.segmented(recipe.objective.sentences) for part in blocks)
+        else sum(part.count_segmentable(recipe.objective.sentences) for part in blocks)
     )
 
 

@@ -254,14 +254,14 @@ class Checkpoints:
         Raises:
             SmeltError: as load does.
         """
-        return self._first_whole(lambda: [folder.name for _, folder in sorted(self._measured())])
+        return self._first_whole(lambda: [folder.name for _, folder in sorted(self._losses())])
 
     def is_best(self, loss: float | None) -> bool:
         """Say whether a loss is lower than that of every checkpoint; None (not measured) never is."""
         if loss is None:
             return False
         failure = "cannot read the checkpoints"
-        mine = self._in_all(lambda: sorted(self._measured())[:1] if self.processes.first else [], failure)
+        mine = self._in_all(lambda: sorted(self._losses())[:1] if self.processes.first else [], failure)
         best = self.processes.gather(mine)[0]
         return not best or loss < best[0][0]
 
@@ -297,7 +297,7 @@ class Checkpoints:
 
     def _prune(self) -> None:
         """Remove all but the newest and the best, and remains of replaced ones."""
-        best = [folder for _, folder in sorted(self._measured())[:1]]
+        best = [folder for _, folder in sorted(self._losses())[:1]]
         for folder in self._folders()[: -self.kept]:
             if folder not in best:
                 _discard(folder)
@@ -320,11 +320,11 @@ class Checkpoints:
         for folder in self._folders():
             _discard(folder)
 
-    def _first_whole(self, listed: Callable[[], list[str]]) -> State | None:
+    def _first_whole(self, list_names: Callable[[], list[str]]) -> State | None:
         """Return the first checkpoint that every process finds undamaged; remove those before it."""
         failure = "cannot read the checkpoints"
         self._in_first(self._clear, failure)
-        names = self.processes.gather(self._in_all(lambda: listed() if self.processes.first else [], failure))[0]
+        names = self.processes.gather(self._in_all(lambda: list_names() if self.processes.first else [], failure))[0]
         for number, name in enumerate(names, 1):
             folder = self.folder / name
             state, damage = self._in_all(partial(self._read, folder), failure)
@@ -365,7 +365,7 @@ class Checkpoints:
         found = [path for path in self.folder.iterdir() if re.fullmatch(r"step-\d+", path.name)]
         return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
-    def _measured(self) -> Iterator[tuple[float, Path]]:
+    def _losses(self) -> Iterator[tuple[float, Path]]:
         """Yield loss and folder of each checkpoint that has a loss."""
         for folder in self._folders():
             with contextlib.suppress(Damaged):

@@ -74,7 +74,7 @@ class LearningCurve:
         """Add one row for each metric."""
         self.rows += [(step, split, language, metric, value) for metric, value in metrics.items()]
 
-    def measured(self, step: int) -> bool:
+    def has_step(self, step: int) -> bool:
         """Say whether the last rows are of this step."""
         return bool(self.rows) and self.rows[-1][0] == step
 
@@ -86,7 +86,7 @@ class LearningCurve:
             name: {metric: value for _, _, language, metric, value in chosen if language == name} for name in languages
         }
 
-    def trained(self, step: int, metric: str) -> int | None:
+    def training_total(self, step: int, metric: str) -> int | None:
         """Return the sum of a training metric over the rows up to a step; None if a row lacks it."""
         rows = {row[0]: row[4] for row in self.rows if row[0] <= step and row[1] == "train" and row[3] == metric}
         steps = {row[0] for row in self.rows if row[0] <= step and row[1] == "train"}

@@ -18,11 +18,11 @@ from torch import Tensor
 
 from smelt.training.blocks import TokenBlocks
 from smelt.training.distributed import ALONE, Processes
-from smelt.training.examples import DRAWS_PER_ROW, Examples, Segments
+from smelt.training.examples import DRAWS_PER_ROW, Segments, TrainingExamples
 from smelt.training.masking import masking_of
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
-from smelt.training.sampler import TRAINING, VALIDATION, Draws, Sampler, fair_shares, seeded, shares
+from smelt.training.sampler import TRAINING, VALIDATION, Draws, Sampler, fair_shares, seeded_draws, shares
 
 Ids = NDArray[np.int64]
 
@@ -86,7 +86,7 @@ class Batch:
         """
         part = self.only(rows)
         longest = int(part.lengths.max(initial=1))
-        return part.narrowed(min(-(-longest // multiple) * multiple, self.input_ids.shape[1]))
+        return part.narrow(min(-(-longest // multiple) * multiple, self.input_ids.shape[1]))
 
     def only(self, rows: slice) -> Self:
         """Return consecutive rows, at their full width."""
@@ -108,7 +108,7 @@ class Batch:
             cut=self.cut[rows],
         )
 
-    def narrowed(self, width: int) -> Self:
+    def narrow(self, width: int) -> Self:
         """Return the batch without the columns from `width` on, which contain only padding."""
         before = self.input_ids.shape[1]
         if width >= before:
@@ -165,16 +165,16 @@ class Batches:
         self._new_sampler = partial(Sampler, [len(blocks) for blocks in train], probabilities, seed)
         self._sampler = self._new_sampler()
         self._numbers = fair_shares([len(blocks) for blocks in validation], recipe.validation.blocks)
-        self._examples = Examples(pieces, recipe)
+        self._examples = TrainingExamples(pieces, recipe)
         self._masking = masking_of(recipe, pieces, partial(counts_of, train, pieces.size))
 
     def train(self, step: int) -> Batch:
         """Return this process's rows of the batch of a step, counted from 1."""
         size = self._recipe.data.batch
         own = self._processes.rows(size)
-        rows = self._hanging_together(own, size)
+        rows = self._dependent_rows(own, size)
         languages, blocks = self._sampler.examples((step - 1) * size + rows.start, len(rows))
-        draws = seeded(self._seed, TRAINING, step, rows, self._draws)
+        draws = seeded_draws(self._seed, TRAINING, step, rows, self._draws)
         segments = Segments.empty(len(rows), self._examples.width)
         for language in np.unique(languages):
             its = languages == language
@@ -185,7 +185,7 @@ class Batches:
                 self._recipe.data.short_sequence_probability,
             )
             segments.put(its, part)
-        return self._own(self._masked(segments, draws), slice(own.start - rows.start, own.stop - rows.start))
+        return self._own(self._mask(segments, draws), slice(own.start - rows.start, own.stop - rows.start))
 
     def validation(self) -> Iterator[tuple[str, Batch]]:
         """Yield (language, batch) of this process's share of the held-out blocks; the same ones at every call.
@@ -204,26 +204,26 @@ class Batches:
         """The languages with held-out blocks, in the order of validation."""
         return [blocks.language for blocks, number in zip(self._validation, self._numbers, strict=True) if number]
 
-    def described(self, step: int) -> str:
+    def describe(self, step: int) -> str:
         """Return the languages and some of the block numbers of a step's whole batch, for a message."""
         size = self._recipe.data.batch
         sampler = self._new_sampler()  # a thread may be using the other one
         languages, blocks = sampler.examples((step - 1) * size, size)
         return "; ".join(
-            listed(self._train[language].language, blocks[languages == language].tolist())
+            list_blocks(self._train[language].language, blocks[languages == language].tolist())
             for language in np.unique(languages)
         )
 
     def _held_out(self, index: int, own: slice) -> Batch:
         """Return some of the held-out blocks that are measured of a language, by their numbers among these."""
         source, number = self._validation[index], self._numbers[index]
-        rows = self._hanging_together(own, number)
-        draws = seeded(self._seed, VALIDATION, index, rows, self._draws)
+        rows = self._dependent_rows(own, number)
+        draws = seeded_draws(self._seed, VALIDATION, index, rows, self._draws)
         blocks = np.asarray(rows, np.int64) * len(source) // number
         segments = self._examples.segments(source, blocks, draws[:, :DRAWS_PER_ROW], short_probability=0.0)
-        return self._own(self._masked(segments, draws), slice(own.start - rows.start, own.stop - rows.start))
+        return self._own(self._mask(segments, draws), slice(own.start - rows.start, own.stop - rows.start))
 
-    def _masked(self, segments: Segments, draws: Draws) -> Batch:
+    def _mask(self, segments: Segments, draws: Draws) -> Batch:
         """Return the batch of segments, masked by the draws of their rows, shape (rows, draws)."""
         rows = self._examples.rows(segments)
         of_tokens = draws[:, DRAWS_PER_ROW:].reshape(
@@ -247,7 +247,7 @@ class Batches:
         own = batch.only(rows)
         return own.longest_first() if self._recipe.machine.grouped else own
 
-    def _hanging_together(self, own: slice, size: int) -> range:
+    def _dependent_rows(self, own: slice, size: int) -> range:
         """Return the rows that must be made because the masks of a process's rows depend on them."""
         together = self._masking.choose.rows_together
         return range(own.start // together * together, min(-(-own.stop // together) * together, size))
@@ -266,7 +266,7 @@ def counts_of(blocks: Sequence[TokenBlocks], vocabulary: int) -> Ids:
     return counts
 
 
-def listed(language: str, blocks: list[int]) -> str:
+def list_blocks(language: str, blocks: list[int]) -> str:
     """Return a language, the first block numbers and how many more there are, as text."""
     more = f" and {len(blocks) - DESCRIBED:,} more" if len(blocks) > DESCRIBED else ""
     return f"{language}: blocks {', '.join(map(str, blocks[:DESCRIBED]))}{more}"
@@ -275,7 +275,7 @@ def listed(language: str, blocks: list[int]) -> str:
 Item = TypeVar("Item")
 
 
-def ahead(make: Callable[[int], Item], first: int, last: int) -> Iterator[Item]:
+def prefetch(make: Callable[[int], Item], first: int, last: int) -> Iterator[Item]:
     """Yield make(first) ... make(last); a thread makes each while the one before it is used."""
     if first > last:
         return

@@ -19,13 +19,13 @@ from smelt.training.data import Batch
 from smelt.training.distillation_losses import (
     Attentions,
     CosineOfStates,
+    DecoderInputs,
     HiddenStates,
-    Lesson,
     Softening,
     soft_and_hard_losses,
 )
 from smelt.training.examples import IGNORED
-from smelt.training.forward_pass import Asked, Pass, show_distributions
+from smelt.training.forward_pass import ForwardPass, RequiredOutputs, show_distributions
 from smelt.training.losses import Losses
 from smelt.training.objectives import MaskedLanguageModel, Term
 from smelt.training.pieces import Pieces
@@ -39,12 +39,12 @@ class Teachers:
     Deliberately not a module, so that they are neither saved nor trained with the module that holds them.
     """
 
-    def __init__(self, models: Sequence[Any], precision: Precision, asked: Asked) -> None:
+    def __init__(self, models: Sequence[Any], precision: Precision, required: RequiredOutputs) -> None:
         """Freeze the models, in place; the outputs asked for decide their attention kernel."""
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self.models = [model.eval().requires_grad_(False).to(dtype) for model in models]
-        self.asked = asked
-        for model in self.models if asked.attentions else []:
+        self.required_outputs = required
+        for model in self.models if required.attentions else []:
             show_distributions(model)
 
     def apply(self, change: Callable[[Tensor], Tensor]) -> None:
@@ -53,17 +53,17 @@ class Teachers:
             dtype = model.dtype
             model._apply(change).to(dtype)
 
-    def __call__(self, batch: Batch) -> list[Pass]:
+    def __call__(self, batch: Batch) -> list[ForwardPass]:
         """Run each teacher over a batch."""
         with torch.inference_mode(), torch.autocast(batch.input_ids.device.type, enabled=False):
-            return [Pass(model, batch, self.asked) for model in self.models]
+            return [ForwardPass(model, batch, self.required_outputs) for model in self.models]
 
 
-def lesson_of(taught: Pass, positions: Tensor) -> Lesson:
+def decoder_inputs_of(teacher_output: ForwardPass, positions: Tensor) -> DecoderInputs:
     """Return the inputs of a teacher's decoder at some positions of the flattened batch, and the decoder."""
     with torch.inference_mode(), torch.autocast(positions.device.type, enabled=False):
-        decoder = taught.decoder
-        return Lesson(taught.states_at(positions), decoder.weight, decoder.bias)
+        decoder = teacher_output.decoder
+        return DecoderInputs(teacher_output.states_at(positions), decoder.weight, decoder.bias)
 
 
 def refuse_other_vocabulary(name: str, model: Any, pieces: int, kind: str = "the student's tokenizer") -> None:
@@ -108,20 +108,20 @@ class Distillation(nn.Module):
         """Take the weights, the teachers, how to compare predictions, and the losses over states by name of term."""
         super().__init__()
         self.losses, self.teachers, self.softening = losses, teachers, softening
-        self.asked = asked_of(losses)
+        self.required_outputs = required_outputs_of(losses)
         self.imitations = nn.ModuleDict(imitations)
 
-    def terms(self, output: Pass) -> Iterator[Term]:
+    def terms(self, output: ForwardPass) -> Iterator[Term]:
         """Yield the terms of a pass, without those of weight 0."""
-        taught = self.teachers(output.batch) if self.teachers else []
+        teacher_outputs = self.teachers(output.batch) if self.teachers else []
         if self.losses.kl:
-            yield from self._predictions(output, taught)
+            yield from self._predictions(output, teacher_outputs)
         elif self.losses.mlm:
             (term,) = MaskedLanguageModel(self.softening.vocabulary).terms(output)
             yield self._term("mlm", term.total, term.count, term.correct)
         count = output.batch.labels.new_full((), output.batch.tokens)
         for name, imitation in self.imitations.items():
-            yield self._term(name, imitation(output, taught), count)
+            yield self._term(name, imitation(output, teacher_outputs), count)
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """Return the number of tokens over which each term is summed."""
@@ -136,7 +136,7 @@ class Distillation(nn.Module):
         """Return the weight of each term, without those of weight 0."""
         return {name: weight for name, weight in self.losses.weights().items() if weight}
 
-    def _predictions(self, output: Pass, taught: Sequence[Pass]) -> Iterator[Term]:
+    def _predictions(self, output: ForwardPass, teacher_outputs: Sequence[ForwardPass]) -> Iterator[Term]:
         """Yield the term kl, and mlm from the same logits unless its weight is 0."""
         batch = output.batch
         positions = positions_of(batch) if self.losses.positions == "all" else batch.masked
@@ -145,7 +145,7 @@ class Distillation(nn.Module):
             output.states_at(positions),
             output.decoder.weight,
             output.decoder.bias,
-            [lesson_of(one, positions) for one in taught],
+            [decoder_inputs_of(one, positions) for one in teacher_outputs],
             labels,
             self._softening(output),
         )
@@ -153,7 +153,7 @@ class Distillation(nn.Module):
         if self.losses.mlm:
             yield self._term("mlm", hard, (labels != IGNORED).sum(), correct)
 
-    def _softening(self, output: Pass) -> Softening:
+    def _softening(self, output: ForwardPass) -> Softening:
         """Return how to compare predictions, with the ratio of mlm's share of the loss to kl's."""
         if not self.losses.mlm:
             return replace(self.softening, ratio=0.0)
@@ -201,12 +201,12 @@ def distillation_of(
         refuse_other_heads(teachers, student)
         show_distributions(student)
     imitations = imitations_of(losses, teachers, student)
-    return Distillation(losses, Teachers(teachers, precision, asked_of(losses)), softening, imitations)
+    return Distillation(losses, Teachers(teachers, precision, required_outputs_of(losses)), softening, imitations)
 
 
-def asked_of(losses: Losses) -> Asked:
+def required_outputs_of(losses: Losses) -> RequiredOutputs:
     """Return the outputs that the losses need from a pass."""
-    return Asked(hidden_states=losses.hidden > 0, attentions=losses.attention > 0)
+    return RequiredOutputs(hidden_states=losses.hidden > 0, attentions=losses.attention > 0)
 
 
 def imitations_of(losses: Losses, teachers: Sequence[Any], student: Any) -> dict[str, nn.Module]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from smelt.training.examples import IGNORED
-from smelt.training.forward_pass import Pass
+from smelt.training.forward_pass import ForwardPass
 from smelt.training.heads import Gradients, exact, precision_of, rows_at_once
 
 # Logits that go through a softmax together: on CPUs about as many as their caches hold. All of a chunk at once takes a
@@ -31,7 +31,7 @@ Totals = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class DecoderInputs:
     """The inputs of a decoder at some positions, and its weights; a teacher's need no gradient."""
 
     states: Tensor
@@ -64,7 +64,7 @@ def soft_and_hard_losses(
     states: Tensor,
     weight: Tensor,
     bias: Tensor,
-    lessons: Sequence[Lesson],
+    teacher_inputs: Sequence[DecoderInputs],
     labels: Tensor,
     softening: Softening,
     rows: int | None = None,
@@ -80,7 +80,7 @@ def soft_and_hard_losses(
         states: inputs of the student's decoder, shape (n, width).
         weight: its matrix, shape (pieces or more, width).
         bias: shape (pieces or more,).
-        lessons: of one or several teachers, for the same positions in the same order.
+        teacher_inputs: of one or several teachers, for the same positions in the same order.
         labels: ids of the first positions, shape (n or fewer,), or IGNORED for those without a loss.
         softening: how to compare them.
         rows: positions to process at once; by default as many as suit the device.
@@ -88,7 +88,7 @@ def soft_and_hard_losses(
     wanted = torch.is_grad_enabled() and any(part.requires_grad for part in (states, weight, bias))
     rows = rows or rows_at_once(softening.vocabulary, states.device.type)
     totals: Totals = _SoftAndHard.apply(  # type: ignore[no-untyped-call]
-        states, weight, bias, lessons, labels, softening, rows, precision_of(states), wanted
+        states, weight, bias, teacher_inputs, labels, softening, rows, precision_of(states), wanted
     )
     return totals
 
@@ -100,7 +100,7 @@ class _SoftAndHard(torch.autograd.Function):
         states: Tensor,
         weight: Tensor,
         bias: Tensor,
-        lessons: Sequence[Lesson],
+        teacher_inputs: Sequence[DecoderInputs],
         labels: Tensor,
         softening: Softening,
         rows: int,
@@ -109,8 +109,10 @@ class _SoftAndHard(torch.autograd.Function):
     ) -> Totals:
         gradients = Gradients.to_fill(states, weight, bias, dtype) if wanted else None
         with torch.autocast(states.device.type, enabled=False):
-            student = Lesson(states.to(dtype), weight.to(dtype), bias.to(dtype))
-            teachers = [Lesson(part.states.to(part.weight.dtype), part.weight, part.bias) for part in lessons]
+            student = DecoderInputs(states.to(dtype), weight.to(dtype), bias.to(dtype))
+            teachers = [
+                DecoderInputs(part.states.to(part.weight.dtype), part.weight, part.bias) for part in teacher_inputs
+            ]
             totals = _go_through(student, teachers, labels, softening, rows, gradients)
         ctx.gradients, ctx.dtypes = gradients, (states.dtype, weight.dtype, bias.dtype)
         ctx.ratio = softening.ratio if len(labels) else None
@@ -126,12 +128,12 @@ class _SoftAndHard(torch.autograd.Function):
         if ctx.ratio is not None:  # the assertion does not wait for a GPU
             alike = torch.isclose(of_hard, ctx.ratio * of_soft, rtol=1e-3)
             torch._assert_async(alike, "soft_and_hard_losses: the ratio of weights is not the one given")
-        return *gradients.scaled(of_soft, *ctx.dtypes), None, None, None, None, None, None
+        return *gradients.scale(of_soft, *ctx.dtypes), None, None, None, None, None, None
 
 
 def _go_through(
-    student: Lesson,
-    teachers: Sequence[Lesson],
+    student: DecoderInputs,
+    teachers: Sequence[DecoderInputs],
     labels: Tensor,
     softening: Softening,
     rows: int,
@@ -145,12 +147,12 @@ def _go_through(
     spaces = [part.states.new_empty(min(rows, count), len(part.weight)) for part in (student, *teachers)]
     for first in range(0, count, rows):
         chunk = slice(first, min(first + rows, count))
-        logits, *taught = (_logits(*pair, chunk) for pair in zip((student, *teachers), spaces, strict=True))
+        logits, *teacher_logits = (_logits(*pair, chunk) for pair in zip((student, *teachers), spaces, strict=True))
         for some in _parts(logits):
             known = labels[first + some.start : first + some.stop]
             part = _Part(logits[some].to(wide), softening)
             hard_of_part, right = part.predict(known)
-            soft += part.compare([of_teacher[some].to(wide) for of_teacher in taught])
+            soft += part.compare([of_teacher[some].to(wide) for of_teacher in teacher_logits])
             hard, correct = hard + hard_of_part, correct + right
             if gradients is not None:
                 part.write_errors(logits[some], known)
@@ -177,10 +179,10 @@ class _Part:
         self._hard = log_probabilities
         return torch.where(counted, -own, 0).sum(), ((own >= highest) & counted).sum()
 
-    def compare(self, taught: list[Tensor]) -> Tensor:
+    def compare(self, teacher_logits: list[Tensor]) -> Tensor:
         """Return the sum of the divergences from the logits of the teachers, each of shape (rows, pieces or more)."""
         temperature = self._softening.temperature
-        ours, *theirs = (self._softened(logits) for logits in (self._logits, *taught))
+        ours, *theirs = (self._soften(logits) for logits in (self._logits, *teacher_logits))
         mean = _mean_of_probabilities(theirs)
         probabilities = mean.exp()
         losses: Tensor = torch.linalg.vecdot(probabilities, mean.sub_(ours))
@@ -200,7 +202,7 @@ class _Part:
         place[: len(labels), :compared] = errors[:, :compared]
         place[len(labels) :, :compared] = self._soft[len(labels) :]
 
-    def _softened(self, logits: Tensor) -> Tensor:
+    def _soften(self, logits: Tensor) -> Tensor:
         """Return logarithms of probabilities at the temperature, shape (rows, compared)."""
         return (logits[:, : self._softening.compared] / self._softening.temperature).log_softmax(1)
 
@@ -213,7 +215,7 @@ def _mean_of_probabilities(logarithms: list[Tensor]) -> Tensor:
     return mean.sub_(math.log(len(logarithms))) if others else mean
 
 
-def _logits(decoder: Lesson, space: Tensor, chunk: slice) -> Tensor:
+def _logits(decoder: DecoderInputs, space: Tensor, chunk: slice) -> Tensor:
     states = decoder.states[chunk]
     return torch.addmm(decoder.bias, states, decoder.weight.T, out=space[: len(states)])
 
@@ -228,16 +230,16 @@ def _parts(logits: Tensor) -> list[slice]:
 class CosineOfStates(nn.Module):
     """1 less the cosine of the last hidden states (Sanh et al. 2019, section 2), projected where widths differ."""
 
-    def __init__(self, width: int, taught: Sequence[int]) -> None:
+    def __init__(self, width: int, teacher_widths: Sequence[int]) -> None:
         """Take the width of the student's states and of each teacher's."""
         super().__init__()
         self.projections = nn.ModuleList(
-            nn.Identity() if width == other else projection(width, other) for other in taught
+            nn.Identity() if width == other else projection(width, other) for other in teacher_widths
         )
 
-    def forward(self, output: Pass, taught: Sequence[Pass]) -> Tensor:
+    def forward(self, output: ForwardPass, teacher_outputs: Sequence[ForwardPass]) -> Tensor:
         """Return the sum, a scalar."""
-        pairs = zip(self.projections, taught, strict=True)
+        pairs = zip(self.projections, teacher_outputs, strict=True)
         cosines = [
             functional.cosine_similarity(to(output.hidden).float(), learnable(one.hidden), -1) for to, one in pairs
         ]
@@ -250,22 +252,22 @@ class HiddenStates(nn.Module):
     Equations 8 and 9 of TinyBERT (Jiao et al. 2020), summed over the layers as in its equation 11.
     """
 
-    def __init__(self, width: int, taught: Sequence[int], maps: Sequence[Sequence[int]]) -> None:
+    def __init__(self, width: int, teacher_widths: Sequence[int], maps: Sequence[Sequence[int]]) -> None:
         """Take the widths of student and teachers, and each teacher's layers for the student's, from 1."""
         super().__init__()
         self.maps = [[0, *layers] for layers in maps]
         self.projections = nn.ModuleList(
             nn.ModuleList(projection(width, other) for _ in layers)
-            for other, layers in zip(taught, self.maps, strict=True)
+            for other, layers in zip(teacher_widths, self.maps, strict=True)
         )
 
-    def forward(self, output: Pass, taught: Sequence[Pass]) -> Tensor:
+    def forward(self, output: ForwardPass, teacher_outputs: Sequence[ForwardPass]) -> Tensor:
         """Return the sum, a scalar."""
         errors = torch.zeros_like(output.hidden[..., 0], dtype=torch.float32)  # (rows, length)
-        for one, layers, projections in zip(taught, self.maps, self.projections, strict=True):
+        for one, layers, projections in zip(teacher_outputs, self.maps, self.projections, strict=True):
             for ours, layer, to in zip(output.hidden_states, layers, projections, strict=True):  # type: ignore[call-overload]
                 errors = errors + (to(ours).float() - learnable(one.hidden_states[layer])).square().mean(-1)
-        return sum_over_tokens(errors / len(taught), output)
+        return sum_over_tokens(errors / len(teacher_outputs), output)
 
 
 class Attentions(nn.Module):
@@ -276,33 +278,33 @@ class Attentions(nn.Module):
         super().__init__()
         self.maps = maps
 
-    def forward(self, output: Pass, taught: Sequence[Pass]) -> Tensor:
+    def forward(self, output: ForwardPass, teacher_outputs: Sequence[ForwardPass]) -> Tensor:
         """Return the sum over layers and tokens, a scalar."""
         divergences = torch.zeros_like(output.hidden[..., 0], dtype=torch.float32)  # (rows, length)
         keys = real_tokens(output)[:, None, None]  # (rows, 1, 1, length)
-        for one, layers in zip(taught, self.maps, strict=True):
+        for one, layers in zip(teacher_outputs, self.maps, strict=True):
             for ours, layer in zip(output.attentions, layers, strict=True):
                 theirs = learnable(one.attentions[layer - 1])  # (rows, heads, length, length)
                 of_keys = theirs.exp() * torch.where(keys, theirs - ours, 0)
                 divergences = divergences + of_keys.sum(-1).mean(1)
-        return sum_over_tokens(divergences / len(taught), output)
+        return sum_over_tokens(divergences / len(teacher_outputs), output)
 
 
-def projection(width: int, taught: int) -> nn.Linear:
+def projection(width: int, teacher_width: int) -> nn.Linear:
     """Return a projection to a teacher's width; if it is also the student's, it starts as the identity."""
-    to = nn.Linear(width, taught, bias=False)
-    if width == taught:
+    to = nn.Linear(width, teacher_width, bias=False)
+    if width == teacher_width:
         nn.init.eye_(to.weight)
     return to
 
 
-def real_tokens(output: Pass) -> Tensor:
+def real_tokens(output: ForwardPass) -> Tensor:
     """Return which tokens are not padding, shape (rows, length)."""
     mask = output.batch.attention_mask
     return torch.ones_like(output.batch.input_ids, dtype=torch.bool) if mask is None else mask.bool()
 
 
-def sum_over_tokens(values: Tensor, output: Pass) -> Tensor:
+def sum_over_tokens(values: Tensor, output: ForwardPass) -> Tensor:
     """Return the sum of values, shape (rows, length), over tokens that are not padding."""
     return torch.where(real_tokens(output), values, 0).sum()
 

@@ -79,15 +79,15 @@ class Processes:
 ALONE = Processes()
 
 
-def launched() -> bool:
+def is_under_torchrun() -> bool:
     """Say whether torchrun started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 @contextmanager
-def joined() -> Iterator[tuple[Processes, torch.device]]:
+def join_processes() -> Iterator[tuple[Processes, torch.device]]:
     """Join the processes that torchrun started with this one, if it did; yield them and this one's device."""
-    if not launched():
+    if not is_under_torchrun():
         yield ALONE, torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return
     device = torch.device("cpu")

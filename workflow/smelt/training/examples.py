@@ -64,7 +64,7 @@ class Rows:
     """Shape (rows, length): which are not padding."""
 
 
-class Examples:
+class TrainingExamples:
     """Turns blocks into rows by a recipe."""
 
     def __init__(self, pieces: Pieces, recipe: Recipe) -> None:
@@ -84,7 +84,7 @@ class Examples:
             short_probability: share of blocks to cut; the tail of a cut block is skipped this time.
         """
         content, whole = source.content(blocks, self.width), source.lengths(blocks, self.width)
-        lengths = shortened(whole, draws[:, CUT], short_probability)
+        lengths = shorten(whole, draws[:, CUT], short_probability)
         dropped = whole - lengths
         if self._sentences == "none":
             return Segments(content, lengths, lengths, np.full(len(blocks), IGNORED), dropped)
@@ -113,7 +113,7 @@ class Examples:
         return Rows(ids, (second & real).astype(np.int64), np.asarray(real))
 
 
-def shortened(lengths: Ids, draws: Draws, rate: float) -> Ids:
+def shorten(lengths: Ids, draws: Draws, rate: float) -> Ids:
     """Cut a share of lengths; all shorter lengths down to SHORTEST are equally likely."""
     if not rate:
         return lengths

@@ -32,12 +32,12 @@ def show_distributions(model: Any) -> None:
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
-    AttentionInterface.register(NAME, shown_attention)
+    AttentionInterface.register(NAME, attention_with_distributions)
     AttentionMaskInterface.register(NAME, eager_mask)
     model.set_attn_implementation(NAME)
 
 
-def shown_attention(
+def attention_with_distributions(
     module: Any,
     query: Tensor,
     key: Tensor,
@@ -61,30 +61,34 @@ def shown_attention(
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequiredOutputs:
     """Outputs that a pass must return in addition to its last hidden states."""
 
     hidden_states: bool = False
     attentions: bool = False
     """Needs smelt.training.forward_pass.show_distributions."""
 
-    def __or__(self, other: "Asked") -> "Asked":
+    def __or__(self, other: "RequiredOutputs") -> "RequiredOutputs":
         """Return the outputs that either requires."""
-        return Asked(self.hidden_states or other.hidden_states, self.attentions or other.attentions)
+        return RequiredOutputs(self.hidden_states or other.hidden_states, self.attentions or other.attentions)
 
     def __bool__(self) -> bool:
         """Say whether any output is required."""
         return self.hidden_states or self.attentions
 
 
-NOTHING = Asked()
+LAST_STATES_ONLY = RequiredOutputs()
 
 
-class Pass:
+class ForwardPass:
     """One pass of a model over a batch: hidden states now, outputs of heads when first used."""
 
     def __init__(
-        self, model: Any, batch: Batch, asked: Asked = NOTHING, counts: Mapping[str, int] | None = None
+        self,
+        model: Any,
+        batch: Batch,
+        required: RequiredOutputs = LAST_STATES_ONLY,
+        counts: Mapping[str, int] | None = None,
     ) -> None:
         """Run the encoder of a model with a head for masked tokens over a batch.
 
@@ -92,8 +96,8 @@ class Pass:
         """
         self.model, self.batch, self.counts, self.family = model, batch, counts, family_of(model)
         inputs = {"token_type_ids": batch.token_type_ids} if self.family.token_types else {}
-        outputs = {"output_hidden_states": True} if asked.hidden_states else {}
-        outputs |= {"output_attentions": True} if asked.attentions else {}
+        outputs = {"output_hidden_states": True} if required.hidden_states else {}
+        outputs |= {"output_attentions": True} if required.attentions else {}
         self._output = model.base_model(
             input_ids=batch.input_ids, attention_mask=batch.attention_mask, **inputs, **outputs
         )
@@ -147,7 +151,7 @@ def compile_encoder(model: nn.Module) -> None:
     model.base_model.compile(dynamic=False)  # type: ignore[union-attr]
 
 
-def uncompiled() -> AbstractContextManager[None]:
+def without_compilation() -> AbstractContextManager[None]:
     """Return a context in which a compiled encoder runs uncompiled."""
     stance: AbstractContextManager[None] = torch.compiler.set_stance("force_eager")
     return stance

@@ -48,7 +48,7 @@ class Gradients:
         put(self.bias[:, None], errors.T, scale.to(errors.dtype))
         self.begun = True
 
-    def scaled(self, upstream: Tensor, *dtypes: torch.dtype) -> list[Tensor]:
+    def scale(self, upstream: Tensor, *dtypes: torch.dtype) -> list[Tensor]:
         """Return the gradients multiplied in place (so valid for one backward pass), in the types given."""
         parts = (self.states, self.weight, self.bias)
         return [part.mul_(upstream).to(dtype) for part, dtype in zip(parts, dtypes, strict=True)]
@@ -148,7 +148,7 @@ class _MaskedCrossEntropy(torch.autograd.Function):
         gradients, ctx.gradients = ctx.gradients, None  # scaled in place, so valid for one pass
         if gradients is None:
             raise RuntimeError("masked_cross_entropy: its gradients have been used; run the forward pass again")
-        return *gradients.scaled(upstream, *ctx.dtypes), None, None, None, None, None
+        return *gradients.scale(upstream, *ctx.dtypes), None, None, None, None, None
 
 
 def _go_through(

@@ -114,7 +114,9 @@ def _on_all_nodes(words: list[str], nodes: int) -> int:
     job = os.environ.get("SLURM_JOB_ID")
     if job is None:
         raise SmeltError("--nodes", f"{nodes} machines need a SLURM job that has them; found none")
-    hosts = _said_by("scontrol", "show", "hostnames", *_said_by("squeue", "--noheader", "--format=%N", f"--job={job}"))
+    hosts = _words_of(
+        "scontrol", "show", "hostnames", *_words_of("squeue", "--noheader", "--format=%N", f"--job={job}")
+    )
     if len(hosts) < nodes:
         raise SmeltError("--nodes", f"{nodes} machines were asked for, the job has {len(hosts)}: {' '.join(hosts)}")
     cores = os.environ.get("SLURM_CPUS_ON_NODE") or len(os.sched_getaffinity(0))
@@ -132,11 +134,11 @@ def _on_all_nodes(words: list[str], nodes: int) -> int:
 
 def _address(host: str) -> str:
     """Return the address of a machine of the cluster, which may differ from its name in SLURM."""
-    said = _said_by("scontrol", "show", "node", host)
+    said = _words_of("scontrol", "show", "node", host)
     return next((word.removeprefix("NodeAddr=") for word in said if word.startswith("NodeAddr=")), host)
 
 
-def _said_by(*command: str) -> list[str]:
+def _words_of(*command: str) -> list[str]:
     """Return the words that a command of SLURM prints."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()

@@ -130,7 +130,7 @@ class Lock:
                 if holder == me:
                     return place  # a network file system reported an error, but made the link
                 if holder is not None:
-                    if self._lives(holder, place, _changed(draft)):
+                    if self._lives(holder, place, _time_of_change(draft)):
                         raise SmeltError(self.path.parent, f"in use by {holder}. Wait for it, or end it, and run again")
                     place = self._heir_of(holder)
                 os.utime(draft)
@@ -149,7 +149,7 @@ class Lock:
         """
         if holder.is_gone:
             return False
-        last = _changed(path)
+        last = _time_of_change(path)
         age = max(0.0, (now - last) / 1e9)
         if holder.is_here and age < 2 * self.heartbeat:
             return True
@@ -160,7 +160,7 @@ class Lock:
             time.sleep(min(1.0, self.heartbeat / 4))
             if holder.is_gone:
                 return False
-            if _changed(path) != last:
+            if _time_of_change(path) != last:
                 return True
         return False
 
@@ -214,7 +214,7 @@ def _read(path: Path) -> Holder | None:
     return None
 
 
-def _changed(path: Path) -> int:
+def _time_of_change(path: Path) -> int:
     """Return when a file was last changed, in nanoseconds; opening it makes network file systems look again."""
     with path.open("rb") as stream:
         return os.fstat(stream.fileno()).st_mtime_ns

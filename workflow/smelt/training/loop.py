@@ -15,17 +15,17 @@ from torch import Tensor, nn
 
 from smelt.errors import SmeltError
 from smelt.training.curve import EVERYTHING, Events, LearningCurve, Tally
-from smelt.training.data import NARROWEST, Batch, ahead
+from smelt.training.data import NARROWEST, Batch, prefetch
 from smelt.training.divergence import Divergence
-from smelt.training.forward_pass import WIDTHS, compile_encoder, is_to_be_compiled, uncompiled
+from smelt.training.forward_pass import WIDTHS, compile_encoder, is_to_be_compiled, without_compilation
 from smelt.training.memory import micro_batch_of, parts, ran_out
-from smelt.training.objectives import Objective, Trainee, share_of_loss
+from smelt.training.objectives import ModelWithObjective, Objective, share_of_loss
 from smelt.training.optimizers import engine_of, learning_rate
 from smelt.training.progress import Progress, Speed, say
 from smelt.training.recipes import Recipe
 from smelt.training.run import BatchSource, Outcome, Run
 from smelt.training.steps import SteppedTraining, Values
-from smelt.training.validation import listed, merged, sums_of, tallies_of
+from smelt.training.validation import merge, metrics_line, sums_of, tallies_of
 
 
 def train(model: nn.Module, objective: Objective, batches: BatchSource, recipe: Recipe, run: Run) -> Outcome:
@@ -51,9 +51,9 @@ class BlockTraining(SteppedTraining):
         super().__init__(run)
         self.model, self.objective = model, objective
         self.batches, self.recipe, self.run = batches, recipe, run
-        self.trainee = Trainee(model, objective).to(run.device)
+        self.module = ModelWithObjective(model, objective).to(run.device)
         self.compiled = False
-        self.engine = engine_of(self.trainee, recipe, self.processes)
+        self.engine = engine_of(self.module, recipe, self.processes)
         self.micro_batch = recipe.machine.micro_batch
         self.tokens = self.dropped = 0  # seen so far, and skipped in the blocks seen
         self.report_is_due = False
@@ -80,16 +80,16 @@ class BlockTraining(SteppedTraining):
 
     def begin(self) -> None:
         """Choose the micro-batch, and prefetch batches from the next step on."""
-        self.fit()
-        self.upcoming = ahead(self.batches.train, self.step + 1, self.recipe.schedule.last_step)
+        self.choose_micro_batch()
+        self.upcoming = prefetch(self.batches.train, self.step + 1, self.recipe.schedule.last_step)
 
-    def fit(self) -> None:
+    def choose_micro_batch(self) -> None:
         """Choose how many rows pass at once, unless it is given; then compile for this number of rows."""
         if self.micro_batch is None:
-            self.trainee.train()
+            self.module.train()
             batch = self.batches.train(self.step + 1)
-            self.micro_batch = micro_batch_of(self.trainee, batch, self.recipe, self.run.device, self.processes)
-        if self.objective.asked:
+            self.micro_batch = micro_batch_of(self.module, batch, self.recipe, self.run.device, self.processes)
+        if self.objective.required_outputs:
             # Outputs of layers are collected by hooks, which compiled code does not call.
             if self.recipe.machine.compile:
                 self.say("not compiled: losses over layers read the model's layers as it trains")
@@ -100,7 +100,7 @@ class BlockTraining(SteppedTraining):
     def take_step(self) -> None:
         """Take one step of the optimizer."""
         batch = next(self.upcoming)
-        self.trainee.train()
+        self.module.train()
         tokens, counts = self.exchange(batch)
         sums: list[Tensor] = []
         for part in parts(batch, self.micro_batch or len(batch), WIDTHS if self.compiled else NARROWEST):
@@ -135,7 +135,7 @@ class BlockTraining(SteppedTraining):
     @property
     def is_over(self) -> bool:
         """Whether the last step is taken and measured."""
-        return self.step == self.recipe.schedule.last_step and self.curve.measured(self.step)
+        return self.step == self.recipe.schedule.last_step and self.curve.has_step(self.step)
 
     def measure_where_due(self) -> float | None:
         """Measure and report, each if it is due; return the validation loss, or None if it was not measured."""
@@ -155,7 +155,7 @@ class BlockTraining(SteppedTraining):
 
     def measurement_is_due(self) -> bool:
         """Say whether this step is to be measured and has not been yet."""
-        return self.recipe.is_measured(self.step) and not self.curve.measured(self.step)
+        return self.recipe.is_measured(self.step) and not self.curve.has_step(self.step)
 
     def measure(self) -> float | None:
         """Add rows to the curve: training since the last row, and validation; none if asked to stop meanwhile.
@@ -179,7 +179,7 @@ class BlockTraining(SteppedTraining):
         self.since_row, self.progress.of_row = Tally(), Speed()
         if EVERYTHING not in validation:
             return None
-        self.say(f"step {self.step:,}  validation  {listed(validation[EVERYTHING])}")
+        self.say(f"step {self.step:,}  validation  {metrics_line(validation[EVERYTHING])}")
         return validation[EVERYTHING].loss(self.objective.weights())
 
     def validate(self) -> dict[str, Tally] | None:
@@ -187,10 +187,10 @@ class BlockTraining(SteppedTraining):
         rows = self.micro_batch
         # Several processes have different numbers of batches, so they cannot ask for a reason after each.
         stopped = self.stop.reason if self.processes.size == 1 else lambda: None
-        self.trainee.eval()
-        with self.autocast(), uncompiled() if self.compiled else nullcontext():
-            tallies = tallies_of(self.trainee, self.batches.validation(), rows, self.run.device, stopped)
-        return None if tallies is None else merged(self.processes.gather(tallies))
+        self.module.eval()
+        with self.autocast(), without_compilation() if self.compiled else nullcontext():
+            tallies = tallies_of(self.module, self.batches.validation(), rows, self.run.device, stopped)
+        return None if tallies is None else merge(self.processes.gather(tallies))
 
     def collect(self) -> None:
         """Add up the steps since the last call, in order; the loop waits for the device only here.
@@ -214,7 +214,7 @@ class BlockTraining(SteppedTraining):
         """Return the error for a step that spoilt the training."""
         good = f"the last good checkpoint is of step {self.saved:,}" if self.saved else "there is no checkpoint yet"
         advice = "Lower learning_rate, lengthen warmup or use precision fp32"
-        made_of = f"its batch is made of {self.batches.described(step)}"
+        made_of = f"its batch is made of {self.batches.describe(step)}"
         return self.processes.alike(SmeltError("training", f"{problem}; {good}; {made_of}. {advice}"))
 
     def report(self) -> None:
@@ -236,7 +236,7 @@ class BlockTraining(SteppedTraining):
         """Return the weights and everything else that the next step depends on."""
         shared, own = self.engine.state()
         shared |= {
-            "trainee": self.trainee.state_dict(),
+            "trainee": self.module.state_dict(),  # a name that earlier checkpoints have, too
             "micro_batch": self.micro_batch,
             "curve": self.curve.text(),
             "since_row": self.since_row.sums,
@@ -247,7 +247,7 @@ class BlockTraining(SteppedTraining):
 
     def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:
         """Go back to a state."""
-        self.trainee.load_state_dict(shared["trainee"])
+        self.module.load_state_dict(shared["trainee"])
         self.engine.load(shared, own)
         self.micro_batch = self.recipe.machine.micro_batch or shared["micro_batch"]
         self.tokens, self.dropped = shared["tokens"]
@@ -266,7 +266,7 @@ class BlockTraining(SteppedTraining):
         best = self.run.checkpoints.best() if self.recipe.validation.choose == "best" else None
         if best is None:
             return self.step
-        self.trainee.load_state_dict(best.shared["trainee"])
+        self.module.load_state_dict(best.shared["trainee"])
         return best.step
 
     def say(self, line: str) -> None:

@@ -65,7 +65,7 @@ class Runs:
         keys = np.take_along_axis(draws[:, 0], runs, axis=1)
         keys[special] = 2.0  # special tokens are last, and never taken
         order = np.argsort(keys, axis=1, kind="stable")
-        taken = self._taken(np.take_along_axis(starts, order, axis=1), allowed, draws[:, 0, :1])
+        taken = self._take(np.take_along_axis(starts, order, axis=1), allowed, draws[:, 0, :1])
         chosen = np.zeros_like(special)
         np.put_along_axis(chosen, order, taken, axis=1)
         return chosen & ~special, runs if self._one_fate else None
@@ -103,7 +103,7 @@ class Runs:
         run_starts = starts & (np.take_along_axis(begins, words, axis=1) | special)
         return _first_of_run(_after_special(run_starts, special))
 
-    def _taken(self, starts: Flags, allowed: Draws, draw: Draws) -> Flags:
+    def _take(self, starts: Flags, allowed: Draws, draw: Draws) -> Flags:
         """Return which tokens are taken, given where words begin in the order of their runs' keys.
 
         A word whose tokens stand from `before` to `after` is taken if `before + draw * (after - before) < allowed`.
@@ -173,7 +173,7 @@ class RareTokens:
         for first in range(0, len(ids), self.rows_together):
             rows = slice(first, first + self.rows_together)
             chosen[rows] = _smallest(keys[rows], math.ceil(self._rate * np.count_nonzero(ids[rows] != self._padding)))
-        return self._limited(chosen, keys), None
+        return self._limit(chosen, keys), None
 
     def _keys(self, ids: Ids, draws: Draws) -> Draws:
         """Return exponential variables with the weights as rates, infinite for special tokens.
@@ -183,7 +183,7 @@ class RareTokens:
         weights = self._weights[ids]
         return np.asarray(np.divide(-np.log1p(-draws), weights, out=np.full(ids.shape, np.inf), where=weights > 0))
 
-    def _limited(self, chosen: Flags, keys: Draws) -> Flags:
+    def _limit(self, chosen: Flags, keys: Draws) -> Flags:
         """Keep at most the limit of each row, those with the smallest keys."""
         if self._most is None or self._most >= keys.shape[1]:
             return chosen

@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 from smelt.errors import SmeltError
 from smelt.training.data import NARROWEST, Batch
 from smelt.training.distributed import Processes
-from smelt.training.objectives import Trainee, weighted_loss
+from smelt.training.objectives import ModelWithObjective, weighted_loss
 from smelt.training.recipes import Recipe
 
 
@@ -81,17 +81,19 @@ def parts(batch: Batch, rows: int, multiple: int = NARROWEST) -> Iterator[Batch]
         yield batch.part(slice(first, first + rows), multiple)
 
 
-def micro_batch_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device, processes: Processes) -> int:
+def micro_batch_of(
+    module: ModelWithObjective, batch: Batch, recipe: Recipe, device: torch.device, processes: Processes
+) -> int:
     """Return how many rows of a batch to pass at once, the same in all processes.
 
     Raises:
         SmeltError: not even one row fits.
     """
     batch = batch.longest_first()  # at full width, because later batches may have rows of it
-    free = free_memory(device) * USABLE - states_to_come(trainee)
+    free = free_memory(device) * USABLE - states_to_come(module)
     if device.type == "cuda":
-        memory_of(trainee, batch.only(slice(0, 1)), recipe, device)  # the first pass also allocates what libraries keep
-    one, two = (memory_of(trainee, batch.only(slice(0, rows)), recipe, device) for rows in (1, 2))
+        memory_of(module, batch.only(slice(0, 1)), recipe, device)  # the first pass also allocates what libraries keep
+    one, two = (memory_of(module, batch.only(slice(0, rows)), recipe, device) for rows in (1, 2))
     row = max(two - one, one // MOST_IN_COMMON, 1)
     fitting = len(batch) if len(batch) == 1 else int((free - one) / row) + 1
     found = processes.gather((fitting if free >= one else 0, len(batch), one, free))
@@ -100,7 +102,7 @@ def micro_batch_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch
         message = f"a block of {recipe.data.length} tokens takes {one / GIB:.1f} GiB, {max(free, 0) / GIB:.1f} are free"
         advice = "Use gradient_checkpointing, shorter blocks or a smaller model"
         raise processes.alike(SmeltError("memory", f"{message}. {advice}"))
-    return even(max(rows for _, rows, _, _ in found), fitting)
+    return even_size(max(rows for _, rows, _, _ in found), fitting)
 
 
 def ran_out(device: torch.device, step: int, rows: int | None) -> SmeltError:
@@ -110,25 +112,25 @@ def ran_out(device: torch.device, step: int, rows: int | None) -> SmeltError:
     return SmeltError("memory", f"{device} has run out of it at step {step:,}; {found}. {advice}")
 
 
-def even(rows: int, fitting: int) -> int:
+def even_size(rows: int, fitting: int) -> int:
     """Return the size of micro-batches that are as few and as equal in size as possible."""
     passes = -(-rows // fitting)
     return -(-rows // passes)
 
 
-def states_to_come(trainee: nn.Module) -> int:
+def states_to_come(module: nn.Module) -> int:
     """Return the bytes that the optimizer will take from its first step on."""
-    return STATES * sum(weight.numel() * weight.element_size() for weight in trainee.parameters())
+    return STATES * sum(weight.numel() * weight.element_size() for weight in module.parameters())
 
 
-def memory_of(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device) -> int:
+def memory_of(module: ModelWithObjective, batch: Batch, recipe: Recipe, device: torch.device) -> int:
     """Return the bytes that a forward and backward pass takes on top of the weights, without side effects."""
     generators = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(generators):
         if device.type == "cuda":
-            return _peak_on_gpu(trainee, batch, recipe, device)
+            return _peak_on_gpu(module, batch, recipe, device)
         with LiveTensors() as live:
-            _pass(trainee, batch, recipe, device)
+            _pass(module, batch, recipe, device)
         return int(live.most * INSIDE)
 
 
@@ -151,19 +153,19 @@ def _limits() -> Iterator[int]:
                 yield int(text) - int((group / used).read_text())
 
 
-def _pass(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device) -> None:
+def _pass(module: ModelWithObjective, batch: Batch, recipe: Recipe, device: torch.device) -> None:
     """Run a forward and backward pass; the gradients are computed and freed."""
     with torch.autocast(device.type, torch.bfloat16, enabled=recipe.model.precision == "bf16"):
-        loss = weighted_loss(trainee(batch.to(device)))
-    weights = [weight for weight in trainee.parameters() if weight.requires_grad]
+        loss = weighted_loss(module(batch.to(device)))
+    weights = [weight for weight in module.parameters() if weight.requires_grad]
     torch.autograd.grad(loss, weights, allow_unused=True)
 
 
-def _peak_on_gpu(trainee: Trainee, batch: Batch, recipe: Recipe, device: torch.device) -> int:
+def _peak_on_gpu(module: ModelWithObjective, batch: Batch, recipe: Recipe, device: torch.device) -> int:
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     try:
-        _pass(trainee, batch, recipe, device)
+        _pass(module, batch, recipe, device)
     except torch.cuda.OutOfMemoryError:
         return torch.cuda.get_device_properties(device).total_memory
     return torch.cuda.max_memory_allocated(device) - before

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from smelt.training.data import Batch
 from smelt.training.examples import IGNORED
-from smelt.training.forward_pass import NOTHING, Asked, Pass
+from smelt.training.forward_pass import LAST_STATES_ONLY, ForwardPass, RequiredOutputs
 from smelt.training.heads import masked_cross_entropy
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
@@ -44,10 +44,10 @@ class Objective(Protocol):
     """Turns a pass into terms; an objective that is a module is trained with the model."""
 
     @property
-    def asked(self) -> Asked:
+    def required_outputs(self) -> RequiredOutputs:
         """The outputs it needs from a pass in addition to the last hidden states."""
 
-    def terms(self, output: Pass) -> Iterator[Term]:
+    def terms(self, output: ForwardPass) -> Iterator[Term]:
         """Yield the terms of a pass."""
 
     def counts(self, batch: Batch) -> dict[str, int]:
@@ -60,13 +60,13 @@ class Objective(Protocol):
 class MaskedLanguageModel:
     """Cross-entropy of the masked tokens (Devlin et al. 2019, section 3.1), term mlm."""
 
-    asked = NOTHING
+    required_outputs = LAST_STATES_ONLY
 
     def __init__(self, vocabulary: int | None = None) -> None:
         """Take the number of pieces; weights beyond them are padding, which is never predicted."""
         self.vocabulary = vocabulary
 
-    def terms(self, output: Pass) -> Iterator[Term]:
+    def terms(self, output: ForwardPass) -> Iterator[Term]:
         """Yield the term mlm."""
         labels, decoder = output.batch.labels, output.decoder
         vocabulary = self.vocabulary or decoder.out_features
@@ -85,13 +85,13 @@ class MaskedLanguageModel:
 class SentencePrediction:
     """Cross-entropy of sentence prediction; rows with one segment are left out."""
 
-    asked = NOTHING
+    required_outputs = LAST_STATES_ONLY
 
     def __init__(self, name: str) -> None:
         """Take the name of the term."""
         self.name = name
 
-    def terms(self, output: Pass) -> Iterator[Term]:
+    def terms(self, output: ForwardPass) -> Iterator[Term]:
         """Yield the term."""
         logits, labels = output.sentence_logits.float(), output.batch.sentence_labels
         total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
@@ -130,11 +130,11 @@ class Weighted:
         self.parts = parts
 
     @property
-    def asked(self) -> Asked:
+    def required_outputs(self) -> RequiredOutputs:
         """The outputs that any part needs."""
-        return reduce(or_, (objective.asked for _, objective in self.parts), NOTHING)
+        return reduce(or_, (objective.required_outputs for _, objective in self.parts), LAST_STATES_ONLY)
 
-    def terms(self, output: Pass) -> Iterator[Term]:
+    def terms(self, output: ForwardPass) -> Iterator[Term]:
         """Yield the terms of all parts, with their weights multiplied."""
         for weight, objective in self.parts:
             for term in objective.terms(output):
@@ -158,7 +158,7 @@ def objective_of(recipe: Recipe, pieces: Pieces) -> Objective:
     return Weighted((1.0, masked), (1.0, sentences))
 
 
-class Trainee(nn.Module):
+class ModelWithObjective(nn.Module):
     """A model and its objective as one module, so that DeepSpeed can wrap the whole step."""
 
     def __init__(self, model: nn.Module, objective: Objective) -> None:
@@ -171,7 +171,7 @@ class Trainee(nn.Module):
 
         counts: number of predictions of each term in the whole batch that this is a part of; by default, in this one.
         """
-        return list(self.objective.terms(Pass(self.model, batch, self.objective.asked, counts)))
+        return list(self.objective.terms(ForwardPass(self.model, batch, self.objective.required_outputs, counts)))
 
 
 def share_of_loss(terms: list[Term], counts: Mapping[str, int]) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from smelt.errors import SmeltError
 from smelt.training.data import Batch
 from smelt.training.distributed import Processes
-from smelt.training.objectives import Term, Trainee
+from smelt.training.objectives import ModelWithObjective, Term
 from smelt.training.recipes import Recipe
 
 
@@ -97,24 +97,24 @@ class Engine(Protocol):
         """Go back to a state; the weights have already been restored."""
 
 
-def engine_of(trainee: Trainee, recipe: Recipe, processes: Processes) -> Engine:
+def engine_of(module: ModelWithObjective, recipe: Recipe, processes: Processes) -> Engine:
     """Return the engine for a number of processes; the module is on its device already."""
-    optimizer = optimizer_of(trainee, recipe)
+    optimizer = optimizer_of(module, recipe)
     if processes.size == 1:
-        return Single(trainee, optimizer, recipe)
-    return Several(trainee, optimizer, recipe, processes)
+        return Single(module, optimizer, recipe)
+    return Several(module, optimizer, recipe, processes)
 
 
 class Single:
     """One process: torch alone."""
 
-    def __init__(self, trainee: Trainee, optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
+    def __init__(self, module: ModelWithObjective, optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
         """Take the module and its optimizer."""
-        self.trainee, self.optimizer, self.clip = trainee, optimizer, recipe.optimizer.clip
+        self.module, self.optimizer, self.clip = module, optimizer, recipe.optimizer.clip
 
     def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
         """Return the terms of a micro-batch, given their numbers of predictions in the whole batch."""
-        terms: list[Term] = self.trainee(batch, counts)
+        terms: list[Term] = self.module(batch, counts)
         return terms
 
     def backward(self, loss: Tensor) -> None:
@@ -124,7 +124,7 @@ class Single:
     def step(self, rate: float) -> Tensor:
         """Update the weights with what has been added; return the gradient's norm before clipping, a scalar."""
         set_learning_rate(self.optimizer, rate)
-        norm = nn.utils.clip_grad_norm_(self.trainee.parameters(), self.clip)
+        norm = nn.utils.clip_grad_norm_(self.module.parameters(), self.clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         return norm
@@ -142,7 +142,7 @@ class Several:
     """Several processes: DeepSpeed sums the gradients, and with ZeRO splits the states that the recipe says."""
 
     def __init__(
-        self, trainee: Trainee, optimizer: torch.optim.Optimizer, recipe: Recipe, processes: Processes
+        self, module: ModelWithObjective, optimizer: torch.optim.Optimizer, recipe: Recipe, processes: Processes
     ) -> None:
         """Wrap the module and its optimizer; every process does so, with the same weights."""
         deepspeed = processes.agree(load_deepspeed)
@@ -152,7 +152,7 @@ class Several:
         if not self.shared_out:
             optimizer.register_step_pre_hook(self._clip)
         self.engine, self.optimizer, *_ = deepspeed.initialize(
-            model=trainee, optimizer=optimizer, config=configuration(recipe)
+            model=module, optimizer=optimizer, config=configuration(recipe)
         )
 
     def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import whole_folder, write_json
-from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, TOO_SHORT, BlockWriter, Ids, content_of, kept_lines
+from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, TOO_SHORT, BlockWriter, Ids, content_of, keep_lines
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 
@@ -74,7 +74,7 @@ def pack(
             stretch = encode(texts, encoder, pieces, packing)
             counts[split].update(count(stretch, len(texts)))
             if packing == "lines":
-                lines = kept_lines(stretch.ids, stretch.documents, stretch.parts, content, pieces.unknown)
+                lines = keep_lines(stretch.ids, stretch.documents, stretch.parts, content, pieces.unknown)
                 counts[split].update(lines.left_out)
                 stretch = replace(stretch, ids=lines.ids, documents=lines.documents, parts=lines.starts)
             counts[split]["unknown"] += int((stretch.ids == pieces.unknown).sum())

@@ -38,7 +38,7 @@ def bytes_of(piece: str) -> bytes:
     return b"".join(bytes([_BYTES[letter]]) if letter in _BYTES else letter.encode() for letter in piece)
 
 
-def shown(piece: str) -> str:
+def readable(piece: str) -> str:
     """Return a readable piece: `Ġcafé`, not `ĠcafÃ©`; a byte that is part of a character becomes `<0xC3>`."""
     text = bytes_of(piece).decode(errors="surrogateescape").replace(" ", BLANK)
     escaped = range(_ESCAPED + 0x80, _ESCAPED + 0x100)

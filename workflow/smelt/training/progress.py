@@ -21,7 +21,7 @@ from rich.table import Table
 from smelt.energy import Energy
 from smelt.training.distributed import ALONE, Processes
 from smelt.training.recipes import Recipe
-from smelt.training.speed import flops_per_token, is_emulated, measured_peak
+from smelt.training.speed import flops_per_token, is_emulated, measure_peak
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_UPDATES = 1.0  # of a display
@@ -168,14 +168,14 @@ class Display:
 
     def update(self, report: Report) -> None:
         """Show a report in place of the one before."""
-        self._live.update(rendered(report), refresh=True)
+        self._live.update(render(report), refresh=True)
 
     def close(self) -> None:
         """Give the terminal back; the last report stays."""
         self._live.stop()
 
 
-def rendered(report: Report) -> Group:
+def render(report: Report) -> Group:
     """Return the bar and the figures below it."""
     figures = report.figures()
     bar = Table.grid(padding=(0, 2))
@@ -317,7 +317,7 @@ def gauges_of(
     return Gauges(
         flops_per_token=flops_per_token(model, recipe.data.length, recipe.objective.masking_probability),
         # A share of emulated arithmetic would mean nothing.
-        peak=None if is_emulated(recipe.model.precision, device) else processes.size * measured_peak(device, dtype),
+        peak=None if is_emulated(recipe.model.precision, device) else processes.size * measure_peak(device, dtype),
         memory=(lambda: torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None,
         energy=energy,
     )

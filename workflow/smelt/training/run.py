@@ -51,5 +51,5 @@ class BatchSource(Protocol):
     def validation(self) -> Iterator[tuple[str, Batch]]:
         """Yield (language, batch) of this process's share of the held-out blocks, the same at every call."""
 
-    def described(self, step: int) -> str:
+    def describe(self, step: int) -> str:
         """Return which blocks a step's batch is made of."""

@@ -16,7 +16,7 @@ TRAINING, VALIDATION = 0, 1  # purposes; their draws differ even for the same st
 AT_ONCE = 4  # numbers that Philox makes from one value of its counter
 
 
-def seeded(seed: int, purpose: int, step: int, positions: range, count: int) -> Draws:
+def seeded_draws(seed: int, purpose: int, step: int, positions: range, count: int) -> Draws:
     """Return numbers in [0, 1), shape (len(positions), count): a function of seed, purpose, step and position alone.
 
     Philox is a function of a key and a counter (Salmon et al. 2011), so a batch's stream can be entered at any row.
@@ -60,7 +60,7 @@ class Sampler:
         done = 0
         while done < count:
             index = self._round_of(int(numbers[done]))
-            start = int(self._drawn(index).sum())
+            start = int(self._times_drawn(index).sum())
             in_round, nth = self._order(index)
             taken = slice(int(numbers[done]) - start, int(numbers[done]) - start + count - done)
             part = len(in_round[taken])
@@ -68,20 +68,20 @@ class Sampler:
             done += part
         return languages, self._blocks_of(languages, draws)
 
-    def _drawn(self, rounds: int) -> Ids:
+    def _times_drawn(self, rounds: int) -> Ids:
         """Return how often each language has been drawn in the first `rounds` rounds."""
         return np.floor(rounds * ROUND * self._probabilities).astype(np.int64)
 
     def _round_of(self, number: int) -> int:
         index = number // ROUND
-        while int(self._drawn(index + 1).sum()) <= number:  # rounding down makes rounds a few examples shorter
+        while int(self._times_drawn(index + 1).sum()) <= number:  # rounding down makes rounds a few examples shorter
             index += 1
         return index
 
     def _order(self, index: int) -> tuple[Ids, Ids]:
         """Return for each example of a round its language and how often that language was drawn before."""
         if self._round is None or self._round[0] != index:
-            before, after = self._drawn(index), self._drawn(index + 1)
+            before, after = self._times_drawn(index), self._times_drawn(index + 1)
             languages = np.repeat(np.arange(len(before)), after - before)
             languages = self._generator("round", index).permutation(languages)
             nth = np.zeros_like(languages)

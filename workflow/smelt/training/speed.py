@@ -36,7 +36,7 @@ def flops_per_token(model: Any, length: int, predicted: float) -> float:
 SMALLEST, LARGEST = 512, 8192  # sides of the square matrices tried, doubled while time allows
 
 
-def measured_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
+def measure_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5) -> float:
     """Return the operations a second (2 * side**3 a product) of the fastest product of two square matrices.
 
     It takes about `seconds`, and does not use the random generators of training.

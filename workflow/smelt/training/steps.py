@@ -41,7 +41,7 @@ class StopRequests:
         """Take the minutes that the job may run, by default without limit, and when it began, by default now."""
         self._minutes, self._processes = minutes, processes
         self._started = time.monotonic() if started is None else started
-        self._asked: float | None = None
+        self._last_call: float | None = None
         self._longest = 0.0
         self._signal: signal.Signals | None = None
         self._previous: dict[signal.Signals, Any] = {}
@@ -62,8 +62,8 @@ class StopRequests:
         Several processes must call it equally often: each call exchanges a few numbers among them.
         """
         now = time.monotonic()
-        self._longest = max(self._longest, now - (self._asked or now))
-        self._asked = now
+        self._longest = max(self._longest, now - (self._last_call or now))
+        self._last_call = now
         heard = [self._signal is number for number in SIGNALS]
         over = self._minutes is not None and now - self._started > self._minutes * 60 - self._reserve(self._minutes)
         if self._processes.size > 1:

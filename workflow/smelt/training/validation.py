@@ -9,11 +9,11 @@ from torch import Tensor
 from smelt.training.curve import EVERYTHING, Tally
 from smelt.training.data import Batch
 from smelt.training.memory import parts
-from smelt.training.objectives import Term, Trainee
+from smelt.training.objectives import ModelWithObjective, Term
 
 
 def tallies_of(
-    trainee: Trainee,
+    module: ModelWithObjective,
     batches: Iterable[tuple[str, Batch]],
     rows: int | None,
     device: torch.device,
@@ -22,7 +22,7 @@ def tallies_of(
     """Return the tally of each language, and of all together; None if asked to stop between two batches.
 
     Args:
-        trainee: in evaluation mode.
+        module: in evaluation mode.
         batches: (language, batch) pairs, on the CPU.
         rows: to pass at once; whole batches by default.
         device: of the model.
@@ -32,7 +32,7 @@ def tallies_of(
     for language, batch in batches:
         for part in parts(batch, rows or len(batch)):
             with torch.inference_mode():
-                terms = trainee(part.to(device))
+                terms = module(part.to(device))
             sums = sums_of(terms).tolist()
             for name in (language, EVERYTHING):
                 tallies.setdefault(name, Tally()).add_all([term.name for term in terms], sums)
@@ -55,7 +55,7 @@ def sums_of(terms: list[Term]) -> Tensor:
     return torch.stack(parts_of_terms)
 
 
-def merged(processes: list[dict[str, Tally]]) -> dict[str, Tally]:
+def merge(processes: list[dict[str, Tally]]) -> dict[str, Tally]:
     """Return the tallies of all processes together, by language."""
     together: dict[str, Tally] = {}
     for tallies in processes:
@@ -64,6 +64,6 @@ def merged(processes: list[dict[str, Tally]]) -> dict[str, Tally]:
     return together
 
 
-def listed(tally: Tally) -> str:
+def metrics_line(tally: Tally) -> str:
     """Return the metrics of a tally in one line."""
     return "  ".join(f"{name} {value:.4f}" for name, value in tally.metrics().items())
