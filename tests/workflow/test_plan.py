@@ -1,5 +1,8 @@
 """What `check` foretells is what Snakemake plans."""
 
+import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -138,3 +141,16 @@ def test_a_dry_run_is_a_page(tmp_path: Path) -> None:
     assert len(lines) < named + len(jobs) + 10
     assert max(map(len, lines)) < 120
     assert any(line.split()[:2] == ["pretrain", "small/models/narrow"] for line in lines)
+
+
+@pytest.mark.parametrize(("job", "limited"), [({}, False), ({"SLURM_JOB_ID": "7"}, True)])
+def test_fine_tuning_has_a_time_limit_in_a_slurm_job_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: dict[str, str], limited: bool
+) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    target = "results/small/finetuned/narrow/demo-ner/seed-1/metrics.json"
+    printed = new_project(tmp_path / "project").snakemake("--dry-run", "--printshellcmds", target)
+    (command,) = re.findall(r"python -m smelt finetune .*", printed)
+    shown = re.sub(r"<TBD>|\bTBD\b", "300", command).replace("python -m smelt", "echo").split(" > ")[0]
+    words = subprocess.run(["bash", "-c", shown], env=os.environ | job, text=True, capture_output=True, check=True)
+    assert ("--minutes" in words.stdout.split()) is limited

@@ -5,8 +5,8 @@ IN   a model's folder, and a prepared task
 OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, and
      model/ where others are compressed from it; one wildcard alone does not decide which
 
-A fine-tuning that is stopped before its end continues from its checkpoint, kept every ten minutes and at the end of the
-job's time.
+A fine-tuning that is stopped before its end continues from its checkpoint, kept every ten minutes. In a SLURM job, which
+ends with its time, it keeps one before that is over; elsewhere it takes the time that it needs.
 """
 
 RUN = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
@@ -54,7 +54,7 @@ rule finetune:
         " --threads {threads}"
         " --gpus {resources.gpu}"
         " --checkpoints {params.checkpoints:q}"
-        " --minutes {resources.runtime}"
+        " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
         " --output {params.folder:q}"
         " > {log:q} 2>&1"
 
