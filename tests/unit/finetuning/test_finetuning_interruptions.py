@@ -12,6 +12,7 @@ from test_finetuning_command import SETTINGS, metrics
 
 from smelt.__main__ import main
 from smelt.finetuning.job import FineTuningPhase
+from smelt.training.checkpoints import Checkpoints
 from smelt.training.epochs import EpochTraining
 
 OFTEN = ["--checkpoint-minutes", "0"]  # a checkpoint after each step
@@ -150,7 +151,7 @@ def test_a_changed_run_does_not_go_on_from_another_s_checkpoint(
         fail_at(patch, FineTuningPhase, "learn", {9}, killed)
         with pytest.raises(SystemExit):
             finetuning(tmp_path / "out", *OFTEN)
-    assert kept(tmp_path / "out")
+    (left,) = {manifest.parents[1] for manifest in kept(tmp_path / "out")}
     other, words, settings = finetuning, [], {}
     if change in ("settings", "version"):
         settings = {"learning_rate": 0.001} if change == "settings" else {"version": 2}
@@ -167,7 +168,24 @@ def test_a_changed_run_does_not_go_on_from_another_s_checkpoint(
         other = Finetuning(model, finetuning.task)
     capsys.readouterr()
     assert other(tmp_path / "out", *words, **settings) == 0
-    assert "going on" not in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "going on" not in printed
+    assert f"{left}: checkpoints of another seed, other settings or other inputs" in printed
+    assert [manifest.parents[1] for manifest in kept(tmp_path / "out")] == [left] * len(kept(tmp_path / "out"))
+
+
+def test_checkpoints_left_by_a_kill_after_the_result_are_named(finetuning, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        fail_at(patch, Checkpoints, "remove", {1}, killed)
+        with pytest.raises(SystemExit):
+            finetuning(tmp_path / "out", *OFTEN)
+    assert (tmp_path / "out/metrics.json").is_file()
+    (left,) = {manifest.parents[1] for manifest in kept(tmp_path / "out")}
+    capsys.readouterr()
+    assert finetuning(tmp_path / "out", learning_rate=0.001) == 0
+    assert f"{left}: checkpoints of another seed" in capsys.readouterr().out
+    assert finetuning(tmp_path / "out") == 0
+    assert not (tmp_path / "out-kept").exists()
 
 
 def test_a_second_run_beside_the_first_is_refused(finetuning, tmp_path, monkeypatch, capsys):

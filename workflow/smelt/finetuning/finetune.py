@@ -87,9 +87,12 @@ def limits_of(
 ) -> Iterator["Limits"]:
     """Yield the limits of a job, with its checkpoints locked; a folder that is left empty is removed.
 
+    Once the job is done, checkpoints of others in that folder are named.
+
     identity: what a checkpoint must agree on.
     """
     from smelt.training.checkpoints import Checkpoints
+    from smelt.training.progress import say
     from smelt.training.steps import Limits
 
     folder: Path = arguments.checkpoints or arguments.output.with_name(f".{arguments.output.name}.checkpoints")
@@ -102,6 +105,8 @@ def limits_of(
                 checkpoint_minutes=arguments.checkpoint_minutes,
                 started=started,
             )
+        for other in sorted(folder.glob("*")):
+            say(f"{other}: checkpoints of another seed, other settings or other inputs; remove them if not needed")
     finally:
         with suppress(OSError):
             folder.rmdir()
