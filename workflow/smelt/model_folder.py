@@ -109,6 +109,11 @@ def model_files(folder: Path) -> list[Path]:
     return [folder / "config.json", *files_of(folder, _WEIGHTS)]
 
 
+def tokenizer_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that decide how its tokenizer cuts texts."""
+    return files_of(folder, TOKENIZER_FILES)
+
+
 def refuse_no_model(folder: Path, where: str | Path) -> None:
     """Refuse a folder without a model's configuration.
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -143,7 +144,7 @@ def test_a_short_run_keeps_no_checkpoint(finetuning, tmp_path, monkeypatch):
     assert kept(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("change", ["settings", "seed", "model", "task", "version"])
+@pytest.mark.parametrize("change", ["settings", "seed", "model", "tokenizer", "task", "version"])
 def test_a_changed_run_does_not_go_on_from_another_s_checkpoint(
     finetuning, tmp_path, monkeypatch, capsys, change, text_task
 ):
@@ -160,11 +161,9 @@ def test_a_changed_run_does_not_go_on_from_another_s_checkpoint(
     elif change == "task":
         other = Finetuning(finetuning.model, text_task)
     else:
-        model = tmp_path / "other"
-        model.mkdir()
-        for path in finetuning.model.iterdir():
-            (model / path.name).write_bytes(path.read_bytes())
-        (model / "note.txt").write_text("another")
+        model = shutil.copytree(finetuning.model, tmp_path / "other")
+        with (model / ("config.json" if change == "model" else "tokenizer.json")).open("a") as file:
+            file.write("\n")
         other = Finetuning(model, finetuning.task)
     capsys.readouterr()
     assert other(tmp_path / "out", *words, **settings) == 0
@@ -172,6 +171,20 @@ def test_a_changed_run_does_not_go_on_from_another_s_checkpoint(
     assert "going on" not in printed
     assert f"{left}: checkpoints of another seed, other settings or other inputs" in printed
     assert [manifest.parents[1] for manifest in kept(tmp_path / "out")] == [left] * len(kept(tmp_path / "out"))
+
+
+def test_a_note_beside_the_model_makes_no_other_run(finetuning, straight, tmp_path, monkeypatch, capsys):
+    model = shutil.copytree(finetuning.model, tmp_path / finetuning.model.name)
+    noted = Finetuning(model, finetuning.task)
+    with monkeypatch.context() as patch:
+        fail_at(patch, FineTuningPhase, "learn", {9}, killed)
+        with pytest.raises(SystemExit):
+            noted(tmp_path / "out", *OFTEN)
+    (model / "README.md").write_text("another")
+    (model / "provenance.json").write_text("{}")
+    assert noted(tmp_path / "out") == 0
+    assert "going on from the checkpoint of step 8" in capsys.readouterr().out
+    assert_same_bits(tmp_path / "out", straight)
 
 
 def test_checkpoints_left_by_a_kill_after_the_result_are_named(finetuning, tmp_path, monkeypatch, capsys):

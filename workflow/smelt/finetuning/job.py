@@ -13,6 +13,7 @@ from smelt.finetuning.batches import TaskBatch, collate, predict, shuffled
 from smelt.finetuning.model import load_model, longest
 from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_of
 from smelt.model_families import longest_of, token_types
+from smelt.model_folder import model_files, tokenizer_files
 from smelt.provenance import digest, sha256_of
 from smelt.study.finetuning import Finetuning
 from smelt.tasks.kinds import kind_of
@@ -50,10 +51,11 @@ class FineTuningJob:
 
     def identity(self, task: Path) -> dict[str, Any]:
         """Return what a checkpoint must agree on; task: the folder of the prepared task."""
+        files = [*model_files(self.folder), *tokenizer_files(self.folder)]
         return {
             "settings": self.settings.model_dump() | {"length": self.length},
             "seed": self.seed,
-            "model": sha256_of(self.folder),
+            "model": {file.name: sha256_of(file) for file in files},
             "task": digest([vars(self.task), *(sha256_of(task / f"{split}.parquet") for split in LEARNT)]),
         }
 
