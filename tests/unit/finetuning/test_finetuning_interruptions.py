@@ -14,7 +14,7 @@ from test_finetuning_command import SETTINGS, metrics
 from smelt.__main__ import main
 from smelt.finetuning.job import FineTuningPhase
 from smelt.training.checkpoints import Checkpoints
-from smelt.training.epochs import EpochTraining
+from smelt.training.epochs import CHECKPOINT_FORMAT, EpochTraining
 
 OFTEN = ["--checkpoint-minutes", "0"]  # a checkpoint after each step
 STEPS = 24  # three epochs of 64 sentences
@@ -144,7 +144,7 @@ def test_a_short_run_keeps_no_checkpoint(finetuning, tmp_path, monkeypatch):
     assert kept(tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("change", ["settings", "seed", "model", "tokenizer", "task", "version"])
+@pytest.mark.parametrize("change", ["settings", "seed", "model", "tokenizer", "task", "version", "format"])
 def test_a_changed_run_does_not_go_on_from_another_s_checkpoint(
     finetuning, tmp_path, monkeypatch, capsys, change, text_task
 ):
@@ -158,6 +158,8 @@ def test_a_changed_run_does_not_go_on_from_another_s_checkpoint(
         settings = {"learning_rate": 0.001} if change == "settings" else {"version": 2}
     elif change == "seed":
         words = ["--seed", "2"]
+    elif change == "format":
+        monkeypatch.setattr("smelt.finetuning.job.CHECKPOINT_FORMAT", CHECKPOINT_FORMAT + 1)
     elif change == "task":
         other = Finetuning(finetuning.model, text_task)
     else:

@@ -22,7 +22,7 @@ from smelt.tasks.metrics import Score
 from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import Encoded
-from smelt.training.epochs import EpochTraining, History, LearntBatch, Measured, Phase
+from smelt.training.epochs import CHECKPOINT_FORMAT, EpochTraining, History, LearntBatch, Measured, Phase
 from smelt.training.optimizers import parameter_groups
 from smelt.training.steps import Limits
 
@@ -55,6 +55,7 @@ class FineTuningJob:
         return {
             "settings": self.settings.model_dump() | {"length": self.length},
             "seed": self.seed,
+            "checkpoint": CHECKPOINT_FORMAT,
             "model": {file.name: sha256_of(file) for file in files},
             "task": digest([vars(self.task), *(sha256_of(task / f"{split}.parquet") for split in LEARNT)]),
         }

@@ -20,6 +20,10 @@ from smelt.training.optimizers import set_learning_rate
 from smelt.training.progress import SECONDS_BETWEEN_LINES, Speed, say
 from smelt.training.steps import Limits, SteppedTraining, Values
 
+# Raise it when `EpochTraining.state` holds other things, or has other names for them: checkpoints of before are then of
+# other runs. Version 1 had other names.
+CHECKPOINT_FORMAT = 2
+
 Measured = Mapping[str, float]
 
 

@@ -41,10 +41,9 @@ from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.prepared_task import encode, read_portions
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import Encoded
-from smelt.training.epochs import EpochTraining
+from smelt.training.epochs import CHECKPOINT_FORMAT, EpochTraining
 from smelt.training.steps import Limits
 
-CHECKPOINT_FORMAT = 2  # version 1 had other names for what it held
 KINDS = {"bilstm": "bidirectional LSTM", "transformer": "Transformer encoder"}
 LEARNT = {"representation": "hidden states", "logits": "logits", "labels": "labels"}
 LIMITS = """\
