@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from smelt.__main__ import main
+from smelt.finetuning.job import FineTuningPhase
 from smelt.finetuning.model import load_model
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples
@@ -236,6 +237,12 @@ def test_a_loss_that_is_no_number_ends_the_run(model_folder, entity_task, tmp_pa
     save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
     message = refusal(capsys, tmp_path / "out", finetune(broken, entity_task, tmp_path / "out"))
     assert "step 1 (epoch 1): the loss is nan" in message
+
+
+def test_a_validation_score_that_is_no_number_is_named(model_folder, entity_task, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(FineTuningPhase, "measure", lambda _: {"f1": float("nan")})
+    message = refusal(capsys, tmp_path / "out", finetune(model_folder, entity_task, tmp_path / "out"))
+    assert "the validation f1 is nan: lower finetuning.learning_rate" in message
 
 
 def test_a_model_without_a_tokenizer_is_named(model_folder, entity_task, tmp_path, capsys):

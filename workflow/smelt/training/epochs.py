@@ -206,20 +206,20 @@ class EpochTraining(SteppedTraining):
         """Return the validation of the present weights; its time does not count for the speed."""
         began = time.perf_counter()
         found = self.phase.measure()
-        for value in found.values():
-            self.refuse_not_finite(value)
+        for name, value in found.items():
+            self.refuse_not_finite(value, f"validation {name}")
         self.speed.skip(time.perf_counter() - began)
         return found
 
-    def refuse_not_finite(self, loss: float) -> None:
-        """Refuse to continue with a loss that is not finite.
+    def refuse_not_finite(self, value: float, name: str = "loss") -> None:
+        """Refuse to continue with a loss, or another measured value, that is not finite.
 
         Raises:
             SmeltError: it is NaN or infinite.
         """
-        if not math.isfinite(loss):
+        if not math.isfinite(value):
             where = self.phase.title or f"epoch {self.history.epochs + 1}"
-            raise SmeltError(f"step {self.step + 1} ({where})", f"the loss is {loss}: {self.phase.advice}")
+            raise SmeltError(f"step {self.step + 1} ({where})", f"the {name} is {value}: {self.phase.advice}")
 
     def checkpoint_is_due(self, loss: float | None) -> bool:  # noqa: ARG002 - checkpoints are kept by time
         """Whether the last checkpoint is old, or a phase has ended that asks for one."""
