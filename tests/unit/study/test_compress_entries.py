@@ -157,6 +157,12 @@ def test_a_layer_or_a_width_beyond_the_teachers_is_refused_where_its_shape_is_kn
         study_of(models=models, **made_of)
 
 
+def signals_of(catalogue: Catalogue, name: str) -> list[str]:
+    """Return the folders of the signals that a model learns from, with each seed."""
+    runs = [wildcards(model=name, task="panx.joint", seed=seed) for seed in ("1", "2")]
+    return [folder for run in runs for folder in catalogue.compress.signals(run)]
+
+
 def test_students_of_one_teacher_share_its_signals_and_those_of_labels_alone_need_none():
     small = {"maker": "compress", "teacher": "base", "student": SHAPE}
     models = {
@@ -166,9 +172,11 @@ def test_students_of_one_teacher_share_its_signals_and_those_of_labels_alone_nee
         "labels": small | {"strategy": "D0-S", "embeddings": {"start": "random"}},
     }
     catalogue = Catalogue(study_of(models=models))
-    assert catalogue.compress.signals_folders() == [
-        f"results/try/signals/base/panx.joint/seed-{seed}/_task-all-32" for seed in (1, 2)
-    ]
+    for name in ("stages", "joint"):
+        assert signals_of(catalogue, name) == [
+            f"results/try/signals/base/panx.joint/seed-{seed}/_task-all-32" for seed in (1, 2)
+        ]
+    assert count_jobs(catalogue)["signals"] == 2
     of_labels = wildcards(model="labels", task="panx.joint", seed="1")
     assert catalogue.compress.teacher(of_labels) == catalogue.compress.signals(of_labels) == []
     of_stages = wildcards(model="stages", task="panx.joint", seed="2")
@@ -179,7 +187,8 @@ def test_students_of_one_teacher_share_its_signals_and_those_of_labels_alone_nee
 
 def test_a_chosen_teacher_serves_every_seed():
     catalogue = Catalogue(study_of({"teacher_seed": 7}))
-    assert catalogue.compress.signals_folders() == ["results/try/signals/base/panx.joint/seed-7/_task-all-32"]
+    assert set(signals_of(catalogue, "small")) == {"results/try/signals/base/panx.joint/seed-7/_task-all-32"}
+    assert count_jobs(catalogue)["signals"] == 1
     assert "results/try/finetuned/base/panx.joint/seed-7/metrics.json" in catalogue.finetune.teacher_metrics()
     assert count_jobs(catalogue)["fine-tunings"] == 5  # two of each model, and the teacher's
 
@@ -242,12 +251,10 @@ def test_a_corpus_called_task_is_not_the_tasks_own_text():
 def test_the_seed_of_the_teacher_draws_its_transfer_text():
     def seeds(compressed):
         catalogue = Catalogue(study_of(compressed))
+        asked = set(signals_of(catalogue, "small"))
         folders = [wildcards(model="base", task="panx.joint", seed=seed, transfer="_task-all-32") for seed in (1, 2, 7)]
-        known = [
-            folder
-            for folder in folders
-            if catalogue.compress.signals_at(folder) in catalogue.compress.signals_folders()
-        ]
+        known = [folder for folder in folders if catalogue.compress.signals_at(folder) in asked]
+        assert len(known) == len(asked) == count_jobs(catalogue)["signals"]
         return [json.loads(catalogue.compress.signals_settings(folder))["seed"] for folder in known]
 
     assert seeds({}) == [1, 2]

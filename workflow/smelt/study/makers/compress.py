@@ -360,10 +360,6 @@ class CompressRules(MakerRules[Compress]):
         text = f"{model.transfer.corpus or NO_CORPUS}-{model.transfer.sentences or 'all'}-{model.settings.length}"
         return f"{self.paths.results}/signals/{model.teacher_run(task, seed)}/{text}"
 
-    def signals_folders(self) -> list[str]:
-        """Return the folders of all signals."""
-        return list(self._signals)
-
     def signals_at(self, wildcards: Any) -> str:
         """Return the folder of the signals of {model}, {task}, {seed} and {transfer}."""
         run = run_of(wildcards.model, wildcards.task, wildcards.seed)
