@@ -175,6 +175,27 @@ def test_kinds_of_tasks_are_named_in_their_own_files_only() -> None:
     assert {str(path.parent) for path in guilty} == {"tasks/kinds"}
 
 
+NAME_MAKERS = {
+    ("smelt.finetuning.compression.compress", "compress"): "the command writes its own name into provenance.json",
+    ("smelt.report.figures.score_by_vocabulary", "distil"): "it reads the command's name in provenance.json",
+    ("smelt.training.recipes", "distil"): "a recipe, which has the name of its maker",
+}
+"""The modules that name a maker outside its own rooms, with the reason."""
+
+
+def test_makers_are_named_in_their_own_rooms_only() -> None:
+    makers = {path.stem for path in (PACKAGE / "study/makers").glob("*.py")} & {path.stem for path in RULES}
+    assert len(makers) == 7
+    named = {
+        (module, node.value)
+        for module, tree in TREES.items()
+        if not module.startswith(("smelt.study.makers", "smelt.models", "smelt.__main__"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in makers
+    }
+    assert named == NAME_MAKERS.keys(), "ask a maker's trait; a reason that is gone goes, too"
+
+
 def test_a_job_that_loads_a_study_loads_no_large_library() -> None:
     large = ["torch", "transformers", "numpy", "pandas", "scipy", "matplotlib", "pyarrow"]
     code = f"import sys, smelt.study.schema; print(*[name for name in {large} if name in sys.modules])"

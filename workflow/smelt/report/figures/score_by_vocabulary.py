@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = ["task", "metric", "model", "languages", "n", "mean", "standard_deviation"]
-MAKERS = ("pretrain", "distil", "reduce", "amplify")
 _STEP = 1.03  # between models of one vocabulary
 _APART = 1.15  # times that a size is the one before, where both can be written below the axis
 
@@ -127,7 +126,7 @@ def _axes(axis: "Axes", sizes: list[int], summary: "pd.DataFrame") -> None:
 
 def _sources(study: StudyOfTables) -> list[str]:
     """Return summary.csv and the folders of the fine-tuned models whose vocabulary the study has made or chosen."""
-    models = [name for maker in MAKERS for name, own in study.makers.items() if own == maker and study.runs(model=name)]
+    models = [name for name in study.chosen_vocabularies() if study.runs(model=name)]
     folders = [f"{study.results}/models/{name}" for name in models]
     return [f"{study.results}/statistics/summary.csv", *folders] if folders else []
 

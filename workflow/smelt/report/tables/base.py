@@ -58,7 +58,7 @@ class StudyOfTables(Protocol):
 
     @property
     def makers(self) -> Mapping[str, str]:
-        """Its models, each with its maker's name."""
+        """Its models, each with its maker's name, which is for messages: methods say what a maker does."""
 
     @property
     def tasks(self) -> Mapping[str, TaskOfTables]:
@@ -90,6 +90,15 @@ class StudyOfTables(Protocol):
 
     def efficiencies(self) -> list[str]:
         """Return the records of efficiency, a file a model."""
+
+    def is_compressed(self, model: str) -> bool:
+        """Return whether a model is compressed for each of its tasks; not so where the study has no such model."""
+
+    def selects_pieces(self, model: str) -> bool:
+        """Return whether a model keeps some of its source's pieces, and records which."""
+
+    def chosen_vocabularies(self) -> Sequence[str]:
+        """Return the models whose vocabulary's size the study decides, maker by maker."""
 
     def shares_teacher(self, model: str) -> bool:
         """Return whether the seeds of a compressed model have one teacher."""

@@ -238,7 +238,7 @@ class GridTable(TableEntry):
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return scores.csv, and the metrics of compressed models, which hold how long they were trained."""
-        compressed = [run for run in unique(self.runs()) if study.makers.get(run[0]) == "compress"]
+        compressed = [run for run in unique(self.runs()) if study.is_compressed(run[0])]
         return [f"{study.results}/scores.csv", *(path for run in compressed for path in study.metrics(*run))]
 
     def make(self, job: TableJob) -> Made:

@@ -50,8 +50,8 @@ class StagesTable(TableEntry):
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse a model that is no compression, or not one for the task."""
-        if (maker := study.makers[self.model]) != "compress":
-            found = f"{self.model!r} is made by {maker}"
+        if not study.is_compressed(self.model):
+            found = f"{self.model!r} is made by {study.makers[self.model]}"
             raise SmeltError(study.where, f"{key}.model: a table of kind stages shows a compression; {found}")
         if not study.runs(self.task, self.model):
             raise SmeltError(study.where, f"{key}.model: {self.model!r} is not compressed for {self.task!r}")

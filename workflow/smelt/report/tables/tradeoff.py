@@ -75,7 +75,7 @@ class TradeoffTable(TableEntry):
         for model in self.models:
             if not study.runs(self.task, model):
                 raise SmeltError(study.where, f"{key}.models: {model!r} is not fine-tuned on {self.task!r}")
-            if study.makers[model] == "compress" and (shown := study.efficiency_task(model)) != self.task:
+            if study.is_compressed(model) and (shown := study.efficiency_task(model)) != self.task:
                 found = f"{model!r} is weighed and timed as it is for {shown!r}, the first of its tasks"
                 raise SmeltError(study.where, f"{key}.models: {found}; expected one for {self.task!r} alone")
             tested = study.tested_languages(model, self.task)

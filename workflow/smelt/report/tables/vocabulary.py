@@ -32,11 +32,11 @@ class VocabularyTable(TableEntry):
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse models that are not reduced."""
         for model in self.models:
-            if (maker := study.makers[model]) != "reduce":
+            if not study.selects_pieces(model):
                 raise SmeltError(
                     study.where,
                     f"{key}.models: a table of kind vocabulary shows what reduced models kept;"
-                    f" {model!r} is made by {maker}",
+                    f" {model!r} is made by {study.makers[model]}",
                 )
 
     def sources(self, study: StudyOfTables) -> list[str]:

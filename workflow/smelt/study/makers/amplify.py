@@ -51,6 +51,7 @@ class Amplify(Maker, NewPieces):
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages of the corpus that gain pieces; all of them by default."""
 
+    chooses_vocabulary: ClassVar[bool] = True
     adds_pieces: ClassVar[bool] = True
 
     @classmethod

@@ -53,6 +53,10 @@ class Maker(Entry):
     """Whether it can be made from a model that is compressed for its tasks."""
     publishes_vocabulary: ClassVar[bool] = False
     """Whether its tokenizer comes with it from outside the study."""
+    chooses_vocabulary: ClassVar[bool] = False
+    """Whether the study decides how large its vocabulary is, so that a figure draws its scores against the size."""
+    selects_pieces: ClassVar[bool] = False
+    """Whether it keeps some of its source's pieces, and records which."""
     adds_pieces: ClassVar[bool] = False
     """Whether it has pieces that it was not trained on."""
     makes_finetuned: ClassVar[bool] = False

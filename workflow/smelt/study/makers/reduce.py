@@ -72,6 +72,9 @@ class Reduce(Maker, SelectionRule):
     """An adopted model with the same tokenizer as the source, adopted too, whose counts serve for both; by default the
     source's own."""
 
+    chooses_vocabulary: ClassVar[bool] = True
+    selects_pieces: ClassVar[bool] = True
+
     @classmethod
     def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "ReduceRules":
         """Return what its rules ask."""

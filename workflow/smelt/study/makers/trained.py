@@ -23,6 +23,7 @@ class TrainedOnBlocks(Maker):
     """Seed of weights, order and masks."""
 
     beside_results: ClassVar = {"settings": BESIDE_THE_MODEL}
+    chooses_vocabulary: ClassVar[bool] = True
 
     @field_validator("recipe")
     @classmethod

@@ -8,6 +8,7 @@ from typing import Any
 from smelt.report.figures import FIGURES, of_table
 from smelt.report.figures.base import TableFigure
 from smelt.report.tables import Table
+from smelt.study.makers import MAKERS
 from smelt.study.makers.base import FinetuningRuns
 from smelt.study.paths import Paths
 from smelt.study.rules.corpora import CorporaRules
@@ -52,6 +53,19 @@ class TablesView:
         """Pieces of each model whose tokenizer the study trains."""
         trained = {name: model.trained_tokenizer for name, model in self._study.models.items()}
         return {name: self._study.tokenizers[used].vocabulary for name, used in trained.items() if used is not None}
+
+    def is_compressed(self, model: str) -> bool:
+        """Return whether a model is compressed for each of its tasks; not so where the study has no such model."""
+        return model in self._study.models and self._study.models[model].makes_finetuned
+
+    def selects_pieces(self, model: str) -> bool:
+        """Return whether a model keeps some of its source's pieces, and records which."""
+        return self._study.models[model].selects_pieces
+
+    def chosen_vocabularies(self) -> list[str]:
+        """Return the models whose vocabulary's size the study decides, in the order of MAKERS."""
+        makers = [name for name, maker in MAKERS.items() if maker.chooses_vocabulary]
+        return [name for maker in makers for name, own in self.makers.items() if own == maker]
 
     def shares_teacher(self, model: str) -> bool:
         """Return whether the seeds of a compressed model have one teacher."""
