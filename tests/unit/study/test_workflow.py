@@ -135,3 +135,33 @@ def test_models_are_told_apart_by_where_their_paths_go_on() -> None:
     assert list(found.values()) == [[True, False], [False, True], [False, True], [True, False], [False, False]]
     assert re.match(not_leading_to([], models), "base/ner/seed-1/x")
     assert not re.match(leading_to([], models), "base/ner/seed-1/x")
+
+
+RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]
+ASKED = re.compile(r"(?<![\w./])study((?:\.[a-z]\w*){1,2})")
+
+
+def not_there(text: str, study: object) -> list[str]:
+    """Return what rules ask of a study, such as study.distil.teachers, and it does not have."""
+    prose = re.compile(r'^ *""".*?"""$|^ *#.*?$', re.DOTALL | re.MULTILINE)
+    missing = []
+    for asked in dict.fromkeys(found[1] for found in ASKED.finditer(prose.sub("", text))):
+        owner = study
+        for name in asked[1:].split("."):
+            if not hasattr(owner, name):
+                missing.append(f"study{asked}")
+                break
+            owner = getattr(owner, name)
+    return missing
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_a_study_has_what_rules_ask_of_it(path: Path) -> None:
+    assert not_there(path.read_text(), load([], {})) == []
+
+
+def test_a_misspelt_question_of_a_rule_is_found() -> None:
+    text = "input: study.distil.teachers, study.distil.teachres, study.distill.teachers, study.model_folder()"
+    text += ", study.efficiency.int8(), study.paths.results, params.study.nothing, results/study.html"
+    text += ', study.pretrain.blocks\n    """Ask study.nothing."""\n# study.nothing\n'
+    assert not_there(text, load([], {})) == ["study.distil.teachres", "study.distill.teachers", "study.model_folder"]
