@@ -2,7 +2,8 @@
 
 All tests use the test split and each task's own metric, with one score a run that stands for all languages. The
 columns of the three files are SUMMARY_COLUMNS, PAIRS_COLUMNS and ACROSS_COLUMNS; an empty cell is a value that does
-not exist, and the `note` of its row says why.
+not exist, and the `note` of its row says why. Within a task, seeds are compared; across tasks, Wilcoxon's signed-rank
+test compares one value a task: the mean over seeds.
 """
 
 import argparse
@@ -206,8 +207,9 @@ rests on the two-sided test; `wilcoxon_n` counts tasks on which the means differ
 def across_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
     """Return a row for each pair of models: their means over seeds, compared over the tasks that both ran on.
 
-    All tasks have the same weight. The tasks that one setting makes for each language count as one task, with their
-    mean. A one-sided test is for a direction that was stated before. All pairs of models are corrected together.
+    All tasks have the same weight, whatever their metric, size or number of languages. The tasks that one setting makes
+    for each language count as one task, with their mean. A one-sided test is for a direction that was stated before.
+    All pairs of models are corrected together.
     """
     family = [_pair_across(scores, pair, settings) for pair in itertools.combinations(scores.models, 2)]
     for side in SIDES:

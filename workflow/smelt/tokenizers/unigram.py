@@ -1,4 +1,11 @@
-"""SentencePiece's unigram language model (Kudo and Richardson 2018), with ALBERT's special pieces."""
+"""SentencePiece's unigram language model (Kudo and Richardson 2018), with ALBERT's special pieces.
+
+The rules that prepare text are written twice, for SentencePiece and for tokenizers, and do the same. They replace
+blanks and characters that show nothing by one blank, and spell out special pieces. Letters, case and accents stay, and
+MediaWiki's text is composed Unicode already. SentencePiece's own rules, nmt_nfkc, are not used: the Precompiled
+normaliser of tokenizers reads the same table grapheme by grapheme and drops marks on the way, so the two would cut some
+lines differently.
+"""
 
 import io
 import re
