@@ -13,7 +13,7 @@ rule adopt:
     output:
         model=directory(f"{RESULTS}/models/{{model}}"),
     params:
-        source=study.adopt.source,
+        source=study.adopt.published,
     wildcard_constraints:
         model=names(study.adopt.models),
     log:

@@ -49,7 +49,7 @@ rule reduce:
     input:
         source=study.reduce.source,
         counts=study.reduce.counts,
-        held_out=study.reduce.held_out,
+        held_out=study.reduce.documents,
     output:
         model=directory(f"{RESULTS}/models/{{model}}"),
     params:

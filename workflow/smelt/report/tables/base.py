@@ -164,6 +164,8 @@ class TableEntry(Entry):
     """Whether notes name the examples of its tasks that stand in two splits."""
     shows_efficiency: ClassVar[bool] = False
     """Whether its models have to be measured."""
+    names_shared_teachers: ClassVar[bool] = False
+    """Whether a note names its models whose seeds share a teacher."""
     part: ClassVar[str] = ""
     """The part of the entry that names models and tasks, for error messages: .rows."""
 
@@ -193,7 +195,10 @@ class TableEntry(Entry):
 
     def settings(self, study: StudyOfTables) -> dict[str, Any]:
         """Return the entry with what the study adds to it."""
-        return self.model_dump() | {"models": self.shown_models(study)}
+        settings = self.model_dump() | {"models": self.shown_models(study)}
+        if self.names_shared_teachers:
+            settings |= {"one_teacher": [name for name in settings["models"] if study.shares_teacher(name)]}
+        return settings
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the files that it is made from."""

@@ -69,6 +69,8 @@ class GridTable(TableEntry):
     caption: str = ""
     """Caption of the table; by default one of its kind's own."""
 
+    names_shared_teachers = True
+
     @model_validator(mode="after")
     def _fills_its_patterns(self) -> Self:
         for row in self.rows:
@@ -177,11 +179,6 @@ class GridTable(TableEntry):
         """Return those of the study's models that stand in a cell."""
         named = {model for model, _ in self.runs()}
         return [model for model in study.makers if model in named]
-
-    def settings(self, study: StudyOfTables) -> dict[str, Any]:
-        """Return the entry with its models, and those whose seeds share a teacher."""
-        settings = super().settings(study)
-        return settings | {"one_teacher": [name for name in settings["models"] if study.shares_teacher(name)]}
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse empty rows and columns, cells without some of the languages, and scores that cannot be compared."""

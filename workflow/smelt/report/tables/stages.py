@@ -33,6 +33,8 @@ class StagesTable(TableEntry):
     caption: str = ""
     """Caption of the table; by default one of its kind's own."""
 
+    names_shared_teachers = True
+
     @property
     def tasks(self) -> list[str]:
         """The one task, as the other tables give theirs."""
@@ -42,11 +44,6 @@ class StagesTable(TableEntry):
     def models(self) -> list[str]:
         """The one model, as the other tables give theirs."""
         return [self.model]
-
-    def settings(self, study: StudyOfTables) -> dict[str, Any]:
-        """Return the entry, and the model again where its seeds share a teacher."""
-        settings = super().settings(study)
-        return settings | {"one_teacher": [name for name in settings["models"] if study.shares_teacher(name)]}
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse a model that is no compression, or not one for the task."""

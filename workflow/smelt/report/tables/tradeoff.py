@@ -46,6 +46,7 @@ class TradeoffTable(TableEntry):
 
     needed = ("length", "batches")
     shows_efficiency = True
+    names_shared_teachers = True
 
     @property
     def tasks(self) -> list[str]:
@@ -62,9 +63,8 @@ class TradeoffTable(TableEntry):
         return [("length", "lengths", [self.length] if self.length else []), ("batches", "batches", self.batches or [])]
 
     def settings(self, study: StudyOfTables) -> dict[str, Any]:
-        """Return the entry, the models whose seeds share a teacher, and the study's shapes where it has none."""
+        """Return the entry with what the study adds to it, and the study's shapes where it has none."""
         settings = super().settings(study)
-        settings |= {"one_teacher": [name for name in settings["models"] if study.shares_teacher(name)]}
         if shapes := study.latency_shapes:
             lengths, batches = shapes
             settings |= {"length": self.length or lengths[0], "batches": self.batches or batches}

@@ -62,7 +62,7 @@ class Adopt(Maker):
 class AdoptRules(MakerRules[Adopt]):
     """What `rules/adopt.smk` asks."""
 
-    def source(self, wildcards: Any) -> str:
+    def published(self, wildcards: Any) -> str:
         """Return where {model} is adopted from, as JSON: hub and revision, or folder; and how, where it was chosen."""
         return json.dumps(self.entry(wildcards).chosen())
 

@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt
 
 from smelt.entry import Distinct, Entry, Name, Seed
 from smelt.languages import Language
-from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, list_languages
+from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, TextsRead, list_languages
 from smelt.study.paths import Paths
 
 # Part of the rule's params: raise it when the same inputs and settings come to mean another model.
@@ -64,6 +64,11 @@ class Amplify(Maker, NewPieces):
         """The model that it is amplified from."""
         return [self.source]
 
+    @property
+    def texts(self) -> TextsRead:
+        """The languages of its corpus."""
+        return TextsRead(self.corpus, self.languages)
+
     def check(self, key: str, study: Definitions) -> None:
         """Check that its corpus and its languages are there."""
         study.check_texts(key, self.corpus, self.languages)
@@ -76,15 +81,6 @@ class Amplify(Maker, NewPieces):
 
 class AmplifyRules(MakerRules[Amplify]):
     """What `rules/amplify.smk` asks."""
-
-    def source(self, wildcards: Any) -> str:
-        """Return the folder of the model that {model} is amplified from."""
-        return self.paths.model(self.entry(wildcards).source)
-
-    def documents(self, wildcards: Any) -> list[str]:
-        """Return the documents that {model}'s new pieces are learnt from and that it is proven on, one a language."""
-        model = self.entry(wildcards)
-        return self.paths.documents(model.corpus, self.study.languages(model.corpus, model.languages))
 
     def settings(self, wildcards: Any) -> str:
         """Return all that decides what {model} gains, but for the documents, as JSON with the version."""

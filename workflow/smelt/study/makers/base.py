@@ -33,6 +33,14 @@ class BlocksRead(NamedTuple):
     """How they are packed, and how long they are, such as stream-512."""
 
 
+class TextsRead(NamedTuple):
+    """The documents that a model's pieces come from."""
+
+    corpus: str
+    languages: list[str] | None
+    """Languages of the corpus; all of them by default."""
+
+
 class Maker(Entry):
     """The keys that every model may have, and what the study asks its maker."""
 
@@ -93,6 +101,11 @@ class Maker(Entry):
     @property
     def blocks(self) -> BlocksRead | None:
         """The token blocks that it is trained on, if there are any."""
+        return None
+
+    @property
+    def texts(self) -> TextsRead | None:
+        """The documents that its pieces come from and that it is proven on, if there are any."""
         return None
 
     @property
@@ -318,9 +331,19 @@ class MakerRules(Generic[M]):
         """Return the entry of {model}."""
         return self.models[wildcards.model]
 
+    def source(self, wildcards: Any) -> str:
+        """Return the folder of the one model that {model} is made from."""
+        (folder,) = self.folders(wildcards)
+        return folder
+
     def folders(self, wildcards: Any) -> list[str]:
         """Return the folders of the models that {model} is made from."""
         return [self.paths.model(source) for source in self.entry(wildcards).sources]
+
+    def documents(self, wildcards: Any) -> list[str]:
+        """Return the documents that {model}'s pieces come from and that it is proven on, one file a language."""
+        read = self.entry(wildcards).texts
+        return [] if read is None else self.paths.documents(read.corpus, self.study.languages(*read))
 
     def further_jobs(self) -> dict[str, int]:
         """Return how many further jobs there are, by what they make: one job for each model is not counted."""

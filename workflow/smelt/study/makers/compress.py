@@ -249,10 +249,6 @@ class CompressRules(MakerRules[Compress]):
 
     # Students.
 
-    def source(self, wildcards: Any) -> str:
-        """Return the folder of the teacher of {model} before it was fine-tuned."""
-        return self.paths.model(self.entry(wildcards).teacher)
-
     def teacher(self, wildcards: Any) -> list[str]:
         """Return the folder of the fine-tuned teacher of {model} on {task}, if it learns from one."""
         run = self.entry(wildcards).finetuned_teacher(wildcards.task, int(wildcards.seed))

@@ -79,10 +79,6 @@ class ExportRules(MakerRules[Export]):
 
     version = EXPORT_VERSION
 
-    def source(self, wildcards: Any) -> str:
-        """Return the folder that {model} is exported from."""
-        return self.paths.model(self.entry(wildcards).source)
-
     def folder(self, wildcards: Any) -> str:
         """Return the folder of {model}, of any maker, which is exported to be weighed."""
         return self.paths.model(wildcards.model)

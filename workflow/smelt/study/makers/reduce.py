@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt, model_validator
 
 from smelt.entry import Distinct, Entry, Name, refer
 from smelt.languages import Language
-from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, list_languages
+from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, TextsRead, list_languages
 from smelt.study.paths import Paths
 
 # Parts of the rules' params: raise them when the same inputs and settings come to mean other counts, or another model.
@@ -86,6 +86,11 @@ class Reduce(Maker, SelectionRule):
         return [self.source]
 
     @property
+    def texts(self) -> TextsRead:
+        """The languages of its corpus."""
+        return TextsRead(self.corpus, self.languages)
+
+    @property
     def counted(self) -> str:
         """The model whose vocabulary is counted."""
         return self.counts or self.source
@@ -118,10 +123,6 @@ class ReduceRules(MakerRules[Reduce]):
         """Return the names of the vocabularies that are counted."""
         return sorted({self.study.vocabulary(model.counted) for model in self.models.values()})
 
-    def source(self, wildcards: Any) -> str:
-        """Return the folder of the model that {model} is reduced from."""
-        return self.paths.model(self.entry(wildcards).source)
-
     def counts(self, wildcards: Any) -> list[str]:
         """Return the counts that choose {model}'s pieces, one a language."""
         return self.counts_of(self.entry(wildcards))
@@ -130,11 +131,6 @@ class ReduceRules(MakerRules[Reduce]):
         """Return the counts that choose a model's pieces, one file a language."""
         folder = f"{self.paths.results}/counts/{model.corpus}/{self.study.vocabulary(model.counted)}"
         return [f"{folder}/{language}.parquet" for language in self.study.languages(model.corpus, model.languages)]
-
-    def held_out(self, wildcards: Any) -> list[str]:
-        """Return the documents that {model} is proven on, one file a language."""
-        model = self.entry(wildcards)
-        return self.paths.documents(model.corpus, self.study.languages(model.corpus, model.languages))
 
     def settings(self, wildcards: Any) -> str:
         """Return all that decides what {model} keeps of its source, but for the counts, as JSON with the version."""
