@@ -1,5 +1,6 @@
 """The demo installs what it needs, tests install the rest, and either may come first."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,9 +20,17 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def planned(checkout: Path, target: str) -> list[str]:
-    """Return the commands that `make <target>` would run now, in order."""
+    """Return the commands that `make <target>` would run now, in order.
+
+    The tests may have been started by `make` themselves: its flags and its level would reach this one, which then
+    prints the folders that it enters.
+    """
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL"}
+    }
     command = ["make", "-n", target]
-    return subprocess.run(command, cwd=checkout, text=True, capture_output=True, check=True).stdout.splitlines()
+    done = subprocess.run(command, cwd=checkout, env=environment, text=True, capture_output=True, check=True)
+    return done.stdout.splitlines()
 
 
 def installs(checkout: Path, target: str) -> list[str]:
