@@ -12,6 +12,8 @@ from smelt.study.check import count_jobs
 from smelt.study.schema import load_study
 from tests.workflow.conftest import STUDY, Project, new_project
 
+RULES = Path(__file__).parents[2] / "workflow/rules"
+
 
 @pytest.fixture
 def untouched(tmp_path: Path) -> Project:
@@ -144,13 +146,20 @@ def test_a_dry_run_is_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("job", "limited"), [({}, False), ({"SLURM_JOB_ID": "7"}, True)])
-def test_fine_tuning_has_a_time_limit_in_a_slurm_job_only(
+def test_jobs_have_a_time_limit_in_slurm_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: dict[str, str], limited: bool
 ) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    target = "results/small/finetuned/narrow/demo-ner/seed-1/metrics.json"
-    printed = new_project(tmp_path / "project").snakemake("--dry-run", "--printshellcmds", target)
-    (command,) = re.findall(r"python -m smelt finetune .*", printed)
-    shown = re.sub(r"<TBD>|\bTBD\b", "300", command).replace("python -m smelt", "echo").split(" > ")[0]
-    words = subprocess.run(["bash", "-c", shown], env=os.environ | job, text=True, capture_output=True, check=True)
-    assert ("--minutes" in words.stdout.split()) is limited
+    printed = new_project(tmp_path / "project").snakemake("--dry-run", "--printshellcmds")
+    commands = {line.split()[3]: line for line in re.findall(r"python -m smelt .*--minutes.*", printed)}
+    assert {"documents", "pretrain", "finetune"} <= set(commands)
+    for command in commands.values():
+        shown = re.sub(r"<TBD>|\bTBD\b", "300", command).replace("python -m smelt", "echo").split(" > ")[0]
+        words = subprocess.run(["bash", "-c", shown], env=os.environ | job, text=True, capture_output=True, check=True)
+        assert ("--minutes" in words.stdout.split()) is limited
+
+
+def test_every_rule_gives_its_minutes_in_slurm_only() -> None:
+    lines = [line for path in RULES.glob("*.smk") for line in path.read_text().splitlines() if "--minutes" in line]
+    assert {line.strip() for line in lines} == {'" ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"'}
+    assert len(lines) >= 5

@@ -72,7 +72,7 @@ rule documents:
         " --held-out {params.held_out}"
         " --skip-pages {params.skip_pages:q}"
         " --workers {threads}"
-        " --minutes {resources.runtime}"
+        " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
         " --output-documents {output.documents:q}"
         " --statistics {output.statistics:q}"
         " > {log:q} 2>&1"
