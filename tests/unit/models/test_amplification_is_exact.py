@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from reduction.tokenizer_layouts import write_json
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from vocabulary.tokenizer_layouts import write_json
 
 from smelt.models.amplify.command import count_words, write_vocabulary
 from smelt.models.amplify.growth import SPARE, Growth, growth_of

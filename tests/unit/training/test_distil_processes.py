@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from test_training_processes import ALIKE, curve
+from test_training_launch import ALIKE, curve
 from training_toy import LENGTH, RECIPE, Toy
 from transformers import BertConfig, BertForMaskedLM
 
