@@ -11,7 +11,7 @@ from smelt.allocator import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 for _ in range(40):
-    torch.ones(2**24)  # until the parts that the C library cuts off for aligning them have settled
+    torch.ones(2**24)  # until the parts that the C library cuts off for alignment no longer change
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(8):
     torch.ones(2**24)  # 64 MiB

@@ -150,7 +150,7 @@ def test_what_people_ask_is_answered_without_the_command(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_log_says_that_a_job_was_told_to_end(tmp_path: Path, signal_number: signal.Signals) -> None:
+def test_a_log_says_that_a_job_was_stopped_by_a_signal(tmp_path: Path, signal_number: signal.Signals) -> None:
     fifo, log = tmp_path / "waits", tmp_path / "log"
     os.mkfifo(fifo)  # the job waits for a writer that never comes
     words = ["scores", "--finetuned", ".", "--settings", str(fifo), "--output", "o"]

@@ -35,7 +35,7 @@ ONE = Energy(0.3, 0.1, 0.15, 0.05, 60.0, 0.02, "FRA", PARTS, "3.3.2")
 
 @pytest.fixture(autouse=True)
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Codecarbon reads its configuration in the present folder and at home, and writes where it is not told not to."""
+    """Codecarbon reads its configuration in the working folder and at home, and writes unless it is switched off."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
 
@@ -251,7 +251,7 @@ def test_a_sum_names_all_countries_and_states_no_emissions_where_a_part_has_none
     assert (ONE + replace(ONE, country=None, kg_co2e=None)).kg_co2e is None
 
 
-def test_a_sum_of_which_a_part_is_unknown_is_unknown() -> None:
+def test_a_sum_with_an_unknown_part_is_unknown() -> None:
     assert together([ONE, ONE]) == ONE + ONE
     assert together([ONE, None]) is None
     assert together([]) is None

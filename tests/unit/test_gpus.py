@@ -1,4 +1,4 @@
-"""A command that is given no GPU does not see those of the machine, and one that is not told uses what is there."""
+"""A command without a GPU does not see those of the machine; without the setting, it uses those that are there."""
 
 import json
 import os

@@ -106,7 +106,7 @@ def test_a_failed_job_is_its_name_its_error_and_its_log_once(capsys: pytest.Capt
     assert "FAILED" in capsys.readouterr().err
 
 
-def test_what_a_scheduler_says_of_a_failed_job_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_schedulers_message_about_a_failed_job_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     handler = handler_of()
     failed = job(
         4, "pretrain", "logs/small/models/wide.log", rule_msg="SLURM-job '7' failed, its status is: 'TIMEOUT'."

@@ -1,4 +1,4 @@
-"""A pretraining that is killed at random moments comes to the same model (`make bench` does it 30 times)."""
+"""A pretraining that is killed at random moments makes the same model (`make bench` does it 30 times)."""
 
 from pathlib import Path
 

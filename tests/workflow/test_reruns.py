@@ -254,7 +254,7 @@ def test_a_compressed_model_fine_tunes_its_teacher_again_and_no_other(project: C
     assert edited.planned(*trained) == {"signals": 1, "compress": 3, "compressed": 3}
 
 
-def test_another_threshold_reduces_anew_and_counts_nothing(project: Callable[[], Project]) -> None:
+def test_another_threshold_reduces_again_and_counts_nothing(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
     study["models"]["narrow-qaa"]["threshold"] = "paper"
@@ -274,7 +274,7 @@ def test_another_language_of_a_reduced_model_counts_that_one(project: Callable[[
     assert set(planned) <= {"count", "reduce", "page"}
 
 
-def test_another_weight_of_a_loss_distils_anew_and_pretrains_nothing(project: Callable[[], Project]) -> None:
+def test_another_weight_of_a_loss_distils_again_and_pretrains_nothing(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
     study["models"]["student-qaa"]["losses"] = {"kl": 1.0}
@@ -284,7 +284,7 @@ def test_another_weight_of_a_loss_distils_anew_and_pretrains_nothing(project: Ca
     assert set(planned) <= {"distil", "figure", "page"}
 
 
-def test_another_teacher_distils_its_student_anew(project: Callable[[], Project]) -> None:
+def test_another_teacher_distils_its_student_again(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
     study["models"]["narrow"]["settings"]["schedule"]["steps"] = 50
@@ -315,13 +315,13 @@ def test_a_further_task_runs_alone(project: Callable[[], Project]) -> None:
     assert set(planned) == {"task", "finetune", "tokenisation", *REPORT}
 
 
-def test_a_comment_in_a_task_file_prepares_nothing_anew(project: Callable[[], Project]) -> None:
+def test_a_comment_in_a_task_file_prepares_nothing_again(project: Callable[[], Project]) -> None:
     edited = project()
     append(edited.folder / "workflow/smelt/tasks/library/demo-ner.yaml", "# a comment\n")
     assert edited.planned() == {}
 
 
-def test_another_meaning_of_a_task_runs_it_anew(project: Callable[[], Project]) -> None:
+def test_another_meaning_of_a_task_runs_it_again(project: Callable[[], Project]) -> None:
     edited = project()
     append(edited.folder / "workflow/smelt/tasks/library/demo-ner.yaml", "unseen_labels: count\n")
     planned = edited.planned()

@@ -195,7 +195,7 @@ def test_a_forgetful_start_is_avoided_as_keras_does(tmp_path: Path) -> None:
     model.compact.encoder.onward[0].bias_ih_l0.data.fill_(0.5)
     model.save_pretrained(tmp_path)
     copy = AutoModelForTokenClassification.from_pretrained(tmp_path)
-    assert set(copy.compact.encoder.onward[0].bias_ih_l0.tolist()) == {0.5}  # loading starts nothing anew
+    assert set(copy.compact.encoder.onward[0].bias_ih_l0.tolist()) == {0.5}  # loading initialises nothing again
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class Behaviour:
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder with ranges, and misbehaves as told."""
+    """Serves a folder with ranges, and misbehaves as the test asks."""
 
     def __init__(self, *arguments: object, behaviour: Behaviour, **options: object) -> None:
         self.behaviour = behaviour
@@ -147,7 +147,7 @@ def test_a_later_run_goes_on_from_the_partial_files_of_a_failed_one(server, beha
     assert parts(output) == expected(mirror)
 
 
-def test_a_server_without_ranges_sends_everything_anew(server, behaviour, mirror, tmp_path):
+def test_a_server_without_ranges_sends_everything_again(server, behaviour, mirror, tmp_path):
     behaviour.cut_after = [PIECE]
     behaviour.ignore_ranges = True
     assert download(server, tmp_path / "out") == 0

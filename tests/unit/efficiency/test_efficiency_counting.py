@@ -1,4 +1,4 @@
-"""Parameters, operations and bytes: what can be said of a model without a clock."""
+"""Parameters, operations and bytes: figures of a model that need no clock."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,8 @@ from smelt.errors import SmeltError
 FAMILIES = ["bert", "albert", "distilbert", "xlm-roberta"]
 
 
-# Abdaoui et al. 2020: 178M and 141M parameters; then what Table 3's sizes of bilingual and monolingual models come to.
+# Abdaoui et al. 2020: 178M and 141M parameters; then, by the sizes of Table 3, a bilingual and a
+# monolingual model.
 @pytest.mark.parametrize(
     ("pieces", "millions", "megabytes"),
     [(119_547, 177.853, 711), (71_577, 141.012, 564), (32_712, 111.164, 445), (15_985, 98.318, 393)],
@@ -47,7 +48,7 @@ def test_operations_are_those_of_the_shape(family: str, tmp_path: Path) -> None:
     assert found == 2 * (weights + projection) + 4 * layers * 40 * hidden
 
 
-def test_sizes_on_disk_are_of_all_weights_written_anew(tmp_path: Path) -> None:
+def test_sizes_on_disk_are_of_all_weights_written_again(tmp_path: Path) -> None:
     folder = write_encoder(tmp_path / "bert")
     subject = TorchEncoder(folder, "fp32")
     sizes = {name: subject.bytes_on_disk(name, tmp_path) for name in ("fp32", "bf16", "int8")}

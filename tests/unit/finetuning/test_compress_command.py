@@ -222,7 +222,7 @@ def test_a_seed_repeats_bit_for_bit_and_seeds_differ(folders, gradual, tmp_path)
 
 
 @pytest.mark.parametrize("strategy", ["D4.2", "D2"])
-def test_a_run_that_is_stopped_anywhere_comes_to_the_same_bytes(folders, gradual, tmp_path, monkeypatch, strategy):
+def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bytes(folders, gradual, tmp_path, monkeypatch, strategy):
     straight = gradual
     if strategy != "D4.2":
         straight = tmp_path / "straight"

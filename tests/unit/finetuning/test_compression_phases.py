@@ -1,4 +1,4 @@
-"""The phases that the stages of a strategy come to: what learns in each, how long, and which head is kept."""
+"""The phases of a strategy's stages: which parts learn in each, how long, and which head is kept."""
 
 import pytest
 

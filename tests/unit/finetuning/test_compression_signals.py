@@ -90,7 +90,7 @@ def stored(teacher, entity_task, tmp_path_factory) -> Path:
     return folder
 
 
-def test_what_is_stored_is_what_the_teacher_says_of_each_text_alone(stored, teacher, entity_task):
+def test_stored_signals_are_those_of_each_text_alone(stored, teacher, entity_task):
     found = opened(stored, teacher, entity_task)
     windows = found.transfer.windows
     model = AutoModelForTokenClassification.from_pretrained(teacher).eval()
@@ -109,7 +109,7 @@ def test_what_is_stored_is_what_the_teacher_says_of_each_text_alone(stored, teac
     assert outputs.states.dtype == torch.bfloat16
 
 
-def test_the_size_that_is_told_beforehand_is_that_of_the_shards(stored, teacher, entity_task, tmp_path, capsys):
+def test_the_size_that_is_announced_is_that_of_the_shards(stored, teacher, entity_task, tmp_path, capsys):
     arrays = [np.load(path) for path in sorted((stored / "shards").iterdir())]
     about = json.loads((stored / "signals.json").read_text())
     assert sum(array.nbytes for array in arrays) == about["bytes"] == 64 * 4 * (24 * 2 + 4 * 3)
@@ -277,7 +277,7 @@ def test_smaller_draws_lie_within_larger_ones_and_seeds_draw_others(teacher, ent
     assert found[1, 70] != found[2, 70]
 
 
-def test_texts_whose_labels_were_left_out_follow_upon_the_labelled_ones(teacher, entity_task, tmp_path):
+def test_texts_whose_labels_were_left_out_follow_the_labelled_ones(teacher, entity_task, tmp_path):
     folder = tmp_path / "limited"
     shutil.copytree(entity_task, folder)
     rows = parquet.read_table(entity_task / "train.parquet")

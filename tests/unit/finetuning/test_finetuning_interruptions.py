@@ -114,7 +114,7 @@ def test_nothing_is_done_twice_but_the_step_that_was_under_way(finetuning, tmp_p
     assert steps == [*range(11), *range(10, 19), *range(18, STEPS)]
 
 
-def test_a_run_that_is_stopped_anywhere_comes_to_the_same_bits(finetuning, straight, tmp_path, monkeypatch, capsys):
+def test_a_run_that_is_stopped_anywhere_ends_with_the_same_bits(finetuning, straight, tmp_path, monkeypatch, capsys):
     """Without checkpoints in between: the signal alone keeps one."""
     fail_at(monkeypatch, FineTuningPhase, "learn", {1, 8, 9, 17}, lambda: os.kill(os.getpid(), signal.SIGTERM))
     codes = [finetuning(tmp_path / "out") for _ in range(5)]

@@ -127,7 +127,7 @@ def test_no_loss_reads_the_student_s_states_of_other_tokens(folders, losses):
 
 
 @pytest.mark.parametrize(("loss", "place"), [("representation", "bert.encoder.layer.1"), ("logits", "classifier")])
-def test_no_loss_reads_what_the_teacher_says_of_other_tokens(folders, loss, place):
+def test_no_loss_reads_the_teachers_outputs_for_other_tokens(folders, loss, place):
     wanted = learnt(job_of(folders, "live"), {loss: 1})
     job = job_of(folders, "live")
     teacher = job.signals._teacher.model

@@ -146,7 +146,7 @@ def test_weights_in_half_precision_are_adopted_in_single(tmp_path: Path) -> None
     assert {tensor.dtype for tensor in AutoModel.from_pretrained(tmp_path / "out").parameters()} == {torch.float32}
 
 
-def test_provenance_and_card_tell_where_the_model_comes_from(tmp_path: Path) -> None:
+def test_provenance_and_card_name_the_models_source(tmp_path: Path) -> None:
     source = bert(tmp_path / "source")
     (source / "README.md").write_text("---\nlicense: apache-2.0\nlanguage: [de, fr]\n---\n# theirs\n")
     assert adopt(source, tmp_path / "out") == 0
@@ -196,7 +196,7 @@ def break_config(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "complaint"),
     [
         (shutil.rmtree, "no such folder"),
         (remove_config, "has no config.json"),
@@ -211,7 +211,7 @@ def break_config(folder: Path) -> None:
     ],
 )
 def test_a_spoilt_folder_gives_one_clear_line_and_no_output(
-    spoil: Any, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spoil: Any, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = bert(tmp_path / "source")
     spoil(source)
@@ -219,7 +219,7 @@ def test_a_spoilt_folder_gives_one_clear_line_and_no_output(
     assert adopt(source, tmp_path / "out" / "model") == 1
     message = capsys.readouterr().err.split("smelt: ")[-1]
     assert message.startswith(f"{source}: ")
-    assert told in message
+    assert complaint in message
     assert message.count("\n") == 1
     assert not (tmp_path / "out").exists() or list((tmp_path / "out").iterdir()) == []
 

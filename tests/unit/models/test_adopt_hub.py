@@ -106,7 +106,7 @@ def test_a_model_fetched_once_is_found_again_without_the_hub(hub: str, tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("name", "revision", "told"),
+    ("name", "revision", "complaint"),
     [
         ("org/none", COMMIT, "the hub has no such model"),
         ("org/tiny", "a" * 40, "no such revision"),
@@ -114,18 +114,18 @@ def test_a_model_fetched_once_is_found_again_without_the_hub(hub: str, tmp_path:
         ("a/b/c", COMMIT, "is no name of a model"),
     ],
 )
-def test_what_the_hub_refuses_is_told_in_one_line(
-    hub: str, tmp_path: Path, name: str, revision: str, told: str
+def test_what_the_hub_refuses_is_reported_in_one_line(
+    hub: str, tmp_path: Path, name: str, revision: str, complaint: str
 ) -> None:
     done = adopt(hub, name, revision, tmp_path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"smelt: {name} at {revision}: ")
-    assert told in done.stderr.splitlines()[-1]
+    assert complaint in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_hub_out_of_reach_is_told_in_one_line(hub: str, tmp_path: Path) -> None:
+def test_a_hub_out_of_reach_is_reported_in_one_line(hub: str, tmp_path: Path) -> None:
     # Offline mode takes the way of a refused connection without the client's half minute of trying again.
     done = adopt(hub, "org/tiny", COMMIT, tmp_path, offline=True)
     assert done.returncode == 1

@@ -213,7 +213,7 @@ def no_model(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "complaint"),
     [
         (unfaithful, "marks the end of words, which no faithful tokenizer does yet"),
         (two_models, "has 2 SentencePiece models"),
@@ -221,7 +221,7 @@ def no_model(folder: Path) -> None:
     ],
 )
 def test_where_no_faithful_tokenizer_can_be_made_one_line_says_why(
-    spoil: Any, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spoil: Any, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = folder_of(tmp_path / "source", "XLM-R")
     spoil(source)
@@ -229,7 +229,7 @@ def test_where_no_faithful_tokenizer_can_be_made_one_line_says_why(
     assert adopt(source, tmp_path / "out", tokenizer="faithful") == 1
     error = capsys.readouterr().err.split("smelt: ")[-1]
     assert error.startswith(f"{source}: ")
-    assert told in error
+    assert complaint in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

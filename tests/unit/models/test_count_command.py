@@ -119,7 +119,7 @@ def test_a_special_piece_that_a_text_spells_out_is_counted_as_text(tmp_path: Pat
 
 @pytest.fixture
 def unfinished(tmp_path: Path, tokenizer: Path) -> Path:
-    """Documents of which all shards are counted already, but not yet summed up, in the folder `shards`."""
+    """Documents whose shards are all counted, but not yet added up, in the folder `shards`."""
     documents = write_documents(tmp_path / "documents.parquet", groups=4)
     vocabulary = read_vocabulary(tokenizer, "tokenizer")
     count_documents(CountingJob(documents, vocabulary.tree, vocabulary.size, True), tmp_path / "shards", 1)

@@ -33,7 +33,7 @@ RECIPE = merge(
     },
 )
 STUDENT = {"layers": 1}
-LOSSES = {"hidden": 0.5}  # besides the others; its projections are trained with the student, and no part of it
+LOSSES = {"hidden": 0.5}  # added to the others; its projections are trained with the student, and are no part of it
 
 KILLED_AT_STEP_8 = """
 import os, signal, sys
@@ -267,7 +267,7 @@ def test_pieces_that_nothing_would_teach_are_refused(
     amplified: Kit, tmp_path: Path, capsys: pytest.CaptureFixture[str], reduced: bool
 ) -> None:
     teacher, kit = amplified.teacher, amplified
-    if reduced:  # where the study file does not tell whether any of them is left
+    if reduced:  # where the study file does not show whether any of them is left
         (tmp_path / "qaa.txt").write_text("".join(f"{line}\n" for line in text_lines(amplified)))
         words = ["--corpus", str(tmp_path / "qaa.txt"), "--held-out-share", "0.2", "--threshold", "0.02"]
         teacher = tmp_path / "reduced"

@@ -144,13 +144,13 @@ def test_a_student_at_random_may_have_more_layers_than_its_teacher_and_learns_of
 
 
 @pytest.mark.parametrize("epsilon", [1e-12, 1e-5])
-def test_a_teacher_that_normalises_otherwise_than_a_distilbert_is_told_of(
+def test_a_teacher_with_another_epsilon_than_a_distilbert_gets_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], epsilon: float
 ) -> None:
     folder = write_model(tmp_path / "teacher", bert_like(BertForMaskedLM, layer_norm_eps=epsilon))
     student = new_student(teacher_of(folder), StudentShape(layers=1), recipe(), pieces(folder))
-    told = f"smelt: warning: {folder} normalises layers with an epsilon of 1e-05, every DistilBERT with 1e-12"
-    assert (told in capsys.readouterr().err) == (epsilon == 1e-5)
+    warning = f"smelt: warning: {folder} normalises layers with an epsilon of 1e-05, every DistilBERT with 1e-12"
+    assert (warning in capsys.readouterr().err) == (epsilon == 1e-5)
     # What the warning rests on: were it a key of DistilBERT's configuration one day, the student should have it.
     norms = [part for part in student.modules() if isinstance(part, torch.nn.LayerNorm)]
     assert {part.eps for part in norms} == {DISTILBERT_EPSILON}

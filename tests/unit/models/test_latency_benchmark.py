@@ -40,9 +40,7 @@ def test_all_ways_of_a_student_are_run_and_the_exact_ones_are_equal(batch: int, 
     assert [line.split(" | ")[0] for line in lines[2:4]] == ["| 12/10", "| 16/20"]
 
 
-def test_speed_ups_are_told_over_bert_by_torch_and_over_the_way_in_which_it_is_fastest(
-    tmp_path: Path, monkeypatch
-) -> None:
+def test_speed_ups_are_over_bert_by_torch_and_over_its_fastest_way(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     seconds = {
         BERT: {TORCH: [8.0, 8.0], ONNX: [4.0, 4.0]},

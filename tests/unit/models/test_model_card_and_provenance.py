@@ -61,7 +61,7 @@ def test_provenance_states_energy_to_four_digits_and_null_where_it_is_not_known(
     assert found[1] is None
 
 
-def test_the_sum_of_a_folder_tells_changed_and_renamed_files(tmp_path: Path) -> None:
+def test_the_checksum_of_a_folder_changes_with_content_and_names(tmp_path: Path) -> None:
     sums = []
     for name, text in (("a/x", "1"), ("a/y", "1"), ("a/y", "2")):
         folder = tmp_path / str(len(sums))
@@ -84,7 +84,7 @@ def test_the_machine_is_described() -> None:
     assert described["memory_gib"] > 0
 
 
-def test_the_processes_of_a_job_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_processes_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine()["processes"] == 1
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
     monkeypatch.setenv("WORLD_SIZE", "4")

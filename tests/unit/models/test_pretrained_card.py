@@ -27,7 +27,7 @@ def settings(architecture: str = "albert-base", recipe: str = "albert", **change
     return check(PretrainingSettings, values, "--settings")
 
 
-def told(made: PretrainingSettings) -> dict[str, str]:
+def effective(made: PretrainingSettings) -> dict[str, str]:
     return effective_settings(made.recipe, made.shape.hidden)
 
 
@@ -66,7 +66,7 @@ def test_one_language_is_not_several() -> None:
 
 
 def test_rules_are_shown_as_what_they_came_to() -> None:
-    table = told(settings())
+    table = effective(settings())
     shown = {
         key: table[key]
         for key in (
@@ -84,35 +84,35 @@ def test_rules_are_shown_as_what_they_came_to() -> None:
         "objective.max_ngram": "3",
         "model.dropout": "0.1",
     }
-    assert told(settings("albert-xxlarge"))["model.dropout"] == "0.0"
+    assert effective(settings("albert-xxlarge"))["model.dropout"] == "0.0"
 
 
 def test_nothing_in_the_table_is_left_unsaid() -> None:
     for name, recipe in RECIPES.items():
         assert (
             "None"
-            not in told(
+            not in effective(
                 settings(recipe=name, **(merge(recipe.over(99_999).model_dump(), {"schedule": {"epochs": None}})))
             ).values()
         )
 
 
-def test_a_length_in_epochs_is_told_in_steps_too() -> None:
+def test_a_length_in_epochs_is_given_in_steps_too() -> None:
     made = settings("distilbert-base", "eliquare")
     made = made.model_copy(update={"recipe": made.recipe.over(24_001)})
     assert "more often (Sanh et al. 2019) for 151 steps, 10 passes over its texts. Its weights" in summary(made, 1)
-    table = told(made)
+    table = effective(made)
     assert [
         table[key] for key in ("schedule.steps", "schedule.epochs", "validation.every", "schedule.warmup_steps")
     ] == ["151", "10.0", "15", "8"]
-    assert "schedule.epochs" not in told(settings())
+    assert "schedule.epochs" not in effective(settings())
 
 
 def test_settings_that_had_no_effect_are_left_out() -> None:
-    whole = set(told(settings(objective={"masking": "rare", "smoothing": 0.5})))
+    whole = set(effective(settings(objective={"masking": "rare", "smoothing": 0.5})))
     assert "objective.smoothing" in whole
     assert {"objective.smoothing", "objective.max_ngram", "objective.swap_probability"} & set(
-        told(settings(objective={"masking": "words", "sentences": "none"}))
+        effective(settings(objective={"masking": "words", "sentences": "none"}))
     ) == set()
 
 

@@ -129,7 +129,7 @@ def test_settings_as_json_do_what_flags_do(given: dict[str, Any], tmp_path: Path
         assert (tmp_path / "flags" / name).read_bytes() == (tmp_path / "json" / name).read_bytes()
 
 
-def test_a_language_of_which_nothing_was_proven_is_named(
+def test_a_language_without_a_proven_line_is_named(
     given: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given["counts"][1] = write_small_counts(tmp_path / "rare", given["texts"], given["source"], others=1000)[1]
@@ -139,13 +139,13 @@ def test_a_language_of_which_nothing_was_proven_is_named(
     assert reduce(given, tmp_path / "out", "--threshold", "0.08", languages=("qaa", "qab")) == 0
     record = json.loads((tmp_path / "out/reduction.json").read_text())
     assert record["proof"]["languages"]["qab"]["states"]["lines"] == 0
-    told = capsys.readouterr().out
-    assert "out: qab: none of its 60 held-out lines has all its pieces kept: nothing proven" in told
-    assert "qaa: none" not in told
+    printed = capsys.readouterr().out
+    assert "out: qab: none of its 60 held-out lines has all its pieces kept: nothing proven" in printed
+    assert "qaa: none" not in printed
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "complaint"),
     [
         (["--threshold", "1"], "qaa: the threshold 1 keeps nothing"),
         (["--threshold", "high"], "--threshold: expected a number above 0 and up to 1, paper or code, found 'high'"),
@@ -159,11 +159,11 @@ def test_a_language_of_which_nothing_was_proven_is_named(
     ],
 )
 def test_a_wrong_rule_is_one_line_that_names_it(
-    given: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+    given: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
 ) -> None:
     assert reduce(given, tmp_path / "result" / "out", *words) == 1
     message = capsys.readouterr().err
-    assert told in message
+    assert complaint in message
     assert message.count("\n") == 1
     assert not list(tmp_path.glob("result/*"))
 
@@ -217,7 +217,7 @@ def with_word_level(given: dict[str, Any], _: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "complaint"),
     [
         (of_another_tokenizer, "counts of another tokenizer"),
         (without_documents, "qaa: is counted but has no documents among --held-out"),
@@ -227,13 +227,13 @@ def with_word_level(given: dict[str, Any], _: Path) -> None:
     ],
 )
 def test_what_does_not_fit_is_one_line_and_nothing_is_written(
-    spoil: Any, told: str, given: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spoil: Any, complaint: str, given: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     spoil(given, tmp_path)
     capsys.readouterr()
     assert reduce(given, tmp_path / "result" / "out", "--threshold", "0.08") == 1
     message = capsys.readouterr().err.split("smelt: ")[-1]
-    assert told in message
+    assert complaint in message
     assert message.count("\n") == 1
     assert not list(tmp_path.glob("result/*"))
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 
-def test_ours_and_the_plain_script_come_to_the_same_model(tmp_path: Path) -> None:
+def test_ours_and_the_plain_script_make_the_same_model(tmp_path: Path) -> None:
     write_source(tmp_path / "source", 1000, SMALL)
     for way, name in ((reduced, "ours"), (by_script, "plain")):
         way(tmp_path / "source", chosen((1000, 300)), tmp_path / name)

@@ -151,7 +151,7 @@ def test_limits_of_memory_do_not_change_counts(limit: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("weak", [lambda words: np.zeros(len(words), np.int64), lambda words: -np.arange(len(words))])
-def test_words_that_share_a_hash_are_told_apart(
+def test_words_that_share_a_hash_are_counted_apart(
     weak: Callable[[object], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = BUILDERS["byte-level BPE"]()

@@ -141,7 +141,7 @@ def lower_case(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "complaint"),
     [
         (change_a_row, "its weight bert.embeddings.word_embeddings.weight differs"),
         (change_the_bias, "its weight cls.predictions.bias differs"),
@@ -152,14 +152,14 @@ def lower_case(folder: Path) -> None:
         (lower_case, "sep_token '[SEP]' has become '[CLS]'"),
     ],
 )
-def test_a_reduction_that_is_not_exact_is_named(spoil: object, told: str, tmp_path: Path) -> None:
+def test_a_reduction_that_is_not_exact_is_named(spoil: object, complaint: str, tmp_path: Path) -> None:
     source, ids = write_model(tmp_path / "source"), ids_of("qaa")
     reduced = reduce(source, tmp_path / "out", ids)
     spoil(reduced)  # type: ignore[operator]
     texts = {"qaa": write_texts(tmp_path / "texts")["qaa"]}
     with pytest.raises(SmeltError) as caught:
         prove(FolderPair(source, reduced, ids, "a model"), texts, Extent())
-    assert told in str(caught.value)
+    assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

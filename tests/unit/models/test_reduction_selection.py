@@ -143,7 +143,7 @@ def test_table_1_of_the_paper_to_the_piece() -> None:
     seen = (folder / "pieces-seen.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
     numbers = {piece: number for number, piece in enumerate(dict.fromkeys([*ALWAYS_KEPT, *seen]))}
     rows = [line.split("\t") for line in (folder / "thresholds.tsv").read_text().splitlines()[1:]]
-    # Of the number of lines, what their threshold came to is published: so many lines have it at the least.
+    # Thresholds in lines are published, and not numbers of lines: these are the smallest with that threshold.
     counts = [published_counts(language, numbers, int(least) * 20_000) for language, least, _ in rows]
     selection = select(counts, SelectionRule(threshold="code"), np.arange(len(ALWAYS_KEPT)))
     table = {language: len(kept) for language, kept in selection.by_language.items()}

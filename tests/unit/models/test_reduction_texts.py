@@ -52,7 +52,7 @@ def test_provenance_names_the_text_files_and_how_lines_were_held_out(tmp_path: P
     assert provenance["seeds"] == [7]
 
 
-def test_weights_that_lack_are_told_before_anything_is_counted(
+def test_missing_weights_are_reported_before_anything_is_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (write_model(tmp_path / "source") / "model.safetensors").unlink()
@@ -89,7 +89,7 @@ def test_the_language_of_a_file_is_in_its_name_or_before_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "complaint"),
     [
         (None, "cannot be read: no such file or directory"),
         (b"", "qaa.txt: holds no text"),
@@ -100,7 +100,7 @@ def test_the_language_of_a_file_is_in_its_name_or_before_it() -> None:
     ],
 )
 def test_a_file_that_is_no_text_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, complaint: str
 ) -> None:
     if content is not None:
         (tmp_path / "qaa.txt").write_bytes(content)
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_text_is_named(
     assert reduce(tmp_path, "--corpus", str(tmp_path / "qaa.txt")) == 1
     message = capsys.readouterr().err.split("smelt: ")[-1]
     assert message.startswith(str(tmp_path / "qaa.txt"))
-    assert told in message
+    assert complaint in message
     assert message.count("\n") == 1
     assert not list(tmp_path.glob("made/*"))
 

@@ -227,7 +227,7 @@ def configure(**values: object) -> object:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "complaint"),
     [
         (cut, "is no whole safetensors file"),
         (remove_weights, "has no weights: expected model.safetensors or pytorch_model.bin"),
@@ -241,12 +241,12 @@ def configure(**values: object) -> object:
         (configure(suppress_tokens=[3]), "suppress_tokens holds token ids"),
     ],
 )
-def test_a_checkpoint_that_does_not_fit_is_refused_by_name(spoil: object, told: str, tmp_path: Path) -> None:
+def test_a_checkpoint_that_does_not_fit_is_refused_by_name(spoil: object, complaint: str, tmp_path: Path) -> None:
     source = write_model(tmp_path / "source")
     spoil(source)  # type: ignore[operator]
     with pytest.raises(SmeltError) as caught:
         reduce(source, tmp_path / "out")
-    assert told in str(caught.value)
+    assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

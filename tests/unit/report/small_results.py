@@ -22,7 +22,7 @@ SIGNIFICANCE = {
     "resamples": 200,
     "seed": 1,
 }
-# Far apart on ner, so that every pair differs; on intent the first two cannot be told apart.
+# Far apart on ner, so that every pair differs; on intent the first two do not differ significantly.
 SCORES: dict[tuple[str, str], list[float]] = {
     ("small_8k", "ner"): [0.50, 0.51, 0.49],
     ("large_32k", "ner"): [0.70, 0.71, 0.69],

@@ -108,7 +108,7 @@ def test_a_family_of_tasks_is_the_mean_of_its_languages(published: Report) -> No
 def test_hypotheses_are_tested_over_languages(published: Report) -> None:
     frame, text = published.table(TABLE_5 | {"hypotheses": [{"less": "XtremeDistil", "than": "MMNER"}]})
     (tested,) = frame[frame["kind"] == "hypothesis"].to_dict("records")
-    # Differences of MMNER: -3, 3, 4, 5, 3, 3, of which the threes share the ranks 1 to 4, and one goes against.
+    # Differences of MMNER: -3, 3, 4, 5, 3, 3; the threes share the ranks 1 to 4, and one of them is negative.
     assert (tested["n"], tested["won"], tested["lost"], tested["statistic"]) == (6, 5, 1, 2.5)
     assert tested["difference"] == pytest.approx(0.025)
     # Sums of at most 2.5: all signs alike, or any one of the four threes alone against.
@@ -229,7 +229,7 @@ def test_the_steps_that_students_took_stand_beside_their_scores(strategies: Repo
     assert "The seeds of D4.2 share one teacher: their deviations and tests over seeds are over students" in text
 
 
-def test_no_teacher_and_no_steps_are_spoken_of_where_there_are_none(strategies: Report) -> None:
+def test_no_teacher_and_no_steps_are_mentioned_where_there_are_none(strategies: Report) -> None:
     _, text = strategies.table(TABLE_3)
     assert "teacher" not in text
     assert "steps" not in text

@@ -146,7 +146,7 @@ def test_models_tested_on_other_languages_are_not_compared(study: Study) -> None
     assert set(pairs.query("task == 'nli.transfer'")["family"]) == {1}
 
 
-def test_pairs_of_which_neither_ran_on_a_task_are_no_rows(study: Study) -> None:
+def test_pairs_have_no_row_for_a_task_on_which_neither_model_ran(study: Study) -> None:
     own = study.compare()["pairs"].query("task == 'nli.own.fr'")
     assert set(own["model_a"]) | set(own["model_b"]) == set(MODELS)
     assert len(own) == 6 + 5  # full with every other, and fr with every other but full
@@ -203,7 +203,7 @@ def test_each_column_of_a_section_is_a_family_of_tests(table: pd.DataFrame) -> N
         assert cell(table, 0, row, "sw")["largest_p"] == pytest.approx(max(own))
         assert cell(table, 0, row, "sw")["marked"]
     french = [cell(table, 0, row, "fr")["marked"] for row in values]
-    assert french == [False, False, True]  # 0.700 and 0.705 cannot be told apart
+    assert french == [False, False, True]  # 0.700 and 0.705 do not differ significantly
 
 
 def test_the_table_reads_as_the_papers_does(table: pd.DataFrame, study: Study) -> None:

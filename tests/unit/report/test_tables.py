@@ -194,7 +194,7 @@ def test_markdown_tables_have_equal_columns(compared: Results) -> None:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
 
 
-def test_segmentation_tells_entity_words_from_others(compared: Results) -> None:
+def test_segmentation_separates_entity_words_from_others(compared: Results) -> None:
     assert compared.segmentation_table(vocabularies={"small_8k": 8000}) == 0
     markdown = compared.read("tables", "table_4.md")
     assert _row(markdown, "entity words")[1:] == ["100.00", "50.00", "40"]

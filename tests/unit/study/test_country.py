@@ -31,6 +31,6 @@ def test_another_code_is_refused_with_what_is_expected(wrong: str) -> None:
         study(country=wrong)
 
 
-def test_a_code_in_small_letters_is_told_the_right_one() -> None:
+def test_a_code_in_small_letters_is_refused_with_the_right_one() -> None:
     with pytest.raises(SmeltError, match="close to it: FRA"):
         study(country="fra")

@@ -36,7 +36,7 @@ CATALOGUE = Catalogue(check_study(STUDY, "try.yaml"))
 
 
 def written(path: Path, size: int) -> None:
-    """Make a file of so many bytes, which take no room."""
+    """Make a sparse file of this many bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.truncate(size)
@@ -58,7 +58,7 @@ def task_files(folder: Path, train: int, others: int) -> list[str]:
 
 
 def inputs(folder: Path, size: int, train: int = 60, others: int = 20) -> SimpleNamespace:
-    """What rules read, with models of so many bytes."""
+    """Write the files that rules read, with a model of this many bytes."""
     model = model_folder(folder / "model", size)
     return SimpleNamespace(
         model=model,

@@ -61,7 +61,7 @@ def test_the_table_shows_the_recipes_values(name: str) -> None:
     assert {key: value_of(cell) for key, cell in shown.items()} == in_one_table(recipe)
 
 
-def test_the_table_says_what_the_rules_come_to() -> None:
+def test_the_table_gives_the_values_that_the_rules_compute() -> None:
     for row in rows_of("setting"):
         for name, recipe in RECIPES.items():
             bracket = re.search(r"\((.+)\)", row[name])

@@ -117,7 +117,7 @@ def test_tokenisation_studies_rest_on_the_intervals_and_not_on_the_level_of_the_
     assert plain.report.significance_settings(None) != stricter.report.significance_settings(None)
 
 
-def test_models_are_told_apart_by_where_their_paths_go_on() -> None:
+def test_models_are_distinguished_by_how_their_paths_continue() -> None:
     paths, models = ["base/ner/seed-1", "base-2/ner/seed-11"], ["base", "base-2"]
     found = {
         path: [

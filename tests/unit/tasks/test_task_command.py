@@ -70,7 +70,7 @@ def test_what_a_limit_leaves_out_stands_beside_it_without_labels(write_task, tmp
     assert words(tmp_path / "all", "unlabelled") == []
 
 
-def test_a_limit_of_each_language_or_label_draws_so_many_of_each():
+def test_a_limit_for_each_language_or_label_draws_that_number_of_each():
     texts = [Text(f"{number}", "ab"[number % 2], number, "en" if number < 30 else "fr") for number in range(40)]
     of_languages, left = limited(texts, 12, 1, "language")
     assert Counter(text.language for text in of_languages) == {"en": 12, "fr": 10}

@@ -1,4 +1,4 @@
-"""Examples that stand in two splits, tags of which the first characters count, and both metrics of classes."""
+"""Examples that stand in two splits, tags cut to their first characters, and both metrics of classes."""
 
 import json
 import os
@@ -90,7 +90,7 @@ def test_the_first_characters_of_a_tag_can_be_what_counts(tmp_path):
     assert sentence.labels == ["Pd-msg", "Ncmsg", "_"]
 
 
-# Labels besides O, and how many examples train, validation and test have.
+# Labels other than O, and how many examples train, validation and test have.
 REAL = {
     "masakhaner-sw": (8, [2109, 300, 604]),
     "masakhanews-sw": (7, [350, 237, 476]),

@@ -153,7 +153,9 @@ def test_all_algorithms_learn_from_the_same_sample(folder: Path, tokenizer_folde
     assert samples[0] == samples[1]
 
 
-def test_a_vocabulary_too_large_is_told_the_size_that_works(corpus: list[Path], folder: Path, tmp_path: Path) -> None:
+def test_a_vocabulary_too_large_is_refused_with_the_size_that_works(
+    corpus: list[Path], folder: Path, tmp_path: Path
+) -> None:
     changes = CHANGES[folder.name]
     with pytest.raises(SmeltError, match=r"tokenizer big: a vocabulary of 50000 is larger .* at most \d+") as caught:
         make(corpus, settings(**changes, vocabulary=50_000), tmp_path / "out" / "big")
@@ -163,7 +165,7 @@ def test_a_vocabulary_too_large_is_told_the_size_that_works(corpus: list[Path], 
     assert json.loads((tmp_path / "possible/config.json").read_text())["vocab_size"] == possible
 
 
-def test_a_wordpiece_vocabulary_too_small_is_told_how_many_pieces_its_characters_need(
+def test_a_wordpiece_vocabulary_too_small_is_refused_with_the_number_of_pieces_its_characters_need(
     corpus: list[Path], tmp_path: Path
 ) -> None:
     with pytest.raises(SmeltError, match=r"a vocabulary of 64 is smaller .* at least \d+ pieces") as caught:
@@ -207,7 +209,7 @@ def french(tmp_path: Path, **changes: object) -> Any:
     return TwoReadings(tmp_path / "out").automatic
 
 
-def test_wordpiece_keeps_case_and_accents_unless_told_otherwise(tmp_path: Path) -> None:
+def test_wordpiece_keeps_case_and_accents_by_default(tmp_path: Path) -> None:
     cased = french(tmp_path, **CHANGES["wordpiece"], vocabulary=40)
     assert cased.decode(ids(cased, "Été château")) == "Été château"
 

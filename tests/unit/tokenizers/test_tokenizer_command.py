@@ -14,7 +14,7 @@ from smelt.tokenizers.sample import lines
 Documents = Callable[[str, list[str]], Path]
 
 
-def test_the_statistics_tell_each_languages_lines_and_ratios(tokenizer_folder: Path) -> None:
+def test_the_statistics_give_each_languages_lines_and_ratios(tokenizer_folder: Path) -> None:
     statistics = json.loads((tokenizer_folder / "statistics.json").read_text())
     languages = statistics["languages"]
     assert set(languages) == {"xl", "xg", "xd", "xj"}
@@ -50,7 +50,7 @@ def test_sizes_with_one_seed_learn_from_the_same_sample(
     assert small == large != other
 
 
-def test_a_vocabulary_too_large_is_told_the_size_that_works(documents: Documents, tmp_path: Path) -> None:
+def test_a_vocabulary_too_large_is_refused_with_the_size_that_works(documents: Documents, tmp_path: Path) -> None:
     file = documents("xx", [f"word{number} other{number % 7} thing" for number in range(60)])
     with pytest.raises(
         SmeltError, match=r"tokenizer big: a vocabulary of 50000 is larger .* at most \d+ pieces"
@@ -62,7 +62,7 @@ def test_a_vocabulary_too_large_is_told_the_size_that_works(documents: Documents
     assert len(_pieces(tmp_path / "possible")) == possible
 
 
-def test_a_vocabulary_too_small_is_told_how_many_characters_there_are(corpus: list[Path], tmp_path: Path) -> None:
+def test_a_vocabulary_too_small_is_refused_with_the_number_of_characters(corpus: list[Path], tmp_path: Path) -> None:
     with pytest.raises(SmeltError, match=r"a vocabulary of 64 is smaller .* at least (\d+) pieces") as caught:
         make(corpus, settings(vocabulary=64), tmp_path / "out" / "small")
     needed = int(caught.value.message.split("at least ")[1].split()[0])
@@ -80,10 +80,10 @@ def test_broken_input_gives_one_line_and_no_output(tmp_path: Path, capsys: pytes
     ):
         words = ["tokenizer", "--documents", str(file), "--settings", settings().model_dump_json()]
         assert main([*words, "--output", str(tmp_path / "out")]) == 1
-        told = capsys.readouterr().err
-        assert problem in told
-        assert told.startswith(f"smelt: {file}")
-        assert told.count("\n") == 1
+        error = capsys.readouterr().err
+        assert problem in error
+        assert error.startswith(f"smelt: {file}")
+        assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 

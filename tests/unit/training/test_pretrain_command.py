@@ -76,7 +76,7 @@ def test_the_card_says_how_many_tokens_were_trained_on_beside_those_there_are(to
 
 
 @pytest.mark.parametrize(("packing", "sentences"), [("sentences", "order"), ("stream", "order"), ("stream", "next")])
-def test_blocks_of_which_none_can_be_split_are_refused(
+def test_blocks_are_refused_where_none_can_be_split(
     packing: str, sentences: str, toy: Toy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     piece = next(piece for piece in load_tokenizer(toy.tokenizer).get_vocab() if piece[0] == "▁" and len(piece) > 1)

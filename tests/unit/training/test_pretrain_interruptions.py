@@ -69,7 +69,7 @@ def exit_code(process: BaseProcess) -> int | None:
 
 @pytest.fixture(scope="module")
 def jobs(toy: Toy, tmp_path_factory: pytest.TempPathFactory, forkserver: BaseContext) -> Jobs:
-    """A job that was told to stop after a second one had been started beside it."""
+    """A job that was stopped by a signal after a second one had been started beside it."""
     jobs = Jobs(toy, tmp_path_factory.mktemp("interruptions"), forkserver)
     first = jobs.start("first")
     jobs.wait_for_a_checkpoint()
@@ -86,7 +86,7 @@ def test_a_second_job_on_the_same_folder_is_one_clear_line(jobs: Jobs) -> None:
     assert re.search(r"in use by process \d+ on .+\. Wait for it, or end it, and run again$", line)
 
 
-def test_a_job_that_was_told_to_stop_exits_with_the_code_for_running_it_again(jobs: Jobs) -> None:
+def test_a_job_that_a_signal_stopped_exits_with_the_code_for_running_it_again(jobs: Jobs) -> None:
     assert jobs.codes["first"] == 75
     (line,) = jobs.errors("first")
     assert line.startswith("smelt: training: stopped by SIGUSR1; kept a checkpoint of step")

@@ -84,7 +84,7 @@ def test_a_line_of_at_most_eleven_tokens_with_its_special_ones_is_left_out(token
 
 
 @pytest.mark.parametrize(("unknown", "kept"), [(10, True), (11, False), (20, False)])
-def test_a_line_of_which_half_or_more_is_unknown_is_left_out(unknown: int, kept: bool) -> None:
+def test_a_line_is_left_out_if_half_or_more_of_it_is_unknown(unknown: int, kept: bool) -> None:
     ids = np.where(np.arange(20) < unknown, 1, 5)  # with [CLS] and [SEP] 22 tokens
     found = keep_lines(ids, np.array([0]), np.array([0]), 30, unknown=1)
     assert (len(found.starts) == 1) == kept
@@ -100,7 +100,7 @@ def test_lines_that_are_kept_stay_in_their_documents() -> None:
     assert found.left_out["dropped"] == 5 + 8 + 3
 
 
-def test_the_counts_account_for_every_token_and_the_command_tells_them(
+def test_the_counts_account_for_every_token_and_the_command_prints_them(
     tmp_path: Path, toy: Toy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good, short = "kal dap mirt urm vast kal.", "kal."
@@ -109,8 +109,10 @@ def test_the_counts_account_for_every_token_and_the_command_tells_them(
     assert main([*map(str, words), "--packing", "lines", "--output", str(tmp_path / "aa")]) == 0
     few = 2 * len(pieces_in(toy, short))
     said = capsys.readouterr().out
-    told = f"train: left out lines of at most 11 tokens: 2 ({few} tokens), lines half unknown or more: 0 (0 tokens)\n"
-    assert told in said
+    expected = (
+        f"train: left out lines of at most 11 tokens: 2 ({few} tokens), lines half unknown or more: 0 (0 tokens)\n"
+    )
+    assert expected in said
     part = json.loads((tmp_path / "aa" / "blocks.json").read_text())["train"]
     assert (part["short_lines"], part["short_line_tokens"], part["unknown_lines"]) == (2, few, 0)
     assert part["dropped"] == few

@@ -45,7 +45,7 @@ def save(checkpoints: Checkpoints, step: int, loss: float | None = None) -> None
 
 
 def steps(checkpoints: Checkpoints) -> list[int]:
-    """What lies in the folder, besides the lock: only whole checkpoints."""
+    """Return the steps in the folder; all in it but the lock has to be a whole checkpoint."""
     return sorted(int(path.name.removeprefix("step-")) for path in checkpoints.folder.iterdir() if path.name != "lock")
 
 
@@ -117,7 +117,7 @@ def test_a_draft_left_by_a_killed_process_is_no_checkpoint_and_goes(
     assert 10 not in steps(checkpoints)
 
 
-def test_the_best_checkpoint_is_kept_besides_the_newest(checkpoints: Checkpoints) -> None:
+def test_the_best_checkpoint_is_kept_beside_the_newest(checkpoints: Checkpoints) -> None:
     for step, loss in enumerate((3.0, 2.0, float("nan"), None, 2.5, 2.0), 1):
         save(checkpoints, step, loss)
     assert steps(checkpoints) == [2, 5, 6]
@@ -385,10 +385,10 @@ def save_too_much_in_the_second(checkpoints: Checkpoints) -> None:
 
 
 def test_a_disk_that_is_full_for_one_process_stops_both_in_the_same_line(tmp_path: Path, together: Together) -> None:
-    (first, told_by_another), (second, told_by_first) = together(save_too_much_in_the_second)
+    (first, reported_by_another), (second, reported_by_first) = together(save_too_much_in_the_second)
     assert first == second
     assert first.endswith("cannot write the checkpoint of step 10 (File too large)")
-    assert (told_by_another, told_by_first) == (False, True)
+    assert (reported_by_another, reported_by_first) == (False, True)
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["step-000000005"]
 
 

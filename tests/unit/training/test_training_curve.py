@@ -106,7 +106,7 @@ def test_a_resumed_run_whose_events_were_lost_writes_them_again(tmp_path: Path) 
 
 
 def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # where TensorBoard writes if it is told no place
+    monkeypatch.chdir(tmp_path)  # where TensorBoard writes if it is given no folder
     curve = LearningCurve()
     with Events(None, curve) as events:
         measure(curve, 10, 4.0)

@@ -134,7 +134,7 @@ def test_a_random_next_segment_is_as_long_and_from_another_block_of_the_language
     assert min(found.values()) > 5
 
 
-def test_the_lengths_of_segments_do_not_tell_which_follows(toy: Toy) -> None:
+def test_the_lengths_of_segments_do_not_show_which_follows(toy: Toy) -> None:
     rows = [
         row
         for row in examples(make(toy, data={"batch": 500}, objective={"sentences": "next"}), range(1, 7))
@@ -145,7 +145,7 @@ def test_the_lengths_of_segments_do_not_tell_which_follows(toy: Toy) -> None:
     assert abs(lengths[0].mean() - lengths[1].mean()) < 4 * deviation
 
 
-def test_no_second_segment_that_counts_begins_a_document_so_that_nothing_but_the_text_tells(
+def test_no_second_segment_that_counts_begins_a_document_so_that_only_the_text_shows_the_order(
     toy: Toy, pieces: Pieces
 ) -> None:
     blocks = TokenBlocks(toy.blocks[0], "train", pieces, LENGTH)

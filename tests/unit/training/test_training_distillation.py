@@ -49,7 +49,7 @@ def encoder(toy: Toy, family: str = "bert", layers: int = 2, hidden: int = 32, r
 
 @pytest.fixture
 def batch(toy: Toy) -> Batch:
-    """Rows of which some are padded."""
+    """Return a batch of rows, some of them padded."""
     torch.manual_seed(0)
     batch = toy_batches(
         toy, RECIPE.override({"data": {"short_sequence_probability": 0.5}, "objective": {"sentences": "none"}})
@@ -67,7 +67,7 @@ def objective(losses: Losses, teachers: list[Any], student: Any, toy: Toy, share
 
 
 def whole(model: Any, batch: Batch) -> Any:
-    """What transformers' own model says of a batch."""
+    """Return the outputs of transformers' own model on a batch."""
     inputs = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
     if model.config.model_type in ("bert", "albert"):
         inputs["token_type_ids"] = batch.token_type_ids
@@ -303,7 +303,7 @@ def test_more_shared_pieces_than_there_are_are_refused(toy: Toy, shared: int) ->
         objective(Losses(), [encoder(toy)], encoder(toy), toy, shared)
 
 
-class Told:
+class SomePieces:
     """A tokenizer that knows its pieces."""
 
     def __init__(self, *pieces: str) -> None:
@@ -324,9 +324,9 @@ class Told:
     ],
 )
 def test_pieces_that_differ_are_refused_with_the_first(pieces: tuple[str, ...], message: str) -> None:
-    refuse_other_pieces("mbert", Told("a", "b", "c"), Told("a", "b", "c"))
+    refuse_other_pieces("mbert", SomePieces("a", "b", "c"), SomePieces("a", "b", "c"))
     with pytest.raises(SmeltError, match=message):
-        refuse_other_pieces("mbert", Told(*pieces), Told("a", "b", "c"))
+        refuse_other_pieces("mbert", SomePieces(*pieces), SomePieces("a", "b", "c"))
 
 
 @pytest.mark.parametrize(
@@ -379,10 +379,10 @@ def test_losses_over_layers_are_not_compiled_even_where_the_recipe_says_so(
     plain, _ = distilled(toy, tmp_path / "plain", schedule={"steps": 2})
     assert "not compiled" not in capsys.readouterr().out
     torch._dynamo.utils.counters.clear()
-    told, _ = distilled(toy, tmp_path / "told", schedule={"steps": 2}, machine={"compile": True})
+    asked, _ = distilled(toy, tmp_path / "asked", schedule={"steps": 2}, machine={"compile": True})
     assert "not compiled: losses over layers read the model's layers as it trains" in capsys.readouterr().out
     assert not torch._dynamo.utils.counters["stats"]["unique_graphs"]
-    assert same(plain, told)
+    assert same(plain, asked)
 
 
 def test_the_curve_has_all_losses_and_an_accuracy_of_labels_only(toy: Toy, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ N, LABELLED, WIDTH, TAUGHT, VOCABULARY, PADDED = 37, 9, 16, 12, 301, 320
 SOFTENING = Softening(VOCABULARY, temperature=2.0, ratio=0.4)
 
 
-class Pupil:
+class Student:
     """A padded decoder with its states, labels of the first positions, and wider-padded teachers of other widths."""
 
     def __init__(self, dtype: torch.dtype = torch.float64, teachers: int = 1, labelled: int = LABELLED) -> None:
@@ -68,106 +68,108 @@ def loss_of(soft: Tensor, hard: Tensor, *_: Tensor, ratio: float = SOFTENING.rat
 def test_losses_and_gradients_are_those_of_all_logits_at_once(
     rows: int | None, labelled: int, temperature: float, shared: int | None, teachers: int
 ) -> None:
-    pupil = Pupil(teachers=teachers, labelled=labelled)
+    student = Student(teachers=teachers, labelled=labelled)
     softening = replace(SOFTENING, temperature=temperature, shared=shared)
-    ours, plain = pupil.ours(softening, rows), pupil.plain(softening)
+    ours, plain = student.ours(softening, rows), student.plain(softening)
     assert [part.item() for part in ours[:2]] == pytest.approx([part.item() for part in plain], rel=1e-12)
-    expected = list(pupil.gradients(loss_of(*plain)))
-    for one, other in zip(pupil.gradients(loss_of(*ours)), expected, strict=True):
+    expected = list(student.gradients(loss_of(*plain)))
+    for one, other in zip(student.gradients(loss_of(*ours)), expected, strict=True):
         assert torch.allclose(one, other, rtol=1e-11, atol=1e-13)
 
 
 def test_positions_that_are_ignored_have_a_divergence_but_no_cross_entropy() -> None:
-    pupil = Pupil()
-    pupil.labels[::2] = IGNORED
-    ours = pupil.ours()
-    expected = functional.cross_entropy(pupil.logits()[:LABELLED], pupil.labels, ignore_index=IGNORED, reduction="sum")
+    student = Student()
+    student.labels[::2] = IGNORED
+    ours = student.ours()
+    expected = functional.cross_entropy(
+        student.logits()[:LABELLED], student.labels, ignore_index=IGNORED, reduction="sum"
+    )
     assert ours[1].item() == pytest.approx(expected.item(), rel=1e-12)
-    wanted = list(pupil.gradients(loss_of(pupil.plain()[0], expected)))
-    for one, other in zip(pupil.gradients(loss_of(*ours)), wanted, strict=True):
+    wanted = list(student.gradients(loss_of(student.plain()[0], expected)))
+    for one, other in zip(student.gradients(loss_of(*ours)), wanted, strict=True):
         assert torch.allclose(one, other, rtol=1e-11, atol=1e-13)
 
 
 def test_at_temperature_1_the_divergence_is_cross_entropy_with_the_teacher_less_its_entropy() -> None:
-    pupil = Pupil()
-    probabilities = pupil.probabilities(replace(SOFTENING, temperature=1.0))
+    student = Student()
+    probabilities = student.probabilities(replace(SOFTENING, temperature=1.0))
     entropy = torch.special.entr(probabilities).sum()
-    cross = functional.cross_entropy(pupil.logits(), probabilities, reduction="sum")
-    assert pupil.ours(replace(SOFTENING, temperature=1.0))[0].item() == pytest.approx(
+    cross = functional.cross_entropy(student.logits(), probabilities, reduction="sum")
+    assert student.ours(replace(SOFTENING, temperature=1.0))[0].item() == pytest.approx(
         (cross - entropy).item(), rel=1e-9
     )
 
 
 def test_a_sure_teacher_at_temperature_1_is_a_label() -> None:
-    pupil = Pupil(labelled=N)
+    student = Student(labelled=N)
     bias = torch.full((330,), -1e4, dtype=torch.float64)
     sure = [DecoderInputs(torch.eye(N, dtype=torch.float64), torch.zeros(330, N, dtype=torch.float64), bias)]
-    sure[0].weight[pupil.labels, torch.arange(N)] = 2e4
-    soft, hard, _ = soft_and_hard_losses(*pupil.parts, sure, pupil.labels, Softening(VOCABULARY))
+    sure[0].weight[student.labels, torch.arange(N)] = 2e4
+    soft, hard, _ = soft_and_hard_losses(*student.parts, sure, student.labels, Softening(VOCABULARY))
     assert soft.item() == pytest.approx(hard.item(), rel=1e-12)
 
 
 def test_hot_softmaxes_compare_logits_by_their_squared_differences() -> None:
     """Hinton et al. 2015, section 2.1: at high temperatures, of logits whose means are 0."""
-    pupil = Pupil()
-    soft, *_ = pupil.ours(replace(SOFTENING, temperature=1e4))
-    (one,) = pupil.teacher_inputs
+    student = Student()
+    soft, *_ = student.ours(replace(SOFTENING, temperature=1e4))
+    (one,) = student.teacher_inputs
     theirs = functional.linear(one.states, one.weight[:VOCABULARY], one.bias[:VOCABULARY])
-    difference = pupil.logits() - theirs
+    difference = student.logits() - theirs
     centred = difference - difference.mean(1, keepdim=True)
     assert soft.item() == pytest.approx(centred.square().sum().item() / (2 * VOCABULARY), rel=1e-2)
 
 
 @pytest.mark.parametrize("teachers", [1, 3])
 def test_a_student_that_is_its_teacher_has_nothing_to_learn(teachers: int) -> None:
-    pupil = Pupil(torch.float32, labelled=0)
-    states, weight, bias = (part.detach() for part in pupil.parts)
-    pupil.teacher_inputs = [DecoderInputs(states, weight, bias)] * teachers
-    soft, *_ = pupil.ours()
+    student = Student(torch.float32, labelled=0)
+    states, weight, bias = (part.detach() for part in student.parts)
+    student.teacher_inputs = [DecoderInputs(states, weight, bias)] * teachers
+    soft, *_ = student.ours()
     assert soft.item() == pytest.approx(0, abs=0 if teachers == 1 else 1e-4)
-    for gradient in pupil.gradients(soft):
+    for gradient in student.gradients(soft):
         assert gradient.abs().max() < 1e-5
 
 
 def test_cross_entropy_and_right_predictions_are_those_of_the_head() -> None:
-    pupil = Pupil(torch.float32)
-    best = pupil.logits().argmax(1)
-    pupil.labels[:5] = best[:5]
-    states, weight, bias = pupil.parts
-    total, correct = masked_cross_entropy(states[:LABELLED], weight, bias, pupil.labels, VOCABULARY)
-    _, hard, right = pupil.ours()
+    student = Student(torch.float32)
+    best = student.logits().argmax(1)
+    student.labels[:5] = best[:5]
+    states, weight, bias = student.parts
+    total, correct = masked_cross_entropy(states[:LABELLED], weight, bias, student.labels, VOCABULARY)
+    _, hard, right = student.ours()
     assert hard.item() == pytest.approx(total.item(), rel=1e-6)
     assert right.item() == correct.item() >= 5
 
 
 def test_padding_of_the_vocabularies_is_neither_compared_nor_trained() -> None:
-    pupil = Pupil()
-    expected = [part.item() for part in pupil.ours()[:2]]
+    student = Student()
+    expected = [part.item() for part in student.ours()[:2]]
     with torch.no_grad():
-        pupil.parts[2][VOCABULARY:] = 1e4
-        pupil.teacher_inputs[0].bias[VOCABULARY:] = 1e4
-    losses = pupil.ours()
+        student.parts[2][VOCABULARY:] = 1e4
+        student.teacher_inputs[0].bias[VOCABULARY:] = 1e4
+    losses = student.ours()
     assert [part.item() for part in losses[:2]] == expected
-    _, weight, bias = pupil.gradients(loss_of(*losses))
+    _, weight, bias = student.gradients(loss_of(*losses))
     assert not weight[VOCABULARY:].any()
     assert not bias[VOCABULARY:].any()
 
 
 def test_pieces_that_are_not_shared_are_learnt_from_labels_alone() -> None:
-    pupil = Pupil(labelled=0)
-    _, weight, _ = pupil.gradients(pupil.ours(replace(SOFTENING, shared=200))[0])
+    student = Student(labelled=0)
+    _, weight, _ = student.gradients(student.ours(replace(SOFTENING, shared=200))[0])
     assert weight[:200].any(1).all()
     assert not weight[200:].any()
 
 
 def test_under_autocast_gradients_are_no_worse_than_those_of_all_logits_at_once() -> None:
-    pupil, exact = Pupil(torch.float32), Pupil()
+    student, exact = Student(torch.float32), Student()
     truth = list(exact.gradients(loss_of(*exact.plain())))
     with torch.autocast("cpu", torch.bfloat16):
-        ours, plain = pupil.ours(rows=8), pupil.plain()
+        ours, plain = student.ours(rows=8), student.plain()
     assert ours[0].dtype == torch.float32
     assert [part.item() for part in ours[:2]] == pytest.approx([part.item() for part in exact.plain()], rel=0.02)
-    chunked, whole = list(pupil.gradients(loss_of(*ours))), list(pupil.gradients(loss_of(*plain)))
+    chunked, whole = list(student.gradients(loss_of(*ours))), list(student.gradients(loss_of(*plain)))
     for one, other, true in zip(chunked, whole, truth, strict=True):
         assert one.dtype == torch.float32
         assert (one - true).norm() < 1.5 * (other - true).norm()
@@ -183,38 +185,38 @@ def test_no_logits_of_all_positions_are_held() -> None:
             made.extend(part.numel() for part in (result,) if isinstance(part, Tensor))
             return result
 
-    pupil = Pupil(torch.float32)
+    student = Student(torch.float32)
     with Sizes():
-        loss_of(*pupil.ours(rows=8)).backward()
+        loss_of(*student.ours(rows=8)).backward()
     assert max(made) == max(PADDED * WIDTH, 330 * TAUGHT, 8 * 330)
 
 
 def test_losses_in_another_ratio_than_the_given_one_are_refused() -> None:
-    soft, hard, _ = Pupil().ours()
+    soft, hard, _ = Student().ours()
     with pytest.raises(RuntimeError, match="the ratio of weights is not the one given"):
         (soft + hard).backward()
 
 
 def test_a_second_backward_pass_is_refused_rather_than_wrong() -> None:
-    loss = loss_of(*Pupil().ours())
+    loss = loss_of(*Student().ours())
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="run the forward pass again"):
         loss.backward()
 
 
 def test_without_gradients_none_are_made() -> None:
-    pupil = Pupil(torch.float32)
+    student = Student(torch.float32)
     with torch.inference_mode():
-        soft, hard, _ = pupil.ours()
+        soft, hard, _ = student.ours()
     assert soft.grad_fn is None
-    trained = pupil.ours()
+    trained = student.ours()
     assert (soft.item(), hard.item()) == (trained[0].item(), trained[1].item())
 
 
 def test_nothing_to_learn_from_is_no_loss_and_no_gradient() -> None:
-    pupil = Pupil(torch.float32, labelled=0)
-    states, weight, bias = pupil.parts
-    teacher_inputs = [DecoderInputs(one.states[:0], one.weight, one.bias) for one in pupil.teacher_inputs]
-    soft, hard, correct = soft_and_hard_losses(states[:0], weight, bias, teacher_inputs, pupil.labels, SOFTENING)
+    student = Student(torch.float32, labelled=0)
+    states, weight, bias = student.parts
+    teacher_inputs = [DecoderInputs(one.states[:0], one.weight, one.bias) for one in student.teacher_inputs]
+    soft, hard, correct = soft_and_hard_losses(states[:0], weight, bias, teacher_inputs, student.labels, SOFTENING)
     assert (soft.item(), hard.item(), correct.item()) == (0.0, 0.0, 0)
-    assert not any(gradient.any() for gradient in pupil.gradients(loss_of(soft, hard)))
+    assert not any(gradient.any() for gradient in student.gradients(loss_of(soft, hard)))

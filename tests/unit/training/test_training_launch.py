@@ -77,7 +77,7 @@ def test_two_processes_learn_what_one_does(toy: Toy, tmp_path: Path, alone: Path
 
 
 @pytest.mark.parametrize("zero", [0, 2])
-def test_two_processes_that_were_told_to_stop_go_on_to_the_same_model(
+def test_two_processes_that_a_signal_stopped_go_on_to_the_same_model(
     toy: Toy, tmp_path: Path, alone: Path, zero: int
 ) -> None:
     recipe = merge(ALIKE, {"optimizer": {"zero": zero}, "schedule": {"steps": 20}, "checkpoints": {"every": 3}})

@@ -135,7 +135,7 @@ def test_a_silent_holder_on_another_machine_is_waited_for_and_then_taken_over(
 def test_a_holder_on_another_machine_that_shows_life_keeps_its_lock(path: Path) -> None:
     text = text_of(path, process=7)
     path.write_text(text)
-    age(path, 3600)  # its machine slept; only its next heartbeat tells that it lives
+    age(path, 3600)  # its machine slept; only its next heartbeat shows that it lives
     threading.Timer(0.2, os.utime, [path]).start()
     with pytest.raises(SmeltError, match="in use by process 7 on elsewhere"):
         Lock(path, heartbeat=0.5, stale=0.5).acquire()

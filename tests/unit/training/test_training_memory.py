@@ -137,7 +137,7 @@ def test_memory_too_small_for_one_block_is_one_clear_line(
 
 
 class TooLarge:
-    """Batches of which one needs more memory than there is."""
+    """Batches, one of which needs more memory than there is."""
 
     def __init__(self, batches: Batches) -> None:
         self.validation, self._batches = batches.validation, batches

@@ -1,4 +1,4 @@
-"""What a run says of itself while it goes on, in a log and on a terminal."""
+"""The progress that a run prints, in a log and on a terminal."""
 
 import os
 import pty
@@ -59,7 +59,7 @@ def test_a_share_of_the_peak_over_all_of_it_is_not_shown_then_or_later(capsys: p
     assert "peak" not in "".join(after)
 
 
-def test_energy_that_is_not_known_is_not_spoken_of(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_energy_is_not_mentioned(capsys: pytest.CaptureFixture[str]) -> None:
     train(Progress(Gauges(energy=lambda: None)), 1, 2)
     assert "Wh" not in capsys.readouterr().out
 

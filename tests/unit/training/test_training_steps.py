@@ -53,7 +53,7 @@ def reasons(rank: int, folder: Path, signalled: tuple[int, ...], minutes: float 
     ("signalled", "minutes", "expected"),
     [((1,), None, "stopped by SIGUSR1"), ((0, 1), None, "stopped by SIGTERM"), ((), 1e-9, "the job's 1e-09 minutes")],
 )
-def test_two_processes_are_told_the_same_reason_at_the_same_question(
+def test_two_processes_get_the_same_reason_at_the_same_question(
     tmp_path: Path, forkserver: BaseContext, signalled: tuple[int, ...], minutes: float | None, expected: str
 ) -> None:
     with ProcessPoolExecutor(2, mp_context=forkserver) as pool:

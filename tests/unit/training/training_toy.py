@@ -44,7 +44,7 @@ class Toy:
 
 
 def sentence(draw: random.Random, place: int) -> str:
-    """A sentence whose words tell where in its document it stands, so that order can be learnt."""
+    """Return a sentence whose words depend on its place in the document, so that order can be learnt."""
     words = [ROOTS[min(place + draw.randrange(2), 11)] + draw.choice(ENDINGS) for _ in range(draw.randint(2, 4))]
     return " ".join(words).capitalize() + draw.choice([".", ".", "!", "?"])
 

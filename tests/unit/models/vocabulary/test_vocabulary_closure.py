@@ -1,4 +1,4 @@
-"""What a choice of pieces needs besides, on vocabularies small enough to see why."""
+"""Which further pieces a choice of pieces needs, on vocabularies small enough to see why."""
 
 from pathlib import Path
 from typing import Any
