@@ -142,7 +142,7 @@ def test_a_command_stands_once_in_a_log_that_several_processes_write(tmp_path: P
         assert len(written.splitlines()) == 1
 
 
-def test_what_people_ask_is_answered_without_the_command(tmp_path: Path) -> None:
+def test_a_check_and_a_command_outside_a_log_print_no_command_line(tmp_path: Path) -> None:
     missing = f"smelt: nowhere.yaml: no such file (looked for {tmp_path / 'nowhere.yaml'})\n"
     assert log_of(["check", "nowhere.yaml"], tmp_path) == missing
     apart = subprocess.run([sys.executable, "-m", "smelt", "table"], capture_output=True, text=True, cwd=PACKAGE)

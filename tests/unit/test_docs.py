@@ -28,7 +28,7 @@ def sources(folder: Path) -> Iterator[Path]:
 
 
 def is_there(name: str) -> bool:
-    """Whether a path leads from the checkout or the package to something."""
+    """Return whether a path exists in the checkout or in the package."""
     return any((place / name).exists() for place in PLACES)
 
 

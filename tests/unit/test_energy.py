@@ -257,6 +257,6 @@ def test_a_sum_with_an_unknown_part_is_unknown() -> None:
     assert together([]) is None
 
 
-def test_a_record_outlives_json() -> None:
+def test_a_record_survives_json() -> None:
     assert Energy(**json.loads(json.dumps(ONE.to_json()))) == ONE
     assert replace(ONE, kwh=0.123456).rounded()["kwh"] == 0.1235

@@ -1,4 +1,4 @@
-"""Amplification composes with the other makers in the study file, and Snakemake plans what `check` foretells."""
+"""Amplification composes with the other makers in the study file, and Snakemake plans what `check` predicts."""
 
 from pathlib import Path
 from typing import Any

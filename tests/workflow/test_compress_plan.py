@@ -1,4 +1,4 @@
-"""Compressed models stand where fine-tuned ones do, and Snakemake plans what `check` foretells."""
+"""Compressed models stand where fine-tuned ones do, and Snakemake plans what `check` predicts."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def test_students_are_planned_where_fine_tuned_models_stand(project: Project, mo
     monkeypatch.chdir(project.folder)
     planned, seeds = project.planned(), len(STUDY["finetuning"]["seeds"])
     assert (planned["compress"], planned["compressed"], planned["signals"]) == (3 * seeds, 3, seeds)
-    # Of the teacher's two tasks students are of one alone; weights of the other are no one's.
+    # Students exist for one of the teacher's two tasks; nothing needs the weights of the other.
     assert (planned["finetune_teacher"], planned["finetune"]) == (seeds, seeds + 2 * seeds)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 

@@ -1,4 +1,4 @@
-"""Distillation and reduction compose in the study file, and Snakemake plans what `check` foretells."""
+"""Distillation and reduction compose in the study file, and Snakemake plans what `check` predicts."""
 
 from pathlib import Path
 from typing import Any

@@ -74,7 +74,7 @@ def test_results_are_as_readable_as_the_umask_lets_them_be(finished: Project) ->
     assert {path: oct(mode) for path, mode in modes.items() if mode != 0o666 & ~mask} == {}
 
 
-def test_a_reduced_model_says_the_same_with_fewer_pieces(finished: Project) -> None:
+def test_a_reduced_model_predicts_the_same_with_fewer_pieces(finished: Project) -> None:
     models = finished.folder / "results/small/models"
     record = json.loads((models / "narrow-qaa/reduction.json").read_text())
     tokenizer = AutoTokenizer.from_pretrained(models / "narrow-qaa")
@@ -86,7 +86,7 @@ def test_a_reduced_model_says_the_same_with_fewer_pieces(finished: Project) -> N
     assert not (finished.folder / "results/small/counts/wiki/unigram-300/qab.parquet").exists()
 
 
-def test_a_student_has_its_teachers_pieces_and_of_all_its_layers_begins_as_it(finished: Project) -> None:
+def test_a_student_has_its_teachers_pieces_and_with_all_its_layers_starts_equal_to_it(finished: Project) -> None:
     folder = finished.folder / "results/small/models/student-qaa"
     model, report = AutoModelForMaskedLM.from_pretrained(folder, output_loading_info=True)
     assert not any(report.values())
@@ -94,7 +94,7 @@ def test_a_student_has_its_teachers_pieces_and_of_all_its_layers_begins_as_it(fi
     curve = pd.read_csv(finished.folder / "logs/small/models/student-qaa.curve.csv")
     held_out = curve[(curve["split"] == "validation") & (curve["metric"] == "kl_loss")].set_index("language")["value"]
     assert set(held_out.index) == {"qaa", "all"}
-    assert held_out["all"].iloc[0] < 1e-5  # it has its teacher's one layer
+    assert held_out["all"].iloc[0] < 1e-5  # the teacher has one layer, and so has the student
 
 
 def test_scores_hold_one_row_for_each_run_and_score(finished: Project) -> None:

@@ -1,4 +1,4 @@
-"""What `check` foretells is what Snakemake plans."""
+"""`check` predicts what Snakemake plans."""
 
 import os
 import re
@@ -96,7 +96,7 @@ def test_the_full_study_of_eliquare_has_a_plan(untouched: Project, monkeypatch: 
     planned = untouched.planned()
     # Upper bounds, two teachers and the baseline; three students of each language and eight more of two of them.
     assert (planned["adopt"], planned["distil"], planned["reduce"]) == (9, 3 * 6 + 2 * 8, 12)
-    # Of each language two tasks, run by its upper bound, teachers, baseline and students, over five seeds.
+    # Each language has two tasks, run by its upper bound, teachers, baseline and students, over five seeds.
     assert planned["finetune"] == 5 * 2 * (6 * (1 + 3 + 4) + 2 * 8)
     assert (planned["table"], planned["task"], planned["download"]) == (5, 12, 6)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())

@@ -53,7 +53,7 @@ def documents(folder: Path, language: str) -> Path:
 
 
 def task(folder: Path) -> Path:
-    """Words with an ending are names."""
+    """Write a task in which words with an ending are names."""
     folder.mkdir()
     for split, count in (("train", 60), ("validation", 20), ("test", 20)):
         draw = random.Random(split)

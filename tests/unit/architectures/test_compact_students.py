@@ -23,7 +23,7 @@ BILSTMS = [
     *[(50, 600, 8.5), (300, 200, 27.7), (200, 200, 18.7), (50, 400, 6.5), (100, 200, 9.6), (50, 200, 5.1)],
     *[(300, 100, 27.0), (200, 100, 18.1), (100, 100, 9.2), (50, 100, 4.7)],
 ]
-# Table 15: embedding, depth, millions; 12 heads, inner width 4 x embedding and 2,048 positions are ours to state.
+# Table 15: embedding, depth, millions; 12 heads, inner width 4 x embedding and 2,048 positions are our choice.
 TRANSFORMERS = [
     *[(48, 2, 4.4), (144, 1, 13.4), (72, 2, 6.7), (96, 2, 9.0), (132, 2, 12.5), (204, 2, 19.7), (228, 2, 22.1)],
     *[(240, 2, 23.3), (252, 2, 24.6), (228, 3, 22.7), (240, 3, 24.0), (252, 3, 25.3), (276, 3, 28.0)],
@@ -68,7 +68,7 @@ def test_a_transformer_has_the_published_parameters(embedding: int, depth: int, 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("headed", HEADED)
 @pytest.mark.parametrize("layers", [1, 2])
-def test_what_a_row_is_padded_with_and_how_far_changes_nothing(kind: str, headed: Any, layers: int) -> None:
+def test_the_ids_and_length_of_padding_change_nothing(kind: str, headed: Any, layers: int) -> None:
     model = made(kind, headed, num_hidden_layers=layers)
     rows = [torch.randint(1, 60, (length,)) for length in (9, 4, 1)]
     for pad, longest in ((0, 9), (7, 15)):
@@ -187,7 +187,7 @@ def test_a_folder_keeps_rows_and_pieces_and_loads_here_by_the_auto_classes(tmp_p
     assert torch.equal(other.projection.weight, model.projection.weight)
 
 
-def test_a_forgetful_start_is_avoided_as_keras_does(tmp_path: Path) -> None:
+def test_forget_gates_start_with_a_bias_of_one_as_in_keras(tmp_path: Path) -> None:
     model = made("bilstm")
     for lstm in (model.compact.encoder.onward[0], model.compact.encoder.back[0]):
         assert lstm.bias_ih_l0.tolist() == [0.0] * 10 + [1.0] * 10 + [0.0] * 20
@@ -215,7 +215,7 @@ def test_a_forgetful_start_is_avoided_as_keras_does(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_mistaken_configuration_is_one_line(given: dict[str, Any], message: str) -> None:
+def test_a_wrong_configuration_is_one_line(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
         CompactConfig(**given)
     assert str(caught.value) == message

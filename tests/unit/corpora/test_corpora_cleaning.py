@@ -1,4 +1,4 @@
-"""Each cleaning step mends its own kind of rest and leaves the rest alone."""
+"""Each cleaning step cleans up its own kind of leftover, and nothing else."""
 
 import pytest
 
@@ -32,9 +32,9 @@ from smelt.corpora.cleaning import clean
         pytest.param("5\u00a0km, “quoted” – é", "5\u00a0km, “quoted” – é", id="nothing else is normalised"),
     ],
 )
-def test_a_rest_of_extraction_is_mended(extracted, cleaned):
+def test_a_leftover_of_extraction_is_cleaned_up(extracted, cleaned):
     assert clean(extracted) == cleaned
 
 
-def test_a_text_of_rests_only_becomes_empty():
+def test_a_text_of_leftovers_only_becomes_empty():
     assert clean("formula_1\n()\n* \n") == ""

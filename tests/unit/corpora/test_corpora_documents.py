@@ -154,7 +154,7 @@ def test_identical_copies_of_a_page_count_once(write_dump, output):
     assert output.statistics()["pages"] == pages | {"duplicate": 4, "differing": 0, "skipped": 0, "lost": 0}
 
 
-def test_of_copies_that_differ_the_first_is_kept_and_the_others_are_counted(write_dump, output, capsys):
+def test_the_first_of_differing_copies_is_kept_and_the_others_are_counted(write_dump, output, capsys):
     first = [page(1, "Albedo", "The first."), page(2, "Template:Of", "of", namespace=10)]
     then = [page(1, "Albedo", "The second."), page(2, "Template:Of", "off", namespace=10)]
     last = [first[0], page(3, "Basalt", "A rock {{of}} fire.")]
@@ -328,7 +328,7 @@ def test_the_cases_of_redirects_and_copies_keep_their_words(output):
 
 @pytest.mark.slow
 def test_the_counts_of_a_real_wiki_are_those_of_its_wikitext(output):
-    """Counted otherwise: by lines of the wikitext outside templates, tables, comments and references."""
+    """Compare with another count: of lines of the wikitext outside templates, tables, comments and references."""
     folder = real_data() / "dumps/enwiki/20230501"
     output.make("--dump", folder)
     texts = [text for path in sorted(folder.glob("*.bz2")) for text in _articles(path)]
@@ -576,11 +576,11 @@ def test_a_missing_part_is_named(write_dump, output, capsys):
     assert_refused(output, capsys, "lacks other.bz2", "--dump", folder)
 
 
-def test_a_dump_that_is_not_there_is_named(output, tmp_path, capsys):
+def test_a_missing_dump_is_named(output, tmp_path, capsys):
     assert_refused(output, capsys, "nowhere: no such file or folder", "--dump", tmp_path / "nowhere")
 
 
-def test_a_share_to_hold_out_that_is_none_is_refused(output, tmp_path, capsys):
+def test_an_invalid_share_to_hold_out_is_refused(output, tmp_path, capsys):
     (tmp_path / "own.txt").write_text("text\n")
     assert output.make("--text", tmp_path / "own.txt", held_out=7) == 1
     assert "--held-out: expected a share between 0 and 1; found 7" in capsys.readouterr().err

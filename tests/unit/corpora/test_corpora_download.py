@@ -189,7 +189,7 @@ def test_a_date_that_the_mirror_lacks_is_named_at_once_with_those_it_has(served,
     assert not (tmp_path / "out").exists()
 
 
-def test_of_many_dates_the_newest_are_named(mirror, tmp_path, capsys):
+def test_the_newest_of_many_dates_are_named(mirror, tmp_path, capsys):
     for day in range(10, 31):
         (mirror / WIKI / f"202304{day}").mkdir()
     assert download(mirror, tmp_path / "out", date="20230601") == 1
@@ -321,7 +321,7 @@ def test_a_mirror_that_does_not_exist_is_named(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("address", ["http://", "http://[x"])
-def test_an_address_that_is_none_is_refused_without_asking_again(address, tmp_path, capsys):
+def test_an_invalid_address_is_refused_without_a_retry(address, tmp_path, capsys):
     assert download(address, tmp_path / "out") == 1
     assert f"{address}: is no mirror" in complaint(capsys)
 

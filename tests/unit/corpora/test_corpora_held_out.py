@@ -22,7 +22,7 @@ def test_about_the_share_is_held_out(tmp_path):
     assert 60 < sum(make(2000, 0.05, tmp_path / "a.parquet").values()) < 140
 
 
-def test_a_document_keeps_its_lot_whatever_the_others_are(tmp_path):
+def test_a_document_is_held_out_or_not_whatever_the_others_are(tmp_path):
     few, many = make(100, 0.3, tmp_path / "a.parquet", start=50), make(500, 0.3, tmp_path / "b.parquet")
     assert few == {name: many[name] for name in few}
 
@@ -34,7 +34,7 @@ def test_both_sides_have_a_document_where_there_are_two(share, count, tmp_path):
         assert set(make(count, share, tmp_path / "a.parquet", start).values()) == {True, False}
 
 
-def test_a_single_document_follows_its_lot(tmp_path):
+def test_a_single_document_follows_its_draw(tmp_path):
     assert list(make(1, 1e-9, tmp_path / "a.parquet").values()) == [False]
 
 

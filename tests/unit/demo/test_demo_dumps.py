@@ -133,6 +133,6 @@ def test_an_unknown_wiki_leaves_one_clear_line_and_no_folder(tmp_path, capsys):
     assert not (tmp_path / "dump").exists()
 
 
-def test_a_date_that_is_none_is_refused(tmp_path, capsys):
+def test_an_invalid_date_is_refused(tmp_path, capsys):
     assert main(["demo-data", "--wiki", "qaawiki", "--date", "today", "--output", str(tmp_path / "dump")]) == 1
     assert "eight digits" in capsys.readouterr().err

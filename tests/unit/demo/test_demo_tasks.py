@@ -1,4 +1,4 @@
-"""The demo's tasks are as they are designed: sizes, labels, and what of the test set training has shown."""
+"""The demo's tasks are as they are designed: sizes, labels, and the share of the test set that training has shown."""
 
 from pathlib import Path
 

@@ -27,13 +27,13 @@ def test_a_process_is_expected_to_take_what_its_loads_took_and_a_quarter() -> No
     assert memory_of({"a": loads}) == {"a": 500}
 
 
-def test_every_pass_is_timed_once_and_each_turn_begins_with_another_model() -> None:
+def test_every_pass_is_timed_once_and_each_round_begins_with_another_model() -> None:
     assert list(_passes_of_rounds(25, 10)) == [10, 10, 5]
     assert list(_passes_of_rounds(3, 1)) == [1, 1, 1]
     assert [_rotate(["a", "b", "c"], number)[0] for number in range(4)] == ["a", "b", "c", "a"]
 
 
-def test_ratios_of_neighbours_outlast_noise() -> None:
+def test_ratios_of_neighbours_are_robust_to_noise() -> None:
     reference = [[1.0], [1.0], [9.0], [9.0]]
     ours = [[value[0] / 2] for value in reference]
     found = latency_figures(1, 32, ours, reference)

@@ -26,7 +26,7 @@ SIGNALS = {"layers": [2], "length": 32, "held_out": 0.25, "mode": "stored", "see
 
 
 def bert(size: int, **changes: object) -> BertConfig:
-    """The numbers of a BERT that takes no time."""
+    """Return the configuration of a BERT that takes no time."""
     numbers: dict[str, object] = {
         "vocab_size": size,
         "hidden_size": 24,
@@ -41,7 +41,7 @@ def bert(size: int, **changes: object) -> BertConfig:
 
 
 def write_pretrained(folder: Path) -> Path:
-    """A model that was never fine-tuned, with its tokenizer."""
+    """Write a model that was never fine-tuned, with its tokenizer."""
     pieces = tokenizer()
     torch.manual_seed(3)
     BertForMaskedLM(bert(len(pieces))).save_pretrained(folder)
@@ -50,7 +50,7 @@ def write_pretrained(folder: Path) -> Path:
 
 
 def write_teacher(folder: Path, task: Path, seed: int = 5, **changes: object) -> Path:
-    """A model with the labels of a task, with random weights that are far from each other, and its tokenizer."""
+    """Write a model with the labels of a task and random weights far from each other, with its tokenizer."""
     description = json.loads((task / "task.json").read_text())
     pieces, labels = tokenizer(), description["labels"]
     kind = BertForTokenClassification if "token" in description["kind"] else BertForSequenceClassification
@@ -62,7 +62,7 @@ def write_teacher(folder: Path, task: Path, seed: int = 5, **changes: object) ->
 
 
 def write_documents(folder: Path, language: str, texts: list[str], held_out: list[str] = ()) -> Path:
-    """A language's documents as `smelt documents` writes them."""
+    """Write a language's documents as `smelt documents` does."""
     path = folder / language / "documents.parquet"
     path.parent.mkdir(parents=True)
     rows = [{"id": str(number), "title": "", "text": text, "held_out": False} for number, text in enumerate(texts)]
@@ -72,7 +72,7 @@ def write_documents(folder: Path, language: str, texts: list[str], held_out: lis
 
 
 def write_alberts(folder: Path, task: Path) -> tuple[Path, Path]:
-    """A model whose embeddings are narrower than its states, before and after it was fine-tuned."""
+    """Write a model whose embeddings are narrower than its states, before and after fine-tuning."""
     numbers = bert(len(tokenizer())).to_dict() | {"model_type": "albert", "embedding_size": 8}
     labels = json.loads((task / "task.json").read_text())["labels"]
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: number for number, label in enumerate(labels)}}

@@ -16,7 +16,7 @@ VERBS = ["sees", "likes", "leaves", "finds"]
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Letters as pieces, and some words whole."""
+    """Return a tokenizer whose pieces are letters, and some whole words."""
     pieces = [(piece, 0.0) for piece in SPECIAL] + [("▁", -3.0)]
     pieces += [(letter, -4.0) for letter in string.ascii_lowercase] + [(f"▁{word}", -2.0) for word in [*VERBS, "the"]]
     core = Tokenizer(models.Unigram(pieces, unk_id=1))
@@ -38,7 +38,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def sentences(count: int, language: str = "en") -> list[dict]:
-    """Sentences whose labels follow from their words: "anna sees the oslo"."""
+    """Return sentences whose labels follow from their words: "anna sees the oslo"."""
     rows = []
     for number in range(count):
         name, verb, place = (words[(number // step) % 4] for words, step in ((NAMES, 1), (VERBS, 4), (PLACES, 16)))
@@ -56,7 +56,7 @@ def texts(count: int) -> list[dict]:
 
 
 def pairs(count: int, language: str = "en") -> list[dict]:
-    """Pairs whose label follows from the place that the second text names, whatever the first one says."""
+    """Return pairs of texts; the label follows from the place in the second text, whatever the first one is."""
     rows = []
     for number in range(count):
         first, second = PLACES[number % 4], PLACES[(number // 4) % 4]

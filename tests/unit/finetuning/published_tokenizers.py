@@ -87,7 +87,7 @@ def from_sentencepiece(
 
 
 def wordpiece(folder: Path) -> None:
-    """BERT's vocab.txt."""
+    """Write BERT's vocab.txt."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -119,7 +119,7 @@ LLAMA = {"tokenizer_class": "LlamaTokenizer", "pad_token": "<unk>"}
 
 
 def gemma_of_no_class(folder: Path) -> None:
-    """Gemma's tokenizer in a folder without a class, as mmBERT has it."""
+    """Write Gemma's tokenizer in a folder without a class, as mmBERT has it."""
     from transformers import AutoTokenizer
 
     from_sentencepiece("tokenizer.model", "gemma", {"tokenizer_class": "GemmaTokenizer"}, **GEMMA)(folder)

@@ -95,7 +95,7 @@ def test_the_card_names_languages_by_iso_639_for_the_hub(gradual, tmp_path):
     assert "language:\n- gsw\n- en\ntags:" in (tmp_path / "README.md").read_text()
 
 
-def test_the_written_model_says_what_the_predictions_say(gradual):
+def test_the_written_model_makes_the_written_predictions(gradual):
     model = AutoModelForTokenClassification.from_pretrained(gradual / "model").eval()
     tokenizer = AutoTokenizer.from_pretrained(gradual / "model")
     for row in parquet.read_table(gradual / "predictions.parquet").to_pylist()[:4]:

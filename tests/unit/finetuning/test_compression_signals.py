@@ -57,7 +57,7 @@ def opened(folder: Path, teacher: Path, task: Path, layers: Sequence[int] = (2,)
 
 
 def transfer_texts(folder: Path, chosen: bool | None = None) -> list[str]:
-    """Texts of the windows, of those held out or of the others."""
+    """Return the texts of all windows, or of those held out, or of the others."""
     pieces = tokenizer()
     transfer = read_transfer(folder / "text", len(pieces))
     windows = transfer.windows
@@ -69,7 +69,7 @@ def transfer_texts(folder: Path, chosen: bool | None = None) -> list[str]:
 
 
 def saying(path: Path, words: list[str]) -> None:
-    """Make the first sentence of a split another one."""
+    """Replace the first sentence of a split."""
     rows = parquet.read_table(path).to_pylist()
     rows[0] |= {"words": words, "labels": ["O"] * len(words)}
     parquet.write_table(arrow.Table.from_pylist(rows), path)
@@ -140,7 +140,7 @@ def test_layers_share_text_and_logits_and_each_has_its_states(stored, teacher, e
 
 
 @pytest.mark.parametrize("mode", ["stored", "live"])
-def test_of_logits_alone_no_states_are_kept(teacher, entity_task, tmp_path, mode):
+def test_no_states_are_kept_for_logits_alone(teacher, entity_task, tmp_path, mode):
     assert signals(teacher, entity_task, tmp_path / "out", layers=[], mode=mode) == 0
     about = json.loads((tmp_path / "out/signals.json").read_text())
     assert about["bytes"] == (64 * 4 * 4 * 3 if mode == "stored" else 0)
@@ -178,7 +178,7 @@ def test_a_run_that_is_killed_goes_on_with_the_next_shard_to_the_same_bytes(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken", "straight"]
 
 
-def test_what_another_run_left_is_thrown_away(teacher, entity_task, tmp_path, monkeypatch):
+def test_leftovers_of_another_run_are_removed(teacher, entity_task, tmp_path, monkeypatch):
     def stopped(*_):
         raise SystemExit(1)
 
@@ -191,7 +191,7 @@ def test_what_another_run_left_is_thrown_away(teacher, entity_task, tmp_path, mo
     assert files(tmp_path / "out") == files(tmp_path / "other")
 
 
-def test_a_live_teacher_says_what_a_stored_one_said(stored, teacher, entity_task, tmp_path):
+def test_a_live_teacher_gives_what_a_stored_one_gave(stored, teacher, entity_task, tmp_path):
     assert signals(teacher, entity_task, tmp_path / "live", mode="live") == 0
     assert not (tmp_path / "live/shards").exists()
     numbers = np.array([5, 60])
@@ -236,7 +236,7 @@ def test_the_task_s_own_texts_come_first_and_a_corpus_gives_evenly(teacher, enti
     assert json.loads((tmp_path / "few/signals.json").read_text())["texts"] == {"train": 20}
 
 
-def test_what_validation_and_test_say_does_not_come_back_with_a_corpus(teacher, entity_task, tmp_path):
+def test_sentences_of_validation_and_test_do_not_return_with_a_corpus(teacher, entity_task, tmp_path):
     task = tmp_path / "entities"
     shutil.copytree(entity_task, task)
     for split, words in zip(EVALUATION, (["Boris", "sees", "lima", "."], ["anna", ",", "dmitri"]), strict=True):
@@ -413,7 +413,7 @@ def test_texts_without_a_piece_are_refused_where_nothing_else_is_left(teacher, t
     assert not (tmp_path / "out").exists()
 
 
-def test_of_a_teacher_s_layers_only_the_wanted_ones_are_kept(teacher, entity_task, stored):
+def test_only_the_wanted_layers_of_a_teacher_are_kept(teacher, entity_task, stored):
     found = opened(stored, teacher, entity_task)
     model = Teacher(teacher, read_task(entity_task), [2], 32, CPU)
     outputs = []

@@ -19,24 +19,24 @@ def test_a_pass_takes_every_chosen_window_once_and_each_pass_is_another():
     chosen = np.arange(0, 700, 3)
     found = stream(chosen=chosen)
     passes = [
-        np.concatenate([found.at(phase, turn)[0] for turn in range(first, first + found.batches)])
+        np.concatenate([found.at(phase, step)[0] for step in range(first, first + found.batches)])
         for phase, first in ((0, 0), (0, found.batches), (1, 0))
     ]
     assert all(sorted(each) == chosen.tolist() for each in passes)
     assert len({each.tobytes() for each in passes}) == 3
 
 
-def test_a_turn_is_the_same_whenever_it_is_asked_for():
+def test_a_batch_is_the_same_whenever_it_is_asked_for():
     one, other = stream(), stream()
     late = one.at(2, 40)[0]
-    for turn in range(40):
-        other.at(2, turn)
+    for step in range(40):
+        other.at(2, step)
     assert np.array_equal(other.at(2, 40)[0], late)
 
 
 def test_batches_hold_windows_of_like_length():
     found = stream(batch=7)
-    padding = sum(int((batch.mask == 0).sum()) for _, batch in (found.at(0, turn) for turn in range(found.batches)))
+    padding = sum(int((batch.mask == 0).sum()) for _, batch in (found.at(0, step) for step in range(found.batches)))
     assert padding < 0.05 * sum(LENGTHS)
     sizes = [found.windows.lengths[numbers].max() for numbers in longest_first(found.windows, np.arange(700), 7)]
     assert sizes == sorted(sizes, reverse=True)

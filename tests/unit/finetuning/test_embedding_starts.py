@@ -110,7 +110,7 @@ def test_a_files_vectors_are_found_by_the_spelling_of_pieces_and_counted(tmp_pat
     assert torch.equal(made, again)
 
 
-def test_of_several_files_the_first_that_has_a_word_counts(tmp_path: Path) -> None:
+def test_the_first_of_several_files_that_has_a_word_counts(tmp_path: Path) -> None:
     alone, of_one = from_file(written(tmp_path, FASTTEXT))
     (tmp_path / "second.vec").write_text("the 9 9 9\nxqz 4 5 6\n")
     files = [str(tmp_path / name) for name in ("vectors.vec", "second.vec")]

@@ -127,7 +127,7 @@ def test_the_provenance_names_what_a_score_was_made_from_and_what_it_took(
     assert 0 < energy["kg_co2e"] < energy["kwh"]
 
 
-def test_a_country_that_is_none_is_refused(model_folder, entity_task, tmp_path, monkeypatch, capsys):
+def test_an_unknown_country_is_refused(model_folder, entity_task, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SMELT_COUNTRY", "Gallia")
     assert finetune(model_folder, entity_task, tmp_path / "out") == 1
     assert "--country: expected a country whose electricity is known, such as FRA" in capsys.readouterr().err
@@ -230,7 +230,7 @@ def refusal(capsys: pytest.CaptureFixture[str], output: Path, code: int) -> str:
     return message
 
 
-def test_a_loss_that_is_no_number_ends_the_run(model_folder, entity_task, tmp_path, capsys):
+def test_a_loss_that_is_not_a_number_ends_the_run(model_folder, entity_task, tmp_path, capsys):
     broken = shutil.copytree(model_folder, tmp_path / "broken")
     weights = load_file(broken / "model.safetensors")
     weights["albert.embeddings.LayerNorm.weight"].fill_(float("nan"))
@@ -239,7 +239,7 @@ def test_a_loss_that_is_no_number_ends_the_run(model_folder, entity_task, tmp_pa
     assert "step 1 (epoch 1): the loss is nan" in message
 
 
-def test_a_validation_score_that_is_no_number_is_named(model_folder, entity_task, tmp_path, capsys, monkeypatch):
+def test_a_validation_score_that_is_not_a_number_is_named(model_folder, entity_task, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(FineTuningPhase, "measure", lambda _: {"f1": float("nan")})
     message = refusal(capsys, tmp_path / "out", finetune(model_folder, entity_task, tmp_path / "out"))
     assert "the validation f1 is nan: lower finetuning.learning_rate" in message
@@ -287,7 +287,7 @@ def test_wrong_settings_are_named(model_folder, entity_task, tmp_path, capsys, s
     assert expected in refusal(capsys, output, finetune(model_folder, entity_task, output, **settings))
 
 
-def test_a_folder_that_is_no_model_is_named(entity_task, tmp_path, capsys):
+def test_a_folder_without_a_model_is_named(entity_task, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     message = refusal(capsys, tmp_path / "out", finetune(tmp_path / "empty", entity_task, tmp_path / "out"))
     assert "it has no config.json" in message

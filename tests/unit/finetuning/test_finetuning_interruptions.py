@@ -212,7 +212,7 @@ def test_a_second_run_beside_the_first_is_refused(finetuning, tmp_path, monkeypa
     assert "in use by process" in capsys.readouterr().err
 
 
-def test_what_it_took_counts_the_parts_before_it_was_stopped(finetuning, tmp_path, monkeypatch):
+def test_time_and_energy_count_the_parts_before_a_stop(finetuning, tmp_path, monkeypatch):
     fail_at(monkeypatch, FineTuningPhase, "learn", {9}, lambda: os.kill(os.getpid(), signal.SIGTERM))
     assert finetuning(tmp_path / "out") == 75
     (manifest,) = kept(tmp_path / "out")

@@ -15,7 +15,7 @@ from smelt.tasks.windows import Encoded, Window
 
 
 def numbers(*labels: int) -> WindowPredictions:
-    """Predictions of a label for each text."""
+    """Return predictions of a label for each text."""
     return WindowPredictions([[label] for label in labels], [[1.0] for _ in labels])
 
 

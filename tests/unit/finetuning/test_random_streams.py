@@ -1,4 +1,4 @@
-"""What chance decides in a compression is drawn from streams that have nothing in common."""
+"""Random numbers of a compression are drawn from independent streams."""
 
 import itertools
 

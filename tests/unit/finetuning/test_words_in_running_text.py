@@ -48,7 +48,7 @@ def test_words_have_the_pieces_that_they_have_in_running_text(name: str, tmp_pat
 
 
 @pytest.mark.parametrize("name", WITHOUT_BLANKS)
-def test_without_the_blank_most_words_would_be_cut_otherwise(name: str, tmp_path: Path) -> None:
+def test_without_the_blank_most_words_would_be_cut_differently(name: str, tmp_path: Path) -> None:
     pieces = load_pieces(folder_of(WITHOUT_BLANKS[name], tmp_path))
     assert compare(pieces.tokenizer, pieces.tokenizer, WORDS).share > 0.3
     assert compare(pieces.for_words, pieces.tokenizer, WORDS).different == 0
@@ -134,7 +134,7 @@ def finetune(folder: Path, task: Path, output: Path) -> int:
     return main([*command, "--settings", json.dumps(settings), "--output", str(output)])
 
 
-def test_the_log_and_metrics_say_how_many_words_are_cut_otherwise(
+def test_the_log_and_metrics_say_how_many_words_are_cut_differently(
     entity_task: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = model(tmp_path / "model", in_tokenizer_json(BYTES, "PreTrainedTokenizerFast", "roberta"))

@@ -1,4 +1,4 @@
-"""Small tokenizers of every pipeline whose pieces are counted fast, trained on invented words, and one of no known."""
+"""Small tokenizers of every pipeline whose pieces are counted fast, and of one other, trained on invented words."""
 
 import functools
 import io
@@ -81,7 +81,7 @@ def byte_level(prefix: bool, use_regex: bool = True) -> Built:
 
 @functools.cache
 def trained(**settings: Any) -> sentencepiece_model_pb2.ModelProto:
-    """A model of SentencePiece, whose normaliser is a table of its own."""
+    """Return a trained SentencePiece model, which normalises by a table in its file."""
     written = io.BytesIO()
     usual = {"model_type": "unigram", "vocab_size": 400, "character_coverage": 1.0, "minloglevel": 2}
     lines = iter([*sentences(400), *["가 각 나 난 é è"] * 20])
@@ -137,7 +137,7 @@ def like_ours() -> Built:
 
 
 def composing() -> Built:
-    """One whose normaliser composes letters with marks, and jamo with each other."""
+    """Return a tokenizer that composes letters with marks, and jamo with each other."""
     tokenizer = unigram([*ROBERTA[:4], "<mask>"])
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase(), normalizers.Strip()])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
@@ -145,7 +145,7 @@ def composing() -> Built:
 
 
 def marked_in_ascii() -> Built:
-    """One that writes for a blank what words may hold."""
+    """Return a tokenizer that marks a blank with a character that words may hold."""
     tokenizer = unigram([*ROBERTA[:4], "<mask>"], mark="_")
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="_", prepend_scheme="always")

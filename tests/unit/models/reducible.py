@@ -79,7 +79,7 @@ def sentence(language: str, generator: random.Random) -> str:
 def write_texts(folder: Path, lines: int = 60, mixed: int = 0) -> dict[str, Path]:
     """Write documents.parquet of both languages, every third document held out.
 
-    mixed: of the lines, how many of those held out end in a word of the other language.
+    mixed: the number of held-out lines that end in a word of the other language.
     """
     written = {}
     for language, other in (("qaa", "qab"), ("qab", "qaa")):
@@ -182,7 +182,7 @@ def write_model(folder: Path, make: Make = MODELS["bert-masked"], rows: int = le
 
 
 def spoil_for_pipelines(source: Path) -> None:
-    """Have a model's tokenizer be as earlier versions of smelt wrote it: masks are text, and no text is too long."""
+    """Rewrite a model's tokenizer as earlier versions of smelt wrote it: masks are text, and no text is too long."""
     path = source / "tokenizer_config.json"
     settings = json.loads(path.read_text())
     settings.pop("model_max_length", None)

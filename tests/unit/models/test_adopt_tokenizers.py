@@ -105,7 +105,7 @@ def differing(folder: Path, file: str, lines: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_card_log_and_provenance_say_which_share_of_lines_is_cut_otherwise(
+def test_the_card_log_and_provenance_give_the_share_of_lines_cut_differently(
     kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = folder_of(tmp_path / "source", kind)
@@ -126,7 +126,7 @@ def test_the_card_log_and_provenance_say_which_share_of_lines_is_cut_otherwise(
 
 
 def test_the_published_kinds_differ_from_their_own_models_as_was_found(tmp_path: Path) -> None:
-    """What transformers loses; where this fails, a new version of it has mended something."""
+    """Check what transformers loses; where this fails, a new version of it has fixed something."""
     lost = {kind for kind in KINDS if differing(folder_of(tmp_path / kind, kind), KINDS[kind][0][0], list(LINES))}
     assert lost == KINDS.keys()
 
@@ -168,7 +168,7 @@ def test_a_faithful_tokenizer_can_be_adopted_reduced_and_filled_in(tmp_path: Pat
     assert logits.shape[-1] == len(tokenizer)
 
 
-def test_a_tokenizer_json_beside_the_model_is_held_against_it_too(
+def test_a_tokenizer_json_beside_the_model_is_compared_with_it_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = folder_of(tmp_path / "source", "XLM-R")
@@ -183,7 +183,7 @@ def test_a_tokenizer_json_beside_the_model_is_held_against_it_too(
     assert "tokenizer.json cuts" in capsys.readouterr().out
 
 
-def test_lines_of_a_users_own_are_held_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_users_own_lines_are_compared_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = folder_of(tmp_path / "source", "XLM-R with bytes")
     assert adopt(source, tmp_path / "one") == 0
     (tmp_path / "text.txt").write_text("ж\n\n  \nπ and ж\n")
@@ -199,7 +199,7 @@ def test_lines_of_a_users_own_are_held_too(tmp_path: Path, capsys: pytest.Captur
 
 
 def unfaithful(folder: Path) -> None:
-    """A model that cuts from its last character on: no tokenizer of the tokenizers library marks words so."""
+    """Write a model that marks the ends of words, as no tokenizer of the tokenizers library does."""
     (folder / "sentencepiece.bpe.model").write_bytes(trained(treat_whitespace_as_suffix=True))
 
 
@@ -255,7 +255,7 @@ def test_lowercasing_that_a_publisher_asks_for_is_not_taken_away(
     assert differing(tmp_path / "out", "spiece.model", list(LINES)) == []
 
 
-def test_what_is_no_sentencepiece_model_is_not_held(tmp_path: Path) -> None:
+def test_only_a_sentencepiece_model_is_compared_with(tmp_path: Path) -> None:
     """Llama 3's tokenizer.model is tiktoken's."""
     source = folder_of(tmp_path / "source", "Llama")
     tokenizer = Tokenizer(models.BPE({"a": 0, "b": 1, "<unk>": 2}, [], unk_token="<unk>"))

@@ -49,7 +49,7 @@ def text_of(folder: Path, seed: int) -> Path:
 class Found(NamedTuple):
     growth: Growth
     wrong: list[Any]
-    """Words without new pieces that are cut otherwise than before, with both cuts."""
+    """Words without new pieces that are cut differently than before, with both cuts."""
     kept: int
     """Words of several pieces, none of them new."""
     added: int
@@ -76,7 +76,7 @@ def changed(tokenizer: Tokenizer, unknown: str | None, seed: int, number: int) -
 
 
 def assert_exact(found: Found, number: int) -> None:
-    """Nothing is cut otherwise for nothing, and the examples have what could be: new pieces, and words without them."""
+    """Check that only words with new pieces are cut differently, and that the examples have words of both kinds."""
     assert found.wrong == []
     assert 3 * found.used >= found.added
     assert found.added or number < 5  # what grows first may be an old piece that was never used

@@ -69,7 +69,7 @@ class Kit:
             pack(path, teacher, length, output)
 
     def words(self, output: Path, *teachers: Path, minutes: str = "10", **changes: Any) -> list[str]:
-        """The words of a command that distils into `output`/models/student."""
+        """Return the words of a command that distils into `output`/models/student."""
         return [
             *["distil", "--blocks", *map(str, self.blocks), "--teachers", *map(str, teachers or [self.teacher])],
             *["--settings", json.dumps(settings(**changes)), "--checkpoints", str(output / "checkpoints")],

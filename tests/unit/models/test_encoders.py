@@ -40,12 +40,12 @@ class Vocabulary:
 
 
 def recipe(**settings: Any) -> Recipe:
-    """ALBERT's, on packed streams, where any sentence prediction goes."""
+    """Return ALBERT's recipe on packed streams, which allow any sentence prediction."""
     return Recipe.model_validate(merge(RECIPES["albert"].model_dump(), {"data": {"packing": "stream"}}, settings))
 
 
 def model_of(name: str, pieces: int) -> Any:
-    """An architecture without numbers in its weights, as it is saved for a tokenizer of that size."""
+    """Return an architecture as it is saved for a tokenizer of that size; its weights hold no numbers."""
     shape = ARCHITECTURES[name]
     sentences = "none" if shape.family == "distilbert" else "next"
     with torch.device("meta"):

@@ -46,7 +46,7 @@ def checks(folder: Path) -> dict[str, Any]:
 
 
 def numbers(folder: Path) -> int:
-    """How many numbers the weights in the graph are."""
+    """Return the number of parameters in the graph."""
     weights = onnx.load(folder / "model.onnx").graph.initializer
     return sum(int(np.prod(weight.dims)) for weight in weights if weight.data_type == onnx.TensorProto.FLOAT)
 
@@ -146,7 +146,7 @@ def test_an_export_that_is_not_its_source_is_not_written(
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
-def test_what_is_no_model_is_refused_by_name(
+def test_an_export_as_source_and_an_unknown_format_are_refused_by_name(
     exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     again = shutil.copytree(exported / "onnx", tmp_path / "onnx")

@@ -64,7 +64,7 @@ def padded() -> tuple[Any, Any]:
         (CompactForTokenClassification, {"kind": "transformer"}),
     ],
 )
-def test_an_export_gives_its_sources_logits_whatever_rows_are_padded_with(
+def test_an_export_gives_its_sources_logits_whatever_the_padding(
     tmp_path: Path, headed: Any, further: dict[str, Any]
 ) -> None:
     model = student(tmp_path / "student", headed, **further)

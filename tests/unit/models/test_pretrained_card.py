@@ -65,7 +65,7 @@ def test_one_language_is_not_several() -> None:
     assert "for one language," in summary(settings(), 1)
 
 
-def test_rules_are_shown_as_what_they_came_to() -> None:
+def test_rules_are_shown_by_the_values_they_gave() -> None:
     table = effective(settings())
     shown = {
         key: table[key]
@@ -87,7 +87,7 @@ def test_rules_are_shown_as_what_they_came_to() -> None:
     assert effective(settings("albert-xxlarge"))["model.dropout"] == "0.0"
 
 
-def test_nothing_in_the_table_is_left_unsaid() -> None:
+def test_every_row_of_the_table_has_a_value() -> None:
     for name, recipe in RECIPES.items():
         assert (
             "None"

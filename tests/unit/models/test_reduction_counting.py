@@ -77,12 +77,12 @@ def built(request: pytest.FixtureRequest) -> Built:
 
 @pytest.fixture(scope="module")
 def counter(built: Built) -> PieceCounter:
-    """One for many texts, so that what it remembers of one meets the next."""
+    """One counter for many texts, so that it remembers words from earlier texts."""
     return PieceCounter(built.tree, built.pieces, built.literal)
 
 
 def plain(documents: list[str], built: Built) -> tuple[int, int, Counter[int], Counter[int], Counter[int]]:
-    """The loop that public scripts have: every line is tokenised, and its pieces are counted one by one."""
+    """Count as public scripts do: tokenise every line, and count its pieces one by one."""
     lines = held = 0
     in_lines, in_documents, occurrences = Counter(), Counter(), Counter()
     for document in documents:

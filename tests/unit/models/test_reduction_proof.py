@@ -163,7 +163,7 @@ def test_a_reduction_that_is_not_exact_is_named(spoil: object, complaint: str, t
     assert "\n" not in str(caught.value)
 
 
-def test_a_line_that_is_cut_otherwise_is_named_with_its_pieces(tmp_path: Path) -> None:
+def test_a_line_that_is_cut_differently_is_named_with_its_pieces(tmp_path: Path) -> None:
     source, ids = write_model(tmp_path / "source"), ids_of("qaa")
     reduced = reduce(source, tmp_path / "out", ids)
     cutting = AutoTokenizer.from_pretrained(reduced).backend_tokenizer

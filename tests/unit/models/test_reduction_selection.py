@@ -22,7 +22,7 @@ NONE = np.zeros(0, np.int64)
 def counts_of(
     language: str, in_lines: list[int], lines: int = 100, vocabulary: str = "v", **others: int
 ) -> PieceCounts:
-    """Counts in which documents and occurrences are those of lines, unless given."""
+    """Return counts; those of documents and of occurrences equal those of lines, unless given."""
     numbers = np.array(in_lines, np.int64)
     totals = {"documents": lines, "tokens": int(numbers.sum())} | others
     return PieceCounts(language, lines, vocabulary=vocabulary, **totals, **dict.fromkeys(MEASURES, numbers))
@@ -129,7 +129,7 @@ def test_counts_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 def published_counts(language: str, numbers: dict[str, int], lines: int) -> PieceCounts:
-    """The authors' line counts of a language; they publish no other."""
+    """Return the authors' line counts of a language; they publish no others."""
     rows = (line.rsplit("\t", 1) for line in (Path(DATA or "") / f"mbert-counts/{language}.tsv").open(encoding="utf-8"))
     in_lines = np.zeros(len(numbers), np.int64)
     for piece, count in rows:

@@ -256,7 +256,7 @@ def test_fewer_rows_than_pieces_are_refused(tmp_path: Path) -> None:
         reduce(source, tmp_path / "out", IDS[:-1])
 
 
-def test_a_pickled_file_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_pickled_file_is_refused(tmp_path: Path) -> None:
     source = write_model(tmp_path / "source")
     (source / "model.safetensors").unlink()
     (source / "pytorch_model.bin").write_bytes(b"<html>")

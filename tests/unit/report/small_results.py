@@ -230,7 +230,7 @@ def _corpus(language: str, words: int) -> dict[str, Any]:
 
 
 def prepared_task(name: str, languages: list[str], test: tuple[int, int], average: str = "examples") -> dict[str, Any]:
-    """A task of a thousand test examples; `test` counts those that also stand in training, and in validation."""
+    """Return a task of a thousand test examples; `test` counts those also in training, and in validation."""
     sizes = {"train": 5000, "validation": 200, "test": 1000}
     splits = {split: {"examples": size, "languages": dict.fromkeys(languages, 1)} for split, size in sizes.items()}
     repeats = {"repeated_from_train": {"validation": 3, "test": test[0]}, "repeated_from_validation": {"test": test[1]}}

@@ -19,7 +19,7 @@ def spread(median: float, n: int) -> dict[str, Any]:
 
 
 def record(model: str, size: float, factor: float, **changes: Any) -> dict[str, Any]:
-    """The benchmark's record of a model that is `size` of the reference, and takes `factor` of its time."""
+    """Return the benchmark's record of a model with `size` of the reference's size and `factor` of its time."""
     passes = [
         {
             "batch": batch,

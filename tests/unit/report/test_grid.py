@@ -71,7 +71,7 @@ def published(tmp_path: Path) -> Report:
 
 
 def published_scores(folder: Path) -> Report:
-    """The published scores: mBERT for each language alone is a task of each, the others are of one task."""
+    """Add the published scores: mBERT of each language alone has a task of its own, the others share one task."""
     report = Report(folder)
     for row in ("ours", "mmner"):
         report.add(row, "panx", 1, dict(zip(LANGUAGES, (x / 100 for x in PUBLISHED[row]), strict=True)))
@@ -141,7 +141,7 @@ BASE = {"d0s": 0.60, "d1": 0.70, "d42": 0.80}
 
 
 def value_of(strategy: str, size: str, seed: int, place: int) -> float:
-    """A score that rises with all of these, and in no language by the same."""
+    """Return a score that rises with all of these, and in each language by another amount."""
     return BASE[strategy] + 0.02 * (size == "large") + 0.001 * seed * (1 + place % 2) + 0.013 * place
 
 
@@ -200,7 +200,7 @@ def test_a_cell_that_is_not_run_is_empty_and_the_best_of_each_column_bold(strate
     assert "N/A: the study does not run the model on the task." in text
 
 
-def test_of_several_models_the_best_on_validation_stands_in_the_cell(tmp_path: Path) -> None:
+def test_the_best_of_several_models_on_validation_stands_in_the_cell(tmp_path: Path) -> None:
     report = Report(tmp_path)
     mixes = {"even": (0.6, 0.9), "little": (0.7, 0.5), "much": (0.65, 0.7)}  # on validation and test
     for (model, values), seed in product(mixes.items(), (1, 2)):

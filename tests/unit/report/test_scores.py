@@ -26,7 +26,7 @@ def test_a_run_left_over_from_another_study_stays_out(results: Results) -> None:
 
 
 def write_byte_level(results: Results, *models: str) -> None:
-    """Have models be of RoBERTa's kind: files of old checkpoints, whose pieces hold the blank before a word."""
+    """Turn models into RoBERTa's kind: files of old checkpoints, whose pieces hold the blank before a word."""
     for model in models:
         for name, content in (("merges.txt", "a b"), ("vocab.json", "{}"), ("tokenizer_config.json", "{}")):
             results.write(results.path("models", model, name), content)
@@ -42,7 +42,7 @@ def test_words_that_lost_their_blank_in_earlier_versions_are_refused_in_one_line
             names = {"model": model, "task": task, "seed": seed, "kind": kind}
             score = {"split": "test", "language": "qaa", "metric": "f1", "value": value}
             results.write(results.metrics(model, task, seed), names | {"scores": [score]})
-    assert results.scores() == 0  # by tokenizers that are not there nothing is wrong
+    assert results.scores() == 0  # a missing tokenizer is no error here
     write_byte_level(results, "adopted", "large_32k")
     results.path("scores.csv").unlink()
     assert results.scores() == 1

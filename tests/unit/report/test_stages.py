@@ -16,7 +16,7 @@ PUBLISHED = [(0, 0), (2.85, 3.9), (81.64, 5.2), (85.99, 4.4), (86.38, 4.2), (87.
 
 
 def scores(split: str, value: float, deviation: float) -> list[dict[str, Any]]:
-    """Scores of two languages with this mean and deviation (n - 1), as a job writes them."""
+    """Return scores of two languages with this mean and deviation (n - 1), as a job writes them."""
     half = deviation / 2**0.5
     of = {"bn": value + half, "de": value - half, "mean": value, "deviation": deviation}
     return [
@@ -27,7 +27,7 @@ def scores(split: str, value: float, deviation: float) -> list[dict[str, Any]]:
 
 
 def phases(shift: float) -> list[dict[str, Any]]:
-    """Eight phases with the published scores on test, a point more on validation; the first predicts none."""
+    """Return the published phases: a point higher on validation than on test; a first one without scores."""
     first = {"stage": 1, "unfrozen": "all", "losses": {"representation": 1, "logits": 0, "labels": 0}, "scores": []}
     found = [first | {"epochs": 12, "best": 7, "validation_loss": 0.5}]
     for number, (value, deviation) in enumerate(PUBLISHED):

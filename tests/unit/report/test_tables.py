@@ -81,7 +81,7 @@ def test_test_examples_that_stand_in_training_are_named_under_the_table(compared
         assert "intent 1" not in text  # 9 of 1,000
 
 
-def test_of_many_tasks_with_repeats_those_with_the_most_are_named(compared: Results) -> None:
+def test_the_tasks_with_the_most_repeats_are_named(compared: Results) -> None:
     tasks = [f"t{number}" for number in range(10)]
     for number, name in enumerate(tasks):
         compared.write(compared.task(name), prepared_task(name, ["qaa"], (10 * (number + 1), 0)))

@@ -40,7 +40,7 @@ SETTINGS = {
 
 
 def latency(batch: int, factor: float) -> dict[str, Any]:
-    """A pass of mBERT takes 40 ms with one row and 800 ms with 32, others as much less as they are faster."""
+    """Return a record: mBERT takes 40 ms with one row and 800 ms with 32; the others take `factor` of that."""
     seconds = {1: 0.04, 32: 0.8}[batch] * factor
     shape = {"batch": batch, "length": 32, "tokens_per_second": 32 * batch / seconds}
     return shape | {"seconds": spread(seconds, 100), "ratio": {"n": 10, "median": factor, "quartiles": [factor] * 2}}
@@ -62,7 +62,7 @@ def sources(results: Results) -> list[Path]:
 
 
 def write_sources(folder: Path) -> list[Path]:
-    """Scores of two languages and two seeds around the published ones, and the records of efficiency."""
+    """Write scores of two languages and two seeds around the published ones, and the records of efficiency."""
     rows = []
     for model, (score, deviation, *_) in ROWS.items():
         for seed, shift in ((1, -0.2), (2, 0.2)):
@@ -118,7 +118,7 @@ def test_what_another_beats_in_score_and_latency_is_not_worth_it(results: Result
     assert frame.index[~frame["worth_it"]].tolist() == ["50-600", "50-200", "300-100", "50-100"]
 
 
-def test_of_equal_points_all_are_worth_it_and_of_unknown_ones_none() -> None:
+def test_all_equal_points_are_worth_it_and_no_unknown_one_is() -> None:
     points = [(0.8, 5.0), (0.8, 5.0), (0.8, 6.0), (0.7, 5.0), (0.9, 9.0), (math.nan, 1.0)]
     assert front(points) == [True, True, False, False, True, False]
 

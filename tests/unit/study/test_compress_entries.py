@@ -106,7 +106,7 @@ def test_the_middle_of_twelve_layers_is_the_papers_seventh():
         ({"transfer": {"corpus": "wiki"}}, "models.small.transfer.corpus: 'wiki' is not in the study"),
     ],
 )
-def test_what_cannot_be_is_refused_by_its_key(changed, expected):
+def test_an_impossible_value_is_refused_by_its_key(changed, expected):
     with pytest.raises(SmeltError, match=re.escape(expected)):
         study_of(changed)
 

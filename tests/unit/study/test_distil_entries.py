@@ -39,7 +39,7 @@ BLOCKS = "results/distilled/blocks/two"
 
 
 def changed(place: str, value: Any) -> dict[str, Any]:
-    """The study with one key set."""
+    """Return the study with one key set."""
     study: dict[str, Any] = json.loads(json.dumps(STUDY))
     *way, last = place.split("/")
     part = study

@@ -24,7 +24,7 @@ STUDY: dict[str, Any] = {
 
 
 def changed(place: str, value: Any) -> dict[str, Any]:
-    """The study with one key set; None leaves it out."""
+    """Return the study with one key set; None leaves it out."""
     study: dict[str, Any] = json.loads(json.dumps(STUDY))
     *way, last = place.split("/")
     part = study

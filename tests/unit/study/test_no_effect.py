@@ -112,7 +112,7 @@ def test_measuring_after_the_end_is_refused(settings: dict[str, dict[str, int]])
         {"schedule": {"steps": 10}},  # the recipe's own 250
         {"schedule": {"steps": 10}, "validation": {"every": 10}},
         {"schedule": {"stop_at": 3}, "validation": {"every": 250}},  # cut short, to try it
-        {"schedule": {"epochs": 2}, "validation": {"every": 9_999}},  # how many steps that is nobody knows yet
+        {"schedule": {"epochs": 2}, "validation": {"every": 9_999}},  # the number of steps is not known yet
         {"validation": {"every": None}},
     ],
 )

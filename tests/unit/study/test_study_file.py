@@ -378,7 +378,7 @@ def test_a_dump_may_come_from_the_first_of_several_mirrors(tmp_path: Path) -> No
         (["/a", "/b/{date}"], "/b/{date} names one of {wiki} and {date}"),
     ],
 )
-def test_mirrors_that_are_none_are_named(mirror: object, expected: str, tmp_path: Path) -> None:
+def test_invalid_mirrors_are_named(mirror: object, expected: str, tmp_path: Path) -> None:
     message = complaint(write(tmp_path, {"corpora/wiki/wikipedia/mirror": mirror}))
     assert "corpora.wiki.wikipedia.mirror" in message
     assert expected in message

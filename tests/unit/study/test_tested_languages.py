@@ -105,7 +105,7 @@ def test_a_member_of_a_family_is_tested_in_its_own_languages(checkout: Path) -> 
         ),
     ],
 )
-def test_a_mistaken_language_or_model_is_named_in_one_line(checkout: Path, changes: Any, message: str) -> None:
+def test_a_wrong_language_or_model_is_named_in_one_line(checkout: Path, changes: Any, message: str) -> None:
     with pytest.raises(SmeltError) as caught:
         load(checkout, study(**changes))
     assert message in str(caught.value)

@@ -86,7 +86,7 @@ def test_a_limit_of_each_label_is_refused_where_words_have_labels(write_task, tm
     assert "per: label is for tasks whose texts have one label each" in capsys.readouterr().err
 
 
-def test_a_task_may_be_called_otherwise_than_its_file(write_task, tmp_path):
+def test_a_task_may_have_another_name_than_its_file(write_task, tmp_path):
     flags = ["--task", "sample", "--folder", str(write_task()), "--output", str(tmp_path / "out")]
     assert main(["task", "--name", "few", *flags]) == 0
     assert json.loads((tmp_path / "out/task.json").read_text())["name"] == "few"

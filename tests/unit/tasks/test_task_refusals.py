@@ -130,7 +130,7 @@ def test_equal_names_of_columns_are_refused_in_every_format_with_names(tmp_path)
         list(read_columns(twice, Columns(**columns)))
 
 
-def test_columns_without_a_name_are_none_that_could_be_meant(tmp_path):
+def test_columns_without_a_name_are_left_aside(tmp_path):
     path = written(tmp_path, "text\tlabel\t\t\na\tb\t\t\n")
     (text,) = read_table(path, Delimited(text="text", label="label"))
     assert (text.text, text.label) == ("a", "b")
@@ -348,7 +348,7 @@ def test_a_sentence_without_a_word_is_left_out_and_counted(write_task, tmp_path)
     assert (split["examples"], split["empty_texts"]) == (2, 1)
 
 
-def test_what_is_met_in_a_split_is_shown_beside_its_size(write_task, tmp_path, capsys):
+def test_repairs_and_repeats_of_a_split_are_shown_beside_its_size(write_task, tmp_path, capsys):
     tasks = write_task(
         files={"train": "Anna I-PER\nruns O\n", "test": "Anna I-PER\nruns O\n\nBonn I-LOC\n"},
         **{"iob1": "iob2", "licence": "unseen_labels: count\nlicence"},

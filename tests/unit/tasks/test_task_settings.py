@@ -156,7 +156,7 @@ def test_a_file_with_dots_in_its_name_has_settings_too(write_task):
         ("other.each.de", "task 'other.each.de': no such task: expected one of ag-news, "),
     ],
 )
-def test_a_name_that_is_no_task_is_refused_with_those_that_are(write_task, tmp_path, capsys, name, message):
+def test_an_unknown_task_is_refused_with_the_known_ones(write_task, tmp_path, capsys, name, message):
     assert message in refusal(capsys, write_task(TASK, FILES), tmp_path / "out", name)
 
 
@@ -186,7 +186,7 @@ def test_a_name_that_is_no_task_is_refused_with_those_that_are(write_task, tmp_p
         ),
     ],
 )
-def test_settings_that_cannot_be_are_refused_by_name(write_task, tmp_path, capsys, changes, message):
+def test_impossible_settings_are_refused_by_name(write_task, tmp_path, capsys, changes, message):
     tasks = write_task(TASK, FILES, **changes)
     error = refusal(capsys, tasks, tmp_path / "out", "sample.together")
     assert message in error

@@ -49,7 +49,7 @@ class Jobs:
         return process
 
     def errors(self, name: str) -> list[str]:
-        """The lines of a run's standard error that are ours."""
+        """Return smelt's own lines of a run's standard error."""
         return [line for line in (self.folder / name).read_text().splitlines() if line.startswith("smelt: ")]
 
     def checkpoints(self) -> list[str]:

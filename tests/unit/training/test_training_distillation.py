@@ -32,7 +32,7 @@ FAMILIES = ["bert", "albert", "distilbert", "roberta", "xlm-roberta", "camembert
 
 
 def encoder(toy: Toy, family: str = "bert", layers: int = 2, hidden: int = 32, rows: int | None = None) -> Any:
-    """A model whose weights are large enough for its predictions and attentions to differ from one to another."""
+    """Return a model with weights so large that predictions, and attentions, differ from one position to the next."""
     names = {"hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": 4, "intermediate_size": 64}
     if family == "distilbert":
         names = {"dim": hidden, "n_layers": layers, "n_heads": 4, "hidden_dim": 64}
@@ -80,7 +80,7 @@ def real(batch: Batch) -> Tensor:
 
 
 def plain_kl(student: Any, teachers: list[Any], batch: Batch, losses: Losses, pieces: int) -> Tensor:
-    """The divergence of all logits at once, the mean over positions."""
+    """Return the divergence of all logits at once, as the mean over positions."""
     chosen = real(batch)
     if losses.positions == "masked":
         chosen = torch.zeros_like(chosen)
@@ -97,7 +97,7 @@ def plain_mlm(student: Any, batch: Batch, pieces: int) -> Tensor:
 
 
 def plain_cosine(student: Any, teacher: Any, batch: Batch) -> Tensor:
-    """As DistilBERT's code has it."""
+    """Return the cosine loss as DistilBERT's code computes it."""
     chosen = real(batch)
     ours, theirs = (whole(model, batch).hidden_states[-1][chosen] for model in (student, teacher))
     return functional.cosine_embedding_loss(ours, theirs, torch.ones(len(ours)))
@@ -275,7 +275,7 @@ def test_a_student_of_too_few_rows_is_refused(toy: Toy) -> None:
         ([1, 5], r"^losses.layers: teacher has 4 layers, counted from 1; found layer 5$"),
     ],
 )
-def test_layers_that_are_not_there_are_refused(toy: Toy, layers: list[int], message: str) -> None:
+def test_missing_layers_are_refused(toy: Toy, layers: list[int], message: str) -> None:
     losses = Losses(hidden=1, layers=layers)
     with pytest.raises(SmeltError, match=message):
         objective(losses, [encoder(toy, layers=4)], encoder(toy), toy)
@@ -339,7 +339,7 @@ def test_pieces_that_differ_are_refused_with_the_first(pieces: tuple[str, ...], 
         ({"hidden": 1, "layers": [0, 1]}, "layers"),
     ],
 )
-def test_losses_that_teach_nothing_or_cannot_be_are_refused(changes: dict[str, Any], message: str) -> None:
+def test_losses_that_teach_nothing_or_are_impossible_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Losses(**changes)
 
@@ -394,7 +394,7 @@ def test_the_curve_has_all_losses_and_an_accuracy_of_labels_only(toy: Toy, tmp_p
 
 
 def calls_of_a_layer(model: Any) -> list[Any]:
-    """What grows with each call of a part of a model's first layer."""
+    """Return a list that grows with each call of a part of the model's first layer."""
     calls: list[Any] = []
     parts = (part for name, part in model.base_model.named_modules() if ".layer" in name or "albert_layers." in name)
     next(part for part in parts if isinstance(part, nn.Linear)).register_forward_hook(lambda *_: calls.append(None))

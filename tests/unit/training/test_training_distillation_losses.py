@@ -35,13 +35,13 @@ class Student:
         return functional.linear(states, weight[:pieces], bias[:pieces])
 
     def probabilities(self, softening: Softening = SOFTENING) -> Tensor:
-        """The mean of the teachers' softened probabilities."""
+        """Return the mean of the teachers' softened probabilities."""
         kept = slice(softening.compared)
         taught = [functional.linear(one.states, one.weight[kept], one.bias[kept]) for one in self.teacher_inputs]
         return torch.stack([functional.softmax(logits / softening.temperature, 1) for logits in taught]).mean(0)
 
     def plain(self, softening: Softening = SOFTENING) -> tuple[Tensor, Tensor]:
-        """The same of all logits at once, with torch's own losses."""
+        """Return the same losses, from all logits at once and torch's own losses."""
         ours = functional.log_softmax(self.logits(softening.compared) / softening.temperature, 1)
         soft = functional.kl_div(ours, self.probabilities(softening), reduction="sum") * softening.temperature**2
         hard = functional.cross_entropy(self.logits()[: len(self.labels)], self.labels, reduction="sum")

@@ -30,7 +30,7 @@ def module_and_batch(toy: Toy, family: Family, recipe: Recipe) -> tuple[ModelWit
     model = new_encoder(shape, recipe, toy.pieces)
     with torch.no_grad():
         model.get_output_embeddings().bias.normal_()
-        model.get_output_embeddings().bias[toy.pieces.size :] = 5.0  # far likelier than any piece, if anyone looks
+        model.get_output_embeddings().bias[toy.pieces.size :] = 5.0  # far likelier than any piece, if they are read
     return ModelWithObjective(model, objective_of(recipe, toy.pieces)), toy_batches(toy, recipe).train(1)
 
 

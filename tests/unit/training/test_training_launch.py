@@ -155,7 +155,7 @@ def test_a_job_without_gpus_is_one_process_on_the_cpu() -> None:
     assert processes_per_node(0, 1, None) == 1
 
 
-def test_gpus_that_are_not_there_are_one_clear_line() -> None:
+def test_missing_gpus_are_one_clear_line() -> None:
     with pytest.raises(SmeltError, match=r"--gpus: 1000 were asked for, this machine shows \d+ GPUs"):
         processes_per_node(1000, 1, None)
 

@@ -19,7 +19,7 @@ QUICK = {"heartbeat": 0.05, "stale": 0.4}
 
 
 def text_of(path: Path, **fields: object) -> str:
-    """What a lock file says, of another machine by default."""
+    """Return the text of a lock file, by default from another machine."""
     ours = Lock(path.with_name("model of a lock"))
     ours.acquire()
     said = json.loads(ours.path.read_text())
@@ -28,7 +28,7 @@ def text_of(path: Path, **fields: object) -> str:
 
 
 def here(process: int) -> dict[str, object]:
-    """The fields of a lock that a process of this machine took."""
+    """Return the fields of a lock that a process of this machine holds."""
     lines = [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), Path("/proc/self/ns/pid").readlink()]
     return {"host": socket.gethostname(), "kernel": " ".join(map(str, lines)), "process": process}
 
@@ -197,7 +197,7 @@ def test_what_killed_processes_left_on_their_way_to_the_lock_goes(path: Path) ->
 
 
 def contend(path: Path, moment: float, losers: Path, others: int) -> bool:
-    """Try for a lock at a moment; who gets it holds it until all others have tried."""
+    """Try for a lock at a given moment; hold it, if it was free, until all others have tried."""
     lock = Lock(path)
     time.sleep(max(0, moment - time.time()))
     try:

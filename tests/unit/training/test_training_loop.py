@@ -159,7 +159,7 @@ def test_a_run_stops_at_its_step_on_the_schedule_of_the_whole(toy: Toy, tmp_path
     assert [row for row in curve if row[0] == 8] == [row for row in straight[2] if row[0] == 8]
 
 
-def test_a_loss_that_is_no_number_stops_with_its_step(toy: Toy, tmp_path: Path) -> None:
+def test_a_loss_that_is_not_a_number_stops_the_run_with_its_step(toy: Toy, tmp_path: Path) -> None:
     recipe = RECIPE.override(
         {"optimizer": {"learning_rate": 1e30}, "schedule": {"warmup": 0.0}, "checkpoints": {"every": 1}}
     )

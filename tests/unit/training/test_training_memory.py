@@ -154,7 +154,7 @@ def test_a_gpu_whose_memory_runs_out_is_one_clear_line(toy: Toy, tmp_path: Path)
         train_toy(toy, tmp_path, wrap=TooLarge)
 
 
-def test_the_chosen_micro_batch_outlives_a_stop(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chosen_micro_batch_survives_a_stop(toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     straight = train_toy(toy, tmp_path / "straight", RECIPE.override({"machine": {"micro_batch": 3}}))
     stopping = RECIPE.override({"machine": {"micro_batch": None}})
     monkeypatch.setattr("smelt.training.loop.micro_batch_of", lambda *_: 3)

@@ -140,7 +140,7 @@ def test_a_model_of_an_unknown_family_is_refused(batch: Batch) -> None:
 
 
 def albert_lamb(weights, gradients, decay, rate, betas, epsilon):
-    """LAMB for one tensor as google-research/albert's lamb_optimizer.py states it, without bias correction."""
+    """Step LAMB for one tensor as google-research/albert's lamb_optimizer.py does, without bias correction."""
     moment, square = torch.zeros_like(weights), torch.zeros_like(weights)
     for gradient in gradients:
         moment = betas[0] * moment + (1 - betas[0]) * gradient

@@ -205,7 +205,7 @@ def test_second_segments_from_elsewhere_need_a_stream() -> None:
         Recipe.model_validate(merge(RECIPES["albert"].model_dump(), {"objective": {"sentences": "next"}}))
 
 
-def test_blocks_packed_otherwise_than_the_recipe_says_are_refused(toy: Toy) -> None:
+def test_blocks_of_another_packing_than_the_recipes_are_refused(toy: Toy) -> None:
     with pytest.raises(SmeltError, match="blocks of another packing: stream, expected sentences"):
         TokenBlocks(toy.blocks[0], "train", toy.pieces, LENGTH, "sentences")
 

@@ -91,7 +91,7 @@ def test_the_time_left_is_not_upset_by_one_slow_stretch(capsys: pytest.CaptureFi
     assert left == [0, 0, 0, 0]  # minutes; at the pace of the last stretch alone it would be 1
 
 
-def test_of_several_processes_only_one_prints(capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_one_of_several_processes_prints(capsys: pytest.CaptureFixture[str]) -> None:
     train(Progress(KNOWN, shown=False, terminal=True), 1, 2)
     assert capsys.readouterr().out == ""
 

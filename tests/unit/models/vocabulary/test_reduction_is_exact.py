@@ -55,7 +55,7 @@ def cuts(tokenizer: Tokenizer) -> list[tuple[list[str], list[tuple[int, int]]]]:
 
 
 def changed(full: Tokenizer, small: Tokenizer, closure: Closure) -> list[str]:
-    """Return words of kept pieces that the small tokenizer cuts otherwise."""
+    """Return words of kept pieces that the small tokenizer cuts differently."""
     kept = {full.id_to_token(identity) for identity in closure.ids.tolist()}
     words = zip(WORDS, cuts(full), cuts(small), strict=True)
     return [word for word, old, new in words if kept.issuperset(old[0]) and old != new]

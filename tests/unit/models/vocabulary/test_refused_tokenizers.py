@@ -108,7 +108,7 @@ def other_protobuf(folder: Path) -> None:
 
 
 def other_tokenizer_json(folder: Path) -> None:
-    """AlbertTokenizer takes this file's pieces, whose list this is not."""
+    """Write a tokenizer.json whose pieces AlbertTokenizer takes, although they are in no unigram's list."""
     albert(folder)
     merged_characters(folder)
     write_json(folder / "tokenizer_config.json", {"tokenizer_class": "AlbertTokenizer"})
@@ -186,7 +186,7 @@ def test_a_line_that_stands_twice_in_a_vocabulary_goes_once(tmp_path: Path) -> N
 
 
 def test_a_class_that_puts_the_unknown_piece_at_a_place_of_its_own_is_refused(tmp_path: Path) -> None:
-    """AlbertTokenizer takes whatever has id 1 for unknown; here that is a piece like others."""
+    """AlbertTokenizer takes id 1 as the unknown piece; here that is an ordinary piece."""
     full, small = tmp_path / "full", tmp_path / "small"
     full.mkdir()
     small.mkdir()

@@ -51,7 +51,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def bert(folder: Path, model_type: str = "bert", lines: list[str] | None = None) -> None:
-    """BERT and DistilBERT as first published: vocab.txt."""
+    """Write BERT and DistilBERT as first published: vocab.txt."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -68,7 +68,7 @@ def distilbert(folder: Path) -> None:
 
 
 def bert_with_tokenizer_json(folder: Path) -> None:
-    """BERT as published later: vocab.txt and a tokenizer.json of the time, without types in its model's section."""
+    """Write BERT as published later: vocab.txt and a tokenizer.json of the time, whose model has no type."""
     bert(folder)
     pieces = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
     special = [pieces.index(name) for name in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")]
@@ -104,7 +104,7 @@ def bert_with_tokenizer_json(folder: Path) -> None:
 
 
 def albert(folder: Path) -> None:
-    """ALBERT as published: spiece.model with its special pieces inside."""
+    """Write ALBERT as published: spiece.model with its special pieces inside."""
     options = {"pad_id": 0, "unk_id": 1, "bos_id": -1, "eos_id": -1, "pad_piece": "<pad>"}
     model = sentencepiece_model(**options, control_symbols=["[CLS]", "[SEP]"], user_defined_symbols=["[MASK]"])
     (folder / "spiece.model").write_bytes(model)
@@ -112,19 +112,19 @@ def albert(folder: Path) -> None:
 
 
 def xlm_roberta(folder: Path, lines: list[str] | None = None) -> None:
-    """XLM-R as first published: sentencepiece.bpe.model, whose ids are one below the model's."""
+    """Write XLM-R as first published: sentencepiece.bpe.model, whose ids are one below the model's."""
     (folder / "sentencepiece.bpe.model").write_bytes(sentencepiece_model(lines=lines))
     write_json(folder / "config.json", {"model_type": "xlm-roberta"})
 
 
 def camembert(folder: Path) -> None:
-    """CamemBERT as first published: sentencepiece.bpe.model, whose ids are four below the model's."""
+    """Write CamemBERT as first published: sentencepiece.bpe.model, whose ids are four below the model's."""
     (folder / "sentencepiece.bpe.model").write_bytes(sentencepiece_model())
     write_json(folder / "config.json", {"model_type": "camembert"})
 
 
 def mt5(folder: Path) -> None:
-    """mT5: spiece.model with byte pieces, and a hundred tokens added at the end."""
+    """Write mT5: spiece.model with byte pieces, and a hundred tokens added at the end."""
     options = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
     (folder / "spiece.model").write_bytes(sentencepiece_model(pieces=470, byte_fallback=True, **options))
     write_json(folder / "config.json", {"model_type": "mt5"})
@@ -132,7 +132,7 @@ def mt5(folder: Path) -> None:
 
 
 def deberta(folder: Path) -> None:
-    """DeBERTa version 3: spm.model, whose mask is an added token."""
+    """Write DeBERTa version 3: spm.model, whose mask is an added token."""
     options = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
     names = {"pad_piece": "[PAD]", "bos_piece": "[CLS]", "eos_piece": "[SEP]", "unk_piece": "[UNK]"}
     (folder / "spm.model").write_bytes(sentencepiece_model(**options, **names))
@@ -141,7 +141,7 @@ def deberta(folder: Path) -> None:
 
 
 def roberta(folder: Path, lines: list[str] | None = None) -> None:
-    """RoBERTa as first published: vocab.json and merges.txt, with pieces that no text is cut into."""
+    """Write RoBERTa as first published: vocab.json and merges.txt, with pieces that no text has."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(
@@ -160,14 +160,14 @@ def roberta(folder: Path, lines: list[str] | None = None) -> None:
 
 
 def llama(folder: Path, lines: list[str] | None = None) -> None:
-    """A SentencePiece BPE with bytes to fall back on, and its protobuf, as Llama has them."""
+    """Write a SentencePiece BPE with byte fallback, and its protobuf, as Llama has them."""
     (folder / "tokenizer.model").write_bytes(sentencepiece_model("bpe", 470, lines, byte_fallback=True))
     write_json(folder / "config.json", {"model_type": "llama"})
     write_json(folder / "tokenizer_config.json", {"tokenizer_class": "LlamaTokenizer", "add_eos_token": False})
 
 
 def merged_characters(folder: Path) -> None:
-    """A BPE of characters that marks continuations and has an unknown token, as tokenizer.json alone."""
+    """Write a BPE of characters that marks continuations and has an unknown token, as tokenizer.json alone."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>", continuing_subword_prefix="##", fuse_unk=True))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.decoder = decoders.WordPiece(prefix="##")

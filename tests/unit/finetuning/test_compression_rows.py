@@ -35,13 +35,13 @@ def embedding(folder: Path) -> torch.Tensor:
 
 
 def written(output: Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """The row of each id, (ids,), and the rows, (rows, width)."""
+    """Return the row of each id, (ids,), and the rows, (rows, width)."""
     tensors = load_file(output / "model/model.safetensors")
     return tensors["compact.embeddings.row_of_piece"].long(), tensors["compact.embeddings.pieces.weight"]
 
 
 def seen_ids(rows: torch.Tensor, source: Path) -> torch.Tensor:
-    """The ids with a row of their own: all but those that share the unknown piece's."""
+    """Return the ids with a row of their own: all but those that share the unknown piece's."""
     unknown = AutoTokenizer.from_pretrained(source).unk_token_id
     own = (rows != rows[unknown]) | (torch.arange(len(rows)) == unknown)
     assert 10 < own.sum() < len(rows)

@@ -106,7 +106,7 @@ def test_first_pieces_of_words_and_no_other_tokens_send_gradients_to_the_encoder
 
 @pytest.mark.parametrize("signals", ["signals", "live"])
 @pytest.mark.parametrize("losses", EACH, ids="+".join)
-def test_no_loss_depends_on_what_rows_are_padded_with_or_how_far(folders, losses, signals):
+def test_no_loss_depends_on_the_ids_or_length_of_padding(folders, losses, signals):
     job = job_of(folders, signals)
     wanted = learnt(job, losses)
     letter = job.pieces.tokenizer.convert_tokens_to_ids("a")

@@ -198,12 +198,12 @@ def test_fine_labels_are_read_and_coarse_ones_where_the_task_says_so(write_task,
         ('label-text: {label_until: ":", rename: {DESC: a}}', []),
     ],
 )
-def test_a_change_of_labels_that_no_label_meets_is_shown(write_task, tmp_path, capsys, written, lines):
+def test_a_rename_that_fits_no_label_is_shown(write_task, tmp_path, capsys, written, lines):
     rows(task_of(write_task, TREC, written), tmp_path / "out")
     assert [line for line in capsys.readouterr().out.splitlines() if "format" in line] == lines
 
 
-def test_a_label_that_one_split_alone_calls_otherwise_is_met(write_task, tmp_path, capsys):
+def test_a_rename_in_one_split_alone_has_an_effect(write_task, tmp_path, capsys):
     tasks = write_task(
         TASK.format(
             kind="sequence-classification",
@@ -232,7 +232,7 @@ def test_fine_and_coarse_labels_may_be_two_settings_of_one_file(write_task, tmp_
         assert labels_of(parquet.read_table(output / "train.parquet").to_pylist()) == labels
 
 
-def test_labels_of_words_may_be_called_otherwise_too(write_task, tmp_path):
+def test_labels_of_words_may_be_renamed_too(write_task, tmp_path):
     data = "wake NoLabel\nsix B-time/clock\n"
     written = 'conll: {scheme: iob2, rename: {NoLabel: O}, label_until: "/"}'
     tasks = task_of(write_task, data, written, "token-classification", metric="seqeval-f1")
