@@ -30,7 +30,7 @@ _OF_MACHINE = "over the whole machine"
 
 @dataclass(frozen=True)
 class Energy:
-    """What a job, or parts of it, took."""
+    """The energy that a job, or parts of it, used."""
 
     kwh: float
     cpu_kwh: float

@@ -194,7 +194,7 @@ class Transformer(nn.Module):
 
 
 class CompactPreTrainedModel(PreTrainedModel):  # type: ignore[misc] # as above
-    """What the classes below share: weights as Keras starts them, which the paper's code is written in."""
+    """The base of the classes below: it draws the first weights as Keras does, in which the paper's code is written."""
 
     config_class = CompactConfig
     base_model_prefix = "compact"

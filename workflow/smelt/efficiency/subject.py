@@ -36,7 +36,7 @@ class Subject(Protocol):
 
     folder: Path
     kind: str
-    """What is loaded by what, in words."""
+    """The kind of model and the library that loads it, in words."""
     pieces: int
     """Ids go from 0 to this, exclusively."""
     padding: int | None

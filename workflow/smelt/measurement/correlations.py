@@ -28,7 +28,7 @@ CONDITIONS: tuple[tuple[str, ...], ...] = (
     ("log training frequency",),
     ("log training frequency", "characters"),
 )
-"""What the correlation is taken given: nothing; log(1 + occurrences in the training split); and the word's length."""
+"""Variables held constant in each partial correlation: none; log(1 + occurrences in training); and word length too."""
 
 
 def correlations(words: pd.DataFrame, spans: bool, settings: Significance) -> list[dict[str, Any]]:

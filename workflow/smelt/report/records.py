@@ -1,4 +1,4 @@
-"""What other stages wrote: records of corpora, tasks, models and tokenisation studies."""
+"""Records that other stages wrote: of corpora, tasks, models and tokenisation studies."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -65,7 +65,7 @@ class TaskRecord:
     languages: int
     """Languages of its test set."""
     average: str
-    """What stands for several languages: one score over all `examples`, or the mean over `languages`."""
+    """Score of several languages: one score over all `examples`, or the mean over `languages`."""
     examples: dict[str, int]
     """Of each split."""
     in_train: dict[str, int]

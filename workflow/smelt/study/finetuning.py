@@ -10,7 +10,7 @@ Length = Annotated[int, Field(ge=16, le=4096)]
 
 
 class TaskOptions(Entry):
-    """What a study changes about a task."""
+    """The changes of a study to a task."""
 
     task: Name | None = None
     """The task file, and its setting, that this is under another name, so that a study can have a task both whole and

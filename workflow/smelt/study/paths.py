@@ -16,7 +16,7 @@ class Paths:
         """Take the study's name."""
         self.study = study
         self.where = f"study {study}"
-        """What names the study in complaints."""
+        """The study's name in errors."""
         self.results = f"results/{study}"
         self.logs = f"logs/{study}"
         self.benchmarks = f"benchmarks/{study}"

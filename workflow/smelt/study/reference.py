@@ -207,7 +207,7 @@ def _code(value: Any) -> str:
 
 @dataclass(frozen=True)
 class _Writer:
-    """What a key may hold, in words, from its JSON schema."""
+    """The values that a key may have, in words, from its JSON schema."""
 
     definitions: dict[str, Any]
     page: Path

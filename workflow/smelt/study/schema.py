@@ -41,7 +41,7 @@ class Study(Entry):
     significance: Significance = Significance()
     """How differences between models are tested."""
     efficiency: Efficiency | None = None
-    """What is measured of size, memory and time; nothing by default."""
+    """Measurements of size, memory and time; none by default."""
     tables: dict[Name, Table] = Field(default_factory=dict)
     """The tables of the report; `kind` says what one shows."""
 
@@ -104,7 +104,7 @@ class Study(Entry):
 
     @property
     def definitions(self) -> Definitions:
-        """What its models look each other up in."""
+        """The definitions in which its models look each other up."""
         return Definitions(self.models, self.corpora, self.tokenizers)
 
     @property

@@ -1,4 +1,4 @@
-"""What the Snakefile needs to load a study: files, warnings, and patterns of wildcards."""
+"""Helpers with which the Snakefile loads a study: files, warnings, and patterns of wildcards."""
 
 import re
 import sys

@@ -20,9 +20,9 @@ class Metric(ABC):
     """How the predictions of a task are scored."""
 
     name: ClassVar[str]
-    """What task files call it."""
+    """Its name in task files."""
     key: ClassVar[str]
-    """What it is called among its scores: the one that chooses the best epoch and stands in tables."""
+    """Its key among the scores: this score chooses the best epoch, and stands in tables."""
     label: ClassVar[str]
     """Its name in figures."""
     title: ClassVar[str]

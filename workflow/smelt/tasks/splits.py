@@ -140,7 +140,7 @@ SettingName = Annotated[str, StringConstraints(pattern=SETTING, max_length=64), 
 
 
 class SettingSplit(Entry):
-    """What a setting changes about one split: a list of languages is enough where nothing else is."""
+    """The changes of a setting to one split; a list of languages is enough where nothing else changes."""
 
     languages: Annotated[list[LanguageOrEach], Field(min_length=1), Distinct] | None = None
     """Languages of the split, by default all; `{language}` makes the setting one task for each language."""
@@ -170,7 +170,8 @@ class Setting(Entry):
     train: SettingSplit = SettingSplit()
     """The training split: its languages, or what else differs."""
     validation: SettingSplit = SettingSplit()
-    """What the epoch is chosen on: the training language's, where a transfer is to see no example of the others."""
+    """The validation split, which chooses the epoch: of the training language where a transfer may see no example of
+    the others."""
     test: SettingSplit = SettingSplit()
     """The test split."""
 

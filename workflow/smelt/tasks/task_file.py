@@ -37,7 +37,7 @@ class TaskFile(Entry):
     title: str
     """The task's name in tables and on the page."""
     kind: KindName
-    """What is labelled: words, or whole texts."""
+    """The unit that has a label: words, or whole texts."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct]
     """Wikipedia's codes, or tags of BCP 47 in lower case: an ISO 639 code, of three letters only where there is none of
     two (`en`, `bej`), and parts that name a variety (`de-st`)."""

@@ -173,7 +173,7 @@ DRAFT, REPLACED = ".draft", ".replaced"
 
 @dataclass(frozen=True)
 class State:
-    """What a checkpoint holds."""
+    """The contents of a checkpoint."""
 
     step: int
     shared: dict[str, Any]

@@ -71,7 +71,7 @@ class Phase(ABC):
     keeps_end = False
     """Whether to keep a checkpoint at the end even of a short phase."""
     advice: str
-    """What to do about a loss that is not finite."""
+    """Advice for a loss that is not finite, as its error gives it."""
 
     @property
     @abstractmethod

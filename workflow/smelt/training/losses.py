@@ -1,4 +1,4 @@
-"""What a student learns from its teachers, and how much each part counts.
+"""The losses of distillation and their weights.
 
 Light on purpose (no torch): the study file's types are built on it.
 """
@@ -32,7 +32,7 @@ class Losses(Entry):
     """Weight of the Kullback-Leibler divergence of the attention distributions of mapped layers, head by head
     (MobileBERT, Sun et al. 2020, section 3.2); the student has as many heads as its teachers."""
     temperature: PositiveFloat = 2.0
-    """What logits are divided by before `kl` compares them."""
+    """Temperature: `kl` compares logits divided by it."""
     positions: Literal["all", "masked"] = "all"
     """Tokens that `kl` is taken over: `all` that are not padding, or the `masked` ones."""
     layers: list[PositiveInt] | None = Field(default=None, min_length=1)

@@ -37,17 +37,17 @@ class DataSettings(Entry):
     length: Annotated[int, Field(ge=16, le=4096)] = 512
     """Tokens in a block, special ones included."""
     packing: Packing = "stream"
-    """What fills a block: the next tokens of a language's documents as one `stream`, without a gap; whole `sentences`
-    of one document, and the block is then split between two of them (Lan et al. 2019, section 3.1; with `sentences:
-    order` or `none`); or one line, that is a paragraph (`lines`, with `sentences: none`, as DistilBERT's code): a
-    longer one goes on in further blocks, and one with at most 11 tokens, or with half unknown pieces or more, `[CLS]`
-    and `[SEP]` counted, is left out."""
+    """Contents of a block. `stream`: the next tokens of a language's documents, without a gap. `sentences`: whole
+    sentences of one document; the block is then split between two of them (Lan et al. 2019, section 3.1; with
+    `sentences: order` or `none`). `lines`: one line, that is a paragraph (with `sentences: none`; as DistilBERT's
+    code); a longer line continues in further blocks, and a line is left out if it has at most 11 tokens, or is half
+    unknown pieces or more, `[CLS]` and `[SEP]` counted."""
     short_sequence_probability: Share = 0.0
     """Share of blocks cut to a random shorter length, not of held-out ones (Devlin et al. 2019, appendix A.2: 10%)."""
 
 
 class ModelSettings(Entry):
-    """What a new model starts from, and the precision it learns in."""
+    """The first weights and dropout of a model, and the precision of its training."""
 
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     """Of hidden states and attention; with `null` 0.1, and 0 from a width of 4,096 on, as ALBERT was published."""
@@ -69,10 +69,10 @@ class ModelSettings(Entry):
 
 
 class ObjectiveSettings(Entry):
-    """What is masked, and what is predicted of sentences."""
+    """The training objective: masked tokens, and a prediction about sentences."""
 
     masking: Literal["tokens", "words", "ngrams", "spans", "rare"] = "words"
-    """What is masked together: single `tokens`; whole `words`; `ngrams` of words, n with p in proportion to 1/n (Lan et
+    """Unit of masking: single `tokens`; whole `words`; `ngrams` of words, n with p in proportion to 1/n (Lan et
     al. 2019, section 4.1); `spans` of words, of geometric length (Joshi et al. 2020, section 3.1); or `rare`, single
     tokens over 64 blocks of the batch at a time, with p in proportion to max(count, 1) ** -smoothing (DistilBERT's
     code, over what a process passes at once)."""
@@ -85,7 +85,7 @@ class ObjectiveSettings(Entry):
     smoothing: NonNegativeFloat = 0.7
     """Exponent of a piece's count in `rare` masking."""
     sentences: Literal["order", "next", "none"] = "order"
-    """What is predicted of a block's two segments: their `order` (ALBERT), whether the second is the `next` (BERT; with
+    """Prediction about a block's two segments: their `order` (ALBERT), whether the second is the `next` (BERT; with
     `packing: stream`), or `none`; then a block is one segment. If no block can be split into two segments of one
     document, the run ends with an error; if few can, the log and the card say so."""
     swap_probability: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -128,7 +128,7 @@ class OptimizerSettings(Entry):
     beta2: Share = 0.999
     """Second beta of the optimizer."""
     zero: Literal[0, 1, 2] = 0
-    """What DeepSpeed shares out among processes: nothing (0), optimizer states (1), gradients too (2)."""
+    """Stage of DeepSpeed's ZeRO: it divides among processes nothing (0), optimizer states (1), or gradients too (2)."""
 
     @model_validator(mode="after")
     def _lamb_keeps_its_matrices_whole(self) -> Self:
@@ -216,7 +216,7 @@ class MachineSettings(Entry):
 
 
 class CheckpointSettings(Entry):
-    """What is kept meanwhile, and when to give up. None of it makes another model."""
+    """Checkpoints of a run, and when to give up. None of these settings changes the model."""
 
     every: PositiveInt = 500
     """Steps between checkpoints."""
@@ -232,9 +232,9 @@ class Recipe(Entry):
     data: DataSettings
     """The token blocks of a step."""
     model: ModelSettings = ModelSettings()
-    """What a new model starts from."""
+    """The first weights, dropout and precision."""
     objective: ObjectiveSettings = ObjectiveSettings()
-    """What it learns to predict."""
+    """The training objective."""
     optimizer: OptimizerSettings
     """How its weights follow from gradients."""
     schedule: ScheduleSettings
@@ -244,7 +244,7 @@ class Recipe(Entry):
     machine: MachineSettings = MachineSettings()
     """How the machine is used; another choice makes no other model."""
     checkpoints: CheckpointSettings = CheckpointSettings()
-    """What is kept meanwhile; another choice makes no other model."""
+    """Checkpoints of the run; another choice makes no other model."""
 
     renamed: ClassVar[Mapping[str, str]] = {
         "batch": "data.batch",

@@ -37,7 +37,7 @@ class GridRow(Entry):
     """A row whose models or tasks have another pattern than the table's."""
 
     value: Value | Values = ""
-    """What `{row}` stands for; of a list, what scores best on validation, in each column."""
+    """Value of `{row}`; of a list, the one that scores best on validation, in each column."""
     model: Pattern | None = None
     """Pattern of its models."""
     task: Pattern | None = None
@@ -61,11 +61,12 @@ class GridTable(TableEntry):
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """The score of each cell is the mean over these; by default it is what stands for its task. A family needs them."""
     spread: Literal["languages", "seeds"] | None = None
-    """What the deviation in brackets is over: `languages` (n - 1, the mean over the seeds) or `seeds`; by default
+    """Unit of the deviation in brackets: `languages` (n - 1, of the mean over the seeds) or `seeds`; by default
     languages where any cell has several, else seeds."""
     hypotheses: list[Hypothesis] = Field(default_factory=list)
-    """What was supposed before the scores were seen, of two rows, compared in each column; or, where `task` holds
-    `{row}`, so that each row is of a task of its own, of two columns, compared in each row. Corrected together."""
+    """Hypotheses stated before the scores were seen, each about two rows, compared in each column; or, where `task`
+    holds `{row}` and each row therefore has its own task, about two columns, compared in each row. Corrected
+    together."""
     caption: str = ""
     """Caption of the table; by default one of its kind's own."""
 

@@ -35,7 +35,7 @@ class Section(Entry):
     """Rows of a table of languages that were run alike: in one setting of a task."""
 
     title: str = ""
-    """What stands above the section's rows."""
+    """Heading above the section's rows."""
     task: Annotated[str, Field(min_length=1)]
     """A task, or with `{language}` the tasks of a setting: `xnli.translate-train.{language}` takes each column from the
     task of its language."""

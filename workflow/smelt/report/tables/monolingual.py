@@ -38,7 +38,7 @@ class MonolingualTable(FamiliesTable):
     rows: Annotated[dict[Label, str], Field(min_length=1)]
     """Label → a model, or a family such as `eliquare-{language}`, whose member fills the columns of its language."""
     hypotheses: list[Hypothesis] = Field(default_factory=list)
-    """What was supposed before the scores were seen; corrected together."""
+    """Hypotheses stated before the scores were seen; corrected together."""
     baseline: Label | None = None
     """Label of the row that the others are tested against, column by column, and drawn against."""
     caption: str = ""

@@ -60,7 +60,7 @@ class Adopt(Maker):
 
 
 class AdoptRules(MakerRules[Adopt]):
-    """What `rules/adopt.smk` asks."""
+    """Answers to `rules/adopt.smk`."""
 
     def published(self, wildcards: Any) -> str:
         """Return where {model} is adopted from, as JSON: hub and revision, or folder; and how, where it was chosen."""

@@ -20,7 +20,7 @@ class NewPieces(Entry):
     pieces: PositiveInt = 5000
     """How many to add."""
     start: Literal["mean", "gaussian", "random"] = "mean"
-    """What a new piece's weights start as: the `mean` of those of the pieces it was cut into before (Gee et al. 2022);
+    """First weights of a new piece: the `mean` of those of the pieces it was cut into before (Gee et al. 2022);
     drawn from the normal distribution of all old pieces' weights (`gaussian`, Hewitt 2021); or at `random`, as in a new
     model."""
     sample: PositiveInt = 1_000_000
@@ -46,8 +46,8 @@ class Amplify(Maker, NewPieces):
     source: Name
     """The model to amplify, of any maker but `export`."""
     corpus: Name
-    """What new pieces are learnt from (documents that are not held out), and whose held-out documents the model is
-    proven on."""
+    """The corpus: new pieces are learnt from its documents that are not held out, and the model is proven on those that
+    are."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages of the corpus that gain pieces; all of them by default."""
 
@@ -80,7 +80,7 @@ class Amplify(Maker, NewPieces):
 
 
 class AmplifyRules(MakerRules[Amplify]):
-    """What `rules/amplify.smk` asks."""
+    """Answers to `rules/amplify.smk`."""
 
     def settings(self, wildcards: Any) -> str:
         """Return all that decides what {model} gains, but for the documents, as JSON with the version."""

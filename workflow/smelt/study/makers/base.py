@@ -1,4 +1,4 @@
-"""What every maker of models has: an entry that knows its sources, checks and vocabulary, and what its rules ask.
+"""The base of all makers of models: an entry that knows its sources, checks and vocabulary, and a class for its rules.
 
 A maker is one file of this folder: a class for its entry, a class for its rules, and one name in the union of
 `smelt.study.makers`. Its command is `smelt <maker>`, its rules stand in `rules/<maker>.smk`, where `study.<maker>` is
@@ -187,7 +187,7 @@ class Maker(Entry):
 
 @dataclass(frozen=True)
 class Definitions:
-    """What a study defines, as its models look each other up."""
+    """The definitions of a study, in which its models look each other up."""
 
     models: Mapping[str, Maker]
     corpora: Mapping[str, Corpus]
@@ -314,7 +314,7 @@ M = TypeVar("M", bound=Maker)
 
 
 class MakerRules(Generic[M]):
-    """What the rules of one maker ask about its models."""
+    """Answers to the rules of one maker about its models."""
 
     def __init__(self, kind: type[M], study: Definitions, paths: Paths, runs: FinetuningRuns) -> None:
         """Take the maker's entry type, and the study.

@@ -57,7 +57,7 @@ class Compress(Maker):
     student: CompactShape
     """Its architecture and widths."""
     embeddings: EmbeddingStart = EmbeddingStart()
-    """What its embeddings are before it learns."""
+    """Its embeddings before it learns."""
     vocabulary: Literal["seen", "all"] = "seen"
     """Pieces with an embedding of their own: those `seen` in the training set or the transfer text, or `all`; the
     others share that of the unknown piece."""
@@ -204,7 +204,7 @@ class Compress(Maker):
 
 @dataclass(frozen=True)
 class SharedSignals:
-    """What the students of one teacher, task, seed and transfer text learn from."""
+    """The signals that the students of one teacher, task, seed and transfer text learn from."""
 
     settings: SignalSettings
     documents: list[str]
@@ -221,7 +221,7 @@ class SharedSignals:
 
 
 class CompressRules(MakerRules[Compress]):
-    """What `rules/compress.smk` asks: about students, and about the signals of their teachers."""
+    """Answers to `rules/compress.smk`: about students, and about the signals of their teachers."""
 
     def __init__(self, kind: type[Compress], study: Definitions, paths: Paths, runs: FinetuningRuns) -> None:
         """Take the study.

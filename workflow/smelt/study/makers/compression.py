@@ -24,7 +24,7 @@ Parts = Annotated[list[Part], Field(min_length=1), Distinct]
 
 
 class StageLosses(Entry):
-    """What a stage minimises: each loss with its weight (equation 7)."""
+    """The losses that a stage minimises, each with its weight (equation 7)."""
 
     representation: NonNegativeFloat = 0.0
     """Weight of the distance of a layer of the teacher from the student's projected states, on the transfer text (beta
@@ -94,7 +94,7 @@ class Stage(Entry):
     renamed: ClassVar = RENAMED_RATES
 
     losses: StageLosses
-    """What it minimises; the last stage has a weight for `logits` or `labels`."""
+    """The losses that it minimises; the last stage has a weight for `logits` or `labels`."""
     unfreeze: Literal["all", "gradual"] | Annotated[list[Parts], Field(min_length=1)] = "all"
     """`all`: every part that the losses reach learns at once; `gradual`: the head alone until the loss on validation
     falls no more, then the projection with it, then the encoder, then the embeddings (section 5.3); or a list of the
@@ -231,7 +231,7 @@ CompactShape = Annotated[BiLstmShape | TransformerShape, Field(discriminator="ki
 
 
 class EmbeddingStart(Entry):
-    """What the student's embeddings are before it learns (section 4.2 and Table 7)."""
+    """The student's embeddings before it learns (section 4.2 and Table 7)."""
 
     start: Literal["svd", "ppa", "full", "file", "random"] = "svd"
     """`svd`: the teacher's, to as few dimensions as the student has; `ppa`: the same by PCA between two removals of the
@@ -287,10 +287,10 @@ class TransferText(Entry):
     sentences: PositiveInt | None = None
     """How many texts in all; by default all of the task's, or, with a corpus, all of both."""
     signals: Literal["auto", "stored", "live"] = "auto"
-    """What the teacher predicts for the text is written once (`stored`), or computed in each epoch (`live`); `auto`
-    stores it up to the limit below. Neither changes a student, but to rounding."""
+    """The teacher's predictions for the text are written once (`stored`), or computed in each epoch (`live`); `auto`
+    stores them up to the limit below. The choice changes a student only by rounding."""
     max_gigabytes: Annotated[float, Field(gt=0)] = 50.0
-    """What auto stores at most, 10^9 bytes each."""
+    """The most that `auto` stores, in units of 10^9 bytes."""
 
 
 class CompressionSettings(Schedule):

@@ -30,7 +30,7 @@ DISTILLATION_VERSION = 1
 BASE = {"layers": 12, "hidden": 768, "heads": 12, "feed_forward": 3072}  # assumed of adopted models
 
 CODE_LAYERS = [0, 2, 4, 7, 9, 11]
-"""What the public code of DistilBERT copies, from 12 layers into 6; its paper has one layer out of two."""
+"""The layers of 12 that DistilBERT's public code copies into 6; its paper has one layer out of two."""
 CODE_TEACHER = 12
 WIDTHS = ("hidden", "heads", "feed_forward")
 
@@ -163,7 +163,7 @@ class Distil(TrainedOnBlocks):
     student: StudentShape = StudentShape()
     """How large the model is, and what it starts from."""
     losses: Losses = Losses()
-    """What it learns, and how much each part counts."""
+    """The losses, with their weights."""
 
     source_key: ClassVar[str] = "teacher"
 
@@ -283,7 +283,7 @@ class DistillationSettings(Entry):
 
 
 class DistilRules(TrainedRules[Distil]):
-    """What `rules/distil.smk` asks."""
+    """Answers to `rules/distil.smk`."""
 
     def teachers(self, wildcards: Any) -> list[str]:
         """Return the folders of the teachers of {model}, that with its tokenizer first."""

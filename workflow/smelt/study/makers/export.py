@@ -16,7 +16,7 @@ EXPORT_VERSION = 2
 
 
 class ExportSettings(Entry):
-    """What an export is written as."""
+    """The format of an export."""
 
     format: Literal["onnx", "int8"]
     """`onnx`: fp32 weights, equal to its source to rounding; `int8`: weights and embeddings of eight bits, and
@@ -75,7 +75,7 @@ class Export(ExportSettings, Maker):
 
 
 class ExportRules(MakerRules[Export]):
-    """What `rules/export.smk` asks."""
+    """Answers to `rules/export.smk`."""
 
     version = EXPORT_VERSION
 

@@ -87,7 +87,7 @@ class PretrainingSettings(Entry):
 
 
 class PretrainRules(TrainedRules[Pretrain]):
-    """What `rules/pretrain.smk` asks."""
+    """Answers to `rules/pretrain.smk`."""
 
     def tokenizer(self, wildcards: Any) -> str:
         """Return the tokenizer folder of {model}."""

@@ -28,7 +28,7 @@ class SelectionRule(Entry):
     """Instead of a threshold: pieces of the reduced model in all, with those that are always kept; those with the
     highest share in any language."""
     of: Literal["lines", "documents", "occurrences"] = "lines"
-    """What shares are of: the `lines` or `documents` that hold a piece, or all `occurrences` of pieces."""
+    """Unit of shares: the `lines` or `documents` that hold a piece, or all `occurrences` of pieces."""
 
     @model_validator(mode="after")
     def _has_one_measure(self) -> Self:
@@ -62,8 +62,8 @@ class Reduce(Maker, SelectionRule):
     source: Name
     """The model to reduce, of any maker; it may be a reduced one."""
     corpus: Name
-    """What pieces are counted in (documents that are not held out), and whose held-out documents the reduction is
-    proven on."""
+    """The corpus: pieces are counted in its documents that are not held out, and the reduction is proven on those that
+    are."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages of the corpus whose pieces are kept; all of them by default."""
     keep: Annotated[list[str], Distinct] = Field(default_factory=list)
@@ -115,7 +115,7 @@ class Reduce(Maker, SelectionRule):
 
 
 class ReduceRules(MakerRules[Reduce]):
-    """What `rules/reduce.smk` asks."""
+    """Answers to `rules/reduce.smk`."""
 
     counting_version = COUNTING_VERSION
 

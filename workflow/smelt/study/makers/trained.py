@@ -1,4 +1,4 @@
-"""What the makers have in common that train on token blocks: a recipe, blocks, and settings in two parts."""
+"""The base of the makers that train on token blocks: a recipe, blocks, and settings in two parts."""
 
 import json
 from typing import Any, ClassVar, Self, TypeVar
@@ -65,7 +65,7 @@ T = TypeVar("T", bound=TrainedOnBlocks)
 
 
 class TrainedRules(MakerRules[T]):
-    """What the rules of a maker ask that trains on token blocks."""
+    """Answers to the rules of a maker that trains on token blocks."""
 
     def blocks(self, wildcards: Any) -> list[str]:
         """Return the block folders that {model} is trained on, one a language."""

@@ -1,1 +1,1 @@
-"""What rules ask about a study: one class for each rule file that is no maker's, in the module of its name."""
+"""Answers to rules about a study: one class for each rule file that is no maker's, in the module of its name."""

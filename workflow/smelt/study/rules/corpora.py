@@ -12,7 +12,7 @@ from smelt.study.schema import Study
 
 
 class CorporaRules:
-    """What `rules/corpora.smk` asks: about dumps, texts and documents."""
+    """Answers to `rules/corpora.smk`: about dumps, texts and documents."""
 
     def __init__(self, study: Study, paths: Paths) -> None:
         """Take a checked study."""

@@ -1,4 +1,4 @@
-"""What the efficiency benchmark measures, and where its figures stand."""
+"""The models that the efficiency benchmark measures, and the paths of its figures."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ MOST_MB = 32_000
 
 
 class EfficiencyRules:
-    """What `rules/efficiency.smk` asks."""
+    """Answers to `rules/efficiency.smk`."""
 
     version = EFFICIENCY_VERSION
 

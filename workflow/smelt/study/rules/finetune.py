@@ -16,7 +16,7 @@ FINETUNING_VERSION = 1
 
 
 class FinetuneRules:
-    """What `rules/finetune.smk` asks."""
+    """Answers to `rules/finetune.smk`."""
 
     def __init__(self, study: Study, paths: Paths, runs: FinetuningRuns) -> None:
         """Take a checked study.

@@ -1,4 +1,4 @@
-"""What tables, figures and the page are made from."""
+"""The sources of tables, figures and the page."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ from smelt.tasks.kinds import kind_of
 
 
 class TablesView:
-    """What tables and figures ask of the study (`smelt.report.tables.base.StudyOfTables`)."""
+    """The study as tables and figures see it (`smelt.report.tables.base.StudyOfTables`)."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class TablesView:
 
 
 class ReportRules:
-    """What `rules/report.smk` and `rules/page.smk` ask: about scores, tables, figures and the page."""
+    """Answers to `rules/report.smk` and `rules/page.smk`: about scores, tables, figures and the page."""
 
     def __init__(self, study: Study, paths: Paths, runs: FinetuningRuns, shown: TablesView) -> None:
         """Take a checked study, and what its tables ask of it.

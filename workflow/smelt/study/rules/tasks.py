@@ -13,7 +13,7 @@ BESIDE_EXAMPLES = {"title", "licence", "cite"}  # keys of a task file that decid
 
 
 class TaskRules:
-    """What `rules/tasks.smk` asks."""
+    """Answers to `rules/tasks.smk`."""
 
     def __init__(self, study: Study, paths: Paths, folders: Sequence[Path]) -> None:
         """Take a checked study, and read its task files.

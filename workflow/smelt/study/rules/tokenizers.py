@@ -1,4 +1,4 @@
-"""What tokenizers are trained on, and where they and their token blocks stand."""
+"""The texts that tokenizers are trained on, and the paths of tokenizers and token blocks."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from smelt.training.recipes import BLOCKS_VERSION
 
 
 class TokenizerRules:
-    """What `rules/tokenizers.smk` asks: about tokenizers and token blocks."""
+    """Answers to `rules/tokenizers.smk`: about tokenizers and token blocks."""
 
     blocks_version = BLOCKS_VERSION
 

@@ -1,4 +1,4 @@
-"""What every format of a task's files has (smelt/tasks/library/<task>.yaml, `format`)."""
+"""The base class of the formats of a task's files (smelt/tasks/library/<task>.yaml, `format`)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -53,8 +53,8 @@ class FileFormat(Entry, ABC):
     """Encoding of the files, by [Python's name](https://docs.python.org/3/library/codecs.html#standard-encodings):
     `latin-1`, `cp1252`, `gb18030`."""
     label_until: Annotated[str, Field(min_length=1)] | None = None
-    """What ends a label within its text: `":"` makes TREC's coarse `DESC` of its fine `DESC:manner`; by default all of
-    it counts."""
+    """Text at which a label is cut off: `":"` turns TREC's fine label `DESC:manner` into its coarse `DESC`; by default
+    labels stay whole."""
     rename: dict[str, str] = Field(default_factory=dict)
     """Labels to call otherwise, where files of a task name one label in two ways: `{contradictory: contradiction}`."""
 

@@ -24,7 +24,7 @@ class Conll(FileFormat):
     key: ClassVar[str] = "conll"
 
     separator: Literal[" ", "\t", "whitespace"] = " "
-    """What stands between columns; `whitespace` is one or more blanks or tabs."""
+    """Separator of columns; `whitespace` is one or more blanks or tabs."""
     word: int = 0
     """Column of the word, counted from 0; -1 is the last."""
     label: int | CommentName = -1
@@ -38,7 +38,7 @@ class Conll(FileFormat):
     skip: str = "-DOCSTART-"
     """Lines that begin so stand between documents and are no words."""
     prefix: str = ""
-    """What stands before each word and is no part of it: `{language}:` in WikiANN's files."""
+    """Text before each word that is not part of it: `{language}:` in WikiANN's files."""
 
     @model_validator(mode="after")
     def _has_spans_of_words(self) -> Self:

@@ -16,7 +16,7 @@ class LabelText(FileFormat):
     key: ClassVar[str] = "label-text"
 
     separator: Literal[" ", "\t", ","] = " "
-    """What stands between label and text."""
+    """Separator of label and text."""
 
     @property
     def holds(self) -> tuple[type[Any], ...]:

@@ -17,7 +17,7 @@ class SlotGated(FileFormat):
     files: ClassVar[tuple[str, ...]] = ("seq.in", "seq.out", "label")
 
     label: Literal["slots", "intent"]
-    """What is labelled: the `slots` of words, or the `intent` of the sentence."""
+    """Labels to read: the `slots` of words, or the `intent` of the sentence."""
 
     @property
     def holds(self) -> tuple[type[Any], ...]:

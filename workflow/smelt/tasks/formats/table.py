@@ -24,7 +24,7 @@ class Delimited(Columns):
     key: ClassVar[str] = "table"
 
     separator: Literal["\t", ",", ";"] = "\t"
-    """What stands between cells."""
+    """Separator of cells."""
     header: bool = True
     """Whether the first row names the columns."""
     quoted: bool = False

@@ -1,4 +1,4 @@
-"""What every kind of task answers, and a prepared task as it is read. It loads no torch: torch is for methods that run.
+"""The base class of kinds of tasks, and a prepared task as it is read. Only methods that run a model load torch.
 
 The defaults are those of tasks that learn labels: each labelled place of a window has one of the task's labels.
 """
