@@ -12,7 +12,7 @@ import yaml
 from smelt.__main__ import main
 from smelt.entry import check, read_yaml
 from smelt.tasks.examples import Text
-from smelt.tasks.prepare import limited
+from smelt.tasks.prepare import draw_examples
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import LIBRARY, TaskFile, load_task
 
@@ -72,10 +72,10 @@ def test_what_a_limit_leaves_out_stands_beside_it_without_labels(write_task, tmp
 
 def test_a_limit_for_each_language_or_label_draws_that_number_of_each():
     texts = [Text(f"{number}", "ab"[number % 2], number, "en" if number < 30 else "fr") for number in range(40)]
-    of_languages, left = limited(texts, 12, 1, "language")
+    of_languages, left = draw_examples(texts, 12, 1, "language")
     assert Counter(text.language for text in of_languages) == {"en": 12, "fr": 10}
     assert len(left) == 18
-    assert Counter(text.label for text in limited(texts, 5, 1, "label")[0]) == {"a": 5, "b": 5}
+    assert Counter(text.label for text in draw_examples(texts, 5, 1, "label")[0]) == {"a": 5, "b": 5}
     assert [text.text for text in of_languages] == sorted((text.text for text in of_languages), key=int)
 
 

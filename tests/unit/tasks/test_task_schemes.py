@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smelt.tasks.schemes import ImpossibleTagError, to_iob2
+from smelt.tasks.schemes import ImpossibleTagError, convert_to_iob2
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from smelt.tasks.schemes import ImpossibleTagError, to_iob2
     ],
 )
 def test_valid_sequences_mark_the_same_spans_in_iob2(scheme, tags, expected):
-    assert to_iob2(tags.split(), scheme) == (expected.split(), 0)
+    assert convert_to_iob2(tags.split(), scheme) == (expected.split(), 0)
 
 
 @pytest.mark.parametrize(
@@ -33,18 +33,18 @@ def test_valid_sequences_mark_the_same_spans_in_iob2(scheme, tags, expected):
     ],
 )
 def test_sequences_that_break_their_scheme_are_repaired_and_counted(scheme, tags, expected, repaired):
-    assert to_iob2(tags.split(), scheme) == (expected.split(), repaired)
+    assert convert_to_iob2(tags.split(), scheme) == (expected.split(), repaired)
 
 
 @pytest.mark.parametrize("tag", ["B", "X-PER", "L-PER", "PER", "B-", "", "BI-PER"])
 def test_impossible_tags_are_errors_with_their_position(tag):
     with pytest.raises(ImpossibleTagError) as caught:
-        to_iob2(["O", tag], "iob2")
+        convert_to_iob2(["O", tag], "iob2")
     assert caught.value.position == 1
 
 
 @given(st.lists(st.sampled_from(["O", "B-a", "I-a", "B-b", "I-b"]), max_size=12), st.sampled_from(["iob1", "iob2"]))
 def test_whatever_comes_in_valid_iob2_comes_out(tags, scheme):
-    converted, _ = to_iob2(tags, scheme)
-    assert to_iob2(converted, "iob2") == (converted, 0)
+    converted, _ = convert_to_iob2(tags, scheme)
+    assert convert_to_iob2(converted, "iob2") == (converted, 0)
     assert [tag == "O" for tag in converted] == [tag == "O" for tag in tags]

@@ -31,7 +31,7 @@ CONDITIONS: tuple[tuple[str, ...], ...] = (
 """Variables held constant in each partial correlation: none; log(1 + occurrences in training); and word length too."""
 
 
-def correlations(words: pd.DataFrame, spans: bool, settings: Significance) -> list[dict[str, Any]]:
+def correlate_pieces_and_misses(words: pd.DataFrame, spans: bool, settings: Significance) -> list[dict[str, Any]]:
     """Return a row for each population and set of conditions.
 
     Each row has population, given, words, sentences, runs; r, p, low, high, confidence, degrees_of_freedom and note as
@@ -40,10 +40,10 @@ def correlations(words: pd.DataFrame, spans: bool, settings: Significance) -> li
     """
     parts = populations(words, spans)
     parts.pop(OTHER, None)
-    return [row for name, part in parts.items() for row in _population(name, part, settings)]
+    return [row for name, part in parts.items() for row in _population_rows(name, part, settings)]
 
 
-def by_pieces(words: pd.DataFrame, spans: bool, confidence: float) -> list[dict[str, Any]]:
+def count_missed_by_pieces(words: pd.DataFrame, spans: bool, confidence: float) -> list[dict[str, Any]]:
     """Return for each population and number of pieces how many words have it and what share of them is missed.
 
     `missed` is the mean over runs of the number of words missed. The interval is Wilson's with the words as trials:
@@ -53,11 +53,11 @@ def by_pieces(words: pd.DataFrame, spans: bool, confidence: float) -> list[dict[
     for name, part in populations(words, spans).items():
         for pieces in sorted(set(part["pieces"].tolist())):
             group = part[part["pieces"] == pieces]
-            rows.append({"population": name, "pieces": pieces} | _share(group, confidence))
+            rows.append({"population": name, "pieces": pieces} | _share_missed(group, confidence))
     return rows
 
 
-def _population(name: str, words: pd.DataFrame, settings: Significance) -> list[dict[str, Any]]:
+def _population_rows(name: str, words: pd.DataFrame, settings: Significance) -> list[dict[str, Any]]:
     columns = _columns(words)
     sentences = number_clusters(words["sentence"].to_numpy())
     bootstrap = ClusterBootstrap(columns, sentences, settings.resamples, settings.seed)
@@ -67,14 +67,14 @@ def _population(name: str, words: pd.DataFrame, settings: Significance) -> list[
         interval = bootstrap.correlation_interval(variables, settings.confidence)
         row = {"population": name, "given": list(given), "words": len(words), "sentences": bootstrap.clusters}
         row |= {"runs": len(runs_of(words))}
-        row |= _fields(partial_correlation(columns[:, variables], settings.confidence))
+        row |= _correlation_fields(partial_correlation(columns[:, variables], settings.confidence))
         row["bootstrap"] = {
             "low": interval.low,
             "high": interval.high,
             "method": interval.method,
             "note": interval.note,
         }
-        rows.append(row if given else row | {"of_runs": _of_runs(words)})
+        rows.append(row if given else row | {"of_runs": _correlations_of_runs(words)})
     return rows
 
 
@@ -90,7 +90,7 @@ def _columns(words: pd.DataFrame) -> Floats:
     )
 
 
-def _of_runs(words: pd.DataFrame) -> dict[str, Any]:
+def _correlations_of_runs(words: pd.DataFrame) -> dict[str, Any]:
     added = words["pieces"].to_numpy(dtype=np.float64) - 1
     found = [pearson(added, words[run].to_numpy(dtype=np.float64)).r for run in runs_of(words)]
     values = [r for r in found if r is not None]
@@ -99,14 +99,14 @@ def _of_runs(words: pd.DataFrame) -> dict[str, Any]:
     return asdict(summarise(values))
 
 
-def _share(words: pd.DataFrame, confidence: float) -> dict[str, Any]:
+def _share_missed(words: pd.DataFrame, confidence: float) -> dict[str, Any]:
     share = float(words["missed"].mean())
     interval = wilson_interval(share, len(words), confidence)
     missed = float(words["missed"].sum())
     return {"words": len(words), "missed": missed, "share_missed": share, "low": interval.low, "high": interval.high}
 
 
-def _fields(found: Correlation) -> dict[str, Any]:
+def _correlation_fields(found: Correlation) -> dict[str, Any]:
     row = asdict(found)
     row.pop("n")
     if found.r is not None:

@@ -20,8 +20,8 @@ from typing import Any
 from smelt.cli import json_entry
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
-from smelt.measurement.correlations import by_pieces, correlations
-from smelt.measurement.words import read_words, segmentation, with_training_frequency
+from smelt.measurement.correlations import correlate_pieces_and_misses, count_missed_by_pieces
+from smelt.measurement.words import add_training_frequency, measure_segmentation, read_words
 from smelt.report.significance import Significance
 from smelt.tasks.kinds import KINDS
 
@@ -60,7 +60,7 @@ def measure(predictions: list[Path], folder: Path, settings: Significance) -> di
         )
     if (kind := KINDS.get(str(task["kind"]))) is None or not kind.labels_words:
         raise SmeltError(folder / "task.json", f"is a {task['kind']} task: only words with labels can be studied")
-    words = with_training_frequency(read_words(predictions), folder / "train.parquet")
+    words = add_training_frequency(read_words(predictions), folder / "train.parquet")
     whole = words[words["pieces"] > 0]
     spans = task["scheme"] is not None
     return {
@@ -71,7 +71,7 @@ def measure(predictions: list[Path], folder: Path, settings: Significance) -> di
         "sentences": int(words["sentence"].nunique()),
         "words": len(words),
         "words_without_pieces": len(words) - len(whole),
-        "segmentation": segmentation(whole, spans),
-        "correlations": correlations(whole, spans, settings),
-        "by_pieces": by_pieces(whole, spans, settings.confidence),
+        "segmentation": measure_segmentation(whole, spans),
+        "correlations": correlate_pieces_and_misses(whole, spans, settings),
+        "by_pieces": count_missed_by_pieces(whole, spans, settings.confidence),
     }

@@ -34,7 +34,7 @@ def read_words(paths: list[Path]) -> pd.DataFrame:
     tables = [_read(path) for path in paths]
     for path, table in zip(paths[1:], tables[1:], strict=True):
         _check_alignment(path, table, paths[0], tables[0])
-    missed = pd.DataFrame({f"missed-{run}": _missed(table) for run, table in enumerate(tables)})
+    missed = pd.DataFrame({f"missed-{run}": _find_missed(table) for run, table in enumerate(tables)})
     return _words_of(tables[0]).join(missed).assign(missed=missed.mean(axis="columns"))
 
 
@@ -51,10 +51,10 @@ def populations(words: pd.DataFrame, spans: bool) -> dict[str, pd.DataFrame]:
     return {ENTITY: words[inside], OTHER: words[~inside], ALL: words}
 
 
-def with_training_frequency(words: pd.DataFrame, path: Path) -> pd.DataFrame:
+def add_training_frequency(words: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Return the words with a column frequency: how often each stands in the training split of its own language."""
     table = read_columns(path, ["language", "words"]).combine_chunks()
-    training = pd.DataFrame({"language": _repeated(table, "language"), "word": _flat(table, "words")})
+    training = pd.DataFrame({"language": _repeat_by_words(table, "language"), "word": _flatten(table, "words")})
     counts = training.value_counts(["language", "word"]).rename("frequency").reset_index()
     found = words.merge(counts, on=["language", "word"], how="left", validate="many_to_one")
     return found.assign(frequency=found["frequency"].fillna(0).astype("int64"))
@@ -86,28 +86,28 @@ def _words_of(table: Any) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "sentence": np.repeat(np.arange(len(lengths)), lengths),
-            "language": _repeated(table, "language"),
-            "word": _flat(table, "words"),
-            "gold": _flat(table, "gold"),
+            "language": _repeat_by_words(table, "language"),
+            "word": _flatten(table, "words"),
+            "gold": _flatten(table, "gold"),
             "pieces": pc.fill_null(pc.list_value_length(pc.list_flatten(table["pieces"])), 0).to_numpy(),
         }
     )
 
 
-def _missed(table: Any) -> Any:
+def _find_missed(table: Any) -> Any:
     same = pc.equal(pc.list_flatten(table["gold"]), pc.list_flatten(table["predicted"]))
     return pc.invert(pc.fill_null(same, False)).to_numpy()
 
 
-def _repeated(table: Any, column: str) -> Any:
+def _repeat_by_words(table: Any, column: str) -> Any:
     return np.repeat(table[column].to_numpy(), pc.list_value_length(table["words"]).to_numpy())
 
 
-def _flat(table: Any, column: str) -> Any:
+def _flatten(table: Any, column: str) -> Any:
     return pc.list_flatten(table[column]).to_numpy()
 
 
-def segmentation(words: pd.DataFrame, spans: bool) -> list[dict[str, Any]]:
+def measure_segmentation(words: pd.DataFrame, spans: bool) -> list[dict[str, Any]]:
     """Return how words are cut: a row a language and population, all languages together first.
 
     Args:
@@ -117,13 +117,13 @@ def segmentation(words: pd.DataFrame, spans: bool) -> list[dict[str, Any]]:
     languages = sorted(set(words["language"]))
     groups = {"all": words} | ({code: words[words["language"] == code] for code in languages} if languages[1:] else {})
     return [
-        {"language": language, "population": population} | _cut(part)
+        {"language": language, "population": population} | _count_pieces(part)
         for language, group in groups.items()
         for population, part in populations(group, spans).items()
     ]
 
 
-def _cut(words: pd.DataFrame) -> dict[str, Any]:
+def _count_pieces(words: pd.DataFrame) -> dict[str, Any]:
     count, pieces, whole = len(words), int(words["pieces"].sum()), int((words["pieces"] == 1).sum())
     return {
         "words": count,

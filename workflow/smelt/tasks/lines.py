@@ -38,7 +38,7 @@ def numbered_lines(path: Path, encoding: str = "utf-8", quoted: bool = False) ->
         raise SmeltError(path, "is empty")
 
 
-def blank_separated(line: str) -> list[str]:
+def split_at_blanks(line: str) -> list[str]:
     """Return the words of a line. Only blanks and tabs part them, since no-break spaces may stand within a word."""
     return [word for word in line.replace("\t", " ").split(" ") if word]
 

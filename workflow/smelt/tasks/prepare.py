@@ -15,7 +15,7 @@ from smelt.files import checksum, whole_folder, write_json
 from smelt.tasks.examples import Example, is_empty
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import TaskKind
-from smelt.tasks.sources import locate, ranked, read_examples
+from smelt.tasks.sources import locate, rank_by_hash, read_examples
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import TaskFile, load_task, task_file, variables_of_task
 
@@ -73,14 +73,14 @@ def run(arguments: argparse.Namespace) -> None:
     labels = training_labels(task, splits, where)
     unseen = unseen_labels(task, splits, where)
     train = splits["train"]
-    train.examples, left = limited(train.examples, arguments.limit, arguments.seed, arguments.per)
+    train.examples, left = draw_examples(train.examples, arguments.limit, arguments.seed, arguments.per)
     description = _description(arguments, task, labels) | {
         "splits": {name: describe(split) | {"unseen_labels": unseen[name]} for name, split in splits.items()},
-        "repeated_from_train": repeated(splits, "train"),
-        "repeated_from_validation": repeated(splits, "validation"),
+        "repeated_from_train": count_repeats(splits, "train"),
+        "repeated_from_validation": count_repeats(splits, "validation"),
     }
     write_task(arguments.output, splits, left, description, kind_of(task).schema(task.pairs))
-    for line in summary(description) + without_effect(task, splits):
+    for line in summary(description) + list_idle_changes(task, splits):
         print(f"{arguments.name}: {line}")
 
 
@@ -94,7 +94,7 @@ def summary(description: dict[str, Any]) -> list[str]:
     from_train, from_validation = description["repeated_from_train"], description["repeated_from_validation"]
     lines = []
     for name, split in description["splits"].items():
-        line = f"{name}: {_counted(split['examples'], 'example')}, {_counted(split['words'], 'word')}"
+        line = f"{name}: {_with_number(split['examples'], 'example')}, {_with_number(split['words'], 'word')}"
         counts = {what: split[key] for key, what in SHOWN_COUNTS.items()}
         counts["labels that training lacks"] = sum(split["unseen_labels"].values())
         line += "".join(f"; {what}: {count}" for what, count in counts.items() if count)
@@ -108,7 +108,7 @@ def summary(description: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _counted(number: int, what: str) -> str:
+def _with_number(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
@@ -207,7 +207,7 @@ def unseen_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) 
         for name, split in splits.items()
     }
     if task.unseen_labels == "error" and any(unseen.values()):
-        listed = "; ".join(f"{name}: {_listed(labels)}" for name, labels in unseen.items() if labels)
+        listed = "; ".join(f"{name}: {_list_labels(labels)}" for name, labels in unseen.items() if labels)
         raise SmeltError(
             where,
             f"labels that training lacks, in {listed}. Mend them, or say unseen_labels: count",
@@ -215,13 +215,13 @@ def unseen_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) 
     return unseen
 
 
-def _listed(labels: dict[str, int]) -> str:
+def _list_labels(labels: dict[str, int]) -> str:
     more = f" and {len(labels) - FEW:,} others" if len(labels) > FEW else ""
     first = list(labels.items())[:FEW]
     return ", ".join(f"{shown(label)} ({count} time{'s' * (count != 1)})" for label, count in first) + more
 
 
-def without_effect(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[str]:
+def list_idle_changes(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[str]:
     """Return a sentence for each change of labels in the task file's formats that no label of their splits meets."""
     formats: dict[str, list[str]] = {}  # of a format, the splits that are written in it
     for split in SPLITS:
@@ -230,14 +230,17 @@ def without_effect(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[str
     for names in formats.values():
         chosen = task.format_of(names[0])
         met = set().union(*(splits[name].written for name in names))
-        idle = [f"rename: no label is {shown(label)}" for label in chosen.rename.keys() - set(map(chosen.cut, met))]
+        unmet = chosen.rename.keys() - set(map(chosen.cut_label, met))
+        idle = [f"rename: no label is {shown(label)}" for label in unmet]
         if chosen.label_until is not None and not any(chosen.label_until in label for label in met):
             idle.append(f"label_until: no label has {chosen.label_until!r}")
         lines += [f"format: {line} in {', '.join(names)}: it has no effect" for line in sorted(idle)]
     return lines
 
 
-def limited(examples: list[Example], limit: int, seed: int, per: str = "all") -> tuple[list[Example], list[Example]]:
+def draw_examples(
+    examples: list[Example], limit: int, seed: int, per: str = "all"
+) -> tuple[list[Example], list[Example]]:
     """Return `limit` examples drawn by the seed (0: all), and those that are left, both in the file's order.
 
     Smaller draws lie in larger ones. The limit counts all examples, or those of each `language` or `label`; there may
@@ -245,7 +248,7 @@ def limited(examples: list[Example], limit: int, seed: int, per: str = "all") ->
     """
     if limit == 0:
         return examples, []
-    drawn = {place for places in _groups(examples, per) for place in _drawn(places, limit, seed)}
+    drawn = {place for places in _groups(examples, per) for place in _draw(places, limit, seed)}
     parts: tuple[list[Example], list[Example]] = ([], [])
     for place, example in enumerate(examples):
         parts[place not in drawn].append(example)
@@ -261,8 +264,8 @@ def _groups(examples: list[Example], per: str) -> list[list[int]]:
     return list(groups.values())
 
 
-def _drawn(places: list[int], limit: int, seed: int) -> list[int]:
-    return [places[number] for number in ranked(len(places), seed)[:limit]]
+def _draw(places: list[int], limit: int, seed: int) -> list[int]:
+    return [places[number] for number in rank_by_hash(len(places), seed)[:limit]]
 
 
 def describe(split: PreparedSplit) -> dict[str, Any]:
@@ -280,7 +283,7 @@ def describe(split: PreparedSplit) -> dict[str, Any]:
     }
 
 
-def repeated(splits: dict[str, PreparedSplit], earlier: str) -> dict[str, int]:
+def count_repeats(splits: dict[str, PreparedSplit], earlier: str) -> dict[str, int]:
     """Return how many examples of each later split also stand in an earlier one, word for word: kept, but counted.
 
     earlier: train, which validation and test are compared with, or validation, which test is.
@@ -316,7 +319,7 @@ def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
         split.empty_sides += _check_filled(examples, place, task.empty_sides == "count")
         split.repaired += sum(kind.convert(example, written_in, place) for example in examples)
         split.examples += examples
-        split.sources += [path for path in written_in.files_read(place) if path not in split.sources]
+        split.sources += [path for path in written_in.list_files(place) if path not in split.sources]
     return split
 
 

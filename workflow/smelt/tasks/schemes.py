@@ -26,7 +26,7 @@ class ImpossibleTagError(ValueError):
         super().__init__(f"impossible tag {shown(tag)}: {scheme.upper()} has O, {allowed}")
 
 
-def to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:
+def convert_to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:
     """Return the tags in IOB2 and how many of them broke their own scheme.
 
     Raises:
@@ -36,17 +36,17 @@ def to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:
     repaired = 0
     previous, previous_type = "O", ""
     for position, tag in enumerate(tags):
-        prefix, kind = _parts(position, tag, scheme)
+        prefix, kind = _split_tag(position, tag, scheme)
         begins, broken = _RULES[scheme](prefix, previous, kind == previous_type)
         repaired += broken
         converted.append("O" if prefix == "O" else f"{'B' if begins else 'I'}-{kind}")
         previous, previous_type = prefix, kind
-    if _RULES[scheme] is _bilou and previous in ("B", "I"):
+    if _RULES[scheme] is _check_bilou and previous in ("B", "I"):
         repaired += 1
     return converted, repaired
 
 
-def _parts(position: int, tag: str, scheme: str) -> tuple[str, str]:
+def _split_tag(position: int, tag: str, scheme: str) -> tuple[str, str]:
     if tag == "O":
         return "O", ""
     prefix, separator, kind = tag.partition("-")
@@ -55,23 +55,23 @@ def _parts(position: int, tag: str, scheme: str) -> tuple[str, str]:
     return _LETTERS.get(prefix, prefix), kind
 
 
-def _iob1(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
+def _check_iob1(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
     """Return whether the word begins a span, and whether its tag breaks the scheme: a B that no span touches."""
     inside = previous != "O" and same
     return prefix == "B" or not inside, prefix == "B" and not inside
 
 
-def _iob2(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
+def _check_iob2(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
     """Return whether the word begins a span, and whether its tag breaks the scheme: an I that goes on with nothing."""
     lost = prefix == "I" and not (previous != "O" and same)
     return prefix == "B" or lost, lost
 
 
-def _bilou(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
+def _check_bilou(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
     """Return whether the word begins a span, and whether its tag breaks the scheme: a span unclosed or never opened."""
     open_span = previous in ("B", "I")
     goes_on = prefix in ("I", "L") and open_span and same
     return not goes_on, (prefix in ("I", "L") or open_span) and not goes_on
 
 
-_RULES = {"iob1": _iob1, "iob2": _iob2, "bilou": _bilou, "iobes": _bilou, "bioes": _bilou}
+_RULES = {"iob1": _check_iob1, "iob2": _check_iob2, "bilou": _check_bilou, "iobes": _check_bilou, "bioes": _check_bilou}

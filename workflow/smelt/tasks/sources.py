@@ -22,7 +22,7 @@ def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tup
     found = list(kind_of(task).read(written, SourceFile(place, language, task.code(language))))
     examples = [example for example in found if example.labels]
     low, high = task.source.split(split).take
-    ranks = ranked(len(examples), seed=0)
+    ranks = rank_by_hash(len(examples), seed=0)
     chosen = [examples[position] for position in sorted(ranks[round(low * len(ranks)) : round(high * len(ranks))])]
     for example in chosen:
         example.language = language
@@ -34,13 +34,13 @@ def _rename(examples: list[Example], written: FileFormat) -> set[str]:
     if not written.rename and written.label_until is None:
         return set()
     labels = {label for example in examples for label in example.labels}
-    names = {label: written.rename.get(cut, cut) for label in labels for cut in [written.cut(label)]}
+    names = {label: written.rename.get(cut, cut) for label in labels for cut in [written.cut_label(label)]}
     for example in examples:
         example.labels = [names[label] for label in example.labels]
     return labels
 
 
-def ranked(count: int, seed: int) -> list[int]:
+def rank_by_hash(count: int, seed: int) -> list[int]:
     """Return the positions 0 to count - 1 in an order drawn by hashes of seed and position.
 
     The first n of them are a random sample that holds every smaller one: what makes limits nested.

@@ -180,7 +180,7 @@ class Setting(Entry):
         """Whether the setting makes one task for each language."""
         return any(EACH in (split.languages or []) for split in (self.train, self.validation, self.test))
 
-    def applied(self, name: str, split: Split, language: str | None) -> Split:
+    def apply_to(self, name: str, split: Split, language: str | None) -> Split:
         """Return a split of the task's source as the setting has it, for one language where it is of each."""
         change = {"train": self.train, "validation": self.validation, "test": self.test}[name]
         update = {key: value for key, value in dict(change).items() if value is not None}

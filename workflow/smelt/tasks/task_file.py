@@ -101,9 +101,9 @@ class TaskFile(Entry):
             held = " or ".join(name for name, kind in KINDS.items() if kind.reads(written))
             raise ValueError(f"kind: {self.kind} does not go with the format of {split}, which holds {held}")
         kind_of(self).check_format(written, self.format.chosen, split)
-        expected = kind_of(self).metrics_for(written.marks)
+        expected = kind_of(self).metrics_for(written.span_scheme)
         if self.metric not in expected:
-            raise ValueError(f"metric: expected {' or '.join(expected)} for labels of scheme {written.marks!r}")
+            raise ValueError(f"metric: expected {' or '.join(expected)} for labels of scheme {written.span_scheme!r}")
 
     def _check_languages(self, split: str) -> None:
         named = self.languages_of(split)
@@ -124,7 +124,7 @@ class TaskFile(Entry):
     def under(self, name: str, language: str | None = None) -> "TaskFile":
         """Return the task in one of its settings, for one language where the setting is of each language."""
         setting = self.settings[name]
-        splits = {split: setting.applied(split, self.source.split(split), language) for split in SPLITS}
+        splits = {split: setting.apply_to(split, self.source.split(split), language) for split in SPLITS}
         used = [code for split in SPLITS for code in splits[split].languages or self.languages]
         task = self.model_copy(
             update={
@@ -152,7 +152,7 @@ class TaskFile(Entry):
     @property
     def scheme(self) -> str | None:
         """The scheme of the prepared labels: iob2, or None where labels mark no spans."""
-        return None if self.format.chosen.marks == "none" else "iob2"
+        return None if self.format.chosen.span_scheme == "none" else "iob2"
 
     def code(self, language: str) -> str:
         """Return the source's own code of a language."""
@@ -230,14 +230,14 @@ def _no_such_task(name: str, folders: list[Path]) -> SmeltError:
     searched = ", ".join(str(folder.absolute()) for folder in folders)
     stem = _stem(name)
     family = [known for known in files if _stem(known) == stem]
-    settings = [f"{known}.{setting}" for known in family for setting in _settings_named(files[known])]
+    settings = [f"{known}.{setting}" for known in family for setting in _read_settings(files[known])]
     question = meant(name, [*files, *settings]) or meant(stem, files) or asked(family)
     hint = question or f"expected one of {', '.join(sorted(files))}."
     where = f"Searched for {name.partition('.')[0]}.yaml in {searched}: {len(files)} task files"
     return SmeltError(f"task {name!r}", f"no such task: {hint} {where}")
 
 
-def _settings_named(path: Path) -> list[str]:
+def _read_settings(path: Path) -> list[str]:
     """Return the settings of a task file, which need not be right otherwise."""
     content = read_yaml(path)
     settings = content.get("settings") if isinstance(content, Mapping) else None

@@ -394,7 +394,7 @@ class CompressRules(MakerRules[Compress]):
         teacher = megabytes([input.teacher])
         configuration = json.loads((Path(input.teacher) / "config.json").read_text(encoding="utf-8"))
         width = next(configuration[key] for key in WIDTHS if key in configuration)
-        labelled = kind_of(self.runs.tasks[wildcards.task]).most_labelled(settings.length)
+        labelled = kind_of(self.runs.tasks[wildcards.task]).max_labelled(settings.length)
         shard = SHARD_WINDOWS * labelled * 2 * width * len(settings.layers) / 1e6
         texts = 0.25 * max((megabytes([path]) for path in input.documents), default=0.0)
         libraries = libraries_for(parameters_in([input.teacher]))

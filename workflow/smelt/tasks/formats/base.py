@@ -60,11 +60,11 @@ class FileFormat(Entry, ABC):
 
     @property
     @abstractmethod
-    def holds(self) -> tuple[type[Any], ...]:
+    def example_types(self) -> tuple[type[Any], ...]:
         """The types of examples that the files can hold."""
 
     @property
-    def marks(self) -> Scheme:
+    def span_scheme(self) -> Scheme:
         """How the labels mark spans; `none` where each word or text has a label of its own."""
         return "none"
 
@@ -82,10 +82,10 @@ class FileFormat(Entry, ABC):
     def read(self, file: SourceFile) -> Iterator[Example]:
         """Yield the examples of a file, or of a folder where a split is one."""
 
-    def files_read(self, path: Path) -> list[Path]:
+    def list_files(self, path: Path) -> list[Path]:
         """Return the files that are read for a path."""
         return [path]
 
-    def cut(self, label: str) -> str:
+    def cut_label(self, label: str) -> str:
         """Return the part of a label that counts."""
         return label if self.label_until is None else label.partition(self.label_until)[0].rstrip()

@@ -11,8 +11,8 @@ from smelt.errors import SmeltError, shown
 from smelt.languages import Language
 from smelt.tasks.examples import Sentence
 from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
-from smelt.tasks.formats.rows import read_rows, single
-from smelt.tasks.lines import blank_separated
+from smelt.tasks.formats.rows import read_rows, read_text_cell
+from smelt.tasks.lines import split_at_blanks
 
 SLOT = re.compile(r"\[\s*([^\[\]:]+?)\s*:\s*([^\[\]]+?)\s*\]")
 
@@ -28,12 +28,12 @@ class Bracketed(FileFormat):
     """Languages written without blanks, whose characters stand as words (MASSIVE's own reading of ja and zh)."""
 
     @property
-    def holds(self) -> tuple[type[Any], ...]:
+    def example_types(self) -> tuple[type[Any], ...]:
         """Sentences."""
         return (Sentence,)
 
     @property
-    def marks(self) -> Scheme:
+    def span_scheme(self) -> Scheme:
         """How the slots mark spans."""
         return "iob2"
 
@@ -44,9 +44,9 @@ class Bracketed(FileFormat):
 
 def read_bracketed(path: Path, bracketed: Bracketed, language: str) -> Iterator[Sentence]:
     """Yield utterances whose slots stand in brackets with their names: "wake me at [time : five am]"."""
-    separate = list if language in bracketed.characters else blank_separated
+    separate = list if language in bracketed.characters else split_at_blanks
     for number, row in read_rows(path, bracketed):
-        utterance = single(row, bracketed.utterance, f"{path}, row {number}")
+        utterance = read_text_cell(row, bracketed.utterance, f"{path}, row {number}")
         sentence = Sentence([], [], [])
         place = 0
         for match in SLOT.finditer(utterance):

@@ -9,7 +9,7 @@ from pydantic import model_validator
 from smelt.errors import SmeltError
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.formats.base import Column, FileFormat, Scheme, SourceFile
-from smelt.tasks.formats.rows import listed, read_rows, single, whole
+from smelt.tasks.formats.rows import as_integer, read_list_cell, read_rows, read_text_cell
 
 
 class Columns(FileFormat):
@@ -49,12 +49,12 @@ class Columns(FileFormat):
         return [column for column in columns if column is not None]
 
     @property
-    def holds(self) -> tuple[type[Any], ...]:
+    def example_types(self) -> tuple[type[Any], ...]:
         """Sentences where there are words, and otherwise texts."""
         return (Sentence,) if self.words is not None else (Text,)
 
     @property
-    def marks(self) -> Scheme:
+    def span_scheme(self) -> Scheme:
         """How the labels mark spans."""
         return self.scheme or "none"
 
@@ -80,25 +80,28 @@ def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[E
     """
     for position, (number, row) in enumerate(read_rows(path, columns)):
         place = f"{path}, row {number}"
-        columns = columns if position else _by_name(columns, list(row))
-        if columns.language is not None and single(row, columns.language, place, whole) != language:
+        columns = columns if position else _name_columns(columns, list(row))
+        if columns.language is not None and read_text_cell(row, columns.language, place, as_integer) != language:
             continue
         if columns.words is None:
-            yield _text(row, columns, place, number)
+            yield _read_text(row, columns, place, number)
             continue
-        words, labels = listed(row, columns.words, place), listed(row, columns.labels, place, whole)
+        words, labels = (
+            read_list_cell(row, columns.words, place),
+            read_list_cell(row, columns.labels, place, as_integer),
+        )
         if len(words) != len(labels):
             raise SmeltError(place, f"expected {len(words)} labels, one a word, found {len(labels)}")
         yield Sentence(words, labels, [number] * len(words))
 
 
-def _by_name(columns: Columns, names: list[str]) -> Columns:
+def _name_columns(columns: Columns, names: list[str]) -> Columns:
     """Return the columns by the names that the first row has for their numbers: JSON's rows may differ in order."""
     numbers = {key: value for key, value in dict(columns).items() if isinstance(value, int) and value < len(names)}
     return columns.model_copy(update={key: names[number] for key, number in numbers.items()})
 
 
-def _text(row: dict[str, Any], columns: Columns, place: str, number: int) -> Text:
-    text, label = single(row, columns.text, place), single(row, columns.label, place, whole)
-    pair = None if columns.pair is None else single(row, columns.pair, place)
+def _read_text(row: dict[str, Any], columns: Columns, place: str, number: int) -> Text:
+    text, label = read_text_cell(row, columns.text, place), read_text_cell(row, columns.label, place, as_integer)
+    pair = None if columns.pair is None else read_text_cell(row, columns.pair, place)
     return Text(text, label, number, pair=pair)

@@ -11,7 +11,7 @@ from smelt.entry import spelled
 from smelt.errors import SmeltError, shown
 from smelt.tasks.examples import Sentence, Text
 from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
-from smelt.tasks.lines import LEFT_OUT, Width, blank_separated, is_blank, numbered_lines
+from smelt.tasks.lines import LEFT_OUT, Width, is_blank, numbered_lines, split_at_blanks
 
 COMMENT = re.compile(r"#\s+[^\W\d_][\w. -]*[:=]\s")  # no word, such as "#MeToo:"
 NAME_OF_COMMENT = spelled(r"^[^\W\d_][\w. -]*$", "the name of a comment, with a letter first")
@@ -47,14 +47,14 @@ class Conll(FileFormat):
         return self
 
     @property
-    def holds(self) -> tuple[type[Any], ...]:
+    def example_types(self) -> tuple[type[Any], ...]:
         """Sentences; and texts where the labels may be those of whole sentences."""
         if self.scheme != "none":
             return (Sentence,)
         return (Text,) if isinstance(self.label, str) else (Sentence, Text)
 
     @property
-    def marks(self) -> Scheme:
+    def span_scheme(self) -> Scheme:
         """How the labels mark spans."""
         return self.scheme
 
@@ -83,7 +83,7 @@ def read_conll(path: Path, columns: Conll, language: str) -> Iterator[Sentence]:
                 width.columns = 0 if columns.columns_vary else width.columns
             label = found[1].strip() if found else label
             continue
-        cells = blank_separated(line) if by_blanks else line.split(columns.separator)
+        cells = split_at_blanks(line) if by_blanks else line.split(columns.separator)
         if len(cells) != width.columns:
             width.check(cells, number)
         if comment and COMMENT.match(line):

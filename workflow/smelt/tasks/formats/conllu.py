@@ -27,7 +27,7 @@ class Conllu(FileFormat):
     default all."""
 
     @property
-    def holds(self) -> tuple[type[Any], ...]:
+    def example_types(self) -> tuple[type[Any], ...]:
         """Sentences."""
         return (Sentence,)
 

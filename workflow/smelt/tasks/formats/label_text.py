@@ -19,7 +19,7 @@ class LabelText(FileFormat):
     """Separator of label and text."""
 
     @property
-    def holds(self) -> tuple[type[Any], ...]:
+    def example_types(self) -> tuple[type[Any], ...]:
         """Texts."""
         return (Text,)
 

@@ -27,22 +27,22 @@ def read_rows(path: Path, written: FileFormat) -> Iterator[tuple[int, dict[str, 
 
 def _line_rows(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in lines:
-        yield number, _object(_parsed(line, f"{path}:{number}"), f"{path}:{number}")
+        yield number, _check_object(_parse(line, f"{path}:{number}"), f"{path}:{number}")
 
 
 def _array_rows(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, row in enumerate(_parsed("\n".join(line for _, line in lines), str(path)), start=1):
-        yield number, _object(row, f"{path}, row {number}")
+    for number, row in enumerate(_parse("\n".join(line for _, line in lines), str(path)), start=1):
+        yield number, _check_object(row, f"{path}, row {number}")
 
 
-def _parsed(text: str, place: str) -> Any:
+def _parse(text: str, place: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_each_once)
+        return json.loads(text, object_pairs_hook=_refuse_repeated_keys)
     except ValueError as error:
         raise SmeltError(place, f"is not JSON, lines or one array ({error})") from None
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]
@@ -50,7 +50,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _object(row: Any, place: str) -> dict[str, Any]:
+def _check_object(row: Any, place: str) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise SmeltError(place, f"expected a JSON object, found {type(row).__name__}")
     return row
@@ -69,7 +69,7 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise SmeltError(path, f"is not Parquet ({error})") from None
     names = _class_names(table.schema.metadata or {})
     for row in table.to_pylist():
-        yield {column: _named(value, names.get(column)) for column, value in row.items()}
+        yield {column: _name_classes(value, names.get(column)) for column, value in row.items()}
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
@@ -88,24 +88,24 @@ def _names_of(feature: Any) -> list[str] | None:
     return _names_of(feature.get("feature"))
 
 
-def _named(value: Any, names: list[str] | None) -> Any:
+def _name_classes(value: Any, names: list[str] | None) -> Any:
     if names is None:
         return value
     if isinstance(value, list):
-        return [_named(part, names) for part in value]
-    value = whole(value)
+        return [_name_classes(part, names) for part in value]
+    value = as_integer(value)
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
 
 
-def whole(value: Any) -> Any:
+def as_integer(value: Any) -> Any:
     """Return a whole number as an integer: pandas makes floats of a column's integers where it has a gap."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def single(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> str:
+def read_text_cell(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> str:
     """Return a cell as text; a list or bytes would become a class called by Python's way to write them.
 
-    Labels are read by `whole`, as 1 and 1.0 would be two classes; a text keeps the number that it was written as.
+    Labels are read by `as_integer`, as 1 and 1.0 would be two classes; a text keeps the number that it was written as.
     """
     cell = _cell(row, column, place)
     if isinstance(cell, list | dict | bytes):
@@ -113,7 +113,9 @@ def single(row: dict[str, Any], column: str | int | None, place: str, read: Call
     return str(read(cell)).strip()
 
 
-def listed(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> list[str]:
+def read_list_cell(
+    row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str
+) -> list[str]:
     """Return the texts of a cell that holds a list; letters of a text would pass for words otherwise."""
     cell = _cell(row, column, place)
     if not isinstance(cell, list) or any(_is_missing(part) or isinstance(part, list | dict | bytes) for part in cell):

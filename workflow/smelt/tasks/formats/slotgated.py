@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from smelt.errors import SmeltError
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
-from smelt.tasks.lines import blank_separated, numbered_lines
+from smelt.tasks.lines import numbered_lines, split_at_blanks
 
 
 class SlotGated(FileFormat):
@@ -20,12 +20,12 @@ class SlotGated(FileFormat):
     """Labels to read: the `slots` of words, or the `intent` of the sentence."""
 
     @property
-    def holds(self) -> tuple[type[Any], ...]:
+    def example_types(self) -> tuple[type[Any], ...]:
         """Sentences with their slots, or texts with their intent."""
         return (Sentence,) if self.label == "slots" else (Text,)
 
     @property
-    def marks(self) -> Scheme:
+    def span_scheme(self) -> Scheme:
         """How the slots mark spans."""
         return "iob2" if self.label == "slots" else "none"
 
@@ -33,7 +33,7 @@ class SlotGated(FileFormat):
         """Yield the examples of a folder."""
         return read_slotgated(file.path, self)
 
-    def files_read(self, path: Path) -> list[Path]:
+    def list_files(self, path: Path) -> list[Path]:
         """Return the two files that are read of a folder."""
         return [path / "seq.in", path / ("seq.out" if self.label == "slots" else "label")]
 
@@ -43,12 +43,12 @@ def read_slotgated(path: Path, files: SlotGated) -> Iterator[Example]:
 
     Lines that are empty in both files, at their ends mostly, are none.
     """
-    _, other = files.files_read(path)
-    utterances, labels = (list(numbered_lines(file, files.encoding)) for file in files.files_read(path))
+    _, other = files.list_files(path)
+    utterances, labels = (list(numbered_lines(file, files.encoding)) for file in files.list_files(path))
     if len(utterances) != len(labels):
         raise SmeltError(other, f"expected the {len(utterances)} lines of seq.in, found {len(labels)}")
     for (number, utterance), (_, label) in zip(utterances, labels, strict=True):
-        words, tags = blank_separated(utterance), blank_separated(label)
+        words, tags = split_at_blanks(utterance), split_at_blanks(label)
         if not words and not tags:
             continue
         if files.label == "intent":

@@ -13,7 +13,7 @@ from smelt.files import refuse_carriage_return
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.formats.base import Column, SourceFile
 from smelt.tasks.formats.columns import Columns
-from smelt.tasks.lines import Width, blank_separated, is_blank, numbered_lines, refuse_equal
+from smelt.tasks.lines import Width, is_blank, numbered_lines, refuse_equal, split_at_blanks
 
 LONGEST_CELL = 2**24  # characters; what Python refuses by default, 131,072, is no longer than some articles
 
@@ -43,7 +43,7 @@ class Delimited(Columns):
 
 def read_table(path: Path, table: Delimited, language: str = "") -> Iterator[Example]:
     """Yield the rows of a TSV or CSV file, those of a language where a column names it; empty lines are no rows."""
-    rows = _rows(path, table)
+    rows = _read_rows(path, table)
     number, header = next(rows, (0, [])) if table.header else (0, [])
     refuse_equal(header, f"{path}:{number}")
     place = {column: _position(column, header, path) for column in table.chosen_columns}
@@ -53,23 +53,23 @@ def read_table(path: Path, table: Delimited, language: str = "") -> Iterator[Exa
         width.check(cells, number)
         if table.language is not None and cells[place[table.language]].strip() != language:
             continue
-        yield _example({column: cells[position] for column, position in place.items()}, table, path, number)
+        yield _read_example({column: cells[position] for column, position in place.items()}, table, path, number)
 
 
-def _example(cells: dict[Column, str], table: Delimited, path: Path, number: int) -> Example:
+def _read_example(cells: dict[Column, str], table: Delimited, path: Path, number: int) -> Example:
     """Return the example of a row, from the cells of its columns."""
     if table.text is not None and table.label is not None:
         pair = None if table.pair is None else cells[table.pair].strip()
         return Text(cells[table.text].strip(), cells[table.label].strip(), number, pair=pair)
     assert table.words is not None
     assert table.labels is not None
-    words, tags = blank_separated(cells[table.words]), blank_separated(cells[table.labels])
+    words, tags = split_at_blanks(cells[table.words]), split_at_blanks(cells[table.labels])
     if len(words) != len(tags):
         raise SmeltError(f"{path}:{number}", f"expected a label for each of {len(words)} words, found {len(tags)}")
     return Sentence(words, tags, [number] * len(words))
 
 
-def _rows(path: Path, table: Delimited) -> Iterator[tuple[int, list[str]]]:
+def _read_rows(path: Path, table: Delimited) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, cells); quoted fields may run over several lines, and the last one is named.
 
     After a comma, blanks are no part of a cell: many write them there, and would hide quotation marks behind them.

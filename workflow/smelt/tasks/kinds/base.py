@@ -102,7 +102,7 @@ class TaskKind(ABC):
 
     def reads(self, written: FileFormat) -> bool:
         """Whether a format holds examples of this kind."""
-        return self.example in written.holds
+        return self.example in written.example_types
 
     def check_format(self, written: FileFormat, of_task: FileFormat, split: str) -> None:  # noqa: B027 - most need none
         """Check the format of a split beside that of the task.
@@ -249,7 +249,7 @@ class TaskKind(ABC):
         """Return texts of a corpus as windows."""
         return self.encode(self.unlabelled(texts), task, pieces, length)
 
-    def most_labelled(self, length: int) -> int:  # noqa: ARG002 - for kinds that label words
+    def max_labelled(self, length: int) -> int:  # noqa: ARG002 - for kinds that label words
         """Return the number of labelled places that a window of this length has at most."""
         return 1
 

@@ -22,7 +22,7 @@ from smelt.tasks.formats.slotgated import SlotGated
 from smelt.tasks.formats.table import Delimited
 from smelt.tasks.kinds.base import Examples, Task, TaskKind, WindowPredictions
 from smelt.tasks.metrics import Accuracy, MacroF1, SeqevalF1
-from smelt.tasks.schemes import ImpossibleTagError, to_iob2
+from smelt.tasks.schemes import ImpossibleTagError, convert_to_iob2
 from smelt.tasks.windows import Encoded, Window, windows_of_words
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ class TokenClassification(TaskKind):
         Raises:
             SmeltError: a label is none of its scheme; the line is named.
         """
-        if written.marks == "none":
+        if written.span_scheme == "none":
             return 0
         try:
-            example.labels, repaired = to_iob2(example.labels, written.marks)
+            example.labels, repaired = convert_to_iob2(example.labels, written.span_scheme)
         except ImpossibleTagError as error:
             raise SmeltError(f"{path}:{example.lines[error.position]}", str(error)) from None
         return repaired
@@ -161,7 +161,7 @@ class TokenClassification(TaskKind):
                 encoded.windows += windows_of_words(number, [word[:capacity] for word in words], pieces, capacity)
         return encoded
 
-    def most_labelled(self, length: int) -> int:
+    def max_labelled(self, length: int) -> int:
         """Return the number of words that a window of this length has at most."""
         return length
 
