@@ -22,7 +22,7 @@ from smelt.energy import (
     _cpu_seconds_by_process,
     _known_by,
     _without_cpu,
-    together,
+    sum_energies,
 )
 
 PARTS = {
@@ -252,11 +252,11 @@ def test_a_sum_names_all_countries_and_states_no_emissions_where_a_part_has_none
 
 
 def test_a_sum_with_an_unknown_part_is_unknown() -> None:
-    assert together([ONE, ONE]) == ONE + ONE
-    assert together([ONE, None]) is None
-    assert together([]) is None
+    assert sum_energies([ONE, ONE]) == ONE + ONE
+    assert sum_energies([ONE, None]) is None
+    assert sum_energies([]) is None
 
 
 def test_a_record_survives_json() -> None:
     assert Energy(**json.loads(json.dumps(ONE.to_json()))) == ONE
-    assert replace(ONE, kwh=0.123456).rounded()["kwh"] == 0.1235
+    assert replace(ONE, kwh=0.123456).round_figures()["kwh"] == 0.1235

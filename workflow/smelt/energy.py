@@ -57,16 +57,16 @@ class Energy:
             ram_kwh=self.ram_kwh + other.ram_kwh,
             seconds=self.seconds + other.seconds,
             kg_co2e=sum(emitted) if len(emitted) == 2 else None,
-            country=_joined(self.country, other.country),
-            known_by={part: _joined(self.known_by.get(part), other.known_by.get(part)) or "" for part in self.known_by},
-            codecarbon=_joined(self.codecarbon, other.codecarbon) or "",
+            country=_join(self.country, other.country),
+            known_by={part: _join(self.known_by.get(part), other.known_by.get(part)) or "" for part in self.known_by},
+            codecarbon=_join(self.codecarbon, other.codecarbon) or "",
         )
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON and checkpoints can hold it; `Energy(**record)` is the record again."""
         return asdict(self)
 
-    def rounded(self) -> dict[str, Any]:
+    def round_figures(self) -> dict[str, Any]:
         """Return the record as JSON with figures of DIGITS digits, for people to read."""
         return {
             name: float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
@@ -74,7 +74,7 @@ class Energy:
         }
 
 
-def together(parts: Iterable[Energy | None]) -> Energy | None:
+def sum_energies(parts: Iterable[Energy | None]) -> Energy | None:
     """Return the sum of some records; None if one of them is unknown, because less than all would pass for all."""
     total: Energy | None = None
     for part in parts:
@@ -174,7 +174,7 @@ class Account:
     def energy(self) -> Energy | None:
         """Return the energy that the job took so far; None if that of a part is unknown."""
         reading = self._meter.reading() if self._meter else None
-        return together([*self._earlier, *self._gather(reading)])
+        return sum_energies([*self._earlier, *self._gather(reading)])
 
     def state(self) -> dict[str, Any]:
         """Return time and energy as JSON and checkpoints can hold them."""
@@ -333,7 +333,7 @@ def _without_cpu(energy: Energy) -> Energy:
     return replace(energy, kwh=rest, cpu_kwh=0.0, kg_co2e=emitted)
 
 
-def _joined(one: str | None, other: str | None) -> str | None:
+def _join(one: str | None, other: str | None) -> str | None:
     """Return the texts of two records, once if they agree."""
     said = [*(one.split("; ") if one else []), *(other.split("; ") if other else [])]
     return "; ".join(dict.fromkeys(said)) or None

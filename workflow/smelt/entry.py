@@ -21,35 +21,35 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from smelt.errors import SmeltError, asked, expected_one_of, meant, near
+from smelt.errors import SmeltError, did_you_mean, expected_one_of, similar_names, suggest_similar
 
 _PATTERNS: dict[str, str] = {}
 
 
-def spelled(pattern: str, meaning: str) -> str:
+def explain(pattern: str, meaning: str) -> str:
     """Return a regular expression, which error messages describe in these words."""
     _PATTERNS[pattern] = meaning
     return pattern
 
 
 def meaning_of(pattern: str) -> str:
-    """Return the words for a regular expression that `spelled` has named."""
+    """Return the words that `explain` has for a regular expression."""
     return _PATTERNS[pattern]
 
 
 # Names become file names and Snakemake wildcards, so they keep to one safe alphabet.
-NAME = spelled(r"^[a-z0-9][a-z0-9._-]*$", "a name of a to z, 0 to 9, '.', '_' and '-', with a letter or digit first")
+NAME = explain(r"^[a-z0-9][a-z0-9._-]*$", "a name of a to z, 0 to 9, '.', '_' and '-', with a letter or digit first")
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 
 
-def _each_once(values: list[Any]) -> list[Any]:
+def _refuse_repeated(values: list[Any]) -> list[Any]:
     repeated = [value for place, value in enumerate(values) if value in values[:place]]
     if repeated:
         raise ValueError(f"names {repeated[0]!r} twice")
     return values
 
 
-Distinct = AfterValidator(_each_once)
+Distinct = AfterValidator(_refuse_repeated)
 """For lists whose entries must not be repeated, because they would count twice."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -286,9 +286,10 @@ def _complaint(details: list[ErrorDetails], kind: type[Entry], value: Any) -> st
         case "extra_forbidden":
             *place, unknown = detail["loc"]
             allowed = _keys_at(kind, tuple(place), value)
-            inner = {} if near(unknown, allowed) else _inner_keys(kind, tuple(place), value)
+            inner = {} if similar_names(unknown, allowed) else _inner_keys(kind, tuple(place), value)
             complaint = f"{key}: no such key; {expected_one_of(unknown, allowed, 'allowed here:')}"
-            return "; ".join(filter(None, [complaint, asked(inner[name] for name in near(unknown, inner))]))
+            similar = [inner[name] for name in similar_names(unknown, inner)]
+            return "; ".join(filter(None, [complaint, did_you_mean(similar)]))
         case "missing":
             return f"{key}: is missing"
         case "value_error":
@@ -301,17 +302,17 @@ def _complaint(details: list[ErrorDetails], kind: type[Entry], value: Any) -> st
             union = detail["ctx"]
             key = f"{key}.{union['discriminator'].strip(chr(39))}"
             complaint = f"{key}: expected one of {union['expected_tags']}; found {union['tag']!r}"
-            return _asking(complaint, union["tag"], _quoted(union["expected_tags"]))
+            return _asking(complaint, union["tag"], _quoted_values(union["expected_tags"]))
     types = {each["type"] for each in details}
     keys = _keys_at(kind, detail["loc"], value) if types.intersection(_MAPPING_TYPES) else []
     expected = " or ".join(dict.fromkeys(_expected(each, keys) for each in details))
-    complaint = f"{key}: expected {expected}; found {_shown(found)}"
+    complaint = f"{key}: expected {expected}; found {_yaml_name(found)}"
     if found in keys:
         return f"{complaint}; write {{{found}: {{...}}}}"
     if "string_type" in types and isinstance(found, bool | int | float):
-        return f'{complaint}; write "{_shown(found)}" in quotes'
+        return f'{complaint}; write "{_yaml_name(found)}" in quotes'
     named = [each["ctx"]["expected"] for each in details if each["type"] == "literal_error"]
-    return _asking(complaint, found, [name for listed in named for name in _quoted(listed)])
+    return _asking(complaint, found, [name for listed in named for name in _quoted_values(listed)])
 
 
 def _expected(detail: ErrorDetails, keys: list[str]) -> str:
@@ -328,15 +329,15 @@ def _expected(detail: ErrorDetails, keys: list[str]) -> str:
 
 def _asking(complaint: str, found: object, names: Iterable[str]) -> str:
     """Return a complaint about an unknown name, and the question whether one like it was meant."""
-    return "; ".join(filter(None, [complaint, meant(found, names)]))
+    return "; ".join(filter(None, [complaint, suggest_similar(found, names)]))
 
 
-def _quoted(listed: str) -> list[str]:
+def _quoted_values(listed: str) -> list[str]:
     """Return the values that pydantic lists in quotes."""
     return re.findall(r"'([^']*)'", listed)
 
 
-def _shown(found: Any) -> str:
+def _yaml_name(found: Any) -> str:
     """Return a value's name in YAML."""
     match found:
         case None:

@@ -51,35 +51,35 @@ def expected_one_of(found: object, names: Iterable[object], listed: str = "expec
         listed: the words before the list of them.
     """
     known = [str(name) for name in names]
-    question, every = meant(found, known), f"{listed} {', '.join(known) or '(none defined)'}"
+    question, every = suggest_similar(found, known), f"{listed} {', '.join(known) or '(none defined)'}"
     if question and len(known) > FEW:
         return f"{question} {every[0].upper()}{every[1:]}"
     return "; ".join(filter(None, [every, question]))
 
 
-def meant(found: object, names: Iterable[str]) -> str:
+def suggest_similar(found: object, names: Iterable[str]) -> str:
     """Return the question whether a similar name was meant; nothing where none is similar."""
-    return asked(near(found, names))
+    return did_you_mean(similar_names(found, names))
 
 
-def near(found: object, names: Iterable[str]) -> list[str]:
+def similar_names(found: object, names: Iterable[str]) -> list[str]:
     """Return the names that are similar to an unknown one, the closest first."""
     folded = {name.casefold(): name for name in names}
     return [folded[name] for name in difflib.get_close_matches(str(found).casefold(), folded, n=3, cutoff=0.75)]
 
 
-def asked(names: Iterable[str]) -> str:
+def did_you_mean(names: Iterable[str]) -> str:
     """Return the question whether one of these names was meant; nothing where there are none."""
     listed = " or ".join(names)
     return f"did you mean {listed}?" if listed else ""
 
 
-def shown(found: object) -> str:
+def quote(found: object) -> str:
     """Return the beginning of a value as a message shows it: on one line, in quotes where it is text."""
-    return repr(shortened(found)) if isinstance(found, str) else shortened(repr(found))
+    return repr(shorten_text(found)) if isinstance(found, str) else shorten_text(repr(found))
 
 
-def shortened(text: str) -> str:
+def shorten_text(text: str) -> str:
     """Return the beginning of a text, with a mark where it continues."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 

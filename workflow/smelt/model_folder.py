@@ -167,7 +167,7 @@ def load_model(folder: Path, where: str) -> Any:
     # T5's kind has encoders alone, which AutoModel would take for half a model.
     encoder = named if named is not None and named.__name__.endswith("EncoderModel") else None
     missing: list[str] = []
-    for kind in (headed_class(configuration), encoder, transformers.AutoModel):
+    for kind in (masked_lm_class(configuration), encoder, transformers.AutoModel):
         if kind is None:
             continue
         torch.manual_seed(0)  # a pooler that the checkpoint lacks starts at random, the same each time
@@ -182,7 +182,7 @@ def incomplete(missing: Sequence[str], where: str | Path) -> SmeltError:
     return SmeltError(where, f"lacks {len(missing)} of its weights, such as {missing[0]}: the checkpoint is incomplete")
 
 
-def headed_class(configuration: Any) -> Any:
+def masked_lm_class(configuration: Any) -> Any:
     """Return the class with a masked-language-model head that a configuration names, or None."""
     import transformers
 
@@ -207,7 +207,7 @@ def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
     return model, sorted(name for name in report["missing_keys"] if "pooler" not in name)
 
 
-def published_card(folder: Path) -> dict[str, Any]:
+def read_published_card(folder: Path) -> dict[str, Any]:
     """Return the front matter of a model's card, as far as there is one."""
     try:
         parts = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
@@ -218,7 +218,7 @@ def published_card(folder: Path) -> dict[str, Any]:
     return matter if isinstance(matter, dict) else {}
 
 
-def shared_of(folder: Path) -> int | None:
+def count_shared_pieces(folder: Path) -> int | None:
     """Return how many of a model's first pieces were there before others were added behind them; None where none were.
 
     Weights of added pieces have learnt nothing until the model is trained, so its predictions for them are
@@ -272,7 +272,7 @@ def read_tokenizer(
         raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
 
 
-def published_tokenizer(folder: Path, where: str) -> Any:
+def load_published_tokenizer(folder: Path, where: str) -> Any:
     """Return the tokenizer of a published model, which takes a special piece in a text for that piece.
 
     Raises:

@@ -12,7 +12,7 @@ from smelt.errors import SmeltError, first_line, not_found
 
 
 @contextmanager
-def damage_named(path: Path) -> Iterator[None]:
+def refuse_damaged(path: Path) -> Iterator[None]:
     """Turn pyarrow's errors about a missing or damaged file, on opening or reading, into a SmeltError."""
     try:
         yield
@@ -22,13 +22,13 @@ def damage_named(path: Path) -> Iterator[None]:
         raise SmeltError(path, f"is no whole Parquet file ({first_line(error)})") from None
 
 
-def opened(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
+def open_parquet(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
     """Return a Parquet file that has these columns.
 
     Raises:
         SmeltError: the file is missing, is damaged or no Parquet file, or lacks a column.
     """
-    with damage_named(path):
+    with refuse_damaged(path):
         file = pq.ParquetFile(path)
     names = file.schema_arrow.names
     if missing := [column for column in columns if column not in names]:
@@ -43,5 +43,5 @@ def read_columns(path: Path, columns: Sequence[str]) -> Any:
     Raises:
         SmeltError: the file is missing, is damaged or no Parquet file, or lacks a column.
     """
-    with opened(path, columns) as file, damage_named(path):
+    with open_parquet(path, columns) as file, refuse_damaged(path):
         return file.read(columns=list(columns))

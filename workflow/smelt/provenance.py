@@ -62,12 +62,12 @@ def write_provenance(
             "command": command,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "hours": round(hours, 4),
-            "energy": energy.rounded() if energy else None,
+            "energy": energy.round_figures() if energy else None,
             "code": code_revision(),
             "settings": settings,
             "settings_sha256": digest(settings),
             "seeds": list(seeds),
-            "inputs": {name: _described(paths) for name, paths in inputs.items()},
+            "inputs": {name: _describe(paths) for name, paths in inputs.items()},
             "libraries": library_versions(),
             "machine": machine(),
             **({} if checks is None else {"checks": dict(checks)}),
@@ -139,7 +139,7 @@ def _version(file: Path) -> tuple[int, int, int]:
     return state.st_ino, state.st_size, state.st_mtime_ns
 
 
-def _described(paths: Path | Sequence[Path]) -> list[dict[str, str]]:
+def _describe(paths: Path | Sequence[Path]) -> list[dict[str, str]]:
     listed = [paths] if isinstance(paths, Path) else list(paths)
     return [{"path": str(path), "sha256": sha256_of(path)} for path in listed]
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 
 from smelt.demo.articles import articles_of
-from smelt.demo.grammar import Case, Clause, Name, Noun, Tense, Thing, capitalised
+from smelt.demo.grammar import Case, Clause, Name, Noun, Tense, Thing, capitalise
 from smelt.demo.grammars import chain, decline
 from smelt.demo.languages import LANGUAGES, language_of
 from smelt.demo.lexicon import POOLS, SIZES, lexicon_of
@@ -91,13 +91,13 @@ def test_the_verb_stands_last_in_the_agglutinative_language():
 
 def test_sentences_begin_with_a_capital_where_the_script_has_them():
     latin, georgian = Thing(Noun("žilas")), Thing(Noun("გოდო"))
-    assert capitalised(LANGUAGES["qac"].grammar.phrase(latin, Case.SUBJECT))[0].text == "Žilas"
-    assert capitalised(LANGUAGES["qab"].grammar.phrase(georgian, Case.SUBJECT))[0].text == "გოდო"
+    assert capitalise(LANGUAGES["qac"].grammar.phrase(latin, Case.SUBJECT))[0].text == "Žilas"
+    assert capitalise(LANGUAGES["qab"].grammar.phrase(georgian, Case.SUBJECT))[0].text == "გოდო"
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_no_name_stands_in_two_pools(code):
-    names: list[Name] = [name for kind in SIZES for name in lexicon_of(LANGUAGES[code], seed=1).called(kind, *POOLS)]
+    names: list[Name] = [name for kind in SIZES for name in lexicon_of(LANGUAGES[code], seed=1).names_of(kind, *POOLS)]
     assert len(names) == len(POOLS) * sum(SIZES.values())
     assert len(set(names)) == len(names)
 

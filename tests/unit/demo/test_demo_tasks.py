@@ -8,7 +8,7 @@ from smelt.__main__ import main
 from smelt.demo.grammar import Name, Noun, Word
 from smelt.demo.languages import LANGUAGES
 from smelt.demo.lexicon import lexicon_of
-from smelt.demo.tasks import INTENTS, REQUESTS, SENTENCES, held_out, iob1, sentences_of
+from smelt.demo.tasks import INTENTS, REQUESTS, SENTENCES, hold_out, iob1, sentences_of
 from smelt.study.schema import load_study
 from smelt.tasks.task_file import load_task
 
@@ -85,9 +85,9 @@ def test_adjoining_names_of_one_type_occur(tasks):
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_half_of_the_mentions_in_the_test_set_are_of_names_unseen_in_training(code):
     seen, mentions = set(_mentions(code, "train")), _mentions(code, "test")
-    known = set(lexicon_of(LANGUAGES[code], 1).called("PER", "known"))
-    known |= set(lexicon_of(LANGUAGES[code], 1).called("LOC", "known"))
-    known |= set(lexicon_of(LANGUAGES[code], 1).called("ORG", "known"))
+    known = set(lexicon_of(LANGUAGES[code], 1).names_of("PER", "known"))
+    known |= set(lexicon_of(LANGUAGES[code], 1).names_of("LOC", "known"))
+    known |= set(lexicon_of(LANGUAGES[code], 1).names_of("ORG", "known"))
     assert seen <= known
     assert 0.4 < sum(name not in known for name in mentions) / len(mentions) < 0.6
 
@@ -103,7 +103,7 @@ def test_requests_are_as_many_as_declared_with_every_intent(tasks, code, split):
 
 def test_training_requests_never_name_the_things_held_out(tasks):
     lexicon = lexicon_of(LANGUAGES["qaa"], seed=1)
-    hidden = {noun.stem for topic in INTENTS.values() for noun in held_out(lexicon.topics[topic].things).items}
+    hidden = {noun.stem for topic in INTENTS.values() for noun in hold_out(lexicon.topics[topic].things).items}
     named = {split: _words(tasks / "demo-intent" / f"{split}-qaa.tsv") & hidden for split in SPLITS}
     assert not named["train"]
     assert len(named["test"]) > 12

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smelt.efficiency.alternation import _passes_of_rounds, _rotate, able_on, folders_of, groups, memory_of
+from smelt.efficiency.alternation import _passes_of_rounds, _rotate, folders_of, groups, memory_of, models_by_device
 from smelt.efficiency.command import latency_figures, ratio, spread
 from smelt.efficiency.worker import Worker
 from smelt.errors import SmeltError
@@ -60,11 +60,11 @@ def test_the_reference_comes_first_and_has_to_be_measured(tmp_path: Path) -> Non
 
 def test_a_gpu_is_used_where_one_is_given_and_a_model_can() -> None:
     both, one = {"devices": ["cpu", "cuda"]}, {"devices": ["cpu"]}
-    assert able_on({"a": both, "b": one}, gpus=0) == {"cpu": ["a", "b"]}
-    assert able_on({"a": both, "b": one}, gpus=1) == {"cpu": ["a", "b"], "cuda": ["a"]}
-    assert able_on({"a": one, "b": one}, gpus=1) == {"cpu": ["a", "b"]}
+    assert models_by_device({"a": both, "b": one}, gpus=0) == {"cpu": ["a", "b"]}
+    assert models_by_device({"a": both, "b": one}, gpus=1) == {"cpu": ["a", "b"], "cuda": ["a"]}
+    assert models_by_device({"a": one, "b": one}, gpus=1) == {"cpu": ["a", "b"]}
     with pytest.raises(SmeltError, match="reference: 'b' cannot run on cuda: name another model"):
-        able_on({"b": one, "a": both}, gpus=1)
+        models_by_device({"b": one, "a": both}, gpus=1)
 
 
 def ends_by(number: int) -> Callable[[], None]:

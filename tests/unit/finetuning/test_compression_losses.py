@@ -6,7 +6,7 @@ import torch
 from invented_tasks import tokenizer
 
 from smelt.finetuning.compression.phases import label_loss, logit_loss, representation_loss
-from smelt.finetuning.compression.windows import Windows, WindowsWriter, as_arrays, joined, read_windows
+from smelt.finetuning.compression.windows import Windows, WindowsWriter, as_arrays, join_windows, read_windows
 from smelt.tasks.kinds.base import Examples, Task
 from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import TaskTokenizer
@@ -105,7 +105,7 @@ def test_windows_come_back_from_the_disk_as_they_were(tmp_path):
             writer.add(found[:4])
             writer.add(found[4:])
         written, whole = read_windows(tmp_path, size), as_arrays(found, size)
-        parts = joined([as_arrays(found[:2], size), as_arrays(found[2:], size)])
+        parts = join_windows([as_arrays(found[:2], size), as_arrays(found[2:], size)])
         for name in ("ids", "starts", "positions", "firsts"):
             assert np.array_equal(getattr(written, name), getattr(whole, name))
             assert np.array_equal(getattr(parts, name), getattr(whole, name))

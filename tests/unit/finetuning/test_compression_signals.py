@@ -18,7 +18,7 @@ from transformers import AutoModelForTokenClassification
 from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.finetuning.compression import signals as shards
-from smelt.finetuning.compression.signals import Signals, Teacher, made_from
+from smelt.finetuning.compression.signals import Signals, Teacher, describe_origin
 from smelt.finetuning.compression.transfer import EVALUATION, even_shares, read_transfer
 from smelt.tasks.prepared_task import read_task
 from smelt.tasks.tokenizer import load_pieces
@@ -52,7 +52,7 @@ def signals(teacher: Path, task: Path, output: Path, documents: list[Path] = (),
 def opened(folder: Path, teacher: Path, task: Path, layers: Sequence[int] = (2,)) -> Signals:
     description, pieces = read_task(task), load_pieces(teacher)
     model = Teacher(teacher, description, layers, SETTINGS["length"], CPU)
-    made = made_from(model, task, description, pieces, SETTINGS["length"], SETTINGS["held_out"])
+    made = describe_origin(model, task, description, pieces, SETTINGS["length"], SETTINGS["held_out"])
     return Signals(folder, made, model, pieces)
 
 
@@ -374,7 +374,7 @@ def test_signals_of_something_else_are_refused(stored, teacher, entity_task, tmp
     with pytest.raises(SmeltError, match="holds signals of another teacher"):
         opened(stored, other, entity_task)
     model = Teacher(teacher, read_task(entity_task), [2], 24, CPU)
-    made = made_from(model, entity_task, read_task(entity_task), load_pieces(teacher), 24, 0.25)
+    made = describe_origin(model, entity_task, read_task(entity_task), load_pieces(teacher), 24, 0.25)
     with pytest.raises(SmeltError, match="of length 32, expected 24"):
         Signals(stored, made, model, load_pieces(teacher))
 

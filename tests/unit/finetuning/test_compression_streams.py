@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from smelt.finetuning.batches import POOL, Order, shuffled
+from smelt.finetuning.batches import POOL, Order, draw_batches
 from smelt.finetuning.compression.windows import WindowStream, as_arrays, longest_first
 from smelt.tasks.windows import Window
 
@@ -50,5 +50,5 @@ def test_an_order_is_that_of_windows_sorted_within_drawn_pools():
         pool = sorted(order[start : start + 7 * POOL].tolist(), key=lambda window: LENGTHS[window])
         wanted += [pool[first : first + 7] for first in range(0, len(pool), 7)]
     wanted = [wanted[number] for number in generator.permutation(len(wanted))]
-    assert shuffled(LENGTHS, 7, 5, 2) == wanted
+    assert draw_batches(LENGTHS, 7, 5, 2) == wanted
     assert len(Order(LENGTHS, 7, [5, 2])) == len(wanted) == 100

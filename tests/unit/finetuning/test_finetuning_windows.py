@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smelt.finetuning.batches import by_length, shuffled
+from smelt.finetuning.batches import batch_by_length, draw_batches
 from smelt.tasks.kinds.base import Examples, Task
 from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import load_pieces
@@ -90,19 +90,19 @@ def test_words_of_a_text_beyond_the_window_are_counted(model_folder):
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=200), st.integers(1, 16), st.integers(0, 5))
 def test_batches_hold_every_window_once(lengths, batch, seed):
-    for batches in (shuffled(lengths, batch, seed, epoch=1), by_length(lengths, batch)):
+    for batches in (draw_batches(lengths, batch, seed, epoch=1), batch_by_length(lengths, batch)):
         assert sorted(window for chosen in batches for window in chosen) == list(range(len(lengths)))
         assert max(map(len, batches)) <= batch
 
 
 def test_the_order_changes_with_seed_and_epoch_and_repeats_with_them():
     lengths = [3, 9, 4, 7] * 20
-    assert shuffled(lengths, 8, seed=1, epoch=1) == shuffled(lengths, 8, seed=1, epoch=1)
-    assert shuffled(lengths, 8, seed=1, epoch=1) != shuffled(lengths, 8, seed=2, epoch=1)
-    assert shuffled(lengths, 8, seed=1, epoch=1) != shuffled(lengths, 8, seed=1, epoch=2)
+    assert draw_batches(lengths, 8, seed=1, epoch=1) == draw_batches(lengths, 8, seed=1, epoch=1)
+    assert draw_batches(lengths, 8, seed=1, epoch=1) != draw_batches(lengths, 8, seed=2, epoch=1)
+    assert draw_batches(lengths, 8, seed=1, epoch=1) != draw_batches(lengths, 8, seed=1, epoch=2)
 
 
 def test_batches_of_like_length_pad_little():
     lengths = [5, 50] * 400
-    padded = sum(len(batch) * max(lengths[window] for window in batch) for batch in shuffled(lengths, 16, 1, 1))
+    padded = sum(len(batch) * max(lengths[window] for window in batch) for batch in draw_batches(lengths, 16, 1, 1))
     assert padded < 1.1 * sum(lengths)

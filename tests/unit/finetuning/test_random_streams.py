@@ -7,7 +7,7 @@ import torch
 from invented_tasks import tokenizer
 
 from smelt.finetuning.compression.embeddings import random_rows
-from smelt.finetuning.compression.random_streams import derived_seed
+from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.finetuning.compression.students import DistillationStudent, new_student
 from smelt.study.makers.compression import Compression
 from smelt.tasks.kinds.base import Task
@@ -35,7 +35,7 @@ def test_no_two_parts_of_a_student_start_with_the_same_numbers():
 
 def test_a_seed_gives_the_same_streams_and_another_seed_others():
     names = ("student", "regression head", "embedding rows", "dropout")
-    seeds = [derived_seed(seed, name) for seed in (1, 2) for name in names]
+    seeds = [derive_seed(seed, name) for seed in (1, 2) for name in names]
     assert len(set(seeds)) == len(seeds)
-    assert seeds == [derived_seed(seed, name) for seed in (1, 2) for name in names]
+    assert seeds == [derive_seed(seed, name) for seed in (1, 2) for name in names]
     assert max(seeds) < 2**32

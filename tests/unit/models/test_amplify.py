@@ -21,7 +21,7 @@ from vocabulary.tokenizer_layouts import LAYOUTS, llama, sentences, write_json
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.model_folder import shared_of
+from smelt.model_folder import count_shared_pieces
 from smelt.models.amplify.command import choose_pieces, count_words, write_vocabulary
 from smelt.models.amplify.growth import growth_of
 from smelt.models.amplify.learning import draw, learn, symbol
@@ -109,16 +109,16 @@ def test_models_made_from_an_amplified_one_know_which_of_its_pieces_have_learnt_
     words = ["--corpus", str(tmp_path / "qaa.txt"), "--held-out-share", "0.2", "--threshold", "0.05", "--threads", "1"]
     for model in (source, amplified):
         assert main(["reduce", "--model", str(model), *words, "--output", str(tmp_path / model.name)]) == 0
-    assert shared_of(tmp_path / "source") is None
+    assert count_shared_pieces(tmp_path / "source") is None
     pieces = AutoTokenizer.from_pretrained(tmp_path / "amplified").convert_ids_to_tokens(range(len(PIECES)))
     old = [piece for piece in pieces if piece in PIECES]
-    assert 5 < shared_of(tmp_path / "amplified") == len(old) < len(pieces)
+    assert 5 < count_shared_pieces(tmp_path / "amplified") == len(old) < len(pieces)
     assert pieces[: len(old)] == old
     assert amplify(amplified, [texts["qab"]], tmp_path / "again", "--pieces", "3") == 0
-    assert shared_of(tmp_path / "again") == len(PIECES)
+    assert count_shared_pieces(tmp_path / "again") == len(PIECES)
     folder = json.dumps({"folder": str(amplified)})
     assert main(["adopt", "--source", folder, "--output", str(tmp_path / "adopted")]) == 0
-    assert shared_of(tmp_path / "adopted") == len(PIECES)
+    assert count_shared_pieces(tmp_path / "adopted") == len(PIECES)
 
 
 def test_words_of_the_languages_that_gain_pieces_take_fewer_and_the_others_as_many(

@@ -92,14 +92,14 @@ def test_every_row_of_the_table_has_a_value() -> None:
         assert (
             "None"
             not in effective(
-                settings(recipe=name, **(merge(recipe.over(99_999).model_dump(), {"schedule": {"epochs": None}})))
+                settings(recipe=name, **(merge(recipe.for_blocks(99_999).model_dump(), {"schedule": {"epochs": None}})))
             ).values()
         )
 
 
 def test_a_length_in_epochs_is_given_in_steps_too() -> None:
     made = settings("distilbert-base", "eliquare")
-    made = made.model_copy(update={"recipe": made.recipe.over(24_001)})
+    made = made.model_copy(update={"recipe": made.recipe.for_blocks(24_001)})
     assert "more often (Sanh et al. 2019) for 151 steps, 10 passes over its texts. Its weights" in summary(made, 1)
     table = effective(made)
     assert [

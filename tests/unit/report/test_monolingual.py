@@ -12,7 +12,7 @@ from scipy import stats
 
 from smelt.__main__ import main
 from smelt.report.figures import caption_of, drops
-from smelt.report.figures.drops import lost
+from smelt.report.figures.drops import mean_loss
 from smelt.statistics.tests import holm
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "resamples": 200}
@@ -146,7 +146,7 @@ def test_a_row_without_scores_is_shown_as_not_run(tmp_path: Path) -> None:
 
 
 def test_what_a_row_loses_is_paired_by_seed(tmp_path: Path) -> None:
-    mean, deviation = lost({1: 0.90, 2: 0.91, 3: 0.92}, {1: 0.70, 2: 0.72, 3: 0.74, 4: 0.1})
+    mean, deviation = mean_loss({1: 0.90, 2: 0.91, 3: 0.92}, {1: 0.70, 2: 0.72, 3: 0.74, 4: 0.1})
     assert (mean, deviation) == (pytest.approx(19), pytest.approx(1))
     figure = drops.draw([ablation(tmp_path).path()], SETTINGS)
     (axis,) = figure.axes

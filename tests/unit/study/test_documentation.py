@@ -32,7 +32,7 @@ def test_every_key_stands_in_the_pages(kind: Any) -> None:
 
 
 def test_the_tables_in_the_pages_are_those_of_the_types() -> None:
-    stale = [page.name for page, text in reference.filled(PAGES).items() if text != PAGES[page]]
+    stale = [page.name for page, text in reference.fill_tables(PAGES).items() if text != PAGES[page]]
     assert stale == [], "run `python -m smelt schema` and commit what it writes"
 
 
@@ -56,14 +56,14 @@ def _rows(table: str) -> list[list[str]]:
 def test_a_table_of_a_type_that_is_gone_is_named() -> None:
     page = ROOT / "docs/reference/none.md"
     with pytest.raises(SmeltError, match="keys of Nothing: no such type"):
-        reference.filled({page: "# None\n\n<!-- keys of Nothing -->\n<!-- end of keys -->\n"})
+        reference.fill_tables({page: "# None\n\n<!-- keys of Nothing -->\n<!-- end of keys -->\n"})
 
 
 def test_a_table_that_stands_twice_is_named() -> None:
     page = ROOT / "docs/reference/twice.md"
     block = "<!-- keys of Corpus -->\n<!-- end of keys -->\n"
     with pytest.raises(SmeltError, match="keys of Corpus: stand on"):
-        reference.filled({page: f"# One\n\n{block}\n# Two\n\n{block}"})
+        reference.fill_tables({page: f"# One\n\n{block}\n# Two\n\n{block}"})
 
 
 def test_the_shape_of_a_study_in_the_index_is_a_study() -> None:
@@ -98,4 +98,4 @@ def test_a_type_without_a_table_is_named() -> None:
     texts = {page: page.read_text(encoding="utf-8") for page in reference.pages()}
     left_out = re.compile(r"^<!-- keys of ScoresTable -->.*?^<!-- end of keys -->$", re.MULTILINE | re.DOTALL)
     with pytest.raises(SmeltError, match="ScoresTable: no page has a table of its keys"):
-        reference.filled({page: left_out.sub("", text) for page, text in texts.items()})
+        reference.fill_tables({page: left_out.sub("", text) for page, text in texts.items()})

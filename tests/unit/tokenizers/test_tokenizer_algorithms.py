@@ -19,7 +19,7 @@ from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.tokenizers.command import TokenizerSettings, make
 from smelt.tokenizers.measure import TwoReadings
-from smelt.tokenizers.wordpiece import without_rare
+from smelt.tokenizers.wordpiece import blank_rare_characters
 
 DATA = os.environ.get("SMELT_DATA")
 CHANGES: dict[str, dict[str, object]] = {
@@ -236,10 +236,10 @@ def test_a_word_with_a_character_too_rare_is_unknown_to_wordpiece_and_nothing_is
 
 def test_the_share_of_characters_covered_is_at_least_the_one_asked_for() -> None:
     line = "a" * 90 + " " + "b" * 8 + "c" * 2
-    assert without_rare([line], 0.9) == ["a" * 90 + " " * 11]
-    assert without_rare([line], 0.901) == ["a" * 90 + " " + "b" * 8 + " " * 2]
-    assert without_rare([line], 0.98) == ["a" * 90 + " " + "b" * 8 + " " * 2]
-    assert without_rare([line], 1.0) == [line]
+    assert blank_rare_characters([line], 0.9) == ["a" * 90 + " " * 11]
+    assert blank_rare_characters([line], 0.901) == ["a" * 90 + " " + "b" * 8 + " " * 2]
+    assert blank_rare_characters([line], 0.98) == ["a" * 90 + " " + "b" * 8 + " " * 2]
+    assert blank_rare_characters([line], 1.0) == [line]
 
 
 def test_statistics_say_what_the_training_rested_on(folder: Path) -> None:

@@ -15,7 +15,7 @@ from smelt.__main__ import main
 from smelt.entry import merge
 from smelt.errors import SmeltError
 from smelt.models.encoders import new_encoder
-from smelt.models.job import recipe_over
+from smelt.models.job import recipe_for_blocks
 from smelt.training import memory as micro_batches
 from smelt.training.blocks import TokenBlocks, keep_lines
 from smelt.training.data import Batch
@@ -24,7 +24,7 @@ from smelt.training.memory import memory_of, micro_batch_of, parts
 from smelt.training.objectives import ModelWithObjective, objective_of, share_of_loss
 from smelt.training.pack import pack
 from smelt.training.pieces import load_tokenizer
-from smelt.training.recipes import RECIPES, Recipe, recipe_with
+from smelt.training.recipes import RECIPES, Recipe, override_recipe
 
 LINES = RECIPE.override(
     {"data": {"packing": "lines"}, "model": {"dropout": 0.0}, "objective": {"sentences": "none", "masking": "rare"}}
@@ -235,7 +235,7 @@ def test_epochs_become_steps_when_the_blocks_are_known(lines: Toy) -> None:
     )
     blocks = [TokenBlocks(folder, "train", lines.pieces, LENGTH, "lines") for folder in lines.blocks]
     number = sum(map(len, blocks))
-    known = recipe_over(recipe, blocks)
+    known = recipe_for_blocks(recipe, blocks)
     assert known.schedule.total_steps == known.schedule.last_step == -(-5 * number // 2 // recipe.data.batch)
     assert known.validation.every == round(number / recipe.data.batch)
     assert recipe.schedule.duration == "2.5 passes over its texts"
@@ -247,7 +247,9 @@ def test_epochs_become_steps_when_the_blocks_are_known(lines: Toy) -> None:
 def test_a_run_of_epochs_is_the_run_of_as_many_steps(lines: Toy, tmp_path: Path) -> None:
     blocks = [TokenBlocks(folder, "train", lines.pieces, LENGTH, "lines") for folder in lines.blocks]
     own = merge(LINES.model_dump(), {"data": {"batch": 64}, "validation": {"every": None}})
-    in_epochs = recipe_over(Recipe.model_validate(merge(own, {"schedule": {"steps": None, "epochs": 1.0}})), blocks)
+    in_epochs = recipe_for_blocks(
+        Recipe.model_validate(merge(own, {"schedule": {"steps": None, "epochs": 1.0}})), blocks
+    )
     in_steps = Recipe.model_validate(
         merge(
             own, {"schedule": {"steps": in_epochs.schedule.steps}, "validation": {"every": in_epochs.validation.every}}
@@ -265,7 +267,7 @@ def test_a_stop_beyond_the_epochs_is_refused(lines: Toy) -> None:
     )
     blocks = [TokenBlocks(lines.blocks[0], "train", lines.pieces, LENGTH, "lines")]
     with pytest.raises(SmeltError, match=r"recipe: stop_at \(99\) lies beyond the schedule's \d+ steps"):
-        recipe_over(recipe, blocks)
+        recipe_for_blocks(recipe, blocks)
 
 
 @pytest.mark.parametrize("both", [{"schedule": {"steps": None}}, {"schedule": {"epochs": 2.0}}])
@@ -276,9 +278,9 @@ def test_a_recipe_has_steps_or_epochs(both: dict[str, object]) -> None:
 
 def test_steps_of_ones_own_replace_the_epochs_of_a_recipe() -> None:
     assert (RECIPES["eliquare"].schedule.epochs, RECIPES["eliquare"].schedule.steps) == (10, None)
-    changed = recipe_with("eliquare", {"schedule": {"steps": 50}})
+    changed = override_recipe("eliquare", {"schedule": {"steps": 50}})
     assert (changed.schedule.epochs, changed.schedule.steps) == (None, 50)
-    back = recipe_with("small", {"schedule": {"epochs": 3}})
+    back = override_recipe("small", {"schedule": {"epochs": 3}})
     assert (back.schedule.epochs, back.schedule.steps) == (3, None)
 
 

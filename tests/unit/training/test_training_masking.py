@@ -175,7 +175,7 @@ def cut(request: pytest.FixtureRequest) -> tuple[str, np.ndarray, np.ndarray]:
     masking = Masking(pieces, Runs(pieces, recipe_of(request.param)))
     draws = draws_of(masking, *ids.shape)
     _, chosen = masking(ids, draws)
-    firsts = masking.choose.cut(np.ones_like(special), special, draws[:, OF_FATE:])
+    firsts = masking.choose.cut_runs(np.ones_like(special), special, draws[:, OF_FATE:])
     return request.param, firsts + np.arange(len(ids))[:, None] * ids.shape[1], chosen
 
 
@@ -217,7 +217,7 @@ def test_all_pieces_of_a_span_share_one_fate(toy: Toy) -> None:
     replaced, chosen = masking(ids, draws)
     special = pieces.special[ids]
     allowed = rate * (~special).sum(1, keepdims=True)
-    spans = masking.choose.cut(masking.choose.atoms(ids, special, allowed), special, draws[:, OF_FATE:])
+    spans = masking.choose.cut_runs(masking.choose.atoms(ids, special, allowed), special, draws[:, OF_FATE:])
     spans += np.arange(len(ids))[:, None] * 128
     taken = np.bincount(spans.ravel(), weights=chosen.ravel())
     became_masks = np.bincount(spans.ravel(), weights=(chosen & (replaced == MASK)).ravel())

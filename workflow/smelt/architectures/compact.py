@@ -130,7 +130,7 @@ class CompactEmbeddings(nn.Module):
 class BiLstm(nn.Module):
     """Layers of two LSTMs each, one of which reads every row from its last real token to its first.
 
-    Rows are turned around within their own length, so that padding comes after all real tokens in both directions and
+    Rows are reversed within their own length, so that padding comes after all real tokens in both directions and
     cannot touch their states; libraries' fastest kernels run on this, which on packed sequences they do not.
     """
 
@@ -143,9 +143,9 @@ class BiLstm(nn.Module):
 
     def forward(self, vectors: Tensor, attention_mask: Tensor | None) -> Tensor:
         """Return states, (batch, length, 2 hidden_size): those of the onward direction first."""
-        turns = None if attention_mask is None else turned(lengths_of(attention_mask), vectors.shape[1])
+        order = None if attention_mask is None else reversed_order(lengths_of(attention_mask), vectors.shape[1])
         for onward, back in zip(self.onward, self.back, strict=True):
-            backward = turn(back(turn(vectors, turns))[0], turns)
+            backward = reverse(back(reverse(vectors, order))[0], order)
             vectors = torch.cat((onward(vectors)[0], backward), -1)
         return vectors
 
@@ -361,16 +361,16 @@ def lengths_of(attention_mask: Tensor) -> Tensor:
     return attention_mask.sum(1).long()
 
 
-def turned(lengths: Tensor, length: int) -> Tensor:
-    """Return, (batch, length), which token stands at each place of rows turned around; padding stays where it is."""
+def reversed_order(lengths: Tensor, length: int) -> Tensor:
+    """Return, (batch, length), the token at each place of the reversed rows; padding stays where it is."""
     places = torch.arange(length, device=lengths.device).expand(len(lengths), -1)
     ends = lengths[:, None]
     return torch.where(places < ends, ends - 1 - places, places)
 
 
-def turn(vectors: Tensor, turns: Tensor | None) -> Tensor:
-    """Return vectors, (batch, length, width), in the order that `turned` gives; None: rows without padding."""
-    return vectors.flip(1) if turns is None else vectors.gather(1, turns[..., None].expand_as(vectors))
+def reverse(vectors: Tensor, order: Tensor | None) -> Tensor:
+    """Return vectors, (batch, length, width), in the order that `reversed_order` gives; None: rows without padding."""
+    return vectors.flip(1) if order is None else vectors.gather(1, order[..., None].expand_as(vectors))
 
 
 def refuse_holes(attention_mask: Tensor) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.export import redirect_to, write_page
 from smelt.corpora.pages import ARTICLE, TEMPLATE, Page, SiteInfo, read_pages
-from smelt.errors import SmeltError, shown
+from smelt.errors import SmeltError, quote
 
 
 @dataclass
@@ -117,7 +117,7 @@ def take_census(files: Sequence[DumpFile], templates: Path, seen: IdSet, skipped
                     census.skipped += 1
                 elif page.id in seen:
                     raise SmeltError(
-                        file.path, f"page {shown(page.title)} has the id {page.id} of a page of an earlier dump"
+                        file.path, f"page {quote(page.title)} has the id {page.id} of a page of an earlier dump"
                     )
                 elif own.add(page.id):
                     census.add(page)
@@ -170,11 +170,12 @@ def _compare_copies(files: Sequence[DumpFile], census: Census, skipped: Skipped)
             title, namespace, of_first = first.setdefault(page.id, (page.title, page.namespace, text))
             if (page.title, page.namespace) != (title, namespace):
                 raise SmeltError(
-                    file.path, f"page {shown(page.title)} has the id {page.id} of an earlier page, {shown(title)}"
+                    file.path,
+                    f"page {quote(page.title)} has the id {page.id} of an earlier page, {quote(title)}",
                 )
             if text != of_first:
                 census.differing += 1
                 print(
-                    f"{shown(page.title)} (id {page.id}): a copy differs from the first, which is the one kept",
+                    f"{quote(page.title)} (id {page.id}): a copy differs from the first, which is the one kept",
                     flush=True,
                 )

@@ -11,7 +11,7 @@ from smelt.corpora.listing import Part, check_sums, opening, parts_of, parts_of_
 from smelt.corpora.mirror import AbsentError, Mirror, Patience, Progress, open_mirror
 from smelt.errors import SmeltError
 from smelt.files import checksum, whole_folder, write_json
-from smelt.study.corpora import filled
+from smelt.study.corpora import fill_layout
 
 REPORT_SECONDS = 5.0
 DATES = 12  # maximum number that a message names, the newest
@@ -83,7 +83,7 @@ def download(mirror: Mirror, parts: list[Part], wiki: str, date: str, output: Pa
         SmeltError: a part is not as the mirror lists it.
     """
     partial.mkdir(parents=True, exist_ok=True)
-    folder = filled(mirror.layout, wiki, date)
+    folder = fill_layout(mirror.layout, wiki, date)
     for part in parts:
         fetch_verified(mirror, f"{folder}/{part.name}", part, partial / part.name)
     with whole_folder(output) as draft:
@@ -101,7 +101,7 @@ def list_parts(mirror: Mirror, wiki: str, date: str) -> list[Part]:
         AbsentError: the mirror has neither list; the message names the dates that it has.
         SmeltError: the dump is not done, or a list is malformed.
     """
-    folder = filled(mirror.layout, wiki, date)
+    folder = fill_layout(mirror.layout, wiki, date)
     status, sums = f"{folder}/dumpstatus.json", f"{folder}/{wiki}-{date}-sha1sums.txt"
     try:
         parts = parts_of(mirror.read(status), mirror.where(status), wiki, date)

@@ -19,7 +19,7 @@ from smelt.corpora.dump import DumpFile
 from smelt.corpora.export import template_namespace, write_head, write_page
 from smelt.corpora.extractor import ExtractionLimits, Extractor
 from smelt.corpora.pages import ARTICLE, SiteInfo, read_pages
-from smelt.errors import SmeltError, shown
+from smelt.errors import SmeltError, quote
 
 EXAMPLES = 5
 Pages: TypeAlias = "queue.SimpleQueue[tuple[int, str]]"
@@ -162,4 +162,4 @@ def _how_to_skip(pages: list[tuple[int, str]]) -> str:
 
 
 def _named(page: tuple[int, str]) -> str:
-    return f"{shown(page[1])} (id {page[0]})"
+    return f"{quote(page[1])} (id {page[0]})"

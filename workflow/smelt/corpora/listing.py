@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from smelt.errors import SmeltError, shown
+from smelt.errors import SmeltError, quote
 
 # Big wikis list both the parts and one recombined file of the same pages; the parts are made first.
 JOBS = ("articlesdump", "articlesdumprecombine")
@@ -40,7 +40,7 @@ def parts_of(status: bytes, where: str, wiki: str, date: str) -> list[Part]:
     except StopIteration:
         raise SmeltError(where, f"lists no articles: expected a job {' or '.join(JOBS)}") from None
     if state != "done":
-        raise SmeltError(where, f"the dump is not done (its status is {shown(state)}): wait, or name another date")
+        raise SmeltError(where, f"the dump is not done (its status is {quote(state)}): wait, or name another date")
     if not files:
         raise SmeltError(where, "lists no file of articles; name another mirror or date")
     return [_part(name, files[name], where, f"{wiki}-{date}-") for name in sorted(files, key=natural_order)]
@@ -101,11 +101,11 @@ def _by_number(entry: tuple[str, str]) -> list[tuple[int, str]]:
 
 def _part(name: str, entry: Any, where: str, prefix: str) -> Part:
     if not re.fullmatch(re.escape(prefix) + r"[\w.-]+\.bz2", name):
-        raise SmeltError(where, f"names a file {shown(name)}: expected {prefix}….bz2")
+        raise SmeltError(where, f"names a file {quote(name)}: expected {prefix}….bz2")
     try:
         part = Part(name, int(entry["size"]), str(entry["sha1"]).lower())
     except (KeyError, TypeError, ValueError):
         raise SmeltError(where, f"lists no size and sha1 of {name}; name another mirror or date") from None
     if part.size <= 0 or not re.fullmatch(r"[0-9a-f]{40}", part.sha1):
-        raise SmeltError(where, f"{name}: size {part.size} and sha1 {shown(part.sha1)} cannot be right")
+        raise SmeltError(where, f"{name}: size {part.size} and sha1 {quote(part.sha1)} cannot be right")
     return part

@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from smelt.corpora.dump import DumpFile, decompress, remedy
 from smelt.corpora.listing import opening
-from smelt.errors import SmeltError, shortened, shown
+from smelt.errors import SmeltError, quote, shorten_text
 
 ARTICLE, FILE, TEMPLATE = 0, 6, 10
 SCHEMA_WITH_NAMESPACES = (0, 6)  # of an export: https://www.mediawiki.org/xml/export-0.6.xsd
@@ -119,7 +119,7 @@ class _Reader:
         depth = len(self.open)
         if depth == 1:
             if name != "mediawiki":
-                raise self._error(f"is no MediaWiki export: its root is <{shortened(name)}>, expected <mediawiki>")
+                raise self._error(f"is no MediaWiki export: its root is <{shorten_text(name)}>, expected <mediawiki>")
             self.schema = attributes.get("version", "")
         if name == "page":
             if depth != 2:
@@ -143,11 +143,11 @@ class _Reader:
             self._keep(name, "".join(self.characters))
 
     def _doctype(self, name: str, *_: object) -> None:
-        raise self._error(f"is no MediaWiki export: it declares a document type {shown(name)}, as HTML pages do")
+        raise self._error(f"is no MediaWiki export: it declares a document type {quote(name)}, as HTML pages do")
 
     def _declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
         if encoding and encoding.lower() != "utf-8":
-            raise self._error(f"is not UTF-8: it declares the encoding {shown(encoding)}; expected UTF-8 XML")
+            raise self._error(f"is not UTF-8: it declares the encoding {quote(encoding)}; expected UTF-8 XML")
 
     # -- pages --------------------------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class _Reader:
     def _number(self, value: str, what: str) -> int:
         if not re.fullmatch("-?[0-9]{1,18}", value):
             raise self._error(
-                f"line {self._line:,}: the {what} should be a number, found {shown(value)}; {self._place}"
+                f"line {self._line:,}: the {what} should be a number, found {quote(value)}; {self._place}"
             )
         return int(value)
 
@@ -194,9 +194,9 @@ class _Reader:
 
     @property
     def _place(self) -> str:
-        place = f"{'after' if self.found is None else 'in page'} {shown(self.last)}"
+        place = f"{'after' if self.found is None else 'in page'} {quote(self.last)}"
         identity = (self.found or {}).get("id")
-        return f"{place} (id {shortened(identity)})" if identity else place
+        return f"{place} (id {shorten_text(identity)})" if identity else place
 
     def _error(self, message: str) -> SmeltError:
         return SmeltError(self.file.path, f"{message}. {remedy(self.file)}")

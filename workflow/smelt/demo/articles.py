@@ -66,7 +66,7 @@ def _subjects(lexicon: Lexicon, chance: random.Random) -> list[tuple[Phrase, str
     subjects: list[tuple[Phrase, str]] = [
         (name, chance.choice(TOPICS))
         for kind, size in NAMES_DESCRIBED.items()
-        for name in chance.sample(lexicon.called(kind, *READ), size)
+        for name in chance.sample(lexicon.names_of(kind, *READ), size)
     ]
     for topic, words in lexicon.topics.items():
         subjects += [(Thing(noun), topic) for noun in words.things.items[:THINGS_DESCRIBED]]

@@ -162,7 +162,7 @@ def named(name: Name, texts: list[str]) -> list[Word]:
     return [Word(text, name, begins=position == 0) for position, text in enumerate(texts)]
 
 
-def capitalised(words: list[Word]) -> list[Word]:
+def capitalise(words: list[Word]) -> list[Word]:
     """Return a sentence with a capital first letter; scripts without capitals stay as they are.
 
     Titlecase, not uppercase: it does not change Georgian's Mkhedruli letters, which have no capitals in running text.

@@ -175,7 +175,7 @@ class Fusional(Grammar):
 
     def verb(self, clause: Clause, plural: bool) -> list[str]:
         """Return the verb with its prefix of aspect, its vowel of tense, and its ending of tense and number."""
-        stem = changed(clause.verb, IN_THE_PAST) if clause.tense is Tense.PAST else clause.verb
+        stem = change_last_vowel(clause.verb, IN_THE_PAST) if clause.tense is Tense.PAST else clause.verb
         form = self.ASPECTS[clause.aspect] + stem + self.VERBS[clause.tense][plural]
         return [self.NOT, form] if clause.negated else [form]
 
@@ -186,11 +186,11 @@ class Fusional(Grammar):
 
 def decline(noun: Noun, case: Case, plural: bool) -> str:
     """Return a noun's form."""
-    stem = changed(noun.stem, IN_PLURALS) if plural else noun.stem
+    stem = change_last_vowel(noun.stem, IN_PLURALS) if plural else noun.stem
     return stem + NOUNS[noun.gender, plural][CASES.index(case)]
 
 
-def changed(stem: str, vowels: dict[int, int]) -> str:
+def change_last_vowel(stem: str, vowels: dict[int, int]) -> str:
     """Return the stem with its last vowel changed, where that vowel changes at all."""
     for position in range(len(stem) - 1, 0, -1):
         if ord(stem[position]) in vowels:

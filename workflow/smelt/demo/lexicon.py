@@ -58,7 +58,7 @@ class Lexicon:
     qualities: Ranked[str]
     names: dict[tuple[Kind, str], Ranked[Name]]
 
-    def called(self, kind: Kind, *pools: str) -> list[Name]:
+    def names_of(self, kind: Kind, *pools: str) -> list[Name]:
         """Return the names of a kind in some pools."""
         return [name for pool in pools for name in self.names[kind, pool].items]
 

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from smelt.demo.grammar import Aspect, Case, Clause, Kind, Name, Noun, Phrase, Tense, Thing, Word, capitalised
+from smelt.demo.grammar import Aspect, Case, Clause, Kind, Name, Noun, Phrase, Tense, Thing, Word, capitalise
 from smelt.demo.languages import Language
 from smelt.demo.lexicon import Lexicon, Topic
 
@@ -92,4 +92,4 @@ class Writer:
 
     def sentence(self, clause: Clause) -> list[Word]:
         """Return a clause's words as a sentence, without its full stop."""
-        return capitalised(self.language.grammar.clause(clause))
+        return capitalise(self.language.grammar.clause(clause))

@@ -46,11 +46,11 @@ def _statement(writer: Writer) -> Clause:
     if writer.says(0.4):
         return writer.topical(writer.chance.choice((Tense.PAST, Tense.PRESENT, Tense.FUTURE)))
     kind = writer.chance.choice(KINDS)
-    chapter = _drawn(PLOTS[kind], writer.chance)
+    chapter = _draw_chapter(PLOTS[kind], writer.chance)
     return writer.chance.choice(chapter.steps)(writer, writer.name(kind))
 
 
-def _drawn(chapters: tuple[Chapter, ...], chance: random.Random) -> Chapter:
+def _draw_chapter(chapters: tuple[Chapter, ...], chance: random.Random) -> Chapter:
     """Return a chapter, those with more steps more often."""
     return chance.choices(chapters, weights=[len(chapter.steps) for chapter in chapters])[0]
 
@@ -112,18 +112,18 @@ def requests_of(language: Language, split: str, seed: int) -> Iterator[Request]:
     for _ in range(REQUESTS[split]):
         intent = chance.choice(list(INTENTS))
         writer = Writer(language, lexicon, INTENTS[intent], pools, chance)
-        things = held_out(writer.topic.things) if writer.says(UNSEEN[split]) else shown(writer.topic.things)
+        things = hold_out(writer.topic.things) if writer.says(UNSEEN[split]) else keep_known(writer.topic.things)
         yield Request(plain_text(writer.sentence(_request(writer, things, intent))), intent)
 
 
-def held_out(things: Ranked[Noun]) -> Ranked[Noun]:
+def hold_out(things: Ranked[Noun]) -> Ranked[Noun]:
     """Return the things that training requests never name."""
     return things.part(3, 4)
 
 
-def shown(things: Ranked[Noun]) -> Ranked[Noun]:
+def keep_known(things: Ranked[Noun]) -> Ranked[Noun]:
     """Return the things that training requests name."""
-    hidden = held_out(things).items
+    hidden = hold_out(things).items
     return Ranked([noun for noun in things.items if noun not in hidden])
 
 
@@ -151,7 +151,7 @@ def _circumstances(writer: Writer, intent: str) -> tuple[tuple[Case, Phrase], ..
     fate = writer.chance.random()
     if fate < 0.2:
         other = writer.chance.choice([topic for name, topic in INTENTS.items() if name != intent])
-        distraction = Thing(shown(writer.lexicon.topics[other].things).draw(writer.chance))
+        distraction = Thing(keep_known(writer.lexicon.topics[other].things).draw(writer.chance))
         return ((writer.chance.choice((Case.WITH, Case.FROM)), distraction),)
     if fate < 0.5:
         return ((writer.chance.choice((Case.IN, Case.TO)), writer.name("LOC")),)

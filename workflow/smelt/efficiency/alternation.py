@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.efficiency.worker import Worker, loader, reader
+from smelt.efficiency.worker import Worker, make_loader, make_reader
 from smelt.errors import SmeltError
 from smelt.study.efficiency import Efficiency
 
@@ -44,7 +44,7 @@ class Job:
         return next(iter(self.folders))
 
 
-def load_all(job: Job, models: Sequence[str], device: str) -> dict[str, list[dict[str, Any]]]:
+def measure_loads(job: Job, models: Sequence[str], device: str) -> dict[str, list[dict[str, Any]]]:
     """Return time and memory of each model's loads, a fresh process each; each round starts with another model."""
     found: dict[str, list[dict[str, Any]]] = {model: [] for model in models}
     for number in range(job.settings.loads):
@@ -52,7 +52,7 @@ def load_all(job: Job, models: Sequence[str], device: str) -> dict[str, list[dic
         for model in _rotate(models, number):
             folder = job.folders[model]
             _read_through(folder)
-            with Worker(folder, loader, folder, job.settings.precision, job.threads, device) as worker:
+            with Worker(folder, make_loader, folder, job.settings.precision, job.threads, device) as worker:
                 found[model].append(worker(min(job.settings.lengths)))
     return found
 
@@ -80,14 +80,14 @@ def memory_of(loads: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, int
     }
 
 
-def read_all(job: Job, group: Sequence[str], device: str) -> dict[tuple[int, int], dict[str, Rounds]]:
+def measure_passes(job: Job, group: Sequence[str], device: str) -> dict[tuple[int, int], dict[str, Rounds]]:
     """Return the rounds of each model of a group for each batch and length; the n-th rounds are neighbours in time."""
     with ExitStack() as stack:
         settings = job.settings
         workers = {}
         for model in group:
             folder = job.folders[model]
-            process = Worker(folder, reader, folder, settings.precision, job.threads, device)
+            process = Worker(folder, make_reader, folder, settings.precision, job.threads, device)
             workers[model] = stack.enter_context(process)
         found = {}
         for batch in settings.batches:
@@ -128,7 +128,7 @@ def _read_through(folder: Path) -> None:
                     pass
 
 
-def able_on(described: Mapping[str, Mapping[str, Any]], gpus: int) -> dict[str, list[str]]:
+def models_by_device(described: Mapping[str, Mapping[str, Any]], gpus: int) -> dict[str, list[str]]:
     """Return the models that can be measured on each device, the reference first: the CPU, and a GPU if one was given.
 
     Raises:

@@ -21,15 +21,15 @@ from smelt.cli import json_entry, natural, positive
 from smelt.efficiency.alternation import (
     Job,
     Rounds,
-    able_on,
     elapsed,
     folders_of,
     groups,
-    load_all,
+    measure_loads,
+    measure_passes,
     memory_of,
-    read_all,
+    models_by_device,
 )
-from smelt.efficiency.worker import Worker, at_hand, describer
+from smelt.efficiency.worker import Worker, available_memory, make_describer
 from smelt.files import write_json
 from smelt.provenance import code_revision, library_versions, machine
 from smelt.study.efficiency import Efficiency
@@ -54,12 +54,12 @@ def run(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     settings: Efficiency = arguments.settings
     folders = folders_of(arguments.models, settings.reference)
-    memory = min(arguments.memory * 10**6, at_hand())
+    memory = min(arguments.memory * 10**6, available_memory())
     job = Job(folders, settings, arguments.threads, memory, lambda text: print(text, flush=True))
     before = _load_average()
     described = describe_all(job, {folder.name: folder for folder in arguments.int8}, arguments.output)
     measured: dict[str, dict[str, Any]] = {model: {} for model in folders}
-    for device, able in able_on(described, arguments.gpus).items():
+    for device, able in models_by_device(described, arguments.gpus).items():
         for model, entry in measure(job, able, device).items():
             measured[model][device] = entry
     surroundings = _surroundings(arguments, settings, job, before)
@@ -82,7 +82,7 @@ def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, 
     with ExitStack() as stack:
         # Weights are written here to measure their size. This process removes them, because a worker may die of it.
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".", suffix=".draft", dir=output)))
-        worker = stack.enter_context(Worker(job.folders[job.reference], describer, job.settings.precision))
+        worker = stack.enter_context(Worker(job.folders[job.reference], make_describer, job.settings.precision))
         for model, folder in job.folders.items():
             job.report(f"describing {model}")
             worker.model = folder
@@ -95,10 +95,10 @@ def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, 
 
 def measure(job: Job, models: Sequence[str], device: str) -> dict[str, dict[str, Any]]:
     """Return memory, loading and latency of each model on a device."""
-    loads = load_all(job, models, device)
+    loads = measure_loads(job, models, device)
     read: Read = {model: {} for model in models}
     for group in groups(memory_of(loads), job.memory):
-        for setting, rounds in read_all(job, group, device).items():
+        for setting, rounds in measure_passes(job, group, device).items():
             for model in group:
                 read[model].setdefault(setting, (rounds[model], rounds[job.reference]))
     return {

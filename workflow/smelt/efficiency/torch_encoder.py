@@ -50,7 +50,7 @@ class Configuration:
         import torch
 
         with torch.device("meta"):
-            model = self.bare() if encoder_only else self.named()
+            model = self.make_bare() if encoder_only else self.make_named()
         return count(model)
 
     def operations(self, length: int) -> float:
@@ -62,22 +62,22 @@ class Configuration:
         from torch.utils.flop_counter import FlopCounterMode
 
         with torch.device("meta"):
-            model, ids = self.bare().eval(), torch.zeros((1, length), dtype=torch.long)
+            model, ids = self.make_bare().eval(), torch.zeros((1, length), dtype=torch.long)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             model(input_ids=ids)  # without a mask, which no kernel could look at without values
         return float(counter.get_total_flops()) / length
 
-    def named(self) -> Any:
+    def make_named(self) -> Any:
         """Return the model of the class that the configuration names, heads and all, without trained weights."""
         import transformers
 
         if self.compact:
-            return self.bare()
+            return self.make_bare()
         named = self._written.get("architectures") or []
         kind = getattr(transformers, named[0], None) if named else None
-        return self.bare() if kind is None else kind(self.read())
+        return self.make_bare() if kind is None else kind(self.read())
 
-    def bare(self) -> Any:
+    def make_bare(self) -> Any:
         """Return the timed model without trained weights: an encoder without heads and pooler, or a compact student."""
         kind, options = self.kind_and_options()
         return kind(self.read(), **options)

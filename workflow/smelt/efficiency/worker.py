@@ -89,18 +89,18 @@ def _serve(connection: Connection, make: Callable[..., Callable[..., Any]], argu
             connection.send((False, first[:300]))
 
 
-def resident() -> int:
+def resident_memory() -> int:
     """Return the bytes of this process that lie in memory, mapped files included."""
     return int(psutil.Process().memory_info().rss)
 
 
-def at_hand(share: float = 0.8) -> int:
+def available_memory(share: float = 0.8) -> int:
     """Return most of this machine's free bytes: a laptop may have fewer than the job asked for."""
     return int(share * psutil.virtual_memory().available)
 
 
-def highest_resident() -> int | None:
-    """Return the maximum of `resident` so far; None where the system does not record it."""
+def peak_resident_memory() -> int | None:
+    """Return the maximum of `resident_memory` so far; None where the system does not record it."""
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="ascii", errors="ignore").splitlines() if status.exists() else []
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
@@ -121,7 +121,7 @@ def subject_in(folder: Path, precision: str) -> Subject:
     return OnnxEncoder(folder) if (folder / FILE).is_file() else TorchEncoder(folder, precision)
 
 
-def describer(precision: str) -> Callable[[Path, list[int], list[str], Path], dict[str, Any]]:
+def make_describer(precision: str) -> Callable[[Path, list[int], list[str], Path], dict[str, Any]]:
     """Return a function that counts a model's parameters, operations and bytes on disk; one model after the other."""
 
     def describe(folder: Path, lengths: list[int], sizes: list[str], scratch: Path) -> dict[str, Any]:
@@ -141,7 +141,9 @@ def describer(precision: str) -> Callable[[Path, list[int], list[str], Path], di
     return describe
 
 
-def loader(folder: Path, precision: str, threads: int, device: str) -> Callable[[int], dict[str, float | int | None]]:
+def make_loader(
+    folder: Path, precision: str, threads: int, device: str
+) -> Callable[[int], dict[str, float | int | None]]:
     """Return a function that loads a model once, in this process, and measures time and memory."""
     subject = subject_in(folder, precision)
     began = time.perf_counter()
@@ -149,14 +151,14 @@ def loader(folder: Path, precision: str, threads: int, device: str) -> Callable[
     imported = time.perf_counter() - began
 
     def load(length: int) -> dict[str, float | int | None]:
-        before = resident()
+        before = resident_memory()
         began = time.perf_counter()
         run = subject.load()
-        mapped, loaded = time.perf_counter() - began, resident()
+        mapped, loaded = time.perf_counter() - began, resident_memory()
         began = time.perf_counter()
         subject.touch()
         touched = time.perf_counter() - began
-        whole, on_gpu = resident(), subject.allocated()
+        whole, on_gpu = resident_memory(), subject.allocated()
         run(random_ids(subject, 1, length))
         return {
             "seconds": mapped + touched,
@@ -165,15 +167,15 @@ def loader(folder: Path, precision: str, threads: int, device: str) -> Callable[
             "libraries": before,
             "mapped": loaded - before,
             "loaded": whole - before,
-            "used": resident() - before,
-            "highest": None if (highest := highest_resident()) is None else highest - before,
+            "used": resident_memory() - before,
+            "highest": None if (highest := peak_resident_memory()) is None else highest - before,
             "on_gpu": on_gpu,
         }
 
     return load
 
 
-def reader(folder: Path, precision: str, threads: int, device: str) -> Callable[[int, int, int, int], list[float]]:
+def make_reader(folder: Path, precision: str, threads: int, device: str) -> Callable[[int, int, int, int], list[float]]:
     """Return a function that reads a batch several times and gives the seconds of each pass after the warm-up."""
     subject = subject_in(folder, precision)
     subject.prepare(device, threads)

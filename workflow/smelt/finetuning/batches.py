@@ -65,13 +65,13 @@ class Order:
         return self._windows[start : start + self._batch]
 
 
-def shuffled(lengths: Sequence[int], batch: int, seed: int, epoch: int) -> list[list[int]]:
+def draw_batches(lengths: Sequence[int], batch: int, seed: int, epoch: int) -> list[list[int]]:
     """Return all windows in batches, in the order of an epoch."""
     order = Order(lengths, batch, [seed, epoch])
     return [order[turn].tolist() for turn in range(len(order))]
 
 
-def by_length(lengths: Sequence[int], batch: int) -> list[list[int]]:
+def batch_by_length(lengths: Sequence[int], batch: int) -> list[list[int]]:
     """Return all windows in batches, the longest first, so that a lack of memory shows at once."""
     order = sorted(range(len(lengths)), key=lambda window: -lengths[window])
     return [order[start : start + batch] for start in range(0, len(order), batch)]
@@ -109,7 +109,7 @@ def predict(
     """
     numbers: list[list[int]] = [[] for _ in encoded.windows]
     probabilities: list[list[float]] = [[] for _ in encoded.windows]
-    chosen = by_length([len(window.ids) for window in encoded.windows], batch)
+    chosen = batch_by_length([len(window.ids) for window in encoded.windows], batch)
     for part in collate(encoded, chosen, padding, device):
         for row, number, probability in zip(part.rows.tolist(), *kind.decide(logits_of(part)), strict=True):
             if not math.isfinite(probability):

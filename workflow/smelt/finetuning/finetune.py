@@ -16,7 +16,7 @@ from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.finetuning.outcome import described, print_scores
+from smelt.finetuning.outcome import describe_outcome, print_scores
 from smelt.model_folder import refuse_no_model
 from smelt.provenance import digest, write_provenance
 from smelt.study.finetuning import Finetuning
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings = read_settings(arguments.settings)
     task = read_task(arguments.task)
     splits = {split: read_split(arguments.task, split, task) for split in ("train", "validation", "test")}
-    splits["test"] = tested(splits["test"], arguments.settings.get("tested_on"), arguments.task)
+    splits["test"] = choose_tested(splits["test"], arguments.settings.get("tested_on"), arguments.task)
     refuse_no_model(arguments.model, arguments.model)
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes matrix products repeat on a GPU
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         with limits_of(arguments, identity, account, started) as limits:
             outcome = job.run(splits, limits)
             used = settings.model_dump(exclude={"seeds"}) | {"length": job.length}
-            metrics = described(task, arguments.model.name, arguments.seed, outcome.metrics, used)
+            metrics = describe_outcome(task, arguments.model.name, arguments.seed, outcome.metrics, used)
             with whole_folder(arguments.output) as draft:
                 outcome.write_predictions(draft / "predictions.parquet")
                 write_json(draft / "metrics.json", metrics)
@@ -112,7 +112,7 @@ def limits_of(
             folder.rmdir()
 
 
-def tested(test: Examples, languages: list[str] | None, folder: Path) -> Examples:
+def choose_tested(test: Examples, languages: list[str] | None, folder: Path) -> Examples:
     """Return the examples of the test split in the languages that the model is tested on; all by default.
 
     Raises:

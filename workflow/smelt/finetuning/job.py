@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from smelt.errors import SmeltError
-from smelt.finetuning.batches import TaskBatch, collate, predict, shuffled
+from smelt.finetuning.batches import TaskBatch, collate, draw_batches, predict
 from smelt.finetuning.model import load_model, longest
 from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_of
 from smelt.model_families import longest_of, token_types
@@ -170,7 +170,7 @@ class FineTuningPhase(Phase):
 
     def _order(self, epoch: int) -> list[list[int]]:
         """Return the windows of each batch of an epoch, counted from 1."""
-        return shuffled(self.lengths, self.settings.batch, self.seed, epoch)
+        return draw_batches(self.lengths, self.settings.batch, self.seed, epoch)
 
     def _logits(self, batch: TaskBatch) -> Tensor:
         """Return the logits of the labelled places, shape (labelled, labels)."""

@@ -118,7 +118,9 @@ def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], count
     return FinetuningOutcome(metrics, scorer.kind.predictions(examples, predicted, found, scorer.encoded))
 
 
-def described(task: Task, model: str, seed: int, measured: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+def describe_outcome(
+    task: Task, model: str, seed: int, measured: dict[str, Any], settings: dict[str, Any]
+) -> dict[str, Any]:
     """Return the content of metrics.json: the measurements, and their model, task and settings."""
     names = {"model": model, "task": task.name, "seed": seed}
     what = {"kind": task.kind, "metric": task.metric, "setting": task.setting, "average": task.average}

@@ -23,9 +23,9 @@ from smelt.model_folder import (
     copy_tokenizer,
     load_as,
     load_model,
+    load_published_tokenizer,
     publish_tokenizer,
-    published_card,
-    published_tokenizer,
+    read_published_card,
     record_of,
 )
 from smelt.models.segmentation import LINES, Cutting, cuttings, faithful
@@ -73,7 +73,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
         raise absent(found, "folder", "a model as save_pretrained writes it")
     check_folder(found, where)
     model = load_model(found, where)
-    tokenizer = published_tokenizer(found, where)
+    tokenizer = load_published_tokenizer(found, where)
     held = cuttings(found, tokenizer, lines)
     for cutting in held:
         print(f"tokenizer: {cutting.sentence()}")
@@ -92,7 +92,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
             shutil.copy(record, folder / record.name)
         if source.tokenizer == "faithful":
             tokenizer.save_pretrained(folder)
-            held = cuttings(folder, published_tokenizer(folder, where), lines)
+            held = cuttings(folder, load_published_tokenizer(folder, where), lines)
         publish_tokenizer(folder, longest_of(model.config))
         check_copy(folder, model, tokenizer)
         write_card(folder, _card(output.name, source, found, model, len(tokenizer), held))
@@ -117,9 +117,11 @@ def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
     changed = [name for name, tensor in weights.items() if not torch.equal(tensor, written[name])]
     if missing or changed:
         raise SmeltError(folder, f"does not load as it was written: {(missing + changed)[0]} differs")
-    if published_tokenizer(folder, str(folder)).get_vocab() != tokenizer.get_vocab():
+    if load_published_tokenizer(folder, str(folder)).get_vocab() != tokenizer.get_vocab():
         raise SmeltError(folder, "does not load as it was written: its tokenizer has other pieces than the source's")
-    ours, theirs = (each(list(LINES))["input_ids"] for each in (published_tokenizer(folder, str(folder)), tokenizer))
+    ours, theirs = (
+        each(list(LINES))["input_ids"] for each in (load_published_tokenizer(folder, str(folder)), tokenizer)
+    )
     if cut_otherwise := [line for line, one, other in zip(LINES, ours, theirs, strict=True) if one != other]:
         raise SmeltError(folder, f"does not load as it was written: its tokenizer cuts {cut_otherwise[0]!r} otherwise")
 
@@ -148,7 +150,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int, held: Sequence[Cutting]) -> Card:
-    published = published_card(found)
+    published = read_published_card(found)
     languages = published.get("language", [])
     origin = f"[{source.hub}](https://huggingface.co/{source.hub})" if source.hub else f"the folder `{source.folder}`"
     pinned = f", commit {found.name}" if source.hub else ""

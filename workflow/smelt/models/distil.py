@@ -18,7 +18,7 @@ from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
 from smelt.model_families import longest_of
-from smelt.model_folder import copy_tokenizer, publish_tokenizer, published_card
+from smelt.model_folder import copy_tokenizer, publish_tokenizer, read_published_card
 from smelt.models.encoders import resize_vocabulary
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
 from smelt.models.students import checksums, load_teachers, new_student, refuse_differing, shared_pieces
@@ -34,7 +34,7 @@ from smelt.models.training_card import (
 from smelt.provenance import write_provenance
 from smelt.study.makers.distil import DistillationSettings
 from smelt.training.blocks import TokenBlocks
-from smelt.training.losses import TERMS, Losses, refuse_untaught
+from smelt.training.losses import TERMS, Losses, refuse_losses_without_mlm
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import Recipe
 
@@ -116,7 +116,7 @@ class DistillationPlan:
         for teacher in self.teachers:
             if shared_pieces([teacher], len(load_tokenizer(teacher))) is not None:
                 try:
-                    refuse_untaught(self.settings.losses, str(teacher))
+                    refuse_losses_without_mlm(self.settings.losses, str(teacher))
                 except ValueError as error:
                     raise SmeltError("--settings", str(error)) from None
 
@@ -128,7 +128,7 @@ class DistillationPlan:
         from smelt.training.distillation import distillation_of
 
         settings, losses = self.settings, self.settings.losses
-        folders = self.teachers if losses.ask_teachers else self.teachers[:1]
+        folders = self.teachers if losses.needs_teachers else self.teachers[:1]
         teachers = load_teachers(folders, losses, recipe, pieces)
         torch.manual_seed(settings.seed)  # reading a teacher may have drawn from the generator
         student = new_student(teachers[0], settings.student, recipe, pieces, device)
@@ -157,7 +157,7 @@ def extra_flops(student: Any, teachers: Sequence[Any], losses: Losses, recipe: R
     length, masked = recipe.data.length, recipe.objective.masking_probability
     compared = (1.0 if losses.positions == "all" else masked) if losses.kl else 0.0
     of_student = max(compared, masked if losses.mlm else 0.0)
-    taught = teachers if losses.ask_teachers else []
+    taught = teachers if losses.needs_teachers else []
     of_teachers = sum(flops_per_token(teacher, length, compared) / 3 for teacher in taught)
     counted = flops_per_token(student, length, masked)
     return of_teachers + flops_per_token(student, length, of_student) - counted
@@ -206,7 +206,7 @@ def write_student(output: Path, made: DistilledModel) -> None:
 def card(name: str, made: DistilledModel) -> Card:
     """Return the student's card."""
     settings = made.settings
-    published = published_card(made.teachers[0])
+    published = read_published_card(made.teachers[0])
     return Card(
         name=name,
         summary=summary(made),

@@ -17,7 +17,7 @@ from smelt.card import Card, write_card
 from smelt.cli import json_entry
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
-from smelt.model_folder import check_folder, copy_tokenizer, published_card, published_tokenizer
+from smelt.model_folder import check_folder, copy_tokenizer, load_published_tokenizer, read_published_card
 from smelt.models.onnx_graph import FILE, LOGITS, OPSET, Exported, load_exported, write_graph, write_int8
 from smelt.provenance import write_provenance
 from smelt.study.makers.export import ExportSettings
@@ -100,7 +100,7 @@ def export(source: Path, settings: ExportSettings, output: Path) -> Difference:
     start = time.monotonic()
     check_folder(source, str(source))
     exported = load_exported(source)
-    tokenizer = published_tokenizer(source, str(source))
+    tokenizer = load_published_tokenizer(source, str(source))
     with whole_folder(output) as folder:
         graph = folder / FILE
         write_graph(exported, graph)
@@ -172,7 +172,7 @@ def refuse_unlike(found: Difference, source: Path, exact: bool = True) -> None:
 def _card(
     name: str, source: Path, settings: ExportSettings, exported: Exported, pieces: int, found: Difference
 ) -> Card:
-    published = published_card(source)
+    published = read_published_card(source)
     languages = published.get("language", [])
     weights = "fp32" if settings.format == "onnx" else f"int8{' of seven bits' if settings.reduce_range else ''}"
     with_head = exported.output == LOGITS

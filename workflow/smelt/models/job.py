@@ -146,7 +146,7 @@ def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: to
     settings = maker.settings
     refuse_uneven(settings.recipe, processes)
     pieces, blocks = processes.agree(lambda: open_data(job.blocks, job.tokenizer, settings.recipe, processes))
-    recipe = processes.agree(lambda: recipe_over(settings.recipe, blocks["train"]))
+    recipe = processes.agree(lambda: recipe_for_blocks(settings.recipe, blocks["train"]))
     processes.agree(lambda: maker.check(recipe, blocks))
     identity = processes.agree(lambda: maker.identity(recipe)) | data_identity(blocks, pieces)
     folder = job.checkpoints / f"{job.output.name}-{digest(identity)}"
@@ -257,14 +257,14 @@ def open_blocks(
     return blocks
 
 
-def recipe_over(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> Recipe:
+def recipe_for_blocks(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> Recipe:
     """Return the recipe with its epochs over these blocks in steps.
 
     Raises:
         SmeltError: it stops after its end.
     """
     try:
-        return recipe.over(sum(map(len, blocks)))
+        return recipe.for_blocks(sum(map(len, blocks)))
     except ValueError as error:
         raise SmeltError("recipe", str(error)) from None
 

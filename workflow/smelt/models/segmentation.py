@@ -83,10 +83,10 @@ class SentencePiece:
         known = [piece.piece for piece in self.proto.pieces if piece.type == _NORMAL]
         draw = random.Random(1)
         own = (draw.choices(known, k=draw.randint(1, 12)) for _ in range(OF_PIECES if known else 0))
-        return [*LINES, *("".join(map(_spelt, pieces)) for pieces in own), *more]
+        return [*LINES, *("".join(map(_spell, pieces)) for pieces in own), *more]
 
 
-def _spelt(piece: str) -> str:
+def _spell(piece: str) -> str:
     """Return the text of a piece, with a blank before a mark that it begins with."""
     alone = unicodedata.category(piece[0]).startswith("M")
     return " " * alone + piece.replace(SPACE, " ")

@@ -26,7 +26,7 @@ from smelt.model_families import (
     of_encoder,
     with_layer_of,
 )
-from smelt.model_folder import check_folder, incomplete, load_as, model_files, read_configuration, shared_of
+from smelt.model_folder import check_folder, count_shared_pieces, incomplete, load_as, model_files, read_configuration
 from smelt.models.encoders import attention_kernel, padded_rows, recompute_layers, resize_vocabulary
 from smelt.study.makers.distil import StudentShape
 from smelt.training.losses import Losses
@@ -140,7 +140,7 @@ def shared_pieces(folders: Sequence[Path], size: int) -> int | None:
 
     size: of the vocabulary; a reduction may have removed all added pieces.
     """
-    counts = [shared for folder in folders if (shared := shared_of(folder)) is not None]
+    counts = [shared for folder in folders if (shared := count_shared_pieces(folder)) is not None]
     return min([count for count in counts if count < size], default=None)
 
 

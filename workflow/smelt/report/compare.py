@@ -226,7 +226,7 @@ def across_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
 
 
 def _pair_across(scores: Scores, pair: tuple[str, str], settings: Significance) -> dict[str, Any]:
-    units = {unit: _shared(scores, tasks, pair) for unit, tasks in scores.units.items()}
+    units = {unit: _shared_tasks(scores, tasks, pair) for unit, tasks in scores.units.items()}
     shared = [unit for unit, tasks in units.items() if tasks]
     a, b = (np.array([_mean(scores, units[unit], model) for unit in shared], dtype=np.float64) for model in pair)
     differences = paired_differences(a, b)
@@ -243,7 +243,7 @@ def _pair_across(scores: Scores, pair: tuple[str, str], settings: Significance) 
     return row | {"note": join_notes(*notes)}
 
 
-def _shared(scores: Scores, tasks: list[str], pair: tuple[str, str]) -> list[str]:
+def _shared_tasks(scores: Scores, tasks: list[str], pair: tuple[str, str]) -> list[str]:
     """Return the tasks that both models ran on, tested on the same languages."""
     return [task for task in tasks if all(scores.of(task, model) for model in pair) and scores.alike(task, pair)]
 

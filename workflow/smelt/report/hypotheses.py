@@ -67,7 +67,7 @@ class Tested:
         return what | {part: getattr(self, part) for part in parts}
 
 
-def one_sided(
+def wilcoxon_one_sided(
     names: tuple[str, str], low: Sequence[float], high: Sequence[float], alpha: float, what: str, left_out: str = ""
 ) -> Tested:
     """Return the outcome of Wilcoxon's signed-rank test, one-sided; nan where nothing can be tested.

@@ -194,7 +194,7 @@ def _models(catalogue: Catalogue) -> Table:
     return table
 
 
-def _drawn(options: TaskOptions) -> str:
+def _training_examples(options: TaskOptions) -> str:
     """Return how many training examples there are."""
     per = f" per {options.per}" if options.per else ""
     return f"{options.limit:,}{per}" if options.limit else "all"
@@ -210,7 +210,7 @@ def _tasks(catalogue: Catalogue) -> Table:
             task.kind,
             list_languages(task.languages),
             task.metric,
-            _drawn(options),
+            _training_examples(options),
             f"{models} x {len(catalogue.runs.seeds)}",
         )
     return table

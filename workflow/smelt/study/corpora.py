@@ -7,11 +7,11 @@ from urllib.request import url2pathname
 
 from pydantic import Field, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
 
-from smelt.entry import Distinct, Entry, refuse_idle, spelled
+from smelt.entry import Distinct, Entry, explain, refuse_idle
 from smelt.languages import Edition, Language
 
 DUMPS_SERVER = "{wiki}/{date}"  # where a dumps server keeps a dump, below its address
-DATE = spelled(r"^20\d{6}$", 'a date such as "20230501"')
+DATE = explain(r"^20\d{6}$", 'a date such as "20230501"')
 SkippedPage = Annotated[StrictInt, Field(gt=0)] | Annotated[StrictStr, Field(min_length=1)]
 
 
@@ -105,7 +105,7 @@ def root_and_layout(address: str) -> tuple[str, str]:
     return root or ".", address[start:].rstrip("/")
 
 
-def filled(layout: str, wiki: str, date: str) -> str:
+def fill_layout(layout: str, wiki: str, date: str) -> str:
     """Return the path of a dump's folder."""
     return layout.replace("{wiki}", wiki).replace("{date}", date)
 
@@ -121,4 +121,4 @@ def local_root(address: str) -> str | None:
 def local_folder(address: str, wiki: str, date: str) -> str | None:
     """Return the folder of a dump on a local mirror; None where it is reached over a network."""
     root = local_root(address)
-    return None if root is None else str(Path(root) / filled(root_and_layout(address)[1], wiki, date))
+    return None if root is None else str(Path(root) / fill_layout(root_and_layout(address)[1], wiki, date))

@@ -88,7 +88,7 @@ class KeyPlace:
     page: Path
     heading: str
 
-    def linked_from(self, page: Path) -> str:
+    def link_from(self, page: Path) -> str:
         """Return a link from another page, or from the same one."""
         path = "" if page == self.page else Path(os.path.relpath(self.page, page.parent)).as_posix()
         return f"[{self.heading}]({path}#{slug(self.heading)})"
@@ -130,7 +130,7 @@ def types() -> dict[str, type[Entry]]:
     return found
 
 
-def filled(texts: dict[Path, str]) -> dict[Path, str]:
+def fill_tables(texts: dict[Path, str]) -> dict[Path, str]:
     """Return the texts of the pages with every table renewed.
 
     Raises:
@@ -147,7 +147,7 @@ def filled(texts: dict[Path, str]) -> dict[Path, str]:
 def fill_in() -> list[Path]:
     """Renew the tables in the pages of this checkout; return the pages."""
     texts = {page: page.read_text(encoding="utf-8") for page in pages()}
-    for page, text in filled(texts).items():
+    for page, text in fill_tables(texts).items():
         if text != texts[page]:
             page.write_text(text, encoding="utf-8")
     return list(texts)
@@ -223,7 +223,7 @@ class _Writer:
         if "$ref" in about:
             name = about["$ref"].rsplit("/", 1)[-1]
             if name in self.where:
-                return [self.where[name].linked_from(self.page)]
+                return [self.where[name].link_from(self.page)]
             if "properties" in self.definitions[name]:
                 expected = f"expected a heading on a page of docs/reference, and below it <!-- keys of {name} -->"
                 raise SmeltError(name, f"no page has a table of its keys: {expected} and <!-- end of keys -->")

@@ -39,14 +39,14 @@ def catalogue_of(files: Iterable[str | Path], given: Mapping[str, Any]) -> Catal
         SmeltError: a file or a key is not as it should be.
     """
     paths = [Path(file) for file in files] or [DEMO]
-    where = " + ".join([*map(_shown, paths), *(["--config"] if given else [])])
+    where = " + ".join([*map(_relative, paths), *(["--config"] if given else [])])
     whole: dict[str, Any] = {}
     for path in paths:
         content = read_yaml(path)
         if not isinstance(content, Mapping):
-            raise SmeltError(_shown(path), f"expected a mapping of keys, found {type(content).__name__}")
-        whole = _merged(whole, content)
-    study = check_study(_merged(whole, expand(dict(given))), where)
+            raise SmeltError(_relative(path), f"expected a mapping of keys, found {type(content).__name__}")
+        whole = _merge(whole, content)
+    study = check_study(_merge(whole, expand(dict(given))), where)
     return Catalogue(study, *(path.parent / OWN_TASKS for path in reversed(paths)))
 
 
@@ -62,7 +62,7 @@ def given_keys(words: Iterable[str]) -> dict[str, Any]:
     try:
         for word in words:
             key, _, value = word.partition("=")
-            keys = _merged(keys, {key: parse_yaml(value, f"--config {key}")})
+            keys = _merge(keys, {key: parse_yaml(value, f"--config {key}")})
     except SmeltError as error:
         _end(error)
     return keys
@@ -83,13 +83,13 @@ def not_leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
     return f"(?!(?:{names(paths)})/)(?:{names(values)})"
 
 
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return keys with others that replace them; mappings in both are merged likewise."""
     both = {key for key in new if isinstance(old.get(key), Mapping) and isinstance(new[key], Mapping)}
-    return {**old, **new, **{key: _merged(old[key], new[key]) for key in both}}
+    return {**old, **new, **{key: _merge(old[key], new[key]) for key in both}}
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     """Return a file's path as a user would name it: Snakemake makes all of them absolute."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 

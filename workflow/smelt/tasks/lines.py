@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from smelt.errors import SmeltError, absent, shown
+from smelt.errors import SmeltError, absent, quote
 from smelt.files import refuse_carriage_return
 
 LEFT_OUT = "lines that begin so are left out with `skip`"
@@ -56,7 +56,7 @@ def refuse_equal(names: Sequence[str], place: str) -> None:
     """
     for position, name in enumerate(names):
         if name and name in names[:position]:
-            raise SmeltError(place, f"has two columns called {shown(name)}: expected a name of its own for each")
+            raise SmeltError(place, f"has two columns called {quote(name)}: expected a name of its own for each")
 
 
 def _undecodable(path: Path, encoding: str) -> int:
@@ -95,4 +95,4 @@ class Width:
             mend = ". Mend the line, or the separator and quotes that the task file names"
         found = self.separator.join(cells)
         mend = f"; {LEFT_OUT}" if self.comment and found.startswith(self.comment) else mend
-        raise SmeltError(f"{self.path}:{number}", f"expected {expected}, found {len(cells)}: {shown(found)}{mend}")
+        raise SmeltError(f"{self.path}:{number}", f"expected {expected}, found {len(cells)}: {quote(found)}{mend}")

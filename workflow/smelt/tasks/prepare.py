@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
-from smelt.errors import FEW, SmeltError, shown
+from smelt.errors import FEW, SmeltError, quote
 from smelt.files import checksum, whole_folder, write_json
 from smelt.tasks.examples import Example, is_empty
 from smelt.tasks.kinds import kind_of
@@ -188,7 +188,7 @@ def training_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str
     """
     labels = sorted(_label_counts(kind_of(task), splits["train"]))
     if len(labels) == 1:
-        found = f"every label of train is {shown(labels[0])}, expected two or more"
+        found = f"every label of train is {quote(labels[0])}, expected two or more"
         raise SmeltError(where, f"{found}: does the task file name the column of the labels?")
     return labels
 
@@ -218,7 +218,7 @@ def unseen_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) 
 def _list_labels(labels: dict[str, int]) -> str:
     more = f" and {len(labels) - FEW:,} others" if len(labels) > FEW else ""
     first = list(labels.items())[:FEW]
-    return ", ".join(f"{shown(label)} ({count} time{'s' * (count != 1)})" for label, count in first) + more
+    return ", ".join(f"{quote(label)} ({count} time{'s' * (count != 1)})" for label, count in first) + more
 
 
 def list_idle_changes(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[str]:
@@ -231,7 +231,7 @@ def list_idle_changes(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[
         chosen = task.format_of(names[0])
         met = set().union(*(splits[name].written for name in names))
         unmet = chosen.rename.keys() - set(map(chosen.cut_label, met))
-        idle = [f"rename: no label is {shown(label)}" for label in unmet]
+        idle = [f"rename: no label is {quote(label)}" for label in unmet]
         if chosen.label_until is not None and not any(chosen.label_until in label for label in met):
             idle.append(f"label_until: no label has {chosen.label_until!r}")
         lines += [f"format: {line} in {', '.join(names)}: it has no effect" for line in sorted(idle)]

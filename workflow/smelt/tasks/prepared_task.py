@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.parquet import damage_named, opened, read_columns
+from smelt.parquet import open_parquet, read_columns, refuse_damaged
 from smelt.tasks.kinds import KINDS, kind_of
 from smelt.tasks.kinds.base import Examples, Task
 
@@ -45,7 +45,7 @@ def read_split(folder: Path, split: str, task: Task) -> Examples:
 def read_portions(folder: Path, split: str, task: Task) -> Iterator[Examples]:
     """Yield one split of a prepared task, a portion at a time."""
     path, columns, found = folder / f"{split}.parquet", kind_of(task).columns(task), False
-    with opened(path, columns) as file, damage_named(path):
+    with open_parquet(path, columns) as file, refuse_damaged(path):
         for batch in file.iter_batches(batch_size=PORTION, columns=columns):
             found = True
             yield kind_of(task).examples(batch.to_pydict())
@@ -56,7 +56,7 @@ def read_portions(folder: Path, split: str, task: Task) -> Iterator[Examples]:
 def read_texts(path: Path, task: Task) -> Iterator[list[str] | str]:
     """Yield the sentences, as words, or the texts of a prepared task's file; labels are not read."""
     column = kind_of(task).text_column
-    with opened(path, [column]) as file, damage_named(path):
+    with open_parquet(path, [column]) as file, refuse_damaged(path):
         for batch in file.iter_batches(batch_size=PORTION, columns=[column]):
             yield from batch.column(0).to_pylist()
 

@@ -10,7 +10,7 @@ type goes on with it, and one that cannot begins a new span. Every repaired word
 
 from collections.abc import Sequence
 
-from smelt.errors import shown
+from smelt.errors import quote
 
 PREFIXES = {"iob1": "BI", "iob2": "BI", "bilou": "BILUES", "iobes": "BIES", "bioes": "BIES"}
 _LETTERS = {"E": "L", "S": "U"}  # IOBES's to BILOU's, which reads both: no letter has two meanings
@@ -23,7 +23,7 @@ class ImpossibleTagError(ValueError):
         """Keep where it stands."""
         self.position = position
         allowed = ", ".join(f"{prefix}-type" for prefix in PREFIXES[scheme])
-        super().__init__(f"impossible tag {shown(tag)}: {scheme.upper()} has O, {allowed}")
+        super().__init__(f"impossible tag {quote(tag)}: {scheme.upper()} has O, {allowed}")
 
 
 def convert_to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, create_model, field_validator, model_validator
 
-from smelt.entry import Distinct, Entry, spelled
+from smelt.entry import Distinct, Entry, explain
 from smelt.languages import Language, known_language
 from smelt.tasks.formats.base import FileFormat
 from smelt.tasks.kinds import KINDS
@@ -135,7 +135,7 @@ def _not_standard(name: str) -> str:
 LanguageOrEach = Annotated[str, AfterValidator(_language_or_each)]
 
 # Without dots, which part the names of tasks: <file>.<setting>.<language>.
-SETTING = spelled(r"^[a-z0-9][a-z0-9_-]*$", "a name of a to z, 0 to 9, '_' and '-', with a letter or digit first")
+SETTING = explain(r"^[a-z0-9][a-z0-9_-]*$", "a name of a to z, 0 to 9, '_' and '-', with a letter or digit first")
 SettingName = Annotated[str, StringConstraints(pattern=SETTING, max_length=64), AfterValidator(_not_standard)]
 
 

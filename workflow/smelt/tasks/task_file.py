@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from smelt.entry import VARIABLE, Distinct, Entry, check, read_yaml, refuse_idle
-from smelt.errors import SmeltError, asked, meant
+from smelt.errors import SmeltError, did_you_mean, suggest_similar
 from smelt.languages import Language
 from smelt.tasks.formats.base import FileFormat
 from smelt.tasks.kinds import KINDS, METRICS, kind_of
@@ -231,7 +231,7 @@ def _no_such_task(name: str, folders: list[Path]) -> SmeltError:
     stem = _stem(name)
     family = [known for known in files if _stem(known) == stem]
     settings = [f"{known}.{setting}" for known in family for setting in _read_settings(files[known])]
-    question = meant(name, [*files, *settings]) or meant(stem, files) or asked(family)
+    question = suggest_similar(name, [*files, *settings]) or suggest_similar(stem, files) or did_you_mean(family)
     hint = question or f"expected one of {', '.join(sorted(files))}."
     where = f"Searched for {name.partition('.')[0]}.yaml in {searched}: {len(files)} task files"
     return SmeltError(f"task {name!r}", f"no such task: {hint} {where}")
@@ -254,7 +254,7 @@ def _check_setting(path: Path, task: TaskFile, setting: str, language: str) -> N
         f"{path.stem}.{name}" + (".<language>" if entry.of_each_language else "")
         for name, entry in task.settings.items()
     ]
-    question = meant(setting, task.settings)
+    question = suggest_similar(setting, task.settings)
     expected = f"expected {', '.join(names) or path.stem}{f'; {question}' if question else ''}"
     if setting not in task.settings:
         found = f"has no setting {setting!r}" if setting else "has several settings"

@@ -38,7 +38,7 @@ def write_folder(folder: Path, trained: TrainedTokenizer) -> None:
     """Write tokenizer.json, the algorithm's own files, tokenizer_config.json, special_tokens_map.json, config.json."""
     tokenizer, special = trained.tokenizer, dict(trained.special)
     trained.write_files(folder)
-    tokenizer.add_special_tokens([_added(role, piece) for role, piece in special.items()])
+    tokenizer.add_special_tokens([_special_token(role, piece) for role, piece in special.items()])
     tokenizer.save(str(folder / "tokenizer.json"))
     general = {
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -52,7 +52,7 @@ def write_folder(folder: Path, trained: TrainedTokenizer) -> None:
     write_json(folder / "config.json", {"model_type": trained.model_type, "vocab_size": size, "pad_token_id": padding})
 
 
-def _added(role: str, piece: str) -> AddedToken:
+def _special_token(role: str, piece: str) -> AddedToken:
     """Return a special token; a mask takes the blank before it, as RoBERTa's and ALBERT's do: it replaces a word."""
     return AddedToken(piece, special=True, normalized=False, lstrip=role == "mask_token")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smelt.errors import SmeltError
-from smelt.parquet import damage_named, opened
+from smelt.parquet import open_parquet, refuse_damaged
 
 _COLUMNS = ["text", "held_out"]
 
@@ -152,7 +152,7 @@ def lines(documents: Path, held_out: bool) -> Iterator[str]:
     Raises:
         SmeltError: the file is missing, is not Parquet or lacks the columns `text` and `held_out`.
     """
-    with opened(documents, _COLUMNS) as file, damage_named(documents):
+    with open_parquet(documents, _COLUMNS) as file, refuse_damaged(documents):
         for batch in file.iter_batches(batch_size=512, columns=_COLUMNS):
             for text, is_held_out in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 if is_held_out == held_out:

@@ -112,8 +112,8 @@ def train(lines: Sequence[str], vocabulary: int, character_coverage: float, wher
                 **_special_pieces(),
             )
         except (RuntimeError, OSError) as error:
-            raise SmeltError(where, _explained(str(error), vocabulary)) from None
-    return _rounded(written.getvalue())
+            raise SmeltError(where, _explain(str(error), vocabulary)) from None
+    return _round_scores(written.getvalue())
 
 
 def _special_pieces() -> dict[str, Any]:
@@ -122,7 +122,7 @@ def _special_pieces() -> dict[str, Any]:
     return {**ids, "pad_piece": pad, "unk_piece": unknown, "control_symbols": control}
 
 
-def _rounded(model: bytes) -> bytes:
+def _round_scores(model: bytes) -> bytes:
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(model)
     for piece in proto.pieces:
@@ -131,7 +131,7 @@ def _rounded(model: bytes) -> bytes:
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def _explained(message: str, vocabulary: int) -> str:
+def _explain(message: str, vocabulary: int) -> str:
     if found := re.search(r"too high.*<= (\d+)", message):
         return too_large(vocabulary, found[1])
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
@@ -139,7 +139,7 @@ def _explained(message: str, vocabulary: int) -> str:
     return f"sentencepiece cannot train on this sample ({' '.join(message.split())})"
 
 
-def spelt_out(special: str) -> str:
+def spell_out(special: str) -> str:
     """Return the text that replaces a special piece in a text: `[MASK]` is read as `[ MASK ]`.
 
     Otherwise a treebank's <unk> or an article about BERT would give special ids.
@@ -149,7 +149,7 @@ def spelt_out(special: str) -> str:
 
 def sentencepiece_rules() -> str:
     """Return the rules in SentencePiece's format: code points, a tab, their replacement."""
-    rules = [(chr(point), " ") for point in BLANKS] + [(piece, spelt_out(piece)) for piece in SPECIAL_PIECES]
+    rules = [(chr(point), " ") for point in BLANKS] + [(piece, spell_out(piece)) for piece in SPECIAL_PIECES]
     return "".join(f"{_hexadecimal(source)}\t{_hexadecimal(target)}\n" for source, target in rules)
 
 
@@ -158,7 +158,7 @@ def normalizer() -> normalizers.Normalizer:
     blanks = "".join(f"\\x{{{point:X}}}" for point in BLANKS)
     return normalizers.Sequence(
         [
-            *(normalizers.Replace(piece, spelt_out(piece)) for piece in SPECIAL_PIECES),
+            *(normalizers.Replace(piece, spell_out(piece)) for piece in SPECIAL_PIECES),
             normalizers.Replace(Regex(f"[{blanks}]"), " "),
             normalizers.Replace(Regex(" {2,}"), " "),
             normalizers.Strip(),

@@ -48,7 +48,7 @@ def learn(
     """
     normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     normal = [normalizer.normalize_str(line) for line in lines]
-    learnt = without_rare(normal, character_coverage)
+    learnt = blank_rare_characters(normal, character_coverage)
     characters = _characters(learnt)
     if len(_SPECIAL) + len(characters) > vocabulary:
         raise SmeltError(where, too_small(vocabulary, len(_SPECIAL) + len(characters)))
@@ -65,7 +65,7 @@ def learn(
     )
 
 
-def without_rare(lines: Sequence[str], coverage: float) -> list[str]:
+def blank_rare_characters(lines: Sequence[str], coverage: float) -> list[str]:
     """Return the lines with blanks for the rarest characters, so that the others make up `coverage` of them all."""
     counts: Counter[str] = Counter()
     for line in lines:

@@ -56,7 +56,7 @@ def keep_lines(ids: Ids, documents: Ids, starts: Ids, content: int, unknown: int
         content: most tokens of a line, special ones not counted.
         unknown: id of the unknown piece.
     """
-    starts = cut(starts, len(ids), content)
+    starts = cut_lines(starts, len(ids), content)
     lengths = np.diff(starts, append=len(ids))
     unknowns = np.add.reduceat(ids == unknown, starts, dtype=np.int64) if len(starts) else lengths
     whole = lengths + SPECIAL_OF_A_LINE
@@ -72,7 +72,7 @@ def keep_lines(ids: Ids, documents: Ids, starts: Ids, content: int, unknown: int
     return Lines(ids[np.repeat(kept, lengths)], begins[firsts], begins, left_out)
 
 
-def cut(starts: Ids, end: int, content: int) -> Ids:
+def cut_lines(starts: Ids, end: int, content: int) -> Ids:
     """Return where lines begin once those longer than `content` tokens are cut; `end` is where the last one ends."""
     lengths = np.diff(starts, append=end)
     pieces = -(-lengths // content)

@@ -28,7 +28,7 @@ from smelt.errors import SmeltError, first_line
 from smelt.files import checksum, json_text
 from smelt.training.distributed import ALONE, Processes, Value
 from smelt.training.lock import Lock
-from smelt.training.recipes import in_parts
+from smelt.training.recipes import upgrade_identity
 
 
 def random_state() -> dict[str, Any]:
@@ -351,7 +351,7 @@ class Checkpoints:
             return None, str(damage)
 
     def _compare(self, folder: Path, manifest: Manifest) -> None:
-        found = differences(in_parts(manifest.identity), self.identity)
+        found = differences(upgrade_identity(manifest.identity), self.identity)
         if found:
             message = f"checkpoint of another run: {'; '.join(found)}. Move it away to start again"
             raise SmeltError(folder, message)

@@ -194,7 +194,7 @@ def distillation_of(
             exist.
     """
     softening = Softening(pieces.size, losses.temperature, shared)
-    if not losses.ask_teachers:
+    if not losses.needs_teachers:
         return Distillation(losses, None, softening, {})
     refuse_unfit(teachers, student, pieces, shared)
     if losses.attention:

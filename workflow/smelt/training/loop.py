@@ -155,7 +155,7 @@ class BlockTraining(SteppedTraining):
 
     def measurement_is_due(self) -> bool:
         """Say whether this step is to be measured and has not been yet."""
-        return self.recipe.is_measured(self.step) and not self.curve.has_step(self.step)
+        return self.recipe.measures_after(self.step) and not self.curve.has_step(self.step)
 
     def measure(self) -> float | None:
         """Add rows to the curve: training since the last row, and validation; none if asked to stop meanwhile.

@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from smelt.entry import Entry
 
 TERMS = ("kl", "mlm", "cosine", "hidden", "attention")
-MAPPED = ("hidden", "attention")  # the terms that layers are mapped for
+LAYER_TERMS = ("hidden", "attention")  # the terms that layers are mapped for
 
 
 class Losses(Entry):
@@ -47,7 +47,7 @@ class Losses(Entry):
 
     @model_validator(mode="after")
     def _maps_layers_for_something(self) -> Self:
-        if self.layers is not None and not any(self.weights()[name] for name in MAPPED):
+        if self.layers is not None and not any(self.weights()[name] for name in LAYER_TERMS):
             raise ValueError("layers: maps layers for hidden and attention, whose weights are 0; expected one above it")
         return self
 
@@ -60,12 +60,12 @@ class Losses(Entry):
         return {name: float(getattr(self, name)) for name in TERMS}
 
     @property
-    def ask_teachers(self) -> bool:
+    def needs_teachers(self) -> bool:
         """Whether any loss needs a teacher."""
         return any(weight for name, weight in self.weights().items() if name != "mlm")
 
 
-def refuse_untaught(losses: Losses, teacher: str) -> None:
+def refuse_losses_without_mlm(losses: Losses, teacher: str) -> None:
     """Refuse losses that leave out pieces that were added to a teacher and that it has not learnt.
 
     Raises:

@@ -61,7 +61,7 @@ class Runs:
         special = self._pieces.special[ids]
         allowed = self._rate * (~special).sum(1, keepdims=True)
         starts = self.atoms(ids, special, allowed)
-        runs = self.cut(starts, special, draws)
+        runs = self.cut_runs(starts, special, draws)
         keys = np.take_along_axis(draws[:, 0], runs, axis=1)
         keys[special] = 2.0  # special tokens are last, and never taken
         order = np.argsort(keys, axis=1, kind="stable")
@@ -84,7 +84,7 @@ class Runs:
         lengths = _run_lengths(_first_of_run(starts))
         return np.asarray(starts | (lengths > np.maximum(allowed, 1)))
 
-    def cut(self, starts: Flags, special: Flags, draws: Draws) -> Ids:
+    def cut_runs(self, starts: Flags, special: Flags, draws: Draws) -> Ids:
         """Return for each token the position of its run's first token; no run crosses a special token.
 
         Args:

@@ -167,7 +167,7 @@ class ScheduleSettings(Entry):
         """Steps of the learning-rate schedule.
 
         Raises:
-            ValueError: they depend on the number of blocks, and `Recipe.over` has not been called.
+            ValueError: they depend on the number of blocks, and `Recipe.for_blocks` has not been called.
         """
         if self.steps is None:
             raise ValueError(f"the number of steps in {self.epochs:g} epochs depends on the number of blocks")
@@ -313,7 +313,7 @@ class Recipe(Entry):
         """
         return self.model_dump(mode="json", exclude=BESIDE_THE_MODEL)
 
-    def beside_as(self, other: Self) -> Self:
+    def with_machine_and_checkpoints_of(self, other: Self) -> Self:
         """Return the recipe with the parts BESIDE_THE_MODEL that another has."""
         return self.model_copy(update={name: getattr(other, name) for name in BESIDE_THE_MODEL})
 
@@ -325,7 +325,7 @@ class Recipe(Entry):
         """
         return self.model_validate(merge(self.model_dump(), overrides))
 
-    def over(self, blocks: int) -> Self:
+    def for_blocks(self, blocks: int) -> Self:
         """Return the recipe for that many training blocks: passes over all of them become steps.
 
         Raises:
@@ -338,7 +338,7 @@ class Recipe(Entry):
         validation = self.validation.model_copy(update={"every": every})
         return self.model_copy(update={"schedule": schedule, "validation": validation})
 
-    def is_measured(self, step: int) -> bool:
+    def measures_after(self, step: int) -> bool:
         """Say whether a step is one of those after which held-out documents are measured."""
         every = self.validation.every
         return step == self.schedule.last_step or (every is not None and step % every == 0)
@@ -419,7 +419,7 @@ RECIPES = {
 }
 
 
-def recipe_with(name: str, own: Mapping[str, Any]) -> Recipe:
+def override_recipe(name: str, own: Mapping[str, Any]) -> Recipe:
     """Return a named recipe with some settings of one's own; a length in steps replaces one in epochs, and vice versa.
 
     Raises:
@@ -431,7 +431,7 @@ def recipe_with(name: str, own: Mapping[str, Any]) -> Recipe:
     return RECIPES[name].override(merge({"schedule": freed}, own))
 
 
-def in_parts(identity: Mapping[str, Any]) -> dict[str, Any]:
+def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a run was made of, as a checkpoint names it, with a recipe of an earlier version in parts."""
     settings = identity.get("settings")
     if not isinstance(settings, Mapping) or not isinstance(settings.get("recipe"), Mapping):

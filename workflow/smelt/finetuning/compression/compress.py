@@ -17,8 +17,8 @@ from smelt.cli import add_country, add_gpus, hide_gpus, json_entry, positive, se
 from smelt.energy import Account, Meter
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.compression.precompute_teacher import check_for_students
-from smelt.finetuning.finetune import add_limits, limits_of, tested
-from smelt.finetuning.outcome import FinetuningOutcome, described, print_scores
+from smelt.finetuning.finetune import add_limits, choose_tested, limits_of
+from smelt.finetuning.outcome import FinetuningOutcome, describe_outcome, print_scores
 from smelt.languages import ALL
 from smelt.provenance import write_provenance
 from smelt.study.makers.compression import Compression
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     task = read_task(arguments.task)
     check_for_students(task, arguments.task)
     splits = {split: read_split(arguments.task, split, task) for split in ("validation", "test")}
-    splits["test"] = tested(splits["test"], settings.tested_on, arguments.task)
+    splits["test"] = choose_tested(splits["test"], settings.tested_on, arguments.task)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
     from smelt.finetuning.job import gpus
@@ -78,7 +78,7 @@ def _write(
 
     name = arguments.name or arguments.output.resolve().parents[1].name
     settings = job.settings.model_dump()
-    write_json(draft / "metrics.json", described(job.task, name, job.seed, outcome.metrics, settings))
+    write_json(draft / "metrics.json", describe_outcome(job.task, name, job.seed, outcome.metrics, settings))
     job.save(draft / "model")
     write_student_card(draft / "model", name, job.task, outcome.metrics, _languages(outcome))
     used = settings | {"device": str(job.device), "threads": arguments.threads}

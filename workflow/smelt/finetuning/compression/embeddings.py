@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from smelt.errors import SmeltError, absent
-from smelt.finetuning.compression.random_streams import derived_seed
+from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.study.makers.compression import EmbeddingStart
 
 SPREAD = 0.1  # rows that come from nowhere are uniform in (-0.1, 0.1)
@@ -67,13 +67,13 @@ def start(
     removed = settings.directions
     if removed > width:
         raise SmeltError("embeddings.removed", f"found {removed}, expected at most {WHERE}, {width}")
-    made, kept = reduced_by_ppa(teacher, width, removed)
+    made, kept = reduce_by_ppa(teacher, width, removed)
     return made, facts | {"removed": removed, "kept": kept}
 
 
 def random_rows(rows: int, width: int, seed: int) -> Tensor:
     """Return rows that are uniform in (-0.1, 0.1), shape (rows, width)."""
-    generator = torch.Generator().manual_seed(derived_seed(seed, "embedding rows"))
+    generator = torch.Generator().manual_seed(derive_seed(seed, "embedding rows"))
     return torch.empty(rows, width).uniform_(-SPREAD, SPREAD, generator=generator)
 
 
@@ -88,19 +88,19 @@ def truncated_svd(matrix: Tensor, width: int) -> tuple[Tensor, float]:
     return _project(matrix, mean, directions), share
 
 
-def reduced_by_ppa(matrix: Tensor, width: int, removed: int) -> tuple[Tensor, float]:
+def reduce_by_ppa(matrix: Tensor, width: int, removed: int) -> tuple[Tensor, float]:
     """Return a matrix of fewer dimensions, shape (rows, width), as Raunak et al. 2019 make it, and the variance kept.
 
     Algorithm 2 there: post-processing, principal components, post-processing again. Post-processing (algorithm 1, of
     Mu and Viswanath 2018) removes the first principal components from centred vectors.
     """
-    processed = post_processed(matrix, removed)
+    processed = post_process(matrix, removed)
     product, mean = _product(processed, centred=True)
     directions, share = _first(product, width)
-    return post_processed(_project(processed, mean, directions), removed), share
+    return post_process(_project(processed, mean, directions), removed), share
 
 
-def post_processed(matrix: Tensor, removed: int) -> Tensor:
+def post_process(matrix: Tensor, removed: int) -> Tensor:
     """Return vectors, float32, without their mean and their first `removed` principal components."""
     product, mean = _product(matrix, centred=True)
     directions, _ = _first(product, removed)
@@ -181,7 +181,7 @@ def read_vectors(path: Path, wanted: Collection[str], width: int) -> dict[str, T
     """
     keys = {word.encode(): word for word in wanted}
     found: dict[str, Tensor] = {}
-    with _opened(path) as stream:
+    with _open_vectors(path) as stream:
         for number, line in _lines(stream, path, width):
             # A word may hold spaces, as some of GloVe's do; its numbers do not.
             fields = line.rsplit(b" ", width)
@@ -194,7 +194,7 @@ def read_vectors(path: Path, wanted: Collection[str], width: int) -> dict[str, T
     return found
 
 
-def _opened(path: Path) -> gzip.GzipFile | BufferedReader:
+def _open_vectors(path: Path) -> gzip.GzipFile | BufferedReader:
     try:
         return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
     except FileNotFoundError:

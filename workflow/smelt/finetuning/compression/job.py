@@ -16,8 +16,8 @@ from smelt.errors import SmeltError
 from smelt.files import checksum
 from smelt.finetuning.batches import predict
 from smelt.finetuning.compression.phases import CompressionPhase, Record, StageData
-from smelt.finetuning.compression.random_streams import derived_seed
-from smelt.finetuning.compression.signals import Signals, Teacher, made_from
+from smelt.finetuning.compression.random_streams import derive_seed
+from smelt.finetuning.compression.signals import Signals, Teacher, describe_origin
 from smelt.finetuning.compression.students import (
     DistillationStudent,
     Head,
@@ -29,7 +29,7 @@ from smelt.finetuning.compression.students import (
     start_embeddings,
     width_of,
 )
-from smelt.finetuning.compression.windows import Windows, as_arrays, joined
+from smelt.finetuning.compression.windows import Windows, as_arrays, join_windows
 from smelt.finetuning.job import gpus
 from smelt.finetuning.outcome import FinetuningOutcome, Predict, Scored, outcome_of
 from smelt.languages import iso_codes
@@ -131,7 +131,7 @@ class CompressionJob:
             self.device,
         )
         scored = Scored(self.task, splits, encoded)
-        torch.manual_seed(derived_seed(self.seed, "dropout"))
+        torch.manual_seed(derive_seed(self.seed, "dropout"))
         learnt = (self.student, data, settings.clip, lambda head: scored.scores(self._predict(head)))
         phases = [CompressionPhase(number, phase, *learnt) for number, phase in enumerate(self.phases)]
         training = EpochTraining("compression", self.student, phases, limits)
@@ -192,7 +192,7 @@ class CompressionJob:
                 teacher.folder, f"is {teacher.width} wide, and {self.inputs.source} {width}: not the same model"
             )
         held_out = self.settings.settings.held_out
-        made = made_from(teacher, self.inputs.task, self.task, self.pieces, self.length, held_out)
+        made = describe_origin(teacher, self.inputs.task, self.task, self.pieces, self.length, held_out)
         return Signals(self.inputs.signals, made, teacher, self.pieces)
 
     def _training(self) -> tuple[Windows, dict[str, int]]:
@@ -202,7 +202,7 @@ class CompressionJob:
             encoded = encode(examples, self.task, self.pieces, self.length)
             parts.append(self._arrays(encoded))
             counts.update(encoded.counts(len(examples)))
-        return joined(parts), dict(counts)
+        return join_windows(parts), dict(counts)
 
     def _arrays(self, encoded: Encoded) -> Windows:
         return as_arrays(encoded.windows, len(self.pieces.tokenizer), encoded.targets)

@@ -39,7 +39,7 @@ class Sums:
     totals: dict[str, Tensor]
     counts: dict[str, Tensor]
 
-    def weighted(self, losses: StageLosses) -> Tensor:
+    def weighted_sum(self, losses: StageLosses) -> Tensor:
         """Return the sum of the means, each times its weight."""
         weights = losses.weights()
         parts = [weights[name] * total / self.counts[name].clamp(min=1) for name, total in self.totals.items()]
@@ -113,13 +113,13 @@ class StageData:
         parts = []
         if losses.of_transfer:
             assert self._unlabelled is not None
-            made = map(self._unlabelled.made, self._held_out)
+            made = map(self._unlabelled.make_batch, self._held_out)
             parts += [self._imitated(student, losses, numbers, batch) for numbers, batch in made]
         if losses.labels:
             for numbers in self._measured:
                 batch = self._validation.batch(numbers, self._padding, self._device)
                 parts.append(self._labels(student, batch))
-        return float(_together(parts).weighted(losses))
+        return float(_together(parts).weighted_sum(losses))
 
     def _imitated(self, student: DistillationStudent, losses: StageLosses, numbers: Whole, batch: TaskBatch) -> Sums:
         assert self.signals is not None
@@ -211,7 +211,7 @@ def learning_rate(step: int, steps: int, schedule: Schedule) -> float:
 
 
 def _backward(sums: Sums, losses: StageLosses) -> Tensor:
-    loss = sums.weighted(losses)
+    loss = sums.weighted_sum(losses)
     if loss.requires_grad:  # the representation's does not, where the head alone learns
         loss.backward()  # type: ignore[no-untyped-call]
     return loss.detach()

@@ -112,10 +112,12 @@ class _Precomputation:
 
     def run(self) -> None:
         """Write what is not written yet."""
-        from smelt.finetuning.compression.signals import FORMAT, NAME, SHARDS, TEXT, made_from
+        from smelt.finetuning.compression.signals import FORMAT, NAME, SHARDS, TEXT, describe_origin
 
         settings = self.settings
-        made = made_from(self.teacher, self.arguments.task, self.task, self.pieces, settings.length, settings.held_out)
+        made = describe_origin(
+            self.teacher, self.arguments.task, self.task, self.pieces, settings.length, settings.held_out
+        )
         self._begin(made)
         transfer = self._text(self.partial / TEXT)
         mode, size = self._mode(transfer)

@@ -8,7 +8,7 @@ import numpy as np
 Drawn = Literal["student", "regression head", "embedding rows", "dropout"]
 
 
-def derived_seed(seed: int, drawn: Drawn) -> int:
+def derive_seed(seed: int, drawn: Drawn) -> int:
     """Return a seed of 32 bits for the generator of one kind of thing.
 
     Two generators with the compression's own seed would draw the same numbers twice: a head equal to its embeddings.

@@ -66,7 +66,7 @@ class Teacher:
         """
         self.folder, self.device, self.kind = folder, device, kind_of(task)
         self._refuse_other_labels(task)
-        self.model = _loaded(folder, task).to(device).eval().requires_grad_(False)
+        self.model = _load_teacher(folder, task).to(device).eval().requires_grad_(False)
         self.width = int(self.model.config.hidden_size)
         self.labels = len(task.labels)
         depth = int(self.model.config.num_hidden_layers)
@@ -103,7 +103,7 @@ class Teacher:
             raise SmeltError(self.folder, f"its labels are not those of the task {task.name}: {shown}, not {wanted}")
 
 
-def _loaded(folder: Path, task: Task) -> Any:
+def _load_teacher(folder: Path, task: Task) -> Any:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
@@ -139,7 +139,7 @@ class SignalsOrigin:
                 raise SmeltError(where, f"holds signals {what.get(key, numbers)}: recompute them")
 
 
-def made_from(
+def describe_origin(
     teacher: Teacher, task_folder: Path, task: Task, pieces: TaskTokenizer, length: int, held_out: float
 ) -> SignalsOrigin:
     """Return the inputs of signals."""
@@ -249,10 +249,10 @@ class Shards:
     def teacher_outputs(self, numbers: Whole, states: bool, logits: bool) -> TeacherOutputs:
         """Return the teacher's outputs for the labelled tokens of some windows, in their order."""
         rows = self._windows.labelled_in(numbers)
-        found = torch.from_numpy(self._gathered(self._logits, rows)) if logits else None
-        return TeacherOutputs(from_bits(self._gathered(self._states, rows)) if states else None, found)
+        found = torch.from_numpy(self._gather(self._logits, rows)) if logits else None
+        return TeacherOutputs(from_bits(self._gather(self._states, rows)) if states else None, found)
 
-    def _gathered(self, shards: list[NDArray[Any]], rows: Whole) -> NDArray[Any]:
+    def _gather(self, shards: list[NDArray[Any]], rows: Whole) -> NDArray[Any]:
         owners = np.searchsorted(self._firsts, rows, side="right") - 1
         found = np.empty((len(rows), shards[0].shape[1]), shards[0].dtype)
         for shard in np.unique(owners):

@@ -21,7 +21,7 @@ from smelt.architectures.compact import POSITIONS
 from smelt.errors import SmeltError, first_line
 from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.embeddings import start
-from smelt.finetuning.compression.random_streams import derived_seed
+from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.finetuning.compression.windows import Windows
 from smelt.study.makers.compression import PARTS, Compression, Part, Schedule, Stage, StageLosses, TransformerShape
 from smelt.tasks.kinds import kind_of
@@ -127,7 +127,7 @@ def new_student(settings: Compression, task: Task, pieces: TaskTokenizer, kept: 
         **kind_of(task).configuration(task),
         **numbers,
     )
-    torch.manual_seed(derived_seed(seed, "student"))
+    torch.manual_seed(derive_seed(seed, "student"))
     student = getattr(compact, kind_of(task).student)(config)
     student.compact.keep_pieces(kept.tolist(), pieces.unknown)
     return student
@@ -183,7 +183,7 @@ class DistillationStudent(nn.Module):
         self.model = model
         classifier = model.classifier
         self.regression = nn.Linear(classifier.in_features, classifier.out_features)
-        generator = torch.Generator().manual_seed(derived_seed(seed, "regression head"))
+        generator = torch.Generator().manual_seed(derive_seed(seed, "regression head"))
         nn.init.xavier_uniform_(self.regression.weight, generator=generator)
         nn.init.zeros_(self.regression.bias)
         self.by_token = type(model).__name__.endswith("ForTokenClassification")

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, read_windows
-from smelt.parquet import opened
+from smelt.parquet import open_parquet
 from smelt.study.makers.compression import SignalSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
@@ -68,12 +68,12 @@ class TaskTexts:
     @cached_property
     def texts(self) -> int:
         """How many the file holds."""
-        with opened(self.path, [kind_of(self.task).text_column]) as file:
+        with open_parquet(self.path, [kind_of(self.task).text_column]) as file:
             return int(file.metadata.num_rows)
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
         """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
-        for part in _drawn(read_texts(self.path, self.task), chosen):
+        for part in _choose_texts(read_texts(self.path, self.task), chosen):
             kind = kind_of(self.task)
             yield len(part), kind.encode(kind.unlabelled(part), self.task, self.pieces, self.length)
 
@@ -110,7 +110,7 @@ class DocumentTexts:
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
         """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
-        for part in _drawn(self._read(), chosen):
+        for part in _choose_texts(self._read(), chosen):
             yield len(part), kind_of(self.task).encode_running(part, self.task, self.pieces, self.length)
 
     def _read(self) -> Iterator[str]:
@@ -123,7 +123,7 @@ class DocumentTexts:
                 yield from kind_of(self.task).running_texts(lines)
 
 
-def _drawn(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterator[list[AnyText]]:
+def _choose_texts(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterator[list[AnyText]]:
     """Yield the texts that are chosen, AT_ONCE at a time."""
     return batched_by_size(compress(texts, chosen), lambda _: 1, AT_ONCE)
 
@@ -235,7 +235,7 @@ def write_transfer(
     """
     groups = sources_of(task_folder, task, documents, pieces, settings.length)
     draws = [draw for draw in draws_of(groups, settings.sentences, settings.seed) if draw.drawn]
-    held_out = _held_out(sum(draw.drawn for draw in draws), settings, task_folder)
+    held_out = _draw_held_out(sum(draw.drawn for draw in draws), settings, task_folder)
     held: list[NDArray[np.bool_]] = []
     text = truncated = 0
     with WindowsWriter(folder, len(pieces.tokenizer)) as writer:
@@ -263,7 +263,7 @@ def read_transfer(folder: Path, pieces: int) -> Transfer:
     return Transfer(read_windows(folder, pieces), np.load(folder / HELD_OUT), read_json(folder / ABOUT))
 
 
-def _held_out(texts: int, settings: SignalSettings, where: Path) -> NDArray[np.bool_]:
+def _draw_held_out(texts: int, settings: SignalSettings, where: Path) -> NDArray[np.bool_]:
     """Return which texts are held out.
 
     Raises:

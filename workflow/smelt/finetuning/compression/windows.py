@@ -90,7 +90,7 @@ def as_arrays(windows: Sequence[Window], pieces: int, targets: Sequence[Sequence
     )
 
 
-def joined(parts: Sequence[Windows]) -> Windows:
+def join_windows(parts: Sequence[Windows]) -> Windows:
     """Return windows, those with labels or those without, one after the other."""
     targets = [part.targets for part in parts if part.targets is not None]
     return Windows(
@@ -112,7 +112,7 @@ class WindowStream:
         self.windows, self._chosen, self._batch = windows, chosen, batch
         self._lengths = windows.lengths[chosen]
         self._seeds, self._padding, self._device = seeds, padding, device
-        self._pass = lru_cache(maxsize=1)(self._drawn)
+        self._pass = lru_cache(maxsize=1)(self._draw_order)
 
     @property
     def batches(self) -> int:
@@ -122,13 +122,13 @@ class WindowStream:
     def at(self, phase: int, step: int) -> tuple[Whole, TaskBatch]:
         """Return the windows and the batch of a phase's step; after the last batch of a pass another pass begins."""
         number, place = divmod(step, self.batches)
-        return self.made(self._chosen[self._pass(phase, number)[place]])
+        return self.make_batch(self._chosen[self._pass(phase, number)[place]])
 
-    def made(self, numbers: Whole) -> tuple[Whole, TaskBatch]:
+    def make_batch(self, numbers: Whole) -> tuple[Whole, TaskBatch]:
         """Return the batch of some windows, with their numbers."""
         return numbers, self.windows.batch(numbers, self._padding, self._device)
 
-    def _drawn(self, phase: int, number: int) -> Order:
+    def _draw_order(self, phase: int, number: int) -> Order:
         return Order(self._lengths, self._batch, [*self._seeds, phase, number])
 
 

@@ -114,11 +114,11 @@ class WordPieceGrowth:
 
     def addition(self, learnt: Learnt, pieces: int) -> Addition:
         """Return the commonest of the learnt pieces."""
-        return Addition(_commonest(self._vocabulary, learnt, pieces, self._spelt), [])
+        return Addition(_commonest(self._vocabulary, learnt, pieces, self._spell), [])
 
     def section(self, model: Mapping[str, Any], addition: Addition) -> dict[str, Any]:
         """Return the section with the new pieces, and with tokens that were added behind the old ones."""
-        return {**model, "vocab": _numbered(model["vocab"], self._vocabulary, addition)}
+        return {**model, "vocab": _number_pieces(model["vocab"], self._vocabulary, addition)}
 
     def write_files(self, folder: Path, output: Path, addition: Addition) -> None:
         """Write vocab.txt, where a line's number is its id."""
@@ -128,7 +128,7 @@ class WordPieceGrowth:
             lines += [piece.spelling for piece in addition.pieces]
             (output / FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
 
-    def _spelt(self, parts: Iterable[str]) -> str:
+    def _spell(self, parts: Iterable[str]) -> str:
         first, *others = parts
         return first + "".join(part.removeprefix(self._kind.prefix) for part in others)
 
@@ -151,14 +151,14 @@ class UnigramGrowth:
         """Return the section with tokens that were added behind the old pieces, and the new ones with their scores."""
         old = model["vocab"]
         behind = [[piece, self._least] for piece in self._vocabulary.pieces[len(old) :]]
-        return {**model, "vocab": [*old, *behind, *map(list, self._scored(addition))]}
+        return {**model, "vocab": [*old, *behind, *map(list, self._score_pieces(addition))]}
 
     def write_files(self, folder: Path, output: Path, addition: Addition) -> None:  # noqa: ARG002 - as of every kind
         """Write SentencePiece's protobufs."""
         for protobuf in self._vocabulary.protobufs:
-            protobuf.write_with(output, self._scored(addition))
+            protobuf.write_with(output, self._score_pieces(addition))
 
-    def _scored(self, addition: Addition) -> list[tuple[str, float]]:
+    def _score_pieces(self, addition: Addition) -> list[tuple[str, float]]:
         return [(piece.spelling, self.score(piece)) for piece in addition.pieces]
 
     def score(self, piece: NewPiece) -> float:
@@ -206,10 +206,10 @@ class BytePairGrowth:
         for merge in learnt.merges:
             if len(new) == pieces:
                 break
-            spelling = self._spelt(merge.built)
+            spelling = self._spell(merge.built)
             if merge.left in known and merge.right in known and spelling not in old:
                 known.add(merge.built)
-                merges.append((self._spelt(merge.left), self._spelt(merge.right)))
+                merges.append((self._spell(merge.left), self._spell(merge.right)))
                 new.setdefault(spelling, _piece(spelling, merge, learnt))
         return Addition(list(new.values()), list(dict.fromkeys(merges)))
 
@@ -217,19 +217,19 @@ class BytePairGrowth:
         """Return the section with the new pieces and merges, written as the old ones are."""
         as_text = bool(model["merges"]) and isinstance(model["merges"][0], str)
         merges = [" ".join(pair) if as_text else list(pair) for pair in addition.merges]
-        vocabulary = _numbered(model["vocab"], self._vocabulary, addition)
+        vocabulary = _number_pieces(model["vocab"], self._vocabulary, addition)
         return {**model, "vocab": vocabulary, "merges": [*model["merges"], *merges]}
 
     def write_files(self, folder: Path, output: Path, addition: Addition) -> None:
         """Write vocab.json and merges.txt, where the source has them."""
         if (folder / VOCABULARY).is_file():
-            write_json(output / VOCABULARY, _numbered(self._kind.ids, self._vocabulary, addition))
+            write_json(output / VOCABULARY, _number_pieces(self._kind.ids, self._vocabulary, addition))
         if (folder / MERGES).is_file():
             text = (folder / MERGES).read_text(encoding="utf-8").removesuffix("\n")
             lines = [text, *(" ".join(pair) for pair in addition.merges)]
             (output / MERGES).write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
-    def _spelt(self, run: str) -> str:
+    def _spell(self, run: str) -> str:
         first, *others = (self._vocabulary.pieces[identity] for identity in ids_of(run))
         return first + "".join(other[len(self._kind.prefix) :] for other in others)
 
@@ -254,7 +254,7 @@ def _piece(spelling: str, merge: Merge, learnt: Learnt) -> NewPiece:
     return NewPiece(spelling, merge.parts, learnt.counts.get(merge.built, 0) / max(learnt.total, 1))
 
 
-def _numbered(old: Mapping[str, int], vocabulary: Vocabulary, addition: Addition) -> dict[str, int]:
+def _number_pieces(old: Mapping[str, int], vocabulary: Vocabulary, addition: Addition) -> dict[str, int]:
     """Return pieces with their ids: the old ones, tokens added behind them, and the new ones behind all."""
     behind = {piece: identity for identity, piece in enumerate(vocabulary.pieces) if piece and piece not in old}
     new = {piece.spelling: vocabulary.size + number for number, piece in enumerate(addition.pieces)}

@@ -124,13 +124,13 @@ def learn(words: Mapping[str, int], merges: int) -> Learnt:
     trainer = trainers.BpeTrainer(
         vocab_size=len(alphabet) + merges, initial_alphabet=alphabet, min_frequency=_LEAST, show_progress=False
     )
-    tokenizer.train_from_iterator(_repeated(words), trainer)
+    tokenizer.train_from_iterator(_repeat_words(words), trainer)
     pairs = _merges(tokenizer)
     counts = _counts(tokenizer, words)
     return Learnt([Merge(left, right) for left, right in pairs], counts, sum(counts.values()))
 
 
-def _repeated(words: Mapping[str, int]) -> Iterator[str]:
+def _repeat_words(words: Mapping[str, int]) -> Iterator[str]:
     for word, times in sorted(words.items()):
         for done in range(0, times, _REPEATED):
             yield f"{word} " * min(_REPEATED, times - done)
@@ -163,7 +163,7 @@ class LineSample:
         """Yield the drawn lines of a language."""
         return compress(training_lines(self.documents[language]), self.drawn[language])
 
-    def counted(self) -> dict[str, dict[str, int]]:
+    def count_by_language(self) -> dict[str, dict[str, int]]:
         """Return for each language how many lines it has, and how many are learnt from."""
         return {code: {"lines": lines, "learnt_from": sum(self.drawn[code])} for code, lines in self.lines.items()}
 
@@ -174,7 +174,7 @@ def draw(documents: Mapping[str, Path], size: int, seed: int) -> LineSample:
     Raises:
         SmeltError: a language has no training line, or its documents cannot be read.
     """
-    lines = {language: _counted(language, path) for language, path in documents.items()}
+    lines = {language: _count_lines(language, path) for language, path in documents.items()}
     total = sum(lines.values())
     if total <= size:
         return LineSample(documents, lines, {language: bytearray(b"\1") * count for language, count in lines.items()})
@@ -188,7 +188,7 @@ def draw(documents: Mapping[str, Path], size: int, seed: int) -> LineSample:
     return LineSample(documents, lines, drawn)
 
 
-def _counted(language: str, path: Path) -> int:
+def _count_lines(language: str, path: Path) -> int:
     count = sum(1 for _ in training_lines(path))
     if not count:
         raise SmeltError(path, f"has no text of {language} to learn from: every document is empty or held out")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.files import write_json
-from smelt.model_folder import AMPLIFICATION, ModelSource, count_parameters, shared_of
+from smelt.model_folder import AMPLIFICATION, ModelSource, count_parameters, count_shared_pieces
 from smelt.models.amplify.growth import Addition
 from smelt.models.amplify.learning import LineSample
 from smelt.models.vocabulary.card import any_of, proof_rows, write_vocabulary_card
@@ -50,9 +50,9 @@ def write_record(folder: Path, made: Amplification) -> None:
         {
             "rule": made.rule.model_dump(include={"pieces", "start", "sample", "seed"}),
             "kind": made.vocabulary.tree["model"]["type"],
-            "shared": shared_of(made.vocabulary.folder) or made.vocabulary.size,
+            "shared": count_shared_pieces(made.vocabulary.folder) or made.vocabulary.size,
             "pieces": made.vocabulary.size + len(made.addition.pieces),
-            "training_lines": made.sample.counted(),
+            "training_lines": made.sample.count_by_language(),
             "merges_learnt": made.learnt,
             "embedding_rows_before": made.gathered.rows,
             "embedding_rows_beyond_the_tokenizer": made.gathered.padding_rows,

@@ -39,7 +39,7 @@ from smelt.models.reduce.selection import PieceCounts, write_counts
 from smelt.models.vocabulary.tokenizer_files import Tree
 from smelt.models.vocabulary.vocabulary import read_vocabulary
 from smelt.models.vocabulary.weights import check_checkpoint, is_model
-from smelt.parquet import damage_named, opened
+from smelt.parquet import open_parquet, refuse_damaged
 from smelt.training.lock import Lock
 
 COLUMNS = ["text", "held_out"]
@@ -150,7 +150,7 @@ class CountingJob:
 
     def shards(self) -> list[range]:
         """Return the row groups of each shard."""
-        with opened(self.documents, COLUMNS) as file:
+        with open_parquet(self.documents, COLUMNS) as file:
             groups = file.num_row_groups
         step = max(1, -(-groups // MOST_SHARDS))
         return [range(start, min(start + step, groups)) for start in range(0, groups, step)]
@@ -166,7 +166,7 @@ class CountingJob:
 
     def texts(self, groups: range) -> Iterator[str]:
         """Yield the documents of row groups that are not held out."""
-        with opened(self.documents, COLUMNS) as file:
+        with open_parquet(self.documents, COLUMNS) as file:
             for batch in file.iter_batches(batch_size=DOCUMENTS_AT_ONCE, row_groups=list(groups), columns=COLUMNS):
                 yield from batch.column("text").filter(pc.invert(batch.column("held_out"))).to_pylist()
 
@@ -212,7 +212,7 @@ def _count_here(job: CountingJob, shards: dict[Path, range]) -> None:
 
 
 def _counted(job: CountingJob, counter: PieceCounter, groups: range) -> PieceTally:
-    with damage_named(job.documents):
+    with refuse_damaged(job.documents):
         return counter.count(job.texts(groups))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from smelt.card import Value
 from smelt.files import write_json
-from smelt.model_folder import REDUCTION, ModelSource, count_parameters, shared_of
+from smelt.model_folder import REDUCTION, ModelSource, count_parameters, count_shared_pieces
 from smelt.models.reduce.selection import Choice, PieceCounts
 from smelt.models.vocabulary.card import any_of, proof_rows, write_vocabulary_card
 from smelt.models.vocabulary.vocabulary import Vocabulary
@@ -68,7 +68,7 @@ def write_reduced_card(folder: Path, name: str, source: ModelSource, made: Reduc
 
 def _shared(made: Reduction) -> int | None:
     """Return how many of the kept pieces are older than those added to the source; None if none were added."""
-    shared = shared_of(made.vocabulary.folder)
+    shared = count_shared_pieces(made.vocabulary.folder)
     return None if shared is None else int((made.choice.ids < shared).sum())
 
 

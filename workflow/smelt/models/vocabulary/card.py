@@ -8,7 +8,7 @@ from smelt.card import Card, Value, write_card
 from smelt.files import read_json
 from smelt.languages import iso_codes
 from smelt.model_families import fills_masks
-from smelt.model_folder import ModelSource, count_parameters, published_card
+from smelt.model_folder import ModelSource, count_parameters, read_published_card
 from smelt.models.vocabulary.weights import WEIGHTS
 
 
@@ -34,7 +34,7 @@ def write_vocabulary_card(
         tables: as the card has them.
         limits: as the card has them.
     """
-    published = published_card(source.folder)
+    published = read_published_card(source.folder)
     architecture = (read_json(folder / "config.json").get("architectures") or ["a bare encoder"])[0]
     origin = f"[{source.hub}](https://huggingface.co/{source.hub})" if source.hub else f"`{source.folder.name}`"
     before, after = pieces

@@ -310,10 +310,10 @@ class ModelPair:
                 raise SmeltError(self.where, f"is not exact: its weight {name} is none of its source's")
             if ours.shape == theirs[name].shape and torch.equal(ours, theirs[name]):
                 ours.data = theirs[name].data
-            elif not self._gathered(ours, theirs[name]):
+            elif not self._holds_kept_rows(ours, theirs[name]):
                 raise SmeltError(self.where, f"is not exact: its weight {name} differs from the source's")
 
-    def _gathered(self, ours: Tensor, theirs: Tensor) -> bool:
+    def _holds_kept_rows(self, ours: Tensor, theirs: Tensor) -> bool:
         """Whether a tensor consists of the kept rows of another, compared some rows at a time."""
         if ours.shape != (len(self.ids), *theirs.shape[1:]):
             return False

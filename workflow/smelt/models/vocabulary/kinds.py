@@ -31,7 +31,7 @@ class Form(Protocol):
     always: list[int]
     """Ids that this form always needs."""
 
-    def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
+    def needed_ids(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
         """Return, by reason, the ids that the kept ones need, whether they are kept or not."""
 
 
@@ -44,7 +44,7 @@ class Kind(Form, Protocol):
     def loosened(self, kept: Kept) -> list[int]:
         """Return kept ids whose pieces may make an unknown word known."""
 
-    def reduced(self, new: Ids) -> dict[str, Any]:
+    def reduce_section(self, new: Ids) -> dict[str, Any]:
         """Return the section with the kept pieces alone; `new[id]` is -1 for the others."""
 
     def check_files(self, folder: Path) -> None:
@@ -96,7 +96,7 @@ class WordPieceKind:
         # The reduction paper keeps these nine of BERT's unused pieces, for tasks that give them a meaning.
         self.always += sorted(self.ids[piece] for piece in self.reserved if _UNUSED.fullmatch(piece))
 
-    def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
+    def needed_ids(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
         """Return the ids that kept pieces need: none, unless each of their characters must have its own piece."""
         if not characters:
             return {}
@@ -114,7 +114,7 @@ class WordPieceKind:
             and any(self.prefix + character not in self.ids for character in self._bare(piece)[1:])
         ]
 
-    def reduced(self, new: Ids) -> dict[str, Any]:
+    def reduce_section(self, new: Ids) -> dict[str, Any]:
         """Return the section with the kept pieces alone."""
         return self.model | {"vocab": renumber(self.base, new)}
 
@@ -166,7 +166,7 @@ class UnigramKind:
         self.added = {token["content"] for token in tree["added_tokens"]}
         self.twins = _twins(self.base) if len(self.ids) < len(self.base) else []
 
-    def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
+    def needed_ids(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
         """Return the ids that kept pieces need: one of the lowest score, their characters, and others spelt the same.
 
         A piece that stands twice in the list is looked up as the last of its kind. Were that one alone left out,
@@ -186,7 +186,7 @@ class UnigramKind:
         del kept
         return []
 
-    def reduced(self, new: Ids) -> dict[str, Any]:
+    def reduce_section(self, new: Ids) -> dict[str, Any]:
         """Return the section with the kept pieces alone, in the old order."""
         vocabulary = self.model["vocab"]
         unknown = self.model["unk_id"]
@@ -262,7 +262,7 @@ class BytePairKind:
             self.always += [self.ids[byte] for byte in pre_tokenizers.ByteLevel.alphabet() if byte in self.ids]
         self._ways: dict[str, list[str]] = {}
 
-    def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
+    def needed_ids(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
         """Return the pieces and characters on the way to kept pieces; a BPE without them could not build these."""
         del characters
         merges: list[int] = []
@@ -278,7 +278,7 @@ class BytePairKind:
         del kept
         return []
 
-    def reduced(self, new: Ids) -> dict[str, Any]:
+    def reduce_section(self, new: Ids) -> dict[str, Any]:
         """Return the section with the kept pieces, and the merges whose parts and result are kept."""
         vocabulary = renumber(self.base, new)
         written = zip(self.model["merges"], self.merges, strict=True)
@@ -312,12 +312,12 @@ class BytePairKind:
     @cached_property
     def _parts(self) -> dict[str, Pair]:
         """The pair that builds a piece, for pieces that only one pair builds."""
-        builders = Counter(self._joined(*pair) for pair in self.merges)
-        return {piece: pair for pair in self.merges if builders[piece := self._joined(*pair)] == 1}
+        builders = Counter(self._join(*pair) for pair in self.merges)
+        return {piece: pair for pair in self.merges if builders[piece := self._join(*pair)] == 1}
 
     @cached_property
     def _built(self) -> set[str]:
-        return {self._joined(*pair) for pair in self.merges}
+        return {self._join(*pair) for pair in self.merges}
 
     def _way(self, piece: str) -> list[str]:
         """Return the pieces that a piece is built from.
@@ -331,7 +331,7 @@ class BytePairKind:
             return list(self._parts[piece])
         if piece not in self._ways:
             ranks = self._ranks
-            way = pieces_on_the_way(self._symbols(piece), lambda left, right: ranks.get((left, right)), self._joined)
+            way = pieces_on_the_way(self._symbols(piece), lambda left, right: ranks.get((left, right)), self._join)
             self._ways[piece] = way or []
         return self._ways[piece]
 
@@ -343,11 +343,11 @@ class BytePairKind:
         symbols = [(first if place == 0 else self.prefix) + character for place, character in enumerate(bare)]
         return [*symbols[:-1], symbols[-1] + last] if symbols else [piece]
 
-    def _joined(self, left: str, right: str) -> str:
+    def _join(self, left: str, right: str) -> str:
         return left + right[len(self.prefix) :]
 
     def _is_within(self, pair: Pair, vocabulary: dict[str, int]) -> bool:
-        return pair[0] in vocabulary and pair[1] in vocabulary and self._joined(*pair) in vocabulary
+        return pair[0] in vocabulary and pair[1] in vocabulary and self._join(*pair) in vocabulary
 
 
 def _pair(merge: str | list[str]) -> Pair:

@@ -60,7 +60,7 @@ class Protobuf:
         self.always = [identity for identity in ids.values() if identity not in ordinary]
         self._ways: dict[str, list[str]] = {}
 
-    def needed(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
+    def needed_ids(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
         """Return the ids of what the kept pieces need for SentencePiece itself to cut as before."""
         places = np.flatnonzero(self.ordinary & kept[self.ids])
         if self.proto.trainer_spec.model_type == _BPE:

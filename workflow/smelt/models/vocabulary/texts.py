@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError
 from smelt.files import refuse_carriage_return
-from smelt.parquet import damage_named, opened
+from smelt.parquet import open_parquet, refuse_damaged
 
 _SCHEMA = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string()), ("held_out", pa.bool_())])
 _DOCUMENTS = 1000
@@ -157,7 +157,7 @@ def held_out_lines(documents: Path, most: int) -> list[str]:
     Raises:
         SmeltError: the file is missing, is damaged, or lacks the columns `text` and `held_out`.
     """
-    with opened(documents, _COLUMNS) as file, damage_named(documents):
+    with open_parquet(documents, _COLUMNS) as file, refuse_damaged(documents):
         return list(islice(_lines_of(file, True), most))
 
 
@@ -167,7 +167,7 @@ def training_lines(documents: Path) -> Iterator[str]:
     Raises:
         SmeltError: as `held_out_lines`.
     """
-    with opened(documents, _COLUMNS) as file, damage_named(documents):
+    with open_parquet(documents, _COLUMNS) as file, refuse_damaged(documents):
         yield from _lines_of(file, False)
 
 

@@ -143,7 +143,7 @@ def ids_outside_the_model(tree: Tree) -> list[int]:
         found.append(number)
         return number
 
-    with_ids_replaced(tree, note)
+    replace_ids(tree, note)
     return found
 
 
@@ -152,7 +152,7 @@ def has_part(tree: Tree, kind: str) -> bool:
     return any(_contains(tree.get(part), kind) for part in ("normalizer", "pre_tokenizer"))
 
 
-def with_ids_replaced(tree: Tree, number: Callable[[int], int]) -> Tree:
+def replace_ids(tree: Tree, number: Callable[[int], int]) -> Tree:
     """Return a copy in which each id outside the model's section is `number(id)`."""
     replaced = dict(tree)
     replaced["added_tokens"] = [token | {"id": number(token["id"])} for token in tree["added_tokens"]]

@@ -26,8 +26,8 @@ from smelt.models.vocabulary.tokenizer_files import (
     ids_outside_the_model,
     load_fast,
     read_file,
+    replace_ids,
     tree_of,
-    with_ids_replaced,
     write_file,
     write_settings,
 )
@@ -109,7 +109,7 @@ class Vocabulary:
         found = True
         while found:
             found = False
-            for reason, needed in [pair for form in forms for pair in form.needed(kept, characters).items()]:
+            for reason, needed in [pair for form in forms for pair in form.needed_ids(kept, characters).items()]:
                 fresh = _fresh(kept, needed)
                 found = found or len(fresh) > 0
                 added[reason] = np.union1d(added.get(reason, fresh), fresh)
@@ -129,10 +129,10 @@ class Vocabulary:
             raise SmeltError(self.where, "these pieces need others: expected ids as `closure` gives them")
         new = np.full(self.size, -1, dtype=np.int64)
         new[ids] = np.arange(len(ids))
-        wanted = self._reduced(self.tree, self.kind, new)
+        wanted = self._reduce(self.tree, self.kind, new)
         if self.file is not None:
             kind = type(self.kind)(self.file, self.where)
-            write_file(output / TOKENIZER, self._reduced(self.file, kind, new))
+            write_file(output / TOKENIZER, self._reduce(self.file, kind, new))
         self.kind.write_files(self.folder, output, new)
         for protobuf in self.protobufs:
             protobuf.write(output, new)
@@ -140,8 +140,8 @@ class Vocabulary:
         write_settings(self.folder, output, old, lambda identity: int(new[identity]))
         self.check_written(output, wanted, len(ids))
 
-    def _reduced(self, tree: Tree, kind: Kind, new: Ids) -> Tree:
-        return with_ids_replaced(tree | {"model": kind.reduced(new)}, lambda identity: int(new[identity]))
+    def _reduce(self, tree: Tree, kind: Kind, new: Ids) -> Tree:
+        return replace_ids(tree | {"model": kind.reduce_section(new)}, lambda identity: int(new[identity]))
 
     def check_written(self, output: Path, wanted: Tree, size: int) -> None:
         """Load the written files and compare the tokenizer, part by part, with the intended one.

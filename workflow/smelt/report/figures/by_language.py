@@ -79,7 +79,7 @@ def _of_grid(path: Path, table: GridTable, trained: Trained) -> list[Panel]:
         for place in [place for place in scores.places if table.line_of(place) == line]:
             values = scores.scores.languages(place)
             if len(values) > 1:
-                rows[table.compared(place)] = _means(values)
+                rows[table.comparison_label(place)] = _means(values)
                 tasks |= {(code, place.run(code)[1]) for code in values}
         found.append(Panel(line, rows, _examples(tasks, trained)))
     return found

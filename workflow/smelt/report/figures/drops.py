@@ -39,7 +39,7 @@ def draw(sources: list[Path], settings: Mapping[str, Any]) -> "Figure":
     return figure
 
 
-def lost(baseline: BySeed, row: BySeed) -> tuple[float, float]:
+def mean_loss(baseline: BySeed, row: BySeed) -> tuple[float, float]:
     """Return mean and deviation of a row's loss against the baseline, in points, over the seeds that both have."""
     from smelt.statistics.scores import spread
 
@@ -52,7 +52,7 @@ def _drops(
 ) -> list[tuple[float, float]]:
     assert table.baseline is not None
     baseline = scores.whole(table.place(table.baseline, language, task))
-    return [lost(baseline, scores.whole(table.place(row, language, task))) for row in others]
+    return [mean_loss(baseline, scores.whole(table.place(row, language, task))) for row in others]
 
 
 def _bars(axis: "Axes", drops: list[tuple[float, float]], label: str, place: int, count: int) -> None:

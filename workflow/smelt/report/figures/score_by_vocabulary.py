@@ -59,10 +59,10 @@ def _config(folder: Path) -> dict[str, Any]:
     config: dict[str, Any] = read_json(folder / "config.json")
     if not isinstance(config.get("vocab_size"), int):
         raise SmeltError(folder / "config.json", "has no vocab_size: expected the config of an encoder")
-    return config | {"made": _made(folder)}
+    return config | {"made": _describe_making(folder)}
 
 
-def _made(folder: Path) -> str:
+def _describe_making(folder: Path) -> str:
     """Return how a model was made, as its legend says it; nothing of those that are trained from nothing."""
     for record, made in (("amplification.json", ", amplified"), ("reduction.json", ", reduced")):
         if (folder / record).is_file():

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from smelt.entry import Distinct, Entry
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
-from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, correct_together, one_sided
+from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, correct_together, wilcoxon_one_sided
 from smelt.report.notes import NOTHING_RAN, in_words, metric_notes, one_teacher_note, rank
 from smelt.report.places import Place, PlaceScores
 from smelt.report.records import read_steps
@@ -131,7 +131,7 @@ class GridTable(TableEntry):
         """Return the label of the line within which a cell is compared."""
         return cell.row if self.by_row else cell.column
 
-    def compared(self, cell: Place | Score) -> str:
+    def comparison_label(self, cell: Place | Score) -> str:
         """Return the label of a cell among those that it is compared with."""
         return cell.column if self.by_row else cell.row
 
@@ -245,7 +245,7 @@ class GridTable(TableEntry):
             expected = "expected scores.csv and the metrics.json of compressed models, found nothing"
             raise SmeltError("--sources", expected)
         scores = GridScores(job.sources[0], self)
-        cells, tested = scores.cells(read_steps(job.sources[1:])), scores.tested(job.significance)
+        cells, tested = scores.cells(read_steps(job.sources[1:])), scores.hypothesis_outcomes(job.significance)
         over = self.spread or over_of(cells)
         grids = [score_grid("", [head or "Score" for head in self.heads], cells, over=over)]
         if tested:
@@ -328,7 +328,7 @@ class GridScores:
         """Return the rows that show any of some models, or the columns where these are compared."""
         languages = self.table.languages or []
         shown = [place for place in self.places if any(model in models for model, _ in place.runs(languages))]
-        return unique(map(self.table.compared, shown))
+        return unique(map(self.table.comparison_label, shown))
 
     def cells(self, steps: Mapping[tuple[str, str], float]) -> list[Score]:
         """Return a score for each row and column, with the best of those that are compared."""
@@ -341,7 +341,7 @@ class GridScores:
             scores.append(replace(score, steps=fmean(known) if known else math.nan))
         return rank(scores, self.table.line_of)
 
-    def tested(self, significance: Significance) -> list[TestedLine]:
+    def hypothesis_outcomes(self, significance: Significance) -> list[TestedLine]:
         """Return the outcome of each hypothesis in each line; p of each kind are corrected over all of the table."""
         found = [
             self._test((each.less, each.than), line, significance)
@@ -356,7 +356,9 @@ class GridScores:
         ]
 
     def _test(self, names: tuple[str, str], line: str, significance: Significance) -> TestedLine:
-        named = {self.table.compared(place): place for place in self.places if self.table.line_of(place) == line}
+        named = {
+            self.table.comparison_label(place): place for place in self.places if self.table.line_of(place) == line
+        }
         low, high = (self.scores.whole(named[name]) for name in names)
         if absent := [name for name, values in zip(names, (low, high), strict=True) if not values]:
             why = f"not run: {', '.join(absent)}"
@@ -367,7 +369,7 @@ class GridScores:
         means = [[fmean(found[code].values()) for code in both] for found in (of_low, of_high)]
         alone = sorted(set(of_low) ^ set(of_high))
         left_out = f"left out, because one was not tested in it: {', '.join(alone)}" if alone else ""
-        tested = one_sided(names, means[0], means[1], significance.alpha, "languages", left_out)
+        tested = wilcoxon_one_sided(names, means[0], means[1], significance.alpha, "languages", left_out)
         return TestedLine(line, tested, seeds.n, math.nan if seeds.p is None else seeds.p, note_seeds=seeds.note)
 
 

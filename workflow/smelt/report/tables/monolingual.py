@@ -16,7 +16,7 @@ from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError, expected_one_of
 from smelt.families import member_of
 from smelt.languages import Language
-from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, correct_together, one_sided
+from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, correct_together, wilcoxon_one_sided
 from smelt.report.notes import NOTHING_RAN, against_baseline, in_words, metric_notes, rank
 from smelt.report.places import Place, PlaceScores
 from smelt.report.render import NONE, NOT_RUN, Grid, Group, PaperTable, Row
@@ -136,7 +136,7 @@ class MonolingualTable(FamiliesTable):
         left_out = "1 column without both is" if missing == 1 else f"{missing} columns without both are"
         left_out = f"{left_out} left out" if missing else ""
         low, high = ([fmean(pair[side].values()) for pair in both] for side in (0, 1))
-        return one_sided((each.less, each.than), low, high, alpha, "(language, task) pairs", left_out)
+        return wilcoxon_one_sided((each.less, each.than), low, high, alpha, "(language, task) pairs", left_out)
 
     def _notes(self, significance: Significance, cells: Sequence[Score], tested: Sequence[Tested]) -> list[str]:
         run = [cell for cell in cells if cell.n]

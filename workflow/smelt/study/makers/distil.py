@@ -20,7 +20,7 @@ from smelt.study.resources import (
     parameters_in,
     pass_megabytes,
 )
-from smelt.training.losses import Losses, refuse_untaught
+from smelt.training.losses import Losses, refuse_losses_without_mlm
 from smelt.training.recipes import Recipe
 
 # Part of the rule's params, beside the recipe's version: raise it when the same settings come to mean another student.
@@ -226,7 +226,7 @@ class Distil(TrainedOnBlocks):
         for teacher in self.teachers:
             if study.models[teacher].adds_pieces:
                 try:
-                    refuse_untaught(self.losses, repr(teacher))
+                    refuse_losses_without_mlm(self.losses, repr(teacher))
                 except ValueError as error:
                     raise ValueError(f"{key}.{error}") from None
 
@@ -289,7 +289,7 @@ class DistilRules(TrainedRules[Distil]):
         """Return the folders of the teachers of {model}, that with its tokenizer first."""
         return self.folders(wildcards)
 
-    def trained_by(self, model: Distil, recipe: Recipe) -> dict[str, Any]:
+    def training_settings(self, model: Distil, recipe: Recipe) -> dict[str, Any]:
         """Return all that a model is trained by: student, losses, recipe, sampling, seed and versions."""
         return {
             "student": model.student.model_dump(),

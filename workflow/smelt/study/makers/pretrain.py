@@ -93,7 +93,7 @@ class PretrainRules(TrainedRules[Pretrain]):
         """Return the tokenizer folder of {model}."""
         return self.paths.tokenizer(self.entry(wildcards).tokenizer)
 
-    def trained_by(self, model: Pretrain, recipe: Recipe) -> dict[str, Any]:
+    def training_settings(self, model: Pretrain, recipe: Recipe) -> dict[str, Any]:
         """Return all that a model is trained by: shape, recipe, sampling, seed and version."""
         return {"shape": model.shape.model_dump(), "recipe": recipe.model_dump(), **self.sampling(model)}
 

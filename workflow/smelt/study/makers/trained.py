@@ -7,7 +7,7 @@ from pydantic import field_validator, model_validator
 
 from smelt.entry import Name, Seed, refuse_idle
 from smelt.study.makers.base import BlocksRead, Maker, MakerRules, block_folders, refuse_unknown
-from smelt.training.recipes import BESIDE_THE_MODEL, RECIPE_VERSION, RECIPES, Recipe, RecipeOverrides, recipe_with
+from smelt.training.recipes import BESIDE_THE_MODEL, RECIPE_VERSION, RECIPES, Recipe, RecipeOverrides, override_recipe
 
 
 class TrainedOnBlocks(Maker):
@@ -44,7 +44,7 @@ class TrainedOnBlocks(Maker):
     @property
     def training(self) -> Recipe:
         """The recipe with the study's own settings."""
-        return recipe_with(self.recipe, self._overrides)
+        return override_recipe(self.recipe, self._overrides)
 
     @property
     def _overrides(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class TrainedRules(MakerRules[T]):
         Snakemake compares no param whose function takes `input`; `identity` stands for this one.
         """
         model = self.entry(wildcards)
-        return json.dumps(self.trained_by(model, model.training))
+        return json.dumps(self.training_settings(model, model.training))
 
     def identity(self, wildcards: Any) -> str:
         """Return the part of {model}'s settings that makes another model, as JSON: what Snakemake compares.
@@ -87,9 +87,10 @@ class TrainedRules(MakerRules[T]):
         compared, would all be trained again.
         """
         model = self.entry(wildcards)
-        return json.dumps(self.trained_by(model, model.training.beside_as(RECIPES[model.recipe])))
+        recipe = model.training.with_machine_and_checkpoints_of(RECIPES[model.recipe])
+        return json.dumps(self.training_settings(model, recipe))
 
-    def trained_by(self, model: T, recipe: Recipe) -> dict[str, Any]:
+    def training_settings(self, model: T, recipe: Recipe) -> dict[str, Any]:
         """Return all that a model is trained by, with a recipe in the place of its own."""
         raise NotImplementedError(type(self))
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from smelt.errors import SmeltError, shown
+from smelt.errors import SmeltError, quote
 from smelt.languages import Language
 from smelt.tasks.examples import Sentence
 from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
@@ -55,7 +55,7 @@ def read_bracketed(path: Path, bracketed: Bracketed, language: str) -> Iterator[
             place = match.end()
         _extend(sentence, separate(utterance[place:]), None)
         if any(mark in word for word in sentence.words for mark in "[]"):
-            raise SmeltError(f"{path}, row {number}", f"expected slots as [name : words], found {shown(utterance)}")
+            raise SmeltError(f"{path}, row {number}", f"expected slots as [name : words], found {quote(utterance)}")
         sentence.lines = [number] * len(sentence.words)
         yield sentence
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import StringConstraints, model_validator
 
-from smelt.entry import spelled
-from smelt.errors import SmeltError, shown
+from smelt.entry import explain
+from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Sentence, Text
 from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
 from smelt.tasks.lines import LEFT_OUT, Width, is_blank, numbered_lines, split_at_blanks
 
 COMMENT = re.compile(r"#\s+[^\W\d_][\w. -]*[:=]\s")  # no word, such as "#MeToo:"
-NAME_OF_COMMENT = spelled(r"^[^\W\d_][\w. -]*$", "the name of a comment, with a letter first")
+NAME_OF_COMMENT = explain(r"^[^\W\d_][\w. -]*$", "the name of a comment, with a letter first")
 CommentName = Annotated[str, StringConstraints(pattern=NAME_OF_COMMENT)]
 
 
@@ -87,7 +87,7 @@ def read_conll(path: Path, columns: Conll, language: str) -> Iterator[Sentence]:
         if len(cells) != width.columns:
             width.check(cells, number)
         if comment and COMMENT.match(line):
-            raise SmeltError(f"{path}:{number}", f"expected words, found the comment {shown(line)}; {LEFT_OUT}")
+            raise SmeltError(f"{path}:{number}", f"expected words, found the comment {quote(line)}; {LEFT_OUT}")
         if comment and not label:
             raise SmeltError(f"{path}:{number}", f"expected the sentence's label before it: # {columns.label}: label")
         sentence.words.append(cells[columns.word].removeprefix(prefix))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from smelt.errors import SmeltError, shown
+from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Sentence
 from smelt.tasks.formats.base import FileFormat, SourceFile
 from smelt.tasks.lines import is_blank, numbered_lines
@@ -54,10 +54,10 @@ def read_conllu(path: Path, columns: Conllu) -> Iterator[Sentence]:
             cells = line.split("\t")
             if len(cells) != 10:
                 raise SmeltError(
-                    f"{path}:{number}", f"expected CoNLL-U's 10 columns, found {len(cells)}: {shown(line)}"
+                    f"{path}:{number}", f"expected CoNLL-U's 10 columns, found {len(cells)}: {quote(line)}"
                 )
             if not re.fullmatch(r"[0-9]+([-.][0-9]+)?", cells[0]):
-                raise SmeltError(f"{path}:{number}", f"expected a word's number in column 1, found {shown(cells[0])}")
+                raise SmeltError(f"{path}:{number}", f"expected a word's number in column 1, found {quote(cells[0])}")
             if cells[0].isdigit():
                 sentence.words.append(_word(cells, text, f"{path}:{number}"))
                 sentence.labels.append(_tag(cells, columns, f"{path}:{number}"))
@@ -78,7 +78,7 @@ def _word(cells: list[str], text: str, place: str) -> str:
     if form and not form.strip("_") and (lemma.strip("_") or not (tag in TAGS_OF_SIGNS or in_text)):
         raise SmeltError(
             place,
-            f"has no word but {shown(form)}, which stands for text that is left out: get the treebank with its text"
+            f"has no word but {quote(form)}, which stands for text that is left out: get the treebank with its text"
             " (its README says how)",
         )
     return form
@@ -91,5 +91,5 @@ def _tag(cells: list[str], columns: Conllu, place: str) -> str:
     """
     tag = cells[{"upos": 3, "xpos": 4}[columns.label]]
     if tag == "_" and (columns.label == "upos" or any(map(str.isalnum, cells[1]))):
-        raise SmeltError(place, f"has no {columns.label} tag (_) for {shown(cells[1])}: expected one for every word")
+        raise SmeltError(place, f"has no {columns.label} tag (_) for {quote(cells[1])}: expected one for every word")
     return tag[: columns.leading]

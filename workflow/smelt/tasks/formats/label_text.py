@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from smelt.errors import SmeltError, shown
+from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Text
 from smelt.tasks.formats.base import FileFormat, SourceFile
 from smelt.tasks.lines import is_blank, numbered_lines
@@ -36,11 +36,11 @@ def read_label_text(path: Path, lines: LabelText) -> Iterator[Text]:
         label, separator, text = line.partition(lines.separator)
         if not separator:
             raise SmeltError(
-                f"{path}:{number}", f"expected a label, {lines.separator!r} and a text, found {shown(line)}"
+                f"{path}:{number}", f"expected a label, {lines.separator!r} and a text, found {quote(line)}"
             )
         if separator == "\t" and "\t" in text:
             found = line.count("\t") + 1
             raise SmeltError(
-                f"{path}:{number}", f"expected 2 columns, a label and a text, found {found}: {shown(line)}"
+                f"{path}:{number}", f"expected 2 columns, a label and a text, found {found}: {quote(line)}"
             )
         yield Text(text.strip(), label.strip(), number)

@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError, absent, shortened, shown
+from smelt.errors import SmeltError, absent, quote, shorten_text
 from smelt.tasks.formats.base import FileFormat
 from smelt.tasks.lines import is_blank, numbered_lines, refuse_equal
 
@@ -46,7 +46,7 @@ def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     row = dict(pairs)
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {shown(next(name for name in names if names.count(name) > 1))} stands twice")
+        raise ValueError(f"the key {quote(next(name for name in names if names.count(name) > 1))} stands twice")
     return row
 
 
@@ -109,7 +109,7 @@ def read_text_cell(row: dict[str, Any], column: str | int | None, place: str, re
     """
     cell = _cell(row, column, place)
     if isinstance(cell, list | dict | bytes):
-        raise SmeltError(place, f"expected a text or a number in column {column!r}, found {shown(cell)}")
+        raise SmeltError(place, f"expected a text or a number in column {column!r}, found {quote(cell)}")
     return str(read(cell)).strip()
 
 
@@ -119,14 +119,14 @@ def read_list_cell(
     """Return the texts of a cell that holds a list; letters of a text would pass for words otherwise."""
     cell = _cell(row, column, place)
     if not isinstance(cell, list) or any(_is_missing(part) or isinstance(part, list | dict | bytes) for part in cell):
-        raise SmeltError(place, f"expected a list of texts in column {column!r}, found {shown(cell)}")
+        raise SmeltError(place, f"expected a list of texts in column {column!r}, found {quote(cell)}")
     return [str(read(part)) for part in cell]
 
 
 def _cell(row: dict[str, Any], column: str | int | None, place: str) -> Any:
     if not isinstance(column, str) or _is_missing(row.get(column)):
         filled = ", ".join(name for name, value in row.items() if not _is_missing(value))
-        raise SmeltError(place, f"lacks column {column!r}: it has {shortened(filled) or 'none'}")
+        raise SmeltError(place, f"lacks column {column!r}: it has {shorten_text(filled) or 'none'}")
     return row[column]
 
 

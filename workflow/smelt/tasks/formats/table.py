@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from smelt.errors import SmeltError, shortened
+from smelt.errors import SmeltError, shorten_text
 from smelt.files import refuse_carriage_return
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.formats.base import Column, SourceFile
@@ -103,5 +103,5 @@ def _position(column: Column, header: list[str], path: Path) -> int:
     if isinstance(column, int):
         return column
     if column not in header:
-        raise SmeltError(path, f"no column is called {column!r}: its header names {shortened(', '.join(header))}")
+        raise SmeltError(path, f"no column is called {column!r}: its header names {shorten_text(', '.join(header))}")
     return header.index(column)

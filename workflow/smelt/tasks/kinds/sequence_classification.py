@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.errors import SmeltError, shown
+from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Example, Sentence, Text
 from smelt.tasks.formats.base import FileFormat, SourceFile
 from smelt.tasks.formats.columns import Columns
@@ -137,7 +137,7 @@ def texts_of(examples: Iterable[Example], path: Path) -> Iterator[Example]:
             if other != label:
                 raise SmeltError(
                     f"{path}:{line}",
-                    f"expected one label for the sentence, {shown(label)} as its first word has, found {shown(other)}:"
+                    f"expected one label for the sentence, {quote(label)} as its first word has, found {quote(other)}:"
                     " a task of texts needs a column that repeats the sentence's label, or the name of a comment",
                 )
         yield Text(" ".join(example.words), label, example.lines[0])
