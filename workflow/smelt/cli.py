@@ -55,7 +55,7 @@ def settings_or_flags(kind: type[AnyEntry], arguments: argparse.Namespace, flags
         flags: the value of each flag, None where it is not given.
 
     Raises:
-        SmeltError: both are given, or the flags make no such settings.
+        SmeltError: both are given, or the flags are not valid settings.
     """
     given = {key: value for key, value in flags.items() if value is not None}
     if arguments.settings is None:

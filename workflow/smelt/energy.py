@@ -75,7 +75,7 @@ class Energy:
 
 
 def sum_energies(parts: Iterable[Energy | None]) -> Energy | None:
-    """Return the sum of some records; None if one of them is unknown, because less than all would pass for all."""
+    """Return the sum of records; None if one is unknown, because a partial sum would pass for the total."""
     total: Energy | None = None
     for part in parts:
         if part is None:

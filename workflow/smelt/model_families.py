@@ -125,7 +125,7 @@ def fills_masks(architecture: str) -> bool:
 
 
 def of_encoder(model: Any, names: Iterable[str]) -> list[str]:
-    """Return the names of weights that are the encoder's, in order, but for a pooler: not all models have one."""
+    """Return the names of the encoder's weights, in order, without a pooler's: not all models have one."""
     return sorted(name for name in names if name.startswith(f"{model.base_model_prefix}.") and "pooler" not in name)
 
 

@@ -54,7 +54,7 @@ def write_provenance(
         seeds: the seeds it was made with.
         hours: the time of the job, resumed parts included.
         energy: what it took of electricity, resumed parts included; null where it is not known.
-        checks: what was measured of it before it was written; no such key where nothing was.
+        checks: what was measured of it before it was written; without any, the key is left out.
     """
     write_json(
         folder / "provenance.json",

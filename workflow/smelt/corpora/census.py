@@ -96,7 +96,7 @@ def take_census(files: Sequence[DumpFile], templates: Path, seen: IdSet, skipped
     """Read all files of one wiki to their ends, count their pages, and gather the templates of all of them.
 
     Templates have to be known before the first article is extracted, and an article of one part uses templates of
-    all others: hence this first pass, which is also the one that verifies.
+    all others. So this pass comes first, and it also verifies the files.
 
     Args:
         files: the parts of the dump.

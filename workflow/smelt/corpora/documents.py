@@ -101,7 +101,7 @@ class _RowGroup:
 
 
 class _Lots:
-    """Draws whether documents are held out; remembers the one closest to the other lot."""
+    """Draws whether documents are held out; remembers the documents closest to the bound on either side."""
 
     def __init__(self, share: float) -> None:
         self.bound = share

@@ -1,9 +1,9 @@
 """Wikitext to plain text with wikiextractor, every article accounted for.
 
 wikiextractor (https://github.com/attardi/wikiextractor) cleans well, but it reads XML line by line with regular
-expressions: it loses, silently, what is laid out otherwise, and a damaged dump may stop or hang it. So it is given no
-dump. It reads from a pipe articles that a strict parser has checked, one element a line, and writes to another pipe one
-JSON line an article, in the same order; an article that does not come back is lost, and named.
+expressions: it silently loses what has another layout, and a damaged dump may stop or hang it. So it gets no dump:
+it reads articles from a pipe, checked by a strict parser, with one element a line. It writes one JSON line an article
+to another pipe, in the same order. An article that does not come back is lost, and an error names it.
 """
 
 import json
@@ -29,7 +29,7 @@ Pages: TypeAlias = "queue.SimpleQueue[tuple[int, str]]"
 class Article:
     """An article's id and title in the dump, and the text that wikiextractor made of it.
 
-    `counts` says what it dropped or changed on the way, by the names of `counting_extractor`; what is 0 is not there.
+    `counts` has the numbers of what it dropped or changed, by the names of `counting_extractor`, without zeros.
     """
 
     id: int
@@ -156,7 +156,7 @@ def _remaining(fed: Pages) -> list[tuple[int, str]]:
 
 
 def _how_to_skip(pages: list[tuple[int, str]]) -> str:
-    """Return how a study goes on without pages; their ids serve where titles would need quotes."""
+    """Return how a study can leave pages out; it gives their ids, because titles would need quotes."""
     ids = json.dumps([page[0] for page in pages])
     return f" To leave {'it' if len(pages) == 1 else 'them'} out: wikipedia.skip_pages, {ids}." if pages else ""
 

@@ -84,7 +84,7 @@ def open_mirror(address: str, patience: Patience) -> Mirror:
 
     Raises:
         AbsentError: a local folder that is not there.
-        SmeltError: it is no such address.
+        SmeltError: it is not such an address.
     """
     try:
         root, layout = root_and_layout(address)

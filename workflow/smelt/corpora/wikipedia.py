@@ -23,7 +23,7 @@ SIZE = "_characters"  # ending of the names of sizes in `counting_extractor`
 
 @dataclass
 class PageCounts:
-    """Numbers of the dumps' pages by their outcome; `pages` is the sum of the others, and `lost` ones fail the job.
+    """Numbers of the dumps' pages by their outcome; `pages` is the sum of the others; a `lost` page fails the job.
 
     `duplicate` ones are further copies of a page, `differing` further copies with another text than the first;
     `skipped` ones are left out by the study.

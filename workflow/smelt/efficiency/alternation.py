@@ -1,8 +1,8 @@
 """The order of measurements: models alternate, so that a temporary slowdown of the machine affects all of them alike.
 
 Loading: in each round every model is loaded once, by a fresh process, one process at a time. Reading: every model keeps
-a process alive, and for each setting they alternate in rounds of a few passes each. So two models' passes are seconds
-apart, not minutes as they would be if each round loaded the model again. Live processes take memory: where all of them
+a process alive, and for each setting they alternate in rounds of a few passes each. So passes of two models are seconds
+apart; they would be minutes apart if each round loaded the model again. Live processes take memory: where all of them
 would exceed the limit, models are measured in several groups, each with the reference, so that every ratio compares
 neighbours in time.
 """
@@ -18,9 +18,9 @@ from smelt.efficiency.worker import Worker, make_loader, make_reader
 from smelt.errors import SmeltError
 from smelt.study.efficiency import Efficiency
 
-PASSES = 10  # of a round, where passes are short: the first pass after another model's is slower, and is not timed
-LONG = 0.1  # seconds of a pass from which on a round is one timed pass
-SPARE = 1.25  # times what it took when loading: the memory that a live process may take
+PASSES = 10  # in a round, if passes are short; the first pass after another model's is slower, and is not timed
+LONG = 0.1  # seconds; if a pass takes this long or longer, a round is one timed pass
+SPARE = 1.25  # memory that a live process may take, as a multiple of what loading took
 
 Rounds = list[list[float]]
 """Seconds of the timed passes, round by round."""

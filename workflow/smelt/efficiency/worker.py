@@ -110,11 +110,11 @@ def subject_in(folder: Path, precision: str) -> Subject:
     """Return the subject of a model's folder.
 
     Args:
-        folder: a model of the study, of whatever maker.
+        folder: a model of the study, made by any maker.
         precision: of the weights that torch loads.
 
     Raises:
-        SmeltError: nothing that can be measured lies there.
+        SmeltError: the folder has no model that can be measured.
     """
     if not folder.is_dir():
         raise not_found(folder, "folder", "a model")

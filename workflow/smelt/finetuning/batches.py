@@ -1,4 +1,4 @@
-"""Batches of windows of like length, in an order that the seed draws, and the labels that a classifier gives them."""
+"""Batches of windows of similar length, in an order drawn by the seed, and the labels that a classifier predicts."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +42,7 @@ class TaskBatch:
 class Order:
     """One pass over windows: drawn into pools, sorted by length within each, the batches in drawn order.
 
-    All that is kept is two arrays, so that windows may be many.
+    It keeps only two arrays, so there may be many windows.
     """
 
     def __init__(self, lengths: Sequence[int] | NDArray[Any], batch: int, seeds: Sequence[int]) -> None:

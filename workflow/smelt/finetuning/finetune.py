@@ -125,7 +125,7 @@ def choose_tested(test: Examples, languages: list[str] | None, folder: Path) -> 
 
 
 def read_settings(found: dict[str, Any]) -> Finetuning:
-    """Return the settings of `--settings`; the seed has its own flag, and `version` is for Snakemake's eyes.
+    """Return the settings of `--settings`; the seed has its own flag, and `version` is for Snakemake alone.
 
     `tested_on`, the languages of the test split that count, and `keep` are the command's own.
 

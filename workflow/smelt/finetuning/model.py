@@ -54,7 +54,7 @@ def longest(model: Any) -> int:
 
 
 def _check_encoder(folder: Path, model: Any, report: dict[str, Any]) -> None:
-    """Refuse a model whose encoder would start from random weights, but for a pooler, which not all models have."""
+    """Refuse a model whose encoder, apart from a pooler, which not all models have, would start from random weights."""
     lost = {*report["missing_keys"], *(mismatch[0] for mismatch in report["mismatched_keys"])}
     if lacking := of_encoder(model, lost):
         listed = ", ".join(lacking[:3])

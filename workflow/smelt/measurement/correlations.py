@@ -1,13 +1,13 @@
-"""Whether words that are cut more are missed more (mALBERT, section 3.3).
+"""The correlation of the number of pieces of words with their errors (mALBERT, section 3.3).
 
 The paper correlates "the segmentation of the word in subwords" with "the non-detection of the associated label", 0.44,
 and names neither the words nor the runs it counts. Here both populations are given by name, entity words and all
 words. A word's segmentation is its number of pieces minus one. Its non-detection is the share of runs whose label for
-it differs from the gold one; as an average over runs varies less than a single outcome, the correlation of each run by
-itself (0 or 1 a word) is given beside it, and is what a study with one run would have found.
+it differs from the gold one. An average over runs varies less than a single outcome, so the correlation within each run
+(0 or 1 a word) is given too: it is what a study with one run would have found.
 
-p and Fisher's interval take words for independent. Words of one sentence are not, so the interval to trust is the
-other one, of a bootstrap that draws whole sentences with all their runs.
+p and Fisher's interval assume that words are independent. Words of one sentence are not, so the interval to trust is
+that of the bootstrap, which draws whole sentences with all their runs.
 """
 
 from dataclasses import asdict
@@ -44,7 +44,7 @@ def correlate_pieces_and_misses(words: pd.DataFrame, spans: bool, settings: Sign
 
 
 def count_missed_by_pieces(words: pd.DataFrame, spans: bool, confidence: float) -> list[dict[str, Any]]:
-    """Return for each population and number of pieces how many words have it and what share of them is missed.
+    """Return the number of words and the share missed, for each population and number of pieces.
 
     `missed` is the mean over runs of the number of words missed. The interval is Wilson's with the words as trials:
     several runs on one word do not count as several words.

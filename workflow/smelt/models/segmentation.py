@@ -93,7 +93,7 @@ def _spell(piece: str) -> str:
 
 
 def sentencepieces_of(folder: Path) -> list[SentencePiece]:
-    """Return the SentencePiece models of a folder; `*.model` files of another kind (tiktoken's) are none."""
+    """Return the SentencePiece models of a folder; `*.model` files of another kind (tiktoken's) do not count."""
     import sentencepiece
     from sentencepiece import sentencepiece_model_pb2
 

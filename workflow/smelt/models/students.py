@@ -172,7 +172,7 @@ def configuration_of(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
 
 
 def _distilbert(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
-    """Return the configuration of a BERT's student; warn if it normalises otherwise than its teacher."""
+    """Return the configuration of a BERT's student; warn if it normalises differently from its teacher."""
     from transformers import DistilBertConfig
 
     if (theirs := teacher.config.layer_norm_eps) != DISTILBERT_EPSILON:

@@ -44,7 +44,7 @@ def summarise(values: ArrayLike) -> Summary:
 
 
 def paired_differences(a: ArrayLike, b: ArrayLike) -> Floats:
-    """Return a - b pair by pair; differences that are equal on paper come out equal.
+    """Return a - b for each pair; without rounding errors, which would make equal differences unequal.
 
     Raises:
         ValueError: vectors of unequal length.

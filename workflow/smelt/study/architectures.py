@@ -51,7 +51,7 @@ class Shape(Entry):
         return self
 
     def parameters(self, vocabulary: int) -> int:
-        """Return how many parameters an encoder of this shape has, but for a few thousand: what its size in memory is.
+        """Return how many parameters an encoder of this shape has, to a few thousand: what its size in memory is.
 
         Args:
             vocabulary: pieces that have an embedding.

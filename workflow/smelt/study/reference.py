@@ -169,7 +169,7 @@ def _table(name: str, page: Path, where: dict[str, KeyPlace]) -> str:
 
 
 def _rows(kind: type[Entry], page: Path, where: dict[str, KeyPlace]) -> Iterable[str]:
-    """Return a row for each key, but for those that stand in the table of a type that this one extends."""
+    """Return a row for each key, except those in the table of a type that this one extends."""
     schema = kind.model_json_schema()
     properties = schema["properties"] if "properties" in schema else schema["$defs"][kind.__name__]["properties"]
     required = schema.get("required") or schema.get("$defs", {}).get(kind.__name__, {}).get("required", [])

@@ -69,7 +69,7 @@ def given_keys(words: Iterable[str]) -> dict[str, Any]:
 
 
 def names(values: Iterable[str]) -> str:
-    """Return a wildcard constraint that only these names match; one that nothing matches where there are none."""
+    """Return a wildcard constraint that only these names match; nothing matches it where there are none."""
     return "|".join(re.escape(value) for value in values) or "(?!)"
 
 

@@ -12,7 +12,7 @@ LEFT_OUT = "lines that begin so are left out with `skip`"
 def numbered_lines(path: Path, encoding: str = "utf-8", quoted: bool = False) -> Iterator[tuple[int, str]]:
     """Yield (number from 1, line without its end). Only line feeds end a line: texts hold other Unicode separators.
 
-    A carriage return inside a line is refused, but for files that are `quoted`, where it may stand in a field.
+    A carriage return inside a line is refused, except in `quoted` files, where it may stand in a field.
 
     Raises:
         SmeltError: the file is missing, empty, not in its encoding, or has such a carriage return; the line is named.
@@ -39,20 +39,20 @@ def numbered_lines(path: Path, encoding: str = "utf-8", quoted: bool = False) ->
 
 
 def split_at_blanks(line: str) -> list[str]:
-    """Return the words of a line. Only blanks and tabs part them, since no-break spaces may stand within a word."""
+    """Return the words of a line. Only blanks and tabs separate them: no-break spaces may stand within a word."""
     return [word for word in line.replace("\t", " ").split(" ") if word]
 
 
 def is_blank(line: str) -> bool:
-    """Whether a line has nothing but blanks and tabs."""
+    """Return whether a line has only blanks and tabs."""
     return not line.strip(" \t")
 
 
 def refuse_equal(names: Sequence[str], place: str) -> None:
-    """Refuse a header with two equal names, since either could be meant; columns without a name are never meant.
+    """Refuse a header with two equal names, because either could be meant; empty names may repeat.
 
     Raises:
-        SmeltError: there are such.
+        SmeltError: two names are equal.
     """
     for position, name in enumerate(names):
         if name and name in names[:position]:
@@ -65,11 +65,11 @@ def _undecodable(path: Path, encoding: str) -> int:
         path.read_bytes().decode(encoding)
     except UnicodeDecodeError as error:
         return error.object[: error.start].decode(encoding, "replace").count("\n") + 1
-    return 1  # an encoding that complains of the whole: UTF-16 without a byte order mark
+    return 1  # an encoding whose error concerns the whole file: UTF-16 without a byte order mark
 
 
 class Width:
-    """How many columns rows have: as many as their header, or else the first of them; others would be mislabelled."""
+    """The number of columns of rows: that of the header, or else of the first row; any other would mislabel words."""
 
     def __init__(self, path: Path, separator: str, needed: int, comment: str = "") -> None:
         """Keep the file, what separates its columns, how many of them are read, and what comments begin with."""

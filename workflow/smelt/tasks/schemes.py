@@ -2,10 +2,10 @@
 
 IOB2 marks the first word of a span B-type and the others I-type (Tjong Kim Sang and Veenstra 1999); IOB1 writes B only
 where two spans of a type touch; BILOU also marks last words and spans of one word (Ratinov and Roth 2009). IOBES and
-BIOES are names of the same with other letters, E for L and S for U.
+BIOES are the same scheme with other letters: E for L and S for U.
 
-Sequences that break their scheme are repaired by one rule, the conlleval script's reading: a word inside a span of its
-type goes on with it, and one that cannot begins a new span. Every repaired word is counted.
+Sequences that break their scheme are repaired as the conlleval script reads them: a word continues a span of its type
+if one is open, and otherwise begins a new span. Every repaired word is counted.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ class ImpossibleTagError(ValueError):
     """A tag that the scheme does not have; `position` counts from 0."""
 
     def __init__(self, position: int, tag: str, scheme: str) -> None:
-        """Keep where it stands."""
+        """Keep its position."""
         self.position = position
         allowed = ", ".join(f"{prefix}-type" for prefix in PREFIXES[scheme])
         super().__init__(f"impossible tag {quote(tag)}: {scheme.upper()} has O, {allowed}")
@@ -56,13 +56,13 @@ def _split_tag(position: int, tag: str, scheme: str) -> tuple[str, str]:
 
 
 def _check_iob1(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
-    """Return whether the word begins a span, and whether its tag breaks the scheme: a B that no span touches."""
+    """Return whether the word begins a span, and whether its tag breaks the scheme: a B after no span of its type."""
     inside = previous != "O" and same
     return prefix == "B" or not inside, prefix == "B" and not inside
 
 
 def _check_iob2(prefix: str, previous: str, same: bool) -> tuple[bool, bool]:
-    """Return whether the word begins a span, and whether its tag breaks the scheme: an I that goes on with nothing."""
+    """Return whether the word begins a span, and whether its tag breaks the scheme: an I that continues no span."""
     lost = prefix == "I" and not (previous != "O" and same)
     return prefix == "B" or lost, lost
 

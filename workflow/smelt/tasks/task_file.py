@@ -188,8 +188,8 @@ def load_task(name: str, *own: Path, fill_in: bool = True) -> TaskFile:
         fill_in: whether `${NAME}` is filled in from the environment.
 
     Raises:
-        SmeltError: the file is missing, is not YAML, or a key of it is not as it should be; the setting or its language
-            is none of the file's, or the name lacks them.
+        SmeltError: the file is missing, is not YAML, or a key of it is not as it should be; the file lacks the
+            setting or its language, or the name lacks them.
     """
     path, rest = task_file(name, *own)
     task = check(TaskFile, read_yaml(path, fill_in), path)

@@ -1,8 +1,8 @@
 """BERT's WordPiece: its normaliser, its rule of words and its special pieces (Devlin et al. 2019, section 3.1).
 
 Google never published its trainer. As in other implementations, the library tokenizers learns these pieces by joining
-the most frequent pair of neighbours repeatedly (Sennrich et al. 2016). WordPiece is how they are then used: a word is
-split from the left into the longest known pieces, and is [UNK] where that fails.
+the most frequent pair of neighbours repeatedly (Sennrich et al. 2016). WordPiece is the way in which they are then
+used: a word is split from the left into the longest known pieces, and is [UNK] where that fails.
 """
 
 from collections import Counter

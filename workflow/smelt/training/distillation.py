@@ -80,7 +80,7 @@ def refuse_other_vocabulary(name: str, model: Any, pieces: int, kind: str = "the
 
 
 def refuse_other_pieces(name: str, theirs: Any, ours: Any) -> None:
-    """Refuse a tokenizer whose ids stand for other pieces than those of another one.
+    """Refuse a tokenizer whose ids mean other pieces than the student's.
 
     Args:
         name: of the first tokenizer, for the message.

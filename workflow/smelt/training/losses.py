@@ -20,7 +20,7 @@ class Losses(Entry):
     """Weight of the Kullback-Leibler divergence of the student's predictions from the teacher's, softened by the
     temperature and multiplied by its square (Hinton et al. 2015, section 2.1; alpha_ce of DistilBERT's code)."""
     mlm: NonNegativeFloat = 2.0
-    """Weight of the cross-entropy of the masked tokens, without a teacher."""
+    """Weight of the cross-entropy of the masked tokens; it needs no teacher."""
     cosine: NonNegativeFloat = 1.0
     """Weight of 1 less the cosine of the student's and the teacher's last hidden states (Sanh et al. 2019, section 2);
     through a learned projection where their widths differ."""
@@ -66,10 +66,10 @@ class Losses(Entry):
 
 
 def refuse_losses_without_mlm(losses: Losses, teacher: str) -> None:
-    """Refuse losses that leave out pieces that were added to a teacher and that it has not learnt.
+    """Refuse losses that do not teach the pieces that were added to a teacher, which has not learnt them.
 
     Raises:
-        ValueError: mlm weighs nothing; the teacher is called as given.
+        ValueError: the weight of mlm is 0; the message names the teacher as given.
     """
     if not losses.mlm:
         raise ValueError(

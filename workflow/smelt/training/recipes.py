@@ -11,8 +11,8 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from smelt.entry import Entry, Precision, merge, move_renamed, overrides_of
 
-# Part of every training rule's params: raise it when the same settings come to mean another model,
-# and every trained model runs again. Comments and refactorings leave it alone.
+# Part of every training rule's params: raise it when the same settings give another model, and every model is trained
+# again. Comments and refactorings leave it alone.
 RECIPE_VERSION = 4
 
 # The same for the files of token blocks, which are made again when it is raised.
@@ -20,9 +20,9 @@ BLOCKS_VERSION = 3
 
 WIDTH_WITHOUT_DROPOUT = 4096  # ALBERT-xxlarge's
 
-# The parts of a recipe that make no other model: how fast a model is made, what is kept meanwhile and when to give up.
-# With dropout, another micro-batch or kernel draws other units, as another machine does. So Snakemake and checkpoints
-# compare neither part.
+# The parts of a recipe that do not change the model: speed and memory, checkpoints, and when to give up. With dropout,
+# another micro-batch or kernel draws other units, as another machine does. Snakemake and checkpoints compare neither
+# part.
 BESIDE_THE_MODEL = {"machine", "checkpoints"}
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -50,7 +50,7 @@ class ModelSettings(Entry):
     """The first weights and dropout of a model, and the precision of its training."""
 
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
-    """Of hidden states and attention; with `null` 0.1, and 0 from a width of 4,096 on, as ALBERT was published."""
+    """Dropout of hidden states and attention; with `null` 0.1, or 0 for widths of 4,096 and more, as ALBERT has it."""
     initializer_range: PositiveFloat | None = 0.02
     """Standard deviation of the first weights; with `null` 0.02 * sqrt(768 / hidden), BERT-base's in proportion to the
     width, without which narrow models start very slowly."""
@@ -111,7 +111,7 @@ class ObjectiveSettings(Entry):
 
 
 class OptimizerSettings(Entry):
-    """How weights follow from gradients."""
+    """The optimizer, which updates weights by their gradients."""
 
     name: Literal["lamb", "adamw"]
     """LAMB (You et al. 2020) or AdamW; LayerNorm and biases stay outside decay, and outside LAMB's adaptation."""
@@ -199,7 +199,7 @@ class ValidationSettings(Entry):
 
 
 class MachineSettings(Entry):
-    """How fast a model is made, and in how much memory. None of it makes another model."""
+    """Speed and memory of training. None of these settings changes the model."""
 
     micro_batch: PositiveInt | None = None
     """Blocks that a process passes at once; with `null` as many as its memory holds. The batch stays the same."""
@@ -236,15 +236,15 @@ class Recipe(Entry):
     objective: ObjectiveSettings = ObjectiveSettings()
     """The training objective."""
     optimizer: OptimizerSettings
-    """How its weights follow from gradients."""
+    """The optimizer."""
     schedule: ScheduleSettings
     """How long it learns."""
     validation: ValidationSettings = ValidationSettings()
     """How it is measured on held-out documents."""
     machine: MachineSettings = MachineSettings()
-    """How the machine is used; another choice makes no other model."""
+    """Use of the machine; another choice does not change the model."""
     checkpoints: CheckpointSettings = CheckpointSettings()
-    """Checkpoints of the run; another choice makes no other model."""
+    """Checkpoints of the run; another choice does not change the model."""
 
     renamed: ClassVar[Mapping[str, str]] = {
         "batch": "data.batch",
@@ -305,16 +305,16 @@ class Recipe(Entry):
         return {f"objective.{key}": why for key, why in self.objective.idle().items()}
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that a checkpoint must share with the run that goes on from it.
+        """Return the settings that a checkpoint must share with the run that continues from it.
 
-        The parts BESIDE_THE_MODEL are left out: a run may go on with another micro-batch or attention kernel, say,
-        after it ran out of memory. The outcome equals the undisturbed run to rounding, where nothing is dropped out;
-        with the same settings, to the bit.
+        The parts BESIDE_THE_MODEL are left out: a run may continue with another micro-batch or attention kernel, for
+        example after it ran out of memory. Without dropout the result then equals that of an uninterrupted run to
+        rounding; with the same settings, to the bit.
         """
         return self.model_dump(mode="json", exclude=BESIDE_THE_MODEL)
 
     def with_machine_and_checkpoints_of(self, other: Self) -> Self:
-        """Return the recipe with the parts BESIDE_THE_MODEL that another has."""
+        """Return the recipe with the parts BESIDE_THE_MODEL of another."""
         return self.model_copy(update={name: getattr(other, name) for name in BESIDE_THE_MODEL})
 
     def override(self, overrides: Mapping[str, Any]) -> Self:
@@ -326,7 +326,7 @@ class Recipe(Entry):
         return self.model_validate(merge(self.model_dump(), overrides))
 
     def for_blocks(self, blocks: int) -> Self:
-        """Return the recipe for that many training blocks: passes over all of them become steps.
+        """Return the recipe for this number of training blocks, with epochs turned into steps.
 
         Raises:
             ValueError: stop_at lies beyond the schedule.
@@ -339,7 +339,7 @@ class Recipe(Entry):
         return self.model_copy(update={"schedule": schedule, "validation": validation})
 
     def measures_after(self, step: int) -> bool:
-        """Say whether a step is one of those after which held-out documents are measured."""
+        """Return whether held-out documents are measured after a step."""
         every = self.validation.every
         return step == self.schedule.last_step or (every is not None and step % every == 0)
 
@@ -378,7 +378,7 @@ RECIPES = {
         optimizer=OptimizerSettings(name="lamb"),
         schedule=ScheduleSettings(steps=4_000_000),
     ),
-    # What made others fast: MosaicBERT's recipe (Portes et al. 2023) with no dropout at all, and smelt's first weights.
+    # Fast: MosaicBERT's recipe (Portes et al. 2023) without any dropout, and with smelt's first weights.
     "fast": Recipe(
         data=DataSettings(batch=4096, length=128),
         model=ModelSettings(dropout=0.0, initializer_range=None, precision="bf16"),
@@ -386,7 +386,7 @@ RECIPES = {
         optimizer=OptimizerSettings(name="adamw", learning_rate=5e-4, weight_decay=0.02, beta2=0.98),
         schedule=ScheduleSettings(steps=70_000, warmup=0.06),
     ),
-    # What fits a small machine: short blocks, AdamW, a rate that small batches bear.
+    # For a small machine: short blocks, AdamW, and a learning rate that suits small batches.
     "small": Recipe(
         data=DataSettings(batch=32, length=128),
         model=ModelSettings(dropout=0.0, initializer_range=None, precision="fp32"),
@@ -395,7 +395,7 @@ RECIPES = {
         validation=ValidationSettings(every=250),
         checkpoints=CheckpointSettings(every=100),
     ),
-    # Distillation as Eliquare published it; what the paper leaves unsaid is its public code's, which is DistilBERT's.
+    # Distillation as published by Eliquare; what the paper does not say is from its public code, which is DistilBERT's.
     "eliquare": Recipe(
         data=DataSettings(batch=1600, packing="lines"),
         model=ModelSettings(dropout=0.1),
@@ -406,7 +406,7 @@ RECIPES = {
         machine=MachineSettings(micro_batch=32, grouped=True),
         checkpoints=CheckpointSettings(divergence=10.0),
     ),
-    # Distillation made fast: full blocks of one stream, more of their tokens masked, no dropout, bf16, fewer passes.
+    # Fast distillation: full blocks of one stream, more of their tokens masked, no dropout, bf16, fewer passes.
     "distil": Recipe(
         data=DataSettings(batch=256, length=128),
         model=ModelSettings(dropout=0.0, precision="bf16"),
@@ -420,7 +420,7 @@ RECIPES = {
 
 
 def override_recipe(name: str, own: Mapping[str, Any]) -> Recipe:
-    """Return a named recipe with some settings of one's own; a length in steps replaces one in epochs, and vice versa.
+    """Return a named recipe with some settings replaced; a length in steps replaces one in epochs, and vice versa.
 
     Raises:
         ValueError: settings that do not go together.
@@ -432,7 +432,7 @@ def override_recipe(name: str, own: Mapping[str, Any]) -> Recipe:
 
 
 def upgrade_identity(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run was made of, as a checkpoint names it, with a recipe of an earlier version in parts."""
+    """Return the identity in a checkpoint with a recipe of an earlier version, which was flat, divided into parts."""
     settings = identity.get("settings")
     if not isinstance(settings, Mapping) or not isinstance(settings.get("recipe"), Mapping):
         return dict(identity)

@@ -64,7 +64,7 @@ def measure_peak(device: torch.device, dtype: torch.dtype, seconds: float = 0.5)
 
 
 def is_emulated(precision: str, device: torch.device) -> bool:
-    """Say whether a precision has no arithmetic of its own on this device: bf16 on x86 processors without AVX-512."""
+    """Return whether a precision is emulated on this device: bf16 on x86 processors without AVX-512."""
     return precision == "bf16" and device.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
 
 

@@ -63,7 +63,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _describe_making(folder: Path) -> str:
-    """Return how a model was made, as its legend says it; nothing of those that are trained from nothing."""
+    """Return how a model was made, in the words of the legend; nothing for models trained from random weights."""
     for record, made in (("amplification.json", ", amplified"), ("reduction.json", ", reduced")):
         if (folder / record).is_file():
             return made

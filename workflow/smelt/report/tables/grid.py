@@ -27,7 +27,7 @@ Values = Annotated[list[Value], Field(min_length=1), Distinct]
 
 ROW, COLUMN = "{row}", "{column}"
 ONLY = ""
-"""The column of a table that has but one."""
+"""The column of a table that has only one."""
 MOST_NAMED = 12  # languages in a note
 COLUMNS = {"row": "row", "column": "column", "model": "model", "task": "task", "metric": "metric"} | OVER_BOTH
 COLUMNS |= {"choices": "choices", "steps": "steps", "best": "best"}

@@ -30,7 +30,7 @@ class NewPieces(Entry):
 
 
 class AmplificationSettings(NewPieces):
-    """All that decides what a model is amplified to, but for the model and the texts."""
+    """All that decides what a model is amplified to, except the model and the texts."""
 
     version: int = 0
     """The same settings under another version mean another model."""
@@ -83,6 +83,6 @@ class AmplifyRules(MakerRules[Amplify]):
     """Answers to `rules/amplify.smk`."""
 
     def settings(self, wildcards: Any) -> str:
-        """Return all that decides what {model} gains, but for the documents, as JSON with the version."""
+        """Return all that decides what {model} gains, except the documents, as JSON with the version."""
         chosen = self.entry(wildcards).model_dump(include=set(NewPieces.model_fields))
         return AmplificationSettings(**chosen, version=AMPLIFICATION_VERSION).model_dump_json()

@@ -269,7 +269,7 @@ class CompressRules(MakerRules[Compress]):
         return self.entry(wildcards).embeddings.in_languages(languages)
 
     def settings(self, wildcards: Any) -> str:
-        """Return all that decides what {model} becomes on {task}, as JSON, but for files and seed."""
+        """Return all that decides what {model} becomes on {task}, except files and seed, as JSON."""
         model = self.entry(wildcards)
         return Compression(
             student=model.student,
@@ -373,7 +373,7 @@ class CompressRules(MakerRules[Compress]):
         return self._shared(wildcards).documents
 
     def signals_settings(self, wildcards: Any) -> str:
-        """Return all that decides the signals, as JSON, but for teacher, task and documents."""
+        """Return all that decides the signals, except teacher, task and documents, as JSON."""
         return self._shared(wildcards).settings.model_dump_json(exclude=STORAGE)
 
     def signals_storage(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared

@@ -97,7 +97,7 @@ class Stage(Entry):
     """The losses that it minimises; the last stage has a weight for `logits` or `labels`."""
     unfreeze: Literal["all", "gradual"] | Annotated[list[Parts], Field(min_length=1)] = "all"
     """`all`: every part that the losses reach learns at once; `gradual`: the head alone until the loss on validation
-    falls no more, then the projection with it, then the encoder, then the embeddings (section 5.3); or a list of the
+    stops falling, then the projection with it, then the encoder, then the embeddings (section 5.3); or a list of the
     parts that learn in each phase, such as `[[head], [head, projection]]`. A stage of `representation` alone reaches no
     `head` and begins with the `projection`."""
     epochs: PositiveInt | None = None
@@ -313,7 +313,7 @@ class CompressionSettings(Schedule):
 
 
 class Compression(Entry):
-    """All that decides what a model is compressed into, but for teacher, task, transfer text and seed."""
+    """All that decides what a model is compressed into, except teacher, task, transfer text and seed."""
 
     student: CompactShape
     embeddings: EmbeddingStart = EmbeddingStart()
@@ -337,7 +337,7 @@ class Compression(Entry):
 
 
 class SignalSettings(Entry):
-    """All that decides a teacher's signals for the transfer text of a task, but for teacher and task."""
+    """All that decides a teacher's signals for the transfer text of a task, except teacher and task."""
 
     renamed: ClassVar = RENAMED_LIMIT
 

@@ -290,7 +290,7 @@ class DistilRules(TrainedRules[Distil]):
         return self.folders(wildcards)
 
     def training_settings(self, model: Distil, recipe: Recipe) -> dict[str, Any]:
-        """Return all that a model is trained by: student, losses, recipe, sampling, seed and versions."""
+        """Return the settings that a model is trained with: student, losses, recipe, sampling, seed and versions."""
         return {
             "student": model.student.model_dump(),
             "losses": model.losses.model_dump(),

@@ -94,7 +94,7 @@ class PretrainRules(TrainedRules[Pretrain]):
         return self.paths.tokenizer(self.entry(wildcards).tokenizer)
 
     def training_settings(self, model: Pretrain, recipe: Recipe) -> dict[str, Any]:
-        """Return all that a model is trained by: shape, recipe, sampling, seed and version."""
+        """Return the settings that a model is trained with: shape, recipe, sampling, seed and version."""
         return {"shape": model.shape.model_dump(), "recipe": recipe.model_dump(), **self.sampling(model)}
 
     def parameters(self, wildcards: Any) -> int:

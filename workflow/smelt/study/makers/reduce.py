@@ -44,7 +44,7 @@ class SelectionRule(Entry):
 
 
 class ReductionSettings(SelectionRule):
-    """All that decides what a model is reduced to, but for the model and the counts."""
+    """All that decides what a model is reduced to, except the model and the counts."""
 
     keep: list[str] = Field(default_factory=list)
     """Pieces to keep in any case, as the tokenizer spells them."""
@@ -133,7 +133,7 @@ class ReduceRules(MakerRules[Reduce]):
         return [f"{folder}/{language}.parquet" for language in self.study.languages(model.corpus, model.languages)]
 
     def settings(self, wildcards: Any) -> str:
-        """Return all that decides what {model} keeps of its source, but for the counts, as JSON with the version."""
+        """Return all that decides what {model} keeps of its source, except the counts, as JSON with the version."""
         model = self.entry(wildcards)
         chosen = model.model_dump(include={"size", "of", "keep"})
         threshold = {} if model.size else {"threshold": model.share}  # "code" and its number are the same

@@ -72,7 +72,7 @@ class TrainedRules(MakerRules[T]):
         return block_folders(wildcards.model, self.study, self.paths)
 
     def settings(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
-        """Return all that {model} is trained by, as JSON.
+        """Return the settings that {model} is trained with, as JSON.
 
         Snakemake compares no param whose function takes `input`; `identity` stands for this one.
         """
@@ -80,18 +80,18 @@ class TrainedRules(MakerRules[T]):
         return json.dumps(self.training_settings(model, model.training))
 
     def identity(self, wildcards: Any) -> str:
-        """Return the part of {model}'s settings that makes another model, as JSON: what Snakemake compares.
+        """Return the settings that Snakemake compares, as JSON: those that change {model}.
 
-        What makes no other model stands in it as the named recipe has it, whatever the study sets. So an edit of these
-        settings retrains nothing; were they left out, models of earlier versions of smelt, whose whole recipe was
-        compared, would all be trained again.
+        Settings that do not change the model have the values of the named recipe here, whatever the study sets, so that
+        an edit of them retrains nothing. Without them, all models of earlier versions of smelt would be trained again,
+        because those versions compared the whole recipe.
         """
         model = self.entry(wildcards)
         recipe = model.training.with_machine_and_checkpoints_of(RECIPES[model.recipe])
         return json.dumps(self.training_settings(model, recipe))
 
     def training_settings(self, model: T, recipe: Recipe) -> dict[str, Any]:
-        """Return all that a model is trained by, with a recipe in the place of its own."""
+        """Return the settings that a model is trained with, with this recipe instead of its own."""
         raise NotImplementedError(type(self))
 
     def sampling(self, model: T) -> dict[str, Any]:

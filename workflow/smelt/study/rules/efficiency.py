@@ -31,7 +31,7 @@ class EfficiencyRules:
         return [self.paths.model(name) for name in self.study.measured]
 
     def int8(self) -> list[str]:
-        """Return the exports that are made only to be weighed: of all measured models that are none themselves."""
+        """Return the exports that are made only to measure their size: of all measured models that are not exports."""
         settings = self.study.efficiency
         if settings is None or "int8" not in settings.sizes:
             return []

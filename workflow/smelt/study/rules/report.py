@@ -113,7 +113,7 @@ class ReportRules:
         return self.study.model_dump_json(exclude_unset=True)
 
     def identity(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
-        """Return the study as written but for what makes no other result: what the page is compared by."""
+        """Return the study as written, without settings that do not change results; pages are compared by it."""
         study = self.study.model_dump(mode="json", exclude_unset=True)
         for name, model in study["models"].items():
             for part, beside in self.study.models[name].beside_results.items():

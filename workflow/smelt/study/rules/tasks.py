@@ -9,7 +9,7 @@ from smelt.study.paths import Paths, outside_sources
 from smelt.study.schema import Study
 from smelt.tasks.task_file import TaskFile, load_task
 
-BESIDE_EXAMPLES = {"title", "licence", "cite"}  # keys of a task file that decide nothing of its examples and scores
+BESIDE_EXAMPLES = {"title", "licence", "cite"}  # keys of a task file that change neither its examples nor its scores
 
 
 class TaskRules:

@@ -56,7 +56,7 @@ class FileFormat(Entry, ABC):
     """Text at which a label is cut off: `":"` turns TREC's fine label `DESC:manner` into its coarse `DESC`; by default
     labels stay whole."""
     rename: dict[str, str] = Field(default_factory=dict)
-    """Labels to call otherwise, where files of a task name one label in two ways: `{contradictory: contradiction}`."""
+    """New names of labels, where files of a task have two names for one label: `{contradictory: contradiction}`."""
 
     @property
     @abstractmethod

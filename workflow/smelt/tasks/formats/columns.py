@@ -13,7 +13,7 @@ from smelt.tasks.formats.rows import as_integer, read_list_cell, read_rows, read
 
 
 class Columns(FileFormat):
-    """Rows of Parquet or JSON: words and labels for token tasks; text and label, perhaps a pair, for others."""
+    """Rows of Parquet or JSON: words and labels for token tasks; a text or pair of texts, and a label, for others."""
 
     key: ClassVar[str] = "columns"
 
@@ -74,9 +74,9 @@ class Columns(FileFormat):
 
 
 def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[Example]:
-    """Yield the rows' words and labels, or text (a pair of them, perhaps) and label.
+    """Yield the words and labels of rows, or their text (or pair of texts) and label.
 
-    Numbers of Hugging Face class labels become their names. Where a column names the language, only its rows count.
+    Numbers of Hugging Face class labels become their names. Where a column names the language, other rows are skipped.
     """
     for position, (number, row) in enumerate(read_rows(path, columns)):
         place = f"{path}, row {number}"
@@ -96,7 +96,7 @@ def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[E
 
 
 def _name_columns(columns: Columns, names: list[str]) -> Columns:
-    """Return the columns by the names that the first row has for their numbers: JSON's rows may differ in order."""
+    """Return the columns with names instead of numbers, by the first row: the keys of JSON rows may differ in order."""
     numbers = {key: value for key, value in dict(columns).items() if isinstance(value, int) and value < len(names)}
     return columns.model_copy(update={key: names[number] for key, number in numbers.items()})
 

@@ -36,7 +36,7 @@ class Conll(FileFormat):
     """Whether sentences may differ in their number of columns, as in CoNLL-2009 and CoNLL-2012, which have one for each
     predicate; the rows of one sentence may not."""
     skip: str = "-DOCSTART-"
-    """Lines that begin so stand between documents and are no words."""
+    """Lines that begin with this text separate documents and are not words."""
     prefix: str = ""
     """Text before each word that is not part of it: `{language}:` in WikiANN's files."""
 

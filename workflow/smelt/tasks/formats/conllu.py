@@ -40,7 +40,7 @@ def read_conllu(path: Path, columns: Conllu) -> Iterator[Sentence]:
     """Yield the sentences of a CoNLL-U file: syntactic words, without multi-word ranges (1-2) and empty nodes (1.1).
 
     Raises:
-        SmeltError: a line has other than ten columns, or begins with no number; a word or its tag is unspecified (`_`).
+        SmeltError: a line has not ten columns or does not begin with a number; a word or its tag is unspecified (`_`).
     """
     sentence, text = Sentence([], [], []), ""
     for number, line in numbered_lines(path, columns.encoding):
@@ -69,9 +69,10 @@ def read_conllu(path: Path, columns: Conllu) -> Iterator[Sentence]:
 def _word(cells: list[str], text: str, place: str) -> str:
     """Return the form of a word.
 
-    CoNLL-U writes `_` both for what is unspecified and for an underscore, and treebanks whose text may not be published
-    have nothing else. A word of underscores is one where its lemma agrees, and it is tagged as such a sign or stands
-    amid other characters in the text of its sentence (https://universaldependencies.org/format.html).
+    CoNLL-U writes `_` for an unspecified field, but also for an underscore, and treebanks whose text may not be
+    published have `_` for every word. A form of underscores is taken for a word if its lemma agrees, and if it has the
+    tag of a sign or stands among other characters in the text of its sentence
+    (https://universaldependencies.org/format.html).
     """
     form, lemma, tag = cells[1:4]
     in_text = form in text and text.strip("_ \t") != ""
@@ -85,9 +86,9 @@ def _word(cells: list[str], text: str, place: str) -> str:
 
 
 def _tag(cells: list[str], columns: Conllu, place: str) -> str:
-    """Return the tag of a word, as much of it as counts.
+    """Return the tag of a word, or its leading characters if only these count.
 
-    Tagsets of languages may have none for punctuation (MULTEXT-East's), which `_` then says; the universal one has.
+    Tagsets of languages may have `_` in place of a tag for punctuation (MULTEXT-East's); the universal one has a tag.
     """
     tag = cells[{"upos": 3, "xpos": 4}[columns.label]]
     if tag == "_" and (columns.label == "upos" or any(map(str.isalnum, cells[1]))):

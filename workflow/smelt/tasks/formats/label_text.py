@@ -29,7 +29,7 @@ class LabelText(FileFormat):
 
 
 def read_label_text(path: Path, lines: LabelText) -> Iterator[Text]:
-    """Yield the lines of a file that begin with the label; empty lines are none."""
+    """Yield the text and label of each line, which begins with the label; empty lines are skipped."""
     for number, line in numbered_lines(path, lines.encoding):
         if is_blank(line):
             continue

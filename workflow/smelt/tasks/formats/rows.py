@@ -13,7 +13,7 @@ from smelt.tasks.lines import is_blank, numbered_lines, refuse_equal
 
 
 def read_rows(path: Path, written: FileFormat) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (number from 1, row) of a Parquet file, a file of JSON lines (their numbers) or one JSON array."""
+    """Yield (number, row) of a Parquet file, of JSON lines (the number is the line's) or of one JSON array; from 1."""
     if path.suffix == ".parquet":
         if "encoding" in written.model_fields_set:
             raise SmeltError(path, "is Parquet, which has no other encoding than its own: take `encoding` out")
@@ -73,7 +73,7 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
-    """Return the names behind the numbers of class-label columns, which the hub keeps in the file's schema."""
+    """Return the class names of columns of class numbers; the hub keeps the names in the file's schema."""
     features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     return {column: names for column, feature in features.items() if (names := _names_of(feature))}
 
@@ -98,14 +98,14 @@ def _name_classes(value: Any, names: list[str] | None) -> Any:
 
 
 def as_integer(value: Any) -> Any:
-    """Return a whole number as an integer: pandas makes floats of a column's integers where it has a gap."""
+    """Return a whole number as an integer: pandas turns a column's integers into floats where a cell is empty."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def read_text_cell(row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str) -> str:
-    """Return a cell as text; a list or bytes would become a class called by Python's way to write them.
+    """Return a cell as text. Lists and bytes are refused: as text, in Python's notation, they would pass for classes.
 
-    Labels are read by `as_integer`, as 1 and 1.0 would be two classes; a text keeps the number that it was written as.
+    Labels are read with `as_integer`, because 1 and 1.0 would be two classes; numbers in a text stay as written.
     """
     cell = _cell(row, column, place)
     if isinstance(cell, list | dict | bytes):
@@ -116,7 +116,7 @@ def read_text_cell(row: dict[str, Any], column: str | int | None, place: str, re
 def read_list_cell(
     row: dict[str, Any], column: str | int | None, place: str, read: Callable[[Any], Any] = str
 ) -> list[str]:
-    """Return the texts of a cell that holds a list; letters of a text would pass for words otherwise."""
+    """Return the texts of a cell that holds a list. A text is refused, because its letters would pass for words."""
     cell = _cell(row, column, place)
     if not isinstance(cell, list) or any(_is_missing(part) or isinstance(part, list | dict | bytes) for part in cell):
         raise SmeltError(place, f"expected a list of texts in column {column!r}, found {quote(cell)}")
@@ -131,5 +131,5 @@ def _cell(row: dict[str, Any], column: str | int | None, place: str) -> Any:
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether a cell holds nothing: null, or the NaN that pandas makes of it, which would pass for a class."""
+    """Return whether a cell is empty: null, or the NaN that pandas makes of it, which would pass for a class."""
     return value is None or (isinstance(value, float) and math.isnan(value))

@@ -41,7 +41,7 @@ class SlotGated(FileFormat):
 def read_slotgated(path: Path, files: SlotGated) -> Iterator[Example]:
     """Yield the examples of SlotGated's three parallel files: seq.in and seq.out, or seq.in and label.
 
-    Lines that are empty in both files, at their ends mostly, are none.
+    Lines that are empty in both files, mostly at their ends, are skipped.
     """
     _, other = files.list_files(path)
     utterances, labels = (list(numbered_lines(file, files.encoding)) for file in files.list_files(path))

@@ -70,9 +70,9 @@ def _read_example(cells: dict[Column, str], table: Delimited, path: Path, number
 
 
 def _read_rows(path: Path, table: Delimited) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, cells); quoted fields may run over several lines, and the last one is named.
+    """Yield (line number, cells); of a quoted field that spans several lines, it is the number of the last.
 
-    After a comma, blanks are no part of a cell: many write them there, and would hide quotation marks behind them.
+    Blanks after a comma are not part of a cell: many files have them, and they would hide a quotation mark after them.
     """
     if not table.quoted:
         lines = numbered_lines(path, table.encoding)

@@ -48,7 +48,7 @@ class TokenClassification(TaskKind):
         """Convert labels of spans into IOB2; return how many had to be repaired.
 
         Raises:
-            SmeltError: a label is none of its scheme; the line is named.
+            SmeltError: a label is not one of its scheme; the line is named.
         """
         if written.span_scheme == "none":
             return 0
