@@ -6,7 +6,7 @@ from statistics import median
 
 import torch
 
-from bench.distilling import Lesson, Measured, chunked, straightforward
+from bench.distilling import Measured, Workload, chunked, straightforward
 from bench.measure import Benchmark, Figures, Skipped, Unequal, ratio
 from bench.workers import Worker, close
 from smelt.training.speed import is_emulated
@@ -26,9 +26,9 @@ def distillation(name: str) -> Benchmark | Skipped:
     if is_emulated(precision, torch.device("cuda" if on_gpu else "cpu")):
         return Skipped(name, "this processor only emulates bf16: a step would take minutes")
     rows = ROWS_ON_GPU if on_gpu else ROWS_ON_CPU
-    lesson = Lesson(VOCABULARIES[vocabulary], positions, precision, rows, steps=20 if on_gpu else 1)
+    workload = Workload(VOCABULARIES[vocabulary], positions, precision, rows, steps=20 if on_gpu else 1)
     makes = {"ours": chunked, "peer": straightforward}
-    workers = {way: Worker(make, lesson, environment=ENVIRONMENT) for way, make in makes.items()}
+    workers = {way: Worker(make, workload, environment=ENVIRONMENT) for way, make in makes.items()}
     measured: dict[str, list[Measured]] = {way: [] for way in workers}
     return Benchmark(
         name,

@@ -1,6 +1,6 @@
 """Two ways to take one step of distillation: smelt's objective, and both models whole with all their logits.
 
-Each is a function of a lesson that returns what does it; they run in processes of their own (bench.workers).
+Each is a function that takes a workload and returns the function to time, in a process of its own (bench.workers).
 """
 
 import time
@@ -33,8 +33,8 @@ DEVIATION = 0.04  # of the weights: twice the usual, so that random models predi
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What is distilled, and for how long."""
+class Workload:
+    """The vocabulary, positions, precision, rows and number of steps of a measurement."""
 
     vocabulary: int
     positions: str
@@ -66,7 +66,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a way came to."""
+    """The figures of a way."""
 
     tokens_per_second: float
     processor_seconds: float
@@ -77,31 +77,31 @@ class Measured:
     """Of the first step that the process took, which is not measured, before anything was learnt."""
 
 
-def chunked(lesson: Lesson) -> Callable[[], Measured]:
+def chunked(workload: Workload) -> Callable[[], Measured]:
     """The objective and the optimizer of smelt's loop."""
-    prepare(lesson.device)
-    teacher, student = models_of(lesson)
-    resize_vocabulary(student, padded_rows(lesson.vocabulary))
-    pieces: Any = SimpleNamespace(size=lesson.vocabulary)
-    precision: Any = lesson.precision
-    objective = distillation_of(lesson.losses, [teacher], student, pieces, precision)
-    module = ModelWithObjective(student, objective).to(lesson.device)
+    prepare(workload.device)
+    teacher, student = models_of(workload)
+    resize_vocabulary(student, padded_rows(workload.vocabulary))
+    pieces: Any = SimpleNamespace(size=workload.vocabulary)
+    precision: Any = workload.precision
+    objective = distillation_of(workload.losses, [teacher], student, pieces, precision)
+    module = ModelWithObjective(student, objective).to(workload.device)
 
     def forward(batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        with torch.autocast(lesson.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with torch.autocast(workload.device.type, torch.bfloat16, enabled=precision == "bf16"):
             terms = module(batch)
         return weighted_loss(terms), {term.name: term.loss for term in terms}
 
-    return measured(lesson, module, forward)
+    return measured(workload, module, forward)
 
 
-def straightforward(lesson: Lesson) -> Callable[[], Measured]:
+def straightforward(workload: Workload) -> Callable[[], Measured]:
     """Both models as transformers calls them in fp32, and torch's losses of their logits at the positions wanted.
 
     What DistilBERT's public code does, but for the labels, which it compares at all positions.
     """
-    teacher, student = (model.to(lesson.device) for model in models_of(lesson))
-    losses = lesson.losses
+    teacher, student = (model.to(workload.device) for model in models_of(workload))
+    losses = workload.losses
     teacher.eval().requires_grad_(False)
 
     def forward(batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -120,7 +120,7 @@ def straightforward(lesson: Lesson) -> Callable[[], Measured]:
         weights = losses.weights()
         return torch.stack([weights[name] * part for name, part in parts.items()]).sum(), parts
 
-    return measured(lesson, student, forward)
+    return measured(workload, student, forward)
 
 
 def divergence(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:
@@ -130,50 +130,50 @@ def divergence(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:
 
 
 def measured(
-    lesson: Lesson, trained: nn.Module, forward: Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
+    workload: Workload, trained: nn.Module, forward: Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
 ) -> Callable[[], Measured]:
     """Return a function that takes a few steps of a loss, given its parts, and measures them."""
-    optimizer, batch = optimizer_of(trained, lesson.recipe), batch_of(lesson).to(lesson.device)
+    optimizer, batch = optimizer_of(trained, workload.recipe), batch_of(workload).to(workload.device)
     trained.train()
     first: dict[str, float] = {}
 
     def step() -> None:
         loss, parts = forward(batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(trained.parameters(), lesson.recipe.optimizer.clip)
+        nn.utils.clip_grad_norm_(trained.parameters(), workload.recipe.optimizer.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         if not first:
             first.update({name: part.item() for name, part in parts.items()})
 
     def run() -> Measured:
-        begin_peak(lesson.device)
-        began, worked = waited(lesson.device), time.process_time()
-        for _ in range(lesson.steps):
+        begin_peak(workload.device)
+        began, worked = waited(workload.device), time.process_time()
+        for _ in range(workload.steps):
             step()
-        seconds, worked = waited(lesson.device) - began, time.process_time() - worked
-        speed = lesson.steps * lesson.rows * LENGTH / seconds
-        return Measured(speed, worked / lesson.steps, peak(lesson.device), first)
+        seconds, worked = waited(workload.device) - began, time.process_time() - worked
+        speed = workload.steps * workload.rows * LENGTH / seconds
+        return Measured(speed, worked / workload.steps, peak(workload.device), first)
 
     step()
     return run
 
 
-def models_of(lesson: Lesson) -> tuple[Any, Any]:
+def models_of(workload: Workload) -> tuple[Any, Any]:
     """Return BERT-base and DistilBERT's shape over the vocabulary, without dropout; the same weights every time."""
     logging.set_verbosity_error()
     torch.manual_seed(SEED)
-    common: dict[str, Any] = {"vocab_size": lesson.vocabulary, "initializer_range": DEVIATION}
+    common: dict[str, Any] = {"vocab_size": workload.vocabulary, "initializer_range": DEVIATION}
     without: dict[str, Any] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     teacher = BertForMaskedLM(BertConfig(**common, **without))
     student = DistilBertForMaskedLM(DistilBertConfig(**common, dropout=0.0, attention_dropout=0.0))
     return teacher, student
 
 
-def batch_of(lesson: Lesson) -> Batch:
+def batch_of(workload: Workload) -> Batch:
     """Return rows without padding, 15% of their tokens masked."""
     generator = torch.Generator().manual_seed(SEED)
-    ids = torch.randint(FIRST_ORDINARY, lesson.vocabulary, (lesson.rows, LENGTH), generator=generator)
+    ids = torch.randint(FIRST_ORDINARY, workload.vocabulary, (workload.rows, LENGTH), generator=generator)
     ids[:, 0] = CLASSIFICATION
     drawn = torch.rand(ids.shape, generator=generator)
     drawn[:, 0] = 1.0
@@ -186,9 +186,9 @@ def batch_of(lesson: Lesson) -> Batch:
         attention_mask=None,
         masked=masked,
         labels=labels,
-        sentence_labels=torch.full((lesson.rows,), IGNORED),
-        lengths=np.full(lesson.rows, LENGTH),
-        cut=np.zeros(lesson.rows, np.int64),
+        sentence_labels=torch.full((workload.rows,), IGNORED),
+        lengths=np.full(workload.rows, LENGTH),
+        cut=np.zeros(workload.rows, np.int64),
     )
 
 

@@ -83,7 +83,7 @@ class TrainingJob:
 
 @dataclass(frozen=True)
 class Survived:
-    """What a job came to that was killed on its way, against one that was not."""
+    """How a job that was killed on its way differs from one that was not."""
 
     kills: int
     in_writes: int
@@ -106,7 +106,7 @@ def survive(undisturbed: TrainingJob, killed: TrainingJob, kills: int, seed: int
     while done < kills:
         left = seconds * (1 - killed.kept / killed.steps)
         if not kill(killed, draw.uniform(0, min(1.5 / (kills - done), 0.6)) * left):
-            break  # it came to its end sooner than the undisturbed one let expect
+            break  # it ended sooner than the undisturbed one did
         done += 1
         in_writes += killed.writing
     run(killed)

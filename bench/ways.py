@@ -75,7 +75,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a way came to."""
+    """The figures of a way."""
 
     tokens_per_second: float
     waiting: float = 0.0

@@ -24,6 +24,7 @@ GONE = (
     "as may be",  # as possible
     "ruler",  # benchmark
     "pupils?",  # student
+    "lessons?",  # workload, data of a stage
 )
 """Each with plainer words for it."""
 
