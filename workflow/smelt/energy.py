@@ -277,7 +277,7 @@ def _cpu_seconds_by_process(process: Any) -> dict[int, float]:
 
 
 def _is_guessed(processor: Any, tracker: Any) -> bool:
-    """Whether neither a configuration file nor codecarbon's table states the rated power of this processor."""
+    """Return whether neither a configuration file nor codecarbon's table states the rated power of this processor."""
     from codecarbon.core import cpu, hardware_cache
 
     table = hardware_cache.get_cached_tdp(cpu)

@@ -374,7 +374,7 @@ def _place_of(detail: ErrorDetails, value: Any) -> tuple[str | int, ...]:
 
 
 def _is_misshapen(detail: ErrorDetails) -> bool:
-    """Whether a complaint only says that a value is a text, list or mapping and another of these was expected."""
+    """Return whether a complaint is only that a value is a text, list or mapping and another of these was expected."""
     found = detail["input"]
     shape = next((shape for shape in (Mapping, list) if isinstance(found, shape)), None)
     return detail["type"] in _SHAPES and _SHAPES[detail["type"]] is not shape

@@ -40,7 +40,7 @@ def member_of(pattern: str, language: str) -> str:
 
 
 def is_family(name: str) -> bool:
-    """Whether a name is the pattern of a family."""
+    """Return whether a name is the pattern of a family."""
     return f"{{{LANGUAGE}}}" in name
 
 

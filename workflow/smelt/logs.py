@@ -29,7 +29,7 @@ _END = re.compile(rf"{_CLOCK}(finished|ended with exit code \d+) after (.+)")
 
 
 def is_log() -> bool:
-    """Whether all that this process prints goes into one file or pipe, and it is not one of a job's own processes."""
+    """Return whether all that this process prints goes into one file or pipe, and torchrun or srun did not start it."""
     try:
         output, errors = os.fstat(1), os.fstat(2)
     except OSError:  # closed
@@ -105,7 +105,7 @@ class JobLog:
         return self.end is not None and not self.finished
 
     def is_of(self, path: Path) -> bool:
-        """Whether the file is still as it was when it was read."""
+        """Return whether the file is still as it was when it was read."""
         try:
             status = path.stat()
         except OSError:

@@ -120,7 +120,7 @@ def refuse_without_pieces(configuration: Any, where: str) -> None:
 
 
 def fills_masks(architecture: str) -> bool:
-    """Whether a class of transformers has a masked-language-model head, by its name."""
+    """Return whether a class of transformers has a masked-language-model head, by its name."""
     return architecture.endswith(_MASK_HEADS)
 
 

@@ -76,8 +76,8 @@ def first_with_dump(addresses: Sequence[str], patience: Patience, wiki: str, dat
 def download(mirror: Mirror, parts: list[Part], wiki: str, date: str, output: Path, partial: Path) -> None:
     """Bring a dump's verified parts and their record, dump.json, to the folder `output`.
 
-    Parts are gathered in `partial`, which survives a failure, so that the next run goes on; a part whose sum is
-    wrong is deleted from there.
+    Parts are gathered in `partial`, which survives a failure, so that the next run continues; a part whose sum is
+    wrong is deleted from it.
 
     Raises:
         SmeltError: a part is not as the mirror lists it.

@@ -107,7 +107,7 @@ def _check_next_stream(file: DumpFile, rest: bytes, end: int, size: int) -> None
 
 
 def remedy(file: DumpFile, otherwise: str = "Put a whole dump in its place.") -> str:
-    """Return what to do about a damaged file: a downloaded one can be had again, any other is its owner's."""
+    """Return what to do about a damaged file: download it again if smelt downloaded it, or else `otherwise`."""
     if file.sha1:
         return f"Delete {file.path.parent} and run again, or name another mirror or date."
     return otherwise

@@ -1,4 +1,4 @@
-"""Writes pages in the one layout of MediaWiki exports that wikiextractor reads without loss: an element a line."""
+"""Write pages in the one layout of MediaWiki exports that wikiextractor reads without loss: an element a line."""
 
 import re
 from typing import TextIO
@@ -9,7 +9,7 @@ _MOMENT = re.compile(r"\{\{\s*CURRENT(YEAR|MONTH|DAY|HOUR|TIME)\s*\}\}", re.IGNO
 
 
 def template_namespace(site: SiteInfo) -> str:
-    """Return how a wiki calls its template namespace; without a name, wikiextractor would drop every article."""
+    """Return the name of a wiki's template namespace; without a name, wikiextractor would drop every article."""
     return site.namespaces.get(TEMPLATE) or "Template"
 
 
@@ -43,5 +43,5 @@ def _dated(text: str, date: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """Return titles and texts with the same escapes, since wikiextractor compares them: no others, so none of "'"."""
+    """Return a title or text with escapes: the same for both, because wikiextractor compares them, and none of "'"."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

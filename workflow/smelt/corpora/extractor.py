@@ -22,8 +22,8 @@ class ExtractionLimits:
 
     Attributes:
         minutes: for the whole job since `begin`; None for no limit.
-        stall: seconds without any page, the loading of templates included.
-        after_crash: the same once a worker has crashed, since the others wait for its page for ever.
+        stall: seconds without any page, including the loading of templates.
+        after_crash: the same after a worker has crashed, because the others wait for its page for ever.
         begin: a moment of time.monotonic().
     """
 
@@ -77,7 +77,7 @@ class Extractor:
             watcher.join()
 
     def page_came(self) -> None:
-        """Note that a page has come back, so that the process is not taken for hanging."""
+        """Note that a page has come back, so that the process does not seem to hang."""
         self._last_page = time.monotonic()
 
     def wait(self) -> int:
@@ -112,7 +112,7 @@ class Extractor:
     def _end(self) -> None:
         """Ask the whole process group to end; insist where something of it is left after five seconds.
 
-        Its resource tracker frees the shared memory of the templates when the others have gone, if it is let.
+        Its resource tracker, if left running, frees the shared memory of the templates once the others have ended.
         """
         self._signal(signal.SIGTERM)
         deadline = time.monotonic() + 5

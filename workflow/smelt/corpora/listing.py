@@ -69,8 +69,8 @@ def check_sums(sums: bytes, where: str, parts: list[Part]) -> None:
 def parts_of_sums(sums: bytes, where: str, wiki: str, date: str) -> list[list[tuple[str, str]]]:
     """Return the names and sums of the articles' files that `sha1sums.txt` lists: the parts, and the one whole file.
 
-    Archives keep this list and not always `dumpstatus.json`. Either way of the two may be missing, and a file that is
-    listed need not be kept.
+    Archives keep this list and not always `dumpstatus.json`. Either of the two may be missing, and a listed file
+    need not be kept.
 
     Raises:
         SmeltError: it lists no articles.

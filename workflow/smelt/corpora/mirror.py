@@ -1,4 +1,4 @@
-"""Where dumps come from: a dumps server, an archive with a folder for each dump, or a local folder laid out as one."""
+"""Where dumps come from: a dumps server, an archive with a folder for each dump, or a local folder like either."""
 
 import html
 import os
@@ -29,7 +29,7 @@ class AbsentError(SmeltError):
 
 
 class BusyError(requests.ConnectionError):
-    """A server that will answer later; `wait` is for how many seconds it asks."""
+    """A server that will answer later; `wait` is the number of seconds that it asks for."""
 
     def __init__(self, message: str, wait: float) -> None:
         """Keep the seconds."""

@@ -1,7 +1,7 @@
 """The pages of a MediaWiki export, read from a stream of XML in bounded memory and checked one by one.
 
 The reader is strict, because the extractor after it is not: an article whose `</text>`, `</page>` or `<ns>` is
-missing would vanish there without a word (schema: https://www.mediawiki.org/xml/export-0.10.xsd).
+missing would vanish there silently (schema: https://www.mediawiki.org/xml/export-0.10.xsd).
 """
 
 import re

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, dict[str, Any]]:
-    """Return what is known of each model without timing it.
+    """Return the description of each model, without timing it.
 
     Raises:
         SmeltError: a model cannot be measured, or not at the lengths asked for.
@@ -141,7 +141,7 @@ def spread(values: Sequence[float]) -> dict[str, Any]:
 
 
 def ratio(ours: Sequence[float], reference: Sequence[float]) -> dict[str, Any]:
-    """Return the median and quartiles of the ratios of measurements that lie beside each other in time."""
+    """Return the median and quartiles of the ratios of measurements that are neighbours in time."""
     values = [one / other for one, other in zip(ours, reference, strict=True)]
     first, third = (float(q) for q in np.percentile(values, [25, 75]))
     return {"n": len(values), "median": statistics.median(values), "quartiles": [first, third]}

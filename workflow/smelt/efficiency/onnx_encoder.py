@@ -30,7 +30,7 @@ class OnnxEncoder:
         self.longest = self._configuration.longest
 
     def runs_on(self, device: str) -> bool:
-        """Return whether this is the CPU: the library's package for GPUs is another, which smelt does not install."""
+        """Return whether this is the CPU: GPUs need another package of the library, which smelt does not install."""
         return device == "cpu"
 
     def parameters(self) -> Parameters:

@@ -1,10 +1,10 @@
 """An encoder in a Hugging Face folder: counted from its config.json without weights, and run by torch for timing.
 
-Timed is the bare encoder, without heads and pooler: heads differ from task to task, a pooler reads one token, and every
+The bare encoder is timed, without heads and pooler: heads differ from task to task, a pooler reads one token, and every
 use of an encoder waits for its last hidden states. A compact student (`smelt.architectures`) is timed whole, down to
-the logits: an encoder lacks only its classifier, some thousand products a token to its 85 million, while a student
+the logits: an encoder lacks only its classifier, some thousand products a token beside its 85 million, while a student
 without its head would also lack the projection to its teacher's width, which can be most of its work. Sizes on disk are
-those of all weights in the folder, heads included, because that is what is shipped.
+those of all weights in the folder, heads included, because these are shipped.
 """
 
 import os
@@ -56,7 +56,7 @@ class Configuration:
     def operations(self, length: int) -> float:
         """Return the operations a token of the encoder, without a pooler, as torch counts products of matrices.
 
-        2 for a multiply-add. Looking up, adding, normalising and activations are no products, and are left out.
+        A multiply-add counts as 2. Lookups, additions, normalisation and activations are not counted.
         """
         import torch
         from torch.utils.flop_counter import FlopCounterMode
@@ -83,7 +83,7 @@ class Configuration:
         return kind(self.read(), **options)
 
     def kind_and_options(self) -> tuple[Any, dict[str, Any]]:
-        """Return the class of what is timed, and the options that keep it from adding a pooler."""
+        """Return the class of the timed model, and the options that keep it from adding a pooler."""
         import inspect
 
         from transformers import AutoModel
@@ -115,7 +115,7 @@ class Configuration:
 
 
 def count(model: Any) -> Parameters:
-    """Return the parameters of a model of transformers, on whatever device; tied ones count once."""
+    """Return the parameters of a model of transformers, on any device; tied ones count once."""
     parts = [model.base_model, *([model.projection] if hasattr(model, "projection") else [])]
     return Parameters(
         total=sum(weight.numel() for weight in model.parameters()),  # torch lists a tied one once

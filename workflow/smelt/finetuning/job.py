@@ -154,7 +154,7 @@ class FineTuningPhase(Phase):
         return self.scorer(self.predict(self.validation))
 
     def better(self, one: Measured, other: Measured) -> bool:
-        """Whether one score is better than another, in the task's own metric."""
+        """Return whether one score is better than another, in the task's own metric."""
         return self.scorer.better(dict(one), dict(other))
 
     def record(self, history: History) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Scorer:
         return self.metric.score(self.examples.gold, self.answers(found))
 
     def better(self, one: Score, other: Score) -> bool:
-        """Whether one score is strictly higher than another, in the task's own metric."""
+        """Return whether one score is strictly higher than another, in the task's own metric."""
         return one[self.metric.key] > other[self.metric.key]
 
     def answers(self, found: WindowPredictions) -> list[list[str]]:

@@ -1,8 +1,7 @@
 """A model as an ONNX graph, and its int8 form (dynamic quantisation, weights and embeddings).
 
-Of an encoder the graph ends in the hidden states, because its classifier is another one for each task and next to
-nothing of it. Of a compact student the projection is a large part, and it is fine-tuned already: its graph ends in the
-logits.
+The graph of an encoder ends in the hidden states, because its classifier is small and differs from task to task. The
+graph of a compact student ends in the logits, because its projection is a large part of it and already fine-tuned.
 """
 
 import logging
@@ -35,7 +34,7 @@ class Exported:
     def __call__(self, *inputs: Any) -> Any:
         """Return the output, (batch, length, width) or (batch, labels), for the `inputs`, (batch, length) each.
 
-        Token types may be left out; then all are 0, as they are in a text that is no pair.
+        Token types may be left out; then all are 0, as in a single text.
         """
         named = dict(zip(self.inputs, inputs, strict=False))
         return getattr(self.model(**named), self.output)

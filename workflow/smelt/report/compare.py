@@ -90,8 +90,8 @@ PAIRS_COLUMNS = (
 def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
     """Return a row for each task and pair of models, where at least one of the two ran on the task.
 
-    A pair without runs of both, or whose models were tested on other languages, is a row that says so. The family that
-    is corrected together are the tested pairs of one task.
+    A pair without runs of both, or whose models were tested on different languages, has a row that says so. The tested
+    pairs of one task are the family that is corrected together.
     """
     rows = []
     for task in scores.tasks:
@@ -105,7 +105,7 @@ def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
 
 
 def correct(family: Sequence[dict[str, Any]], name: str, settings: Significance) -> None:
-    """Add `<name>_p_corrected` to rows that hold `<name>_p`: corrected over all of them as the study asks."""
+    """Add `<name>_p_corrected` to rows that hold `<name>_p`: corrected over all of them as the study says."""
     p_values = [row.get(f"{name}_p") for row in family]
     for row, p in zip(family, settings.correct(p_values), strict=True):
         row[f"{name}_p_corrected"] = p

@@ -143,13 +143,13 @@ class Scores:
         return self.by_language.get((task, model), {})
 
     def alike(self, task: str, models: tuple[str, str]) -> bool:
-        """Whether two models that ran on a task were tested on the same languages."""
+        """Return whether two models that ran on a task were tested on the same languages."""
         first, second = (set(self.languages(task, model)) for model in models)
         return first == second
 
 
 def read_scores(path: Path, split: str = "test") -> Scores:
-    """Return the scores of the test split; those of validation are for choosing what to compare.
+    """Return the scores of the test split; those of validation only choose what to compare.
 
     Raises:
         SmeltError: a column is missing, a value is no number, a score stands twice, or a task has no own metric or

@@ -23,8 +23,8 @@ class Correlation:
     """A correlation r over n observations, with its p and interval.
 
     r, p and interval are None where they do not exist, and `note` says why. p is two-sided, for no correlation, from
-    t with n - 2 - (number of variables given) degrees of freedom; the interval is Fisher's. Both take the observations
-    for independent.
+    t with n - 2 - (number of variables given) degrees of freedom; the interval is Fisher's. Both assume that
+    observations are independent.
     """
 
     r: float | None
@@ -45,8 +45,8 @@ def pearson(x: Floats, y: Floats, confidence: float = 0.95) -> Correlation:
 def partial_correlation(columns: Floats, confidence: float = 0.95) -> Correlation:
     """Return the correlation of the first two columns given the others, shape (n, 2 + given).
 
-    That is the correlation of what is left of both after a linear regression on the others; with none given it is
-    Pearson's own.
+    That is the correlation of the residuals of both after a linear regression on the others; with none given it is
+    Pearson's.
     """
     n, width = columns.shape
     freedom = n - width

@@ -55,7 +55,7 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Return Holm's (1979) step-down corrected p-values, in the order given.
 
     The smallest of m is multiplied by m, the next by m - 1, and so on; none falls below one before it, none exceeds 1.
-    None stands for what could not be tested: it stays None and does not count among the m.
+    None stands for a hypothesis that could not be tested: it stays None and does not count among the m.
 
     Raises:
         ValueError: a value outside 0 to 1.
@@ -77,7 +77,7 @@ def family_size(p_values: Sequence[float | None]) -> int:
 
 
 def welch(a: ArrayLike, b: ArrayLike) -> TestResult:
-    """Test two-sided whether two independent sets of scores have one mean (Welch 1947); `n` counts both sets."""
+    """Test two-sided whether two independent sets of scores have the same mean (Welch 1947); `n` counts both sets."""
     return welch_from_summaries(summarise(a), summarise(b))
 
 

@@ -10,7 +10,7 @@ _SOURCES = {".py", ".html", ".css"}
 
 
 class Paths:
-    """The folders of all that a study makes."""
+    """The folders of a study's results."""
 
     def __init__(self, study: str) -> None:
         """Take the study's name."""
@@ -48,16 +48,16 @@ class Paths:
 
 
 def run_of(model: str, task: str, seed: int | str) -> str:
-    """Return what a fine-tuning is called in paths."""
+    """Return the part of a path that names a fine-tuning."""
     return f"{model}/{task}/seed-{seed}"
 
 
 def outside_sources(files: Iterable[str], made: str) -> list[str]:
-    """Return those of a job's sources from outside the study that Snakemake may know of.
+    """Return the sources of a job from outside the study that may be inputs of its rule.
 
-    Snakemake plans nothing at all where an input is missing. So a missing source is no input, and the job itself
-    fails with a line that names it. Where the job's output is there already, the source stays an input: Snakemake
-    then takes the output as it is, while for another set of inputs it would delete and try to make it again.
+    Snakemake plans no job at all if an input is missing. So a missing source is left out of the inputs, and the job
+    itself fails with a line that names it. If the job's output exists, the source stays an input: Snakemake then keeps
+    the output, while with other inputs it would delete it and try to make it again.
 
     Args:
         files: the sources: files and folders.

@@ -102,5 +102,5 @@ class Text:
 
 
 def is_empty(text: str) -> bool:
-    """Whether a text has no character that can be seen."""
+    """Return whether a text has no character that can be seen."""
     return all(unicodedata.category(character) in INVISIBLE for character in text)

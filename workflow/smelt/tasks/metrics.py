@@ -119,7 +119,7 @@ class MacroF1(Metric):
 
 
 def has_span(labels: Sequence[str]) -> bool:
-    """Whether any label of a sentence is of a span."""
+    """Return whether any label of a sentence is of a span."""
     return any(label != OUTSIDE for label in labels)
 
 

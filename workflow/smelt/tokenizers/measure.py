@@ -89,7 +89,7 @@ class TwoReadings:
 
 @dataclass(frozen=True)
 class OwnReading:
-    """The algorithm's own files, as another reader splits text by them."""
+    """The algorithm's own files and the reader that splits text by them."""
 
     reader: str
     """The reader's name, in messages."""

@@ -257,7 +257,7 @@ class Checkpoints:
         return self._first_whole(lambda: [folder.name for _, folder in sorted(self._losses())])
 
     def is_best(self, loss: float | None) -> bool:
-        """Say whether a loss is lower than that of every checkpoint; None (not measured) never is."""
+        """Return whether a loss is lower than that of every checkpoint; None (not measured) never is."""
         if loss is None:
             return False
         failure = "cannot read the checkpoints"

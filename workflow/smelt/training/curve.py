@@ -75,7 +75,7 @@ class LearningCurve:
         self.rows += [(step, split, language, metric, value) for metric, value in metrics.items()]
 
     def has_step(self, step: int) -> bool:
-        """Say whether the last rows are of this step."""
+        """Return whether the last rows are of this step."""
         return bool(self.rows) and self.rows[-1][0] == step
 
     def at(self, step: int, split: str) -> dict[str, dict[str, float]]:

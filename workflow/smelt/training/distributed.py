@@ -80,7 +80,7 @@ ALONE = Processes()
 
 
 def is_under_torchrun() -> bool:
-    """Say whether torchrun started this process."""
+    """Return whether torchrun started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
 
 

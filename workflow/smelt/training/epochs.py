@@ -96,7 +96,7 @@ class Phase(ABC):
 
     @abstractmethod
     def better(self, one: Measured, other: Measured) -> bool:
-        """Whether one validation is better than another."""
+        """Return whether one validation is better than another."""
 
     @abstractmethod
     def record(self, history: History) -> Values:
@@ -222,7 +222,7 @@ class EpochTraining(SteppedTraining):
             raise SmeltError(f"step {self.step + 1} ({where})", f"the {name} is {value}: {self.phase.advice}")
 
     def checkpoint_is_due(self, loss: float | None) -> bool:  # noqa: ARG002 - checkpoints are kept by time
-        """Whether the last checkpoint is old, or a phase has ended that asks for one."""
+        """Return whether the last checkpoint is old, or a phase has ended that asks for one."""
         return self.phase_ended or time.monotonic() - self.saved_at > self.limits.checkpoint_minutes * 60
 
     def save(self, loss: float | None = None) -> None:

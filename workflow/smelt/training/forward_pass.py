@@ -73,7 +73,7 @@ class RequiredOutputs:
         return RequiredOutputs(self.hidden_states or other.hidden_states, self.attentions or other.attentions)
 
     def __bool__(self) -> bool:
-        """Say whether any output is required."""
+        """Return whether any output is required."""
         return self.hidden_states or self.attentions
 
 
@@ -158,7 +158,7 @@ def without_compilation() -> AbstractContextManager[None]:
 
 
 def is_to_be_compiled(recipe: Recipe, device: torch.device) -> bool:
-    """Say whether to compile: as the recipe sets it, by default on GPUs where it works."""
+    """Return whether to compile: as the recipe sets it, by default on GPUs where it works."""
     if recipe.machine.compile is not None:
         return recipe.machine.compile
     return device.type == "cuda" and can_compile(device)

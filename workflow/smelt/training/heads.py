@@ -177,7 +177,7 @@ def _go_through(
 def _silent(bias: Tensor, vocabulary: int) -> Tensor:
     """Return a bias with which rows that pad the vocabulary are never predicted.
 
-    Cutting those rows off would defeat their purpose: matrix units need round sizes of products.
+    The rows are not cut off, because matrix units need round sizes of products.
     """
     if len(bias) == vocabulary:
         return bias

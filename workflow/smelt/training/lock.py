@@ -106,7 +106,7 @@ class Lock:
         self._me = None
 
     def is_held(self) -> bool:
-        """Say whether this process took the lock and nobody has removed it or taken it over."""
+        """Return whether this process took the lock and nobody has removed it or taken it over."""
         return self._me is not None and self._holder()[0] == self._me
 
     def confirm(self) -> None:
@@ -142,7 +142,7 @@ class Lock:
                 place.unlink()  # the holder already had an heir, whose file has been renamed
 
     def _lives(self, holder: Holder, path: Path, now: int) -> bool:
-        """Say whether a holder is alive; wait for its heartbeat if nothing else shows it.
+        """Return whether a holder is alive; wait for its heartbeat if nothing else shows it.
 
         Ages are by the file system's clock, because those of machines differ. After a machine has slept its heartbeats
         are old, so two more must fail to arrive before its processes count as dead.
@@ -202,7 +202,7 @@ def _kernel() -> str:
 
 
 def _is_zombie(process: int) -> bool:
-    """Say whether a process has ended and waits for its parent; false where /proc does not show it."""
+    """Return whether a process has ended and waits for its parent; false where /proc does not show it."""
     with contextlib.suppress(OSError, IndexError):
         return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] == "Z"
     return False

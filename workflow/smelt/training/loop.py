@@ -145,7 +145,7 @@ class BlockTraining(SteppedTraining):
         return loss
 
     def checkpoint_is_due(self, loss: float | None) -> bool:
-        """Whether to keep a checkpoint: at the end, at regular steps, and of the best weights."""
+        """Return whether to keep a checkpoint: at the end, at regular steps, and of the best weights."""
         regular = self.is_over or self.step % self.recipe.checkpoints.every == 0
         return regular or self.run.checkpoints.is_best(loss)
 
@@ -154,7 +154,7 @@ class BlockTraining(SteppedTraining):
         return f"step {self.step:,} of {self.recipe.schedule.last_step:,}"
 
     def measurement_is_due(self) -> bool:
-        """Say whether this step is to be measured and has not been yet."""
+        """Return whether this step is to be measured and has not been yet."""
         return self.recipe.measures_after(self.step) and not self.curve.has_step(self.step)
 
     def measure(self) -> float | None:

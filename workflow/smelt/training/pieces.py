@@ -29,7 +29,7 @@ _ESCAPED = 0xDC00  # Python's code points for bytes that are not valid text star
 
 
 def is_byte_level(tokenizer: Any) -> bool:
-    """Say whether a fast tokenizer is byte-level."""
+    """Return whether a fast tokenizer is byte-level."""
     return isinstance(tokenizer.backend_tokenizer.decoder, decoders.ByteLevel)
 
 
@@ -89,7 +89,7 @@ def _first(text: str) -> range:
 
 @cache
 def _begins(characters: range) -> bool:
-    """Say whether most of the characters that a piece may begin with begin a word; only assigned ones count.
+    """Return whether most of the characters that a piece may begin with begin a word; only assigned ones count.
 
     A byte-level piece may be the first bytes of one of many characters, nearly always all of one script.
     """

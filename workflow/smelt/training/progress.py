@@ -237,7 +237,7 @@ class Progress:
             speed.skip(time.perf_counter() - began)
 
     def due(self) -> bool:
-        """Say whether enough time has passed for another line."""
+        """Return whether enough time has passed for another line."""
         return time.perf_counter() >= self._next_line
 
     def line(self, step: int, last: int, rate: float, metrics: Mapping[str, float]) -> None:

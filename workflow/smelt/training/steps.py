@@ -192,7 +192,7 @@ class SteppedTraining(ABC):
 
     @abstractmethod
     def checkpoint_is_due(self, loss: float | None) -> bool:
-        """Whether to keep a checkpoint of this step, although nothing stops the training."""
+        """Return whether to keep a checkpoint of this step, although nothing stops the training."""
 
     @abstractmethod
     def position(self) -> str:

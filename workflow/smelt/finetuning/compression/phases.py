@@ -187,7 +187,7 @@ class CompressionPhase(Phase):
         return {"loss": self.data.measure(self.student, self.plan.losses)}
 
     def better(self, one: Measured, other: Measured) -> bool:
-        """Whether one loss is lower than another."""
+        """Return whether one loss is lower than another."""
         return one["loss"] < other["loss"]
 
     def record(self, history: History) -> Record:

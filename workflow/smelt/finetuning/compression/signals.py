@@ -1,6 +1,6 @@
-"""Signals: what a fine-tuned teacher outputs for the transfer text of a task, stored or computed in each epoch (live).
+"""Signals: outputs of a fine-tuned teacher for the transfer text of a task, stored or computed in each epoch (live).
 
-The folder has `signals.json`, which says what they were made from, the text under `text/` and, where they are stored,
+The folder has `signals.json`, which records their inputs, the text under `text/` and, where they are stored,
 shards under `shards/`. A shard is an array of states of each layer that some student imitates,
 `<number>.layer-<layer>.npy` (bfloat16, as the 16 bits of each number), and one of logits, `<number>.logits.npy`
 (float32), a row a labelled token of its windows, in the windows' order. The logits come last: a shard that has them is
@@ -131,7 +131,7 @@ class SignalsOrigin:
     held_out: float
 
     def refuse_others(self, found: dict[str, Any], where: Path) -> None:
-        """Raise a SmeltError where signals were made from something else, and name it."""
+        """Refuse signals with other inputs; the SmeltError names what differs."""
         what = {"teacher": "of another teacher", "task": "of another task", "pieces": "of another vocabulary"}
         for key, wanted in vars(self).items():
             if found.get(key) != wanted:
@@ -142,7 +142,7 @@ class SignalsOrigin:
 def describe_origin(
     teacher: Teacher, task_folder: Path, task: Task, pieces: TaskTokenizer, length: int, held_out: float
 ) -> SignalsOrigin:
-    """Return the inputs of signals."""
+    """Return the record of the inputs of signals."""
     sums = [checksum(path) for name in ("train", "unlabelled") if (path := task_folder / f"{name}.parquet").is_file()]
     vocabulary = pieces.tokenizer.convert_ids_to_tokens(range(len(pieces.tokenizer)))
     of_task = digest([task.kind, task.labels, sums])
@@ -204,7 +204,7 @@ def numbers_of(windows: int) -> Iterator[tuple[int, Whole]]:
 
 
 def is_written(folder: Path, shard: int) -> bool:
-    """Say whether a shard is whole."""
+    """Return whether a shard is whole."""
     return (folder / _name(shard, "logits")).is_file()
 
 

@@ -2,8 +2,8 @@
 
 First come the task's own training texts without their labels, then those that a limit on labels left out, then a
 corpus's, up to the wanted number; where one of these is cut short, the seed draws from it, smaller draws within larger
-ones. Texts of the corpus that validation or test of the task also hold are left out, and counted: WikiANN's sentences,
-say, are Wikipedia's. A seeded share is held out, text by text.
+ones. Texts of the corpus that are also in validation or test of the task are left out, and counted: for example, the
+sentences of WikiANN are from Wikipedia. A seeded share is held out, text by text.
 """
 
 import re
@@ -131,8 +131,8 @@ def _choose_texts(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterat
 def surface(text: list[str] | str) -> bytes:
     """Return a digest of the letters and digits of a sentence, given by words or running, or of a text.
 
-    Case, punctuation and the borders of words make no difference: those of a task are cut into
-    words by other rules than a corpus's.
+    Case, punctuation and the borders of words make no difference, because a task and a corpus may have different rules
+    for cutting words.
     """
     letters = "".join(_WORDS.findall(text if isinstance(text, str) else " ".join(text))).casefold()
     return blake2b(letters.encode("utf-8", "surrogatepass"), digest_size=8).digest()
@@ -180,7 +180,7 @@ class Transfer:
 def sources_of(
     folder: Path, task: Task, documents: Sequence[Path], pieces: TaskTokenizer, length: int
 ) -> list[list[TextSource]]:
-    """Return the sources of transfer text, in groups: a group gives texts only after those before it gave all.
+    """Return the sources of transfer text, in groups: texts are drawn from a group once those before it are used up.
 
     Raises:
         SmeltError: two files of one language; or validation or test cannot be read, where a corpus follows.
@@ -200,7 +200,7 @@ def sources_of(
 
 
 def draws_of(groups: Sequence[Sequence[TextSource]], texts: int | None, seed: int) -> list[Draw]:
-    """Return what is drawn: `texts` in all, or all there are; the languages of a corpus give evenly."""
+    """Return the draw from each source: `texts` in all, or all of them; evenly from a corpus's languages."""
     draws = []
     for group in groups:
         available = [source.texts for source in group] if texts != 0 else [0] * len(group)
@@ -211,7 +211,7 @@ def draws_of(groups: Sequence[Sequence[TextSource]], texts: int | None, seed: in
 
 
 def even_shares(available: Sequence[int], wanted: int) -> list[int]:
-    """Return how many texts each source gives: equally many, or all it has where that is less, and the others more."""
+    """Return the number of texts from each source: equal numbers, or all of a source with fewer, and more of others."""
     shares = [0] * len(available)
     order = sorted(range(len(available)), key=lambda number: (available[number], number))
     for place, number in enumerate(order):

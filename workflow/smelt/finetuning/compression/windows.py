@@ -26,7 +26,8 @@ POSITIONS, STARTS, FIRSTS = "positions.uint16", "starts.npy", "firsts.npy"
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows one after the other; what is counted by `starts` and `firsts` begins there and ends at the next one."""
+    """Windows one after the other: the ids of a window begin at its entry in `starts` and end at the next one; its
+    labelled tokens likewise, by `firsts`."""
 
     ids: NDArray[Any]
     """Token ids of all windows, special ones included, shape (tokens,)."""

@@ -1,21 +1,20 @@
 """Add pieces to a vocabulary of each kind, so that its tokenizer uses them and otherwise cuts as before.
 
-WordPiece takes the longest piece that fits, so a new one is used wherever it fits. In a word in which none was, each
-piece is still the longest that fits. Only a word that is unknown now may have been known: after a new piece the rest
-may fit no more. That needs a rest with a character that is no continuation piece itself; `tightened` says whether there
-is one.
+WordPiece takes the longest piece that fits, so a new one is used wherever it fits. In a word without new pieces, each
+piece is still the longest that fits. One thing may change: a known word becomes unknown if no piece fits after a new
+one. That needs a rest with a character that is not a continuation piece itself; `tightened` says whether there is one.
 
 Unigram takes the cut of the highest sum of scores. A new piece's score is the logarithm of its share in the texts, and
 in any case above the sum of those of its parts, which it would otherwise never replace. It lies within the old scores:
 SentencePiece counts the penalty of unknown characters from the lowest one and a user-defined piece's from the highest.
-A cut without new pieces that is the best of all was the best of fewer.
+If the best of all cuts has no new pieces, it was also the best before.
 
 Tokens that were added to a tokenizer after training have ids behind its pieces. New pieces come behind these, so that
 they keep their ids too; and as ids of a vocabulary have no gaps, the tokens become pieces of it. That matters only if a
 text spells one and it should be read as text.
 
-BPE does its merges in order. New ones come last: the old cut is reached first, and is the end where none of them joins
-two of its pieces. A merge that builds an old piece is not taken, nor what would come after it.
+BPE does its merges in order. New ones come last: the old cut is reached first, and is final unless a new merge joins
+two of its pieces. A merge that builds an old piece is not taken, nor are those after it.
 """
 
 from collections.abc import Iterable, Mapping

@@ -2,7 +2,7 @@
 
 A word's pieces depend on the word alone where the normaliser works character by character (or grapheme by grapheme),
 the pre-tokenizer cuts at blanks, and the model sees one such part at a time. This is known for the kinds listed here
-and assumed for no other. Words that do depend on their neighbours (they begin with a combining mark, hold an added
+and not assumed for others. Words that do depend on their neighbours (they begin with a combining mark, hold an added
 token, lie between two blanks) are found one by one: their lines have to be tokenised whole.
 """
 
@@ -97,7 +97,7 @@ class Splitting:
         return np.asarray(~found.to_numpy(zero_copy_only=False))
 
     def _is_unchanged(self, letter: str) -> bool:
-        """Whether a character stays what it is in all company: a letter or number that nothing composes with."""
+        """Return whether a character stays what it is in all company: a letter or number that nothing composes with."""
         known = self._unchanged.get(letter)
         if known is None:
             single = letter.isascii() or (letter.isalnum() and not _is_joining(letter))
@@ -131,7 +131,7 @@ class Splitting:
         return known
 
     def _is_kept_apart(self, text: str) -> bool:
-        """Whether the normaliser makes the same of a text beside blanks, and adds none to them where that matters."""
+        """Return whether the normaliser gives the same for a text beside blanks, and adds none where that matters."""
         normalised = self._normalised(text)
         if not self.blank_runs and normalised.strip().strip(self.mark or None) != (normalised or None):
             return False
@@ -209,11 +209,11 @@ def _of_each_letter(letters: Any, holds: Callable[[str], bool]) -> Flags:
 
 
 def _is_seen(letter: str) -> bool:
-    """Whether it is a letter, number, punctuation mark or symbol, or separate as these are."""
+    """Return whether it is a letter, number, punctuation mark or symbol, or separate as these are."""
     return unicodedata.category(letter)[0] in "LNPS" or ord(letter) in SEPARATE
 
 
 def _is_joining(letter: str) -> bool:
-    """Whether a letter may form a grapheme with, or be composed with, another one: jamo and a few others."""
+    """Return whether a letter may form a grapheme with, or be composed with, another one: jamo and a few others."""
     jamo = unicodedata.name(letter, "").startswith(("HANGUL CHOSEONG", "HANGUL JUNGSEONG", "HANGUL JONGSEONG"))
     return jamo or unicodedata.category(letter) == "Lm" or ord(letter) in JOINING_BEFORE | JOINING_BEHIND

@@ -314,7 +314,7 @@ class ModelPair:
                 raise SmeltError(self.where, f"is not exact: its weight {name} differs from the source's")
 
     def _holds_kept_rows(self, ours: Tensor, theirs: Tensor) -> bool:
-        """Whether a tensor consists of the kept rows of another, compared some rows at a time."""
+        """Return whether a tensor consists of the kept rows of another, compared some rows at a time."""
         if ours.shape != (len(self.ids), *theirs.shape[1:]):
             return False
         parts = zip(torch.split(ours, _ROWS), torch.split(self.ids, _ROWS), strict=True)

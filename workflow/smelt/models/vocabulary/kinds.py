@@ -77,8 +77,8 @@ class WordPieceKind:
     there. If that piece is kept, it is still the longest that fits, because leaving pieces out adds none. So a word all
     of whose pieces are kept is cut as before, piece by piece from the left.
 
-    Its limit: an unknown word leaves no trace of the pieces it was tried with. If one of them goes, a shorter one may
-    lead on to the word's end, so that an unknown word becomes a known one. That takes a kept piece that reaches over a
+    Its limit: an unknown word leaves no trace of the pieces that were tried. If one of them is left out, a shorter one
+    may lead to the word's end, so that an unknown word becomes known. That takes a kept piece that reaches over a
     character which is no continuation piece itself (`##c` lacks). Vocabularies learned by merging have none of these;
     `loosened` names them where there are some.
     """
@@ -230,15 +230,15 @@ class BytePairKind:
     """Byte-pair encoding (Sennrich et al. 2016; RoBERTa's over bytes, Llama's over characters and single bytes).
 
     Why a reduced vocabulary is exact. A word's characters are merged pair by pair, the lowest rank first, leftmost of
-    equals. Every piece that occurs on the way lies inside one final piece, for merges never cut again. Inside a final
+    equals. Every piece that occurs on the way lies inside one final piece, because merges never cut. Inside a final
     piece's span the merges are those of that piece taken alone: a pair of lowest rank in the whole word is of lowest
     rank in its span. So a final piece is always built the same way, and the closure keeps all pieces on it.
 
     Now say that all final pieces of a word are kept. Each merge of the full vocabulary on the way then joins kept
     pieces to a kept one, so the reduced vocabulary has it, in the same order among fewer others: it comes first there
-    too. A merge whose result is not kept never fires in such a word, since what it builds would lie inside a kept final
-    piece and would have been kept by the closure. And where no merge of the full vocabulary is left to do, none of the
-    fewer is. So every step is the same. Words with a piece that is not kept may be cut otherwise anywhere within them.
+    too. A merge whose result is not kept never fires in such a word: its result would lie inside a kept final piece, so
+    the closure would have kept it. And where the full vocabulary has no merge left, the reduced one has none.
+    So every step is the same. Words with a piece that is not kept may be cut otherwise anywhere within them.
     """
 
     def __init__(self, tree: Tree, where: str) -> None:

@@ -34,7 +34,7 @@ class BlocksRead(NamedTuple):
 
 
 class TextsRead(NamedTuple):
-    """The documents that a model's pieces come from."""
+    """The documents from which a model's pieces are chosen."""
 
     corpus: str
     languages: list[str] | None
@@ -80,12 +80,12 @@ class Maker(Entry):
 
     @classmethod
     def maker_name(cls) -> str:
-        """Return what the maker is called in the study, on the command line and among the rules."""
+        """Return the maker's name in the study, on the command line and among the rules."""
         return str(get_args(cls.model_fields["maker"].annotation)[0])
 
     @classmethod
     def rules(cls, study: "Definitions", paths: Paths, runs: "FinetuningRuns") -> "MakerRules[Any]":
-        """Return what the maker's rules ask about its models."""
+        """Return the answers to the maker's rules."""
         raise NotImplementedError(cls)
 
     @property
@@ -138,7 +138,7 @@ class Maker(Entry):
         """
 
     def refuse_as_source(self, name: str, of: "Maker") -> None:
-        """Refuse to be what another model is made from.
+        """Refuse to be the source of another model.
 
         Args:
             name: its own.
@@ -179,7 +179,7 @@ class Maker(Entry):
         return self.tasks if isinstance(self.tasks, list) else []
 
     def runs_on(self, task: str, languages: Collection[str]) -> bool:
-        """Whether it is fine-tuned on a task of the study that tests these languages."""
+        """Return whether it is fine-tuned on a task of the study that tests these languages."""
         if self.tasks == "own":
             return any(language in languages for language in self.tested_on or [])
         return self.tasks is None or task in self.tasks
@@ -254,7 +254,7 @@ class Definitions:
         return self.models[name].vocabulary_owner(name, self)
 
     def vocabulary(self, name: str) -> str:
-        """Return what the vocabulary of a model is called: a tokenizer's name, or its owner's where it is a model's."""
+        """Return the name of a model's vocabulary: a tokenizer's name, or the name of the model that owns it."""
         owner = self.vocabulary_owner(name)
         return self.models[owner].trained_tokenizer or owner
 
@@ -303,7 +303,7 @@ class FinetuningRuns:
 
     @cached_property
     def teachers(self) -> list[str]:
-        """Fine-tunings that others are made from, the only ones whose weights are kept: <model>/<task>/seed-<n>."""
+        """Fine-tunings that are sources of others; only their weights are kept: <model>/<task>/seed-<n>."""
         found = [
             self.models[model].finetuned_teacher(task, seed) for model, task in self.pairs() for seed in self.seeds
         ]
@@ -360,7 +360,7 @@ def block_folders(name: str, study: Definitions, paths: Paths) -> list[str]:
 
 
 def refuse_unknown(value: str, table: Collection[str], what: str) -> str:
-    """Return a name that a table has.
+    """Return the name if the table has it.
 
     Raises:
         ValueError: it has not.

@@ -117,7 +117,7 @@ class Compress(Maker):
 
     @classmethod
     def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "CompressRules":
-        """Return what its rules ask."""
+        """Return the answers to its rules."""
         return CompressRules(cls, study, paths, runs)
 
     @property
@@ -162,7 +162,7 @@ class Compress(Maker):
         return {"embeddings.file": self.embeddings.in_languages(languages).files}
 
     def refuse_as_source(self, name: str, of: Maker) -> None:
-        """Refuse what needs an encoder: of each task it has another student."""
+        """Refuse to be the source of what needs an encoder: it has a different student for each task."""
         if not of.takes_compressed:
             raise ValueError(
                 f"{name!r} is compressed for its tasks, and can only be exported; expected a model like"
@@ -286,7 +286,7 @@ class CompressRules(MakerRules[Compress]):
     def memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return the MB that a compression takes in main memory: libraries, examples, and the teacher as it loads.
 
-        Signals stay on the disk, but for 20 bytes a text; of word vectors only those of pieces are kept.
+        Signals stay on the disk, except 20 bytes a text; only the word vectors of pieces are kept.
         """
         libraries = libraries_for(parameters_in([input.source]))
         return int(libraries + 0.0025 * examples(input) + 2 * megabytes([input.source, *input.teacher]))
@@ -352,7 +352,7 @@ class CompressRules(MakerRules[Compress]):
         return [language for language in known if language in self.runs.tasks[task].languages]
 
     def signals_folder(self, model: Compress, task: str, seed: int) -> str:
-        """Return the folder of what a model's teacher outputs for its transfer text; models that agree share it."""
+        """Return the folder of a teacher's signals for a model's transfer text; models with both alike share it."""
         text = f"{model.transfer.corpus or NO_CORPUS}-{model.transfer.sentences or 'all'}-{model.settings.length}"
         return f"{self.paths.results}/signals/{model.teacher_run(task, seed)}/{text}"
 
@@ -379,16 +379,16 @@ class CompressRules(MakerRules[Compress]):
     def signals_storage(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
         """Return whether the signals are stored, as JSON.
 
-        Snakemake compares no param whose function takes `input`. So another answer holds for signals that are made from
-        then on, and makes none again, nor their students.
+        Snakemake does not compare params whose function takes `input`. So a changed answer applies to signals that are
+        made from then on; existing signals and their students stay.
         """
         return self._shared(wildcards).settings.model_dump_json(include=STORAGE)
 
     def signals_memory(self, wildcards: Any, input: Any) -> int:
         """Return the MB that signals take in main memory: libraries, the teacher twice as it loads, a shard, and texts.
 
-        Of texts, their numbers in a random order, 8 bytes each, of a language at a time, and a digest of each that is
-        for validation or test.
+        Texts take 8 bytes each, for their numbers in random order, one language at a time, and a digest for each that
+        is in validation or test.
         """
         settings = self._shared(wildcards).settings
         teacher = megabytes([input.teacher])

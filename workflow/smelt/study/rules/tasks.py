@@ -32,10 +32,10 @@ class TaskRules:
         self.files: dict[str, TaskFile] = {name: load_task(study.task_file(name), *folders) for name in study.tasks}
 
     def definition(self, wildcards: Any) -> str:
-        """Return what {task} is, as JSON: its file under its setting, without its title and terms of use.
+        """Return the definition of {task} as JSON: its file under its setting, without title and terms of use.
 
-        It stands for the file among what a prepared task depends on, because one file is that of many tasks: a further
-        setting or language of it, a better title, or a comment, must not prepare and fine-tune all of them again.
+        A prepared task depends on this text instead of the file, because many tasks may share one file: a new setting
+        or language in it, a better title or a comment must not prepare and fine-tune all of them again.
         """
         return self.files[wildcards.task].model_dump_json(by_alias=True, exclude_defaults=True, exclude=BESIDE_EXAMPLES)
 
@@ -62,6 +62,6 @@ class TaskRules:
     def own(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - see below
         """Return the folders of the study's own task files that are there.
 
-        It takes `input` so that Snakemake does not compare it: where task files lie changes no task.
+        It takes `input` so that Snakemake does not compare it: the place of task files does not change a task.
         """
         return [os.path.relpath(folder) for folder in self.own_folders if folder.is_dir()]

@@ -101,7 +101,7 @@ class TaskKind(ABC):
     # Task files
 
     def reads(self, written: FileFormat) -> bool:
-        """Whether a format holds examples of this kind."""
+        """Return whether a format holds examples of this kind."""
         return self.example in written.example_types
 
     def check_format(self, written: FileFormat, of_task: FileFormat, split: str) -> None:  # noqa: B027 - most need none
