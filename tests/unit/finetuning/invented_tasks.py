@@ -74,8 +74,9 @@ def write_task(
     **description_changes: object,
 ) -> Path:
     folder.mkdir(parents=True)
-    key = "labels" if kind == "token-classification" else "label"
-    labels = sorted({label for row in splits["train"] for label in (row[key] if key == "labels" else [row[key]])})
+    labels = sorted(
+        {label for row in splits["train"] for label in row.get("labels", [row["label"]] if "label" in row else [])}
+    )
     description = {"name": folder.name, "kind": kind, "metric": metric, "scheme": scheme, "labels": labels}
     description |= description_changes
     (folder / "task.json").write_text(json.dumps(description))

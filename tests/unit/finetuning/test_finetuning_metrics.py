@@ -11,6 +11,7 @@ from smelt.finetuning.outcome import Scorer, print_scores
 from smelt.report.scores import own_metric
 from smelt.tasks.kinds import KINDS, METRICS
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
+from smelt.tasks.metrics import Score
 from smelt.tasks.windows import Encoded, Window
 
 
@@ -19,10 +20,15 @@ def numbers(*labels: int) -> WindowPredictions:
     return WindowPredictions([[label] for label in labels], [[1.0] for _ in labels])
 
 
+def scored(metric: str, gold: list[list[str]], predicted: list[list[str]]) -> Score:
+    """Return the scores of English examples."""
+    return METRICS[metric].score(gold, predicted, ["en"] * len(gold))
+
+
 def test_spans_count_where_borders_and_type_are_right():
     gold = [["B-PER", "I-PER", "O", "B-LOC"], ["B-LOC", "O"]]
     predicted = [["B-PER", "I-PER", "O", "B-PER"], ["B-LOC", "I-LOC"]]
-    found = METRICS["seqeval-f1"].score(gold, predicted)
+    found = scored("seqeval-f1", gold, predicted)
     assert found == {
         "f1": pytest.approx(1 / 3),
         "precision": pytest.approx(1 / 3),
@@ -32,15 +38,15 @@ def test_spans_count_where_borders_and_type_are_right():
 
 
 def test_a_predicted_inside_tag_that_continues_nothing_begins_a_span():
-    assert METRICS["seqeval-f1"].score([["B-PER", "I-PER"]], [["I-PER", "I-PER"]])["f1"] == 1.0
+    assert scored("seqeval-f1", [["B-PER", "I-PER"]], [["I-PER", "I-PER"]])["f1"] == 1.0
 
 
 def test_no_span_at_all_is_a_score_of_zero_without_an_error():
-    assert METRICS["seqeval-f1"].score([["O", "O"]], [["O", "O"]])["f1"] == 0.0
+    assert scored("seqeval-f1", [["O", "O"]], [["O", "O"]])["f1"] == 0.0
 
 
 def test_accuracy_and_macro_f1_of_classes():
-    found = METRICS["accuracy"].score([["a"], ["a"], ["b"], ["c"]], [["a"], ["b"], ["b"], ["b"]])
+    found = scored("accuracy", [["a"], ["a"], ["b"], ["c"]], [["a"], ["b"], ["b"], ["b"]])
     assert found["accuracy"] == 0.5
     assert found["macro_f1"] == pytest.approx((2 / 3 + 2 / 4 + 0) / 3)
 
@@ -49,8 +55,8 @@ def test_a_task_judged_by_macro_f1_names_its_accuracy_micro_f1_so_that_tables_kn
     task = Task("t", "sequence-classification", "macro-f1", None, ["a", "b"])
     scorer = Scorer(task, Examples([], [], {}, []), Encoded([]))
     gold = [["a"]] * 8 + [["b"]] * 2
-    blind = METRICS["macro-f1"].score(gold, [["a"]] * 10)
-    fair = METRICS["macro-f1"].score(gold, [["b"]] * 3 + [["a"]] * 5 + [["b"]] * 2)
+    blind = scored("macro-f1", gold, [["a"]] * 10)
+    fair = scored("macro-f1", gold, [["b"]] * 3 + [["a"]] * 5 + [["b"]] * 2)
     assert set(blind) == {"macro_f1", "micro_f1"}
     assert (blind["micro_f1"], fair["micro_f1"]) == (0.8, 0.7)
     assert scorer.better(fair, blind)
@@ -61,7 +67,7 @@ def test_macro_f1_is_that_of_scikit_learn():
     from sklearn.metrics import f1_score
 
     gold, predicted = list("aabbccddab"), list("abbbcadeaa")
-    ours = METRICS["accuracy"].score([[label] for label in gold], [[label] for label in predicted])["macro_f1"]
+    ours = scored("accuracy", [[label] for label in gold], [[label] for label in predicted])["macro_f1"]
     assert ours == pytest.approx(f1_score(gold, predicted, average="macro"))
 
 

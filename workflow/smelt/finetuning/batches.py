@@ -102,18 +102,17 @@ LogitsOf = Callable[[TaskBatch], Tensor]
 def predict(
     kind: TaskKind, logits_of: LogitsOf, encoded: Encoded, batch: int, padding: int, device: torch.device
 ) -> WindowPredictions:
-    """Return, for each window, the best number at each of its labelled places, and its probability.
+    """Return, for each window, what its kind of task decides.
 
     Raises:
         SmeltError: the classifier's outputs are NaN or infinite, so that its labels would mean nothing.
     """
-    numbers: list[list[int]] = [[] for _ in encoded.windows]
+    numbers: list[list[Any]] = [[] for _ in encoded.windows]
     probabilities: list[list[float]] = [[] for _ in encoded.windows]
     chosen = batch_by_length([len(window.ids) for window in encoded.windows], batch)
     for part in collate(encoded, chosen, padding, device):
-        for row, number, probability in zip(part.rows.tolist(), *kind.decide(logits_of(part)), strict=True):
-            if not math.isfinite(probability):
+        for window, found, sure in zip(part.windows, *kind.decide(logits_of(part), part), strict=True):
+            if not all(map(math.isfinite, sure)):
                 raise SmeltError("predictions", DIVERGED)
-            numbers[part.windows[row]].append(number)
-            probabilities[part.windows[row]].append(probability)
+            numbers[window], probabilities[window] = found, sure
     return WindowPredictions(numbers, probabilities)

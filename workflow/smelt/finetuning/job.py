@@ -177,7 +177,7 @@ class FineTuningPhase(Phase):
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
             types = {} if batch.types is None or not self.has_types else {"token_type_ids": batch.types}
             output = self.model(input_ids=batch.ids, attention_mask=batch.mask, **types)
-        return self.kind.logits(output, batch.rows, batch.positions)
+        return self.kind.logits(output, batch)
 
 
 def gpus() -> list[int]:

@@ -32,7 +32,7 @@ class Scorer:
         """Return the metrics of the whole split: over all its examples, or their mean over languages."""
         if self.task.average == "languages" and len(set(self.examples.languages)) > 1:
             return dict(self.by_language(found))[MEAN]
-        return self.metric.score(self.examples.gold, self.answers(found))
+        return self.metric.score(self.examples.gold, self.answers(found), self.examples.languages)
 
     def better(self, one: Score, other: Score) -> bool:
         """Return whether one score is strictly higher than another, in the task's own metric."""
@@ -54,11 +54,15 @@ class Scorer:
         scores = []
         for language in languages:
             rows = [row for row, other in enumerate(self.examples.languages) if other == language]
-            parts = ([labels[row] for row in rows] for labels in (gold, predicted))
-            scores.append((language, self.metric.score(*parts)))
+            right, given = ([labels[row] for row in rows] for labels in (gold, predicted))
+            scores.append((language, self.metric.score(right, given, [language] * len(rows))))
         if len(languages) < 2:
             return scores
-        whole = [] if self.task.average == "languages" else [(ALL, self.metric.score(gold, predicted))]
+        whole = (
+            []
+            if self.task.average == "languages"
+            else [(ALL, self.metric.score(gold, predicted, self.examples.languages))]
+        )
         return [*scores, *whole, *over_languages([each for _, each in scores])]
 
 

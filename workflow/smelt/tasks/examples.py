@@ -1,4 +1,4 @@
-"""Examples as formats yield them: sentences with a label a word, or texts with one label, and where each came from."""
+"""Examples as formats yield them: sentences, texts or questions, with labels or answers, and where each came from."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -7,6 +7,9 @@ from typing import Protocol
 
 INVISIBLE = frozenset(["Cc", "Cf", "Zl", "Zp", "Zs"])
 """Unicode's categories of blanks, control characters, zero-width spaces, joiners and marks of direction."""
+
+
+MISPLACED = -1  # where an answer begins that does not stand where its file has it
 
 
 class Example(Protocol):
@@ -99,6 +102,52 @@ class Text:
     def surface(self) -> str:
         """The text or both texts of a pair, by which repeated ones are found."""
         return self.text if self.pair is None else f"{self.text}\n{self.pair}"
+
+
+@dataclass(slots=True)
+class Question:
+    """A question about a context, and its answers, each a part of the context."""
+
+    question: str
+    context: str
+    answers: list[str]
+    """What answers it: one text in most training sets, one from each annotator in others."""
+    starts: list[int]
+    """Character of the context where each answer begins; MISPLACED where it does not stand at the place given."""
+    id: str
+    """The question's name in its data set."""
+    number: int
+    """Its place in the file, counted from 1."""
+    language: str = ""
+
+    @property
+    def labels(self) -> list[str]:
+        """The answers, which stand where other examples have labels."""
+        return self.answers
+
+    @labels.setter
+    def labels(self, labels: list[str]) -> None:
+        self.answers = labels
+
+    @property
+    def lines(self) -> list[int]:
+        """The question's place in the file, for each answer."""
+        return [self.number] * len(self.answers)
+
+    @property
+    def words(self) -> list[str]:
+        """The question and the context, cut at blanks."""
+        return [*self.question.split(), *self.context.split()]
+
+    @property
+    def sides(self) -> list[str]:
+        """None: question and context are never empty."""
+        return []
+
+    @property
+    def surface(self) -> str:
+        """Question and context, by which repeated ones are found."""
+        return f"{self.question}\n{self.context}"
 
 
 def is_empty(text: str) -> bool:

@@ -1,5 +1,7 @@
 """Metrics of predicted labels: entity-level F1 as seqeval computes it, accuracy (which is micro F1), and macro F1.
 
+Those of answers, by SQuAD's rules and by MLQA's, stand in smelt.tasks.answers.
+
 seqeval (Nakayama 2018) is used in its default mode, that of the conlleval script: a predicted I-type that continues
 nothing counts as the beginning of a span, and a span counts where its borders and its type are right.
 """
@@ -33,8 +35,14 @@ class Metric(ABC):
     """Whether it is for labels that mark spans."""
 
     @abstractmethod
-    def score(self, gold: Labels, predicted: Labels) -> Score:
-        """Return the scores of a split's predictions."""
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> Score:
+        """Return the scores of a split's predictions.
+
+        Args:
+            gold: labels of each example, or the answers that are right.
+            predicted: those that a model gave.
+            languages: the language of each example.
+        """
 
     @abstractmethod
     def details(self, gold: Labels, predicted: Labels) -> dict[str, Score]:
@@ -59,7 +67,7 @@ class SeqevalF1(Metric):
     )
     spans = True
 
-    def score(self, gold: Labels, predicted: Labels) -> Score:
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> Score:  # noqa: ARG002 - languages are alike
         """Return f1, precision, recall and accuracy."""
         from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
@@ -92,7 +100,7 @@ class Accuracy(Metric):
     label = "accuracy"
     title = "accuracy"
 
-    def score(self, gold: Labels, predicted: Labels) -> Score:
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> Score:  # noqa: ARG002 - languages are alike
         """Return accuracy and macro_f1."""
         return {"accuracy": _accuracy(gold, predicted), "macro_f1": _macro_f1(gold, predicted)}
 
@@ -109,7 +117,7 @@ class MacroF1(Metric):
     label = "macro F1"
     title = "macro F1 (mean of the F1 of each label)"
 
-    def score(self, gold: Labels, predicted: Labels) -> Score:
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> Score:  # noqa: ARG002 - languages are alike
         """Return macro_f1 and accuracy, which is called micro_f1 beside it."""
         return {"micro_f1": _accuracy(gold, predicted), "macro_f1": _macro_f1(gold, predicted)}
 

@@ -24,6 +24,8 @@ SHOWN_COUNTS = {
     "repaired_labels": "labels repaired",
     "empty_texts": "texts without a word",
     "empty_sides": "pairs with an empty side",
+    "misplaced_answers": "answers that do not stand at their place",
+    "several_answers": "questions with several answers",
 }
 """Counts of a split in task.json, shown where they are not 0."""
 ROWS = 50_000  # examples that become Arrow at once: as rows in Python they take much memory
@@ -75,7 +77,9 @@ def run(arguments: argparse.Namespace) -> None:
     train = splits["train"]
     train.examples, left = draw_examples(train.examples, arguments.limit, arguments.seed, arguments.per)
     description = _description(arguments, task, labels) | {
-        "splits": {name: describe(split) | {"unseen_labels": unseen[name]} for name, split in splits.items()},
+        "splits": {
+            name: describe(split, kind_of(task)) | {"unseen_labels": unseen[name]} for name, split in splits.items()
+        },
         "repeated_from_train": count_repeats(splits, "train"),
         "repeated_from_validation": count_repeats(splits, "validation"),
     }
@@ -95,7 +99,7 @@ def summary(description: dict[str, Any]) -> list[str]:
     lines = []
     for name, split in description["splits"].items():
         line = f"{name}: {_with_number(split['examples'], 'example')}, {_with_number(split['words'], 'word')}"
-        counts = {what: split[key] for key, what in SHOWN_COUNTS.items()}
+        counts = {what: split.get(key, 0) for key, what in SHOWN_COUNTS.items()}
         counts["labels that training lacks"] = sum(split["unseen_labels"].values())
         line += "".join(f"; {what}: {count}" for what, count in counts.items() if count)
         dropped = split["dropped_repeats"]
@@ -230,11 +234,7 @@ def list_idle_changes(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[
     for names in formats.values():
         chosen = task.format_of(names[0])
         met = set().union(*(splits[name].written for name in names))
-        unmet = chosen.rename.keys() - set(map(chosen.cut_label, met))
-        idle = [f"rename: no label is {quote(label)}" for label in unmet]
-        if chosen.label_until is not None and not any(chosen.label_until in label for label in met):
-            idle.append(f"label_until: no label has {chosen.label_until!r}")
-        lines += [f"format: {line} in {', '.join(names)}: it has no effect" for line in sorted(idle)]
+        lines += [f"format: {line} in {', '.join(names)}: it has no effect" for line in chosen.idle_changes(met)]
     return lines
 
 
@@ -268,10 +268,13 @@ def _draw(places: list[int], limit: int, seed: int) -> list[int]:
     return [places[number] for number in rank_by_hash(len(places), seed)[:limit]]
 
 
-def describe(split: PreparedSplit) -> dict[str, Any]:
+def describe(split: PreparedSplit, kind: TaskKind) -> dict[str, Any]:
     """Return the entry of a split in task.json."""
     languages = Counter(example.language for example in split.examples)
-    return {
+    counts: Counter[str] = Counter()
+    for example in split.examples:
+        counts.update(kind.counts(example))
+    return dict(counts) | {
         "examples": len(split.examples),
         "languages": dict(languages),
         "words": sum(len(example.words) for example in split.examples),

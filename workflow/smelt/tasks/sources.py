@@ -22,8 +22,10 @@ def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tup
     found = list(kind_of(task).read(written, SourceFile(place, language, task.code(language))))
     examples = [example for example in found if example.labels]
     low, high = task.source.split(split).take
-    ranks = rank_by_hash(len(examples), seed=0)
-    chosen = [examples[position] for position in sorted(ranks[round(low * len(ranks)) : round(high * len(ranks))])]
+    groups = kind_of(task).groups(examples)
+    ranks = rank_by_hash(max(groups, default=-1) + 1, seed=0)
+    taken = set(ranks[round(low * len(ranks)) : round(high * len(ranks))])
+    chosen = [example for example, group in zip(examples, groups, strict=True) if group in taken]
     for example in chosen:
         example.language = language
     return chosen, len(found) - len(examples), _rename(chosen, written)
@@ -31,10 +33,10 @@ def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tup
 
 def _rename(examples: list[Example], written: FileFormat) -> set[str]:
     """Give labels the names that the task file has for them; return them as they were, where it has any."""
-    if not written.rename and written.label_until is None:
-        return set()
     labels = {label for example in examples for label in example.labels}
-    names = {label: written.rename.get(cut, cut) for label in labels for cut in [written.cut_label(label)]}
+    names = written.names_of(labels)
+    if not names:
+        return set()
     for example in examples:
         example.labels = [names[label] for label in example.labels]
     return labels

@@ -37,7 +37,8 @@ class TaskFile(Entry):
     title: str
     """The task's name in tables and on the page."""
     kind: KindName
-    """The unit that has a label: words, or whole texts."""
+    """What is to be predicted: a label for each word, one for a whole text or a pair of texts, or the part of a context
+    that answers a question."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct]
     """Wikipedia's codes, or tags of BCP 47 in lower case: an ISO 639 code, of three letters only where there is none of
     two (`en`, `bej`), and parts that name a variety (`de-st`)."""
@@ -51,7 +52,10 @@ class TaskFile(Entry):
     task for each: `<file>.<setting>.<language>`."""
     metric: MetricName
     """`seqeval-f1`, the F1 of whole entities, for labels that mark spans; for the others `accuracy` (the same as micro
-    F1) or `macro-f1`, the mean F1 of the labels, which counts rare ones as much as frequent ones."""
+    F1) or `macro-f1`, the mean F1 of the labels, which counts rare ones as much as frequent ones. For answers
+    `squad-f1`, by the rules of SQuAD's script (English articles and ASCII punctuation do not count, in any language), or
+    `mlqa-f1`, by those of MLQA's (punctuation and the language's own articles do not; Chinese is compared by character);
+    exact match stands beside either."""
     average: Literal["examples", "languages"] = "examples"
     """The task's score where a split has several languages, to choose the epoch and to compare models: over the
     `examples` of all at once, or the mean of the `languages`' scores."""

@@ -63,6 +63,29 @@ class TaskTokenizer:
         added = around or [0] * len(ids)
         return [self.unknown if id in self._special and not put else id for id, put in zip(ids, added, strict=True)]
 
+    def check_pairs(self, folder: Path) -> None:
+        """Refuse a tokenizer that puts nothing between the two texts of a pair, which a model could not distinguish.
+
+        Raises:
+            SmeltError: it does so.
+        """
+        owners = self.tokenizer("a", "a").sequence_ids(0)
+        if 1 not in owners or owners[owners.index(1) - 1] is not None:
+            raise SmeltError(folder, "its tokenizer puts no special piece between the two texts of a pair")
+
+    def pair_frame(self) -> "PairFrame":
+        """Return the special tokens around and between the two texts of a pair."""
+        encoding = self.tokenizer("a", "a", return_token_type_ids=True).encodings[0]
+        owners, ids, types = encoding.sequence_ids, encoding.ids, encoding.type_ids
+        ends = [owners.index(side) for side in (0, 1)], [len(owners) - owners[::-1].index(side) for side in (0, 1)]
+        (first, second), (first_end, second_end) = ends
+        around = [(0, first), (first_end, second), (second_end, len(ids))]
+        return PairFrame(
+            [ids[low:high] for low, high in around],
+            [types[low:high] for low, high in around],
+            (types[first], types[second]),
+        )
+
     def check_words(self, sentences: Sequence[Sequence[str]], folder: Path) -> WordComparison:
         """Return how a task's words, given one by one, compare with running text.
 
@@ -95,6 +118,36 @@ class TaskTokenizer:
         write_json(path, read_json(path) | generic)
         if not same_cut(read_tokenizer(folder), tokenizer):
             raise SmeltError(folder, "its tokenizer does not load as it was written: it loses the blank before words")
+
+
+@dataclass(frozen=True)
+class PairFrame:
+    """What a tokenizer puts before, between and behind the two texts of a pair."""
+
+    ids: list[list[int]]
+    """Special tokens at these three places."""
+    types: list[list[int]]
+    """Their token types."""
+    texts: tuple[int, int]
+    """Token type of each text."""
+
+    @property
+    def special(self) -> int:
+        """The number of special tokens."""
+        return sum(map(len, self.ids))
+
+    def joined(self, first: list[int], second: list[int]) -> tuple[list[int], bytes, int]:
+        """Return the tokens of a pair, their types, and the position of the second text's first token."""
+        before, between, behind = self.ids
+        head = [*before, *first, *between]
+        kinds = [
+            *self.types[0],
+            *[self.texts[0]] * len(first),
+            *self.types[1],
+            *[self.texts[1]] * len(second),
+            *self.types[2],
+        ]
+        return [*head, *second, *behind], bytes(kinds), len(head)
 
 
 def load_pieces(folder: Path) -> TaskTokenizer:

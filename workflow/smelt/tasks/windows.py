@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from smelt.tasks.tokenizer import TaskTokenizer
 
 IGNORED = -100  # PyTorch's label for what has no part in a loss
@@ -16,10 +18,11 @@ class Window:
 
     example: int
     ids: Sequence[int]
-    positions: list[int]
-    """Position in `ids` of each labelled token: the first pieces of words, or 0 for a whole text."""
-    words: list[int]
-    """Word of the example at each of these positions; 0 for a whole text."""
+    positions: Sequence[int]
+    """Position in `ids` of each labelled token: the first pieces of words, or 0 for a whole text; of question answering
+    the pieces of the context."""
+    words: Sequence[int]
+    """Word of the example at each of these positions; 0 for a whole text; of question answering the context's piece."""
     types: Sequence[int] = ()
     """Token type (0 or 1) of each token of a pair; none for what is no pair."""
 
@@ -33,14 +36,20 @@ class Encoded:
     """Label of each position of each window, as its number; IGNORED where training lacks the label."""
     pieces: list[list[list[str]]] = field(default_factory=list)
     """Pieces of each word of each sentence; none for texts."""
+    offsets: list["NDArray[Any]"] = field(default_factory=list)
+    """Characters (first, behind the last) of each piece of each context, shape (pieces, 2); none but for questions."""
     words: int = 0
     words_without_pieces: int = 0
     truncated_words: int = 0
     """Words longer than a window, or words of a text that lie beyond it."""
 
+    answers_in_no_window: int | None = None
+    """Questions whose answer no window holds whole, or that have none at its place; None but for questions."""
+
     def counts(self, examples: int) -> dict[str, int]:
         """Return the counts that metrics.json holds."""
-        return {
+        answers = {} if self.answers_in_no_window is None else {"answers_in_no_window": self.answers_in_no_window}
+        return answers | {
             "examples": examples,
             "words": self.words,
             "windows": len(self.windows),
@@ -98,13 +107,13 @@ def windows_of_words(example: int, ids: list[list[int]], pieces: "TaskTokenizer"
     windows = []
     for number, (start, end) in enumerate(ranges):
         tokens = list(pieces.prefix)
-        window = Window(example, tokens, [], [])
+        positions, words = [], []
         for word in range(start, end):
             if owner[word] == number:
-                window.positions.append(len(tokens))
-                window.words.append(word)
+                positions.append(len(tokens))
+                words.append(word)
             tokens += ids[word]
         tokens += pieces.suffix
-        if window.words:
-            windows.append(window)
+        if words:
+            windows.append(Window(example, tokens, positions, words))
     return windows

@@ -93,7 +93,7 @@ class Teacher:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             found = self.model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=wanted)
         states = [found.hidden_states[layer][batch.rows, batch.positions].bfloat16() for layer in layers]
-        return states, self.kind.logits(found, batch.rows, batch.positions).float()
+        return states, self.kind.logits(found, batch).float()
 
     def _refuse_other_labels(self, task: Task) -> None:
         names = read_json(self.folder / "config.json").get("id2label") or {}

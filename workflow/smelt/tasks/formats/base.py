@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from smelt.entry import Entry
+from smelt.errors import quote
 from smelt.tasks.examples import Example
 
 Scheme = Literal["iob1", "iob2", "bilou", "iobes", "bioes", "none"]
@@ -52,11 +53,6 @@ class FileFormat(Entry, ABC):
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     """Encoding of the files, by [Python's name](https://docs.python.org/3/library/codecs.html#standard-encodings):
     `latin-1`, `cp1252`, `gb18030`."""
-    label_until: Annotated[str, Field(min_length=1)] | None = None
-    """Text at which a label is cut off: `":"` turns TREC's fine label `DESC:manner` into its coarse `DESC`; by default
-    labels stay whole."""
-    rename: dict[str, str] = Field(default_factory=dict)
-    """New names of labels, where files of a task have two names for one label: `{contradictory: contradiction}`."""
 
     @property
     @abstractmethod
@@ -86,6 +82,37 @@ class FileFormat(Entry, ABC):
         """Return the files that are read for a path."""
         return [path]
 
+    def names_of(self, labels: set[str]) -> dict[str, str]:  # noqa: ARG002 - for formats with labels
+        """Return the name of each label where the task file changes labels; nothing where it does not."""
+        return {}
+
+    def idle_changes(self, labels: set[str]) -> list[str]:  # noqa: ARG002 - for formats with labels
+        """Return a sentence for each change of labels that none of these labels meets."""
+        return []
+
+
+class LabelFormat(FileFormat, ABC):
+    """A format of files with labels, whose names a task file may change."""
+
+    label_until: Annotated[str, Field(min_length=1)] | None = None
+    """Text at which a label is cut off: `":"` turns TREC's fine label `DESC:manner` into its coarse `DESC`; by default
+    labels stay whole."""
+    rename: dict[str, str] = Field(default_factory=dict)
+    """New names of labels, where files of a task have two names for one label: `{contradictory: contradiction}`."""
+
     def cut_label(self, label: str) -> str:
         """Return the part of a label that counts."""
         return label if self.label_until is None else label.partition(self.label_until)[0].rstrip()
+
+    def names_of(self, labels: set[str]) -> dict[str, str]:
+        """Return the name of each label where the task file changes labels; nothing where it does not."""
+        if not self.rename and self.label_until is None:
+            return {}
+        return {label: self.rename.get(cut, cut) for label in labels for cut in [self.cut_label(label)]}
+
+    def idle_changes(self, labels: set[str]) -> list[str]:
+        """Return a sentence for each change of labels that none of these labels meets."""
+        idle = [f"rename: no label is {quote(label)}" for label in self.rename.keys() - set(map(self.cut_label, labels))]
+        if self.label_until is not None and not any(self.label_until in label for label in labels):
+            idle.append(f"label_until: no label has {self.label_until!r}")
+        return sorted(idle)

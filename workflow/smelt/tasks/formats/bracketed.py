@@ -10,14 +10,14 @@ from pydantic import Field
 from smelt.errors import SmeltError, quote
 from smelt.languages import Language
 from smelt.tasks.examples import Sentence
-from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
+from smelt.tasks.formats.base import LabelFormat, Scheme, SourceFile
 from smelt.tasks.formats.rows import read_rows, read_text_cell
 from smelt.tasks.lines import split_at_blanks
 
 SLOT = re.compile(r"\[\s*([^\[\]:]+?)\s*:\s*([^\[\]]+?)\s*\]")
 
 
-class Bracketed(FileFormat):
+class Bracketed(LabelFormat):
     """Rows of Parquet or JSON with slots in brackets, as in MASSIVE: "wake me at [time : five am]"."""
 
     key: ClassVar[str] = "bracketed"

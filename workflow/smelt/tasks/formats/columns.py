@@ -8,11 +8,11 @@ from pydantic import model_validator
 
 from smelt.errors import SmeltError
 from smelt.tasks.examples import Example, Sentence, Text
-from smelt.tasks.formats.base import Column, FileFormat, Scheme, SourceFile
+from smelt.tasks.formats.base import Column, LabelFormat, Scheme, SourceFile
 from smelt.tasks.formats.rows import as_integer, read_list_cell, read_rows, read_text_cell
 
 
-class Columns(FileFormat):
+class Columns(LabelFormat):
     """Rows of Parquet or JSON: words and labels for token tasks; a text or pair of texts, and a label, for others."""
 
     key: ClassVar[str] = "columns"

@@ -10,7 +10,7 @@ from pydantic import StringConstraints, model_validator
 from smelt.entry import explain
 from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Sentence, Text
-from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
+from smelt.tasks.formats.base import LabelFormat, Scheme, SourceFile
 from smelt.tasks.lines import LEFT_OUT, Width, is_blank, numbered_lines, split_at_blanks
 
 COMMENT = re.compile(r"#\s+[^\W\d_][\w. -]*[:=]\s")  # no word, such as "#MeToo:"
@@ -18,7 +18,7 @@ NAME_OF_COMMENT = explain(r"^[^\W\d_][\w. -]*$", "the name of a comment, with a 
 CommentName = Annotated[str, StringConstraints(pattern=NAME_OF_COMMENT)]
 
 
-class Conll(FileFormat):
+class Conll(LabelFormat):
     """A word a line in columns, a blank line between sentences."""
 
     key: ClassVar[str] = "conll"

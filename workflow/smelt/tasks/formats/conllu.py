@@ -9,13 +9,13 @@ from pydantic import PositiveInt
 
 from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Sentence
-from smelt.tasks.formats.base import FileFormat, SourceFile
+from smelt.tasks.formats.base import LabelFormat, SourceFile
 from smelt.tasks.lines import is_blank, numbered_lines
 
 TAGS_OF_SIGNS = ("PUNCT", "SYM", "X")  # universal part-of-speech tags that a word of underscores may have
 
 
-class Conllu(FileFormat):
+class Conllu(LabelFormat):
     """Universal Dependencies' CoNLL-U; the syntactic words, without the ranges of multi-word tokens."""
 
     key: ClassVar[str] = "conllu"

@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Literal
 
 from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Text
-from smelt.tasks.formats.base import FileFormat, SourceFile
+from smelt.tasks.formats.base import LabelFormat, SourceFile
 from smelt.tasks.lines import is_blank, numbered_lines
 
 
-class LabelText(FileFormat):
+class LabelText(LabelFormat):
     """A label, a separator and the text on each line."""
 
     key: ClassVar[str] = "label-text"

@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Literal
 
 from smelt.errors import SmeltError
 from smelt.tasks.examples import Example, Sentence, Text
-from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
+from smelt.tasks.formats.base import LabelFormat, Scheme, SourceFile
 from smelt.tasks.lines import numbered_lines, split_at_blanks
 
 
-class SlotGated(FileFormat):
+class SlotGated(LabelFormat):
     """The three files of Goo et al. (2018) in a folder a split: seq.in, seq.out (IOB2) and label."""
 
     key: ClassVar[str] = "slotgated"

@@ -6,11 +6,14 @@ A new kind is a file here and a place in KINDS.
 from typing import Protocol
 
 from smelt.tasks.kinds.base import TaskKind
+from smelt.tasks.kinds.question_answering import QuestionAnswering
 from smelt.tasks.kinds.sequence_classification import SequenceClassification
 from smelt.tasks.kinds.token_classification import TokenClassification
 from smelt.tasks.metrics import Metric
 
-KINDS: dict[str, TaskKind] = {kind.name: kind for kind in (TokenClassification(), SequenceClassification())}
+KINDS: dict[str, TaskKind] = {
+    kind.name: kind for kind in (TokenClassification(), SequenceClassification(), QuestionAnswering())
+}
 """The kinds by their names in task files."""
 
 METRICS: dict[str, Metric] = {metric.name: metric for kind in KINDS.values() for metric in kind.metrics}

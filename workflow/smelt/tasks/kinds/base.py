@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from smelt.errors import SmeltError
 from smelt.tasks.examples import Example
@@ -69,10 +69,29 @@ class Examples:
 
 @dataclass(frozen=True)
 class WindowPredictions:
-    """Predictions for windows, in their order: a number and its probability for each labelled place."""
+    """Predictions for windows, in their order."""
 
-    numbers: list[list[int]]
+    numbers: list[list[Any]]
+    """The number of a label for each labelled place of a window; of question answering the (first, last) positions of
+    candidates."""
     probabilities: list[list[float]]
+    """The probability of each; of candidates their scores."""
+
+
+class BatchLayout(Protocol):
+    """Where the tokens of a batch of windows are, and the labelled ones among them."""
+
+    @property
+    def mask(self) -> "Tensor":
+        """1 for tokens, 0 for padding; shape (windows, length)."""
+
+    @property
+    def rows(self) -> "Tensor":
+        """Window of each labelled token within the batch; shape (labelled,)."""
+
+    @property
+    def positions(self) -> "Tensor":
+        """Its position within the window; shape (labelled,)."""
 
 
 class TaskKind(ABC):
@@ -90,8 +109,8 @@ class TaskKind(ABC):
     """Class of transformers that makes the model with its head."""
     pipeline: ClassVar[str]
     """Name of the pipeline of transformers that uses such a model."""
-    student: ClassVar[str]
-    """Class of smelt.architectures.compact for its students."""
+    student: ClassVar[str] = ""
+    """Class of smelt.architectures.compact for its students, where they can learn it."""
     labels_words: ClassVar[bool] = False
     """Whether the tokenizer is given words one by one, each with a label. Then predictions hold the pieces of each word
     (`words`, `gold`, `predicted`, `pieces`), from which the study of tokenisation and tables of words are made."""
@@ -132,6 +151,14 @@ class TaskKind(ABC):
     def convert(self, example: Example, written: FileFormat, path: Path) -> int:  # noqa: ARG002 - for kinds with spans
         """Convert the labels of an example in place; return how many had to be repaired."""
         return 0
+
+    def groups(self, examples: Sequence[Example]) -> list[int]:
+        """Return the group of each example, counted from 0: the examples of one group are all in one split."""
+        return list(range(len(examples)))
+
+    def counts(self, example: Example) -> dict[str, int]:  # noqa: ARG002 - for kinds that have some
+        """Return what task.json counts of an example, by name."""
+        return {}
 
     @abstractmethod
     def schema(self, pairs: bool) -> Any:
@@ -190,14 +217,8 @@ class TaskKind(ABC):
         return {"num_labels": len(task.labels), "id2label": dict(enumerate(task.labels)), "label2id": numbers}
 
     @abstractmethod
-    def logits(self, output: Any, rows: "Tensor", positions: "Tensor") -> "Tensor":
-        """Return the logits of the labelled places of a batch, shape (labelled, labels).
-
-        Args:
-            output: of the model.
-            rows: window of each labelled place within the batch; shape (labelled,).
-            positions: its position within the window; shape (labelled,).
-        """
+    def logits(self, output: Any, batch: BatchLayout) -> "Tensor":
+        """Return the logits of the labelled places of a batch from a model's output, shape (labelled, labels)."""
 
     def loss(self, logits: "Tensor", targets: "Tensor") -> "Tensor":
         """Return the loss of a batch: mean cross-entropy over its labelled places."""
@@ -205,10 +226,16 @@ class TaskKind(ABC):
 
         return functional.cross_entropy(logits.float(), targets, ignore_index=IGNORED)
 
-    def decide(self, logits: "Tensor") -> tuple[list[int], list[float]]:
-        """Return the best number of each labelled place, and its probability."""
+    def decide(self, logits: "Tensor", batch: BatchLayout) -> tuple[list[list[Any]], list[list[float]]]:
+        """Return, for each window of a batch, the best number of each of its labelled places, and its probability."""
         highest = logits.float().softmax(-1).max(-1)
-        return highest.indices.tolist(), highest.values.tolist()
+        numbers: list[list[Any]] = [[] for _ in batch.mask]
+        probabilities: list[list[float]] = [[] for _ in batch.mask]
+        found = (batch.rows.tolist(), highest.indices.tolist(), highest.values.tolist())
+        for row, number, probability in zip(*found, strict=True):
+            numbers[row].append(number)
+            probabilities[row].append(probability)
+        return numbers, probabilities
 
     def answers(self, found: WindowPredictions, examples: Examples, encoded: Encoded, task: Task) -> list[list[str]]:
         """Return the predicted labels of each example, one a word, or a list of one for a text.
@@ -234,7 +261,7 @@ class TaskKind(ABC):
     def not_for_students(self, pairs: bool) -> str | None:
         """Return why students cannot learn a task, if they cannot; `pairs` is whether its labels are of two texts."""
 
-    text_column: ClassVar[Literal["words", "text"]]
+    text_column: ClassVar[str]
     """Column of a prepared split that holds what transfer text is made of."""
 
     def unlabelled(self, texts: Sequence[Any]) -> Examples:

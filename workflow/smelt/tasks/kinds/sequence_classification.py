@@ -18,7 +18,7 @@ from smelt.tasks.formats.conll import Conll
 from smelt.tasks.formats.label_text import LabelText
 from smelt.tasks.formats.slotgated import SlotGated
 from smelt.tasks.formats.table import Delimited
-from smelt.tasks.kinds.base import Examples, Task, TaskKind, WindowPredictions
+from smelt.tasks.kinds.base import BatchLayout, Examples, Task, TaskKind, WindowPredictions
 from smelt.tasks.metrics import Accuracy, MacroF1
 from smelt.tasks.windows import Encoded, Window
 
@@ -82,19 +82,16 @@ class SequenceClassification(TaskKind):
         Raises:
             SmeltError: it does so.
         """
-        if not task.pairs:
-            return
-        owners = pieces.tokenizer("a", "a").sequence_ids(0)
-        if 1 not in owners or owners[owners.index(1) - 1] is not None:
-            raise SmeltError(folder, "its tokenizer puts no special piece between the two texts of a pair")
+        if task.pairs:
+            pieces.check_pairs(folder)
 
     def encode(self, examples: Examples, task: Task, pieces: "TaskTokenizer", length: int) -> Encoded:
         """Return texts, or pairs, as windows of at most `length` tokens, labelled at their first token."""
         return (_encode_pairs if task.pairs else _encode_texts)(examples, pieces, length)
 
-    def logits(self, output: Any, rows: "Tensor", positions: "Tensor") -> "Tensor":  # noqa: ARG002 - a text has one
+    def logits(self, output: Any, batch: BatchLayout) -> "Tensor":
         """Return the logits of the texts of a batch, shape (labelled, labels)."""
-        logits: Tensor = output.logits[rows]
+        logits: Tensor = output.logits[batch.rows]
         return logits
 
     def predictions(

@@ -20,7 +20,7 @@ from smelt.tasks.formats.conll import Conll
 from smelt.tasks.formats.conllu import Conllu
 from smelt.tasks.formats.slotgated import SlotGated
 from smelt.tasks.formats.table import Delimited
-from smelt.tasks.kinds.base import Examples, Task, TaskKind, WindowPredictions
+from smelt.tasks.kinds.base import BatchLayout, Examples, Task, TaskKind, WindowPredictions
 from smelt.tasks.metrics import Accuracy, MacroF1, SeqevalF1
 from smelt.tasks.schemes import ImpossibleTagError, convert_to_iob2
 from smelt.tasks.windows import Encoded, Window, windows_of_words
@@ -103,9 +103,9 @@ class TokenClassification(TaskKind):
             encoded.windows += windows_of_words(number, [word[:capacity] for word in ids], pieces, capacity)
         return encoded
 
-    def logits(self, output: Any, rows: "Tensor", positions: "Tensor") -> "Tensor":
+    def logits(self, output: Any, batch: BatchLayout) -> "Tensor":
         """Return the logits of the labelled words of a batch, shape (labelled, labels)."""
-        logits: Tensor = output.logits[rows, positions]
+        logits: Tensor = output.logits[batch.rows, batch.positions]
         return logits
 
     def predictions(
