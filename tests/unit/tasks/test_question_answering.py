@@ -119,6 +119,7 @@ def test_the_layouts_of_squad_give_the_same_questions(prepare, tmp_path):
         (nested(asked("q9", " ", answer("Oslo"))), "question 'q9': has an empty question"),
         (nested(asked("q9", "Where?", answer(""))), "question 'q9': has an empty answer"),
         (nested(asked("q9", "Where?")), "question 'q9': has no answer: expected SQuAD 1"),
+        (nested(asked("q9", "Where?", answer("", -1))), "question 'q9': has an empty answer"),
         (nested(WHERE | {"is_impossible": True}), "question 'q1': has no answer"),
         (nested(WHERE, WHERE), "question 'q1': stands in the file twice"),
         (nested(WHERE, version="v2.0"), "is version 'v2.0': expected SQuAD 1"),
@@ -141,12 +142,14 @@ def test_a_file_that_is_not_squad_is_refused_in_one_line(prepare, capsys, conten
 
 
 def test_misplaced_answers_can_be_counted(prepare, capsys):
-    code, output = prepare(nested(asked("q1", "Where?", answer("Oslo", 3)), WHO), keys="{misplaced: count}")
+    untranslated = asked("q2", "Who?", answer("", -1), answer("Boris"), answer("her brother"))  # as TAR has them
+    code, output = prepare(nested(asked("q1", "Where?", answer("Oslo", 3)), untranslated), keys="{misplaced: count}")
     assert code == 0
-    assert [row["starts"][0] for row in read(output)] == [-1, CONTEXT.index("Boris")]
+    assert [row["starts"] for row in read(output)] == [[-1], [CONTEXT.index("Boris"), CONTEXT.index("her")]]
+    assert [row["answers"] for row in read(output)] == [["Oslo"], ["Boris", "her brother"]]
     split = json.loads((output / "task.json").read_text())["splits"]["test"]
-    assert (split["misplaced_answers"], split["several_answers"]) == (1, 1)
-    assert "answers that do not stand at their place: 1" in capsys.readouterr().out
+    assert (split["misplaced_answers"], split["several_answers"]) == (2, 1)
+    assert "answers that do not stand at their place, or are empty: 2" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("key", ["unseen_labels: count", "empty_sides: count"])

@@ -118,6 +118,8 @@ class Question:
     """The question's name in its data set."""
     number: int
     """Its place in the file, counted from 1."""
+    misplaced: int = 0
+    """Answers that do not stand at their place in the context, or are empty; empty ones are left out."""
     language: str = ""
 
     @property

@@ -24,7 +24,7 @@ SHOWN_COUNTS = {
     "repaired_labels": "labels repaired",
     "empty_texts": "texts without a word",
     "empty_sides": "pairs with an empty side",
-    "misplaced_answers": "answers that do not stand at their place",
+    "misplaced_answers": "answers that do not stand at their place, or are empty",
     "several_answers": "questions with several answers",
 }
 """Counts of a split in task.json, shown where they are not 0."""

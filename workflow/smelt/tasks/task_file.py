@@ -53,9 +53,9 @@ class TaskFile(Entry):
     metric: MetricName
     """`seqeval-f1`, the F1 of whole entities, for labels that mark spans; for the others `accuracy` (the same as micro
     F1) or `macro-f1`, the mean F1 of the labels, which counts rare ones as much as frequent ones. For answers
-    `squad-f1`, by the rules of SQuAD's script (English articles and ASCII punctuation do not count, in any language), or
-    `mlqa-f1`, by those of MLQA's (punctuation and the language's own articles do not; Chinese is compared by character);
-    exact match stands beside either."""
+    `squad-f1`, by the rules of SQuAD's script (English articles and ASCII punctuation do not count, in any language),
+    or `mlqa-f1`, by those of MLQA's (punctuation and the language's own articles do not; Chinese is compared by
+    character); exact match stands beside either."""
     average: Literal["examples", "languages"] = "examples"
     """The task's score where a split has several languages, to choose the epoch and to compare models: over the
     `examples` of all at once, or the mean of the `languages`' scores."""

@@ -23,8 +23,9 @@ class Squad(FileFormat):
     key: ClassVar[str] = "squad"
 
     misplaced: Literal["error", "count"] = "error"
-    """An answer that does not stand at its place in the context, as translation by machine may leave it, is an `error`,
-    or is left to `count`: it is right where a model gives it, it is not learnt, and `task.json` has the number."""
+    """An answer that is empty or does not stand at its place in the context, as translation by machine may leave it, is
+    an `error`, or is left to `count`: `task.json` has the number. An empty one is left out; any other is not learnt,
+    but right where a model gives it. A question needs one answer that is not empty."""
 
     @property
     def holds(self) -> tuple[type[Any], ...]:
@@ -96,28 +97,32 @@ def _question(row: dict[str, Any], place: str, number: int, counts: bool) -> Que
     for key in ("question", "context"):
         if not isinstance(row[key], str) or is_empty(row[key]):
             raise SmeltError(place, f"has an empty {key}: expected a text, found {shown(row[key])}")
-    answers, starts = [], []
+    answers, starts, misplaced = [], [], 0
     for text, start in _answers(row["answers"], place):
-        if not isinstance(text, str) or is_empty(text):
-            raise SmeltError(place, f"has an empty answer: expected a part of its context, found {shown(text)}")
-        if not _begins(row["context"], text, start):
+        if not isinstance(text, str):
+            raise SmeltError(place, f"expected a text as its answer, found {shown(text)}")
+        if fault := _fault(row["context"], text, start):
             if not counts:
-                stands = "stands elsewhere in its context" if text in row["context"] else "is not in its context"
-                raise SmeltError(
-                    place,
-                    f"its answer {shown(text)} does not begin at character {start}, but {stands}: mend it, or have such"
-                    " answers counted, with `misplaced: count`",
-                )
+                raise SmeltError(place, f"{fault}: mend it, or have such answers counted, with `misplaced: count`")
             start = MISPLACED
+            misplaced += 1
+            if is_empty(text):
+                continue
         answers.append(text)
         starts.append(start)
     if not answers or row.get("is_impossible"):
         raise SmeltError(place, "has no answer: expected SQuAD 1, in which each question has one")
-    return Question(row["question"], row["context"], answers, starts, str(row["id"]), number)
+    return Question(row["question"], row["context"], answers, starts, str(row["id"]), number, misplaced)
 
 
-def _begins(context: str, text: str, start: Any) -> bool:
-    return isinstance(start, int) and start >= 0 and context.startswith(text, start)
+def _fault(context: str, text: str, start: Any) -> str:
+    """Return what is wrong with an answer, or nothing."""
+    if is_empty(text):
+        return "has an empty answer"
+    if isinstance(start, int) and start >= 0 and context.startswith(text, start):
+        return ""
+    stands = "stands elsewhere in its context" if text in context else "is not in its context"
+    return f"its answer {shown(text)} does not begin at character {start}, but {stands}"
 
 
 def _answers(found: Any, place: str) -> list[tuple[Any, Any]]:

@@ -74,7 +74,7 @@ class QuestionAnswering(TaskKind):
 
     def counts(self, example: Example) -> dict[str, int]:
         """Return what is to be counted of a question."""
-        misplaced = example.starts.count(MISPLACED)  # type: ignore[attr-defined]
+        misplaced: int = example.misplaced  # type: ignore[attr-defined]
         return {"misplaced_answers": misplaced, "several_answers": int(len(example.labels) > 1)}
 
     def schema(self, pairs: bool) -> Any:  # noqa: ARG002 - a question and its context are no pair with a label
