@@ -112,7 +112,9 @@ class LabelFormat(FileFormat, ABC):
 
     def idle_changes(self, labels: set[str]) -> list[str]:
         """Return a sentence for each change of labels that none of these labels meets."""
-        idle = [f"rename: no label is {quote(label)}" for label in self.rename.keys() - set(map(self.cut_label, labels))]
+        idle = [
+            f"rename: no label is {quote(label)}" for label in self.rename.keys() - set(map(self.cut_label, labels))
+        ]
         if self.label_until is not None and not any(self.label_until in label for label in labels):
             idle.append(f"label_until: no label has {self.label_until!r}")
         return sorted(idle)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from smelt.errors import SmeltError, shown
+from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import MISPLACED, Question, is_empty
 from smelt.tasks.formats.base import FileFormat, SourceFile
 from smelt.tasks.formats.rows import read_rows
@@ -28,7 +28,7 @@ class Squad(FileFormat):
     but right where a model gives it. A question needs one answer that is not empty."""
 
     @property
-    def holds(self) -> tuple[type[Any], ...]:
+    def example_types(self) -> tuple[type[Any], ...]:
         """Questions."""
         return (Question,)
 
@@ -56,7 +56,7 @@ def _rows(path: Path, written: Squad) -> Iterator[tuple[str, dict[str, Any]]]:
         for key in ("id", "question", "context", "answers"):
             if row.get(key) is None:
                 raise SmeltError(place, f"lacks {key!r}: expected id, question, context and answers")
-        yield f"{path}, question {shown(row['id'])}", row
+        yield f"{path}, question {quote(row['id'])}", row
 
 
 def _whole(path: Path, encoding: str) -> dict[str, Any] | None:
@@ -74,7 +74,7 @@ def _whole(path: Path, encoding: str) -> dict[str, Any] | None:
 def _nested(path: Path, whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     version = str(whole.get("version", "1.1")).lower().removeprefix("v")
     if version.partition(".")[0] != "1":
-        found = f"is version {shown(whole['version'])}"
+        found = f"is version {quote(whole['version'])}"
         raise SmeltError(path, f"{found}: expected SQuAD 1, in which each question has an answer")
     for number, article in enumerate(whole["data"], start=1):
         if not isinstance(article, dict) or "paragraphs" not in article:
@@ -89,18 +89,18 @@ def _nested(path: Path, whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
 def _listed(found: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:
     values = found.get(key)
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise SmeltError(place, f"expected a list of objects as {key!r}, found {shown(values)}")
+        raise SmeltError(place, f"expected a list of objects as {key!r}, found {quote(values)}")
     return values
 
 
 def _question(row: dict[str, Any], place: str, number: int, counts: bool) -> Question:
     for key in ("question", "context"):
         if not isinstance(row[key], str) or is_empty(row[key]):
-            raise SmeltError(place, f"has an empty {key}: expected a text, found {shown(row[key])}")
+            raise SmeltError(place, f"has an empty {key}: expected a text, found {quote(row[key])}")
     answers, starts, misplaced = [], [], 0
     for text, start in _answers(row["answers"], place):
         if not isinstance(text, str):
-            raise SmeltError(place, f"expected a text as its answer, found {shown(text)}")
+            raise SmeltError(place, f"expected a text as its answer, found {quote(text)}")
         if fault := _fault(row["context"], text, start):
             if not counts:
                 raise SmeltError(place, f"{fault}: mend it, or have such answers counted, with `misplaced: count`")
@@ -122,7 +122,7 @@ def _fault(context: str, text: str, start: Any) -> str:
     if isinstance(start, int) and start >= 0 and context.startswith(text, start):
         return ""
     stands = "stands elsewhere in its context" if text in context else "is not in its context"
-    return f"its answer {shown(text)} does not begin at character {start}, but {stands}"
+    return f"its answer {quote(text)} does not begin at character {start}, but {stands}"
 
 
 def _answers(found: Any, place: str) -> list[tuple[Any, Any]]:
@@ -133,4 +133,4 @@ def _answers(found: Any, place: str) -> list[tuple[Any, Any]]:
             return list(zip(texts, starts, strict=True))
     elif isinstance(found, list) and all(isinstance(answer, dict) for answer in found):
         return [(answer.get("text"), answer.get("answer_start")) for answer in found]
-    raise SmeltError(place, f"expected answers, each with text and answer_start, found {shown(found)}")
+    raise SmeltError(place, f"expected answers, each with text and answer_start, found {quote(found)}")
