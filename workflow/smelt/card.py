@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-Value = str | int | float
+CardValue = str | int | float
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Card:
     """How the model was made, in a sentence or two."""
     languages: list[str]
     """Codes of ISO 639, as the hub wants them."""
-    facts: Mapping[str, Value]
+    facts: Mapping[str, CardValue]
     """Architecture and size: a table of name and value."""
-    tables: Mapping[str, list[Mapping[str, Value]]] = field(default_factory=dict)
+    tables: Mapping[str, list[Mapping[str, CardValue]]] = field(default_factory=dict)
     """Further sections by heading, each a table of rows with the same keys: languages, recipe, validation."""
     limits: str = ""
     """Uses that the model does not suit, and what was not checked."""
@@ -66,18 +66,18 @@ def _front_matter(card: Card) -> str:
     return f"---\n{yaml.safe_dump(kept, allow_unicode=True, sort_keys=False)}---"
 
 
-def _facts(facts: Mapping[str, Value]) -> str:
+def _facts(facts: Mapping[str, CardValue]) -> str:
     return _table([{"": name, "value": value} for name, value in facts.items()])
 
 
-def _table(rows: list[Mapping[str, Value]]) -> str:
+def _table(rows: list[Mapping[str, CardValue]]) -> str:
     columns = list(rows[0])
     lines = [columns, ["---" if isinstance(rows[0][column], str) else "---:" for column in columns]]
     lines += [[_cell(row[column]) for column in columns] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(value: Value) -> str:
+def _cell(value: CardValue) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) else value.replace("|", r"\|").replace("\n", " ")

@@ -27,8 +27,8 @@ PIECE_EMBEDDINGS = "embeddings.pieces.weight"  # of smelt's compact students
 """How the name of an encoder's input embeddings ends in a checkpoint, behind the encoder's prefix."""
 DISTILBERT_EPSILON = 1e-12  # of its layer normalisation; transformers has no key for it
 
-Number = Literal["layers", "hidden", "heads", "feed_forward"]
-_KEYS: dict[str, dict[Number, str]] = {
+Dimension = Literal["layers", "hidden", "heads", "feed_forward"]
+_KEYS: dict[str, dict[Dimension, str]] = {
     "": {
         "layers": "num_hidden_layers",
         "hidden": "hidden_size",
@@ -78,7 +78,7 @@ def longest(positions: int | None, family: str | None, padding: int | None) -> i
     return None if positions is None or int(positions) <= 0 else int(positions) - offset
 
 
-def number_of(configuration: Any, name: Number) -> int | None:
+def number_of(configuration: Any, name: Dimension) -> int | None:
     """Return a number of a model by its configuration, an object of transformers or the content of a config.json."""
     for keys in _KEYS.values():
         key = keys[name]
@@ -93,7 +93,7 @@ def layers_and_width(configuration: Any) -> tuple[int | None, int | None]:
     return number_of(configuration, "layers"), number_of(configuration, "hidden")
 
 
-def keys_of(family: str) -> dict[Number, str]:
+def keys_of(family: str) -> dict[Dimension, str]:
     """Return what a family's configuration calls layers, hidden, heads and feed_forward."""
     return _KEYS.get(family, _KEYS[""])
 

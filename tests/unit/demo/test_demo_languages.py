@@ -5,7 +5,7 @@ from collections import defaultdict
 import pytest
 
 from smelt.demo.articles import articles_of
-from smelt.demo.grammar import Case, Clause, Name, Noun, Tense, Thing, capitalise
+from smelt.demo.grammar import Case, Clause, Noun, ProperName, Tense, Thing, capitalise
 from smelt.demo.grammars import chain, decline
 from smelt.demo.languages import LANGUAGES, language_of
 from smelt.demo.lexicon import POOLS, SIZES, lexicon_of
@@ -97,7 +97,9 @@ def test_sentences_begin_with_a_capital_where_the_script_has_them():
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_no_name_stands_in_two_pools(code):
-    names: list[Name] = [name for kind in SIZES for name in lexicon_of(LANGUAGES[code], seed=1).names_of(kind, *POOLS)]
+    names: list[ProperName] = [
+        name for kind in SIZES for name in lexicon_of(LANGUAGES[code], seed=1).names_of(kind, *POOLS)
+    ]
     assert len(names) == len(POOLS) * sum(SIZES.values())
     assert len(set(names)) == len(names)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from smelt.__main__ import main
-from smelt.demo.grammar import Name, Noun, Word
+from smelt.demo.grammar import Noun, ProperName, Word
 from smelt.demo.languages import LANGUAGES
 from smelt.demo.lexicon import lexicon_of
 from smelt.demo.tasks import INTENTS, REQUESTS, SENTENCES, hold_out, iob1, sentences_of
@@ -14,9 +14,9 @@ from smelt.tasks.task_file import load_task
 
 SPLITS = ("train", "validation", "test")
 PERSON, OTHER, PLACE = (
-    Name("PER", (Noun("A"), Noun("B"))),
-    Name("PER", (Noun("C"),)),
-    Name("LOC", (Noun("D"),)),
+    ProperName("PER", (Noun("A"), Noun("B"))),
+    ProperName("PER", (Noun("C"),)),
+    ProperName("LOC", (Noun("D"),)),
 )
 
 
@@ -38,7 +38,7 @@ def _rows(file: Path) -> list[list[str]]:
     return [line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def _mentions(code: str, split: str) -> list[Name]:
+def _mentions(code: str, split: str) -> list[ProperName]:
     sentences = sentences_of(LANGUAGES[code], split, seed=1)
     return [word.name for words in sentences for word in words if word.name is not None and word.begins]
 

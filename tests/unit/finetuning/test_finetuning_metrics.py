@@ -11,7 +11,7 @@ from smelt.finetuning.outcome import Scorer, print_scores
 from smelt.report.scores import own_metric
 from smelt.tasks.kinds import KINDS, METRICS
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
-from smelt.tasks.metrics import Score
+from smelt.tasks.metrics import MetricValues
 from smelt.tasks.windows import Encoded, Window
 
 
@@ -20,7 +20,7 @@ def numbers(*labels: int) -> WindowPredictions:
     return WindowPredictions([[label] for label in labels], [[1.0] for _ in labels])
 
 
-def scored(metric: str, gold: list[list[str]], predicted: list[list[str]]) -> Score:
+def scored(metric: str, gold: list[list[str]], predicted: list[list[str]]) -> MetricValues:
     """Return the scores of English examples."""
     return METRICS[metric].score(gold, predicted, ["en"] * len(gold))
 

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.models.auto import modeling_auto
 
 from smelt.architectures import CompactConfig
-from smelt.model_families import COMPACT, FAMILIES, OFFSET_POSITIONS, Number, keys_of, longest_of, number_of
+from smelt.model_families import COMPACT, FAMILIES, OFFSET_POSITIONS, Dimension, keys_of, longest_of, number_of
 
 POSITIONS, PIECES = 20, 40
 TINY = {
@@ -58,7 +58,7 @@ def test_the_longest_row_is_read_and_none_that_is_longer(family: str, padding: i
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_numbers_are_read_from_the_configuration_and_from_its_file_by_the_names_of_the_family(family: str) -> None:
-    numbers: dict[Number, int] = {"layers": 3, "hidden": 24, "heads": 2, "feed_forward": 16}
+    numbers: dict[Dimension, int] = {"layers": 3, "hidden": 24, "heads": 2, "feed_forward": 16}
     written = {key: numbers[name] for name, key in keys_of(family).items()}
     configuration = AutoConfig.for_model(family, **written)
     for name, number in numbers.items():

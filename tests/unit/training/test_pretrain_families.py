@@ -7,7 +7,7 @@ import pytest
 from training_toy import RECIPE, Toy
 
 from smelt.__main__ import main
-from smelt.study.architectures import Family, Shape
+from smelt.study.architectures import FamilyName, Shape
 
 NUMBERS = {"layers": 2, "hidden": 32, "heads": 4, "feed_forward": 64}
 
@@ -21,7 +21,7 @@ NUMBERS = {"layers": 2, "hidden": 32, "heads": 4, "feed_forward": 64}
     ],
 )
 def test_a_model_of_every_family_is_trained_saved_and_loaded(
-    toy: Toy, tmp_path: Path, family: Family, sentences: str, kind: str
+    toy: Toy, tmp_path: Path, family: FamilyName, sentences: str, kind: str
 ) -> None:
     import transformers
 

@@ -8,7 +8,7 @@ import torch
 from training_toy import RECIPE, Toy, toy_batches
 
 from smelt.models.encoders import new_encoder, resize_vocabulary
-from smelt.study.architectures import Family, Shape
+from smelt.study.architectures import FamilyName, Shape
 from smelt.training.data import Batch
 from smelt.training.examples import IGNORED
 from smelt.training.objectives import ModelWithObjective, objective_of, weighted_loss
@@ -24,7 +24,7 @@ FAMILIES = pytest.mark.parametrize(
 )
 
 
-def module_and_batch(toy: Toy, family: Family, recipe: Recipe) -> tuple[ModelWithObjective, Batch]:
+def module_and_batch(toy: Toy, family: FamilyName, recipe: Recipe) -> tuple[ModelWithObjective, Batch]:
     torch.manual_seed(1)
     shape = Shape(family=family, layers=2, hidden=32, heads=4, feed_forward=64)
     model = new_encoder(shape, recipe, toy.pieces)
@@ -49,7 +49,7 @@ def own_loss(model: Any, batch: Batch) -> torch.Tensor:
 
 
 @FAMILIES
-def test_loss_and_gradients_are_those_of_the_unpadded_model(toy: Toy, family: Family, sentences: str) -> None:
+def test_loss_and_gradients_are_those_of_the_unpadded_model(toy: Toy, family: FamilyName, sentences: str) -> None:
     recipe = RECIPE.override({"model": {"dropout": 0.0}, "objective": {"sentences": sentences}})
     module, batch = module_and_batch(toy, family, recipe)
     plain = copy.deepcopy(module.model)
@@ -67,7 +67,7 @@ def test_loss_and_gradients_are_those_of_the_unpadded_model(toy: Toy, family: Fa
 
 
 @FAMILIES
-def test_no_weight_goes_untrained(toy: Toy, family: Family, sentences: str) -> None:
+def test_no_weight_goes_untrained(toy: Toy, family: FamilyName, sentences: str) -> None:
     recipe = RECIPE.override({"objective": {"sentences": sentences}})
     module, batch = module_and_batch(toy, family, recipe)
     weighted_loss(module(batch)).backward()
@@ -75,7 +75,7 @@ def test_no_weight_goes_untrained(toy: Toy, family: Family, sentences: str) -> N
 
 
 @FAMILIES
-def test_recomputed_layers_give_the_same_step(toy: Toy, family: Family, sentences: str) -> None:
+def test_recomputed_layers_give_the_same_step(toy: Toy, family: FamilyName, sentences: str) -> None:
     gradients = []
     for recomputed in (False, True):
         changes = {

@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from smelt.corpora.listing import Part, check_sums, opening, parts_of, parts_of_sums
-from smelt.corpora.mirror import AbsentError, Mirror, Patience, Progress, open_mirror
+from smelt.corpora.listing import DumpPart, check_sums, opening, parts_of, parts_of_sums
+from smelt.corpora.mirror import AbsentError, Mirror, Patience, ReportBytes, open_mirror
 from smelt.errors import SmeltError
 from smelt.files import checksum, whole_folder, write_json
 from smelt.study.corpora import fill_layout
@@ -46,7 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{wiki} {date}: every part verified, in {output}", flush=True)
 
 
-def first_with_dump(addresses: Sequence[str], patience: Patience, wiki: str, date: str) -> tuple[Mirror, list[Part]]:
+def first_with_dump(
+    addresses: Sequence[str], patience: Patience, wiki: str, date: str
+) -> tuple[Mirror, list[DumpPart]]:
     """Return the first mirror that has the dump, and the parts that it lists.
 
     Raises:
@@ -73,7 +75,7 @@ def first_with_dump(addresses: Sequence[str], patience: Patience, wiki: str, dat
     raise SmeltError(f"{wiki} {date}", f"is on none of the {len(refusals)} mirrors:{lines}")
 
 
-def download(mirror: Mirror, parts: list[Part], wiki: str, date: str, output: Path, partial: Path) -> None:
+def download(mirror: Mirror, parts: list[DumpPart], wiki: str, date: str, output: Path, partial: Path) -> None:
     """Bring a dump's verified parts and their record, dump.json, to the folder `output`.
 
     Parts are gathered in `partial`, which survives a failure, so that the next run continues; a part whose sum is
@@ -94,7 +96,7 @@ def download(mirror: Mirror, parts: list[Part], wiki: str, date: str, output: Pa
     shutil.rmtree(partial)  # with what is left of parts that the mirror no longer lists
 
 
-def list_parts(mirror: Mirror, wiki: str, date: str) -> list[Part]:
+def list_parts(mirror: Mirror, wiki: str, date: str) -> list[DumpPart]:
     """Return the parts that both lists of the mirror agree on, or those of the sums where it has no dumpstatus.json.
 
     Raises:
@@ -111,7 +113,7 @@ def list_parts(mirror: Mirror, wiki: str, date: str) -> list[Part]:
     return parts
 
 
-def _parts_without_status(mirror: Mirror, folder: str, sums: str, wiki: str, date: str) -> list[Part]:
+def _parts_without_status(mirror: Mirror, folder: str, sums: str, wiki: str, date: str) -> list[DumpPart]:
     """Return the parts as an archive lists them, in the sums alone; their sizes are those of its files."""
     try:
         ways = parts_of_sums(mirror.read(sums), mirror.where(sums), wiki, date)
@@ -120,7 +122,7 @@ def _parts_without_status(mirror: Mirror, folder: str, sums: str, wiki: str, dat
     absent: AbsentError | None = None
     for way in ways:
         try:
-            return [Part(name, mirror.size(f"{folder}/{name}"), digest) for name, digest in way]
+            return [DumpPart(name, mirror.size(f"{folder}/{name}"), digest) for name, digest in way]
         except AbsentError as error:
             absent = absent or error
     assert absent is not None, "parts_of_sums returns a way or raises"
@@ -140,7 +142,7 @@ def _other_dates(mirror: Mirror, wiki: str) -> str:
     return f"no such dump; the mirror has {wiki} of {shown}. Name one of these dates, or an archive of old dumps"
 
 
-def fetch_verified(mirror: Mirror, path: str, part: Part, target: Path) -> None:
+def fetch_verified(mirror: Mirror, path: str, part: DumpPart, target: Path) -> None:
     """Bring one part to `target`, unless an earlier run has already, and check its size and sum."""
     if target.exists() and target.stat().st_size == part.size and checksum(target, "sha1") == part.sha1:
         print(f"{part.name}: already here and verified", flush=True)
@@ -161,7 +163,7 @@ def fetch_verified(mirror: Mirror, path: str, part: Part, target: Path) -> None:
     )
 
 
-def _reporter(part: Part) -> Progress:
+def _reporter(part: DumpPart) -> ReportBytes:
     """Return a callback that prints the progress of a download, every few seconds and at its end."""
     begin = last = time.monotonic()
 

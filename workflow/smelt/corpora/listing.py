@@ -12,7 +12,7 @@ JOBS = ("articlesdump", "articlesdumprecombine")
 
 
 @dataclass(frozen=True)
-class Part:
+class DumpPart:
     """One file of a dump: its name, its size in bytes and its SHA-1 in hexadecimal."""
 
     name: str
@@ -25,7 +25,7 @@ def natural_order(name: str) -> list[tuple[int, str]]:
     return [(int(digits or 0), text) for digits, text in re.findall(r"(\d+)|(\D+)", name)]
 
 
-def parts_of(status: bytes, where: str, wiki: str, date: str) -> list[Part]:
+def parts_of(status: bytes, where: str, wiki: str, date: str) -> list[DumpPart]:
     """Return the part files that `dumpstatus.json` lists for the articles of a wiki, in the order of their pages.
 
     Raises:
@@ -46,7 +46,7 @@ def parts_of(status: bytes, where: str, wiki: str, date: str) -> list[Part]:
     return [_part(name, files[name], where, f"{wiki}-{date}-") for name in sorted(files, key=natural_order)]
 
 
-def check_sums(sums: bytes, where: str, parts: list[Part]) -> None:
+def check_sums(sums: bytes, where: str, parts: list[DumpPart]) -> None:
     """Compare the sums of `dumpstatus.json` with those of the `sha1sums.txt` beside it.
 
     Raises:
@@ -99,11 +99,11 @@ def _by_number(entry: tuple[str, str]) -> list[tuple[int, str]]:
     return natural_order(entry[0])
 
 
-def _part(name: str, entry: Any, where: str, prefix: str) -> Part:
+def _part(name: str, entry: Any, where: str, prefix: str) -> DumpPart:
     if not re.fullmatch(re.escape(prefix) + r"[\w.-]+\.bz2", name):
         raise SmeltError(where, f"names a file {quote(name)}: expected {prefix}….bz2")
     try:
-        part = Part(name, int(entry["size"]), str(entry["sha1"]).lower())
+        part = DumpPart(name, int(entry["size"]), str(entry["sha1"]).lower())
     except (KeyError, TypeError, ValueError):
         raise SmeltError(where, f"lists no size and sha1 of {name}; name another mirror or date") from None
     if part.size <= 0 or not re.fullmatch(r"[0-9a-f]{40}", part.sha1):

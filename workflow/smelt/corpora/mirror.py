@@ -14,13 +14,13 @@ from urllib.request import url2pathname
 
 import requests
 
-from smelt.corpora.listing import Part, opening
+from smelt.corpora.listing import DumpPart, opening
 from smelt.errors import SmeltError, absent
 from smelt.study.corpora import DUMPS_SERVER, root_and_layout
 
 LONGEST_PAUSE = 900.0  # maximum seconds to wait, even where a server asks for more
 PIECE = 1 << 16  # bytes that a broken connection loses at most
-Progress = Callable[[int], None]
+ReportBytes = Callable[[int], None]
 Answer = TypeVar("Answer")
 
 
@@ -61,7 +61,7 @@ class Mirror(Protocol):
     def names(self, path: str) -> list[str]:
         """Return the names in a folder; none where the folder is missing or cannot be listed."""
 
-    def fetch(self, path: str, part: Part, target: Path, progress: Progress) -> None:
+    def fetch(self, path: str, part: DumpPart, target: Path, progress: ReportBytes) -> None:
         """Bring a part file to `target`, continuing a partial file; `progress` receives the bytes so far."""
 
     def where(self, path: str) -> str:
@@ -140,7 +140,7 @@ class Folder:
         folder = self.root / path
         return [inner.name for inner in folder.iterdir()] if folder.is_dir() else []
 
-    def fetch(self, path: str, part: Part, target: Path, progress: Progress) -> None:  # noqa: ARG002 - as a server
+    def fetch(self, path: str, part: DumpPart, target: Path, progress: ReportBytes) -> None:  # noqa: ARG002 - as a server
         """Copy a part file; a local copy is quick, so it always starts from the beginning."""
         try:
             with (self.root / path).open("rb") as source, target.open("wb") as copy:
@@ -193,7 +193,7 @@ class Server:
         links = re.findall(r"""<a\s[^>]*?href\s*=\s*["']?([^"'\s>]+)""", page, re.IGNORECASE)
         return [urlsplit(html.unescape(link)).path.rstrip("/").rpartition("/")[2] for link in links]
 
-    def fetch(self, path: str, part: Part, target: Path, progress: Progress) -> None:
+    def fetch(self, path: str, part: DumpPart, target: Path, progress: ReportBytes) -> None:
         """Download a part file, appending to what an earlier attempt left in `target`."""
         target.touch()
 
@@ -207,7 +207,7 @@ class Server:
 
         self._patiently(path, attempt, lambda: target.stat().st_size)
 
-    def _continue(self, path: str, part: Part, target: Path, progress: Progress) -> None:
+    def _continue(self, path: str, part: DumpPart, target: Path, progress: ReportBytes) -> None:
         """Append to `target` what the server sends; a server without ranges sends the whole file again."""
         with self._ask("GET", path, target.stat().st_size) as response:
             partial = response.status_code == HTTPStatus.PARTIAL_CONTENT

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from functools import cache
 
 from smelt.demo.chance import stream
-from smelt.demo.grammar import KINDS, Kind, Name, Noun, Phrase, Thing, Word
-from smelt.demo.languages import Language
+from smelt.demo.grammar import KINDS, NameKind, Noun, Phrase, ProperName, Thing, Word
+from smelt.demo.languages import InventedLanguage
 from smelt.demo.lexicon import TOPICS, Lexicon, lexicon_of
 from smelt.demo.plots import PLOTS, Chapter, SubjectKind, subject_kind
 from smelt.demo.prose import Writer
 
 READ = ("known", "read")  # the pools whose names occur in the encyclopaedia
 # Names of each kind that have an article; the others are only mentioned.
-NAMES_DESCRIBED: dict[Kind, int] = {"LOC": 140, "PER": 140, "ORG": 90}
+NAMES_DESCRIBED: dict[NameKind, int] = {"LOC": 140, "PER": 140, "ORG": 90}
 THINGS_DESCRIBED = 6  # of each topic: its most frequent ones
 
-Sentence = list[Word]
+ArticleSentence = list[Word]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ArticleSection:
     """A heading, none for the lead, and paragraphs of sentences."""
 
     heading: str | None
-    paragraphs: list[list[Sentence]]
+    paragraphs: list[list[ArticleSentence]]
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class DemoArticle:
     topic: str
     subject: Phrase
     sections: list[ArticleSection]
-    related: list[Name]
+    related: list[ProperName]
 
 
 @cache
-def articles_of(language: Language, seed: int) -> tuple[DemoArticle, ...]:
+def articles_of(language: InventedLanguage, seed: int) -> tuple[DemoArticle, ...]:
     """Return all articles of a language's encyclopaedia, no title twice, in random order."""
     lexicon = lexicon_of(language, seed)
     chance = stream(seed, language.code, "articles")
@@ -57,7 +57,7 @@ def articles_of(language: Language, seed: int) -> tuple[DemoArticle, ...]:
     return tuple(ordered)
 
 
-def plain_text(sentence: Sentence) -> str:
+def plain_text(sentence: ArticleSentence) -> str:
     """Return a sentence as text, with its full stop."""
     return " ".join(word.text for word in sentence) + "."
 
@@ -73,7 +73,9 @@ def _subjects(lexicon: Lexicon, chance: random.Random) -> list[tuple[Phrase, str
     return subjects
 
 
-def _article(language: Language, lexicon: Lexicon, subject: Phrase, topic: str, chance: random.Random) -> DemoArticle:
+def _article(
+    language: InventedLanguage, lexicon: Lexicon, subject: Phrase, topic: str, chance: random.Random
+) -> DemoArticle:
     writer = Writer(language, lexicon, topic, READ, chance)
     kind = subject_kind(subject)
     return DemoArticle(
@@ -86,21 +88,21 @@ def _article(language: Language, lexicon: Lexicon, subject: Phrase, topic: str, 
     )
 
 
-def title_of(language: Language, subject: Phrase) -> str:
+def title_of(language: InventedLanguage, subject: Phrase) -> str:
     """Return the title of the article about a subject, with the capital first letter that MediaWiki gives it."""
-    if isinstance(subject, Name):
+    if isinstance(subject, ProperName):
         return language.grammar.title(subject)
     return heading_of(language, subject.noun)
 
 
-def heading_of(language: Language, noun: Noun) -> str:
+def heading_of(language: InventedLanguage, noun: Noun) -> str:
     """Return a noun as a heading or title."""
     form = language.grammar.citation(noun)
     return form[:1].title() + form[1:]
 
 
 def _section(writer: Writer, subject: Phrase, chapter: Chapter) -> ArticleSection:
-    sentences: list[Sentence] = []
+    sentences: list[ArticleSentence] = []
     for step in chapter.steps:
         if step is chapter.steps[0] or writer.says(0.75):
             sentences.append(writer.sentence(step(writer, subject)))
@@ -109,5 +111,5 @@ def _section(writer: Writer, subject: Phrase, chapter: Chapter) -> ArticleSectio
     return ArticleSection(heading, _paragraphs(sentences))
 
 
-def _paragraphs(sentences: list[Sentence], length: int = 5) -> list[list[Sentence]]:
+def _paragraphs(sentences: list[ArticleSentence], length: int = 5) -> list[list[ArticleSentence]]:
     return [sentences[start : start + length] for start in range(0, len(sentences), length)]

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from smelt.demo import GENERATOR_VERSION, SEED
 from smelt.demo.dump import write_dump
-from smelt.demo.languages import LANGUAGES, Language, language_of
+from smelt.demo.languages import LANGUAGES, InventedLanguage, language_of
 from smelt.demo.tasks import conll, table
 from smelt.errors import SmeltError
 from smelt.files import whole_file, whole_folder
 
 SPLITS = ("train", "validation", "test")
 # What writes a split's file, and its file name's ending.
-TASKS: dict[str, tuple[Callable[[Language, str, int], str], str]] = {
+TASKS: dict[str, tuple[Callable[[InventedLanguage, str, int], str], str]] = {
     "demo-ner": (conll, "conll"),
     "demo-intent": (table, "tsv"),
 }

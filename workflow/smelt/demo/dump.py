@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from smelt.demo.articles import DemoArticle, articles_of, heading_of, plain_text
 from smelt.demo.chance import stream
-from smelt.demo.languages import Language
+from smelt.demo.languages import InventedLanguage
 from smelt.demo.lexicon import BODIES, SETTLEMENTS, lexicon_of
 from smelt.demo.wikitext import INFOBOX, Markup, templates
 from smelt.files import write_json
@@ -42,7 +42,7 @@ class DemoPage:
     number: int = 0
 
 
-def write_dump(folder: Path, language: Language, date: str, seed: int) -> None:
+def write_dump(folder: Path, language: InventedLanguage, date: str, seed: int) -> None:
     """Write a wiki's dump into an existing folder."""
     parts = _split(pages_of(language, seed), PARTS[language.code])
     files: dict[str, bytes] = {}
@@ -66,7 +66,7 @@ def _sha1(content: bytes) -> str:
     return hashlib.sha1(content).hexdigest()
 
 
-def _status(language: Language, date: str, files: dict[str, bytes]) -> dict[str, object]:
+def _status(language: InventedLanguage, date: str, files: dict[str, bytes]) -> dict[str, object]:
     updated = f"{date[:4]}-{date[4:6]}-{date[6:]} 12:00:00"
     entries = {
         name: {
@@ -84,7 +84,7 @@ def _status(language: Language, date: str, files: dict[str, bytes]) -> dict[str,
     return {"version": "0.8", "jobs": jobs}
 
 
-def _xml(language: Language, pages: list[DemoPage], date: str, seed: int) -> Iterator[str]:
+def _xml(language: InventedLanguage, pages: list[DemoPage], date: str, seed: int) -> Iterator[str]:
     """Yield a part's XML, each element on lines of its own, as MediaWiki exports it and wikiextractor expects it."""
     yield f'<mediawiki xmlns="{EXPORT}" version="0.11" xml:lang="{language.code}">\n'
     yield _siteinfo(language)
@@ -94,7 +94,7 @@ def _xml(language: Language, pages: list[DemoPage], date: str, seed: int) -> Ite
     yield "</mediawiki>\n"
 
 
-def _siteinfo(language: Language) -> str:
+def _siteinfo(language: InventedLanguage) -> str:
     names = sorted((FIXED | language.namespaces).items())
     lines = [
         f'      <namespace key="{number}" case="first-letter">{escape(name)}</namespace>'
@@ -152,7 +152,7 @@ def _text(text: str) -> str:
     return f'<text bytes="{size}" xml:space="preserve">{content}</text>'
 
 
-def pages_of(language: Language, seed: int) -> list[DemoPage]:
+def pages_of(language: InventedLanguage, seed: int) -> list[DemoPage]:
     """Return all pages of a language's wiki, in the order of their ids.
 
     Templates come among the articles that use them, as in real dumps, not before them.
@@ -166,7 +166,9 @@ def pages_of(language: Language, seed: int) -> list[DemoPage]:
     return [replace(page, number=number) for number, page in enumerate(pages, 1)]
 
 
-def _around(language: Language, seed: int, articles: tuple[DemoArticle, ...], chance: random.Random) -> list[DemoPage]:
+def _around(
+    language: InventedLanguage, seed: int, articles: tuple[DemoArticle, ...], chance: random.Random
+) -> list[DemoPage]:
     """Return the pages that are not articles."""
     nouns, names = lexicon_of(language, seed).nouns, language.namespaces
     some = chance.sample(articles, REDIRECTS + TALKS + USERS + len(EMPTY))

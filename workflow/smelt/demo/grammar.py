@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
-Kind = Literal["PER", "LOC", "ORG"]
+NameKind = Literal["PER", "LOC", "ORG"]
 Gender = Literal["first", "second"]
-KINDS: tuple[Kind, ...] = ("LOC", "PER", "ORG")
+KINDS: tuple[NameKind, ...] = ("LOC", "PER", "ORG")
 
 
 class Case(Enum):
@@ -48,10 +48,10 @@ class Noun:
 
 
 @dataclass(frozen=True)
-class Name:
+class ProperName:
     """A person, place or organisation: one noun or several."""
 
-    kind: Kind
+    kind: NameKind
     parts: tuple[Noun, ...]
 
 
@@ -65,10 +65,10 @@ class Thing:
     plural: bool = False
     owned: bool = False
     also: bool = False
-    owner: "Name | Thing | None" = None
+    owner: "ProperName | Thing | None" = None
 
 
-Phrase = Name | Thing
+Phrase = ProperName | Thing
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,12 @@ class Word:
     """A word of a sentence, and the name that it is part of."""
 
     text: str
-    name: Name | None = None
+    name: ProperName | None = None
     begins: bool = False
 
 
 @dataclass(frozen=True)
-class Parts:
+class ClauseParts:
     """The words of a clause's parts, which each language puts in its own order."""
 
     subject: list[Word]
@@ -123,14 +123,14 @@ class Grammar(ABC):
         """Return the words of a clause's verb, which agrees with a plural subject where the language has agreement."""
 
     @abstractmethod
-    def order(self, parts: Parts) -> list[Word]:
+    def order(self, parts: ClauseParts) -> list[Word]:
         """Return a clause's parts in the order of the language."""
 
     def clause(self, clause: Clause) -> list[Word]:
         """Return the words of a clause, without punctuation."""
         object_case = Case.SUBJECT if clause.equates else Case.OBJECT
         plural = isinstance(clause.subject, Thing) and clause.subject.plural
-        parts = Parts(
+        parts = ClauseParts(
             subject=self.phrase(clause.subject, Case.SUBJECT) if clause.subject else [],
             verb=plain(self.verb(clause, plural)),
             object=self.phrase(clause.object, object_case) if clause.object else [],
@@ -138,7 +138,7 @@ class Grammar(ABC):
         )
         return self._opening(clause.opening) + self.order(parts)
 
-    def title(self, name: Name) -> str:
+    def title(self, name: ProperName) -> str:
         """Return a name's citation form."""
         return " ".join(word.text for word in self.phrase(name, Case.SUBJECT))
 
@@ -157,7 +157,7 @@ def plain(texts: list[str]) -> list[Word]:
     return [Word(text) for text in texts]
 
 
-def named(name: Name, texts: list[str]) -> list[Word]:
+def named(name: ProperName, texts: list[str]) -> list[Word]:
     """Return the words of a name."""
     return [Word(text, name, begins=position == 0) for position, text in enumerate(texts)]
 

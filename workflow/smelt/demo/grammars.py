@@ -14,12 +14,12 @@ from smelt.demo.grammar import (
     Aspect,
     Case,
     Clause,
+    ClauseParts,
     Gender,
     Grammar,
-    Name,
     Noun,
-    Parts,
     Phrase,
+    ProperName,
     Tense,
     Thing,
     Word,
@@ -45,7 +45,7 @@ class Isolating(Grammar):
     def phrase(self, phrase: Phrase, case: Case) -> list[Word]:
         """Return the phrase behind the preposition of its case."""
         preposition = plain([self.PREPOSITIONS[case]]) if case in self.PREPOSITIONS else []
-        if isinstance(phrase, Name):
+        if isinstance(phrase, ProperName):
             return preposition + named(phrase, [part.stem for part in phrase.parts])
         words = [phrase.number, phrase.noun.stem, phrase.adjective]
         particles = [(phrase.plural, self.PLURAL), (phrase.owned, self.OWNED), (phrase.also, self.ALSO)]
@@ -62,7 +62,7 @@ class Isolating(Grammar):
         ]
         return [particle for particle in particles if particle] + [clause.verb]
 
-    def order(self, parts: Parts) -> list[Word]:
+    def order(self, parts: ClauseParts) -> list[Word]:
         """Return subject, verb, object, and the rest."""
         return parts.subject + parts.verb + parts.object + parts.obliques
 
@@ -93,7 +93,7 @@ class Agglutinative(Grammar):
 
     def phrase(self, phrase: Phrase, case: Case) -> list[Word]:
         """Return the phrase with number, owner, case and emphasis on its last word."""
-        if isinstance(phrase, Name):
+        if isinstance(phrase, ProperName):
             *first, last = [part.stem for part in phrase.parts]
             return named(phrase, [*first, chain(last, [self.CASES[case]])])
         owner = self.phrase(phrase.owner, Case.OF) if phrase.owner else []
@@ -113,7 +113,7 @@ class Agglutinative(Grammar):
         ]
         return [chain(clause.verb, suffixes)]
 
-    def order(self, parts: Parts) -> list[Word]:
+    def order(self, parts: ClauseParts) -> list[Word]:
         """Return the verb last."""
         return parts.subject + parts.obliques + parts.object + parts.verb
 
@@ -162,7 +162,7 @@ class Fusional(Grammar):
 
     def phrase(self, phrase: Phrase, case: Case) -> list[Word]:
         """Return the phrase with every word of it declined."""
-        if isinstance(phrase, Name):
+        if isinstance(phrase, ProperName):
             return named(phrase, [decline(part, case, plural=False) for part in phrase.parts])
         gender, plural = phrase.noun.gender, phrase.plural
         before = [self.OWNED] if phrase.owned else []
@@ -179,7 +179,7 @@ class Fusional(Grammar):
         form = self.ASPECTS[clause.aspect] + stem + self.VERBS[clause.tense][plural]
         return [self.NOT, form] if clause.negated else [form]
 
-    def order(self, parts: Parts) -> list[Word]:
+    def order(self, parts: ClauseParts) -> list[Word]:
         """Return subject, verb, object, and the rest."""
         return parts.subject + parts.verb + parts.object + parts.obliques
 

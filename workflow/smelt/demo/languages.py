@@ -75,7 +75,7 @@ class Naming:
 
 
 @dataclass(frozen=True, eq=False)
-class Language:
+class InventedLanguage:
     """A language and its wiki's local words.
 
     Attributes:
@@ -100,7 +100,7 @@ def _namespaces(*names: str) -> dict[int, str]:
 
 
 LANGUAGES = {
-    "qaa": Language(
+    "qaa": InventedLanguage(
         code="qaa",
         label="Tavo",
         grammar=Isolating(),
@@ -121,7 +121,7 @@ LANGUAGES = {
             "Kol", "Jin", "Jin kol", "Wikipedia", "Pik", "MediaWiki", "Mola", "Yuda", "Bunch", "Module"
         ),
     ),
-    "qab": Language(
+    "qab": InventedLanguage(
         code="qab",
         label="ქელდო",
         grammar=Agglutinative(),
@@ -142,7 +142,7 @@ LANGUAGES = {
             "თარგი", "დახმარება", "კატეგორია", "მოდული",
         ),
     ),
-    "qac": Language(
+    "qac": InventedLanguage(
         code="qac",
         label="Žervija",
         grammar=Fusional(),
@@ -166,7 +166,7 @@ LANGUAGES = {
 }  # fmt: skip
 
 
-def language_of(code: str) -> Language:
+def language_of(code: str) -> InventedLanguage:
     """Return a language of the demo.
 
     Raises:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 
 from smelt.demo.chance import Ranked, stream
-from smelt.demo.grammar import Gender, Kind, Name, Noun
-from smelt.demo.languages import Language, new_root
+from smelt.demo.grammar import Gender, NameKind, Noun, ProperName
+from smelt.demo.languages import InventedLanguage, new_root
 
 # Topics of documents; the first six are also those of the intent task.
 TOPICS = ("music", "food", "weather", "travel", "sport", "trade", "science", "sea")
@@ -29,7 +29,7 @@ BODIES = ("company", "club", "institute", "newspaper", "museum")
 # How many names of each kind a pool holds. "known" names occur in the encyclopaedia and in every split of the tasks,
 # "read" ones in the encyclopaedia but not in training splits, "new" ones in validation and test only.
 POOLS = ("known", "read", "new")
-SIZES: dict[Kind, int] = {"LOC": 150, "PER": 150, "ORG": 90}
+SIZES: dict[NameKind, int] = {"LOC": 150, "PER": 150, "ORG": 90}
 GIVEN_NAMES = 48
 
 
@@ -56,15 +56,15 @@ class Lexicon:
     verbs: dict[str, str]
     adverbs: dict[str, str]
     qualities: Ranked[str]
-    names: dict[tuple[Kind, str], Ranked[Name]]
+    names: dict[tuple[NameKind, str], Ranked[ProperName]]
 
-    def names_of(self, kind: Kind, *pools: str) -> list[Name]:
+    def names_of(self, kind: NameKind, *pools: str) -> list[ProperName]:
         """Return the names of a kind in some pools."""
         return [name for pool in pools for name in self.names[kind, pool].items]
 
 
 @cache
-def lexicon_of(language: Language, seed: int) -> Lexicon:
+def lexicon_of(language: InventedLanguage, seed: int) -> Lexicon:
     """Return the lexicon of a language in the world of a seed."""
     chance = stream(seed, language.code, "lexicon")
     taken = set(language.grammar.function_words)
@@ -95,19 +95,24 @@ class _Namer:
     """Builds names from roots: mostly roots of their own, at times those of common nouns, as surnames are."""
 
     def __init__(
-        self, language: Language, nouns: dict[str, Noun], common: list[Noun], chance: random.Random, taken: set[str]
+        self,
+        language: InventedLanguage,
+        nouns: dict[str, Noun],
+        common: list[Noun],
+        chance: random.Random,
+        taken: set[str],
     ) -> None:
         self._naming = language.naming
         self._new = partial(new_root, language.phonology, chance, taken)
         self._nouns, self._common, self._chance = nouns, common, chance
         self._given = Ranked([self._built(self._new(), self._naming.given) for _ in range(GIVEN_NAMES)])
 
-    def pools(self) -> dict[tuple[Kind, str], Ranked[Name]]:
+    def pools(self) -> dict[tuple[NameKind, str], Ranked[ProperName]]:
         """Return names by kind and pool."""
         makers = {"LOC": self._place, "PER": self._person, "ORG": self._organisation}
-        made: dict[tuple[Kind, str], Ranked[Name]] = {}
+        made: dict[tuple[NameKind, str], Ranked[ProperName]] = {}
         for kind, size in SIZES.items():
-            names: dict[Name, None] = {}
+            names: dict[ProperName, None] = {}
             while len(names) < size * len(POOLS):
                 names[makers[kind]()] = None
             shuffled = self._chance.sample(list(names), len(names))
@@ -121,18 +126,18 @@ class _Namer:
     def _built(self, root: str, suffixes: tuple[tuple[str, Gender], ...]) -> tuple[Noun, ...]:
         return self._naming.build(root, self._chance.choice(suffixes))
 
-    def _place(self) -> Name:
-        return Name("LOC", self._built(self._root(), self._naming.places))
+    def _place(self) -> ProperName:
+        return ProperName("LOC", self._built(self._root(), self._naming.places))
 
-    def _person(self) -> Name:
+    def _person(self) -> ProperName:
         given = self._given.draw(self._chance)
-        return Name("PER", given + self._built(self._root(), self._naming.family))
+        return ProperName("PER", given + self._built(self._root(), self._naming.family))
 
-    def _organisation(self) -> Name:
+    def _organisation(self) -> ProperName:
         """Return an invented brand, or a place's or a family's name before the kind of body: Tamira Club."""
         if self._chance.random() < 0.35:
             ending = self._chance.choice(self._naming.brands)
-            return Name("ORG", (Noun(self._root().title() + ending),))
+            return ProperName("ORG", (Noun(self._root().title() + ending),))
         suffixes = self._naming.places if self._chance.random() < 0.6 else self._naming.family
         body = self._nouns[self._chance.choice(BODIES)]
-        return Name("ORG", (*self._built(self._root(), suffixes), Noun(body.stem.title(), body.gender)))
+        return ProperName("ORG", (*self._built(self._root(), suffixes), Noun(body.stem.title(), body.gender)))

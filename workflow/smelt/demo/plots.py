@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from smelt.demo.grammar import Aspect, Case, Clause, Name, Phrase, Tense, Thing
+from smelt.demo.grammar import Aspect, Case, Clause, Phrase, ProperName, Tense, Thing
 from smelt.demo.lexicon import BODIES, SETTLEMENTS
 from smelt.demo.prose import Writer
 
@@ -189,4 +189,4 @@ PLOTS: dict[SubjectKind, tuple[Chapter, ...]] = {
 
 def subject_kind(subject: Phrase) -> SubjectKind:
     """Return the kind of plot for a subject."""
-    return subject.kind if isinstance(subject, Name) else "thing"
+    return subject.kind if isinstance(subject, ProperName) else "thing"

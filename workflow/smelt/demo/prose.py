@@ -3,8 +3,8 @@
 import random
 from collections.abc import Sequence
 
-from smelt.demo.grammar import Aspect, Case, Clause, Kind, Name, Noun, Phrase, Tense, Thing, Word, capitalise
-from smelt.demo.languages import Language
+from smelt.demo.grammar import Aspect, Case, Clause, NameKind, Noun, Phrase, ProperName, Tense, Thing, Word, capitalise
+from smelt.demo.languages import InventedLanguage
 from smelt.demo.lexicon import Lexicon, Topic
 
 PLACES_OF_CLAUSES = (Case.IN, Case.IN, Case.FROM, Case.TO)
@@ -19,7 +19,7 @@ class Writer:
     """
 
     def __init__(
-        self, language: Language, lexicon: Lexicon, topic: str, pools: Sequence[str], chance: random.Random
+        self, language: InventedLanguage, lexicon: Lexicon, topic: str, pools: Sequence[str], chance: random.Random
     ) -> None:
         """Start a text in the early times."""
         self.language, self.lexicon, self.pools, self.chance = language, lexicon, pools, chance
@@ -30,7 +30,7 @@ class Writer:
         """Return true in that share of cases."""
         return self.chance.random() < share
 
-    def name(self, kind: Kind) -> Name:
+    def name(self, kind: NameKind) -> ProperName:
         """Return a name of a kind, from any of the pools."""
         return self.lexicon.names[kind, self.chance.choice(self.pools)].draw(self.chance)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from smelt.demo.articles import plain_text
 from smelt.demo.chance import Ranked, stream
 from smelt.demo.grammar import KINDS, Case, Clause, Noun, Phrase, Tense, Thing, Word
-from smelt.demo.languages import Language
+from smelt.demo.languages import InventedLanguage
 from smelt.demo.lexicon import TOPICS, lexicon_of
 from smelt.demo.plots import PLOTS, Chapter
 from smelt.demo.prose import Writer
@@ -28,7 +28,7 @@ NAMES["test"] = NAMES["validation"]
 WITHOUT_NAMES = 0.15  # share of the sentences that may have no name
 
 
-def sentences_of(language: Language, split: str, seed: int) -> Iterator[list[Word]]:
+def sentences_of(language: InventedLanguage, split: str, seed: int) -> Iterator[list[Word]]:
     """Yield a split's sentences, each ending in a full stop as a word of its own."""
     chance = stream(seed, language.code, "entities", split)
     lexicon = lexicon_of(language, seed)
@@ -72,7 +72,7 @@ def _label(word: Word, before: Word | None) -> str:
     return f"{'B' if adjoins and word.begins else 'I'}-{word.name.kind}"
 
 
-def conll(language: Language, split: str, seed: int) -> str:
+def conll(language: InventedLanguage, split: str, seed: int) -> str:
     """Return a split's file: a word and its label a line, a blank line after each sentence."""
     blocks = []
     for words in sentences_of(language, split, seed):
@@ -104,7 +104,7 @@ class Request:
     intent: str
 
 
-def requests_of(language: Language, split: str, seed: int) -> Iterator[Request]:
+def requests_of(language: InventedLanguage, split: str, seed: int) -> Iterator[Request]:
     """Yield a split's requests."""
     chance = stream(seed, language.code, "requests", split)
     lexicon = lexicon_of(language, seed)
@@ -158,7 +158,7 @@ def _circumstances(writer: Writer, intent: str) -> tuple[tuple[Case, Phrase], ..
     return ((Case.TO, writer.name("PER")),) if fate < 0.65 else ()
 
 
-def table(language: Language, split: str, seed: int) -> str:
+def table(language: InventedLanguage, split: str, seed: int) -> str:
     """Return a split's file: tab-separated columns id, text and intent, with a header."""
     rows = [
         f"{language.code}-{split}-{number}\t{request.text}\t{request.intent}"

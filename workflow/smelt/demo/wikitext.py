@@ -3,9 +3,9 @@
 import random
 from dataclasses import dataclass
 
-from smelt.demo.articles import ArticleSection, DemoArticle, Sentence, heading_of, plain_text, title_of
-from smelt.demo.grammar import Name, Thing, Word
-from smelt.demo.languages import Language
+from smelt.demo.articles import ArticleSection, ArticleSentence, DemoArticle, heading_of, plain_text, title_of
+from smelt.demo.grammar import ProperName, Thing, Word
+from smelt.demo.languages import InventedLanguage
 from smelt.demo.lexicon import BODIES, SETTLEMENTS, Lexicon
 
 INFOBOX, CITATION, COUNT, STUB = "Infobox", "Cite book", "Count", "Stub"
@@ -33,7 +33,7 @@ def templates() -> dict[str, str]:
 class Markup:
     """Turns one language's articles into wikitext; where a thing can be written in several ways, chance decides."""
 
-    language: Language
+    language: InventedLanguage
     lexicon: Lexicon
     chance: random.Random
 
@@ -43,7 +43,7 @@ class Markup:
         self._bold = article.title
         lead, *rest = article.sections
         parts = [self._infobox(article), self._section(lead), *[self._section(section) for section in rest]]
-        if isinstance(article.subject, Name) and article.subject.kind != "PER":
+        if isinstance(article.subject, ProperName) and article.subject.kind != "PER":
             parts.insert(3, self._table(article))
         return "\n\n".join([*parts, self._list(article), self._end(article)])
 
@@ -55,16 +55,16 @@ class Markup:
         image = [self._image(section)] if self.chance.random() < 0.4 else []
         return "\n\n".join([f"{level} {section.heading} {level}", *image, *paragraphs])
 
-    def _lines(self, paragraph: list[Sentence]) -> list[str]:
+    def _lines(self, paragraph: list[ArticleSentence]) -> list[str]:
         """Return a paragraph on one line, or, as some editors write it, with a comment between two sentences."""
         text = " ".join(self._sentence(sentence) for sentence in paragraph)
         return [text + (f"<!-- {self._word()} -->" if self.chance.random() < 0.1 else "")]
 
-    def _sentence(self, sentence: Sentence) -> str:
+    def _sentence(self, sentence: ArticleSentence) -> str:
         text = " ".join(self._spans(sentence)) + "."
         return text + (self._reference() if self.chance.random() < 0.12 else "")
 
-    def _spans(self, sentence: Sentence) -> list[str]:
+    def _spans(self, sentence: ArticleSentence) -> list[str]:
         """Return the sentence's words, with names joined and marked up, and counts through their template."""
         spans: list[str] = []
         position = 0
@@ -139,7 +139,7 @@ def _categories(article: DemoArticle) -> tuple[str, ...]:
     return {"LOC": SETTLEMENTS[:2], "ORG": BODIES[:1], "PER": ("person",), "thing": ("work", "land")}[article.kind]
 
 
-def _end_of_span(sentence: Sentence, start: int) -> int:
+def _end_of_span(sentence: ArticleSentence, start: int) -> int:
     """Return the end of the name, the number with its noun, or the single word that starts there."""
     if sentence[start].text.isdigit() and start + 1 < len(sentence):
         return start + 2

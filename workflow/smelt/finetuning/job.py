@@ -18,7 +18,7 @@ from smelt.provenance import digest, sha256_of
 from smelt.study.finetuning import Finetuning
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
-from smelt.tasks.metrics import Score
+from smelt.tasks.metrics import MetricValues
 from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import Encoded
@@ -149,7 +149,7 @@ class FineTuningPhase(Phase):
         loss.backward()  # type: ignore[no-untyped-call]
         return LearntBatch(loss.item(), len(batch.targets), sum(self.lengths[window] for window in windows))
 
-    def measure(self) -> Score:
+    def measure(self) -> MetricValues:
         """Return the scores of the validation split."""
         return self.scorer(self.predict(self.validation))
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as parquet
 from smelt.languages import ALL
 from smelt.tasks.kinds import kind_of, metric_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
-from smelt.tasks.metrics import Score
+from smelt.tasks.metrics import MetricValues
 from smelt.tasks.windows import Encoded
 
 SCORED = ("validation", "test")
@@ -28,13 +28,13 @@ class Scorer:
         self.task, self.examples, self.encoded = task, examples, encoded
         self.kind, self.metric = kind_of(task), metric_of(task)
 
-    def __call__(self, found: WindowPredictions) -> Score:
+    def __call__(self, found: WindowPredictions) -> MetricValues:
         """Return the metrics of the whole split: over all its examples, or their mean over languages."""
         if self.task.average == "languages" and len(set(self.examples.languages)) > 1:
             return dict(self.by_language(found))[MEAN]
         return self.metric.score(self.examples.gold, self.answers(found), self.examples.languages)
 
-    def better(self, one: Score, other: Score) -> bool:
+    def better(self, one: MetricValues, other: MetricValues) -> bool:
         """Return whether one score is strictly higher than another, in the task's own metric."""
         return one[self.metric.key] > other[self.metric.key]
 
@@ -42,7 +42,7 @@ class Scorer:
         """Return the predicted labels of each example."""
         return self.kind.answers(found, self.examples, self.encoded, self.task)
 
-    def by_language(self, found: WindowPredictions) -> list[tuple[str, Score]]:
+    def by_language(self, found: WindowPredictions) -> list[tuple[str, MetricValues]]:
         """Return the metrics of each language and, where they are several, of all together.
 
         These are `all`, the score over the examples of all languages at once (unless the task averages over languages,
@@ -66,7 +66,7 @@ class Scorer:
         return [*scores, *whole, *over_languages([each for _, each in scores])]
 
 
-def over_languages(scores: Sequence[Score]) -> list[tuple[str, Score]]:
+def over_languages(scores: Sequence[MetricValues]) -> list[tuple[str, MetricValues]]:
     """Return mean and standard deviation over the scores of two languages or more, metric by metric."""
     values = {metric: [each[metric] for each in scores] for metric in scores[0]}
     return [
@@ -144,7 +144,7 @@ def print_scores(scores: list[dict[str, Any]], task: Task, splits: dict[str, Exa
             print(f"{entry['split']}: {entry['language']}: {value} ({len(examples)}{caveat})")
 
 
-def _rows(split: str, scores: list[tuple[str, Score]]) -> list[dict[str, Any]]:
+def _rows(split: str, scores: list[tuple[str, MetricValues]]) -> list[dict[str, Any]]:
     return [
         {"split": split, "language": language, "metric": metric, "value": value}
         for language, values in scores

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.card import Card, Value, write_card
+from smelt.card import Card, CardValue, write_card
 from smelt.cli import json_entry
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
@@ -245,7 +245,7 @@ def layers_in_words(layers: int) -> str:
     return "one layer" if layers == 1 else f"{layers} layers"
 
 
-def loss_rows(settings: DistillationSettings) -> list[Mapping[str, Value]]:
+def loss_rows(settings: DistillationSettings) -> list[Mapping[str, CardValue]]:
     """Return a row for each loss with a weight: the weight, and what the student learnt by it."""
     weights = settings.losses.weights()
     return [
@@ -265,6 +265,6 @@ def describe_loss(term: str, settings: DistillationSettings) -> str:
     return LEARNT[term].format("teacher", settings.losses.temperature, over)
 
 
-def rows(column: str, values: Mapping[str, str]) -> list[Mapping[str, Value]]:
+def rows(column: str, values: Mapping[str, str]) -> list[Mapping[str, CardValue]]:
     """Return a table of names and values."""
     return [{column: key, "value": value} for key, value in values.items()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.model_families import FAMILIES, dropouts_of, keys_of, repeated_layers
-from smelt.study.architectures import Family, Shape
+from smelt.study.architectures import FamilyName, Shape
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import Recipe
 
@@ -45,7 +45,7 @@ def new_encoder(shape: Shape, recipe: Recipe, pieces: Pieces, device: "torch.dev
     return model
 
 
-def kind_of(family: Family, recipe: Recipe) -> Any:
+def kind_of(family: FamilyName, recipe: Recipe) -> Any:
     """Return the class of transformers with exactly the heads that the recipe trains."""
     import transformers
 

@@ -19,7 +19,7 @@ TESTS = {
     "paired-t": "paired t-test over seeds",
     "wilcoxon": "Wilcoxon's signed-rank test over seeds",
 }
-Share = Annotated[float, Field(gt=0, lt=1)]
+Level = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Significance(Entry):
@@ -27,11 +27,11 @@ class Significance(Entry):
 
     test: Literal["welch", "paired-t", "wilcoxon"] = "welch"
     """The test behind the marks of score tables, over seeds; all tests stand in the statistics files."""
-    alpha: Share = 0.05
+    alpha: Level = 0.05
     """Level of significance."""
     correction: Literal["holm", "none"] = "holm"
     """Holm's step-down over all pairs of models within one task, or none."""
-    confidence: Share = 0.95
+    confidence: Level = 0.95
     """Of bootstrap intervals."""
     resamples: PositiveInt = 10_000
     """Bootstrap resamples behind an interval."""

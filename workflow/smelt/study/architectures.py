@@ -9,7 +9,7 @@ from smelt.entry import Entry
 from smelt.model_families import FAMILIES
 from smelt.training.recipes import Recipe
 
-Family = Literal["albert", "bert", "distilbert"]
+FamilyName = Literal["albert", "bert", "distilbert"]
 
 
 POSITIONS = 512  # that published encoders have
@@ -18,7 +18,7 @@ POSITIONS = 512  # that published encoders have
 class Shape(Entry):
     """The numbers of an encoder."""
 
-    family: Family = "albert"
+    family: FamilyName = "albert"
     """`albert`, whose layers share their parameters and whose embeddings are narrow (Lan et al. 2019); `bert` (Devlin
     et al. 2019); or `distilbert`, which is BERT without token types and without a pooler (Sanh et al. 2019)."""
     layers: PositiveInt

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import cache
 from statistics import fmean
 
-from smelt.tasks.metrics import Labels, Metric, Score
+from smelt.tasks.metrics import Labels, Metric, MetricValues
 
 ASCII_PUNCTUATION = frozenset(string.punctuation)
 ARTICLES = {
@@ -36,12 +36,12 @@ class AnswerMetric(Metric):
     def normalised(self, answer: str, language: str) -> list[str]:
         """Return the words of an answer that count."""
 
-    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> Score:
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:
         """Return F1, called by the metric's key, and exact_match."""
         found = [self._of_question(*each) for each in zip(gold, predicted, languages, strict=True)]
         return {self.key: fmean(f1 for f1, _ in found), "exact_match": fmean(exact for _, exact in found)}
 
-    def details(self, gold: Labels, predicted: Labels) -> dict[str, Score]:  # noqa: ARG002 - answers have no classes
+    def details(self, gold: Labels, predicted: Labels) -> dict[str, MetricValues]:  # noqa: ARG002 - answers have no classes
         """Return nothing: answers have no classes."""
         return {}
 

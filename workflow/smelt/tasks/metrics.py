@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-Score = dict[str, float]
+MetricValues = dict[str, float]
 Labels = Sequence[Sequence[str]]
 """Labels of each example: one a word, or a list of one for a text."""
 
@@ -35,7 +35,7 @@ class Metric(ABC):
     """Whether it is for labels that mark spans."""
 
     @abstractmethod
-    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> Score:
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:
         """Return the scores of a split's predictions.
 
         Args:
@@ -45,7 +45,7 @@ class Metric(ABC):
         """
 
     @abstractmethod
-    def details(self, gold: Labels, predicted: Labels) -> dict[str, Score]:
+    def details(self, gold: Labels, predicted: Labels) -> dict[str, MetricValues]:
         """Return precision, recall, F1 and support of each label, or of what else is counted apart."""
 
     def caveat(self, gold: Labels) -> str:  # noqa: ARG002 - for metrics that have one
@@ -67,7 +67,7 @@ class SeqevalF1(Metric):
     )
     spans = True
 
-    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> Score:  # noqa: ARG002 - languages are alike
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:  # noqa: ARG002 - languages are alike
         """Return f1, precision, recall and accuracy."""
         from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 
@@ -75,7 +75,7 @@ class SeqevalF1(Metric):
         whole = {"f1": float(f1), "precision": float(precision), "recall": float(recall)}
         return whole | {"accuracy": _accuracy(gold, predicted)}
 
-    def details(self, gold: Labels, predicted: Labels) -> dict[str, Score]:
+    def details(self, gold: Labels, predicted: Labels) -> dict[str, MetricValues]:
         """Return seqeval's report on each type of span.
 
         Nothing where no span is in either: seqeval's averages over no type are NaN.
@@ -100,11 +100,11 @@ class Accuracy(Metric):
     label = "accuracy"
     title = "accuracy"
 
-    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> Score:  # noqa: ARG002 - languages are alike
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:  # noqa: ARG002 - languages are alike
         """Return accuracy and macro_f1."""
         return {"accuracy": _accuracy(gold, predicted), "macro_f1": _macro_f1(gold, predicted)}
 
-    def details(self, gold: Labels, predicted: Labels) -> dict[str, Score]:
+    def details(self, gold: Labels, predicted: Labels) -> dict[str, MetricValues]:
         """Return precision, recall, F1 and support of each label."""
         return _by_label(gold, predicted)
 
@@ -117,11 +117,11 @@ class MacroF1(Metric):
     label = "macro F1"
     title = "macro F1 (mean of the F1 of each label)"
 
-    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> Score:  # noqa: ARG002 - languages are alike
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:  # noqa: ARG002 - languages are alike
         """Return macro_f1 and accuracy, which is called micro_f1 beside it."""
         return {"micro_f1": _accuracy(gold, predicted), "macro_f1": _macro_f1(gold, predicted)}
 
-    def details(self, gold: Labels, predicted: Labels) -> dict[str, Score]:
+    def details(self, gold: Labels, predicted: Labels) -> dict[str, MetricValues]:
         """Return precision, recall, F1 and support of each label."""
         return _by_label(gold, predicted)
 
@@ -142,7 +142,7 @@ def _macro_f1(gold: Labels, predicted: Labels) -> float:
     return sum(values) / len(values)
 
 
-def _by_label(gold: Labels, predicted: Labels) -> dict[str, Score]:
+def _by_label(gold: Labels, predicted: Labels) -> dict[str, MetricValues]:
     wanted = Counter(label for sentence in gold for label in sentence)
     given = Counter(label for sentence in predicted for label in sentence)
     right = Counter(
@@ -160,5 +160,5 @@ def _by_label(gold: Labels, predicted: Labels) -> dict[str, Score]:
     return report
 
 
-def _plain(values: dict[str, Any]) -> Score:
+def _plain(values: dict[str, Any]) -> MetricValues:
     return {name: int(value) if name == "support" else float(value) for name, value in values.items()}

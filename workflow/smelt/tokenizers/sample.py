@@ -25,7 +25,7 @@ _SENTENCE_END = re.compile(r"[。！？।॥։။።]+[」』”’]*\s*|[.!?�
 
 
 @dataclass(frozen=True)
-class Share:
+class LanguageShare:
     """One language's documents, and how many of their lines were drawn."""
 
     documents: Path
@@ -39,7 +39,7 @@ class Sample:
     """The drawn lines, and each language's share in them."""
 
     lines: list[str]
-    shares: dict[str, Share]
+    shares: dict[str, LanguageShare]
     split: int
     """Lines above LONGEST_LINE bytes, which were split into several."""
 
@@ -62,7 +62,9 @@ def draw(documents: list[Path], size: int, alpha: float, seed: int) -> Sample:
     total = {language: share.lines for language, share in counts.items()}
     weights = {language: share.characters**alpha for language, share in counts.items() if share.characters}
     wanted = quotas(total, weights, size)
-    shares = {language: Share(c.documents, c.characters, c.lines, wanted[language]) for language, c in counts.items()}
+    shares = {
+        language: LanguageShare(c.documents, c.characters, c.lines, wanted[language]) for language, c in counts.items()
+    }
     drawn: list[str] = []
     split = 0
     for language, share in shares.items():
@@ -73,9 +75,9 @@ def draw(documents: list[Path], size: int, alpha: float, seed: int) -> Sample:
     return Sample(drawn, shares, split)
 
 
-def count(documents: list[Path]) -> dict[str, Share]:
+def count(documents: list[Path]) -> dict[str, LanguageShare]:
     """Return the characters and lines of each language's training documents."""
-    counts: dict[str, Share] = {}
+    counts: dict[str, LanguageShare] = {}
     for file in documents:
         language = language_of(file)
         if language in counts:
@@ -84,7 +86,7 @@ def count(documents: list[Path]) -> dict[str, Share]:
         for line in lines(file, held_out=False):
             characters += len(line)
             found += 1
-        counts[language] = Share(file, characters, found)
+        counts[language] = LanguageShare(file, characters, found)
     if not any(share.lines for share in counts.values()):
         raise SmeltError(", ".join(map(str, documents)), "no training line in these documents: nothing to learn from")
     return counts
@@ -136,7 +138,7 @@ def _largest_remainders(weights: dict[str, float], size: int) -> dict[str, int]:
     return shares
 
 
-def _chosen(share: Share, generator: random.Random) -> list[str]:
+def _chosen(share: LanguageShare, generator: random.Random) -> list[str]:
     places = set(generator.sample(range(share.lines), share.drawn))
     return [line for place, line in enumerate(lines(share.documents, held_out=False)) if place in places]
 

@@ -13,7 +13,7 @@ from smelt.files import whole_file
 COLUMNS = ("step", "split", "language", "metric", "value")
 
 Sums = Mapping[str, Iterable[float]]
-Row = tuple[int, str, str, str, float]
+CurveRow = tuple[int, str, str, str, float]
 
 EVERYTHING = "all"  # the name of all languages together
 
@@ -66,7 +66,7 @@ class LearningCurve:
     def __init__(self, text: str = "") -> None:
         """Begin empty, or with the rows of a curve's text."""
         rows = list(csv.reader(io.StringIO(text)))[1:]
-        self.rows: list[Row] = [
+        self.rows: list[CurveRow] = [
             (int(step), split, language, metric, float(value)) for step, split, language, metric, value in rows
         ]
 

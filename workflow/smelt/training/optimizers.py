@@ -75,7 +75,7 @@ def _lamb(groups: list[dict[str, Any]], rate: float, betas: tuple[float, float],
     return lamb
 
 
-State = dict[str, Any]
+OptimizerState = dict[str, Any]
 
 
 class Engine(Protocol):
@@ -90,7 +90,7 @@ class Engine(Protocol):
     def step(self, rate: float) -> Tensor:
         """Update the weights with what has been added; return the gradient's norm before clipping, a scalar."""
 
-    def state(self) -> tuple[State, State]:
+    def state(self) -> tuple[OptimizerState, OptimizerState]:
         """Return the optimizer's state: the part that all processes share, and this process's own."""
 
     def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:
@@ -129,7 +129,7 @@ class Single:
         self.optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def state(self) -> tuple[State, State]:
+    def state(self) -> tuple[OptimizerState, OptimizerState]:
         """Return the optimizer's state; nothing is this process's own."""
         return {"optimizer": self.optimizer.state_dict()}, {}
 
@@ -170,7 +170,7 @@ class Several:
         self.engine.step()
         return torch.as_tensor(self.engine.get_global_grad_norm()) if self.shared_out else self.norm
 
-    def state(self) -> tuple[State, State]:
+    def state(self) -> tuple[OptimizerState, OptimizerState]:
         """Return the optimizer's state: the same in all processes, or with ZeRO each process's share."""
         if not self.shared_out:
             return {"optimizer": self.optimizer.state_dict()}, {}
@@ -182,7 +182,7 @@ class Several:
         if not self.shared_out:
             self.optimizer.load_state_dict(shared["optimizer"])
             return
-        states: list[State | None] = [None] * self.processes.size  # DeepSpeed looks at this process's only
+        states: list[OptimizerState | None] = [None] * self.processes.size  # DeepSpeed looks at this process's only
         states[self.processes.rank] = self.optimizer.state_dict() | dict(own)
         self.optimizer.load_state_dict(states, load_from_fp32_weights=True)
 

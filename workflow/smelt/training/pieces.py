@@ -101,7 +101,7 @@ def _is_start(character: str) -> bool:
     return unicodedata.name(character).split(" ")[0] in UNSPACED or unicodedata.category(character)[0] in "PS"
 
 
-Table = NDArray[np.bool_]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class Pieces:
     mask: int
     digest: str
     """Digest of everything that decides how text becomes ids."""
-    special: Table
-    word_start: Table
+    special: Flags
+    word_start: Flags
     """Pieces that begin a word; punctuation does (ALBERT's rule), and so do pieces of scripts without spaces."""
 
     @property

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from smelt.allocator import keep_freed_memory
-from smelt.card import Card, Value, write_card
+from smelt.card import Card, CardValue, write_card
 from smelt.errors import SmeltError
 from smelt.files import checksum
 from smelt.finetuning.batches import predict
@@ -20,7 +20,7 @@ from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.finetuning.compression.signals import Signals, Teacher, describe_origin
 from smelt.finetuning.compression.students import (
     DistillationStudent,
-    Head,
+    HeadName,
     kept_head,
     new_student,
     phases_of,
@@ -161,7 +161,7 @@ class CompressionJob:
         about = {key: self.signals.about[key] for key in keys}
         return measured | {"transfer": about | {"layer": self.signals.layer}}
 
-    def _predict(self, head: Head) -> Predict:
+    def _predict(self, head: HeadName) -> Predict:
         def found(encoded: Encoded) -> WindowPredictions:
             self.student.eval()
             batch = 2 * self.settings.settings.batch
@@ -241,7 +241,7 @@ class CompressionJob:
 def write_student_card(folder: Path, name: str, task: Task, metrics: dict[str, Any], languages: list[str]) -> None:
     """Write README.md into a student's folder."""
     student = metrics["student"]
-    facts: dict[str, Value] = {key.replace("_", " "): value for key, value in student.items() if value is not None}
+    facts: dict[str, CardValue] = {key.replace("_", " "): value for key, value in student.items() if value is not None}
     facts |= {"labels": ", ".join(task.labels), "embeddings": _start(metrics["embeddings"])}
     card = Card(
         name,
@@ -262,9 +262,9 @@ def _start(facts: dict[str, Any]) -> str:
     return " of the teacher's, ".join(str(facts[key]) for key in ("start", "of") if key in facts)
 
 
-def _stage(record: dict[str, Any]) -> dict[str, Value]:
+def _stage(record: dict[str, Any]) -> dict[str, CardValue]:
     learnt = " and ".join(LEARNT[name] for name, weight in record["losses"].items() if weight)
-    row: dict[str, Value] = {"stage": record["stage"], "learns": learnt, "unfrozen down to": record["unfrozen"]}
+    row: dict[str, CardValue] = {"stage": record["stage"], "learns": learnt, "unfrozen down to": record["unfrozen"]}
     return row | {"epochs": record["epochs"], "best": record["best"], "validation loss": record["validation_loss"]}
 
 

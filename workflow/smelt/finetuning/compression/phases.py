@@ -18,7 +18,7 @@ from torch.nn import functional
 from smelt.errors import SmeltError
 from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.signals import Signals
-from smelt.finetuning.compression.students import DistillationStudent, Head, PhasePlan
+from smelt.finetuning.compression.students import DistillationStudent, HeadName, PhasePlan
 from smelt.finetuning.compression.windows import Whole, Windows, WindowStream, longest_first
 from smelt.study.makers.compression import CompressionSettings, Schedule, StageLosses
 from smelt.tasks.windows import IGNORED
@@ -26,14 +26,14 @@ from smelt.training.epochs import History, LearntBatch, Measured, Phase
 
 LABELLED, UNLABELLED = 0, 1  # seeds of the two streams
 Record = dict[str, Any]
-ScoresOf = Callable[[Head], list[Record]]
+ScoresOf = Callable[[HeadName], list[Record]]
 """Returns the scores of the student with a head, on validation and test."""
 Representation = Literal["keras-kl", "kl", "mse"]
 FLOOR = 1e-7  # Keras' epsilon
 
 
 @dataclass(frozen=True)
-class Sums:
+class LossSums:
     """Losses summed over labelled tokens, and their numbers, by name."""
 
     totals: dict[str, Tensor]
@@ -121,7 +121,9 @@ class StageData:
                 parts.append(self._labels(student, batch))
         return float(_together(parts).weighted_sum(losses))
 
-    def _imitated(self, student: DistillationStudent, losses: StageLosses, numbers: Whole, batch: TaskBatch) -> Sums:
+    def _imitated(
+        self, student: DistillationStudent, losses: StageLosses, numbers: Whole, batch: TaskBatch
+    ) -> LossSums:
         assert self.signals is not None
         outputs = self.signals.teacher_outputs(numbers, batch, losses.representation > 0, losses.logits > 0)
         features = student(batch)
@@ -132,11 +134,11 @@ class StageData:
         if outputs.logits is not None:
             totals["logits"] = logit_loss(student.head("regression")(features), outputs.logits)
         count = torch.tensor(len(batch.rows), device=features.device)
-        return Sums(totals, dict.fromkeys(totals, count))
+        return LossSums(totals, dict.fromkeys(totals, count))
 
-    def _labels(self, student: DistillationStudent, batch: TaskBatch) -> Sums:
+    def _labels(self, student: DistillationStudent, batch: TaskBatch) -> LossSums:
         total, count = label_loss(student.logits(batch, "classifier"), batch.targets)
-        return Sums({"labels": total}, {"labels": count})
+        return LossSums({"labels": total}, {"labels": count})
 
 
 class CompressionPhase(Phase):
@@ -210,7 +212,7 @@ def learning_rate(step: int, steps: int, schedule: Schedule) -> float:
     return low + (high - low) * (1 + math.cos(math.pi * place)) / 2
 
 
-def _backward(sums: Sums, losses: StageLosses) -> Tensor:
+def _backward(sums: LossSums, losses: StageLosses) -> Tensor:
     loss = sums.weighted_sum(losses)
     if loss.requires_grad:  # the representation's does not, where the head alone learns
         loss.backward()  # type: ignore[no-untyped-call]
@@ -221,7 +223,7 @@ def _tokens(stream: WindowStream, numbers: Whole) -> int:
     return int(stream.windows.lengths[numbers].sum())
 
 
-def _together(parts: list[Sums]) -> Sums:
+def _together(parts: list[LossSums]) -> LossSums:
     """Return sums of all batches, in double precision so that their order hardly counts."""
     totals: dict[str, Tensor] = {}
     counts: dict[str, Tensor] = {}
@@ -229,7 +231,7 @@ def _together(parts: list[Sums]) -> Sums:
         for name in part.totals:
             totals[name] = totals.get(name, 0.0) + part.totals[name].double()
             counts[name] = counts.get(name, 0) + part.counts[name]
-    return Sums(totals, counts)
+    return LossSums(totals, counts)
 
 
 def representation_loss(student: Tensor, teacher: Tensor, kind: Representation) -> Tensor:

@@ -23,14 +23,22 @@ from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.embeddings import start
 from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.finetuning.compression.windows import Windows
-from smelt.study.makers.compression import PARTS, Compression, Part, Schedule, Stage, StageLosses, TransformerShape
+from smelt.study.makers.compression import (
+    PARTS,
+    Compression,
+    Schedule,
+    Stage,
+    StageLosses,
+    StudentPart,
+    TransformerShape,
+)
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.tokenizer import TaskTokenizer
 
 IDS_AT_ONCE = 2**24
 Ids = NDArray[np.int64]
-Head = Literal["classifier", "regression"]
+HeadName = Literal["classifier", "regression"]
 
 
 @dataclass(frozen=True)
@@ -43,15 +51,15 @@ class PhasePlan:
     """Name of the parts that learn: the lowest one, where all above it that the losses reach learn, too; `all` in a
     stage that freezes none; `only` and the parts otherwise."""
     losses: StageLosses
-    parts: tuple[Part, ...]
+    parts: tuple[StudentPart, ...]
     """Parts that learn."""
-    head: Head | None
+    head: HeadName | None
     """The head that predicts after the phase; None as long as no head has learnt."""
     schedule: Schedule
     """How long it lasts, and its learning rate."""
 
     @property
-    def heads(self) -> tuple[Head, ...]:
+    def heads(self) -> tuple[HeadName, ...]:
         """The heads that this phase's losses need, whether they learn or not."""
         wanted = {"classifier": self.losses.labels, "regression": self.losses.logits}
         return tuple(head for head in ("classifier", "regression") if wanted[head])
@@ -64,7 +72,7 @@ def phases_of(stages: Sequence[Stage], settings: Schedule) -> list[PhasePlan]:
     first; a stage of representations alone keeps the head that predicted before it.
     """
     phases: list[PhasePlan] = []
-    head: Head | None = None
+    head: HeadName | None = None
     for number, stage in enumerate(stages, start=1):
         if stage.losses.predicts:
             head = "classifier" if stage.losses.labels else "regression"
@@ -75,14 +83,14 @@ def phases_of(stages: Sequence[Stage], settings: Schedule) -> list[PhasePlan]:
     return phases
 
 
-def kept_head(phases: Sequence[PhasePlan]) -> Head:
+def kept_head(phases: Sequence[PhasePlan]) -> HeadName:
     """Return the head that the student keeps: the one that predicts last, with which the layers below have learnt."""
     head = phases[-1].head
     assert head is not None, "a strategy whose last stage predicts nothing is refused with the settings"
     return head
 
 
-def _name(stage: Stage, parts: tuple[Part, ...]) -> str:
+def _name(stage: Stage, parts: tuple[StudentPart, ...]) -> str:
     if stage.unfreeze == "all":
         return "all"
     above = PARTS[: PARTS.index(parts[-1]) + 1]
@@ -199,12 +207,12 @@ class DistillationStudent(nn.Module):
         states = self.model.compact(batch.ids, batch.mask).last_hidden_state[batch.rows, batch.positions]
         return functional.gelu(self.model.projection(states))
 
-    def head(self, name: Head) -> nn.Linear:
+    def head(self, name: HeadName) -> nn.Linear:
         """Return the head of labels or that of logits."""
         head: nn.Linear = self.model.classifier if name == "classifier" else self.regression
         return head
 
-    def logits(self, batch: TaskBatch, head: Head) -> Tensor:
+    def logits(self, batch: TaskBatch, head: HeadName) -> Tensor:
         """Return a head's logits of the labelled tokens, shape (labelled, labels)."""
         logits: Tensor = self.head(head)(self(batch))
         return logits
@@ -217,13 +225,13 @@ class DistillationStudent(nn.Module):
                 module.requires_grad_(True)
         return {name: weight for name, weight in self.named_parameters() if weight.requires_grad}
 
-    def keep(self, head: Head) -> Any:
+    def keep(self, head: HeadName) -> Any:
         """Return the student with this head as its classifier."""
         if head == "regression":
             self.model.classifier.load_state_dict(self.regression.state_dict())
         return self.model.requires_grad_(True).eval()
 
-    def _modules_of(self, part: Part, phase: PhasePlan) -> Iterator[nn.Module]:
+    def _modules_of(self, part: StudentPart, phase: PhasePlan) -> Iterator[nn.Module]:
         if part == "head":
             yield from map(self.head, phase.heads)
         elif part == "projection":

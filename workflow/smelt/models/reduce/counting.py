@@ -29,7 +29,7 @@ from smelt.models.vocabulary.tokenizer_files import Tree
 from smelt.training.pack import batched_by_size
 
 SHORTEST = 6  # characters of a line that counts, blanks around it aside
-Ids = NDArray[np.int32]
+Ids32 = NDArray[np.int32]
 CHARACTERS_AT_ONCE = 8_000_000  # bounds the memory of a step, together with the longest document
 WORDS_AT_ONCE = 64  # words of a text that is tokenised to learn new words; more run slower
 REMEMBERED = 1_000_000  # words; bounds memory
@@ -144,12 +144,12 @@ class SegmentedLines:
 
     dependent: NDArray[np.bool_]
     """Lines that have to be tokenised whole, shape (lines,)."""
-    words: Ids
+    words: Ids32
     """Words of the lines, one line after the other, as rows of the table. A dependent line is one word, which the table
     lacks: their rows are to follow it, in the order of lines."""
     lengths: Numbers
     """How many words each line has, shape (lines,)."""
-    ids: Ids
+    ids: Ids32
     """The table: the pieces of all words, one word after the other."""
     sizes: Numbers
     """How many pieces each word has."""
@@ -204,7 +204,7 @@ class KnownWords:
             words, lengths = words[stay], np.where(dependent, 1, lengths)
         return SegmentedLines(dependent, words, lengths, self._ids, self._sizes)
 
-    def _numbered(self, words: Any) -> Ids:
+    def _numbered(self, words: Any) -> Ids32:
         """Return the numbers of an Arrow array of words, after learning the new ones."""
         places = pc.index_in(words, value_set=self._frequent)
         others = np.asarray(places.is_null())
@@ -215,7 +215,7 @@ class KnownWords:
             self._remember_frequent(numbers)
         return numbers
 
-    def _remember_frequent(self, numbers: Ids) -> None:
+    def _remember_frequent(self, numbers: Ids32) -> None:
         """Remember the most frequent words of a text, given the numbers of its words."""
         times = np.bincount(numbers, minlength=len(self))
         self._numbers_of_frequent = np.argsort(-times, kind="stable")[:FREQUENT].astype(np.int32)
@@ -253,7 +253,7 @@ class KnownWords:
         bare = pc.utf8_slice_codeunits(words, len(BLANK))
         return pc.if_else(pc.starts_with(words, BARE), bare, words) if self._splitting.glue else bare
 
-    def _encode(self, words: Sequence[str]) -> tuple[Numbers, Ids]:
+    def _encode(self, words: Sequence[str]) -> tuple[Numbers, Ids32]:
         """Return how many pieces each word has, and all of them."""
         texts = [
             SEPARATOR.join([*words[start : start + WORDS_AT_ONCE], ""]) for start in range(0, len(words), WORDS_AT_ONCE)
@@ -263,7 +263,7 @@ class KnownWords:
         assert len(ends) == len(words)
         return np.diff(ends, prepend=-1) - 1, ids[ids != self._separator]
 
-    def _encode_unchanged(self, words: Sequence[str]) -> tuple[Numbers, Ids]:
+    def _encode_unchanged(self, words: Sequence[str]) -> tuple[Numbers, Ids32]:
         """Do the same for words that the normaliser does not change and that hold no mark."""
         tokenizer = self._tokenizer
         normalizer, pre_tokenizer = tokenizer.normalizer, tokenizer.pre_tokenizer
@@ -292,7 +292,7 @@ def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]
     return words, np.diff(np.searchsorted(places, firsts))
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids]:
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids32]:
     """Return how many pieces each text has, and the ids of all, one text after the other."""
     sizes, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
     for portion in batched_by_size(texts, len, CHARACTERS_AT_ONCE):

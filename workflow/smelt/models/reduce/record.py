@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.card import Value
+from smelt.card import CardValue
 from smelt.files import write_json
 from smelt.model_folder import REDUCTION, ModelSource, count_parameters, count_shared_pieces
 from smelt.models.reduce.selection import Choice, PieceCounts
@@ -76,7 +76,7 @@ def _counted(counts: PieceCounts) -> dict[str, int]:
     return {"lines": counts.lines, "documents": counts.documents, "tokens": counts.tokens}
 
 
-def _pieces(made: Reduction) -> list[Mapping[str, Value]]:
+def _pieces(made: Reduction) -> list[Mapping[str, CardValue]]:
     selected = made.choice.selection.by_language
     return [
         {

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from smelt.card import Card, Value, write_card
+from smelt.card import Card, CardValue, write_card
 from smelt.files import read_json
 from smelt.languages import iso_codes
 from smelt.model_families import fills_masks
@@ -19,7 +19,7 @@ def write_vocabulary_card(
     languages: Sequence[str],
     pieces: tuple[int, int],
     summary: str,
-    tables: Mapping[str, list[Mapping[str, Value]]],
+    tables: Mapping[str, list[Mapping[str, CardValue]]],
     limits: str,
 ) -> None:
     """Write the card.
@@ -57,7 +57,7 @@ def write_vocabulary_card(
     write_card(folder, card)
 
 
-def proof_rows(proof: Mapping[str, Any], changed: str) -> list[Mapping[str, Value]]:
+def proof_rows(proof: Mapping[str, Any], changed: str) -> list[Mapping[str, CardValue]]:
     """Return the table of a proof, a row a language; `changed` is the key for the share of lines cut differently."""
     return [
         {

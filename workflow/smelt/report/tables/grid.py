@@ -22,8 +22,8 @@ from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
 
 Pattern = Annotated[str, Field(min_length=1)]
-Value = str | int
-Values = Annotated[list[Value], Field(min_length=1), Distinct]
+GridValue = str | int
+GridValues = Annotated[list[GridValue], Field(min_length=1), Distinct]
 
 ROW, COLUMN = "{row}", "{column}"
 ONLY = ""
@@ -36,7 +36,7 @@ COLUMNS |= {"choices": "choices", "steps": "steps", "best": "best"}
 class GridRow(Entry):
     """A row whose models or tasks have another pattern than the table's."""
 
-    value: Value | Values = ""
+    value: GridValue | GridValues = ""
     """Value of `{row}`; of a list, the one that scores best on validation, in each column."""
     model: Pattern | None = None
     """Pattern of its models."""
@@ -53,10 +53,10 @@ class GridTable(TableEntry):
     """Model of a cell: `{row}` and `{column}` stand for their values, `{language}` makes it a family."""
     task: Pattern
     """Task of a cell, in the same way. With `{row}` in it a row is of one task, so that columns are compared."""
-    rows: Annotated[dict[Label, Value | Values | GridRow], Field(min_length=1)]
+    rows: Annotated[dict[Label, GridValue | GridValues | GridRow], Field(min_length=1)]
     """Label → what `{row}` stands for, or a list: the one that scores best on validation stands in the cell, in each
     column; or a mapping for a row with patterns of its own."""
-    columns: Annotated[dict[Label, Value], Field(min_length=1)] | None = None
+    columns: Annotated[dict[Label, GridValue], Field(min_length=1)] | None = None
     """Label → what `{column}` stands for; by default the table has one column."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """The score of each cell is the mean over these; by default it is what stands for its task. A family needs them."""

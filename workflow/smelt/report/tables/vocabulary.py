@@ -63,7 +63,7 @@ class VocabularyTable(TableEntry):
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptPieces:
     """The part of its source's vocabulary that a reduced model kept, in pieces."""
 
     model: str
@@ -97,7 +97,7 @@ class Kept:
         return [(self.model, language, count, count / self.source, self.source) for language, count in counts]
 
 
-def read_kept(folder: Path) -> Kept:
+def read_kept(folder: Path) -> KeptPieces:
     """Return the record of a reduced vocabulary, from the reduction.json of a model's folder.
 
     Raises:
@@ -109,7 +109,7 @@ def read_kept(folder: Path) -> Kept:
         kept = found["kept"]
         by_language = {str(language): int(count) for language, count in kept["selected_by_language"].items()}
         numbers = (kept["selected_and_always_kept"], kept["always_kept"], found["pieces"], found["pieces_before"])
-        return Kept(folder.name, by_language, *map(int, numbers))
+        return KeptPieces(folder.name, by_language, *map(int, numbers))
     except (KeyError, TypeError, ValueError, AttributeError):
         expected = "expected what `python -m smelt reduce` writes"
         raise SmeltError(path, f"does not say which pieces were kept: {expected}") from None

@@ -15,12 +15,12 @@ from smelt.families import member_of
 RENAMED_RATES = {"high": "learning_rate", "low": "minimum_learning_rate"}
 RENAMED_LIMIT = {"most_gigabytes": "max_gigabytes"}
 
-Part = Literal["head", "projection", "encoder", "embeddings"]
+StudentPart = Literal["head", "projection", "encoder", "embeddings"]
 
-PARTS: tuple[Part, ...] = ("head", "projection", "encoder", "embeddings")
+PARTS: tuple[StudentPart, ...] = ("head", "projection", "encoder", "embeddings")
 """Parts of a student, the top one first: the order in which gradual unfreezing adds them (section 5.3)."""
 
-Parts = Annotated[list[Part], Field(min_length=1), Distinct]
+StudentParts = Annotated[list[StudentPart], Field(min_length=1), Distinct]
 
 
 class StageLosses(Entry):
@@ -55,7 +55,7 @@ class StageLosses(Entry):
         return bool(self.labels or self.logits)
 
     @property
-    def reached(self) -> tuple[Part, ...]:
+    def reached(self) -> tuple[StudentPart, ...]:
         """The parts that the losses depend on, the top one first: states are compared below the head."""
         return PARTS if self.predicts else PARTS[1:]
 
@@ -95,7 +95,7 @@ class Stage(Entry):
 
     losses: StageLosses
     """The losses that it minimises; the last stage has a weight for `logits` or `labels`."""
-    unfreeze: Literal["all", "gradual"] | Annotated[list[Parts], Field(min_length=1)] = "all"
+    unfreeze: Literal["all", "gradual"] | Annotated[list[StudentParts], Field(min_length=1)] = "all"
     """`all`: every part that the losses reach learns at once; `gradual`: the head alone until the loss on validation
     stops falling, then the projection with it, then the encoder, then the embeddings (section 5.3); or a list of the
     parts that learn in each phase, such as `[[head], [head, projection]]`. A stage of `representation` alone reaches no
@@ -120,7 +120,7 @@ class Stage(Entry):
                 raise ValueError(f"unfreeze: {part} is reached by no loss of the stage; {expected}")
         return self
 
-    def phases(self) -> list[tuple[Part, ...]]:
+    def phases(self) -> list[tuple[StudentPart, ...]]:
         """Return the parts that learn in each of its phases, the top one first."""
         reached = self.losses.reached
         if self.unfreeze == "all":
