@@ -15,14 +15,14 @@ from bench.extraction import extraction
 from bench.head import head
 from bench.kills import kills
 from bench.latency import latency
-from bench.measure import Benchmark, Outcome, Skipped, Unequal, measure
+from bench.measure import Benchmark, BenchmarkOutcome, SkippedBenchmark, Unequal, measure
 from bench.pretraining import pretraining
 from bench.reduction import reduction
 from bench.students import students
 from bench.workers import Ended
 
 # Each is made only when it is asked for, because making one prepares its data.
-BENCHMARKS: dict[str, Callable[[str], Benchmark | Outcome | Skipped]] = {
+BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenchmark]] = {
     "extract-wikipedia": extraction,
     **{
         f"pretrain-{size}-{vocabulary}-{precision}": pretraining
@@ -62,25 +62,25 @@ def main() -> int:
     failed = False
     for name in chosen:
         outcome = outcome_of(name)
-        failed |= isinstance(outcome, Skipped) and outcome.failed
+        failed |= isinstance(outcome, SkippedBenchmark) and outcome.failed
         table.add_row(*row(outcome), end_section=True)
         Console(stderr=True).print(*row(outcome), sep="  ")  # the table comes at the end, which may be far
     Console(width=160).print(table)
     return int(failed)
 
 
-def outcome_of(name: str) -> Outcome | Skipped:
+def outcome_of(name: str) -> BenchmarkOutcome | SkippedBenchmark:
     """Return the outcome of a benchmark; one that fails, or whose process dies, does not end the others."""
     try:
         made = BENCHMARKS[name](name)
         return measure(made) if isinstance(made, Benchmark) else made
     except (Ended, Unequal) as error:
-        return Skipped(name, str(error), failed=True)
+        return SkippedBenchmark(name, str(error), failed=True)
 
 
-def row(outcome: Outcome | Skipped) -> list[str]:
+def row(outcome: BenchmarkOutcome | SkippedBenchmark) -> list[str]:
     """Return the cells of a benchmark's row."""
-    if isinstance(outcome, Skipped):
+    if isinstance(outcome, SkippedBenchmark):
         return [outcome.name, "", "", "", "", "", "", f"not run: {outcome.reason}"]
     numbers = [f"{value:,.2f}" for value in (outcome.ours, outcome.peer)]
     further = "\n".join(f"{name} {value:,.4g}" for name, value in outcome.further.items())

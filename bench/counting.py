@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from bench.measure import Benchmark, Figures, ratio
 from bench.prose import write_prose
-from bench.workers import Worker, close
+from bench.workers import WayProcess, close
 from smelt.models.reduce.count import CountingJob, count_documents
 from smelt.models.reduce.counting import PieceCounter
 from smelt.models.vocabulary.tokenizer_files import load_fast
@@ -71,7 +71,7 @@ def counting(name: str) -> Benchmark:
     given = Given(Path(texts().name), name.removeprefix("count-"))
     given.tokenizer.mkdir()
     write_folder(given.tokenizer, LEARN[given.kind](list(islice(lines_of(given.documents), TRAINING))))
-    ways = {make.__name__: Worker(make, given) for make in (ours, loop, ours_small, ours_known, agreement)}
+    ways = {make.__name__: WayProcess(make, given) for make in (ours, loop, ours_small, ours_known, agreement)}
     return Benchmark(
         name,
         "lines/s/core",

@@ -6,9 +6,9 @@ from statistics import median
 
 import torch
 
-from bench.distilling import Measured, Workload, chunked, straightforward
-from bench.measure import Benchmark, Figures, Skipped, Unequal, ratio
-from bench.workers import Worker, close
+from bench.distillation_ways import StepFigures, Workload, chunked, straightforward
+from bench.measure import Benchmark, Figures, SkippedBenchmark, Unequal, ratio
+from bench.workers import WayProcess, close
 from smelt.training.speed import is_emulated
 
 VOCABULARIES = {"119k": 119_547, "20k": 20_000}
@@ -19,17 +19,17 @@ TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2}  # relative, of each loss
 ENVIRONMENT = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
 
 
-def distillation(name: str) -> Benchmark | Skipped:
+def distillation(name: str) -> Benchmark | SkippedBenchmark:
     """Tokens a second of what stands in the name: distil-<vocabulary>-<positions>-<precision of ours>."""
     _, vocabulary, positions, precision = name.split("-")
     on_gpu = torch.cuda.is_available()
     if is_emulated(precision, torch.device("cuda" if on_gpu else "cpu")):
-        return Skipped(name, "this processor only emulates bf16: a step would take minutes")
+        return SkippedBenchmark(name, "this processor only emulates bf16: a step would take minutes")
     rows = ROWS_ON_GPU if on_gpu else ROWS_ON_CPU
     workload = Workload(VOCABULARIES[vocabulary], positions, precision, rows, steps=20 if on_gpu else 1)
     makes = {"ours": chunked, "peer": straightforward}
-    workers = {way: Worker(make, workload, environment=ENVIRONMENT) for way, make in makes.items()}
-    measured: dict[str, list[Measured]] = {way: [] for way in workers}
+    workers = {way: WayProcess(make, workload, environment=ENVIRONMENT) for way, make in makes.items()}
+    measured: dict[str, list[StepFigures]] = {way: [] for way in workers}
     return Benchmark(
         name,
         "tokens/s",
@@ -43,16 +43,16 @@ def distillation(name: str) -> Benchmark | Skipped:
     )
 
 
-def _speed(worker: Worker, kept: list[Measured]) -> Callable[[], float]:
+def _speed(worker: WayProcess, kept: list[StepFigures]) -> Callable[[], float]:
     def run() -> float:
-        measured: Measured = worker()
+        measured: StepFigures = worker()
         kept.append(measured)
         return measured.tokens_per_second
 
     return run
 
 
-def _further(measured: Mapping[str, list[Measured]], precision: str, name: str) -> Figures:
+def _further(measured: Mapping[str, list[StepFigures]], precision: str, name: str) -> Figures:
     """Return processor time and peaks of memory, and how far the losses are apart.
 
     Raises:
@@ -72,5 +72,5 @@ def _further(measured: Mapping[str, list[Measured]], precision: str, name: str) 
     }
 
 
-def _processor_seconds(runs: list[Measured]) -> list[float]:
+def _processor_seconds(runs: list[StepFigures]) -> list[float]:
     return [one.processor_seconds for one in runs]

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.measure import RESULTS, Outcome, Skipped, machine, ratio, write
+from bench.measure import RESULTS, BenchmarkOutcome, SkippedBenchmark, machine, ratio, write
 from smelt.files import read_json
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -38,7 +38,7 @@ EXPORTED = "one-language-int8"
 SETTINGS: dict[str, Any] = {"reference": "mbert", "lengths": [32, LENGTH], "batches": [1], "sizes": ["fp32", "bf16"]}
 
 
-def efficiency(name: str) -> Outcome | Skipped:
+def efficiency(name: str) -> BenchmarkOutcome | SkippedBenchmark:
     """Loads a second of the one-language model against the whole one; all other figures beside the paper's."""
     folder = Path(tempfile.mkdtemp(prefix="smelt-bench-"))
     try:
@@ -54,7 +54,7 @@ def efficiency(name: str) -> Outcome | Skipped:
         ]
         for command in commands:
             if subprocess.run(command, env=environment()).returncode:
-                return Skipped(name, "a command failed, as it says above", failed=True)
+                return SkippedBenchmark(name, "a command failed, as it says above", failed=True)
         shutil.copytree(folder / "figures", RESULTS / name, dirs_exist_ok=True)
         return _outcome(name, {model.name: read_json(RESULTS / name / f"{model.name}.json") for model in models})
     finally:
@@ -77,7 +77,7 @@ def write_model(folder: Path, pieces: int, distilled: bool) -> None:
     (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
 
 
-def _outcome(name: str, records: dict[str, Any]) -> Outcome:
+def _outcome(name: str, records: dict[str, Any]) -> BenchmarkOutcome:
     seconds = {model: record["devices"]["cpu"]["loading"]["all_seconds"] for model, record in records.items()}
     speeds = {model: [1 / value for value in values] for model, values in seconds.items()}
     further = {}
@@ -87,7 +87,7 @@ def _outcome(name: str, records: dict[str, Any]) -> Outcome:
             if published is not None:
                 further[f"{model}, {figure}, paper"] = published
         further[f"{model}, encoder parameters (M)"] = record["parameters"]["encoder"] / 1e6
-    outcome = Outcome(
+    outcome = BenchmarkOutcome(
         name=name,
         unit="loads/s",
         ours=sorted(speeds["one-language"])[len(speeds["one-language"]) // 2],

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bench.measure import Benchmark, Figures
-from bench.workers import Worker, close
+from bench.workers import WayProcess, close
 from smelt.training.heads import masked_cross_entropy
 
 POSITIONS, EMBEDDING = 614, 128  # 15% of eight rows of 512
@@ -21,7 +21,7 @@ Loss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 def head(name: str) -> Benchmark:
     """Masked positions a second, forward and backward, in fp32; the vocabulary's size stands in the name."""
     vocabulary = int(name.rsplit("-", 1)[1].removesuffix("k")) * 1000
-    ways = {make.__name__: Worker(make, vocabulary) for make in (chunked, whole, chunked_memory, whole_memory)}
+    ways = {make.__name__: WayProcess(make, vocabulary) for make in (chunked, whole, chunked_memory, whole_memory)}
     return Benchmark(
         name,
         "positions/s",

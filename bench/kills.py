@@ -16,8 +16,8 @@ import numpy as np
 import psutil
 from safetensors.numpy import load_file
 
-from bench.measure import Outcome, machine, write
-from bench.synthetic import Corpus, corpus
+from bench.measure import BenchmarkOutcome, machine, write
+from bench.synthetic import SyntheticCorpus, corpus
 
 VOCABULARY, LENGTH, DOCUMENTS = 12_000, 64, 200
 STEPS, CHECKPOINT_EVERY = 200, 4
@@ -27,10 +27,10 @@ SHAPE = {"family": "albert", "layers": 2, "hidden": 64, "heads": 4, "feed_forwar
 
 
 @dataclass(frozen=True)
-class TrainingJob:
+class PretrainCommand:
     """One command `pretrain`, with all that it writes in one folder."""
 
-    corpus: Corpus
+    corpus: SyntheticCorpus
     folder: Path
     steps: int = STEPS
     processes: int = 1
@@ -96,7 +96,7 @@ class Survived:
     """Of any value, against the largest of its tensor; infinite where one is missing."""
 
 
-def survive(undisturbed: TrainingJob, killed: TrainingJob, kills: int, seed: int) -> Survived:
+def survive(undisturbed: PretrainCommand, killed: PretrainCommand, kills: int, seed: int) -> Survived:
     """Run a job undisturbed, and another of the same settings with a number of kills; compare them.
 
     The moments are drawn over what is left of the training, so that kills fall from its first step to its last.
@@ -114,7 +114,7 @@ def survive(undisturbed: TrainingJob, killed: TrainingJob, kills: int, seed: int
     return Survived(done, in_writes, values, same_bits, difference)
 
 
-def run(job: TrainingJob) -> float:
+def run(job: PretrainCommand) -> float:
     """Run a job to its end; return the seconds from its first line about a step."""
     with start(job) as running:
         began = first_step(running)
@@ -122,7 +122,7 @@ def run(job: TrainingJob) -> float:
     return time.monotonic() - began
 
 
-def kill(job: TrainingJob, seconds: float) -> bool:
+def kill(job: PretrainCommand, seconds: float) -> bool:
     """Run a job and kill it some seconds after its first line about a step; return whether it was still running."""
     with start(job) as running:
         moment = first_step(running) + seconds
@@ -134,14 +134,14 @@ def kill(job: TrainingJob, seconds: float) -> bool:
     return False
 
 
-def start(job: TrainingJob) -> subprocess.Popen[str]:
+def start(job: PretrainCommand) -> subprocess.Popen[str]:
     """Start a job's command."""
     job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / "errors.txt").open("w") as errors:
         return subprocess.Popen(job.command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment())
 
 
-def refuse_failure(job: TrainingJob, code: int) -> None:
+def refuse_failure(job: PretrainCommand, code: int) -> None:
     """Raise what a job said, if it failed."""
     if code:
         raise RuntimeError(f"pretrain ended with exit code {code}: {(job.folder / 'errors.txt').read_text().strip()}")
@@ -169,7 +169,7 @@ def kill_all(process: psutil.Process) -> None:
     psutil.wait_procs(family)
 
 
-def compared(one: TrainingJob, other: TrainingJob) -> tuple[int, int, float]:
+def compared(one: PretrainCommand, other: PretrainCommand) -> tuple[int, int, float]:
     """Return how many values there are, how many are the same bits, and the greatest difference."""
     values = same = 0
     greatest = 0.0
@@ -184,17 +184,17 @@ def compared(one: TrainingJob, other: TrainingJob) -> tuple[int, int, float]:
     return values, same, greatest
 
 
-def kills(name: str) -> Outcome:
+def kills(name: str) -> BenchmarkOutcome:
     """How many values survive the kills in the name: resume-<kills>-kills, or -<n>-processes after that."""
     _, number, _, *several = name.split("-")
     processes = int(several[0]) if several else 1
     with tempfile.TemporaryDirectory(prefix="smelt-bench-") as folder:
         made = corpus(Path(folder), VOCABULARY, LENGTH, DOCUMENTS)
         undisturbed, killed = (
-            TrainingJob(made, Path(folder, part), STEPS, processes) for part in ("undisturbed", "killed")
+            PretrainCommand(made, Path(folder, part), STEPS, processes) for part in ("undisturbed", "killed")
         )
         survived = survive(undisturbed, killed, int(number), seed=1)
-    outcome = Outcome(
+    outcome = BenchmarkOutcome(
         name=name,
         unit="weights and values of the curve, the same bits",
         ours=survived.same_bits,

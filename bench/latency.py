@@ -22,22 +22,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench.latency_ways import INT8, TORCH, Shapes, Way, bert_ways, by_torch, student, student_ways
-from bench.measure import RESULTS, Outcome, Skipped, Unequal, machine, ratio, write
-from bench.workers import Worker
+from bench.latency_ways import INT8, TORCH, Shapes, TensorWay, bert_ways, by_torch, student, student_ways
+from bench.measure import RESULTS, BenchmarkOutcome, SkippedBenchmark, Unequal, machine, ratio, write
+from bench.workers import WayProcess
 
-Setting = tuple[int, int]
+StudentSize = tuple[int, int]
 Seconds = dict[str, list[float]]
 """Of a query, in each round, by the way."""
 
 # (embedding, hidden): millions of parameters, speed-up of batches on a GPU, of single queries on a CPU (Table 16).
-PAPER: dict[Setting, tuple[float, int, int]] = {
+PAPER: dict[StudentSize, tuple[float, int, int]] = {
     **{(300, 600): (31.8, 14, 8), (200, 600): (22.5, 15, 9), (300, 400): (29.4, 23, 11), (200, 400): (20.2, 25, 12)},
     **{(100, 600): (13.1, 16, 9), (100, 400): (11.1, 24, 13), (50, 600): (8.5, 16, 10), (300, 200): (27.7, 40, 15)},
     **{(200, 200): (18.7, 46, 16), (50, 400): (6.5, 27, 13), (100, 200): (9.6, 49, 15), (50, 200): (5.1, 51, 16)},
     **{(300, 100): (27.0, 62, 16), (200, 100): (18.1, 68, 17), (100, 100): (9.2, 74, 15), (50, 100): (4.7, 77, 16)},
 }
-CHOSEN: Setting = (50, 200)  # the paper's 35 times smaller and 51 times faster
+CHOSEN: StudentSize = (50, 200)  # the paper's 35 times smaller and 51 times faster
 BERT = "bert"
 TOLERANCE = 1e-5  # of the largest logit, for a way to count as exact: sums in another order
 
@@ -48,22 +48,22 @@ class Plan:
 
     batch: int
     device: str = "cpu"
-    settings: tuple[Setting, ...] = tuple(PAPER)
-    chosen: Setting = CHOSEN
+    settings: tuple[StudentSize, ...] = tuple(PAPER)
+    chosen: StudentSize = CHOSEN
     shapes: Shapes = field(default_factory=Shapes)
     queries: int = 1000
     length: int = 32
     rounds: int = 8
 
 
-def latency(name: str) -> Outcome | Skipped:
+def latency(name: str) -> BenchmarkOutcome | SkippedBenchmark:
     """Queries a second of the 50/200 student, in its fastest exact way, against BERT; the name has batch and device."""
     _, batch, device = name.split("-")
     if device == "gpu" and not torch.cuda.is_available():
-        return Skipped(name, "torch finds no GPU here")
+        return SkippedBenchmark(name, "torch finds no GPU here")
     plan = Plan(int(batch), "cuda" if device == "gpu" else "cpu")
     environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    worker = Worker(measuring, plan, environment=environment)
+    worker = WayProcess(measuring, plan, environment=environment)
     try:
         found = worker()
     finally:
@@ -114,7 +114,7 @@ def measured(plan: Plan) -> tuple[dict[str, Seconds], dict[str, Seconds], dict[s
     return processor, clock, changed
 
 
-def deviations(ways: Mapping[str, Way], ids: Tensor) -> dict[str, float]:
+def deviations(ways: Mapping[str, TensorWay], ids: Tensor) -> dict[str, float]:
     """Return how far int8 is from torch on the CPU; there is nothing to say where there is no int8.
 
     Raises:
@@ -137,7 +137,7 @@ def deviations(ways: Mapping[str, Way], ids: Tensor) -> dict[str, float]:
 
 def outcome_of(
     name: str, plan: Plan, processor: dict[str, Seconds], clock: dict[str, Seconds], changed: dict[str, float]
-) -> Outcome:
+) -> BenchmarkOutcome:
     """Return the outcome, and write it with all times, and a table in Markdown."""
     seconds = clock if plan.device == "cuda" else processor
     bert, peer = seconds[BERT][TORCH], fastest_bert(seconds[BERT])
@@ -147,7 +147,7 @@ def outcome_of(
     further = {f"{title(setting)}, {way}": value for setting, found in ups.items() for way, value in found.items()}
     over = {setting: further_ups[setting][fastest_exact(found)] for setting, found in ups.items()}
     further |= {f"{title(setting)}, fastest exact, over BERT by {peer}": value for setting, value in over.items()}
-    outcome = Outcome(
+    outcome = BenchmarkOutcome(
         name=name,
         unit="queries/s",
         ours=1 / statistics.median(ours),
@@ -170,7 +170,7 @@ def outcome_of(
     return outcome
 
 
-def speed_ups(plan: Plan, seconds: Mapping[str, Seconds], peer: str) -> dict[Setting, dict[str, float]]:
+def speed_ups(plan: Plan, seconds: Mapping[str, Seconds], peer: str) -> dict[StudentSize, dict[str, float]]:
     """Return how many times faster each way of each student is than BERT run in a way of its own."""
     bert = seconds[BERT][peer]
     return {
@@ -192,8 +192,8 @@ def fastest_exact(ups: Mapping[str, float]) -> str:
 def table(
     plan: Plan,
     seconds: Mapping[str, Seconds],
-    ups: Mapping[Setting, Mapping[str, float]],
-    over: Mapping[Setting, float],
+    ups: Mapping[StudentSize, Mapping[str, float]],
+    over: Mapping[StudentSize, float],
 ) -> str:
     """Return a row for each setting in Markdown: parameters, milliseconds, speed-ups by way, the paper's columns.
 
@@ -227,12 +227,12 @@ def table(
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def title(setting: Setting) -> str:
+def title(setting: StudentSize) -> str:
     """Return a setting as the tables have it."""
     return f"{setting[0]}/{setting[1]}"
 
 
-def _ways(plan: Plan, setting: Setting, folder: Path) -> dict[str, Way]:
+def _ways(plan: Plan, setting: StudentSize, folder: Path) -> dict[str, TensorWay]:
     """Return a student's ways: on the CPU several, and all of them of the chosen one."""
     model = student(plan.shapes, *setting)
     if plan.device == "cuda":
@@ -241,7 +241,7 @@ def _ways(plan: Plan, setting: Setting, folder: Path) -> dict[str, Way]:
     return student_ways(model, folder / title(setting), shape)
 
 
-def _seconds(way: Way, ids: Tensor, device: str) -> tuple[float, float]:
+def _seconds(way: TensorWay, ids: Tensor, device: str) -> tuple[float, float]:
     """Return seconds a query of the processor and of the clock, of ids (passes, batch, length), after one pass more."""
     way(ids[0])
     _wait(device)

@@ -17,7 +17,7 @@ from transformers import BertConfig, BertForTokenClassification
 from smelt.architectures import CompactConfig, CompactForTokenClassification
 from smelt.models.onnx_graph import LOGITS, Exported, write_graph, write_int8
 
-Way = Callable[[Tensor], Tensor]
+TensorWay = Callable[[Tensor], Tensor]
 SEED = 1
 TORCH, ONNX = "torch", "onnx"
 INT8 = "onnx-int8"  # the only one that is not exact
@@ -35,7 +35,7 @@ class Shapes:
     """What is not BERT-base's of the teacher."""
 
 
-def bert_ways(shapes: Shapes, device: str, folder: Path) -> dict[str, Way]:
+def bert_ways(shapes: Shapes, device: str, folder: Path) -> dict[str, TensorWay]:
     """Return the ways to run a BERT with its head for tokens: by torch, and on the CPU by ONNX Runtime too.
 
     Args:
@@ -70,7 +70,7 @@ def student(shapes: Shapes, embedding: int, hidden: int) -> Any:
     return CompactForTokenClassification(config).eval()
 
 
-def student_ways(model: Any, folder: Path, shape: tuple[int, int] | None) -> dict[str, Way]:
+def student_ways(model: Any, folder: Path, shape: tuple[int, int] | None) -> dict[str, TensorWay]:
     """Return the ways to run a student on the CPU in one thread; all its weights' copies stay in memory.
 
     Args:
@@ -88,7 +88,7 @@ def student_ways(model: Any, folder: Path, shape: tuple[int, int] | None) -> dic
     return ways if shape is None else ways | {"torch-packed": _packed(model), "torch-frozen": _frozen(model, shape)}
 
 
-def by_torch(model: Any) -> Way:
+def by_torch(model: Any) -> TensorWay:
     """A model as torch runs it, on whatever device."""
 
     def run(ids: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ def by_torch(model: Any) -> Way:
     return run
 
 
-def _packed(model: Any) -> Way:
+def _packed(model: Any) -> TensorWay:
     """The same on torch's packed sequences, in one bidirectional LSTM with the same weights."""
     (onward,), (back,) = model.compact.encoder.onward, model.compact.encoder.back
     lstm = nn.LSTM(onward.input_size, onward.hidden_size, batch_first=True, bidirectional=True).eval()
@@ -114,7 +114,7 @@ def _packed(model: Any) -> Way:
     return run
 
 
-def _frozen(model: Any, shape: tuple[int, int]) -> Way:
+def _frozen(model: Any, shape: tuple[int, int]) -> TensorWay:
     """The same traced by torch.jit at one shape, with weights as constants and whatever it fuses."""
 
     class ToLogits(nn.Module):
@@ -133,7 +133,7 @@ def _frozen(model: Any, shape: tuple[int, int]) -> Way:
     return lambda ids: frozen(ids, torch.ones_like(ids))
 
 
-def _by_onnx(graph: Path) -> Way:
+def _by_onnx(graph: Path) -> TensorWay:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -37,7 +37,7 @@ class Benchmark:
 
 
 @dataclass(frozen=True)
-class Skipped:
+class SkippedBenchmark:
     """A benchmark that says nothing on this machine, and why."""
 
     name: str
@@ -47,7 +47,7 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BenchmarkOutcome:
     """Medians of both; a ratio above 1 says that ours is faster."""
 
     name: str
@@ -63,7 +63,7 @@ class Outcome:
     """Of each way, in each run."""
 
 
-def measure(benchmark: Benchmark) -> Outcome:
+def measure(benchmark: Benchmark) -> BenchmarkOutcome:
     """Run all ways in turn, and write results/bench/<name>.json."""
     ways = {"ours": benchmark.ours, **benchmark.others, "peer": benchmark.peer}
     try:
@@ -74,7 +74,7 @@ def measure(benchmark: Benchmark) -> Outcome:
     finally:
         benchmark.close()
     speeds = {name: [speeds[name] for speeds in rounds] for name in ways}
-    outcome = Outcome(
+    outcome = BenchmarkOutcome(
         name=benchmark.name,
         unit=benchmark.unit,
         ours=statistics.median(speeds["ours"]),
@@ -95,7 +95,7 @@ def ratio(ours: list[float], theirs: list[float]) -> float:
     return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
 
 
-def write(outcome: Outcome) -> None:
+def write(outcome: BenchmarkOutcome) -> None:
     """Write results/bench/<name>.json."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{outcome.name}.json").write_text(json.dumps(asdict(outcome), indent=2) + "\n")

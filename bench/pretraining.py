@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
-from bench.measure import Benchmark, Figures, Skipped, ratio
-from bench.synthetic import Corpus, corpus
+from bench.measure import Benchmark, Figures, SkippedBenchmark, ratio
+from bench.pretraining_ways import Opened, Throughput, TrainingWorkload, bare, loop
+from bench.synthetic import SyntheticCorpus, corpus
 from bench.trainer import trainer
-from bench.ways import Measured, Opened, Task, bare, loop
-from bench.workers import Worker, close
+from bench.workers import WayProcess, close
 from smelt.training.speed import flops_per_token, measure_peak
 
 LENGTH = 512
@@ -40,16 +40,16 @@ ON_GPU = {"tiny": Amount(128, 10, 40, 5), "base": Amount(64, 10, 20, 5)}
 EMULATED = {"tiny": Amount(1, 1, 1, 3)}  # bf16 on a processor that has no arithmetic for it
 
 
-def pretraining(name: str) -> Benchmark | Skipped:
+def pretraining(name: str) -> Benchmark | SkippedBenchmark:
     """Tokens a second of what stands in the name: pretrain-<size>-<vocabulary>-<precision>."""
     _, size, vocabulary, precision = name.split("-")
     amount = amount_of(size, precision)
     if amount is None:
-        return Skipped(name, "this processor only emulates bf16: a step would take minutes")
+        return SkippedBenchmark(name, "this processor only emulates bf16: a step would take minutes")
     blocks = _corpus(int(vocabulary.removesuffix("k")) * 1000)
-    task = Task(f"albert-{size}", precision, blocks, amount.rows, amount.warm, amount.steps)
-    ways = {make.__name__: Worker(make, task, environment=ENVIRONMENT) for make in (loop, bare, trainer, peak)}
-    measured: dict[str, list[Measured]] = {name: [] for name in ways}
+    workload = TrainingWorkload(f"albert-{size}", precision, blocks, amount.rows, amount.warm, amount.steps)
+    ways = {make.__name__: WayProcess(make, workload, environment=ENVIRONMENT) for make in (loop, bare, trainer, peak)}
+    measured: dict[str, list[Throughput]] = {name: [] for name in ways}
     return Benchmark(
         name,
         "tokens/s",
@@ -58,7 +58,7 @@ def pretraining(name: str) -> Benchmark | Skipped:
         peer=_speed(ways["trainer"], measured["trainer"]),
         runs=amount.runs,
         others={name: _speed(ways[name], measured[name]) for name in ("bare", "peak")},
-        further=lambda speeds: _further(task, speeds, [one.waiting for one in measured["loop"]]),
+        further=lambda speeds: _further(workload, speeds, [one.waiting for one in measured["loop"]]),
         rehearse=False,  # each run warms up by itself
         close=lambda: close(ways),
     )
@@ -73,28 +73,30 @@ def amount_of(size: str, precision: str) -> Amount | None:
     return ON_CPU[size]
 
 
-def peak(task: Task) -> Callable[[], Measured]:
+def peak(workload: TrainingWorkload) -> Callable[[], Throughput]:
     """The fastest product of matrices, as the tokens a second that it would train if it were all of training."""
-    opened = Opened(task)
-    predicted = task.recipe.objective.masking_probability
-    cost = flops_per_token(opened.model(), task.corpus.length, predicted)
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[task.precision]
-    return lambda: Measured(measure_peak(opened.device, dtype, SECONDS_OF_PEAK) / cost)
+    opened = Opened(workload)
+    predicted = workload.recipe.objective.masking_probability
+    cost = flops_per_token(opened.model(), workload.corpus.length, predicted)
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[workload.precision]
+    return lambda: Throughput(measure_peak(opened.device, dtype, SECONDS_OF_PEAK) / cost)
 
 
-def _speed(worker: Worker, kept: list[Measured]) -> Callable[[], float]:
+def _speed(worker: WayProcess, kept: list[Throughput]) -> Callable[[], float]:
     def run() -> float:
-        measured: Measured = worker()
+        measured: Throughput = worker()
         kept.append(measured)
         return measured.tokens_per_second
 
     return run
 
 
-def _further(task: Task, speeds: Mapping[str, list[float]], waiting: list[float]) -> Figures:
+def _further(workload: TrainingWorkload, speeds: Mapping[str, list[float]], waiting: list[float]) -> Figures:
     """Return the bare step's speed, the loop's against it, all three as shares of the peak, and the waiting."""
     highest = max(speeds["peak"])
-    cost = flops_per_token(Opened(task).model(), task.corpus.length, task.recipe.objective.masking_probability)
+    cost = flops_per_token(
+        Opened(workload).model(), workload.corpus.length, workload.recipe.objective.masking_probability
+    )
     return {
         "bare step, tokens/s": statistics.median(speeds["bare"]),
         "ours to bare": ratio(speeds["ours"], speeds["bare"]),
@@ -105,6 +107,6 @@ def _further(task: Task, speeds: Mapping[str, list[float]], waiting: list[float]
 
 
 @lru_cache
-def _corpus(vocabulary: int) -> Corpus:
+def _corpus(vocabulary: int) -> SyntheticCorpus:
     folder = Path(tempfile.mkdtemp(prefix="smelt-bench-"))
     return corpus(folder, vocabulary, LENGTH, DOCUMENTS)

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from bench.measure import Benchmark, Figures
-from bench.workers import Worker, close
+from bench.workers import WayProcess, close
 
 SPECIAL = ["[PAD]", *(f"[unused{number}]" for number in range(1, 10)), "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ALPHABET = "abcdefghijklmnoprstuvzàéîöšžαβγδεκλμνπρστабвгдежикл"
 SHAPE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
 SMALL = {"hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
 
-Way = Callable[[Path, np.ndarray, Path], None]
+ReducingWay = Callable[[Path, np.ndarray, Path], None]
 
 
 def reduction(name: str) -> Benchmark:
@@ -32,7 +32,7 @@ def reduction(name: str) -> Benchmark:
     sizes = (119_547 if before == 119 else before * 1000, after * 1000)
     folder = Path(tempfile.mkdtemp(prefix="smelt-bench-"))
     write_source(folder / "source", sizes[0], SHAPE)
-    ways = {make.__name__: Worker(make, folder, sizes) for make in (ours, plain, ours_memory, plain_memory)}
+    ways = {make.__name__: WayProcess(make, folder, sizes) for make in (ours, plain, ours_memory, plain_memory)}
 
     def end() -> None:
         close(ways)
@@ -142,14 +142,14 @@ def by_script(source: Path, ids: np.ndarray, output: Path) -> None:
     AutoTokenizer.from_pretrained(output).save_pretrained(output)
 
 
-def _rehearsed(way: Way) -> None:
+def _rehearsed(way: ReducingWay) -> None:
     """Have the libraries loaded, and everything run once that is slow only then."""
     with tempfile.TemporaryDirectory() as folder:
         write_source(Path(folder, "source"), 1000, SMALL)
         way(Path(folder, "source"), chosen((1000, 300)), Path(folder, "output"))
 
 
-def _speed(way: Way, source: Path, sizes: tuple[int, int]) -> Callable[[], float]:
+def _speed(way: ReducingWay, source: Path, sizes: tuple[int, int]) -> Callable[[], float]:
     _rehearsed(way)
     ids = chosen(sizes)
 
@@ -162,7 +162,7 @@ def _speed(way: Way, source: Path, sizes: tuple[int, int]) -> Callable[[], float
     return run
 
 
-def _peak(way: Way, source: Path, sizes: tuple[int, int]) -> Callable[[], float]:
+def _peak(way: ReducingWay, source: Path, sizes: tuple[int, int]) -> Callable[[], float]:
     _rehearsed(way)
     ids = chosen(sizes)
     measured: list[float] = []

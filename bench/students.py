@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.efficiency import environment, smelt_command, write_model
-from bench.measure import RESULTS, Outcome, Skipped, machine, write
+from bench.measure import RESULTS, BenchmarkOutcome, SkippedBenchmark, machine, write
 from smelt.files import read_json
 
 WHOLE = 119_547
@@ -39,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def students(name: str) -> Outcome | Skipped:
+def students(name: str) -> BenchmarkOutcome | SkippedBenchmark:
     """Tokens a second of the student against its teacher in batches of 32; all other figures beside them."""
     folder = Path(tempfile.mkdtemp(prefix="smelt-bench-"))
     try:
@@ -49,14 +49,14 @@ def students(name: str) -> Outcome | Skipped:
         settings = json.dumps(SETTINGS)
         command = smelt_command("efficiency", "--settings", settings, "--output", folder / "out", "--models", *models)
         if subprocess.run(command, env=environment()).returncode:
-            return Skipped(name, "the benchmark failed, as it says above", failed=True)
+            return SkippedBenchmark(name, "the benchmark failed, as it says above", failed=True)
         shutil.copytree(folder / "out", RESULTS / name, dirs_exist_ok=True)
         return outcome_of(name, {model: read_json(RESULTS / name / f"{model}.json") for model in SHAPES})
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def outcome_of(name: str, records: dict[str, Any]) -> Outcome:
+def outcome_of(name: str, records: dict[str, Any]) -> BenchmarkOutcome:
     """Return the outcome of the benchmark's records of all shapes, on a GPU where it measured one."""
     device = "cuda" if "cuda" in records[TEACHER]["devices"] else "cpu"
     passes = {model: _pass(record, device, BATCH) for model, record in records.items()}
@@ -71,7 +71,7 @@ def outcome_of(name: str, records: dict[str, Any]) -> Outcome:
             f"{model}, times as fast": 1 / passes[model]["ratio"]["median"],
             f"{model}, times as fast one by one": 1 / _pass(record, device, 1)["ratio"]["median"],
         }
-    outcome = Outcome(
+    outcome = BenchmarkOutcome(
         name=name,
         unit="tokens/s",
         ours=speeds[STUDENT],

@@ -25,7 +25,7 @@ SHIFT = 2.7  # of Zipf and Mandelbrot's law
 
 
 @dataclass(frozen=True)
-class Corpus:
+class SyntheticCorpus:
     """Where a corpus lies; picklable, so that other processes can open it."""
 
     tokenizer: Path
@@ -33,9 +33,9 @@ class Corpus:
     length: int
 
 
-def corpus(folder: Path, vocabulary: int, length: int, documents: int) -> Corpus:
+def corpus(folder: Path, vocabulary: int, length: int, documents: int) -> SyntheticCorpus:
     """Write a tokenizer and packed blocks, unless they lie there already; the same ones every time."""
-    made = Corpus(folder / "tokenizer", folder / "blocks" / "xx", length)
+    made = SyntheticCorpus(folder / "tokenizer", folder / "blocks" / "xx", length)
     if not (made.blocks / "blocks.json").exists():
         generator = np.random.default_rng(1)
         pieces = _pieces(vocabulary, generator)

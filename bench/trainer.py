@@ -10,12 +10,12 @@ from torch.utils.data import Dataset
 from transformers import AlbertConfig, AlbertForPreTraining, DataCollatorForLanguageModeling, Trainer, TrainingArguments
 
 from bench.clock import StepClock
-from bench.ways import SEED, Measured, Opened, Task
+from bench.pretraining_ways import SEED, Opened, Throughput, TrainingWorkload
 from smelt.training.blocks import SPECIAL_TOKENS, TokenBlocks
 from smelt.training.pieces import Pieces
 
 
-class Blocks(Dataset[dict[str, Any]]):
+class TrainerBlocks(Dataset[dict[str, Any]]):
     """Blocks that are tokenised already, each in two halves that are swapped in every other one."""
 
     def __init__(self, blocks: TokenBlocks, pieces: Pieces, length: int) -> None:
@@ -44,41 +44,41 @@ class Blocks(Dataset[dict[str, Any]]):
         }
 
 
-def trainer(task: Task) -> Callable[[], Measured]:
+def trainer(workload: TrainingWorkload) -> Callable[[], Throughput]:
     """Fused AdamW, sdpa, its own collator in worker processes, bf16 by its flag, no evaluation, nothing kept.
 
     Labels stand at all positions, ignored where nothing is masked: AlbertForPreTraining knows no other way.
     """
-    opened = Opened(task)
-    dataset = Blocks(opened.blocks["train"], opened.pieces, task.corpus.length)
+    opened = Opened(workload)
+    dataset = TrainerBlocks(opened.blocks["train"], opened.pieces, workload.corpus.length)
     collator = DataCollatorForLanguageModeling(
-        opened.tokenizer, mlm_probability=task.recipe.objective.masking_probability
+        opened.tokenizer, mlm_probability=workload.recipe.objective.masking_probability
     )
 
-    def run() -> Measured:
+    def run() -> Throughput:
         torch.manual_seed(SEED)
         model = albert(opened)
-        with tempfile.TemporaryDirectory() as folder, StepClock(task.warm, task.steps) as clock:
-            arguments = settings(task, folder, opened.device)
+        with tempfile.TemporaryDirectory() as folder, StepClock(workload.warm, workload.steps) as clock:
+            arguments = settings(workload, folder, opened.device)
             Trainer(model, arguments, train_dataset=dataset, data_collator=collator).train()
-            return Measured(task.tokens / clock.seconds)
+            return Throughput(workload.tokens / clock.seconds)
 
     return run
 
 
-def settings(task: Task, folder: str, device: torch.device) -> TrainingArguments:
+def settings(workload: TrainingWorkload, folder: str, device: torch.device) -> TrainingArguments:
     """Return the Trainer's settings."""
     on_gpu = device.type == "cuda"
     return TrainingArguments(
         output_dir=folder,
-        per_device_train_batch_size=task.rows,
-        max_steps=task.warm + task.steps,
+        per_device_train_batch_size=workload.rows,
+        max_steps=workload.warm + workload.steps,
         learning_rate=1e-4,
         optim="adamw_torch_fused",
-        weight_decay=task.recipe.optimizer.weight_decay,
-        max_grad_norm=task.recipe.optimizer.clip,
+        weight_decay=workload.recipe.optimizer.weight_decay,
+        max_grad_norm=workload.recipe.optimizer.clip,
         use_cpu=not on_gpu,
-        bf16=task.precision == "bf16",
+        bf16=workload.precision == "bf16",
         torch_compile=on_gpu,
         dataloader_num_workers=2 if on_gpu else 1,
         dataloader_pin_memory=on_gpu,
@@ -92,7 +92,7 @@ def settings(task: Task, folder: str, device: torch.device) -> TrainingArguments
 
 def albert(opened: Opened) -> Any:
     """Return a new AlbertForPreTraining as its own configuration makes it, without dropout."""
-    shape = opened.task.shape
+    shape = opened.workload.shape
     config = AlbertConfig(
         vocab_size=opened.pieces.size,
         embedding_size=shape.embedding,
@@ -100,7 +100,7 @@ def albert(opened: Opened) -> Any:
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         intermediate_size=shape.feed_forward,
-        max_position_embeddings=max(512, opened.task.corpus.length),
+        max_position_embeddings=max(512, opened.workload.corpus.length),
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         classifier_dropout_prob=0.0,

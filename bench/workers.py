@@ -19,7 +19,7 @@ class Ended(Exception):
     """A way's process has ended before its time."""
 
 
-class Worker:
+class WayProcess:
     """A process of its own that makes a way once, and then does it at every call."""
 
     def __init__(self, make: Callable[..., Way], *arguments: Any, environment: Mapping[str, str] | None = None) -> None:
@@ -69,7 +69,7 @@ def _environment(added: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def close(workers: Mapping[str, Worker]) -> None:
+def close(workers: Mapping[str, WayProcess]) -> None:
     """End the processes of all ways."""
     for worker in workers.values():
         worker.close()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from bench.kills import DOCUMENTS, LENGTH, VOCABULARY, TrainingJob, survive
+from bench.kills import DOCUMENTS, LENGTH, VOCABULARY, PretrainCommand, survive
 from bench.synthetic import corpus
 
 pytestmark = pytest.mark.slow
@@ -12,7 +12,10 @@ pytestmark = pytest.mark.slow
 def test_three_kills_leave_no_trace_in_weights_and_curve(tmp_path: Path) -> None:
     made = corpus(tmp_path, VOCABULARY, LENGTH, DOCUMENTS)
     survived = survive(
-        TrainingJob(made, tmp_path / "undisturbed", 60), TrainingJob(made, tmp_path / "killed", 60), kills=3, seed=4
+        PretrainCommand(made, tmp_path / "undisturbed", 60),
+        PretrainCommand(made, tmp_path / "killed", 60),
+        kills=3,
+        seed=4,
     )
     assert survived.kills == 3
     assert survived.values > 1_000_000

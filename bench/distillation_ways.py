@@ -27,7 +27,7 @@ from smelt.training.objectives import ModelWithObjective, weighted_loss
 from smelt.training.optimizers import optimizer_of
 from smelt.training.recipes import Recipe
 
-LENGTH, MASK_RATE, SEED = 128, 0.15, 1
+LENGTH, MASKING_PROBABILITY, SEED = 128, 0.15, 1
 CLASSIFICATION, MASK, FIRST_ORDINARY = 101, 103, 106  # as in BERT's vocabularies
 DEVIATION = 0.04  # of the weights: twice the usual, so that random models predict something
 
@@ -65,7 +65,7 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Measured:
+class StepFigures:
     """The figures of a way."""
 
     tokens_per_second: float
@@ -77,7 +77,7 @@ class Measured:
     """Of the first step that the process took, which is not measured, before anything was learnt."""
 
 
-def chunked(workload: Workload) -> Callable[[], Measured]:
+def chunked(workload: Workload) -> Callable[[], StepFigures]:
     """The objective and the optimizer of smelt's loop."""
     prepare(workload.device)
     teacher, student = models_of(workload)
@@ -95,7 +95,7 @@ def chunked(workload: Workload) -> Callable[[], Measured]:
     return measured(workload, module, forward)
 
 
-def straightforward(workload: Workload) -> Callable[[], Measured]:
+def straightforward(workload: Workload) -> Callable[[], StepFigures]:
     """Both models as transformers calls them in fp32, and torch's losses of their logits at the positions wanted.
 
     What DistilBERT's public code does, but for the labels, which it compares at all positions.
@@ -131,7 +131,7 @@ def divergence(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:
 
 def measured(
     workload: Workload, trained: nn.Module, forward: Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
-) -> Callable[[], Measured]:
+) -> Callable[[], StepFigures]:
     """Return a function that takes a few steps of a loss, given its parts, and measures them."""
     optimizer, batch = optimizer_of(trained, workload.recipe), batch_of(workload).to(workload.device)
     trained.train()
@@ -146,14 +146,14 @@ def measured(
         if not first:
             first.update({name: part.item() for name, part in parts.items()})
 
-    def run() -> Measured:
+    def run() -> StepFigures:
         begin_peak(workload.device)
         began, worked = waited(workload.device), time.process_time()
         for _ in range(workload.steps):
             step()
         seconds, worked = waited(workload.device) - began, time.process_time() - worked
         speed = workload.steps * workload.rows * LENGTH / seconds
-        return Measured(speed, worked / workload.steps, peak(workload.device), first)
+        return StepFigures(speed, worked / workload.steps, peak(workload.device), first)
 
     step()
     return run
@@ -177,7 +177,7 @@ def batch_of(workload: Workload) -> Batch:
     ids[:, 0] = CLASSIFICATION
     drawn = torch.rand(ids.shape, generator=generator)
     drawn[:, 0] = 1.0
-    masked = (drawn < MASK_RATE).flatten().nonzero().flatten()
+    masked = (drawn < MASKING_PROBABILITY).flatten().nonzero().flatten()
     labels = ids.flatten()[masked]
     ids.view(-1)[masked] = MASK
     return Batch(

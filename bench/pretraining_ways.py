@@ -1,6 +1,6 @@
 """Three ways to pretrain the same model on the same blocks: smelt's loop, transformers' Trainer, and a bare step.
 
-Each is a function of a task that returns what does it once; they run in processes of their own (bench.workers).
+Each is a function of a workload that returns what does it once; they run in processes of their own (bench.workers).
 """
 
 import tempfile
@@ -15,7 +15,7 @@ from torch import nn
 from transformers.utils import logging
 
 from bench.clock import StepClock
-from bench.synthetic import Corpus
+from bench.synthetic import SyntheticCorpus
 from smelt.energy import Account, Meter
 from smelt.models.encoders import new_encoder
 from smelt.models.job import prepare
@@ -37,12 +37,12 @@ SEED = 1
 
 
 @dataclass(frozen=True)
-class Task:
+class TrainingWorkload:
     """What is trained, on what, for how long."""
 
     architecture: str
     precision: str
-    corpus: Corpus
+    corpus: SyntheticCorpus
     rows: int
     warm: int
     steps: int
@@ -74,7 +74,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Throughput:
     """The figures of a way."""
 
     tokens_per_second: float
@@ -83,16 +83,16 @@ class Measured:
 
 
 class Opened:
-    """A task's tokenizer and blocks, open, and its device."""
+    """A workload's tokenizer and blocks, open, and its device."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, workload: TrainingWorkload) -> None:
         """Open them."""
         logging.set_verbosity_error()
-        self.task, self.recipe = task, task.recipe
-        self.tokenizer = load_tokenizer(task.corpus.tokenizer)
+        self.workload, self.recipe = workload, workload.recipe
+        self.tokenizer = load_tokenizer(workload.corpus.tokenizer)
         self.pieces: Pieces = pieces_of(self.tokenizer)
         self.blocks = {
-            split: TokenBlocks(task.corpus.blocks, split, self.pieces, task.corpus.length)
+            split: TokenBlocks(workload.corpus.blocks, split, self.pieces, workload.corpus.length)
             for split in ("train", "validation")
         }
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -105,7 +105,7 @@ class Opened:
     def model(self) -> Any:
         """Return a new model, the same one every time."""
         torch.manual_seed(SEED)
-        return new_encoder(self.task.shape, self.recipe, self.pieces, self.device)
+        return new_encoder(self.workload.shape, self.recipe, self.pieces, self.device)
 
 
 class Noted:
@@ -131,15 +131,15 @@ class Noted:
         return self._batches.describe(step)
 
 
-def loop(task: Task) -> Callable[[], Measured]:
+def loop(workload: TrainingWorkload) -> Callable[[], Throughput]:
     """Smelt's own loop as `python -m smelt pretrain` runs it: sampler, masks, prefetch, meters, events and all."""
-    opened = Opened(task)
+    opened = Opened(workload)
     prepare(opened.device)
-    objective = objective_of(task.recipe, opened.pieces)
+    objective = objective_of(workload.recipe, opened.pieces)
 
-    def run() -> Measured:
+    def run() -> Throughput:
         batches, model = Noted(opened.batches()), opened.model()
-        with tempfile.TemporaryDirectory() as folder, StepClock(task.warm, task.steps) as clock:
+        with tempfile.TemporaryDirectory() as folder, StepClock(workload.warm, workload.steps) as clock:
             with Checkpoints(Path(folder, "checkpoints"), {}) as kept, Meter(None, opened.gpus) as meter:
                 surroundings = Run(
                     checkpoints=kept,
@@ -148,35 +148,35 @@ def loop(task: Task) -> Callable[[], Measured]:
                     seed=SEED,
                     device=opened.device,
                     events=Path(folder, "events"),
-                    gauges=gauges_of(model, task.recipe, opened.device),
+                    gauges=gauges_of(model, workload.recipe, opened.device),
                 )
-                train(model, objective, batches, task.recipe, surroundings)
-            return Measured(task.tokens / clock.seconds, clock.waited(batches.ready) / clock.seconds)
+                train(model, objective, batches, workload.recipe, surroundings)
+            return Throughput(workload.tokens / clock.seconds, clock.waited(batches.ready) / clock.seconds)
 
     return run
 
 
-def bare(task: Task) -> Callable[[], Measured]:
+def bare(workload: TrainingWorkload) -> Callable[[], Throughput]:
     """The same step on one batch made before, and nothing around it."""
-    opened = Opened(task)
+    opened = Opened(workload)
     prepare(opened.device)
-    objective = objective_of(task.recipe, opened.pieces)
+    objective = objective_of(workload.recipe, opened.pieces)
     batch = opened.batches().train(1).to(opened.device)
 
-    def run() -> Measured:
+    def run() -> Throughput:
         model = opened.model().to(opened.device).train()
         if opened.device.type == "cuda":
             compile_encoder(model)
         module = ModelWithObjective(model, objective)
-        optimizer = optimizer_of(module, task.recipe)
-        with StepClock(task.warm, task.steps) as clock:
-            for _ in range(task.warm + task.steps):
-                with torch.autocast(opened.device.type, torch.bfloat16, enabled=task.precision == "bf16"):
+        optimizer = optimizer_of(module, workload.recipe)
+        with StepClock(workload.warm, workload.steps) as clock:
+            for _ in range(workload.warm + workload.steps):
+                with torch.autocast(opened.device.type, torch.bfloat16, enabled=workload.precision == "bf16"):
                     terms = module(batch)
                 weighted_loss(terms).backward()  # type: ignore[no-untyped-call]
-                nn.utils.clip_grad_norm_(model.parameters(), task.recipe.optimizer.clip)
+                nn.utils.clip_grad_norm_(model.parameters(), workload.recipe.optimizer.clip)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
-            return Measured(task.tokens / clock.seconds)
+            return Throughput(workload.tokens / clock.seconds)
 
     return run
