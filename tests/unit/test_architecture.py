@@ -144,14 +144,33 @@ def test_modules_are_worth_opening() -> None:
     assert small == WORTH_A_FILE.keys(), "merge a module with the one that imports it; a reason that is gone goes, too"
 
 
-def test_classes_have_names_of_their_own() -> None:
-    places = defaultdict(set)
-    for module, tree in TREES.items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                places[node.name].add(module)
-    twice = {name: sorted(modules) for name, modules in places.items() if len(modules) > 1}
-    assert twice == {}
+def named_types(tree: ast.Module) -> dict[str, str | None]:
+    """Return the types that a module defines by name: None for a class, for any other (`Ids = NDArray`) its meaning."""
+    found: dict[str, str | None] = {node.name: None for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            found |= {name: ast.unparse(node.value) for name in names if re.fullmatch("[A-Z]+[a-z][A-Za-z0-9]*", name)}
+    return found
+
+
+def test_named_types_are_found() -> None:
+    code = "class Job: ...\nIds = NDArray[int64]\nWords: TypeAlias = list[str]\nLIMIT, _Own, S = 1, 2, 3"
+    assert named_types(ast.parse(code)) == {"Job": None, "Ids": "NDArray[int64]", "Words": "list[str]"}
+
+
+def test_types_have_names_of_their_own() -> None:
+    places: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "bench").glob("*.py")]:
+        for name, meaning in named_types(ast.parse(path.read_text())).items():
+            places[name][str(path.relative_to(ROOT))] = meaning
+    twice = {
+        name: found
+        for name, found in places.items()
+        if len(found) > 1 and (None in found.values() or len(set(found.values())) > 1)
+    }
+    assert twice == {}, "one name for one thing; the same type may have its name in several modules"
 
 
 @pytest.mark.parametrize("stage", sorted(STAGES))
