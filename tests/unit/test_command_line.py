@@ -103,6 +103,7 @@ cite: nobody
 """
 
 
+@pytest.mark.slow
 def test_the_first_line_of_a_log_sets_the_variables_that_the_task_file_names(tmp_path: Path) -> None:
     data, folder = tmp_path / "my data", tmp_path / "run"
     (data / "sst2").mkdir(parents=True)
@@ -123,6 +124,7 @@ def test_the_first_line_of_a_log_sets_the_variables_that_the_task_file_names(tmp
     assert (folder / "task/test.parquet").read_bytes() == made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [["task"], ["task", "--name", "none-such", "--output", "o"], ["task", "--limit", "x"]]
 )
@@ -142,6 +144,7 @@ def test_a_command_stands_once_in_a_log_that_several_processes_write(tmp_path: P
         assert len(written.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_check_and_a_command_outside_a_log_print_no_command_line(tmp_path: Path) -> None:
     missing = f"smelt: nowhere.yaml: no such file (looked for {tmp_path / 'nowhere.yaml'})\n"
     assert log_of(["check", "nowhere.yaml"], tmp_path) == missing
@@ -149,6 +152,7 @@ def test_a_check_and_a_command_outside_a_log_print_no_command_line(tmp_path: Pat
     assert apart.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_log_says_that_a_job_was_stopped_by_a_signal(tmp_path: Path, signal_number: signal.Signals) -> None:
     fifo, log = tmp_path / "waits", tmp_path / "log"

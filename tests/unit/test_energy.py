@@ -166,12 +166,14 @@ def test_the_same_work_takes_the_same_energy_inside_and_outside_a_slurm_job(cpus
     assert inside.known_by == outside.known_by
 
 
+@pytest.mark.slow
 def test_energy_is_known_in_a_job_that_finds_no_scontrol(tmp_path: Path) -> None:
     empty = tmp_path / "bin"
     empty.mkdir()
     assert energy_of(OWN_WORK, tmp_path, {"SLURM_JOB_ID": "7", "PATH": str(empty)}) is not None
 
 
+@pytest.mark.slow
 def test_children_that_end_between_two_looks_count(tmp_path: Path) -> None:
     reading = energy_of(WORK_OF_CHILDREN, tmp_path, {})
     assert reading is not None

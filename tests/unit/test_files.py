@@ -143,6 +143,7 @@ def test_folders_of_a_shared_one_give_their_group_to_what_is_made_in_them(tmp_pa
     assert shared == {"models": True, "models/base": True, "models/base/part": True, "models/base/part/card": False}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_command_that_is_ended_leaves_nothing_and_no_traceback(number: signal.Signals, tmp_path: Path) -> None:
     # A document file is read from a pipe that never ends, so that the command is in the middle of its work.

@@ -25,6 +25,7 @@ def project(tmp_path: Path) -> Project:
     return project_of_models(tmp_path / "project", COMPOSED)
 
 
+@pytest.mark.slow
 def test_a_student_of_an_amplified_model_has_its_blocks_and_counts(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,6 +41,7 @@ def test_a_student_of_an_amplified_model_has_its_blocks_and_counts(
     ]
 
 
+@pytest.mark.slow
 def test_the_command_of_an_amplification_can_be_run_by_hand(project: Project) -> None:
     printed = project.snakemake("--dry-run", "--printshellcmds", "results/small/models/more")
     command = next(line for line in printed.splitlines() if "python -m smelt amplify " in line)

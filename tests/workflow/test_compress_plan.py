@@ -30,6 +30,7 @@ def project(tmp_path: Path) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_students_are_planned_where_fine_tuned_models_stand(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project.folder)
     planned, seeds = project.planned(), len(STUDY["finetuning"]["seeds"])
@@ -39,6 +40,7 @@ def test_students_are_planned_where_fine_tuned_models_stand(project: Project, mo
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
+@pytest.mark.slow
 def test_a_student_of_labels_alone_waits_for_no_teacher(project: Project) -> None:
     planned = project.planned("results/small/finetuned/labels/demo-ner/seed-1/metrics.json")
     assert "finetune_teacher" not in planned

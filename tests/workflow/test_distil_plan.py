@@ -25,6 +25,7 @@ def project(tmp_path: Path) -> Project:
     return project_of_models(tmp_path / "project", COMPOSED)
 
 
+@pytest.mark.slow
 def test_reducing_before_and_after_distillation_is_four_entries_of_a_study(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,6 +38,7 @@ def test_reducing_before_and_after_distillation_is_four_entries_of_a_study(
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
+@pytest.mark.slow
 def test_the_commands_of_a_distillation_can_be_run_by_hand(project: Project) -> None:
     printed = project.snakemake("--dry-run", "--printshellcmds", "results/small/models/before")
     command = next(line for line in printed.splitlines() if "python -m smelt distil " in line)

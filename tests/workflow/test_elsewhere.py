@@ -22,12 +22,14 @@ def dry_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True)
 
 
+@pytest.mark.slow
 def test_the_demo_is_planned_from_an_empty_folder(tmp_path: Path) -> None:
     done = dry_run(tmp_path)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^finetune +18$", done.stdout, re.MULTILINE), done.stdout
 
 
+@pytest.mark.slow
 def test_a_study_elsewhere_has_task_files_of_its_own(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     (there / "tasks").mkdir(parents=True)

@@ -21,6 +21,7 @@ def untouched(tmp_path: Path) -> Project:
     return new_project(tmp_path / "project")
 
 
+@pytest.mark.slow
 def test_check_counts_the_jobs_that_snakemake_plans(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(untouched.folder)
     foretold = count_jobs(Catalogue.load("study.yaml"))
@@ -30,6 +31,7 @@ def test_check_counts_the_jobs_that_snakemake_plans(untouched: Project, monkeypa
     assert foretold["block sets"] == planned["blocks"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left_out", ["tasks", "corpora"])
 def test_a_study_without_tasks_or_without_corpora_has_a_plan(
     untouched: Project, monkeypatch: pytest.MonkeyPatch, left_out: str
@@ -123,6 +125,7 @@ def test_the_full_study_of_xtremedistil_has_a_plan(untouched: Project, monkeypat
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
+@pytest.mark.slow
 def test_a_study_of_exports_and_efficiency_has_a_plan(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     exports = {kind: {"maker": "export", "source": "base", "format": kind} for kind in ("onnx", "int8")}
     models = {"base": {"maker": "adopt", "hub": "some/model", "revision": "abc"}} | exports
@@ -145,6 +148,7 @@ def test_a_dry_run_is_a_page(tmp_path: Path) -> None:
     assert any(line.split()[:2] == ["pretrain", "small/models/narrow"] for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("job", "limited"), [({}, False), ({"SLURM_JOB_ID": "7"}, True)])
 def test_jobs_have_a_time_limit_in_slurm_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: dict[str, str], limited: bool

@@ -64,6 +64,7 @@ def test_every_page_of_a_dump_is_accounted_for(write_dump, output):
     ]
 
 
+@pytest.mark.slow
 def test_text_is_plain_and_templates_are_expanded(write_dump, output):
     output.make("--dump", write_dump(small_export()))
     assert output.texts()["Albedo"].split("\n") == [
@@ -74,6 +75,7 @@ def test_text_is_plain_and_templates_are_expanded(write_dump, output):
     assert output.texts()["Basalt"].split("\n") == ["Basalt is a rock.", "It is rather grey."]
 
 
+@pytest.mark.slow
 def test_an_article_uses_the_templates_of_another_part(write_dump, output):
     write_dump(export(page(1, "Basalt", "It is {{colour|grey}}.")), NAME.replace("articles", "articles1"))
     template = page(2, "Template:Colour", "rather {{{1}}}", namespace=10)
@@ -83,6 +85,7 @@ def test_an_article_uses_the_templates_of_another_part(write_dump, output):
     assert [source["file"][-13:-8] for source in output.statistics()["sources"]] == ["cles1", "cles2"]
 
 
+@pytest.mark.slow
 def test_parts_are_read_in_the_order_of_their_numbers(write_dump, output):
     for number in (10, 9, 1):
         part = export(page(number, f"Page {number}", "Some text."))
@@ -91,6 +94,7 @@ def test_parts_are_read_in_the_order_of_their_numbers(write_dump, output):
     assert [row["id"] for row in output.rows()] == ["wikipedia:1", "wikipedia:9", "wikipedia:10"]
 
 
+@pytest.mark.slow
 def test_output_is_the_same_for_any_number_of_workers(write_dump, tmp_path):
     folder = write_dump(export(*(page(n, f"Page {n}", f"{ALBEDO} Number {n}." * (n % 7 + 1)) for n in range(1, 60))))
     outputs = [Output(tmp_path / str(workers)) for workers in (1, 3)]
@@ -98,6 +102,7 @@ def test_output_is_the_same_for_any_number_of_workers(write_dump, tmp_path):
     assert outputs[0].documents.read_bytes() == outputs[1].documents.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("namespace", "word"),
     [("Template", "REDIRECT"), ("Vorlage", "WEITERLEITUNG"), ("Bản mẫu", "đổi"), ("قالب", "تغییر_مسیر")],
@@ -117,12 +122,14 @@ def test_a_template_behind_a_redirect_keeps_its_words_in_every_wiki(namespace, w
     assert output.texts() == {"Fields": "She said good evening. He said good morning."}
 
 
+@pytest.mark.slow
 def test_a_template_with_an_apostrophe_in_its_name_is_expanded(write_dump, output):
     template = page(1, "Template:L'heure", "at {{{1}}} o'clock", namespace=10)
     output.make("--dump", write_dump(export(template, page(2, "Noon", "It is {{L'heure|12}}."))))
     assert output.texts() == {"Noon": "It is at 12 o'clock."}
 
 
+@pytest.mark.slow
 def test_a_template_is_expanded_by_every_name_that_means_it(write_dump, output):
     names = [
         "A b", "A_b", "a b", "A  b", " A__b ", "Template:A b", "template:a b", "TEMPLATE: A_b", "Vorlage:A_b",
@@ -143,6 +150,7 @@ def test_a_template_is_expanded_by_every_name_that_means_it(write_dump, output):
     assert lines[-1] == "No template."
 
 
+@pytest.mark.slow
 def test_identical_copies_of_a_page_count_once(write_dump, output):
     copies = [page(1, "Albedo", ALBEDO), page(2, "Template:Of", "of", namespace=10), page(3, "Talk:A", "", namespace=1)]
     write_dump(export(*copies, page(4, "Basalt", "A rock {{of}} fire.")), NAME.replace("articles", "articles1"))
@@ -154,6 +162,7 @@ def test_identical_copies_of_a_page_count_once(write_dump, output):
     assert output.statistics()["pages"] == pages | {"duplicate": 4, "differing": 0, "skipped": 0, "lost": 0}
 
 
+@pytest.mark.slow
 def test_the_first_of_differing_copies_is_kept_and_the_others_are_counted(write_dump, output, capsys):
     first = [page(1, "Albedo", "The first."), page(2, "Template:Of", "of", namespace=10)]
     then = [page(1, "Albedo", "The second."), page(2, "Template:Of", "off", namespace=10)]
@@ -165,6 +174,7 @@ def test_the_first_of_differing_copies_is_kept_and_the_others_are_counted(write_
     assert "'Albedo' (id 1): a copy differs from the first, which is the one kept" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_page_of_an_earlier_dump_is_refused(write_dump, output, capsys):
     first = write_dump(small_export(), NAME) / NAME
     second = write_dump(export(page(5, "Basalt", "A rock.")), NAME.replace("xxwiki", "yywiki")).joinpath(
@@ -173,6 +183,7 @@ def test_a_page_of_an_earlier_dump_is_refused(write_dump, output, capsys):
     assert_refused(output, capsys, "page 'Basalt' has the id 5 of a page of an earlier dump", "--dump", first, second)
 
 
+@pytest.mark.slow
 def test_named_pages_are_left_out_and_counted(write_dump, output):
     xml = export(
         page(1, "Albedo", ALBEDO),
@@ -188,6 +199,7 @@ def test_named_pages_are_left_out_and_counted(write_dump, output):
     assert sorted(output.texts()) == ["Albedo", "Basalt"]
 
 
+@pytest.mark.slow
 def test_a_page_that_is_left_out_takes_no_page_of_its_id_with_it(write_dump, output):
     first, copies = page(5, "Elm", "A tree."), [page(5, "Yew", "A hedge."), page(5, "Yew", "A hedge.")]
     folder = write_dump(export(first, *copies, page(2, "Fir", "A cone.")))
@@ -197,6 +209,7 @@ def test_a_page_that_is_left_out_takes_no_page_of_its_id_with_it(write_dump, out
     assert (pages["extracted"], pages["duplicate"], pages["skipped"]) == (2, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_page_of_an_earlier_dump_may_be_left_out(write_dump, output):
     first = write_dump(export(page(5, "Oak", "A tree.")), NAME) / NAME
     other = NAME.replace("xxwiki", "yywiki")
@@ -237,6 +250,7 @@ They rest.<small>At <small>last</small>.</small>
 * Last."""
 
 
+@pytest.mark.slow
 def test_what_extraction_drops_and_changes_is_counted(write_dump, output, capsys):
     articles = [page(1, "Bees", LISTS), page(2, "Year", "* In spring.\n* In autumn."), page(3, "Void", "")]
     output.make("--dump", write_dump(export(*articles)))
@@ -261,6 +275,7 @@ def test_what_extraction_drops_and_changes_is_counted(write_dump, output, capsys
     assert "list items 7 (" in log
 
 
+@pytest.mark.slow
 def test_markup_that_is_left_is_counted_by_kind(write_dump, output):
     texts = [
         "他在-{zh-hans:软件;zh-hant:軟體}-公司工作。-{于}-是他回家。",
@@ -282,6 +297,7 @@ def test_markup_that_is_left_is_counted_by_kind(write_dump, output):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "left"),
     [
@@ -300,6 +316,7 @@ def test_an_element_whose_other_tag_is_missing_counts_as_markup_left(text, left,
     assert ("markup left: none" in capsys.readouterr().out) == (not left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
@@ -317,6 +334,7 @@ def test_the_counts_of_the_cases_are_those_counted_by_hand(case, expected, outpu
     assert {name: markup[name] for name in expected} == expected
 
 
+@pytest.mark.slow
 def test_the_cases_of_redirects_and_copies_keep_their_words(output):
     assert output.make("--dump", real_data() / "cases/template-redirect.xml.bz2") == 0
     words = "good morning", "good evening", "good night"
@@ -377,12 +395,14 @@ def real_data() -> Path:
     return Path(data)
 
 
+@pytest.mark.slow
 def test_an_article_called_like_the_template_namespace_is_kept(write_dump, output):
     xml = export(page(1, "Template engine", "A {{PAGENAME}} fills in templates."), page(2, "Albedo", ALBEDO))
     output.make("--dump", write_dump(xml))
     assert output.texts()["Template engine"] == "A Template engine fills in templates."
 
 
+@pytest.mark.slow
 def test_the_present_moment_is_the_date_of_the_dump(write_dump, output):
     now = "In {{CURRENTYEAR}}-{{ CURRENTMONTH }}-{{CURRENTDAY}}{{Now}}."
     xml = export(page(1, "Now", now), page(2, "Template:Now", " at {{currenttime}}", namespace=10))
@@ -390,18 +410,21 @@ def test_the_present_moment_is_the_date_of_the_dump(write_dump, output):
     assert output.texts() == {"Now": "In 2023-05-01 at 00:00:00."}
 
 
+@pytest.mark.slow
 def test_a_dump_without_namespaces_in_its_head_loses_nothing(write_dump, output):
     head, tail = "<mediawiki>", "</mediawiki>"
     output.make("--dump", write_dump(head + page(1, "Albedo", ALBEDO) + tail))
     assert list(output.texts()) == ["Albedo"]
 
 
+@pytest.mark.slow
 def test_a_dump_on_one_line_loses_nothing(write_dump, output):
     one_line = export(page(1, "Albedo", "Snow & ice."), page(2, "Basalt", "A rock.")).replace("\n", "")
     output.make("--dump", write_dump(one_line))
     assert output.texts() == {"Albedo": "Snow & ice.", "Basalt": "A rock."}
 
 
+@pytest.mark.slow
 def test_a_file_of_several_bz2_streams_is_read_whole(write_dump, output):
     folder = write_dump("")
     xml = small_export().encode()
@@ -410,11 +433,13 @@ def test_a_file_of_several_bz2_streams_is_read_whole(write_dump, output):
     assert output.statistics()["pages"]["pages"] == 6
 
 
+@pytest.mark.slow
 def test_characters_that_no_text_file_can_hold_are_replaced(write_dump, output):
     output.make("--dump", write_dump(export(page(1, "Surrogate", "Half &#xD800; a pair."))))
     assert output.texts()["Surrogate"] == "Half \ufffd a pair."
 
 
+@pytest.mark.slow
 def test_statistics_add_up(write_dump, output, tmp_path):
     text = tmp_path / "own.txt"
     text.write_text("Ένα δύο.\nτρία\n\nfour\n", encoding="utf-8")

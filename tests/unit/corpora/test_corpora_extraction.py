@@ -96,6 +96,7 @@ def test_a_failing_program_is_quoted(misbehaving, run):
     assert "(exit status 1); it said: no memory left" in failure(run)
 
 
+@pytest.mark.slow
 def test_a_hanging_program_is_stopped_and_the_page_named(misbehaving, run):
     misbehaving("answer('1'); time.sleep(600)")
     message = failure(run, ExtractionLimits(stall=3))
@@ -113,6 +114,7 @@ def test_a_program_that_takes_too_long_is_stopped(misbehaving, run):
     assert "was not done within 0.02 minutes at 'Page 1' (id 1)" in failure(run, ExtractionLimits(minutes=0.02))
 
 
+@pytest.mark.slow
 def test_a_job_that_is_ended_takes_wikiextractor_with_it(misbehaving, write_dump, tmp_path):
     misbehaving(f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)")
     words = ["--language", "en", "--dump", write_dump(export(page(1, "Albedo", ALBEDO))), "--held-out", "0.1"]

@@ -105,6 +105,7 @@ def test_a_model_fetched_once_is_found_again_without_the_hub(hub: str, tmp_path:
     assert folders[0] == folders[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "revision", "complaint"),
     [

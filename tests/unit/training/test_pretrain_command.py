@@ -121,6 +121,7 @@ def test_the_same_command_makes_the_same_weights_again(toy: Toy, made: Path, tmp
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_checkpoints_of_a_changed_recipe_are_left_alone(toy: Toy, tmp_path: Path) -> None:
     stopped = words(toy, tmp_path)
     stopped[stopped.index("10")] = "0.0001"

@@ -12,6 +12,7 @@ from smelt.study.architectures import FamilyName, Shape
 NUMBERS = {"layers": 2, "hidden": 32, "heads": 4, "feed_forward": 64}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "sentences", "kind"),
     [

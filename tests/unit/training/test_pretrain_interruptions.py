@@ -80,6 +80,7 @@ def jobs(toy: Toy, tmp_path_factory: pytest.TempPathFactory, forkserver: BaseCon
     return jobs
 
 
+@pytest.mark.slow
 def test_a_second_job_on_the_same_folder_is_one_clear_line(jobs: Jobs) -> None:
     assert jobs.codes["second"] == 1
     (line,) = jobs.errors("second")
@@ -92,6 +93,7 @@ def test_a_job_that_a_signal_stopped_exits_with_the_code_for_running_it_again(jo
     assert line.startswith("smelt: training: stopped by SIGUSR1; kept a checkpoint of step")
 
 
+@pytest.mark.slow
 def test_a_full_disk_during_a_checkpoint_is_one_clear_line_and_leaves_those_before(jobs: Jobs) -> None:
     before = jobs.checkpoints()
     assert exit_code(jobs.start("third", file_size=20_000)) == 1

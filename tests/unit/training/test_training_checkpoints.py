@@ -290,6 +290,7 @@ def save_without_end(folder: Path) -> None:
             save(checkpoints, step, 1000.0 - step if step % 3 else None)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_whole_checkpoints(
     tmp_path: Path, forkserver: BaseContext, capsys: pytest.CaptureFixture[str]
 ) -> None:

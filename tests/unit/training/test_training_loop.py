@@ -71,6 +71,7 @@ def test_two_runs_are_the_same_to_the_bit(toy: Toy, tmp_path: Path, straight) ->
     assert curve == straight[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("moments", "while_saving"), [((3, 12, 14, 19), False), ((5, 10, 20), True)])
 def test_a_killed_run_resumes_to_the_same_weights_and_curve(
     toy: Toy, tmp_path: Path, straight, moments: tuple[int, ...], while_saving: bool

@@ -136,6 +136,7 @@ def printed_on_a_terminal(fail: bool) -> str:
     return b"".join(pieces).decode()
 
 
+@pytest.mark.slow
 def test_on_a_terminal_a_display_stays_below_the_lines() -> None:
     printed = printed_on_a_terminal(fail=False)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", printed)
@@ -147,6 +148,7 @@ def test_on_a_terminal_a_display_stays_below_the_lines() -> None:
     assert "\x1b[1A" in printed or "\x1b[2K" in printed, "earlier figures are drawn over"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fail", [False, True])
 def test_the_terminal_gets_its_cursor_back_however_the_run_ends(fail: bool) -> None:
     printed = printed_on_a_terminal(fail)
