@@ -237,7 +237,7 @@ def test_attention_is_torchs_where_flash_attention_cannot_run() -> None:
 
 
 def test_flash_attention_asked_for_in_vain_is_one_clear_line() -> None:
-    with pytest.raises(SmeltError, match=r"attention: flash needs .*a CUDA device and precision: bf16"):
+    with pytest.raises(SmeltError, match=r"attention: flash needs .*a CUDA device and model\.precision: bf16"):
         attention_kernel(recipe(machine={"attention": "flash"}), "cpu")
 
 

@@ -89,7 +89,7 @@ def test_blocks_are_refused_where_none_can_be_split(
     assert main(words(toy, tmp_path, SETTINGS | {"recipe": recipe}, blocks=[folder])) == 1
     error = capsys.readouterr().err
     assert f"smelt: recipe: objective.sentences: {sentences} has nothing to learn from. None of the" in error
-    assert "Set sentences: none" in error
+    assert "Set objective.sentences: none" in error
     assert not (tmp_path / "models").exists()
 
 

@@ -127,7 +127,8 @@ def test_a_text_of_short_lines_alone_is_refused(tmp_path: Path, toy: Toy) -> Non
 
 
 def test_lines_are_one_segment() -> None:
-    with pytest.raises(ValueError, match="packing: lines goes with sentences: none; with order, expected another"):
+    message = r"data\.packing: lines goes with objective\.sentences: none; with order, expected another"
+    with pytest.raises(ValueError, match=message):
         Recipe.model_validate(
             {"data": {"batch": 8, "packing": "lines"}, "optimizer": {"name": "adamw"}, "schedule": {"steps": 9}}
         )
@@ -266,13 +267,13 @@ def test_a_stop_beyond_the_epochs_is_refused(lines: Toy) -> None:
         merge(LINES.model_dump(), {"schedule": {"steps": None, "epochs": 0.1, "stop_at": 99}})
     )
     blocks = [TokenBlocks(lines.blocks[0], "train", lines.pieces, LENGTH, "lines")]
-    with pytest.raises(SmeltError, match=r"recipe: stop_at \(99\) lies beyond the schedule's \d+ steps"):
+    with pytest.raises(SmeltError, match=r"recipe: schedule\.stop_at \(99\) lies beyond the schedule's \d+ steps"):
         recipe_for_blocks(recipe, blocks)
 
 
 @pytest.mark.parametrize("both", [{"schedule": {"steps": None}}, {"schedule": {"epochs": 2.0}}])
 def test_a_recipe_has_steps_or_epochs(both: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="expected either steps or epochs"):
+    with pytest.raises(ValueError, match=r"expected either schedule\.steps or schedule\.epochs"):
         Recipe.model_validate(merge(RECIPE.model_dump(), both))
 
 

@@ -138,8 +138,8 @@ def test_a_batch_that_processes_cannot_share_evenly_is_refused_where_each_pass_i
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if line.startswith("smelt: ")]
     assert lines == [
-        "smelt: recipe: data.batch: 3 blocks cannot be shared evenly among 2 processes, as zero: 2 needs; set zero: 1,"
-        " or start another number"
+        "smelt: recipe: data.batch: 3 blocks cannot be shared evenly among 2 processes, as optimizer.zero: 2 needs; set"
+        " optimizer.zero: 1, or start another number"
     ]
 
 

@@ -132,7 +132,9 @@ def test_memory_too_small_for_one_block_is_one_clear_line(
     toy: Toy, module: ModelWithObjective, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(micro_batches, "free_memory", lambda _: 10_000)
-    with pytest.raises(SmeltError, match=r"memory: a block of 32 tokens takes .* GiB, .* are free\. Use gradient"):
+    with pytest.raises(
+        SmeltError, match=r"memory: a block of 32 tokens takes .* GiB, .* are free\. Set machine\.gradient"
+    ):
         micro_batch_of(module, toy_batches(toy, QUIET).train(1), QUIET, CPU, ALONE)
 
 
@@ -149,7 +151,7 @@ class TooLarge:
 
 
 def test_a_gpu_whose_memory_runs_out_is_one_clear_line(toy: Toy, tmp_path: Path) -> None:
-    message = r"memory: cpu has run out of it at step [23]; 8 rows passed at once\. Set a smaller micro_batch"
+    message = r"memory: cpu has run out of it at step [23]; 8 rows passed at once\. Set a smaller machine\.micro_batch"
     with pytest.raises(SmeltError, match=message):
         train_toy(toy, tmp_path, wrap=TooLarge)
 

@@ -201,7 +201,8 @@ def test_sentences_end_where_punctuation_says(paragraph: str, sentences: list[st
 
 
 def test_second_segments_from_elsewhere_need_a_stream() -> None:
-    with pytest.raises(ValueError, match="packing: sentences goes with sentences: order or none; with next"):
+    message = r"data\.packing: sentences goes with objective\.sentences: order or none; with next"
+    with pytest.raises(ValueError, match=message):
         Recipe.model_validate(merge(RECIPES["albert"].model_dump(), {"objective": {"sentences": "next"}}))
 
 

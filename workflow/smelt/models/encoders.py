@@ -72,7 +72,7 @@ def attention_kernel(recipe: Recipe, device: str) -> str:
         for what, there in (
             ("the package flash_attn", is_flash_attn_2_available()),
             ("a CUDA device", device == "cuda"),
-            ("precision: bf16", recipe.model.precision == "bf16"),
+            ("model.precision: bf16", recipe.model.precision == "bf16"),
         )
         if not there
     ]

@@ -193,7 +193,7 @@ def print_plan(recipe: Recipe, blocks: Sequence[TokenBlocks], processes: Process
     if line := describe_segments(recipe, blocks):
         say(line)
     if is_emulated(recipe.model.precision, device):
-        say("warning: this processor has no arithmetic for bf16; precision fp32 would be many times faster")
+        say("warning: this processor has no arithmetic for bf16; model.precision: fp32 would be many times faster")
 
 
 def describe_segments(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | None:
@@ -281,8 +281,9 @@ def refuse_uneven(recipe: Recipe, processes: Processes) -> None:
         message = f"data.batch: {blocks} cannot be shared among {processes.size} processes; start fewer"
         raise processes.alike(SmeltError("recipe", message))
     if recipe.optimizer.zero == 2 and recipe.data.batch % processes.size:
-        message = f"data.batch: {blocks} cannot be shared evenly among {processes.size} processes, as zero: 2 needs"
-        raise processes.alike(SmeltError("recipe", f"{message}; set zero: 1, or start another number"))
+        message = f"data.batch: {blocks} cannot be shared evenly among {processes.size} processes"
+        advice = "as optimizer.zero: 2 needs; set optimizer.zero: 1, or start another number"
+        raise processes.alike(SmeltError("recipe", f"{message}, {advice}"))
 
 
 def data_identity(blocks: Blocks, pieces: Pieces) -> dict[str, Any]:

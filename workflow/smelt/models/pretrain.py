@@ -46,10 +46,11 @@ if TYPE_CHECKING:
 
 
 WHY = {
-    "order": "None of the {:,} blocks has two sentences of one document between which it could be split. Set sentences:"
-    " none; or packing: stream, which splits between any two tokens of a document; or take longer documents",
-    "next": "None of the {:,} blocks can be split with another one to take a second segment from. Set sentences: none,"
-    " or take a larger corpus",
+    "order": "None of the {:,} blocks has two sentences of one document between which it could be split. Set"
+    " objective.sentences: none; or data.packing: stream, which splits between any two tokens of a document; or"
+    " take longer documents",
+    "next": "None of the {:,} blocks can be split with another one to take a second segment from. Set"
+    " objective.sentences: none, or take a larger corpus",
 }
 NOT_TOKENIZER = {"config.json", "statistics.json", "README.md", "provenance.json"}
 LIMITS = """\

@@ -137,7 +137,7 @@ class ForwardPass:
         head, pooled = self.family.sentences, getattr(self._output, "pooler_output", None)
         if head is None or pooled is None:
             name = self.model.config.model_type
-            raise SmeltError("model", f"this {name} predicts nothing of sentences; set the recipe's sentences to none")
+            raise SmeltError("model", f"this {name} predicts nothing of sentences; set objective.sentences: none")
         return head(self.model, pooled)
 
 

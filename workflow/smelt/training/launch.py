@@ -82,7 +82,7 @@ def code_of(exits: dict[int, int]) -> int:
         return RESUMABLE
     for rank, code in exits.items():
         if code < 0 and -code != signal.SIGTERM:  # with SIGTERM torchrun ends the others once one has failed
-            advice = "SIGKILL mostly means that memory ran out: ask for more, or set a smaller micro_batch"
+            advice = "SIGKILL mostly means that memory ran out: ask for more, or set a smaller machine.micro_batch"
             raise SmeltError(f"process {rank}", f"was killed by {signal.Signals(-code).name}. {advice}")
     return 1
 

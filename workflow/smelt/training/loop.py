@@ -213,7 +213,7 @@ class BlockTraining(SteppedTraining):
     def spoilt(self, step: int, problem: str) -> SmeltError:
         """Return the error for a step that spoilt the training."""
         good = f"the last good checkpoint is of step {self.saved:,}" if self.saved else "there is no checkpoint yet"
-        advice = "Lower learning_rate, lengthen warmup or use precision fp32"
+        advice = "Lower optimizer.learning_rate, lengthen schedule.warmup or set model.precision: fp32"
         made_of = f"its batch is made of {self.batches.describe(step)}"
         return self.processes.alike(SmeltError("training", f"{problem}; {good}; {made_of}. {advice}"))
 

@@ -100,7 +100,7 @@ def micro_batch_of(
     fitting, _, one, free = min(found)
     if fitting < 1:
         message = f"a block of {recipe.data.length} tokens takes {one / GIB:.1f} GiB, {max(free, 0) / GIB:.1f} are free"
-        advice = "Use gradient_checkpointing, shorter blocks or a smaller model"
+        advice = "Set machine.gradient_checkpointing, a shorter data.length or a smaller model"
         raise processes.alike(SmeltError("memory", f"{message}. {advice}"))
     return even_size(max(rows for _, rows, _, _ in found), fitting)
 
@@ -108,7 +108,7 @@ def micro_batch_of(
 def ran_out(device: torch.device, step: int, rows: int | None) -> SmeltError:
     """Return the error for a device whose memory ran out at a step; `rows` passed at once, None before any pass."""
     found = f"{rows} rows passed at once" if rows else "no row has passed yet"
-    advice = "Set a smaller micro_batch, gradient_checkpointing or a smaller model, and run again"
+    advice = "Set a smaller machine.micro_batch, machine.gradient_checkpointing or a smaller model, and run again"
     return SmeltError("memory", f"{device} has run out of it at step {step:,}; {found}. {advice}")
 
 

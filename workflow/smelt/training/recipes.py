@@ -133,7 +133,9 @@ class OptimizerSettings(Entry):
     @model_validator(mode="after")
     def _lamb_keeps_its_matrices_whole(self) -> Self:
         if self.zero and self.name == "lamb":
-            raise ValueError(f"zero: {self.zero} cuts the matrices whose norms LAMB adapts by; expected 0, or adamw")
+            raise ValueError(
+                f"optimizer.zero: {self.zero} cuts the matrices whose norms LAMB adapts by; expected 0, or name: adamw"
+            )
         return self
 
 
@@ -153,7 +155,7 @@ class ScheduleSettings(Entry):
     @model_validator(mode="after")
     def _has_one_length(self) -> Self:
         if (self.steps is None) == (self.epochs is None):
-            raise ValueError("expected either steps or epochs")
+            raise ValueError("expected either schedule.steps or schedule.epochs")
         return self
 
     @model_validator(mode="after")
@@ -290,14 +292,18 @@ class Recipe(Entry):
     def _a_line_is_one_segment(self) -> Self:
         sentences = self.objective.sentences
         if self.data.packing == "lines" and sentences != "none":
-            raise ValueError(f"packing: lines goes with sentences: none; with {sentences}, expected another")
+            raise ValueError(
+                f"data.packing: lines goes with objective.sentences: none; with {sentences}, expected another"
+            )
         return self
 
     @model_validator(mode="after")
     def _replaced_segments_are_of_a_stream(self) -> Self:
         if self.data.packing == "sentences" and self.objective.sentences == "next":
             # A second segment from elsewhere, as long as the first needs it, would end in the middle of a sentence.
-            raise ValueError("packing: sentences goes with sentences: order or none; with next, expected stream")
+            raise ValueError(
+                "data.packing: sentences goes with objective.sentences: order or none; with next, expected stream"
+            )
         return self
 
     def idle(self) -> dict[str, str]:
@@ -362,7 +368,7 @@ def refuse_late_stop(stop_at: int | None, steps: int) -> None:
         ValueError: stop_at lies beyond the schedule.
     """
     if stop_at is not None and stop_at > steps:
-        raise ValueError(f"stop_at ({stop_at}) lies beyond the schedule's {steps} steps")
+        raise ValueError(f"schedule.stop_at ({stop_at}) lies beyond the schedule's {steps} steps")
 
 
 if TYPE_CHECKING:
