@@ -101,7 +101,7 @@ def test_what_lies_in_a_package_imports_in_no_circle(package: str) -> None:
 
 
 LAYERS = (
-    "allocator architectures card cli countries energy entry errors families files languages model_families"
+    "allocator architectures card cli complaints countries energy entry errors families files languages model_families"
     " model_folder parquet provenance statistics",
     "report tasks training",
     "study",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from smelt.entry import _PATTERNS
+from smelt.complaints import _PATTERNS
 from smelt.errors import SmeltError
 from smelt.study.architectures import ARCHITECTURES
 from smelt.study.makers.pretrain import Pretrain

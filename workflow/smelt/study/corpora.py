@@ -7,7 +7,8 @@ from urllib.request import url2pathname
 
 from pydantic import Field, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
 
-from smelt.entry import Distinct, Entry, explain, refuse_idle
+from smelt.complaints import explain
+from smelt.entry import Distinct, Entry, refuse_idle
 from smelt.languages import Edition, Language
 
 DUMPS_SERVER = "{wiki}/{date}"  # where a dumps server keeps a dump, below its address

@@ -18,7 +18,8 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from smelt.entry import Entry, meaning_of
+from smelt.complaints import meaning_of
+from smelt.entry import Entry
 from smelt.errors import SmeltError
 from smelt.files import write_json
 from smelt.study.schema import Study

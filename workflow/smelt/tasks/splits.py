@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, create_model, field_validator, model_validator
 
-from smelt.entry import Distinct, Entry, explain
+from smelt.complaints import explain
+from smelt.entry import Distinct, Entry
 from smelt.languages import Language, known_language
 from smelt.tasks.formats.base import FileFormat
 from smelt.tasks.kinds import KINDS

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import StringConstraints, model_validator
 
-from smelt.entry import explain
+from smelt.complaints import explain
 from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Sentence, Text
 from smelt.tasks.formats.base import LabelFormat, Scheme, SourceFile
