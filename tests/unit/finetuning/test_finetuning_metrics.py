@@ -1,6 +1,7 @@
 """Scores by hand, and that the test split chooses nothing."""
 
 import math
+import random
 
 import pytest
 import torch
@@ -12,6 +13,8 @@ from smelt.report.scores import own_metric
 from smelt.tasks.kinds import KINDS, METRICS
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.metrics import MetricValues
+from smelt.tasks.prepared_task import encode
+from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import Encoded, Window
 
 
@@ -125,3 +128,85 @@ def test_a_task_that_averages_over_languages_is_judged_by_their_mean():
     assert [language for language, _ in scorer.by_language(numbers(0, 0, 1))] == ["en", "fr", "mean", "deviation"]
     # Both say 2 of 3 right; over examples they would be equal.
     assert scorer.better(scorer(numbers(0, 0, 1)), scorer(numbers(1, 1, 1)))
+
+
+def conll_spans(labels: list[str]) -> set[tuple[int, int, str]]:
+    """Return (first word, behind the last, type) of each span of well-formed IOB2, as conlleval counts them."""
+    begins = [place for place, label in enumerate(labels) if label.startswith("B-")]
+    found = set()
+    for begin in begins:
+        end = begin + 1
+        while end < len(labels) and labels[end] == f"I-{labels[begin][2:]}":
+            end += 1
+        found.add((begin, end, labels[begin][2:]))
+    return found
+
+
+def test_span_f1_is_that_of_conlleval_s_counts_on_well_formed_labels():
+    draw = random.Random(0)
+
+    def labels(count: int) -> list[str]:
+        found: list[str] = []
+        while len(found) < count:
+            kind = draw.choice(["PER", "LOC", "O"])
+            found += ["O"] if kind == "O" else [f"B-{kind}", *[f"I-{kind}"] * draw.randint(0, 2)]
+        return found[:count]
+
+    for _ in range(300):
+        lengths = [draw.randint(1, 8) for _ in range(draw.randint(1, 4))]
+        gold, predicted = ([labels(length) for length in lengths] for _ in range(2))
+        right = sum(len(conll_spans(a) & conll_spans(b)) for a, b in zip(gold, predicted, strict=True))
+        wanted, given = (sum(len(conll_spans(sentence)) for sentence in side) for side in (gold, predicted))
+        f1 = 2 * right / (wanted + given) if right else 0.0
+        assert scored("seqeval-f1", gold, predicted)["f1"] == pytest.approx(f1)
+
+
+def test_seqeval_takes_first_letters_of_bare_tags_for_marks():
+    gold = [["DET", "NOUN", "NOUN", "VERB"], ["INTJ"]]
+    # The two nouns are one span of type OUN, so that one wrong noun loses both; INTJ is the inside of a span NTJ.
+    found = scored("seqeval-f1-of-tags", gold, [["DET", "NOUN", "ADJ", "VERB"], ["INTJ"]])
+    assert found["micro_f1"] == pytest.approx(4 / 5)
+    assert found["tag_f1"] == pytest.approx(2 * 3 / (4 + 5))
+    assert own_metric(set(found)) == "tag_f1"
+    assert METRICS["seqeval-f1-of-tags"].details(gold, gold)["NOUN"]["support"] == 2
+
+
+@pytest.mark.parametrize(
+    ("metric", "scheme", "key", "labels"),
+    [
+        ("seqeval-f1-of-pieces", "iob2", "piece_f1", ["B-PER", "O"]),
+        ("seqeval-f1-of-tag-pieces", None, "tag_piece_f1", ["NOUN", "VERB"]),
+    ],
+)
+def test_every_piece_counts_where_pieces_are_scored(model_folder, metric, scheme, key, labels):
+    task = Task("t", "token-classification", metric, scheme, labels, label_pieces="all")
+    examples = Examples([0], ["en"], {"words": [["anna", "sees", "lima"]]}, [[labels[0], labels[1], labels[0]]])
+    encoded = encode(examples, task, load_pieces(model_folder), 32)
+    (window,) = encoded.windows
+    # ▁ a n n a, ▁sees, ▁ l i m a: each piece has the label of its word, and learns it.
+    assert window.words == [0] * 5 + [1] + [2] * 5
+    assert encoded.targets == [[0] * 5 + [1] + [0] * 5]
+    scorer = Scorer(task, examples, encoded)
+    found = WindowPredictions([[0] * 4 + [1] * 2 + [0] * 5], [[1.0] * 11])
+    scores = scorer(found)
+    assert own_metric(set(scores)) == key
+    assert scores["piece_accuracy"] == pytest.approx(10 / 11)
+    assert scorer.answers(found) == [[labels[0], labels[1], labels[0]]]  # the first piece decides about its word
+
+
+def test_words_are_scored_where_all_pieces_are_learnt(model_folder):
+    task = Task("t", "token-classification", "seqeval-f1", "iob2", ["B-PER", "O"], label_pieces="all")
+    examples = Examples([0], ["en"], {"words": [["anna", "sees"]]}, [["B-PER", "O"]])
+    encoded = encode(examples, task, load_pieces(model_folder), 32)
+    assert Scorer(task, examples, encoded)(WindowPredictions([[0, 1, 1, 1, 1, 1]], [[1.0] * 6]))["f1"] == 1.0
+
+
+def test_words_in_several_windows_have_all_their_pieces_once(model_folder):
+    task = Task("t", "token-classification", "seqeval-f1-of-pieces", "iob2", ["B-PER", "O"], label_pieces="all")
+    words = ["anna", "sees", "the", "lima"] * 8
+    examples = Examples([0], ["en"], {"words": [words]}, [["B-PER", "O", "O", "O"] * 8])
+    encoded = encode(examples, task, load_pieces(model_folder), 20)
+    assert len(encoded.windows) > 3
+    assert [word for window in encoded.windows for word in window.words] == [
+        word for word, pieces in enumerate(encoded.pieces[0]) for _ in pieces
+    ]

@@ -206,3 +206,55 @@ def test_parts_of_real_parallel_sets_share_no_pair_in_any_language(tmp_path):
         for code in ("en", "fr", "es", "de", "hi", "sw")
     }
     assert len({tuple(found) for found in labels.values()}) == 1
+
+
+WORDS = """
+title: Invented entities
+kind: token-classification
+languages: [en]
+source: {{folder: {data}, train: all, validation: all, test: all}}
+format:
+  conll: {{separator: " ", word: 0, label: 1, scheme: {scheme}}}
+settings:
+  words: {{}}
+  published: {{{published}}}
+metric: {metric}
+licence: none
+cite: nobody
+"""
+
+
+@pytest.mark.parametrize(
+    ("scheme", "metric", "of_pieces"),
+    [("iob2", "seqeval-f1", "seqeval-f1-of-pieces"), ("none", "accuracy", "seqeval-f1-of-tag-pieces")],
+)
+def test_a_setting_has_its_own_metric_and_labels_all_pieces(tmp_path, scheme, metric, of_pieces):
+    (tmp_path / "all").write_text("Anna B-PER\nsees O\n\nBoris B-PER\n")
+    published = f"metric: {of_pieces}, label_pieces: all"
+    (tmp_path / "sample.yaml").write_text(
+        WORDS.format(data=tmp_path, scheme=scheme, metric=metric, published=published)
+    )
+    for setting, expected in (("words", (metric, "first")), ("published", (of_pieces, "all"))):
+        prepared(tmp_path, tmp_path / setting, setting)
+        found = json.loads((tmp_path / setting / "task.json").read_text())
+        assert (found["metric"], found["label_pieces"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("published", "reason"),
+    [
+        ("metric: seqeval-f1-of-pieces", "seqeval-f1-of-pieces scores all pieces of words: expected label_pieces: all"),
+        ("metric: seqeval-f1-of-tags", "metric: expected seqeval-f1 or seqeval-f1-of-pieces"),
+        ("metric: squad-f1", "metric: expected seqeval-f1 or seqeval-f1-of-pieces"),
+        ("label_pieces: none", "'first' or 'all'"),
+    ],
+)
+def test_metrics_that_do_not_fit_a_setting_are_refused(tmp_path, capsys, published, reason):
+    text = WORDS.format(data=tmp_path, scheme="iob2", metric="seqeval-f1", published=published)
+    (tmp_path / "sample.yaml").write_text(text)
+    assert reason in refusal(capsys, tmp_path, tmp_path / "out", "sample.published")
+
+
+def test_pieces_of_texts_have_no_labels(tmp_path, capsys):
+    (tmp_path / "sample.yaml").write_text(TASK.format(data=tmp_path) + "label_pieces: all\n")
+    assert "label_pieces: has no effect" in refusal(capsys, tmp_path, tmp_path / "out", "sample.together")

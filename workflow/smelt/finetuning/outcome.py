@@ -11,7 +11,7 @@ import pyarrow.parquet as parquet
 from smelt.languages import ALL
 from smelt.tasks.kinds import kind_of, metric_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
-from smelt.tasks.metrics import MetricValues
+from smelt.tasks.metrics import Labels, MetricValues
 from smelt.tasks.windows import Encoded
 
 SCORED = ("validation", "test")
@@ -32,7 +32,7 @@ class Scorer:
         """Return the metrics of the whole split: over all its examples, or their mean over languages."""
         if self.task.average == "languages" and len(set(self.examples.languages)) > 1:
             return dict(self.by_language(found))[MEAN]
-        return self.metric.score(self.examples.gold, self.answers(found), self.examples.languages)
+        return self.metric.score(*self.compared(found), self.examples.languages)
 
     def better(self, one: MetricValues, other: MetricValues) -> bool:
         """Return whether one score is strictly higher than another, in the task's own metric."""
@@ -42,6 +42,12 @@ class Scorer:
         """Return the predicted labels of each example."""
         return self.kind.answers(found, self.examples, self.encoded, self.task)
 
+    def compared(self, found: WindowPredictions) -> tuple[Labels, Labels]:
+        """Return what the metric compares: right and predicted labels of words, of all their pieces, or answers."""
+        if self.metric.of_pieces:
+            return self.kind.labels_of_pieces(found, self.examples, self.encoded, self.task)
+        return self.examples.gold, self.answers(found)
+
     def by_language(self, found: WindowPredictions) -> list[tuple[str, MetricValues]]:
         """Return the metrics of each language and, where they are several, of all together.
 
@@ -49,7 +55,7 @@ class Scorer:
         for which it would be a second opinion), `mean`, the mean of the languages' scores, and `deviation`, their
         standard deviation (n - 1 in the denominator).
         """
-        predicted, gold = self.answers(found), self.examples.gold
+        gold, predicted = self.compared(found)
         languages = sorted(set(self.examples.languages))
         scores = []
         for language in languages:
@@ -117,7 +123,7 @@ def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], count
     rows, found = scored.scores_and_predictions(predict)
     scorer, examples = scored.scorer("test"), scored.splits["test"]
     predicted = scorer.answers(found)
-    details = scorer.metric.details(examples.gold, predicted)
+    details = scorer.metric.details(*scorer.compared(found))
     metrics = measured | {"scores": rows, "details": details, "counts": counts}
     return FinetuningOutcome(metrics, scorer.kind.predictions(examples, predicted, found, scorer.encoded))
 

@@ -6,6 +6,7 @@ seqeval (Nakayama 2018) is used in its default mode, that of the conlleval scrip
 nothing counts as the beginning of a span, and a span counts where its borders and its type are right.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -33,6 +34,8 @@ class Metric(ABC):
     """How it is computed, where a reader of a table has to know."""
     spans: ClassVar[bool] = False
     """Whether it is for labels that mark spans."""
+    of_pieces: ClassVar[bool] = False
+    """Whether every piece of a word is scored, instead of the word."""
 
     @abstractmethod
     def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:
@@ -90,6 +93,76 @@ class SeqevalF1(Metric):
     def caveat(self, gold: Labels) -> str:
         """Return that there is no span, where there is none."""
         return "" if any(map(has_span, gold)) else "no span in them, so F1 is 0 whatever the model"
+
+
+class SeqevalPieceF1(SeqevalF1):
+    """F1 of whole spans of pieces: each piece has the label of its word, and counts as a word would."""
+
+    name = "seqeval-f1-of-pieces"
+    key = "piece_f1"
+    label = "F1 of pieces"
+    title = "F1 of spans of pieces (seqeval, default mode)"
+    note = (
+        "F1 over pieces: every piece of a word has the word's label, and seqeval 1.2.2 in its default mode scores the "
+        "pieces, as ALBETO's public scripts do. A word of several pieces counts several times, so scores of models "
+        "with different tokenizers do not compare with each other, nor with scores of words."
+    )
+    of_pieces = True
+
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:
+        """Return piece_f1, and precision, recall and accuracy of pieces."""
+        found = super().score(gold, predicted, languages)
+        return {"piece_f1" if key == "f1" else f"piece_{key}": value for key, value in found.items()}
+
+
+class SeqevalTagF1(SeqevalF1):
+    """seqeval's F1 of labels that mark no spans, such as parts of speech: it takes their first letters for marks."""
+
+    name = "seqeval-f1-of-tags"
+    key = "tag_f1"
+    label = "F1 of tags"
+    title = "F1 of bare tags (seqeval, default mode)"
+    note = (
+        "F1 of tags that mark no spans: seqeval 1.2.2 in its default mode takes a tag's first letter for its mark (the "
+        "I of INTJ for the inside of a span), and neighbours with one tag may count as one span. It is no accuracy."
+    )
+    spans = False
+
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:
+        """Return tag_f1, precision and recall of tags, and accuracy, which is called micro_f1 beside them."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # one for each tag: that it seems to mark no span
+            found = super().score(gold, predicted, languages)
+        return {"micro_f1" if key == "accuracy" else f"tag_{key}": value for key, value in found.items()}
+
+    def details(self, gold: Labels, predicted: Labels) -> dict[str, MetricValues]:
+        """Return precision, recall, F1 and support of each tag."""
+        return _by_label(gold, predicted)
+
+    def caveat(self, gold: Labels) -> str:  # noqa: ARG002 - every tag counts
+        """Return nothing: every tag counts."""
+        return ""
+
+
+class SeqevalTagPieceF1(SeqevalTagF1):
+    """The same over pieces, as ALBETO's public script for parts of speech scores them."""
+
+    name = "seqeval-f1-of-tag-pieces"
+    key = "tag_piece_f1"
+    label = "F1 of tags of pieces"
+    title = "F1 of bare tags of pieces (seqeval, default mode)"
+    note = (
+        "F1 of the tags of pieces: every piece of a word has the word's tag, and seqeval 1.2.2 in its default mode "
+        "takes a tag's first letter for its mark, as ALBETO's public script does. Scores of models with different "
+        "tokenizers do not compare with each other."
+    )
+    of_pieces = True
+
+    def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:
+        """Return tag_piece_f1, and precision, recall and accuracy of pieces."""
+        found = super().score(gold, predicted, languages)
+        names = {"tag_f1": "tag_piece_f1", "micro_f1": "piece_accuracy"}
+        return {names.get(key, key.replace("tag_", "tag_piece_")): value for key, value in found.items()}
 
 
 class Accuracy(Metric):

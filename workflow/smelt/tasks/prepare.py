@@ -157,6 +157,7 @@ def _description(arguments: argparse.Namespace, task: TaskFile, labels: list[str
         "setting": task.setting,
         "pairs": task.pairs,
         "average": task.average,
+        "label_pieces": task.label_pieces,
         "languages": task.languages,
         "labels": labels,
         "choose_on": task.choose_on,

@@ -24,8 +24,9 @@ def read_task(folder: Path) -> Task:
     found = read_json(path)
     try:
         task = Task(found["name"], found["kind"], found["metric"], found["scheme"], found["labels"])
-        # Tasks that were prepared before there were pairs and settings are none.
-        task = replace(task, **{key: found[key] for key in ("pairs", "setting", "average") if key in found})
+        # Tasks that were prepared before there were pairs, settings and labels of all pieces have none.
+        later = ("pairs", "setting", "average", "label_pieces")
+        task = replace(task, **{key: found[key] for key in later if key in found})
     except KeyError as error:
         raise SmeltError(path, f"lacks {error}: expected what `python -m smelt task` writes") from None
     if task.kind not in KINDS:

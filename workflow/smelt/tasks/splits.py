@@ -1,6 +1,6 @@
 """Where the files of a task lie (smelt/tasks/library/<task>.yaml: `source`, `settings`)."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, create_model, field_validator, model_validator
 
@@ -8,12 +8,17 @@ from smelt.complaints import explain
 from smelt.entry import Distinct, Entry
 from smelt.languages import Language, known_language
 from smelt.tasks.formats.base import FileFormat
-from smelt.tasks.kinds import KINDS
+from smelt.tasks.kinds import KINDS, METRICS
 
 SPLITS = ("train", "validation", "test")
 FORMATS = {written.key: written for kind in KINDS.values() for written in kind.formats}
 """Formats of all kinds, by their names in task files."""
 
+if TYPE_CHECKING:
+    MetricName = str
+else:
+    MetricName = Literal[tuple(METRICS)]
+LabelPieces = Literal["first", "all"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Shares = tuple[Share, Share]
 
@@ -175,6 +180,10 @@ class Setting(Entry):
     the others."""
     test: SettingSplit = SettingSplit()
     """The test split."""
+    metric: MetricName | None = None
+    """The metric in this setting; that of the task file by default."""
+    label_pieces: LabelPieces | None = None
+    """The pieces of words that carry labels in this setting; those of the task file by default."""
 
     @property
     def of_each_language(self) -> bool:

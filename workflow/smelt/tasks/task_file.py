@@ -16,8 +16,8 @@ from smelt.entry import VARIABLE, Distinct, Entry, check, read_yaml, refuse_idle
 from smelt.errors import SmeltError, did_you_mean, suggest_similar
 from smelt.languages import Language
 from smelt.tasks.formats.base import FileFormat
-from smelt.tasks.kinds import KINDS, METRICS, kind_of
-from smelt.tasks.splits import SPLITS, STANDARD, Format, Setting, SettingName, Source
+from smelt.tasks.kinds import KINDS, kind_of, metric_of
+from smelt.tasks.splits import SPLITS, STANDARD, Format, LabelPieces, MetricName, Setting, SettingName, Source
 
 LIBRARY = Path(__file__).parent / "library"
 """Task files that come with smelt."""
@@ -25,10 +25,8 @@ OWN_TASKS = "tasks"
 """Folder beside a study file that holds task files of the study's own."""
 if TYPE_CHECKING:
     KindName = str
-    MetricName = str
 else:
     KindName = Literal[tuple(KINDS)]
-    MetricName = Literal[tuple(METRICS)]
 
 
 class TaskFile(Entry):
@@ -52,10 +50,16 @@ class TaskFile(Entry):
     task for each: `<file>.<setting>.<language>`."""
     metric: MetricName
     """`seqeval-f1`, the F1 of whole entities, for labels that mark spans; for the others `accuracy` (the same as micro
-    F1) or `macro-f1`, the mean F1 of the labels, which counts rare ones as much as frequent ones. For answers
+    F1) or `macro-f1`, the mean F1 of the labels, which counts rare ones as much as frequent ones. As some public
+    scripts score: `seqeval-f1-of-pieces` counts spans of pieces, `seqeval-f1-of-tags` takes labels without marks for
+    spans, and `seqeval-f1-of-tag-pieces` does both. For answers
     `squad-f1`, by the rules of SQuAD's script (English articles and ASCII punctuation do not count, in any language),
     or `mlqa-f1`, by those of MLQA's (punctuation and the language's own articles do not; Chinese is compared by
     character); exact match stands beside either."""
+    label_pieces: LabelPieces = "first"
+    """The pieces of a word that carry its label where a model learns: the `first`, by which the word is predicted, or
+    `all`, as with `label_all_tokens` of some public scripts. `seqeval-f1-of-pieces` and `seqeval-f1-of-tag-pieces`
+    score all of them; other metrics score words."""
     average: Literal["examples", "languages"] = "examples"
     """The task's score where a split has several languages, to choose the epoch and to compare models: over the
     `examples` of all at once, or the mean of the `languages`' scores."""
@@ -81,6 +85,8 @@ class TaskFile(Entry):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         for each in self._under_every_setting():
+            if metric_of(each).of_pieces and each.label_pieces != "all":
+                raise ValueError(f"metric: {each.metric} scores all pieces of words: expected label_pieces: all")
             for split in SPLITS:
                 each._check_format(each.format_of(split), split)
                 each._check_languages(split)
@@ -135,6 +141,8 @@ class TaskFile(Entry):
                 "source": self.source.model_copy(update=splits),
                 "languages": [code for code in self.languages if code in used],
                 "settings": {},
+                "metric": setting.metric or self.metric,
+                "label_pieces": setting.label_pieces or self.label_pieces,
             }
         )
         task._setting = name

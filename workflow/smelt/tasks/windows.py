@@ -99,19 +99,26 @@ def owners(lengths: Sequence[int], windows: Sequence[tuple[int, int]]) -> list[i
     return owner
 
 
-def windows_of_words(example: int, ids: list[list[int]], pieces: "TaskTokenizer", capacity: int) -> list[Window]:
-    """Return an example of words of these ids, none of them longer than the capacity, as windows."""
+def windows_of_words(
+    example: int, ids: list[list[int]], pieces: "TaskTokenizer", capacity: int, all_pieces: bool = False
+) -> list[Window]:
+    """Return an example of words of these ids, none of them longer than the capacity, as windows.
+
+    all_pieces: whether all pieces of a word are labelled places, instead of its first.
+    """
     lengths = [len(word) for word in ids]
     ranges = spans(lengths, capacity)
     owner = owners(lengths, ranges)
     windows = []
     for number, (start, end) in enumerate(ranges):
         tokens = list(pieces.prefix)
-        positions, words = [], []
+        positions: list[int] = []
+        words: list[int] = []
         for word in range(start, end):
             if owner[word] == number:
-                positions.append(len(tokens))
-                words.append(word)
+                labelled = len(ids[word]) if all_pieces else 1
+                positions += range(len(tokens), len(tokens) + labelled)
+                words += [word] * labelled
             tokens += ids[word]
         tokens += pieces.suffix
         if words:

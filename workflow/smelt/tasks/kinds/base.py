@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from smelt.errors import SmeltError
 from smelt.tasks.examples import Example
 from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
-from smelt.tasks.metrics import Metric
+from smelt.tasks.metrics import Labels, Metric
 from smelt.tasks.windows import IGNORED, Encoded
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Task:
     """Whether each label is that of two texts."""
     setting: str = "standard"
     """Which languages it is trained, chosen and tested on, by the name in its task file."""
+    label_pieces: str = "first"
+    """Pieces of a word that carry its label: the `first`, or `all`."""
     average: str = "examples"
     """The score of several languages: over all of their `examples`, or the mean of the `languages`."""
 
@@ -136,7 +138,8 @@ class TaskKind(ABC):
 
     def idle(self, of_task: FileFormat) -> dict[str, str]:  # noqa: ARG002 - for kinds with pairs
         """Return the keys of a task file that would have no effect, each with the reason."""
-        return {"empty_sides": "where a label is of one text, not of a pair"}
+        idle = {} if self.labels_words else {"label_pieces": "where words have no labels"}
+        return idle | {"empty_sides": "where a label is of one text, not of a pair"}
 
     # Preparing
 
@@ -241,13 +244,25 @@ class TaskKind(ABC):
         """Return the predicted labels of each example, one a word, or a list of one for a text.
 
         Raises:
-            SmeltError: a word was predicted twice or not at all, which windows never do.
+            SmeltError: a word was not predicted, which never happens with windows.
         """
         predicted: list[list[str | None]] = [[None] * len(labels) for labels in examples.gold]
         for window, numbers in zip(encoded.windows, found.numbers, strict=True):
+            labels = predicted[window.example]
             for word, number in zip(window.words, numbers, strict=True):
-                predicted[window.example][word] = task.labels[number]
+                if labels[word] is None:  # the first piece decides where all pieces of a word are labelled
+                    labels[word] = task.labels[number]
         return [[_present(label) for label in labels] for labels in predicted]
+
+    def labels_of_pieces(
+        self, found: WindowPredictions, examples: Examples, encoded: Encoded, task: Task
+    ) -> tuple[Labels, Labels]:
+        """Return the gold and the predicted label of each piece, for metrics of pieces.
+
+        Raises:
+            NotImplementedError: the kind has no such metrics.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def predictions(

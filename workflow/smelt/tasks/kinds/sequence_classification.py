@@ -54,7 +54,8 @@ class SequenceClassification(TaskKind):
 
     def idle(self, of_task: FileFormat) -> dict[str, str]:
         """Return the keys of a task file that would have no effect, each with the reason."""
-        return {} if of_task.pairs else super().idle(of_task)
+        idle = super().idle(of_task)
+        return {key: why for key, why in idle.items() if key != "empty_sides" or not of_task.pairs}
 
     def read(self, written: FileFormat, file: SourceFile) -> Iterator[Example]:
         """Yield the texts of a file; sentences become texts where each of their words has the same label."""

@@ -21,7 +21,7 @@ from smelt.tasks.formats.conllu import Conllu
 from smelt.tasks.formats.slotgated import SlotGated
 from smelt.tasks.formats.table import Delimited
 from smelt.tasks.kinds.base import BatchLayout, Examples, Task, TaskKind, WindowPredictions
-from smelt.tasks.metrics import Accuracy, MacroF1, SeqevalF1
+from smelt.tasks.metrics import Accuracy, Labels, MacroF1, SeqevalF1, SeqevalPieceF1, SeqevalTagF1, SeqevalTagPieceF1
 from smelt.tasks.schemes import ImpossibleTagError, convert_to_iob2
 from smelt.tasks.windows import Encoded, Window, windows_of_words
 
@@ -37,7 +37,14 @@ class TokenClassification(TaskKind):
     name = "token-classification"
     example = Sentence
     formats = (Conll, Conllu, SlotGated, Delimited, Columns, Bracketed)
-    metrics = (SeqevalF1(), Accuracy(), MacroF1())
+    metrics = (
+        SeqevalF1(),
+        Accuracy(),
+        MacroF1(),
+        SeqevalPieceF1(),
+        SeqevalTagF1(),
+        SeqevalTagPieceF1(),
+    )
     head = "AutoModelForTokenClassification"
     pipeline = "token-classification"
     student = "CompactForTokenClassification"
@@ -86,10 +93,13 @@ class TokenClassification(TaskKind):
         print(f"words: {found.sentence()}" + ("; each is cut with a blank before it" if blank else ""))
         return {"words_in_running_text": found.record(blank)}
 
-    def encode(self, examples: Examples, task: Task, pieces: "TaskTokenizer", length: int) -> Encoded:  # noqa: ARG002
-        """Return sentences as windows of at most `length` tokens, whose labelled places are first pieces of words."""
+    def encode(self, examples: Examples, task: Task, pieces: "TaskTokenizer", length: int) -> Encoded:
+        """Return sentences as windows of at most `length` tokens, whose labelled places are the first pieces of words.
 
-        encoded = Encoded()
+        They are all pieces where the task file says so.
+        """
+
+        encoded, all_pieces = Encoded(), task.label_pieces == "all"
         sentences: list[list[str]] = examples.inputs["words"]
         capacity = length - pieces.special
         batch = pieces.for_words(sentences, is_split_into_words=True, add_special_tokens=False, verbose=False)
@@ -100,8 +110,19 @@ class TokenClassification(TaskKind):
             encoded.truncated_words += sum(len(word) > capacity for word in ids)
             ids = [word or [pieces.unknown] for word in ids]
             encoded.pieces.append([pieces.texts(word) for word in ids])
-            encoded.windows += windows_of_words(number, [word[:capacity] for word in ids], pieces, capacity)
+            encoded.windows += windows_of_words(number, [word[:capacity] for word in ids], pieces, capacity, all_pieces)
         return encoded
+
+    def labels_of_pieces(
+        self, found: WindowPredictions, examples: Examples, encoded: Encoded, task: Task
+    ) -> tuple[Labels, Labels]:
+        """Return the gold and the predicted label of each piece of each sentence."""
+        gold: list[list[str]] = [[] for _ in examples.ids]
+        predicted: list[list[str]] = [[] for _ in examples.ids]
+        for window, numbers in zip(encoded.windows, found.numbers, strict=True):
+            gold[window.example] += [examples.gold[window.example][word] for word in window.words]
+            predicted[window.example] += [task.labels[number] for number in numbers]
+        return gold, predicted
 
     def logits(self, output: Any, batch: BatchLayout) -> "Tensor":
         """Return the logits of the labelled words of a batch, shape (labelled, labels)."""
