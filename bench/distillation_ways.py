@@ -92,7 +92,7 @@ def chunked(workload: Workload) -> Callable[[], StepFigures]:
             terms = module(batch)
         return weighted_loss(terms), {term.name: term.loss for term in terms}
 
-    return measured(workload, module, forward)
+    return measure_steps(workload, module, forward)
 
 
 def straightforward(workload: Workload) -> Callable[[], StepFigures]:
@@ -120,7 +120,7 @@ def straightforward(workload: Workload) -> Callable[[], StepFigures]:
         weights = losses.weights()
         return torch.stack([weights[name] * part for name, part in parts.items()]).sum(), parts
 
-    return measured(workload, student, forward)
+    return measure_steps(workload, student, forward)
 
 
 def divergence(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:
@@ -129,7 +129,7 @@ def divergence(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:
     return functional.kl_div(*softened, reduction="batchmean") * temperature**2
 
 
-def measured(
+def measure_steps(
     workload: Workload, trained: nn.Module, forward: Callable[[Batch], tuple[Tensor, dict[str, Tensor]]]
 ) -> Callable[[], StepFigures]:
     """Return a function that takes a few steps of a loss, given its parts, and measures them."""

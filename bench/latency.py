@@ -78,14 +78,14 @@ def measuring(plan: Plan) -> Callable[[], Any]:
 
     def run() -> Any:
         try:
-            return measured(plan)
+            return measure_rounds(plan)
         except Unequal as error:
             return str(error)
 
     return run
 
 
-def measured(plan: Plan) -> tuple[dict[str, Seconds], dict[str, Seconds], dict[str, float]]:
+def measure_rounds(plan: Plan) -> tuple[dict[str, Seconds], dict[str, Seconds], dict[str, float]]:
     """Return seconds a query of the processor and of the clock, by setting and way, and what int8 changes.
 
     Raises:

@@ -54,7 +54,7 @@ def reduction(name: str) -> Benchmark:
 
 def ours(folder: Path, sizes: tuple[int, int]) -> Callable[[], float]:
     """What `python -m smelt reduce` does between choosing pieces and the proof."""
-    return _speed(reduced, folder / "source", sizes)
+    return _speed(reduce_folder, folder / "source", sizes)
 
 
 def plain(folder: Path, sizes: tuple[int, int]) -> Callable[[], float]:
@@ -64,7 +64,7 @@ def plain(folder: Path, sizes: tuple[int, int]) -> Callable[[], float]:
 
 def ours_memory(folder: Path, sizes: tuple[int, int]) -> Callable[[], float]:
     """The MiB that a reduction takes at its peak, without the libraries'."""
-    return _peak(reduced, folder / "source", sizes)
+    return _peak(reduce_folder, folder / "source", sizes)
 
 
 def plain_memory(folder: Path, sizes: tuple[int, int]) -> Callable[[], float]:
@@ -96,14 +96,14 @@ def invented_pieces(number: int) -> list[str]:
     return list(found)
 
 
-def chosen(sizes: tuple[int, int]) -> np.ndarray:
+def choose_ids(sizes: tuple[int, int]) -> np.ndarray:
     """Return the ids to keep: special pieces, letters and drawn ones."""
     first = len(SPECIAL) + 2 * len(ALPHABET)
     drawn = np.random.default_rng(2).choice(np.arange(first, sizes[0]), sizes[1] - first, replace=False)
     return np.sort(np.concatenate([np.arange(first), drawn]))
 
 
-def reduced(source: Path, ids: np.ndarray, output: Path) -> None:
+def reduce_folder(source: Path, ids: np.ndarray, output: Path) -> None:
     """Read the vocabulary, close the choice, gather the weights and write the tokenizer, which checks itself."""
     from smelt.models.vocabulary.vocabulary import read_vocabulary
     from smelt.models.vocabulary.weights import reduce_weights
@@ -146,12 +146,12 @@ def _rehearsed(way: ReducingWay) -> None:
     """Have the libraries loaded, and everything run once that is slow only then."""
     with tempfile.TemporaryDirectory() as folder:
         write_source(Path(folder, "source"), 1000, SMALL)
-        way(Path(folder, "source"), chosen((1000, 300)), Path(folder, "output"))
+        way(Path(folder, "source"), choose_ids((1000, 300)), Path(folder, "output"))
 
 
 def _speed(way: ReducingWay, source: Path, sizes: tuple[int, int]) -> Callable[[], float]:
     _rehearsed(way)
-    ids = chosen(sizes)
+    ids = choose_ids(sizes)
 
     def run() -> float:
         with tempfile.TemporaryDirectory(dir=source.parent) as folder:
@@ -164,7 +164,7 @@ def _speed(way: ReducingWay, source: Path, sizes: tuple[int, int]) -> Callable[[
 
 def _peak(way: ReducingWay, source: Path, sizes: tuple[int, int]) -> Callable[[], float]:
     _rehearsed(way)
-    ids = chosen(sizes)
+    ids = choose_ids(sizes)
     measured: list[float] = []
 
     def run() -> float:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from bench.latency import BERT, INT8, PAPER, Plan, deviations, fastest_exact, measured, outcome_of
+from bench.latency import BERT, INT8, PAPER, Plan, deviations, fastest_exact, measure_rounds, outcome_of
 from bench.latency_ways import ONNX, TORCH, Shapes, bert_ways, student, student_ways
 from bench.measure import Unequal
 
@@ -26,7 +26,7 @@ def plan(batch: int) -> Plan:
 @pytest.mark.parametrize("batch", [1, 3])
 def test_all_ways_of_a_student_are_run_and_the_exact_ones_are_equal(batch: int, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)  # where results/bench is written
-    processor, clock, changed = measured(plan(batch))
+    processor, clock, changed = measure_rounds(plan(batch))
     assert {model: set(ways) for model, ways in processor.items()} == {
         BERT: {TORCH, ONNX},
         "12/10": {"torch", "onnx", INT8},
