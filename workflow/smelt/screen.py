@@ -223,7 +223,7 @@ class Screen(logging.Handler):
         job = self.running.pop(jobid, None)
         self.done += 1
         if job:
-            yield Text(self._ended(job, job.read()))
+            yield Text(self._end_line(job, job.read()))
 
     def _failure(self, fields: dict[str, Any]) -> Iterator[Text]:
         jobid = fields["jobid"]
@@ -234,7 +234,7 @@ class Screen(logging.Handler):
         job = job or RunningJob(fields["rule_name"], _first_log(fields), 0.0)
         read = job.read()
         stopped = read is not None and read.resumes
-        yield Text(f"{self._ended(job, read)}  {'stopped' if stopped else 'FAILED'}", "yellow" if stopped else "red")
+        yield Text(f"{self._end_line(job, read)}  {'stopped' if stopped else 'FAILED'}", "yellow" if stopped else "red")
         said = str(fields["rule_msg"] or "").splitlines()  # by a scheduler: the job's state, or why it was not taken
         for line in [*said, *(self._complaint(job, read) if read else [])]:
             yield Text(f"    {line}", "red")
@@ -265,7 +265,7 @@ class Screen(logging.Handler):
                 return job.log.read_text(errors="replace").splitlines()
         return read.complaint()
 
-    def _ended(self, job: RunningJob, read: JobLog | None) -> str:
+    def _end_line(self, job: RunningJob, read: JobLog | None) -> str:
         """Return the line of a job that has ended."""
         count = f"{self.done:{len(str(self.total))}} of {self.total}"
         took = read.took if read and read.took else duration(time.time() - job.began) if job.began else ""

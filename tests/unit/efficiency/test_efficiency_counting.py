@@ -8,7 +8,7 @@ from safetensors import safe_open
 from small_encoders import PIECES, SHAPE, bert_base, encoder, write_encoder
 
 from smelt.efficiency.subject import random_ids
-from smelt.efficiency.torch_encoder import Configuration, TorchEncoder, count
+from smelt.efficiency.torch_encoder import Configuration, TorchEncoder, count_parameters
 from smelt.errors import SmeltError
 
 FAMILIES = ["bert", "albert", "distilbert", "xlm-roberta"]
@@ -35,7 +35,7 @@ def test_tied_weights_count_once(family: str, tmp_path: Path) -> None:
     found = Configuration(write_encoder(tmp_path, family)).parameters()
     with safe_open(tmp_path / "model.safetensors", "pt") as file:
         written = sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118 - no mapping
-    assert found == count(encoder(family))
+    assert found == count_parameters(encoder(family))
     assert found.total == written
 
 

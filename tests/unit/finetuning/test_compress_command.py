@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 
 from smelt.__main__ import main
 from smelt.finetuning.compression.job import write_student_card
-from smelt.finetuning.compression.phases import StageData, learning_rate
+from smelt.finetuning.compression.phases import StageData, cosine_rate
 from smelt.study.makers.compression import CompressionSettings
 from smelt.tasks.kinds.base import Task
 from smelt.training.epochs import EpochTraining
@@ -346,7 +346,7 @@ def test_rows_are_those_of_seen_pieces_and_of_no_text_of_the_test_split(folders,
 
 def test_the_rate_falls_by_a_cosine_and_starts_again():
     settings = CompressionSettings(learning_rate=1e-3, minimum_learning_rate=1e-8, cycle=2)
-    rates = [learning_rate(turn, 5, settings) for turn in range(20)]
+    rates = [cosine_rate(step, 5, settings) for step in range(20)]
     assert rates[0] == rates[10] == 1e-3
     assert rates[9] == pytest.approx(1e-8)
     assert rates[:10] == sorted(rates[:10], reverse=True)

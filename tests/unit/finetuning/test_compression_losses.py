@@ -90,7 +90,7 @@ def test_windows_as_arrays_give_the_batches_that_windows_as_objects_do():
     found = windows.batch(np.array(numbers), pieces.padding, CPU)
     for name in ("ids", "mask", "rows", "positions"):
         assert torch.equal(getattr(found, name), getattr(wanted, name))
-    assert windows.labelled_in(np.array(numbers)).tolist() == [
+    assert windows.find_labelled(np.array(numbers)).tolist() == [
         place for number in numbers for place in range(windows.firsts[number], windows.firsts[number + 1])
     ]
 

@@ -14,7 +14,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, pipelin
 
 from smelt.__main__ import main
 from smelt.finetuning.job import FineTuningPhase
-from smelt.finetuning.model import load_model
+from smelt.finetuning.model import load_with_classifier
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples
 from smelt.tasks.prepared_task import read_task
@@ -155,7 +155,7 @@ def test_seeds_differ(model_folder, entity_task, entities, tmp_path):
 
 def test_the_classifier_is_drawn_by_the_seed_and_the_encoder_is_the_model_s(model_folder, entity_task):
     task = read_task(entity_task)
-    one, same, other = (load_model(model_folder, task, seed).state_dict() for seed in (1, 1, 2))
+    one, same, other = (load_with_classifier(model_folder, task, seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(one["classifier.weight"], same["classifier.weight"])
     assert not torch.equal(one["classifier.weight"], other["classifier.weight"])
     name = "albert.embeddings.word_embeddings.weight"

@@ -8,7 +8,7 @@ from invented_tasks import tokenizer
 
 from smelt.finetuning.compression.embeddings import random_rows
 from smelt.finetuning.compression.random_streams import derive_seed
-from smelt.finetuning.compression.students import DistillationStudent, new_student
+from smelt.finetuning.compression.students import DistillationStudent, draw_student
 from smelt.study.makers.compression import Compression
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.tokenizer import TaskTokenizer
@@ -22,7 +22,7 @@ def test_no_two_parts_of_a_student_start_with_the_same_numbers():
         {"student": {"kind": "bilstm", "embedding": 12, "hidden": 16}, "stages": [{"losses": {"labels": 1}}]}
     )
     kept = np.arange(len(pieces.tokenizer))
-    student = new_student(settings, TASK, pieces, kept, 24, 3)
+    student = draw_student(settings, TASK, pieces, kept, 24, 3)
     drawn = {
         "student": student.compact.embeddings.pieces.weight,
         "rows": random_rows(len(kept), 12, 3),

@@ -294,7 +294,7 @@ class _Headed(CompactPreTrainedModel):
         """Put another table in its place."""
         self.compact.set_input_embeddings(value)
 
-    def _projected(self, states: Tensor) -> Tensor:
+    def _project(self, states: Tensor) -> Tensor:
         return F.gelu(self.projection(states)) if self.config.projection_size else states
 
 
@@ -303,7 +303,7 @@ class CompactForTokenClassification(_Headed):
 
     def features(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return what the classifier stands on, (batch, length, projection_size): projected states after GELU."""
-        return self._projected(self.compact(input_ids, attention_mask).last_hidden_state)
+        return self._project(self.compact(input_ids, attention_mask).last_hidden_state)
 
     def forward(
         self,
@@ -329,14 +329,14 @@ class CompactForSequenceClassification(_Headed):
         """
         states = self.compact(input_ids, attention_mask).last_hidden_state
         if self.config.kind == "transformer":
-            return self._projected(states[:, 0])
+            return self._project(states[:, 0])
         half = self.config.hidden_size
         if attention_mask is None:
             last = states[:, -1, :half]
         else:
             ends = (lengths_of(attention_mask) - 1)[:, None, None].expand(-1, 1, half)
             last = states[..., :half].gather(1, ends).squeeze(1)
-        return self._projected(torch.cat((last, states[:, 0, half:]), -1))
+        return self._project(torch.cat((last, states[:, 0, half:]), -1))
 
     def forward(
         self,

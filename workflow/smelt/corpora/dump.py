@@ -40,7 +40,7 @@ def files_of(dump: Path) -> list[DumpFile]:
         return [DumpFile(dump)]
     if not dump.is_dir():
         raise SmeltError(dump, "no such file or folder: expected a bz2 file, or a folder of them")
-    listed = _listed(dump)
+    listed = _read_parts(dump)
     found = sorted(dump.glob("*.bz2"), key=lambda path: natural_order(path.name))
     missing = sorted(listed.keys() - {path.name for path in found})
     if missing:
@@ -113,7 +113,7 @@ def remedy(file: DumpFile, otherwise: str = "Put a whole dump in its place.") ->
     return otherwise
 
 
-def _listed(folder: Path) -> dict[str, tuple[str, int | None]]:
+def _read_parts(folder: Path) -> dict[str, tuple[str, int | None]]:
     record = folder / "dump.json"
     if not record.exists():
         return {}

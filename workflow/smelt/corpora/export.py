@@ -25,7 +25,7 @@ def write_page(output: TextIO, page: Page, date: str) -> None:
     """Write a page with the escapes of the dumps server; `date`, YYYYMMDD or "", is what it shows as today's."""
     output.write(
         f"<page>\n<title>{_escape(page.title)}</title>\n<ns>{page.namespace}</ns>\n<id>{page.id}</id>\n"
-        f"<text>{_escape(_dated(page.text, date))}</text>\n</page>\n"
+        f"<text>{_escape(_fill_in_date(page.text, date))}</text>\n</page>\n"
     )
 
 
@@ -34,7 +34,7 @@ def redirect_to(title: str) -> str:
     return f"#REDIRECT [[{title}]]"
 
 
-def _dated(text: str, date: str) -> str:
+def _fill_in_date(text: str, date: str) -> str:
     """Fill in the words for the present moment, which wikiextractor would take from the clock of each run."""
     if "{{" not in text:
         return text

@@ -112,7 +112,7 @@ def extract(
             yield Article(*page, answer["text"], answer.get("counts", {}))
         if extractor.stopped:
             waiting = _remaining(feeder.fed)
-            culprit = _named(waiting[0]) if waiting else "the start"
+            culprit = _name_page(waiting[0]) if waiting else "the start"
             raise SmeltError(
                 where,
                 f"wikiextractor {extractor.stopped} at {culprit}, of {census.articles:,} articles."
@@ -124,7 +124,7 @@ def extract(
         raise feeder.error
     if missing or status != 0:
         lost += _remaining(feeder.fed)
-        shown = ", ".join(map(_named, lost[:EXAMPLES])) + (", …" if missing > EXAMPLES else "")
+        shown = ", ".join(map(_name_page, lost[:EXAMPLES])) + (", …" if missing > EXAMPLES else "")
         said = f"; it said: {extractor.messages[-1]}" if extractor.messages else ""
         raise SmeltError(
             where,
@@ -161,5 +161,5 @@ def _how_to_skip(pages: list[tuple[int, str]]) -> str:
     return f" To leave {'it' if len(pages) == 1 else 'them'} out: wikipedia.skip_pages, {ids}." if pages else ""
 
 
-def _named(page: tuple[int, str]) -> str:
+def _name_page(page: tuple[int, str]) -> str:
     return f"{quote(page[1])} (id {page[0]})"

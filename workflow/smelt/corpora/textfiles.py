@@ -57,14 +57,14 @@ def _lines(path: Path) -> Iterator[str]:
     try:
         with path.open("rb") as stream:
             for number, line in enumerate(stream, 1):
-                yield _decoded(line, number, path)
+                yield _decode(line, number, path)
     except FileNotFoundError:
         raise absent(path, expected="a paragraph a line, a blank line between documents") from None
     except OSError as error:
         raise SmeltError(path, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
-def _decoded(line: bytes, number: int, path: Path) -> str:
+def _decode(line: bytes, number: int, path: Path) -> str:
     if b"\0" in line:
         raise SmeltError(f"{path}:{number}", f"is not text: a NUL byte stands at byte {line.index(0) + 1} of the line")
     try:

@@ -157,7 +157,7 @@ def plain(texts: list[str]) -> list[Word]:
     return [Word(text) for text in texts]
 
 
-def named(name: ProperName, texts: list[str]) -> list[Word]:
+def name_words(name: ProperName, texts: list[str]) -> list[Word]:
     """Return the words of a name."""
     return [Word(text, name, begins=position == 0) for position, text in enumerate(texts)]
 

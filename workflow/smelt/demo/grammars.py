@@ -23,7 +23,7 @@ from smelt.demo.grammar import (
     Tense,
     Thing,
     Word,
-    named,
+    name_words,
     plain,
 )
 
@@ -46,7 +46,7 @@ class Isolating(Grammar):
         """Return the phrase behind the preposition of its case."""
         preposition = plain([self.PREPOSITIONS[case]]) if case in self.PREPOSITIONS else []
         if isinstance(phrase, ProperName):
-            return preposition + named(phrase, [part.stem for part in phrase.parts])
+            return preposition + name_words(phrase, [part.stem for part in phrase.parts])
         words = [phrase.number, phrase.noun.stem, phrase.adjective]
         particles = [(phrase.plural, self.PLURAL), (phrase.owned, self.OWNED), (phrase.also, self.ALSO)]
         owner = self.phrase(phrase.owner, Case.OF) if phrase.owner else []
@@ -95,7 +95,7 @@ class Agglutinative(Grammar):
         """Return the phrase with number, owner, case and emphasis on its last word."""
         if isinstance(phrase, ProperName):
             *first, last = [part.stem for part in phrase.parts]
-            return named(phrase, [*first, chain(last, [self.CASES[case]])])
+            return name_words(phrase, [*first, chain(last, [self.CASES[case]])])
         owner = self.phrase(phrase.owner, Case.OF) if phrase.owner else []
         before = [word for word in (phrase.number, phrase.adjective) if word]
         suffixes = [self.PLURAL * phrase.plural, self.OWNED * phrase.owned, self.CASES[case], self.ALSO * phrase.also]
@@ -163,7 +163,7 @@ class Fusional(Grammar):
     def phrase(self, phrase: Phrase, case: Case) -> list[Word]:
         """Return the phrase with every word of it declined."""
         if isinstance(phrase, ProperName):
-            return named(phrase, [decline(part, case, plural=False) for part in phrase.parts])
+            return name_words(phrase, [decline(part, case, plural=False) for part in phrase.parts])
         gender, plural = phrase.noun.gender, phrase.plural
         before = [self.OWNED] if phrase.owned else []
         before += [phrase.adjective] if phrase.adjective else []

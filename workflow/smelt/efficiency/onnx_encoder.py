@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from smelt.efficiency.subject import Ids, Parameters, Pass
+from smelt.efficiency.subject import Ids, Parameters, RunOnce
 from smelt.efficiency.torch_encoder import Configuration
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
@@ -54,7 +54,7 @@ class OnnxEncoder:
         self._threads = threads
         onnxruntime.set_default_logger_severity(3)
 
-    def load(self) -> Pass:
+    def load(self) -> RunOnce:
         """Open a session, and return the function that runs a pass."""
         import onnxruntime
 

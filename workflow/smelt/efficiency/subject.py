@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
-Pass = Callable[[Ids], None]
+RunOnce = Callable[[Ids], None]
 """One pass over ids of shape (batch, length), none of them padding; it returns when the result is there."""
 
 
@@ -59,7 +59,7 @@ class Subject(Protocol):
     def prepare(self, device: str, threads: int) -> None:
         """Import and set up all that loading on a device needs, so that loading time does not include it."""
 
-    def load(self) -> Pass:
+    def load(self) -> RunOnce:
         """Load the weights, and return the function that runs a pass."""
 
     def touch(self) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from smelt.efficiency.subject import Ids, Parameters, Pass
+from smelt.efficiency.subject import Ids, Parameters, RunOnce
 from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.model_families import COMPACT, longest
@@ -51,7 +51,7 @@ class Configuration:
 
         with torch.device("meta"):
             model = self.make_bare() if encoder_only else self.make_named()
-        return count(model)
+        return count_parameters(model)
 
     def operations(self, length: int) -> float:
         """Return the operations a token of the encoder, without a pooler, as torch counts products of matrices.
@@ -114,7 +114,7 @@ class Configuration:
         return read_configuration(self.folder, self.folder)
 
 
-def count(model: Any) -> Parameters:
+def count_parameters(model: Any) -> Parameters:
     """Return the parameters of a model of transformers, on any device; tied ones count once."""
     parts = [model.base_model, *([model.projection] if hasattr(model, "projection") else [])]
     return Parameters(
@@ -188,7 +188,7 @@ class TorchEncoder:
             torch.zeros(1, device=device)
             _wait(device)
 
-    def load(self) -> Pass:
+    def load(self) -> RunOnce:
         """Load the encoder, and return its pass to the last hidden states; it waits for a GPU."""
         import torch
 

@@ -60,12 +60,12 @@ class Worker:
             well, answer = self._connection.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            raise SmeltError(self.model, self._ended()) from None
+            raise SmeltError(self.model, self._describe_end()) from None
         if well:
             return answer
         raise answer if isinstance(answer, SmeltError) else SmeltError(self.model, f"cannot be measured ({answer})")
 
-    def _ended(self) -> str:
+    def _describe_end(self) -> str:
         code = self._process.exitcode or 0
         if code == -signal.SIGKILL:
             return "the process that measured it was killed, most likely for want of memory; nothing is written"

@@ -53,22 +53,22 @@ class Order:
         for start in range(0, len(lengths), batch * POOL):
             pool = self._windows[start : start + batch * POOL]
             pool[:] = pool[np.argsort(lengths[pool], kind="stable")]
-        self._turns = generator.permutation(-(-len(lengths) // batch))
+        self._order = generator.permutation(-(-len(lengths) // batch))
 
     def __len__(self) -> int:
         """Return the number of batches."""
-        return len(self._turns)
+        return len(self._order)
 
-    def __getitem__(self, turn: int) -> NDArray[np.int64]:
-        """Return the windows of the batch whose turn it is."""
-        start = self._turns[turn] * self._batch
+    def __getitem__(self, place: int) -> NDArray[np.int64]:
+        """Return the windows of the batch at a place of the order."""
+        start = self._order[place] * self._batch
         return self._windows[start : start + self._batch]
 
 
 def draw_batches(lengths: Sequence[int], batch: int, seed: int, epoch: int) -> list[list[int]]:
     """Return all windows in batches, in the order of an epoch."""
     order = Order(lengths, batch, [seed, epoch])
-    return [order[turn].tolist() for turn in range(len(order))]
+    return [order[place].tolist() for place in range(len(order))]
 
 
 def batch_by_length(lengths: Sequence[int], batch: int) -> list[list[int]]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from smelt.errors import SmeltError
 from smelt.finetuning.batches import TaskBatch, collate, draw_batches, predict
-from smelt.finetuning.model import load_model, longest
+from smelt.finetuning.model import load_with_classifier, longest
 from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_of
 from smelt.model_families import longest_of, token_types
 from smelt.model_folder import model_files, tokenizer_files
@@ -43,7 +43,7 @@ class FineTuningJob:
         torch.use_deterministic_algorithms(True, warn_only=True)
         self.task, self.settings, self.seed, self.folder = task, settings, seed, folder
         self.pieces = load_pieces(folder)
-        self.model = load_model(folder, task, seed)
+        self.model = load_with_classifier(folder, task, seed)
         self.length = min(settings.length, longest(self.model))
         self.device = "cuda" if gpus() else "cpu"
         self._check(folder)

@@ -17,7 +17,7 @@ from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 
 
-def load_model(folder: Path, task: Task, seed: int) -> Any:
+def load_with_classifier(folder: Path, task: Task, seed: int) -> Any:
     """Return the folder's encoder with a classifier that the seed draws, in training mode.
 
     Raises:

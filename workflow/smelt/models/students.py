@@ -55,7 +55,7 @@ def new_student(
         SmeltError: the shape does not fit the teacher, or an attention kernel cannot run here.
     """
     try:
-        shape.refuse_unfit(numbers_of_teacher(teacher))
+        shape.refuse_unfit_teacher(numbers_of_teacher(teacher))
     except ValueError as error:
         raise SmeltError("student", str(error)) from None
     kernel = attention_kernel(recipe, device.type if device else "cpu")

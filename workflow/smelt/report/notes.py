@@ -117,7 +117,7 @@ def metric_notes(metrics: Iterable[str]) -> list[str]:
     return [metric.note for key, metric in METRICS_BY_KEY.items() if metric.note and key in shown]
 
 
-def in_words(metrics: Mapping[str, str]) -> str:
+def metrics_in_words(metrics: Mapping[str, str]) -> str:
     """Return the metric of a table in words, or the metrics with the parts (tasks, sections) that they belong to."""
     by_metric: dict[str, list[str]] = {}
     for part, metric in metrics.items():

@@ -110,7 +110,7 @@ def task_table(tasks: Sequence[TaskRecord]) -> PaperTable:
     for task in tasks:
         sizes = [Cell(f"{count:,}") for count in (task.languages, *task.examples.values())]
         pairs = [(task.in_train, "validation"), (task.in_train, "test"), (task.in_validation, "test")]
-        rows.append(Row(task.name, [*sizes, *(_repeated(task, found, split) for found, split in pairs)]))
+        rows.append(Row(task.name, [*sizes, *(_repeated_cell(task, found, split) for found, split in pairs)]))
     notes = [
         "Counts of examples. The last three columns count those that also stand in an earlier split, word for word and "
         "in the same language: a model may remember them, so scores on them are too high. To leave them out of "
@@ -159,7 +159,7 @@ def _fertility(language: Mapping[str, Any] | None) -> str:
     return NONE if value is None else f"{value:.2f}"
 
 
-def _repeated(task: TaskRecord, found: Mapping[str, int], split: str) -> Cell:
+def _repeated_cell(task: TaskRecord, found: Mapping[str, int], split: str) -> Cell:
     if split not in found:
         return Cell(NONE)
     count = found[split]

@@ -75,7 +75,7 @@ def correlations_of(covariances: Floats) -> Floats:
     variances = np.diagonal(covariances, axis1=1, axis2=2)  # (batch, k)
     kept_variables = [place for place in range(variances.shape[1]) if place < 2 or (variances[:, place] > 0).any()]
     kept = covariances[:, kept_variables][:, :, kept_variables]
-    left = _given(kept)
+    left = _condition(kept)
     first, second = left[:, 0, 0], left[:, 1, 1]
     # A residual this small against the variable itself is rounding: the given variables determine it.
     exists = (first > 1e-10 * kept[:, 0, 0]) & (second > 1e-10 * kept[:, 1, 1])
@@ -84,7 +84,7 @@ def correlations_of(covariances: Floats) -> Floats:
     return found
 
 
-def _given(covariances: Floats) -> Floats:
+def _condition(covariances: Floats) -> Floats:
     """Return the 2 x 2 covariances of the first two variables' residuals on the others: a Schur complement."""
     ours, theirs, between = covariances[:, :2, :2], covariances[:, 2:, 2:], covariances[:, :2, 2:]
     if theirs.shape[1] == 0:

@@ -89,7 +89,7 @@ ARCHITECTURES = {
 }
 
 
-def refuse_unfit(shape: Shape, recipe: Recipe) -> None:
+def refuse_unfit_recipe(shape: Shape, recipe: Recipe) -> None:
     """Refuse a recipe that an encoder of that shape cannot follow.
 
     Raises:

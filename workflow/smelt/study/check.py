@@ -109,7 +109,9 @@ def _folders(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     """Yield the local folders that the study reads, each with the key that names it."""
     for name, corpus in catalogue.study.corpora.items():
         if corpus.wikipedia:
-            yield from ((f"corpora.{name}.wikipedia.mirror", folder) for folder in _needed(corpus.wikipedia.mirrors))
+            yield from (
+                (f"corpora.{name}.wikipedia.mirror", folder) for folder in _needed_folders(corpus.wikipedia.mirrors)
+            )
     for name, model in catalogue.study.models.items():
         yield from ((f"models.{name}.{key}", folder) for key, folder in model.local_folders.items())
 
@@ -127,7 +129,7 @@ def _files(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         yield from ((f"tasks.{name}", file) for file in definition.local_files())
 
 
-def _needed(mirrors: list[str]) -> list[str]:
+def _needed_folders(mirrors: list[str]) -> list[str]:
     """Return the folders that mirrors are, unless one of them can be read or is reached over a network."""
     folders = [folder for mirror in mirrors if (folder := local_root(mirror)) is not None]
     usable = [folder for folder in folders if folder.startswith(GENERATED) or Path(folder).exists()]

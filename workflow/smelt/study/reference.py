@@ -139,10 +139,10 @@ def fill_tables(texts: dict[Path, str]) -> dict[Path, str]:
     """
     where = places(texts)
 
-    def renewed(page: Path) -> str:
+    def renew(page: Path) -> str:
         return BLOCK.sub(lambda block: _table(block[1], page, where), texts[page])
 
-    return {page: renewed(page) for page in texts}
+    return {page: renew(page) for page in texts}
 
 
 def fill_in() -> list[Path]:
@@ -235,10 +235,10 @@ class _Writer:
         if about.get("type") == "null":
             return []
         return [_code(value) for value in about.get("enum", [about["const"]] if "const" in about else [])] or [
-            self._typed(about)
+            self._type_in_words(about)
         ]
 
-    def _typed(self, about: dict[str, Any]) -> str:
+    def _type_in_words(self, about: dict[str, Any]) -> str:
         match about.get("type"):
             case "array" if "prefixItems" in about:
                 return f"[{', '.join(self.values(item) for item in about['prefixItems'])}]"

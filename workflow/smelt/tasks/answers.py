@@ -33,7 +33,7 @@ class AnswerMetric(Metric):
     """F1 of the words of answers, and the share of answers that match exactly."""
 
     @abstractmethod
-    def normalised(self, answer: str, language: str) -> list[str]:
+    def normalise(self, answer: str, language: str) -> list[str]:
         """Return the words of an answer that count."""
 
     def score(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> MetricValues:
@@ -47,8 +47,8 @@ class AnswerMetric(Metric):
 
     def _of_question(self, answers: Sequence[str], predicted: Sequence[str], language: str) -> tuple[float, float]:
         (answer,) = predicted
-        words = self.normalised(answer, language)
-        right = [self.normalised(each, language) for each in answers]
+        words = self.normalise(answer, language)
+        right = [self.normalise(each, language) for each in answers]
         return max(_f1(words, each) for each in right), float(words in right)
 
 
@@ -64,7 +64,7 @@ class SquadF1(AnswerMetric):
         "articles do not count, whatever the language; of several right answers the most similar one counts."
     )
 
-    def normalised(self, answer: str, language: str) -> list[str]:  # noqa: ARG002 - the same for all
+    def normalise(self, answer: str, language: str) -> list[str]:  # noqa: ARG002 - the same for all
         """Return the words of an answer that count."""
         text = "".join(letter for letter in answer.lower() if letter not in ASCII_PUNCTUATION)
         return re.sub(ARTICLES["en"], " ", text).split()
@@ -83,7 +83,7 @@ class MlqaF1(AnswerMetric):
         "counts. Languages that MLQA lacks keep their articles."
     )
 
-    def normalised(self, answer: str, language: str) -> list[str]:
+    def normalise(self, answer: str, language: str) -> list[str]:
         """Return the words of an answer that count; in Chinese, each of its characters."""
         text = "".join(letter for letter in answer.lower() if letter not in _punctuation())
         text = re.sub(ARTICLES[language], " ", text) if language in ARTICLES else text

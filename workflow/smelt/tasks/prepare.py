@@ -15,7 +15,7 @@ from smelt.files import checksum, whole_folder, write_json
 from smelt.tasks.examples import Example, is_empty
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import TaskKind
-from smelt.tasks.sources import locate, rank_by_hash, read_examples
+from smelt.tasks.sources import locate_file, rank_by_hash, read_examples
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import TaskFile, load_task, task_file, variables_of_task
 
@@ -316,7 +316,7 @@ def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
     split = PreparedSplit()
     kind, written_in = kind_of(task), task.format_of(name)
     for language in task.languages_of(name):
-        place = locate(task, name, language, where)
+        place = locate_file(task, name, language, where)
         examples, without_words, written = read_examples(task, name, language, place)
         split.written |= written
         split.empty_texts += without_words + sum(not example.words for example in examples)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from smelt.tasks.tokenizer import TaskTokenizer
     from smelt.tasks.windows import Encoded
 
-PORTION = 20_000  # examples that become Python objects together, where all would be too many
+EXAMPLES_AT_ONCE = 20_000  # examples that become Python objects together, where all would be too many
 
 
 def read_task(folder: Path) -> Task:
@@ -43,11 +43,11 @@ def read_split(folder: Path, split: str, task: Task) -> Examples:
     return kind_of(task).examples(columns)
 
 
-def read_portions(folder: Path, split: str, task: Task) -> Iterator[Examples]:
-    """Yield one split of a prepared task, a portion at a time."""
+def read_batches(folder: Path, split: str, task: Task) -> Iterator[Examples]:
+    """Yield one split of a prepared task, a batch of examples at a time."""
     path, columns, found = folder / f"{split}.parquet", kind_of(task).columns(task), False
     with open_parquet(path, columns) as file, refuse_damaged(path):
-        for batch in file.iter_batches(batch_size=PORTION, columns=columns):
+        for batch in file.iter_batches(batch_size=EXAMPLES_AT_ONCE, columns=columns):
             found = True
             yield kind_of(task).examples(batch.to_pydict())
     if not found:
@@ -58,7 +58,7 @@ def read_texts(path: Path, task: Task) -> Iterator[list[str] | str]:
     """Yield the sentences, as words, or the texts of a prepared task's file; labels are not read."""
     column = kind_of(task).text_column
     with open_parquet(path, [column]) as file, refuse_damaged(path):
-        for batch in file.iter_batches(batch_size=PORTION, columns=[column]):
+        for batch in file.iter_batches(batch_size=EXAMPLES_AT_ONCE, columns=[column]):
             yield from batch.column(0).to_pylist()
 
 

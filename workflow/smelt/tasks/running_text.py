@@ -108,7 +108,7 @@ def compare(for_words: Any, tokenizer: Any, sentences: Sequence[Words]) -> WordC
             if any(ids == reading[place] for reading in running):
                 continue
             different += 1
-            example = example or (words[place], _shown(tokenizer, ids), _shown(tokenizer, running[0][place]))
+            example = example or (words[place], _show(tokenizer, ids), _show(tokenizer, running[0][place]))
     return WordComparison(sum(map(len, kept)), different, example)
 
 
@@ -186,6 +186,6 @@ def _of_text(reading: Any, row: int, words: Words, blanks: int) -> list[list[int
     return found
 
 
-def _shown(tokenizer: Any, ids: Sequence[int]) -> str:
+def _show(tokenizer: Any, ids: Sequence[int]) -> str:
     pieces = tokenizer.convert_ids_to_tokens(list(ids))
     return " ".join(map(readable, pieces) if is_byte_level(tokenizer) else pieces) or "nothing"

@@ -50,7 +50,7 @@ def rank_by_hash(count: int, seed: int) -> list[int]:
     return sorted(range(count), key=lambda position: blake2b(f"{seed}:{position}".encode(), digest_size=8).digest())
 
 
-def locate(task: TaskFile, split: str, language: str, where: str) -> Path:
+def locate_file(task: TaskFile, split: str, language: str, where: str) -> Path:
     """Return the local path of a split's file (its folder where a split is one), fetched where it lies on the hub.
 
     Raises:

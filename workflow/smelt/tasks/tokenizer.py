@@ -136,7 +136,7 @@ class PairFrame:
         """The number of special tokens."""
         return sum(map(len, self.ids))
 
-    def joined(self, first: list[int], second: list[int]) -> tuple[list[int], bytes, int]:
+    def join(self, first: list[int], second: list[int]) -> tuple[list[int], bytes, int]:
         """Return the tokens of a pair, their types, and the position of the second text's first token."""
         before, between, behind = self.ids
         head = [*before, *first, *between]

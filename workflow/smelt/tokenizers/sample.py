@@ -58,7 +58,7 @@ def draw(documents: list[Path], size: int, alpha: float, seed: int) -> Sample:
     Raises:
         SmeltError: no training line anywhere, two files of one language, or a file that is no document file.
     """
-    counts = count(documents)
+    counts = count_text(documents)
     total = {language: share.lines for language, share in counts.items()}
     weights = {language: share.characters**alpha for language, share in counts.items() if share.characters}
     wanted = quotas(total, weights, size)
@@ -68,14 +68,14 @@ def draw(documents: list[Path], size: int, alpha: float, seed: int) -> Sample:
     drawn: list[str] = []
     split = 0
     for language, share in shares.items():
-        for line in _chosen(share, random.Random(f"{seed} {language}")):
+        for line in _draw_lines(share, random.Random(f"{seed} {language}")):
             parts = split_long(line)
             split += len(parts) > 1
             drawn.extend(parts)
     return Sample(drawn, shares, split)
 
 
-def count(documents: list[Path]) -> dict[str, LanguageShare]:
+def count_text(documents: list[Path]) -> dict[str, LanguageShare]:
     """Return the characters and lines of each language's training documents."""
     counts: dict[str, LanguageShare] = {}
     for file in documents:
@@ -138,7 +138,7 @@ def _largest_remainders(weights: dict[str, float], size: int) -> dict[str, int]:
     return shares
 
 
-def _chosen(share: LanguageShare, generator: random.Random) -> list[str]:
+def _draw_lines(share: LanguageShare, generator: random.Random) -> list[str]:
     places = set(generator.sample(range(share.lines), share.drawn))
     return [line for place, line in enumerate(lines(share.documents, held_out=False)) if place in places]
 

@@ -21,8 +21,8 @@ from smelt.finetuning.compression.signals import Signals, Teacher, describe_orig
 from smelt.finetuning.compression.students import (
     DistillationStudent,
     HeadName,
+    draw_student,
     kept_head,
-    new_student,
     phases_of,
     pretrained_embeddings,
     seen_pieces,
@@ -38,7 +38,7 @@ from smelt.provenance import digest, sha256_of
 from smelt.study.makers.compression import Compression, Layer, needs_finetuned_teacher, needs_states, needs_transfer
 from smelt.tasks.kinds import kind_of, metric_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
-from smelt.tasks.prepared_task import encode, read_portions
+from smelt.tasks.prepared_task import encode, read_batches
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import Encoded
 from smelt.training.epochs import CHECKPOINT_FORMAT, EpochTraining
@@ -83,7 +83,7 @@ class CompressionJob:
             keep_freed_memory()
         self.pieces = load_pieces(inputs.source)
         # Before anything takes long: a tokenizer that cuts the task's words otherwise than texts is refused.
-        parts = read_portions(inputs.task, "train", task)
+        parts = read_batches(inputs.task, "train", task)
         self.words = self.kind.words_in_running_text(self.pieces, parts, inputs.source)
         self.phases = phases_of(settings.stages, settings.settings)
         teacher = self._teacher()
@@ -139,7 +139,7 @@ class CompressionJob:
         counts = {"train": self.counts}
         counts |= {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
         head = kept_head(self.phases)
-        return outcome_of(scored, self._predict(head), self._measured(training.records), counts)
+        return outcome_of(scored, self._predict(head), self._describe_run(training.records), counts)
 
     def save(self, folder: Path) -> Any:
         """Write the student with its classifier and tokenizer; return it."""
@@ -148,7 +148,7 @@ class CompressionJob:
         self.pieces.save(folder, self.kind.labels_words, longest_of(student.config))
         return student
 
-    def _measured(self, records: list[Record]) -> dict[str, Any]:
+    def _describe_run(self, records: list[Record]) -> dict[str, Any]:
         student = self.student.model
         config = student.config
         facts = {"kind": config.kind, "parameters": sum(weight.numel() for weight in student.parameters())}
@@ -162,13 +162,13 @@ class CompressionJob:
         return measured | {"transfer": about | {"layer": self.signals.layer}}
 
     def _predict(self, head: HeadName) -> Predict:
-        def found(encoded: Encoded) -> WindowPredictions:
+        def predict_windows(encoded: Encoded) -> WindowPredictions:
             self.student.eval()
             batch = 2 * self.settings.settings.batch
             student, padding = self.student, self.pieces.padding
             return predict(self.kind, lambda part: student.logits(part, head), encoded, batch, padding, self.device)
 
-        return found
+        return predict_windows
 
     def _teacher(self) -> Teacher | None:
         if not needs_finetuned_teacher(self.settings.stages, self.settings.embeddings):
@@ -198,7 +198,7 @@ class CompressionJob:
     def _training(self) -> tuple[Windows, dict[str, int]]:
         """Return the training set as windows, and the counts of metrics.json."""
         parts, counts = [], Counter[str]()
-        for examples in read_portions(self.inputs.task, "train", self.task):
+        for examples in read_batches(self.inputs.task, "train", self.task):
             encoded = encode(examples, self.task, self.pieces, self.length)
             parts.append(self._arrays(encoded))
             counts.update(encoded.counts(len(examples)))
@@ -212,7 +212,7 @@ class CompressionJob:
         if self.settings.vocabulary == "seen":
             texts = [self.training, *([] if self.signals is None else [self.signals.transfer.windows])]
             kept = seen_pieces(self.pieces, texts)
-        student = new_student(self.settings, self.task, self.pieces, kept, width_of(self.inputs.source), self.seed)
+        student = draw_student(self.settings, self.task, self.pieces, kept, width_of(self.inputs.source), self.seed)
         rows = self._teacher_embeddings(teacher)
         facts = start_embeddings(student, self.settings, self.pieces, kept, rows, self.seed)
         return DistillationStudent(student, self.seed).to(self.device), facts

@@ -98,7 +98,7 @@ class StageData:
         if losses.of_transfer:
             assert self._unlabelled is not None
             numbers, batch = self._unlabelled.at(phase, step)
-            total += _backward(self._imitated(student, losses, numbers, batch), losses)
+            total += _backward(self._imitate(student, losses, numbers, batch), losses)
             tokens += _tokens(self._unlabelled, numbers)
         if losses.labels:
             numbers, batch = self._labelled.at(phase, step)
@@ -114,16 +114,14 @@ class StageData:
         if losses.of_transfer:
             assert self._unlabelled is not None
             made = map(self._unlabelled.make_batch, self._held_out)
-            parts += [self._imitated(student, losses, numbers, batch) for numbers, batch in made]
+            parts += [self._imitate(student, losses, numbers, batch) for numbers, batch in made]
         if losses.labels:
             for numbers in self._measured:
                 batch = self._validation.batch(numbers, self._padding, self._device)
                 parts.append(self._labels(student, batch))
         return float(_together(parts).weighted_sum(losses))
 
-    def _imitated(
-        self, student: DistillationStudent, losses: StageLosses, numbers: Whole, batch: TaskBatch
-    ) -> LossSums:
+    def _imitate(self, student: DistillationStudent, losses: StageLosses, numbers: Whole, batch: TaskBatch) -> LossSums:
         assert self.signals is not None
         outputs = self.signals.teacher_outputs(numbers, batch, losses.representation > 0, losses.logits > 0)
         features = student(batch)
@@ -177,7 +175,7 @@ class CompressionPhase(Phase):
 
     def learning_rate(self, step: int) -> float:
         """Return the rate of a step, counted from 0."""
-        return learning_rate(step, self.steps_of_epoch, self.plan.schedule)
+        return cosine_rate(step, self.steps_of_epoch, self.plan.schedule)
 
     def learn(self, step: int) -> LearntBatch:
         """Leave the gradients of a step, counted from 0, in the weights."""
@@ -201,7 +199,7 @@ class CompressionPhase(Phase):
         return record | {"scores": self.scores(self.plan.head) if self.plan.head else []}
 
 
-def learning_rate(step: int, steps: int, schedule: Schedule) -> float:
+def cosine_rate(step: int, steps: int, schedule: Schedule) -> float:
     """Return the rate of a step, from 0: a cosine from the highest to the lowest over `cycle` epochs, again and again.
 
     SGDR (Loshchilov and Hutter 2017, equation 5) with cycles of one length. steps: of an epoch.

@@ -218,7 +218,7 @@ def write_shard(folder: Path, shard: int, windows: Windows, numbers: Whole, teac
     for start in range(0, len(order), AT_ONCE):
         chosen = order[start : start + AT_ONCE]
         found, of_labels = teacher(windows.batch(chosen, padding, teacher.device), teacher.layers)
-        rows = windows.labelled_in(chosen) - first
+        rows = windows.find_labelled(chosen) - first
         logits[rows] = of_labels.cpu().numpy()
         for layer, values in zip(teacher.layers, found, strict=True):
             states[layer][rows] = as_bits(values)
@@ -240,15 +240,15 @@ class Shards:
         numbers = [numbers for _, numbers in numbers_of(len(windows))]
         self._firsts = np.array([windows.firsts[each[0]] for each in numbers])
         counts = np.diff(self._firsts, append=windows.labelled).tolist()
-        self._logits = [_mapped(folder, shard, "logits", (count, labels)) for shard, count in enumerate(counts)]
+        self._logits = [_map_shard(folder, shard, "logits", (count, labels)) for shard, count in enumerate(counts)]
         self._states: list[NDArray[Any]] = []
         if layer is not None:
             kind = _of_layer(layer)
-            self._states = [_mapped(folder, shard, kind, (count, width)) for shard, count in enumerate(counts)]
+            self._states = [_map_shard(folder, shard, kind, (count, width)) for shard, count in enumerate(counts)]
 
     def teacher_outputs(self, numbers: Whole, states: bool, logits: bool) -> TeacherOutputs:
         """Return the teacher's outputs for the labelled tokens of some windows, in their order."""
-        rows = self._windows.labelled_in(numbers)
+        rows = self._windows.find_labelled(numbers)
         found = torch.from_numpy(self._gather(self._logits, rows)) if logits else None
         return TeacherOutputs(from_bits(self._gather(self._states, rows)) if states else None, found)
 
@@ -285,7 +285,7 @@ def _name(shard: int, kind: str) -> str:
     return f"{shard:05d}.{kind}.npy"
 
 
-def _mapped(folder: Path, shard: int, kind: str, shape: tuple[int, int]) -> NDArray[Any]:
+def _map_shard(folder: Path, shard: int, kind: str, shape: tuple[int, int]) -> NDArray[Any]:
     path = folder / _name(shard, kind)
     try:
         found: NDArray[Any] = np.load(path, mmap_mode="r")

@@ -108,7 +108,7 @@ def seen_pieces(pieces: TaskTokenizer, texts: list[Windows]) -> Ids:
     return np.flatnonzero(seen)
 
 
-def new_student(settings: Compression, task: Task, pieces: TaskTokenizer, kept: Ids, width: int, seed: int) -> Any:
+def draw_student(settings: Compression, task: Task, pieces: TaskTokenizer, kept: Ids, width: int, seed: int) -> Any:
     """Return a student whose weights the seed draws.
 
     Args:

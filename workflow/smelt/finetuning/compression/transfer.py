@@ -52,7 +52,7 @@ class TextSource(Protocol):
         """How many there are."""
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
-        """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
+        """Yield the windows of the texts that are chosen, in batches, and how many texts each has."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class TaskTexts:
             return int(file.metadata.num_rows)
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
-        """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
+        """Yield the windows of the texts that are chosen, in batches, and how many texts each has."""
         for part in _choose_texts(read_texts(self.path, self.task), chosen):
             kind = kind_of(self.task)
             yield len(part), kind.encode(kind.unlabelled(part), self.task, self.pieces, self.length)
@@ -99,7 +99,7 @@ class DocumentTexts:
         return self._counted[0]
 
     @property
-    def left_out(self) -> int:
+    def evaluation_texts(self) -> int:
         """The number of texts left out because validation or test hold them."""
         return self._counted[1]
 
@@ -109,7 +109,7 @@ class DocumentTexts:
         return counts[False], counts[True]
 
     def windows(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Encoded]]:
-        """Yield the windows of the texts that are chosen, a portion at a time, and how many texts it has."""
+        """Yield the windows of the texts that are chosen, in batches, and how many texts each has."""
         for part in _choose_texts(self._read(), chosen):
             yield len(part), kind_of(self.task).encode_running(part, self.task, self.pieces, self.length)
 
@@ -156,7 +156,7 @@ class Draw:
     drawn: int
     seed: int
 
-    def chosen(self) -> NDArray[np.bool_]:
+    def choose(self) -> NDArray[np.bool_]:
         """Return which of the source's texts are drawn, shape (texts,)."""
         found = np.zeros(self.source.texts, dtype=bool)
         if self.drawn == self.source.texts:
@@ -241,7 +241,7 @@ def write_transfer(
     with WindowsWriter(folder, len(pieces.tokenizer)) as writer:
         for draw in draws:
             end = text + draw.drawn
-            for count, encoded in draw.source.windows(draw.chosen()):
+            for count, encoded in draw.source.windows(draw.choose()):
                 writer.add(encoded.windows)
                 owners = np.array([window.example for window in encoded.windows], np.int64)
                 held.append(held_out[text + owners])
@@ -254,7 +254,7 @@ def write_transfer(
     about: dict[str, Any] = {"texts": {draw.source.name: draw.drawn for draw in draws}, "truncated_words": truncated}
     # Of the languages that give any; the others' documents were not read.
     corpus = [draw.source for draw in draws if isinstance(draw.source, DocumentTexts)]
-    about["of_evaluation_left_out"] = {source.name: source.left_out for source in corpus}
+    about["of_evaluation_left_out"] = {source.name: source.evaluation_texts for source in corpus}
     write_json(folder / ABOUT, about)
 
 

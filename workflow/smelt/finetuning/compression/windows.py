@@ -54,7 +54,7 @@ class Windows:
         """Number of labelled tokens."""
         return int(self.firsts[-1])
 
-    def labelled_in(self, numbers: Whole) -> Whole:
+    def find_labelled(self, numbers: Whole) -> Whole:
         """Return the numbers of the labelled tokens of some windows, in the windows' order."""
         return ranges(self.firsts[numbers], self.firsts[numbers + 1] - self.firsts[numbers])
 

@@ -13,7 +13,7 @@ from smelt.entry import Distinct, Entry
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
 from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, correct_together, wilcoxon_one_sided
-from smelt.report.notes import NOTHING_RAN, in_words, metric_notes, one_teacher_note, rank
+from smelt.report.notes import NOTHING_RAN, metric_notes, metrics_in_words, one_teacher_note, rank
 from smelt.report.places import Place, PlaceScores
 from smelt.report.records import read_steps
 from smelt.report.render import NONE, NOT_RUN, Cell, Grid, Group, PaperTable, Row, p_value, quantity
@@ -265,7 +265,7 @@ class GridTable(TableEntry):
             return [NOTHING_RAN]
         metrics = {cell.task: cell.metric for cell in run}
         best = f"Best of a {'row' if self.by_row else 'column'} in bold."
-        notes = [f"{in_words(metrics)}; test sets, in percent. {both_sentence(run, over)} {best}"]
+        notes = [f"{metrics_in_words(metrics)}; test sets, in percent. {both_sentence(run, over)} {best}"]
         notes += metric_notes(metrics.values())
         notes += [_over(self.languages)] if self.languages else []
         notes += _chosen(run)

@@ -18,7 +18,7 @@ from smelt.entry import Distinct, Entry
 from smelt.errors import SmeltError
 from smelt.families import is_family, member_of
 from smelt.languages import Language
-from smelt.report.notes import NOTHING_RAN, against_each_other, in_words, metric_notes, rank, star_note
+from smelt.report.notes import NOTHING_RAN, against_each_other, metric_notes, metrics_in_words, rank, star_note
 from smelt.report.records import encoder_parameters
 from smelt.report.render import NOT_RUN, Cell, PaperTable
 from smelt.report.scores import Scores, read_scores
@@ -163,7 +163,7 @@ class LanguagesTable(FamiliesTable):
             return [NOTHING_RAN]
         metrics = self._metrics(scores)
         spread = seeds_sentence(run, "section's column")
-        notes = [f"{in_words(metrics)}; test sets, in percent. {spread}", *metric_notes(metrics.values())]
+        notes = [f"{metrics_in_words(metrics)}; test sets, in percent. {spread}", *metric_notes(metrics.values())]
         where = "in the section's column"
         test = significance.in_words(f"over all pairs of rows {where}", f"no correction {where}")
         none = "in no column does one row differ from every other row of its section"

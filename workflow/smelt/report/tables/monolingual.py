@@ -17,7 +17,7 @@ from smelt.errors import SmeltError, expected_one_of
 from smelt.families import member_of
 from smelt.languages import Language
 from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, correct_together, wilcoxon_one_sided
-from smelt.report.notes import NOTHING_RAN, against_baseline, in_words, metric_notes, rank
+from smelt.report.notes import NOTHING_RAN, against_baseline, metric_notes, metrics_in_words, rank
 from smelt.report.places import Place, PlaceScores
 from smelt.report.render import NONE, NOT_RUN, Grid, Group, PaperTable, Row
 from smelt.report.significance import Significance
@@ -143,7 +143,7 @@ class MonolingualTable(FamiliesTable):
         if not run:
             return [NOTHING_RAN]
         metrics = {cell.task: cell.metric for cell in run}
-        notes = [f"{in_words(metrics)}; test sets, in percent. {seeds_sentence(run, 'column')}"]
+        notes = [f"{metrics_in_words(metrics)}; test sets, in percent. {seeds_sentence(run, 'column')}"]
         notes += metric_notes(metrics.values())
         if self.baseline is not None:
             notes.append(_against(self.baseline, significance, run))

@@ -16,7 +16,7 @@ from pydantic import Field
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.report.csv_files import read_csv
-from smelt.report.notes import NOTHING_RAN, in_words, largest_p, metric_notes, rank, star_note, test_of
+from smelt.report.notes import NOTHING_RAN, largest_p, metric_notes, metrics_in_words, rank, star_note, test_of
 from smelt.report.render import NOT_RUN, Cell, PaperTable, percent
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS, Score, score_grid, seeds_sentence
@@ -119,7 +119,7 @@ def _notes(scores: Sequence[Score], significance: Significance) -> list[str]:
     if not run:
         return [NOTHING_RAN]
     metrics = {score.column: score.metric for score in run}
-    notes = [f"{in_words(metrics)}; test set, in percent. {seeds_sentence(run, 'column')}"]
+    notes = [f"{metrics_in_words(metrics)}; test set, in percent. {seeds_sentence(run, 'column')}"]
     notes += metric_notes(metrics.values())
     if max(Counter(score.column for score in run).values()) == 1:
         return [*notes, "No two models of the table ran on the same task, so nothing is compared or marked."]

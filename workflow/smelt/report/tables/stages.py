@@ -9,7 +9,7 @@ from typing import Any, Literal
 from smelt.entry import Name
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.report.notes import in_words, metric_notes, one_teacher_note
+from smelt.report.notes import metric_notes, metrics_in_words, one_teacher_note
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row
 from smelt.report.scores import AGGREGATES, own_metric, whole_of
 from smelt.report.statistics import OVER_BOTH, Score, over_of, phase_words, score_cell, score_of
@@ -150,8 +150,8 @@ def _notes(phases: Sequence[TrainedPhase]) -> list[str]:
     last, n = phases[-1].scores["test"], phases[0].n
     metric = {"": last.metric}
     notes = [
-        f"{in_words(metric)}, in percent, at the end of each phase: {phase_words(last, n)}. A phase ends with the"
-        " weights of its lowest loss on validation; the test set chooses nothing.",
+        f"{metrics_in_words(metric)}, in percent, at the end of each phase: {phase_words(last, n)}. A phase ends with"
+        " the weights of its lowest loss on validation; the test set chooses nothing.",
         *metric_notes(metric.values()),
         "Unfrozen: the lowest part that learns, together with all parts above it; all: every part learns from the"
         " start. Epochs: mean over the seeds.",

@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.languages import Language
-from smelt.report.notes import in_words, metric_notes, one_teacher_note, rank
+from smelt.report.notes import metric_notes, metrics_in_words, one_teacher_note, rank
 from smelt.report.places import Place, PlaceScores
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, quantity
 from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_of, score_cell
@@ -110,7 +110,7 @@ class TradeoffTable(TableEntry):
         machine = found.machine
         on = f", {', '.join(machine['gpus'])}" if self.device == "cuda" else ""
         return [
-            f"{in_words(metric)} on {self.task}; test set, in percent. {both_sentence(scores, over)}",
+            f"{metrics_in_words(metric)} on {self.task}; test set, in percent. {both_sentence(scores, over)}",
             *metric_notes(metric.values()),
             f"Compression: parameters of {found.reference} divided by the model's own, heads included. Size: of the"
             " weights in fp32; MB are 10⁶ bytes.",

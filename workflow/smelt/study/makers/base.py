@@ -292,7 +292,7 @@ class FinetuningRuns:
         own = self.models[model].tested_on
         return [language for language in self.tasks[task].languages_of("test") if own is None or language in own]
 
-    def left_out(self, model: str, task: str) -> list[str] | None:
+    def limit_languages(self, model: str, task: str) -> list[str] | None:
         """Return the languages that a model is tested on in a task, or None where it is tested on all."""
         chosen = self.tested_languages(model, task)
         return None if chosen == self.tasks[task].languages_of("test") else chosen

@@ -278,7 +278,7 @@ class CompressRules(MakerRules[Compress]):
             stages=model.stages,
             layer=model.layer,
             settings=model.settings,
-            tested_on=self.runs.left_out(wildcards.model, wildcards.task),
+            tested_on=self.runs.limit_languages(wildcards.model, wildcards.task),
             version=COMPRESSION_VERSION,
             signals_version=SIGNALS_VERSION if model.imitates else 0,
         ).model_dump_json()

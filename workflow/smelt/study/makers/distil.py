@@ -82,7 +82,7 @@ class StudentShape(Entry):
         }
         return starts.get(self.start, [])
 
-    def refuse_unfit(self, teacher: Mapping[str, int]) -> None:
+    def refuse_unfit_teacher(self, teacher: Mapping[str, int]) -> None:
         """Refuse a teacher that cannot be the first one of such a student.
 
         Args:
@@ -245,7 +245,7 @@ class Distil(TrainedOnBlocks):
     def _check_shapes(self, key: str, study: Definitions) -> None:
         numbers = {teacher: study.numbers(teacher) for teacher in self.teachers}
         try:
-            self.student.refuse_unfit(numbers[self.teachers[0]])
+            self.student.refuse_unfit_teacher(numbers[self.teachers[0]])
         except ValueError as error:
             raise ValueError(f"{key}.student.{error}") from None
         for teacher, known in numbers.items():

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import field_validator, model_validator
 
 from smelt.entry import Entry, Name, Seed, refer
-from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit
+from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit_recipe
 from smelt.study.makers.base import NUMBERS, Definitions, FinetuningRuns, refuse_unknown
 from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules
 from smelt.study.paths import Paths
@@ -32,7 +32,7 @@ class Pretrain(TrainedOnBlocks):
 
     @model_validator(mode="after")
     def _whole_recipe_is_valid(self) -> Self:
-        refuse_unfit(self.shape, self.training)  # the overridden recipe checks itself as it is built
+        refuse_unfit_recipe(self.shape, self.training)  # the overridden recipe checks itself as it is built
         return self
 
     @classmethod
@@ -82,7 +82,7 @@ class PretrainingSettings(Entry):
 
     @model_validator(mode="after")
     def _shape_and_recipe_go_together(self) -> Self:
-        refuse_unfit(self.shape, self.recipe)
+        refuse_unfit_recipe(self.shape, self.recipe)
         return self
 
 

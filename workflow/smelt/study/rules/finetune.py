@@ -104,5 +104,5 @@ class FinetuneRules:
         run = run_of(wildcards.model, wildcards.task, wildcards.seed)
         settings |= {"keep": True} if run in self.runs.teachers else {}
         # Only where languages are left out: a run on all of them is what it was before there was a choice.
-        chosen = self.runs.left_out(wildcards.model, wildcards.task)
+        chosen = self.runs.limit_languages(wildcards.model, wildcards.task)
         return json.dumps(settings | ({"tested_on": chosen} if chosen is not None else {}))

@@ -52,7 +52,7 @@ def _rows(path: Path, written: Squad) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each question with its place: `id`, `question`, `context` and `answers`."""
     whole = None if path.suffix == ".parquet" else _whole(path, written.encoding)
     flat = ((f"{path}, row {number}", row) for number, row in read_rows(path, written))
-    for place, row in flat if whole is None else _nested(path, whole):
+    for place, row in flat if whole is None else _read_nested(path, whole):
         for key in ("id", "question", "context", "answers"):
             if row.get(key) is None:
                 raise SmeltError(place, f"lacks {key!r}: expected id, question, context and answers")
@@ -71,7 +71,7 @@ def _whole(path: Path, encoding: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and isinstance(found.get("data"), list) else None
 
 
-def _nested(path: Path, whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _read_nested(path: Path, whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     version = str(whole.get("version", "1.1")).lower().removeprefix("v")
     if version.partition(".")[0] != "1":
         found = f"is version {quote(whole['version'])}"
@@ -80,13 +80,13 @@ def _nested(path: Path, whole: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
         if not isinstance(article, dict) or "paragraphs" not in article:
             yield f"{path}, row {number}", article if isinstance(article, dict) else {}  # flat rows, below `data`
             continue
-        for paragraph in _listed(article, "paragraphs", f"{path}, article {number}"):
+        for paragraph in _objects_of(article, "paragraphs", f"{path}, article {number}"):
             place = f"{path}, a paragraph of article {number}"
-            for entry in _listed(paragraph, "qas", place):
+            for entry in _objects_of(paragraph, "qas", place):
                 yield place, entry | {"context": paragraph.get("context")}
 
 
-def _listed(found: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:
+def _objects_of(found: dict[str, Any], key: str, place: str) -> list[dict[str, Any]]:
     values = found.get(key)
     if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
         raise SmeltError(place, f"expected a list of objects as {key!r}, found {quote(values)}")

@@ -62,11 +62,11 @@ class Examples:
         """Return the examples of these languages, in their order."""
         rows = [row for row, language in enumerate(self.languages) if language in languages]
 
-        def chosen(values: list[Value]) -> list[Value]:
+        def choose(values: list[Value]) -> list[Value]:
             return [values[row] for row in rows]
 
-        inputs = {name: chosen(values) for name, values in self.inputs.items()}
-        return Examples(chosen(self.ids), chosen(self.languages), inputs, chosen(self.gold))
+        inputs = {name: choose(values) for name, values in self.inputs.items()}
+        return Examples(choose(self.ids), choose(self.languages), inputs, choose(self.gold))
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class QuestionAnswering(TaskKind):
                     of_context, offsets = [pieces.unknown], np.asarray([[0, len(context)]], dtype=np.int32)
                 encoded.offsets.append(offsets)
                 for first, last in _parts(len(of_context), room - len(ids)):
-                    tokens, types, at = frame.joined(ids, of_context[first:last])
+                    tokens, types, at = frame.join(ids, of_context[first:last])
                     window = Window(
                         start + row, array("i", tokens), range(at, at + last - first), range(first, last), types
                     )
