@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from smelt.__main__ import main
-from smelt.study.makers.compression import STRATEGIES, CompressionSettings
+from smelt.study.compression import STRATEGIES, CompressionSettings
 
 STUDENT = {"kind": "bilstm", "embedding": 12, "hidden": 16}
 SETTINGS = {"batch": 16, "epochs": 3, "patience": 3, "cycle": 3, "learning_rate": 0.01, "held_out": 0.25}

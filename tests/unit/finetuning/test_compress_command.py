@@ -18,7 +18,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 from smelt.__main__ import main
 from smelt.finetuning.compression.job import write_student_card
 from smelt.finetuning.compression.phases import StageData, cosine_rate
-from smelt.study.makers.compression import CompressionSettings
+from smelt.study.compression import CompressionSettings
 from smelt.tasks.kinds.base import Task
 from smelt.training.epochs import EpochTraining
 

@@ -13,7 +13,7 @@ from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
 from smelt.finetuning.compression.phases import StageData
 from smelt.finetuning.compression.windows import Windows
-from smelt.study.makers.compression import Compression, StageLosses
+from smelt.study.compression import Compression, StageLosses
 from smelt.tasks.prepared_task import read_task
 
 EACH = [{"representation": 1}, {"logits": 1}, {"labels": 1}]

@@ -3,7 +3,7 @@
 import pytest
 
 from smelt.finetuning.compression.students import kept_head, phases_of
-from smelt.study.makers.compression import STRATEGIES, Schedule, Stage
+from smelt.study.compression import STRATEGIES, Schedule, Stage
 
 PARTS = ("head", "projection", "encoder", "embeddings")
 

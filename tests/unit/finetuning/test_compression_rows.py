@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from smelt.finetuning.compression.job import CompressionInputs, CompressionJob
-from smelt.study.makers.compression import Compression
+from smelt.study.compression import Compression
 from smelt.tasks.prepared_task import read_task
 
 FROZEN = {"epochs": 1, "learning_rate": 1e-30, "minimum_learning_rate": 0.0}  # a rate at which no weight moves

@@ -9,7 +9,7 @@ import torch
 
 from smelt.errors import SmeltError
 from smelt.finetuning.compression.embeddings import start
-from smelt.study.makers.compression import EmbeddingStart
+from smelt.study.compression import EmbeddingStart
 
 PIECES = ["[PAD]", "[UNK]", "the", "##ing", "▁Haus", "Ärger", "xqz"]
 FASTTEXT = "5 3\nthe 1 2 3 \ning 4 5 6 \nhaus 7 8 9 \nÄrger -1e-2 0 .5 \nother 0 0 0 \n"

@@ -9,7 +9,7 @@ from invented_tasks import tokenizer
 from smelt.finetuning.compression.embeddings import random_rows
 from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.finetuning.compression.students import DistillationStudent, draw_student
-from smelt.study.makers.compression import Compression
+from smelt.study.compression import Compression
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.tokenizer import TaskTokenizer
 

@@ -7,8 +7,8 @@ import pytest
 from smelt.report.tables.grid import GridTable
 from smelt.report.tables.languages import LanguagesTable
 from smelt.report.tables.monolingual import MonolingualTable
+from smelt.study.compression import STRATEGIES, Stage, middle
 from smelt.study.makers.compress import Compress
-from smelt.study.makers.compression import STRATEGIES, Stage, middle
 from smelt.study.makers.distil import Distil
 from smelt.study.makers.pretrain import Pretrain
 from smelt.study.makers.reduce import Reduce

@@ -21,7 +21,7 @@ from smelt.finetuning.finetune import add_limits, choose_tested, limits_of
 from smelt.finetuning.outcome import FinetuningOutcome, describe_outcome, print_scores
 from smelt.languages import ALL
 from smelt.provenance import write_provenance
-from smelt.study.makers.compression import Compression
+from smelt.study.compression import Compression
 from smelt.tasks.prepared_task import read_split, read_task
 
 if TYPE_CHECKING:

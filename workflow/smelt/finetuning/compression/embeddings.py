@@ -17,7 +17,7 @@ from torch import Tensor
 
 from smelt.errors import SmeltError, absent
 from smelt.finetuning.compression.random_streams import derive_seed
-from smelt.study.makers.compression import EmbeddingStart
+from smelt.study.compression import EmbeddingStart
 
 SPREAD = 0.1  # rows that come from nowhere are uniform in (-0.1, 0.1)
 WHERE = "student.embedding"

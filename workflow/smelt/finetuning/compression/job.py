@@ -35,7 +35,7 @@ from smelt.finetuning.outcome import FinetuningOutcome, Predict, Scored, outcome
 from smelt.languages import iso_codes
 from smelt.model_families import longest_of
 from smelt.provenance import digest, sha256_of
-from smelt.study.makers.compression import Compression, Layer, needs_finetuned_teacher, needs_states, needs_transfer
+from smelt.study.compression import Compression, Layer, needs_finetuned_teacher, needs_states, needs_transfer
 from smelt.tasks.kinds import kind_of, metric_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.prepared_task import encode, read_batches

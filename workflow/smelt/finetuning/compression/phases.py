@@ -20,7 +20,7 @@ from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.signals import Signals
 from smelt.finetuning.compression.students import DistillationStudent, HeadName, PhasePlan
 from smelt.finetuning.compression.windows import Whole, Windows, WindowStream, longest_first
-from smelt.study.makers.compression import CompressionSettings, Schedule, StageLosses
+from smelt.study.compression import CompressionSettings, Schedule, StageLosses
 from smelt.tasks.windows import IGNORED
 from smelt.training.epochs import History, LearntBatch, Measured, Phase
 

@@ -22,7 +22,7 @@ from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import read_json, whole_folder, write_json
 from smelt.provenance import sha256_of, write_provenance
-from smelt.study.makers.compression import SignalSettings
+from smelt.study.compression import SignalSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.prepared_task import read_task

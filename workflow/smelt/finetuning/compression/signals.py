@@ -27,7 +27,7 @@ from smelt.finetuning.compression.transfer import Transfer, read_transfer
 from smelt.finetuning.compression.windows import Whole, Windows
 from smelt.finetuning.model import longest
 from smelt.provenance import digest, sha256_of
-from smelt.study.makers.compression import Layer, middle
+from smelt.study.compression import Layer, middle
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.tokenizer import TaskTokenizer

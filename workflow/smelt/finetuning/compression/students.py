@@ -23,7 +23,7 @@ from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.embeddings import start
 from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.finetuning.compression.windows import Windows
-from smelt.study.makers.compression import (
+from smelt.study.compression import (
     PARTS,
     Compression,
     Schedule,

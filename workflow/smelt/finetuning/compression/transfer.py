@@ -24,7 +24,7 @@ from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, read_windows
 from smelt.parquet import open_parquet
-from smelt.study.makers.compression import SignalSettings
+from smelt.study.compression import SignalSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 from smelt.tasks.prepared_task import read_texts

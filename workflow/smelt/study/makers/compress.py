@@ -10,8 +10,7 @@ from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from smelt.entry import Name, Seed, refer, refuse_idle
 from smelt.errors import SmeltError
-from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, refuse_unknown
-from smelt.study.makers.compression import (
+from smelt.study.compression import (
     STRATEGIES,
     CompactShape,
     Compression,
@@ -27,6 +26,7 @@ from smelt.study.makers.compression import (
     needs_states,
     needs_transfer,
 )
+from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, refuse_unknown
 from smelt.study.paths import Paths, outside_sources, run_of
 from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in
 from smelt.tasks.kinds import kind_of
