@@ -1,7 +1,8 @@
-"""Training in epochs on a task: phases, each ending with its best weights by validation (fine-tuning, compression).
+"""Training on a task, apart from smelt.training.loop because its phases of epochs end with their best weights.
 
-It is separate from smelt.training.loop, which trains on text blocks for a number of steps. There, processes share a
-step, losses are read only when a line is due, and the best weights are on the disk.
+Fine-tuning and compression train so, in one process, and keep the best weights by validation in memory. The loop trains
+on text blocks for a number of steps: there, processes share a step, losses are read only when a line is due, and the
+best weights are on the disk.
 """
 
 import math
