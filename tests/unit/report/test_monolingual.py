@@ -13,6 +13,7 @@ from scipy import stats
 from smelt.__main__ import main
 from smelt.report.figures import caption_of, drops
 from smelt.report.figures.drops import mean_loss
+from smelt.report.tables import table_of
 from smelt.statistics.tests import holm
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "resamples": 200}
@@ -117,6 +118,7 @@ def ablation(folder: Path) -> Report:
 
 
 SETTINGS = {
+    "kind": "monolingual",
     "columns": {"sl": ["sl-1"]},
     "rows": {"all": "all-{language}", "no KL": "no-kl-{language}", "no MLM": "no-mlm-{language}"},
     "baseline": "all",
@@ -148,7 +150,7 @@ def test_a_row_without_scores_is_shown_as_not_run(tmp_path: Path) -> None:
 def test_what_a_row_loses_is_paired_by_seed(tmp_path: Path) -> None:
     mean, deviation = mean_loss({1: 0.90, 2: 0.91, 3: 0.92}, {1: 0.70, 2: 0.72, 3: 0.74, 4: 0.1})
     assert (mean, deviation) == (pytest.approx(19), pytest.approx(1))
-    figure = drops.draw([ablation(tmp_path).path()], SETTINGS)
+    figure = drops.draw([ablation(tmp_path).path()], table_of(SETTINGS))
     (axis,) = figure.axes
     assert [bar.get_height() for bar in axis.patches] == pytest.approx([19, 0])
     assert [label.get_text() for label in axis.get_xticklabels()] == ["no KL", "no MLM"]
@@ -167,7 +169,11 @@ def test_the_figure_is_written_in_both_forms_and_repeats(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
-    [("drops-table-6", {"columns": {}}, "lacks columns, rows, baseline"), ("pie", {}, "'pie' is no figure")],
+    [
+        ("drops-table-6", {"columns": {}}, "lacks columns, rows, baseline: expected a table of kind monolingual"),
+        ("drops-table-6", SETTINGS | {"kind": "grid"}, "kind is 'grid': expected a table of kind monolingual"),
+        ("pie", {}, "'pie' is no figure"),
+    ],
 )
 def test_what_cannot_be_drawn_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, settings: dict[str, Any], message: str

@@ -16,6 +16,7 @@ from test_tradeoff import ROWS, SETTINGS, write_sources
 from smelt.__main__ import main
 from smelt.report.figures import by_language, caption_of, tradeoff
 from smelt.report.figures.style import style
+from smelt.report.tables import table_of
 
 # Thousands of training examples (XtremeDistil, Table 17).
 EXAMPLES = {"af": 5, "ar": 20, "bn": 10, "de": 20, "en": 20, "fa": 20}
@@ -45,7 +46,7 @@ def ticks(axis: Axes) -> list[str]:
 
 
 def test_languages_stand_from_fewest_to_most_training_examples(sources: list[Path]) -> None:
-    axis, behind = by_language.draw(sources, {"kind": "grid", "models": []} | TABLE_5).axes
+    axis, behind = by_language.draw(sources, table_of({"kind": "grid"} | TABLE_5), []).axes
     assert ticks(axis) == ["af", "bn", "ar", "de", "en", "fa"]
     assert lines(axis)["XtremeDistil"] == pytest.approx([87, 91, 85, 84, 78, 90])
     assert lines(axis)["mBERT-single"] == pytest.approx([89, 83, 88, 89, 83, 92])
@@ -54,7 +55,7 @@ def test_languages_stand_from_fewest_to_most_training_examples(sources: list[Pat
 
 def test_rows_of_different_training_sets_have_no_bars(sources: list[Path]) -> None:
     task(sources[1].parent, "panx", dict.fromkeys(LANGUAGES, 100))
-    (axis,) = by_language.draw(sources, {"kind": "grid", "models": []} | TABLE_5).axes
+    (axis,) = by_language.draw(sources, table_of({"kind": "grid"} | TABLE_5), []).axes
     assert ticks(axis) == list(LANGUAGES)
 
 
@@ -64,8 +65,9 @@ def test_a_table_of_languages_has_a_panel_a_section_and_its_families(sources: li
         {"title": "", "task": "panx.monolingual.{language}", "models": ["mbert"]},
     ]
     settings = {"kind": "languages", "languages": ["ar", "af"], "sections": sections}
-    settings |= {"models": ["ours", "mmner", "mbert"]}
-    joint, alone, bars_of_joint, bars_of_alone = by_language.draw(sources, settings).axes
+    models = ["ours", "mmner", "mbert"]
+    table = table_of(settings | {"models": models})
+    joint, alone, bars_of_joint, bars_of_alone = by_language.draw(sources, table, models).axes
     assert (joint.get_title(), alone.get_title()) == ("joint", "panx.monolingual.{language}")
     assert ticks(joint) == ["af", "ar"]
     assert lines(joint) == {"ours": pytest.approx([87, 85]), "mmner": pytest.approx([84, 88])}
@@ -78,15 +80,15 @@ def test_columns_of_a_grid_are_panels_of_one_set_of_colours(tmp_path: Path) -> N
     for model in ("a-x", "b-x", "b-y"):
         report.add(model, "panx", 1, {"af": 0.5, "bn": 0.6})
     rows = {"rows": {"A": "a", "B": "b"}, "columns": {"X": "x", "Y": "y"}}
-    settings = {"model": "{row}-{column}", "task": "panx"} | rows
-    first, second = by_language.draw([report.path()], {"kind": "grid", "models": []} | settings).axes
+    table = table_of({"kind": "grid", "model": "{row}-{column}", "task": "panx"} | rows)
+    first, second = by_language.draw([report.path()], table, []).axes
     assert (list(lines(first)), list(lines(second))) == (["A", "B"], ["B"])
     assert first.lines[1].get_color() == second.lines[0].get_color() != first.lines[0].get_color()
 
 
 def test_the_front_joins_what_nothing_beats_and_every_point_has_its_name(tmp_path: Path) -> None:
     with style():
-        figure = tradeoff.draw(write_sources(tmp_path), SETTINGS)
+        figure = tradeoff.draw(write_sources(tmp_path), table_of(SETTINGS))
     size, one, many = figure.axes
     assert [axis.get_xlabel() for axis in (size, one, many)] == [
         "parameters (millions), log scale",
@@ -108,7 +110,7 @@ def test_the_front_joins_what_nothing_beats_and_every_point_has_its_name(tmp_pat
 
 def test_names_do_not_cover_each_other(tmp_path: Path) -> None:
     with style():
-        figure = tradeoff.draw(write_sources(tmp_path), SETTINGS)
+        figure = tradeoff.draw(write_sources(tmp_path), table_of(SETTINGS))
         figure.draw_without_rendering()
     for axis in figure.axes:
         boxes = [text.get_window_extent() for text in axis.texts]

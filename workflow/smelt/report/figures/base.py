@@ -4,12 +4,13 @@ A figure is one file of this folder, which declares itself as `FIGURE`, and one 
 study imports these modules for every job, so they load no matplotlib or pandas when they are imported.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
+from smelt.report.tables import table_of
 from smelt.report.tables.base import StudyOfTables
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class TableFigure(FigureKind):
     """Its files."""
     needed: tuple[str, ...]
     """Keys of the table without which it cannot be drawn."""
-    draw: Callable[[list[Path], Mapping[str, Any]], "Figure"]
+    draw: Callable[[list[Path], Any, Sequence[str]], "Figure"]
+    """Draws it from its files, the entry of a table of these kinds, and the models that the table shows."""
 
     def belongs_to(self, table: Any, study: StudyOfTables) -> bool:
         """Return whether a table has the figure."""
@@ -58,9 +60,12 @@ class TableFigure(FigureKind):
         """Return the function that draws it for a table.
 
         Raises:
-            SmeltError: the table lacks what it needs.
+            SmeltError: the table lacks what it needs, or is of a kind without this figure.
         """
+        expected = f"expected a table of kind {' or '.join(self.tables)}"
         if missing := [key for key in self.needed if not settings.get(key)]:
-            kinds = " or ".join(self.tables)
-            raise SmeltError("--settings", f"lacks {', '.join(missing)}: expected a table of kind {kinds}")
-        return lambda sources: self.draw(sources, settings)
+            raise SmeltError("--settings", f"lacks {', '.join(missing)}: {expected}")
+        if settings.get("kind") not in self.tables:
+            raise SmeltError("--settings", f"kind is {settings.get('kind')!r}: {expected}")
+        table, models = table_of(settings), settings.get("models", [])
+        return lambda sources: self.draw(sources, table, models)

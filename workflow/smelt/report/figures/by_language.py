@@ -4,9 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from smelt.entry import entry_of
 from smelt.errors import SmeltError
 from smelt.families import member_of
 from smelt.files import read_json
@@ -43,17 +42,17 @@ class Panel:
         return sorted(found, key=lambda code: self.examples.get(code, 0))
 
 
-def draw(sources: list[Path], settings: Mapping[str, Any]) -> "Figure":
-    """Return the figure of scores.csv, task.json files and a table of kind grid or languages.
+def draw(sources: list[Path], table: GridTable | LanguagesTable, models: Sequence[str]) -> "Figure":
+    """Return the figure of scores.csv, task.json files, a table, and the models that it shows.
 
     Scores stand on the left axis, as means over seeds; the number of training examples in each language is a grey bar
     on the right axis, where the rows of a panel agree in it.
     """
     trained = dict(_trained(path) for path in sources[1:])
-    if settings["kind"] == "grid":
-        found = _of_grid(sources[0], entry_of(GridTable, settings), trained)
+    if isinstance(table, GridTable):
+        found = _of_grid(sources[0], table, trained)
     else:
-        found = _of_sections(sources[0], entry_of(LanguagesTable, settings), settings["models"], trained)
+        found = _of_sections(sources[0], table, models, trained)
     found = [each for each in found if each.rows]
     if not found:
         raise SmeltError(sources[0], "has no scores of several languages that the table could show")

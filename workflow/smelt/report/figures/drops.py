@@ -1,11 +1,9 @@
 """Losses of a table's rows against its baseline: a panel a language, a bar a task (Eliquare, Figures 4 and 5)."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from smelt.entry import entry_of
 from smelt.report.figures.base import TableFigure
 from smelt.report.figures.style import GREY, PALETTE, panels
 from smelt.report.places import PlaceScores
@@ -19,13 +17,13 @@ if TYPE_CHECKING:
 BARS = 0.8  # of the place of a row
 
 
-def draw(sources: list[Path], settings: Mapping[str, Any]) -> "Figure":
+def draw(sources: list[Path], table: MonolingualTable) -> "Figure":
     """Return the figure of scores.csv and a table's columns, rows and baseline.
 
     A bar is the mean score of the baseline minus that of the row, in points, so that it stands above the line where the
     row is worse; its error bar is the standard deviation of the difference over the seeds that both have.
     """
-    table, scores = entry_of(MonolingualTable, {"kind": "monolingual"} | dict(settings)), PlaceScores(sources[0])
+    scores = PlaceScores(sources[0])
     others = [row for row in table.rows if row != table.baseline]
     figure, axes = panels(len(table.columns), max(3.2, 0.75 * len(others)), 3.4, columns=2)
     for axis, (language, tasks) in zip(axes, table.columns.items(), strict=True):
@@ -79,5 +77,5 @@ FIGURE = TableFigure(
     tables={"monolingual": lambda table, _: bool(table.baseline)},
     sources=lambda _, study: [f"{study.results}/scores.csv"],
     needed=("columns", "rows", "baseline"),
-    draw=draw,
+    draw=lambda sources, table, _: draw(sources, table),
 )

@@ -1,11 +1,10 @@
 """Score against size and against latency: which compact model is worth it at which budget (XtremeDistil, Figures 1
 and 3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from smelt.entry import entry_of
 from smelt.report.figures.base import TableFigure
 from smelt.report.figures.style import GREY, PALETTE, panels
 from smelt.report.tables.tradeoff import Tradeoff, TradeoffTable, front, read_tradeoffs
@@ -20,13 +19,12 @@ if TYPE_CHECKING:
 _OFFSETS = [(5, 3), (5, -9), (-5, 3), (-5, -9), (0, 8), (0, -14), (5, 11), (-5, 11), (5, -18), (-5, -18)]
 
 
-def draw(sources: list[Path], settings: Mapping[str, Any]) -> "Figure":
+def draw(sources: list[Path], table: TradeoffTable) -> "Figure":
     """Return the figure of scores.csv, the records of efficiency and a table of kind tradeoff.
 
     A panel of the scores over the number of parameters, and one over the latency of each batch; a line joins what
     nothing beats in both. Error bars are deviations over seeds.
     """
-    table = entry_of(TradeoffTable, settings)
     found = read_tradeoffs(table, sources).models
     costs = [("parameters (millions)", [each.parameters / 1e6 for each in found])]
     for place, batch in enumerate(table.batches or ()):
@@ -118,5 +116,5 @@ FIGURE = TableFigure(
     tables={"tradeoff": lambda table, study: True},  # noqa: ARG005
     sources=lambda table, study: table.sources(study),
     needed=("task", "models", "length", "batches"),
-    draw=draw,
+    draw=lambda sources, table, _: draw(sources, table),
 )
