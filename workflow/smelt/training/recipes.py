@@ -319,10 +319,6 @@ class Recipe(Entry):
         """
         return self.model_dump(mode="json", exclude=BESIDE_THE_MODEL)
 
-    def with_machine_and_checkpoints_of(self, other: Self) -> Self:
-        """Return the recipe with the parts BESIDE_THE_MODEL of another."""
-        return self.model_copy(update={name: getattr(other, name) for name in BESIDE_THE_MODEL})
-
     def override(self, overrides: Mapping[str, Any]) -> Self:
         """Return the recipe with other values of some settings, given by part.
 

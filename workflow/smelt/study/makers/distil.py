@@ -289,12 +289,12 @@ class DistilRules(TrainedRules[Distil]):
         """Return the folders of the teachers of {model}, that with its tokenizer first."""
         return self.folders(wildcards)
 
-    def training_settings(self, model: Distil, recipe: Recipe) -> dict[str, Any]:
+    def training_settings(self, model: Distil, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that a model is trained with: student, losses, recipe, sampling, seed and versions."""
         return {
             "student": model.student.model_dump(),
             "losses": model.losses.model_dump(),
-            "recipe": recipe.model_dump(),
+            "recipe": recipe,
             **self.sampling(model),
             "distillation_version": DISTILLATION_VERSION,
         }

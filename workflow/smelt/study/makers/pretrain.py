@@ -1,5 +1,6 @@
 """The maker `pretrain`: a new encoder, trained on the token blocks of a tokenizer of the study."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
@@ -93,9 +94,9 @@ class PretrainRules(TrainedRules[Pretrain]):
         """Return the tokenizer folder of {model}."""
         return self.paths.tokenizer(self.entry(wildcards).tokenizer)
 
-    def training_settings(self, model: Pretrain, recipe: Recipe) -> dict[str, Any]:
+    def training_settings(self, model: Pretrain, recipe: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings that a model is trained with: shape, recipe, sampling, seed and version."""
-        return {"shape": model.shape.model_dump(), "recipe": recipe.model_dump(), **self.sampling(model)}
+        return {"shape": model.shape.model_dump(), "recipe": recipe, **self.sampling(model)}
 
     def parameters(self, wildcards: Any) -> int:
         """Return how many parameters {model} has, about."""

@@ -1,6 +1,7 @@
 """The base of the makers that train on token blocks: a recipe, blocks, and settings in two parts."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import field_validator, model_validator
@@ -77,21 +78,18 @@ class TrainedRules(MakerRules[T]):
         Snakemake compares no param whose function takes `input`; `identity` stands for this one.
         """
         model = self.entry(wildcards)
-        return json.dumps(self.training_settings(model, model.training))
+        return json.dumps(self.training_settings(model, model.training.model_dump()))
 
     def identity(self, wildcards: Any) -> str:
         """Return the settings that Snakemake compares, as JSON: those that change {model}.
 
-        Settings that do not change the model have the values of the named recipe here, whatever the study sets, so that
-        an edit of them retrains nothing. Without them, all models of earlier versions of smelt would be trained again,
-        because those versions compared the whole recipe.
+        The recipe's parts that do not change the model are left out, so that an edit of them retrains nothing.
         """
         model = self.entry(wildcards)
-        recipe = model.training.with_machine_and_checkpoints_of(RECIPES[model.recipe])
-        return json.dumps(self.training_settings(model, recipe))
+        return json.dumps(self.training_settings(model, model.training.identity()))
 
-    def training_settings(self, model: T, recipe: Recipe) -> dict[str, Any]:
-        """Return the settings that a model is trained with, with this recipe instead of its own."""
+    def training_settings(self, model: T, recipe: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the settings that a model is trained with, with the recipe given as a mapping."""
         raise NotImplementedError(type(self))
 
     def sampling(self, model: T) -> dict[str, Any]:
