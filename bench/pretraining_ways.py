@@ -135,7 +135,7 @@ def loop(workload: TrainingWorkload) -> Callable[[], Throughput]:
     """Smelt's own loop as `python -m smelt pretrain` runs it: sampler, masks, prefetch, meters, events and all."""
     opened = Opened(workload)
     prepare(opened.device)
-    objective = objective_of(workload.recipe, opened.pieces)
+    objective = objective_of(workload.recipe.objective, opened.pieces)
 
     def run() -> Throughput:
         batches, model = Noted(opened.batches()), opened.model()
@@ -160,7 +160,7 @@ def bare(workload: TrainingWorkload) -> Callable[[], Throughput]:
     """The same step on one batch made before, and nothing around it."""
     opened = Opened(workload)
     prepare(opened.device)
-    objective = objective_of(workload.recipe, opened.pieces)
+    objective = objective_of(workload.recipe.objective, opened.pieces)
     batch = opened.batches().train(1).to(opened.device)
 
     def run() -> Throughput:

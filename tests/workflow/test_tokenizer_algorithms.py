@@ -14,7 +14,7 @@ from smelt.__main__ import main
 from smelt.entry import merge
 from smelt.training.masking import masking_of
 from smelt.training.pieces import load_tokenizer, pieces_of
-from smelt.training.recipes import RECIPES, Recipe
+from smelt.training.recipes import RECIPES
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ def test_masks_lie_over_whole_words(tokenizer: Path) -> None:
     words = [word for _ in range(40) for word in sentence("qaa", draw)[:-1]]
     encoded = loaded(words, is_split_into_words=True)
     ids = np.array([encoded["input_ids"]])
-    masking = masking_of(Recipe.model_validate(merge(RECIPES["small"].model_dump(), RECIPE)), pieces, lambda: ids[0])
+    masking = masking_of(RECIPES["small"].override(RECIPE).objective, pieces, lambda: ids[0])
     _, chosen = masking(ids, np.random.default_rng(0).random((1, masking.draws_per_token, ids.shape[1])))
     fates: dict[int | None, set[bool]] = {}
     for word, is_chosen in zip(encoded.word_ids(), chosen[0].tolist(), strict=True):

@@ -52,7 +52,7 @@ def pieces(folder: Path) -> Pieces:
 
 
 def teacher_of(folder: Path, **losses: float) -> Any:
-    return load_teachers([folder], Losses.model_validate(losses), recipe(), pieces(folder))[0]
+    return load_teachers([folder], Losses.model_validate(losses), recipe().data, pieces(folder))[0]
 
 
 def ids() -> torch.Tensor:
@@ -242,8 +242,8 @@ def test_pieces_are_shared_that_every_teacher_had_before_some_were_added(tmp_pat
 def test_blocks_longer_than_the_teachers_positions_are_refused(tmp_path: Path, kind: str, positions: int) -> None:
     folder = write_model(tmp_path, MODELS[kind])
     with pytest.raises(SmeltError, match=f"length: {positions + 1} tokens are more than the {positions} positions"):
-        load_teachers([folder], Losses(), recipe(data={"length": positions + 1}), pieces(folder))
-    assert load_teachers([folder], Losses(), recipe(data={"length": positions}), pieces(folder))
+        load_teachers([folder], Losses(), recipe(data={"length": positions + 1}).data, pieces(folder))
+    assert load_teachers([folder], Losses(), recipe(data={"length": positions}).data, pieces(folder))
 
 
 def test_a_model_of_another_family_is_no_teacher(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 from tokenizers import decoders, models
 
-from smelt.entry import merge
 from smelt.training.masking import Masking
 from smelt.training.pieces import Pieces
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import ObjectiveSettings
 from smelt.training.sampler import seeded_draws
 
 CLS, SEP, MASK, PAD = 2, 3, 4, 0
@@ -35,18 +34,8 @@ class Vocabulary:
         return [self.pieces[number] for number in ids]
 
 
-def recipe_of(masking: str, **settings: object) -> Recipe:
-    return Recipe.model_validate(
-        merge(
-            {
-                "data": {"batch": 8},
-                "objective": {"masking": masking},
-                "optimizer": {"name": "adamw"},
-                "schedule": {"steps": 10},
-            },
-            settings,
-        )
-    )
+def objective_settings(masking: str, **others: Any) -> ObjectiveSettings:
+    return ObjectiveSettings.model_validate({"masking": masking, **others})
 
 
 def draws_of(masking: Masking, rows: int, length: int, step: int = 1) -> np.ndarray:

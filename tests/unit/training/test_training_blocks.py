@@ -181,7 +181,7 @@ def test_full_blocks_of_a_stream_are_left_as_they_are(toy: Toy) -> None:
 
 def gradients(lines: Toy, recipe: Recipe, rows: int) -> dict[str, torch.Tensor]:
     torch.manual_seed(1)
-    objective = objective_of(recipe, lines.pieces)
+    objective = objective_of(recipe.objective, lines.pieces)
     module = ModelWithObjective(new_encoder(SHAPE, recipe, lines.pieces), objective)
     batch = toy_batches(lines, recipe).train(1)
     for part in parts(batch, rows):
@@ -222,9 +222,9 @@ def test_a_grouped_run_that_was_stopped_goes_on_to_the_same_weights(lines: Toy, 
 
 def test_memory_is_measured_on_the_longest_rows_at_full_width(lines: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(1)
-    module = ModelWithObjective(new_encoder(SHAPE, LINES, lines.pieces), objective_of(LINES, lines.pieces))
+    module = ModelWithObjective(new_encoder(SHAPE, LINES, lines.pieces), objective_of(LINES.objective, lines.pieces))
     batch = toy_batches(lines, LINES).train(1)
-    three = memory_of(module, batch.longest_first().only(slice(0, 3)), LINES, CPU)
+    three = memory_of(module, batch.longest_first().only(slice(0, 3)), LINES.model, CPU)
     states = micro_batches.states_to_come(module)
     monkeypatch.setattr(micro_batches, "free_memory", lambda _: int((states + 1.1 * three) / micro_batches.USABLE))
     assert micro_batch_of(module, batch, LINES, CPU, ALONE) == 3

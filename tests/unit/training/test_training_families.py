@@ -31,7 +31,7 @@ def module_and_batch(toy: Toy, family: FamilyName, recipe: Recipe) -> tuple[Mode
     with torch.no_grad():
         model.get_output_embeddings().bias.normal_()
         model.get_output_embeddings().bias[toy.pieces.size :] = 5.0  # far likelier than any piece, if they are read
-    return ModelWithObjective(model, objective_of(recipe, toy.pieces)), toy_batches(toy, recipe).train(1)
+    return ModelWithObjective(model, objective_of(recipe.objective, toy.pieces)), toy_batches(toy, recipe).train(1)
 
 
 def own_loss(model: Any, batch: Batch) -> torch.Tensor:

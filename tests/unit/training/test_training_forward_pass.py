@@ -16,8 +16,8 @@ needs_a_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="compi
 
 
 def test_a_cpu_compiles_only_where_the_recipe_says_so() -> None:
-    assert not is_to_be_compiled(RECIPE, CPU)
-    assert is_to_be_compiled(RECIPE.override({"machine": {"compile": True}}), CPU)
+    assert not is_to_be_compiled(RECIPE.machine, CPU)
+    assert is_to_be_compiled(RECIPE.override({"machine": {"compile": True}}).machine, CPU)
 
 
 def test_a_machine_without_a_compiler_trains_without_one(

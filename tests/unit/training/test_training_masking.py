@@ -1,7 +1,9 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from masking_toy import CLS, MASK, PAD, SEP, Vocabulary, draws_of, make_rows, recipe_of
+from masking_toy import CLS, MASK, PAD, SEP, Vocabulary, draws_of, make_rows, objective_settings
 from scipy.stats import chisquare
 from tokenizers import decoders, models, pre_tokenizers
 from training_toy import LENGTH, RECIPE, Toy, toy_batches
@@ -66,10 +68,10 @@ def no_counts() -> np.ndarray:
 Masked = tuple[Pieces, np.ndarray, np.ndarray, np.ndarray]
 
 
-def mask(pieces: Pieces, kind: str, rows: int = 2000, length: int = 128, **settings: object) -> Masked:
+def mask(pieces: Pieces, kind: str, rows: int = 2000, length: int = 128, **settings: Any) -> Masked:
     ids = make_rows(pieces, rows, length)
     ids[: rows // 20, -length // 6 :] = PAD
-    masking = masking_of(recipe_of(kind, **settings), pieces, no_counts)
+    masking = masking_of(objective_settings(kind, **settings), pieces, no_counts)
     return pieces, ids, *masking(ids, draws_of(masking, rows, length))
 
 
@@ -87,7 +89,7 @@ def test_the_share_of_masked_tokens_is_the_rate(masked: Masked) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("length", "rate"), [(16, 0.15), (32, 0.3), (256, 0.05)])
 def test_the_share_is_the_rate_at_any_length(toy: Toy, kind: str, length: int, rate: float) -> None:
-    pieces, ids, _, chosen = mask(toy.pieces, kind, 3000, length, objective={"masking_probability": rate})
+    pieces, ids, _, chosen = mask(toy.pieces, kind, 3000, length, masking_probability=rate)
     ordinary = (~pieces.special[ids]).sum()
     assert chosen.sum() == pytest.approx(rate * ordinary, rel=0.02)
 
@@ -147,7 +149,7 @@ def test_a_word_longer_than_the_rate_allows_is_masked_in_part_rather_than_never(
     ids = np.full((400, 32), 6)
     ids[:, 0], ids[:, 1], ids[:, -1] = CLS, 5, SEP
     for kind in WHOLE:
-        masking = Masking(pieces, Runs(pieces, recipe_of(kind)))
+        masking = Masking(pieces, Runs(pieces, objective_settings(kind)))
         _, chosen = masking(ids, draws_of(masking, 400, 32))
         assert chosen.sum(1).max() <= 5
         assert chosen.sum() == pytest.approx(0.15 * 30 * 400, rel=0.05)
@@ -155,14 +157,12 @@ def test_a_word_longer_than_the_rate_allows_is_masked_in_part_rather_than_never(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_row_has_more_predictions_than_allowed(toy: Toy, kind: str) -> None:
-    _, _, _, chosen = mask(toy.pieces, kind, objective={"max_predictions": 7})
+    _, _, _, chosen = mask(toy.pieces, kind, max_predictions=7)
     assert 5 < chosen.sum(1).mean() <= chosen.sum(1).max() <= 7
 
 
 def test_a_limit_above_the_rate_changes_nothing(toy: Toy) -> None:
-    assert np.array_equal(
-        mask(toy.pieces, "ngrams")[2], mask(toy.pieces, "ngrams", objective={"max_predictions": 60})[2]
-    )
+    assert np.array_equal(mask(toy.pieces, "ngrams")[2], mask(toy.pieces, "ngrams", max_predictions=60)[2])
 
 
 @pytest.fixture(scope="module", params=["ngrams", "spans"])
@@ -172,7 +172,7 @@ def cut(request: pytest.FixtureRequest) -> tuple[str, np.ndarray, np.ndarray]:
     ids = np.full((40, 4096), 5)
     ids[:, 0], ids[:, -1] = CLS, SEP
     special = pieces.special[ids]
-    masking = Masking(pieces, Runs(pieces, recipe_of(request.param)))
+    masking = Masking(pieces, Runs(pieces, objective_settings(request.param)))
     draws = draws_of(masking, *ids.shape)
     _, chosen = masking(ids, draws)
     firsts = masking.choose.cut_runs(np.ones_like(special), special, draws[:, OF_FATE:])
@@ -203,16 +203,14 @@ def test_spans_are_as_long_on_average_as_published() -> None:
 
 
 def test_the_longest_run_is_the_recipes(toy: Toy) -> None:
-    assert length_probabilities("ngrams", recipe_of("ngrams").objective.longest_run).shape == (3,)
-    assert length_probabilities(
-        "ngrams", recipe_of("ngrams", objective={"max_ngram": 5}).objective.longest_run
-    ).shape == (5,)
-    assert np.array_equal(mask(toy.pieces, "ngrams", objective={"max_ngram": 1})[3], mask(toy.pieces, "words")[3])
+    assert length_probabilities("ngrams", objective_settings("ngrams").longest_run).shape == (3,)
+    assert length_probabilities("ngrams", objective_settings("ngrams", max_ngram=5).longest_run).shape == (5,)
+    assert np.array_equal(mask(toy.pieces, "ngrams", max_ngram=1)[3], mask(toy.pieces, "words")[3])
 
 
 def test_all_pieces_of_a_span_share_one_fate(toy: Toy) -> None:
     pieces, ids, rate = toy.pieces, make_rows(toy.pieces, 500, 128), 0.1
-    masking = masking_of(recipe_of("spans", objective={"masking_probability": rate}), pieces, no_counts)
+    masking = masking_of(objective_settings("spans", masking_probability=rate), pieces, no_counts)
     draws = draws_of(masking, *ids.shape)
     replaced, chosen = masking(ids, draws)
     special = pieces.special[ids]
@@ -253,7 +251,7 @@ def pieces() -> Pieces:
 def test_a_token_is_drawn_in_proportion_to_its_smoothed_count(pieces: Pieces) -> None:
     row = np.array([[CLS, 5, 6, 7, 8, 9, SEP, PAD]])
     choose = RareTokens(
-        pieces, recipe_of("rare", objective={"masking_probability": 0.1, "smoothing": 0.5}), COUNTS
+        pieces, objective_settings("rare", masking_probability=0.1, smoothing=0.5), COUNTS
     )  # one of seven tokens
     draws = np.random.default_rng(2).random((8000, 1, 1, row.shape[1]))
     drawn = sum(choose(row, draw)[0] for draw in draws)[0]
@@ -265,11 +263,11 @@ def test_a_token_is_drawn_in_proportion_to_its_smoothed_count(pieces: Pieces) ->
 
 def test_many_tokens_are_drawn_as_torch_draws_without_replacement(pieces: Pieces) -> None:
     ids = make_rows(pieces, 4, 16)
-    recipe = recipe_of("rare", objective={"masking_probability": 0.3})
-    choose = RareTokens(pieces, recipe, COUNTS)
+    settings = objective_settings("rare", masking_probability=0.3)
+    choose = RareTokens(pieces, settings, COUNTS)
     draws = np.random.default_rng(3).random((3000, 4, 1, 16))
     ours = sum(choose(ids, draw)[0].astype(int) for draw in draws) / 3000
-    weights = np.where(pieces.special, 0, np.maximum(COUNTS, 1.0) ** -recipe.objective.smoothing)[ids]
+    weights = np.where(pieces.special, 0, np.maximum(COUNTS, 1.0) ** -settings.smoothing)[ids]
     torch.manual_seed(0)
     number = int(np.ceil(0.3 * 64))
     theirs = torch.multinomial(torch.from_numpy(weights.ravel()).expand(3000, -1), number, replacement=False)
@@ -280,7 +278,7 @@ def test_many_tokens_are_drawn_as_torch_draws_without_replacement(pieces: Pieces
 def test_64_rows_at_a_time_give_the_rate_of_their_tokens_to_the_last_one(pieces: Pieces) -> None:
     ids = make_rows(pieces, 150, 32)
     ids[:30, -11:] = PAD
-    masking = masking_of(recipe_of("rare"), pieces, lambda: COUNTS)
+    masking = masking_of(objective_settings("rare"), pieces, lambda: COUNTS)
     _, chosen = masking(ids, draws_of(masking, 150, 32))
     for first in range(0, 150, 64):
         rows = slice(first, first + 64)
@@ -290,7 +288,7 @@ def test_64_rows_at_a_time_give_the_rate_of_their_tokens_to_the_last_one(pieces:
 
 def test_special_tokens_are_never_drawn_even_where_more_are_wanted_than_there_are_others(pieces: Pieces) -> None:
     ids = np.array([[CLS, SEP, SEP, SEP, 5, 6, SEP, PAD]])
-    masking = masking_of(recipe_of("rare", objective={"masking_probability": 0.9}), pieces, lambda: COUNTS)
+    masking = masking_of(objective_settings("rare", masking_probability=0.9), pieces, lambda: COUNTS)
     _, chosen = masking(ids, draws_of(masking, 1, 8))
     assert np.flatnonzero(chosen).tolist() == [4, 5]
 
@@ -298,9 +296,7 @@ def test_special_tokens_are_never_drawn_even_where_more_are_wanted_than_there_ar
 def test_a_limit_leaves_each_row_the_first_that_were_drawn(pieces: Pieces) -> None:
     ids = make_rows(pieces, 64, 32)
     free, limited = (
-        masking_of(
-            recipe_of("rare", objective={"masking_probability": 0.3, "max_predictions": most}), pieces, lambda: COUNTS
-        )
+        masking_of(objective_settings("rare", masking_probability=0.3, max_predictions=most), pieces, lambda: COUNTS)
         for most in (None, 8)
     )
     draws = draws_of(free, 64, 32)

@@ -26,7 +26,7 @@ QUIET = RECIPE.override({"model": {"dropout": 0.0}})
 @pytest.fixture
 def module(toy: Toy) -> ModelWithObjective:
     torch.manual_seed(1)
-    return ModelWithObjective(new_encoder(SHAPE, QUIET, toy.pieces), objective_of(QUIET, toy.pieces))
+    return ModelWithObjective(new_encoder(SHAPE, QUIET, toy.pieces), objective_of(QUIET.objective, toy.pieces))
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8])
@@ -66,7 +66,7 @@ def test_parts_are_few_and_even(rows: int, fitting: int, size: int) -> None:
 
 def test_memory_grows_with_rows_and_leaves_no_trace(toy: Toy, module: ModelWithObjective) -> None:
     batch, state = toy_batches(toy, QUIET).train(1), torch.get_rng_state()
-    sizes = [memory_of(module, batch.part(slice(0, rows)), QUIET, CPU) for rows in (1, 2, 4, 8)]
+    sizes = [memory_of(module, batch.part(slice(0, rows)), QUIET.model, CPU) for rows in (1, 2, 4, 8)]
     assert sizes == sorted(set(sizes))
     # In a straight line, as the choice of a micro-batch takes it to be.
     assert sizes[3] - sizes[2] == pytest.approx(4 * (sizes[1] - sizes[0]), rel=0.3)
@@ -76,13 +76,13 @@ def test_memory_grows_with_rows_and_leaves_no_trace(toy: Toy, module: ModelWithO
 
 def test_the_memory_of_a_head_counts_its_buffers(toy: Toy, module: ModelWithObjective) -> None:
     batch = toy_batches(toy, QUIET).train(1).part(slice(0, 1))
-    few = memory_of(module, batch, QUIET, CPU)
+    few = memory_of(module, batch, QUIET.model, CPU)
     rows = 20_000
     resize_vocabulary(module.model, rows)
     module.objective = MaskedLanguageModel(rows)
     masked, width = len(batch.masked), SHAPE.embedding
     gradients, logits = rows * (width + 1), masked * rows  # of the decoder and its bias, and of the masked positions
-    assert memory_of(module, batch, QUIET, CPU) - few > 4 * (gradients + logits)
+    assert memory_of(module, batch, QUIET.model, CPU) - few > 4 * (gradients + logits)
 
 
 @pytest.mark.parametrize("weights", [{"kl": 1}, {"hidden": 1}])
@@ -94,7 +94,7 @@ def test_the_memory_of_a_teacher_counts_although_it_keeps_nothing(toy: Toy, weig
 
     def memory(**losses: float) -> int:
         made = distillation_of(Losses(**({"kl": 0, "cosine": 0} | losses)), [teacher], student, toy.pieces, "fp32")
-        return memory_of(ModelWithObjective(student, made), batch, recipe, CPU)
+        return memory_of(ModelWithObjective(student, made), batch, recipe.model, CPU)
 
     states = 4 * batch.input_ids.numel() * shape.hidden
     inner = 4 * batch.input_ids.numel() * shape.feed_forward
@@ -123,7 +123,7 @@ def test_as_many_rows_pass_at_once_as_the_memory_holds(
     batch = toy_batches(toy, QUIET).train(1)
     assert micro_batch_of(module, batch, QUIET, CPU, ALONE) == 8
     states = micro_batches.states_to_come(module)
-    three = memory_of(module, batch.part(slice(0, 3)), QUIET, CPU)
+    three = memory_of(module, batch.part(slice(0, 3)), QUIET.model, CPU)
     monkeypatch.setattr(micro_batches, "free_memory", lambda _: int((states + 1.1 * three) / micro_batches.USABLE))
     assert micro_batch_of(module, batch, QUIET, CPU, ALONE) == 3
 

@@ -30,7 +30,7 @@ def batch(toy) -> Batch:
 
 @pytest.fixture
 def objective(toy) -> Objective:
-    return objective_of(RECIPE, toy.pieces)
+    return objective_of(RECIPE.objective, toy.pieces)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_recipes_objective_knows_its_counts_and_weights_before_the_pass(
     toy, sentences: str, terms: list[str]
 ) -> None:
     recipe = RECIPE.override({"objective": {"sentences": sentences}})
-    batch, whole = toy_batches(toy, recipe).train(1), objective_of(recipe, toy.pieces)
+    batch, whole = toy_batches(toy, recipe).train(1), objective_of(recipe.objective, toy.pieces)
     found = ModelWithObjective(new_encoder(SHAPE, recipe, toy.pieces), whole)(batch)
     assert [term.name for term in found] == terms
     assert whole.counts(batch) == {term.name: term.count.item() for term in found}

@@ -120,5 +120,5 @@ def train_toy(
     batches = wrap(toy_batches(toy, recipe))
     with Checkpoints(folder / "checkpoints", {"recipe": recipe.model_dump()}) as kept:
         surroundings = Run(checkpoints=kept, curve=folder / "curve.csv", seed=1, device=torch.device("cpu"), **run)
-        curve = train(model, objective_of(recipe, toy.pieces), batches, recipe, surroundings).curve
+        curve = train(model, objective_of(recipe.objective, toy.pieces), batches, recipe, surroundings).curve
     return model.state_dict(), [row for row in curve.rows if row[3] != "tokens_per_second"]

@@ -129,7 +129,7 @@ class DistillationPlan:
 
         settings, losses = self.settings, self.settings.losses
         folders = self.teachers if losses.needs_teachers else self.teachers[:1]
-        teachers = load_teachers(folders, losses, recipe, pieces)
+        teachers = load_teachers(folders, losses, recipe.data, pieces)
         torch.manual_seed(settings.seed)  # reading a teacher may have drawn from the generator
         student = new_student(teachers[0], settings.student, recipe, pieces, device)
         beside = extra_flops(student, teachers, losses, recipe)
@@ -211,9 +211,9 @@ def card(name: str, made: DistilledModel) -> Card:
         name=name,
         summary=summary(made),
         languages=iso_codes(sorted(part.language for part in made.blocks)),
-        facts=facts(made.model) | training_amounts(settings.recipe, made.blocks, made.outcome),
+        facts=facts(made.model) | training_amounts(settings.recipe.objective.sentences, made.blocks, made.outcome),
         tables={
-            "Training data": training_data(made.blocks, settings.alpha, settings.recipe),
+            "Training data": training_data(made.blocks, settings.alpha, settings.recipe.objective.sentences),
             "Losses": loss_rows(settings),
             "Recipe": rows("setting", effective_settings(settings.recipe, made.model.config.hidden_size)),
             "On held-out documents": held_out(made.outcome),

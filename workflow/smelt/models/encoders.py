@@ -13,7 +13,7 @@ from smelt.errors import SmeltError
 from smelt.model_families import FAMILIES, dropouts_of, keys_of, repeated_layers
 from smelt.study.architectures import FamilyName, Shape
 from smelt.training.pieces import Pieces
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import ObjectiveSettings, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -34,9 +34,9 @@ def new_encoder(shape: Shape, recipe: Recipe, pieces: Pieces, device: "torch.dev
     Raises:
         SmeltError: the recipe asks for an attention kernel that cannot run here.
     """
-    kind = kind_of(shape.family, recipe)
+    model_class = model_class_for(shape.family, recipe.objective)
     kernel = attention_kernel(recipe, device.type if device else "cpu")
-    model = kind._from_config(_configuration(shape, recipe, pieces), attn_implementation=kernel)
+    model = model_class._from_config(_configuration(shape, recipe, pieces), attn_implementation=kernel)
     if shape.family == "albert" and recipe.objective.sentences != "none":
         model.sop_classifier.dropout.p = recipe.model.dropout_of(shape.hidden)  # the configuration's is for fine-tuning
     if recipe.machine.gradient_checkpointing:
@@ -45,16 +45,16 @@ def new_encoder(shape: Shape, recipe: Recipe, pieces: Pieces, device: "torch.dev
     return model
 
 
-def kind_of(family: FamilyName, recipe: Recipe) -> Any:
-    """Return the class of transformers with exactly the heads that the recipe trains."""
+def model_class_for(family: FamilyName, objective: ObjectiveSettings) -> Any:
+    """Return the class of transformers with exactly the heads that the objective trains."""
     import transformers
 
     known = FAMILIES[family]
-    name = known.masked if recipe.objective.sentences == "none" else known.pretraining
+    name = known.masked if objective.sentences == "none" else known.pretraining
     if name is None:
         raise SmeltError(
             "recipe",
-            f"objective.sentences: expected none with the family {family}; found {recipe.objective.sentences!r}",
+            f"objective.sentences: expected none with the family {family}; found {objective.sentences!r}",
         )
     return getattr(transformers, name)
 

@@ -26,7 +26,7 @@ from smelt.training.loop import train
 from smelt.training.objectives import Objective
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.progress import Gauges, gauges_of, say
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import DataSettings, Recipe
 from smelt.training.run import Outcome, Run
 from smelt.training.speed import is_emulated
 
@@ -145,7 +145,7 @@ def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: to
     started = time.monotonic()
     settings = maker.settings
     refuse_uneven(settings.recipe, processes)
-    pieces, blocks = processes.agree(lambda: open_data(job.blocks, job.tokenizer, settings.recipe, processes))
+    pieces, blocks = processes.agree(lambda: open_data(job.blocks, job.tokenizer, settings.recipe.data, processes))
     recipe = processes.agree(lambda: recipe_for_blocks(settings.recipe, blocks["train"]))
     processes.agree(lambda: maker.check(recipe, blocks))
     identity = processes.agree(lambda: maker.identity(recipe)) | data_identity(blocks, pieces)
@@ -190,18 +190,17 @@ def print_plan(recipe: Recipe, blocks: Sequence[TokenBlocks], processes: Process
     """Print the machine, the data and the length of the training."""
     say(describe_machine(processes, device))
     say(describe_length(recipe, blocks))
-    if line := describe_segments(recipe, blocks):
+    if line := describe_segments(recipe.objective.sentences, blocks):
         say(line)
     if is_emulated(recipe.model.precision, device):
         say("warning: this processor has no arithmetic for bf16; model.precision: fp32 would be many times faster")
 
 
-def describe_segments(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str | None:
+def describe_segments(sentences: str, blocks: Sequence[TokenBlocks]) -> str | None:
     """Return on how many blocks the prediction about sentences is learnt, in words; None where there is none."""
-    sentences = recipe.objective.sentences
     if sentences == "none":
         return None
-    able, total = count_segmentable(recipe, blocks), sum(map(len, blocks))
+    able, total = count_segmentable(sentences, blocks), sum(map(len, blocks))
     said = f"sentences: {sentences} is learnt on {able:,} of {total:,} blocks ({able / max(total, 1):.1%})"
     return f"warning: {said}; the others are one segment" if able < FEW_SEGMENTED * total else said
 
@@ -235,7 +234,7 @@ def describe_length(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
     return f"{recipe.schedule.last_step:,} steps of {recipe.data.batch:,} blocks, {passes:.3g} times all {total:,}"
 
 
-def open_data(folders: list[Path], tokenizer: Path, recipe: Recipe, processes: Processes) -> tuple[Pieces, Blocks]:
+def open_data(folders: list[Path], tokenizer: Path, data: DataSettings, processes: Processes) -> tuple[Pieces, Blocks]:
     """Return the pieces of the tokenizer, and the blocks of each split, which the first process checks by checksum.
 
     Raises:
@@ -243,15 +242,15 @@ def open_data(folders: list[Path], tokenizer: Path, recipe: Recipe, processes: P
     """
     pieces = pieces_of(load_tokenizer(tokenizer))
     return pieces, {
-        split: open_blocks(folders, split, pieces, recipe, processes.first) for split in ("train", "validation")
+        split: open_blocks(folders, split, pieces, data, processes.first) for split in ("train", "validation")
     }
 
 
 def open_blocks(
-    folders: list[Path], split: str, pieces: Pieces, recipe: Recipe, verified: bool = True
+    folders: list[Path], split: str, pieces: Pieces, data: DataSettings, verified: bool = True
 ) -> list[TokenBlocks]:
-    """Return the blocks of each language, for this tokenizer and recipe; check that they are whole if `verified`."""
-    blocks = [TokenBlocks(folder, split, pieces, recipe.data.length, recipe.data.packing) for folder in folders]
+    """Return the blocks of each language, for this tokenizer; check that they are whole if `verified`."""
+    blocks = [TokenBlocks(folder, split, pieces, data.length, data.packing) for folder in folders]
     for part in blocks if verified else []:
         part.verify()
     return blocks

@@ -100,18 +100,18 @@ class PretrainingPlan:
         Raises:
             SmeltError: none can be split.
         """
-        if recipe.objective.sentences != "none" and not count_segmentable(recipe, blocks["train"]):
-            why = WHY[recipe.objective.sentences].format(sum(map(len, blocks["train"])))
-            raise SmeltError(
-                "recipe", f"objective.sentences: {recipe.objective.sentences} has nothing to learn from. {why}"
-            )
+        sentences = recipe.objective.sentences
+        if sentences != "none" and not count_segmentable(sentences, blocks["train"]):
+            why = WHY[sentences].format(sum(map(len, blocks["train"])))
+            raise SmeltError("recipe", f"objective.sentences: {sentences} has nothing to learn from. {why}")
 
     def begin(self, recipe: Recipe, pieces: Pieces, device: "torch.device") -> "Trainable":
         """Return a new encoder and the recipe's objective."""
         from smelt.models.job import Trainable
         from smelt.training.objectives import objective_of
 
-        return Trainable(new_encoder(self.settings.shape, recipe, pieces, device), objective_of(recipe, pieces))
+        encoder = new_encoder(self.settings.shape, recipe, pieces, device)
+        return Trainable(encoder, objective_of(recipe.objective, pieces))
 
     def write(
         self, output: Path, model: Any, blocks: Sequence[TokenBlocks], recipe: Recipe, outcome: "Outcome"
@@ -163,16 +163,16 @@ def card(name: str, made: PretrainedModel) -> Card:
         name=name,
         summary=summary(made.settings, len(languages)),
         languages=iso_codes(languages),
-        facts=facts(made.model) | training_amounts(made.settings.recipe, made.blocks, made.outcome),
+        facts=facts(made.model) | training_amounts(made.settings.recipe.objective.sentences, made.blocks, made.outcome),
         tables={
-            "Training data": training_data(made.blocks, made.settings.alpha, made.settings.recipe),
+            "Training data": training_data(made.blocks, made.settings.alpha, made.settings.recipe.objective.sentences),
             "Recipe": [
                 {"setting": key, "value": value}
                 for key, value in effective_settings(made.settings.recipe, made.settings.shape.hidden).items()
             ],
             "On held-out documents": held_out(made.outcome),
         },
-        limits=LIMITS + limits_of_sentences(made.settings.recipe, made.blocks),
+        limits=LIMITS + limits_of_sentences(made.settings.recipe.objective.sentences, made.blocks),
     )
 
 
@@ -189,11 +189,11 @@ def summary(settings: PretrainingSettings, languages: int) -> str:
     )
 
 
-def limits_of_sentences(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:
+def limits_of_sentences(sentences: str, blocks: Sequence[TokenBlocks]) -> str:
     """Return a warning for the card where few blocks had two segments."""
-    able, total = count_segmentable(recipe, blocks), sum(map(len, blocks))
-    if recipe.objective.sentences == "none" or able >= FEW_SEGMENTED * total:
+    able, total = count_segmentable(sentences, blocks), sum(map(len, blocks))
+    if sentences == "none" or able >= FEW_SEGMENTED * total:
         return ""
-    name = NAMES[TERMS_OF_SENTENCES[recipe.objective.sentences]]
+    name = NAMES[TERMS_OF_SENTENCES[sentences]]
     name = name[0].upper() + name[1:]
     return f" {name} was learnt on {able:,} of {total:,} blocks only; the others have one segment."

@@ -31,7 +31,7 @@ from smelt.models.encoders import attention_kernel, padded_rows, recompute_layer
 from smelt.study.makers.distil import StudentShape
 from smelt.training.losses import Losses
 from smelt.training.pieces import Pieces, load_tokenizer
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import DataSettings, ModelSettings, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -59,9 +59,9 @@ def new_student(
     except ValueError as error:
         raise SmeltError("student", str(error)) from None
     kernel = attention_kernel(recipe, device.type if device else "cpu")
-    configuration = configuration_of(teacher, shape, recipe)
+    configuration = configuration_of(teacher, shape, recipe.model)
     configuration.vocab_size = pieces.size
-    student = kind_of(teacher)._from_config(configuration, attn_implementation=kernel)
+    student = student_class_for(teacher)._from_config(configuration, attn_implementation=kernel)
     if recipe.machine.gradient_checkpointing:
         recompute_layers(student)
     resize_vocabulary(student, padded_rows(pieces.size))
@@ -76,7 +76,7 @@ def numbers_of_teacher(teacher: Any) -> dict[str, int]:
     return {name: number_of(teacher.config, name) or 0 for name in keys_of(teacher.config.model_type)}
 
 
-def kind_of(teacher: Any) -> Any:
+def student_class_for(teacher: Any) -> Any:
     """Return the class of a teacher's students."""
     import transformers
 
@@ -100,7 +100,7 @@ def freeze(student: Any, shape: StudentShape) -> None:
         embeddings[part].requires_grad_(False)
 
 
-def load_teachers(folders: Sequence[Path], losses: Losses, recipe: Recipe, pieces: Pieces) -> list[Any]:
+def load_teachers(folders: Sequence[Path], losses: Losses, data: DataSettings, pieces: Pieces) -> list[Any]:
     """Return the teachers in single precision, in evaluation mode, their vocabularies padded as the student's is.
 
     Raises:
@@ -112,7 +112,7 @@ def load_teachers(folders: Sequence[Path], losses: Losses, recipe: Recipe, piece
     spoken = logging.get_verbosity()
     logging.set_verbosity_error()  # weights that are not used, such as a pooler, are no news
     try:
-        return [_load(folder, losses, recipe, pieces) for folder in folders]
+        return [_load(folder, losses, data, pieces) for folder in folders]
     finally:
         logging.set_verbosity(spoken)
 
@@ -144,19 +144,19 @@ def shared_pieces(folders: Sequence[Path], size: int) -> int | None:
     return min([count for count in counts if count < size], default=None)
 
 
-def _same_kind(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
+def _same_kind(teacher: Any, shape: StudentShape, settings: ModelSettings) -> Any:
     """Return a copy of a teacher's configuration with the student's numbers."""
     configuration = copy.deepcopy(teacher.config)
     numbers = _numbers(teacher, shape)
     for name, key in keys_of(configuration.model_type).items():
         setattr(configuration, key, numbers[name])
     for key in dropouts_of(configuration.model_type):
-        setattr(configuration, key, recipe.model.dropout_of(numbers["hidden"]))
-    configuration.initializer_range = recipe.model.initial_deviation(numbers["hidden"])
+        setattr(configuration, key, settings.dropout_of(numbers["hidden"]))
+    configuration.initializer_range = settings.initial_deviation(numbers["hidden"])
     return configuration
 
 
-def configuration_of(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
+def configuration_of(teacher: Any, shape: StudentShape, settings: ModelSettings) -> Any:
     """Return the configuration of a teacher's student; an ALBERT's passes its one layer less often.
 
     Raises:
@@ -164,14 +164,14 @@ def configuration_of(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
     """
     family = family_of(teacher)
     if family.student == "distilbert":
-        return _distilbert(teacher, shape, recipe)
+        return _distilbert(teacher, shape, settings)
     if family.shared_layers and teacher.config.num_hidden_groups != 1:
         groups = teacher.config.num_hidden_groups
         raise SmeltError("teacher", f"has {groups} groups of layers; expected ALBERT with one layer for all passes")
-    return _same_kind(teacher, shape, recipe)
+    return _same_kind(teacher, shape, settings)
 
 
-def _distilbert(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
+def _distilbert(teacher: Any, shape: StudentShape, settings: ModelSettings) -> Any:
     """Return the configuration of a BERT's student; warn if it normalises differently from its teacher."""
     from transformers import DistilBertConfig
 
@@ -184,10 +184,10 @@ def _distilbert(teacher: Any, shape: StudentShape, recipe: Recipe) -> Any:
     config, numbers = teacher.config, _numbers(teacher, shape)
     return DistilBertConfig(
         **{key: numbers[name] for name, key in keys_of("distilbert").items()},
-        **dict.fromkeys(dropouts_of("distilbert"), recipe.model.dropout_of(numbers["hidden"])),
+        **dict.fromkeys(dropouts_of("distilbert"), settings.dropout_of(numbers["hidden"])),
         activation=config.hidden_act,
         max_position_embeddings=config.max_position_embeddings,
-        initializer_range=recipe.model.initial_deviation(numbers["hidden"]),
+        initializer_range=settings.initial_deviation(numbers["hidden"]),
         pad_token_id=config.pad_token_id,
         tie_word_embeddings=config.tie_word_embeddings,
     )
@@ -198,7 +198,7 @@ def _numbers(teacher: Any, shape: StudentShape) -> dict[str, int]:
     return {key: getattr(shape, key) or number for key, number in numbers.items()}
 
 
-def _load(folder: Path, losses: Losses, recipe: Recipe, pieces: Pieces) -> Any:
+def _load(folder: Path, losses: Losses, data: DataSettings, pieces: Pieces) -> Any:
     """Return one teacher."""
     import torch
     from transformers import AutoModelForMaskedLM
@@ -211,7 +211,7 @@ def _load(folder: Path, losses: Losses, recipe: Recipe, pieces: Pieces) -> Any:
     torch.manual_seed(0)  # a head that the checkpoint lacks starts at random, the same each time
     teacher, missing = load_as(AutoModelForMaskedLM, folder, where)
     _refuse_lacking(teacher, missing, losses, where)
-    _refuse_short(teacher, recipe, where)
+    _refuse_short(teacher, data, where)
     rows = teacher.get_input_embeddings().weight.shape[0]
     if rows < pieces.size:
         raise SmeltError(where, f"its embeddings have {rows:,} rows for {pieces.size:,} pieces of the tokenizer")
@@ -232,10 +232,10 @@ def _refuse_lacking(teacher: Any, missing: Sequence[str], losses: Losses, where:
         )
 
 
-def _refuse_short(teacher: Any, recipe: Recipe, where: str) -> None:
+def _refuse_short(teacher: Any, data: DataSettings, where: str) -> None:
     """Refuse blocks that are longer than the teacher reads."""
     positions = longest_of(teacher.config)
-    if positions is not None and recipe.data.length > positions:
+    if positions is not None and data.length > positions:
         raise SmeltError(
-            "recipe", f"data.length: {recipe.data.length} tokens are more than the {positions} positions of {where}"
+            "recipe", f"data.length: {data.length} tokens are more than the {positions} positions of {where}"
         )

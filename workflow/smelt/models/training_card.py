@@ -48,25 +48,25 @@ def facts(model: Any) -> dict[str, str | int | float]:
     }
 
 
-def training_data(blocks: Sequence[TokenBlocks], alpha: float, recipe: Recipe) -> list[Mapping[str, str | int | float]]:
+def training_data(blocks: Sequence[TokenBlocks], alpha: float, sentences: str) -> list[Mapping[str, str | int | float]]:
     """Return each language's tokens, how often it was drawn, and which of its blocks can be split, where any is."""
     drawn = shares([part.tokens for part in blocks], alpha)
     found: list[Mapping[str, str | int | float]] = []
     for part, share in zip(blocks, drawn, strict=True):
         row: dict[str, str | int | float] = {"language": part.language, "tokens available": part.tokens}
         row["share of examples"] = float(share)
-        if recipe.objective.sentences != "none":
-            row["share of blocks with two segments"] = count_segmentable(recipe, [part]) / max(len(part), 1)
+        if sentences != "none":
+            row["share of blocks with two segments"] = count_segmentable(sentences, [part]) / max(len(part), 1)
         found.append(row)
     return found
 
 
-def training_amounts(recipe: Recipe, blocks: Sequence[TokenBlocks], outcome: "Outcome") -> dict[str, int]:
+def training_amounts(sentences: str, blocks: Sequence[TokenBlocks], outcome: "Outcome") -> dict[str, int]:
     """Return how much text there was, and how much the model has seen; repeated text counts each time."""
     found = {"tokens available": sum(part.tokens for part in blocks)}
     seen = outcome.curve.at(outcome.step, "train").get(EVERYTHING, {}).get("tokens")
     found |= {} if seen is None else {"tokens trained on": int(seen)}
-    if (term := TERMS_OF_SENTENCES.get(recipe.objective.sentences)) is None:
+    if (term := TERMS_OF_SENTENCES.get(sentences)) is None:
         return found
     learnt = outcome.curve.training_total(outcome.step, f"{term}_predictions")
     return found | ({} if learnt is None else {f"examples of {NAMES[term]}": learnt})

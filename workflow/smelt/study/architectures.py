@@ -7,7 +7,7 @@ from pydantic import PositiveInt, model_validator
 
 from smelt.entry import Entry
 from smelt.model_families import FAMILIES
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import ObjectiveSettings
 
 FamilyName = Literal["albert", "bert", "distilbert"]
 
@@ -89,14 +89,14 @@ ARCHITECTURES = {
 }
 
 
-def refuse_unfit_recipe(shape: Shape, recipe: Recipe) -> None:
-    """Refuse a recipe that an encoder of that shape cannot follow.
+def refuse_unfit_objective(shape: Shape, objective: ObjectiveSettings) -> None:
+    """Refuse an objective that an encoder of that shape cannot learn.
 
     Raises:
         ValueError: DistilBERT, which cannot distinguish segments and has no pooler, is to predict their order.
     """
-    if FAMILIES[shape.family].pretraining is None and recipe.objective.sentences != "none":
+    if FAMILIES[shape.family].pretraining is None and objective.sentences != "none":
         raise ValueError(
-            f"settings.objective.sentences: expected none; found {recipe.objective.sentences!r}, which architectures of"
+            f"settings.objective.sentences: expected none; found {objective.sentences!r}, which architectures of"
             f" the family {shape.family} cannot predict: they have neither token types nor a pooler"
         )

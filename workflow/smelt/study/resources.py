@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import DataSettings
 
 FEW_PARAMETERS = 2_000_000  # models of fewer are trained on a CPU in minutes, and ask for no GPU
 WITHOUT_GPU_MB = 1_000  # libraries of a process on a CPU (measured: 370 to 530)
@@ -54,18 +54,18 @@ def parameters_in(folders: Iterable[str]) -> float:
     return megabytes(folders) * 1e6 / BYTES
 
 
-def pass_megabytes(shape: Mapping[str, int], recipe: Recipe) -> float:
+def pass_megabytes(shape: Mapping[str, int], data: DataSettings) -> float:
     """Return the MB that a batch takes as it passes through a model and back, or those for as many rows as may pass.
 
     Args:
         shape: the model's layers, hidden and feed_forward.
-        recipe: its batch and length count.
+        data: its batch and length count.
 
     Measured: 2,000 MB for 32,768 tokens through 2 layers of 128 and 512 (estimated: 2,000), 330 for 4,096 through
     bert-mini (estimated: 980).
     """
     layer = sum(number * shape[width] for width, number in ACTIVATIONS.items())
-    return float(min(PASS_MB, recipe.data.batch * recipe.data.length * shape["layers"] * layer * BYTES * INSIDE / 1e6))
+    return float(min(PASS_MB, data.batch * data.length * shape["layers"] * layer * BYTES * INSIDE / 1e6))
 
 
 def examples(input: Any, *splits: str) -> int:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from smelt.errors import SmeltError
 from smelt.files import checksum, read_json
 from smelt.training.pieces import Pieces
-from smelt.training.recipes import BLOCKS_VERSION, Packing, Recipe
+from smelt.training.recipes import BLOCKS_VERSION, Packing
 
 Ids = NDArray[np.int64]
 
@@ -319,13 +319,9 @@ class TokenBlocks:
         return np.asarray(np.memmap(path, dtype, "r")) if expected else np.zeros(0, dtype)  # plain arrays are faster
 
 
-def count_segmentable(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> int:
-    """Return how many blocks can be examples of the recipe's sentence prediction; 0 where it has none."""
-    return (
-        0
-        if recipe.objective.sentences == "none"
-        else sum(part.count_segmentable(recipe.objective.sentences) for part in blocks)
-    )
+def count_segmentable(sentences: str, blocks: Sequence[TokenBlocks]) -> int:
+    """Return how many blocks can be examples of a recipe's sentence prediction; 0 where it is `none`."""
+    return 0 if sentences == "none" else sum(part.count_segmentable(sentences) for part in blocks)
 
 
 def _path(folder: Path, split: str, part: str) -> Path:

@@ -166,7 +166,7 @@ class Batches:
         self._sampler = self._new_sampler()
         self._numbers = fair_shares([len(blocks) for blocks in validation], recipe.validation.blocks)
         self._examples = TrainingExamples(pieces, recipe)
-        self._masking = masking_of(recipe, pieces, partial(counts_of, train, pieces.size))
+        self._masking = masking_of(recipe.objective, pieces, partial(counts_of, train, pieces.size))
 
     def train(self, step: int) -> Batch:
         """Return this process's rows of the batch of a step, counted from 1."""

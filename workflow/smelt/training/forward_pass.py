@@ -22,7 +22,7 @@ from torch.nn import functional
 from smelt.errors import SmeltError
 from smelt.model_families import family_of
 from smelt.training.data import Batch
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import MachineSettings
 
 NAME = "smelt_shown"
 
@@ -157,10 +157,10 @@ def without_compilation() -> AbstractContextManager[None]:
     return stance
 
 
-def is_to_be_compiled(recipe: Recipe, device: torch.device) -> bool:
+def is_to_be_compiled(machine: MachineSettings, device: torch.device) -> bool:
     """Return whether to compile: as the recipe sets it, by default on GPUs where it works."""
-    if recipe.machine.compile is not None:
-        return recipe.machine.compile
+    if machine.compile is not None:
+        return machine.compile
     return device.type == "cuda" and can_compile(device)
 
 

@@ -93,7 +93,7 @@ class BlockTraining(SteppedTraining):
             # Outputs of layers are collected by hooks, which compiled code does not call.
             if self.recipe.machine.compile:
                 self.say("not compiled: losses over layers read the model's layers as it trains")
-        elif is_to_be_compiled(self.recipe, self.run.device):
+        elif is_to_be_compiled(self.recipe.machine, self.run.device):
             compile_encoder(self.model)
             self.compiled = True
 

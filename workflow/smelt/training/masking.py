@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smelt.training.pieces import Pieces
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import ObjectiveSettings
 
 Ids = NDArray[np.int64]
 Draws = NDArray[np.float64]
@@ -34,16 +34,12 @@ class Runs:
     rows_together = 1
     """Each row's choice is independent of other rows."""
 
-    def __init__(self, pieces: Pieces, recipe: Recipe) -> None:
+    def __init__(self, pieces: Pieces, settings: ObjectiveSettings) -> None:
         """Take the vocabulary and the recipe's masking, rate and limits."""
-        self._pieces, self._rate, self._most = (
-            pieces,
-            recipe.objective.masking_probability,
-            recipe.objective.max_predictions,
-        )
-        self._of_words = recipe.objective.masking != "tokens"
-        self._one_fate = recipe.objective.masking == "spans"
-        self._cumulative = np.cumsum(length_probabilities(recipe.objective.masking, recipe.objective.longest_run))
+        self._pieces, self._rate, self._most = pieces, settings.masking_probability, settings.max_predictions
+        self._of_words = settings.masking != "tokens"
+        self._one_fate = settings.masking == "spans"
+        self._cumulative = np.cumsum(length_probabilities(settings.masking, settings.longest_run))
         self.draws_per_token = 1 if len(self._cumulative) == 1 else 2
 
     def __call__(self, ids: Ids, draws: Draws) -> tuple[Flags, Ids | None]:
@@ -153,11 +149,11 @@ class RareTokens:
 
     draws_per_token = 1
 
-    def __init__(self, pieces: Pieces, recipe: Recipe, counts: Ids) -> None:
+    def __init__(self, pieces: Pieces, settings: ObjectiveSettings, counts: Ids) -> None:
         """Take the vocabulary, the recipe's rate, smoothing and limit, and how often each piece occurs in training."""
-        self._rate, self._most = recipe.objective.masking_probability, recipe.objective.max_predictions
+        self._rate, self._most = settings.masking_probability, settings.max_predictions
         self._padding = pieces.padding
-        self._weights = np.where(pieces.special, 0.0, np.maximum(counts, 1.0) ** -recipe.objective.smoothing)
+        self._weights = np.where(pieces.special, 0.0, np.maximum(counts, 1.0) ** -settings.smoothing)
 
     def __call__(self, ids: Ids, draws: Draws) -> tuple[Flags, None]:
         """Return which tokens are to be predicted, ceil(rate * tokens that are not padding) of each 64 rows.
@@ -250,8 +246,8 @@ class Masking:
         return np.where(fates < MASKED, self.pieces.mask, replaced)
 
 
-def masking_of(recipe: Recipe, pieces: Pieces, counts: Callable[[], Ids]) -> Masking:
-    """Return a recipe's masking; `counts` returns how often each piece occurs, and is called only if needed."""
-    if recipe.objective.masking == "rare":
-        return Masking(pieces, RareTokens(pieces, recipe, counts()))
-    return Masking(pieces, Runs(pieces, recipe))
+def masking_of(settings: ObjectiveSettings, pieces: Pieces, counts: Callable[[], Ids]) -> Masking:
+    """Return an objective's masking; `counts` returns how often each piece occurs, and is called only if needed."""
+    if settings.masking == "rare":
+        return Masking(pieces, RareTokens(pieces, settings, counts()))
+    return Masking(pieces, Runs(pieces, settings))

@@ -18,7 +18,7 @@ from smelt.errors import SmeltError
 from smelt.training.data import NARROWEST, Batch
 from smelt.training.distributed import Processes
 from smelt.training.objectives import ModelWithObjective, weighted_loss
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import ModelSettings, Recipe
 
 
 class LiveTensors(TorchDispatchMode):
@@ -92,8 +92,9 @@ def micro_batch_of(
     batch = batch.longest_first()  # at full width, because later batches may have rows of it
     free = free_memory(device) * USABLE - states_to_come(module)
     if device.type == "cuda":
-        memory_of(module, batch.only(slice(0, 1)), recipe, device)  # the first pass also allocates what libraries keep
-    one, two = (memory_of(module, batch.only(slice(0, rows)), recipe, device) for rows in (1, 2))
+        # The first pass also allocates what libraries keep.
+        memory_of(module, batch.only(slice(0, 1)), recipe.model, device)
+    one, two = (memory_of(module, batch.only(slice(0, rows)), recipe.model, device) for rows in (1, 2))
     row = max(two - one, one // MOST_IN_COMMON, 1)
     fitting = len(batch) if len(batch) == 1 else int((free - one) / row) + 1
     found = processes.gather((fitting if free >= one else 0, len(batch), one, free))
@@ -123,14 +124,14 @@ def states_to_come(module: nn.Module) -> int:
     return STATES * sum(weight.numel() * weight.element_size() for weight in module.parameters())
 
 
-def memory_of(module: ModelWithObjective, batch: Batch, recipe: Recipe, device: torch.device) -> int:
+def memory_of(module: ModelWithObjective, batch: Batch, settings: ModelSettings, device: torch.device) -> int:
     """Return the bytes that a forward and backward pass takes on top of the weights, without side effects."""
     generators = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(generators):
         if device.type == "cuda":
-            return _peak_on_gpu(module, batch, recipe, device)
+            return _peak_on_gpu(module, batch, settings, device)
         with LiveTensors() as live:
-            _pass(module, batch, recipe, device)
+            _pass(module, batch, settings, device)
         return int(live.most * INSIDE)
 
 
@@ -153,19 +154,19 @@ def _limits() -> Iterator[int]:
                 yield int(text) - int((group / used).read_text())
 
 
-def _pass(module: ModelWithObjective, batch: Batch, recipe: Recipe, device: torch.device) -> None:
+def _pass(module: ModelWithObjective, batch: Batch, settings: ModelSettings, device: torch.device) -> None:
     """Run a forward and backward pass; the gradients are computed and freed."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=recipe.model.precision == "bf16"):
+    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
         loss = weighted_loss(module(batch.to(device)))
     weights = [weight for weight in module.parameters() if weight.requires_grad]
     torch.autograd.grad(loss, weights, allow_unused=True)
 
 
-def _peak_on_gpu(module: ModelWithObjective, batch: Batch, recipe: Recipe, device: torch.device) -> int:
+def _peak_on_gpu(module: ModelWithObjective, batch: Batch, settings: ModelSettings, device: torch.device) -> int:
     before = torch.cuda.memory_allocated(device)
     torch.cuda.reset_peak_memory_stats(device)
     try:
-        _pass(module, batch, recipe, device)
+        _pass(module, batch, settings, device)
     except torch.cuda.OutOfMemoryError:
         return torch.cuda.get_device_properties(device).total_memory
     return torch.cuda.max_memory_allocated(device) - before

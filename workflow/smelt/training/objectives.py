@@ -18,7 +18,7 @@ from smelt.training.examples import IGNORED
 from smelt.training.forward_pass import LAST_STATES_ONLY, ForwardPass, RequiredOutputs
 from smelt.training.heads import masked_cross_entropy
 from smelt.training.pieces import Pieces
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import ObjectiveSettings
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,12 @@ class Weighted:
         return {name: weight * own for weight, part in self.parts for name, own in part.weights().items()}
 
 
-def objective_of(recipe: Recipe, pieces: Pieces) -> Objective:
+def objective_of(settings: ObjectiveSettings, pieces: Pieces) -> Objective:
     """Return a recipe's objective: masked language modelling, plus its sentence prediction at the same weight."""
     masked = MaskedLanguageModel(pieces.size)
-    if recipe.objective.sentences == "none":
+    if settings.sentences == "none":
         return masked
-    sentences = SentenceOrderPrediction() if recipe.objective.sentences == "order" else NextSentencePrediction()
+    sentences = SentenceOrderPrediction() if settings.sentences == "order" else NextSentencePrediction()
     return Weighted((1.0, masked), (1.0, sentences))
 
 

@@ -101,16 +101,16 @@ def engine_of(module: ModelWithObjective, recipe: Recipe, processes: Processes) 
     """Return the engine for a number of processes; the module is on its device already."""
     optimizer = optimizer_of(module, recipe)
     if processes.size == 1:
-        return Single(module, optimizer, recipe)
+        return Single(module, optimizer, recipe.optimizer.clip)
     return Several(module, optimizer, recipe, processes)
 
 
 class Single:
     """One process: torch alone."""
 
-    def __init__(self, module: ModelWithObjective, optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
-        """Take the module and its optimizer."""
-        self.module, self.optimizer, self.clip = module, optimizer, recipe.optimizer.clip
+    def __init__(self, module: ModelWithObjective, optimizer: torch.optim.Optimizer, clip: float) -> None:
+        """Take the module, its optimizer, and the highest norm of the gradient."""
+        self.module, self.optimizer, self.clip = module, optimizer, clip
 
     def forward(self, batch: Batch, counts: Mapping[str, int]) -> list[Term]:
         """Return the terms of a micro-batch, given their numbers of predictions in the whole batch."""

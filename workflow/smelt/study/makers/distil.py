@@ -21,7 +21,7 @@ from smelt.study.resources import (
     pass_megabytes,
 )
 from smelt.training.losses import Losses, refuse_losses_without_mlm
-from smelt.training.recipes import Recipe
+from smelt.training.recipes import ObjectiveSettings, Recipe
 
 # Part of the rule's params, beside the recipe's version: raise it when the same settings come to mean another student.
 # Comments and refactorings leave it alone.
@@ -135,15 +135,15 @@ def refuse_unmapped(layers: Sequence[int] | None, student: int, teacher: int | N
         raise ValueError(f"losses.layers: layer {max(layers)} is beyond the {teacher} layers of the teacher")
 
 
-def refuse_sentences(recipe: Recipe) -> None:
-    """Refuse a recipe that a distillation cannot follow.
+def refuse_sentences(objective: ObjectiveSettings) -> None:
+    """Refuse an objective that a distillation does not learn.
 
     Raises:
         ValueError: it predicts something of sentences.
     """
-    if recipe.objective.sentences != "none":
+    if objective.sentences != "none":
         raise ValueError(
-            f"settings.objective.sentences: expected none; found {recipe.objective.sentences!r}, which distilled models"
+            f"settings.objective.sentences: expected none; found {objective.sentences!r}, which distilled models"
             " do not predict"
         )
 
@@ -169,7 +169,7 @@ class Distil(TrainedOnBlocks):
 
     @model_validator(mode="after")
     def _predicts_nothing_of_sentences(self) -> Self:
-        refuse_sentences(self.training)
+        refuse_sentences(self.training.objective)
         refuse_idle("losses.", self.losses, self.losses.idle())
         return self
 
@@ -277,7 +277,7 @@ class DistillationSettings(Entry):
 
     @model_validator(mode="after")
     def _go_together(self) -> Self:
-        refuse_sentences(self.recipe)
+        refuse_sentences(self.recipe.objective)
         refuse_unmapped(self.losses.layers, self.student.layers, None)
         return self
 
@@ -312,7 +312,7 @@ class DistilRules(TrainedRules[Distil]):
         weights = 2 * megabytes(input.teachers) + STATES * megabytes(input.teachers[:1])
         libraries = libraries_for(parameters_in(input.teachers))
         # The teachers leave nothing behind to go back through, and at most as much as a student at any moment.
-        return int(libraries + weights + min(PASS_MB, 2 * pass_megabytes(shape, self.entry(wildcards).training)))
+        return int(libraries + weights + min(PASS_MB, 2 * pass_megabytes(shape, self.entry(wildcards).training.data)))
 
     def minutes(self, wildcards: Any, input: Any) -> int:
         """Return the minutes that {model} may take before it goes on in another job."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import field_validator, model_validator
 
 from smelt.entry import Entry, Name, Seed, refer
-from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit_recipe
+from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit_objective
 from smelt.study.makers.base import NUMBERS, Definitions, FinetuningRuns, refuse_unknown
 from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules
 from smelt.study.paths import Paths
@@ -33,7 +33,8 @@ class Pretrain(TrainedOnBlocks):
 
     @model_validator(mode="after")
     def _whole_recipe_is_valid(self) -> Self:
-        refuse_unfit_recipe(self.shape, self.training)  # the overridden recipe checks itself as it is built
+        objective = self.training.objective  # the overridden recipe checks itself as it is built
+        refuse_unfit_objective(self.shape, objective)
         return self
 
     @classmethod
@@ -83,7 +84,7 @@ class PretrainingSettings(Entry):
 
     @model_validator(mode="after")
     def _shape_and_recipe_go_together(self) -> Self:
-        refuse_unfit_recipe(self.shape, self.recipe)
+        refuse_unfit_objective(self.shape, self.recipe.objective)
         return self
 
 
@@ -114,7 +115,7 @@ class PretrainRules(TrainedRules[Pretrain]):
         """
         parameters, model = self.parameters(wildcards), self.entry(wildcards)
         weights = parameters * BYTES * STATES / 1e6
-        return int(libraries_for(parameters) + weights + pass_megabytes(model.shape.model_dump(), model.training))
+        return int(libraries_for(parameters) + weights + pass_megabytes(model.shape.model_dump(), model.training.data))
 
     def minutes(self, wildcards: Any) -> int:
         """Return the minutes that {model} may take before it goes on in another job."""
