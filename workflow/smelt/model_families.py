@@ -61,18 +61,13 @@ _OF_THE_HEAD = {
 }
 
 
-def longest_of(configuration: Any) -> int | None:
-    """Return how many tokens a model reads at once, by its configuration; None where there is no such limit."""
-    return longest(
-        getattr(configuration, "max_position_embeddings", None),
-        configuration.model_type,
-        getattr(configuration, "pad_token_id", None),
-    )
+def max_positions(configuration: Any) -> int | None:
+    """Return how many tokens a model reads at once, by its configuration; None where there is no such limit.
 
-
-def longest(positions: int | None, family: str | None, padding: int | None) -> int | None:
-    """Return how many tokens a model of a family reads at once, by the numbers in its config.json."""
-    padding = PADDING_IN_CODE.get(family or "", padding)
+    configuration: an object of transformers, or the content of a config.json.
+    """
+    positions, family = _value(configuration, "max_position_embeddings"), _value(configuration, "model_type")
+    padding = PADDING_IN_CODE.get(family or "", _value(configuration, "pad_token_id"))
     offset = (padding or 0) + 1 if family in OFFSET_POSITIONS else 0
     # XLNet's -1 stands for no limit.
     return None if positions is None or int(positions) <= 0 else int(positions) - offset
@@ -81,11 +76,14 @@ def longest(positions: int | None, family: str | None, padding: int | None) -> i
 def number_of(configuration: Any, name: Dimension) -> int | None:
     """Return a number of a model by its configuration, an object of transformers or the content of a config.json."""
     for keys in _KEYS.values():
-        key = keys[name]
-        found = configuration.get(key) if isinstance(configuration, Mapping) else getattr(configuration, key, None)
-        if found is not None:
+        if (found := _value(configuration, keys[name])) is not None:
             return int(found)
     return None
+
+
+def _value(configuration: Any, key: str) -> Any:
+    """Return a value of a configuration, an object of transformers or the content of a config.json."""
+    return configuration.get(key) if isinstance(configuration, Mapping) else getattr(configuration, key, None)
 
 
 def layers_and_width(configuration: Any) -> tuple[int | None, int | None]:

@@ -284,22 +284,22 @@ def load_published_tokenizer(folder: Path, where: str) -> Any:
     return tokenizer
 
 
-def publish_tokenizer(folder: Path, longest: int | None) -> None:
+def publish_tokenizer(folder: Path, max_length: int | None) -> None:
     """Prepare the tokenizer of a model's folder for pipelines: it truncates at the model's length and knows its mask.
 
     Settings that do so already stay as they are, byte for byte: a published model may cut texts shorter.
 
     Args:
         folder: the model's, with its tokenizer's files.
-        longest: tokens that the model reads at once; None where there is no limit.
+        max_length: tokens that the model reads at once; None where there is no limit.
     """
     path = folder / "tokenizer_config.json"
     settings = read_json(path) if path.is_file() else {}
     written = dict(settings)
     if settings.get("split_special_tokens"):
         del written["split_special_tokens"]
-    if longest is not None:
-        written["model_max_length"] = min(settings.get("model_max_length") or longest, longest)
+    if max_length is not None:
+        written["model_max_length"] = min(settings.get("model_max_length") or max_length, max_length)
     if written != settings:
         write_json(path, written, exact=True)
 

@@ -61,8 +61,8 @@ def test_sizes_on_disk_are_of_all_weights_written_again(tmp_path: Path) -> None:
 
 
 def test_positions_that_begin_behind_the_padding_are_not_tokens(tmp_path: Path) -> None:
-    assert Configuration(write_encoder(tmp_path / "r", "xlm-roberta")).longest == 512
-    assert Configuration(write_encoder(tmp_path / "b")).longest == 512
+    assert Configuration(write_encoder(tmp_path / "r", "xlm-roberta")).max_length == 512
+    assert Configuration(write_encoder(tmp_path / "b")).max_length == 512
 
 
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta"])

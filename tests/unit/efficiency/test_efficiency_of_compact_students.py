@@ -33,7 +33,7 @@ def test_parameters_and_operations_are_of_all_that_a_query_needs(tmp_path: Path)
     assert found.embedding == 100 * EMBEDDING
     lstm = 2 * 4 * HIDDEN * (EMBEDDING + HIDDEN)
     assert subject.operations(8) == 2 * (lstm + 2 * HIDDEN * PROJECTION + PROJECTION * LABELS)
-    assert (subject.pieces, subject.longest) == (PIECES, None)
+    assert (subject.pieces, subject.max_length) == (PIECES, None)
     assert subject.kind == "compact student with its head, run by torch"
 
 

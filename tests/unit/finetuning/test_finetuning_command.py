@@ -65,9 +65,9 @@ def test_a_kept_model_works_in_pipelines_however_long_a_text_is(kind, model_fold
     task = entity_task if kind == "token-classification" else text_task
     assert finetune(model_folder, task, tmp_path / "out", epochs=1, keep=True) == 0
     classifier = pipeline(kind, model=str(tmp_path / "out/model"))
-    longest = classifier.model.config.max_position_embeddings
-    assert classifier.tokenizer.model_max_length == longest
-    long = " ".join(["a b"] * longest)
+    max_length = classifier.model.config.max_position_embeddings
+    assert classifier.tokenizer.model_max_length == max_length
+    long = " ".join(["a b"] * max_length)
     cut = {} if kind == "token-classification" else {"truncation": True}  # taggers cut where the tokenizer knows where
     for text in ("a b", long):
         found = classifier(text, **cut)

@@ -189,10 +189,10 @@ def spoil_for_pipelines(source: Path) -> None:
     path.write_text(json.dumps(settings | {"split_special_tokens": True}))
 
 
-def check_pipelines(folder: Path, text: str, longest: int) -> None:
+def check_pipelines(folder: Path, text: str, max_length: int) -> None:
     """Check that a model fills a mask, and that a text longer than it reads is cut where that is asked for."""
     fill = pipeline("fill-mask", model=str(folder))
-    assert fill.tokenizer.model_max_length == longest
+    assert fill.tokenizer.model_max_length == max_length
     prompt = f"{text} {fill.tokenizer.mask_token}"
     assert len(fill(prompt, top_k=2)) == 2
-    assert len(fill(prompt + f" {text}" * longest, top_k=2, tokenizer_kwargs={"truncation": True})) == 2
+    assert len(fill(prompt + f" {text}" * max_length, top_k=2, tokenizer_kwargs={"truncation": True})) == 2

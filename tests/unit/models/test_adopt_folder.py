@@ -95,10 +95,10 @@ def test_a_folder_is_adopted_with_its_head_weights_and_pieces(make: Any, tmp_pat
     assert {"model.safetensors", "README.md", "provenance.json"} <= {file.name for file in (tmp_path / "out").iterdir()}
 
 
-@pytest.mark.parametrize(("make", "longest"), [(bert, 512), (xlm_roberta, 510)])
+@pytest.mark.parametrize(("make", "max_length"), [(bert, 512), (xlm_roberta, 510)])
 @pytest.mark.parametrize("tokenizer", ["as earlier versions wrote it", "without a length", "with a length too great"])
 def test_an_adopted_model_works_in_pipelines_whatever_its_source_is_like(
-    make: Any, longest: int, tokenizer: str, tmp_path: Path
+    make: Any, max_length: int, tokenizer: str, tmp_path: Path
 ) -> None:
     source = make(tmp_path / "source")
     if tokenizer == "as earlier versions wrote it":
@@ -107,7 +107,7 @@ def test_an_adopted_model_works_in_pipelines_whatever_its_source_is_like(
         path = source / "tokenizer_config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | {"model_max_length": 10**30}))
     assert adopt(source, tmp_path / "out") == 0
-    check_pipelines(tmp_path / "out", "a Satz", longest)
+    check_pipelines(tmp_path / "out", "a Satz", max_length)
 
 
 @pytest.mark.parametrize("own", [{"model_max_length": 128}, {"model_max_length": 512, "split_special_tokens": False}])

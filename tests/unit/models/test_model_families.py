@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.models.auto import modeling_auto
 
 from smelt.architectures import CompactConfig
-from smelt.model_families import COMPACT, FAMILIES, OFFSET_POSITIONS, Dimension, keys_of, longest_of, number_of
+from smelt.model_families import COMPACT, FAMILIES, OFFSET_POSITIONS, Dimension, keys_of, max_positions, number_of
 
 POSITIONS, PIECES = 20, 40
 TINY = {
@@ -51,9 +51,9 @@ def test_the_families_whose_positions_begin_at_the_padding_are_those_of_transfor
 @pytest.mark.parametrize("family", [*sorted(OFFSET_POSITIONS), "albert", "bert", "distilbert", "electra"])
 def test_the_longest_row_is_read_and_none_that_is_longer(family: str, padding: int) -> None:
     model = AutoModel.from_config(AutoConfig.for_model(family, **TINY, pad_token_id=padding)).eval()
-    longest = longest_of(model.config)
-    assert longest is not None
-    assert (reads(model, longest), reads(model, longest + 1)) == (True, False)
+    max_length = max_positions(model.config)
+    assert max_length is not None
+    assert (reads(model, max_length), reads(model, max_length + 1)) == (True, False)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

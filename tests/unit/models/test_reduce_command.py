@@ -76,14 +76,14 @@ def test_a_reduced_folder_holds_all_that_a_model_has_and_what_was_kept(given: di
     assert AutoModelForMaskedLM.from_pretrained(tmp_path / "out").num_parameters() == record["parameters"]
 
 
-@pytest.mark.parametrize(("model", "longest"), [("bert-masked", 64), ("roberta", 63)])
+@pytest.mark.parametrize(("model", "max_length"), [("bert-masked", 64), ("roberta", 63)])
 def test_a_reduced_model_works_in_pipelines_whatever_its_source_is_like(
-    model: str, longest: int, given: dict[str, Any], tmp_path: Path
+    model: str, max_length: int, given: dict[str, Any], tmp_path: Path
 ) -> None:
     given["source"] = write_model(tmp_path / model, MODELS[model])
     spoil_for_pipelines(given["source"])
     assert reduce(given, tmp_path / "out", "--threshold", "0.08") == 0
-    check_pipelines(tmp_path / "out", "pata kimo", longest)
+    check_pipelines(tmp_path / "out", "pata kimo", max_length)
 
 
 def test_card_and_provenance_say_where_it_comes_from(given: dict[str, Any], tmp_path: Path) -> None:

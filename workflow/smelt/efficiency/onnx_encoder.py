@@ -27,7 +27,7 @@ class OnnxEncoder:
         self._format = str(read_json(folder / "provenance.json").get("settings", {}).get("format", "onnx"))
         self._threads = 1
         self.pieces, self.padding = self._configuration.pieces, self._configuration.padding
-        self.longest = self._configuration.longest
+        self.max_length = self._configuration.max_length
 
     def runs_on(self, device: str) -> bool:
         """Return whether this is the CPU: GPUs need another package of the library, which smelt does not install."""

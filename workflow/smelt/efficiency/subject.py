@@ -41,7 +41,7 @@ class Subject(Protocol):
     """Ids go from 0 to this, exclusively."""
     padding: int | None
     """The padding id; timed rows contain none."""
-    longest: int | None
+    max_length: int | None
     """Tokens that it reads at once; None where there is no such limit."""
 
     def runs_on(self, device: str) -> bool:

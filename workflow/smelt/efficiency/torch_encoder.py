@@ -15,7 +15,7 @@ from typing import Any
 from smelt.efficiency.subject import Ids, Parameters, RunOnce
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.model_families import COMPACT, longest
+from smelt.model_families import COMPACT, max_positions
 from smelt.model_folder import read_configuration
 
 
@@ -41,9 +41,9 @@ class Configuration:
         return self._written.get("model_type") == COMPACT
 
     @property
-    def longest(self) -> int | None:
+    def max_length(self) -> int | None:
         """Tokens that the encoder reads at once."""
-        return longest(self._written.get("max_position_embeddings"), self._written.get("model_type"), self.padding)
+        return max_positions(self._written)
 
     def parameters(self, encoder_only: bool = False) -> Parameters:
         """Return the parameters of the model that the configuration names, or of its bare encoder."""
@@ -140,7 +140,7 @@ class TorchEncoder:
         self._device = "cpu"
         self._encoder: Any = None
         self.pieces, self.padding = self._configuration.pieces, self._configuration.padding
-        self.longest = self._configuration.longest
+        self.max_length = self._configuration.max_length
 
     def runs_on(self, device: str) -> bool:
         """Return whether torch has the device."""

@@ -196,5 +196,5 @@ def make_reader(folder: Path, precision: str, threads: int, device: str) -> Call
 
 
 def _refuse_longer(subject: Subject, lengths: list[int]) -> None:
-    if subject.longest is not None and max(lengths) > subject.longest:
-        raise SmeltError(subject.folder, f"reads {subject.longest} tokens at once; lengths ask for {max(lengths)}")
+    if subject.max_length is not None and max(lengths) > subject.max_length:
+        raise SmeltError(subject.folder, f"reads {subject.max_length} tokens at once; lengths ask for {max(lengths)}")

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from smelt.errors import SmeltError
 from smelt.finetuning.batches import TaskBatch, collate, draw_batches, predict
-from smelt.finetuning.model import load_with_classifier, longest
+from smelt.finetuning.model import load_with_classifier
 from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_of
-from smelt.model_families import longest_of, token_types
+from smelt.model_families import max_positions, token_types
 from smelt.model_folder import model_files, tokenizer_files
 from smelt.provenance import digest, sha256_of
 from smelt.study.finetuning import Finetuning
@@ -44,7 +44,7 @@ class FineTuningJob:
         self.task, self.settings, self.seed, self.folder = task, settings, seed, folder
         self.pieces = load_pieces(folder)
         self.model = load_with_classifier(folder, task, seed)
-        self.length = min(settings.length, longest(self.model))
+        self.length = min(settings.length, max_positions(self.model.config) or settings.length)
         self.device = "cuda" if gpus() else "cpu"
         self._check(folder)
         kind_of(task).check_tokenizer(task, self.pieces, folder)
@@ -83,7 +83,7 @@ class FineTuningJob:
     def save(self, folder: Path) -> None:
         """Write the model, with its classifier and tokenizer, as a folder that transformers loads."""
         self.model.save_pretrained(folder)
-        self.pieces.save(folder, kind_of(self.task).labels_words, longest_of(self.model.config))
+        self.pieces.save(folder, kind_of(self.task).labels_words, max_positions(self.model.config))
 
     def _check(self, folder: Path) -> None:
         embeddings = self.model.get_input_embeddings().num_embeddings

@@ -12,7 +12,7 @@ from transformers.utils import logging
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json
-from smelt.model_families import longest_of, of_encoder
+from smelt.model_families import of_encoder
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 
@@ -46,11 +46,6 @@ def load_with_classifier(folder: Path, task: Task, seed: int) -> Any:
     _check_encoder(folder, model, report)
     _draw_classifier(model, seed)
     return model.train()
-
-
-def longest(model: Any) -> int:
-    """Return how many tokens the model reads at once."""
-    return longest_of(model.config) or 2**31
 
 
 def _check_encoder(folder: Path, model: Any, report: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from smelt.card import Card, write_card
 from smelt.cli import json_entry
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
-from smelt.model_families import fills_masks, longest_of, number_of
+from smelt.model_families import fills_masks, max_positions, number_of
 from smelt.model_folder import (
     TOKENIZER_FILES,
     check_folder,
@@ -93,7 +93,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
         if source.tokenizer == "faithful":
             tokenizer.save_pretrained(folder)
             held = cuttings(folder, load_published_tokenizer(folder, where), lines)
-        publish_tokenizer(folder, longest_of(model.config))
+        publish_tokenizer(folder, max_positions(model.config))
         check_copy(folder, model, tokenizer)
         write_card(folder, _card(output.name, source, found, model, len(tokenizer), held))
         commit = {"commit": found.name} if source.hub else {}

@@ -17,7 +17,7 @@ from smelt.cli import json_entry
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
-from smelt.model_families import longest_of
+from smelt.model_families import max_positions
 from smelt.model_folder import copy_tokenizer, publish_tokenizer, read_published_card
 from smelt.models.encoders import resize_vocabulary
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
@@ -190,7 +190,7 @@ def write_student(output: Path, made: DistilledModel) -> None:
     with whole_folder(output) as folder:
         made.model.to("cpu").save_pretrained(folder)
         copy_tokenizer(teacher, folder)
-        publish_tokenizer(folder, longest_of(made.model.config))
+        publish_tokenizer(folder, max_positions(made.model.config))
         if pieces_of(load_tokenizer(folder)).digest != pieces_of(tokenizer).digest:
             raise SmeltError(teacher, "its tokenizer reads text otherwise in its student's folder")
         write_card(folder, card(output.name, made))

@@ -134,8 +134,8 @@ def difference(source: Exported, path: Path) -> Difference:
     import torch
 
     session = _session(path)
-    longest = source.longest or LONGEST
-    shapes = [(1, 2), (3, 17), (2, min(128, longest)), (1, longest)]
+    max_length = source.max_length or LONGEST
+    shapes = [(1, 2), (3, 17), (2, min(128, max_length)), (1, max_length)]
     largest, highest, cosines = 0.0, 0.0, []
     for number, shape in enumerate(shapes):
         rows = _rows(shape, source.config, SEED + number)[: len(source.inputs)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, first_line
-from smelt.model_families import COMPACT, longest_of, token_types
+from smelt.model_families import COMPACT, max_positions, token_types
 from smelt.model_folder import incomplete, load_as, load_model, read_configuration
 
 INPUTS, TYPES = ("input_ids", "attention_mask"), "token_type_ids"
@@ -58,9 +58,9 @@ class Exported:
         return f"(batch{'' if of_rows else ', length'}, {self.config.num_labels})"
 
     @property
-    def longest(self) -> int | None:
+    def max_length(self) -> int | None:
         """How many tokens the model reads at once; None where there is no such limit."""
-        return longest_of(self.config)
+        return max_positions(self.config)
 
 
 def load_exported(source: Path) -> Exported:
@@ -129,7 +129,7 @@ def _follow(exported: Exported, path: Path) -> None:
     from onnx_ir.passes.common import ClearMetadataAndDocStringPass, DeduplicateInitializersPass
 
     model = exported.model
-    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=exported.longest)}
+    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=exported.max_length)}
     ids = torch.full((2, 16), 5 % exported.config.vocab_size)
     with _quiet():
         try:

@@ -17,7 +17,7 @@ from smelt.cli import json_entry
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
-from smelt.model_families import FAMILIES, longest_of
+from smelt.model_families import FAMILIES, max_positions
 from smelt.model_folder import publish_tokenizer
 from smelt.models.encoders import new_encoder, resize_vocabulary
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
@@ -143,7 +143,7 @@ def write_model(output: Path, made: PretrainedModel) -> None:
         for file in made.tokenizer.iterdir():
             if file.is_file() and file.name not in NOT_TOKENIZER:
                 shutil.copy(file, folder / file.name)
-        publish_tokenizer(folder, longest_of(made.model.config))
+        publish_tokenizer(folder, max_positions(made.model.config))
         write_card(folder, card(output.name, made))
         # blocks.json holds the checksums of the blocks, which were compared when training began.
         inputs: dict[str, Path | list[Path]] = {

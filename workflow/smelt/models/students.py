@@ -20,7 +20,7 @@ from smelt.model_families import (
     embeddings_of,
     family_of,
     keys_of,
-    longest_of,
+    max_positions,
     name_in_bert,
     number_of,
     of_encoder,
@@ -234,7 +234,7 @@ def _refuse_lacking(teacher: Any, missing: Sequence[str], losses: Losses, where:
 
 def _refuse_short(teacher: Any, data: DataSettings, where: str) -> None:
     """Refuse blocks that are longer than the teacher reads."""
-    positions = longest_of(teacher.config)
+    positions = max_positions(teacher.config)
     if positions is not None and data.length > positions:
         raise SmeltError(
             "recipe", f"data.length: {data.length} tokens are more than the {positions} positions of {where}"

@@ -94,13 +94,13 @@ class TaskTokenizer:
         """
         return check_words(self.for_words, self.tokenizer, sentences, folder)
 
-    def save(self, folder: Path, for_words: bool, longest: int | None = None) -> None:
+    def save(self, folder: Path, for_words: bool, max_length: int | None = None) -> None:
         """Write the tokenizer; where words bear labels, the one that puts a blank before the first word of a text too.
 
         Args:
             folder: the model's.
             for_words: whether words are given one by one, because each has a label.
-            longest: tokens that the model reads at once; None where there is no limit.
+            max_length: tokens that the model reads at once; None where there is no limit.
 
         Raises:
             SmeltError: it does not load as it was written.
@@ -109,7 +109,7 @@ class TaskTokenizer:
         tokenizer.backend_tokenizer.no_truncation()  # that of pairs, at the length of the training
         tokenizer.backend_tokenizer.no_padding()
         tokenizer.save_pretrained(folder)
-        publish_tokenizer(folder, longest)
+        publish_tokenizer(folder, max_length)
         if tokenizer is self.tokenizer or same_cut(read_tokenizer(folder), tokenizer):
             return
         # Its class would build its parts without the blank: without a class, tokenizer.json is read as it is.

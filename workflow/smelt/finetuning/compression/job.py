@@ -33,7 +33,7 @@ from smelt.finetuning.compression.windows import Windows, as_arrays, join_window
 from smelt.finetuning.job import gpus
 from smelt.finetuning.outcome import FinetuningOutcome, Predict, Scored, outcome_of
 from smelt.languages import iso_codes
-from smelt.model_families import longest_of
+from smelt.model_families import max_positions
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Compression, Layer, needs_finetuned_teacher, needs_states, needs_transfer
 from smelt.tasks.kinds import kind_of, metric_of
@@ -145,7 +145,7 @@ class CompressionJob:
         """Write the student with its classifier and tokenizer; return it."""
         student = self.student.keep(kept_head(self.phases)).cpu()
         student.save_pretrained(folder)
-        self.pieces.save(folder, self.kind.labels_words, longest_of(student.config))
+        self.pieces.save(folder, self.kind.labels_words, max_positions(student.config))
         return student
 
     def _describe_run(self, records: list[Record]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from smelt.files import checksum, read_json, whole_file
 from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.transfer import Transfer, read_transfer
 from smelt.finetuning.compression.windows import Whole, Windows
-from smelt.finetuning.model import longest
+from smelt.model_families import max_positions
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Layer, middle
 from smelt.tasks.kinds import kind_of
@@ -73,8 +73,9 @@ class Teacher:
         self.layers = sorted({middle(depth) if layer == "middle" else layer for layer in layers})
         if self.layers and self.layers[-1] > depth:
             raise SmeltError("layer", f"{folder} has {depth} layers, counted from 1; found layer {self.layers[-1]}")
-        if length > longest(self.model):
-            raise SmeltError("length", f"{folder} reads {longest(self.model)} tokens at once; found {length}")
+        limit = max_positions(self.model.config)
+        if limit is not None and length > limit:
+            raise SmeltError("length", f"{folder} reads {limit} tokens at once; found {length}")
 
     @property
     def embeddings(self) -> Tensor:

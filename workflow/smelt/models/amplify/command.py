@@ -22,7 +22,7 @@ from tokenizers import Tokenizer
 from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
-from smelt.model_families import longest_of
+from smelt.model_families import max_positions
 from smelt.model_folder import ModelSource, locate, publish_tokenizer, read_configuration
 from smelt.models.amplify.growth import SPARE, Addition, Growth, grow, growth_of
 from smelt.models.amplify.learning import Learnt, LineSample, WordCutter, draw, learn
@@ -131,7 +131,7 @@ def amplify(
     with whole_folder(output) as folder:
         gathered = amplify_weights(source.folder, vocabulary.size, addition.pieces, settings, folder, source.where)
         write_vocabulary(vocabulary, growth, addition, folder)
-        publish_tokenizer(folder, longest_of(read_configuration(folder, source.where)))
+        publish_tokenizer(folder, max_positions(read_configuration(folder, source.where)))
         with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
             old = trim(source, vocabulary, Path(scratch)) if gathered.padding_rows else source.folder
             ids = np.arange(vocabulary.size)

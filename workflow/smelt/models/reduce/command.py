@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
-from smelt.model_families import longest_of
+from smelt.model_families import max_positions
 from smelt.model_folder import ModelSource, locate, publish_tokenizer, read_configuration
 from smelt.models.reduce.count import count
 from smelt.models.reduce.record import Reduction, write_record, write_reduced_card
@@ -174,7 +174,7 @@ def write_model(folder: Path, source: ModelSource, vocabulary: Vocabulary, choic
     """Write configuration, weights and tokenizer of the kept pieces."""
     gathered = reduce_weights(source.folder, choice.ids, folder, vocabulary.size, source.where)
     vocabulary.write(choice.ids, folder)
-    publish_tokenizer(folder, longest_of(read_configuration(folder, source.where)))
+    publish_tokenizer(folder, max_positions(read_configuration(folder, source.where)))
     return gathered
 
 

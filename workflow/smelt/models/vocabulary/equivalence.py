@@ -226,7 +226,7 @@ class ModelPair:
         self._share_weights()
         positions = getattr(configuration, "max_position_embeddings", None) or 0
         positions = positions if positions > 0 else 10**9  # XLNet's -1 stands for no limit
-        self.longest = positions - layout_of(configuration, where).first_position - 1
+        self.max_length = positions - layout_of(configuration, where).first_position - 1
         self.token_types = token_types(configuration) > 0
         self.output = head_of(self.after, where)
         self._last: Tensor | None = None
@@ -369,7 +369,7 @@ def with_states(
         "device": "cpu",
         "precision": "fp32",
         "threads": extent.threads,
-        "length": min(extent.length, models.longest),
+        "length": min(extent.length, models.max_length),
         "languages": {
             language: said | {"states": states_of(both, models, tokens, language, extent).record(headed)}
             for language, (said, tokens) in languages.items()
@@ -389,7 +389,7 @@ def states_of(
     step = max(len(tokens.whole) // max(extent.state_lines, 1), 1)  # from all over the lines, not only the first
     size = models.lines_at_once if both.before.pad_token is not None else 1
     for lines in batches(tokens.whole[::step][: extent.state_lines], size):
-        length = min(extent.length, models.longest)
+        length = min(extent.length, models.max_length)
         old, new = (_encoded(one, lines, length, models.token_types) for one in (both.before, both.after))
         shown = f"a held-out line of {language}: {lines[0][:200]!r}"
         shown += f" or one of the {len(lines) - 1} after it" if lines[1:] else ""
