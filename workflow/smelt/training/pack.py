@@ -98,12 +98,12 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield (split, texts) of consecutive documents, a bounded number of characters at a time."""
     try:
         file = pq.ParquetFile(path)
-        for batch in file.iter_batches(batch_size=64, columns=["text", "held_out"]):
-            held_out = np.array(batch.column("held_out").to_pylist(), dtype=bool)
-            texts = batch.column("text").to_pylist()
+        for rows in file.iter_batches(batch_size=64, columns=["text", "held_out"]):
+            held_out = np.array(rows.column("held_out").to_pylist(), dtype=bool)
+            texts = rows.column("text").to_pylist()
             for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
-                for portion in batched_by_size([texts[row] for row in np.flatnonzero(chosen)], len, CHARACTERS_AT_ONCE):
-                    yield split, portion
+                for batch in batched_by_size([texts[row] for row in np.flatnonzero(chosen)], len, CHARACTERS_AT_ONCE):
+                    yield split, batch
     except FileNotFoundError:
         raise not_found(path, expected="documents as Parquet") from None
     except (pa.ArrowInvalid, KeyError) as error:
@@ -134,8 +134,8 @@ def sentences_of(paragraph: str) -> list[str]:
 def _encode_parts(parts: list[str], encoder: Any) -> tuple[Ids, Ids]:
     """Return the ids of paragraphs or sentences, one after the other, and the length of each."""
     ids, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for portion in batched_by_size(parts, len, CHARACTERS_AT_ONCE):  # one document may be a whole book
-        lists = [encoding.ids for encoding in encoder.encode_batch_fast(portion, add_special_tokens=False)]
+    for batch in batched_by_size(parts, len, CHARACTERS_AT_ONCE):  # one document may be a whole book
+        lists = [encoding.ids for encoding in encoder.encode_batch_fast(batch, add_special_tokens=False)]
         lengths.append(np.array([len(part) for part in lists], dtype=np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int64, int(lengths[-1].sum())))
     return np.concatenate(ids), np.concatenate(lengths)

@@ -156,9 +156,9 @@ class CountingJob:
         return [range(start, min(start + step, groups)) for start in range(0, groups, step)]
 
     def counter(self) -> PieceCounter:
-        """Return a counter, and make this process keep the memory that is freed after each portion.
+        """Return a counter, and make this process keep the memory that is freed after each batch.
 
-        The next portion takes as much; to get it from the kernel again takes a sixth of the counting time.
+        The next batch takes as much; to get it from the kernel again takes a sixth of the counting time.
         """
         arrow.set_memory_pool(arrow.system_memory_pool())
         keep_freed_memory()

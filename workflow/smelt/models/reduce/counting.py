@@ -86,8 +86,8 @@ class PieceCounter:
             without other lines.
         """
         tally = PieceTally.of(self._pieces)
-        for portion in _portions(documents):
-            tally.add(self._count(portion))
+        for batch in _batches(documents):
+            tally.add(self._count(batch))
         return tally
 
     def _count(self, documents: Sequence[Sequence[str]]) -> PieceTally:
@@ -130,7 +130,7 @@ def _different(rows: Any, ends: Any) -> Numbers:
     return np.asarray(np.diff(np.cumsum(last, dtype=ends.dtype)[ends]), np.int64)
 
 
-def _portions(documents: Iterable[str]) -> Iterator[list[list[str]]]:
+def _batches(documents: Iterable[str]) -> Iterator[list[list[str]]]:
     """Yield the lines that count of consecutive documents, a bounded number of characters at a time."""
     read = ([line for line in text.split("\n") if len(line.strip()) >= SHORTEST] for text in documents)
     return batched_by_size(
@@ -295,8 +295,8 @@ def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids32]:
     """Return how many pieces each text has, and the ids of all, one text after the other."""
     sizes, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-    for portion in batched_by_size(texts, len, CHARACTERS_AT_ONCE):
-        lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(portion, add_special_tokens=False)]
+    for batch in batched_by_size(texts, len, CHARACTERS_AT_ONCE):
+        lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
         sizes.append(np.array([len(part) for part in lists], np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int32, int(sizes[-1].sum())))
     return np.concatenate(sizes), np.concatenate(ids)
