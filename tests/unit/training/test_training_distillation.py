@@ -183,7 +183,10 @@ def test_projections_are_learnt_and_no_teacher_is(toy: Toy, batch: Batch, hidden
     assert [name for name, parameter in module.named_parameters() if parameter.grad is None] == []
     projections = [name for name in module.state_dict() if not name.startswith("model.")]
     assert len(projections) == 6 + (2 if hidden != 32 else 0)
-    assert all(name.startswith("objective.imitations.") for name in projections)
+    assert all(name.startswith("objective.layer_losses.") for name in projections)
+    earlier = {name.replace("layer_losses", "imitations"): weight for name, weight in module.state_dict().items()}
+    assert earlier.keys() != module.state_dict().keys()
+    module.load_state_dict(earlier)  # a checkpoint of an earlier version
     assert not any(model.training for model in teachers)
     assert not any(parameter.requires_grad for model in teachers for parameter in model.parameters())
 
@@ -367,7 +370,7 @@ def test_a_distillation_that_was_stopped_ends_with_the_same_student_and_projecti
         with pytest.raises(SmeltError, match="stopped by SIGTERM; kept a checkpoint"):
             distilled(toy, tmp_path / "stopped", moment)
     weights, resumed = distilled(toy, tmp_path / "stopped")
-    assert any(name.startswith("objective.imitations.cosine") for name in weights)
+    assert any(name.startswith("objective.layer_losses.cosine") for name in weights)
     assert not any("teacher" in name for name in weights)
     assert same(weights, straight)
     assert resumed == curve

@@ -103,13 +103,14 @@ class Distillation(nn.Module):
     """The weighted losses of a distillation; its parameters are their projections."""
 
     def __init__(
-        self, losses: Losses, teachers: Teachers | None, softening: Softening, imitations: dict[str, nn.Module]
+        self, losses: Losses, teachers: Teachers | None, softening: Softening, layer_losses: dict[str, nn.Module]
     ) -> None:
         """Take the weights, the teachers, how to compare predictions, and the losses over states by name of term."""
         super().__init__()
         self.losses, self.teachers, self.softening = losses, teachers, softening
         self.required_outputs = required_outputs_of(losses)
-        self.imitations = nn.ModuleDict(imitations)
+        self.layer_losses = nn.ModuleDict(layer_losses)
+        self.register_load_state_dict_pre_hook(_rename_weights)  # type: ignore[no-untyped-call]
 
     def terms(self, output: ForwardPass) -> Iterator[Term]:
         """Yield the terms of a pass, without those of weight 0."""
@@ -120,8 +121,8 @@ class Distillation(nn.Module):
             (term,) = MaskedLanguageModel(self.softening.vocabulary).terms(output)
             yield self._term("mlm", term.total, term.count, term.correct)
         count = output.batch.labels.new_full((), output.batch.tokens)
-        for name, imitation in self.imitations.items():
-            yield self._term(name, imitation(output, teacher_outputs), count)
+        for name, layer_loss in self.layer_losses.items():
+            yield self._term(name, layer_loss(output, teacher_outputs), count)
 
     def counts(self, batch: Batch) -> dict[str, int]:
         """Return the number of tokens over which each term is summed."""
@@ -171,6 +172,13 @@ class Distillation(nn.Module):
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
 
 
+def _rename_weights(module: nn.Module, state: dict[str, Any], prefix: str, *_: object) -> None:  # noqa: ARG001 - torch's
+    """Give the weights of a checkpoint of an earlier version, which called layer losses imitations, their names."""
+    earlier, today = f"{prefix}imitations.", f"{prefix}layer_losses."
+    for name in [name for name in state if name.startswith(earlier)]:
+        state[today + name.removeprefix(earlier)] = state.pop(name)
+
+
 def distillation_of(
     losses: Losses,
     teachers: Sequence[Any],
@@ -200,8 +208,8 @@ def distillation_of(
     if losses.attention:
         refuse_other_heads(teachers, student)
         show_distributions(student)
-    imitations = imitations_of(losses, teachers, student)
-    return Distillation(losses, Teachers(teachers, precision, required_outputs_of(losses)), softening, imitations)
+    layer_losses = layer_losses_of(losses, teachers, student)
+    return Distillation(losses, Teachers(teachers, precision, required_outputs_of(losses)), softening, layer_losses)
 
 
 def required_outputs_of(losses: Losses) -> RequiredOutputs:
@@ -209,22 +217,22 @@ def required_outputs_of(losses: Losses) -> RequiredOutputs:
     return RequiredOutputs(hidden_states=losses.hidden > 0, attentions=losses.attention > 0)
 
 
-def imitations_of(losses: Losses, teachers: Sequence[Any], student: Any) -> dict[str, nn.Module]:
+def layer_losses_of(losses: Losses, teachers: Sequence[Any], student: Any) -> dict[str, nn.Module]:
     """Return the losses over states and attentions by name of term, in the order of the settings.
 
     Raises:
         SmeltError: a mapped layer does not exist.
     """
-    imitations: dict[str, nn.Module] = {}
+    found: dict[str, nn.Module] = {}
     width, widths = student.config.hidden_size, [teacher.config.hidden_size for teacher in teachers]
     if losses.cosine:
-        imitations["cosine"] = CosineOfStates(width, widths)
+        found["cosine"] = CosineOfStates(width, widths)
     maps = [layer_map(losses.layers, student, teacher) for teacher in teachers]
     if losses.hidden:
-        imitations["hidden"] = HiddenStates(width, widths, maps)
+        found["hidden"] = HiddenStates(width, widths, maps)
     if losses.attention:
-        imitations["attention"] = Attentions(maps)
-    return imitations
+        found["attention"] = Attentions(maps)
+    return found
 
 
 def layer_map(layers: Sequence[int] | None, student: Any, teacher: Any) -> list[int]:
@@ -251,11 +259,11 @@ def layer_map(layers: Sequence[int] | None, student: Any, teacher: Any) -> list[
 
 def positions_of(batch: Batch) -> Tensor:
     """Return all positions of the flattened batch that are not padding, masked ones first, shape (tokens,)."""
-    turn = torch.ones_like(batch.input_ids).flatten()
+    rank = torch.ones_like(batch.input_ids).flatten()
     if batch.attention_mask is not None:
-        turn += 1 - batch.attention_mask.flatten()
-    turn[batch.masked] = 0
-    return turn.argsort(stable=True)[: batch.tokens]  # the number is known on the CPU: no wait for the GPU
+        rank += 1 - batch.attention_mask.flatten()
+    rank[batch.masked] = 0
+    return rank.argsort(stable=True)[: batch.tokens]  # the number is known on the CPU: no wait for the GPU
 
 
 def refuse_unfit(teachers: Sequence[Any], student: Any, pieces: Pieces, shared: int | None) -> None:
