@@ -17,7 +17,7 @@ BPE does its merges in order. New ones come last: the old cut is reached first, 
 two of its pieces. A merge that builds an old piece is not taken, nor are those after it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -91,11 +91,7 @@ def growth_of(vocabulary: Vocabulary) -> Growth:
     """
     for protobuf in vocabulary.protobufs:
         protobuf.refuse_merging()
-    if isinstance(vocabulary.kind, WordPieceKind):
-        return WordPieceGrowth(vocabulary, vocabulary.kind)
-    if isinstance(vocabulary.kind, UnigramKind):
-        return UnigramGrowth(vocabulary, vocabulary.kind)
-    return BytePairGrowth(vocabulary, vocabulary.kind)
+    return _GROWTHS[type(vocabulary.kind)](vocabulary, vocabulary.kind)
 
 
 class WordPieceGrowth:
@@ -231,6 +227,13 @@ class BytePairGrowth:
     def _spell(self, run: str) -> str:
         first, *others = (self._vocabulary.pieces[identity] for identity in ids_of(run))
         return first + "".join(other[len(self._kind.prefix) :] for other in others)
+
+
+_GROWTHS: dict[type, Callable[[Vocabulary, Any], Growth]] = {
+    WordPieceKind: WordPieceGrowth,
+    UnigramKind: UnigramGrowth,
+    BytePairKind: BytePairGrowth,
+}
 
 
 def grow(tree: Tree, growth: Growth, addition: Addition) -> Tree:
