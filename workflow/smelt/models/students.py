@@ -86,7 +86,7 @@ def student_class_for(teacher: Any) -> Any:
 
 def weights_for(student: Any, teacher: Any, shape: StudentShape) -> dict[str, Any]:
     """Return the teacher's weights that the student starts from, by the student's names."""
-    layers = shape.copied(teacher.config.num_hidden_layers)
+    layers = shape.layers_to_copy(teacher.config.num_hidden_layers)
     state = teacher.state_dict()
     distilled = family_of(teacher).student is not None
     names = {name: with_layer_of(name, layers) for name in student.state_dict()}

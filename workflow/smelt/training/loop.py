@@ -201,16 +201,16 @@ class BlockTraining(SteppedTraining):
         for step, names, sums in self.pending:
             values = sums.tolist()
             if not all(map(math.isfinite, [values[0], *values[1::3]])):  # the gradient's norm and the terms' totals
-                raise self.spoilt(step, f"the loss or its gradient is not a number at step {step:,}")
+                raise self.explain_failure(step, f"the loss or its gradient is not a number at step {step:,}")
             tally = Tally()
             tally.add_all(names, values[1:])
             if problem := self.divergence.check(step, tally.loss(self.objective.weights())):
-                raise self.spoilt(step, problem)
+                raise self.explain_failure(step, problem)
             self.since_row.join(tally)
             self.since_line.join(tally)
         self.pending.clear()
 
-    def spoilt(self, step: int, problem: str) -> SmeltError:
+    def explain_failure(self, step: int, problem: str) -> SmeltError:
         """Return the error for a step that spoilt the training."""
         good = f"the last good checkpoint is of step {self.saved:,}" if self.saved else "there is no checkpoint yet"
         advice = "Lower optimizer.learning_rate, lengthen schedule.warmup or set model.precision: fp32"

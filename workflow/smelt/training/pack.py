@@ -102,7 +102,7 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
             held_out = np.array(rows.column("held_out").to_pylist(), dtype=bool)
             texts = rows.column("text").to_pylist()
             for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
-                for batch in batched_by_size([texts[row] for row in np.flatnonzero(chosen)], len, CHARACTERS_AT_ONCE):
+                for batch in batch_by_size([texts[row] for row in np.flatnonzero(chosen)], len, CHARACTERS_AT_ONCE):
                     yield split, batch
     except FileNotFoundError:
         raise not_found(path, expected="documents as Parquet") from None
@@ -134,7 +134,7 @@ def sentences_of(paragraph: str) -> list[str]:
 def _encode_parts(parts: list[str], encoder: Any) -> tuple[Ids, Ids]:
     """Return the ids of paragraphs or sentences, one after the other, and the length of each."""
     ids, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for batch in batched_by_size(parts, len, CHARACTERS_AT_ONCE):  # one document may be a whole book
+    for batch in batch_by_size(parts, len, CHARACTERS_AT_ONCE):  # one document may be a whole book
         lists = [encoding.ids for encoding in encoder.encode_batch_fast(batch, add_special_tokens=False)]
         lengths.append(np.array([len(part) for part in lists], dtype=np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int64, int(lengths[-1].sum())))
@@ -186,7 +186,7 @@ def left_out(part: Mapping[str, Any]) -> str:
     )
 
 
-def batched_by_size(parts: Iterable[Part], size: Callable[[Part], int], limit: int) -> Iterator[list[Part]]:
+def batch_by_size(parts: Iterable[Part], size: Callable[[Part], int], limit: int) -> Iterator[list[Part]]:
     """Yield batches of consecutive parts, each of at most `limit` in total unless a single part is larger.
 
     size: returns the size of a part, in the limit's unit.

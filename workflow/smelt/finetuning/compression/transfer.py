@@ -30,7 +30,7 @@ from smelt.tasks.kinds.base import Task
 from smelt.tasks.prepared_task import read_texts
 from smelt.tasks.tokenizer import TaskTokenizer
 from smelt.tasks.windows import Encoded
-from smelt.training.pack import batched_by_size, read_documents
+from smelt.training.pack import batch_by_size, read_documents
 
 TRAINING, LEFT_OUT = "train", "unlabelled"
 EVALUATION = ("validation", "test")
@@ -125,7 +125,7 @@ class DocumentTexts:
 
 def _choose_texts(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterator[list[AnyText]]:
     """Yield the texts that are chosen, AT_ONCE at a time."""
-    return batched_by_size(compress(texts, chosen), lambda _: 1, AT_ONCE)
+    return batch_by_size(compress(texts, chosen), lambda _: 1, AT_ONCE)
 
 
 def surface(text: list[str] | str) -> bytes:

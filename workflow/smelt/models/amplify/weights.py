@@ -45,7 +45,7 @@ def amplify_weights(
     """
     start = _starts(source, rule, where)
 
-    def grown(tensor: StoredTensor, axis: int) -> TensorToWrite:
+    def grow_tensor(tensor: StoredTensor, axis: int) -> TensorToWrite:
         before = tensor.shape[:axis]  # BART's bias has a first axis of one
         if any(size != 1 for size in before) or tensor.dtype not in _TYPES:
             raise SmeltError(where, f"has {tensor.dtype} weights of pieces along axis {axis}: expected floats along 0")
@@ -54,7 +54,7 @@ def amplify_weights(
         part = extend(part_of_tensor(tensor, np.arange(pieces), 0), rows)
         return replace(part, shape=(*before, *part.shape))
 
-    return rewrite_weights(source, np.arange(pieces + len(new)), output, pieces, where, grown)
+    return rewrite_weights(source, np.arange(pieces + len(new)), output, pieces, where, grow_tensor)
 
 
 def extend(part: TensorToWrite, rows: Tensor) -> TensorToWrite:
@@ -120,7 +120,7 @@ def _moments(tensor: StoredTensor, pieces: int) -> tuple[Tensor, Tensor]:
 
 def _rows(tensor: StoredTensor, ids: Ids) -> Iterator[Tensor]:
     """Yield some rows of a tensor, a block at a time, shape (rows, width)."""
-    for block in tensor.gathered(ids, 0):
+    for block in tensor.gather(ids, 0):
         yield torch.frombuffer(bytearray(block), dtype=_TYPES[tensor.dtype]).view(-1, _width(tensor))
 
 

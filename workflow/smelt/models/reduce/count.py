@@ -208,10 +208,10 @@ def _clear(folder: Path, own: Path) -> None:
 def _count_here(job: CountingJob, shards: dict[Path, range]) -> None:
     counter = job.counter()
     for path, groups in shards.items():
-        _write(path, _counted(job, counter, groups))
+        _write(path, _count_groups(job, counter, groups))
 
 
-def _counted(job: CountingJob, counter: PieceCounter, groups: range) -> PieceTally:
+def _count_groups(job: CountingJob, counter: PieceCounter, groups: range) -> PieceTally:
     with refuse_damaged(job.documents):
         return counter.count(job.texts(groups))
 
@@ -251,7 +251,7 @@ def _end_with_parent() -> None:
 
 
 def _count_shard(path: Path, groups: range) -> None:
-    _write(path, _counted(_worker["job"], _worker["counter"], groups))
+    _write(path, _count_groups(_worker["job"], _worker["counter"], groups))
 
 
 def _write(path: Path, tally: PieceTally) -> None:

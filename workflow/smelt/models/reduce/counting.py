@@ -26,7 +26,7 @@ from smelt.models.reduce import counting as words
 from smelt.models.reduce.selection import Numbers
 from smelt.models.reduce.splitting import Splitting, splitting_of
 from smelt.models.vocabulary.tokenizer_files import Tree
-from smelt.training.pack import batched_by_size
+from smelt.training.pack import batch_by_size
 
 SHORTEST = 6  # characters of a line that counts, blanks around it aside
 Ids32 = NDArray[np.int32]
@@ -133,7 +133,7 @@ def _different(rows: Any, ends: Any) -> Numbers:
 def _batches(documents: Iterable[str]) -> Iterator[list[list[str]]]:
     """Yield the lines that count of consecutive documents, a bounded number of characters at a time."""
     read = ([line for line in text.split("\n") if len(line.strip()) >= SHORTEST] for text in documents)
-    return batched_by_size(
+    return batch_by_size(
         (lines for lines in read if lines), lambda lines: sum(map(len, lines)), words.CHARACTERS_AT_ONCE
     )
 
@@ -194,7 +194,7 @@ class KnownWords:
         if len(self) > REMEMBERED:
             self._forget()
         texts, lengths = cut_at_blanks(lines, self._splitting.bare_start)
-        words = self._numbered(texts)
+        words = self._number(texts)
         firsts = np.cumsum(lengths) - lengths
         dependent = np.logical_or.reduceat(self._dependent[words], firsts)
         if dependent.any():
@@ -204,13 +204,13 @@ class KnownWords:
             words, lengths = words[stay], np.where(dependent, 1, lengths)
         return SegmentedLines(dependent, words, lengths, self._ids, self._sizes)
 
-    def _numbered(self, words: Any) -> Ids32:
+    def _number(self, words: Any) -> Ids32:
         """Return the numbers of an Arrow array of words, after learning the new ones."""
         places = pc.index_in(words, value_set=self._frequent)
         others = np.asarray(places.is_null())
         numbers = np.empty(len(words), np.int32)
         numbers[~others] = self._numbers_of_frequent[places.drop_null().to_numpy()]
-        numbers[others] = self._numbered_among_all(words.filter(pa.array(others)))
+        numbers[others] = self._number_among_all(words.filter(pa.array(others)))
         if not len(self._frequent):
             self._remember_frequent(numbers)
         return numbers
@@ -221,7 +221,7 @@ class KnownWords:
         self._numbers_of_frequent = np.argsort(-times, kind="stable")[:FREQUENT].astype(np.int32)
         self._frequent = self._known.words.take(pa.array(self._numbers_of_frequent))
 
-    def _numbered_among_all(self, words: Any) -> Numbers:
+    def _number_among_all(self, words: Any) -> Numbers:
         known = len(self)
         encoded = words.dictionary_encode()
         numbers = self._known.find(encoded.dictionary)
@@ -235,7 +235,7 @@ class KnownWords:
         texts = self._texts(new)
         alone = self._splitting.alone(texts)
         unchanged = alone.copy()
-        unchanged[alone] = self._splitting.unchanged(texts.filter(pa.array(alone)))
+        unchanged[alone] = self._splitting.are_unchanged(texts.filter(pa.array(alone)))
         kinds = [unchanged, alone & ~unchanged, ~alone]
         order = np.concatenate([np.flatnonzero(kind) for kind in kinds])
         plain, changed = (texts.filter(pa.array(kind)).to_pylist() for kind in kinds[:2])
@@ -295,7 +295,7 @@ def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids32]:
     """Return how many pieces each text has, and the ids of all, one text after the other."""
     sizes, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
-    for batch in batched_by_size(texts, len, CHARACTERS_AT_ONCE):
+    for batch in batch_by_size(texts, len, CHARACTERS_AT_ONCE):
         lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
         sizes.append(np.array([len(part) for part in lists], np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int32, int(sizes[-1].sum())))

@@ -40,7 +40,7 @@ def write_record(folder: Path, made: Reduction) -> None:
             "pieces": len(made.choice.ids),
             "shared": _shared(made),
             "kept": made.choice.record(),
-            "counted": {part.language: _counted(part) for part in made.counts},
+            "counted": {part.language: _totals(part) for part in made.counts},
             "unknown_words_may_become_known_by": len(made.choice.closure.loosened),
             "embedding_rows_before": made.gathered.rows,
             "embedding_rows_beyond_the_tokenizer": made.gathered.padding_rows,
@@ -72,7 +72,7 @@ def _shared(made: Reduction) -> int | None:
     return None if shared is None else int((made.choice.ids < shared).sum())
 
 
-def _counted(counts: PieceCounts) -> dict[str, int]:
+def _totals(counts: PieceCounts) -> dict[str, int]:
     return {"lines": counts.lines, "documents": counts.documents, "tokens": counts.tokens}
 
 

@@ -156,7 +156,7 @@ def select(counts: Sequence[PieceCounts], rule: SelectionRule, always: Numbers) 
 def _over_threshold(counts: Sequence[PieceCounts], rule: SelectionRule) -> dict[str, Numbers]:
     chosen = {}
     for language in counts:
-        total, numbers = _measured(language, rule)
+        total, numbers = _measure(language, rule)
         # Exact in decimals: 0.00005 of 60,000 lines is 3, which binary fractions may miss by a hair.
         least = max(1, int(Fraction(repr(rule.share)) * total))
         chosen[language.language] = np.flatnonzero(numbers >= least)
@@ -175,7 +175,7 @@ def _largest(counts: Sequence[PieceCounts], rule: SelectionRule, always: Numbers
     room = rule.size - len(always)
     if room < 1:
         raise SmeltError("size", f"expected more than the {len(always):,} pieces always kept, found {rule.size:,}")
-    shares = np.stack([numbers / total for total, numbers in (_measured(language, rule) for language in counts)])
+    shares = np.stack([numbers / total for total, numbers in (_measure(language, rule) for language in counts)])
     highest = shares.max(axis=0)
     highest[always] = 0
     order = np.lexsort((np.arange(len(highest)), -highest))[:room]
@@ -185,7 +185,7 @@ def _largest(counts: Sequence[PieceCounts], rule: SelectionRule, always: Numbers
     return {language: np.sort(ids) for language, ids in of_each.items()}
 
 
-def _measured(counts: PieceCounts, rule: SelectionRule) -> tuple[int, Numbers]:
+def _measure(counts: PieceCounts, rule: SelectionRule) -> tuple[int, Numbers]:
     return getattr(counts, TOTALS[rule.of]), getattr(counts, MEASURES[rule.of])
 
 

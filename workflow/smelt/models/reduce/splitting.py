@@ -85,7 +85,7 @@ class Splitting:
             fits &= ~added.to_numpy(zero_copy_only=False)
         return fits
 
-    def unchanged(self, texts: Any) -> Flags:
+    def are_unchanged(self, texts: Any) -> Flags:
         """Return which of some texts, an Arrow array, the normaliser leaves as they are by every character.
 
         Most new words are of small letters alone. They need no normaliser, which takes a third of the time.
@@ -103,7 +103,7 @@ class Splitting:
             single = letter.isascii() or (letter.isalnum() and not _is_joining(letter))
             fits = single and letter not in self.replaced
             around = f"x{letter}x {letter}"
-            known = self._unchanged[letter] = fits and self._normalised(around) == around
+            known = self._unchanged[letter] = fits and self._normalise(around) == around
         return known
 
     def _fits(self, word: str) -> bool:
@@ -132,12 +132,12 @@ class Splitting:
 
     def _is_kept_apart(self, text: str) -> bool:
         """Return whether the normaliser gives the same for a text beside blanks, and adds none where that matters."""
-        normalised = self._normalised(text)
+        normalised = self._normalise(text)
         if not self.blank_runs and normalised.strip().strip(self.mark or None) != (normalised or None):
             return False
-        return self._normalised(f"x {text} x") == f"{self._normalised('x')} {normalised} {self._normalised('x')}"
+        return self._normalise(f"x {text} x") == f"{self._normalise('x')} {normalised} {self._normalise('x')}"
 
-    def _normalised(self, text: str) -> str:
+    def _normalise(self, text: str) -> str:
         normalizer = self.tokenizer.normalizer
         return text if normalizer is None else str(normalizer.normalize_str(text))
 

@@ -390,14 +390,14 @@ def states_of(
     size = models.lines_at_once if both.before.pad_token is not None else 1
     for lines in batches(tokens.whole[::step][: extent.state_lines], size):
         length = min(extent.length, models.max_length)
-        old, new = (_encoded(one, lines, length, models.token_types) for one in (both.before, both.after))
+        old, new = (_encode(one, lines, length, models.token_types) for one in (both.before, both.after))
         shown = f"a held-out line of {language}: {lines[0][:200]!r}"
         shown += f" or one of the {len(lines) - 1} after it" if lines[1:] else ""
         models.compare(old, new, states, shown)
     return states
 
 
-def _encoded(tokenizer: Any, lines: list[str], length: int, token_types: bool) -> dict[str, torch.Tensor]:
+def _encode(tokenizer: Any, lines: list[str], length: int, token_types: bool) -> dict[str, torch.Tensor]:
     encoded = tokenizer(
         lines,
         truncation=True,

@@ -41,7 +41,7 @@ class Kind(Form, Protocol):
     base: list[tuple[str, int]]
     """Pieces and ids of the base vocabulary, without tokens that were added to it."""
 
-    def loosened(self, kept: Kept) -> list[int]:
+    def find_loosened(self, kept: Kept) -> list[int]:
         """Return kept ids whose pieces may make an unknown word known."""
 
     def reduce_section(self, new: Ids) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class WordPieceKind:
     Its limit: an unknown word leaves no trace of the pieces that were tried. If one of them is left out, a shorter one
     may lead to the word's end, so that an unknown word becomes known. That takes a kept piece that reaches over a
     character which is no continuation piece itself (`##c` lacks). Vocabularies learned by merging have none of these;
-    `loosened` names them where there are some.
+    `find_loosened` names them where there are some.
     """
 
     def __init__(self, tree: Tree, where: str) -> None:
@@ -104,7 +104,7 @@ class WordPieceKind:
         forms = [form for character in alone for form in (character, self.prefix + character)]
         return {"characters": [self.ids[form] for form in forms if form in self.ids]}
 
-    def loosened(self, kept: Kept) -> list[int]:
+    def find_loosened(self, kept: Kept) -> list[int]:
         """Return kept pieces that reach over a character which is no continuation piece of the full vocabulary."""
         return [
             identity
@@ -181,7 +181,7 @@ class UnigramKind:
             found["characters"] = [self.ids[character] for character in alone if character in self.ids]
         return found
 
-    def loosened(self, kept: Kept) -> list[int]:
+    def find_loosened(self, kept: Kept) -> list[int]:
         """Return nothing: unknown words stay unknown."""
         del kept
         return []
@@ -273,7 +273,7 @@ class BytePairKind:
                     (alone if len(self._symbols(part)) == 1 else merges).append(self.ids[part])
         return {"merges": merges, "characters": alone}
 
-    def loosened(self, kept: Kept) -> list[int]:
+    def find_loosened(self, kept: Kept) -> list[int]:
         """Return nothing: unknown words stay unknown."""
         del kept
         return []

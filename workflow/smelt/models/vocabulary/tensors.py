@@ -49,7 +49,7 @@ class StoredTensor:
                 _fill(stream, block, self.file)
                 target.write(block)
 
-    def gathered(self, ids: Ids, axis: int) -> Iterator[memoryview]:
+    def gather(self, ids: Ids, axis: int) -> Iterator[memoryview]:
         """Yield the bytes of the tensor with only the `ids` (ascending) of one axis."""
         outer, size = math.prod(self.shape[:axis]), self.shape[axis]
         row = self.bytes // max(outer * size, 1)
@@ -84,7 +84,7 @@ def part_of_tensor(tensor: StoredTensor, ids: Ids, axis: int) -> TensorToWrite:
     """Return the tensor with only the `ids` (ascending) along an axis."""
     shape = (*tensor.shape[:axis], len(ids), *tensor.shape[axis + 1 :])
     size = tensor.bytes // tensor.shape[axis] * len(ids)
-    return TensorToWrite(tensor.dtype, shape, size, lambda: tensor.gathered(ids, axis))
+    return TensorToWrite(tensor.dtype, shape, size, lambda: tensor.gather(ids, axis))
 
 
 def read_header(file: Path) -> dict[str, StoredTensor]:
@@ -103,7 +103,7 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
     except (SafetensorError, OSError, ValueError) as error:
         raise SmeltError(file, f"is no whole safetensors file ({first_line(error)})") from None
     headers, start = read_tensor_headers(file)
-    return {name: _stored(file, start, header) for name, header in headers.items()}
+    return {name: _read_entry(file, start, header) for name, header in headers.items()}
 
 
 def write_tensors(file: Path, parts: Mapping[str, TensorToWrite]) -> None:
@@ -127,7 +127,7 @@ def write_tensors(file: Path, parts: Mapping[str, TensorToWrite]) -> None:
                     stream.write(block)
 
 
-def _stored(file: Path, data: int, entry: dict[str, list[int]]) -> StoredTensor:
+def _read_entry(file: Path, data: int, entry: dict[str, list[int]]) -> StoredTensor:
     begin, end = entry["data_offsets"]
     return StoredTensor(file, str(entry["dtype"]), tuple(entry["shape"]), data + begin, end - begin)
 

@@ -96,7 +96,7 @@ def write_texts(files: Sequence[Path], output: Path, share: float, seed: int) ->
     place = random.Random(seed).random()
     lines = held_out = 0
     with pq.ParquetWriter(output, _SCHEMA, compression="zstd") as writer:
-        for group in _grouped(_documents(files)):
+        for group in _group(_documents(files)):
             rows: list[dict[str, str | bool]] = []
             for document in group:
                 ends = [int(place + share * number) for number in range(lines, lines + len(document) + 1)]
@@ -112,7 +112,7 @@ def write_texts(files: Sequence[Path], output: Path, share: float, seed: int) ->
         )
 
 
-def _grouped(documents: Iterator[list[str]]) -> Iterator[list[list[str]]]:
+def _group(documents: Iterator[list[str]]) -> Iterator[list[list[str]]]:
     while group := list(itertools.islice(documents, _DOCUMENTS)):
         yield group
 

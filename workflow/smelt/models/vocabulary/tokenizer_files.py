@@ -45,10 +45,10 @@ def load_fast(folder: Path, where: str, configuration: Any = None) -> Any:
     names = {TOKENIZER, *map(str, type(tokenizer).vocab_files_names.values())}
     read = sorted(name for name in names if (folder / name).is_file())
     if not read:  # transformers has made up a tokenizer of a handful of special pieces
-        raise SmeltError(where, f"has no tokenizer: {type(tokenizer).__name__} reads {_listed(names)}")
+        raise SmeltError(where, f"has no tokenizer: {type(tokenizer).__name__} reads {_join_names(names)}")
     others = [name for name in read if name not in VOCABULARY_FILES and not name.endswith(".model")]
     if others:
-        problem = f"{type(tokenizer).__name__} also reads {_listed(others)}, which reduction does not rewrite"
+        problem = f"{type(tokenizer).__name__} also reads {_join_names(others)}, which reduction does not rewrite"
         raise SmeltError(where, problem)
     return tokenizer
 
@@ -87,7 +87,7 @@ def _refuse_slow(tokenizer: Any, where: str) -> None:
         )
 
 
-def _listed(names: Iterable[str]) -> str:
+def _join_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 

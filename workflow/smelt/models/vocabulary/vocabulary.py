@@ -94,11 +94,11 @@ class Vocabulary:
         Raises:
             SmeltError: an id that the vocabulary does not have.
         """
-        kept, added = self._closed(ids, characters)
-        loosened = np.array(self.kind.loosened(kept), dtype=np.int64)
+        kept, added = self._close(ids, characters)
+        loosened = np.array(self.kind.find_loosened(kept), dtype=np.int64)
         return Closure(np.flatnonzero(kept), {reason: ids for reason, ids in added.items() if len(ids)}, loosened)
 
-    def _closed(self, ids: Ids, characters: bool | None) -> tuple[Kept, dict[str, Ids]]:
+    def _close(self, ids: Ids, characters: bool | None) -> tuple[Kept, dict[str, Ids]]:
         if len(ids) and not 0 <= min(ids) <= max(ids) < self.size:
             raise SmeltError(self.where, f"expected ids of its {self.size} pieces, found {min(ids)} to {max(ids)}")
         kept = np.zeros(self.size, dtype=bool)
@@ -125,7 +125,7 @@ class Vocabulary:
         Raises:
             SmeltError: the ids are not closed, or the written files do not load as they should.
         """
-        if not np.array_equal(np.flatnonzero(self._closed(ids, characters=False)[0]), ids):
+        if not np.array_equal(np.flatnonzero(self._close(ids, characters=False)[0]), ids):
             raise SmeltError(self.where, "these pieces need others: expected ids as `closure` gives them")
         new = np.full(self.size, -1, dtype=np.int64)
         new[ids] = np.arange(len(ids))

@@ -312,8 +312,8 @@ def write_configurations(source: Path, output: Path, configuration: Any, ids: Id
     write_json(output / "config.json", renumber_ids(effective, ids, source / "config.json") | size, exact=True)
     if (source / "generation_config.json").is_file():
         generation = read_json(source / "generation_config.json")
-        renumbered_generation = renumber_ids(generation, ids, source / "generation_config.json")
-        write_json(output / "generation_config.json", renumbered_generation, exact=True)
+        renumbered = renumber_ids(generation, ids, source / "generation_config.json")
+        write_json(output / "generation_config.json", renumbered, exact=True)
 
 
 def renumber_ids(values: Mapping[str, Any], ids: Ids, where: Path) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class StudentShape(Entry):
         """Whether the student starts from its teacher's weights."""
         return self.start != "random"
 
-    def copied(self, teacher: int) -> list[int]:
+    def layers_to_copy(self, teacher: int) -> list[int]:
         """Return the layers of a teacher of that many that the student starts from, counted from 0; none at random."""
         if isinstance(self.start, list):
             return self.start
@@ -112,7 +112,7 @@ class StudentShape(Entry):
             )
         if self.start == "code" and teacher != CODE_TEACHER:
             raise ValueError(f"start: code is for teachers of {CODE_TEACHER} layers; this one has {teacher}")
-        if (last := max(self.copied(teacher), default=0)) >= teacher:
+        if (last := max(self.layers_to_copy(teacher), default=0)) >= teacher:
             raise ValueError(f"start: layer {last}, counted from 0, is beyond the {teacher} layers of the teacher")
 
 
