@@ -1,10 +1,8 @@
 """Write one table of the study as CSV (the numbers), Markdown, LaTeX (for papers) and HTML (for the page)."""
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from smelt.cli import json_entry, json_object
 from smelt.files import whole_file
@@ -20,7 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--name", required=True, help="the table's name in the study")
     parser.add_argument(
-        "--settings", type=json_object("kind"), required=True, help="JSON: the table's entry in the study"
+        "--settings",
+        type=json_object("kind"),
+        required=True,
+        help="JSON: the table's entry in the study, and the facts of the study that its kind asks for",
     )
     parser.add_argument(
         "--significance",
@@ -39,15 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the table in its four forms."""
     chosen = table_of(arguments.settings)
-    made = chosen.make(job_of(arguments.name, arguments.settings, arguments.sources, arguments.significance))
+    made = chosen.make(TableJob(arguments.name, arguments.sources, arguments.significance, arguments.settings))
     table = replace(made.table, notes=[*made.table.notes, *chosen.task_notes(read_tasks(arguments.tasks))])
     write_csv(arguments.csv, made.rows, made.columns)
     for path, render in ((arguments.markdown, markdown), (arguments.latex, latex), (arguments.html, html)):
         with whole_file(path) as draft:
             draft.write_text(render(table), encoding="utf-8")
-
-
-def job_of(name: str, settings: Mapping[str, Any], sources: list[Path], significance: Significance) -> TableJob:
-    """Return what a table is made from: its files, and what the study adds to its entry."""
-    added = ("models", "titles", "vocabularies", "one_teacher", "seed")
-    return TableJob(name, sources, significance, **{key: settings[key] for key in added if key in settings})

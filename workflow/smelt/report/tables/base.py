@@ -20,6 +20,8 @@ from smelt.report.significance import Significance
 from smelt.tasks.kinds import KINDS, kind_of
 
 T = TypeVar("T", bound=Hashable)
+ONE_TEACHER = "one_teacher"
+"""The fact that `shared_teachers` returns."""
 
 
 class TaskOfTables(Protocol):
@@ -115,21 +117,23 @@ class StudyOfTables(Protocol):
 
 @dataclass(frozen=True)
 class TableJob:
-    """The files that a table is made from, and what the study adds to its entry."""
+    """The files that a table is made from, and the facts of the study that its kind asks for."""
 
     name: str
     sources: Sequence[Path]
     significance: Significance
-    models: list[str] = field(default_factory=list)
-    """The models that it shows."""
-    titles: Mapping[str, str] = field(default_factory=dict)
-    """Titles of tasks."""
-    vocabularies: Mapping[str, int] = field(default_factory=dict)
-    """Pieces of models."""
-    one_teacher: list[str] = field(default_factory=list)
-    """Models whose seeds share a teacher."""
-    seed: int | None = None
-    """The seed whose predictions are shown."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """The facts of the study that its kind asks for (`TableEntry.facts`), by name."""
+
+    @property
+    def models(self) -> list[str]:
+        """The models that it shows."""
+        return list(self.facts.get("models") or [])
+
+    @property
+    def one_teacher(self) -> list[str]:
+        """The models among them whose seeds share a teacher, if its kind asks for these."""
+        return list(self.facts.get(ONE_TEACHER) or [])
 
 
 class Made(NamedTuple):
@@ -164,8 +168,6 @@ class TableEntry(Entry):
     """Whether notes name the examples of its tasks that stand in two splits."""
     shows_efficiency: ClassVar[bool] = False
     """Whether its models have to be measured."""
-    names_shared_teachers: ClassVar[bool] = False
-    """Whether a note names its models whose seeds share a teacher."""
     part: ClassVar[str] = ""
     """The part of the entry that names models and tasks, for error messages: .rows."""
 
@@ -193,12 +195,16 @@ class TableEntry(Entry):
         """Return the models that it shows, in its order."""
         return list(self.models or study.makers)
 
+    def facts(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return the facts of the study that its job needs, by name; `TableJob.facts` has them.
+
+        A fact that has the name of a key replaces it. A kind that needs more than its models adds to these.
+        """
+        return {"models": self.shown_models(study)}
+
     def settings(self, study: StudyOfTables) -> dict[str, Any]:
-        """Return the entry with what the study adds to it."""
-        settings = self.model_dump() | {"models": self.shown_models(study)}
-        if self.names_shared_teachers:
-            settings |= {"one_teacher": [name for name in settings["models"] if study.shares_teacher(name)]}
-        return settings
+        """Return the entry, and the facts of the study that its job needs."""
+        return self.model_dump() | self.facts(study)
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the files that it is made from."""
@@ -285,6 +291,11 @@ class WordsTable(TableEntry):
 def unique(values: Iterable[T]) -> list[T]:
     """Return values, each once, in their order."""
     return list(dict.fromkeys(values))
+
+
+def shared_teachers(study: StudyOfTables, models: Iterable[str]) -> dict[str, list[str]]:
+    """Return the models whose seeds share a teacher, as a fact: a note names them."""
+    return {ONE_TEACHER: [model for model in models if study.shares_teacher(model)]}
 
 
 def refuse_mixed_languages(study: StudyOfTables, key: str, task: str, models: Iterable[str], why: str) -> None:

@@ -79,6 +79,10 @@ class ExampleTable(WordsTable):
         why = "each sentence is shown under all models; choose models"
         refuse_mixed_languages(study, key, self.task, self.shown_models(study), why)
 
+    def facts(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return its models, and the seed whose predictions it shows."""
+        return super().facts(study) | {"seed": next(iter(study.seeds), None)}
+
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the predictions of the first seed."""
         folder = f"{study.results}/finetuned"
@@ -91,7 +95,7 @@ class ExampleTable(WordsTable):
         notes = [
             EXAMPLE_RULE,
             f"{SEPARATOR} stands between the pieces of a word. Labels in bold differ from the reference. "
-            f"Predictions of seed {job.seed}.",
+            f"Predictions of seed {job.facts['seed']}.",
         ]
         if len(examples) < self.sentences:
             notes.append(f"The rule admits {len(examples)} of the {self.sentences} sentences asked for.")

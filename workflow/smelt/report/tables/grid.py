@@ -19,7 +19,7 @@ from smelt.report.records import read_steps
 from smelt.report.render import NONE, NOT_RUN, Cell, Grid, Group, PaperTable, Row, p_value, quantity
 from smelt.report.significance import TESTS, Significance
 from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_of, score_grid
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
+from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, shared_teachers, unique
 
 Pattern = Annotated[str, Field(min_length=1)]
 GridValue = str | int
@@ -69,8 +69,6 @@ class GridTable(TableEntry):
     together."""
     caption: str = ""
     """Caption of the table; by default one of its kind's own."""
-
-    names_shared_teachers = True
 
     @model_validator(mode="after")
     def _fills_its_patterns(self) -> Self:
@@ -233,6 +231,11 @@ class GridTable(TableEntry):
                     raise SmeltError(
                         study.where, f"{key}: {what_is}: they cannot be compared; expected a table for each"
                     )
+
+    def facts(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return its models, and those whose seeds share a teacher."""
+        facts = super().facts(study)
+        return facts | shared_teachers(study, facts["models"])
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return scores.csv, and the metrics of compressed models, which hold how long they were trained."""

@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -50,6 +50,10 @@ class ScoresTable(TableEntry):
         for task in self.tasks:
             refuse_mixed_languages(study, key, task, self.shown_models(study), why)
 
+    def facts(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return its models, and the titles of its tasks."""
+        return super().facts(study) | {"titles": {task: study.tasks[task].title for task in self.tasks}}
+
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return summary.csv and pairs.csv."""
         return [f"{study.results}/statistics/summary.csv", f"{study.results}/statistics/pairs.csv"]
@@ -66,7 +70,8 @@ class ScoresTable(TableEntry):
         notes += ["Average: mean of the tasks' means, for models that ran on all of them."] if averaged else []
         if not all(score.n for score in scores):
             notes.append(f"{NOT_RUN}: the study does not run the model on the task.")
-        named = [f"{task}: {job.titles[task]}" for task in self.tasks if job.titles.get(task)]
+        titles = job.facts.get("titles", {})
+        named = [f"{task}: {titles[task]}" for task in self.tasks if titles.get(task)]
         notes += [f"Tasks: {'; '.join(named)}."] if named else []
         caption = self.caption or f"Scores on {', '.join(self.tasks)}"
         return Made(PaperTable(job.name, caption, [grid], notes), [score.numbers(COLUMNS) for score in scores])

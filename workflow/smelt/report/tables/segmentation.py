@@ -32,6 +32,10 @@ class SegmentationTable(WordsTable):
 
     needed = ("models",)
 
+    def facts(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return its models, and the pieces of all vocabularies that the study trains."""
+        return super().facts(study) | {"vocabularies": dict(study.vocabularies)}
+
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the tokenisation studies."""
         runs = self.shown_runs(study, self.tasks)
@@ -50,12 +54,13 @@ class SegmentationTable(WordsTable):
         models = [model for model in job.models if any(row["model"] == model for row in chosen)]
         tasks = [task for task in self.tasks if any(row["task"] == task for row in chosen)]
         groups = [_group(task, models, chosen, titled=len(tasks) > 1) for task in tasks]
-        heads = [f"{model} ({job.vocabularies[model]:,})" if model in job.vocabularies else model for model in models]
+        vocabularies = job.facts.get("vocabularies", {})
+        heads = [f"{model} ({vocabularies[model]:,})" if model in vocabularies else model for model in models]
         notes = [
             "Added segmentation in percent: 100 × (pieces / words − 1), on the test set. "
             "Entity words are those whose gold label is not O. n: words of the row.",
         ]
-        notes += ["Numbers after a model's name: pieces of its vocabulary."] if job.vocabularies else []
+        notes += ["Numbers after a model's name: pieces of its vocabulary."] if vocabularies else []
         caption = self.caption or f"Added segmentation of the words of {', '.join(tasks)}"
         return Made(PaperTable(job.name, caption, [Grid("Words", [*heads, "n"], groups)], notes), rows, COLUMNS)
 

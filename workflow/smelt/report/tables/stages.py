@@ -13,7 +13,7 @@ from smelt.report.notes import metric_notes, metrics_in_words, one_teacher_note
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row
 from smelt.report.scores import AGGREGATES, own_metric, whole_of
 from smelt.report.statistics import OVER_BOTH, Score, over_of, phase_words, score_cell, score_of
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
+from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, shared_teachers
 
 SPLITS = ("validation", "test")
 HEADS = ["Learns", "Unfrozen", "Validation", "Test", "Epochs"]
@@ -33,8 +33,6 @@ class StagesTable(TableEntry):
     caption: str = ""
     """Caption of the table; by default one of its kind's own."""
 
-    names_shared_teachers = True
-
     @property
     def tasks(self) -> list[str]:
         """The one task, as the other tables give theirs."""
@@ -52,6 +50,11 @@ class StagesTable(TableEntry):
             raise SmeltError(study.where, f"{key}.model: a table of kind stages shows a compression; {found}")
         if not study.runs(self.task, self.model):
             raise SmeltError(study.where, f"{key}.model: {self.model!r} is not compressed for {self.task!r}")
+
+    def facts(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return its models, and those whose seeds share a teacher."""
+        facts = super().facts(study)
+        return facts | shared_teachers(study, facts["models"])
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the metrics of all seeds."""

@@ -15,7 +15,7 @@ from smelt.report.notes import metric_notes, metrics_in_words, one_teacher_note,
 from smelt.report.places import Place, PlaceScores
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, quantity
 from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_of, score_cell
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
+from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, shared_teachers
 from smelt.report.tables.efficiency import MB, read_records
 
 COLUMNS = {"model": "row", "task": "task", "metric": "metric"} | OVER_BOTH | {"best": "best"}
@@ -46,7 +46,6 @@ class TradeoffTable(TableEntry):
 
     needed = ("length", "batches")
     shows_efficiency = True
-    names_shared_teachers = True
 
     @property
     def tasks(self) -> list[str]:
@@ -62,13 +61,14 @@ class TradeoffTable(TableEntry):
         """Return its length and batches."""
         return [("length", "lengths", [self.length] if self.length else []), ("batches", "batches", self.batches or [])]
 
-    def settings(self, study: StudyOfTables) -> dict[str, Any]:
-        """Return the entry with what the study adds to it, and the study's shapes where it has none."""
-        settings = super().settings(study)
+    def facts(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return its models, those whose seeds share a teacher, and the study's shapes where it has none."""
+        facts = super().facts(study)
+        facts |= shared_teachers(study, facts["models"])
         if shapes := study.latency_shapes:
             lengths, batches = shapes
-            settings |= {"length": self.length or lengths[0], "batches": self.batches or batches}
-        return settings
+            facts |= {"length": self.length or lengths[0], "batches": self.batches or batches}
+        return facts
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse models without a score, a student's size on another task, and scores of other languages."""

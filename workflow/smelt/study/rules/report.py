@@ -147,11 +147,8 @@ class ReportRules:
         return self.study.tables[wildcards.table]
 
     def table_settings(self, wildcards: Any) -> str:
-        """Return the entry of {table}, as JSON, with its models, vocabularies, titles of tasks and the seed shown."""
-        table = self.table(wildcards)
-        titles = {task: self.runs.tasks[task].title for task in table.tasks}
-        shown = table.settings(self._shown) | {"titles": titles, "seed": next(iter(self.runs.seeds), None)}
-        return json.dumps(shown | {"vocabularies": self._shown.vocabularies})
+        """Return the entry of {table} as JSON, with the facts of the study that its kind asks for."""
+        return json.dumps(self.table(wildcards).settings(self._shown))
 
     def table_sources(self, wildcards: Any) -> list[str]:
         """Return the files that {table} is made from."""
