@@ -62,6 +62,25 @@ def test_a_grid_is_read_from_scores_and_the_metrics_of_its_students(tmp_path: Pa
     assert json.loads(catalogue(tmp_path, content).report.table_settings(Wildcards()))["one_teacher"] == ["d42"]
 
 
+@pytest.mark.parametrize(
+    ("table", "facts"),
+    [
+        ({"kind": "scores", "tasks": ["masakhanews-sw"]}, {"titles"}),
+        ({"kind": "segmentation", "tasks": ["masakhaner-sw"]}, {"vocabularies"}),
+        ({"kind": "example", "task": "masakhaner-sw"}, {"seed"}),
+        (STAGES, {"models", "one_teacher"}),
+        (TRADEOFF, {"one_teacher"}),
+        ({"kind": "efficiency"}, set()),
+    ],
+)
+def test_a_table_has_the_facts_of_the_study_that_its_kind_asks_for(
+    tmp_path: Path, table: dict[str, Any], facts: set[str]
+) -> None:
+    found = catalogue(tmp_path, study(**table))
+    entry = found.study.tables["table"]
+    assert json.loads(found.report.table_settings(Wildcards())).keys() - type(entry).model_fields.keys() == facts
+
+
 def test_a_student_is_not_weighed_by_what_it_is_for_another_task(tmp_path: Path) -> None:
     content = study(**TRADEOFF | {"task": "panx.joint"})
     content["tasks"].append("panx.joint")

@@ -1,13 +1,12 @@
 """Which scores of a table are best and which are starred, and the notes under it that say what this means."""
 
-import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from smelt.report.records import TaskRecord
-from smelt.report.significance import BySeed, Significance
-from smelt.report.statistics import MARK, Score
+from smelt.report.significance import Significance
+from smelt.report.statistics import Score
 from smelt.tasks.kinds import METRICS_BY_KEY
 
 NOTHING_RAN = "No model of the table ran on any of its tasks."
@@ -38,55 +37,7 @@ def rank(scores: Sequence[Score], line_of: Callable[[Score], object], alpha: flo
     ]
 
 
-def against_each_other(values: Sequence[BySeed], significance: Significance) -> list[float]:
-    """Return for each cell of a line the largest corrected p against the other filled ones; nan where one is untested.
-
-    The family that is corrected together are all pairs of filled cells.
-    """
-    filled = [place for place, by_seed in enumerate(values) if by_seed]
-    pairs = list(itertools.combinations(filled, 2))
-    corrected = significance.correct([significance.over_seeds(values[a], values[b]).p for a, b in pairs])
-    largest = []
-    for place in range(len(values)):
-        own = [p for pair, p in zip(pairs, corrected, strict=True) if place in pair]
-        largest.append(largest_p([math.nan if p is None else p for p in own]))
-    return largest
-
-
-def largest_p(p_values: Sequence[float]) -> float:
-    """Return the largest of several p; nan where there is none, or one is nan."""
-    return math.nan if not p_values or any(math.isnan(p) for p in p_values) else max(p_values)
-
-
-def against_baseline(
-    values: Mapping[str, BySeed], baseline: str | None, significance: Significance
-) -> dict[str, tuple[float, float]]:
-    """Return p and corrected p of each filled row of a column against the baseline's; nan is what cannot be tested."""
-    if baseline is None or not values[baseline]:
-        return {}
-    others = [row for row, by_seed in values.items() if by_seed and row != baseline]
-    p_values = [significance.over_seeds(values[row], values[baseline]).p for row in others]
-    known = [math.nan if p is None else p for p in p_values]
-    return dict(zip(others, zip(known, significance.correct_numbers(known), strict=True), strict=True))
-
-
 # ---- Notes on scores
-
-
-def star_note(run: Sequence[Score], test: str, differs: str, none: str) -> str:
-    """Return the note on stars: their meaning, or why no score has one.
-
-    Args:
-        run: the scores of all cells that were run.
-        test: the test in words.
-        differs: names what a starred score differs from.
-        none: the statement where no score has a star.
-    """
-    if max(score.n for score in run) == 1:
-        return "With a single seed nothing can be tested, so nothing is marked."
-    if any(score.star for score in run):
-        return f"{MARK} differs from {differs}: {test}."
-    return f"None is marked: {none} ({test})."
 
 
 def one_teacher_note(rows: Sequence[str]) -> list[str]:

@@ -5,16 +5,16 @@ A new statistic of scores is a change of this file alone: a field of `Score`, it
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from smelt.report.render import NOT_RUN, Cell, Grid, Group, Row, percent, quantity
+from smelt.report.render import NOT_RUN, Cell, percent, quantity
 from smelt.report.significance import BySeed
 
 MARK = "*"
-Over = Literal["seeds", "languages"]
+Over = Literal["languages", "seeds"]
 """The deviation in brackets is over one of these."""
 
 OVER_SEEDS = {"n": "n", "mean": "mean", "standard_deviation": "deviation_over_seeds"}
@@ -34,13 +34,17 @@ _DEVIATIONS = {"languages": "deviation_over_languages", "seeds": "deviation_over
 class Score:
     """The score of a model on a task; statistics that do not exist are nan."""
 
+    kind: ClassVar[str] = "score"
+    """The kind of its row in CSV files that also hold hypotheses."""
     row: str = ""
     column: str = ""
     section: int = 0
     language: str = ""
     task: str = ""
     model: str = ""
-    """The model, or all models of a family whose scores it is the mean of, separated by blanks."""
+    """The model, or the pattern of its family."""
+    models: str = ""
+    """The models that were tested, separated by blanks: several where it is the mean of a family's scores."""
     metric: str = ""
     languages: int = 0
     n: int = 0
@@ -104,7 +108,7 @@ def deviation_over_languages(languages: Sequence[BySeed]) -> float:
     return fmean(spread([values[seed] for values in languages]) for seed in sorted(seeds)) if seeds else math.nan
 
 
-# ---- Cells and grids of them
+# ---- Cells
 
 
 def score_cell(score: Score, over: Over = "seeds", empty: str = NOT_RUN) -> Cell:
@@ -114,46 +118,6 @@ def score_cell(score: Score, over: Over = "seeds", empty: str = NOT_RUN) -> Cell
     deviation: float = getattr(score, _DEVIATIONS[over])
     detail = "" if math.isnan(deviation) else f"({percent(deviation)})"
     return Cell(percent(score.mean), MARK if score.star else "", detail, score.best)
-
-
-def score_grid(
-    corner: str,
-    heads: Sequence[str],
-    scores: Sequence[Score],
-    *,
-    over: Over = "seeds",
-    titles: Sequence[str] = ("",),
-    label: Callable[[str], str] = str,
-    before: Callable[[Sequence[Score]], list[Cell]] = lambda _: [],
-    after: Callable[[Sequence[Score]], list[Cell]] = lambda _: [],
-) -> Grid:
-    """Return the grid of a table of scores: a row for each row label of a section.
-
-    Args:
-        corner: head of the row labels.
-        heads: of the columns.
-        scores: of all cells; those of a row in the order of the columns.
-        over: what deviations are over.
-        titles: of the sections.
-        label: how a row label is shown.
-        before: cells of a row before its scores.
-        after: cells of a row after its scores.
-    """
-    rows: dict[tuple[int, str], list[Score]] = {}
-    for score in scores:
-        rows.setdefault((score.section, score.row), []).append(score)
-    groups = [
-        Group(
-            [
-                Row(label(row), [*before(own), *(score_cell(score, over) for score in own), *after(own)])
-                for (section, row), own in rows.items()
-                if section == number
-            ],
-            title,
-        )
-        for number, title in enumerate(titles)
-    ]
-    return Grid(corner, list(heads), groups)
 
 
 # ---- What the numbers are, in words

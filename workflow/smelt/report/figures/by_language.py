@@ -11,11 +11,11 @@ from smelt.families import member_of
 from smelt.files import read_json
 from smelt.report.figures.base import TableFigure
 from smelt.report.figures.style import GREY, in_thousands, legend, look, panels, write_codes
-from smelt.report.scores import read_scores
+from smelt.report.places import PlaceScores, choose_places
 from smelt.report.significance import BySeed
 from smelt.report.tables.base import StudyOfTables
-from smelt.report.tables.grid import GridScores, GridTable
-from smelt.report.tables.languages import LanguagesTable
+from smelt.report.tables.grid import GridTable
+from smelt.report.tables.languages import AVERAGE, LanguagesTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,11 +72,11 @@ def _trained(path: Path) -> tuple[str, dict[str, int]]:
 
 
 def _of_grid(path: Path, table: GridTable, trained: Trained) -> list[Panel]:
-    scores, found = GridScores(path, table), []
+    scores, places, found = PlaceScores(path), choose_places(path, table.cells()), []
     for line in table.lines:
         rows, tasks = {}, set[tuple[str, str]]()
-        for place in [place for place in scores.places if table.line_of(place) == line]:
-            values = scores.scores.languages(place)
+        for place in [place for place in places if table.line_of(place) == line]:
+            values = scores.languages(place)
             if len(values) > 1:
                 rows[table.comparison_label(place)] = _means(values)
                 tasks |= {(code, place.run(code)[1]) for code in values}
@@ -85,12 +85,12 @@ def _of_grid(path: Path, table: GridTable, trained: Trained) -> list[Panel]:
 
 
 def _of_sections(path: Path, table: LanguagesTable, members: Sequence[str], trained: Trained) -> list[Panel]:
-    scores, found = read_scores(path), []
-    for section in table.sections:
-        rows = {}
-        for row in section.models:
-            entries = table.entries(scores, section, row, members)
-            rows[row] = {code: values for code in table.languages if (values := entries[code][0])}
+    scores, found = PlaceScores(path), []
+    for number, section in enumerate(table.sections):
+        rows: dict[str, dict[str, BySeed]] = {row: {} for row in section.models}
+        for place in table.places(members):
+            if place.section == number and place.column != AVERAGE and (values := scores.whole(place)):
+                rows[place.row][place.column] = values
         tasks = {(code, member_of(section.task, code)) for values in rows.values() for code in values}
         means = {row: _means(values) for row, values in rows.items() if values}
         found.append(Panel(section.name, means, _examples(tasks, trained)))

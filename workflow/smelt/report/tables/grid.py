@@ -1,10 +1,10 @@
-"""Tables of a model on a task in each cell, named by patterns (XtremeDistil, Tables 3, 5 to 11, 13 and 14)."""
+"""Tables of a model on a task in each cell, named by patterns (XtremeDistil, Tables 3, 5 to 11, 13 and 14).
+
+Cells may be of any model and task, over languages and seeds. Nothing is marked: what is tested are hypotheses.
+"""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from statistics import fmean
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,13 +12,13 @@ from pydantic import Field, model_validator
 from smelt.entry import Distinct, Entry
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
-from smelt.report.hypotheses import HEADS, Hypothesis, Label, Tested, correct_together, wilcoxon_one_sided
-from smelt.report.notes import NOTHING_RAN, metric_notes, metrics_in_words, one_teacher_note, rank
-from smelt.report.places import Place, PlaceScores
+from smelt.report.hypotheses import Hypothesis, Label, OverLanguages
+from smelt.report.notes import one_teacher_note
+from smelt.report.places import Place, PlaceScores, choose_places
 from smelt.report.records import read_steps
-from smelt.report.render import NONE, NOT_RUN, Cell, Grid, Group, PaperTable, Row, p_value, quantity
-from smelt.report.significance import TESTS, Significance
-from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_of, score_grid
+from smelt.report.render import quantity
+from smelt.report.score_grid import ScoreGrid
+from smelt.report.statistics import OVER_BOTH, Over, Score
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, shared_teachers, unique
 
 Pattern = Annotated[str, Field(min_length=1)]
@@ -29,8 +29,8 @@ ROW, COLUMN = "{row}", "{column}"
 ONLY = ""
 """The column of a table that has only one."""
 MOST_NAMED = 12  # languages in a note
-COLUMNS = {"row": "row", "column": "column", "model": "model", "task": "task", "metric": "metric"} | OVER_BOTH
-COLUMNS |= {"choices": "choices", "steps": "steps", "best": "best"}
+COLUMNS = {"kind": "kind", "row": "row", "column": "column", "model": "model", "task": "task", "metric": "metric"}
+COLUMNS |= OVER_BOTH | {"choices": "choices", "steps": "steps", "best": "best"}
 
 
 class GridRow(Entry):
@@ -60,7 +60,7 @@ class GridTable(TableEntry):
     """Label → what `{column}` stands for; by default the table has one column."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """The score of each cell is the mean over these; by default it is what stands for its task. A family needs them."""
-    spread: Literal["languages", "seeds"] | None = None
+    spread: Over | None = None
     """Unit of the deviation in brackets: `languages` (n - 1, of the mean over the seeds) or `seeds`; by default
     languages where any cell has several, else seeds."""
     hypotheses: list[Hypothesis] = Field(default_factory=list)
@@ -153,10 +153,11 @@ class GridTable(TableEntry):
         entry = self._entry(row)
         value = "" if self.columns is None else str(self.columns[column])
         patterns = (entry.model or self.model, entry.task or self.task)
-        return [
-            Place(row, column, *(pattern.replace(ROW, str(own)).replace(COLUMN, value) for pattern in patterns))
-            for own in (entry.value if isinstance(entry.value, list) else [entry.value])
-        ]
+        found = []
+        for own in entry.value if isinstance(entry.value, list) else [entry.value]:
+            model, task = (pattern.replace(ROW, str(own)).replace(COLUMN, value) for pattern in patterns)
+            found.append(Place(row, column, model, task, languages=tuple(self.languages or ())))
+        return found
 
     def cells(self) -> list[list[Place]]:
         """Return the places of each cell, row by row."""
@@ -168,7 +169,7 @@ class GridTable(TableEntry):
 
     def runs(self) -> list[tuple[str, str]]:
         """Return the (model, task) pairs of all cells."""
-        return [run for place in self.places() for run in place.runs(self.languages or [])]
+        return [run for place in self.places() for run in place.runs()]
 
     def _entry(self, row: str) -> GridRow:
         entry = self.rows[row]
@@ -219,7 +220,7 @@ class GridTable(TableEntry):
             return " ".join(sorted(self.tested_languages(study, place)))
 
         def metric(place: Place) -> str:
-            (_, task), *_ = place.runs(self.languages or [])
+            (_, task), *_ = place.runs()
             return study.tasks[task].metric
 
         for place in places:
@@ -243,143 +244,31 @@ class GridTable(TableEntry):
         return [f"{study.results}/scores.csv", *(path for run in compressed for path in study.metrics(*run))]
 
     def make(self, job: TableJob) -> Made:
-        """Return the table, then its hypotheses; the CSV has a row a cell, then a row a hypothesis."""
+        """Return the table: its cells, then its hypotheses."""
         if not job.sources:
             expected = "expected scores.csv and the metrics.json of compressed models, found nothing"
             raise SmeltError("--sources", expected)
-        scores = GridScores(job.sources[0], self)
-        cells, tested = scores.cells(read_steps(job.sources[1:])), scores.hypothesis_outcomes(job.significance)
-        over = self.spread or over_of(cells)
-        grids = [score_grid("", [head or "Score" for head in self.heads], cells, over=over)]
-        if tested:
-            heads = [HEADS[0].replace("Pairs", "Languages"), *HEADS[1:], "p over seeds", "p corrected"]
-            grids.append(Grid("Hypothesis", heads, [Group([Row(each.head, each.cells()) for each in tested])]))
-        notes = self._notes(cells, tested, over, job.significance)
-        notes += _steps_note(cells) + one_teacher_note(scores.labels_of(job.one_teacher))
-        table = PaperTable(job.name, self.caption or "Scores of each model on its task", grids, notes)
-        rows = [{"kind": "score"} | cell.numbers(COLUMNS) for cell in cells]
-        return Made(table, [*rows, *(each.numbers() for each in tested)])
+        return Made(*self._grid(job).table(job.name, self.caption or "Scores of each model on its task"))
 
-    def _notes(
-        self, cells: Sequence[Score], tested: Sequence["TestedLine"], over: Over, significance: Significance
-    ) -> list[str]:
-        run = [cell for cell in cells if cell.n]
-        if not run:
-            return [NOTHING_RAN]
-        metrics = {cell.task: cell.metric for cell in run}
-        best = f"Best of a {'row' if self.by_row else 'column'} in bold."
-        notes = [f"{metrics_in_words(metrics)}; test sets, in percent. {both_sentence(run, over)} {best}"]
-        notes += metric_notes(metrics.values())
-        notes += [_over(self.languages)] if self.languages else []
-        notes += _chosen(run)
-        notes += [_tests(significance)] if tested else []
-        notes += [f"{each.head}: {why}." for each in tested if (why := each.why)]
-        return notes + ([f"{NOT_RUN}: the study does not run the model on the task."] if len(run) < len(cells) else [])
-
-
-@dataclass(frozen=True)
-class TestedLine:
-    """A hypothesis in one line of the table: over its languages one-sided, and over seeds by the study's test."""
-
-    __test__ = False  # the name starts with Test, but pytest has nothing to collect here
-
-    line: str
-    over_languages: Tested
-    n_seeds: int = 0
-    """Seeds of both together; for paired tests pairs."""
-    p_seeds: float = math.nan
-    p_seeds_corrected: float = math.nan
-    note_seeds: str = ""
-
-    @property
-    def head(self) -> str:
-        """The head of the hypothesis' row."""
-        return f"{self.over_languages.less} < {self.over_languages.than}" + (f", {self.line}" if self.line else "")
-
-    @property
-    def why(self) -> str:
-        """The notes on both tests, each once."""
-        if self.note_seeds == self.over_languages.note:
-            return self.note_seeds
-        notes = [("languages", self.over_languages.note), ("seeds", self.note_seeds)]
-        return "; ".join(f"over {what}, {note}" for what, note in notes if note)
-
-    def cells(self) -> list[Cell]:
-        """Return the cells of the row: of the test over languages, then both p over seeds."""
-        return [*self.over_languages.cells(), Cell(p_value(self.p_seeds)), Cell(p_value(self.p_seeds_corrected))]
-
-    def numbers(self) -> dict[str, Any]:
-        """Return the numbers of the hypothesis, as a row of the table's CSV."""
-        parts = ("line", "n_seeds", "p_seeds", "p_seeds_corrected", "note_seeds")
-        return self.over_languages.numbers() | {part: getattr(self, part) for part in parts}
-
-
-class GridScores:
-    """The cells of a table, filled from scores.csv, and the tests of its hypotheses."""
-
-    def __init__(self, path: Path, table: GridTable) -> None:
-        """Read the scores of the test set; where a cell has several models to choose from, choose on validation."""
-        self.table = table
-        self.scores = PlaceScores(path, table.languages)
-        cells = table.cells()
-        self.places = [choices[0] for choices in cells]
-        if any(len(choices) > 1 for choices in cells):
-            validation = PlaceScores(path, table.languages, "validation")
-            self.places = [_best(validation, choices) for choices in cells]
-
-    def labels_of(self, models: Collection[str]) -> list[str]:
-        """Return the rows that show any of some models, or the columns where these are compared."""
-        languages = self.table.languages or []
-        shown = [place for place in self.places if any(model in models for model, _ in place.runs(languages))]
-        return unique(map(self.table.comparison_label, shown))
-
-    def cells(self, steps: Mapping[tuple[str, str], float]) -> list[Score]:
-        """Return a score for each row and column, with the best of those that are compared."""
-        scores = []
-        for place in self.places:
-            score = self.scores.score(place)
-            if score.n:
-                score = replace(score, choices=len(self.table.choices(place.row, place.column)))
-            known = [steps[run] for run in place.runs(self.table.languages or []) if run in steps]
-            scores.append(replace(score, steps=fmean(known) if known else math.nan))
-        return rank(scores, self.table.line_of)
-
-    def hypothesis_outcomes(self, significance: Significance) -> list[TestedLine]:
-        """Return the outcome of each hypothesis in each line; p of each kind are corrected over all of the table."""
-        found = [
-            self._test((each.less, each.than), line, significance)
-            for each in self.table.hypotheses
-            for line in self.table.lines
-        ]
-        languages = correct_together([each.over_languages for each in found], significance)
-        seeds = significance.correct_numbers([each.p_seeds for each in found])
-        return [
-            replace(each, over_languages=tested, p_seeds_corrected=p)
-            for each, tested, p in zip(found, languages, seeds, strict=True)
-        ]
-
-    def _test(self, names: tuple[str, str], line: str, significance: Significance) -> TestedLine:
-        named = {
-            self.table.comparison_label(place): place for place in self.places if self.table.line_of(place) == line
-        }
-        low, high = (self.scores.whole(named[name]) for name in names)
-        if absent := [name for name, values in zip(names, (low, high), strict=True) if not values]:
-            why = f"not run: {', '.join(absent)}"
-            return TestedLine(line, Tested(*names, note=why), note_seeds=why)
-        seeds = significance.over_seeds(high, low)
-        of_low, of_high = (self.scores.languages(named[name]) for name in names)
-        both = [code for code in of_low if code in of_high]
-        means = [[fmean(found[code].values()) for code in both] for found in (of_low, of_high)]
-        alone = sorted(set(of_low) ^ set(of_high))
-        left_out = f"left out, because one was not tested in it: {', '.join(alone)}" if alone else ""
-        tested = wilcoxon_one_sided(names, means[0], means[1], significance.alpha, "languages", left_out)
-        return TestedLine(line, tested, seeds.n, math.nan if seeds.p is None else seeds.p, note_seeds=seeds.note)
-
-
-def _best(scores: PlaceScores, choices: Sequence[Place]) -> Place:
-    """Return the place with the highest mean over seeds, the first of equals; the first one where none was run."""
-    means = [fmean(values.values()) if (values := scores.whole(place)) else -math.inf for place in choices]
-    return choices[means.index(max(means))]
+    def _grid(self, job: TableJob) -> ScoreGrid:
+        scores = PlaceScores(job.sources[0], steps=read_steps(job.sources[1:]))
+        places = choose_places(job.sources[0], self.cells())
+        shared = [place for place in places if any(model in job.one_teacher for model, _ in place.runs())]
+        teachers = one_teacher_note(unique(map(self.comparison_label, shared)))
+        return ScoreGrid(
+            places,
+            [head or "Score" for head in self.heads],
+            scores,
+            COLUMNS,
+            by_row=self.by_row,
+            hypotheses=OverLanguages(self.hypotheses, scores, job.significance),
+            over_languages=True,
+            spread=self.spread,
+            corner="",
+            explain=lambda run: [*([_over(self.languages)] if self.languages else []), *_chosen(run)],
+            not_run="the study does not run the model on the task",
+            closing=lambda cells: [*_steps_note(cells), *teachers],
+        )
 
 
 def _over(languages: Sequence[str]) -> str:
@@ -408,13 +297,3 @@ def _steps_note(cells: Sequence[Score]) -> list[str]:
 
 def _place(cell: Score) -> str:
     return ", ".join(filter(None, (cell.row, cell.column)))
-
-
-def _tests(significance: Significance) -> str:
-    holm = "Holm's correction, each over all hypotheses and columns of the table"
-    correction = holm if significance.correction == "holm" else "no correction"
-    return (
-        "Hypotheses: Wilcoxon's signed-rank test, one-sided, over languages with one value each, the mean over seeds;"
-        " W sums the ranks of the languages that go against the hypothesis; difference in points, the second minus the"
-        f" first. Over seeds: {TESTS[significance.test]}, two-sided. {correction}. {NONE}: not tested."
-    )

@@ -18,16 +18,16 @@ from smelt.entry import Distinct, Entry
 from smelt.errors import SmeltError
 from smelt.families import is_family, member_of
 from smelt.languages import Language
-from smelt.report.notes import NOTHING_RAN, against_each_other, metric_notes, metrics_in_words, rank, star_note
+from smelt.report.comparisons import EachOther
+from smelt.report.places import Place, PlaceScores
 from smelt.report.records import encoder_parameters
-from smelt.report.render import NOT_RUN, Cell, PaperTable
-from smelt.report.scores import Scores, read_scores
-from smelt.report.significance import BySeed, Significance
-from smelt.report.statistics import OVER_SEEDS, Score, mean_over_languages, score_grid, score_of, seeds_sentence
+from smelt.report.render import NOT_RUN, Cell
+from smelt.report.score_grid import MoreCells, ScoreGrid
+from smelt.report.statistics import OVER_SEEDS, Score
 from smelt.report.tables.base import FamiliesTable, Made, StudyOfTables, TableJob, unique
 
 AVERAGE = "average"
-COLUMNS = {"section": "section", "row": "row", "language": "column", "models": "model"} | OVER_SEEDS
+COLUMNS = {"section": "section", "row": "row", "language": "column", "models": "models"} | OVER_SEEDS
 COLUMNS |= {"largest_p": "p_corrected", "best": "best", "marked": "star"}
 
 
@@ -99,98 +99,68 @@ class LanguagesTable(FamiliesTable):
         return [f"{study.results}/scores.csv", *folders]
 
     def make(self, job: TableJob) -> Made:
-        """Return the table: percentages, best of each section's column in bold, marks and notes."""
+        """Return the table: parameters of each row, its scores by language, and their average."""
         if not job.sources:
             raise SmeltError("--sources", "expected scores.csv and the folders of models, found nothing")
-        scores = read_scores(job.sources[0])
+        return Made(*self._grid(job).table(job.name, self.caption or "Scores by language"))
+
+    def _grid(self, job: TableJob) -> ScoreGrid:
+        scores, where = PlaceScores(job.sources[0]), "in the section's column"
         parameters = {folder.name: encoder_parameters(folder / "model.safetensors") for folder in job.sources[1:]}
-        cells = self._cells(scores, job)
-        grid = score_grid(
-            "Model",
-            ["Parameters", *self.languages, "Average"],
-            cells,
+        return ScoreGrid(
+            self.places(job.models),
+            [*self.languages, "Average"],
+            scores,
+            COLUMNS,
             titles=[section.name for section in self.sections],
+            comparison=EachOther(
+                scores,
+                job.significance,
+                job.significance.in_words(f"over all pairs of rows {where}", f"no correction {where}"),
+                "every other row of its section in this column",
+                "in no column does one row differ from every other row of its section",
+            ),
             label=lambda row: row.replace("{language}", "xx"),
-            before=lambda own: [Cell(_size(unique(model for cell in own for model in cell.model.split()), parameters))],
+            before=MoreCells("Parameters", lambda own: Cell(_size(own, parameters))),
+            explain=lambda _: self._explanations(),
+            not_run="not run, or not tested in the language",
         )
-        notes = self._notes(scores, cells, job.significance)
-        table = PaperTable(job.name, self.caption or "Scores by language", [grid], notes)
-        return Made(table, [cell.numbers(COLUMNS) for cell in cells], list(COLUMNS))
 
-    def _cells(self, scores: Scores, job: TableJob) -> list[Score]:
-        """Return a score for each section, column (languages, then their average) and row."""
-        cells = []
-        for number, section in enumerate(self.sections):
-            rows = {row: self.entries(scores, section, row, job.models) for row in section.models}
-            for column in [*self.languages, AVERAGE]:
-                values = [rows[row][column][0] for row in section.models]
-                largest = against_each_other(values, job.significance)
-                for row, by_seed, p in zip(section.models, values, largest, strict=True):
-                    models = " ".join(rows[row][column][1])
-                    score = score_of(by_seed, row=row, column=column, section=number, model=models)
-                    cells.append(replace(score, p_corrected=p))
-        return rank(cells, lambda cell: (cell.section, cell.column), job.significance.alpha)
-
-    def entries(
-        self, scores: Scores, section: Section, row: str, members: Collection[str]
-    ) -> dict[str, tuple[BySeed, list[str]]]:
-        """Return the scores of a row in each language and on average: values by seed, and the models behind them.
+    def places(self, models: Collection[str]) -> list[Place]:
+        """Return what stands in each section, column (languages, then their average) and row.
 
         Args:
-            scores: of all models.
-            section: of the row.
-            row: a model or family.
-            members: the study's models, among which the members of families are.
+            models: the study's models, among which the members of families are.
         """
-        found = {code: self._entry(scores, section.task, row, code, members) for code in self.languages}
-        average = mean_over_languages([values for values, _ in found.values()])
-        return found | {AVERAGE: (average, unique(model for _, models in found.values() for model in models))}
+        places = []
+        for number, section in enumerate(self.sections):
+            rows = [self._average(number, section.task, row, models) for row in section.models]
+            places += [replace(row, column=code, language=code) for code in self.languages for row in rows]
+            places += rows
+        return places
 
-    def _entry(
-        self, scores: Scores, task: str, row: str, language: str, members: Collection[str]
-    ) -> tuple[BySeed, list[str]]:
-        named, of_task = member_of(row, language), member_of(task, language)
-        if named in members or not is_family(row):
-            found = scores.of(of_task, named, language)
-            return found, [named] if found else []
-        others = [name for other in self.languages if (name := member_of(row, other)) in members]
-        tested = {name: values for name in others if (values := scores.of(of_task, name, language))}
-        return mean_over_languages(list(tested.values())) if tested else {}, list(tested)
+    def _average(self, section: int, task: str, row: str, models: Collection[str]) -> Place:
+        """Return what stands in the last column of a row."""
+        named = [member_of(row, language) for language in self.languages] if is_family(row) else []
+        members = tuple(model for model in named if model in models)
+        return Place(row, AVERAGE, row, task, section, languages=tuple(self.languages), members=members)
 
-    def _notes(self, scores: Scores, cells: Sequence[Score], significance: Significance) -> list[str]:
-        run = [cell for cell in cells if cell.n]
-        if not run:
-            return [NOTHING_RAN]
-        metrics = self._metrics(scores)
-        spread = seeds_sentence(run, "section's column")
-        notes = [f"{metrics_in_words(metrics)}; test sets, in percent. {spread}", *metric_notes(metrics.values())]
-        where = "in the section's column"
-        test = significance.in_words(f"over all pairs of rows {where}", f"no correction {where}")
-        none = "in no column does one row differ from every other row of its section"
-        notes += [star_note(run, test, "every other row of its section in this column", none)]
-        notes.append(
+    def _explanations(self) -> list[str]:
+        notes = [
             "Average: mean of the languages' scores, computed for each seed, where a row has a score in every language."
             " Parameters: those of the encoder."
-        )
+        ]
         if self.families:
             notes.append(
                 "xx: a family with a model for each language. A column shows the family's model of that language; where"
                 " there is none, the mean of the family's models that were tested in it."
             )
-        return notes + ([f"{NOT_RUN}: not run, or not tested in the language."] if len(run) < len(cells) else [])
-
-    def _metrics(self, scores: Scores) -> dict[str, str]:
-        """Return the metric of each section; other tasks of the study have metrics of their own."""
-        return {
-            section.name: scores.metrics[task]
-            for section in self.sections
-            for language in self.languages
-            if (task := member_of(section.task, language)) in scores.metrics
-        }
+        return notes
 
 
-def _size(models: Sequence[str], parameters: Mapping[str, int]) -> str:
-    """Return the parameters of a model, or from the smallest to the largest member of a family, in millions."""
+def _size(own: Sequence[Score], parameters: Mapping[str, int]) -> str:
+    """Return the parameters of a row's model, or from the smallest to the largest of its family, in millions."""
+    models = unique(model for cell in own for model in cell.models.split())
     sizes = [parameters[model] / 1e6 for model in models if model in parameters]
     if not sizes:
         return NOT_RUN

@@ -8,22 +8,24 @@ defined here.
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
+from smelt.report.comparisons import largest_p, star_note
 from smelt.report.csv_files import read_csv
-from smelt.report.notes import NOTHING_RAN, largest_p, metric_notes, metrics_in_words, rank, star_note, test_of
-from smelt.report.render import NOT_RUN, Cell, PaperTable, percent
+from smelt.report.hypotheses import Line
+from smelt.report.notes import test_of
+from smelt.report.places import Place
+from smelt.report.render import NOT_RUN, Cell, percent
+from smelt.report.score_grid import MoreCells, ScoreGrid
 from smelt.report.significance import Significance
-from smelt.report.statistics import OVER_SEEDS, Score, score_grid, seeds_sentence
+from smelt.report.statistics import OVER_SEEDS, Score
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, refuse_mixed_languages
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SUMMARY = ("task", "metric", "model", *OVER_SEEDS)
 PAIRS = ("task", "model_a", "model_b", "test", "correction", "p_corrected")
@@ -62,72 +64,83 @@ class ScoresTable(TableEntry):
         """Return the table: percentages, best in bold, marks, and notes that define all of these."""
         if len(job.sources) != 2:
             raise SmeltError("--sources", f"expected summary.csv and pairs.csv, found {len(job.sources)} files")
-        scores = self._scores(job)
-        averaged = len(self.tasks) > 1
-        heads = [*self.tasks, *(["Average"] if averaged else [])]
-        grid = score_grid("Model", heads, scores, after=_average if averaged else lambda _: [])
-        notes = _notes(scores, job.significance)
-        notes += ["Average: mean of the tasks' means, for models that ran on all of them."] if averaged else []
-        if not all(score.n for score in scores):
+        return Made(*self._grid(job).table(job.name, self.caption or f"Scores on {', '.join(self.tasks)}"))
+
+    def _grid(self, job: TableJob) -> ScoreGrid:
+        scores = SummaryScores(job.sources[0])
+        return ScoreGrid(
+            [Place(model, task, model, task) for task in self.tasks for model in job.models],
+            self.tasks,
+            scores,
+            COLUMNS,
+            comparison=PairsOfStudy(scores, job.sources[1], job.significance),
+            after=MoreCells("Average", _average) if len(self.tasks) > 1 else None,
+            test_sets="test set",
+            closing=lambda cells: self._closing(cells, job.facts.get("titles", {})),
+        )
+
+    def _closing(self, cells: Sequence[Score], titles: Mapping[str, str]) -> list[str]:
+        average = "Average: mean of the tasks' means, for models that ran on all of them."
+        notes = [average] if len(self.tasks) > 1 else []
+        if not all(cell.n for cell in cells):
             notes.append(f"{NOT_RUN}: the study does not run the model on the task.")
-        titles = job.facts.get("titles", {})
         named = [f"{task}: {titles[task]}" for task in self.tasks if titles.get(task)]
-        notes += [f"Tasks: {'; '.join(named)}."] if named else []
-        caption = self.caption or f"Scores on {', '.join(self.tasks)}"
-        return Made(PaperTable(job.name, caption, [grid], notes), [score.numbers(COLUMNS) for score in scores])
-
-    def _scores(self, job: TableJob) -> list[Score]:
-        """Return a score for each task and model, with n = 0 where the model was not run."""
-        summary, pairs = read_csv(job.sources[0], SUMMARY), read_csv(job.sources[1], PAIRS)
-        _check_test(job.sources[1], pairs, job.significance)
-        p_values = _p_values(pairs)
-        runs = {(str(entry["task"]), str(entry["model"])): entry for entry in summary.to_dict("records")}
-        scores = []
-        for task in self.tasks:
-            run = [model for model in job.models if (task, model) in runs]
-            for model in job.models:
-                if model not in run:
-                    scores.append(Score(row=model, column=task))
-                    continue
-                entry = runs[task, model]
-                own = [p_values.get((task, model, other), math.nan) for other in run if other != model]
-                figures = {name: entry[column] for column, name in OVER_SEEDS.items()}
-                figures |= {"metric": entry["metric"], "p_corrected": largest_p(own)}
-                scores.append(Score(row=model, column=task, **figures))
-        return rank(scores, lambda score: score.column, job.significance.alpha)
+        return notes + ([f"Tasks: {'; '.join(named)}."] if named else [])
 
 
-def _check_test(path: Path, pairs: "pd.DataFrame", significance: Significance) -> None:
-    """Refuse p-values of another test than the one that the table's note will name."""
-    for part, expected in (("test", significance.test), ("correction", significance.correction)):
-        if others := sorted(set(pairs[part].dropna()) - {expected}):
-            raise SmeltError(path, f"holds the {part} {others[0]}; the study asks for {expected}: run again")
+class SummaryScores:
+    """The scores of places, from summary.csv."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the statistics over seeds of each model on each task."""
+        entries = read_csv(path, SUMMARY).to_dict("records")
+        self._runs = {(str(entry["task"]), str(entry["model"])): entry for entry in entries}
+
+    def score(self, place: Place) -> Score:
+        """Return the score of a cell; with n = 0 where the model was not run."""
+        score = Score(row=place.row, column=place.column, model=place.model, task=place.task)
+        if (entry := self._runs.get((place.task, place.model))) is None:
+            return score
+        return replace(score, metric=entry["metric"], **{name: entry[column] for column, name in OVER_SEEDS.items()})
 
 
-def _p_values(pairs: "pd.DataFrame") -> Mapping[tuple[str, str, str], float]:
-    """Return the corrected p of each pair of models on each task, under both orders; untested pairs are nan."""
-    found = {}
-    for task, first, second, p in pairs[["task", "model_a", "model_b", "p_corrected"]].itertuples(index=False):
-        found[task, first, second] = found[task, second, first] = float(p)
-    return found
+class PairsOfStudy:
+    """Each model is compared with every other one of the table; p are corrected over all models of the study."""
+
+    def __init__(self, scores: SummaryScores, path: Path, significance: Significance) -> None:
+        """Read pairs.csv.
+
+        Raises:
+            SmeltError: it holds p-values of another test than the one that the table's note will name.
+        """
+        self.significance = significance
+        self._scores = scores
+        pairs = read_csv(path, PAIRS)
+        for part, expected in (("test", significance.test), ("correction", significance.correction)):
+            if others := sorted(set(pairs[part].dropna()) - {expected}):
+                raise SmeltError(path, f"holds the {part} {others[0]}; the study asks for {expected}: run again")
+        self._p_values: dict[tuple[str, str, str], float] = {}
+        for task, first, second, p in pairs[["task", "model_a", "model_b", "p_corrected"]].itertuples(index=False):
+            self._p_values[task, first, second] = self._p_values[task, second, first] = float(p)
+
+    def p_values(self, line: Line) -> dict[str, tuple[float, float]]:
+        """Return for each model that was run the largest corrected p against the others, and no p of its own."""
+        run = {label: place for label, place in line.items() if self._scores.score(place).n}
+        found = {}
+        for label, place in run.items():
+            others = [other.model for other in run.values() if other.model != place.model]
+            own = [self._p_values.get((place.task, place.model, other), math.nan) for other in others]
+            found[label] = (math.nan, largest_p(own))
+        return found
+
+    def notes(self, run: Sequence[Score]) -> list[str]:
+        """Return the note on marks, or why there is none."""
+        if max(Counter(score.column for score in run).values()) == 1:
+            return ["No two models of the table ran on the same task, so nothing is compared or marked."]
+        none = "on no task does one model differ from every other model of the table"
+        note = star_note(run, test_of(self.significance), "every other model of the table on this task", none)
+        return [note + (" This does not show that they are equal." if note.startswith("None is marked") else "")]
 
 
-def _average(scores: Sequence[Score]) -> list[Cell]:
-    if not all(score.n for score in scores):
-        return [Cell(NOT_RUN)]
-    return [Cell(percent(sum(score.mean for score in scores) / len(scores)))]
-
-
-def _notes(scores: Sequence[Score], significance: Significance) -> list[str]:
-    """Return metric, split, spread and seeds; then the test, or why there is none."""
-    run = [score for score in scores if score.n]
-    if not run:
-        return [NOTHING_RAN]
-    metrics = {score.column: score.metric for score in run}
-    notes = [f"{metrics_in_words(metrics)}; test set, in percent. {seeds_sentence(run, 'column')}"]
-    notes += metric_notes(metrics.values())
-    if max(Counter(score.column for score in run).values()) == 1:
-        return [*notes, "No two models of the table ran on the same task, so nothing is compared or marked."]
-    none = "on no task does one model differ from every other model of the table"
-    note = star_note(run, test_of(significance), "every other model of the table on this task", none)
-    return [*notes, note + (" This does not show that they are equal." if note.startswith("None is marked") else "")]
+def _average(own: Sequence[Score]) -> Cell:
+    return Cell(percent(sum(score.mean for score in own) / len(own)) if all(score.n for score in own) else NOT_RUN)

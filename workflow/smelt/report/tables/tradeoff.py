@@ -211,8 +211,8 @@ def read_tradeoffs(table: TradeoffTable, sources: Sequence[Path]) -> Tradeoffs:
 
 
 def _scores(table: TradeoffTable, path: Path) -> list[Score]:
-    places = PlaceScores(path, table.languages)
-    scores = [places.score(Place(model, "", model, table.task)) for model in table.models]
+    places, languages = PlaceScores(path), tuple(table.languages or ())
+    scores = [places.score(Place(model, "", model, table.task, languages=languages)) for model in table.models]
     if missing := [score.row for score in scores if not score.n]:
         raise SmeltError(path, f"has no score of {missing[0]!r} on {table.task!r}")
     return rank(scores, lambda score: score.column)
