@@ -348,3 +348,27 @@ def test_a_further_language_reads_only_its_own_dump(project: Callable[[], Projec
     planned = edited.planned()
     assert (planned["demo_dump"], planned["download"], planned["documents"]) == (1, 1, 1)
     assert planned["tokenizer"] == 2  # the mixture that they are trained on has changed
+
+
+def test_a_rate_that_joins_a_grid_runs_alone_and_the_choice_again(project: Callable[[], Project]) -> None:
+    edited = project()
+    study = edited.study
+    study["models"]["narrow"]["finetuning"] = {"learning_rate": [1e-3, 2e-3]}
+    study["tasks"]["demo-intent"]["finetuning"] = {"batch": [16, 32]}
+    edited.write(study)
+    # Of narrow, the two rates on one task and each with two batches on the other; of wide, two batches on the other.
+    planned = edited.planned()
+    assert (planned["finetune_cell"], planned["finetune"]) == (2 * (2 + 4 + 2), 2 * 3)
+    chosen = [f"results/small/finetuned/narrow/demo-ner/seed-{seed}/metrics.json" for seed in (1, 2)]
+    edited.snakemake(*chosen)
+    for path in chosen:
+        grid = json.loads((edited.folder / path).read_text())["grid"]
+        assert [row["learning_rate"] for row in grid] == [1e-3, 2e-3]
+        assert sum(row["chosen"] for row in grid) == 1
+    assert list((edited.folder / "checkpoints").rglob("*.safetensors")) == []
+    assert edited.planned(*chosen) == {}
+    study["models"]["narrow"]["finetuning"]["learning_rate"].append(4e-3)
+    edited.write(study)
+    assert edited.planned(*chosen) == {"finetune_cell": 2, "finetune": 2}
+    edited.snakemake(*chosen)
+    assert len(json.loads((edited.folder / chosen[0]).read_text())["grid"]) == 3

@@ -196,7 +196,10 @@ def test_an_architecture_in_numbers_is_of_its_family_and_embeds_as_that_does(
             {"tasks": {"sst2": {"length": 100_000}}},
             "tasks.sst2.length: expected a number of at most 4096; found 100000",
         ),
-        ({"tasks": {"sst2": {"limt": 1}}}, "tasks.sst2.limt: no such key; allowed here: length, limit, per, task; did"),
+        (
+            {"tasks": {"sst2": {"limt": 1}}},
+            "tasks.sst2.limt: no such key; allowed here: finetuning, length, limit, per, task; did",
+        ),
         ({"tasks": ["SST 2"]}, "tasks.0: expected a name of a to z, 0 to 9, '.', '_' and '-', with a letter or digit"),
         (
             {"models/tiny/architecture": NUMBERS | {"layers": 0}},
@@ -221,8 +224,8 @@ def test_an_architecture_in_numbers_is_of_its_family_and_embeds_as_that_does(
         ),
         ({"models": {}}, "models: expected at least 1 entry; found an empty mapping"),
         ({"finetuning/seeds": 1}, "finetuning.seeds: expected a list; found 1"),
-        ({"finetuning/batch": "many"}, "finetuning.batch: expected an integer; found 'many'"),
-        ({"finetuning/batch": 1.5}, "finetuning.batch: expected an integer; found 1.5"),
+        ({"finetuning/batch": "many"}, "finetuning.batch: expected an integer or a list; found 'many'"),
+        ({"finetuning/batch": 1.5}, "finetuning.batch: expected an integer or a list; found 1.5"),
         ({"finetuning/clip": "low"}, "finetuning.clip: expected a number; found 'low'"),
         ({"finetuning/clip": math.inf}, "finetuning.clip: expected a finite number; found inf"),
         ({"finetuning/clip": 0}, "finetuning.clip: expected a number greater than 0; found 0"),

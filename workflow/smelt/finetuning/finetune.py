@@ -16,10 +16,11 @@ from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
+from smelt.finetuning.grid import choose_cell, describe_grid, has_weights, read_cells, remove_weights, weights_of
 from smelt.finetuning.outcome import describe_outcome, print_scores
 from smelt.model_folder import refuse_no_model
 from smelt.provenance import digest, write_provenance
-from smelt.study.finetuning import Finetuning
+from smelt.study.finetuning import FinetuningSettings
 from smelt.tasks.kinds.base import Examples
 from smelt.tasks.prepared_task import read_split, read_task
 
@@ -38,17 +39,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoints", type=Path, help="folder for checkpoints; by default one beside the output")
     add_limits(parser)
     add_country(parser)
+    grid = parser.add_mutually_exclusive_group()
+    grid.add_argument("--cell", action="store_true", help="a run of a grid, which tests nothing")
+    grid.add_argument("--cells", type=Path, nargs="*", help="folders of a grid's runs: choose the best, and test it")
+    parser.add_argument(
+        "--weights", type=Path, help="folder where a grid's runs keep their weights until one is chosen"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Fine-tune, choose the best epoch, score it, and write metrics, predictions and provenance."""
+    """Fine-tune, choose the best epoch, score it, and write metrics, predictions and provenance.
+
+    Of a grid, a run is not tested, and keeps its weights; then the best run is chosen by validation, and tested. It
+    is trained again where its weights are gone, as when a study adds a run to a grid that had its choice.
+    """
     started = time.monotonic()
     hide_gpus(arguments.gpus)
-    settings = read_settings(arguments.settings)
     task = read_task(arguments.task)
+    cells = read_cells(arguments.cells or [], arguments.model.name, task, arguments.seed)
+    chosen = choose_cell(cells, task) if cells else None
+    settings = chosen.settings if chosen else read_settings(arguments.settings)
     splits = {split: read_split(arguments.task, split, task) for split in ("train", "validation", "test")}
     splits["test"] = choose_tested(splits["test"], arguments.settings.get("tested_on"), arguments.task)
+    if arguments.cell:
+        del splits["test"]
     refuse_no_model(arguments.model, arguments.model)
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes matrix products repeat on a GPU
@@ -59,8 +74,15 @@ def run(arguments: argparse.Namespace) -> None:
         job = FineTuningJob(arguments.model, task, settings, arguments.seed, arguments.threads)
         identity = job.identity(arguments.task) | {"version": arguments.settings.get("version")}
         with limits_of(arguments, identity, account, started) as limits:
-            outcome = job.run(splits, limits)
-            used = settings.model_dump(exclude={"seeds"}) | {"length": job.length}
+            if chosen and has_weights(arguments.weights, chosen.name):
+                outcome = job.test(splits, weights_of(arguments.weights, chosen.name), chosen.measured)
+            else:
+                outcome = job.run(splits, limits)
+            if chosen:
+                outcome.metrics.update(describe_grid(cells, chosen))
+            if arguments.cell and arguments.weights:
+                job.save_weights(weights_of(arguments.weights, arguments.output.name))
+            used = settings.model_dump() | {"length": job.length}
             metrics = describe_outcome(task, arguments.model.name, arguments.seed, outcome.metrics, used)
             with whole_folder(arguments.output) as draft:
                 outcome.write_predictions(draft / "predictions.parquet")
@@ -69,9 +91,14 @@ def run(arguments: argparse.Namespace) -> None:
                     job.save(draft / "model")
                 settled = used | {"device": job.device, "threads": arguments.threads}
                 inputs = {"model": arguments.model, "task": arguments.task}
+                inputs |= {"chosen": chosen.folder} if chosen else {}
                 hours, energy = account.hours, account.energy()
                 write_provenance(draft, "finetune", settled, inputs, [arguments.seed], hours, energy)
             limits.checkpoints.remove()
+            if chosen:
+                remove_weights(arguments.weights)
+    if chosen:
+        print(f"chosen on validation, of {len(cells)} runs: {chosen.name}")
     print_scores(metrics["scores"], task, splits)
 
 
@@ -124,8 +151,8 @@ def choose_tested(test: Examples, languages: list[str] | None, folder: Path) -> 
     return chosen
 
 
-def read_settings(found: dict[str, Any]) -> Finetuning:
-    """Return the settings of `--settings`; the seed has its own flag, and `version` is for Snakemake alone.
+def read_settings(found: dict[str, Any]) -> FinetuningSettings:
+    """Return the settings of `--settings`; `version` is for Snakemake alone.
 
     `tested_on`, the languages of the test split that count, and `keep` are the command's own.
 
@@ -133,4 +160,4 @@ def read_settings(found: dict[str, Any]) -> Finetuning:
         SmeltError: a key is not as it should be.
     """
     settings = {key: value for key, value in found.items() if key not in ("version", "tested_on", "keep")}
-    return check(Finetuning, settings | {"seeds": [0]}, "--settings")
+    return check(FinetuningSettings, settings, "--settings")

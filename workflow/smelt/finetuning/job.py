@@ -6,22 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from smelt.errors import SmeltError
-from smelt.finetuning.batches import TaskBatch, collate, draw_batches, predict
+from smelt.errors import SmeltError, first_line
+from smelt.files import whole_file
+from smelt.finetuning.batches import TaskBatch, batch_by_length, collate, draw_batches, predict
 from smelt.finetuning.model import load_with_classifier
-from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_of
+from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_of, untested_outcome
 from smelt.model_families import max_positions, token_types
 from smelt.model_folder import model_files, tokenizer_files
 from smelt.provenance import digest, sha256_of
-from smelt.study.finetuning import Finetuning
+from smelt.study.finetuning import FinetuningSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.metrics import MetricValues
 from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import load_pieces
-from smelt.tasks.windows import Encoded
+from smelt.tasks.windows import IGNORED, Encoded
 from smelt.training.epochs import CHECKPOINT_FORMAT, EpochTraining, History, LearntBatch, Measured, Phase
 from smelt.training.optimizers import parameter_groups
 from smelt.training.steps import Limits
@@ -33,7 +36,7 @@ SHORTEST = 8  # tokens that a model has to read at once for windows to make sens
 class FineTuningJob:
     """A model, a task and a seed."""
 
-    def __init__(self, folder: Path, task: Task, settings: Finetuning, seed: int, threads: int) -> None:
+    def __init__(self, folder: Path, task: Task, settings: FinetuningSettings, seed: int, threads: int) -> None:
         """Load the tokenizer and the model.
 
         Raises:
@@ -61,7 +64,7 @@ class FineTuningJob:
         }
 
     def run(self, splits: dict[str, Examples], limits: Limits) -> FinetuningOutcome:
-        """Fine-tune on train, choose the epoch on validation, and then score both it and test.
+        """Fine-tune on train, choose the epoch on validation, and then score both it and test, if that is there.
 
         Raises:
             SmeltError: the tokenizer cuts the words of a task that labels words otherwise than in running text, or
@@ -69,16 +72,42 @@ class FineTuningJob:
             Unfinished: stopped before the end; running again continues from the checkpoint that it kept.
         """
         found = kind_of(self.task).words_in_running_text(self.pieces, [splits["train"]], self.folder)
-        encoded = {name: encode(examples, self.task, self.pieces, self.length) for name, examples in splits.items()}
-        scorer = Scorer(self.task, splits["validation"], encoded["validation"])
-        device, padding = torch.device(self.device), self.pieces.padding
-        learnt = (encoded["train"], encoded["validation"], scorer)
-        tuning = FineTuningPhase(self.model, self.settings, self.seed, padding, device, *learnt)
+        scored, tuning = self._prepare(splits)
         training = EpochTraining("fine-tuning", self.model, [tuning], limits)
         training.go()
-        counts = {name: encoded[name].counts(len(examples)) for name, examples in splits.items()}
-        measured = training.records[0] | found
-        return outcome_of(Scored(self.task, splits, encoded), tuning.predict, measured, counts)
+        return self._outcome(scored, tuning, training.records[0] | found)
+
+    def test(self, splits: dict[str, Examples], weights: Path, measured: dict[str, Any]) -> FinetuningOutcome:
+        """Score the weights that a run of the same settings kept.
+
+        measured: what that run measured.
+
+        Raises:
+            SmeltError: they are not those of this model and task.
+        """
+        try:
+            self.model.load_state_dict(load_file(weights))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise SmeltError(weights, f"has no weights of this model and task: {first_line(error)}") from None
+        return self._outcome(*self._prepare(splits), measured)
+
+    def _prepare(self, splits: dict[str, Examples]) -> tuple[Scored, "FineTuningPhase"]:
+        encoded = {name: encode(examples, self.task, self.pieces, self.length) for name, examples in splits.items()}
+        scored = Scored(self.task, splits, encoded)
+        device, padding = torch.device(self.device), self.pieces.padding
+        learnt = (encoded["train"], encoded["validation"], scored.scorer("validation"))
+        return scored, FineTuningPhase(self.model, self.settings, self.seed, padding, device, *learnt)
+
+    def _outcome(self, scored: Scored, tuning: "FineTuningPhase", measured: dict[str, Any]) -> FinetuningOutcome:
+        counts = {name: scored.encoded[name].counts(len(examples)) for name, examples in scored.splits.items()}
+        outcome = outcome_of if "test" in scored.splits else untested_outcome
+        return outcome(scored, tuning.predict, measured, counts)
+
+    def save_weights(self, path: Path) -> None:
+        """Write the weights alone, for the choice among the runs of a grid."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as draft:
+            save_file({name: weight.clone().contiguous() for name, weight in self.model.state_dict().items()}, draft)
 
     def save(self, folder: Path) -> None:
         """Write the model, with its classifier and tokenizer, as a folder that transformers loads."""
@@ -102,7 +131,7 @@ class FineTuningPhase(Phase):
     def __init__(
         self,
         model: Any,
-        settings: Finetuning,
+        settings: FinetuningSettings,
         seed: int,
         padding: int,
         device: torch.device,
@@ -150,12 +179,13 @@ class FineTuningPhase(Phase):
         return LearntBatch(loss.item(), len(batch.targets), sum(self.lengths[window] for window in windows))
 
     def measure(self) -> MetricValues:
-        """Return the scores of the validation split."""
-        return self.scorer(self.predict(self.validation))
+        """Return the scores of the validation split, and its loss where that chooses."""
+        scores = self.scorer(self.predict(self.validation))
+        return scores | {"loss": self._validation_loss()} if self.settings.choose == "loss" else scores
 
     def better(self, one: Measured, other: Measured) -> bool:
-        """Return whether one score is better than another, in the task's own metric."""
-        return self.scorer.better(dict(one), dict(other))
+        """Return whether one validation is better than another, by the loss or the task's own metric."""
+        return self.scorer.better(dict(one), dict(other), self.settings.choose)
 
     def record(self, history: History) -> dict[str, Any]:
         """Return the best epoch and all epochs, as metrics.json holds them."""
@@ -167,6 +197,18 @@ class FineTuningPhase(Phase):
         """Return the model's predictions for windows."""
         self.model.eval()
         return predict(self.kind, self._logits, encoded, 2 * self.settings.batch, self.padding, self.device)
+
+    @torch.inference_mode()
+    def _validation_loss(self) -> float:
+        """Return the mean loss of the labelled places of the validation split."""
+        total, count = 0.0, 0
+        batches = batch_by_length([len(window.ids) for window in self.validation.windows], 2 * self.settings.batch)
+        for batch in collate(self.validation, batches, self.padding, self.device):
+            learnt = int((batch.targets != IGNORED).sum())
+            if learnt:  # a mean over nothing is no number
+                total += self.kind.loss(self._logits(batch), batch.targets).item() * learnt
+            count += learnt
+        return total / max(count, 1)
 
     def _order(self, epoch: int) -> list[list[int]]:
         """Return the windows of each batch of an epoch, counted from 1."""

@@ -34,9 +34,9 @@ class Scorer:
             return dict(self.by_language(found))[MEAN]
         return self.metric.score(*self.compared(found), self.examples.languages)
 
-    def better(self, one: MetricValues, other: MetricValues) -> bool:
-        """Return whether one score is strictly higher than another, in the task's own metric."""
-        return one[self.metric.key] > other[self.metric.key]
+    def better(self, one: MetricValues, other: MetricValues, by: str = "metric") -> bool:
+        """Return whether one validation is strictly better: its score in the task's own metric, or its loss."""
+        return one["loss"] < other["loss"] if by == "loss" else one[self.metric.key] > other[self.metric.key]
 
     def answers(self, found: WindowPredictions) -> list[list[str]]:
         """Return the predicted labels of each example."""
@@ -108,14 +108,15 @@ class Scored:
 
 @dataclass(frozen=True)
 class FinetuningOutcome:
-    """The metrics of a fine-tuning, and the table of its predictions for the test split."""
+    """The metrics of a fine-tuning, and the table of its predictions for the test split, where it is tested."""
 
     metrics: dict[str, Any]
-    predictions: Any
+    predictions: Any = None
 
     def write_predictions(self, path: Path) -> None:
-        """Write the predictions of the test split."""
-        parquet.write_table(self.predictions, path, compression="zstd")
+        """Write the predictions of the test split, if there are any."""
+        if self.predictions is not None:
+            parquet.write_table(self.predictions, path, compression="zstd")
 
 
 def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], counts: dict[str, Any]) -> FinetuningOutcome:
@@ -126,6 +127,14 @@ def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], count
     details = scorer.metric.details(*scorer.compared(found))
     metrics = measured | {"scores": rows, "details": details, "counts": counts}
     return FinetuningOutcome(metrics, scorer.kind.predictions(examples, predicted, found, scorer.encoded))
+
+
+def untested_outcome(
+    scored: Scored, predict: Predict, measured: dict[str, Any], counts: dict[str, Any]
+) -> FinetuningOutcome:
+    """Return a model's scores on validation alone: the test set is for the chosen run of a grid."""
+    rows = _rows("validation", scored.scorer("validation").by_language(predict(scored.encoded["validation"])))
+    return FinetuningOutcome(measured | {"scores": rows, "counts": counts})
 
 
 def describe_outcome(

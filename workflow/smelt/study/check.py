@@ -68,6 +68,7 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "efficiency": 1 if catalogue.efficiency.figures() else 0,
         "tasks": len(catalogue.tasks.files),
         "fine-tunings": len({*catalogue.finetune.files(), *catalogue.finetune.teacher_metrics()}),
+        "runs of grids": len(catalogue.finetune.tried()),
         "tokenisation studies": len(catalogue.report.tokenisations()),
         "tables": len(study.tables),
         "scores and comparisons": 2 if study.tasks else 0,

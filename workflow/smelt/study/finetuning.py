@@ -1,12 +1,88 @@
 """Tasks and fine-tuning in a study file."""
 
-from typing import Annotated, Literal, Self
+from itertools import product
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
 
-from smelt.entry import Distinct, Entry, Name, Precision, Seed
+from smelt.entry import Distinct, Entry, Name, Precision, Seed, overrides_of
 
 Length = Annotated[int, Field(ge=16, le=4096)]
+Rate = Annotated[float, Field(gt=0)]
+Value = TypeVar("Value")
+Tried = Annotated[list[Value], Field(min_length=1), Distinct]
+
+
+class FinetuningGrid(Entry):
+    """How models are fine-tuned on tasks. A list of batches, rates or epochs is a grid of runs; one is chosen."""
+
+    epochs: PositiveInt | Tried[PositiveInt] = 3
+    """Passes over the training set; the best one is chosen on the validation set. Each number of a list is a run with a
+    decay of its own."""
+    batch: PositiveInt | Tried[PositiveInt] = 32
+    """Examples in a step, or a list of numbers to try."""
+    learning_rate: Rate | Tried[Rate] = 5e-5
+    """Highest learning rate, or a list of rates to try. Lists of batches, rates and epochs are a grid: every
+    combination is a run for each seed, the best one on the validation set is chosen, and it alone is tested."""
+    warmup: Annotated[float, Field(ge=0, lt=1)] | PositiveInt = 0.1
+    """Share of the steps before a linear decay, or from 1 on their number; where a run has no more steps, its rate only
+    rises."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """Weight decay of AdamW."""
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    """Norm that gradients are clipped to."""
+    length: Length = 512
+    """Tokens in an example, special ones included; longer sentences of token tasks are read in windows."""
+    precision: Precision = "fp32"
+    """Of the computation; bf16 is torch's autocast."""
+    choose: Literal["metric", "loss"] = "metric"
+    """What chooses on the validation set, among epochs and among the cells of a grid: the task's own `metric`, or the
+    lowest `loss`, as scripts of transformers do that name no metric."""
+
+    @property
+    def cells(self) -> dict[str, "FinetuningSettings"]:
+        """The settings of each run of the grid, by the name of its folder; one where no key has a list."""
+        tried = [
+            value if isinstance(value, list) else [value] for value in (self.batch, self.learning_rate, self.epochs)
+        ]
+        shared = self.model_dump(include=set(FinetuningSettings.model_fields))
+        found = {}
+        for batch, rate, epochs in product(*tried):
+            settings = shared | {"batch": batch, "learning_rate": rate, "epochs": epochs}
+            found[f"batch-{batch}_rate-{rate}_epochs-{epochs}"] = FinetuningSettings(**settings)
+        return found
+
+    def override(self, *others: Entry | None) -> "FinetuningGrid":
+        """Return these settings with those that others set, the last one first."""
+        changes = {key: value for other in others if other for key, value in dict(other).items() if value is not None}
+        return self.model_copy(update=changes)
+
+    def warmup_steps(self, steps: int) -> int:
+        """Return how many of the steps of a run warm up."""
+        return round(self.warmup * steps) if self.warmup < 1 else int(self.warmup)
+
+
+class FinetuningSettings(FinetuningGrid):
+    """How a model is fine-tuned on a task: the settings of one run."""
+
+    epochs: PositiveInt = 3
+    batch: PositiveInt = 32
+    learning_rate: Rate = 5e-5
+
+
+if TYPE_CHECKING:
+    FinetuningOverrides = Entry
+else:
+    FinetuningOverrides = overrides_of(
+        FinetuningGrid, "FinetuningOverrides", "Any settings of `finetuning` to override."
+    )
+
+
+class Finetuning(FinetuningGrid):
+    """How every model is fine-tuned on every task; the best epoch is chosen on the validation set."""
+
+    seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
+    """One run of every model on every task for each."""
 
 
 class TaskOptions(Entry):
@@ -22,37 +98,17 @@ class TaskOptions(Entry):
     length: Length | None = None
     """Tokens in an example where models are fine-tuned on it; by default `finetuning.length`. Students of `compress`
     have a `length` of their own."""
+    finetuning: FinetuningOverrides | None = None
+    """Settings of `finetuning` that differ for this task; a model's own come before them."""
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if self.length is not None and self.finetuning is not None and dict(self.finetuning)["length"] is not None:
+            raise ValueError("finetuning.length: has no effect beside length; leave one of them out")
+        return self
 
     @model_validator(mode="after")
     def _limits_what_it_divides(self) -> Self:
         if self.per is not None and self.limit is None:
             raise ValueError("per: divides a limit, which is missing")
         return self
-
-
-class Finetuning(Entry):
-    """How every model is fine-tuned on every task; the best epoch is chosen on the validation set."""
-
-    seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
-    """One run of every model on every task for each."""
-    epochs: PositiveInt = 3
-    """Passes over the training set; the best one is chosen on the validation set."""
-    batch: PositiveInt = 32
-    """Examples in a step."""
-    learning_rate: Annotated[float, Field(gt=0)] = 5e-5
-    """Highest learning rate."""
-    warmup: Annotated[float, Field(ge=0, lt=1)] | PositiveInt = 0.1
-    """Share of the steps before a linear decay, or from 1 on their number; where a run has no more steps, its rate only
-    rises."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
-    """Weight decay of AdamW."""
-    clip: Annotated[float, Field(gt=0)] = 1.0
-    """Norm that gradients are clipped to."""
-    length: Length = 512
-    """Tokens in an example, special ones included; longer sentences of token tasks are read in windows."""
-    precision: Precision = "fp32"
-    """Of the computation; bf16 is torch's autocast."""
-
-    def warmup_steps(self, steps: int) -> int:
-        """Return how many of the steps of a run warm up."""
-        return round(self.warmup * steps) if self.warmup < 1 else int(self.warmup)

@@ -42,6 +42,14 @@ class Paths:
         """
         return f"{self.results}/finetuned/{run}"
 
+    def grid(self, run: str) -> str:
+        """Return the folder of the runs of a grid.
+
+        Args:
+            run: <model>/<task>/seed-<n>.
+        """
+        return f"{self.results}/grids/{run}"
+
     def task(self, name: str) -> str:
         """Return the folder of a prepared task."""
         return f"{self.results}/tasks/{name}"

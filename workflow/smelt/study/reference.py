@@ -284,4 +284,4 @@ def _bounds(about: dict[str, Any]) -> list[str]:
 
 
 def _plural(words: str) -> str:
-    return re.sub(r"^(name|language|edition|text|integer)\b", r"\1s", words)
+    return re.sub(r"^(name|language|edition|text|integer|number)\b", r"\1s", words)

@@ -16,6 +16,7 @@ from smelt.entry import Distinct, Entry, Name, refer
 from smelt.errors import expected_one_of
 from smelt.languages import Language
 from smelt.study.corpora import Corpus
+from smelt.study.finetuning import FinetuningOverrides
 from smelt.study.paths import Paths
 from smelt.study.tokenizers import Tokenizer
 from smelt.tasks.task_file import TaskFile
@@ -50,6 +51,9 @@ class Maker(Entry):
     tested_on: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages whose test examples count, for a model that has not all languages of its tasks; by default all. Its
     means are over these, and are compared only with models tested on the same."""
+
+    finetuning: FinetuningOverrides | None = None
+    """Settings of `finetuning` that differ for this model, such as lower rates for a larger one."""
 
     command: ClassVar[tuple[str, str]]
     """The module of its command, and what the command does."""

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from smelt.errors import SmeltError
+from smelt.study.finetuning import FinetuningSettings
 from smelt.study.makers.base import FinetuningRuns
 from smelt.study.paths import Paths, run_of
 from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in
@@ -85,24 +86,54 @@ class FinetuneRules:
         """Return how many GPUs a fine-tuning asks for."""
         return gpus_for(parameters_in([input.model]))
 
-    def minutes(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
+    def minutes(self, wildcards: Any, input: Any) -> int:
         """Return the minutes that a fine-tuning may take: 4 hours, and more where there are many examples.
 
         100 examples a second are what a base model manages on an older GPU in fp32.
         """
+        epochs = max(cell.epochs for cell in self.grid(wildcards.model, wildcards.task).values())
+        return int(240 + epochs * examples(input, "train") / 100 / 60)
+
+    def grid(self, model: str, task: str) -> dict[str, FinetuningSettings]:
+        """Return the settings of each run of a model on a task, by its name; one where nothing is tried."""
         assert self.study.finetuning is not None
-        return int(240 + self.study.finetuning.epochs * examples(input, "train") / 100 / 60)
+        options = self.study.options(task)
+        grid = self.study.finetuning.override(options.finetuning, self.study.models[model].finetuning)
+        return (grid.model_copy(update={"length": options.length}) if options.length else grid).cells
+
+    def cells(self, wildcards: Any) -> list[str]:
+        """Return the metrics of the grid's runs of {model} on {task}, to choose one by; none without a grid."""
+        run = run_of(wildcards.model, wildcards.task, wildcards.seed)
+        names = self.grid(wildcards.model, wildcards.task)
+        return [f"{self.paths.grid(run)}/{name}/metrics.json" for name in names] if len(names) > 1 else []
+
+    def tried(self) -> list[str]:
+        """Return the runs of all grids of the study: <model>/<task>/seed-<n>/<cell>."""
+        return [
+            f"{run_of(model, task, seed)}/{cell}"
+            for model, task in self.runs.pairs()
+            if not self.study.models[model].makes_finetuned
+            for cells in [self.grid(model, task)]
+            for cell in (cells if len(cells) > 1 else [])
+            for seed in self.runs.seeds
+        ]
 
     def settings(self, wildcards: Any) -> str:
         """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths.
 
-        Only teachers keep their weights: a further compression must fine-tune nothing again but these.
+        Of a grid these are the settings of all its runs. Only teachers keep their weights: a further compression must
+        fine-tune nothing again but these.
         """
-        assert self.study.finetuning is not None
-        settings = self.study.finetuning.model_dump(exclude={"seeds"}) | {"version": FINETUNING_VERSION}
-        settings |= {"length": length} if (length := self.study.options(wildcards.task).length) else {}
+        cells = list(self.grid(wildcards.model, wildcards.task).values())
+        settings = cells[0].model_dump() if len(cells) == 1 else {"grid": [cell.model_dump() for cell in cells]}
+        settings |= {"version": FINETUNING_VERSION}
         run = run_of(wildcards.model, wildcards.task, wildcards.seed)
         settings |= {"keep": True} if run in self.runs.teachers else {}
         # Only where languages are left out: a run on all of them is what it was before there was a choice.
         chosen = self.runs.limit_languages(wildcards.model, wildcards.task)
         return json.dumps(settings | ({"tested_on": chosen} if chosen is not None else {}))
+
+    def cell_settings(self, wildcards: Any) -> str:
+        """Return the settings of {cell}, as JSON with the version."""
+        settings = self.grid(wildcards.model, wildcards.task)[wildcards.cell]
+        return json.dumps(settings.model_dump() | {"version": FINETUNING_VERSION})

@@ -1,0 +1,132 @@
+"""Grids: each run is validated alone, the best is chosen by metric or loss, and it alone is tested."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from smelt.__main__ import main
+from smelt.study.finetuning import Finetuning, FinetuningOverrides
+
+SETTINGS = {"epochs": 2, "batch": 8, "learning_rate": 0.003, "length": 32}
+RATES = {"slow": 0.00001, "fast": 0.003, "wild": 0.001}
+
+
+def finetune(model: Path, task: Path, output: Path, *flags: object, **settings: object) -> int:
+    chosen = json.dumps(SETTINGS | settings)
+    words = ["--model", model, "--task", task, "--output", output, "--seed", 1, "--settings", chosen, *flags]
+    return main(["finetune", *map(str, words)])
+
+
+def read(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def without_measures(metrics: dict) -> dict:
+    return {key: value for key, value in metrics.items() if key != "grid"}
+
+
+class Grid:
+    """A grid of three rates, its runs made."""
+
+    def __init__(self, folder: Path, model: Path, task: Path, **settings: object) -> None:
+        self.model, self.task, self.weights, self.folder = model, task, folder / "weights", folder
+        self.cells = [folder / "grid" / name for name in RATES]
+        for cell in self.cells:
+            flags = ("--cell", "--weights", self.weights)
+            assert finetune(model, task, cell, *flags, learning_rate=RATES[cell.name], **settings) == 0
+
+    def choose(self, output: str = "chosen", weights: bool = True) -> int:
+        flags = ["--cells", *self.cells, *(["--weights", self.weights] if weights else [])]
+        return finetune(self.model, self.task, self.folder / output, *flags)
+
+
+@pytest.fixture
+def grid(tmp_path, model_folder, entity_task) -> Grid:
+    return Grid(tmp_path, model_folder, entity_task)
+
+
+def test_the_best_run_on_validation_is_chosen_and_it_alone_is_tested(grid, tmp_path):
+    for cell in grid.cells:
+        assert {row["split"] for row in read(cell)["scores"]} == {"validation"}
+        assert not (cell / "predictions.parquet").exists()
+        assert set(read(cell)["counts"]) == {"train", "validation"}
+    assert len(list(grid.weights.iterdir())) == 3
+    assert grid.choose() == 0
+    found = read(tmp_path / "chosen")
+    assert found["settings"]["learning_rate"] == RATES["fast"]
+    assert [row["chosen"] for row in found["grid"]] == [False, True, False]
+    assert [row["learning_rate"] for row in found["grid"]] == list(RATES.values())
+    scores = [row["validation"]["f1"] for row in found["grid"]]
+    assert scores[1] == max(scores) > scores[0]
+    assert not grid.weights.exists()
+    # It is what the same settings give alone.
+    assert finetune(grid.model, grid.task, tmp_path / "alone", learning_rate=RATES["fast"]) == 0
+    assert without_measures(found) == read(tmp_path / "alone")
+    for name in ("chosen", "alone"):
+        assert (tmp_path / name / "predictions.parquet").is_file()
+    predictions = [(tmp_path / name / "predictions.parquet").read_bytes() for name in ("chosen", "alone")]
+    assert predictions[0] == predictions[1]
+
+
+def test_a_choice_whose_weights_are_gone_trains_them_again_to_the_same_scores(grid, tmp_path):
+    shutil.copytree(grid.weights, tmp_path / "kept")
+    assert grid.choose("first") == 0
+    assert grid.choose("second") == 0
+    assert read(tmp_path / "first") == read(tmp_path / "second")
+    assert grid.choose("third", weights=False) == 0
+    assert read(tmp_path / "first") == read(tmp_path / "third")
+
+
+def test_the_loss_chooses_epochs_and_runs_where_the_study_says_so(tmp_path, model_folder, entity_task):
+    grid = Grid(tmp_path, model_folder, entity_task, choose="loss", epochs=4)
+    for cell in grid.cells:
+        losses = [epoch["validation"]["loss"] for epoch in read(cell)["epochs"]]
+        assert read(cell)["best_epoch"] == 1 + losses.index(min(losses))
+    assert grid.choose() == 0
+    rows = read(tmp_path / "chosen")["grid"]
+    (chosen,) = [row for row in rows if row["chosen"]]
+    assert chosen["validation"]["loss"] == min(row["validation"]["loss"] for row in rows)
+    assert "loss" not in {row["metric"] for row in read(tmp_path / "chosen")["scores"]}
+
+
+def test_runs_of_another_seed_or_cut_ones_are_refused_in_one_line(grid, tmp_path, capsys):
+    path = grid.cells[1] / "metrics.json"
+    whole = json.loads(path.read_text())
+    for change, reason in (
+        ({"seed": 2}, "is of seed 2: expected a run of a grid of 1"),
+        ({"task": "moods"}, "is of task 'moods'"),
+        ({"epochs": []}, "expected what `python -m smelt finetune --cell` writes"),
+        ({"settings": {"batch": 0}}, "batch"),
+    ):
+        path.write_text(json.dumps(whole | change))
+        capsys.readouterr()
+        assert grid.choose() == 1
+        error = capsys.readouterr().err
+        assert reason in error
+        assert error.count("\n") == 1
+        assert not (tmp_path / "chosen").exists()
+    path.unlink()
+    assert grid.choose() == 1
+    assert len(list(grid.weights.iterdir())) == 3
+
+
+def test_a_grid_is_every_combination_and_a_model_overrides_a_task():
+    tried = {"batch": [16, 32, 64], "epochs": [2, 3, 4], "learning_rate": [1e-5, 5e-5]}
+    grid = Finetuning.model_validate({"seeds": [42]} | tried)
+    assert len(grid.cells) == 18
+    assert grid.cells["batch-64_rate-5e-05_epochs-4"].model_dump(include={"batch", "learning_rate", "epochs"}) == {
+        "batch": 64, "learning_rate": 5e-5, "epochs": 4,
+    }  # fmt: skip
+    of_task = FinetuningOverrides.model_validate({"batch": 8, "learning_rate": [1e-4]})
+    of_model = FinetuningOverrides.model_validate({"learning_rate": [1e-6, 2e-6]})
+    found = grid.override(of_task, None, of_model).cells.values()
+    assert {(cell.batch, cell.learning_rate) for cell in found} == {(8, 1e-6), (8, 2e-6)}
+    assert len(Finetuning.model_validate({"seeds": [1]}).cells) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"batch": []}, {"batch": [8, 8]}, {"epochs": [0]}, {"learning_rate": [-1.0]}])
+def test_grids_that_try_nothing_or_one_thing_twice_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Finetuning.model_validate({"seeds": [1]} | wrong)
