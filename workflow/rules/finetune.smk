@@ -36,9 +36,7 @@ rule finetune:
         task=study.tasks.folder,
         folder=RUN,
         settings=study.finetune.settings,
-        cells=lambda wildcards, input: [
-            path.removesuffix("/metrics.json") for path in input.cells
-        ],
+        cells=study.finetune.cell_folders,
         weights=f"{WEIGHTS}/seed-{{seed}}",
         checkpoints=f"{CHECKPOINTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}",
     wildcard_constraints:

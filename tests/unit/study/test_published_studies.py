@@ -7,6 +7,7 @@ import pytest
 from smelt.report.tables.grid import GridTable
 from smelt.report.tables.languages import LanguagesTable
 from smelt.report.tables.monolingual import MonolingualTable
+from smelt.study.catalogue import Catalogue
 from smelt.study.compression import STRATEGIES, Stage, middle
 from smelt.study.makers.compress import Compress
 from smelt.study.makers.distil import Distil
@@ -51,7 +52,7 @@ def test_albeto_trains_as_its_table_2_says(
 
 def test_albeto_follows_albert_with_a_vocabulary_of_31_thousand() -> None:
     study = load_study(STUDIES / "albeto.yaml")
-    assert study.tokenizers["unigram-31k"].vocabulary == 31_002
+    assert study.tokenizers["unigram-31k"].vocabulary == 31_000
     pretrained_ones = [name for name, model in study.models.items() if isinstance(model, Pretrain)]
     assert len(pretrained_ones) == 5
     for name in pretrained_ones:
@@ -67,8 +68,27 @@ def test_albeto_follows_albert_with_a_vocabulary_of_31_thousand() -> None:
             3,
             "order",
         )
-    dropouts = [pretrained("albeto", name) for name in pretrained_ones]
-    assert [model.training.model.dropout_of(model.shape.hidden) for model in dropouts] == [0.1, 0.1, 0.1, 0.1, 0.0]
+    models = [pretrained("albeto", name) for name in pretrained_ones]
+    assert [model.training.model.dropout_of(model.shape.hidden) for model in models] == [0.0] * 5
+    assert [model.training.model.initializer_range for model in models] == [0.02, 0.02, 0.02, 0.02, 0.01]
+
+
+def test_albeto_searches_the_grid_of_its_section_4_2(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SPANISH_CORPORA", "SMELT_TASKS", "ALBETO_MODELS"):
+        monkeypatch.setenv(name, "/nowhere")
+    catalogue = Catalogue.load(str(STUDIES / "albeto.yaml"))
+    runs = catalogue.finetune.tried()
+    assert len(runs) == len(set(runs)) == 8 * 8 * 36 == 2_304
+    for model in catalogue.study.models:
+        for task in catalogue.tasks.files:
+            cells = catalogue.finetune.grid(model, task).values()
+            rates = {1e-6, 2e-6, 3e-6, 5e-6} if model.endswith("large") else {1e-5, 2e-5, 3e-5, 5e-5}
+            assert {cell.learning_rate for cell in cells} == rates
+            assert {cell.batch for cell in cells} == {16, 32, 64}
+            assert {cell.epochs for cell in cells} == {2, 3, 4}
+            answers = catalogue.tasks.files[task].kind == "question-answering"
+            assert {cell.choose for cell in cells} == {"metric" if answers else "loss"}
+            assert {cell.length for cell in cells} == {510 if task.startswith("conll2002") else 512}
 
 
 def test_distilbeto_is_half_of_beto_and_trains_for_90_thousand_steps() -> None:

@@ -101,11 +101,15 @@ class FinetuneRules:
         grid = self.study.finetuning.override(options.finetuning, self.study.models[model].finetuning)
         return (grid.model_copy(update={"length": options.length}) if options.length else grid).cells
 
-    def cells(self, wildcards: Any) -> list[str]:
-        """Return the metrics of the grid's runs of {model} on {task}, to choose one by; none without a grid."""
+    def cell_folders(self, wildcards: Any) -> list[str]:
+        """Return the folders of the grid's runs of {model} on {task}; none without a grid."""
         run = run_of(wildcards.model, wildcards.task, wildcards.seed)
         names = self.grid(wildcards.model, wildcards.task)
-        return [f"{self.paths.grid(run)}/{name}/metrics.json" for name in names] if len(names) > 1 else []
+        return [f"{self.paths.grid(run)}/{name}" for name in names] if len(names) > 1 else []
+
+    def cells(self, wildcards: Any) -> list[str]:
+        """Return the metrics of the grid's runs of {model} on {task}, to choose one by; none without a grid."""
+        return [f"{folder}/metrics.json" for folder in self.cell_folders(wildcards)]
 
     def tried(self) -> list[str]:
         """Return the runs of all grids of the study: <model>/<task>/seed-<n>/<cell>."""
