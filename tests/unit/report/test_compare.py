@@ -47,11 +47,25 @@ def three_models(task: str = "ner") -> list[dict[str, object]]:
 
 def test_the_summary_holds_number_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
     table = Compared(tmp_path, three_models()).table("summary")
-    assert list(table.columns) == ["task", "metric", "model", "languages", "n", "mean", "standard_deviation"]
+    assert list(table.columns) == ["task", "metric", "model", "languages", "n", "mean", "standard_deviation", "beside"]
+    assert table["beside"].isna().all()
     assert table["model"].tolist() == ["small", "large", "largest"]
     assert table["n"].tolist() == [5, 5, 5]
     assert table["mean"].tolist() == pytest.approx([0.81, 0.914, 0.918])
     assert table["standard_deviation"][0] == pytest.approx(0.0158114, abs=1e-6)
+
+
+def test_exact_match_stands_beside_f1_and_is_never_compared(tmp_path: Path) -> None:
+    scores = [*rows("a", "qa", [0.8, 0.6], "squad_f1"), *rows("a", "qa", [0.5, 0.3], "exact_match")]
+    scores += [*rows("b", "qa", [0.7, 0.7], "squad_f1"), *rows("b", "qa", [0.9, 0.9], "exact_match")]
+    compared = Compared(tmp_path, scores + rows("a", "ner", [0.1, 0.2]) + rows("b", "ner", [0.1, 0.2]))
+    summary = compared.table("summary").set_index(["task", "model"])
+    assert summary.loc[("qa", "a"), "metric"] == "squad_f1"
+    assert summary.loc["qa", "mean"].tolist() == pytest.approx([0.7, 0.7])
+    assert summary.loc["qa", "beside"].tolist() == pytest.approx([0.4, 0.9])
+    assert summary.loc["ner", "beside"].isna().all()
+    pairs = compared.table("pairs").set_index("task")
+    assert pairs.loc["qa", "difference"] == pytest.approx(0.0)
 
 
 def test_every_test_stands_in_pairs_with_its_holm_correction(tmp_path: Path) -> None:

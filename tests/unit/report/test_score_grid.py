@@ -64,3 +64,22 @@ def test_sections_are_compared_alone_and_may_have_hypotheses(scores: PlaceScores
     assert "* differs from its like: by a test." in table.notes
     assert table.grids[1].groups[0].rows[0].head == "a < b"
     assert rows[-1]["n"] == 4
+
+
+def test_two_scores_of_a_task_stand_in_one_cell(tmp_path: Path) -> None:
+    """F1 and exact match of answers, over seeds, and over the languages of a place."""
+    rows = [
+        {"model": "a", "task": "qa", "language": language, "setting": "standard", "seed": seed, "split": "test"}
+        | {"metric": metric, "value": value + step * seed}
+        for metric, step in (("mlqa_f1", 0.1), ("exact_match", 0.02))
+        for language, value in (("es", 0.5), ("de", 0.3), ("mean", 0.4))
+        for seed in (0, 1)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "scores.csv", index=False)
+    scores = PlaceScores(tmp_path / "scores.csv")
+    shown = [Place("a", "all", "a", "qa"), Place("a", "es", "a", "qa", language="es")]
+    shown.append(Place("a", "both", "a", "qa", languages=("es", "de")))
+    table, found = ScoreGrid(shown, ["all", "es", "both"], scores, COLUMNS | {"beside": "beside"}).table("t", "A table")
+    assert [row["beside"] for row in found] == pytest.approx([0.41, 0.51, 0.41])
+    assert "| a | **45.00 / 41.00** (7.07) | **55.00 / 51.00** (7.07) | **45.00 / 41.00** (7.07) |" in markdown(table)
+    assert any("MLQA's script" in note and "F1 / exact match" in note for note in table.notes)

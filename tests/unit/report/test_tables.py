@@ -1,5 +1,6 @@
 """Tables: marks that say what was tested, equal numbers in every form, and forms that are well-formed."""
 
+import math
 import re
 from importlib.metadata import version
 
@@ -10,7 +11,10 @@ from small_results import MODELS, SCORES, SIGNIFICANCE, WORDS, Results, prepared
 from smelt.report.notes import repeats_note
 from smelt.report.page_results import pair_tables
 from smelt.report.records import read_tasks
+from smelt.report.render import NOT_RUN
 from smelt.report.significance import Significance
+from smelt.report.statistics import Score
+from smelt.report.tables.scores import average_cell
 
 
 def _row(markdown: str, model: str) -> list[str]:
@@ -98,6 +102,31 @@ def test_what_one_score_of_several_languages_is_stands_under_the_table(compared:
         "Tasks with test sets in several languages: ner (2): one score over the examples of all languages together;"
         " intent (3): the mean of the languages' scores."
     ) in compared.read("tables", "table_1.md")
+
+
+# Cañete et al. 2022, Tables 3 to 5: POS, NER, MLDoc, PAWS-X and XNLI, F1 / exact match of MLQA, SQAC and XQuAD; then
+# the average of Table 6, which cuts its last digit off.
+PUBLISHED = {
+    "BETO uncased": (97.70, 83.76, 96.38, 84.25, 77.76, (64.12, 40.83), (72.22, 53.45), (74.81, 54.62), 77.48),
+    "BETO cased": (98.84, 88.24, 96.65, 89.80, 81.98, (67.65, 43.38), (78.65, 60.94), (77.81, 56.97), 81.02),
+    "DistilBETO": (97.50, 81.19, 96.35, 75.80, 76.59, (57.97, 35.50), (64.41, 45.34), (66.97, 46.55), 73.22),
+    "tiny": (97.04, 75.11, 95.82, 80.20, 73.43, (51.84, 28.28), (59.28, 39.16), (66.43, 45.71), 70.86),
+    "base": (98.08, 83.35, 96.07, 87.95, 79.88, (66.12, 41.10), (77.71, 59.84), (77.18, 57.05), 79.35),
+    "large": (97.87, 83.72, 92.22, 86.05, 78.94, (65.56, 40.98), (76.36, 56.54), (76.72, 56.21), 78.12),
+    "xlarge": (98.06, 82.30, 95.70, 89.05, 81.68, (68.26, 43.76), (78.64, 59.26), (80.15, 59.66), 80.20),
+    "xxlarge": (98.35, 84.36, 96.85, 89.85, 82.42, (70.17, 45.99), (81.49, 62.67), (79.13, 58.40), 81.34),
+}
+
+
+@pytest.mark.parametrize("model", PUBLISHED)
+def test_averages_are_those_of_albeto_s_table_6_but_for_its_cut_digits(model: str) -> None:
+    *cells, published = PUBLISHED[model]
+    scores = []
+    for cell in cells:
+        f1, exact = cell if isinstance(cell, tuple) else (cell, math.nan)
+        scores.append(Score(model=model, n=1, mean=f1 / 100, beside=exact / 100))
+    assert 0 <= float(average_cell(scores).text) - published < 0.0101
+    assert average_cell([*scores, Score(model=model)]).text == NOT_RUN
 
 
 def test_one_seed_is_never_marked_and_the_note_says_why(results: Results) -> None:

@@ -43,14 +43,14 @@ def run(arguments: argparse.Namespace) -> None:
     settings: Significance = arguments.settings
     scores = read_scores(arguments.scores)
     pairs, across = pairs_rows(scores, settings), across_rows(scores, settings)
-    write_csv(arguments.summary, summary_rows(scores), SUMMARY_COLUMNS)
+    write_csv(arguments.summary, summary_rows(scores, read_scores(arguments.scores, beside=True)), SUMMARY_COLUMNS)
     write_csv(arguments.pairs, pairs, PAIRS_COLUMNS, _counts(PAIRS_COLUMNS))
     write_csv(arguments.across, across, ACROSS_COLUMNS, _counts(ACROSS_COLUMNS))
     different = sum(row["significant"] is True for row in pairs)
     print(f"{len(pairs)} pairs of models within tasks: {different} differ ({settings.test}, p < {settings.alpha:g})")
 
 
-def summary_rows(scores: Scores) -> list[dict[str, Any]]:
+def summary_rows(scores: Scores, beside: Scores) -> list[dict[str, Any]]:
     """Return the statistics over seeds of each model on each task that it was run on.
 
     `languages` are those that it was tested in: only means over the same ones can be compared.
@@ -59,7 +59,7 @@ def summary_rows(scores: Scores) -> list[dict[str, Any]]:
     for (task, model), by_seed in scores.runs.items():
         languages = " ".join(sorted(scores.languages(task, model)))
         row = {"task": task, "metric": scores.metrics[task], "model": model, "languages": languages}
-        rows.append(row | score_of(by_seed).numbers(OVER_SEEDS))
+        rows.append(row | score_of(by_seed, beside=beside.of(task, model)).numbers(OVER_SEEDS))
     return rows
 
 

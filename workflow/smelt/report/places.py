@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from smelt.families import is_family, member_of
-from smelt.report.scores import read_scores
+from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import BySeed
 from smelt.report.statistics import Score, mean_over_languages, score_of
 
@@ -65,23 +65,28 @@ class PlaceScores:
             SmeltError: a column of the file is missing, or what it holds cannot be.
         """
         self._scores = read_scores(path, split)
+        self._beside = read_scores(path, split, beside=True)
         self._steps = steps or {}
 
     def languages(self, place: Place) -> dict[str, BySeed]:
         """Return the values by seed of each language of a cell; none where it was not run."""
         if not place.of_languages:
             return dict(self._scores.languages(place.task, place.model))
-        found = {code: self._in(place, code) for code in place.of_languages}
+        found = {code: self._in(place, code, self._scores) for code in place.of_languages}
         return found if all(found.values()) else {}
 
-    def whole(self, place: Place) -> BySeed:
-        """Return the values by seed that stand for a cell: of its task, its language or the mean of its languages."""
+    def whole(self, place: Place, scores: Scores | None = None) -> BySeed:
+        """Return the values by seed that stand for a cell: of its task, its language or the mean of its languages.
+
+        scores: those of the own metrics by default.
+        """
+        scores = scores or self._scores
         if place.language:
-            return self._in(place, place.language)
+            return self._in(place, place.language, scores)
         if not place.languages:
-            return self._scores.of(place.task, place.model)
-        found = self.languages(place)
-        return mean_over_languages(list(found.values())) if found else {}
+            return scores.of(place.task, place.model)
+        found = [self._in(place, code, scores) for code in place.languages]
+        return mean_over_languages(found) if all(found) else {}
 
     def score(self, place: Place) -> Score:
         """Return the score of a cell; with n = 0 where it was not run."""
@@ -90,6 +95,7 @@ class PlaceScores:
         return score_of(
             values,
             list(self.languages(place).values()),
+            self.whole(place, self._beside),
             row=place.row,
             column=place.column,
             section=place.section,
@@ -102,22 +108,24 @@ class PlaceScores:
             steps=fmean(known) if known else math.nan,
         )
 
-    def _in(self, place: Place, language: str) -> BySeed:
+    def _in(self, place: Place, language: str, scores: Scores) -> BySeed:
         """Return the values by seed of a cell in one language."""
-        (own, _), tested = place.run(language), self._tested(place, language)
+        (own, _), tested = place.run(language), self._tested(place, language, scores)
         return tested.get(own, {}) if own in tested or not tested else mean_over_languages(list(tested.values()))
 
-    def _tested(self, place: Place, language: str) -> dict[str, BySeed]:
+    def _tested(self, place: Place, language: str, scores: Scores) -> dict[str, BySeed]:
         """Return the values by seed of each model that a cell shows in a language, as far as it was tested in it."""
         own, task = place.run(language)
         shown = place.members if place.members and own not in place.members else (own,)
-        return {model: values for model in shown if (values := self._scores.of(task, model, language))}
+        return {model: values for model in shown if (values := scores.of(task, model, language))}
 
     def _models(self, place: Place) -> list[str]:
         """Return the models behind a cell."""
         if not place.of_languages:
             return [place.model] if self._scores.of(place.task, place.model) else []
-        return list(dict.fromkeys(model for code in place.of_languages for model in self._tested(place, code)))
+        return list(
+            dict.fromkeys(model for code in place.of_languages for model in self._tested(place, code, self._scores))
+        )
 
 
 def choose_places(path: Path, cells: Sequence[Sequence[Place]]) -> list[Place]:

@@ -148,8 +148,13 @@ class Scores:
         return first == second
 
 
-def read_scores(path: Path, split: str = "test") -> Scores:
+def read_scores(path: Path, split: str = "test", beside: bool = False) -> Scores:
     """Return the scores of the test split; those of validation only choose what to compare.
+
+    Args:
+        path: scores.csv.
+        split: test or validation.
+        beside: whether to read the metrics that stand beside the tasks' own ones, of tasks that have such.
 
     Raises:
         SmeltError: a column is missing, a value is no number, a score stands twice, or a task has no own metric or
@@ -164,6 +169,10 @@ def read_scores(path: Path, split: str = "test") -> Scores:
             found = ", ".join(sorted(set(own["metric"])))
             *others, last = METRICS_BY_KEY
             raise SmeltError(path, f"task {task} has no {', '.join(others)} or {last} on {split}: found {found}")
+        if beside:
+            metric = METRICS_BY_KEY[metric].beside
+        if not metric:
+            continue
         scores.metrics[str(task)] = metric
         scores.units.setdefault(unit_of(str(task), str(own["setting"].iloc[0])), []).append(str(task))
         chosen = own[own["metric"] == metric][["model", "seed", "language", "value"]]

@@ -17,7 +17,7 @@ MARK = "*"
 Over = Literal["languages", "seeds"]
 """The deviation in brackets is over one of these."""
 
-OVER_SEEDS = {"n": "n", "mean": "mean", "standard_deviation": "deviation_over_seeds"}
+OVER_SEEDS = {"n": "n", "mean": "mean", "standard_deviation": "deviation_over_seeds", "beside": "beside"}
 """Columns of the statistics over seeds in CSV files, with the fields of `Score` that they hold."""
 OVER_BOTH = {
     "languages": "languages",
@@ -25,6 +25,7 @@ OVER_BOTH = {
     "mean": "mean",
     "deviation_over_languages": "deviation_over_languages",
     "deviation_over_seeds": "deviation_over_seeds",
+    "beside": "beside",
 }
 """Columns of the statistics over languages and seeds."""
 _DEVIATIONS = {"languages": "deviation_over_languages", "seeds": "deviation_over_seeds"}
@@ -51,6 +52,8 @@ class Score:
     """Seeds; 0 where nothing was run."""
     mean: float = math.nan
     """Mean over the seeds, as a share."""
+    beside: float = math.nan
+    """Mean over the seeds of the metric that stands beside its own, such as exact match beside F1."""
     deviation_over_languages: float = math.nan
     """Mean over the seeds of each seed's deviation."""
     deviation_over_seeds: float = math.nan
@@ -71,12 +74,13 @@ class Score:
         return {column: getattr(self, name) for column, name in columns.items()}
 
 
-def score_of(values: BySeed, languages: Sequence[BySeed] = (), **labels: Any) -> Score:
+def score_of(values: BySeed, languages: Sequence[BySeed] = (), beside: BySeed | None = None, **labels: Any) -> Score:
     """Return the score of a cell.
 
     Args:
         values: the score over all languages by seed; empty where nothing was run.
         languages: the values by seed of each language.
+        beside: the values by seed of the metric beside the score's own, if there is one.
         labels: the other fields of `Score`.
     """
     if not values:
@@ -89,6 +93,7 @@ def score_of(values: BySeed, languages: Sequence[BySeed] = (), **labels: Any) ->
         languages=len(languages),
         n=found.n,
         mean=found.mean,
+        beside=fmean(beside.values()) if beside else math.nan,
         deviation_over_languages=deviation_over_languages(languages),
         deviation_over_seeds=math.nan if found.standard_deviation is None else found.standard_deviation,
     )
@@ -117,7 +122,8 @@ def score_cell(score: Score, over: Over = "seeds", empty: str = NOT_RUN) -> Cell
         return Cell(empty)
     deviation: float = getattr(score, _DEVIATIONS[over])
     detail = "" if math.isnan(deviation) else f"({percent(deviation)})"
-    return Cell(percent(score.mean), MARK if score.star else "", detail, score.best)
+    both = "" if math.isnan(score.beside) else f" / {percent(score.beside)}"
+    return Cell(f"{percent(score.mean)}{both}", MARK if score.star else "", detail, score.best)
 
 
 # ---- What the numbers are, in words

@@ -32,6 +32,8 @@ CHINESE = re.compile(r"([\u4e00-\u9fa5])")
 class AnswerMetric(Metric):
     """F1 of the words of answers, and the share of answers that match exactly."""
 
+    beside = "exact_match"
+
     @abstractmethod
     def normalise(self, answer: str, language: str) -> list[str]:
         """Return the words of an answer that count."""
@@ -60,7 +62,7 @@ class SquadF1(AnswerMetric):
     label = "F1"
     title = "F1 of answers' words (SQuAD's rules)"
     note = (
-        "F1 and exact match of answers by the rules of SQuAD 1.1's script: case, ASCII punctuation and the English "
+        "F1 / exact match of answers by the rules of SQuAD 1.1's script: case, ASCII punctuation and the English "
         "articles do not count, whatever the language; of several right answers the most similar one counts."
     )
 
@@ -78,7 +80,7 @@ class MlqaF1(AnswerMetric):
     label = "F1"
     title = "F1 of answers' words (MLQA's rules)"
     note = (
-        "F1 and exact match of answers by the rules of MLQA's script: case, Unicode's punctuation and the language's "
+        "F1 / exact match of answers by the rules of MLQA's script: case, Unicode's punctuation and the language's "
         "own articles do not count, Chinese is compared by character; of several right answers the most similar one "
         "counts. Languages that MLQA lacks keep their articles."
     )

@@ -32,6 +32,8 @@ class Metric(ABC):
     """Its name in captions and notes."""
     note: ClassVar[str] = ""
     """How it is computed, where a reader of a table has to know."""
+    beside: ClassVar[str] = ""
+    """Another of its scores, which stands behind it in cells of tables: F1 / exact match."""
     spans: ClassVar[bool] = False
     """Whether it is for labels that mark spans."""
     of_pieces: ClassVar[bool] = False

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -74,13 +75,15 @@ class ScoresTable(TableEntry):
             scores,
             COLUMNS,
             comparison=PairsOfStudy(scores, job.sources[1], job.significance),
-            after=MoreCells("Average", _average) if len(self.tasks) > 1 else None,
+            after=MoreCells("Average", average_cell) if len(self.tasks) > 1 else None,
             test_sets="test set",
             closing=lambda cells: self._closing(cells, job.facts.get("titles", {})),
         )
 
     def _closing(self, cells: Sequence[Score], titles: Mapping[str, str]) -> list[str]:
         average = "Average: mean of the tasks' means, for models that ran on all of them."
+        if not all(math.isnan(cell.beside) for cell in cells):
+            average += " Of a task with two scores their mean counts, as in ALBETO's Table 6."
         notes = [average] if len(self.tasks) > 1 else []
         if not all(cell.n for cell in cells):
             notes.append(f"{NOT_RUN}: the study does not run the model on the task.")
@@ -142,5 +145,12 @@ class PairsOfStudy:
         return [note + (" This does not show that they are equal." if note.startswith("None is marked") else "")]
 
 
-def _average(own: Sequence[Score]) -> Cell:
-    return Cell(percent(sum(score.mean for score in own) / len(own)) if all(score.n for score in own) else NOT_RUN)
+def average_cell(own: Sequence[Score]) -> Cell:
+    """Return the mean of a model's scores; two scores of a task count by their mean. NOT_RUN if one is missing."""
+    if not all(score.n for score in own):
+        return Cell(NOT_RUN)
+    return Cell(percent(fmean(fmean(_with_beside(score)) for score in own)))
+
+
+def _with_beside(score: Score) -> list[float]:
+    return [score.mean] if math.isnan(score.beside) else [score.mean, score.beside]
