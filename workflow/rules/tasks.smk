@@ -24,6 +24,7 @@ rule task:
         folder=TASK,
         definition=study.tasks.definition,
         limit=study.tasks.limit,
+        validation_limit=study.tasks.validation_limit,
         per=study.tasks.per,
         task=study.tasks.file,
         own=study.tasks.own,
@@ -41,6 +42,7 @@ rule task:
         " --task {params.task:q}"
         " --folder {params.own:q}"
         " --limit {params.limit}"
+        " --validation-limit {params.validation_limit}"
         " --per {params.per}"
         " --output {params.folder:q}"
         " > {log:q} 2>&1"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from small_results import MODELS, SCORES, SIGNIFICANCE, WORDS, Results, prepared_task
 
-from smelt.report.notes import repeats_note
+from smelt.report.notes import repeats_note, validation_note
 from smelt.report.page_results import pair_tables
 from smelt.report.records import read_tasks
 from smelt.report.render import NOT_RUN
@@ -92,6 +92,20 @@ def test_the_tasks_with_the_most_repeats_are_named(compared: Results) -> None:
     (note,) = repeats_note(read_tasks([compared.task(name) for name in tasks]))
     assert "word for word: t9 10%, t8 9%, t7 8%" in note
     assert "t2 3% and 2 more tasks with smaller shares." in note
+
+
+def test_a_draw_that_is_chosen_on_a_whole_validation_set_is_named(compared: Results) -> None:
+    drawn = prepared_task("ner", ["qaa"], (0, 0))
+    drawn["splits"]["train"]["examples"], drawn["splits"]["validation"]["examples"] = 100, 3_250
+    for limits, note in (
+        ({"limit": 100, "validation_limit": 0}, "would not have: ner (100 against 3,250)."),
+        ({"limit": 100, "validation_limit": 50}, ""),
+        ({"limit": 0, "validation_limit": 0}, ""),
+    ):
+        compared.write(compared.task("ner"), drawn | limits)
+        assert " ".join(validation_note(read_tasks([compared.task("ner")]))).endswith(note)
+        assert compared.score_table() == 0
+        assert ("chosen on a larger validation set" in compared.read("tables", "table_1.md")) is bool(note)
 
 
 def test_what_one_score_of_several_languages_is_stands_under_the_table(compared: Results) -> None:

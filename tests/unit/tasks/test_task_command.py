@@ -58,6 +58,17 @@ def test_a_smaller_limit_draws_from_a_larger_one_and_keeps_all_labels(write_task
     assert labels == [["B-LOC", "B-PER", "O"]] * 2
 
 
+def test_validation_may_be_drawn_too_and_test_never_is(write_task, tmp_path, capsys):
+    tasks = write_task(files=dict.fromkeys(("train", "validation", "test"), LINES + "Oslo I-LOC\n"))
+    description = prepare(tasks, tmp_path / "few", "--limit", "10", "--validation-limit", "5")
+    assert [description["splits"][split]["examples"] for split in ("train", "validation", "test")] == [10, 5, 41]
+    assert (description["limit"], description["validation_limit"]) == (10, 5)
+    assert len(words(tmp_path / "few", "validation")) == 5
+    flags = ["--name", "sample", "--folder", str(tasks), "--output", str(tmp_path / "none"), "--validation-limit", "-1"]
+    assert main(["task", *flags]) == 1
+    assert "--validation-limit: expected a number of examples, or 0 for all; found -1" in capsys.readouterr().err
+
+
 def test_what_a_limit_leaves_out_stands_beside_it_without_labels(write_task, tmp_path):
     tasks = write_task(files={"train": LINES + "Oslo I-LOC\n"})
     prepare(tasks, tmp_path / "few", "--limit", "30")

@@ -97,6 +97,21 @@ def repeats_note(tasks: Sequence[TaskRecord]) -> list[str]:
     ]
 
 
+def validation_note(tasks: Sequence[TaskRecord]) -> list[str]:
+    """Return the note on tasks trained on a draw and chosen on a larger validation set; nothing without any."""
+    found = [
+        f"{task.name} ({task.examples['train']:,} against {task.examples['validation']:,})"
+        for task in tasks
+        if task.limit and not task.validation_limit and task.examples["validation"] > task.examples["train"]
+    ]
+    if not found:
+        return []
+    return [
+        "Trained on a draw, and chosen on a larger validation set, which a language with so few examples would not "
+        f"have: {', '.join(found)}."
+    ]
+
+
 def languages_note(tasks: Sequence[TaskRecord]) -> list[str]:
     """Return the note on tasks with one score for several languages; nothing where there is no such task."""
     found: dict[str, list[str]] = {}

@@ -72,6 +72,10 @@ class TaskRecord:
     """Those of validation and of test that also stand in training, word for word."""
     in_validation: dict[str, int]
     """Those of test that also stand in validation; empty where the task was prepared before they were counted."""
+    limit: int = 0
+    """Training examples that were drawn; 0 where all are used."""
+    validation_limit: int = 0
+    """Validation examples that were drawn; 0 where all are used."""
 
     @property
     def share_in_train(self) -> float:
@@ -98,6 +102,8 @@ def _task(path: Path, description: dict[str, Any]) -> TaskRecord:
             examples={split: splits[split]["examples"] for split in SPLITS},
             in_train=description["repeated_from_train"],
             in_validation=description.get("repeated_from_validation", {}),
+            limit=description.get("limit", 0),
+            validation_limit=description.get("validation_limit", 0),
         )
     except (KeyError, TypeError) as error:
         raise SmeltError(path, f"lacks {error}: expected what `python -m smelt task` writes") from None

@@ -92,7 +92,10 @@ class TaskOptions(Entry):
     """The task file, and its setting, that this is under another name, so that a study can have a task both whole and
     with a limit; by default the one of its own name."""
     limit: PositiveInt | None = None
-    """Training examples to draw, seeded; by default all. Validation and test sets stay whole."""
+    """Training examples to draw, seeded; by default all. The test set stays whole."""
+    validation_limit: PositiveInt | None = None
+    """Validation examples to draw in the same way; by default all. A language with few examples has no large validation
+    set either: notes under tables name tasks with a limit of training alone."""
     per: Literal["language", "label"] | None = None
     """The limit is of the examples of each `language`, or of those with each `label` (of texts); by default of all."""
     length: Length | None = None
@@ -109,6 +112,6 @@ class TaskOptions(Entry):
 
     @model_validator(mode="after")
     def _limits_what_it_divides(self) -> Self:
-        if self.per is not None and self.limit is None:
+        if self.per is not None and self.limit is None and self.validation_limit is None:
             raise ValueError("per: divides a limit, which is missing")
         return self

@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", help="its file <task>.yaml, and its setting; by default the name's")
     parser.add_argument("--folder", type=Path, nargs="*", default=[], help="folders of own task files, before smelt's")
     parser.add_argument("--limit", type=int, default=0, help="training examples to draw; 0 for all")
+    parser.add_argument("--validation-limit", type=int, default=0, help="validation examples to draw; 0 for all")
     parser.add_argument(
         "--per",
         choices=PARTS,
@@ -76,6 +77,9 @@ def run(arguments: argparse.Namespace) -> None:
     unseen = unseen_labels(task, splits, where)
     train = splits["train"]
     train.examples, left = draw_examples(train.examples, arguments.limit, arguments.seed, arguments.per)
+    validation = splits["validation"]
+    drawn = draw_examples(validation.examples, arguments.validation_limit, arguments.seed, arguments.per)
+    validation.examples = drawn[0]
     description = _description(arguments, task, labels) | {
         "splits": {
             name: describe(split, kind_of(task)) | {"unseen_labels": unseen[name]} for name, split in splits.items()
@@ -135,8 +139,9 @@ def as_table(examples: list[Example], schema: Any) -> Any:
 
 
 def _check_draw(arguments: argparse.Namespace, task: TaskFile, where: str) -> None:
-    if arguments.limit < 0:
-        raise SmeltError("--limit", f"expected the number of training examples, or 0 for all; found {arguments.limit}")
+    for flag, limit in (("--limit", arguments.limit), ("--validation-limit", arguments.validation_limit)):
+        if limit < 0:
+            raise SmeltError(flag, f"expected a number of examples, or 0 for all; found {limit}")
     if arguments.per == "label" and not kind_of(task).labels_examples:
         raise SmeltError(where, "per: label is for tasks whose texts have one label each; expected language")
 
@@ -164,6 +169,7 @@ def _description(arguments: argparse.Namespace, task: TaskFile, labels: list[str
         "licence": task.licence,
         "cite": task.cite,
         "limit": arguments.limit,
+        "validation_limit": arguments.validation_limit,
         "per": arguments.per,
         "seed": arguments.seed,
     }

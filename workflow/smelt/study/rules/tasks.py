@@ -51,6 +51,10 @@ class TaskRules:
         """Return how many training examples {task} keeps; 0 for all."""
         return self.study.options(wildcards.task).limit or 0
 
+    def validation_limit(self, wildcards: Any) -> int:
+        """Return how many validation examples {task} keeps; 0 for all."""
+        return self.study.options(wildcards.task).validation_limit or 0
+
     def per(self, wildcards: Any) -> str:
         """Return what the limit of {task} is of: all examples, or those of each language or label."""
         return self.study.options(wildcards.task).per or "all"
