@@ -69,7 +69,8 @@ def test_the_full_albeto_study_has_a_plan(untouched: Project, monkeypatch: pytes
     monkeypatch.chdir(untouched.folder)
     planned = untouched.planned()
     assert (planned["documents"], planned["tokenizer"], planned["blocks"], planned["pretrain"]) == (1, 1, 2, 5)
-    assert (planned["adopt"], planned["distil"]) == (1, 1)
+    assert (planned["adopt"], planned["distil"]) == (2, 1)
+    assert (planned["task"], planned["finetune_cell"], planned["finetune"]) == (8, 8 * 8 * 36, 8 * 8)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
