@@ -15,7 +15,7 @@ PACKAGE = ROOT / "workflow/smelt"
 LIBRARIES = {"study", "tasks", "report", "training", "statistics", "architectures"}
 STAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} - LIBRARIES
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
-ORDER = "input output params wildcard_constraints log benchmark threads resources conda shell".split()  # noqa: SIM905
+ORDER = "input output params wildcard_constraints log benchmark threads resources conda priority shell".split()  # noqa: SIM905
 
 
 def imports_of(path: Path) -> set[str]:

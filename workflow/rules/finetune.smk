@@ -52,6 +52,7 @@ rule finetune:
         runtime=study.finetune.minutes,
     conda:
         "../../envs/training.yaml"
+    priority: 1  # the choice of a grid before further runs, whose weights wait for it
     shell:
         "python -m smelt finetune"
         " --model {input.model:q}"

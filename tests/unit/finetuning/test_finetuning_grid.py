@@ -79,6 +79,16 @@ def test_a_choice_whose_weights_are_gone_trains_them_again_to_the_same_scores(gr
     assert read(tmp_path / "first") == read(tmp_path / "third")
 
 
+def test_weights_that_another_run_left_are_not_tested(grid, tmp_path):
+    assert grid.choose("first") == 0
+    for cell in grid.cells:  # of the same shape, but learnt with another decay
+        flags = ("--cell", "--weights", grid.weights)
+        settings = {"learning_rate": RATES[cell.name], "weight_decay": 0.5}
+        assert finetune(grid.model, grid.task, tmp_path / "other" / cell.name, *flags, **settings) == 0
+    assert grid.choose("second") == 0
+    assert read(tmp_path / "first") == read(tmp_path / "second")
+
+
 def test_the_loss_chooses_epochs_and_runs_where_the_study_says_so(tmp_path, model_folder, entity_task):
     grid = Grid(tmp_path, model_folder, entity_task, choose="loss", epochs=4)
     for cell in grid.cells:

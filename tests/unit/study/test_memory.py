@@ -33,6 +33,7 @@ STUDY = {
     "efficiency": {"models": ["base"]},
 }
 CATALOGUE = Catalogue(check_study(STUDY, "try.yaml"))
+RUN = SimpleNamespace(model="base", task="panx.joint")
 
 
 def written(path: Path, size: int) -> None:
@@ -88,8 +89,8 @@ def test_larger_models_ask_for_more_and_small_ones_fit_a_laptop(tmp_path: Path) 
     small, large = inputs(tmp_path / "small", 2_000_000), inputs(tmp_path / "large", 1_400_000_000)
     wanted = [CATALOGUE.finetune.memory, CATALOGUE.compress.memory, CATALOGUE.export.memory]
     for memory in [*wanted, CATALOGUE.efficiency.memory]:
-        assert memory(None, small) < 4_200
-        assert memory(None, large) > memory(None, small) + 1_400, memory
+        assert memory(RUN, small) < 4_200
+        assert memory(RUN, large) > memory(RUN, small) + 1_400, memory
 
 
 def pretraining(shape: dict[str, int] | str, vocabulary: int, **data: int) -> tuple[int, int, int]:
@@ -143,16 +144,15 @@ def test_small_models_ask_for_no_gpu_and_a_little_memory(tmp_path: Path) -> None
         found.teacher = found.model
     for ask in (CATALOGUE.finetune.gpus, CATALOGUE.compress.gpus, CATALOGUE.compress.signals_gpus):
         assert (ask(None, small), ask(None, large)) == (0, 1)
-    assert CATALOGUE.finetune.memory(None, small) < 1_500
-    assert CATALOGUE.finetune.memory(None, large) > 4_000
+    assert CATALOGUE.finetune.memory(RUN, small) < 1_500
+    assert CATALOGUE.finetune.memory(RUN, large) > 4_000
 
 
 def test_examples_of_all_three_splits_count(tmp_path: Path) -> None:
     few, many = inputs(tmp_path / "few", 1_000, 4_100, 0), inputs(tmp_path / "many", 1_000, 4_100, 329_000)
     for memory in (CATALOGUE.finetune.memory, CATALOGUE.compress.memory):
-        assert memory(None, many) - memory(None, few) == pytest.approx(0.0025 * 658_000, abs=1)
-    run = SimpleNamespace(model="base", task="panx.joint")
-    assert CATALOGUE.finetune.minutes(run, many) == CATALOGUE.finetune.minutes(run, few)
+        assert memory(RUN, many) - memory(RUN, few) == pytest.approx(0.0025 * 658_000, abs=1)
+    assert CATALOGUE.finetune.minutes(RUN, many) == CATALOGUE.finetune.minutes(RUN, few)
 
 
 def test_signals_ask_for_teacher_layers_and_texts(tmp_path: Path) -> None:

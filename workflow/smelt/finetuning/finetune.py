@@ -74,14 +74,15 @@ def run(arguments: argparse.Namespace) -> None:
         job = FineTuningJob(arguments.model, task, settings, arguments.seed, arguments.threads)
         identity = job.identity(arguments.task) | {"version": arguments.settings.get("version")}
         with limits_of(arguments, identity, account, started) as limits:
-            if chosen and has_weights(arguments.weights, chosen.name):
+            run_name = digest(identity)
+            if chosen and has_weights(arguments.weights, chosen.name, run_name):
                 outcome = job.test(splits, weights_of(arguments.weights, chosen.name), chosen.measured)
             else:
                 outcome = job.run(splits, limits)
             if chosen:
                 outcome.metrics.update(describe_grid(cells, chosen))
             if arguments.cell and arguments.weights:
-                job.save_weights(weights_of(arguments.weights, arguments.output.name))
+                job.save_weights(weights_of(arguments.weights, arguments.output.name), run_name)
             used = settings.model_dump() | {"length": job.length}
             metrics = describe_outcome(task, arguments.model.name, arguments.seed, outcome.metrics, used)
             with whole_folder(arguments.output) as draft:

@@ -80,9 +80,20 @@ def weights_of(folder: Path, cell: str) -> Path:
     return folder / f"{cell}.safetensors"
 
 
-def has_weights(folder: Path | None, cell: str) -> bool:
-    """Return whether a grid's run has kept its weights."""
-    return folder is not None and weights_of(folder, cell).is_file()
+def has_weights(folder: Path | None, cell: str, run: str) -> bool:
+    """Return whether a grid's run has kept its weights; run: the digest of what they must have been learnt from.
+
+    Weights of other settings, data or models are none: a run that was killed may have left them.
+    """
+    if folder is None or not weights_of(folder, cell).is_file():
+        return False
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights_of(folder, cell), "pt") as file:
+            return (file.metadata() or {}).get("run") == run
+    except SafetensorError:
+        return False
 
 
 def remove_weights(folder: Path | None) -> None:

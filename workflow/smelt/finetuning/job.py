@@ -103,11 +103,12 @@ class FineTuningJob:
         outcome = outcome_of if "test" in scored.splits else untested_outcome
         return outcome(scored, tuning.predict, measured, counts)
 
-    def save_weights(self, path: Path) -> None:
-        """Write the weights alone, for the choice among the runs of a grid."""
+    def save_weights(self, path: Path, run: str) -> None:
+        """Write the weights alone, for the choice among the runs of a grid; run: the digest of what they are from."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as draft:
-            save_file({name: weight.clone().contiguous() for name, weight in self.model.state_dict().items()}, draft)
+            weights = {name: weight.clone().contiguous() for name, weight in self.model.state_dict().items()}
+            save_file(weights, draft, {"run": run})
 
     def save(self, folder: Path) -> None:
         """Write the model, with its classifier and tokenizer, as a folder that transformers loads."""

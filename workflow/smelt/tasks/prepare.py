@@ -80,6 +80,8 @@ def run(arguments: argparse.Namespace) -> None:
     validation = splits["validation"]
     drawn = draw_examples(validation.examples, arguments.validation_limit, arguments.seed, arguments.per)
     validation.examples = drawn[0]
+    counts = _label_counts(kind_of(task), validation)
+    unseen["validation"] = {label: counts[label] for label in unseen["validation"] if counts[label]}
     description = _description(arguments, task, labels) | {
         "splits": {
             name: describe(split, kind_of(task)) | {"unseen_labels": unseen[name]} for name, split in splits.items()

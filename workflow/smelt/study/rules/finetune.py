@@ -74,13 +74,11 @@ class FinetuneRules:
         """Return the predictions of {model} on {task}, one file a seed."""
         return self.files(wildcards.task, wildcards.model, "predictions.parquet")
 
-    def memory(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
-        """Return the MB that a fine-tuning takes in main memory: the model and libraries, and its examples.
-
-        A pair of XNLI was seen to take 1.8 kB as texts and windows of ids.
-        """
+    def memory(self, wildcards: Any, input: Any) -> int:
+        """Return the MB that a fine-tuning takes in main memory: the model and libraries, and its examples."""
         libraries = libraries_for(parameters_in([input.model]))
-        return int(libraries + 2 * megabytes([input.model]) + 0.0025 * examples(input))
+        of_examples = kind_of(self.runs.tasks[wildcards.task]).megabytes_an_example * examples(input)
+        return int(libraries + 2 * megabytes([input.model]) + of_examples)
 
     def gpus(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return how many GPUs a fine-tuning asks for."""
@@ -98,8 +96,9 @@ class FinetuneRules:
         """Return the settings of each run of a model on a task, by its name; one where nothing is tried."""
         assert self.study.finetuning is not None
         options = self.study.options(task)
-        grid = self.study.finetuning.override(options.finetuning, self.study.models[model].finetuning)
-        return (grid.model_copy(update={"length": options.length}) if options.length else grid).cells
+        grid = self.study.finetuning.override(options.finetuning)
+        grid = grid.model_copy(update={"length": options.length}) if options.length else grid
+        return grid.override(self.study.models[model].finetuning).cells
 
     def cell_folders(self, wildcards: Any) -> list[str]:
         """Return the folders of the grid's runs of {model} on {task}; none without a grid."""

@@ -1,9 +1,9 @@
 """Question answering: the answer to a question is a part of its context.
 
 Each window is the question, as a model's tokenizer joins pairs, and a part of the context. Contexts that are too long
-are cut into windows that share 128 pieces (`doc_stride` of the public scripts). A head gives each piece a value as the
-answer's first and as its last. It learns the answer's place in every window that holds all of it, and the first token
-elsewhere (Devlin et al. 2019, section 4.2 and, for the first token, 4.3).
+are cut into windows that share 128 pieces (`doc_stride` of transformers' script; in BERT's own it is the step). A head
+gives each piece a value as the answer's first and as its last. It learns the answer's place in every window that holds
+all of it, and the first token elsewhere (Devlin et al. 2019, section 4.2 and, for the first token, 4.3).
 
 The answer is the best of 20 first and 20 last pieces of each window, at most 30 pieces long, by the sum of their
 values; windows of one question compete with it. It is cut from the context by its characters, never made of pieces.
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from smelt.tasks.tokenizer import TaskTokenizer
 
-OVERLAP = 128  # pieces of the context that two windows share, as in BERT's and transformers' scripts
+OVERLAP = 128  # pieces of the context that two windows share, as in transformers' script
 CANDIDATES = 20  # first and last pieces that are combined, and answers that are kept
 LONGEST_ANSWER = 30  # pieces
 AT_ONCE = 2_000  # questions that are cut into pieces together: their contexts would not fit into memory all at once
@@ -58,6 +58,7 @@ class QuestionAnswering(TaskKind):
     head = "AutoModelForQuestionAnswering"
     pipeline = "question-answering"
     text_column = "question"
+    megabytes_an_example = 0.015
 
     def idle(self, of_task: FileFormat) -> dict[str, str]:
         """Return the keys of a task file that would have no effect, each with the reason."""
@@ -119,14 +120,14 @@ class QuestionAnswering(TaskKind):
                 pieces.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True, verbose=False).encodings
                 for texts in (questions, list(once))
             )
+            characters = [np.asarray(each.offsets, dtype=np.int32).reshape(-1, 2) for each in given]
             for row, (question, context) in enumerate(zip(questions, contexts, strict=True)):
-                whole = given[once[context]]
+                whole, offsets = given[once[context]], characters[once[context]]
                 ids, of_context = pieces.as_text(asked[row].ids), pieces.as_text(whole.ids)
                 encoded.words += len(question.split()) + len(context.split())
                 if len(ids) > room // 2:
                     encoded.truncated_words += len(question[asked[row].offsets[room // 2 - 1][1] :].split())
                     ids = ids[: room // 2]
-                offsets = np.asarray(whole.offsets, dtype=np.int32).reshape(-1, 2)
                 if not of_context:  # no piece of the context has been seen: it is one unknown piece
                     encoded.words_without_pieces += len(context.split())
                     of_context, offsets = [pieces.unknown], np.asarray([[0, len(context)]], dtype=np.int32)
