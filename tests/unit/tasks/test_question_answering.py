@@ -149,7 +149,19 @@ def test_misplaced_answers_can_be_counted(prepare, capsys):
     assert [row["answers"] for row in read(output)] == [["Oslo"], ["Boris", "her brother"]]
     split = json.loads((output / "task.json").read_text())["splits"]["test"]
     assert (split["misplaced_answers"], split["several_answers"]) == (2, 1)
+    assert split["unanswered"] == 0
     assert "answers that do not stand at their place, or are empty: 2" in capsys.readouterr().out
+
+
+def test_questions_whose_answers_are_all_empty_are_left_out_and_counted(prepare, capsys):
+    """Training sets have one answer a question, and translation may have lost it."""
+    lost = asked("q3", "Who?", answer("", -1))
+    code, output = prepare(nested(WHERE, lost, WHO), keys="{misplaced: count}")
+    assert code == 0
+    assert [row["id"] for row in read(output)] == ["q1", "q2"]
+    split = json.loads((output / "task.json").read_text())["splits"]["test"]
+    assert (split["examples"], split["unanswered"], split["empty_texts"]) == (2, 1, 0)
+    assert "questions left out, because all their answers are empty: 1" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("key", ["unseen_labels: count", "empty_sides: count"])

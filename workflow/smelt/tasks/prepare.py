@@ -26,6 +26,7 @@ SHOWN_COUNTS = {
     "empty_sides": "pairs with an empty side",
     "misplaced_answers": "answers that do not stand at their place, or are empty",
     "several_answers": "questions with several answers",
+    "unanswered": "questions left out, because all their answers are empty",
 }
 """Counts of a split in task.json, shown where they are not 0."""
 ROWS = 50_000  # examples that become Arrow at once: as rows in Python they take much memory
@@ -41,6 +42,8 @@ class PreparedSplit:
     """Labels that had to be repaired."""
     empty_sides: int = 0
     """Pairs of texts where one is empty."""
+    left_out: int = 0
+    """Examples with nothing to predict, which are left out: sentences without a word, questions without an answer."""
     empty_texts: int = 0
     """Texts without a word. Those with a label of their own are examples like others; the rest is left out."""
     dropped: int = 0
@@ -283,12 +286,13 @@ def describe(split: PreparedSplit, kind: TaskKind) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for example in split.examples:
         counts.update(kind.counts(example))
+    counts[kind.left_out] += split.left_out
+    counts["empty_texts"] += split.empty_texts
     return dict(counts) | {
         "examples": len(split.examples),
         "languages": dict(languages),
         "words": sum(len(example.words) for example in split.examples),
         "repaired_labels": split.repaired,
-        "empty_texts": split.empty_texts,
         "empty_sides": split.empty_sides,
         "dropped_repeats": split.dropped,
         "sources": [{"file": path.name, "sha256": checksum(path)} for path in split.sources],
@@ -325,9 +329,10 @@ def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
     kind, written_in = kind_of(task), task.format_of(name)
     for language in task.languages_of(name):
         place = locate_file(task, name, language, where)
-        examples, without_words, written = read_examples(task, name, language, place)
+        examples, without_labels, written = read_examples(task, name, language, place)
         split.written |= written
-        split.empty_texts += without_words + sum(not example.words for example in examples)
+        split.left_out += without_labels
+        split.empty_texts += sum(not example.words for example in examples)
         split.empty_sides += _check_filled(examples, place, task.empty_sides == "count")
         split.repaired += sum(kind.convert(example, written_in, place) for example in examples)
         split.examples += examples

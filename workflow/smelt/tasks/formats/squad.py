@@ -25,7 +25,7 @@ class Squad(FileFormat):
     misplaced: Literal["error", "count"] = "error"
     """An answer that is empty or does not stand at its place in the context, as translation by machine may leave it, is
     an `error`, or is left to `count`: `task.json` has the number. An empty one is left out; any other is not learnt,
-    but right where a model gives it. A question needs one answer that is not empty."""
+    but right where a model gives it. A question whose answers are all empty is left out, and counted too."""
 
     @property
     def example_types(self) -> tuple[type[Any], ...]:
@@ -110,7 +110,7 @@ def _question(row: dict[str, Any], place: str, number: int, counts: bool) -> Que
                 continue
         answers.append(text)
         starts.append(start)
-    if not answers or row.get("is_impossible"):
+    if row.get("is_impossible") or not (answers or misplaced):
         raise SmeltError(place, "has no answer: expected SQuAD 1, in which each question has one")
     return Question(row["question"], row["context"], answers, starts, str(row["id"]), number, misplaced)
 

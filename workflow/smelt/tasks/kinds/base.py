@@ -121,6 +121,9 @@ class TaskKind(ABC):
     labels_examples: ClassVar[bool] = False
     """Whether each example has one label, which a limit on training examples may count."""
 
+    left_out: ClassVar[str] = "empty_texts"
+    """The count in task.json of examples with nothing to predict, which are left out."""
+
     # Task files
 
     def reads(self, written: FileFormat) -> bool:

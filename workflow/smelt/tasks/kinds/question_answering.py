@@ -59,6 +59,7 @@ class QuestionAnswering(TaskKind):
     pipeline = "question-answering"
     text_column = "question"
     megabytes_an_example = 0.015
+    left_out = "unanswered"
 
     def idle(self, of_task: FileFormat) -> dict[str, str]:
         """Return the keys of a task file that would have no effect, each with the reason."""
