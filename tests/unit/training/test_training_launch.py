@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from torch.distributed.elastic.multiprocessing.api import SignalException
 from training_toy import RECIPE, SHAPE, Toy
 
 from smelt.entry import merge
 from smelt.errors import SmeltError
-from smelt.training.launch import code_of, launch, processes_per_node
+from smelt.training.launch import _on_this_node, code_of, launch, processes_per_node
 
 pytestmark = pytest.mark.slow
 
@@ -169,3 +170,14 @@ def test_several_machines_without_a_job_that_has_them_are_one_clear_line(monkeyp
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with pytest.raises(SmeltError, match="--nodes: 2 machines need a SLURM job"):
         launch([], 1, 2)
+
+
+def test_a_signal_that_torch_s_timer_hides_is_a_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hidden(*_: object) -> None:
+        try:
+            raise SignalException("Process 1 got signal: 15", sigval=signal.SIGTERM)
+        finally:
+            raise UnboundLocalError("cannot access local variable 'start'")
+
+    monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", lambda *_: hidden)
+    assert _on_this_node(["pretrain"], processes=2, nodes=1) == RESUMABLE

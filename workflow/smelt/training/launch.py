@@ -67,6 +67,11 @@ def _on_this_node(words: list[str], processes: int, nodes: int) -> int:
         return code_of({rank: failure.exitcode for rank, failure in failed.failures.items()})
     except SignalException:
         return RESUMABLE  # the processes got the signal, too, and kept their checkpoint
+    except UnboundLocalError as error:
+        # torch 2.13: a signal just before its timer of monitoring begins is hidden by this error, raised in its place.
+        if not isinstance(error.__context__, SignalException):
+            raise
+        return RESUMABLE
     except RendezvousError as error:
         raise SmeltError("--nodes", f"the machines of the job have lost each other, or never met ({error})") from None
     return 0
