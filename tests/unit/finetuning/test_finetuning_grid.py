@@ -61,6 +61,8 @@ def test_the_best_run_on_validation_is_chosen_and_it_alone_is_tested(grid, tmp_p
     scores = [row["validation"]["f1"] for row in found["grid"]]
     assert scores[1] == max(scores) > scores[0]
     assert not grid.weights.exists()
+    made_from = json.loads((tmp_path / "chosen/provenance.json").read_text())["inputs"]
+    assert set(made_from) == {"model", "task", *(f"grid/{name}" for name in RATES)}  # all of them decided
     # It is what the same settings give alone.
     assert finetune(grid.model, grid.task, tmp_path / "alone", learning_rate=RATES["fast"]) == 0
     assert without_measures(found) == read(tmp_path / "alone")

@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
                     job.save(draft / "model")
                 settled = used | {"device": job.device, "threads": arguments.threads}
                 inputs = {"model": arguments.model, "task": arguments.task}
-                inputs |= {"chosen": chosen.folder} if chosen else {}
+                inputs |= {f"grid/{cell.name}": cell.folder for cell in cells}
                 hours, energy = account.hours, account.energy()
                 write_provenance(draft, "finetune", settled, inputs, [arguments.seed], hours, energy)
             limits.checkpoints.remove()
