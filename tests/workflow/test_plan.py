@@ -56,7 +56,7 @@ def test_the_full_malbert_study_has_a_plan(untouched: Project, monkeypatch: pyte
     (untouched.folder / "study.yaml").write_text(path.read_text())
     monkeypatch.chdir(untouched.folder)
     planned = untouched.planned()
-    assert (planned["pretrain"], planned["adopt"], planned["finetune"]) == (3, 4, 560)
+    assert (planned["pretrain"], planned["adopt"], planned["finetune"]) == (3, 4, 620)
     assert planned["download"] == planned["documents"] == 52
 
 

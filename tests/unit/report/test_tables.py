@@ -108,6 +108,13 @@ def test_a_draw_that_is_chosen_on_a_whole_validation_set_is_named(compared: Resu
         assert ("chosen on a larger validation set" in compared.read("tables", "table_1.md")) is bool(note)
 
 
+def test_the_note_of_a_task_file_stands_under_the_table(compared: Results) -> None:
+    note = "scores are of the development set."
+    compared.write(compared.task("ner"), prepared_task("ner", ["qaa"], (0, 0)) | {"note": note})
+    assert compared.score_table() == 0
+    assert f"ner: {note}" in compared.read("tables", "table_1.md")
+
+
 def test_what_one_score_of_several_languages_is_stands_under_the_table(compared: Results) -> None:
     compared.write(compared.task("ner"), prepared_task("ner", ["qaa", "qab"], (0, 0)))
     compared.write(compared.task("intent"), prepared_task("intent", ["qaa", "qab", "qac"], (0, 0), "languages"))

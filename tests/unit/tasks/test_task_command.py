@@ -240,6 +240,7 @@ def test_every_task_file_of_the_project_loads(path):
     ("name", "examples"),
     [
         ("conll2003", [14041, 3250, 3453]),
+        ("conll2003.testa", [12637, 1404, 3250]),
         ("snips-slots", [13084, 700, 700]),
         ("atis-intents", [4478, 500, 893]),
         ("sst5", [8544, 1101, 2210]),
@@ -251,3 +252,18 @@ def test_real_tasks_have_their_published_numbers_of_examples(name, examples, tmp
     assert main(["task", "--name", name, "--output", str(tmp_path / name)]) == 0
     splits = json.loads((tmp_path / name / "task.json").read_text())["splits"]
     assert [splits[split]["examples"] for split in ("train", "validation", "test")] == examples
+
+
+@pytest.mark.skipif("SMELT_DATA" not in os.environ, reason="SMELT_DATA names no folder of real data")
+def test_the_development_set_of_conll2003_is_tested_and_chooses_nothing(tmp_path):
+    rows = {}
+    for name in ("conll2003", "conll2003.testa"):
+        assert main(["task", "--name", name, "--output", str(tmp_path / name)]) == 0
+        rows[name] = {
+            split: parquet.read_table(tmp_path / name / f"{split}.parquet").column("words").to_pylist()
+            for split in SPLITS
+        }
+    whole, ours = rows["conll2003"], rows["conll2003.testa"]
+    assert ours["test"] == whole["validation"]
+    assert sorted(ours["train"] + ours["validation"]) == sorted(whole["train"])
+    assert len(ours["validation"]) == round(0.1 * len(whole["train"]))

@@ -173,7 +173,10 @@ def test_an_unknown_task_is_refused_with_the_known_ones(write_task, tmp_path, ca
             {"together: {}": "all.of.them: {}"},
             "settings.all.of.them: expected a name of a to z, 0 to 9, '_' and '-', with a letter",
         ),
-        ({"together: {}": "standard: {}"}, "settings.standard: 'standard' is the setting of task files without"),
+        (
+            {"together: {}": 'standard: {test: ["{language}"]}'},
+            "settings.standard: is the task called as its file: expected no {language} in it",
+        ),
         (
             {'test: ["{language}"]}': 'test: [en, "{language}"]}', 'test: "{language}.tsv"': "test: all.tsv"},
             "source.test: expected {language} in the name, or a language column: the languages are several",
@@ -258,3 +261,23 @@ def test_metrics_that_do_not_fit_a_setting_are_refused(tmp_path, capsys, publish
 def test_pieces_of_texts_have_no_labels(tmp_path, capsys):
     (tmp_path / "sample.yaml").write_text(TASK.format(data=tmp_path) + "label_pieces: all\n")
     assert "label_pieces: has no effect" in refusal(capsys, tmp_path, tmp_path / "out", "sample.together")
+
+
+def test_a_standard_setting_is_the_task_that_is_called_as_its_file(write_task, tmp_path, capsys):
+    tasks = write_task(TASK, FILES, **{"together: {}": "standard: {}"})
+    assert main(["task", "--name", "sample", "--folder", str(tasks), "--output", str(tmp_path / "out")]) == 0
+    description = json.loads((tmp_path / "out/task.json").read_text())
+    assert (description["name"], description["setting"]) == ("sample", "standard")
+    assert list(description["splits"]["test"]["languages"]) == ["en", "fr", "sw"]
+    capsys.readouterr()
+    expected = "expected sample.transfer, sample.each.<language>, sample, sample.translated"
+    assert expected in refusal(capsys, tasks, tmp_path / "other", "sample.none")
+
+
+def test_a_note_of_a_setting_is_kept_for_tables_of_that_setting_alone(write_task, tmp_path):
+    tasks = write_task(TASK, FILES, **{"together: {}": "standard: {}\n  together: {note: of the development set.}"})
+    notes = {}
+    for name in ("sample", "sample.together"):
+        assert main(["task", "--name", name, "--folder", str(tasks), "--output", str(tmp_path / name)]) == 0
+        notes[name] = json.loads((tmp_path / name / "task.json").read_text()).get("note")
+    assert notes == {"sample": None, "sample.together": "of the development set."}

@@ -112,6 +112,15 @@ def validation_note(tasks: Sequence[TaskRecord]) -> list[str]:
     ]
 
 
+def own_notes(tasks: Sequence[TaskRecord]) -> list[str]:
+    """Return the notes that task files hold for readers, each once, with the tasks that it belongs to."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        if task.note:
+            found.setdefault(task.note, []).append(task.name)
+    return [f"{', '.join(names)}: {note}" for note, names in found.items()]
+
+
 def languages_note(tasks: Sequence[TaskRecord]) -> list[str]:
     """Return the note on tasks with one score for several languages; nothing where there is no such task."""
     found: dict[str, list[str]] = {}

@@ -76,6 +76,8 @@ class TaskRecord:
     """Training examples that were drawn; 0 where all are used."""
     validation_limit: int = 0
     """Validation examples that were drawn; 0 where all are used."""
+    note: str = ""
+    """What its task file says for readers of its scores."""
 
     @property
     def share_in_train(self) -> float:
@@ -104,6 +106,7 @@ def _task(path: Path, description: dict[str, Any]) -> TaskRecord:
             in_validation=description.get("repeated_from_validation", {}),
             limit=description.get("limit", 0),
             validation_limit=description.get("validation_limit", 0),
+            note=description.get("note", ""),
         )
     except (KeyError, TypeError) as error:
         raise SmeltError(path, f"lacks {error}: expected what `python -m smelt task` writes") from None

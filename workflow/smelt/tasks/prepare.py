@@ -177,7 +177,7 @@ def _description(arguments: argparse.Namespace, task: TaskFile, labels: list[str
         "validation_limit": arguments.validation_limit,
         "per": arguments.per,
         "seed": arguments.seed,
-    }
+    } | ({"note": task.note} if task.note else {})
 
 
 def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:

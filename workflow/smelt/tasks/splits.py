@@ -124,7 +124,8 @@ class Source(Entry):
         return {"train": self.train, "validation": self.validation, "test": self.test}[name]
 
 
-STANDARD = "standard"  # the setting of task files that have none: all languages together
+STANDARD = "standard"
+"""The setting of a task that is called as its file: of files without settings, or with this one among others."""
 EACH = "{language}"
 
 
@@ -132,17 +133,11 @@ def _language_or_each(code: str) -> str:
     return code if code == EACH else known_language(code)
 
 
-def _not_standard(name: str) -> str:
-    if name == STANDARD:
-        raise ValueError(f"{STANDARD!r} is the setting of task files without settings: expected another name")
-    return name
-
-
 LanguageOrEach = Annotated[str, AfterValidator(_language_or_each)]
 
 # Without dots, which part the names of tasks: <file>.<setting>.<language>.
 SETTING = explain(r"^[a-z0-9][a-z0-9_-]*$", "a name of a to z, 0 to 9, '_' and '-', with a letter or digit first")
-SettingName = Annotated[str, StringConstraints(pattern=SETTING, max_length=64), AfterValidator(_not_standard)]
+SettingName = Annotated[str, StringConstraints(pattern=SETTING, max_length=64)]
 
 
 class SettingSplit(Entry):
@@ -184,6 +179,8 @@ class Setting(Entry):
     """The metric in this setting; that of the task file by default."""
     label_pieces: LabelPieces | None = None
     """The pieces of words that carry labels in this setting; those of the task file by default."""
+    note: str = ""
+    """What readers of its scores have to know; stands under each table with one of them."""
 
     @property
     def of_each_language(self) -> bool:

@@ -47,7 +47,8 @@ class TaskFile(Entry):
     settings: dict[SettingName, Setting] = Field(default_factory=dict)
     """Ways to train and test on the languages, each a task called `<file>.<setting>`; by default one task, called as
     its file, trained and tested on all its languages together. `{language}` among a setting's languages makes it one
-    task for each: `<file>.<setting>.<language>`."""
+    task for each: `<file>.<setting>.<language>`. A setting `standard` is the task that is called as its file, beside
+    others."""
     metric: MetricName
     """`seqeval-f1`, the F1 of whole entities, for labels that mark spans; for the others `accuracy` (the same as micro
     F1) or `macro-f1`, the mean F1 of the labels, which counts rare ones as much as frequent ones. As some public
@@ -81,6 +82,7 @@ class TaskFile(Entry):
     """The reference, in words or as the key of a bibliography."""
 
     _setting: str = PrivateAttr(default=STANDARD)
+    _note: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -90,6 +92,12 @@ class TaskFile(Entry):
             for split in SPLITS:
                 each._check_format(each.format_of(split), split)
                 each._check_languages(split)
+        return self
+
+    @model_validator(mode="after")
+    def _is_standard_as_a_whole(self) -> Self:
+        if STANDARD in self.settings and self.settings[STANDARD].of_each_language:
+            raise ValueError(f"settings.{STANDARD}: is the task called as its file: expected no {{language}} in it")
         return self
 
     @model_validator(mode="after")
@@ -128,8 +136,13 @@ class TaskFile(Entry):
 
     @property
     def setting(self) -> str:
-        """The setting that the task is in; `standard` for a file without settings."""
+        """The setting that the task is in; `standard` for one that is called as its file."""
         return self._setting
+
+    @property
+    def note(self) -> str:
+        """What readers of its scores have to know, if there is anything."""
+        return self._note
 
     def under(self, name: str, language: str | None = None) -> "TaskFile":
         """Return the task in one of its settings, for one language where the setting is of each language."""
@@ -145,7 +158,7 @@ class TaskFile(Entry):
                 "label_pieces": setting.label_pieces or self.label_pieces,
             }
         )
-        task._setting = name
+        task._setting, task._note = name, setting.note
         return task
 
     def languages_of(self, split: str) -> list[str]:
@@ -207,7 +220,7 @@ def load_task(name: str, *own: Path, fill_in: bool = True) -> TaskFile:
     task = check(TaskFile, read_yaml(path, fill_in), path)
     if not rest and not task.settings:
         return task
-    setting, _, language = rest.partition(".")
+    setting, _, language = (rest if rest or STANDARD not in task.settings else STANDARD).partition(".")
     _check_setting(path, task, setting, language)
     return task.under(setting, language or None)
 
@@ -263,7 +276,7 @@ def _stem(name: str) -> str:
 
 def _check_setting(path: Path, task: TaskFile, setting: str, language: str) -> None:
     names = [
-        f"{path.stem}.{name}" + (".<language>" if entry.of_each_language else "")
+        path.stem if name == STANDARD else f"{path.stem}.{name}" + (".<language>" if entry.of_each_language else "")
         for name, entry in task.settings.items()
     ]
     question = suggest_similar(setting, task.settings)

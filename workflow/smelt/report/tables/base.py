@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 from smelt.entry import Entry
 from smelt.errors import SmeltError
 from smelt.families import is_family, member_of
-from smelt.report.notes import languages_note, repeats_note, validation_note
+from smelt.report.notes import languages_note, own_notes, repeats_note, validation_note
 from smelt.report.records import TaskRecord
 from smelt.report.render import PaperTable
 from smelt.report.significance import Significance
@@ -220,7 +220,8 @@ class TableEntry(Entry):
 
     def task_notes(self, tasks: Sequence[TaskRecord]) -> list[str]:
         """Return the notes on the tasks whose scores it shows."""
-        return [*([] if self.by_language else languages_note(tasks)), *validation_note(tasks), *repeats_note(tasks)]
+        averages = [] if self.by_language else languages_note(tasks)
+        return [*averages, *own_notes(tasks), *validation_note(tasks), *repeats_note(tasks)]
 
 
 class FamiliesTable(TableEntry):
