@@ -56,7 +56,7 @@ def test_the_full_malbert_study_has_a_plan(untouched: Project, monkeypatch: pyte
     (untouched.folder / "study.yaml").write_text(path.read_text())
     monkeypatch.chdir(untouched.folder)
     planned = untouched.planned()
-    assert (planned["pretrain"], planned["adopt"], planned["finetune"]) == (3, 4, 620)
+    assert (planned["pretrain"], planned["adopt"], planned["finetune"]) == (3, 4, 1240)
     assert planned["download"] == planned["documents"] == 52
 
 
@@ -70,7 +70,8 @@ def test_the_full_albeto_study_has_a_plan(untouched: Project, monkeypatch: pytes
     planned = untouched.planned()
     assert (planned["documents"], planned["tokenizer"], planned["blocks"], planned["pretrain"]) == (1, 1, 2, 5)
     assert (planned["adopt"], planned["distil"]) == (2, 1)
-    assert (planned["task"], planned["finetune_cell"], planned["finetune"]) == (8, 8 * 8 * 36, 8 * 8)
+    # Eight models on eight tasks by the published grid, and five of them with smelt's own settings.
+    assert (planned["task"], planned["finetune_cell"], planned["finetune"]) == (16, 8 * 8 * 36, 8 * 8 + 5 * 8)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
@@ -82,8 +83,9 @@ def test_the_full_study_of_smaller_mberts_has_a_plan(untouched: Project, monkeyp
     monkeypatch.chdir(untouched.folder)
     planned = untouched.planned()
     # The paper's 30 models, and two of the distilled one; each is fine-tuned on what section 4.2 evaluates it on.
-    assert (planned["adopt"], planned["reduce"], planned["count"], planned["task"]) == (2, 32, 15, 18)
-    assert planned["finetune"] == 3 * (18 + 15 * 5 + 1 + 4 + 6)
+    assert (planned["adopt"], planned["reduce"], planned["count"], planned["task"]) == (2, 32, 15, 19)
+    # Transfer also with smelt's own settings, by 18 models.
+    assert planned["finetune"] == 3 * (18 + 15 * 5 + 1 + 4 + 6 + 18)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
@@ -99,9 +101,10 @@ def test_the_full_study_of_eliquare_has_a_plan(untouched: Project, monkeypatch: 
     planned = untouched.planned()
     # Upper bounds, two teachers and the baseline; three students of each language and eight more of two of them.
     assert (planned["adopt"], planned["distil"], planned["reduce"]) == (9, 3 * 6 + 2 * 8, 12)
-    # Each language has two tasks, run by its upper bound, teachers, baseline and students, over five seeds.
-    assert planned["finetune"] == 5 * 2 * (6 * (1 + 3 + 4) + 2 * 8)
-    assert (planned["table"], planned["task"], planned["download"]) == (5, 12, 6)
+    # Each language has two tasks, run by its upper bound, teachers, baseline and students, over five seeds and
+    # with two sets of settings.
+    assert planned["finetune"] == 2 * 5 * 2 * (6 * (1 + 3 + 4) + 2 * 8)
+    assert (planned["table"], planned["task"], planned["download"]) == (6, 24, 6)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
@@ -119,9 +122,10 @@ def test_the_full_study_of_xtremedistil_has_a_plan(untouched: Project, monkeypat
     (untouched.folder / "study.yaml").write_text(path.read_text())
     monkeypatch.chdir(untouched.folder)
     planned = untouched.planned()
-    assert (planned["download"], planned["adopt"], planned["task"]) == (41, 3, 2 + 41 + 9)
-    # Of three seeds: mBERT on two of its 43 tasks, BERT base on five and BERT large on nine.
-    assert (planned["finetune_teacher"], planned["finetune"]) == (3 * (2 + 5 + 9), 3 * 41)
+    assert (planned["download"], planned["adopt"], planned["task"]) == (41, 3, 3 + 41 + 14)
+    # Of three seeds: mBERT on two of its 43 tasks, BERT base on five and BERT large on nine. With smelt's own settings
+    # they teach nothing.
+    assert (planned["finetune_teacher"], planned["finetune"]) == (3 * (2 + 5 + 9), 3 * (41 + 1 + 5 + 5))
     assert planned["compressed"] == len(Catalogue.load("study.yaml").compress.models)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 

@@ -1,4 +1,4 @@
-"""Families of models: one entry of the study for a model of each language, such as `mbert-en-{language}`.
+"""Families: one entry of the study for a model of each language, such as `mbert-en-{language}`, or for several tasks.
 
 A study file is expanded before it is checked: complaints name the member, and no other code knows families. Tables
 name one by its pattern, and find the members by the language of each column.
@@ -10,28 +10,24 @@ from typing import Any
 from smelt.errors import SmeltError
 
 LANGUAGE = "language"
+PARTS = {"models": "model", "tasks": "task"}
+"""Parts of a study that may hold families, and what a member is called."""
 
 
 def expand_families(study: Any, where: Any) -> Any:
-    """Return a study, as its file holds it, with every family of models written out.
+    """Return a study, as its file holds it, with every family of models and of tasks written out.
 
     Args:
-        study: what the file holds; anything but a mapping with models is left as it is.
+        study: what the file holds; anything but a mapping is left as it is, and so is a part that is none.
         where: names the file in complaints.
 
     Raises:
-        SmeltError: a family lacks `each` or its name the place that `each` fills in, or two models have one name.
+        SmeltError: a family lacks `each` or its name the place that `each` fills in, or two members have one name.
     """
-    models = study.get("models") if isinstance(study, Mapping) else None
-    if not isinstance(models, Mapping):
+    if not isinstance(study, Mapping):
         return study
-    members: dict[str, Any] = {}
-    for name, entry in models.items():
-        for member, value in _members(name, entry, where):
-            if member in members:
-                raise SmeltError(where, f"models.{name}: its member {member!r} is a model of the study already")
-            members[member] = value
-    return {**study, "models": members}
+    parts = {part: study[part] for part in PARTS if isinstance(study.get(part), Mapping)}
+    return {**study, **{part: _expand(part, entries, where) for part, entries in parts.items()}}
 
 
 def member_of(pattern: str, language: str) -> str:
@@ -44,17 +40,30 @@ def is_family(name: str) -> bool:
     return f"{{{LANGUAGE}}}" in name
 
 
-def _members(name: Any, entry: Any, where: Any) -> list[tuple[str, Any]]:
+def _expand(part: str, entries: Mapping[Any, Any], where: Any) -> dict[str, Any]:
+    """Return the models or tasks of a study with every family of them written out."""
+    members: dict[str, Any] = {}
+    for name, entry in entries.items():
+        for member, value in _members(part, name, entry, where):
+            if member in members:
+                taken = f"its member {member!r} is a {PARTS[part]} of the study already"
+                raise SmeltError(where, f"{part}.{name}: {taken}")
+            members[member] = value
+    return members
+
+
+def _members(part: str, name: Any, entry: Any, where: Any) -> list[tuple[str, Any]]:
     each = entry.get("each") if isinstance(entry, Mapping) else None
     if each is None:
         if "{" in str(name):
-            raise SmeltError(where, f"models.{name}: a family of models needs `each`, which lists what to fill in")
+            needed = f"a family of {part} needs `each`, which lists what to fill in"
+            raise SmeltError(where, f"{part}.{name}: {needed}")
         return [(name, entry)]
-    variable, values = _variable_and_values(f"models.{name}.each", each, where)
+    variable, values = _variable_and_values(f"{part}.{name}.each", each, where)
     if f"{{{variable}}}" not in str(name):
         raise SmeltError(
             where,
-            f"models.{name}.each: expected {{{variable}}} in the name, because its members need names of their own",
+            f"{part}.{name}.each: expected {{{variable}}} in the name, because its members need names of their own",
         )
     own = {key: value for key, value in entry.items() if key != "each"}
     return [(name.replace(f"{{{variable}}}", value), _fill_in(own, variable, value)) for value in values]

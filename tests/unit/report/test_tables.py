@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from small_results import MODELS, SCORES, SIGNIFICANCE, WORDS, Results, prepared_task
 
-from smelt.report.notes import repeats_note, validation_note
+from smelt.report.notes import FinetuningSet, finetuning_note, repeats_note, validation_note
 from smelt.report.page_results import pair_tables
 from smelt.report.records import read_tasks
 from smelt.report.render import NOT_RUN
@@ -113,6 +113,18 @@ def test_the_note_of_a_task_file_stands_under_the_table(compared: Results) -> No
     compared.write(compared.task("ner"), prepared_task("ner", ["qaa"], (0, 0)) | {"note": note})
     assert compared.score_table() == 0
     assert f"ner: {note}" in compared.read("tables", "table_1.md")
+
+
+def test_the_settings_that_tasks_are_fine_tuned_by_stand_under_the_table() -> None:
+    sets: dict[str, FinetuningSet] = {
+        "published": {"settings": {"warmup": 0, "batch": [16, 32]}, "tasks": [f"t{number}" for number in range(10)]},
+        "smelt": {"settings": {"warmup": 0.1, "batch": 32}, "tasks": ["t0-smelt"]},
+    }
+    assert finetuning_note(sets) == [
+        "Settings of fine-tuning: published (warmup 0, batch 16 or 32) on t0, t1, t2, t3, t4, t5, t6, t7, 2 more tasks;"
+        " smelt (warmup 0.1, batch 32) on t0-smelt."
+    ]
+    assert finetuning_note({}) == []
 
 
 def test_what_one_score_of_several_languages_is_stands_under_the_table(compared: Results) -> None:

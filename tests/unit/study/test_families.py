@@ -1,7 +1,8 @@
 """A family of models is one entry that stands for a model of each language."""
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -10,6 +11,13 @@ from smelt.errors import SmeltError
 from smelt.families import expand_families, is_family, member_of
 from smelt.study.catalogue import Catalogue
 from smelt.study.schema import load_study
+
+
+class Wildcards(NamedTuple):
+    """Snakemake's, for a table."""
+
+    table: str
+
 
 ADOPTED = {"maker": "adopt", "folder": "models/{language}"}
 
@@ -107,3 +115,89 @@ def test_own_tasks_without_languages_are_refused(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump({"study": "small", "models": models}))
     with pytest.raises(SmeltError, match="own are those that test a language of tested_on, which is missing"):
         Catalogue.load(path)
+
+
+SETS = {
+    "study": "small",
+    "models": {
+        "a": {"maker": "adopt", "folder": "a", "finetuning": {"learning_rate": 2e-5}},
+        "b": {"maker": "adopt", "folder": "b"},
+    },
+    "tasks": {
+        "{task}": {"finetuned_as": "published", "each": {"task": ["sst2", "sst5"]}},
+        "{task}-smelt": {"task": "{task}", "finetuned_as": "smelt", "each": {"task": ["sst2", "sst5"]}},
+        "snips-intents": {"finetuned_as": "published", "finetuning": {"warmup": 0.5}},
+        "conll2003": None,
+    },
+    "finetuning": {
+        "seeds": [1],
+        "epochs": 4,
+        "sets": {"published": {"warmup": 0, "weight_decay": 0}, "smelt": {"learning_rate": 3e-5}},
+    },
+}
+
+
+def loaded(folder: Path, study: dict[str, Any]) -> Catalogue:
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    return Catalogue.load(folder / "study.yaml")
+
+
+def test_tasks_may_be_families_and_take_named_settings(tmp_path: Path) -> None:
+    catalogue = loaded(tmp_path, SETS)
+    assert list(catalogue.tasks.files) == ["sst2", "sst5", "sst2-smelt", "sst5-smelt", "snips-intents", "conll2003"]
+    assert catalogue.tasks.files["sst5-smelt"].title == catalogue.tasks.files["sst5"].title
+
+    def settings(model: str, task: str) -> tuple[object, ...]:
+        (cell,) = catalogue.finetune.grid(model, task).values()
+        return cell.epochs, cell.warmup, cell.weight_decay, cell.learning_rate
+
+    assert settings("b", "sst2") == (4, 0, 0, 5e-5)
+    assert settings("b", "sst2-smelt") == (4, 0.1, 0.01, 3e-5)
+    assert settings("a", "sst2-smelt") == (4, 0.1, 0.01, 2e-5)  # a model's own come last
+    assert settings("b", "snips-intents") == (4, 0.5, 0, 5e-5)  # a task's own come after its set
+    assert settings("b", "conll2003") == (4, 0.1, 0.01, 5e-5)
+
+
+def test_tables_know_by_which_set_their_tasks_are_fine_tuned(tmp_path: Path) -> None:
+    tables = {
+        "both": {"kind": "scores", "tasks": ["sst2", "sst2-smelt", "conll2003"]},
+        "none": {"kind": "scores", "tasks": ["conll2003"]},
+        "words": {"kind": "segmentation", "tasks": ["conll2003"]},
+    }
+    report = loaded(tmp_path, SETS | {"tables": tables}).report
+    facts = {table: json.loads(report.table_settings(Wildcards(table))).get("finetuned_as") for table in tables}
+    assert facts == {
+        "both": {
+            "published": {"settings": {"learning_rate": 5e-5, "warmup": 0, "weight_decay": 0}, "tasks": ["sst2"]},
+            "smelt": {
+                "settings": {"learning_rate": 3e-5, "warmup": 0.1, "weight_decay": 0.01},
+                "tasks": ["sst2-smelt"],
+            },
+        },
+        "none": None,
+        "words": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (
+            {"tasks": {"sst2": {"finetuned_as": "publisht"}}},
+            "tasks.sst2.finetuned_as: 'publisht' is not in finetuning.sets: expected one of published, smelt; did you mean",
+        ),
+        (
+            {"tasks": {"sst2": {"finetuned_as": "published"}}},
+            "finetuning.sets.smelt: has no effect, as no task is finetuned_as it; leave it out",
+        ),
+        ({"tasks": {"{task}": {}}}, "tasks.{task}: a family of tasks needs `each`, which lists what to fill in"),
+        (
+            {"tasks": {"sst2": {}, "{task}": {"each": {"task": ["sst2"]}}}},
+            "tasks.{task}: its member 'sst2' is a task of the study already",
+        ),
+    ],
+)
+def test_wrong_families_of_tasks_and_sets_are_named(tmp_path: Path, part: dict[str, Any], message: str) -> None:
+    with pytest.raises(SmeltError) as caught:
+        loaded(tmp_path, SETS | part)
+    assert message in str(caught.value)

@@ -9,6 +9,7 @@ from smelt.report.tables.languages import LanguagesTable
 from smelt.report.tables.monolingual import MonolingualTable
 from smelt.study.catalogue import Catalogue
 from smelt.study.compression import STRATEGIES, Stage, middle
+from smelt.study.finetuning import FinetuningGrid
 from smelt.study.makers.compress import Compress
 from smelt.study.makers.distil import Distil
 from smelt.study.makers.pretrain import Pretrain
@@ -80,7 +81,7 @@ def test_albeto_searches_the_grid_of_its_section_4_2(monkeypatch: pytest.MonkeyP
     runs = catalogue.finetune.tried()
     assert len(runs) == len(set(runs)) == 8 * 8 * 36 == 2_304
     for model in catalogue.study.models:
-        for task in catalogue.tasks.files:
+        for task in (name for name in catalogue.tasks.files if not name.endswith("-smelt")):
             cells = catalogue.finetune.grid(model, task).values()
             rates = {1e-6, 2e-6, 3e-6, 5e-6} if model.endswith("large") else {1e-5, 2e-5, 3e-5, 5e-5}
             assert {cell.learning_rate for cell in cells} == rates
@@ -142,9 +143,10 @@ def test_eliquare_compares_12_pairs_and_fine_tunes_as_its_section_4_says() -> No
     study = load_study(STUDIES / "eliquare.yaml")
     table = study.tables["table-4"]
     assert isinstance(table, MonolingualTable)
-    assert (len(table.languages), len(table.tasks), len(study.tasks)) == (6, 12, 12)
-    finetuning = study.finetuning
-    assert finetuning is not None
+    assert (len(table.languages), len(table.tasks)) == (6, 12)
+    assert {study.options(task).finetuned_as for task in table.tasks} == {"published"}
+    assert study.finetuning is not None
+    finetuning = study.finetuning.named("published")
     assert (finetuning.epochs, finetuning.learning_rate, finetuning.weight_decay) == (10, 5e-5, 0.01)
     assert finetuning.warmup_steps(100_000) == 500
 
@@ -304,12 +306,16 @@ def test_smaller_mberts_are_tested_as_section_4_2_says() -> None:
         assert alone is not None
         assert f"xnli.translate-train.{language}" in (alone.tasks or [])
         if bilingual is not None:
-            assert (bilingual.tasks, bilingual.tested_on) == (["xnli.transfer"], ["en", language])
+            assert (bilingual.tasks, bilingual.tested_on) == (
+                ["xnli.transfer", "xnli.transfer-smelt"],
+                ["en", language],
+            )
     table = study.tables["table-2"]
     assert isinstance(table, LanguagesTable)
     assert table.languages == ["en", "fr", "es", "de", "el", "bg", "ru", "tr", "ar", "vi", "th", "zh", "hi", "sw", "ur"]
     assert [section.task for section in table.sections] == [
         "xnli.transfer",
+        "xnli.transfer-smelt",
         "xnli.translate-train.{language}",
         "xnli.translate-train-all",
         "xnli.translate-test",
@@ -335,3 +341,42 @@ def test_the_small_study_of_reductions_has_every_algorithm_at_30_thousand_pieces
     reduced = [model for model in study.models.values() if isinstance(model, Reduce)]
     languages = {(model.source, len(model.languages or [])) for model in reduced}
     assert languages == {(source, count) for source in ("wordpiece", "unigram", "bpe") for count in (1, 2, 5)}
+
+
+PAPERS = ("malbert", "smaller-mbert", "eliquare", "albeto", "xtremedistil")
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_every_paper_is_fine_tuned_as_published_and_as_smelt_does(paper: str) -> None:
+    study = load_study(STUDIES / f"{paper}.yaml")
+    assert study.finetuning is not None
+    sets = {task: study.options(task).finetuned_as for task in study.tasks}
+    assert {named.split("-")[0] for named in sets.values() if named} == {"published", "smelt"}
+    assert all(sets.values())
+    for task, named in sets.items():
+        assert task.endswith("-smelt") == (named == "smelt")
+        if named == "smelt":  # the same data, in a table, beside the published settings
+            published = task.removesuffix("-smelt")
+            assert study.task_file(task) == study.task_file(published)
+            assert study.options(task).length == study.options(published).length
+    shown = {task for table in study.tables.values() for task in table.tasks}
+    assert {task for task, named in sets.items() if named == "smelt"} <= shown
+    own, defaults = study.finetuning.named("smelt"), FinetuningGrid()
+    for key in ("epochs", "batch", "learning_rate", "warmup", "weight_decay", "clip", "choose"):
+        assert getattr(own, key) == getattr(defaults, key)
+
+
+@pytest.mark.parametrize("paper", ["malbert", "smaller-mbert", "albeto"])
+def test_scripts_of_transformers_neither_warm_up_nor_decay(paper: str) -> None:
+    finetuning = load_study(STUDIES / f"{paper}.yaml").finetuning
+    assert finetuning is not None
+    assert (finetuning.named("published").warmup, finetuning.named("published").weight_decay) == (0, 0)
+
+
+def test_malbert_shows_conll2003_as_the_paper_has_it_and_on_the_test_set() -> None:
+    tables = load_study(STUDIES / "malbert.yaml").tables
+    assert "conll2003.testa" in tables["table-1"].tasks
+    assert "conll2003" not in tables["table-1"].tasks
+    assert (tables["table-3"].tasks, tables["table-4"].tasks) == (["conll2003.testa"], ["conll2003.testa"])
+    both = {"conll2003.testa", "conll2003.testa-smelt", "conll2003", "conll2003-smelt"}
+    assert set(tables["conll2003"].tasks) == both

@@ -198,7 +198,7 @@ def test_an_architecture_in_numbers_is_of_its_family_and_embeds_as_that_does(
         ),
         (
             {"tasks": {"sst2": {"limt": 1}}},
-            "tasks.sst2.limt: no such key; allowed here: finetuning, length, limit, per, task, v",
+            "tasks.sst2.limt: no such key; allowed here: finetuned_as, finetuning, length, limit, per, task, v",
         ),
         ({"tasks": ["SST 2"]}, "tasks.0: expected a name of a to z, 0 to 9, '.', '_' and '-', with a letter or digit"),
         (

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypedDict
 
 from smelt.report.records import TaskRecord
 from smelt.report.significance import Significance
@@ -110,6 +111,28 @@ def validation_note(tasks: Sequence[TaskRecord]) -> list[str]:
         "Trained on a draw, and chosen on a larger validation set, which a language with so few examples would not "
         f"have: {', '.join(found)}."
     ]
+
+
+class FinetuningSet(TypedDict):
+    """A named set of settings of fine-tuning, as far as the study's sets differ, and the tasks that take it."""
+
+    settings: dict[str, Any]
+    tasks: list[str]
+
+
+def finetuning_note(sets: Mapping[str, FinetuningSet]) -> list[str]:
+    """Return the note on the named sets of settings that tasks are fine-tuned by; nothing where there are none."""
+    found = []
+    for name, chosen in sets.items():
+        settings = ", ".join(f"{key} {_value(value)}" for key, value in chosen["settings"].items())
+        more = len(chosen["tasks"]) - MOST_NAMED
+        named = [*chosen["tasks"][:MOST_NAMED], *([f"{more} more tasks"] if more > 0 else [])]
+        found.append(f"{name} ({settings}) on {', '.join(named)}")
+    return [f"Settings of fine-tuning: {'; '.join(found)}."] if found else []
+
+
+def _value(value: object) -> str:
+    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def own_notes(tasks: Sequence[TaskRecord]) -> list[str]:

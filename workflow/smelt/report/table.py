@@ -7,11 +7,12 @@ from pathlib import Path
 from smelt.cli import json_entry, json_object
 from smelt.files import whole_file
 from smelt.report.csv_files import write_csv
+from smelt.report.notes import finetuning_note
 from smelt.report.records import read_tasks
 from smelt.report.render import html, latex, markdown
 from smelt.report.significance import Significance
 from smelt.report.tables import table_of
-from smelt.report.tables.base import TableJob
+from smelt.report.tables.base import FINETUNED_AS, TableJob
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the table in its four forms."""
     chosen = table_of(arguments.settings)
     made = chosen.make(TableJob(arguments.name, arguments.sources, arguments.significance, arguments.settings))
-    table = replace(made.table, notes=[*made.table.notes, *chosen.task_notes(read_tasks(arguments.tasks))])
+    sets = finetuning_note(arguments.settings.get(FINETUNED_AS, {}))
+    table = replace(made.table, notes=[*made.table.notes, *sets, *chosen.task_notes(read_tasks(arguments.tasks))])
     write_csv(arguments.csv, made.rows, made.columns)
     for path, render in ((arguments.markdown, markdown), (arguments.latex, latex), (arguments.html, html)):
         with whole_file(path) as draft:

@@ -83,6 +83,20 @@ class Finetuning(FinetuningGrid):
 
     seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
     """One run of every model on every task for each."""
+    sets: dict[Name, FinetuningOverrides] = Field(default_factory=dict)
+    """Named settings, which a task takes with `finetuned_as`: such as `published`, those of a paper's scripts, beside
+    `smelt`, those of smelt. What a set leaves out is as above. Notes under tables name the set of each task."""
+
+    def named(self, name: str | None) -> FinetuningGrid:
+        """Return the settings with those of a set, or of none."""
+        return self.override(self.sets[name]) if name else self
+
+    def differences(self) -> dict[str, dict[str, object]]:
+        """Return for each set the values of all keys that a set of the study has."""
+        keys = [
+            key for key in FinetuningGrid.model_fields if any(dict(own)[key] is not None for own in self.sets.values())
+        ]
+        return {name: {key: getattr(self.named(name), key) for key in keys} for name in self.sets}
 
 
 class TaskOptions(Entry):
@@ -101,8 +115,10 @@ class TaskOptions(Entry):
     length: Length | None = None
     """Tokens in an example where models are fine-tuned on it; by default `finetuning.length`. Students of `compress`
     have a `length` of their own."""
+    finetuned_as: Name | None = None
+    """A set of `finetuning.sets`."""
     finetuning: FinetuningOverrides | None = None
-    """Settings of `finetuning` that differ for this task; a model's own come before them."""
+    """Settings of `finetuning`, and of the set, that differ for this task; a model's own come before them."""
 
     @model_validator(mode="after")
     def _has_one_length(self) -> Self:

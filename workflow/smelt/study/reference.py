@@ -32,12 +32,12 @@ SHORTHANDS = {
     "TaskOptions": {"type": "null", "description": "No options."},
     "SettingSplit": {"type": "array", "items": {"type": "string"}, "description": "The languages of the split."},
 }
-# Families of models, which are written out before the types see them.
+# Families of models and tasks, which are written out before the types see them.
 FAMILY = r"^[a-z0-9{][a-z0-9._{}-]*\{[a-z]+\}[a-z0-9._{}-]*$"
 EACH = {
-    "description": "A family: the model that is made for each value of `each`, filled in where its name stands.",
+    "description": "A family: the model or task for each value of `each`, filled in where its name stands.",
     "type": "object",
-    "required": ["maker", "each"],
+    "required": ["each"],
     "properties": {
         "each": {
             "description": "Languages, or another name to fill in and its values.",
@@ -78,7 +78,9 @@ def schema_of(kind: type[Entry]) -> dict[str, Any]:
         if name in schema["$defs"]:
             schema["$defs"][name] = {"anyOf": [shorthand, schema["$defs"][name]]}
     if kind is Study:
-        schema["properties"]["models"]["patternProperties"][FAMILY] = EACH
+        schema["properties"]["models"]["patternProperties"][FAMILY] = EACH | {"required": ["maker", "each"]}
+        (tasks,) = (kind for kind in schema["properties"]["tasks"]["anyOf"] if kind["type"] == "object")
+        tasks["patternProperties"][FAMILY] = EACH
     return schema
 
 

@@ -88,6 +88,17 @@ class Study(Entry):
         return self
 
     @model_validator(mode="after")
+    def _finetunes_as_named(self) -> Self:
+        sets = self.finetuning.sets if self.finetuning else {}
+        used = {task: named for task in self.tasks if (named := self.options(task).finetuned_as)}
+        for task, named in used.items():
+            refer(f"tasks.{task}.finetuned_as", named, sets, "in finetuning.sets")
+        for name in sets:
+            if name not in used.values():
+                raise ValueError(f"finetuning.sets.{name}: has no effect, as no task is finetuned_as it; leave it out")
+        return self
+
+    @model_validator(mode="after")
     def _one_mirror_a_dump(self) -> Self:
         mirrors: dict[tuple[str, str], list[str]] = {}
         for name, corpus in self.corpora.items():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 from smelt.entry import Entry
 from smelt.errors import SmeltError
 from smelt.families import is_family, member_of
-from smelt.report.notes import languages_note, own_notes, repeats_note, validation_note
+from smelt.report.notes import FinetuningSet, languages_note, own_notes, repeats_note, validation_note
 from smelt.report.records import TaskRecord
 from smelt.report.render import PaperTable
 from smelt.report.significance import Significance
@@ -22,6 +22,8 @@ from smelt.tasks.kinds import KINDS, kind_of
 T = TypeVar("T", bound=Hashable)
 ONE_TEACHER = "one_teacher"
 """The fact that `shared_teachers` returns."""
+FINETUNED_AS = "finetuned_as"
+"""The fact that names the set of settings of each task, where a study has such sets."""
 
 
 class TaskOfTables(Protocol):
@@ -77,6 +79,9 @@ class StudyOfTables(Protocol):
     @property
     def vocabularies(self) -> Mapping[str, int]:
         """Pieces of each model whose tokenizer the study trains."""
+
+    def finetuned_as(self, tasks: Iterable[str]) -> dict[str, FinetuningSet]:
+        """Return the named sets of settings that some tasks are fine-tuned by."""
 
     def runs(self, task: str | None = None, model: str | None = None) -> Sequence[tuple[str, str]]:
         """Return the (model, task) pairs that are fine-tuned, of one task or model or of all."""
@@ -204,7 +209,8 @@ class TableEntry(Entry):
 
     def settings(self, study: StudyOfTables) -> dict[str, Any]:
         """Return the entry, and the facts of the study that its job needs."""
-        return self.model_dump() | self.facts(study)
+        sets = study.finetuned_as(self.tasks) if self.shows_scores else {}
+        return self.model_dump() | self.facts(study) | ({FINETUNED_AS: sets} if sets else {})
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the files that it is made from."""

@@ -96,7 +96,7 @@ class FinetuneRules:
         """Return the settings of each run of a model on a task, by its name; one where nothing is tried."""
         assert self.study.finetuning is not None
         options = self.study.options(task)
-        grid = self.study.finetuning.override(options.finetuning)
+        grid = self.study.finetuning.named(options.finetuned_as).override(options.finetuning)
         grid = grid.model_copy(update={"length": options.length}) if options.length else grid
         return grid.override(self.study.models[model].finetuning).cells
 

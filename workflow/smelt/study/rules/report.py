@@ -7,6 +7,7 @@ from typing import Any
 
 from smelt.report.figures import FIGURES, of_table
 from smelt.report.figures.base import TableFigure
+from smelt.report.notes import FinetuningSet
 from smelt.report.tables import Table
 from smelt.study.makers import MAKERS
 from smelt.study.makers.base import FinetuningRuns
@@ -57,6 +58,12 @@ class TablesView:
     def is_compressed(self, model: str) -> bool:
         """Return whether a model is compressed for each of its tasks; not so where the study has no such model."""
         return model in self._study.models and self._study.models[model].makes_finetuned
+
+    def finetuned_as(self, tasks: Iterable[str]) -> dict[str, FinetuningSet]:
+        """Return the named sets of settings that some tasks are fine-tuned by, with these tasks."""
+        found = self._study.finetuning.differences() if self._study.finetuning else {}
+        members = {name: [task for task in tasks if self._study.options(task).finetuned_as == name] for name in found}
+        return {name: {"settings": found[name], "tasks": members[name]} for name in found if members[name]}
 
     def selects_pieces(self, model: str) -> bool:
         """Return whether a model keeps some of its source's pieces, and records which."""
