@@ -103,6 +103,27 @@ def test_the_loss_chooses_epochs_and_runs_where_the_study_says_so(tmp_path, mode
     assert "loss" not in {row["metric"] for row in read(tmp_path / "chosen")["scores"]}
 
 
+@pytest.mark.parametrize("chooses", ["metric", "loss"])
+def test_validation_every_few_steps_keeps_the_best_weights_of_them(tmp_path, model_folder, entity_task, chooses):
+    """64 sentences in batches of 8 and two epochs are 16 steps."""
+    settings = {"evaluate_every": 5, "choose": chooses}
+    assert finetune(model_folder, entity_task, tmp_path / "often", **settings) == 0
+    found = read(tmp_path / "often")
+    assert [row["step"] for row in found["epochs"]] == [5, 10, 15, 16]
+    assert [row["epoch"] for row in found["epochs"]] == [0.625, 1.25, 1.875, 2.0]
+    key, best = ("loss", min) if chooses == "loss" else ("f1", max)
+    values = [row["validation"][key] for row in found["epochs"]]
+    assert found["best_epoch"] == found["epochs"][values.index(best(values))]["epoch"]
+    scores = {row["metric"]: row["value"] for row in found["scores"] if row["split"] == "validation"}
+    assert scores["f1"] == found["epochs"][values.index(best(values))]["validation"]["f1"]
+    # Stopped and started again, it measures at the same steps.
+    flags = ("--checkpoint-minutes", 0, "--minutes", 0.001)
+    while (code := finetune(model_folder, entity_task, tmp_path / "again", *flags, **settings)) == 75:
+        flags = ("--checkpoint-minutes", 0)
+    assert code == 0
+    assert read(tmp_path / "again") == found
+
+
 def test_runs_of_another_seed_or_cut_ones_are_refused_in_one_line(grid, tmp_path, capsys):
     path = grid.cells[1] / "metrics.json"
     whole = json.loads(path.read_text())

@@ -81,7 +81,7 @@ def killed() -> None:
         pytest.param(FineTuningPhase, "learn", {1, 3}, id="in the first step, and in the second"),
         pytest.param(FineTuningPhase, "learn", {5, 14, 20}, id="in the middle of epochs"),
         pytest.param(FineTuningPhase, "measure", {1, 3}, id="at validation"),
-        pytest.param(EpochTraining, "end_epoch", {2}, id="at the end of an epoch"),
+        pytest.param(EpochTraining, "end_stretch", {2}, id="at the end of an epoch"),
         pytest.param(FineTuningPhase, "predict", {4, 6}, id="after the best epoch, and at the test split"),
         pytest.param(FineTuningPhase, "record", {1}, id="after the last epoch"),
     ],

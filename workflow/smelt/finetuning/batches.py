@@ -12,7 +12,7 @@ from torch import Tensor
 
 from smelt.errors import SmeltError
 from smelt.tasks.kinds.base import TaskKind, WindowPredictions
-from smelt.tasks.windows import Encoded
+from smelt.tasks.windows import IGNORED, Encoded
 
 DIVERGED = (
     "the model's outputs are not numbers: its training has diverged. Lower the learning rate, or set a lower `clip`"
@@ -102,17 +102,22 @@ LogitsOf = Callable[[TaskBatch], Tensor]
 def predict(
     kind: TaskKind, logits_of: LogitsOf, encoded: Encoded, batch: int, padding: int, device: torch.device
 ) -> WindowPredictions:
-    """Return, for each window, what its kind of task decides.
+    """Return, for each window, what its kind of task decides, and the loss.
 
     Raises:
         SmeltError: the classifier's outputs are NaN or infinite, so that its labels would mean nothing.
     """
     numbers: list[list[Any]] = [[] for _ in encoded.windows]
     probabilities: list[list[float]] = [[] for _ in encoded.windows]
+    loss, learnt = 0.0, 0
     chosen = batch_by_length([len(window.ids) for window in encoded.windows], batch)
     for part in collate(encoded, chosen, padding, device):
-        for window, found, sure in zip(part.windows, *kind.decide(logits_of(part), part), strict=True):
+        logits = logits_of(part)
+        for window, found, sure in zip(part.windows, *kind.decide(logits, part), strict=True):
             if not all(map(math.isfinite, sure)):
                 raise SmeltError("predictions", DIVERGED)
             numbers[window], probabilities[window] = found, sure
-    return WindowPredictions(numbers, probabilities)
+        if targets := int((part.targets != IGNORED).sum()):  # a mean over nothing is no number
+            loss += kind.loss(logits, part.targets).item() * targets
+            learnt += targets
+    return WindowPredictions(numbers, probabilities, loss / max(learnt, 1))

@@ -37,8 +37,10 @@ class GridCell:
 
     @property
     def validation(self) -> Mapping[str, float]:
-        """The scores of its best epoch, and its loss where that chooses."""
-        validation: Mapping[str, float] = self.measured["epochs"][self.measured["best_epoch"] - 1]["validation"]
+        """The scores of its best measurement, and its loss where that chooses."""
+        best = self.measured["best_epoch"]
+        found = [row["validation"] for row in self.measured["epochs"] if row["epoch"] == best]
+        validation: Mapping[str, float] = found[0]
         return validation
 
 

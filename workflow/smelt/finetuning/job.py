@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_file
-from smelt.finetuning.batches import TaskBatch, batch_by_length, collate, draw_batches, predict
+from smelt.finetuning.batches import TaskBatch, collate, draw_batches, predict
 from smelt.finetuning.model import load_with_classifier
 from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_of, untested_outcome
 from smelt.model_families import max_positions, token_types
@@ -24,7 +24,7 @@ from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.metrics import MetricValues
 from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import load_pieces
-from smelt.tasks.windows import IGNORED, Encoded
+from smelt.tasks.windows import Encoded
 from smelt.training.epochs import CHECKPOINT_FORMAT, EpochTraining, History, LearntBatch, Measured, Phase
 from smelt.training.optimizers import parameter_groups
 from smelt.training.steps import Limits
@@ -125,7 +125,7 @@ class FineTuningJob:
 
 
 class FineTuningPhase(Phase):
-    """A classifier that learns a task for some epochs; the best is the one with the highest validation score."""
+    """A classifier that learns a task for some epochs; its best weights are those with the best validation."""
 
     advice = "lower finetuning.learning_rate or finetuning.clip"
 
@@ -156,6 +156,11 @@ class FineTuningPhase(Phase):
         """Steps of an epoch."""
         return math.ceil(len(self.lengths) / self.settings.batch)
 
+    @property
+    def steps_of_stretch(self) -> int:
+        """Steps between two validations."""
+        return self.settings.evaluate_every or self.steps_of_epoch
+
     def begin(self) -> tuple[dict[str, nn.Parameter], torch.optim.Optimizer]:
         """Return all weights, by name, and their optimizer."""
         torch.manual_seed(self.seed)  # of dropout, however many numbers the model's making has drawn
@@ -165,9 +170,8 @@ class FineTuningPhase(Phase):
 
     def learning_rate(self, step: int) -> float:
         """Return the rate of a step, counted from 0: a linear rise, then a linear fall."""
-        steps = self.epochs * self.steps_of_epoch
-        warmup = self.settings.warmup_steps(steps)
-        share = (step + 1) / warmup if step < warmup else (steps - step) / (steps - warmup)
+        warmup = self.settings.warmup_steps(self.steps)
+        share = (step + 1) / warmup if step < warmup else (self.steps - step) / (self.steps - warmup)
         return self.settings.learning_rate * share
 
     def learn(self, step: int) -> LearntBatch:
@@ -181,35 +185,34 @@ class FineTuningPhase(Phase):
 
     def measure(self) -> MetricValues:
         """Return the scores of the validation split, and its loss where that chooses."""
-        scores = self.scorer(self.predict(self.validation))
-        return scores | {"loss": self._validation_loss()} if self.settings.choose == "loss" else scores
+        found = self.predict(self.validation)
+        scores = self.scorer(found)
+        return scores | {"loss": found.loss} if self.settings.choose == "loss" else scores
 
     def better(self, one: Measured, other: Measured) -> bool:
         """Return whether one validation is better than another, by the loss or the task's own metric."""
         return self.scorer.better(dict(one), dict(other), self.settings.choose)
 
     def record(self, history: History) -> dict[str, Any]:
-        """Return the best epoch and all epochs, as metrics.json holds them."""
-        epochs = enumerate(zip(history.train_losses, history.validation[1:], strict=True), 1)
-        rows = [{"epoch": number, "train_loss": loss, "validation": score} for number, (loss, score) in epochs]
-        return {"best_epoch": history.best, "epochs": rows}
+        """Return the best epoch and all epochs, as metrics.json holds them.
+
+        Measured within epochs, an epoch is a fraction, and the step stands beside it.
+        """
+        measured = enumerate(zip(history.train_losses, history.validation[1:], strict=True), 1)
+        rows = [self._place(number) | {"train_loss": loss, "validation": score} for number, (loss, score) in measured]
+        return {"best_epoch": rows[(history.best or 1) - 1]["epoch"], "epochs": rows}
+
+    def _place(self, stretch: int) -> dict[str, Any]:
+        """Return where a stretch ends."""
+        if self.settings.evaluate_every is None:
+            return {"epoch": stretch}
+        step = min(stretch * self.steps_of_stretch, self.steps)
+        return {"epoch": round(step / self.steps_of_epoch, 6), "step": step}
 
     def predict(self, encoded: Encoded) -> WindowPredictions:
         """Return the model's predictions for windows."""
         self.model.eval()
         return predict(self.kind, self._logits, encoded, 2 * self.settings.batch, self.padding, self.device)
-
-    @torch.inference_mode()
-    def _validation_loss(self) -> float:
-        """Return the mean loss of the labelled places of the validation split."""
-        total, count = 0.0, 0
-        batches = batch_by_length([len(window.ids) for window in self.validation.windows], 2 * self.settings.batch)
-        for batch in collate(self.validation, batches, self.padding, self.device):
-            learnt = int((batch.targets != IGNORED).sum())
-            if learnt:  # a mean over nothing is no number
-                total += self.kind.loss(self._logits(batch), batch.targets).item() * learnt
-            count += learnt
-        return total / max(count, 1)
 
     def _order(self, epoch: int) -> list[list[int]]:
         """Return the windows of each batch of an epoch, counted from 1."""

@@ -13,17 +13,9 @@ Value = TypeVar("Value")
 Tried = Annotated[list[Value], Field(min_length=1), Distinct]
 
 
-class FinetuningGrid(Entry):
-    """How models are fine-tuned on tasks. A list of batches, rates or epochs is a grid of runs; one is chosen."""
+class FinetuningBase(Entry):
+    """How models are fine-tuned on tasks, apart from what a grid tries."""
 
-    epochs: PositiveInt | Tried[PositiveInt] = 3
-    """Passes over the training set; the best one is chosen on the validation set. Each number of a list is a run with a
-    decay of its own."""
-    batch: PositiveInt | Tried[PositiveInt] = 32
-    """Examples in a step, or a list of numbers to try."""
-    learning_rate: Rate | Tried[Rate] = 5e-5
-    """Highest learning rate, or a list of rates to try. Lists of batches, rates and epochs are a grid: every
-    combination is a run for each seed, the best one on the validation set is chosen, and it alone is tested."""
     warmup: Annotated[float, Field(ge=0, lt=1)] | PositiveInt = 0.1
     """Share of the steps before a linear decay, or from 1 on their number; where a run has no more steps, its rate only
     rises."""
@@ -36,16 +28,44 @@ class FinetuningGrid(Entry):
     precision: Precision = "fp32"
     """Of the computation; bf16 is torch's autocast."""
     choose: Literal["metric", "loss"] = "metric"
-    """What chooses on the validation set, among epochs and among the cells of a grid: the task's own `metric`, or the
-    lowest `loss`, as scripts of transformers do that name no metric."""
+    """What chooses on the validation set, among the measurements of a run and among the cells of a grid: the task's own
+    `metric`, or the lowest `loss`, as scripts of transformers do that name no metric."""
+    evaluate_every: PositiveInt | None = None
+    """Steps between two measurements on the validation set, and one more after the last step; by default each epoch is
+    measured. The best measurement's weights are kept."""
+
+
+class FinetuningSettings(FinetuningBase):
+    """How a model is fine-tuned on a task: the settings of one run."""
+
+    epochs: PositiveInt = 3
+    batch: PositiveInt = 32
+    learning_rate: Rate = 5e-5
+
+    def warmup_steps(self, steps: int) -> int:
+        """Return how many of the steps of a run warm up."""
+        return round(self.warmup * steps) if self.warmup < 1 else int(self.warmup)
+
+
+class FinetuningGrid(FinetuningBase):
+    """How models are fine-tuned on tasks. A list of batches, rates or epochs is a grid of runs; one is chosen."""
+
+    epochs: PositiveInt | Tried[PositiveInt] = 3
+    """Passes over the training set; the best one is chosen on the validation set. Each number of a list is a run with a
+    decay of its own."""
+    batch: PositiveInt | Tried[PositiveInt] = 32
+    """Examples in a step, or a list of numbers to try."""
+    learning_rate: Rate | Tried[Rate] = 5e-5
+    """Highest learning rate, or a list of rates to try. Lists of batches, rates and epochs are a grid: every
+    combination is a run for each seed, the best one on the validation set is chosen, and it alone is tested."""
 
     @property
-    def cells(self) -> dict[str, "FinetuningSettings"]:
+    def cells(self) -> dict[str, FinetuningSettings]:
         """The settings of each run of the grid, by the name of its folder; one where no key has a list."""
         tried = [
             value if isinstance(value, list) else [value] for value in (self.batch, self.learning_rate, self.epochs)
         ]
-        shared = self.model_dump(include=set(FinetuningSettings.model_fields))
+        shared = self.model_dump(include=set(FinetuningBase.model_fields))
         found = {}
         for batch, rate, epochs in product(*tried):
             settings = shared | {"batch": batch, "learning_rate": rate, "epochs": epochs}
@@ -56,18 +76,6 @@ class FinetuningGrid(Entry):
         """Return these settings with those that others set, the last one first."""
         changes = {key: value for other in others if other for key, value in dict(other).items() if value is not None}
         return self.model_copy(update=changes)
-
-    def warmup_steps(self, steps: int) -> int:
-        """Return how many of the steps of a run warm up."""
-        return round(self.warmup * steps) if self.warmup < 1 else int(self.warmup)
-
-
-class FinetuningSettings(FinetuningGrid):
-    """How a model is fine-tuned on a task: the settings of one run."""
-
-    epochs: PositiveInt = 3
-    batch: PositiveInt = 32
-    learning_rate: Rate = 5e-5
 
 
 if TYPE_CHECKING:

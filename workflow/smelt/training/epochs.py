@@ -1,5 +1,7 @@
 """Training on a task, apart from smelt.training.loop because its phases of epochs end with their best weights.
 
+A stretch is an epoch, or the steps between two measurements where a phase measures more often.
+
 Fine-tuning and compression train so, in one process, and keep the best weights by validation in memory. The loop trains
 on text blocks for a number of steps: there, processes share a step, losses are read only when a line is due, and the
 best weights are on the disk.
@@ -44,15 +46,15 @@ class History:
 
     steps: int = 0
     validation: list[Measured | None] = field(default_factory=list)
-    """By epoch; 0 is before the first one; None where it was not measured."""
+    """By stretch; 0 is before the first one; None where it was not measured."""
     train_losses: list[float] = field(default_factory=list)
-    """Mean loss of a labelled token, by epoch, from 1."""
+    """Mean loss of a labelled token, by stretch, from 1."""
     best: int | None = None
-    """The epoch with the best validation, the earliest if several are equal."""
+    """The stretch with the best validation, the earliest if several are equal."""
 
     @property
-    def epochs(self) -> int:
-        """Epochs that are over."""
+    def stretches(self) -> int:
+        """Stretches that are over."""
         return len(self.train_losses)
 
 
@@ -64,7 +66,7 @@ class Phase(ABC):
     epochs: int
     """Epochs at most."""
     patience: int | None = None
-    """The phase ends after this many epochs without a better validation."""
+    """The phase ends after this many stretches without a better validation."""
     clip: float | None
     """Norm that gradients are clipped to."""
     measures_start = False
@@ -78,6 +80,16 @@ class Phase(ABC):
     @abstractmethod
     def steps_of_epoch(self) -> int:
         """Steps of an epoch."""
+
+    @property
+    def steps(self) -> int:
+        """Steps at most."""
+        return self.epochs * self.steps_of_epoch
+
+    @property
+    def steps_of_stretch(self) -> int:
+        """Steps between two measurements; the last step is followed by one, too."""
+        return self.steps_of_epoch
 
     @abstractmethod
     def begin(self) -> tuple[dict[str, nn.Parameter], torch.optim.Optimizer]:
@@ -113,7 +125,7 @@ class EpochTraining(SteppedTraining):
         self.name, self.model, self.phases = name, model, phases
         self.saved_at = time.monotonic()
         self.history, self.records = History(), list[Values]()
-        self.epoch_loss, self.epoch_labelled = 0.0, 0  # summed over the labelled tokens of the present epoch
+        self.stretch_loss, self.stretch_labelled = 0.0, 0  # summed over the labelled tokens of the present stretch
         self.phase_ended = False  # since the last checkpoint
         self.learning: dict[str, nn.Parameter] = {}
         self.best: dict[str, Tensor] = {}
@@ -146,7 +158,7 @@ class EpochTraining(SteppedTraining):
             self.keep_best()
 
     def take_step(self) -> None:
-        """Take a step; measure after the last one of an epoch; end the phase after the last epoch."""
+        """Take a step; measure after the last one of a stretch; end the phase after the last stretch."""
         if not self.model.training:
             self.model.train()
         phase, history = self.phase, self.history
@@ -158,34 +170,38 @@ class EpochTraining(SteppedTraining):
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step, history.steps = self.step + 1, history.steps + 1
-        self.epoch_loss += learnt.loss * learnt.labelled
-        self.epoch_labelled += learnt.labelled
+        self.stretch_loss += learnt.loss * learnt.labelled
+        self.stretch_labelled += learnt.labelled
         self.speed.add(learnt.tokens)
         if time.perf_counter() - self.said > SECONDS_BETWEEN_LINES:
             self.report()
-        if history.steps % phase.steps_of_epoch == 0:
-            self.end_epoch()
+        if history.steps % phase.steps_of_stretch == 0 or history.steps == phase.steps:
+            self.end_stretch()
 
-    def end_epoch(self) -> None:
-        """Measure an epoch and keep its weights if they are the best so far; end the phase if it is over."""
+    def end_stretch(self) -> None:
+        """Measure a stretch and keep its weights if they are the best so far; end the phase if it is over."""
         history, phase = self.history, self.phase
-        history.train_losses.append(self.epoch_loss / self.epoch_labelled)
-        self.epoch_loss, self.epoch_labelled = 0.0, 0
+        history.train_losses.append(self.stretch_loss / self.stretch_labelled)
+        self.stretch_loss, self.stretch_labelled = 0.0, 0
         found = self.measure()
         history.validation.append(found)
         best = None if history.best is None else history.validation[history.best]
         if best is None or phase.better(found, best):
             self.keep_best()
         shown = " ".join(f"{name} {value:.4f}" for name, value in found.items())
-        losses = [f"loss {history.train_losses[-1]:.4f}", f"validation {shown}", f"best in epoch {history.best}"]
-        self.say(f"epoch {history.epochs} of {phase.epochs}", *losses)
-        over = phase.patience is not None and history.epochs - (history.best or 0) >= phase.patience
-        if over or history.epochs == phase.epochs:
+        losses = [f"loss {history.train_losses[-1]:.4f}", f"validation {shown}"]
+        if phase.steps_of_stretch == phase.steps_of_epoch:
+            self.say(f"epoch {history.stretches} of {phase.epochs}", *losses, f"best in epoch {history.best}")
+        else:
+            best_step = min((history.best or 0) * phase.steps_of_stretch, phase.steps)
+            self.say(f"step {history.steps:,} of {phase.steps:,}", *losses, f"best at step {best_step:,}")
+        over = phase.patience is not None and history.stretches - (history.best or 0) >= phase.patience
+        if over or history.steps == phase.steps:
             self.end_phase()
 
     def keep_best(self) -> None:
-        """Keep the weights of the present epoch as the best."""
-        self.history.best = self.history.epochs
+        """Keep the weights of the present stretch as the best."""
+        self.history.best = self.history.stretches
         with torch.no_grad():
             for name, weight in self.learning.items():
                 if name in self.best:
@@ -219,7 +235,7 @@ class EpochTraining(SteppedTraining):
             SmeltError: it is NaN or infinite.
         """
         if not math.isfinite(value):
-            where = self.phase.title or f"epoch {self.history.epochs + 1}"
+            where = self.phase.title or f"epoch {self.history.steps // self.phase.steps_of_epoch + 1}"
             raise SmeltError(f"step {self.step + 1} ({where})", f"the {name} is {value}: {self.phase.advice}")
 
     def checkpoint_is_due(self, loss: float | None) -> bool:  # noqa: ARG002 - checkpoints are kept by time
@@ -238,25 +254,28 @@ class EpochTraining(SteppedTraining):
     def state(self) -> tuple[Values, Values]:
         """Return the weights and everything else that the next step depends on."""
         state: Values = {"model": self.model.state_dict(), "best": self.best, "records": self.records}
-        state |= {"history": vars(self.history), "epoch": (self.epoch_loss, self.epoch_labelled)}
+        state |= {"history": vars(self.history), "epoch": (self.stretch_loss, self.stretch_labelled)}
         return state | {"optimizer": {} if self.is_over else self.optimizer.state_dict()}, {}
 
     def load(self, shared: Mapping[str, Any], own: Mapping[str, Any]) -> None:  # noqa: ARG002 - nothing is its own
         """Go back to a state."""
         self.model.load_state_dict(shared["model"])
         self.records, self.history = shared["records"], History(**shared["history"])
-        self.epoch_loss, self.epoch_labelled = shared["epoch"]
+        self.stretch_loss, self.stretch_labelled = shared["epoch"]
         if not self.is_over:
             self.learning, self.optimizer = self.phase.begin()
             self.optimizer.load_state_dict(shared["optimizer"])
             self.best = {name: part.to(self.learning[name].device) for name, part in shared["best"].items()}
 
     def report(self) -> None:
-        """Print a line on the epoch so far."""
+        """Print a line on the stretch so far."""
         phase, step, steps = self.phase, self.history.steps, self.phase.steps_of_epoch
-        figures = [f"loss {self.epoch_loss / self.epoch_labelled:.4f}", f"{self.speed.tokens_per_second:,.0f} tokens/s"]
+        figures = [
+            f"loss {self.stretch_loss / self.stretch_labelled:.4f}",
+            f"{self.speed.tokens_per_second:,.0f} tokens/s",
+        ]
         if phase.patience is None:
-            last = phase.epochs * steps
+            last = phase.steps
             pace = self.speed.seconds / (self.step - self.first)
             left = timedelta(seconds=round(pace * (last - step)))
             self.say(f"step {step:,} of {last:,}", *figures, f"{left} left")

@@ -194,7 +194,7 @@ class CompressionPhase(Phase):
         """Return the record of the phase, as metrics.json holds it."""
         losses = [measured["loss"] for measured in history.validation if measured is not None]
         record = {"stage": self.plan.stage, "unfrozen": self.plan.unfrozen, "losses": self.plan.losses.weights()}
-        record |= {"epochs": history.epochs, "steps": history.steps}
+        record |= {"epochs": history.stretches, "steps": history.steps}
         record |= {"best": history.best, "validation_loss": min(losses), "validation_losses": losses}
         return record | {"scores": self.scores(self.plan.head) if self.plan.head else []}
 

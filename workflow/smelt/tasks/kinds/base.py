@@ -78,6 +78,8 @@ class WindowPredictions:
     candidates."""
     probabilities: list[list[float]]
     """The probability of each; of candidates their scores."""
+    loss: float = 0.0
+    """The mean loss of the labelled places that have a target."""
 
 
 class BatchLayout(Protocol):
