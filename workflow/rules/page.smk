@@ -20,6 +20,7 @@ rule page:
         curves=study.report.learning_curves(),
         tokenisation=study.report.tokenisations(),
         efficiency=study.efficiency.figures(),
+        choices=study.report.choices(),
         modules=modules("report", "tasks/metrics.py"),
     output:
         page=report(
@@ -53,5 +54,6 @@ rule page:
         " --curves {input.curves:q}"
         " --tokenisation {input.tokenisation:q}"
         " --efficiency {input.efficiency:q}"
+        " --choices {input.choices:q}"
         " --output {output.page:q}"
         " > {log:q} 2>&1"

@@ -3,7 +3,9 @@
 import base64
 import json
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from small_results import MODELS, SIGNIFICANCE, Results, make
@@ -59,7 +61,7 @@ def page(reported: Results) -> str:
     return _written(reported)
 
 
-def _written(results: Results, **study: object) -> str:
+def _written(results: Results, choices: Sequence[Path] = (), **study: object) -> str:
     lists = {
         "tables": [results.path("tables", f"{name}.html") for name in ("table_1", "table_3", "table_4")],
         "figures": [results.path("figures", f"{name}.svg") for name in FIGURES],
@@ -70,12 +72,24 @@ def _written(results: Results, **study: object) -> str:
         "models": [results.path("models", model) for model in MODELS],
         "curves": results.figure_sources("learning-curves"),
         "tokenisation": results.figure_sources("splitting-and-errors"),
+        "choices": choices,
     }
     words = ["page", "--study", json.dumps(STUDY | study), "--significance", json.dumps(SIGNIFICANCE)]
     for name, paths in lists.items():
         words += [f"--{name}", *map(str, paths)]
     assert main([*words, "--output", str(results.path("report.html"))]) == 0
     return results.read("report.html")
+
+
+def test_what_grids_chose_stands_on_the_page(reported: Results, page: str) -> None:
+    assert "Settings of fine-tuning" not in page
+    tried = {"learning_rate": 1e-3, "epochs": 2, "best_epoch": 2, "validation": {"f1": 0.5}}
+    grid = [tried | {"batch": batch, "chosen": batch == 32} for batch in (16, 32)]
+    run = {"model": "small_8k", "task": "ner", "seed": 1, "metric": "seqeval-f1", "settings": {}, "grid": grid}
+    choices = [reported.write(reported.path("choices", "metrics.json"), run)]
+    written = _written(reported, choices)
+    assert "Settings of fine-tuning, chosen on validation" in written
+    assert re.search(r"small_8k</th><td>1</td><td>2</td><td>32</td><td>1e-3</td>", written)
 
 
 def test_the_page_fetches_nothing(page: str) -> None:

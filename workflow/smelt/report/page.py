@@ -32,6 +32,8 @@ from smelt.report.render import PaperTable, html
 from smelt.report.significance import Significance
 from smelt.report.tables.base import TableJob
 from smelt.report.tables.efficiency import CAPTION, EfficiencyTable
+from smelt.report.tables.finetuning import CAPTION as CHOICES
+from smelt.report.tables.finetuning import choices_table, read_tuned
 
 _TEMPLATES = Path(__file__).parent
 
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "curves": "learning curves of the models that were trained",
         "tokenisation": "tokenisation studies",
         "efficiency": "records of efficiency",
+        "choices": "metrics.json of fine-tuned models that a grid chose",
     }
     for name, text in lists.items():
         parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=text)
@@ -159,6 +162,9 @@ def _records(
         markup_table(corpora),
         tokenizer_table(arguments.tokenizers) if arguments.tokenizers else None,
         task_table(read_tasks(arguments.tasks)) if arguments.tasks else None,
+        choices_table("choices", CHOICES, [read_tuned(path) for path in arguments.choices])
+        if arguments.choices
+        else None,
         model_table(models, makers, arguments.curves),
         reduction_table(arguments.models),
     ]

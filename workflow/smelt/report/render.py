@@ -95,6 +95,29 @@ def digits(value: float) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
+def cut(value: float) -> str:
+    """Return a number with the digits after its second one cut off, not rounded."""
+    # 81.02 times 100 is a little less in binary; what lies beyond six digits is such noise.
+    return f"{math.floor(round(100 * value, 6)) / 100:.2f}"
+
+
+def scientific(value: float) -> str:
+    """Return a number as papers print rates: up to four digits and, below a tenth, a power of ten: 1.25e-3, 5e-5."""
+    if value == 0 or abs(value) >= 0.1:
+        return f"{value:.4g}"
+    mantissa, power = f"{value:.3e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}"
+
+
+def duration(hours: float) -> str:
+    """Return a time in the unit that suits it: seconds, minutes, hours, or from two days on days."""
+    if math.isnan(hours):
+        return NONE
+    units = ((48, 1 / 24, "days"), (1, 1, "h"), (1 / 60, 60, "min"), (0, 3600, "s"))
+    times, unit = next((times, unit) for least, times, unit in units if hours >= least)
+    return f"{digits(hours * times)} {unit}"
+
+
 def quantity(counts: Sequence[int], what: str, plural: str = "") -> str:
     """Return how many there are, from the fewest to the most: 1 seed, 3 seeds, 2 to 5 seeds."""
     fewest, most = min(counts), max(counts)

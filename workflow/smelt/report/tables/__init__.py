@@ -7,9 +7,12 @@ from pydantic import Field
 
 from smelt.entry import entry_of
 from smelt.errors import SmeltError
+from smelt.report.tables.averages import AveragesTable
 from smelt.report.tables.base import TableEntry
+from smelt.report.tables.cost import CostTable
 from smelt.report.tables.efficiency import EfficiencyTable
 from smelt.report.tables.example import ExampleTable
+from smelt.report.tables.finetuning import FinetuningTable
 from smelt.report.tables.grid import GridTable
 from smelt.report.tables.languages import LanguagesTable
 from smelt.report.tables.monolingual import MonolingualTable
@@ -17,6 +20,7 @@ from smelt.report.tables.scores import ScoresTable
 from smelt.report.tables.segmentation import SegmentationTable
 from smelt.report.tables.stages import StagesTable
 from smelt.report.tables.tradeoff import TradeoffTable
+from smelt.report.tables.training import TrainingTable
 from smelt.report.tables.vocabulary import VocabularyTable
 
 Table = Annotated[
@@ -29,7 +33,11 @@ Table = Annotated[
     | GridTable
     | StagesTable
     | TradeoffTable
-    | EfficiencyTable,
+    | EfficiencyTable
+    | AveragesTable
+    | TrainingTable
+    | FinetuningTable
+    | CostTable,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[TableEntry]] = {

@@ -83,6 +83,10 @@ class StudyOfTables(Protocol):
     def finetuned_as(self, tasks: Iterable[str]) -> dict[str, FinetuningSet]:
         """Return the named sets of settings that some tasks are fine-tuned by."""
 
+    @property
+    def trained(self) -> Sequence[str]:
+        """The models that are trained on token blocks, in the order of their learning curves."""
+
     def runs(self, task: str | None = None, model: str | None = None) -> Sequence[tuple[str, str]]:
         """Return the (model, task) pairs that are fine-tuned, of one task or model or of all."""
 
@@ -100,6 +104,9 @@ class StudyOfTables(Protocol):
 
     def is_compressed(self, model: str) -> bool:
         """Return whether a model is compressed for each of its tasks; not so where the study has no such model."""
+
+    def is_published(self, model: str) -> bool:
+        """Return whether a model was trained elsewhere."""
 
     def selects_pieces(self, model: str) -> bool:
         """Return whether a model keeps some of its source's pieces, and records which."""

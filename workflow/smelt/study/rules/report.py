@@ -47,7 +47,8 @@ class TablesView:
         self.efficiencies = efficiency.figures
         self.corpus_statistics = corpora.statistics
         self._study, self._finetune = study, finetune
-        self._curves = [f"{paths.logs}/models/{name}.curve.csv" for name in tokenizers.read_by()]
+        self.trained: Sequence[str] = tokenizers.read_by()
+        self._curves = [f"{paths.logs}/models/{name}.curve.csv" for name in self.trained]
 
     @property
     def vocabularies(self) -> Mapping[str, int]:
@@ -65,6 +66,10 @@ class TablesView:
         members = {name: [task for task in tasks if self._study.options(task).finetuned_as == name] for name in found}
         return {name: {"settings": found[name], "tasks": members[name]} for name in found if members[name]}
 
+    def is_published(self, model: str) -> bool:
+        """Return whether a model was trained elsewhere."""
+        return self._study.models[model].publishes_vocabulary
+
     def selects_pieces(self, model: str) -> bool:
         """Return whether a model keeps some of its source's pieces, and records which."""
         return self._study.models[model].selects_pieces
@@ -81,6 +86,15 @@ class TablesView:
     def metrics(self, model: str, task: str) -> list[str]:
         """Return metrics.json of a model on a task, a file a seed."""
         return self._finetune.files(task, model)
+
+    def choices(self) -> list[str]:
+        """Return metrics.json of the runs that a grid of settings chose, a file a seed."""
+        return [
+            file
+            for model, task in self.runs()
+            if not self.is_compressed(model) and len(self._finetune.grid(model, task)) > 1
+            for file in self.metrics(model, task)
+        ]
 
     def learning_curves(self) -> list[str]:
         """Return the learning curves of all models that are trained on token blocks."""
@@ -137,6 +151,10 @@ class ReportRules:
     def learning_curves(self) -> list[str]:
         """Return the learning curves of all models that are trained on token blocks."""
         return self._shown.learning_curves()
+
+    def choices(self) -> list[str]:
+        """Return the metrics of the runs that a grid chose, for the page."""
+        return self._shown.choices()
 
     def finetuned_folder(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return the folder of all fine-tuned models."""
