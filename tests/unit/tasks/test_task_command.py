@@ -246,12 +246,25 @@ def test_every_task_file_of_the_project_loads(path):
         ("sst5", [8544, 1101, 2210]),
         ("ud-sequoia", [2231, 412, 456]),
         ("masakhaner-sw", [2109, 300, 604]),
+        ("mtod-es-slots", [3616, 1983, 3043]),
+        ("lassysmall-dev", [5977, 664, 350]),
     ],
 )
 def test_real_tasks_have_their_published_numbers_of_examples(name, examples, tmp_path):
     assert main(["task", "--name", name, "--output", str(tmp_path / name)]) == 0
     splits = json.loads((tmp_path / name / "task.json").read_text())["splits"]
     assert [splits[split]["examples"] for split in ("train", "validation", "test")] == examples
+
+
+@pytest.mark.skipif("SMELT_DATA" not in os.environ, reason="SMELT_DATA names no folder of real data")
+def test_every_set_of_the_real_data_has_a_task_file():
+    folder = Path(os.environ["SMELT_DATA"]) / "tasks"
+    sources = "".join(path.read_text() for path in LIBRARY.glob("*.yaml"))
+    sets = [path for path in folder.iterdir() if path.name not in ("ud", "snips-atis")]
+    sets += [path for name in ("ud", "snips-atis") for path in (folder / name).iterdir()]
+    assert len(sets) > 20
+    names = [str(path.relative_to(folder)) for path in sets]
+    assert [name for name in names if f"folder: ${{SMELT_DATA}}/tasks/{name}\n" not in sources] == []
 
 
 @pytest.mark.skipif("SMELT_DATA" not in os.environ, reason="SMELT_DATA names no folder of real data")

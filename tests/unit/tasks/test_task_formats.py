@@ -12,6 +12,7 @@ from smelt.tasks.formats.columns import Columns, read_columns
 from smelt.tasks.formats.conll import Conll, read_conll
 from smelt.tasks.formats.conllu import Conllu, read_conllu
 from smelt.tasks.formats.label_text import LabelText, read_label_text
+from smelt.tasks.formats.offsets import Offsets, read_offsets
 from smelt.tasks.formats.slotgated import SlotGated, read_slotgated
 from smelt.tasks.formats.table import Delimited, read_table
 
@@ -159,6 +160,45 @@ def test_an_unclosed_bracket_is_an_error(tmp_path):
     path.write_text(json.dumps({"utt": "wake me at [time : five"}) + "\n")
     with pytest.raises(SmeltError, match=r"row 1: expected slots as \[name : words\]"):
         list(read_bracketed(path, Bracketed(utterance="utt"), "en"))
+
+
+def test_spans_by_characters_become_iob2_with_punctuation_apart(tmp_path):
+    path = tmp_path / "data"
+    path.write_text("a\t13:19:place,5:10:date\tWarm heute,  Berlin?\n\na\t\tHalt an \n")
+    assert pairs(read_offsets(path, Offsets(text=2, spans=1))) == [
+        [("Warm", "O"), ("heute", "B-date"), (",", "O"), ("Berlin", "B-place"), ("?", "O")],
+        [("Halt", "O"), ("an", "O")],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spans", "fault", "labels"),
+    [
+        ("4:11:date", "does not begin and end with words", ["O", "B-date", "I-date", "O"]),
+        ("3:20:date", "does not begin and end with words", ["O", "B-date", "I-date", "I-date"]),
+        ("3:8:date,8:13:place", "does not begin and end with words", ["O", "B-date", "B-place", "I-place"]),
+        ("3:11:date,8:13:time", "overlaps another span", ["O", "B-date", "I-date", "B-time"]),
+        ("-2:2:date", "does not begin and end with words", ["B-date", "O", "O", "O"]),
+        ("40:44:date", "has no word", ["O", "O", "O", "O"]),
+        ("2:3:date", "has no word", ["O", "O", "O", "O"]),
+    ],
+)
+def test_a_misplaced_span_is_named_or_counted(tmp_path, spans, fault, labels):
+    path = tmp_path / "data"
+    path.write_text(f"am neun Mai 98\t\nam neun Mai 9\t{spans}\n")
+    with pytest.raises(SmeltError, match=f"data:2: .* of 'am neun Mai 9', {fault}: expected the characters of whole"):
+        list(read_offsets(path, Offsets(text=0, spans=1)))
+    _, found = read_offsets(path, Offsets(text=0, spans=1, misplaced="count"))
+    assert found.labels == labels
+    assert found.misplaced == 1
+
+
+@pytest.mark.parametrize("spans", ["3:7", "7:3:date", "a:b:date", "3:7:date;8:9:time:x,1"])
+def test_spans_that_are_none_are_refused(tmp_path, spans):
+    path = tmp_path / "data"
+    path.write_text(f"am neun Mai\t{spans}\n")
+    with pytest.raises(SmeltError, match=r"data:1: expected spans as start:end:name, with commas between them, found"):
+        list(read_offsets(path, Offsets(text=0, spans=1, misplaced="count")))
 
 
 @pytest.mark.parametrize(

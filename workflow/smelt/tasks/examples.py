@@ -50,6 +50,8 @@ class Sentence:
     lines: list[int]
     """The line of each word in its file, counted from 1."""
     language: str = ""
+    misplaced: int = 0
+    """Spans that do not begin and end with words of their own."""
 
     @property
     def sides(self) -> list[str]:

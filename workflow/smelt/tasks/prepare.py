@@ -24,6 +24,7 @@ SHOWN_COUNTS = {
     "repaired_labels": "labels repaired",
     "empty_texts": "texts without a word",
     "empty_sides": "pairs with an empty side",
+    "misplaced_spans": "spans that do not begin and end with words of their own",
     "misplaced_answers": "answers that do not stand at their place, or are empty",
     "several_answers": "questions with several answers",
     "unanswered": "questions left out, because all their answers are empty",

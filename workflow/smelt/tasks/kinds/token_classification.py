@@ -18,6 +18,7 @@ from smelt.tasks.formats.bracketed import Bracketed
 from smelt.tasks.formats.columns import Columns
 from smelt.tasks.formats.conll import Conll
 from smelt.tasks.formats.conllu import Conllu
+from smelt.tasks.formats.offsets import Offsets
 from smelt.tasks.formats.slotgated import SlotGated
 from smelt.tasks.formats.table import Delimited
 from smelt.tasks.kinds.base import BatchLayout, Examples, Task, TaskKind, WindowPredictions
@@ -36,7 +37,7 @@ class TokenClassification(TaskKind):
 
     name = "token-classification"
     example = Sentence
-    formats = (Conll, Conllu, SlotGated, Delimited, Columns, Bracketed)
+    formats = (Conll, Conllu, SlotGated, Delimited, Columns, Bracketed, Offsets)
     metrics = (
         SeqevalF1(),
         Accuracy(),
@@ -64,6 +65,11 @@ class TokenClassification(TaskKind):
         except ImpossibleTagError as error:
             raise SmeltError(f"{path}:{example.lines[error.position]}", str(error)) from None
         return repaired
+
+    def counts(self, example: Example) -> dict[str, int]:
+        """Return the spans that do not begin and end with words; nothing where there are none, as in most formats."""
+        misplaced: int = example.misplaced  # type: ignore[attr-defined]
+        return {"misplaced_spans": misplaced} if misplaced else {}
 
     def schema(self, pairs: bool) -> Any:  # noqa: ARG002 - sentences are no pairs
         """Return the Arrow schema of a prepared split."""
