@@ -37,8 +37,8 @@ WORDS, SMALL = 30_000_000, 1_000_000
 TRAINING, LOOP = 100_000, 200  # lines to train on, documents to loop over
 
 LEARN: dict[str, Callable[[list[str]], TrainedTokenizer]] = {
-    "wordpiece": lambda lines: wordpiece.learn(lines, PIECES, 1.0, False, "bench"),
-    "unigram": lambda lines: unigram.learn(lines, PIECES, 1.0, "bench"),
+    "wordpiece": lambda lines: wordpiece.learn(lines, PIECES, 1.0, wordpiece.LetterRules(lowercase=False), "bench"),
+    "unigram": lambda lines: unigram.learn(lines, PIECES, 1.0, False, "bench"),
     "bpe": lambda lines: byte_level_bpe.learn(lines, PIECES, "bench"),
 }
 

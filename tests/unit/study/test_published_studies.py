@@ -15,6 +15,7 @@ from smelt.study.makers.distil import Distil
 from smelt.study.makers.pretrain import Pretrain
 from smelt.study.makers.reduce import Reduce
 from smelt.study.schema import load_study
+from smelt.study.tokenizers import Unigram
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import load_task
 
@@ -53,7 +54,9 @@ def test_albeto_trains_as_its_table_2_says(
 
 def test_albeto_follows_albert_with_a_vocabulary_of_31_thousand() -> None:
     study = load_study(STUDIES / "albeto.yaml")
-    assert study.tokenizers["unigram-31k"].vocabulary == 31_000
+    tokenizer = study.tokenizers["unigram-31k"]
+    assert isinstance(tokenizer, Unigram)
+    assert (tokenizer.vocabulary, tokenizer.lowercase) == (31_000, True)
     pretrained_ones = [name for name, model in study.models.items() if isinstance(model, Pretrain)]
     assert len(pretrained_ones) == 5
     for name in pretrained_ones:

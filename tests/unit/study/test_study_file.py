@@ -121,7 +121,11 @@ def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
         ({"corpora/wiki": {}}, ["corpora.wiki", "names no source"]),
         ({"tokenizers/unigram-1k/vocabulary": 3}, ["tokenizers.unigram-1k.vocabulary", "64", "found 3"]),
         ({"tokenizers/unigram-1k/algorithm": "bpt"}, ["tokenizers.unigram-1k.algorithm", "'wordpiece'", "'bpt'"]),
-        ({"tokenizers/unigram-1k/lowercase": True}, ["tokenizers.unigram-1k.lowercase", "character_coverage"]),
+        ({"tokenizers/unigram-1k/strip_accents": True}, ["tokenizers.unigram-1k.strip_accents", "character_coverage"]),
+        (
+            {"tokenizers/unigram-1k": BPE | {"lowercase": True}},
+            ["tokenizers.unigram-1k.lowercase", "no such key"],
+        ),
         ({"tokenizers/unigram-1k": BPE | {"vocabulary": 260}}, ["unigram-1k.vocabulary", "261", "found 260"]),
         (
             {"tokenizers/unigram-1k": BPE | {"character_coverage": 0.99}},

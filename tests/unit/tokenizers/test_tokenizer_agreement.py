@@ -19,6 +19,9 @@ from smelt.tokenizers.unigram import BLANKS, SPECIAL_PIECES
 DATA = os.environ.get("SMELT_DATA")
 
 
+UPPER = "".join(ALPHABETS.values()).upper()
+
+
 class Both:
     """The two readings of one folder."""
 
@@ -33,6 +36,14 @@ class Both:
 @pytest.fixture(scope="module")
 def both(tokenizer_folder: Path) -> Both:
     return Both(tokenizer_folder)
+
+
+@pytest.fixture(scope="module")
+def lower(corpus: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Both:
+    """A tokenizer that lower-cases, trained on the corpus as it is written."""
+    folder = tmp_path_factory.mktemp("tokenizers") / "lower-400"
+    make(corpus, settings(lowercase=True), folder)
+    return Both(folder)
 
 
 KNOWN = "".join(ALPHABETS.values())
@@ -58,6 +69,56 @@ FRAGMENTS = st.one_of(
 def test_any_text_gives_the_same_pieces_both_ways(both: Both, text: str) -> None:
     found, expected = both.ids(text)
     assert found == expected
+
+
+CASED = st.one_of(
+    FRAGMENTS,
+    st.text(st.sampled_from(UPPER), max_size=12),
+    st.sampled_from(["<PAD>", "<Unk>", "<UN\u212a>", "<unk>", "[mask]", "İ", "Σ", "ǅ", "\ua7cb", "\U00010d50"]),
+)
+
+
+@hypothesis_settings(max_examples=600, deadline=None)
+@given(st.lists(CASED, max_size=30).map("".join))
+@example("<PAD><pAd> <UN\u212a> [CLS] [cls]")
+def test_any_text_gives_the_same_pieces_both_ways_lower_cased(lower: Both, text: str) -> None:
+    found, expected = lower.ids(text)
+    assert found == expected
+    assert {0, 2, 3, 4}.isdisjoint(found)
+
+
+@pytest.mark.slow
+def test_every_character_is_lower_cased_alike(lower: Both) -> None:
+    every = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
+    normal = lower.automatic.backend_tokenizer.normalizer.normalize_str
+    texts = [f"a{char}b" for char in every]
+    expected = ["▁" + normal(text).replace(" ", "▁") for text in texts]
+    found = map(lower.sentencepiece.normalize, texts)
+    assert [pair for pair in zip(found, expected, strict=True) if pair[0] != pair[1]] == []
+
+
+def test_case_does_not_matter_where_it_is_lower_cased(lower: Both) -> None:
+    ids = [lower.ids(text)[0] for text in ("déσà Été", "DÉΣÀ ÉTÉ", "déσà été")]
+    assert ids[0] == ids[1] == ids[2]
+    assert 1 not in ids[0]
+    assert lower.ids("été")[0] != lower.ids("ete")[0]
+
+
+def test_offsets_are_those_of_the_text_as_it_is_written(lower: Both) -> None:
+    text = "  DéNÀÉ,  NÉÀ [MASK] ΣΑ"
+    encoding = lower.automatic(text, add_special_tokens=False, return_offsets_mapping=True)
+    parts = [text[start:end] for start, end in encoding["offset_mapping"]]
+    assert "".join("".join(parts).split()) == "".join(text.split())
+    pieces = lower.automatic.convert_ids_to_tokens(encoding["input_ids"])
+    known = [(part.strip().lower(), piece.strip("▁")) for part, piece in zip(parts, pieces, strict=True)]
+    assert all(part == piece for part, piece in known if piece != "<unk>")
+
+
+def test_a_saved_copy_that_lower_cases_cuts_alike(lower: Both, tmp_path: Path) -> None:
+    lower.automatic.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "albert"}')
+    text = "Abc DÉS `` '' [MASK] <UNK> ΑΒΓ"
+    assert read_tokenizer(tmp_path)(text, add_special_tokens=False)["input_ids"] == lower.ids(text)[1]
 
 
 def test_special_pieces_in_a_text_are_text(both: Both) -> None:

@@ -183,6 +183,7 @@ def test_a_wordpiece_vocabulary_too_small_is_refused_with_the_number_of_pieces_i
         ({"algorithm": "bpe"}, "character_coverage: bpe has no use for it"),
         ({"algorithm": "bpe", "character_coverage": None, "lowercase": True}, "lowercase: bpe has no use for it"),
         ({"algorithm": "wordpiece"}, "lowercase: wordpiece needs it"),
+        ({"strip_accents": True}, "strip_accents: unigram has no use for it"),
         ({"character_coverage": None}, "character_coverage: unigram needs it"),
     ],
 )
@@ -218,6 +219,11 @@ def test_wordpiece_in_lower_case_reads_capitals_and_accents_as_their_letters(tmp
     lower = french(tmp_path, algorithm="wordpiece", lowercase=True, vocabulary=25)
     assert ids(lower, "Été CHÂTEAU") == ids(lower, "ete chateau")
     assert lower.decode(ids(lower, "Été CHÂTEAU")) == "ete chateau"
+
+
+def test_wordpiece_in_lower_case_may_keep_accents(tmp_path: Path) -> None:
+    lower = french(tmp_path, algorithm="wordpiece", lowercase=True, strip_accents=False, vocabulary=30)
+    assert lower.decode(ids(lower, "Été CHÂTEAU")) == "été château"
 
 
 def test_a_word_with_a_character_too_rare_is_unknown_to_wordpiece_and_nothing_is_to_bytes(

@@ -1,5 +1,6 @@
 """Tokenizers in a study file: one type an algorithm, so that each has the keys that it uses and refuses the others'."""
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
@@ -17,7 +18,7 @@ class Unigram(Entry):
     """SentencePiece's unigram language model (Kudo and Richardson 2018), with ALBERT's special pieces."""
 
     algorithm: Literal["unigram"]
-    """SentencePiece's unigram language model (Kudo and Richardson 2018), cased."""
+    """SentencePiece's unigram language model (Kudo and Richardson 2018)."""
     vocabulary: Size
     """Number of pieces, special ones included."""
     corpus: Name
@@ -27,6 +28,9 @@ class Unigram(Entry):
     character_coverage: Annotated[float, Field(ge=0.98, le=1)] = 0.9995
     """Share of the characters' occurrences that get a piece; any other character is unknown. SentencePiece takes none
     below 0.98."""
+    lowercase: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Lower-case what the tokenizer is given, in training and afterwards, as ALBETO's does; accents stay. The corpus
+    stays as it is written."""
     seed: Seed = 1
     """Seed of the sample: tokenizers with the same seed and sample see the same lines, whatever their algorithm."""
 
@@ -45,7 +49,9 @@ class WordPiece(Entry):
     character_coverage: Coverage = 0.9995
     """Share of the characters' occurrences that get a piece; a word with any other character is [UNK]."""
     lowercase: bool = False
-    """Lower-case and strip accents, as BERT's uncased models do."""
+    """Lower-case what the tokenizer is given, as BERT's uncased models do."""
+    strip_accents: Annotated[bool | None, Field(exclude_if=lambda value: value is None)] = None
+    """Strip accents; by default where it lower-cases, as BERT's uncased models do."""
     seed: Seed = 1
     """Seed of the sample: tokenizers with the same seed and sample see the same lines, whatever their algorithm."""
 

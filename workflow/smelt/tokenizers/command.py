@@ -16,11 +16,12 @@ from smelt.tokenizers.folder import TrainedTokenizer, write_folder
 from smelt.tokenizers.measure import TwoReadings
 from smelt.tokenizers.sample import Sample, draw
 
-_OWN: dict[Algorithm, set[str]] = {
+_NEEDED: dict[Algorithm, set[str]] = {
     "unigram": {"character_coverage"},
     "wordpiece": {"character_coverage", "lowercase"},
     "bpe": set(),
 }
+_OPTIONAL: dict[Algorithm, set[str]] = {"unigram": {"lowercase"}, "wordpiece": {"strip_accents"}, "bpe": set()}
 
 
 class TokenizerSettings(Entry):
@@ -31,15 +32,19 @@ class TokenizerSettings(Entry):
     sample: PositiveInt
     character_coverage: Annotated[float, Field(gt=0, le=1)] | None = None
     lowercase: bool | None = None
+    strip_accents: bool | None = None
     seed: Annotated[int, Field(ge=0)]
     alpha: Annotated[float, Field(ge=0, le=1)]
 
     @model_validator(mode="after")
     def _has_what_its_algorithm_needs(self) -> Self:
-        needed = _OWN[self.algorithm]
-        for key in ("character_coverage", "lowercase"):
-            if (getattr(self, key) is None) == (key in needed):
-                raise ValueError(f"{key}: {self.algorithm} {'needs it' if key in needed else 'has no use for it'}")
+        needed, optional = _NEEDED[self.algorithm], _OPTIONAL[self.algorithm]
+        for key in ("character_coverage", "lowercase", "strip_accents"):
+            given = getattr(self, key) is not None
+            if key in needed and not given:
+                raise ValueError(f"{key}: {self.algorithm} needs it")
+            if given and key not in needed | optional:
+                raise ValueError(f"{key}: {self.algorithm} has no use for it")
         return self
 
 
@@ -81,12 +86,13 @@ def make(documents: list[Path], settings: TokenizerSettings, output: Path) -> No
 def learn(sample: Sample, settings: TokenizerSettings, where: str) -> TrainedTokenizer:
     """Return a tokenizer trained by the settings' algorithm; `where` names it in messages."""
     lines, vocabulary = sample.lines, settings.vocabulary
+    coverage, lowercase = settings.character_coverage or 1.0, bool(settings.lowercase)
     match settings.algorithm:
         case "unigram":
-            return unigram.learn(lines, vocabulary, settings.character_coverage or 1.0, where)
+            return unigram.learn(lines, vocabulary, coverage, lowercase, where)
         case "wordpiece":
-            coverage, lowercase = settings.character_coverage or 1.0, bool(settings.lowercase)
-            return wordpiece.learn(lines, vocabulary, coverage, lowercase, where)
+            letters = wordpiece.LetterRules(lowercase, settings.strip_accents)
+            return wordpiece.learn(lines, vocabulary, coverage, letters, where)
         case "bpe":
             return byte_level_bpe.learn(lines, vocabulary, where)
 

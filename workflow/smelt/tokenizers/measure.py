@@ -103,8 +103,10 @@ def own_reading(folder: Path) -> OwnReading:
         processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
         return OwnReading("SentencePiece", lambda text: list(processor.encode(text, out_type=int)))
     if (folder / "vocab.txt").is_file():
-        lowercase = read_json(folder / "tokenizer_config.json")["do_lower_case"]
-        words = BertWordPieceTokenizer(str(folder / "vocab.txt"), lowercase=lowercase)
+        letters = read_json(folder / "tokenizer_config.json")
+        words = BertWordPieceTokenizer(
+            str(folder / "vocab.txt"), lowercase=letters["do_lower_case"], strip_accents=letters["strip_accents"]
+        )
         return OwnReading("vocab.txt", _encode(words))
     files = (str(folder / "vocab.json"), str(folder / "merges.txt"))
     return OwnReading("merges.txt", _encode(ByteLevelBPETokenizer(*files, add_prefix_space=True)))

@@ -1,20 +1,23 @@
 """SentencePiece's unigram language model (Kudo and Richardson 2018), with ALBERT's special pieces.
 
 The rules that prepare text are written twice, for SentencePiece and for tokenizers, and do the same. They replace
-blanks and characters that show nothing by one blank, and spell out special pieces. Letters, case and accents stay, and
-MediaWiki's text is composed Unicode already. SentencePiece's own rules, nmt_nfkc, are not used: the Precompiled
-normaliser of tokenizers reads the same table grapheme by grapheme and drops marks on the way, so the two would cut some
-lines differently.
+blanks and characters that show nothing by one blank, and spell out special pieces. Letters and accents stay, and so
+does case unless the tokenizer lower-cases. MediaWiki's text is composed Unicode already. SentencePiece's own rules,
+nmt_nfkc, are not used: the Precompiled normaliser of tokenizers reads the same table grapheme by grapheme and drops
+marks on the way, so the two would cut some lines differently.
 """
 
 import io
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
 import sentencepiece
+import tokenizers
 from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
@@ -54,25 +57,28 @@ _PAD, _UNKNOWN, _CLS, _SEP, _MASK = SPECIAL_PIECES
 _SPECIAL = {"pad_token": _PAD, "unk_token": _UNKNOWN, "cls_token": _CLS, "sep_token": _SEP, "mask_token": _MASK}
 
 
-def learn(lines: Sequence[str], vocabulary: int, character_coverage: float, where: str) -> TrainedTokenizer:
+def learn(
+    lines: Sequence[str], vocabulary: int, character_coverage: float, lowercase: bool, where: str
+) -> TrainedTokenizer:
     """Return a trained tokenizer; arguments and errors are those of `train`."""
-    model = train(lines, vocabulary, character_coverage, where)
+    model = train(lines, vocabulary, character_coverage, lowercase, where)
     proto = sentencepiece_model_pb2.ModelProto()
     proto.ParseFromString(model)
+    facts = {"threads": THREADS, "score_step": SCORE_STEP, "sentencepiece": sentencepiece.__version__}
     return TrainedTokenizer(
-        tokenizer=fast_tokenizer([(piece.piece, piece.score) for piece in proto.pieces]),
+        tokenizer=fast_tokenizer([(piece.piece, piece.score) for piece in proto.pieces], lowercase),
         special=_SPECIAL,
         model_type="albert",
-        options={"do_lower_case": False, "keep_accents": True},
+        options={"do_lower_case": lowercase, "keep_accents": True},
         write_files=lambda folder: Path(folder, "spiece.model").write_bytes(model),
-        facts={"threads": THREADS, "score_step": SCORE_STEP, "sentencepiece": sentencepiece.__version__},
+        facts=facts | ({"tokenizers": tokenizers.__version__} if lowercase else {}),  # whose table of letters it is
     )
 
 
-def fast_tokenizer(pieces: list[tuple[str, float]]) -> Tokenizer:
+def fast_tokenizer(pieces: list[tuple[str, float]], lowercase: bool = False) -> Tokenizer:
     """Return the tokenizer of pieces and their scores, in the order of their ids."""
     tokenizer = Tokenizer(models.Unigram(pieces, unk_id=SPECIAL_PIECES.index(_UNKNOWN), byte_fallback=False))
-    tokenizer.normalizer = normalizer()
+    tokenizer.normalizer = normalizer(lowercase)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
     tokenizer.decoder = decoders.Metaspace(prepend_scheme="always")
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -83,13 +89,14 @@ def fast_tokenizer(pieces: list[tuple[str, float]]) -> Tokenizer:
     return tokenizer
 
 
-def train(lines: Sequence[str], vocabulary: int, character_coverage: float, where: str) -> bytes:
+def train(lines: Sequence[str], vocabulary: int, character_coverage: float, lowercase: bool, where: str) -> bytes:
     """Return a trained model, as the bytes of a `spiece.model` file.
 
     Args:
         lines: what to learn from.
         vocabulary: number of pieces, special ones included.
         character_coverage: share of the characters' occurrences that get a piece of their own.
+        lowercase: whether the model lower-cases what it is given, in training and afterwards; accents stay.
         where: the tokenizer's name, for messages.
 
     Raises:
@@ -97,7 +104,7 @@ def train(lines: Sequence[str], vocabulary: int, character_coverage: float, wher
     """
     written = io.BytesIO()
     with tempfile.NamedTemporaryFile("w", suffix=".tsv", encoding="ascii") as rules:
-        rules.write(sentencepiece_rules())
+        rules.write(sentencepiece_rules(lowercase))
         rules.flush()
         try:
             sentencepiece.SentencePieceTrainer.train(
@@ -147,18 +154,44 @@ def spell_out(special: str) -> str:
     return f"{special[0]} {special[1:-1]} {special[-1]}"
 
 
-def sentencepiece_rules() -> str:
-    """Return the rules in SentencePiece's format: code points, a tab, their replacement."""
-    rules = [(chr(point), " ") for point in BLANKS] + [(piece, spell_out(piece)) for piece in SPECIAL_PIECES]
+def sentencepiece_rules(lowercase: bool = False) -> str:
+    """Return the rules in SentencePiece's format: code points, a tab, their replacement.
+
+    SentencePiece applies one rule to a place, the longest that fits. So where it lower-cases, each spelling that would
+    become a special piece has a rule of its own: `<PAD>` is read as `< pad >`.
+    """
+    rules = [(chr(point), " ") for point in BLANKS]
+    if not lowercase:
+        rules += [(piece, spell_out(piece)) for piece in SPECIAL_PIECES]
+    else:
+        lower = _lower_case()
+        for piece in filter(str.islower, SPECIAL_PIECES):
+            letters = [[char, *(other for other, small in lower.items() if small == char)] for char in piece]
+            rules += [("".join(spelling), spell_out(piece)) for spelling in product(*letters)]
+        rules += lower.items()
     return "".join(f"{_hexadecimal(source)}\t{_hexadecimal(target)}\n" for source, target in rules)
 
 
-def normalizer() -> normalizers.Normalizer:
+@cache
+def _lower_case() -> Mapping[str, str]:
+    """Return the characters that tokenizers lower-cases, with what they become; it reads each character by itself.
+
+    Python's own table is that of another version of Unicode.
+    """
+    lower = normalizers.Lowercase().normalize_str
+    every = (chr(point) for point in chain(range(0xD800), range(0xE000, 0x110000)))  # without surrogates
+    return {char: small for char in every if (small := lower(char)) != char}
+
+
+def normalizer(lowercase: bool = False) -> normalizers.Normalizer:
     """Return the same rules as a normaliser of tokenizers; SentencePiece joins and strips blanks by itself."""
     blanks = "".join(f"\\x{{{point:X}}}" for point in BLANKS)
+    first = [normalizers.Lowercase()] if lowercase else []
+    special = filter(str.islower, SPECIAL_PIECES) if lowercase else SPECIAL_PIECES
     return normalizers.Sequence(
         [
-            *(normalizers.Replace(piece, spell_out(piece)) for piece in SPECIAL_PIECES),
+            *first,
+            *(normalizers.Replace(piece, spell_out(piece)) for piece in special),
             normalizers.Replace(Regex(f"[{blanks}]"), " "),
             normalizers.Replace(Regex(" {2,}"), " "),
             normalizers.Strip(),

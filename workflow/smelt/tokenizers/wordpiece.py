@@ -7,6 +7,7 @@ used: a word is split from the left into the longest known pieces, and is [UNK] 
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
@@ -29,8 +30,22 @@ _SPECIAL = {
 }
 
 
+@dataclass(frozen=True)
+class LetterRules:
+    """What becomes of letters before a text is cut."""
+
+    lowercase: bool
+    strip_accents: bool | None = None
+    """None: where it lower-cases, as BERT's uncased models do."""
+
+    @property
+    def normalizer(self) -> normalizers.Normalizer:
+        """BERT's normaliser with these rules."""
+        return normalizers.BertNormalizer(lowercase=self.lowercase, strip_accents=self.strip_accents)
+
+
 def learn(
-    lines: Sequence[str], vocabulary: int, character_coverage: float, lowercase: bool, where: str
+    lines: Sequence[str], vocabulary: int, character_coverage: float, letters: LetterRules, where: str
 ) -> TrainedTokenizer:
     """Return a trained tokenizer.
 
@@ -40,13 +55,13 @@ def learn(
         lines: what to learn from.
         vocabulary: number of pieces, special ones included.
         character_coverage: share of the characters' occurrences that get a piece of their own.
-        lowercase: lower-case, and strip accents with it, as BERT's uncased models do.
+        letters: whether it lower-cases and strips accents.
         where: the tokenizer's name, for messages.
 
     Raises:
         SmeltError: the vocabulary is larger than the lines can fill, or smaller than their characters need.
     """
-    normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    normalizer = letters.normalizer
     normal = [normalizer.normalize_str(line) for line in lines]
     learnt = blank_rare_characters(normal, character_coverage)
     characters = _characters(learnt)
@@ -56,10 +71,14 @@ def learn(
     if len(pieces) < vocabulary:
         raise SmeltError(where, too_large(vocabulary, len(pieces)))
     return TrainedTokenizer(
-        tokenizer=_tokenizer(pieces, lowercase),
+        tokenizer=_tokenizer(pieces, letters),
         special=_SPECIAL,
         model_type="bert",
-        options={"do_lower_case": lowercase, "tokenize_chinese_chars": True, "strip_accents": None},
+        options={
+            "do_lower_case": letters.lowercase,
+            "tokenize_chinese_chars": True,
+            "strip_accents": letters.strip_accents,
+        },
         write_files=lambda folder: Path(folder, "vocab.txt").write_text("\n".join(pieces) + "\n", encoding="utf-8"),
         facts={"characters": len(characters), "least_occurrences": LEAST, "tokenizers": tokenizers.__version__},
     )
@@ -104,11 +123,11 @@ def _pieces(lines: Sequence[str], vocabulary: int, first: list[str]) -> list[str
     return sorted(ids, key=lambda piece: ids[piece])
 
 
-def _tokenizer(pieces: list[str], lowercase: bool) -> Tokenizer:
+def _tokenizer(pieces: list[str], letters: LetterRules) -> Tokenizer:
     ids = {piece: number for number, piece in enumerate(pieces)}
     cls, sep = _SPECIAL["cls_token"], _SPECIAL["sep_token"]
     tokenizer = Tokenizer(models.WordPiece(ids, unk_token=_SPECIAL["unk_token"]))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.normalizer = letters.normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece(prefix=CONTINUATION, cleanup=False)
     tokenizer.post_processor = processors.TemplateProcessing(
