@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from smelt.report.changes import Changes
 from smelt.report.comparisons import ComparisonPolicy
 from smelt.report.hypotheses import HypothesisOutcome, HypothesisTests
 from smelt.report.notes import NOTHING_RAN, metric_notes, metrics_in_words, rank
@@ -51,6 +52,8 @@ class ScoreGrid:
     comparison: ComparisonPolicy | None = None
     """How cells are compared for marks; without any, none is marked."""
     hypotheses: HypothesisTests | None = None
+    changes: Changes | None = None
+    """What rows lose against a reference, in a grid of its own."""
     over_languages: bool = False
     """Whether cells and notes are about languages and seeds; otherwise they are about seeds alone."""
     spread: Over | None = None
@@ -75,7 +78,7 @@ class ScoreGrid:
         """Return the table, then its hypotheses; and the rows of its CSV: a row a cell, then a row a hypothesis."""
         cells = self._compared()
         over = (self.spread or over_of(cells)) if self.over_languages else "seeds"
-        grids, outcomes = [self._grid(cells, over)], list[HypothesisOutcome]()
+        grids, outcomes = [self._grid(cells, over), *self._grid_of_changes(cells)], list[HypothesisOutcome]()
         if self.hypotheses:
             lines = {self._line_name(*key): line for key, line in self._lines().items()}
             outcomes += self.hypotheses.outcomes(lines)
@@ -104,6 +107,9 @@ class ScoreGrid:
     def _compared(self) -> list[Score]:
         """Return the score of each cell, with its p, and with the best and the marks of each line."""
         scores = [self.scores.score(place) for place in self.places]
+        if self.changes:
+            lines = self._lines()
+            scores = [self.changes.compared(score, lines[self._line(score)]) for score in scores]
         if self.comparison is None:
             return rank(scores, self._line)
         found = {name: self.comparison.p_values(line) for name, line in self._lines().items()}
@@ -126,6 +132,19 @@ class ScoreGrid:
         before_head, after_head = ([each.head] if each else [] for each in more)
         return Grid(self.corner, [*before_head, *self.heads, *after_head], groups)
 
+    def _grid_of_changes(self, cells: Sequence[Score]) -> list[Grid]:
+        """Return the grid of rows against their references, without references that have none; none if not asked."""
+        if self.changes is None:
+            return []
+        groups = [Group([], title) for title in self.titles]
+        rows: dict[tuple[int, str], list[Cell]] = {}
+        for cell in cells:
+            if cell.reference:
+                rows.setdefault((cell.section, cell.row), []).append(self.changes.cell(cell))
+        for (section, row), shown in rows.items():
+            groups[section].rows.append(Row(self.label(row), shown))
+        return [Grid(self.changes.corner(self.label), list(self.heads), [group for group in groups if group.rows])]
+
     def _notes(self, cells: Sequence[Score], outcomes: Sequence[HypothesisOutcome], over: Over) -> list[str]:
         """Return metric, split, spread and seeds; then what marks and hypotheses mean, and what is missing."""
         run = [cell for cell in cells if cell.n]
@@ -136,6 +155,7 @@ class ScoreGrid:
         notes += metric_notes(metrics.values())
         notes += self.comparison.notes(run) if self.comparison else []
         notes += self.explain(run)
+        notes += [self.changes.note(self.label)] if self.changes else []
         notes += [self.hypotheses.note] if self.hypotheses and outcomes else []
         notes += [f"{each.head}: {each.why}." for each in outcomes if each.why]
         return notes + ([f"{NOT_RUN}: {self.not_run}."] if self.not_run and len(run) < len(cells) else [])

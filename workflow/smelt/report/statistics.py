@@ -64,6 +64,13 @@ class Score:
     """Whether no score that it is compared with has a higher mean."""
     star: bool = False
     """Whether it differs significantly, as the table's note says."""
+    reference: str = ""
+    """The row that it is set against."""
+    difference: float = math.nan
+    """From the reference's score, mean over the seeds that both have."""
+    difference_deviation: float = math.nan
+    kept: float = math.nan
+    """Its mean divided by the reference's, over the seeds that both have."""
     choices: int = 1
     """Models that it was chosen from, by their mean on validation."""
     steps: float = math.nan

@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from smelt.entry import Distinct, Entry
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
+from smelt.report import changes
+from smelt.report.changes import Changes, kept_cell, references_of
 from smelt.report.hypotheses import Hypothesis, Label, OverLanguages
 from smelt.report.notes import one_teacher_note
 from smelt.report.places import Place, PlaceScores, choose_places
@@ -63,6 +65,9 @@ class GridTable(TableEntry):
     spread: Over | None = None
     """Unit of the deviation in brackets: `languages` (n - 1, of the mean over the seeds) or `seeds`; by default
     languages where any cell has several, else seeds."""
+    reference: Label | Annotated[dict[Label, Label], Field(min_length=1)] | None = None
+    """A row, such as the teacher: a second part shows the share of its score that each other row keeps. Or row → the
+    row that it is set against, where students have different teachers."""
     hypotheses: list[Hypothesis] = Field(default_factory=list)
     """Hypotheses stated before the scores were seen, each about two rows, compared in each column; or, where `task`
     holds `{row}` and each row therefore has its own task, about two columns, compared in each row. Corrected
@@ -109,6 +114,26 @@ class GridTable(TableEntry):
                 found = f"{label!r} is no {what} of the table: {expected_one_of(label, compared)}"
                 raise ValueError(f"hypotheses: {found}")
         return self
+
+    @model_validator(mode="after")
+    def _has_its_references(self) -> Self:
+        if self.reference is not None and self.by_row:
+            raise ValueError("reference: rows are set against a row, and each row of the table has its own task")
+        for row, other in self.references.items():
+            for label in (row, other):
+                if label not in self.rows:
+                    found = f"{label!r} is no row of the table: {expected_one_of(label, self.rows)}"
+                    raise ValueError(f"reference: {found}")
+            if row == other:
+                raise ValueError(f"reference: {row!r} is set against itself")
+        if self.reference is not None and not self.references:
+            raise ValueError(f"reference: {self.reference!r} is the only row: nothing is set against it")
+        return self
+
+    @property
+    def references(self) -> dict[str, str]:
+        """The row that each row is set against."""
+        return {} if self.reference is None else references_of(list(self.rows), self.reference)
 
     @property
     def by_row(self) -> bool:
@@ -193,6 +218,11 @@ class GridTable(TableEntry):
             if not any(self.tested_languages(study, place) for place in places):
                 patterns = ", ".join(unique(f"{place.model} on {place.task}" for place in places))
                 raise SmeltError(study.where, f"{key}.{part}: {label!r}: the study runs none of its cells: {patterns}")
+        for row, other in self.references.items():
+            run = [place for place in self.places() if self.tested_languages(study, place)]
+            columns = [{place.column for place in run if place.row == label} for label in (row, other)]
+            if not columns[0] & columns[1]:
+                raise SmeltError(study.where, f"{key}.reference: {row!r} and {other!r} are run in no column together")
         for line in self.lines:
             run = [place for place in self.places() if self.tested_languages(study, place)]
             self._check_alike(study, key, [place for place in run if self.line_of(place) == line])
@@ -259,9 +289,10 @@ class GridTable(TableEntry):
             places,
             [head or "Score" for head in self.heads],
             scores,
-            COLUMNS,
+            COLUMNS | (changes.COLUMNS if self.reference else {}),
             by_row=self.by_row,
             hypotheses=OverLanguages(self.hypotheses, scores, job.significance),
+            changes=Changes(self.references, scores, kept_cell, changes.KEPT) if self.reference else None,
             over_languages=True,
             spread=self.spread,
             corner="",

@@ -10,14 +10,16 @@ corrected over all pairs of rows in the section's column. Each column is a famil
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from smelt.entry import Distinct, Entry
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, expected_one_of
 from smelt.families import is_family, member_of
 from smelt.languages import Language
+from smelt.report import changes
+from smelt.report.changes import Changes, difference_cell, references_of
 from smelt.report.comparisons import EachOther
 from smelt.report.places import Place, PlaceScores
 from smelt.report.records import encoder_parameters
@@ -57,11 +59,24 @@ class LanguagesTable(FamiliesTable):
     """Columns, in this order."""
     sections: Annotated[list[Section], Field(min_length=1)]
     """Groups of rows that were run alike."""
+    reference: str | None = None
+    """A row of every section: a second part shows what each other row loses against it by language and on average, in
+    points and relative to it."""
     caption: str = ""
     """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
     part = ".sections"
+
+    @model_validator(mode="after")
+    def _has_its_reference(self) -> Self:
+        for number, section in enumerate(self.sections):
+            if self.reference is not None and self.reference not in section.models:
+                expected = expected_one_of(self.reference, section.models)
+                raise ValueError(f"reference: {self.reference!r} is no row of sections.{number}: {expected}")
+        if self.reference is not None and self.patterns == [self.reference]:
+            raise ValueError(f"reference: {self.reference!r} is the only row: nothing is set against it")
+        return self
 
     @property
     def tasks(self) -> list[str]:
@@ -111,7 +126,7 @@ class LanguagesTable(FamiliesTable):
             self.places(job.models),
             [*self.languages, "Average"],
             scores,
-            COLUMNS,
+            COLUMNS | (changes.COLUMNS if self.reference else {}),
             titles=[section.name for section in self.sections],
             comparison=EachOther(
                 scores,
@@ -120,11 +135,17 @@ class LanguagesTable(FamiliesTable):
                 "every other row of its section in this column",
                 "in no column does one row differ from every other row of its section",
             ),
+            changes=self._changes(scores),
             label=lambda row: row.replace("{language}", "xx"),
             before=MoreCells("Parameters", lambda own: Cell(_size(own, parameters))),
             explain=lambda _: self._explanations(),
             not_run="not run, or not tested in the language",
         )
+
+    def _changes(self, scores: PlaceScores) -> Changes | None:
+        if self.reference is None:
+            return None
+        return Changes(references_of(self.patterns, self.reference), scores, difference_cell, changes.DIFFERENCES)
 
     def places(self, models: Collection[str]) -> list[Place]:
         """Return what stands in each section, column (languages, then their average) and row.
