@@ -21,7 +21,7 @@ COLUMNS |= {"difference_deviation": "difference_deviation", "kept": "kept"}
 
 
 @dataclass(frozen=True)
-class Difference:
+class AgainstReference:
     """A score minus its reference's, over the seeds that both have; nan is what does not exist."""
 
     difference: float = math.nan
@@ -32,16 +32,16 @@ class Difference:
     """The mean score divided by the reference's."""
 
 
-def change_of(values: BySeed, reference: BySeed) -> Difference:
+def change_of(values: BySeed, reference: BySeed) -> AgainstReference:
     """Return what a score is against its reference."""
     from smelt.statistics.scores import spread
 
     seeds = sorted(set(values) & set(reference))
     if not seeds:
-        return Difference()
+        return AgainstReference()
     differences = [values[seed] - reference[seed] for seed in seeds]
     whole = fmean(reference[seed] for seed in seeds)
-    return Difference(
+    return AgainstReference(
         fmean(differences),
         spread(differences) if len(seeds) > 1 else math.nan,
         fmean(values[seed] for seed in seeds) / whole if whole else math.nan,

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
+from smelt.report.measures import MB
 from smelt.report.records import encoder_parameters, read_model
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, duration
 from smelt.report.runs import ModelCost, bytes_on_disk, machines_in_words, read_cost
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
-from smelt.report.tables.efficiency import MB
 
 HEADS = ["Parameters (M)", "Encoder (M)", "On disk (MB)", "Time", "GPU hours", "Core hours", "kWh"]
 COLUMNS = (

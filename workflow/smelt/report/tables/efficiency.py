@@ -1,33 +1,27 @@
 """Tables of efficiency: a row a model, each measure with its ratio to the reference (Abdaoui et al. 2020, Table 3)."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
 
 from smelt.entry import Distinct, Name
-from smelt.errors import SmeltError
-from smelt.files import read_json
-from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row, digits, quantity
+from smelt.errors import SmeltError, expected_one_of
+from smelt.families import is_family, member_of
+from smelt.languages import Language
+from smelt.report.hypotheses import Label
+from smelt.report.measures import HEADS, Measure, mean_of, measures_of, read_records
+from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row, quantity
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
 
-MB = 1e6
+Pattern = Annotated[str, Field(min_length=1)]
+Models = Annotated[list[Name], Field(min_length=1), Distinct]
+MEMBERS = "members"
+"""The fact that holds the models of each row."""
 CAPTION = "Size, memory, loading time and latency"
-_HEADS = {
-    "parameters": "Parameters (M)",
-    "encoder parameters": "Encoder (M)",
-    "embedding parameters": "Table of pieces (M)",
-    "size": "{of} (MB)",
-    "memory": "Memory{on} (MB)",
-    "loading": "Loading{on} (s)",
-    "latency": "{batch} × {length}{on} (ms)",
-    "throughput": "{batch} × {length}{on} (tokens/s)",
-    "operations": "MFLOP a token at {length}",
-}
-_PLACES = list(_HEADS)
+_PLACES = list(HEADS)
 _STATIC = ("parameters", "encoder parameters", "embedding parameters", "size", "memory", "loading", "operations")
-_PARTS = ("model", "reference", "parameters", "bytes", "operations_per_token", "devices", "machine", "threads")
 
 
 class EfficiencyTable(TableEntry):
@@ -37,10 +31,26 @@ class EfficiencyTable(TableEntry):
     kind: Literal["efficiency"]
     models: Annotated[list[Name], Distinct] | None = None
     """Rows, in this order; by default all models that are measured."""
+    rows: Annotated[dict[Label, Pattern | Models], Field(min_length=1)] | None = None
+    """Rows in the place of `models`: label → a model; or a list of models, or a family such as `mbert-en-{language}`,
+    whose mean a row shows, with the lowest and the highest."""
+    languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
+    """The languages of the families among the rows; members that the study has and measures count."""
     caption: str = ""
     """Caption of the table; by default one of its kind's own."""
 
     shows_efficiency = True
+
+    @model_validator(mode="after")
+    def _has_rows_of_one_kind(self) -> Self:
+        families = [row for row in (self.rows or {}).values() if isinstance(row, str) and is_family(row)]
+        if self.rows is not None and self.models is not None:
+            raise ValueError("models: rows are listed twice, here and in `rows`: expected one of them")
+        if families and self.languages is None:
+            raise ValueError(f"languages: are missing, and {families[0]} is a family of them")
+        if self.languages is not None and not families:
+            raise ValueError("languages: no row is a family, such as mbert-{language}")
+        return self
 
     @property
     def tasks(self) -> list[str]:
@@ -49,7 +59,33 @@ class EfficiencyTable(TableEntry):
 
     def shown_models(self, study: StudyOfTables) -> list[str]:
         """Return its models, by default all that are measured."""
+        if self.rows is not None:
+            return unique(model for named in self.rows.values() for model in self._members(named, study.measured))
         return self.models or list(study.measured)
+
+    def _members(self, named: str | list[str], measured: Collection[str]) -> list[str]:
+        """Return the models of a row: all that are named, or those of a family that are measured."""
+        if isinstance(named, list) or not is_family(named):
+            return [named] if isinstance(named, str) else named
+        members = [member_of(named, language) for language in self.languages or ()]
+        return [model for model in members if model in measured]
+
+    def check(self, study: StudyOfTables, key: str) -> None:
+        """Refuse rows of models that are not measured."""
+        for row, named in (self.rows or {}).items():
+            members = self._members(named, study.measured)
+            if not members:
+                raise SmeltError(study.where, f"{key}.rows: {row!r}: no member of {named} is measured")
+            for model in members:
+                if model not in study.measured:
+                    expected = expected_one_of(model, study.measured)
+                    raise SmeltError(study.where, f"{key}.rows: {row!r}: {model!r} is not measured: {expected}")
+
+    def facts(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return its models; or, where it has rows, the models of each."""
+        if self.rows is None:
+            return super().facts(study)
+        return {MEMBERS: {row: self._members(named, study.measured) for row, named in self.rows.items()}}
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the records of all models, because ratios may be to one that is not shown."""
@@ -60,142 +96,38 @@ class EfficiencyTable(TableEntry):
         if not job.sources:
             raise SmeltError("--sources", "expected the records of efficiency, a file a model; found none")
         of_model = {str(record["model"]): record for record in read_records(job.sources)}
-        models = job.models or list(of_model)
+        members: dict[str, list[str]] = job.facts.get(MEMBERS) or {}
+        if self.rows is not None and list(members) != list(self.rows):
+            raise SmeltError("--settings", f"lacks the models of its rows ({MEMBERS}): run it as the study does")
+        models = unique(model for own in members.values() for model in own) or job.models or list(of_model)
         if missing := [model for model in models if model not in of_model]:
             raise SmeltError("--sources", f"hold nothing of the model {missing[0]!r}: expected a file of each")
         measures = [measure for measure in measures_of(list(of_model.values())) if measure.model in models]
+        shown = _rows(members, measures) if members else measures
         grids = [
-            _grid(models, [measure for measure in measures if measure.figure in group])
+            _grid(list(members) or models, [measure for measure in shown if measure.figure in group])
             for group in (_STATIC, ("latency",), ("throughput",))
         ]
-        notes = _notes([of_model[model] for model in models], measures)
+        notes = [*_notes([of_model[model] for model in models], measures), *_means_note(members)]
         table = PaperTable(job.name, self.caption or CAPTION, grids, notes)
-        return Made(table, [vars(measure) for measure in measures], [field.name for field in fields(Measure)])
+        columns = [field.name for field in fields(Measure) if members or field.name != "models"]
+        return Made(table, [{name: getattr(measure, name) for name in columns} for measure in shown], columns)
 
 
-@dataclass(frozen=True)
-class Measure:
-    """One measured number of one model; what does not exist is nan."""
-
-    model: str
-    figure: str
-    """A key of the heads above."""
-    unit: str
-    value: float
-    """The median, where it was measured several times."""
-    of: str = ""
-    """The precision of a size; the length of operations."""
-    device: str = ""
-    batch: int = 0
-    length: int = 0
-    n: int = 1
-    low: float = math.nan
-    """First quartile."""
-    high: float = math.nan
-    """Third quartile."""
-    percentile_95: float = math.nan
-    ratio: float = math.nan
-    """To the reference: of times, the median ratio of neighbours in time."""
-
-    @property
-    def key(self) -> tuple[str, str, str, int, int]:
-        """Its identity among the measures of a model."""
-        return (self.figure, self.of, self.device, self.batch, self.length)
-
-    def head(self, several_devices: bool) -> str:
-        """Return the head of its column."""
-        on = f", {self.device}" if several_devices and self.device else ""
-        return _HEADS[self.figure].format(of=self.of, on=on, batch=self.batch, length=self.length)
-
-    def cell(self) -> Cell:
-        """Return its value with its spread and ratio."""
-        details = []
-        if self.figure == "latency":
-            details.append(f"95%: {digits(self.percentile_95)}")
-        elif not math.isnan(self.low):
-            details.append(f"{digits(self.low)} to {digits(self.high)}")
-        details += [] if math.isnan(self.ratio) else [f"{self.ratio:.2f}×"]
-        return Cell(digits(self.value), detail=f"({'; '.join(details)})" if details else "")
-
-
-def read_records(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Return the records of efficiency of some models, which one job measured.
-
-    Raises:
-        SmeltError: a file is missing or holds something else, or two were measured in different jobs: their times
-            cannot be compared.
-    """
-    records = [_read(path) for path in paths]
-    for path, record in zip(paths, records, strict=True):
-        for part in ("reference", "machine", "threads"):
-            if record[part] != records[0][part]:
-                raise SmeltError(path, f"was measured in another job than {paths[0]} ({part}): measure them together")
-    return records
-
-
-def _read(path: Path) -> dict[str, Any]:
-    record: dict[str, Any] = read_json(path)
-    if missing := [part for part in _PARTS if part not in record]:
-        raise SmeltError(path, f"has no {missing[0]!r}: expected what `python -m smelt efficiency` writes")
-    return record
-
-
-def measures_of(records: Sequence[Mapping[str, Any]]) -> list[Measure]:
-    """Return the measures of all records, in their order; ratios of sizes are to the reference's, if it is there."""
-    found = {str(record["model"]): _measures(record) for record in records}
-    reference = {measure.key: measure.value for measure in found.get(str(records[0]["reference"]), [])}
-    return [_with_ratio(measure, reference) for measures in found.values() for measure in measures]
-
-
-def _measures(record: Mapping[str, Any]) -> list[Measure]:
-    model, parameters = str(record["model"]), record["parameters"]
-    found = [
-        Measure(model, "parameters", "M", parameters["total"] / 1e6),
-        Measure(model, "encoder parameters", "M", parameters["encoder"] / 1e6),
-        Measure(model, "embedding parameters", "M", parameters["embedding"] / 1e6),
-    ]
-    found += [Measure(model, "size", "MB", size / MB, of=name) for name, size in record["bytes"].items()]
-    for length, value in record["operations_per_token"].items():
-        found.append(Measure(model, "operations", "MFLOP", value / 1e6, length=int(length)))
-    for device, measured in record["devices"].items():
-        found += _on_device(model, device, measured)
+def _rows(members: Mapping[str, Sequence[str]], measures: Sequence[Measure]) -> list[Measure]:
+    """Return the measures of rows by their labels: a model's own, or the means of several."""
+    found = []
+    for label, own in members.items():
+        of_row = [measure for measure in measures if measure.model in own]
+        found += mean_of(label, of_row) if len(own) > 1 else [replace(measure, model=label) for measure in of_row]
     return found
 
 
-def _on_device(model: str, device: str, measured: Mapping[str, Any]) -> list[Measure]:
-    memory, loading = measured["memory"], measured["loading"]
-    on_gpu = memory.get("on_gpu")
-    taken, repeated = memory["used"] if on_gpu is None else on_gpu, loading["seconds"]["n"]
-    found = [
-        Measure(model, "memory", "MB", taken / MB, device=device, n=repeated),
-        Measure(model, "loading", "s", device=device, **_spread(loading, 1)),
-    ]
-    for entry in measured["latency"]:
-        shape = {"device": device, "batch": entry["batch"], "length": entry["length"]}
-        found.append(Measure(model, "latency", "ms", **shape, **_spread(entry, 1e3)))
-        speed = entry["tokens_per_second"]
-        found.append(Measure(model, "throughput", "tokens/s", speed, n=entry["seconds"]["n"], **shape))
-    return found
-
-
-def _spread(entry: Mapping[str, Any], scale: float) -> dict[str, Any]:
-    seconds = entry["seconds"]
-    low, high = (scale * value for value in seconds["quartiles"])
-    return {
-        "value": scale * seconds["median"],
-        "n": seconds["n"],
-        "low": low,
-        "high": high,
-        "percentile_95": scale * seconds["percentile_95"],
-        "ratio": entry["ratio"]["median"],
-    }
-
-
-def _with_ratio(measure: Measure, reference: Mapping[tuple[str, str, str, int, int], float]) -> Measure:
-    of_reference = reference.get(measure.key, math.nan)
-    if not math.isnan(measure.ratio) or not of_reference:
-        return measure
-    return replace(measure, ratio=measure.value / of_reference)
+def _means_note(members: Mapping[str, Sequence[str]]) -> list[str]:
+    means = {label: own for label, own in members.items() if len(own) > 1}
+    named = [f"{label}: {len(own)} models ({', '.join(own)})" for label, own in means.items()]
+    note = "Means of several models, with the lowest and the highest of them; of ratios the mean too. "
+    return [f"{note}{'; '.join(named)}."] if named else []
 
 
 def _grid(models: Sequence[str], measures: Sequence[Measure]) -> Grid:

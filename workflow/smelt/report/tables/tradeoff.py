@@ -11,12 +11,12 @@ from pydantic import Field, PositiveInt
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.languages import Language
+from smelt.report.measures import MB, read_records
 from smelt.report.notes import metric_notes, metrics_in_words, one_teacher_note, rank
 from smelt.report.places import Place, PlaceScores
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, quantity
 from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_of, score_cell
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, shared_teachers
-from smelt.report.tables.efficiency import MB, read_records
 
 COLUMNS = {"model": "row", "task": "task", "metric": "metric"} | OVER_BOTH | {"best": "best"}
 HEADS = ["Score", "Parameters (M)", "Compression", "Size (MB)"]

@@ -1,0 +1,52 @@
+"""Tables of the papers in the study file: means of efficiency, references, counts and students."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_student_tables import Wildcards, catalogue, study
+
+from smelt.errors import SmeltError
+
+
+def settings_of(folder: Path, **table: Any) -> dict[str, Any]:
+    """Return the settings of a study's table as its job gets them."""
+    found: dict[str, Any] = json.loads(catalogue(folder, study(**table)).report.table_settings(Wildcards()))
+    return found
+
+
+def test_rows_of_efficiency_know_their_models(tmp_path: Path) -> None:
+    rows = {"teacher": "mbert", "both": ["mbert", "d42"], "students": "d4{language}"}
+    with pytest.raises(SmeltError, match="languages: are missing, and d4{language} is a family"):
+        settings_of(tmp_path, kind="efficiency", rows=rows)
+    found = settings_of(tmp_path, kind="efficiency", rows={"teacher": "mbert", "both": ["mbert", "d42"]})
+    assert found["members"] == {"teacher": ["mbert"], "both": ["mbert", "d42"]}
+    assert found["models"] is None
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"teacher": "unmeasured"}, "rows: 'teacher': 'unmeasured' is not measured: expected one of mbert"),
+        ({"both": ["mbert", "mbrt"]}, "rows: 'both': 'mbrt' is not measured"),
+        ({"xx": "mbert-{language}"}, "rows: 'xx': no member of mbert-{language} is measured"),
+    ],
+)
+def test_rows_of_efficiency_that_are_not_measured_are_refused(tmp_path: Path, rows: dict[str, Any], said: str) -> None:
+    languages = {"languages": ["sw"]} if "xx" in rows else {}
+    with pytest.raises(SmeltError, match=said):
+        settings_of(tmp_path, kind="efficiency", rows=rows, **languages)
+
+
+def test_a_reference_that_runs_in_no_column_with_its_row_is_refused(tmp_path: Path) -> None:
+    columns = {"ner": "masakhaner-sw", "news": "masakhanews-sw"}
+    table = {
+        "kind": "grid",
+        "model": "{row}",
+        "task": "{column}",
+        "rows": {"a": "d42", "b": "other"},
+        "columns": columns,
+    }
+    with pytest.raises(SmeltError, match=r"table\.reference: 'b' and 'a' are run in no column together"):
+        settings_of(tmp_path, **table, reference="a")
