@@ -178,6 +178,27 @@ def test_what_is_frozen_does_not_change(kit: Kit, tmp_path: Path, part: str) -> 
     ]
 
 
+@pytest.mark.slow
+def test_sinusoids_do_not_change_in_a_killed_run_that_goes_on(kit: Kit, tmp_path: Path) -> None:
+    student = {"layers": 1, "positions": "sinusoidal"}
+    recipe = {"optimizer": {"weight_decay": 0.1}}
+    straight, broken = tmp_path / "straight", tmp_path / "broken"
+    assert main(kit.words(straight, student=student, recipe=recipe)) == 0
+    words = kit.words(broken, student=student, recipe=recipe)
+    killed = subprocess.run([sys.executable, "-c", f"{KILLED_AT_STEP_8}sys.exit(main({words!r}))"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert main(words) == 0
+    left, right = weights(straight), weights(broken)
+    assert all(torch.equal(left[name], right[name]) for name in left)
+    model = AutoModelForMaskedLM.from_pretrained(broken / "models/student")
+    assert model.config.sinusoidal_pos_embds is True
+    positions = model.distilbert.embeddings.position_embeddings.weight
+    fresh = type(model)(model.config).distilbert.embeddings.position_embeddings.weight
+    assert torch.equal(positions, fresh)
+    card = (broken / "models/student/README.md").read_text()
+    assert "Its positions are sines and cosines, which did not learn." in card
+
+
 def test_the_card_keeps_the_licence_and_the_origin_of_the_teacher(kit: Kit, tmp_path: Path) -> None:
     teacher = write_model(tmp_path / "published")
     (teacher / "README.md").write_text("---\nlicense: apache-2.0\nbase_model: some/bert\n---\n")

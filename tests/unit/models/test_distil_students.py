@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from reducible import MODELS, PIECES, bert_like, write_model
-from transformers import BertForMaskedLM
+from transformers import BertForMaskedLM, DistilBertConfig, DistilBertForMaskedLM
 
 from smelt.entry import merge
 from smelt.errors import SmeltError
@@ -16,6 +16,7 @@ from smelt.models.students import DISTILBERT_EPSILON, load_teachers, new_student
 from smelt.study.makers.distil import CODE_LAYERS, StudentShape
 from smelt.training.distillation import layer_map
 from smelt.training.losses import Losses
+from smelt.training.optimizers import optimizer_of
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import RECIPES, Recipe
 
@@ -184,6 +185,59 @@ def test_a_frozen_part_asks_for_no_gradient(deep: Path, part: Any) -> None:
     still = {name for name, parameter in student.named_parameters() if not parameter.requires_grad}
     name = {"positions": "position_embeddings", "pieces": "word_embeddings"}[part]
     assert still == {f"distilbert.embeddings.{name}.weight"}
+
+
+def test_sinusoidal_positions_are_transformers_own_and_all_else_is_the_teachers(deep: Path) -> None:
+    teacher = teacher_of(deep)
+    names = {"vocab_size": len(PIECES), "dim": 32, "max_position_embeddings": teacher.config.max_position_embeddings}
+    theirs = DistilBertForMaskedLM(DistilBertConfig(**names, n_heads=4, n_layers=1, sinusoidal_pos_embds=True))
+    copied = new_student(teacher, StudentShape(start="code"), recipe(), pieces(deep))
+    student = new_student(teacher, StudentShape(start="code", positions="sinusoidal"), recipe(), pieces(deep))
+    positions = "distilbert.embeddings.position_embeddings.weight"
+    assert (student.config.sinusoidal_pos_embds, copied.config.sinusoidal_pos_embds) == (True, False)
+    assert torch.equal(student.state_dict()[positions], theirs.state_dict()[positions])
+    other = copied.state_dict()
+    differing = {name for name, weight in student.state_dict().items() if not torch.equal(weight, other[name])}
+    assert differing == {positions}
+    assert {name for name, weight in student.named_parameters() if not weight.requires_grad} == {positions}
+    learnt = [weight for group in optimizer_of(student, recipe()).param_groups for weight in group["params"]]
+    assert not any(weight is student.distilbert.embeddings.position_embeddings.weight for weight in learnt)
+
+
+def test_a_student_with_sinusoids_computes_what_transformers_own_does(deep: Path) -> None:
+    shape = StudentShape(start="code", positions="sinusoidal")
+    student = new_student(teacher_of(deep), shape, recipe(), pieces(deep)).eval()
+    theirs = DistilBertForMaskedLM(student.config).eval()
+    positions = "distilbert.embeddings.position_embeddings.weight"
+    weights = {name: weight for name, weight in student.state_dict().items() if name != positions}
+    assert theirs.load_state_dict(weights, strict=False).missing_keys == [positions]
+    with torch.inference_mode():
+        assert torch.equal(theirs(ids()).logits, student(ids()).logits)
+
+
+def test_sinusoids_may_stand_in_a_student_at_random_and_in_a_distilberts(tmp_path: Path, deep: Path) -> None:
+    random = new_student(teacher_of(deep), StudentShape(start="random", positions="sinusoidal"), recipe(), pieces(deep))
+    folder = write_model(tmp_path, MODELS["distilbert"])
+    of_student = new_student(
+        teacher_of(folder), StudentShape(layers=1, positions="sinusoidal"), recipe(), pieces(folder)
+    )
+    first = torch.tensor([0.0, 1.0, 0.0, 1.0])
+    for student in (random, of_student):
+        assert torch.equal(student.distilbert.embeddings.position_embeddings.weight[0, :4], first)
+        assert student.config.sinusoidal_pos_embds
+
+
+@pytest.mark.parametrize("kind", ["albert", "roberta"])
+def test_sinusoids_are_refused_where_the_students_class_has_none(tmp_path: Path, kind: str) -> None:
+    folder = write_model(tmp_path, MODELS[kind])
+    shape = StudentShape(layers=1, positions="sinusoidal")
+    with pytest.raises(SmeltError, match=f"positions: sinusoidal is for students of BERT .* is of family {kind}$"):
+        new_student(teacher_of(folder), shape, recipe(), pieces(folder))
+
+
+def test_frozen_positions_are_idle_beside_sinusoids() -> None:
+    with pytest.raises(ValueError, match="frozen: positions has no effect with positions: sinusoidal"):
+        StudentShape(frozen=["positions"], positions="sinusoidal")
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,9 @@ def test_albeto_searches_the_grid_of_its_section_4_2(monkeypatch: pytest.MonkeyP
 def test_distilbeto_is_half_of_beto_and_trains_for_90_thousand_steps() -> None:
     model = load_study(STUDIES / "albeto.yaml").models["distilbeto"]
     assert isinstance(model, Distil)
-    assert (model.teachers, model.student.layers, model.student.start) == (["beto"], 6, "alternate")
+    assert (model.teachers, model.student.layers, model.student.start) == (["beto"], 6, "code")
+    assert model.student.layers_to_copy(12) == [0, 2, 4, 7, 9, 11]
+    assert (model.student.positions, model.student.still) == ("sinusoidal", ["positions"])
     assert (model.training.schedule.steps, model.training.schedule.epochs, model.recipe) == (90_000, None, "eliquare")
 
 

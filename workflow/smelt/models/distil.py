@@ -228,15 +228,16 @@ def summary(made: DistilledModel) -> str:
     """Return the teachers, the start and the length of the training, in a few sentences."""
     settings, recipe = made.settings, made.settings.recipe
     teachers = " and ".join(f"`{folder.name}`" for folder in made.teachers)
-    start = settings.student.start
+    student, start = settings.student, settings.student.start
     began = STARTS[start] if isinstance(start, str) else f"layers {', '.join(map(str, start))} of the teacher"
     chosen = (
         " Its weights are those of the lowest loss on held-out documents." if recipe.validation.choose == "best" else ""
     )
+    still = " Its positions are sines and cosines, which did not learn." if student.positions == "sinusoidal" else ""
     layers = layers_in_words(made.model.config.num_hidden_layers)
     return (
         f"A student of {layers} for {in_words(len(made.blocks))}, distilled from {teachers} on raw text (Sanh et al."
-        f" 2019) for {recipe.schedule.duration}. It began as {began}.{chosen}"
+        f" 2019) for {recipe.schedule.duration}. It began as {began}.{still}{chosen}"
     )
 
 

@@ -66,7 +66,11 @@ def new_student(
         recompute_layers(student)
     resize_vocabulary(student, padded_rows(pieces.size))
     if shape.copies:
+        positions = embeddings_of(student)["positions"]
+        sinusoids = copy.deepcopy(positions.state_dict())
         student.load_state_dict(weights_for(student, teacher, shape))
+        if shape.positions == "sinusoidal":
+            positions.load_state_dict(sinusoids)
     freeze(student, shape)
     return student
 
@@ -94,9 +98,9 @@ def weights_for(student: Any, teacher: Any, shape: StudentShape) -> dict[str, An
 
 
 def freeze(student: Any, shape: StudentShape) -> None:
-    """Freeze the embeddings that the shape names."""
+    """Freeze the embeddings that do not learn; transformers lets those of a configuration with sinusoids learn."""
     embeddings = embeddings_of(student)
-    for part in shape.frozen:
+    for part in shape.still:
         embeddings[part].requires_grad_(False)
 
 
@@ -153,6 +157,8 @@ def _same_kind(teacher: Any, shape: StudentShape, settings: ModelSettings) -> An
     for key in dropouts_of(configuration.model_type):
         setattr(configuration, key, settings.dropout_of(numbers["hidden"]))
     configuration.initializer_range = settings.initial_deviation(numbers["hidden"])
+    if configuration.model_type == "distilbert":  # the teacher's may be sinusoids where the student's learn
+        configuration.sinusoidal_pos_embds = shape.positions == "sinusoidal"
     return configuration
 
 
@@ -160,9 +166,15 @@ def configuration_of(teacher: Any, shape: StudentShape, settings: ModelSettings)
     """Return the configuration of a teacher's student; an ALBERT's passes its one layer less often.
 
     Raises:
-        SmeltError: an ALBERT has several groups of layers, and nothing says which passes are which.
+        SmeltError: an ALBERT has several groups of layers, and nothing says which passes are which; or the student's
+            class has no sinusoidal positions.
     """
     family = family_of(teacher)
+    made = family.student or teacher.config.model_type
+    if shape.positions == "sinusoidal" and made != "distilbert":
+        raise SmeltError(
+            "student", f"positions: sinusoidal is for students of BERT and DistilBERT; the teacher is of family {made}"
+        )
     if family.student == "distilbert":
         return _distilbert(teacher, shape, settings)
     if family.shared_layers and teacher.config.num_hidden_groups != 1:
@@ -188,6 +200,7 @@ def _distilbert(teacher: Any, shape: StudentShape, settings: ModelSettings) -> A
         activation=config.hidden_act,
         max_position_embeddings=config.max_position_embeddings,
         initializer_range=settings.initial_deviation(numbers["hidden"]),
+        sinusoidal_pos_embds=shape.positions == "sinusoidal",
         pad_token_id=config.pad_token_id,
         tie_word_embeddings=config.tie_word_embeddings,
     )

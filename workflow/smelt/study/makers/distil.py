@@ -33,6 +33,7 @@ CODE_LAYERS = [0, 2, 4, 7, 9, 11]
 """The layers of 12 that DistilBERT's public code copies into 6; its paper has one layer out of two."""
 CODE_TEACHER = 12
 WIDTHS = ("hidden", "heads", "feed_forward")
+EmbeddingPart = Literal["positions", "pieces"]
 
 
 class StudentShape(Entry):
@@ -52,8 +53,12 @@ class StudentShape(Entry):
     4 and so on: the papers' 2n - 1), `code` (0, 2, 4, 7, 9, 11 of 12 into 6: their public code), the `first` or `last`
     ones, or a list of numbers; embeddings and head are copied with them. `random` copies nothing. ALBERT's layers are
     one, which all but `random` copy."""
-    frozen: Annotated[list[Literal["positions", "pieces"]], Distinct] = Field(default_factory=list)
+    frozen: Annotated[list[EmbeddingPart], Distinct] = Field(default_factory=list)
     """Embeddings that do not learn."""
+    positions: Annotated[Literal["learnt", "sinusoidal"], Field(exclude_if=lambda value: value == "learnt")] = "learnt"
+    """Position embeddings: `learnt`, as the teacher's are that they start from, or `sinusoidal`, the sines and cosines
+    of Vaswani et al. 2017 (section 3.5), which never learn. The latter is for students of BERT and DistilBERT, whose
+    configuration names it as DistilBERT's public code has it: `sinusoidal_pos_embds`."""
 
     @model_validator(mode="after")
     def _starts_every_layer(self) -> Self:
@@ -63,12 +68,19 @@ class StudentShape(Entry):
             raise ValueError(f"start: code copies {len(CODE_LAYERS)} layers; expected as many, found {self.layers}")
         if self.start == "random" and self.frozen:
             raise ValueError(f"frozen: {self.frozen[0]} would stay random for ever, as nothing is copied")
+        if self.positions == "sinusoidal" and "positions" in self.frozen:
+            raise ValueError("frozen: positions has no effect with positions: sinusoidal; leave it out")
         return self
 
     @property
     def copies(self) -> bool:
         """Whether the student starts from its teacher's weights."""
         return self.start != "random"
+
+    @property
+    def still(self) -> list[EmbeddingPart]:
+        """The embeddings that do not learn."""
+        return ["positions", *self.frozen] if self.positions == "sinusoidal" else self.frozen
 
     def layers_to_copy(self, teacher: int) -> list[int]:
         """Return the layers of a teacher of that many that the student starts from, counted from 0; none at random."""
