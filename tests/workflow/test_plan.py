@@ -99,11 +99,11 @@ def test_the_full_study_of_eliquare_has_a_plan(untouched: Project, monkeypatch: 
     (untouched.folder / "study.yaml").write_text(path.read_text())
     monkeypatch.chdir(untouched.folder)
     planned = untouched.planned()
-    # Upper bounds, two teachers and the baseline; three students of each language and eight more of two of them.
-    assert (planned["adopt"], planned["distil"], planned["reduce"]) == (9, 3 * 6 + 2 * 8, 12)
+    # Upper bounds, two teachers and the baseline; four students of each language and eight more of two of them.
+    assert (planned["adopt"], planned["distil"], planned["reduce"]) == (9, 4 * 6 + 2 * 8, 24)
     # Each language has two tasks, run by its upper bound, teachers, baseline and students, over five seeds and
     # with two sets of settings.
-    assert planned["finetune"] == 2 * 5 * 2 * (6 * (1 + 3 + 4) + 2 * 8)
+    assert planned["finetune"] == 2 * 5 * 2 * (6 * (1 + 3 + 6) + 2 * 8)
     assert (planned["table"], planned["task"], planned["download"]) == (6, 24, 6)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 

@@ -1,5 +1,6 @@
 """The studies of papers train as the papers say."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from smelt.study.tokenizers import Unigram
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import load_task
 
+DATA = os.environ.get("SMELT_DATA")
 STUDIES = Path(__file__).parents[3] / "config/studies"
 
 
@@ -128,6 +130,46 @@ def test_eliquare_distils_as_its_section_4_says() -> None:
         assert distilled("eliquare", f"eliquare-xlmr-{language}").student.frozen == ["positions"]
         assert distilled("eliquare", f"before-{language}").teachers == [f"mbert-{language}"]
     assert load_study(STUDIES / "eliquare.yaml").corpora["wiki6"].held_out == 0.1
+
+
+def test_eliquare_reduces_to_the_stated_threshold_and_to_66_million_parameters() -> None:
+    import torch
+    from transformers import DistilBertConfig, DistilBertModel
+
+    study = load_study(STUDIES / "eliquare.yaml")
+    with torch.device("meta"):
+        student = DistilBertModel(DistilBertConfig(vocab_size=30_050))
+    assert student.num_parameters() == 6 * 7_087_872 + 512 * 768 + 2 * 768 + 30_050 * 768 == 66_000_384
+    for language in ("fr", "he", "sl", "nl", "hi", "sw"):
+        for place in ("after", "mbert"):
+            stated, published = (study.models[f"{place}{named}-{language}"] for named in ("", "-66m"))
+            assert isinstance(stated, Reduce)
+            assert isinstance(published, Reduce)
+            assert (stated.share, stated.size, published.threshold, published.size) == (0.0005, None, None, 30_050)
+            assert (stated.source, stated.languages) == (published.source, published.languages)
+        assert distilled("eliquare", f"before-66m-{language}").teachers == [f"mbert-66m-{language}"]
+    shown = study.tables["table-5"]
+    assert isinstance(shown, MonolingualTable)
+    assert list(shown.rows.values())[2:] == ["after-66m-{language}", "before-66m-{language}"]
+
+
+@pytest.mark.skipif(not DATA, reason="SMELT_DATA names no folder of real data")
+def test_eliquares_sizes_are_those_of_published_counts() -> None:
+    assert DATA is not None
+    lines = {"fr": 707 / 0.00005, "hi": 29 / 0.00005, "sw": 7 / 0.00005}  # what 0.005% came to
+    kept, of_sized = {}, {}
+    for language, total in lines.items():
+        text = Path(DATA, "mbert-counts", f"{language}.tsv").read_text(encoding="utf-8")
+        counts = sorted((int(row.rsplit("\t", 1)[1]) for row in text.splitlines()), reverse=True)
+        kept[language] = sum(count >= 0.0005 * total for count in counts)
+        of_sized[language] = counts[30_050 - 1]
+    assert kept == {
+        "fr": pytest.approx(9_772, rel=0.01),
+        "hi": pytest.approx(1_874, rel=0.03),
+        "sw": pytest.approx(4_736, rel=0.08),
+    }
+    assert of_sized["hi"] == of_sized["sw"] == 1
+    assert of_sized["fr"] / lines["fr"] == pytest.approx(0.000021, rel=0.02)
 
 
 def test_eliquare_tries_the_losses_and_temperatures_of_its_section_6() -> None:
