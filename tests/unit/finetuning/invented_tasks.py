@@ -65,6 +65,17 @@ def pairs(count: int, language: str = "en") -> list[dict]:
     return rows
 
 
+def questions(count: int) -> list[dict]:
+    """Return questions whose answer is the place that the context names."""
+    found = []
+    for number in range(count):
+        name, verb, place = (words[(number // step) % 4] for words, step in ((NAMES, 1), (VERBS, 4), (PLACES, 16)))
+        context = f"{name} {verb} the {place} the {name}"
+        row = {"example": number, "language": "en", "id": str(number), "question": f"the {verb}", "context": context}
+        found.append(row | {"starts": [context.index(place)], "answers": [place, f"the {place}"]})
+    return found
+
+
 def write_task(
     folder: Path,
     kind: str,

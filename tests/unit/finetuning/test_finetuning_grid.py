@@ -5,6 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from invented_tasks import questions, sentences, write_task
+from safetensors.torch import load_file
+from transformers import AlbertConfig, AlbertForPreTraining, AutoModelForTokenClassification
 
 from smelt.__main__ import main
 from smelt.study.finetuning import Finetuning, FinetuningOverrides
@@ -37,9 +41,9 @@ class Grid:
             flags = ("--cell", "--weights", self.weights)
             assert finetune(model, task, cell, *flags, learning_rate=RATES[cell.name], **settings) == 0
 
-    def choose(self, output: str = "chosen", weights: bool = True) -> int:
+    def choose(self, output: str = "chosen", weights: bool = True, **settings: object) -> int:
         flags = ["--cells", *self.cells, *(["--weights", self.weights] if weights else [])]
-        return finetune(self.model, self.task, self.folder / output, *flags)
+        return finetune(self.model, self.task, self.folder / output, *flags, **settings)
 
 
 @pytest.fixture
@@ -124,6 +128,69 @@ def test_validation_every_few_steps_keeps_the_best_weights_of_them(tmp_path, mod
     assert read(tmp_path / "again") == found
 
 
+def test_a_teacher_that_a_grid_chose_keeps_the_weights_of_the_chosen_run(grid, tmp_path):
+    kept = load_file(grid.weights / "fast.safetensors")
+    assert grid.choose(keep=True) == 0
+    assert not grid.weights.exists()
+    model = AutoModelForTokenClassification.from_pretrained(tmp_path / "chosen/model")
+    found = model.state_dict()
+    assert kept.keys() == found.keys()
+    assert all(torch.equal(kept[name], found[name]) for name in kept)
+    assert grid.choose("again", keep=True) == 0  # trained again, as the weights are gone
+    assert (tmp_path / "again/model/model.safetensors").read_bytes() == (
+        tmp_path / "chosen/model/model.safetensors"
+    ).read_bytes()
+
+
+def test_a_choice_is_tested_on_the_languages_of_its_model_alone(tmp_path, model_folder):
+    splits = {"train": sentences(64), "validation": sentences(12), "test": sentences(8) + sentences(8, "qaa")}
+    task = write_task(tmp_path / "entities", "token-classification", splits, "seqeval-f1", "iob2")
+    grid = Grid(tmp_path, model_folder, task)
+    shutil.copytree(grid.weights, tmp_path / "kept")
+    assert grid.choose("all") == 0
+    shutil.copytree(tmp_path / "kept", grid.weights)
+    assert grid.choose("some", tested_on=["qaa"]) == 0
+    languages = {
+        name: {row["language"] for row in read(tmp_path / name)["scores"] if row["split"] == "test"}
+        for name in ("all", "some")
+    }
+    assert languages == {"all": {"en", "qaa", "all", "mean", "deviation"}, "some": {"qaa"}}
+    assert read(tmp_path / "all")["grid"] == read(tmp_path / "some")["grid"]
+    assert grid.choose("none", tested_on=["de"]) == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_grid_of_questions_is_chosen_by_their_f1(tmp_path, model_folder):
+    splits = {"train": questions(64), "validation": questions(16), "test": questions(16)}
+    task = write_task(tmp_path / "questions", "question-answering", splits, "squad-f1")
+    grid = Grid(tmp_path, model_folder, task, epochs=6)
+    assert grid.choose() == 0
+    found = read(tmp_path / "chosen")
+    (chosen,) = [row for row in found["grid"] if row["chosen"]]
+    scores = [row["validation"]["squad_f1"] for row in found["grid"]]
+    assert chosen["validation"]["squad_f1"] == max(scores) > min(scores)
+    assert {row["metric"] for row in found["scores"]} == {"squad_f1", "exact_match"}
+    rate = found["settings"]["learning_rate"]
+    assert finetune(model_folder, task, tmp_path / "alone", learning_rate=rate, epochs=6) == 0
+    assert without_measures(found) == read(tmp_path / "alone")
+    predictions = [(tmp_path / name / "predictions.parquet").read_bytes() for name in ("chosen", "alone")]
+    assert predictions[0] == predictions[1]
+
+
+def test_a_model_that_reads_fewer_tokens_than_a_study_may_ask_for_has_grids_too(tmp_path, model_folder, entity_task):
+    short = tmp_path / "short"
+    shutil.copytree(model_folder, short)
+    torch.manual_seed(0)
+    config = AlbertConfig.from_pretrained(model_folder, max_position_embeddings=14)
+    AlbertForPreTraining(config).save_pretrained(short)
+    grid = Grid(tmp_path, short, entity_task)
+    assert {read(cell)["settings"]["length"] for cell in grid.cells} == {14}
+    assert grid.choose() == 0
+    assert read(tmp_path / "chosen")["settings"]["length"] == 14
+    assert grid.choose("again") == 0
+    assert read(tmp_path / "chosen") == read(tmp_path / "again")
+
+
 def test_runs_of_another_seed_or_cut_ones_are_refused_in_one_line(grid, tmp_path, capsys):
     path = grid.cells[1] / "metrics.json"
     whole = json.loads(path.read_text())
@@ -131,7 +198,10 @@ def test_runs_of_another_seed_or_cut_ones_are_refused_in_one_line(grid, tmp_path
         ({"seed": 2}, "is of seed 2: expected a run of a grid of 1"),
         ({"task": "moods"}, "is of task 'moods'"),
         ({"epochs": []}, "expected what `python -m smelt finetune --cell` writes"),
-        ({"settings": {"batch": 0}}, "batch"),
+        ({"settings": whole["settings"] | {"batch": 0}}, "batch"),
+        ({"settings": whole["settings"] | {"length": 0}}, "length"),
+        ({"settings": {}}, "lacks 'settings.batch': expected what `python -m smelt finetune --cell` writes"),
+        ({"settings": []}, "lacks 'settings.batch'"),
     ):
         path.write_text(json.dumps(whole | change))
         capsys.readouterr()

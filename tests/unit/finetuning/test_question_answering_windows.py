@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 import torch
-from invented_tasks import NAMES, PLACES, VERBS, tokenizer, write_task
+from invented_tasks import PLACES, VERBS, questions, tokenizer, write_task
 from published_tokenizers import WITH_BLANKS, WITHOUT_BLANKS
 from torch.nn import functional
 from transformers import BertConfig, BertForMaskedLM
@@ -197,24 +197,13 @@ def test_candidates_are_the_best_parts_of_the_context(model_folder):
     assert len({(each.start, each.end, each.score) for each in ours}) == len(ours) == 20
 
 
-def rows(count: int) -> list[dict]:
-    """Questions whose answer is the place that the context names."""
-    found = []
-    for number in range(count):
-        name, verb, place = (words[(number // step) % 4] for words, step in ((NAMES, 1), (VERBS, 4), (PLACES, 16)))
-        context = f"{name} {verb} the {place} the {name}"
-        row = {"example": number, "language": "en", "id": str(number), "question": f"the {verb}", "context": context}
-        found.append(row | {"starts": [context.index(place)], "answers": [place, f"the {place}"]})
-    return found
-
-
 def test_a_model_learns_to_answer(tmp_path):
     shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     words, model = tokenizer(), tmp_path / "bert"
     torch.manual_seed(0)
     BertForMaskedLM(BertConfig(vocab_size=len(words), pad_token_id=0, **shape)).save_pretrained(model)
     words.save_pretrained(model)
-    splits = dict.fromkeys(("train", "validation", "test"), rows(64))
+    splits = dict.fromkeys(("train", "validation", "test"), questions(64))
     task = write_task(tmp_path / "task", "question-answering", splits, "squad-f1")
     settings = {"epochs": 15, "batch": 8, "learning_rate": 0.003, "length": 32, "keep": True}
     flags = ["--model", model, "--task", task, "--output", tmp_path / "out", "--seed", 1]
@@ -224,7 +213,7 @@ def test_a_model_learns_to_answer(tmp_path):
     assert scores == {"squad_f1": 1.0, "exact_match": 1.0}
     assert metrics["counts"]["test"]["answers_in_no_window"] == 0
     found = parquet.read_table(tmp_path / "out/predictions.parquet").to_pylist()
-    for row, wanted in zip(found, rows(64), strict=True):
+    for row, wanted in zip(found, questions(64), strict=True):
         assert row["predicted"] in wanted["answers"]
         best = row["candidates"][0]
         assert wanted["context"][best["start"] :].startswith(row["predicted"])

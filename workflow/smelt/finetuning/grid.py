@@ -13,7 +13,7 @@ from typing import Any
 from smelt.entry import entry_of
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.study.finetuning import FinetuningSettings
+from smelt.study.finetuning import SHORTEST_LENGTH, FinetuningSettings
 from smelt.tasks.kinds import metric_of
 from smelt.tasks.kinds.base import Task
 
@@ -116,10 +116,27 @@ def _read_cell(folder: Path, wanted: Mapping[str, Any]) -> GridCell:
     try:
         cell = GridCell(
             folder,
-            entry_of(FinetuningSettings, found["settings"], path),
+            entry_of(FinetuningSettings, _written(found["settings"]), path),
             {key: value for key, value in found.items() if key not in NOT_MEASURED},
         )
         cell.validation  # noqa: B018 - refused here where it is cut
     except (KeyError, IndexError, TypeError) as error:
         raise SmeltError(path, f"lacks {error}: expected what `python -m smelt finetune --cell` writes") from None
     return cell
+
+
+def _written(settings: Any) -> dict[str, Any]:
+    """Return settings as a study may write them, from those of a run: `length` of a model that reads fewer tokens.
+
+    It cuts the shortest length of a study to its own again.
+
+    Raises:
+        KeyError: a key that was tried is missing; its default would train something else.
+    """
+    found = dict(settings) if isinstance(settings, dict) else {}
+    for key in ("batch", "learning_rate", "epochs", "length"):
+        if key not in found:
+            raise KeyError(f"settings.{key}")
+    if isinstance(found["length"], int) and 0 < found["length"] < SHORTEST_LENGTH:
+        found["length"] = SHORTEST_LENGTH
+    return found

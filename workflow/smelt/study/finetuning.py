@@ -7,7 +7,8 @@ from pydantic import Field, PositiveInt, model_validator
 
 from smelt.entry import Distinct, Entry, Name, Precision, Seed, overrides_of
 
-Length = Annotated[int, Field(ge=16, le=4096)]
+SHORTEST_LENGTH = 16
+Length = Annotated[int, Field(ge=SHORTEST_LENGTH, le=4096)]
 Rate = Annotated[float, Field(gt=0)]
 Value = TypeVar("Value")
 Tried = Annotated[list[Value], Field(min_length=1), Distinct]
