@@ -1,6 +1,8 @@
 """Compressed models stand where fine-tuned ones do, and Snakemake plans what `check` predicts."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,6 +40,27 @@ def test_students_are_planned_where_fine_tuned_models_stand(project: Project, mo
     # Students exist for one of the teacher's two tasks; nothing needs the weights of the other.
     assert (planned["finetune_teacher"], planned["finetune"]) == (seeds, seeds + 2 * seeds)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
+
+
+@pytest.mark.slow
+def test_a_teacher_of_a_grid_waits_for_its_runs_and_keeps_the_chosen_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = project.study
+    study["models"]["narrow"]["finetuning"] = {"learning_rate": [1e-3, 2e-3], "epochs": [1, 2]}
+    project.write(study)
+    monkeypatch.chdir(project.folder)
+    planned, seeds = project.planned(), len(STUDY["finetuning"]["seeds"])
+    # Four runs of the teacher on each of its two tasks; the choice of one task is kept for the students.
+    assert (planned["finetune_cell"], planned["finetune_teacher"]) == (4 * 2 * seeds, seeds)
+    catalogue = Catalogue.load("study.yaml")
+    assert sum(planned.values()) == sum(count_jobs(catalogue).values())
+    kept = {
+        task: json.loads(catalogue.finetune.settings(SimpleNamespace(model="narrow", task=task, seed="1")))
+        for task in STUDY["tasks"]
+    }
+    assert {task: settings.get("keep") for task, settings in kept.items()} == {"demo-ner": True, "demo-intent": None}
+    assert [len(settings["grid"]) for settings in kept.values()] == [4, 4]
 
 
 @pytest.mark.slow
