@@ -108,6 +108,14 @@ def test_the_front_joins_what_nothing_beats_and_every_point_has_its_name(tmp_pat
     assert len(latencies) == len(ROWS) - 1
 
 
+def test_a_set_up_that_was_not_measured_has_no_panel(tmp_path: Path) -> None:
+    setups = [{"device": "cuda", "batch": 32}, {"device": "cpu", "batch": 1}]
+    with style():
+        figure = tradeoff.draw(write_sources(tmp_path), table_of(SETTINGS | {"batches": None, "setups": setups}))
+    labels = [axis.get_xlabel() for axis in figure.axes if axis.get_xlabel()]
+    assert labels == ["parameters (millions), log scale", "latency of 1 × 32 on cpu (ms), log scale"]
+
+
 def test_names_do_not_cover_each_other(tmp_path: Path) -> None:
     with style():
         figure = tradeoff.draw(write_sources(tmp_path), table_of(SETTINGS))
@@ -139,7 +147,7 @@ def test_figures_are_written_in_both_forms_and_repeat(tmp_path: Path, sources: l
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tradeoff-table-16", "lacks length, batches: expected a table of kind tradeoff"),
+        ("tradeoff-table-16", "lacks length: expected a table of kind tradeoff"),
         ("by-language-table-5", "has no scores of several languages that the table could show"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,85 @@ def test_figures_of_another_job_are_refused(
     sources[-1].unlink()
     assert results.table("table_16", SETTINGS, sources[:-1]) == 1
     assert "hold no efficiency of the model '50-100'" in capsys.readouterr().err
+
+
+# The paper's two set-ups: batches of 32 on a GPU, single queries on the CPU.
+TWO = {"setups": [{"device": "cuda", "batch": 32}, {"device": "cpu", "batch": 1}], "batches": None}
+
+
+def with_gpu(path: Path, models: Collection[str] = ROWS) -> None:
+    """Add to a record what a GPU would take: a tenth of the CPU's time."""
+    entry = json.loads(path.read_text())
+    entry["machine"] = entry["machine"] | {"gpus": ["P100"]}
+    if entry["model"] in models:
+        entry["devices"]["cuda"] = json.loads(json.dumps(entry["devices"]["cpu"]))
+        for one in entry["devices"]["cuda"]["latency"]:
+            one["seconds"]["median"] /= 10
+    path.write_text(json.dumps(entry))
+
+
+def test_batches_on_a_gpu_stand_beside_single_rows_on_the_cpu(results: Results, sources: list[Path]) -> None:
+    for path in sources[1:]:
+        with_gpu(path)
+    assert results.table("table_16", SETTINGS | TWO | {"reference": "mbert"}, sources) == 0
+    text = results.read("tables", "table_16.md")
+    assert "| 32 × 32, cuda (ms) | Speed-up | 1 × 32, cpu (ms) | Speed-up | Worth it |" in text
+    # 86.46 of 91.86; 800 / 10 / 51 ms and 40 / 16 ms.
+    assert "| 50-200 | 86.46 (4.30) | 94.12% (−5.40) | 5.10 | 35.1× | 20.4 | 1.57 | 51.0× | 2.50 | 16.0× |" in text
+    assert "| mbert | **91.86** (2.70) |  | 179 |" in text
+    assert "on the device of the column" in text
+    assert "one job on Z80, P100, 1 thread." in text
+    assert "at most its latency at 1 × 32 on cpu." in text
+    assert "not measured" not in text
+    frame = pd.read_csv(results.path("tables", "table_16.csv")).set_index("model")
+    for model, row in PUBLISHED.items():
+        found = frame.loc[model]
+        speeds = (found["speedup_cuda_batch_32"], found["speedup_cpu_batch_1"])
+        assert speeds == (pytest.approx(row[4]), pytest.approx(row[5]))
+        assert found["kept"] == pytest.approx(row[0] / MBERT[0])
+
+
+def test_without_a_gpu_its_cells_are_empty_and_a_note_says_why(results: Results, sources: list[Path]) -> None:
+    assert results.table("table_16", SETTINGS | TWO, sources) == 0
+    text = results.read("tables", "table_16.md")
+    assert "| 50-200 | 86.46 (4.30) | 5.10 | 35.1× | 20.4 | – | – | 2.50 | 16.0× |" in text
+    assert "–: not measured on cuda: the job had no such device, or did not find it." in text
+    frame = pd.read_csv(results.path("tables", "table_16.csv"))
+    assert frame["milliseconds_cuda_batch_32"].isna().all()
+    assert set(frame["passes_cuda_batch_32"]) == {0}
+
+
+def test_a_model_that_does_not_run_on_the_gpu_is_named_apart(results: Results, sources: list[Path]) -> None:
+    for path in sources[1:]:
+        with_gpu(path, ["mbert", "50-200"])
+    last = {"setups": TWO["setups"][::-1]}
+    assert results.table("table_16", SETTINGS | TWO | last, sources) == 0
+    text = results.read("tables", "table_16.md")
+    assert "–: not measured on cuda: some models do not run there." in text
+    worth = [line.split("|")[1].strip() for line in text.splitlines() if line.endswith("| **yes** |")]
+    assert worth == ["mbert", "50-200"]  # judged by the last set-up, which the others do not have
+
+
+def test_with_no_set_up_measured_nothing_is_judged(results: Results, sources: list[Path]) -> None:
+    only = {"setups": [{"device": "cuda", "batch": 32}]}
+    assert results.table("table_16", SETTINGS | TWO | only, sources) == 0
+    text = results.read("tables", "table_16.md")
+    assert "Worth it: not judged, because no latency of the table was measured." in text
+    assert "**yes**" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"batches": [1]}, "setups: stand in the place of `device` and `batches`"),
+        ({"device": "cuda"}, "setups: stand in the place of `device` and `batches`"),
+        ({"reference": "bert"}, "reference: 'bert' is no model of the table"),
+        ({"setups": [{"device": "tpu", "batch": 1}]}, "device"),
+        ({"setups": [{"device": "cpu", "batch": 64}]}, "has no latency of 64 × 32 tokens on cpu"),
+    ],
+)
+def test_set_ups_that_cannot_be_are_refused(
+    results: Results, sources: list[Path], capsys: pytest.CaptureFixture[str], changes: dict[str, Any], said: str
+) -> None:
+    assert results.table("table_16", SETTINGS | TWO | changes, sources) == 1
+    assert said in capsys.readouterr().err

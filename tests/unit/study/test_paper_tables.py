@@ -1,6 +1,7 @@
 """Tables of the papers in the study file: means of efficiency, references, counts and students."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def settings_of(folder: Path, **table: Any) -> dict[str, Any]:
 
 def test_rows_of_efficiency_know_their_models(tmp_path: Path) -> None:
     rows = {"teacher": "mbert", "both": ["mbert", "d42"], "students": "d4{language}"}
-    with pytest.raises(SmeltError, match="languages: are missing, and d4{language} is a family"):
+    with pytest.raises(SmeltError, match=re.escape("languages: are missing, and d4{language} is a family")):
         settings_of(tmp_path, kind="efficiency", rows=rows)
     found = settings_of(tmp_path, kind="efficiency", rows={"teacher": "mbert", "both": ["mbert", "d42"]})
     assert found["members"] == {"teacher": ["mbert"], "both": ["mbert", "d42"]}
@@ -37,6 +38,15 @@ def test_rows_of_efficiency_that_are_not_measured_are_refused(tmp_path: Path, ro
     languages = {"languages": ["sw"]} if "xx" in rows else {}
     with pytest.raises(SmeltError, match=said):
         settings_of(tmp_path, kind="efficiency", rows=rows, **languages)
+
+
+def test_set_ups_of_a_trade_off_are_measured(tmp_path: Path) -> None:
+    table = {"kind": "tradeoff", "task": "masakhaner-sw", "models": ["mbert", "d42"]}
+    setups = [{"device": "cuda", "batch": 32}, {"device": "cpu", "batch": 1}]
+    found = settings_of(tmp_path, **table, setups=setups, reference="mbert")
+    assert (found["setups"], found["batches"], found["length"]) == (setups, None, 32)
+    with pytest.raises(SmeltError, match=r"table\.setups: 64 is not measured: expected one of 32, 1"):
+        settings_of(tmp_path, **table, setups=[{"device": "cuda", "batch": 64}])
 
 
 def test_a_reference_that_runs_in_no_column_with_its_row_is_refused(tmp_path: Path) -> None:

@@ -22,21 +22,23 @@ _OFFSETS = [(5, 3), (5, -9), (-5, 3), (-5, -9), (0, 8), (0, -14), (5, 11), (-5, 
 def draw(sources: list[Path], table: TradeoffTable) -> "Figure":
     """Return the figure of scores.csv, the records of efficiency and a table of kind tradeoff.
 
-    A panel of the scores over the number of parameters, and one over the latency of each batch; a line joins what
-    nothing beats in both. Error bars are deviations over seeds.
+    A panel of the scores over the number of parameters, and one over the latency of each set-up that was measured; a
+    line joins what nothing beats in both. Error bars are deviations over seeds.
     """
     found = read_tradeoffs(table, sources).models
     costs = [("parameters (millions)", [each.parameters / 1e6 for each in found])]
-    for place, batch in enumerate(table.batches or ()):
-        label = f"latency of {batch} × {table.length} on {table.device} (ms)"
+    for place, setup in enumerate(table.timed):
+        label = f"latency of {setup.batch} × {table.length} on {setup.device} (ms)"
         costs.append((label, [each.latencies[place].milliseconds for each in found]))
-    figure, axes = panels(len(costs), 4.2, 3.4)
-    for axis, (label, values) in zip(axes, costs, strict=True):
-        _panel(axis, found, values)
+    # A device that the job did not have leaves nan: of some models, or of all.
+    known = {label: [pair for pair in zip(found, values, strict=True) if pair[1] == pair[1]] for label, values in costs}
+    shown = {label: pairs for label, pairs in known.items() if pairs}
+    figure, axes = panels(len(shown), 4.2, 3.4)
+    for axis, (label, pairs) in zip(axes, shown.items(), strict=True):
+        _panel(axis, [each for each, _ in pairs], [cost for _, cost in pairs])
         axis.set(xlabel=f"{label}, log scale", ylabel="score (%)")
-    for axis, (_, values) in zip(axes, costs, strict=True):
-        names = [(each.model, cost, 100 * each.score.mean) for each, cost in zip(found, values, strict=True)]
-        name_points(figure, axis, names)
+    for axis, pairs in zip(axes, shown.values(), strict=True):
+        name_points(figure, axis, [(each.model, cost, 100 * each.score.mean) for each, cost in pairs])
     return figure
 
 
@@ -115,6 +117,6 @@ FIGURE = TableFigure(
     "points, for which no other model is at least as good in both.",
     tables={"tradeoff": lambda table, study: True},  # noqa: ARG005
     sources=lambda table, study: table.sources(study),
-    needed=("task", "models", "length", "batches"),
+    needed=("task", "models", "length"),
     draw=lambda sources, table, _: draw(sources, table),
 )

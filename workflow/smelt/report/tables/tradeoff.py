@@ -4,13 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
-from smelt.entry import Distinct, Name
-from smelt.errors import SmeltError
+from smelt.entry import Distinct, Entry, Name
+from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
+from smelt.report import changes
+from smelt.report.changes import Changes, kept_cell, references_of
 from smelt.report.measures import MB, read_records
 from smelt.report.notes import metric_notes, metrics_in_words, one_teacher_note, rank
 from smelt.report.places import Place, PlaceScores
@@ -20,6 +22,15 @@ from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, 
 
 COLUMNS = {"model": "row", "task": "task", "metric": "metric"} | OVER_BOTH | {"best": "best"}
 HEADS = ["Score", "Parameters (M)", "Compression", "Size (MB)"]
+
+
+class TimedSetup(Entry):
+    """A set-up whose latency is a pair of columns: rows in a pass, on a device."""
+
+    device: Literal["cpu", "cuda"]
+    """Where it is measured."""
+    batch: PositiveInt
+    """Rows in a pass, one of the study's `efficiency.batches`."""
 
 
 class TradeoffTable(TableEntry):
@@ -41,11 +52,30 @@ class TradeoffTable(TableEntry):
     batches: Annotated[list[PositiveInt], Field(min_length=1), Distinct] | None = None
     """Rows in a pass, a pair of columns each; what is worth it is judged by the last. By default all of the study's
     `efficiency.batches`."""
+    setups: Annotated[list[TimedSetup], Field(min_length=1), Distinct] | None = None
+    """In the place of `device` and `batches`: a pair of columns for each, such as a batch of 32 on a GPU beside single
+    rows on the CPU. A device that the job did not have leaves its cells empty, and a note says so."""
+    reference: Name | None = None
+    """A model of the table, such as the teacher: a column shows the share of its score that each other one keeps."""
     caption: str = ""
     """Caption of the table; by default one of its kind's own."""
 
     needed = ("length", "batches")
     shows_efficiency = True
+
+    @model_validator(mode="after")
+    def _times_and_compares_what_it_shows(self) -> Self:
+        if self.setups and (self.batches or self.device != "cpu"):
+            raise ValueError("setups: stand in the place of `device` and `batches`: expected one of both ways")
+        if self.reference is not None and self.reference not in self.models:
+            expected = expected_one_of(self.reference, self.models)
+            raise ValueError(f"reference: {self.reference!r} is no model of the table: {expected}")
+        return self
+
+    @property
+    def timed(self) -> list[TimedSetup]:
+        """The set-ups of its columns."""
+        return self.setups or [TimedSetup(device=self.device, batch=batch) for batch in self.batches or ()]
 
     @property
     def tasks(self) -> list[str]:
@@ -59,7 +89,8 @@ class TradeoffTable(TableEntry):
 
     def latencies(self) -> list[tuple[str, str, list[int]]]:
         """Return its length and batches."""
-        return [("length", "lengths", [self.length] if self.length else []), ("batches", "batches", self.batches or [])]
+        batches = ("setups", [each.batch for each in self.setups]) if self.setups else ("batches", self.batches or [])
+        return [("length", "lengths", [self.length] if self.length else []), (batches[0], "batches", batches[1])]
 
     def facts(self, study: StudyOfTables) -> dict[str, Any]:
         """Return its models, those whose seeds share a teacher, and the study's shapes where it has none."""
@@ -67,7 +98,8 @@ class TradeoffTable(TableEntry):
         facts |= shared_teachers(study, facts["models"])
         if shapes := study.latency_shapes:
             lengths, batches = shapes
-            facts |= {"length": self.length or lengths[0], "batches": self.batches or batches}
+            facts |= {"length": self.length or lengths[0]}
+            facts |= {} if self.setups else {"batches": self.batches or batches}
         return facts
 
     def check(self, study: StudyOfTables, key: str) -> None:
@@ -97,48 +129,89 @@ class TradeoffTable(TableEntry):
             )
         found = read_tradeoffs(self, job.sources)
         over = over_of([each.score for each in found.models])
-        times = [head for batch in self.batches or () for head in (f"{batch} × {self.length} (ms)", "Speed-up")]
-        grid = Grid("Model", [*HEADS, *times, "Worth it"], [Group([each.row(over) for each in found.models])])
+        times = [head for each in self.timed for head in (self._head(each), "Speed-up")]
+        scores = [HEADS[0], "Kept", *HEADS[1:]] if self.reference else HEADS
+        grid = Grid("Model", [*scores, *times, "Worth it"], [Group([self._row(each, over) for each in found.models])])
         notes = self._notes(found, over) + one_teacher_note(job.one_teacher)
         caption = self.caption or f"Score on {self.task}, size and latency"
-        return Made(PaperTable(job.name, caption, [grid], notes), [each.numbers() for each in found.models])
+        return Made(PaperTable(job.name, caption, [grid], notes), [self._numbers(each) for each in found.models])
+
+    def _head(self, setup: TimedSetup) -> str:
+        on = f", {setup.device}" if self.setups else ""
+        return f"{setup.batch} × {self.length}{on} (ms)"
+
+    def _row(self, found: "Tradeoff", over: Over) -> Row:
+        score, *others = found.cells(over)
+        kept = [kept_cell(found.score) if found.score.reference else Cell("")] if self.reference else []
+        return Row(found.model, [score, *kept, *others])
+
+    def _numbers(self, found: "Tradeoff") -> dict[str, Any]:
+        """Return the row of the CSV."""
+        columns = COLUMNS | (changes.COLUMNS if self.reference else {})
+        times: dict[str, float] = {}
+        for setup, latency in zip(self.timed, found.latencies, strict=True):
+            end = f"{setup.device}_batch_{setup.batch}" if self.setups else f"batch_{setup.batch}"
+            times |= {f"{part}_{end}": value for part, value in vars(latency).items()}
+        return found.score.numbers(columns) | found.sizes() | times | {"worth_it": found.worth_it}
 
     def _notes(self, found: "Tradeoffs", over: Over) -> list[str]:
         scores = [each.score for each in found.models]
         metric = {self.task: scores[0].metric}
-        passes = quantity([one.passes for each in found.models for one in each.latencies], "pass", "passes")
+        measured = [one.passes for each in found.models for one in each.latencies if one.passes]
+        passes = quantity(measured or [0], "pass", "passes")
         machine = found.machine
-        on = f", {', '.join(machine['gpus'])}" if self.device == "cuda" else ""
+        gpus = any(each.device == "cuda" for each in self.timed) and machine.get("gpus")
+        on = f", {', '.join(machine['gpus'])}" if gpus else ""
+        where = "on the device of the column" if self.setups else f"on {self.device}"
         return [
             f"{metrics_in_words(metric)} on {self.task}; test set, in percent. {both_sentence(scores, over)}",
             *metric_notes(metric.values()),
+            *([f"Kept: {changes.KEPT.replace('the reference', self.reference)}."] if self.reference else []),
             f"Compression: parameters of {found.reference} divided by the model's own, heads included. Size: of the"
             " weights in fp32; MB are 10⁶ bytes.",
-            f"Latency of rows × tokens on {self.device}: to the last hidden states, or to the logits of a compact"
+            f"Latency of rows × tokens {where}: to the last hidden states, or to the logits of a compact"
             f" student, median of {passes}, with all models taking turns in one job on {machine['processor']}{on},"
             f" {quantity([found.threads], 'thread')}."
             f" Speed-up: latency of {found.reference} divided by the model's, as the median over turns measured one"
             " after the other.",
+            *self._unmeasured(found),
+            *self._worth(found),
+        ]
+
+    def _unmeasured(self, found: "Tradeoffs") -> list[str]:
+        """Return why cells of latency are empty."""
+        missing = dict.fromkeys(
+            setup.device
+            for place, setup in enumerate(self.timed)
+            if any(not each.latencies[place].passes for each in found.models)
+        )
+        why = {True: "the job had no such device, or did not find it", False: "some models do not run there"}
+        devices = {device: device not in found.devices for device in missing}
+        return [f"{NONE}: not measured on {device}: {why[none]}." for device, none in devices.items()]
+
+    def _worth(self, found: "Tradeoffs") -> list[str]:
+        """Return what the last column means."""
+        if found.judged is None:
+            return ["Worth it: not judged, because no latency of the table was measured."]
+        setup = self.timed[found.judged]
+        on = f" on {setup.device}" if self.setups else ""
+        return [
             f"Worth it: no other model of the table has at least its mean score and at most its latency at"
-            f" {(self.batches or [0])[-1]} × {self.length}. Neither is tested: models that are close may not differ.",
+            f" {setup.batch} × {self.length}{on}. Neither is tested: models that are close may not differ."
         ]
 
 
 @dataclass(frozen=True)
 class Latency:
-    """The latency of one pass: median and quartiles over passes, and how much faster it is than the reference's."""
+    """The latency of a set-up: median and quartiles over passes, and how much faster it is than the reference's."""
 
-    batch: int
-    milliseconds: float
-    low: float
-    high: float
-    passes: int
-    speedup: float
+    milliseconds: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    passes: int = 0
+    """0 where it was not measured, and the others are nan."""
+    speedup: float = math.nan
     """Inverse of the median ratio of neighbours in time."""
-
-    def numbers(self) -> dict[str, float]:
-        """Return its columns of the CSV."""
-        return {f"{part}_batch_{self.batch}": value for part, value in vars(self).items() if part != "batch"}
 
 
 @dataclass(frozen=True)
@@ -158,23 +231,16 @@ class Tradeoff:
         """The model."""
         return self.score.row
 
-    @property
-    def milliseconds(self) -> float:
-        """The latency that the front is judged by: at the last batch."""
-        return self.latencies[-1].milliseconds
-
-    def row(self, over: Over) -> Row:
-        """Return the row of the table."""
+    def cells(self, over: Over) -> list[Cell]:
+        """Return the cells of its row."""
         cells = [score_cell(self.score, over), Cell(digits(self.parameters / 1e6))]
         cells += [_times(self.compression), _number(self.bytes_fp32 / MB)]
         cells += [cell for one in self.latencies for cell in (_number(one.milliseconds), _times(one.speedup))]
-        return Row(self.model, [*cells, Cell("yes" if self.worth_it else "", bold=self.worth_it)])
+        return [*cells, Cell("yes" if self.worth_it else "", bold=self.worth_it)]
 
-    def numbers(self) -> dict[str, Any]:
-        """Return the row of the CSV."""
-        sizes = {"parameters": self.parameters, "compression": self.compression, "bytes_fp32": self.bytes_fp32}
-        times = {key: value for one in self.latencies for key, value in one.numbers().items()}
-        return self.score.numbers(COLUMNS) | sizes | times | {"worth_it": self.worth_it}
+    def sizes(self) -> dict[str, float]:
+        """Return the columns of the CSV that do not depend on a device."""
+        return {"parameters": self.parameters, "compression": self.compression, "bytes_fp32": self.bytes_fp32}
 
 
 @dataclass(frozen=True)
@@ -185,6 +251,10 @@ class Tradeoffs:
     reference: str
     machine: Mapping[str, Any]
     threads: int
+    devices: frozenset[str]
+    """Those that any model was measured on."""
+    judged: int | None
+    """The place of the set-up whose latency says what is worth it: the last one that was measured."""
 
 
 def read_tradeoffs(table: TradeoffTable, sources: Sequence[Path]) -> Tradeoffs:
@@ -205,14 +275,22 @@ def read_tradeoffs(table: TradeoffTable, sources: Sequence[Path]) -> Tradeoffs:
         if score.row not in records:
             raise SmeltError("--sources", f"hold no efficiency of the model {score.row!r}: expected a file of each")
         found.append(_tradeoff(table, score, records[score.row], whole))
-    worth = front([(each.score.mean, each.milliseconds) for each in found])
+    places = [place for place in range(len(table.timed)) if any(each.latencies[place].passes for each in found)]
+    judged = places[-1] if places else None
+    costs = [math.nan if judged is None else each.latencies[judged].milliseconds for each in found]
+    worth = front([(each.score.mean, cost) for each, cost in zip(found, costs, strict=True)])
     models = [replace(each, worth_it=mark) for each, mark in zip(found, worth, strict=True)]
-    return Tradeoffs(models, first["reference"], first["machine"], first["threads"])
+    devices = frozenset(device for record in measured for device in record["devices"])
+    return Tradeoffs(models, first["reference"], first["machine"], first["threads"], devices, judged)
 
 
 def _scores(table: TradeoffTable, path: Path) -> list[Score]:
     places, languages = PlaceScores(path), tuple(table.languages or ())
-    scores = [places.score(Place(model, "", model, table.task, languages=languages)) for model in table.models]
+    line = {model: Place(model, "", model, table.task, languages=languages) for model in table.models}
+    scores = [places.score(place) for place in line.values()]
+    if table.reference:
+        against = Changes(references_of(table.models, table.reference), places, kept_cell, changes.KEPT)
+        scores = [against.compared(score, line) for score in scores]
     if missing := [score.row for score in scores if not score.n]:
         raise SmeltError(path, f"has no score of {missing[0]!r} on {table.task!r}")
     return rank(scores, lambda score: score.column)
@@ -220,18 +298,20 @@ def _scores(table: TradeoffTable, path: Path) -> list[Score]:
 
 def _tradeoff(table: TradeoffTable, score: Score, record: Mapping[str, Any], whole: float) -> Tradeoff:
     own = record["parameters"]["total"]
-    latencies = tuple(_latency(table, record, batch) for batch in table.batches or ())
+    latencies = tuple(_latency(table, record, setup) for setup in table.timed)
     return Tradeoff(score, own, whole / own, record["bytes"].get("fp32", math.nan), latencies)
 
 
-def _latency(table: TradeoffTable, record: Mapping[str, Any], batch: int) -> Latency:
-    measured = record["devices"].get(table.device, {}).get("latency", [])
+def _latency(table: TradeoffTable, record: Mapping[str, Any], setup: TimedSetup) -> Latency:
+    if table.setups and setup.device not in record["devices"]:
+        return Latency()
+    measured = record["devices"].get(setup.device, {}).get("latency", [])
     for entry in measured:
-        if (entry["batch"], entry["length"]) == (batch, table.length):
+        if (entry["batch"], entry["length"]) == (setup.batch, table.length):
             seconds = entry["seconds"]
             median, low, high = (1e3 * value for value in (seconds["median"], *seconds["quartiles"]))
-            return Latency(batch, median, low, high, seconds["n"], 1 / entry["ratio"]["median"])
-    what = f"{record['model']!r} has no latency of {batch} × {table.length} tokens on {table.device}"
+            return Latency(median, low, high, seconds["n"], 1 / entry["ratio"]["median"])
+    what = f"{record['model']!r} has no latency of {setup.batch} × {table.length} tokens on {setup.device}"
     raise SmeltError("--sources", f"{what}: measure it, or show what was")
 
 
