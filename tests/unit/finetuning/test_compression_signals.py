@@ -209,17 +209,20 @@ def test_auto_stores_what_is_small_enough(teacher, entity_task, tmp_path):
         assert json.loads((tmp_path / mode / "signals.json").read_text())["mode"] == mode
 
 
+@pytest.mark.parametrize(
+    ("mode", "way_out"), [("auto", "lower transfer.max_gigabytes"), ("stored", "set transfer.signals: live")]
+)
 def test_too_small_a_disk_is_refused_in_one_line_before_the_teacher_is_asked(
-    teacher, entity_task, tmp_path, monkeypatch, capsys
+    mode, way_out, teacher, entity_task, tmp_path, monkeypatch, capsys
 ):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(10**9, 10**9, 5_000))
-    assert signals(teacher, entity_task, tmp_path / "out") == 1
+    assert signals(teacher, entity_task, tmp_path / "out", mode=mode) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(
         f"smelt: {tmp_path / '.out.partial/shards'}: the teacher's signals take 1.54e-05 GB more, and this disk"
     )
-    assert "transfer.signals: live" in line
+    assert line.endswith(f": make room, or {way_out}")
     assert not (tmp_path / "out").exists()
 
 

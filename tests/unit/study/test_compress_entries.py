@@ -215,6 +215,16 @@ def test_models_that_share_signals_agree_on_them():
         Catalogue(study_of(models=models))
 
 
+def test_the_largest_limit_of_those_who_share_signals_counts():
+    small = {"maker": "compress", "teacher": "base", "student": SHAPE}
+    models = {"base": BASE, "one": small, "two": small | {"layer": 2, "transfer": {"max_gigabytes": 300}}}
+    of_base = wildcards(model="base", task="panx.joint", seed="1", transfer="_task-all-32")
+    for order in (models, dict(reversed(models.items()))):
+        catalogue = Catalogue(study_of(models=order))
+        kept = json.loads(catalogue.compress.signals_storage(of_base, input=None))
+        assert kept == {"mode": "auto", "max_gigabytes": 300}
+
+
 def test_signals_hold_the_layers_of_all_who_share_them_and_none_for_those_of_logits():
     small = {"maker": "compress", "teacher": "base", "student": SHAPE}
     models = {

@@ -1,10 +1,14 @@
 """The studies of papers train as the papers say."""
 
+import json
 import os
+from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from smelt.finetuning.compression.signals import size_of
 from smelt.report.tables.grid import GridTable
 from smelt.report.tables.languages import LanguagesTable
 from smelt.report.tables.monolingual import MonolingualTable
@@ -237,6 +241,25 @@ def students_of(table: str) -> list[Compress]:
     shown = study.tables[table].models
     assert shown is not None
     return [model for name in shown if isinstance(model := study.models[name], Compress)]
+
+
+def test_xtremedistil_stores_the_signals_of_its_table_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SMELT_VECTORS", "SMELT_REVIEWS", "SMELT_TASKS"):
+        monkeypatch.setenv(name, "/nowhere")
+    compress = Catalogue.load(str(STUDIES / "xtremedistil.yaml")).compress
+    words = {"wiki41-1400000-32": 23.9e6, "wiki41-7200000-32": 172e6}  # counted in texts of ten and twenty languages
+    for seed, (text, labelled) in product((1, 2, 3), words.items()):
+        of_text = SimpleNamespace(model="mbert", task="wikiann-41.joint", seed=str(seed), transfer=text)
+        layers = json.loads(compress.signals_settings(of_text))["layers"]
+        kept = json.loads(compress.signals_storage(of_text, input=None))
+        gigabytes = size_of(int(labelled), len(layers), 768, 7) / 1e9
+        if text == "wiki41-1400000-32":
+            assert layers == [1, 2, 4, 6, 9, 11, "middle"]
+            assert kept == {"mode": "auto", "max_gigabytes": 300}
+            assert round(gigabytes) == 258
+        else:
+            assert (layers, kept["max_gigabytes"]) == (["middle"], 50)
+            assert gigabytes > kept["max_gigabytes"]
 
 
 def test_xtremedistil_has_the_shapes_of_its_tables_15_and_16() -> None:

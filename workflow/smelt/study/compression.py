@@ -290,7 +290,7 @@ class TransferText(Entry):
     """The teacher's predictions for the text are written once (`stored`), or computed in each epoch (`live`); `auto`
     stores them up to the limit below. The choice changes a student only by rounding."""
     max_gigabytes: Annotated[float, Field(gt=0)] = 50.0
-    """The most that `auto` stores, in units of 10^9 bytes."""
+    """The most that `auto` stores, in units of 10^9 bytes; of students that share signals, the largest counts."""
 
 
 class CompressionSettings(Schedule):

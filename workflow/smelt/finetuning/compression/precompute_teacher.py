@@ -198,7 +198,7 @@ class _Precomputation:
         folder.mkdir(exist_ok=True)
         every = list(numbers_of(len(transfer.windows)))
         written = sum(path.stat().st_size for path in folder.glob("*.npy"))
-        refuse_little_space(folder, size - written)
+        refuse_little_space(folder, size - written, self.settings.mode)
         for number, windows in every:
             if not is_written(folder, number):
                 write_shard(folder, number, transfer.windows, windows, self.teacher, self.pieces.padding)
@@ -206,7 +206,7 @@ class _Precomputation:
                 say(f"shard {number + 1:,} of {len(every):,}")
 
 
-def refuse_little_space(folder: Path, size: int) -> None:
+def refuse_little_space(folder: Path, size: int, mode: str) -> None:
     """Refuse to begin where the disk has too little room.
 
     Raises:
@@ -215,4 +215,5 @@ def refuse_little_space(folder: Path, size: int) -> None:
     free = shutil.disk_usage(folder).free
     if size > free:
         found = f"the teacher's signals take {size / 1e9:.3g} GB more, and this disk has {free / 1e9:.3g} GB left"
-        raise SmeltError(folder, f"{found}: make room, or set transfer.signals: live")
+        way_out = "lower transfer.max_gigabytes" if mode == "auto" else "set transfer.signals: live"
+        raise SmeltError(folder, f"{found}: make room, or {way_out}")

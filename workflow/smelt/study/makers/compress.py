@@ -16,7 +16,6 @@ from smelt.study.compression import (
     Compression,
     CompressionSettings,
     EmbeddingStart,
-    Layer,
     Schedule,
     SignalSettings,
     Stage,
@@ -210,14 +209,19 @@ class SharedSignals:
     documents: list[str]
 
     @property
-    def but_layers(self) -> "SharedSignals":
-        """The same without its layers: what all students have to agree on."""
-        return replace(self, settings=self.settings.model_copy(update={"layers": []}))
+    def agreed(self) -> "SharedSignals":
+        """The same without its layers and its limit: what all students have to agree on."""
+        return replace(self, settings=self.settings.model_copy(update={"layers": [], "max_gigabytes": 1.0}))
 
-    def with_layers(self, layers: list[Layer]) -> "SharedSignals":
-        """Return the same with further layers, in an order that does not depend on the students' order."""
-        every = sorted({*self.settings.layers, *layers}, key=lambda layer: (isinstance(layer, str), layer))
-        return replace(self, settings=self.settings.model_copy(update={"layers": every}))
+    def joined_with(self, other: SignalSettings) -> "SharedSignals":
+        """Return the same for a further student: with its layers, and with its limit if that is larger.
+
+        The order of layers does not depend on the students' order.
+        """
+        mine = self.settings
+        layers = sorted({*mine.layers, *other.layers}, key=lambda layer: (isinstance(layer, str), layer))
+        most = max(mine.max_gigabytes, other.max_gigabytes)
+        return replace(self, settings=mine.model_copy(update={"layers": layers, "max_gigabytes": most}))
 
 
 class CompressRules(MakerRules[Compress]):
@@ -309,16 +313,16 @@ class CompressRules(MakerRules[Compress]):
     # Signals: what fine-tuned teachers output for transfer text.
 
     def _all_signals(self) -> dict[str, SharedSignals]:
-        """Return all signals by their folder, each with the layers of all students that learn from it."""
+        """Return all signals by their folder, each with the layers and the largest limit of all its students."""
         found: dict[str, tuple[str, SharedSignals]] = {}
         for name, task, seed in self._imitating():
             folder, own = self.signals_folder(self.models[name], task, seed), self._signals_of(name, task, seed)
             first, shared = found.setdefault(folder, (name, own))
-            if own.but_layers != shared.but_layers:
-                key, same = f"models.{name}", "settings.held_out, transfer.signals and transfer.max_gigabytes"
+            if own.agreed != shared.agreed:
+                same = "settings.held_out and transfer.signals"
                 expected = f"learns from the same signals as {first!r}, so that {same} have to be the same"
-                raise SmeltError(self.paths.where, f"{key}: {expected}")
-            found[folder] = first, shared.with_layers(own.settings.layers)
+                raise SmeltError(self.paths.where, f"models.{name}: {expected}")
+            found[folder] = first, shared.joined_with(own.settings)
         return {folder: shared for folder, (_, shared) in found.items()}
 
     def _imitating(self) -> Iterator[tuple[str, str, int]]:
