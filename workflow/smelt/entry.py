@@ -193,7 +193,8 @@ def parse_yaml(text: str, where: str | Path) -> Any:
         line = f"{where}:{mark.line + 1}" if mark else str(where)
         problem = " ".join(str(getattr(error, "problem", None) or error).split())
         # In a flow mapping, the brace of an unquoted ${NAME} begins another one.
-        unquoted = mark and re.search(r"[{\[,:]\s*\$\{\w+\}", text.splitlines()[mark.line])
+        found = "".join(text.splitlines()[mark.line : mark.line + 1]) if mark else ""  # the end may lie behind the last
+        unquoted = re.search(r"[{\[,:]\s*\$\{\w+\}", found)
         hint = '; write "${NAME}" in quotes within {} and []' if unquoted else ""
         raise SmeltError(line, f"is not YAML: {problem}{hint}") from None
 

@@ -8,7 +8,8 @@ import json
 import math
 import shutil
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,9 @@ TOKENIZER_FILES = [
 ]
 AMPLIFICATION, REDUCTION = "amplification.json", "reduction.json"
 _VOCABULARIES = ["tokenizer.json", "vocab.txt", "vocab.json", "*.model"]
+SAFETENSORS = "*.safetensors"
 # The same weights are often on the hub in several formats: the first that the repository has is fetched, no other.
-_WEIGHTS = ["*.safetensors", "pytorch_model*.bin"]
+_WEIGHTS = [SAFETENSORS, "pytorch_model*.bin"]
 _DESCRIPTIONS = ["*.json", "*.txt", "*.model", "README.md"]
 
 
@@ -41,6 +43,10 @@ class ModelSource:
     """Its name in messages."""
     hub: str | None = None
     """Its name on the hub."""
+
+
+class NoWeights(SmeltError):
+    """A repository holds no weights of the formats that were asked for."""
 
 
 def locate(model: str, revision: str) -> ModelSource:
@@ -56,25 +62,40 @@ def locate(model: str, revision: str) -> ModelSource:
     return ModelSource(fetch(model, revision), f"{model} at {revision}", model)
 
 
-def fetch(name: str, revision: str) -> Path:
+def fetch(name: str, revision: str, formats: Sequence[str] = _WEIGHTS) -> Path:
     """Return the folder of a snapshot; its name is the full hash of the commit.
 
     Args:
         name: the repository: organisation/model.
         revision: commit, tag or branch.
+        formats: names of files of weights; those of the first that the repository has are fetched.
 
     Raises:
-        SmeltError: the hub has no such model or revision, or cannot be reached.
+        SmeltError: the hub has no such model or revision or no such weights, or cannot be reached.
     """
-    from huggingface_hub import errors, snapshot_download
+    from huggingface_hub import snapshot_download
 
     where = f"{name} at {revision}"
-    try:
-        for weights in _WEIGHTS:
+    with hub_errors(where):
+        for weights in formats:
             patterns = [*_DESCRIPTIONS, weights]
             folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"]))
             if list(folder.glob(weights)):
                 return folder
+    raise NoWeights(where, f"holds no weights: expected {' or '.join(formats)}")
+
+
+@contextmanager
+def hub_errors(where: str) -> Iterator[None]:
+    """Turn what the hub's client raises into one line.
+
+    Raises:
+        SmeltError: the hub does not give what was asked for.
+    """
+    from huggingface_hub import errors
+
+    try:
+        yield
     except errors.GatedRepoError:
         raise SmeltError(
             where, "is gated: accept its terms on the hub, log in (`hf auth login`) and run again"
@@ -87,9 +108,8 @@ def fetch(name: str, revision: str) -> Path:
         raise SmeltError(where, "the hub has no such model, or it is private: check the name, or log in") from None
     except errors.HFValidationError:
         raise SmeltError(where, "is no name of a model on the hub: expected organisation/model") from None
-    except OSError as error:
+    except Exception as error:  # without a network it is one of the client's HTTP library
         raise SmeltError(where, _unreachable(error)) from None
-    raise SmeltError(where, f"holds no weights: expected {' or '.join(_WEIGHTS)}")
 
 
 def check_folder(folder: Path, where: str) -> None:
@@ -234,7 +254,7 @@ def record_of(folder: Path) -> Path | None:
     return next((path for path in records if path.is_file() and read_json(path).get("shared") is not None), None)
 
 
-def _unreachable(error: OSError) -> str:
+def _unreachable(error: Exception) -> str:
     reason = " ".join(str(error.__cause__ or error).split())[:200]
     return f"cannot be fetched from the hub and is not whole in its cache ({reason}). Check the network and run again"
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import ClassVar
 
 import pytest
 from transformers import BertConfig, BertForMaskedLM
@@ -18,24 +19,29 @@ SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "i
 
 
 class Hub(BaseHTTPRequestHandler):
-    """One model, org/tiny, with one commit; org/gated, which asks for a login; nothing else."""
+    """One model, org/tiny, with one commit; org/pickled, with pickles alone; org/gated, which asks for a login."""
 
     files: dict[str, bytes]
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         parts = self.path.split("?")[0].strip("/").split("/")
         name = "/".join(parts[2:4] if parts[0] == "api" else parts[:2])
+        self.asked.append(self.path)
         if name == "org/gated":
             return self._answer(403, b"", {"X-Error-Code": "GatedRepo"})
-        if name != "org/tiny":
+        files = self.files
+        if name == "org/pickled":
+            files = {file.replace("model.safetensors", "pytorch_model.bin"): data for file, data in files.items()}
+        elif name != "org/tiny":
             return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
         if COMMIT not in parts and "3f076fd" not in parts:
             return self._answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
         if "tree" in parts:
-            return self._json([self._entry(name, data) for name, data in self.files.items()])
+            return self._json([self._entry(name, data) for name, data in files.items()])
         if parts[0] == "api":
-            return self._json({"id": name, "sha": COMMIT, "siblings": [{"rfilename": file} for file in self.files]})
-        data = self.files[parts[-1]]
+            return self._json({"id": name, "sha": COMMIT, "siblings": [{"rfilename": file} for file in files]})
+        data = files[parts[-1]]
         etag = hashlib.sha1(data).hexdigest()
         return self._answer(200, data, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
 
@@ -103,6 +109,21 @@ def test_a_model_fetched_once_is_found_again_without_the_hub(hub: str, tmp_path:
     folders = [smelt(hub, tmp_path, "-c", fetch, offline=offline).stdout.strip() for offline in (False, True)]
     assert Path(folders[0], "model.safetensors").is_file()
     assert folders[0] == folders[1]
+
+
+@pytest.mark.slow
+def test_a_repository_with_pickles_alone_is_refused_and_they_are_not_fetched(hub: str, tmp_path: Path) -> None:
+    Hub.asked.clear()
+    done = adopt(hub, "org/pickled", COMMIT, tmp_path)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith(
+        f"smelt: org/pickled at {COMMIT}: has no *.safetensors, but weights as pickles, which can run"
+    )
+    assert "write `revision: pinned`, and `smelt pin <study file>` finds the hub's conversion to safetensors" in last
+    assert any("config.json" in path for path in Hub.asked)
+    assert not any("pytorch_model.bin" in path for path in Hub.asked)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -184,7 +184,7 @@ def test_tables_know_by_which_set_their_tasks_are_fine_tuned(tmp_path: Path) -> 
     [
         (
             {"tasks": {"sst2": {"finetuned_as": "publisht"}}},
-            "tasks.sst2.finetuned_as: 'publisht' is not in finetuning.sets: expected one of published, smelt; did you mean",
+            "tasks.sst2.finetuned_as: 'publisht' is not in finetuning.sets: expected one of published, smelt",
         ),
         (
             {"tasks": {"sst2": {"finetuned_as": "published"}}},

@@ -15,10 +15,12 @@ from smelt.report.tables.monolingual import MonolingualTable
 from smelt.study.catalogue import Catalogue
 from smelt.study.compression import STRATEGIES, Stage, middle
 from smelt.study.finetuning import FinetuningGrid
+from smelt.study.makers.adopt import PINNED, Adopt
 from smelt.study.makers.compress import Compress
 from smelt.study.makers.distil import Distil
 from smelt.study.makers.pretrain import Pretrain
 from smelt.study.makers.reduce import Reduce
+from smelt.study.revisions import COMMIT
 from smelt.study.schema import load_study
 from smelt.study.tokenizers import Unigram
 from smelt.tasks.splits import SPLITS
@@ -84,7 +86,7 @@ def test_albeto_follows_albert_with_a_vocabulary_of_31_thousand() -> None:
 
 
 def test_albeto_searches_the_grid_of_its_section_4_2(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SPANISH_CORPORA", "SMELT_TASKS", "ALBETO_MODELS"):
+    for name in ("SPANISH_CORPORA", "SMELT_TASKS"):
         monkeypatch.setenv(name, "/nowhere")
     catalogue = Catalogue.load(str(STUDIES / "albeto.yaml"))
     runs = catalogue.finetune.tried()
@@ -199,7 +201,8 @@ def test_eliquare_compares_12_pairs_and_fine_tunes_as_its_section_4_says() -> No
     assert study.finetuning is not None
     finetuning = study.finetuning.named("published")
     assert (finetuning.epochs, finetuning.learning_rate, finetuning.weight_decay) == (10, 5e-5, 0.01)
-    assert finetuning.warmup_steps(100_000) == 500
+    (run,) = finetuning.cells.values()
+    assert run.warmup_steps(100_000) == 500
 
 
 def test_the_small_study_of_distillation_has_what_it_is_to_show() -> None:
@@ -450,3 +453,52 @@ def test_malbert_shows_conll2003_as_the_paper_has_it_and_on_the_test_set() -> No
     assert (tables["table-3"].tasks, tables["table-4"].tasks) == (["conll2003.testa"], ["conll2003.testa"])
     both = {"conll2003.testa", "conll2003.testa-smelt", "conll2003", "conll2003-smelt"}
     assert set(tables["conll2003"].tasks) == both
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_released_models_are_fine_tuned_and_shown_as_the_papers_study_does(paper: str) -> None:
+    study, released = (load_study(STUDIES / f"{name}.yaml") for name in (paper, f"{paper}-released"))
+    assert released.finetuning == study.finetuning
+    assert released.significance == study.significance
+    assert set(released.tasks) <= set(study.tasks)
+    assert paper == "xtremedistil" or set(released.tasks) == set(study.tasks)
+    assert all(released.options(task) == study.options(task) for task in released.tasks)
+    assert not released.corpora
+    assert {model.maker for model in released.models.values()} <= {"adopt", "compress"}
+    shared = set(released.tables) & set(study.tables)
+    assert shared
+    for name in shared:
+        ours, theirs = released.tables[name], study.tables[name]
+        assert (ours.kind, set(ours.tasks) <= set(theirs.tasks)) == (theirs.kind, True)
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_released_models_stand_at_commits_and_are_the_papers_study_s_own(paper: str) -> None:
+    study, released = (load_study(STUDIES / f"{name}.yaml") for name in (paper, f"{paper}-released"))
+    for name, model in released.models.items():
+        if not isinstance(model, Adopt):
+            continue
+        assert model.folder is not None or model.revision == PINNED or COMMIT.fullmatch(model.revision or "")
+        assert name in study.models
+        assert (model.tasks, model.tested_on) == (study.models[name].tasks, study.models[name].tested_on) or (
+            paper == "xtremedistil"
+        )
+        if isinstance(study.models[name], Adopt):
+            assert model.chosen() == study.models[name].chosen()  # type: ignore[attr-defined]
+
+
+def test_the_released_models_are_those_of_the_papers() -> None:
+    hubs = {
+        paper: [
+            model.hub
+            for model in load_study(STUDIES / f"{paper}-released.yaml").models.values()
+            if isinstance(model, Adopt) and model.hub
+        ]
+        for paper in PAPERS
+    }
+    assert sum(name.startswith("cservan/multilingual-albert-base-cased-") for name in hubs["malbert"]) == 3
+    assert sum(name.startswith("Geotrend/bert-base-") for name in hubs["smaller-mbert"]) == 30
+    sizes = ["tiny", "base", "large", "xlarge", "xxlarge"]
+    assert {f"dccuchile/albert-{size}-spanish" for size in sizes} < set(hubs["albeto"])
+    assert len(hubs["albeto"]) == 5 + 1 + 2
+    assert "FacebookAI/xlm-roberta-base" in hubs["eliquare"]

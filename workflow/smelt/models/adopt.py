@@ -18,9 +18,13 @@ from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.model_families import fills_masks, max_positions, number_of
 from smelt.model_folder import (
+    SAFETENSORS,
     TOKENIZER_FILES,
+    NoWeights,
     check_folder,
     copy_tokenizer,
+    fetch,
+    files_of,
     load_as,
     load_model,
     load_published_tokenizer,
@@ -30,9 +34,10 @@ from smelt.model_folder import (
 )
 from smelt.models.segmentation import LINES, Cutting, cuttings, faithful
 from smelt.provenance import write_provenance
-from smelt.study.makers.adopt import Adopt
+from smelt.study.makers.adopt import PINNED, Adopt
 
 MOST_LINES = 10_000  # of each file of --text
+PICKLED = "has no *.safetensors, but weights as pickles, which can run code and are not read"
 HINT = "adopt it with `tokenizer: faithful` for one that cuts text as the SentencePiece model does"
 
 
@@ -72,6 +77,8 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
     if not found.is_dir():
         raise absent(found, "folder", "a model as save_pretrained writes it")
     check_folder(found, where)
+    if not files_of(found, [SAFETENSORS]):
+        raise SmeltError(where, f"{PICKLED}: load it where you trust it, save_pretrained it, and adopt that folder")
     model = load_model(found, where)
     tokenizer = load_published_tokenizer(found, where)
     held = cuttings(found, tokenizer, lines)
@@ -129,11 +136,15 @@ def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
 def _locate(source: Adopt) -> Path:
     if source.folder is not None:
         return Path(source.folder)
-    from smelt.model_folder import fetch
-
     assert source.hub is not None
     assert source.revision is not None
-    return fetch(source.hub, source.revision)
+    if source.revision == PINNED:
+        raise SmeltError(source.hub, "no commit of it is pinned yet: `smelt pin <study file>` looks it up on the hub")
+    try:
+        return fetch(source.hub, source.revision, [SAFETENSORS])
+    except NoWeights as error:
+        what_to_do = "write `revision: pinned`, and `smelt pin <study file>` finds the hub's conversion to safetensors"
+        raise SmeltError(error.where, f"{PICKLED}, or no weights at all: {what_to_do}") from None
 
 
 def _lines(path: Path) -> list[str]:

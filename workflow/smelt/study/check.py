@@ -3,7 +3,7 @@
 import argparse
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from smelt.study.corpora import local_root
 from smelt.study.finetuning import TaskOptions
 from smelt.study.makers.base import list_languages
 from smelt.study.paths import GENERATED
+from smelt.study.revisions import unpinned
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
 
@@ -42,14 +43,15 @@ def run(arguments: argparse.Namespace) -> None:
     for table in (_corpora(catalogue), _tokenizers(catalogue), _models(catalogue), _tasks(catalogue)):
         if table.row_count:
             console.print(table)
-    missing = missing_sources(catalogue)
-    for line in warnings(missing):
+    missing, no_commit = missing_sources(catalogue), unpinned(catalogue.study.models)
+    for line in warnings(missing, no_commit):
         console.print(line, highlight=False)
     jobs = count_jobs(catalogue)
     parts = ", ".join(f"{number} {name}" for name, number in jobs.items() if number)
     console.print(f"{sum(jobs.values())} jobs: {parts}", highlight=False)
-    if missing:
-        found = f"{_count(len(missing), 'source')} {'is' if len(missing) == 1 else 'are'} missing (see above)"
+    if missing or no_commit:
+        number = len(missing) + len(no_commit)
+        found = f"{_count(number, 'source')} {'is' if number == 1 else 'are'} missing (see above)"
         raise SourcesMissing(arguments.study, f"the file is right, but {found}. What needs none of them can be made")
 
 
@@ -137,8 +139,13 @@ def _needed_folders(mirrors: list[str]) -> list[str]:
     return folders if len(folders) == len(mirrors) and not usable else []
 
 
-def warnings(missing: Mapping[str, list[str]]) -> list[str]:
-    """Return a line for each key whose sources are not there, and for each environment variable that is not set."""
+def warnings(missing: Mapping[str, list[str]], no_commit: Sequence[str] = ()) -> list[str]:
+    """Return a line for each key whose sources are not there, and for each environment variable that is not set.
+
+    Args:
+        missing: local sources, each with the keys that name it.
+        no_commit: models of the hub whose commits are not pinned yet, which are one line.
+    """
     unset = Counter(name for source in missing for name in re.findall(r"\$\{(\w+)\}", source))
     lines = [
         f"not set: {name}, under which {_count(count, 'source')} {'lies' if count == 1 else 'lie'}"
@@ -148,6 +155,9 @@ def warnings(missing: Mapping[str, list[str]]) -> list[str]:
     for source, keys in missing.items():
         if "${" not in source:
             by_key.setdefault((keys[0], _fault(Path(source))), []).append(str(Path(source).absolute()))
+    if no_commit:
+        named = f"{no_commit[0]}{f' and {len(no_commit) - 1} more' if no_commit[1:] else ''}"
+        lines.append(f"no commit pinned: {named}; `smelt pin <study file>` looks {_count(len(no_commit), 'model')} up")
     return lines + [
         f"{fault}: {files[0]}{f' and {len(files) - 1} more' if files[1:] else ''} ({key})"
         for (key, fault), files in by_key.items()

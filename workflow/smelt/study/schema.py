@@ -1,5 +1,6 @@
 """The study file: the one source of its shape, its checks and its JSON schema, and how it is read."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -15,6 +16,7 @@ from smelt.study.efficiency import Efficiency, check_efficiency
 from smelt.study.finetuning import Finetuning, TaskOptions
 from smelt.study.makers import Model
 from smelt.study.makers.base import Definitions
+from smelt.study.revisions import fill_in_revisions, read_revisions
 from smelt.study.tokenizers import Tokenizer
 
 
@@ -143,13 +145,18 @@ def load_study(path: Path) -> Study:
     Raises:
         SmeltError: the file is missing, is not YAML, or a key of it is not as it should be; one line for each key.
     """
-    return check_study(read_yaml(path), path)
+    return check_study(read_yaml(path), path, [path.parent])
 
 
-def check_study(value: Any, where: str | Path) -> Study:
-    """Return what a study file holds as a checked study, its families of models written out.
+def check_study(value: Any, where: str | Path, folders: Iterable[Path] = ()) -> Study:
+    """Return what a study file holds as a checked study, its families written out.
+
+    Args:
+        value: what the file holds.
+        where: names it in complaints.
+        folders: those of the study's files, where the commits of its models are pinned.
 
     Raises:
         SmeltError: a key is not as it should be; one line for each.
     """
-    return check(Study, expand_families(value, where), where)
+    return check(Study, fill_in_revisions(expand_families(value, where), read_revisions(folders)), where)

@@ -10,6 +10,7 @@ from smelt.entry import expand, parse_yaml, read_yaml
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import missing_sources, warnings
+from smelt.study.revisions import unpinned
 from smelt.study.schema import check_study
 from smelt.tasks.task_file import OWN_TASKS
 
@@ -46,13 +47,13 @@ def catalogue_of(files: Iterable[str | Path], given: Mapping[str, Any]) -> Catal
         if not isinstance(content, Mapping):
             raise SmeltError(_relative(path), f"expected a mapping of keys, found {type(content).__name__}")
         whole = _merge(whole, content)
-    study = check_study(_merge(whole, expand(dict(given))), where)
+    study = check_study(_merge(whole, expand(dict(given))), where, [path.parent for path in reversed(paths)])
     return Catalogue(study, *(path.parent / OWN_TASKS for path in reversed(paths)))
 
 
 def warn(catalogue: Catalogue) -> None:
     """Print which sources of a study are not there, before a run: their jobs fail, and the rest is made."""
-    if lines := warnings(missing_sources(catalogue)):
+    if lines := warnings(missing_sources(catalogue), unpinned(catalogue.study.models)):
         print(f"smelt: sources of the study are not there; {WAITS}", *lines, sep="\n  ", file=sys.stderr)
 
 

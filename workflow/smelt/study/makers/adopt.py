@@ -9,6 +9,9 @@ from smelt.entry import refuse_idle
 from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules
 from smelt.study.paths import Paths, outside_sources
 
+PINNED = "pinned"
+"""The revision of a model whose commit stands in a file beside the study (`study/revisions.py`)."""
+
 
 class Adopt(Maker):
     """A published model, from the Hugging Face hub or a folder."""
@@ -20,7 +23,8 @@ class Adopt(Maker):
     hub: str | None = None
     """Name on the Hugging Face hub: organisation/model; this or `folder`."""
     revision: str | None = None
-    """Commit of the hub's repository, so that the study means the same model tomorrow."""
+    """Commit of the hub's repository, so that the study means the same model tomorrow; or `pinned`: it stands in
+    `revisions.yaml` beside the study, where `smelt pin <study>` writes it."""
     folder: str | None = None
     """Local folder that `from_pretrained` loads."""
     tokenizer: Literal["published", "faithful"] = "published"
@@ -34,7 +38,7 @@ class Adopt(Maker):
         if (self.hub is None) == (self.folder is None):
             raise ValueError("expected either hub (with revision) or folder")
         if self.hub is not None and self.revision is None:
-            raise ValueError("expected a revision: the commit of the hub's repository to pin")
+            raise ValueError("expected a revision: the commit of the hub's repository to pin, or pinned")
         if self.folder is not None:
             refuse_idle("", self, {"revision": "on a folder; it belongs to hub"})
         return self
@@ -56,7 +60,8 @@ class Adopt(Maker):
 
     def describe(self, study: Definitions) -> tuple[str, str]:  # noqa: ARG002 - models made from others need it
         """Return where it is adopted from."""
-        return f"{self.hub} at {self.revision}" if self.hub else str(self.folder), ""
+        revision = "not pinned yet" if self.revision == PINNED else f"at {self.revision}"
+        return f"{self.hub} {revision}" if self.hub else str(self.folder), ""
 
 
 class AdoptRules(MakerRules[Adopt]):
