@@ -103,7 +103,7 @@ def test_a_cell_may_be_of_several_models_which_all_are_made(place: Path) -> None
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"task": "nothing"}, "tables.table-3.tasks: 'nothing' is not in the study"),
+        ({"task": "nothing"}, "tables.table-3.task: 'nothing' is not in the study"),
         ({"rows": ROWS | {"D2": "d2"}}, "rows: 'D2': the study runs none of its cells: d2-small on ner, d2-large on"),
         ({"columns": {"all": "small", "7.2MM": "huge"}}, "columns: '7.2MM': the study runs none of its cells: d0-huge"),
         ({"rows": {"D1": "d1", "b": {"model": "d1-{column}"}}, "languages": None}, "'D1' and 'b' are the same models"),

@@ -61,7 +61,7 @@ def test_a_table_is_made_from_the_scores_and_its_figure_where_it_has_a_baseline(
         ({"hypotheses": [{"less": "teacher", "than": "x"}]}, "hypotheses: 'x' is no row"),
         ({"hypotheses": [{"less": "teacher", "than": "teacher"}]}, "'teacher' cannot score less than itself"),
         ({"rows": {"a": "absent-{language}"}}, "no model of the study is of the family 'absent-{language}'"),
-        ({"rows": {"a": "absent"}}, "tables.table-4.rows.models: 'absent' is not in the study"),
+        ({"rows": {"a": "absent"}}, "tables.table-4.rows: 'absent' is not in the study"),
         ({"columns": {"sw": ["panx.joint"]}}, "columns.sw: 'panx.joint' tests bn, de,"),
         ({"columns": {"sl": ["ssj500k-ner"]}}, "rows: 'student' (own-{language}) is fine-tuned on no task"),
         ({"baseline": "student"}, "baseline: 'student' is not fine-tuned on 'masakhanews-sw'"),

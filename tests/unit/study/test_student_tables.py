@@ -111,7 +111,7 @@ def test_a_tradeoff_is_read_from_scores_and_all_that_is_measured(tmp_path: Path)
     [
         (STAGES | {"model": "mbert"}, "table.model: a table of kind stages shows a compression; 'mbert' is made"),
         (STAGES | {"task": "masakhanews-sw"}, "'d42' is not compressed for 'masakhanews-sw'"),
-        (STAGES | {"model": "absent"}, "tables.table.models: 'absent' is not in the study"),
+        (STAGES | {"model": "absent"}, "tables.table.model: 'absent' is not in the study"),
         (TRADEOFF | {"models": ["mbert", "other"]}, "table.models: 'other' is not fine-tuned on 'masakhaner-sw'"),
         (
             TRADEOFF | {"models": ["unmeasured"]},

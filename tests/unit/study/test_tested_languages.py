@@ -85,7 +85,7 @@ def test_a_member_of_a_family_is_tested_in_its_own_languages(checkout: Path) -> 
         ),
         (
             {"tables": by_language(["en", "fr"], "nli.own.{language}", "full")},
-            "tables.shown.sections.tasks: 'nli.own.en' is not in the study",
+            "tables.shown.sections: 'nli.own.en' is not in the study",
         ),
         (
             {"tables": by_language(["en", "fr"], "nli.transfer", "full", "fr")},

@@ -67,9 +67,9 @@ class Study(Entry):
 
     def _refer_table(self, key: str, table: Table) -> None:
         for task in table.tasks:
-            refer(f"{key}{table.part}.tasks", task, self.tasks)
+            refer(key + table.key_of("task"), task, self.tasks)
         for model in table.models or []:
-            refer(f"{key}{table.part}.models", model, self.models)
+            refer(key + table.key_of("model"), model, self.models)
         for family in table.unknown_families(self.models):
             raise ValueError(f"{key}{table.part}: no model of the study is of the family {family!r}")
 

@@ -183,6 +183,11 @@ class TableEntry(Entry):
     part: ClassVar[str] = ""
     """The part of the entry that names models and tasks, for error messages: .rows."""
 
+    def key_of(self, what: str) -> str:
+        """Return the key that names its tasks or models (what: task, model), for error messages: .rows, .tasks."""
+        keys = () if self.part else (f"{what}s", what)
+        return next((f".{key}" for key in keys if key in type(self).model_fields), self.part)
+
     def unknown_families(self, models: Collection[str]) -> list[str]:  # noqa: ARG002 - most kinds name no families
         """Return the families that it names and that have no member among the study's models."""
         return []
