@@ -4,6 +4,7 @@ Measures what tokenizers do to the words of a task, and whether split words are 
 IN   results/<study>/finetuned/<model>/<task>/seed-<n>/predictions.parquet, of all seeds
      results/<study>/tasks/<task>/ : the training split, for word frequencies, and what the task is
 OUT  results/<study>/tokenisation/<model>/<task>.json
+     results/<study>/correlations/<table>.json : pieces and misses of the words of all models of a table together
 """
 
 
@@ -34,4 +35,34 @@ rule tokenisation:
         " --task {params.task:q}"
         " --settings {params.settings:q}"
         " --output {output.tokenisation:q}"
+        " > {log:q} 2>&1"
+
+
+rule correlations:
+    """Correlate pieces and missed labels over all models of {wildcards.table} together."""
+    input:
+        predictions=study.report.pooled_predictions,
+        tasks=study.report.pooled_tasks,
+        modules=modules("statistics", "measurement"),
+    output:
+        correlations=f"{RESULTS}/correlations/{{table}}.json",
+    params:
+        tasks=study.report.pooled_folders,
+        settings=study.report.interval_settings,
+    wildcard_constraints:
+        table=names(study.report.pooling_tables()),
+    log:
+        f"{LOGS}/correlations/{{table}}.log",
+    threads: 1
+    resources:
+        mem_mb=4_000,
+        runtime=60,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m smelt correlations"
+        " --predictions {input.predictions:q}"
+        " --tasks {params.tasks:q}"
+        " --settings {params.settings:q}"
+        " --output {output.correlations:q}"
         " > {log:q} 2>&1"

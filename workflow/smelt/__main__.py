@@ -42,6 +42,7 @@ COMMANDS = {
     ),
     "efficiency": ("smelt.efficiency.command", "measure size, memory, loading time and latency of models, alternating"),
     "tokenisation": ("smelt.measurement.tokenisation", "measure what a tokenizer does to the words of a task"),
+    "correlations": ("smelt.measurement.pooled", "correlate pieces and misses of words over several models together"),
     "scores": ("smelt.report.scores", "collect the scores of all fine-tuned models"),
     "compare": ("smelt.report.compare", "test which differences between models are significant"),
     "table": ("smelt.report.table", "write one table as CSV, Markdown, LaTeX and HTML"),

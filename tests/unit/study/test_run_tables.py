@@ -75,9 +75,27 @@ def test_chosen_settings_are_read_from_all_seeds_of_models_that_are_fine_tuned(t
     assert {Path(file).parts[3] for file in chosen} == {"other", "unmeasured", "trained", "further"}
 
 
+def test_correlations_pool_the_models_of_their_table(tmp_path: Path) -> None:
+    table = {"kind": "correlations", "tasks": ["masakhaner-sw"], "models": ["mbert", "trained", "other"]}
+    found = catalogue(tmp_path, with_trained(**table))
+    studies = [f"{FOLDER}/tokenisation/{model}/masakhaner-sw.json" for model in ("mbert", "trained")]
+    assert found.report.table_sources(Wildcards()) == [*studies, f"{FOLDER}/correlations/table.json"]
+    assert found.report.pooling_tables() == ["table"]
+    runs = [
+        f"{FOLDER}/finetuned/{model}/masakhaner-sw/seed-{seed}" for model in ("mbert", "trained") for seed in (1, 2)
+    ]
+    assert found.report.pooled_predictions(Wildcards()) == [f"{run}/predictions.parquet" for run in runs]
+    assert found.report.pooled_tasks(Wildcards()) == [f"{FOLDER}/tasks/masakhaner-sw/task.json"]
+
+
 @pytest.mark.parametrize(
     ("table", "message"),
     [
+        ({"kind": "correlations", "tasks": ["masakhanews-sw"]}, "a table of kind correlations shows the words of"),
+        (
+            {"kind": "correlations", "tasks": ["masakhaner-sw"], "models": ["other"]},
+            "tables.table.tasks: none of its models is fine-tuned on 'masakhaner-sw'",
+        ),
         ({"kind": "training", "models": ["mbert"]}, "table.models: 'mbert' is made by adopt; expected models that are"),
         ({"kind": "finetuning", "tasks": ["masakhaner-sw"], "models": ["d42"]}, "'d42' is made by compress, and not"),
         (

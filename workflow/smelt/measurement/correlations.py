@@ -10,6 +10,7 @@ p and Fisher's interval assume that words are independent. Words of one sentence
 that of the bootstrap, which draws whole sentences with all their runs.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -29,6 +30,8 @@ CONDITIONS: tuple[tuple[str, ...], ...] = (
     ("log training frequency", "characters"),
 )
 """Variables held constant in each partial correlation: none; log(1 + occurrences in training); and word length too."""
+MODEL = "model"
+"""The condition of several models together: which of them cut and labelled the word."""
 
 
 def correlate_pieces_and_misses(words: pd.DataFrame, spans: bool, settings: Significance) -> list[dict[str, Any]]:
@@ -41,6 +44,32 @@ def correlate_pieces_and_misses(words: pd.DataFrame, spans: bool, settings: Sign
     parts = populations(words, spans)
     parts.pop(OTHER, None)
     return [row for name, part in parts.items() for row in _population_rows(name, part, settings)]
+
+
+def correlate_over_models(
+    words: Mapping[str, pd.DataFrame], spans: bool, settings: Significance
+) -> list[dict[str, Any]]:
+    """Return the rows of several models together, for each population: without conditions, and given the model.
+
+    A word counts once for each model, which cuts it in its own way. Without conditions, r also holds how models with
+    more pieces differ in their errors; given the model, it is that within models. A resample of sentences draws a
+    sentence with the words of all models.
+
+    Args:
+        words: of each model, as in `correlate_pieces_and_misses`; sentences have the same numbers for all.
+        spans: whether labels are spans.
+        settings: of intervals.
+    """
+    frames = [frame.assign(model=number) for number, frame in enumerate(words.values())]
+    parts = populations(pd.concat(frames, ignore_index=True), spans)
+    parts.pop(OTHER, None)
+    rows = []
+    for name, part in parts.items():
+        models = [part["model"].to_numpy() == number for number in range(1, len(words))]
+        columns = np.column_stack([*_splitting_and_misses(part), *models])
+        conditions: dict[tuple[str, ...], list[int]] = {(): [0, 1], (MODEL,): list(range(columns.shape[1]))}
+        rows += _rows(name, part, columns, conditions, settings)
+    return rows
 
 
 def count_missed_by_pieces(words: pd.DataFrame, spans: bool, confidence: float) -> list[dict[str, Any]]:
@@ -58,12 +87,22 @@ def count_missed_by_pieces(words: pd.DataFrame, spans: bool, confidence: float) 
 
 
 def _population_rows(name: str, words: pd.DataFrame, settings: Significance) -> list[dict[str, Any]]:
-    columns = _columns(words)
+    conditions = {given: list(range(2 + len(given))) for given in CONDITIONS}
+    return _rows(name, words, _columns(words), conditions, settings)
+
+
+def _rows(
+    name: str,
+    words: pd.DataFrame,
+    columns: Floats,
+    conditions: Mapping[tuple[str, ...], list[int]],
+    settings: Significance,
+) -> list[dict[str, Any]]:
+    """Return a row for each set of conditions, given with the columns that count under it."""
     sentences = number_clusters(words["sentence"].to_numpy())
     bootstrap = ClusterBootstrap(columns, sentences, settings.resamples, settings.seed)
     rows = []
-    for given in CONDITIONS:
-        variables = list(range(2 + len(given)))
+    for given, variables in conditions.items():
         interval = bootstrap.correlation_interval(variables, settings.confidence)
         row = {"population": name, "given": list(given), "words": len(words), "sentences": bootstrap.clusters}
         row |= {"runs": len(runs_of(words))}
@@ -82,12 +121,15 @@ def _columns(words: pd.DataFrame) -> Floats:
     """Return added segmentation, non-detection, log training frequency and characters, shape (words, 4)."""
     return np.column_stack(
         [
-            words["pieces"].to_numpy(dtype=np.float64) - 1,
-            words["missed"].to_numpy(dtype=np.float64),
+            *_splitting_and_misses(words),
             np.log1p(words["frequency"].to_numpy(dtype=np.float64)),
             words["word"].str.len().to_numpy(dtype=np.float64),
         ]
     )
+
+
+def _splitting_and_misses(words: pd.DataFrame) -> list[Floats]:
+    return [words["pieces"].to_numpy(dtype=np.float64) - 1, words["missed"].to_numpy(dtype=np.float64)]
 
 
 def _correlations_of_runs(words: pd.DataFrame) -> dict[str, Any]:

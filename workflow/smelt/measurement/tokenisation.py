@@ -14,6 +14,7 @@ such as part of speech, has "all words" only. A value that does not exist is nul
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,42 @@ def measure(predictions: list[Path], folder: Path, settings: Significance) -> di
     Raises:
         SmeltError: a file is missing or not of a token task, or the files do not hold the same words.
     """
+    task = read_labels(folder)
+    words = add_training_frequency(read_words(predictions), folder / "train.parquet")
+    whole = words[words["pieces"] > 0]
+    return {
+        "task": task.name,
+        "scheme": task.scheme,
+        "languages": sorted(set(words["language"])),
+        "runs": [path.parent.name for path in predictions],
+        "sentences": int(words["sentence"].nunique()),
+        "words": len(words),
+        "words_without_pieces": len(words) - len(whole),
+        "segmentation": measure_segmentation(whole, task.spans),
+        "correlations": correlate_pieces_and_misses(whole, task.spans, settings),
+        "by_pieces": count_missed_by_pieces(whole, task.spans, settings.confidence),
+    }
+
+
+@dataclass(frozen=True)
+class WordLabels:
+    """A task of labelled words, and the scheme of its labels."""
+
+    name: str
+    scheme: str | None
+
+    @property
+    def spans(self) -> bool:
+        """Whether labels are spans, so that entity words differ from others."""
+        return self.scheme is not None
+
+
+def read_labels(folder: Path) -> WordLabels:
+    """Return the task of a folder.
+
+    Raises:
+        SmeltError: task.json is missing, or not of a task whose words have labels.
+    """
     task = read_json(folder / "task.json")
     if missing := [key for key in ("name", "kind", "scheme") if key not in task]:
         raise SmeltError(
@@ -60,18 +97,4 @@ def measure(predictions: list[Path], folder: Path, settings: Significance) -> di
         )
     if (kind := KINDS.get(str(task["kind"]))) is None or not kind.labels_words:
         raise SmeltError(folder / "task.json", f"is a {task['kind']} task: only words with labels can be studied")
-    words = add_training_frequency(read_words(predictions), folder / "train.parquet")
-    whole = words[words["pieces"] > 0]
-    spans = task["scheme"] is not None
-    return {
-        "task": task["name"],
-        "scheme": task["scheme"],
-        "languages": sorted(set(words["language"])),
-        "runs": [path.parent.name for path in predictions],
-        "sentences": int(words["sentence"].nunique()),
-        "words": len(words),
-        "words_without_pieces": len(words) - len(whole),
-        "segmentation": measure_segmentation(whole, spans),
-        "correlations": correlate_pieces_and_misses(whole, spans, settings),
-        "by_pieces": count_missed_by_pieces(whole, spans, settings.confidence),
-    }
+    return WordLabels(task["name"], task["scheme"])

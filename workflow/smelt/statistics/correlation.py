@@ -172,13 +172,19 @@ def _standardise(columns: Floats) -> Floats:
 
 
 def _sums_by_cluster(columns: Floats, clusters: NDArray[np.int64], count: int) -> Floats:
-    """Return number, sums and sums of products of each cluster, shape (clusters, 1 + k + k * k)."""
-    n, width = columns.shape
-    products = (columns[:, :, None] * columns[:, None, :]).reshape(n, width * width)
-    terms = np.column_stack([np.ones(n), columns, products])
-    sums = np.zeros((count, terms.shape[1]))
-    for place in range(terms.shape[1]):
-        sums[:, place] = np.bincount(clusters, weights=terms[:, place], minlength=count)
+    """Return number, sums and sums of products of each cluster, shape (clusters, 1 + k + k * k).
+
+    One term at a time, because those of all observations would not fit where these are millions.
+    """
+    width = columns.shape[1]
+    sums = np.zeros((count, 1 + width + width * width))
+    sums[:, 0] = np.bincount(clusters, minlength=count)
+    for place in range(width):
+        sums[:, 1 + place] = np.bincount(clusters, weights=columns[:, place], minlength=count)
+    for first in range(width):
+        for second in range(width):
+            products = columns[:, first] * columns[:, second]
+            sums[:, 1 + width + first * width + second] = np.bincount(clusters, weights=products, minlength=count)
     return sums
 
 

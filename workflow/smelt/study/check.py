@@ -72,6 +72,7 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "fine-tunings": len({*catalogue.finetune.files(), *catalogue.finetune.teacher_metrics()}),
         "runs of grids": len(catalogue.finetune.tried()),
         "tokenisation studies": len(catalogue.report.tokenisations()),
+        "correlations over models": len(catalogue.report.pooling_tables()),
         "tables": len(study.tables),
         "scores and comparisons": 2 if study.tasks else 0,
         "figures": len(catalogue.report.figures()),

@@ -9,6 +9,7 @@ from smelt.entry import entry_of
 from smelt.errors import SmeltError
 from smelt.report.tables.averages import AveragesTable
 from smelt.report.tables.base import TableEntry
+from smelt.report.tables.correlations import CorrelationsTable
 from smelt.report.tables.cost import CostTable
 from smelt.report.tables.efficiency import EfficiencyTable
 from smelt.report.tables.example import ExampleTable
@@ -26,6 +27,7 @@ from smelt.report.tables.vocabulary import VocabularyTable
 Table = Annotated[
     ScoresTable
     | SegmentationTable
+    | CorrelationsTable
     | ExampleTable
     | VocabularyTable
     | LanguagesTable

@@ -180,6 +180,8 @@ class TableEntry(Entry):
     """Whether notes name the examples of its tasks that stand in two splits."""
     shows_efficiency: ClassVar[bool] = False
     """Whether its models have to be measured."""
+    pools_models: ClassVar[bool] = False
+    """Whether its last source is correlations/<table>.json, the words of its models on its tasks taken together."""
     part: ClassVar[str] = ""
     """The part of the entry that names models and tasks, for error messages: .rows."""
 

@@ -11,7 +11,7 @@ from smelt.report.notes import FinetuningSet
 from smelt.report.tables import Table
 from smelt.study.makers import MAKERS
 from smelt.study.makers.base import FinetuningRuns
-from smelt.study.paths import Paths
+from smelt.study.paths import Paths, run_of
 from smelt.study.rules.corpora import CorporaRules
 from smelt.study.rules.efficiency import EfficiencyRules
 from smelt.study.rules.finetune import FinetuneRules
@@ -177,7 +177,32 @@ class ReportRules:
 
     def table_sources(self, wildcards: Any) -> list[str]:
         """Return the files that {table} is made from."""
-        return self.table(wildcards).sources(self._shown)
+        table = self.table(wildcards)
+        pooled = [f"{self.paths.results}/correlations/{wildcards.table}.json"] if table.pools_models else []
+        return [*table.sources(self._shown), *pooled]
+
+    def pooling_tables(self) -> list[str]:
+        """Return the tables for which the words of several models are taken together."""
+        return [name for name, table in self.study.tables.items() if table.pools_models]
+
+    def pooled_predictions(self, wildcards: Any) -> list[str]:
+        """Return the predictions of the models of {table} on its tasks, one file a seed."""
+        table = self.table(wildcards)
+        shown = [(model, task) for task in table.tasks for model in table.shown_models(self._shown)]
+        return [
+            f"{self.paths.finetuned(run_of(model, task, seed))}/predictions.parquet"
+            for model, task in shown
+            if self.runs.pairs(task, model)
+            for seed in self.runs.seeds
+        ]
+
+    def pooled_tasks(self, wildcards: Any) -> list[str]:
+        """Return the descriptions of the tasks of {table}."""
+        return self.task_descriptions(self.table(wildcards).tasks)
+
+    def pooled_folders(self, wildcards: Any) -> list[str]:
+        """Return the folders of the tasks of {table}."""
+        return [self.paths.task(task) for task in self.table(wildcards).tasks]
 
     def table_tasks(self, wildcards: Any) -> list[str]:
         """Return the descriptions of the tasks whose scores {table} shows; its notes name their repeated examples."""
