@@ -1,6 +1,7 @@
 """Questions with their contexts: windows, the answer's place in them, and answers cut from the context."""
 
 import json
+import string
 
 import numpy as np
 import pyarrow.parquet as parquet
@@ -9,7 +10,7 @@ import torch
 from invented_tasks import PLACES, VERBS, questions, tokenizer, write_task
 from published_tokenizers import WITH_BLANKS, WITHOUT_BLANKS
 from torch.nn import functional
-from transformers import BertConfig, BertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 from transformers.modeling_outputs import QuestionAnsweringModelOutput
 
 from smelt.__main__ import main
@@ -21,6 +22,7 @@ from smelt.tasks.kinds.question_answering import LONGEST_ANSWER, OVERLAP, candid
 from smelt.tasks.prepared_task import encode
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import IGNORED, Encoded
+from smelt.tokenizers.unigram import SPECIAL_PIECES, fast_tokenizer
 
 TASK = Task("questions", "question-answering", "squad-f1", None, [])
 KIND = KINDS["question-answering"]
@@ -82,6 +84,21 @@ def test_an_answer_is_found_in_the_pieces_of_published_tokenizers(tmp_path, name
             if inner[0] <= inner[1]:
                 assert answer not in answered(inner, examples, encoded)
         assert len(window.ids) == len(pieces.tokenizer("Anna sees Oslo ?", context)["input_ids"])
+
+
+def test_an_answer_keeps_its_case_where_the_tokenizer_lower_cases(tmp_path):
+    known = [(piece, 0.0) for piece in SPECIAL_PIECES] + [(letter, -4.0) for letter in "▁éñ" + string.ascii_lowercase]
+    core = fast_tokenizer(known, lowercase=True)
+    PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", unk_token="<unk>", cls_token="[CLS]", sep_token="[SEP]"
+    ).save_pretrained(tmp_path)
+    pieces = load_pieces(tmp_path)
+    context = "JOSÉ Núñez vive\u200ben  ESPAÑA"
+    for answer in ("JOSÉ Núñez", "É", "vive\u200ben", "ESPAÑA", context):
+        examples = of("¿Quién?", context, placed(answer, context))
+        encoded = encode(examples, TASK, pieces, 512)
+        ((places),) = encoded.targets
+        assert answered(places, examples, encoded) == answer
 
 
 def test_the_answer_is_a_target_in_every_window_that_holds_it_whole(model_folder):
