@@ -225,6 +225,10 @@ def test_sinusoids_may_stand_in_a_student_at_random_and_in_a_distilberts(tmp_pat
     for student in (random, of_student):
         assert torch.equal(student.distilbert.embeddings.position_embeddings.weight[0, :4], first)
         assert student.config.sinusoidal_pos_embds
+    # A student's student whose positions learn no longer has sinusoids.
+    learns = new_student(of_student, StudentShape(layers=1), recipe(), pieces(folder))
+    assert not learns.config.sinusoidal_pos_embds
+    assert all(weight.requires_grad for weight in learns.parameters())
 
 
 @pytest.mark.parametrize("kind", ["albert", "roberta"])
