@@ -251,7 +251,7 @@ def test_a_corpus_called_task_is_not_the_tasks_own_text():
     catalogue = Catalogue(study_of(models=models, corpora={"task": {"text": {"eu": "eu.txt"}}}))
     folders = [f"results/try/signals/base/panx.joint/seed-1/{text}-all-32" for text in ("_task", "task")]
     assert [
-        catalogue.compress.signals_folder(catalogue.compress.models[name], "panx.joint", 1) for name in ("own", "other")
+        catalogue.compress.models[name].transfer_text(catalogue.paths, "panx.joint", 1) for name in ("own", "other")
     ] == folders
     texts = [wildcards(model="base", task="panx.joint", seed="1", transfer=Path(folder).name) for folder in folders]
     documents = ["results/try/corpora/task/eu/documents.parquet"]

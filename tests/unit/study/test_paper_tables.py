@@ -49,6 +49,18 @@ def test_set_ups_of_a_trade_off_are_measured(tmp_path: Path) -> None:
         settings_of(tmp_path, **table, setups=[{"device": "cuda", "batch": 64}])
 
 
+def test_data_is_counted_in_tasks_and_in_the_texts_of_students(tmp_path: Path) -> None:
+    content = study(kind="data", tasks=["masakhaner-sw", "masakhanews-sw"])
+    found = catalogue(tmp_path, content)
+    tasks = [f"results/small/tasks/{task}/task.json" for task in ("masakhaner-sw", "masakhanews-sw")]
+    texts = "results/small/signals/mbert/masakhaner-sw/seed-1/_task-all-32"
+    assert found.report.table_sources(Wildcards()) == [*tasks, texts]
+    assert found.report.table_tasks(Wildcards()) == []
+    content["models"] = {name: model | {"tasks": ["masakhaner-sw"]} for name, model in content["models"].items()}
+    with pytest.raises(SmeltError, match="no model runs on 'masakhanews-sw', so that it is not prepared"):
+        catalogue(tmp_path, content)
+
+
 def test_a_reference_that_runs_in_no_column_with_its_row_is_refused(tmp_path: Path) -> None:
     columns = {"ner": "masakhaner-sw", "news": "masakhanews-sw"}
     table = {

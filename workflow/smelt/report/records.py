@@ -1,8 +1,8 @@
 """Records that other stages wrote: of corpora, tasks, models and tokenisation studies."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,11 @@ class TaskRecord:
     """Training examples that were drawn; 0 where all are used."""
     validation_limit: int = 0
     """Validation examples that were drawn; 0 where all are used."""
+    kind: str = ""
+    labels: int = 0
+    """Its labels; 0 where its kind has none, such as answers."""
+    by_language: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Examples of each split by language."""
     note: str = ""
     """What its task file says for readers of its scores."""
 
@@ -106,6 +111,9 @@ def _task(path: Path, description: dict[str, Any]) -> TaskRecord:
             in_validation=description.get("repeated_from_validation", {}),
             limit=description.get("limit", 0),
             validation_limit=description.get("validation_limit", 0),
+            kind=description.get("kind", ""),
+            labels=len(description.get("labels") or ()),
+            by_language={split: splits[split]["languages"] for split in SPLITS},
             note=description.get("note", ""),
         )
     except (KeyError, TypeError) as error:
@@ -193,6 +201,34 @@ def read_steps(paths: Iterable[Path]) -> dict[tuple[str, str], float]:
         steps = sum(phase.get("steps", math.nan) for phase in metrics["stages"])
         found.setdefault((metrics["model"], metrics["task"]), []).append(steps)
     return {run: fmean(values) for run, values in found.items()}
+
+
+@dataclass(frozen=True)
+class TransferRecord:
+    """The unlabelled texts that students of one teacher learn from."""
+
+    name: str
+    """Of its folder: corpus, number of texts asked for, and length."""
+    texts: Mapping[str, int]
+    """Texts that were drawn, by language of a corpus or part of the task."""
+
+    @property
+    def total(self) -> int:
+        """All texts."""
+        return sum(self.texts.values())
+
+
+def read_transfer_texts(folder: Path) -> TransferRecord:
+    """Return how many unlabelled texts lie under a teacher's signals.
+
+    Raises:
+        SmeltError: the file is missing, or holds something else.
+    """
+    path = folder / "signals.json"
+    try:
+        return TransferRecord(folder.name, {name: int(count) for name, count in read_json(path)["texts"].items()})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SmeltError(path, "does not count its texts: expected what `python -m smelt signals` writes") from None
 
 
 CURVE = ".curve.csv"

@@ -11,6 +11,7 @@ from smelt.report.tables.averages import AveragesTable
 from smelt.report.tables.base import TableEntry
 from smelt.report.tables.correlations import CorrelationsTable
 from smelt.report.tables.cost import CostTable
+from smelt.report.tables.data import DataTable
 from smelt.report.tables.efficiency import EfficiencyTable
 from smelt.report.tables.example import ExampleTable
 from smelt.report.tables.finetuning import FinetuningTable
@@ -39,7 +40,8 @@ Table = Annotated[
     | AveragesTable
     | TrainingTable
     | FinetuningTable
-    | CostTable,
+    | CostTable
+    | DataTable,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[TableEntry]] = {

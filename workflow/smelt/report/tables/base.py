@@ -96,6 +96,9 @@ class StudyOfTables(Protocol):
     def metrics(self, model: str, task: str) -> list[str]:
         """Return metrics.json of a model on a task, a file a seed."""
 
+    def transfer_texts(self, task: str) -> list[str]:
+        """Return the folders of the unlabelled texts that students of a task learn from, with the first seed."""
+
     def efficiency_task(self, model: str) -> str:
         """Return the task for which a compressed model's efficiency is measured."""
 

@@ -117,6 +117,10 @@ class Maker(Entry):
         """Whether all of its seeds learn from one fine-tuned teacher."""
         return False
 
+    def transfer_text(self, paths: Paths, task: str, seed: int) -> str | None:  # noqa: ARG002 - most learn from none
+        """Return the folder of the unlabelled text that it learns from on a task, if it learns from any."""
+        return None
+
     @property
     def local_folders(self) -> dict[str, str]:
         """The folders from outside the study that it is made from, each by the key that names it."""

@@ -152,6 +152,11 @@ class Compress(Maker):
         """Return the seed that the teacher of the student of a seed was fine-tuned with."""
         return seed if self.teacher_seed is None else self.teacher_seed
 
+    def transfer_text(self, paths: Paths, task: str, seed: int) -> str | None:
+        """Return the folder of its teacher's signals for its transfer text; students with both alike share it."""
+        text = f"{self.transfer.corpus or NO_CORPUS}-{self.transfer.sentences or 'all'}-{self.settings.length}"
+        return f"{paths.results}/signals/{self.teacher_run(task, seed)}/{text}" if self.imitates else None
+
     def finetuned_teacher(self, task: str, seed: int) -> str | None:
         """Return the fine-tuning that a seed of it learns from on a task, if it learns from one."""
         return self.teacher_run(task, seed) if self.needs_finetuned_teacher else None
@@ -260,8 +265,8 @@ class CompressRules(MakerRules[Compress]):
 
     def signals(self, wildcards: Any) -> list[str]:
         """Return the folder of the signals that {model} learns from, if there are any."""
-        model = self.entry(wildcards)
-        return [self.signals_folder(model, wildcards.task, int(wildcards.seed))] if model.imitates else []
+        folder = self.entry(wildcards).transfer_text(self.paths, wildcards.task, int(wildcards.seed))
+        return [folder] if folder else []
 
     def vectors(self, wildcards: Any) -> list[str]:
         """Return the files of word vectors that {model} starts from, if there are any; the job names missing ones."""
@@ -316,7 +321,8 @@ class CompressRules(MakerRules[Compress]):
         """Return all signals by their folder, each with the layers and the largest limit of all its students."""
         found: dict[str, tuple[str, SharedSignals]] = {}
         for name, task, seed in self._imitating():
-            folder, own = self.signals_folder(self.models[name], task, seed), self._signals_of(name, task, seed)
+            folder, own = self.models[name].transfer_text(self.paths, task, seed), self._signals_of(name, task, seed)
+            assert folder is not None
             first, shared = found.setdefault(folder, (name, own))
             if own.agreed != shared.agreed:
                 same = "settings.held_out and transfer.signals"
@@ -354,11 +360,6 @@ class CompressRules(MakerRules[Compress]):
         corpus = model.transfer.corpus
         known = self.study.corpora[corpus].languages if corpus else []
         return [language for language in known if language in self.runs.tasks[task].languages]
-
-    def signals_folder(self, model: Compress, task: str, seed: int) -> str:
-        """Return the folder of a teacher's signals for a model's transfer text; models with both alike share it."""
-        text = f"{model.transfer.corpus or NO_CORPUS}-{model.transfer.sentences or 'all'}-{model.settings.length}"
-        return f"{self.paths.results}/signals/{model.teacher_run(task, seed)}/{text}"
 
     def signals_at(self, wildcards: Any) -> str:
         """Return the folder of the signals of {model}, {task}, {seed} and {transfer}."""

@@ -46,7 +46,7 @@ class TablesView:
         self.efficiency_task = runs.first_task
         self.efficiencies = efficiency.figures
         self.corpus_statistics = corpora.statistics
-        self._study, self._finetune = study, finetune
+        self._study, self._paths, self._finetune = study, paths, finetune
         self.trained: Sequence[str] = tokenizers.read_by()
         self._curves = [f"{paths.logs}/models/{name}.curve.csv" for name in self.trained]
 
@@ -82,6 +82,13 @@ class TablesView:
     def shares_teacher(self, model: str) -> bool:
         """Return whether the seeds of a compressed model have one teacher."""
         return self._study.models[model].shares_teacher
+
+    def transfer_texts(self, task: str) -> list[str]:
+        """Return the folders of the unlabelled texts that students of a task learn from, with the first seed."""
+        found = [
+            self._study.models[model].transfer_text(self._paths, task, self.seeds[0]) for model, _ in self.runs(task)
+        ]
+        return list(dict.fromkeys(folder for folder in found if folder))
 
     def metrics(self, model: str, task: str) -> list[str]:
         """Return metrics.json of a model on a task, a file a seed."""
