@@ -12,10 +12,12 @@ import pyarrow.parquet as parquet
 
 from smelt.errors import FEW, SmeltError, quote
 from smelt.files import checksum, whole_folder, write_json
+from smelt.hub import HubSplit
 from smelt.tasks.examples import Example, is_empty
+from smelt.tasks.formats.base import FileOrSplit
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import TaskKind
-from smelt.tasks.sources import locate_file, rank_by_hash, read_examples
+from smelt.tasks.sources import locate, rank_by_hash, read_examples
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import TaskFile, load_task, task_file, variables_of_task
 
@@ -329,7 +331,7 @@ def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
     split = PreparedSplit()
     kind, written_in = kind_of(task), task.format_of(name)
     for language in task.languages_of(name):
-        place = locate_file(task, name, language, where)
+        place = locate(task, name, language, where)
         examples, without_labels, written = read_examples(task, name, language, place)
         split.written |= written
         split.left_out += without_labels
@@ -337,11 +339,12 @@ def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
         split.empty_sides += _check_filled(examples, place, task.empty_sides == "count")
         split.repaired += sum(kind.convert(example, written_in, place) for example in examples)
         split.examples += examples
-        split.sources += [path for path in written_in.list_files(place) if path not in split.sources]
+        files = place.files if isinstance(place, HubSplit) else written_in.list_files(place)
+        split.sources += [path for path in files if path not in split.sources]
     return split
 
 
-def _check_filled(examples: list[Example], place: Path, count: bool) -> int:
+def _check_filled(examples: list[Example], place: FileOrSplit, count: bool) -> int:
     """Refuse empty words, and empty labels, which would be learnt as a class of their own; count empty sides of pairs.
 
     Raises:
@@ -357,7 +360,7 @@ def _check_filled(examples: list[Example], place: Path, count: bool) -> int:
     return empty
 
 
-def _refuse_empty(cells: list[tuple[str, list[str]]], lines: Sequence[int], place: Path) -> None:
+def _refuse_empty(cells: list[tuple[str, list[str]]], lines: Sequence[int], place: FileOrSplit) -> None:
     for what, values in cells:
         if "" in values:
             line = lines[min(values.index(""), len(lines) - 1)]

@@ -1,18 +1,19 @@
-"""Where a task's examples come from: the files of a local folder or of a data set on the Hugging Face hub."""
+"""Where a task's examples come from: files of a local folder or of the Hugging Face hub, or splits of its data sets."""
 
 import re
 from hashlib import blake2b
 from pathlib import Path
 
 from smelt.errors import WITHOUT_IT, SmeltError, first_line
+from smelt.hub import open_split
 from smelt.tasks.examples import Example
-from smelt.tasks.formats.base import FileFormat, SourceFile
+from smelt.tasks.formats.base import FileFormat, FileOrSplit, SourceFile
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.splits import Source
 from smelt.tasks.task_file import TaskFile
 
 
-def read_examples(task: TaskFile, split: str, language: str, place: Path) -> tuple[list[Example], int, set[str]]:
+def read_examples(task: TaskFile, split: str, language: str, place: FileOrSplit) -> tuple[list[Example], int, set[str]]:
     """Return the share of a file's examples that the split takes, in the file's order, and how many had no words.
 
     A sentence without words has no labels either, and is left out. The third result are the labels as the file writes
@@ -50,12 +51,19 @@ def rank_by_hash(count: int, seed: int) -> list[int]:
     return sorted(range(count), key=lambda position: blake2b(f"{seed}:{position}".encode(), digest_size=8).digest())
 
 
-def locate_file(task: TaskFile, split: str, language: str, where: str) -> Path:
-    """Return the local path of a split's file (its folder where a split is one), fetched where it lies on the hub.
+def locate(task: TaskFile, split: str, language: str, where: str) -> FileOrSplit:
+    """Return the local path of a split's file (its folder where a split is one), or the split of a hub's data set.
+
+    What lies on the hub is fetched.
 
     Raises:
         SmeltError: an environment variable is not set, the folder is missing, or the hub does not give the file.
     """
+    source, split_of_hub = task.source, task.source.split(split).split
+    if split_of_hub is not None:
+        assert source.hub is not None
+        assert source.revision is not None
+        return open_split(source.hub, source.revision, task.config(language), split_of_hub, where)
     name, folder = task.file(split, language), task.folder(split)
     if folder is None:
         files = task.format_of(split).files

@@ -59,8 +59,11 @@ else:
 class Split(Entry):
     """Where the examples of one split lie: a file's name is enough where the whole file is meant."""
 
-    file: str
+    file: str | None = None
     """File (for `slotgated` a folder) below the source; `{language}` stands for each language's code."""
+    split: str | None = None
+    """In place of a file: the name of a split of the hub's data set, as `load_dataset` has it, with the files and the
+    names of labels that the data set gives it."""
     take: Shares = (0.0, 1.0)
     """Share of the file's examples, for sets that lack a labelled split: `[0, 0.5]` and `[0.5, 1]` halve it. Examples
     are ranked by a hash of their position, so the parts are disjoint, random and always the same."""
@@ -81,6 +84,14 @@ class Split(Entry):
     def _takes_something(cls, value: tuple[float, float]) -> tuple[float, float]:
         return takes_something(value)
 
+    @model_validator(mode="after")
+    def _is_file_or_split(self) -> Self:
+        if (self.file is None) == (self.split is None):
+            raise ValueError("expected a file, or a split of the hub's data set")
+        if self.split is not None and self.folder is not None:
+            raise ValueError("folder: has no effect beside a split of the hub's data set; leave it out")
+        return self
+
 
 def takes_something(value: Shares) -> Shares:
     """Return a share from low to high.
@@ -94,7 +105,11 @@ def takes_something(value: Shares) -> Shares:
 
 
 class Source(Entry):
-    """Where a task's files lie: a local folder, or a data set on the Hugging Face hub at a pinned revision."""
+    """Where a task's files lie: a local folder, or a data set on the Hugging Face hub at a pinned revision.
+
+    Of the hub's data set, a split is a file of its repository, or a split as the `datasets` library has it: of Parquet,
+    JSON or CSV files, never made by a script.
+    """
 
     folder: str | None = None
     """Local folder; `${NAME}` is filled in from the environment."""
@@ -102,6 +117,9 @@ class Source(Entry):
     """Name of a data set on the hub: organisation/name."""
     revision: str | None = None
     """Commit of the hub's repository, so that the task means the same data tomorrow."""
+    config: str | None = None
+    """Configuration of the hub's data set, where its splits are named; `{language}` stands for each language's code.
+    Needed where it has several."""
     codes: dict[Language, str] = Field(default_factory=dict)
     """The source's own codes of languages, where they differ: `{en: en-US}`."""
     train: Split
@@ -117,6 +135,11 @@ class Source(Entry):
             raise ValueError("expected either folder or hub (with revision)")
         if (self.hub is None) != (self.revision is None):
             raise ValueError("expected a revision with hub, and only there: the commit to pin")
+        named = [name for name in SPLITS if self.split(name).split is not None]
+        if named and self.hub is None:
+            raise ValueError(f"{named[0]}.split: expected with hub only; a folder has files")
+        if self.config is not None and not named:
+            raise ValueError("config: has no effect where no split of the hub's data set is named; leave it out")
         return self
 
     def split(self, name: str) -> Split:
@@ -146,7 +169,7 @@ class SettingSplit(Entry):
     languages: Annotated[list[LanguageOrEach], Field(min_length=1), Distinct] | None = None
     """Languages of the split, by default all; `{language}` makes the setting one task for each language."""
     file: str | None = None
-    """File in place of the one that `source` names for the split."""
+    """File in place of what `source` names for the split."""
     folder: str | None = None
     """Local folder of that file; the split's by default."""
     take: Shares | None = None
@@ -191,6 +214,8 @@ class Setting(Entry):
         """Return a split of the task's source as the setting has it, for one language where it is of each."""
         change = {"train": self.train, "validation": self.validation, "test": self.test}[name]
         update = {key: value for key, value in dict(change).items() if value is not None}
+        if change.file is not None:
+            update["split"] = None
         if change.languages is not None:
             named = [str(language) if code == EACH else code for code in change.languages]
             update["languages"] = list(dict.fromkeys(named))  # [en, "{language}"] is English once where it is both

@@ -17,7 +17,18 @@ from smelt.errors import SmeltError, did_you_mean, suggest_similar
 from smelt.languages import Language
 from smelt.tasks.formats.base import FileFormat
 from smelt.tasks.kinds import KINDS, kind_of, metric_of
-from smelt.tasks.splits import SPLITS, STANDARD, Format, LabelPieces, MetricName, Setting, SettingName, Source
+from smelt.tasks.splits import (
+    EACH,
+    FORMATS,
+    SPLITS,
+    STANDARD,
+    Format,
+    LabelPieces,
+    MetricName,
+    Setting,
+    SettingName,
+    Source,
+)
 
 LIBRARY = Path(__file__).parent / "library"
 """Task files that come with smelt."""
@@ -119,6 +130,9 @@ class TaskFile(Entry):
             held = " or ".join(name for name, kind in KINDS.items() if kind.reads(written))
             raise ValueError(f"kind: {self.kind} does not go with the format of {split}, which holds {held}")
         kind_of(self).check_format(written, self.format.chosen, split)
+        if self.source.split(split).split is not None and not written.reads_rows:
+            names = " or ".join(name for name, known in FORMATS.items() if known.reads_rows)
+            raise ValueError(f"source.{split}.split: a data set on the hub has rows: expected the format {names}")
         expected = kind_of(self).metrics_for(written.span_scheme)
         if self.metric not in expected:
             raise ValueError(f"metric: expected {' or '.join(expected)} for labels of scheme {written.span_scheme!r}")
@@ -128,8 +142,8 @@ class TaskFile(Entry):
         unknown = [language for language in named if language not in self.languages]
         if unknown:
             raise ValueError(f"{split}: {unknown[0]!r} is none of the task's languages: {', '.join(self.languages)}")
-        separate = "{language}" in self.source.split(split).file or self.format_of(split).has_languages
-        if len(named) > 1 and not separate:
+        name = self.source.config if self.source.split(split).split else self.source.split(split).file
+        if len(named) > 1 and EACH not in (name or "") and not self.format_of(split).has_languages:
             raise ValueError(
                 f"source.{split}: expected {{language}} in the name, or a language column: the languages are several"
             )
@@ -185,7 +199,11 @@ class TaskFile(Entry):
 
     def file(self, split: str, language: str) -> str:
         """Return the name below the source of a split's file in a language."""
-        return self.source.split(split).file.replace("{language}", self.code(language))
+        return (self.source.split(split).file or "").replace("{language}", self.code(language))
+
+    def config(self, language: str) -> str | None:
+        """Return the configuration of the hub's data set in a language; None where the file names none."""
+        return self.source.config and self.source.config.replace("{language}", self.code(language))
 
     def folder(self, split: str) -> str | None:
         """Return the local folder that a split's files lie in; None for files of the hub."""

@@ -10,9 +10,12 @@ from pydantic import AfterValidator, Field
 
 from smelt.entry import Entry
 from smelt.errors import quote
+from smelt.hub import HubSplit
 from smelt.tasks.examples import Example
 
 Scheme = Literal["iob1", "iob2", "bilou", "iobes", "bioes", "none"]
+FileOrSplit = Path | HubSplit
+"""A file (a folder for formats that have several files a split), or a split of a data set on the hub."""
 Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0)]
 
 
@@ -35,11 +38,16 @@ def _known_encoding(name: str) -> str:
 class SourceFile:
     """A file of a task's source in one language."""
 
-    path: Path
-    """The file; a folder for formats that have several files a split."""
+    path: FileOrSplit
     language: str
     code: str
     """The source's own code of the language."""
+
+    @property
+    def local(self) -> Path:
+        """The file, for formats that are no rows."""
+        assert isinstance(self.path, Path), "task files name splits of the hub for formats of rows only"
+        return self.path
 
 
 class FileFormat(Entry, ABC):
@@ -49,6 +57,8 @@ class FileFormat(Entry, ABC):
     """The format's name in a task file."""
     files: ClassVar[tuple[str, ...]] = ()
     """Names of the files where a split is a folder."""
+    reads_rows: ClassVar[bool] = False
+    """Whether it reads rows with columns, as data sets on the hub have them."""
 
     encoding: Annotated[str, AfterValidator(_known_encoding)] = "utf-8"
     """Encoding of the files, by [Python's name](https://docs.python.org/3/library/codecs.html#standard-encodings):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -10,7 +9,7 @@ from pydantic import Field
 from smelt.errors import SmeltError, quote
 from smelt.languages import Language
 from smelt.tasks.examples import Sentence
-from smelt.tasks.formats.base import LabelFormat, Scheme, SourceFile
+from smelt.tasks.formats.base import FileOrSplit, LabelFormat, Scheme, SourceFile
 from smelt.tasks.formats.rows import read_rows, read_text_cell
 from smelt.tasks.lines import split_at_blanks
 
@@ -21,6 +20,7 @@ class Bracketed(LabelFormat):
     """Rows of Parquet or JSON with slots in brackets, as in MASSIVE: "wake me at [time : five am]"."""
 
     key: ClassVar[str] = "bracketed"
+    reads_rows: ClassVar[bool] = True
 
     utterance: str
     """Column of the annotated utterance."""
@@ -42,7 +42,7 @@ class Bracketed(LabelFormat):
         return read_bracketed(file.path, self, file.language)
 
 
-def read_bracketed(path: Path, bracketed: Bracketed, language: str) -> Iterator[Sentence]:
+def read_bracketed(path: FileOrSplit, bracketed: Bracketed, language: str) -> Iterator[Sentence]:
     """Yield utterances whose slots stand in brackets with their names: "wake me at [time : five am]"."""
     separate = list if language in bracketed.characters else split_at_blanks
     for number, row in read_rows(path, bracketed):

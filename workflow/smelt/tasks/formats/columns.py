@@ -1,14 +1,13 @@
 """Columns: rows of Parquet or JSON, as the Hugging Face hub keeps them."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import model_validator
 
 from smelt.errors import SmeltError
 from smelt.tasks.examples import Example, Sentence, Text
-from smelt.tasks.formats.base import Column, LabelFormat, Scheme, SourceFile
+from smelt.tasks.formats.base import Column, FileOrSplit, LabelFormat, Scheme, SourceFile
 from smelt.tasks.formats.rows import as_integer, read_list_cell, read_rows, read_text_cell
 
 
@@ -16,6 +15,7 @@ class Columns(LabelFormat):
     """Rows of Parquet or JSON: words and labels for token tasks; a text or pair of texts, and a label, for others."""
 
     key: ClassVar[str] = "columns"
+    reads_rows: ClassVar[bool] = True
 
     words: Column | None = None
     """Column of the words of a sentence."""
@@ -73,7 +73,7 @@ class Columns(LabelFormat):
         return read_columns(file.path, self, file.code)
 
 
-def read_columns(path: Path, columns: Columns, language: str = "") -> Iterator[Example]:
+def read_columns(path: FileOrSplit, columns: Columns, language: str = "") -> Iterator[Example]:
     """Yield the words and labels of rows, or their text (or pair of texts) and label.
 
     Numbers of Hugging Face class labels become their names. Where a column names the language, other rows are skipped.

@@ -60,7 +60,7 @@ class Conll(LabelFormat):
 
     def read(self, file: SourceFile) -> Iterator[Sentence]:
         """Yield the sentences of a file; where a label is a whole sentence's, each of its words has it."""
-        return read_conll(file.path, self, file.language)
+        return read_conll(file.local, self, file.language)
 
 
 def read_conll(path: Path, columns: Conll, language: str) -> Iterator[Sentence]:

@@ -33,7 +33,7 @@ class Conllu(LabelFormat):
 
     def read(self, file: SourceFile) -> Iterator[Sentence]:
         """Yield the sentences of a file."""
-        return read_conllu(file.path, self)
+        return read_conllu(file.local, self)
 
 
 def read_conllu(path: Path, columns: Conllu) -> Iterator[Sentence]:

@@ -25,7 +25,7 @@ class LabelText(LabelFormat):
 
     def read(self, file: SourceFile) -> Iterator[Text]:
         """Yield the texts of a file."""
-        return read_label_text(file.path, self)
+        return read_label_text(file.local, self)
 
 
 def read_label_text(path: Path, lines: LabelText) -> Iterator[Text]:

@@ -42,7 +42,7 @@ class Offsets(LabelFormat):
 
     def read(self, file: SourceFile) -> Iterator[Sentence]:
         """Yield the texts of a file."""
-        return read_offsets(file.path, self)
+        return read_offsets(file.local, self)
 
 
 def read_offsets(path: Path, written: Offsets) -> Iterator[Sentence]:

@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, absent, quote, shorten_text
-from smelt.tasks.formats.base import FileFormat
+from smelt.hub import HubSplit, class_names, name_classes
+from smelt.tasks.formats.base import FileFormat, FileOrSplit
 from smelt.tasks.lines import is_blank, numbered_lines, refuse_equal
 
 
-def read_rows(path: Path, written: FileFormat) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (number, row) of a Parquet file, of JSON lines (the number is the line's) or of one JSON array; from 1."""
+def read_rows(path: FileOrSplit, written: FileFormat) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (number, row) of a Parquet file, of JSON lines (the number is the line's) or of one JSON array; from 1.
+
+    A split of a data set on the hub has rows of its own.
+    """
+    if isinstance(path, HubSplit):
+        yield from enumerate(path.rows(), start=1)
+        return
     if path.suffix == ".parquet":
         if "encoding" in written.model_fields_set:
             raise SmeltError(path, "is Parquet, which has no other encoding than its own: take `encoding` out")
@@ -69,32 +76,12 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise SmeltError(path, f"is not Parquet ({error})") from None
     names = _class_names(table.schema.metadata or {})
     for row in table.to_pylist():
-        yield {column: _name_classes(value, names.get(column)) for column, value in row.items()}
+        yield {column: name_classes(value, names.get(column)) for column, value in row.items()}
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
     """Return the class names of columns of class numbers; the hub keeps the names in the file's schema."""
-    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    return {column: names for column, feature in features.items() if (names := _names_of(feature))}
-
-
-def _names_of(feature: Any) -> list[str] | None:
-    if isinstance(feature, list):  # a list of class labels, in the hub's older notation
-        return _names_of(feature[0]) if feature else None
-    if not isinstance(feature, dict):
-        return None
-    if isinstance(feature.get("names"), list):
-        return [str(name) for name in feature["names"]]
-    return _names_of(feature.get("feature"))
-
-
-def _name_classes(value: Any, names: list[str] | None) -> Any:
-    if names is None:
-        return value
-    if isinstance(value, list):
-        return [_name_classes(part, names) for part in value]
-    value = as_integer(value)
-    return names[value] if isinstance(value, int) and 0 <= value < len(names) else value
+    return class_names(json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {}))
 
 
 def as_integer(value: Any) -> Any:

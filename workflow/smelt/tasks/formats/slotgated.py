@@ -31,7 +31,7 @@ class SlotGated(LabelFormat):
 
     def read(self, file: SourceFile) -> Iterator[Example]:
         """Yield the examples of a folder."""
-        return read_slotgated(file.path, self)
+        return read_slotgated(file.local, self)
 
     def list_files(self, path: Path) -> list[Path]:
         """Return the two files that are read of a folder."""

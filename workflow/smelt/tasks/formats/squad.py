@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import MISPLACED, Question, is_empty
-from smelt.tasks.formats.base import FileFormat, SourceFile
+from smelt.tasks.formats.base import FileFormat, FileOrSplit, SourceFile
 from smelt.tasks.formats.rows import read_rows
 from smelt.tasks.lines import is_blank, numbered_lines
 
@@ -21,6 +21,7 @@ class Squad(FileFormat):
     """Questions, contexts and answers with their places, of SQuAD 1.1 and sets like it."""
 
     key: ClassVar[str] = "squad"
+    reads_rows: ClassVar[bool] = True
 
     misplaced: Literal["error", "count"] = "error"
     """An answer that is empty or does not stand at its place in the context, as translation by machine may leave it, is
@@ -48,11 +49,14 @@ class Squad(FileFormat):
             yield question
 
 
-def _rows(path: Path, written: Squad) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows(path: FileOrSplit, written: Squad) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each question with its place: `id`, `question`, `context` and `answers`."""
-    whole = None if path.suffix == ".parquet" else _whole(path, written.encoding)
-    flat = ((f"{path}, row {number}", row) for number, row in read_rows(path, written))
-    for place, row in flat if whole is None else _read_nested(path, whole):
+    rows: Iterator[tuple[str, dict[str, Any]]] = (
+        (f"{path}, row {number}", row) for number, row in read_rows(path, written)
+    )
+    if isinstance(path, Path) and path.suffix != ".parquet" and (whole := _whole(path, written.encoding)) is not None:
+        rows = _read_nested(path, whole)
+    for place, row in rows:
         for key in ("id", "question", "context", "answers"):
             if row.get(key) is None:
                 raise SmeltError(place, f"lacks {key!r}: expected id, question, context and answers")

@@ -22,6 +22,7 @@ class Delimited(Columns):
     """A row a line, TSV or CSV; words and labels stand in their cells with blanks between them."""
 
     key: ClassVar[str] = "table"
+    reads_rows: ClassVar[bool] = False
 
     separator: Literal["\t", ",", ";"] = "\t"
     """Separator of cells."""
@@ -38,7 +39,7 @@ class Delimited(Columns):
 
     def read(self, file: SourceFile) -> Iterator[Example]:
         """Yield the examples of a file that are in the language, where a column names it."""
-        return read_table(file.path, self, file.code)
+        return read_table(file.local, self, file.code)
 
 
 def read_table(path: Path, table: Delimited, language: str = "") -> Iterator[Example]:

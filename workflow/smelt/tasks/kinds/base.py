@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from smelt.errors import SmeltError
 from smelt.tasks.examples import Example
-from smelt.tasks.formats.base import FileFormat, Scheme, SourceFile
+from smelt.tasks.formats.base import FileFormat, FileOrSplit, Scheme, SourceFile
 from smelt.tasks.metrics import Labels, Metric
 from smelt.tasks.windows import IGNORED, Encoded
 
@@ -158,7 +158,7 @@ class TaskKind(ABC):
         """Return the labels of an example that a model learns to distinguish."""
         return example.labels
 
-    def convert(self, example: Example, written: FileFormat, path: Path) -> int:  # noqa: ARG002 - for kinds with spans
+    def convert(self, example: Example, written: FileFormat, path: FileOrSplit) -> int:  # noqa: ARG002 - for kinds with spans
         """Convert the labels of an example in place; return how many had to be repaired."""
         return 0
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Example, Sentence, Text
-from smelt.tasks.formats.base import FileFormat, SourceFile
+from smelt.tasks.formats.base import FileFormat, FileOrSplit, SourceFile
 from smelt.tasks.formats.columns import Columns
 from smelt.tasks.formats.conll import Conll
 from smelt.tasks.formats.label_text import LabelText
@@ -120,7 +120,7 @@ class SequenceClassification(TaskKind):
         return "labels pairs of texts, and a compact student reads one text at a time" if pairs else None
 
 
-def texts_of(examples: Iterable[Example], path: Path) -> Iterator[Example]:
+def texts_of(examples: Iterable[Example], path: FileOrSplit) -> Iterator[Example]:
     """Yield texts; of a sentence the text with the label of every word, in which blanks separate the words.
 
     Raises:

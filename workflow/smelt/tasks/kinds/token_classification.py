@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.tasks.examples import Example, Sentence
-from smelt.tasks.formats.base import FileFormat
+from smelt.tasks.formats.base import FileFormat, FileOrSplit
 from smelt.tasks.formats.bracketed import Bracketed
 from smelt.tasks.formats.columns import Columns
 from smelt.tasks.formats.conll import Conll
@@ -52,7 +52,7 @@ class TokenClassification(TaskKind):
     labels_words = True
     text_column = "words"
 
-    def convert(self, example: Example, written: FileFormat, path: Path) -> int:
+    def convert(self, example: Example, written: FileFormat, path: FileOrSplit) -> int:
         """Convert labels of spans into IOB2; return how many had to be repaired.
 
         Raises:

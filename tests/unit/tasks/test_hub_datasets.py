@@ -1,0 +1,271 @@
+"""Data sets of the hub, by the `datasets` library: from a cache in the hub's layout, with the hub out of reach."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+
+from smelt.__main__ import main
+from smelt.tasks.splits import SPLITS
+
+REVISION, OTHER = "3cbb74c7948eba5f890d2e97120088b0cea5ab76", "c0ffee" + "0" * 34
+TASK = f"""
+title: Invented entities
+kind: token-classification
+languages: [fr, "no"]
+source:
+  hub: unimelb-nlp/wikiann
+  revision: {REVISION}
+  config: "{{{{language}}}}"
+  train: {{{{split: train}}}}
+  validation: {{{{split: validation}}}}
+  test: {{{{split: test}}}}
+format:
+  columns: {{{{words: tokens, labels: ner_tags, scheme: iob2}}}}
+metric: seqeval-f1
+licence: none
+cite: nobody
+"""
+NAMES = ["O", "B-PER", "I-PER"]
+ROWS = [(["Ana", "Lee", "a"], [1, 2, 0]), (["Le", "Jo"], [0, 1])]
+
+
+def card(configs: Iterable[str] = ("fr", "no"), rows: int | None = 2) -> str:
+    """Return the card of a data set, as the hub writes it: files, features and sizes of each configuration."""
+    files = [
+        {"config_name": name, "data_files": [{"split": split, "path": f"{name}/{split}-*"} for split in SPLITS]}
+        for name in configs
+    ]
+    tags = {"name": "ner_tags", "list": {"class_label": {"names": dict(enumerate(NAMES))}}}
+    features = [{"name": "tokens", "list": "string"}, tags]
+    sizes = [{"name": split, "num_bytes": 1, "num_examples": rows} for split in SPLITS]
+    infos = [
+        {"config_name": name, "features": features} | ({"splits": sizes} if rows is not None else {})
+        for name in configs
+    ]
+    return f"---\n{json.dumps({'configs': files, 'dataset_info': infos})}\n---\n# WikiANN\n"
+
+
+def write_rows(path: Path, rows: list[tuple[list[str], list[int]]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {"tokens": [words for words, _ in rows], "ner_tags": [tags for _, tags in rows]}
+    parquet.write_table(arrow.table(columns), path)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty HF_HOME, which both libraries use, with the hub out of reach."""
+    import datasets
+    from huggingface_hub import constants
+
+    found = tmp_path / "home"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(found / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", found / "datasets")
+    return found
+
+
+def snapshot(home: Path, revision: str = REVISION, repository: str = "unimelb-nlp/wikiann") -> Path:
+    """Return the folder in which the hub's cache keeps a commit of a data set."""
+    found = home / "hub" / f"datasets--{repository.replace('/', '--')}" / "snapshots" / revision
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def cache_wikiann(folder: Path, **of_card: Any) -> None:
+    (folder / "README.md").write_text(card(**of_card))
+    for language in ("fr", "no"):
+        for split in SPLITS:
+            rows = [([*words, language, split], [*tags, 0, 0]) for words, tags in ROWS]
+            for number, row in enumerate(rows):
+                write_rows(folder / language / f"{split}-0000{number}-of-00002.parquet", [row])
+
+
+def prepare(write_task: Callable[..., Path], output: Path, text: str = TASK, **changes: str) -> int:
+    tasks = write_task(text, **changes)
+    return main(["task", "--name", "sample", "--folder", str(tasks), "--output", str(output)])
+
+
+def test_a_cached_data_set_is_read_by_configuration_and_split_with_the_names_of_its_labels(write_task, home, tmp_path):
+    cache_wikiann(snapshot(home))
+    assert prepare(write_task, tmp_path / "out") == 0
+    rows = parquet.read_table(tmp_path / "out" / "validation.parquet").to_pylist()
+    assert [(row["language"], row["words"], row["labels"]) for row in rows] == [
+        (language, [*words, language, "validation"], [*(NAMES[tag] for tag in tags), "O", "O"])
+        for language in ("fr", "no")
+        for words, tags in ROWS
+    ]
+    description = json.loads((tmp_path / "out" / "task.json").read_text())
+    assert description["labels"] == sorted(NAMES)
+    sources = [source["file"] for source in description["splits"]["train"]["sources"]]
+    assert sources == ["train-00000-of-00002.parquet", "train-00001-of-00002.parquet"] * 2
+
+
+def test_a_share_of_a_split_can_be_held_out(write_task, home, tmp_path):
+    cache_wikiann(snapshot(home))
+    changes = {
+        "train: {{split: train}}": "train: {{split: train, take: [0, 0.5]}}",
+        "validation: {{split: validation}}": "validation: {{split: train, take: [0.5, 1]}}",
+    }
+    text = TASK
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    assert prepare(write_task, tmp_path / "out", text) == 0
+    splits = json.loads((tmp_path / "out" / "task.json").read_text())["splits"]
+    assert [splits[split]["examples"] for split in SPLITS] == [2, 2, 4]
+
+
+@pytest.mark.slow
+def test_the_cache_of_hf_home_is_the_one_that_is_read(write_task, tmp_path):
+    cache_wikiann(snapshot(tmp_path / "home"))
+    tasks = write_task(TASK)
+    command = [sys.executable, "-m", "smelt", "task", "--name", "sample", "--folder", tasks, "--output"]
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    for home, code in (("home", 0), ("empty", 1)):
+        run = subprocess.run(
+            [*command, tmp_path / home / "out"],
+            env=environment | {"HF_HOME": str(tmp_path / home)},
+            capture_output=True,
+            text=True,
+        )
+        assert run.returncode == code, run.stderr
+    assert run.stderr.splitlines() == [
+        f"smelt: {tasks}/sample.yaml: source.hub: unimelb-nlp/wikiann at {REVISION} is not in the cache, and the hub is"
+        " out of reach"
+    ]
+
+
+def without(*names: str) -> Callable[[Path], None]:
+    def remove(folder: Path) -> None:
+        for name in names:
+            (folder / name).unlink()
+
+    return remove
+
+
+def without_sizes(folder: Path) -> None:
+    (folder / "README.md").write_text(card(rows=None))
+    (folder / "fr" / "test-00001-of-00002.parquet").unlink()
+
+
+def broken(folder: Path) -> None:
+    (folder / "fr" / "train-00000-of-00002.parquet").write_text("a page that says: try again later")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "changes", "expected"),
+    [
+        (without(), {REVISION: OTHER}, f"unimelb-nlp/wikiann at {OTHER} is not in the cache, and the hub is out of"),
+        (without(), {'"{language}"': "fi-{language}"}, "wikiann has no configuration 'fi-fr': expected one of fr, no"),
+        (without(), {"  config: ": "  # "}, "source.train: expected {language} in the name, or a language column"),
+        (without(), {"split: test": "split: tests"}, "configuration fr, has no split 'tests': expected one of train,"),
+        (
+            without(*(f"no/test-0000{number}-of-00002.parquet" for number in range(2))),
+            {},
+            "configuration no, split test: its files are not in the cache, and the hub is out of reach",
+        ),
+        (without("fr/test-00001-of-00002.parquet"), {}, "1 of 2 files, test-00001-of-00002.parquet the first, are not"),
+        (without_sizes, {}, "configuration fr, split test: 1 of 2 files, test-00001"),
+        (broken, {}, "unimelb-nlp/wikiann/fr/train: cannot be read: "),
+        (
+            lambda folder: cache_wikiann(folder, rows=3),
+            {},
+            "unimelb-nlp/wikiann/fr/train: has 2 rows; its card counts 3",
+        ),
+        (without(), {"ner_tags": "tags"}, "unimelb-nlp/wikiann/fr/train, row 1: lacks column 'tags': it has tokens"),
+    ],
+)
+def test_a_data_set_that_is_not_as_expected_is_refused_in_one_line(
+    write_task, home, tmp_path, capsys, spoil, changes, expected
+):
+    folder = snapshot(home)
+    cache_wikiann(folder)
+    spoil(folder)
+    assert prepare(write_task, tmp_path / "out", **changes) == 1
+    error = capsys.readouterr().err
+    assert expected in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_commit_in_the_cache_is_not_taken_for_the_one_that_is_asked_for(write_task, home, tmp_path, capsys):
+    cache_wikiann(snapshot(home))
+    assert prepare(write_task, tmp_path / "first") == 0
+    assert prepare(write_task, tmp_path / "second", **{REVISION: OTHER}) == 1
+    assert f"at {OTHER} is not in the cache" in capsys.readouterr().err
+
+
+def test_a_script_of_the_repository_is_neither_run_nor_in_the_way(write_task, home, tmp_path):
+    folder = snapshot(home)
+    cache_wikiann(folder)
+    (folder / "wikiann.py").write_text("raise SystemExit('run')\n")
+    assert prepare(write_task, tmp_path / "out") == 0
+
+
+SENTIMENT = f"""
+title: Invented sentiment
+kind: sequence-classification
+languages: [en]
+source:
+  hub: SetFit/sst5
+  revision: {REVISION}
+  train: {{{{split: train}}}}
+  validation: {{{{split: validation}}}}
+  test: {{{{split: test}}}}
+format:
+  columns: {{{{text: text, label: label_text}}}}
+metric: accuracy
+licence: none
+cite: nobody
+"""
+
+
+def test_json_lines_are_found_by_the_names_of_their_files_where_the_card_names_none(write_task, home, tmp_path):
+    folder = snapshot(home, repository="SetFit/sst5")
+    (folder / "README.md").write_text("# Stanford Sentiment Treebank\n")
+    for name in ("train", "dev", "test"):
+        rows = [{"text": f"{name} {word}", "label": 4, "label_text": f"very {word}"} for word in ("good", "bad")]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert prepare(write_task, tmp_path / "out", SENTIMENT) == 0
+    rows = parquet.read_table(tmp_path / "out" / "validation.parquet").to_pylist()
+    assert [(row["text"], row["label"]) for row in rows] == [("dev good", "very good"), ("dev bad", "very bad")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"split: test}": "split: test, file: a}"}, "source.test: expected a file, or a split of the hub's data set"),
+        ({"{split: test}": "{take: [0, 1]}"}, "source.test: expected a file, or a split of the hub's data set"),
+        (
+            {"split: test}": "split: test, folder: x}"},
+            "folder: has no effect beside a split of the hub's data set; leave it out",
+        ),
+        (
+            {"  hub: SetFit/sst5\n": "  folder: x\n", f"  revision: {REVISION}\n": ""},
+            "train.split: expected with hub only",
+        ),
+        (
+            {
+                "{split: train}": "a",
+                "{split: validation}": "a",
+                "{split: test}": "a",
+                "revision": "config: x\n  revision",
+            },
+            "config: has no effect where no split of the hub's data set is named; leave it out",
+        ),
+        (
+            {"columns: {text: text, label: label_text}": "label-text: {separator: ','}"},
+            "source.train.split: a data set on the hub has rows: expected the format",
+        ),
+    ],
+)
+def test_keys_of_a_hub_data_set_that_do_not_go_together_are_refused(write_task, tmp_path, capsys, changes, expected):
+    assert prepare(write_task, tmp_path / "out", SENTIMENT, **changes) == 1
+    assert expected in capsys.readouterr().err
