@@ -154,6 +154,23 @@ def test_what_cannot_be_distilled_is_refused_by_name(place: str, value: Any, com
         catalogue(changed(place, value))
 
 
+def test_sinusoids_are_for_students_whose_class_has_them() -> None:
+    study = changed("models/small/student", {"layers": 2, "positions": "sinusoidal"})
+    shape = {"layers": 1, "positions": "sinusoidal"}
+    study["models"]["smaller"] = study["models"]["small"] | {"teacher": "small", "student": shape}
+    study["models"]["small-sw"]["student"] = {"positions": "sinusoidal"}  # of an adopted one, whose family is not known
+    settings = json.loads(catalogue(study).distil.settings(of("small"), input=None))
+    assert settings["student"]["positions"] == "sinusoidal"
+    study["models"]["base"]["architecture"] = SHAPE | {"family": "albert", "embedding": 16}
+    with pytest.raises(SmeltError, match=r"models\.small\.student\.positions: sinusoidal is for .* of family albert"):
+        catalogue(study)
+
+
+def test_students_of_earlier_studies_keep_their_settings() -> None:
+    settings = json.loads(catalogue().distil.settings(of("small"), input=None))
+    assert "positions" not in settings["student"]
+
+
 def test_attention_is_compared_between_equal_numbers_of_heads() -> None:
     study = changed("models/small/student", {"layers": 2, "heads": 4, "start": "random"})
     study["models"]["small"]["losses"] = {"attention": 1}

@@ -55,6 +55,7 @@ def new_student(
         SmeltError: the shape does not fit the teacher, or an attention kernel cannot run here.
     """
     try:
+        shape.refuse_unfit_family(family_of(teacher).student or teacher.config.model_type)
         shape.refuse_unfit_teacher(numbers_of_teacher(teacher))
     except ValueError as error:
         raise SmeltError("student", str(error)) from None
@@ -166,15 +167,9 @@ def configuration_of(teacher: Any, shape: StudentShape, settings: ModelSettings)
     """Return the configuration of a teacher's student; an ALBERT's passes its one layer less often.
 
     Raises:
-        SmeltError: an ALBERT has several groups of layers, and nothing says which passes are which; or the student's
-            class has no sinusoidal positions.
+        SmeltError: an ALBERT has several groups of layers, and nothing says which passes are which.
     """
     family = family_of(teacher)
-    made = family.student or teacher.config.model_type
-    if shape.positions == "sinusoidal" and made != "distilbert":
-        raise SmeltError(
-            "student", f"positions: sinusoidal is for students of BERT and DistilBERT; the teacher is of family {made}"
-        )
     if family.student == "distilbert":
         return _distilbert(teacher, shape, settings)
     if family.shared_layers and teacher.config.num_hidden_groups != 1:

@@ -173,6 +173,10 @@ class Maker(Entry):
         """Return layers, hidden, heads and feed_forward, as far as the study gives them: those of its first source."""
         return next((study.models[source].numbers(study) for source in self.sources), {})
 
+    def family(self, study: "Definitions") -> str | None:
+        """Return its family, a model type of transformers, or None where the study does not give it."""
+        return next((study.models[source].family(study) for source in self.sources), None)
+
     def embedding_width(self, study: "Definitions") -> int | None:
         """Return the width of its embeddings of pieces, or None where the study does not give it."""
         return next((study.models[source].embedding_width(study) for source in self.sources), None)

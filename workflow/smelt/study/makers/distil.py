@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from smelt.entry import Distinct, Entry, Name, Seed, refuse_idle
 from smelt.languages import Language
+from smelt.model_families import FAMILIES
 from smelt.study.makers.base import NUMBERS, BlocksRead, Definitions, FinetuningRuns, list_languages
 from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules
 from smelt.study.paths import Paths
@@ -116,6 +117,17 @@ class StudentShape(Entry):
         if hidden and heads and hidden % heads:
             raise ValueError(f"heads: {heads} do not divide a hidden size of {hidden}")
 
+    def refuse_unfit_family(self, family: str | None) -> None:
+        """Refuse a family of students that lacks the positions that are asked for.
+
+        Raises:
+            ValueError: its class has no sinusoidal ones; a family that is not known passes.
+        """
+        if self.positions == "sinusoidal" and family not in ("distilbert", None):
+            raise ValueError(
+                f"positions: sinusoidal is for students of BERT and DistilBERT; this one is of family {family}"
+            )
+
     def _refuse_layers(self, teacher: int) -> None:
         if self.layers > teacher:
             raise ValueError(
@@ -214,6 +226,11 @@ class Distil(TrainedOnBlocks):
         own = {key: getattr(self.student, key) for key in NUMBERS}
         return super().numbers(study) | {key: value for key, value in own.items() if value is not None}
 
+    def family(self, study: Definitions) -> str | None:
+        """Return the family of its first teacher's students."""
+        found = super().family(study)
+        return None if found is None else FAMILIES[found].student or found
+
     def embedding_width(self, study: Definitions) -> int | None:
         """Return the width of its first teacher's embeddings, unless it has a width of its own."""
         return None if self.student.hidden is not None else super().embedding_width(study)
@@ -257,6 +274,7 @@ class Distil(TrainedOnBlocks):
     def _check_shapes(self, key: str, study: Definitions) -> None:
         numbers = {teacher: study.numbers(teacher) for teacher in self.teachers}
         try:
+            self.student.refuse_unfit_family(self.family(study))
             self.student.refuse_unfit_teacher(numbers[self.teachers[0]])
         except ValueError as error:
             raise ValueError(f"{key}.student.{error}") from None

@@ -61,6 +61,10 @@ class Pretrain(TrainedOnBlocks):
         """Return the numbers of its shape."""
         return {key: getattr(self.shape, key) for key in NUMBERS}
 
+    def family(self, study: Definitions) -> str:  # noqa: ARG002 - as above
+        """Return the family of its shape."""
+        return self.shape.family
+
     def embedding_width(self, study: Definitions) -> int:  # noqa: ARG002 - as above
         """Return the width of its embeddings."""
         return self.shape.embedding
