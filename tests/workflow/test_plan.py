@@ -182,3 +182,38 @@ def test_a_grid_is_counted_and_planned_for_each_seed(untouched: Project, monkeyp
     assert counted["runs of grids"] == planned["finetune_cell"] == 2 * 2 * 36
     assert counted["fine-tunings"] == planned["finetune"] == 2 * 2
     assert sum(counted.values()) == sum(planned.values())
+
+
+# Of each paper's study of released models: models adopted, tasks, fine-tunings and students.
+RELEASED = {
+    "malbert-released": (7, 22, 2 * 10 * (5 * 11 + 6 + 1), 0),
+    "smaller-mbert-released": (32, 19, 3 * (3 * 19 + 14 * 2 + 2 + 14), 0),
+    "eliquare-released": (3 + 6, 24, 5 * 24 * (3 + 1), 0),
+    "albeto-released": (8, 16, 8 * 8 + 5 * 8, 0),
+    "xtremedistil-released": (3, 8, 3 * (1 + 3 + 3), 8 + 2),  # and as many teachers
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RELEASED)
+def test_the_studies_of_released_models_have_a_plan_without_pretraining(
+    untouched: Project, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for variable in ("SMELT_DATA", "SMELT_TASKS", "SMELT_XNLI"):
+        monkeypatch.delenv(variable, raising=False)
+    # One upper bound is absent: what needs it fails, and all else is planned.
+    monkeypatch.setenv("SMELT_UPPER_BOUNDS", ".")
+    for language in ("fr", "he", "sl", "nl", "hi"):
+        (untouched.folder / language).mkdir()
+    path = untouched.folder / f"config/studies/{name}.yaml"
+    (untouched.folder / "study.yaml").write_text(path.read_text())
+    monkeypatch.chdir(untouched.folder)
+    printed = untouched.snakemake("--dry-run")
+    planned = untouched.planned()
+    jobs = (planned["adopt"], planned["task"], planned["finetune"], planned.get("compressed", 0))
+    assert jobs == RELEASED[name]
+    assert not {"pretrain", "distil", "reduce", "download", "documents", "tokenizer"} & planned.keys()
+    assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
+    assert "what needs them fails, all else is made" in printed
+    assert ("sw (models.upper-sw.folder)" in printed) == (name == "eliquare-released")
+    assert ("no commit pinned: " in printed) == (name != "eliquare-released")

@@ -49,6 +49,10 @@ class NoWeights(SmeltError):
     """A repository holds no weights of the formats that were asked for."""
 
 
+class Unreachable(SmeltError):
+    """The hub does not answer."""
+
+
 def locate(model: str, revision: str) -> ModelSource:
     """Return a model's folder; a model that is no folder is fetched from the hub.
 
@@ -109,7 +113,7 @@ def hub_errors(where: str) -> Iterator[None]:
     except errors.HFValidationError:
         raise SmeltError(where, "is no name of a model on the hub: expected organisation/model") from None
     except Exception as error:  # without a network it is one of the client's HTTP library
-        raise SmeltError(where, _unreachable(error)) from None
+        raise Unreachable(where, _unreachable(error)) from None
 
 
 def check_folder(folder: Path, where: str) -> None:

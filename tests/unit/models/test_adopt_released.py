@@ -101,12 +101,14 @@ def adopted(source: Path, output: Path) -> Any:
     ],
 )
 def test_an_albert_with_its_sentencepiece_model_reads_case_and_accents_as_its_settings_say(
-    settings: dict[str, Any] | None, text: str, tmp_path: Path
+    settings: dict[str, Any] | None, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tokenizer = adopted(albert(tmp_path / "source", settings), tmp_path / "out")
     ids = tokenizer("El niño", add_special_tokens=False)["input_ids"]
     sentence_pieces = sentencepiece.SentencePieceProcessor(model_proto=sentencepiece_model())
     assert ids == sentence_pieces.encode(text)
+    # Nobody is advised to make a tokenizer of an uncased model cased.
+    assert ("it lower-cases what it reads" in capsys.readouterr().out) == (text != "El niño")
     framed = tokenizer.convert_ids_to_tokens(tokenizer("El")["input_ids"])
     assert (framed[0], framed[-1]) == ("[CLS]", "[SEP]")
 

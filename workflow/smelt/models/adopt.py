@@ -39,6 +39,7 @@ from smelt.study.makers.adopt import PINNED, Adopt
 MOST_LINES = 10_000  # of each file of --text
 PICKLED = "has no *.safetensors, but weights as pickles, which can run code and are not read"
 HINT = "adopt it with `tokenizer: faithful` for one that cuts text as the SentencePiece model does"
+LOWER_CASE = "it lower-cases what it reads, which the SentencePiece model does not: `tokenizer: published` keeps that"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,7 +89,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
         tokenizer, cutting = faithful(found, tokenizer, where, lines)
         print(f"tokenizer: {cutting.sentence()}")
     elif any(cutting.otherwise for cutting in held):
-        print(f"tokenizer: {HINT}")
+        print(f"tokenizer: {LOWER_CASE if _lower_cases(tokenizer) else HINT}")
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise SmeltError(where, f"its tokenizer has {len(tokenizer)} pieces but its embeddings only {rows} rows")
@@ -131,6 +132,11 @@ def check_copy(folder: Path, model: Any, tokenizer: Any) -> None:
     )
     if cut_otherwise := [line for line, one, other in zip(LINES, ours, theirs, strict=True) if one != other]:
         raise SmeltError(folder, f"does not load as it was written: its tokenizer cuts {cut_otherwise[0]!r} otherwise")
+
+
+def _lower_cases(tokenizer: Any) -> bool:
+    """Return whether a tokenizer takes capitals for small letters, as those of uncased ALBERT models do."""
+    return all(tokenizer.tokenize(letter.upper()) == tokenizer.tokenize(letter) for letter in "aeiou")
 
 
 def _locate(source: Adopt) -> Path:

@@ -14,7 +14,7 @@ import yaml
 
 from smelt.errors import SmeltError
 from smelt.files import whole_file
-from smelt.model_folder import SAFETENSORS, hub_errors
+from smelt.model_folder import SAFETENSORS, Unreachable, hub_errors
 from smelt.study.revisions import REVISIONS, read_revisions, unpinned
 from smelt.study.schema import load_study
 
@@ -58,11 +58,17 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _look_up(names: list[str]) -> tuple[dict[str, PinnedCommit], list[str]]:
-    """Return the commits of models, and a complaint about each that has none."""
+    """Return the commits of models, and a complaint about each that has none.
+
+    Raises:
+        Unreachable: the hub does not answer, and would not for the others either.
+    """
     found, complaints = {}, []
     for name in names:
         try:
             found[name] = find_commit(name)
+        except Unreachable:
+            raise
         except SmeltError as error:
             complaints.append(str(error))
     return found, complaints
