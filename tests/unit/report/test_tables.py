@@ -9,6 +9,7 @@ import pytest
 from small_results import MODELS, SCORES, SIGNIFICANCE, WORDS, Results, prepared_task
 
 from smelt.report.notes import FinetuningSet, finetuning_note, repeats_note, validation_note
+from smelt.report.page_materials import task_table
 from smelt.report.page_results import pair_tables
 from smelt.report.records import read_tasks
 from smelt.report.render import NOT_RUN
@@ -96,16 +97,34 @@ def test_the_tasks_with_the_most_repeats_are_named(compared: Results) -> None:
 
 def test_a_draw_that_is_chosen_on_a_whole_validation_set_is_named(compared: Results) -> None:
     drawn = prepared_task("ner", ["qaa"], (0, 0))
-    drawn["splits"]["train"]["examples"], drawn["splits"]["validation"]["examples"] = 100, 3_250
-    for limits, note in (
-        ({"limit": 100, "validation_limit": 0}, "would not have: ner (100 against 3,250)."),
-        ({"limit": 100, "validation_limit": 50}, ""),
-        ({"limit": 0, "validation_limit": 0}, ""),
+    for sizes, limits, named in (
+        ((100, 3_250), {"limit": 100, "validation_limit": 0}, "(100 against 3,250)"),
+        ((4_000, 300), {"limit": 4_000, "validation_limit": 0}, "(4,000 against 300)"),
+        ((100, 50), {"limit": 100, "validation_limit": 50}, ""),
+        ((100, 3_250), {"limit": 0, "validation_limit": 0}, ""),
     ):
+        drawn["splits"]["train"]["examples"], drawn["splits"]["validation"]["examples"] = sizes
         compared.write(compared.task("ner"), drawn | limits)
-        assert " ".join(validation_note(read_tasks([compared.task("ner")]))).endswith(note)
+        note = f"Trained on a draw, and chosen on the whole validation set: ner {named}." if named else ""
+        assert " ".join(validation_note(read_tasks([compared.task("ner")]))).startswith(note)
         assert compared.score_table() == 0
-        assert ("chosen on a larger validation set" in compared.read("tables", "table_1.md")) is bool(note)
+        assert ("chosen on the whole validation set" in compared.read("tables", "table_1.md")) is bool(named)
+
+
+def test_questions_about_contexts_of_training_are_named_apart(compared: Results) -> None:
+    counts = {"contexts_from_train": {"validation": 5, "test": 300}, "contexts_from_validation": {"test": 7}}
+    compared.write(compared.task("ner"), prepared_task("ner", ["qaa"], (0, 0)) | counts)
+    tasks = read_tasks([compared.task("ner")])
+    (note,) = repeats_note(tasks)
+    assert note.startswith("Share of the test questions about a context that also stands in training: ner 30%. S")
+    page = task_table(tasks)
+    cells = [cell.text for cell in page.grids[0].groups[0].rows[0].cells]
+    assert cells[-6:] == ["3", "0", "0", "5", "300", "7"]
+    assert page.grids[0].columns[-2:] == ["Test on contexts of training", "Test on contexts of validation"]
+    assert "questions about a context that does" in page.notes[0]
+    compared.write(compared.task("ner"), prepared_task("ner", ["qaa"], (300, 0)) | counts)
+    (note,) = repeats_note(read_tasks([compared.task("ner")]))
+    assert "word for word: ner 30%. Share of the test questions about" in note
 
 
 def test_the_note_of_a_task_file_stands_under_the_table(compared: Results) -> None:

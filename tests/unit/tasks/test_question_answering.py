@@ -1,6 +1,7 @@
 """Questions as SQuAD publishes them: read, refused, split by context, and scored by the rules of two scripts."""
 
 import json
+import os
 import random
 import re
 import string
@@ -13,7 +14,10 @@ import pyarrow.parquet as parquet
 import pytest
 
 from smelt.__main__ import main
+from smelt.entry import check, read_yaml
 from smelt.tasks.answers import MlqaF1, SquadF1
+from smelt.tasks.splits import SPLITS
+from smelt.tasks.task_file import LIBRARY, TaskFile
 
 CONTEXT = "Anna lives in Oslo. Boris, her brother, lives in Lima."
 TASK = """
@@ -123,6 +127,12 @@ def test_the_layouts_of_squad_give_the_same_questions(prepare, tmp_path):
         (nested(WHERE | {"is_impossible": True}), "question 'q1': has no answer"),
         (nested(WHERE, WHERE), "question 'q1': stands in the file twice"),
         (nested(WHERE, version="v2.0"), "is version 'v2.0': expected SQuAD 1"),
+        (nested(WHERE).replace('"1.1"', "3"), "is version 3: expected SQuAD 1"),
+        (nested(asked("q9", "\u200b", answer("Oslo"))), "question 'q9': has an empty question"),
+        (
+            nested(asked("q9", "Where?", answer("Oslo"), answer("Rome", 3))),
+            "its answer 'Rome' does not begin at character 3, but is not in its context: mend it, or",
+        ),
         (nested(WHERE, context=" "), "has an empty context"),
         (json.dumps({"data": [{"title": "x", "paragraphs": "none"}]}), "article 1: expected a list of objects"),
         (json.dumps([{"id": 1, "question": "Where?", "context": CONTEXT}]), "row 1: lacks 'answers'"),
@@ -151,6 +161,86 @@ def test_misplaced_answers_can_be_counted(prepare, capsys):
     assert (split["misplaced_answers"], split["several_answers"]) == (2, 1)
     assert split["unanswered"] == 0
     assert "answers that do not stand at their place, or are empty: 2" in capsys.readouterr().out
+
+
+def test_answers_that_overlap_are_all_kept_as_right_ones(prepare, capsys):
+    overlapping = asked("q0", "Who?", answer("Boris, her"), answer("her brother"), answer("Boris, her brother"))
+    code, output = prepare(nested(overlapping, WHERE))
+    assert code == 0
+    first = read(output)[0]
+    assert first["answers"] == ["Boris, her", "her brother", "Boris, her brother"]
+    assert first["starts"] == [CONTEXT.index("Boris"), CONTEXT.index("her"), CONTEXT.index("Boris")]
+    assert "test: 2 examples, 25 words; questions with several answers: 1" in capsys.readouterr().out
+
+
+def of_contexts(*names: str) -> str:
+    """Return a file with two questions about each context."""
+    contexts = [f"{name} lives in Oslo." for name in names]
+    questions = [
+        [asked(f"{name}-{number}", f"Where {number}?", {"text": "Oslo", "answer_start": len(f"{name} lives in ")})]
+        for name in names
+        for number in range(2)
+    ]
+    paragraphs = [{"context": contexts[place // 2], "qas": found} for place, found in enumerate(questions)]
+    return json.dumps({"data": [{"paragraphs": paragraphs}]})
+
+
+@pytest.mark.parametrize("repeats", ["keep", "drop"])
+def test_questions_about_a_context_of_another_split_are_counted_or_dropped(tmp_path, capsys, repeats):
+    """Other questions about one context: no example stands in two splits, and the answers have been read."""
+    parts = {
+        "train": of_contexts("Ana", "Ben", "Eva"),
+        "validation": of_contexts("Ben", "Zoe").replace("Where", "In which town"),
+        "test": of_contexts("Ana", "Zoe", "Max").replace("Where", "What town"),
+    }
+    text = TASK.format(data=tmp_path, file="x", keys="{}") + f"repeats: {repeats}\n"
+    for split, content in parts.items():
+        (tmp_path / f"{split}.json").write_text(content)
+        text = text.replace(f"{split}: x", f"{split}: {split}.json")
+    (tmp_path / "sample.yaml").write_text(text)
+    assert main(["task", "--name", "sample", "--folder", str(tmp_path), "--output", str(tmp_path / "out")]) == 0
+    found = json.loads((tmp_path / "out" / "task.json").read_text())
+    log = [line.partition("words; ")[2] for line in capsys.readouterr().out.splitlines()]
+    assert found["repeated_from_train"] == {"validation": 0, "test": 0}
+    if repeats == "keep":
+        assert found["contexts_from_train"] == {"validation": 2, "test": 2}
+        assert found["contexts_from_validation"] == {"test": 2}
+        assert log[1:3] == [
+            "2 (50.0%) are about contexts of training",
+            "2 (33.3%) are about contexts of training; 2 (33.3%) are about contexts of validation",
+        ]
+        return
+    assert [found["splits"][split]["examples"] for split in ("train", "validation", "test")] == [2, 2, 6]
+    assert [found["splits"][split]["dropped_repeats"] for split in ("train", "validation", "test")] == [4, 2, 0]
+    assert found["contexts_from_train"] == {"validation": 0, "test": 0}
+    assert log[0] == "4 left out, because their contexts also stand in a later split"
+    contexts = set(parquet.read_table(tmp_path / "out" / "train.parquet")["context"].to_pylist())
+    assert contexts == {"Eva lives in Oslo."}
+
+
+@pytest.mark.skipif("SMELT_DATA" not in os.environ, reason="SMELT_DATA names no folder of real data")
+@pytest.mark.parametrize("name", ["xquad-dev.all", "xquad-dev.transfer", "squad-es-dev", "mlqa-dev.in-language.es"])
+def test_no_question_of_the_cut_sets_stands_in_two_splits_in_any_language(name, tmp_path):
+    assert main(["task", "--name", name, "--output", str(tmp_path / name)]) == 0
+    ids = [set(parquet.read_table(tmp_path / name / f"{split}.parquet")["id"].to_pylist()) for split in SPLITS]
+    assert all(ids)
+    assert not ids[0] & ids[1] | ids[0] & ids[2] | ids[1] & ids[2]
+    found = json.loads((tmp_path / name / "task.json").read_text())
+    assert found["contexts_from_train"] == {"validation": 0, "test": 0}
+
+
+def test_the_joint_tasks_of_the_library_are_those_that_are_checked():
+    """A new question task that trains on several languages cut from parallel files belongs into the test above."""
+    joint = []
+    for path in sorted(LIBRARY.glob("*.yaml")):
+        file = check(TaskFile, read_yaml(path, fill_in=False), path)
+        for name in file.settings or [""]:
+            each = bool(name) and file.settings[name].of_each_language
+            task = file.under(name, file.languages[0] if each else None) if name else file
+            cut = any(task.source.split(split).take != (0, 1) for split in SPLITS)
+            if task.kind == "question-answering" and len(task.languages) > 1 and cut:
+                joint.append(f"{path.stem}.{name}")
+    assert joint == ["xquad-dev.transfer", "xquad-dev.all"]
 
 
 def test_questions_whose_answers_are_all_empty_are_left_out_and_counted(prepare, capsys):

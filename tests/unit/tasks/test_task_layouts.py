@@ -335,3 +335,29 @@ def test_each_case_at_hand_gives_what_it_should(name, tmp_path, capsys):
     else:
         assert code == 0
         assert json.loads((output / "task.json").read_text())["labels"] == CASES[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "row"),
+    [
+        (
+            "hebrew-comments",
+            "Neural-Sentiment-Analyzer-for-Modern-Hebrew/data/token_{}.tsv",
+            "{text}\t{label}\n",
+        ),
+        ("bbc-hindi", "bbc-hindi/hindi-{}.csv", "{label}\t{text}\n"),
+    ],
+)
+def test_quotation_marks_of_the_published_files_are_text(tmp_path, monkeypatch, name, files, row):
+    """As CSV, a text that begins with a mark would swallow the rows up to the next one, or be refused."""
+    texts = ['"ab" cd', 'ab "cd', '"ab', 'ab"', '"ab"', "''ab''", 'ab ""cd"" ef', "ab"]
+    monkeypatch.setenv("SMELT_TASKS", str(tmp_path))
+    for split in ("train", "test"):
+        path = tmp_path / files.format(split)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = [row.format(text=f"{text} {split} {n}", label=n % 2) for n, text in enumerate(texts * 5)]
+        path.write_text("".join(rows))
+    assert main(["task", "--name", name, "--output", str(tmp_path / "out")]) == 0
+    found = {part: parquet.read_table(tmp_path / "out" / f"{part}.parquet") for part in ("train", "validation", "test")}
+    assert [len(table) for table in found.values()] == [36, 4, 40]
+    assert found["test"]["text"].to_pylist() == [f"{text} test {n}" for n, text in enumerate(texts * 5)]

@@ -85,31 +85,35 @@ def metrics_in_words(metrics: Mapping[str, str]) -> str:
 
 def repeats_note(tasks: Sequence[TaskRecord]) -> list[str]:
     """Return the note of a table whose tasks test on training examples; nothing where none does by LEAST_SHARE."""
-    found = sorted(
-        (task for task in tasks if task.share_in_train >= LEAST_SHARE), key=lambda task: -task.share_in_train
-    )
-    if not found:
-        return []
-    named = [f"{task.name} {task.share_in_train:.0%}" for task in found[:MOST_NAMED]]
-    more = f" and {len(found) - MOST_NAMED} more tasks with smaller shares" if len(found) > MOST_NAMED else ""
-    return [
-        f"Share of the test examples that also stand in the training set, word for word: {', '.join(named)}{more}. "
-        f"Scores on these tasks are likely higher than on new texts. Shares below {LEAST_SHARE:.0%} are not named."
+    examples = _named_shares({task.name: task.share_in_train for task in tasks})
+    contexts = _named_shares({task.name: task.share_of_known_contexts for task in tasks})
+    parts = [
+        f"Share of the test examples that also stand in the training set, word for word: {examples}." * bool(examples),
+        f"Share of the test questions about a context that also stands in training: {contexts}." * bool(contexts),
+        f"Scores on these tasks are likely higher than on new texts. Shares below {LEAST_SHARE:.0%} are not named.",
     ]
+    return [" ".join(filter(None, parts))] if examples or contexts else []
+
+
+def _named_shares(shares: Mapping[str, float]) -> str:
+    """Return the tasks with the largest shares, from LEAST_SHARE on; nothing where there are none."""
+    found = sorted((name for name, share in shares.items() if share >= LEAST_SHARE), key=lambda name: -shares[name])
+    more = f" and {len(found) - MOST_NAMED} more tasks with smaller shares" if len(found) > MOST_NAMED else ""
+    return ", ".join(f"{name} {shares[name]:.0%}" for name in found[:MOST_NAMED]) + more
 
 
 def validation_note(tasks: Sequence[TaskRecord]) -> list[str]:
-    """Return the note on tasks trained on a draw and chosen on a larger validation set; nothing without any."""
+    """Return the note on tasks whose training set is drawn and whose validation set is not; nothing without any."""
     found = [
         f"{task.name} ({task.examples['train']:,} against {task.examples['validation']:,})"
         for task in tasks
-        if task.limit and not task.validation_limit and task.examples["validation"] > task.examples["train"]
+        if task.limit and not task.validation_limit
     ]
     if not found:
         return []
     return [
-        "Trained on a draw, and chosen on a larger validation set, which a language with so few examples would not "
-        f"have: {', '.join(found)}."
+        f"Trained on a draw, and chosen on the whole validation set: {', '.join(found)}. A language with so few "
+        "examples might not have such a validation set."
     ]
 
 

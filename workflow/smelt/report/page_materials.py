@@ -106,15 +106,26 @@ def task_table(tasks: Sequence[TaskRecord]) -> PaperTable:
     """Return the sizes of each task's splits, and how many examples stand in two of them."""
     columns = ["Test languages", "Training", "Validation", "Test"]
     columns += ["Validation in training", "Test in training", "Test in validation"]
+    contexts = any(task.contexts_in_train for task in tasks)
+    if contexts:
+        columns += [
+            "Validation on contexts of training",
+            "Test on contexts of training",
+            "Test on contexts of validation",
+        ]
     rows = []
     for task in tasks:
         sizes = [Cell(f"{count:,}") for count in (task.languages, *task.examples.values())]
         pairs = [(task.in_train, "validation"), (task.in_train, "test"), (task.in_validation, "test")]
+        if contexts:
+            pairs += [(task.contexts_in_train, "validation"), (task.contexts_in_train, "test")]
+            pairs += [(task.contexts_in_validation, "test")]
         rows.append(Row(task.name, [*sizes, *(_repeated_cell(task, found, split) for found, split in pairs)]))
     notes = [
-        "Counts of examples. The last three columns count those that also stand in an earlier split, word for word and "
-        "in the same language: a model may remember them, so scores on them are too high. To leave them out of "
-        "training, set repeats: drop in the task file."
+        f"Counts of examples. The {'columns behind Test' if contexts else 'last three columns'} count those that also "
+        "stand in an earlier split, word for word and in the same language"
+        f"{', and questions about a context that does' if contexts else ''}: a model may remember them, so scores on "
+        "them are too high. To leave them out of training, set repeats: drop in the task file."
     ]
     return PaperTable("tasks", "Tasks", [Grid("Task", columns, [Group(rows)])], notes)
 

@@ -72,6 +72,10 @@ class TaskRecord:
     """Those of validation and of test that also stand in training, word for word."""
     in_validation: dict[str, int]
     """Those of test that also stand in validation; empty where the task was prepared before they were counted."""
+    contexts_in_train: dict[str, int] = field(default_factory=dict)
+    """Questions of validation and of test about a context that training has too; empty for other kinds."""
+    contexts_in_validation: dict[str, int] = field(default_factory=dict)
+    """Questions of test about a context that validation has too."""
     limit: int = 0
     """Training examples that were drawn; 0 where all are used."""
     validation_limit: int = 0
@@ -88,6 +92,11 @@ class TaskRecord:
     def share_in_train(self) -> float:
         """Share of the test set that also stands in training."""
         return self.in_train["test"] / self.examples["test"]
+
+    @property
+    def share_of_known_contexts(self) -> float:
+        """Share of the test questions about a context that also stands in training."""
+        return self.contexts_in_train.get("test", 0) / self.examples["test"]
 
 
 def read_tasks(paths: Sequence[Path]) -> list[TaskRecord]:
@@ -109,6 +118,8 @@ def _task(path: Path, description: dict[str, Any]) -> TaskRecord:
             examples={split: splits[split]["examples"] for split in SPLITS},
             in_train=description["repeated_from_train"],
             in_validation=description.get("repeated_from_validation", {}),
+            contexts_in_train=description.get("contexts_from_train", {}),
+            contexts_in_validation=description.get("contexts_from_validation", {}),
             limit=description.get("limit", 0),
             validation_limit=description.get("validation_limit", 0),
             kind=description.get("kind", ""),

@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,7 @@ def run(arguments: argparse.Namespace) -> None:
         "splits": {
             name: describe(split, kind_of(task)) | {"unseen_labels": unseen[name]} for name, split in splits.items()
         },
-        "repeated_from_train": count_repeats(splits, "train"),
-        "repeated_from_validation": count_repeats(splits, "validation"),
+        **_repeats(splits, kind_of(task)),
     }
     write_task(arguments.output, splits, left, description, kind_of(task).schema(task.pairs))
     for line in summary(description) + list_idle_changes(task, splits):
@@ -115,11 +114,15 @@ def summary(description: dict[str, Any]) -> list[str]:
         counts["labels that training lacks"] = sum(split["unseen_labels"].values())
         line += "".join(f"; {what}: {count}" for what, count in counts.items() if count)
         dropped = split["dropped_repeats"]
-        line += f"; {dropped} left out, because they also stand in a later split" if dropped else ""
+        what = "they" if "contexts_from_train" not in description else "their contexts"
+        line += f"; {dropped} left out, because {what} also stand in a later split" if dropped else ""
         for count, where in ((from_train.get(name), "training"), (from_validation.get(name), "validation")):
             line += f"; {count} ({count / split['examples']:.1%}) also stand in {where}, word for word" if count else ""
+        for earlier, where in (("train", "training"), ("validation", "validation")):
+            count = description.get(f"contexts_from_{earlier}", {}).get(name, 0)
+            line += f"; {count} ({count / split['examples']:.1%}) are about contexts of {where}" if count else ""
         lines.append(line)
-    if from_train["test"]:
+    if from_train["test"] or description.get("contexts_from_train", {}).get("test"):
         lines.append("set `repeats: drop` in the task file to leave these out of training")
     return lines
 
@@ -195,7 +198,7 @@ def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
             files = ", ".join(map(str, split.sources))
             raise SmeltError(where, f"source.{name}: no example is in it; read: {files}")
     if task.repeats == "drop":
-        _drop_repeats(splits, where)
+        _drop_repeats(splits, kind_of(task), where)
     return splits
 
 
@@ -302,29 +305,42 @@ def describe(split: PreparedSplit, kind: TaskKind) -> dict[str, Any]:
     }
 
 
-def count_repeats(splits: dict[str, PreparedSplit], earlier: str) -> dict[str, int]:
+def _repeats(splits: dict[str, PreparedSplit], kind: TaskKind) -> dict[str, dict[str, int]]:
+    """Return the entries of task.json that count examples in two splits, also by context where a kind has them."""
+    entries = [("repeated", lambda example: example.surface)] + ([("contexts", kind.context)] if kind.contexts else [])
+    return {
+        f"{entry}_from_{earlier}": count_repeats(splits, earlier, what)
+        for entry, what in entries
+        for earlier in ("train", "validation")
+    }
+
+
+def count_repeats(splits: dict[str, PreparedSplit], earlier: str, what: Callable[[Example], str]) -> dict[str, int]:
     """Return how many examples of each later split also stand in an earlier one, word for word: kept, but counted.
 
-    earlier: train, which validation and test are compared with, or validation, which test is.
+    Args:
+        splits: all splits.
+        earlier: train, which validation and test are compared with, or validation, which test is.
+        what: the text of an example that is compared, within its language.
     """
     # Training sets are large and the others small: what is kept in memory are the examples of the small ones.
     later = SPLITS[SPLITS.index(earlier) + 1 :]
-    sought = {name: [(example.language, example.surface) for example in splits[name].examples] for name in later}
+    sought = {name: [(example.language, what(example)) for example in splits[name].examples] for name in later}
     anywhere = {key for keys in sought.values() for key in keys}
-    known = {key for example in splits[earlier].examples if (key := (example.language, example.surface)) in anywhere}
+    known = {key for example in splits[earlier].examples if (key := (example.language, what(example))) in anywhere}
     return {name: sum(key in known for key in keys) for name, keys in sought.items()}
 
 
-def _drop_repeats(splits: dict[str, PreparedSplit], where: str) -> None:
-    """Leave each example that stands in several splits word for word in the last of them only."""
+def _drop_repeats(splits: dict[str, PreparedSplit], kind: TaskKind, where: str) -> None:
+    """Leave each example that stands in several splits word for word, or its context, in the last of them only."""
     later: set[tuple[str, str]] = set()
     for name in reversed(SPLITS):
         split = splits[name]
-        kept = [example for example in split.examples if (example.language, example.surface) not in later]
+        kept = [example for example in split.examples if (example.language, kind.context(example)) not in later]
         if not kept:
             raise SmeltError(where, f"repeats: every example of {name} stands in a later split too")
         split.dropped, split.examples = len(split.examples) - len(kept), kept
-        later |= {(example.language, example.surface) for example in kept}
+        later |= {(example.language, kind.context(example)) for example in kept}
 
 
 def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:

@@ -85,8 +85,9 @@ class TaskFile(Entry):
     `task.json`."""
     repeats: Literal["keep", "drop"] = "keep"
     """Examples that stand in two splits word for word: `keep` them, as published, or `drop` them from training (from
-    validation those in test). Kept ones are counted in `task.json`, in the log of the task and on the page; the notes
-    of tables name tasks with at least 1% of their test set in training."""
+    validation those in test); of questions, all about a context that a later split has too. Kept ones are counted in
+    `task.json`, in the log of the task and on the page; the notes of tables name tasks with at least 1% of their test
+    set in training."""
     licence: str
     """Terms of use. After a change of it, of `cite` or of `title` nothing is prepared or fine-tuned again."""
     cite: str

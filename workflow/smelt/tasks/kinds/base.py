@@ -166,6 +166,13 @@ class TaskKind(ABC):
         """Return the group of each example, counted from 0: the examples of one group are all in one split."""
         return list(range(len(examples)))
 
+    contexts: ClassVar[bool] = False
+    """Whether several examples may be about one context: those in two splits are counted by contexts too."""
+
+    def context(self, example: Example) -> str:
+        """Return what no two splits should share, lest a model has seen it in training: all that it reads."""
+        return example.surface
+
     def counts(self, example: Example) -> dict[str, int]:  # noqa: ARG002 - for kinds that have some
         """Return what task.json counts of an example, by name."""
         return {}

@@ -60,6 +60,7 @@ class QuestionAnswering(TaskKind):
     text_column = "question"
     megabytes_an_example = 0.015
     left_out = "unanswered"
+    contexts = True
 
     def idle(self, of_task: FileFormat) -> dict[str, str]:
         """Return the keys of a task file that would have no effect, each with the reason."""
@@ -73,6 +74,11 @@ class QuestionAnswering(TaskKind):
         """Return the number of each question's context, so that no split has questions about a context of another."""
         numbers: dict[str, int] = {}
         return [numbers.setdefault(example.context, len(numbers)) for example in examples]  # type: ignore[attr-defined]
+
+    def context(self, example: Example) -> str:
+        """Return the question's context: a model that was asked about it in training has read it."""
+        text: str = example.context  # type: ignore[attr-defined]
+        return text
 
     def counts(self, example: Example) -> dict[str, int]:
         """Return what is to be counted of a question."""
