@@ -19,11 +19,13 @@ from smelt.report.tables.grid import GridTable
 from smelt.report.tables.languages import LanguagesTable
 from smelt.report.tables.monolingual import MonolingualTable
 from smelt.report.tables.scores import ScoresTable
+from smelt.report.tables.scripts import ScriptsTable
 from smelt.report.tables.segmentation import SegmentationTable
 from smelt.report.tables.stages import StagesTable
 from smelt.report.tables.tradeoff import TradeoffTable
 from smelt.report.tables.training import TrainingTable
 from smelt.report.tables.vocabulary import VocabularyTable
+from smelt.report.tables.words import WordsOfModelsTable
 
 Table = Annotated[
     ScoresTable
@@ -41,7 +43,9 @@ Table = Annotated[
     | TrainingTable
     | FinetuningTable
     | CostTable
-    | DataTable,
+    | DataTable
+    | ScriptsTable
+    | WordsOfModelsTable,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[TableEntry]] = {
