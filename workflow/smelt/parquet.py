@@ -45,3 +45,8 @@ def read_columns(path: Path, columns: Sequence[str]) -> Any:
     """
     with open_parquet(path, columns) as file, refuse_damaged(path):
         return file.read(columns=list(columns))
+
+
+def predictions_file(path: Path, split: str) -> Path:
+    """Return the file of a model's predictions for a split; path: that for the test split."""
+    return path if split == "test" else path.with_stem(f"{path.stem}-{split}")

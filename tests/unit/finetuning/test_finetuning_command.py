@@ -101,6 +101,16 @@ def test_the_written_f1_is_that_of_the_written_predictions(entities):
     assert value(metrics(entities), "test", "f1") == f1_score(table["gold"].to_pylist(), table["predicted"].to_pylist())
 
 
+def test_predictions_for_validation_lie_beside_those_for_test(entities):
+    from seqeval.metrics import f1_score
+
+    table = parquet.read_table(entities / "predictions-validation.parquet")
+    assert value(metrics(entities), "validation", "f1") == f1_score(
+        table["gold"].to_pylist(), table["predicted"].to_pylist()
+    )
+    assert table["words"].to_pylist() != parquet.read_table(entities / "predictions.parquet")["words"].to_pylist()
+
+
 def test_the_best_epoch_is_the_first_with_the_highest_validation_score(entities):
     found = metrics(entities)
     scores = [epoch["validation"]["f1"] for epoch in found["epochs"]]

@@ -1,10 +1,14 @@
 """The rule that chooses example sentences."""
 
+import os
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from small_results import MODELS, Results
 
 from smelt.errors import SmeltError
-from smelt.report.tables.example import EXAMPLE_RULE, choose_examples
+from smelt.report.tables.example import EXAMPLE_RULE, choose_examples, find_example
 
 
 def predictions(sentences: list[tuple[list[int], list[str]]]) -> pd.DataFrame:
@@ -72,3 +76,93 @@ def test_models_that_read_other_sentences_are_refused_by_name() -> None:
 
 def test_a_test_set_without_entities_has_no_examples() -> None:
     assert choose_examples({"fine": FINE.iloc[[3]]}) == []
+
+
+SENTENCE = [
+    "the",
+    "acquisition",
+    "of",
+    "Daniels",
+    "Pharmaceuticals",
+    "Inc",
+    "of",
+    "St.",
+    "Petersburg",
+    ",",
+    "Fla.",
+    ",",
+    "for",
+    "shares",
+]
+PART = "acquisition of Daniels Pharmaceuticals Inc of St. Petersburg, Fla."  # as mALBERT's text spells it
+
+
+def sentence(words: list[str], pieces: int) -> pd.DataFrame:
+    row = {"example": 7, "language": "en", "words": words, "gold": ["O"] * len(words)}
+    return pd.DataFrame(
+        [row | {"predicted": row["gold"], "pieces": [[f"{word}-{piece}" for piece in range(pieces)] for word in words]}]
+    )
+
+
+def test_a_part_of_a_sentence_is_found_whatever_the_blanks() -> None:
+    other = sentence(["Daniels", "manufactures"], 1)
+    frames = {name: pd.concat([other, sentence(SENTENCE, pieces)]) for name, pieces in (("fine", 3), ("coarse", 1))}
+    shown, note = find_example(frames, PART, "validation")
+    assert shown.words == SENTENCE[1:11]
+    assert (shown.start, len(shown.readings["fine"].pieces), shown.readings["fine"].pieces[2][0]) == (
+        1,
+        10,
+        "Daniels-0",
+    )
+    assert note == "Example 7 of the validation set, words 2 to 11 of 14. The study names it."
+
+
+def test_words_count_whole_and_the_first_of_several_sentences_is_shown() -> None:
+    frames = {"only": pd.concat([sentence(["an", "Inca", "of"], 1), sentence(["Inc", "of"], 1), sentence(SENTENCE, 1)])}
+    shown, note = find_example(frames, "Inc of", "test")
+    assert (shown.words, shown.start) == (["Inc", "of"], 0)
+    assert note == "Example 7 of the test set; 1 more sentences hold these words. The study names it."
+
+
+def test_a_text_that_no_sentence_holds_is_one_line_with_the_nearest() -> None:
+    frames = {"only": pd.concat([sentence(["Daniels", "manufactures"], 1), sentence(SENTENCE, 1)])}
+    with pytest.raises(SmeltError) as error:
+        find_example(frames, "acquisition of Daniel Pharmaceutical Inc", "test")
+    assert str(error.value) == (
+        "text 'acquisition of Daniel Pharmaceutical Inc': no test sentence holds these words one after the other;"
+        " the nearest: 'acquisition of Daniels Pharmaceuticals Inc' (example 7)"
+    )
+    with pytest.raises(SmeltError, match="one after the other; none resembles it"):
+        find_example(frames, "xyz", "test")
+
+
+def test_malbert_s_sentence_stands_in_conll_2003_s_development_set() -> None:
+    if "SMELT_DATA" not in os.environ:
+        pytest.skip("SMELT_DATA names no folder of data")
+    path = Path(os.environ["SMELT_DATA"], "tasks/conll2003/eng.testa")
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    blocks = path.read_text(encoding="utf-8").split("\n\n")
+    words = [[line.split(" ")[0] for line in block.splitlines()] for block in blocks if block.strip()]
+    frame = pd.concat([sentence(each, 1) for each in words if len(each) > 1][:3400], ignore_index=True)
+    shown, _ = find_example({"only": frame}, PART, "test")
+    assert shown.words == SENTENCE[1:11]
+
+
+def test_predictions_for_validation_lie_beside_those_for_test(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert results.example_table(split="validation", text="Ωmega #1") == 1
+    missing = results.path("finetuned", MODELS[0], "ner", "seed-1", "predictions-validation.parquet")
+    found = "is not there: earlier versions kept no predictions for validation. Delete its folder, and run again"
+    assert f"smelt: {missing}: {found}" in capsys.readouterr().err
+    for model in MODELS[:2]:
+        folder = results.path("finetuned", model, "ner", "seed-1")
+        frame = pd.read_parquet(folder / "predictions.parquet").assign(example=41)
+        frame.to_parquet(folder / "predictions-validation.parquet")
+    assert results.example_table(split="validation", text="Ωmega #1") == 0
+    text = results.read("tables", "table_3.md").replace("\\", "")
+    assert "| Text | Ωmega | #1 |" in text
+    assert "Example 41 of the validation set, words 7 to 8 of 8. The study names it." in text
+    numbers = pd.read_csv(results.path("tables", "table_3.csv"))
+    assert numbers["position"].tolist() == [6, 7, 6, 7]

@@ -91,6 +91,11 @@ def test_correlations_pool_the_models_of_their_table(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
+        (
+            {"kind": "example", "task": "masakhaner-sw", "text": "Rais wa Kenya", "sentences": 2},
+            "tables.table.sentences: has no effect beside text, which names one sentence",
+        ),
+        ({"kind": "example", "task": "masakhaner-sw", "text": "  "}, "tables.table.text"),
         ({"kind": "correlations", "tasks": ["masakhanews-sw"]}, "a table of kind correlations shows the words of"),
         (
             {"kind": "correlations", "tasks": ["masakhaner-sw"], "models": ["other"]},

@@ -1,7 +1,7 @@
 """The scores of a fine-tuned model on validation and test, and its predictions for the examples of test."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from smelt.languages import ALL
+from smelt.parquet import predictions_file
 from smelt.tasks.kinds import kind_of, metric_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.metrics import Labels, MetricValues
@@ -91,15 +92,11 @@ class Scored:
 
     def scores(self, predict: Predict) -> list[dict[str, Any]]:
         """Return a row for each split, language and metric."""
-        return self.scores_and_predictions(predict)[0]
-
-    def scores_and_predictions(self, predict: Predict) -> tuple[list[dict[str, Any]], WindowPredictions]:
-        """Return these rows, and the predictions for the test split."""
-        rows = []
-        for split in SCORED:
-            found = predict(self.encoded[split])
-            rows += _rows(split, self.scorer(split).by_language(found))
-        return rows, found
+        return [
+            row
+            for split in SCORED
+            for row in _rows(split, self.scorer(split).by_language(predict(self.encoded[split])))
+        ]
 
     def scorer(self, split: str) -> Scorer:
         """Return what scores a split."""
@@ -108,25 +105,28 @@ class Scored:
 
 @dataclass(frozen=True)
 class FinetuningOutcome:
-    """The metrics of a fine-tuning, and the table of its predictions for the test split, where it is tested."""
+    """The metrics of a fine-tuning, and the tables of its predictions, where it is tested."""
 
     metrics: dict[str, Any]
-    predictions: Any = None
+    predictions: Mapping[str, Any] = field(default_factory=dict)
+    """By split."""
 
     def write_predictions(self, path: Path) -> None:
-        """Write the predictions of the test split, if there are any."""
-        if self.predictions is not None:
-            parquet.write_table(self.predictions, path, compression="zstd")
+        """Write the predictions of the test split, and beside them those of validation, if there are any."""
+        for split, table in self.predictions.items():
+            parquet.write_table(table, predictions_file(path, split), compression="zstd")
 
 
 def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], counts: dict[str, Any]) -> FinetuningOutcome:
     """Return a model's scores and predictions, with what else was measured of it and the counts of its splits."""
-    rows, found = scored.scores_and_predictions(predict)
-    scorer, examples = scored.scorer("test"), scored.splits["test"]
-    predicted = scorer.answers(found)
-    details = scorer.metric.details(*scorer.compared(found))
+    rows, tables, details = list[dict[str, Any]](), dict[str, Any](), dict[str, Any]()
+    for split in SCORED:
+        found, scorer, examples = predict(scored.encoded[split]), scored.scorer(split), scored.splits[split]
+        rows += _rows(split, scorer.by_language(found))
+        tables[split] = scorer.kind.predictions(examples, scorer.answers(found), found, scorer.encoded)
+        details = scorer.metric.details(*scorer.compared(found))  # kept of the last one, which is test
     metrics = measured | {"scores": rows, "details": details, "counts": counts}
-    return FinetuningOutcome(metrics, scorer.kind.predictions(examples, predicted, found, scorer.encoded))
+    return FinetuningOutcome(metrics, tables)
 
 
 def untested_outcome(

@@ -30,8 +30,8 @@ from smelt.report.tables.words import WordsOfModelsTable
 Table = Annotated[
     ScoresTable
     | SegmentationTable
-    | CorrelationsTable
     | ExampleTable
+    | CorrelationsTable
     | VocabularyTable
     | LanguagesTable
     | MonolingualTable
