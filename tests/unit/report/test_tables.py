@@ -136,7 +136,7 @@ def test_the_note_of_a_task_file_stands_under_the_table(compared: Results) -> No
 
 def test_the_settings_that_tasks_are_fine_tuned_by_stand_under_the_table() -> None:
     sets: dict[str, FinetuningSet] = {
-        "published": {"settings": {"warmup": 0, "batch": [16, 32]}, "tasks": [f"t{number}" for number in range(10)]},
+        "published": {"settings": {"warmup": 0.0, "batch": [16, 32]}, "tasks": [f"t{number}" for number in range(10)]},
         "smelt": {"settings": {"warmup": 0.1, "batch": 32}, "tasks": ["t0-smelt"]},
     }
     assert finetuning_note(sets) == [

@@ -136,7 +136,9 @@ def finetuning_note(sets: Mapping[str, FinetuningSet]) -> list[str]:
 
 
 def _value(value: object) -> str:
-    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return " or ".join(map(_value, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def own_notes(tasks: Sequence[TaskRecord]) -> list[str]:
