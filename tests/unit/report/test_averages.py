@@ -128,6 +128,8 @@ def test_a_model_of_no_whole_million_has_no_published_ratio(results: Results) ->
     settings = SETTINGS | {"models": ["small"], "convention": "published"}
     assert results.table("table_6", settings, sources) == 0
     assert rows_of(results.read("tables", "table_6.md"))["small"] == ["–", "N/A", "–", "–"]
+    assert "–: of fewer than half a million parameters" in results.read("tables", "table_6.md")
+    assert r"Size (beto-cased $\div$ model)" in results.read("tables", "table_6.tex")
 
 
 def test_a_missing_folder_is_one_line(results: Results, capsys: pytest.CaptureFixture[str]) -> None:

@@ -94,6 +94,10 @@ class AveragesTable(TableEntry):
             f"Parameters of the encoder, without heads. Ratios are to {self.reference}; no difference is tested. "
             + CONVENTIONS[self.convention],
         ]
+        if self.convention == "published" and any(math.isnan(row.millions) for row in rows):
+            notes.append(
+                f"{NONE}: of fewer than half a million parameters, which no whole number of millions stands for."
+            )
         if len(run) < len(rows):
             notes.append(f"{NOT_RUN}: the model did not run on all of the tasks.")
         return notes
