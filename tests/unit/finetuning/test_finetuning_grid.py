@@ -11,16 +11,21 @@ from safetensors.torch import load_file
 from transformers import AlbertConfig, AlbertForPreTraining, AutoModelForTokenClassification
 
 from smelt.__main__ import main
-from smelt.study.finetuning import Finetuning, FinetuningOverrides
+from smelt.study.finetuning import Finetuning, FinetuningGrid, FinetuningOverrides
 
 SETTINGS = {"epochs": 2, "batch": 8, "learning_rate": 0.003, "length": 32}
 RATES = {"slow": 0.00001, "fast": 0.003, "wild": 0.001}
 
 
-def finetune(model: Path, task: Path, output: Path, *flags: object, **settings: object) -> int:
-    chosen = json.dumps(SETTINGS | settings)
-    words = ["--model", model, "--task", task, "--output", output, "--seed", 1, "--settings", chosen, *flags]
+def finetune(model: Path, task: Path, output: Path | list[Path], *flags: object, **settings: object) -> int:
+    chosen, outputs = json.dumps(SETTINGS | settings), output if isinstance(output, list) else [output]
+    words = ["--model", model, "--task", task, "--output", *outputs, "--seed", 1, "--settings", chosen, *flags]
     return main(["finetune", *map(str, words)])
+
+
+def names_of(**settings: object) -> list[str]:
+    """Return the names of a grid's runs."""
+    return list(FinetuningGrid.model_validate(SETTINGS | settings).cells)
 
 
 def read(folder: Path) -> dict:
@@ -37,9 +42,9 @@ class Grid:
     def __init__(self, folder: Path, model: Path, task: Path, **settings: object) -> None:
         self.model, self.task, self.weights, self.folder = model, task, folder / "weights", folder
         self.cells = [folder / "grid" / name for name in RATES]
-        for cell in self.cells:
-            flags = ("--cell", "--weights", self.weights)
-            assert finetune(model, task, cell, *flags, learning_rate=RATES[cell.name], **settings) == 0
+        tried = {"learning_rate": list(RATES.values())} | settings
+        flags = ("--cell", *names_of(**tried), "--weights", self.weights)
+        assert finetune(model, task, self.cells, *flags, **tried) == 0
 
     def choose(self, output: str = "chosen", weights: bool = True, **settings: object) -> int:
         flags = ["--cells", *self.cells, *(["--weights", self.weights] if weights else [])]
@@ -87,10 +92,10 @@ def test_a_choice_whose_weights_are_gone_trains_them_again_to_the_same_scores(gr
 
 def test_weights_that_another_run_left_are_not_tested(grid, tmp_path):
     assert grid.choose("first") == 0
-    for cell in grid.cells:  # of the same shape, but learnt with another decay
-        flags = ("--cell", "--weights", grid.weights)
-        settings = {"learning_rate": RATES[cell.name], "weight_decay": 0.5}
-        assert finetune(grid.model, grid.task, tmp_path / "other" / cell.name, *flags, **settings) == 0
+    settings = {"learning_rate": list(RATES.values()), "weight_decay": 0.5}
+    flags = ("--cell", *names_of(**settings), "--weights", grid.weights)
+    outputs = [tmp_path / "other" / cell.name for cell in grid.cells]  # of the same shape, learnt with another decay
+    assert finetune(grid.model, grid.task, outputs, *flags, **settings) == 0
     assert grid.choose("second") == 0
     assert read(tmp_path / "first") == read(tmp_path / "second")
 

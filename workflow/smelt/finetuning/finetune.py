@@ -1,13 +1,19 @@
-"""`python -m smelt finetune`: fine-tune a model on a task with one seed, and score it on validation and test.
+"""`python -m smelt finetune`: fine-tune a model on a task with one or more seeds, and score it on validation and test.
 
-The test split is scored once, after the best epoch has been chosen on the validation split; it chooses nothing.
+The test split is scored once, after the best weights have been chosen on the validation split; it chooses nothing.
+
+Several runs of one model and task share the libraries, the tokenizer and the task's windows, one run after the other:
+each gives what it gives alone. Each keeps its result with its checkpoints until all are done, so that a job which is
+stopped goes on with the run that was under way.
 """
 
 import argparse
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,41 +21,72 @@ from smelt.cli import add_country, add_gpus, hide_gpus, json_object, seed
 from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.files import whole_folder, write_json
-from smelt.finetuning.grid import choose_cell, describe_grid, has_weights, read_cells, remove_weights, weights_of
-from smelt.finetuning.outcome import describe_outcome, print_scores
+from smelt.files import read_json, whole_folder, write_json
+from smelt.finetuning.grid import (
+    GridCell,
+    choose_cell,
+    describe_grid,
+    has_weights,
+    read_cells,
+    remove_weights,
+    weights_of,
+)
+from smelt.finetuning.outcome import FinetuningOutcome, describe_outcome, print_scores
 from smelt.model_folder import refuse_no_model
-from smelt.provenance import digest, write_provenance
-from smelt.study.finetuning import FinetuningSettings
+from smelt.provenance import digest, sha256_of, write_provenance
+from smelt.study.finetuning import FinetuningGrid, FinetuningSettings
 from smelt.tasks.kinds.base import Examples
 from smelt.tasks.prepared_task import read_split, read_task
 
 if TYPE_CHECKING:
+    from smelt.finetuning.job import FinetuningInputs, FineTuningJob
     from smelt.training.steps import Limits
+
+COMMANDS_OWN = ("version", "tested_on", "keep")
+"""Keys of `--settings` beside those of runs: `version` is for Snakemake alone, `tested_on` the languages of the test
+split that count, `keep` whether the weights stay."""
+FINISHED = ".finished"
+"""Ends the name of a result that waits for those of other runs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("--model", type=Path, required=True, help="folder of the model, with its tokenizer")
     parser.add_argument("--task", type=Path, required=True, help="folder of the prepared task")
-    parser.add_argument("--seed", type=seed, required=True, help="draws the classifier, the order and dropout")
+    parser.add_argument(
+        "--seed", type=seed, nargs="+", required=True, help="draws classifier, order and dropout; a run for each"
+    )
     parser.add_argument("--settings", type=json_object(), required=True, help="epochs, batch and so on, as JSON")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     add_gpus(parser)
-    parser.add_argument("--checkpoints", type=Path, help="folder for checkpoints; by default one beside the output")
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        help="folder for the checkpoints of each run, under its output's name; by default one beside the output",
+    )
     add_limits(parser)
     add_country(parser)
     grid = parser.add_mutually_exclusive_group()
-    grid.add_argument("--cell", action="store_true", help="a run of a grid, which tests nothing")
+    grid.add_argument("--cell", nargs="+", help="names of runs of the grid that the settings are, which test nothing")
     grid.add_argument("--cells", type=Path, nargs="*", help="folders of a grid's runs: choose the best, and test it")
     parser.add_argument(
         "--weights", type=Path, help="folder where a grid's runs keep their weights until one is chosen"
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help="folder to write, one for each run")
+
+
+@dataclass(frozen=True)
+class RequestedRun:
+    """A run that the command is asked for."""
+
+    seed: int
+    settings: FinetuningSettings
+    output: Path
+    checkpoints: Path
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Fine-tune, choose the best epoch, score it, and write metrics, predictions and provenance.
+    """Fine-tune, choose the best weights, score them, and write metrics, predictions and provenance of each run.
 
     Of a grid, a run is not tested, and keeps its weights; then the best run is chosen by validation, and tested. It
     is trained again where its weights are gone, as when a study adds a run to a grid that had its choice.
@@ -57,9 +94,9 @@ def run(arguments: argparse.Namespace) -> None:
     started = time.monotonic()
     hide_gpus(arguments.gpus)
     task = read_task(arguments.task)
-    cells = read_cells(arguments.cells or [], arguments.model.name, task, arguments.seed)
+    cells = read_cells(arguments.cells or [], arguments.model.name, task, arguments.seed[0])
     chosen = choose_cell(cells, task) if cells else None
-    settings = chosen.settings if chosen else read_settings(arguments.settings)
+    runs = list_runs(arguments, chosen)
     splits = {split: read_split(arguments.task, split, task) for split in ("train", "validation", "test")}
     splits["test"] = choose_tested(splits["test"], arguments.settings.get("tested_on"), arguments.task)
     if arguments.cell:
@@ -67,40 +104,152 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_no_model(arguments.model, arguments.model)
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes matrix products repeat on a GPU
-    from smelt.finetuning.job import FineTuningJob, gpus
+    from smelt.finetuning.job import FinetuningInputs
 
-    with Meter(arguments.country, gpus()) as meter:
-        account = Account(meter, started)
-        job = FineTuningJob(arguments.model, task, settings, arguments.seed, arguments.threads)
-        identity = job.identity(arguments.task) | {"version": arguments.settings.get("version")}
-        with limits_of(arguments, identity, account, started) as limits:
-            run_name = digest(identity)
-            if chosen and has_weights(arguments.weights, chosen.name, run_name):
-                outcome = job.test(splits, weights_of(arguments.weights, chosen.name), chosen.measured)
-            else:
-                outcome = job.run(splits, limits)
-            if chosen:
-                outcome.metrics.update(describe_grid(cells, chosen))
-            if arguments.cell and arguments.weights:
-                job.save_weights(weights_of(arguments.weights, arguments.output.name), run_name)
-            used = settings.model_dump() | {"length": job.length}
-            metrics = describe_outcome(task, arguments.model.name, arguments.seed, outcome.metrics, used)
-            with whole_folder(arguments.output) as draft:
-                outcome.write_predictions(draft / "predictions.parquet")
-                write_json(draft / "metrics.json", metrics)
-                if arguments.settings.get("keep"):
-                    job.save(draft / "model")
-                settled = used | {"device": job.device, "threads": arguments.threads}
-                inputs = {"model": arguments.model, "task": arguments.task}
-                inputs |= {f"grid/{cell.name}": cell.folder for cell in cells}
-                hours, energy = account.hours, account.energy()
-                write_provenance(draft, "finetune", settled, inputs, [arguments.seed], hours, energy)
-            limits.checkpoints.remove()
-            if chosen:
-                remove_weights(arguments.weights)
+    inputs = FinetuningInputs(arguments.model, arguments.task, splits, runs[0].settings.length)
+    command = FinetuneCommand(arguments, inputs, cells, chosen, started)
+    if len(runs) == 1:
+        command.make(runs[0], runs[0].output)
+    else:
+        command.make_all(runs)
     if chosen:
+        remove_weights(arguments.weights)
         print(f"chosen on validation, of {len(cells)} runs: {chosen.name}")
-    print_scores(metrics["scores"], task, splits)
+
+
+class FinetuneCommand:
+    """Makes the runs that the command is asked for."""
+
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        inputs: "FinetuningInputs",
+        cells: list[GridCell],
+        chosen: GridCell | None,
+        started: float,
+    ) -> None:
+        """Take the flags, what the runs share, the runs of a grid and the chosen one, and when the command began."""
+        self.arguments, self.inputs, self.cells, self.chosen = arguments, inputs, cells, chosen
+        self.started = self.began = started
+
+    def make_all(self, runs: list[RequestedRun]) -> None:
+        """Make several runs, and then put their results in their places."""
+        from smelt.training.progress import say
+
+        finished = []
+        for number, requested in enumerate(runs, 1):
+            say(f"run {number} of {len(runs)}: {requested.output.name}, seed {requested.seed}")
+            finished.append(requested.checkpoints / f"{self._result_name(requested)}{FINISHED}")
+            if finished[-1].is_dir():
+                say("is finished already")
+                self._print(read_json(finished[-1] / "metrics.json"))
+            else:
+                self.make(requested, finished[-1])
+        for requested, folder in zip(runs, finished, strict=True):
+            with whole_folder(requested.output) as draft:
+                for path in folder.iterdir():
+                    shutil.move(path, draft / path.name)
+            for other in requested.checkpoints.glob(f"*{FINISHED}"):  # this one, now empty, and those of other settings
+                shutil.rmtree(other)
+            remove_empty(requested.checkpoints, self.arguments.checkpoints)
+
+    def make(self, requested: RequestedRun, folder: Path) -> None:
+        """Make a run, and write its result into a folder."""
+        from smelt.finetuning.job import FineTuningJob, gpus
+
+        arguments = self.arguments
+        with Meter(arguments.country, gpus()) as meter:
+            account = Account(meter, self.began)
+            job = FineTuningJob(self.inputs, requested.settings, requested.seed, arguments.threads)
+            identity = job.identity | {"version": arguments.settings.get("version")}
+            with limits_of(requested.checkpoints, identity, arguments, account, self.started) as limits:
+                outcome = self._learn(job, digest(identity), limits)
+                if arguments.cell and arguments.weights:
+                    job.save_weights(weights_of(arguments.weights, requested.output.name), digest(identity))
+                metrics = describe_outcome(
+                    self.inputs.task, arguments.model.name, requested.seed, outcome.metrics, job.used
+                )
+                with whole_folder(folder) as draft:
+                    outcome.write_predictions(draft / "predictions.parquet")
+                    write_json(draft / "metrics.json", metrics)
+                    if arguments.settings.get("keep"):
+                        self._keep(job, draft / "model", metrics)
+                    self._write_provenance(draft, job, account)
+                limits.checkpoints.remove()
+        remove_empty(arguments.checkpoints)
+        self.began = time.monotonic()
+        self._print(metrics)
+
+    def _learn(self, job: "FineTuningJob", run_name: str, limits: "Limits") -> FinetuningOutcome:
+        """Return what the run, or the chosen one of a grid, scores."""
+        weights, chosen = self.arguments.weights, self.chosen
+        if chosen and has_weights(weights, chosen.name, run_name):
+            outcome = job.test(weights_of(weights, chosen.name), chosen.measured)
+        else:
+            outcome = job.run(limits)
+        if chosen:
+            outcome.metrics.update(describe_grid(self.cells, chosen))
+        return outcome
+
+    def _keep(self, job: "FineTuningJob", folder: Path, metrics: dict[str, Any]) -> None:
+        from smelt.finetuning.card import write_finetuned_card
+
+        job.save(folder)
+        name = f"{self.arguments.model.name}-{self.inputs.task.name}-seed-{job.seed}"
+        write_finetuned_card(folder, name, self.arguments.model.name, self.inputs.task, metrics)
+
+    def _write_provenance(self, draft: Path, job: "FineTuningJob", account: Account) -> None:
+        settled = job.used | {"device": job.device, "threads": self.arguments.threads}
+        made_from = {"model": self.arguments.model, "task": self.arguments.task}
+        made_from |= {f"grid/{cell.name}": cell.folder for cell in self.cells}
+        write_provenance(draft, "finetune", settled, made_from, [job.seed], account.hours, account.energy())
+
+    def _print(self, metrics: dict[str, Any]) -> None:
+        print_scores(metrics["scores"], self.inputs.task, self.inputs.splits)
+
+    def _result_name(self, requested: RequestedRun) -> str:
+        """Return a name that only results of the same settings and inputs have."""
+        settings = {key: self.arguments.settings.get(key) for key in COMMANDS_OWN} | requested.settings.model_dump()
+        own = [settings, requested.seed, self.inputs.length, self.inputs.identity]
+        return digest([*own, sha256_of(self.arguments.task / "test.parquet")])[:12]
+
+
+def list_runs(arguments: argparse.Namespace, chosen: GridCell | None) -> list[RequestedRun]:
+    """Return the runs that the flags ask for: one for each seed, or for each named run of a grid with one seed.
+
+    Raises:
+        SmeltError: the flags do not go together, or the settings are not as they should be.
+    """
+    grid = read_settings(arguments.settings)
+    if (arguments.cell or chosen) and len(arguments.seed) > 1:
+        raise SmeltError("--seed", f"expected one seed for the runs of a grid, found {len(arguments.seed)}")
+    if arguments.cell:
+        if unknown := [name for name in arguments.cell if name not in grid.cells]:
+            raise SmeltError("--cell", f"the grid has no run {unknown[0]!r}: expected some of {', '.join(grid.cells)}")
+        asked = [(arguments.seed[0], grid.cells[name]) for name in arguments.cell]
+    elif chosen:
+        asked = [(arguments.seed[0], chosen.settings)]
+    elif len(grid.cells) > 1:
+        raise SmeltError("--settings", f"is a grid of {len(grid.cells)} runs: name some with --cell")
+    else:
+        asked = [(each, *grid.cells.values()) for each in arguments.seed]
+    if len(arguments.output) != len(asked):
+        raise SmeltError("--output", f"expected a folder for each of {len(asked)} runs, found {len(arguments.output)}")
+    kept = arguments.checkpoints
+    return [
+        RequestedRun(*each, output, kept / output.name if kept else output.with_name(f".{output.name}.checkpoints"))
+        for each, output in zip(asked, arguments.output, strict=True)
+    ]
+
+
+def read_settings(found: dict[str, Any]) -> FinetuningGrid:
+    """Return the settings of `--settings`, without the command's own keys.
+
+    Raises:
+        SmeltError: a key is not as it should be.
+    """
+    settings = {key: value for key, value in found.items() if key not in COMMANDS_OWN}
+    return check(FinetuningGrid, settings, "--settings")
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
@@ -111,19 +260,23 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def limits_of(
-    arguments: argparse.Namespace, identity: dict[str, Any], account: Account, started: float
+    folder: Path, identity: dict[str, Any], arguments: argparse.Namespace, account: Account, started: float
 ) -> Iterator["Limits"]:
-    """Yield the limits of a job, with its checkpoints locked; a folder that is left empty is removed.
+    """Yield the limits of a run, with its checkpoints locked; a folder that is left empty is removed.
 
-    Once the job is done, checkpoints of others in that folder are named.
+    Once the run is done, checkpoints of others in that folder are named.
 
-    identity: what a checkpoint must agree on.
+    Args:
+        folder: for its checkpoints.
+        identity: what a checkpoint must agree on.
+        arguments: the flags of `add_limits`.
+        account: counts the run's time and energy.
+        started: when the job began.
     """
     from smelt.training.checkpoints import Checkpoints
     from smelt.training.progress import say
     from smelt.training.steps import Limits
 
-    folder: Path = arguments.checkpoints or arguments.output.with_name(f".{arguments.output.name}.checkpoints")
     try:
         with Checkpoints(folder / digest(identity)[:12], identity) as checkpoints:
             yield Limits(
@@ -133,11 +286,18 @@ def limits_of(
                 checkpoint_minutes=arguments.checkpoint_minutes,
                 started=started,
             )
-        for other in sorted(folder.glob("*")):
+        for other in sorted(path for path in folder.glob("*") if path.suffix != FINISHED):
             say(f"{other}: checkpoints of another seed, other settings or other inputs; remove them if not needed")
     finally:
-        with suppress(OSError):
-            folder.rmdir()
+        remove_empty(folder)
+
+
+def remove_empty(*folders: Path | None) -> None:
+    """Remove folders that are empty, one after the other."""
+    for folder in folders:
+        if folder is not None:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def choose_tested(test: Examples, languages: list[str] | None, folder: Path) -> Examples:
@@ -150,15 +310,3 @@ def choose_tested(test: Examples, languages: list[str] | None, folder: Path) -> 
     if not len(chosen):
         raise SmeltError(folder / "test.parquet", f"holds no example in {', '.join(languages or [])}")
     return chosen
-
-
-def read_settings(found: dict[str, Any]) -> FinetuningSettings:
-    """Return the settings of `--settings`; `version` is for Snakemake alone.
-
-    `tested_on`, the languages of the test split that count, and `keep` are the command's own.
-
-    Raises:
-        SmeltError: a key is not as it should be.
-    """
-    settings = {key: value for key, value in found.items() if key not in ("version", "tested_on", "keep")}
-    return check(FinetuningSettings, settings, "--settings")

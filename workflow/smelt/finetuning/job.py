@@ -1,7 +1,7 @@
-"""One fine-tuning, from a model's folder to scores and predictions; imported once the inputs have proved sound."""
+"""Fine-tunings, from a model's folder to scores and predictions; imported once the inputs have proved sound."""
 
 import math
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_file
 from smelt.finetuning.batches import TaskBatch, collate, draw_batches, predict
-from smelt.finetuning.model import load_with_classifier
+from smelt.finetuning.model import load_configuration, load_with_classifier
 from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_of, untested_outcome
 from smelt.model_families import max_positions, token_types
 from smelt.model_folder import model_files, tokenizer_files
 from smelt.provenance import digest, sha256_of
 from smelt.study.finetuning import FinetuningSettings
 from smelt.tasks.kinds import kind_of
-from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
+from smelt.tasks.kinds.base import Examples, WindowPredictions
 from smelt.tasks.metrics import MetricValues
-from smelt.tasks.prepared_task import encode
+from smelt.tasks.prepared_task import encode, read_task
 from smelt.tasks.tokenizer import load_pieces
 from smelt.tasks.windows import Encoded
 from smelt.training.epochs import CHECKPOINT_FORMAT, EpochTraining, History, LearntBatch, Measured, Phase
@@ -33,51 +33,108 @@ LEARNT = ("train", "validation")  # splits that decide the weights
 SHORTEST = 8  # tokens that a model has to read at once for windows to make sense
 
 
-class FineTuningJob:
-    """A model, a task and a seed."""
+class FinetuningInputs:
+    """A pretrained model and a prepared task, cut into pieces once for runs of any seeds and settings."""
 
-    def __init__(self, folder: Path, task: Task, settings: FinetuningSettings, seed: int, threads: int) -> None:
-        """Load the tokenizer and the model.
+    def __init__(self, folder: Path, prepared: Path, splits: dict[str, Examples], length: int) -> None:
+        """Read the tokenizer and the model's configuration.
+
+        Args:
+            folder: the model's.
+            prepared: the task's.
+            splits: its examples; test is left out where nothing is tested.
+            length: tokens of an example at most; a model that reads fewer has its own.
 
         Raises:
-            SmeltError: one of them does not load, or the tokenizer has pieces that the model has no embedding for.
+            SmeltError: one of them does not load, or does not suit the task.
         """
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        self.task, self.settings, self.seed, self.folder = task, settings, seed, folder
+        self.folder, self.prepared, self.splits = folder, prepared, splits
+        self.task = read_task(prepared)
         self.pieces = load_pieces(folder)
-        self.model = load_with_classifier(folder, task, seed)
-        self.length = min(settings.length, max_positions(self.model.config) or settings.length)
-        self.device = "cuda" if gpus() else "cpu"
-        self._check(folder)
-        kind_of(task).check_tokenizer(task, self.pieces, folder)
+        self.length = min(length, max_positions(load_configuration(folder, self.task)) or length)
+        if self.length - self.pieces.special < SHORTEST:
+            raise SmeltError(folder, f"the model reads {self.length} tokens at once: expected {SHORTEST} and more")
+        kind_of(self.task).check_tokenizer(self.task, self.pieces, folder)
 
-    def identity(self, task: Path) -> dict[str, Any]:
-        """Return what a checkpoint must agree on; task: the folder of the prepared task."""
+    @cached_property
+    def scored(self) -> Scored:
+        """The splits, and their windows."""
+        encoded = {name: encode(part, self.task, self.pieces, self.length) for name, part in self.splits.items()}
+        return Scored(self.task, self.splits, encoded)
+
+    @cached_property
+    def counts(self) -> dict[str, Any]:
+        """The counts of each split's windows, as metrics.json holds them."""
+        return {name: self.scored.encoded[name].counts(len(examples)) for name, examples in self.splits.items()}
+
+    @cached_property
+    def words(self) -> dict[str, Any]:
+        """How the words of a task that labels words are cut, beside running text.
+
+        Raises:
+            SmeltError: otherwise than there.
+        """
+        return kind_of(self.task).words_in_running_text(self.pieces, [self.splits["train"]], self.folder)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree on about them."""
         files = [*model_files(self.folder), *tokenizer_files(self.folder)]
         return {
-            "settings": self.settings.model_dump() | {"length": self.length},
-            "seed": self.seed,
-            "checkpoint": CHECKPOINT_FORMAT,
             "model": {file.name: sha256_of(file) for file in files},
-            "task": digest([vars(self.task), *(sha256_of(task / f"{split}.parquet") for split in LEARNT)]),
+            "task": digest([vars(self.task), *(sha256_of(self.prepared / f"{split}.parquet") for split in LEARNT)]),
         }
 
-    def run(self, splits: dict[str, Examples], limits: Limits) -> FinetuningOutcome:
-        """Fine-tune on train, choose the epoch on validation, and then score both it and test, if that is there.
+
+class FineTuningJob:
+    """One run: a model, a task, settings and a seed."""
+
+    def __init__(self, inputs: FinetuningInputs, settings: FinetuningSettings, seed: int, threads: int) -> None:
+        """Take what it learns from; the model is loaded when it is needed."""
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        self.inputs, self.settings, self.seed = inputs, settings, seed
+        self.device = "cuda" if gpus() else "cpu"
+
+    @cached_property
+    def model(self) -> Any:
+        """The model, with a classifier that the seed draws.
+
+        Raises:
+            SmeltError: it does not load, or the tokenizer has pieces that it has no embedding for.
+        """
+        model, pieces = load_with_classifier(self.inputs.folder, self.inputs.task, self.seed), self.inputs.pieces
+        embeddings = model.get_input_embeddings().num_embeddings
+        if len(pieces.tokenizer) > embeddings:
+            found = f"its tokenizer has {len(pieces.tokenizer):,} pieces, its model embeddings for {embeddings:,}"
+            raise SmeltError(self.inputs.folder, f"{found}: they do not belong together")
+        return model
+
+    @property
+    def used(self) -> dict[str, Any]:
+        """The settings as they take effect."""
+        return self.settings.model_dump() | {"length": self.inputs.length}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree on."""
+        own = {"settings": self.used, "seed": self.seed, "checkpoint": CHECKPOINT_FORMAT}
+        return own | self.inputs.identity
+
+    def run(self, limits: Limits) -> FinetuningOutcome:
+        """Fine-tune on train, choose the best weights on validation, and then score both it and test, if that is there.
 
         Raises:
             SmeltError: the tokenizer cuts the words of a task that labels words otherwise than in running text, or
                 what smelt.training.steps raises.
             Unfinished: stopped before the end; running again continues from the checkpoint that it kept.
         """
-        found = kind_of(self.task).words_in_running_text(self.pieces, [splits["train"]], self.folder)
-        scored, tuning = self._prepare(splits)
-        training = EpochTraining("fine-tuning", self.model, [tuning], limits)
+        found, phase = self.inputs.words, self._phase()
+        training = EpochTraining("fine-tuning", self.model, [phase], limits)
         training.go()
-        return self._outcome(scored, tuning, training.records[0] | found)
+        return self._outcome(phase, training.records[0] | found)
 
-    def test(self, splits: dict[str, Examples], weights: Path, measured: dict[str, Any]) -> FinetuningOutcome:
+    def test(self, weights: Path, measured: dict[str, Any]) -> FinetuningOutcome:
         """Score the weights that a run of the same settings kept.
 
         measured: what that run measured.
@@ -89,19 +146,16 @@ class FineTuningJob:
             self.model.load_state_dict(load_file(weights))
         except (OSError, RuntimeError, SafetensorError) as error:
             raise SmeltError(weights, f"has no weights of this model and task: {first_line(error)}") from None
-        return self._outcome(*self._prepare(splits), measured)
+        return self._outcome(self._phase(), measured)
 
-    def _prepare(self, splits: dict[str, Examples]) -> tuple[Scored, "FineTuningPhase"]:
-        encoded = {name: encode(examples, self.task, self.pieces, self.length) for name, examples in splits.items()}
-        scored = Scored(self.task, splits, encoded)
-        device, padding = torch.device(self.device), self.pieces.padding
-        learnt = (encoded["train"], encoded["validation"], scored.scorer("validation"))
-        return scored, FineTuningPhase(self.model, self.settings, self.seed, padding, device, *learnt)
+    def _phase(self) -> "FineTuningPhase":
+        scored, device = self.inputs.scored, torch.device(self.device)
+        learnt = (scored.encoded["train"], scored.encoded["validation"], scored.scorer("validation"))
+        return FineTuningPhase(self.model, self.settings, self.seed, self.inputs.pieces.padding, device, *learnt)
 
-    def _outcome(self, scored: Scored, tuning: "FineTuningPhase", measured: dict[str, Any]) -> FinetuningOutcome:
-        counts = {name: scored.encoded[name].counts(len(examples)) for name, examples in scored.splits.items()}
-        outcome = outcome_of if "test" in scored.splits else untested_outcome
-        return outcome(scored, tuning.predict, measured, counts)
+    def _outcome(self, phase: "FineTuningPhase", measured: dict[str, Any]) -> FinetuningOutcome:
+        outcome = outcome_of if "test" in self.inputs.splits else untested_outcome
+        return outcome(self.inputs.scored, phase.predict, measured, self.inputs.counts)
 
     def save_weights(self, path: Path, run: str) -> None:
         """Write the weights alone, for the choice among the runs of a grid; run: the digest of what they are from."""
@@ -113,15 +167,8 @@ class FineTuningJob:
     def save(self, folder: Path) -> None:
         """Write the model, with its classifier and tokenizer, as a folder that transformers loads."""
         self.model.save_pretrained(folder)
-        self.pieces.save(folder, kind_of(self.task).labels_words, max_positions(self.model.config))
-
-    def _check(self, folder: Path) -> None:
-        embeddings = self.model.get_input_embeddings().num_embeddings
-        if len(self.pieces.tokenizer) > embeddings:
-            found = f"its tokenizer has {len(self.pieces.tokenizer):,} pieces, its model embeddings for {embeddings:,}"
-            raise SmeltError(folder, f"{found}: they do not belong together")
-        if self.length - self.pieces.special < SHORTEST:
-            raise SmeltError(folder, f"the model reads {self.length} tokens at once: expected {SHORTEST} and more")
+        labels_words = kind_of(self.inputs.task).labels_words
+        self.inputs.pieces.save(folder, labels_words, max_positions(self.model.config))
 
 
 class FineTuningPhase(Phase):

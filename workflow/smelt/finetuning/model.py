@@ -17,6 +17,19 @@ from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 
 
+def load_configuration(folder: Path, task: Task) -> Any:
+    """Return the configuration of the folder's model with a classifier for the task.
+
+    Raises:
+        SmeltError: the folder holds none that transformers reads.
+    """
+    read_json(folder / "config.json")  # refused here where it is no JSON object: the library would fail on it
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, **kind_of(task).configuration(task))
+    except (OSError, ValueError, KeyError) as error:
+        raise _no_model(folder, error) from None
+
+
 def load_with_classifier(folder: Path, task: Task, seed: int) -> Any:
     """Return the folder's encoder with a classifier that the seed draws, in training mode.
 
@@ -25,14 +38,9 @@ def load_with_classifier(folder: Path, task: Task, seed: int) -> Any:
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    read_json(folder / "config.json")  # refused here where it is no JSON object: the library would fail on it
+    config = load_configuration(folder, task)
     torch.manual_seed(seed)
     try:
-        config = AutoConfig.from_pretrained(
-            folder,
-            local_files_only=True,
-            **kind_of(task).configuration(task),
-        )
         model, report = getattr(transformers, kind_of(task).head).from_pretrained(
             folder,
             config=config,
@@ -42,10 +50,14 @@ def load_with_classifier(folder: Path, task: Task, seed: int) -> Any:
             ignore_mismatched_sizes=True,
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise SmeltError(folder, f"no model loads from this folder: {first_line(error)}") from None
+        raise _no_model(folder, error) from None
     _check_encoder(folder, model, report)
     _draw_classifier(model, seed)
     return model.train()
+
+
+def _no_model(folder: Path, error: Exception) -> SmeltError:
+    return SmeltError(folder, f"no model loads from this folder: {first_line(error)}")
 
 
 def _check_encoder(folder: Path, model: Any, report: dict[str, Any]) -> None:

@@ -19,7 +19,6 @@ from smelt.files import whole_folder, write_json
 from smelt.finetuning.compression.precompute_teacher import check_for_students
 from smelt.finetuning.finetune import add_limits, choose_tested, limits_of
 from smelt.finetuning.outcome import FinetuningOutcome, describe_outcome, print_scores
-from smelt.languages import ALL
 from smelt.provenance import write_provenance
 from smelt.study.compression import Compression
 from smelt.tasks.prepared_task import read_split, read_task
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         account = Account(meter, started)
         inputs = CompressionInputs(arguments.task, arguments.source, arguments.teacher, arguments.signals)
         job = CompressionJob(inputs, task, settings, arguments.seed, arguments.threads)
-        with limits_of(arguments, job.identity, account, started) as limits:
+        with limits_of(arguments.checkpoints, job.identity, arguments, account, started) as limits:
             outcome = job.run(splits, limits)
             with whole_folder(arguments.output) as draft:
                 outcome.write_predictions(draft / "predictions.parquet")
@@ -80,17 +79,10 @@ def _write(
     settings = job.settings.model_dump()
     write_json(draft / "metrics.json", describe_outcome(job.task, name, job.seed, outcome.metrics, settings))
     job.save(draft / "model")
-    write_student_card(draft / "model", name, job.task, outcome.metrics, _languages(outcome))
+    write_student_card(draft / "model", name, job.task, outcome.metrics)
     used = settings | {"device": str(job.device), "threads": arguments.threads}
     hours, energy = account.hours, account.energy()
     write_provenance(draft, "compress", used, _inputs(job), [job.seed], hours, energy)
-
-
-def _languages(outcome: FinetuningOutcome) -> list[str]:
-    from smelt.finetuning.outcome import DEVIATION, MEAN
-
-    found = [row["language"] for row in outcome.metrics["scores"] if row["split"] == "test"]
-    return [language for language in dict.fromkeys(found) if language not in (ALL, MEAN, DEVIATION)]
 
 
 def _inputs(job: "CompressionJob") -> dict[str, Path | Sequence[Path]]:

@@ -15,6 +15,7 @@ from smelt.card import Card, CardValue, write_card
 from smelt.errors import SmeltError
 from smelt.files import checksum
 from smelt.finetuning.batches import predict
+from smelt.finetuning.card import how_to_use, test_scores, tested_languages
 from smelt.finetuning.compression.phases import CompressionPhase, Record, StageData
 from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.finetuning.compression.signals import Signals, Teacher, describe_origin
@@ -36,7 +37,7 @@ from smelt.languages import iso_codes
 from smelt.model_families import max_positions
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Compression, Layer, needs_finetuned_teacher, needs_states, needs_transfer
-from smelt.tasks.kinds import kind_of, metric_of
+from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.prepared_task import encode, read_batches
 from smelt.tasks.tokenizer import load_pieces
@@ -49,6 +50,7 @@ LEARNT = {"representation": "hidden states", "logits": "logits", "labels": "labe
 LIMITS = """\
 It knows the labels of this task and nothing else. What its teacher gets wrong, it has learnt to get wrong; how it does
 on texts of other kinds was not measured. The test split chose nothing."""
+OWN_CLASS = "The folder holds the class of the model, which this runs; texts in a batch are padded on their right."
 
 
 @dataclass(frozen=True)
@@ -238,7 +240,7 @@ class CompressionJob:
         return [sha256_of(folder)]
 
 
-def write_student_card(folder: Path, name: str, task: Task, metrics: dict[str, Any], languages: list[str]) -> None:
+def write_student_card(folder: Path, name: str, task: Task, metrics: dict[str, Any]) -> None:
     """Write README.md into a student's folder."""
     student = metrics["student"]
     facts: dict[str, CardValue] = {key.replace("_", " "): value for key, value in student.items() if value is not None}
@@ -247,12 +249,12 @@ def write_student_card(folder: Path, name: str, task: Task, metrics: dict[str, A
         name,
         f"A {KINDS[student['kind']]} for the task {task.name}, compressed stage by stage from a fine-tuned model "
         "(XtremeDistil, Mukherjee and Awadallah 2020).",
-        iso_codes(languages),
+        iso_codes(tested_languages(metrics)),
         facts,
-        tables={"Stages": [_stage(record) for record in metrics["stages"]], "Test": _scores(metrics, task)},
+        tables={"Stages": [_stage(record) for record in metrics["stages"]], "Test": test_scores(metrics, task)},
         limits=LIMITS,
         fills_masks=False,
-        use=_use(name, task),
+        use=f"{how_to_use(name, task, own_class=True)}\n\n{OWN_CLASS}",
         pipeline=kind_of(task).pipeline,
     )
     write_card(folder, card)
@@ -266,19 +268,3 @@ def _stage(record: dict[str, Any]) -> dict[str, CardValue]:
     learnt = " and ".join(LEARNT[name] for name, weight in record["losses"].items() if weight)
     row: dict[str, CardValue] = {"stage": record["stage"], "learns": learnt, "unfrozen down to": record["unfrozen"]}
     return row | {"epochs": record["epochs"], "best": record["best"], "validation loss": record["validation_loss"]}
-
-
-def _scores(metrics: dict[str, Any], task: Task) -> list[Any]:
-    key = metric_of(task).key
-    rows = [row for row in metrics["scores"] if (row["split"], row["metric"]) == ("test", key)]
-    return [{"language": row["language"], key: row["value"]} for row in rows]
-
-
-def _use(name: str, task: Task) -> str:
-    kind = kind_of(task).head
-    return (
-        f"```python\nfrom transformers import {kind}, AutoTokenizer\n\n"
-        f'tokenizer = AutoTokenizer.from_pretrained("path/to/{name}")\n'
-        f'model = {kind}.from_pretrained("path/to/{name}", trust_remote_code=True)\n```\n\n'
-        "The folder holds the class of the model, which this runs; texts in a batch are padded on their right."
-    )

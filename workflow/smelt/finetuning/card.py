@@ -1,0 +1,69 @@
+"""The cards of models that are fine-tuned on a task: README.md beside their weights."""
+
+from pathlib import Path
+from typing import Any
+
+from smelt.card import Card, CardValue, write_card
+from smelt.finetuning.outcome import DEVIATION, MEAN
+from smelt.languages import ALL, iso_codes
+from smelt.tasks.kinds import kind_of, metric_of
+from smelt.tasks.kinds.base import Task
+
+LIMITS = (
+    "It was fine-tuned with one seed: another one gives other scores. Its best weights were chosen on the validation"
+    " set. It was tested on nothing but the set named here."
+)
+
+
+def write_finetuned_card(folder: Path, name: str, base: str, task: Task, metrics: dict[str, Any]) -> None:
+    """Write README.md into the folder of a fine-tuned model.
+
+    Args:
+        folder: the model's.
+        name: its name.
+        base: the name of the model that was fine-tuned.
+        task: what it was fine-tuned on.
+        metrics: the content of its metrics.json.
+    """
+    settings: dict[str, CardValue] = {
+        key.replace("_", " "): value for key, value in metrics["settings"].items() if value is not None
+    }
+    card = Card(
+        name,
+        f"{base}, fine-tuned on the task {task.name} ({task.setting}) with seed {metrics['seed']}.",
+        iso_codes(tested_languages(metrics)),
+        {"base model": base, "labels": ", ".join(task.labels), **settings, "best epoch": metrics["best_epoch"]},
+        tables={"Test": test_scores(metrics, task)},
+        limits=LIMITS,
+        fills_masks=False,
+        use=how_to_use(name, task),
+        pipeline=kind_of(task).pipeline,
+    )
+    write_card(folder, card)
+
+
+def tested_languages(metrics: dict[str, Any]) -> list[str]:
+    """Return the languages that metrics.json has test scores of."""
+    found = [row["language"] for row in metrics["scores"] if row["split"] == "test"]
+    return [language for language in dict.fromkeys(found) if language not in (ALL, MEAN, DEVIATION)]
+
+
+def test_scores(metrics: dict[str, Any], task: Task) -> list[Any]:
+    """Return the test scores in the task's own metric, a row a language."""
+    key = metric_of(task).key
+    rows = [row for row in metrics["scores"] if (row["split"], row["metric"]) == ("test", key)]
+    return [{"language": row["language"], key: row["value"]} for row in rows]
+
+
+def how_to_use(name: str, task: Task, own_class: bool = False) -> str:
+    """Return lines of Python that load the model.
+
+    own_class: whether its folder holds the class of the model, which loading runs.
+    """
+    kind = kind_of(task).head
+    trust = ", trust_remote_code=True" if own_class else ""
+    return (
+        f"```python\nfrom transformers import {kind}, AutoTokenizer\n\n"
+        f'tokenizer = AutoTokenizer.from_pretrained("path/to/{name}")\n'
+        f'model = {kind}.from_pretrained("path/to/{name}"{trust})\n```'
+    )
