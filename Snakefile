@@ -26,15 +26,8 @@ os.environ.update(
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from smelt.screen import attach
-from smelt.study.paths import modules
-from smelt.study.workflow import (
-    given_keys,
-    leading_to,
-    load,
-    names,
-    not_leading_to,
-    warn,
-)
+from smelt.study.paths import modules, names
+from smelt.study.workflow import given_keys, load, warn
 
 study_files = workflow.configfiles or [Path(workflow.basedir) / "config/config.yaml"]
 
@@ -48,6 +41,9 @@ if workflow.is_main_process:
 
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
 os.environ.update(SMELT_COUNTRY=study.study.country or "")
+
+# In the process of a job, the rules that it may run.
+STARTED = None if workflow.is_main_process else workflow.dag_settings.allowed_rules
 
 RESULTS, LOGS = study.paths.results, study.paths.logs
 BENCHMARKS, CHECKPOINTS = study.paths.benchmarks, study.paths.checkpoints

@@ -38,7 +38,7 @@ def test_students_are_planned_where_fine_tuned_models_stand(project: Project, mo
     planned, seeds = project.planned(), len(STUDY["finetuning"]["seeds"])
     assert (planned["compress"], planned["compressed"], planned["signals"]) == (3 * seeds, 3, seeds)
     # Students exist for one of the teacher's two tasks; nothing needs the weights of the other.
-    assert (planned["finetune_teacher"], planned["finetune"]) == (seeds, seeds + 2 * seeds)
+    assert (planned["finetune_kept"], planned["finetune"]) == (seeds, seeds + 2 * seeds)
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
@@ -66,7 +66,7 @@ def test_a_teacher_of_a_grid_waits_for_its_runs_and_keeps_the_chosen_one(
 @pytest.mark.slow
 def test_a_student_of_labels_alone_waits_for_no_teacher(project: Project) -> None:
     planned = project.planned("results/small/finetuned/labels/demo-ner/seed-1/metrics.json")
-    assert "finetune_teacher" not in planned
+    assert "finetune_kept" not in planned
     assert planned["compress"] == 1
 
 

@@ -26,7 +26,7 @@ def dry_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_the_demo_is_planned_from_an_empty_folder(tmp_path: Path) -> None:
     done = dry_run(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^finetune +18$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^finetune_1_to_3 +6$", done.stdout, re.MULTILINE), done.stdout
 
 
 @pytest.mark.slow

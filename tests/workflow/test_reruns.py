@@ -226,7 +226,7 @@ def test_a_compressed_model_fine_tunes_its_teacher_again_and_no_other(project: C
     planned = edited.planned()
     # The teacher's weights were not kept before; those of its other task and seed teach no student.
     assert {name: count for name, count in planned.items() if name not in REPORT} == {
-        "finetune_teacher": 1,
+        "finetune_kept": 1,
         "signals": 1,
         "compress": 2,
         "compressed": 1,

@@ -1,9 +1,10 @@
 """
-Fine-tunes every model on every task, once a seed: one thread each, so that several run side by side.
+Fine-tunes every model on every task, once a seed: one thread each, so that several jobs run side by side. Where runs
+are short by estimate, a job makes several of one model and task, one after the other (study.finetune.jobs).
 
 IN   a model's folder, and a prepared task
 OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, and
-     model/ where others are compressed from it; one wildcard alone does not decide which
+     model/ where weights are kept, as those that others are compressed from; one wildcard alone does not decide which
      results/<study>/grids/<model>/<task>/seed-<seed>/<cell>/ : metrics.json on validation and provenance.json of each run
      of a grid; weights wait in checkpoints/ for the choice of one of them
 
@@ -11,116 +12,119 @@ A fine-tuning that is stopped before its end continues from its checkpoint, kept
 ends with its time, it keeps one before that is over; elsewhere it takes the time that it needs.
 """
 
-RUN = f"{RESULTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}"
-CELL = f"{RESULTS}/grids/{{model}}/{{task}}/seed-{{seed}}/{{cell}}"
-WEIGHTS = f"{CHECKPOINTS}/grid-weights/{{model}}/{{task}}"
+TUNED = f"{RESULTS}/finetuned/{{model}}/{{task}}"
+GRID = f"{RESULTS}/grids/{{model}}/{{task}}/seed-{{seed}}"
 
 
-rule finetune:
-    """Fine-tune {wildcards.model} on {wildcards.task} with seed {wildcards.seed}."""
-    input:
-        model=f"{RESULTS}/models/{{model}}",
-        task=multiext(
-            f"{RESULTS}/tasks/{{task}}/",
-            "train.parquet",
-            "validation.parquet",
-            "test.parquet",
-            "task.json",
-        ),
-        cells=study.finetune.cells,
-    output:
-        metrics=f"{RUN}/metrics.json",
-        predictions=f"{RUN}/predictions.parquet",
-        provenance=f"{RUN}/provenance.json",
-    params:
-        task=study.tasks.folder,
-        folder=RUN,
-        settings=study.finetune.settings,
-        cells=study.finetune.cell_folders,
-        weights=f"{WEIGHTS}/seed-{{seed}}",
-        checkpoints=f"{CHECKPOINTS}/finetuned/{{model}}/{{task}}/seed-{{seed}}",
-    wildcard_constraints:
-        model=not_leading_to(study.runs.teachers, study.finetune.models()),
-    log:
-        f"{LOGS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.log",
-    benchmark:
-        f"{BENCHMARKS}/finetuned/{{model}}/{{task}}/seed-{{seed}}.tsv"
-    threads: 1
-    resources:
-        gpu=study.finetune.gpus,
-        mem_mb=study.finetune.memory,
-        runtime=study.finetune.minutes,
-    conda:
-        "../../envs/training.yaml"
-    priority: 1  # the choice of a grid before further runs, whose weights wait for it
-    shell:
-        "python -m smelt finetune"
-        " --model {input.model:q}"
-        " --task {params.task:q}"
-        " --seed {wildcards.seed}"
-        " --settings {params.settings:q}"
-        " --threads {threads}"
-        " --gpus {resources.gpu}"
-        " --checkpoints {params.checkpoints:q}"
-        " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
-        " --cells {params.cells:q}"
-        " --weights {params.weights:q}"
-        " --output {params.folder:q}"
-        " > {log:q} 2>&1"
+for jobs in study.finetune.jobs(STARTED):
+
+    rule:
+        """Fine-tune {wildcards.model} on {wildcards.task}."""
+        name:
+            jobs.rule
+        input:
+            model=f"{RESULTS}/models/{{model}}",
+            task=multiext(
+                f"{RESULTS}/tasks/{{task}}/",
+                "train.parquet",
+                "validation.parquet",
+                "test.parquet",
+                "task.json",
+            ),
+            cells=study.finetune.cells if not jobs.seeds else [],
+        output:
+            metrics=[f"{TUNED}/{run}/metrics.json" for run in jobs.runs],
+            predictions=[f"{TUNED}/{run}/predictions.parquet" for run in jobs.runs],
+            provenance=[f"{TUNED}/{run}/provenance.json" for run in jobs.runs],
+            models=[directory(f"{TUNED}/{run}/model") for run in jobs.runs if jobs.kept],
+        params:
+            task=study.tasks.folder,
+            seeds=jobs.numbers,
+            folders=jobs.folders,
+            settings=jobs.settings,
+            cells=study.finetune.cell_folders if not jobs.seeds else [],
+            weights=jobs.weights,
+            checkpoints=f"{CHECKPOINTS}/finetuned/{{model}}/{{task}}",
+        wildcard_constraints:
+            model=jobs.models,
+        log:
+            f"{LOGS}/finetuned/{{model}}/{{task}}/{jobs.label}.log",
+        benchmark:
+            f"{BENCHMARKS}/finetuned/{{model}}/{{task}}/{jobs.label}.tsv"
+        threads: 1
+        resources:
+            gpu=study.finetune.gpus,
+            mem_mb=study.finetune.memory,
+            runtime=jobs.minutes,
+        conda:
+            "../../envs/training.yaml"
+        priority: 1  # the choice of a grid before further runs, whose weights wait for it
+        shell:
+            "python -m smelt finetune"
+            " --model {input.model:q}"
+            " --task {params.task:q}"
+            " --seed {params.seeds}"
+            " --settings {params.settings:q}"
+            " --threads {threads}"
+            " --gpus {resources.gpu}"
+            " --checkpoints {params.checkpoints:q}"
+            " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
+            " --cells {params.cells:q}"
+            " --weights {params.weights:q}"
+            " --output {params.folders:q}"
+            " > {log:q} 2>&1"
 
 
-use rule finetune as finetune_teacher with:
-    output:
-        metrics=f"{RUN}/metrics.json",
-        predictions=f"{RUN}/predictions.parquet",
-        provenance=f"{RUN}/provenance.json",
-        model=directory(f"{RUN}/model"),
-    wildcard_constraints:
-        model=leading_to(study.runs.teachers, study.finetune.models()),
+for jobs in study.finetune.cell_jobs(STARTED):
 
-
-rule finetune_cell:
-    """Fine-tune {wildcards.model} on {wildcards.task} with seed {wildcards.seed} as {wildcards.cell} of a grid."""
-    input:
-        model=f"{RESULTS}/models/{{model}}",
-        task=multiext(
-            f"{RESULTS}/tasks/{{task}}/",
-            "train.parquet",
-            "validation.parquet",
-            "test.parquet",
-            "task.json",
-        ),
-    output:
-        metrics=f"{CELL}/metrics.json",
-        provenance=f"{CELL}/provenance.json",
-    params:
-        task=study.tasks.folder,
-        folder=CELL,
-        settings=study.finetune.cell_settings,
-        weights=f"{WEIGHTS}/seed-{{seed}}",
-        checkpoints=f"{CHECKPOINTS}/grids/{{model}}/{{task}}/seed-{{seed}}/{{cell}}",
-    log:
-        f"{LOGS}/grids/{{model}}/{{task}}/seed-{{seed}}/{{cell}}.log",
-    benchmark:
-        f"{BENCHMARKS}/grids/{{model}}/{{task}}/seed-{{seed}}/{{cell}}.tsv"
-    threads: 1
-    resources:
-        gpu=study.finetune.gpus,
-        mem_mb=study.finetune.memory,
-        runtime=study.finetune.minutes,
-    conda:
-        "../../envs/training.yaml"
-    shell:
-        "python -m smelt finetune"
-        " --model {input.model:q}"
-        " --task {params.task:q}"
-        " --seed {wildcards.seed}"
-        " --settings {params.settings:q}"
-        " --threads {threads}"
-        " --gpus {resources.gpu}"
-        " --checkpoints {params.checkpoints:q}"
-        " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
-        " --cell"
-        " --weights {params.weights:q}"
-        " --output {params.folder:q}"
-        " > {log:q} 2>&1"
+    rule:
+        """Fine-tune {wildcards.model} on {wildcards.task} with seed {wildcards.seed}, in runs of a grid."""
+        name:
+            jobs.rule
+        input:
+            model=f"{RESULTS}/models/{{model}}",
+            task=multiext(
+                f"{RESULTS}/tasks/{{task}}/",
+                "train.parquet",
+                "validation.parquet",
+                "test.parquet",
+                "task.json",
+            ),
+        output:
+            metrics=[f"{GRID}/{run}/metrics.json" for run in jobs.runs],
+            provenance=[f"{GRID}/{run}/provenance.json" for run in jobs.runs],
+        params:
+            task=study.tasks.folder,
+            names=jobs.names,
+            folders=jobs.folders,
+            settings=jobs.settings,
+            identity=study.finetune.cell_identity,
+            weights=f"{CHECKPOINTS}/grid-weights/{{model}}/{{task}}/seed-{{seed}}",
+            checkpoints=f"{CHECKPOINTS}/grids/{{model}}/{{task}}/seed-{{seed}}",
+        wildcard_constraints:
+            model=jobs.models,
+        log:
+            f"{LOGS}/grids/{{model}}/{{task}}/seed-{{seed}}/{jobs.label}.log",
+        benchmark:
+            f"{BENCHMARKS}/grids/{{model}}/{{task}}/seed-{{seed}}/{jobs.label}.tsv"
+        threads: 1
+        resources:
+            gpu=study.finetune.gpus,
+            mem_mb=study.finetune.memory,
+            runtime=jobs.minutes,
+        conda:
+            "../../envs/training.yaml"
+        shell:
+            "python -m smelt finetune"
+            " --model {input.model:q}"
+            " --task {params.task:q}"
+            " --seed {wildcards.seed}"
+            " --settings {params.settings:q}"
+            " --threads {threads}"
+            " --gpus {resources.gpu}"
+            " --checkpoints {params.checkpoints:q}"
+            " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
+            " --cell {params.names:q}"
+            " --weights {params.weights:q}"
+            " --output {params.folders:q}"
+            " > {log:q} 2>&1"

@@ -198,7 +198,11 @@ def test_the_weights_of_teachers_are_kept_and_no_others_settings_change():
     models = {"base": BASE, "other": BASE, "small": small}
     catalogue = Catalogue(study_of(models=models, tasks=["panx.joint", "conll2003"]))
     keep = {
-        (name, task, seed): json.loads(catalogue.finetune.settings(wildcards(model=name, task=task, seed=seed)))
+        (name, task, seed): json.loads(
+            catalogue.finetune.settings(
+                name, task, kept=catalogue.finetune.keeps(name, task, f"{name}/{task}/seed-{seed}")
+            )
+        )
         for name in ("base", "other")
         for task in ("panx.joint", "conll2003")
         for seed in ("1", "2")
@@ -314,10 +318,7 @@ def test_a_task_may_stand_in_a_study_whole_and_with_a_limit():
 
 def test_a_tasks_length_is_that_of_its_fine_tunings_alone():
     catalogue = Catalogue(study_of(tasks={"panx.joint": {}, "long": {"task": "panx.joint", "length": 256}}))
-    lengths = [
-        json.loads(catalogue.finetune.settings(wildcards(model="base", task=task, seed="1")))["length"]
-        for task in ("panx.joint", "long")
-    ]
+    lengths = [json.loads(catalogue.finetune.settings("base", task))["length"] for task in ("panx.joint", "long")]
     assert lengths == [512, 256]
 
 
@@ -348,5 +349,4 @@ def test_fine_tunings_of_earlier_versions_that_are_right_are_not_made_again():
     catalogue = Catalogue(study_of(models=models, **others))
     for model in models:
         for task in others["tasks"]:
-            of_run = wildcards(model=model, task=task, seed="1")
-            assert json.loads(catalogue.finetune.settings(of_run))["version"] == 1
+            assert json.loads(catalogue.finetune.settings(model, task))["version"] == 1

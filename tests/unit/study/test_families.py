@@ -148,7 +148,7 @@ def test_tasks_may_be_families_and_take_named_settings(tmp_path: Path) -> None:
     assert catalogue.tasks.files["sst5-smelt"].title == catalogue.tasks.files["sst5"].title
 
     def settings(model: str, task: str) -> tuple[object, ...]:
-        (cell,) = catalogue.finetune.grid(model, task).values()
+        (cell,) = catalogue.finetune.grid(model, task).cells.values()
         return cell.epochs, cell.warmup, cell.weight_decay, cell.learning_rate
 
     assert settings("b", "sst2") == (4, 0, 0, 5e-5)

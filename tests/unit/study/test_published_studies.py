@@ -93,7 +93,7 @@ def test_albeto_searches_the_grid_of_its_section_4_2(monkeypatch: pytest.MonkeyP
     assert len(runs) == len(set(runs)) == 8 * 8 * 36 == 2_304
     for model in catalogue.study.models:
         for task in (name for name in catalogue.tasks.files if not name.endswith("-smelt")):
-            cells = catalogue.finetune.grid(model, task).values()
+            cells = catalogue.finetune.grid(model, task).cells.values()
             rates = {1e-6, 2e-6, 3e-6, 5e-6} if model.endswith("large") else {1e-5, 2e-5, 3e-5, 5e-5}
             assert {cell.learning_rate for cell in cells} == rates
             assert {cell.batch for cell in cells} == {16, 32, 64}

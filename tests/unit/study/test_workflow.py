@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from smelt.study.paths import leading_to, names, not_leading_to
 from smelt.study.schema import load_study
-from smelt.study.workflow import given_keys, leading_to, load, names, not_leading_to, warn
+from smelt.study.workflow import given_keys, load, warn
 from smelt.tasks.task_file import LIBRARY, load_task
 
 ROOT = Path(__file__).parents[3]

@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     grid.add_argument("--cell", nargs="+", help="names of runs of the grid that the settings are, which test nothing")
     grid.add_argument("--cells", type=Path, nargs="*", help="folders of a grid's runs: choose the best, and test it")
     parser.add_argument(
-        "--weights", type=Path, help="folder where a grid's runs keep their weights until one is chosen"
+        "--weights", type=Path, nargs="?", help="folder where a grid's runs keep their weights until one is chosen"
     )
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="folder to write, one for each run")
 

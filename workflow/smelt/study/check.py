@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
 def count_jobs(catalogue: Catalogue) -> dict[str, int]:
     """Return the number of jobs of each kind that the study takes from nothing to its report."""
     study, further = catalogue.study, [maker.further_jobs() for maker in catalogue.makers.values()]
+    tuning, trying = catalogue.finetune.count_jobs()
     return {
         "generated sources": len(generated_sources(catalogue)),
         "downloads": len(catalogue.corpora.mirrors),
@@ -69,8 +70,8 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "int8 exports to weigh": len(catalogue.efficiency.int8()),
         "efficiency": 1 if catalogue.efficiency.figures() else 0,
         "tasks": len(catalogue.tasks.files),
-        "fine-tunings": len({*catalogue.finetune.files(), *catalogue.finetune.teacher_metrics()}),
-        "runs of grids": len(catalogue.finetune.tried()),
+        "fine-tunings": tuning,
+        "runs of grids": trying,
         "tokenisation studies": len(catalogue.report.tokenisations()),
         "correlations over models": len(catalogue.report.pooling_tables()),
         "tables": len(study.tables),

@@ -59,6 +59,13 @@ class FinetuningGrid(FinetuningBase):
     learning_rate: Rate | Tried[Rate] = 5e-5
     """Highest learning rate, or a list of rates to try. Lists of batches, rates and epochs are a grid: every
     combination is a run for each seed, the best one on the validation set is chosen, and it alone is tested."""
+    keep: Literal["none", "best"] = "none"
+    """Weights that stay: `best` keeps those of each run, in a folder `model` beside its scores that transformers loads,
+    with a card."""
+    runs_per_job: PositiveInt | None = None
+    """Runs of one model on one task that a job makes, one after the other: they share libraries, tokenizer and windows,
+    and each gives what it gives alone. By default as many as take five minutes on a processor by estimate, ten at most.
+    With a GPU, give more: there a run of a base model takes minutes. It is no part of a result."""
 
     @property
     def cells(self) -> dict[str, FinetuningSettings]:

@@ -1,6 +1,7 @@
-"""Where the files of a study stand, and which sources from outside it Snakemake may know of."""
+"""Where the files of a study stand, which paths a rule makes, and which sources from outside Snakemake may know of."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -50,6 +51,10 @@ class Paths:
         """
         return f"{self.results}/grids/{run}"
 
+    def grid_weights(self, run: str) -> str:
+        """Return the folder where the runs of a grid keep their weights until one is chosen; run: as above."""
+        return f"{self.checkpoints}/grid-weights/{run}"
+
     def task(self, name: str) -> str:
         """Return the folder of a prepared task."""
         return f"{self.results}/tasks/{name}"
@@ -58,6 +63,21 @@ class Paths:
 def run_of(model: str, task: str, seed: int | str) -> str:
     """Return the part of a path that names a fine-tuning."""
     return f"{model}/{task}/seed-{seed}"
+
+
+def names(values: Iterable[str]) -> str:
+    """Return a wildcard constraint that only these names match; nothing matches it where there are none."""
+    return "|".join(re.escape(value) for value in values) or "(?!)"
+
+
+def leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
+    """Return a constraint of a path's first wildcard: these names, where the path goes on as one of `paths` does."""
+    return f"(?=(?:{names(paths)})/)(?:{names(values)})"
+
+
+def not_leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
+    """Return a constraint of a path's first wildcard: these names, where the path goes on as none of `paths` does."""
+    return f"(?!(?:{names(paths)})/)(?:{names(values)})"
 
 
 def outside_sources(files: Iterable[str], made: str) -> list[str]:

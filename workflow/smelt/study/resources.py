@@ -7,6 +7,7 @@ from typing import Any
 
 from smelt.training.recipes import DataSettings
 
+BASE = {"layers": 12, "hidden": 768, "heads": 12, "feed_forward": 3072}  # assumed of adopted models
 FEW_PARAMETERS = 2_000_000  # models of fewer are trained on a CPU in minutes, and ask for no GPU
 WITHOUT_GPU_MB = 1_000  # libraries of a process on a CPU (measured: 370 to 530)
 WITH_GPU_MB = 4_000  # the same with those of CUDA

@@ -1,6 +1,5 @@
 """Helpers with which the Snakefile loads a study: files, warnings, and patterns of wildcards."""
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -67,21 +66,6 @@ def given_keys(words: Iterable[str]) -> dict[str, Any]:
     except SmeltError as error:
         _end(error)
     return keys
-
-
-def names(values: Iterable[str]) -> str:
-    """Return a wildcard constraint that only these names match; nothing matches it where there are none."""
-    return "|".join(re.escape(value) for value in values) or "(?!)"
-
-
-def leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
-    """Return a constraint of a path's first wildcard: these names, where the path goes on as one of `paths` does."""
-    return f"(?=(?:{names(paths)})/)(?:{names(values)})"
-
-
-def not_leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
-    """Return a constraint of a path's first wildcard: these names, where the path goes on as none of `paths` does."""
-    return f"(?!(?:{names(paths)})/)(?:{names(values)})"
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from smelt.study.makers.base import NUMBERS, BlocksRead, Definitions, Finetuning
 from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules
 from smelt.study.paths import Paths
 from smelt.study.resources import (
+    BASE,
     PASS_MB,
     STATES,
     gpus_for,
@@ -27,8 +28,6 @@ from smelt.training.recipes import ObjectiveSettings, Recipe
 # Part of the rule's params, beside the recipe's version: raise it when the same settings come to mean another student.
 # Comments and refactorings leave it alone.
 DISTILLATION_VERSION = 1
-
-BASE = {"layers": 12, "hidden": 768, "heads": 12, "feed_forward": 3072}  # assumed of adopted models
 
 CODE_LAYERS = [0, 2, 4, 7, 9, 11]
 """The layers of 12 that DistilBERT's public code copies into 6; its paper has one layer out of two."""

@@ -1,19 +1,33 @@
 """Which models are fine-tuned on which tasks, how, and where the results stand."""
 
 import json
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.finetuning import FinetuningSettings
+from smelt.study.finetuning import FinetuningGrid, FinetuningSettings
 from smelt.study.makers.base import FinetuningRuns
 from smelt.study.paths import Paths, run_of
-from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in
+from smelt.study.resources import BASE, examples, gpus_for, libraries_for, megabytes, parameters_in
+from smelt.study.rules.finetune_jobs import (
+    JOB_MINUTES,
+    MAX_RUNS,
+    CellJobs,
+    FinetuneJobs,
+    count_jobs,
+    estimate_minutes,
+    jobs_of_cells,
+    jobs_of_seeds,
+)
 from smelt.study.schema import Study
 from smelt.tasks.kinds import kind_of
 
 # Part of the fine-tuning rule's params: raise it when the same settings come to mean other scores,
 # and everything is fine-tuned again. Comments and refactorings leave it alone.
 FINETUNING_VERSION = 1
+
+TYPICAL_EXAMPLES = 10_000  # of a training set without a limit
 
 
 class FinetuneRules:
@@ -84,59 +98,111 @@ class FinetuneRules:
         """Return how many GPUs a fine-tuning asks for."""
         return gpus_for(parameters_in([input.model]))
 
-    def minutes(self, wildcards: Any, input: Any) -> int:
-        """Return the minutes that a fine-tuning may take: 4 hours, and more where there are many examples.
+    def minutes(self, wildcards: Any, input: Any, runs: int = 1) -> int:
+        """Return the minutes that some fine-tunings may take: 4 hours, and more where there are many examples.
 
         100 examples a second are what a base model manages on an older GPU in fp32.
         """
-        epochs = max(cell.epochs for cell in self.grid(wildcards.model, wildcards.task).values())
-        return int(240 + epochs * examples(input, "train") / 100 / 60)
+        epochs = max(cell.epochs for cell in self.grid(wildcards.model, wildcards.task).cells.values())
+        return int(240 + runs * epochs * examples(input, "train") / 100 / 60)
 
-    def grid(self, model: str, task: str) -> dict[str, FinetuningSettings]:
-        """Return the settings of each run of a model on a task, by its name; one where nothing is tried."""
+    def grid(self, model: str, task: str) -> FinetuningGrid:
+        """Return how a model is fine-tuned on a task."""
         assert self.study.finetuning is not None
         options = self.study.options(task)
         grid = self.study.finetuning.named(options.finetuned_as).override(options.finetuning)
         grid = grid.model_copy(update={"length": options.length}) if options.length else grid
-        return grid.override(self.study.models[model].finetuning).cells
+        return grid.override(self.study.models[model].finetuning)
+
+    def settings(self, model: str, task: str, kept: bool = False) -> str:
+        """Return how a model is fine-tuned on a task, as JSON with the version; with lists where it has a grid.
+
+        `keep` is only where weights are kept, and `tested_on` only where languages are left out: other runs are what
+        they were before there was a choice.
+        """
+        grid = self.grid(model, task)
+        settings: dict[str, Any] = grid.model_dump(include=set(FinetuningSettings.model_fields))
+        settings |= {"version": FINETUNING_VERSION} | ({"keep": True} if kept else {})
+        chosen = self.runs.limit_languages(model, task)
+        return json.dumps(settings | ({"tested_on": chosen} if chosen is not None else {}))
+
+    def cell_identity(self, wildcards: Any) -> str:
+        """Return what Snakemake compares of a run of a grid, as JSON: not what other runs there are."""
+        tried = {"batch", "learning_rate", "epochs"}
+        settings = self.grid(wildcards.model, wildcards.task).model_dump(
+            include=set(FinetuningSettings.model_fields) - tried
+        )
+        return json.dumps(settings | {"version": FINETUNING_VERSION})
+
+    def grids(self) -> dict[str, list[str]]:
+        """Return the names of the runs of each grid, by <model>/<task>/seed-<n>."""
+        found = {(model, task): list(self.grid(model, task).cells) for model, task in self.tuned()}
+        return {
+            run_of(*pair, seed): cells for pair, cells in found.items() if len(cells) > 1 for seed in self.runs.seeds
+        }
+
+    def tried(self) -> list[str]:
+        """Return the runs of all grids of the study: <model>/<task>/seed-<n>/<cell>."""
+        return [f"{run}/{cell}" for run, cells in self.grids().items() for cell in cells]
 
     def cell_folders(self, wildcards: Any) -> list[str]:
         """Return the folders of the grid's runs of {model} on {task}; none without a grid."""
-        run = run_of(wildcards.model, wildcards.task, wildcards.seed)
-        names = self.grid(wildcards.model, wildcards.task)
-        return [f"{self.paths.grid(run)}/{name}" for name in names] if len(names) > 1 else []
+        cells = list(self.grid(wildcards.model, wildcards.task).cells)
+        if len(cells) == 1:
+            return []
+        return [f"{self.paths.grid(run_of(wildcards.model, wildcards.task, wildcards.seed))}/{cell}" for cell in cells]
 
     def cells(self, wildcards: Any) -> list[str]:
         """Return the metrics of the grid's runs of {model} on {task}, to choose one by; none without a grid."""
         return [f"{folder}/metrics.json" for folder in self.cell_folders(wildcards)]
 
-    def tried(self) -> list[str]:
-        """Return the runs of all grids of the study: <model>/<task>/seed-<n>/<cell>."""
-        return [
-            f"{run_of(model, task, seed)}/{cell}"
-            for model, task in self.runs.pairs()
-            if not self.study.models[model].makes_finetuned
-            for cells in [self.grid(model, task)]
-            for cell in (cells if len(cells) > 1 else [])
-            for seed in self.runs.seeds
-        ]
+    # Which runs one job makes
 
-    def settings(self, wildcards: Any) -> str:
-        """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths.
+    def jobs(self, started: Collection[str] | None) -> list[FinetuneJobs]:
+        """Return the jobs that make results, one object for each rule; see `jobs_of_seeds`."""
+        return jobs_of_seeds(self, started)
 
-        Of a grid these are the settings of all its runs. Only teachers keep their weights: a further compression must
-        fine-tune nothing again but these.
+    def cell_jobs(self, started: Collection[str] | None) -> list[CellJobs]:
+        """Return the jobs that make runs of grids, one object for each rule; see `jobs_of_seeds`."""
+        return jobs_of_cells(self, started)
+
+    def count_jobs(self) -> tuple[int, int]:
+        """Return how many jobs make all results, and how many all runs of grids."""
+        return count_jobs(self)
+
+    def tuned(self) -> list[tuple[str, str]]:
+        """Return the (model, task) pairs that are fine-tuned, apart from those that their own maker makes."""
+        return [pair for pair in self.runs.pairs() if not self.study.models[pair[0]].makes_finetuned]
+
+    def teachers_alone(self) -> list[str]:
+        """Return the runs that are teachers of others, and no results of the study themselves."""
+        results = {run_of(*pair, seed) for pair in self.tuned() for seed in self.runs.seeds}
+        return [run for run in self.runs.teachers if run not in results]
+
+    def students(self) -> list[str]:
+        """Return the runs that their own maker makes."""
+        own = [pair for pair in self.runs.pairs() if self.study.models[pair[0]].makes_finetuned]
+        return [run_of(*pair, seed) for pair in own for seed in self.runs.seeds]
+
+    def keeps(self, model: str, task: str, run: str) -> bool:
+        """Return whether a run's weights are kept.
+
+        A compression needs those of its teachers alone, so that one more fine-tunes nothing again but these.
         """
-        cells = list(self.grid(wildcards.model, wildcards.task).values())
-        settings = cells[0].model_dump() if len(cells) == 1 else {"grid": [cell.model_dump() for cell in cells]}
-        settings |= {"version": FINETUNING_VERSION}
-        run = run_of(wildcards.model, wildcards.task, wildcards.seed)
-        settings |= {"keep": True} if run in self.runs.teachers else {}
-        # Only where languages are left out: a run on all of them is what it was before there was a choice.
-        chosen = self.runs.limit_languages(wildcards.model, wildcards.task)
-        return json.dumps(settings | ({"tested_on": chosen} if chosen is not None else {}))
+        return run in self.runs.teachers or self.grid(model, task).keep == "best"
 
-    def cell_settings(self, wildcards: Any) -> str:
-        """Return the settings of {cell}, as JSON with the version."""
-        settings = self.grid(wildcards.model, wildcards.task)[wildcards.cell]
-        return json.dumps(settings.model_dump() | {"version": FINETUNING_VERSION})
+    def exists(self, run: str, kept: bool) -> bool:
+        """Return whether the results of a run exist."""
+        folder = Path(self.paths.finetuned(run))
+        return (folder / "metrics.json").exists() and (not kept or (folder / "model").exists())
+
+    def runs_in_a_job(self, model: str, task: str) -> int:
+        """Return how many runs of a model on a task one job may make."""
+        grid = self.grid(model, task)
+        if grid.runs_per_job is not None:
+            return grid.runs_per_job
+        options = self.study.options(task)
+        number = (options.limit or TYPICAL_EXAMPLES) * (len(self.runs.tasks[task].languages) if options.per else 1)
+        epochs = max(cell.epochs for cell in grid.cells.values())
+        minutes = estimate_minutes(BASE | self.study.definitions.numbers(model), number, epochs)
+        return max(1, min(MAX_RUNS, int(JOB_MINUTES / minutes)))

@@ -99,7 +99,7 @@ class TablesView:
         return [
             file
             for model, task in self.runs()
-            if not self.is_compressed(model) and len(self._finetune.grid(model, task)) > 1
+            if not self.is_compressed(model) and len(self._finetune.grid(model, task).cells) > 1
             for file in self.metrics(model, task)
         ]
 

@@ -1,0 +1,138 @@
+"""Which runs one job makes: several where they are short, never those that exist with those that do not."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from smelt.study.catalogue import Catalogue
+from smelt.study.rules.finetune import FinetuneRules
+from smelt.study.rules.finetune_jobs import JOB_MINUTES, estimate_minutes, stretches
+
+TINY = {"layers": 1, "hidden": 32, "heads": 2, "feed_forward": 64, "embedding": 16}
+STUDY: dict[str, Any] = {
+    "study": "short",
+    "corpora": {"text": {"text": {"eu": "eu.txt"}}},
+    "tokenizers": {"pieces": {"algorithm": "unigram", "vocabulary": 300, "corpus": "text"}},
+    "models": {
+        name: {"maker": "pretrain", "tokenizer": "pieces", "corpus": "text", "recipe": "small", "architecture": shape}
+        for name, shape in (("tiny", TINY), ("base", "albert-base"))
+    },
+    "tasks": {"sst2": {"limit": 200}, "sst5": {}},
+    "finetuning": {"seeds": [11, 12, 13, 14, 15]},
+}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def rules_of(**finetuning: object) -> FinetuneRules:
+    Path("study.yaml").write_text(yaml.safe_dump(STUDY | {"finetuning": STUDY["finetuning"] | finetuning}))
+    return Catalogue.load("study.yaml").finetune
+
+
+def finish(run: str) -> None:
+    folder = Path("results/short/finetuned") / run
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text("{}")
+
+
+def makers(rules: FinetuneRules, path: str, started: list[str] | None = None) -> list[str]:
+    """Return the rules that make a run, by the constraints of their wildcards."""
+    found = []
+    for jobs in rules.jobs(started):
+        runs = "|".join(run.replace("{seed}", r"\d+") for run in jobs.runs)
+        if re.fullmatch(f"(?:{jobs.models})/[^/]+/(?:{runs})/metrics.json", f"{path}/metrics.json"):
+            found.append(jobs.rule)
+    return found
+
+
+def test_stretches_are_equal_neighbours_and_not_too_long() -> None:
+    assert list(stretches("aabbb", 2)) == [(0, 1), (2, 3), (4, 4)]
+    assert list(stretches("aaaa", 9)) == [(0, 3)]
+    assert list(stretches("", 2)) == []
+
+
+def test_short_runs_share_a_job_and_long_ones_have_their_own() -> None:
+    rules = rules_of()
+    assert makers(rules, "tiny/sst2/seed-13") == ["finetune_1_to_5"]
+    assert makers(rules, "base/sst5/seed-13") == ["finetune"]
+    assert rules.count_jobs() == (1 + 1 + 2 + 5, 0)  # 200 examples take base a minute and a half by estimate
+    assert rules_of(runs_per_job=2).count_jobs() == (4 * 3, 0)
+    assert makers(rules_of(runs_per_job=2), "base/sst5/seed-15") == ["finetune"]
+    assert makers(rules_of(runs_per_job=2), "base/sst5/seed-14") == ["finetune_3_to_4"]
+
+
+def test_every_run_is_made_by_one_rule_whatever_exists() -> None:
+    for run in ("tiny/sst2/seed-12", "tiny/sst5/seed-11", "tiny/sst5/seed-12", "base/sst2/seed-15"):
+        finish(run)
+    rules = rules_of(keep="best", runs_per_job=3)
+    for model, task in rules.tuned():
+        for seed in rules.runs.seeds:
+            assert len(makers(rules, f"{model}/{task}/seed-{seed}")) == 1
+
+
+def test_a_further_seed_makes_itself_alone_and_changed_settings_make_all_together() -> None:
+    for seed in (11, 12, 13):
+        finish(f"tiny/sst2/seed-{seed}")
+    rules = rules_of()
+    assert {seed: makers(rules, f"tiny/sst2/seed-{seed}") for seed in (11, 13, 14, 15)} == {
+        11: ["finetune_1_to_3"],
+        13: ["finetune_1_to_3"],
+        14: ["finetune_4_to_5"],
+        15: ["finetune_4_to_5"],
+    }
+
+
+def test_the_process_of_a_job_has_its_rule_whatever_exists_by_now() -> None:
+    """On a cluster a job reads the study again, after results of others have come or gone."""
+    planned = {jobs.rule: jobs.runs for jobs in rules_of(runs_per_job=2, keep="best").jobs(None)}
+    for seed in (11, 12, 14):
+        finish(f"tiny/sst2/seed-{seed}")
+    again = rules_of(runs_per_job=5, keep="best")
+    for name, runs in planned.items():
+        (jobs,) = again.jobs([name])
+        assert (jobs.rule, jobs.runs, jobs.kept) == (name, runs, name.startswith("finetune_kept"))
+    assert again.jobs(["pretrain", "finetune_cell"]) == []
+    cells = rules_of(runs_per_job=4, epochs=[1, 2], batch=[8, 16, 32]).cell_jobs(None)
+    assert [len(jobs.runs) for jobs in cells] == [4, 2]
+    for jobs in cells:
+        (found,) = rules_of(epochs=[1, 2], batch=[8, 16, 32]).cell_jobs([jobs.rule])
+        assert (found.rule, found.runs) == (jobs.rule, jobs.runs)
+
+
+def test_nothing_that_snakemake_compares_depends_on_how_runs_are_packed() -> None:
+    """It compares no param whose function takes `input`."""
+    for jobs in rules_of().jobs(None):
+        assert jobs.settings.__code__.co_varnames[: jobs.settings.__code__.co_argcount] == ("self", "wildcards")
+    one, several = (rules_of(runs_per_job=number).settings("tiny", "sst2") for number in (1, 5))
+    assert one == several
+    assert "runs_per_job" not in one
+
+
+def test_a_grid_s_choice_waits_for_its_own_seed_and_further_cells_change_nothing_of_others() -> None:
+    rules = rules_of(epochs=[1, 2], runs_per_job=10)
+    assert {jobs.rule for jobs in rules.jobs(None)} == {"finetune"}
+    (jobs,) = rules.cell_jobs(None)
+    assert len(jobs.runs) == 2
+    assert rules.count_jobs() == (4 * 5, 4 * 5)
+
+    class Wildcards:
+        model, task = "tiny", "sst2"
+
+    wider = rules_of(epochs=[1, 2, 3], batch=[8, 16])
+    assert wider.cell_identity(Wildcards) == rules.cell_identity(Wildcards)
+    assert wider.cell_identity(Wildcards) != rules_of(epochs=[1, 2], warmup=0).cell_identity(Wildcards)
+
+
+def test_a_job_is_at_least_some_minutes_long_by_estimate() -> None:
+    shape = {"layers": 4, "hidden": 312, "feed_forward": 1248}
+    minutes = [estimate_minutes(shape, number, 3) for number in (1_000, 2_000, 4_000)]
+    assert all(later == pytest.approx(2 * earlier) for earlier, later in pairwise(minutes))
+    assert minutes[1] == pytest.approx(0.9, abs=0.1)  # measured: 0.8
+    assert estimate_minutes({"layers": 12, "hidden": 768, "feed_forward": 3072}, 10_000, 3) > 10 * JOB_MINUTES
