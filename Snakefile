@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from smelt.screen import attach
 from smelt.study.paths import modules, names
-from smelt.study.workflow import given_keys, load, warn
+from smelt.study.workflow import given_keys, load, share_settings, warn
 
 study_files = workflow.configfiles or [Path(workflow.basedir) / "config/config.yaml"]
 

@@ -16,7 +16,20 @@ TUNED = f"{RESULTS}/finetuned/{{model}}/{{task}}"
 GRID = f"{RESULTS}/grids/{{model}}/{{task}}/seed-{{seed}}"
 
 
-for jobs in study.finetune.jobs(STARTED):
+RESULT_JOBS, CELL_JOBS = (
+    study.finetune.jobs(STARTED),
+    study.finetune.cell_jobs(STARTED),
+)
+# `--set-resources finetune:...` and profiles need one name, however many runs a job makes.
+share_settings(
+    workflow.resource_settings, "finetune", [jobs.rule for jobs in RESULT_JOBS]
+)
+share_settings(
+    workflow.resource_settings, "finetune_cell", [jobs.rule for jobs in CELL_JOBS]
+)
+
+
+for jobs in RESULT_JOBS:
 
     rule:
         """Fine-tune {wildcards.model} on {wildcards.task}."""
@@ -75,7 +88,7 @@ for jobs in study.finetune.jobs(STARTED):
             " > {log:q} 2>&1"
 
 
-for jobs in study.finetune.cell_jobs(STARTED):
+for jobs in CELL_JOBS:
 
     rule:
         """Fine-tune {wildcards.model} on {wildcards.task} with seed {wildcards.seed}, in runs of a grid."""

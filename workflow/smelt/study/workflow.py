@@ -68,6 +68,18 @@ def given_keys(words: Iterable[str]) -> dict[str, Any]:
     return keys
 
 
+def share_settings(settings: Any, rule: str, others: Iterable[str]) -> None:
+    """Let what a profile or the command line sets for a rule count for others too, unless they have their own.
+
+    settings: Snakemake's ResourceSettings.
+    """
+    for key in ("overwrite_resources", "overwrite_threads"):
+        known = dict(getattr(settings, key))
+        if rule in known:
+            setattr(settings, key, dict.fromkeys(others, known[rule]) | known)
+            vars(settings).pop(f"_parsed_{key}", None)  # Snakemake keeps what it has read of them
+
+
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Return keys with others that replace them; mappings in both are merged likewise."""
     both = {key for key in new if isinstance(old.get(key), Mapping) and isinstance(new[key], Mapping)}

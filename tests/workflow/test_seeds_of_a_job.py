@@ -1,0 +1,75 @@
+"""Several seeds in one job: the same results, no part of what Snakemake compares, and only what is missing is made."""
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from tests.workflow.conftest import Project
+
+pytestmark = pytest.mark.slow
+
+RUNS = [f"results/small/finetuned/wide/demo-ner/seed-{seed}" for seed in (1, 2)]
+METRICS = [f"{run}/metrics.json" for run in RUNS]
+
+
+def packed(edited: Project, *seeds: int) -> Project:
+    study = edited.study
+    del study["finetuning"]["runs_per_job"]
+    study["finetuning"]["seeds"] += seeds
+    edited.write(study)
+    return edited
+
+
+def test_seeds_in_one_job_give_what_they_give_alone_and_nothing_runs_again(project: Callable[[], Project]) -> None:
+    edited = packed(project())
+    assert edited.planned() == {}  # results made one a job stay
+    files = [f"{run}/{name}" for run in RUNS for name in ("metrics.json", "predictions.parquet")]
+    alone = {file: (edited.folder / file).read_bytes() for file in files}
+    for run in RUNS:
+        shutil.rmtree(edited.folder / run)
+    assert edited.planned(*METRICS) == {"finetune_1_to_2": 1}
+    edited.snakemake(*METRICS)
+    assert {file: (edited.folder / file).read_bytes() for file in files} == alone
+    assert edited.planned(*METRICS) == {}
+    study = edited.study
+    study["finetuning"]["runs_per_job"] = 1
+    edited.write(study)
+    assert edited.planned(*METRICS) == {}  # nor do results made together
+
+
+def test_further_seeds_and_lost_ones_make_themselves_alone(project: Callable[[], Project]) -> None:
+    edited = packed(project(), 3, 4, 5)
+    assert edited.planned(*METRICS[:1]) == {}
+    further = [f"results/small/finetuned/wide/demo-ner/seed-{seed}/metrics.json" for seed in (3, 4, 5)]
+    assert edited.planned(*further) == {"finetune_3_to_5": 1}
+    shutil.rmtree(edited.folder / RUNS[0])
+    assert edited.planned(*METRICS) == {"finetune": 1}
+
+
+def test_changed_settings_make_all_seeds_in_one_job(project: Callable[[], Project]) -> None:
+    edited = packed(project())
+    study = edited.study
+    study["finetuning"]["learning_rate"] = 2e-3
+    edited.write(study)
+    assert edited.planned(*METRICS) == {"finetune_1_to_2": 1}
+
+
+def test_what_is_set_for_fine_tuning_counts_for_jobs_of_several_seeds(project: Callable[[], Project]) -> None:
+    edited = packed(project())
+    given = ["--set-resources", "finetune:gpu=1", "--set-threads", "finetune=2"]
+    printed = edited.snakemake("--dry-run", "--printshellcmds", "--force", METRICS[0], *given)
+    command = next(line for line in printed.splitlines() if "python -m smelt finetune " in line)
+    assert " --seed 1 2 " in command
+    assert " --threads 2 --gpus 1 " in command
+
+
+def test_the_process_of_a_job_on_a_cluster_finds_its_rule(project: Callable[[], Project]) -> None:
+    """An executor starts Snakemake once more for a job; by then one of its results may have been removed."""
+    edited = packed(project())
+    shutil.rmtree(edited.folder / RUNS[0])
+    edited.snakemake(
+        *["--mode", "remote", "--force", "--allowed-rules", "finetune_1_to_2", "--nolock"],
+        *["--target-jobs", "finetune_1_to_2:model=wide,task=demo-ner"],
+    )
+    assert (edited.folder / METRICS[0]).is_file()
