@@ -240,5 +240,5 @@ def estimate_minutes(shape: Mapping[str, int], number: int, epochs: int) -> floa
 
 
 def _cut(every: Sequence[Any], first: str | None, last: str | None) -> Sequence[Any]:
-    """Return what a rule's name says of the runs; none for one run, which the wildcards name."""
+    """Return the runs that a rule's name names; none for one run, which the wildcards name."""
     return every[int(first) - 1 : int(last)] if first and last else ()
