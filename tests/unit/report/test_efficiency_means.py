@@ -73,7 +73,7 @@ def test_table_3s_mean_over_bilingual_models_is_rebuilt_from_the_published_count
     assert sizes[2].startswith("111 (108 to 115;")  # Table 2 prints 108 to 113 M: its counts give 114.8 for the largest
 
 
-def test_times_are_means_of_medians_and_say_of_which_models(results: Results) -> None:
+def test_times_are_means_of_medians_and_name_their_models(results: Results) -> None:
     records = [record("mbert", 1, 1), record("a", 0.5, 0.8), record("b", 0.3, 0.4)]
     assert table(results, records, {"mBERT": ["mbert"], "both": ["a", "b"]}) == 0
     text = results.read("tables", "table_3.md")
