@@ -23,7 +23,7 @@ def packed(edited: Project, *seeds: int) -> Project:
 
 def test_seeds_in_one_job_give_what_they_give_alone_and_nothing_runs_again(project: Callable[[], Project]) -> None:
     edited = packed(project())
-    assert edited.planned() == {}  # results made one a job stay
+    assert set(edited.planned()) <= {"page"}  # results made one a job stay; the page shows the study
     files = [f"{run}/{name}" for run in RUNS for name in ("metrics.json", "predictions.parquet")]
     alone = {file: (edited.folder / file).read_bytes() for file in files}
     for run in RUNS:

@@ -155,7 +155,7 @@ class FineTuningJob:
 
     def _outcome(self, phase: "FineTuningPhase", measured: dict[str, Any]) -> FinetuningOutcome:
         outcome = outcome_of if "test" in self.inputs.splits else untested_outcome
-        return outcome(self.inputs.scored, phase.predict, measured, self.inputs.counts)
+        return outcome(self.inputs.scored, phase.predict_with_best, measured, self.inputs.counts)
 
     def save_weights(self, path: Path, run: str) -> None:
         """Write the weights alone, for the choice among the runs of a grid; run: the digest of what they are from."""
@@ -197,6 +197,8 @@ class FineTuningPhase(Phase):
         # DistilBERT knows no token types, and RoBERTa's kind only one: both find the pair's second text by its marks.
         self.has_types = token_types(self.model.config) > 1
         self.order = lru_cache(maxsize=1)(self._order)
+        self._measured: WindowPredictions | None = None  # of the validation split, by the present weights
+        self._best: WindowPredictions | None = None
 
     @property
     def steps_of_epoch(self) -> int:
@@ -232,9 +234,20 @@ class FineTuningPhase(Phase):
 
     def measure(self) -> MetricValues:
         """Return the scores of the validation split, and its loss where that chooses."""
-        found = self.predict(self.validation)
+        self._measured = found = self.predict(self.validation)
         scores = self.scorer(found)
         return scores | {"loss": found.loss} if self.settings.choose == "loss" else scores
+
+    def note_best(self) -> None:
+        """Note that what was measured last is the best so far."""
+        self._best = self._measured
+
+    def predict_with_best(self, encoded: Encoded) -> WindowPredictions:
+        """Return the predictions of the best weights, which the model has; those of validation are known already.
+
+        A run that went on from a checkpoint may have to make them again.
+        """
+        return self._best if encoded is self.validation and self._best else self.predict(encoded)
 
     def better(self, one: Measured, other: Measured) -> bool:
         """Return whether one validation is better than another, by the loss or the task's own metric."""

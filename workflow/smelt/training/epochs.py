@@ -107,6 +107,9 @@ class Phase(ABC):
     def measure(self) -> Measured:
         """Return the validation loss or scores."""
 
+    def note_best(self) -> None:  # noqa: B027 - most have nothing to note
+        """Note that what was measured last is the best so far."""
+
     @abstractmethod
     def better(self, one: Measured, other: Measured) -> bool:
         """Return whether one validation is better than another."""
@@ -202,6 +205,7 @@ class EpochTraining(SteppedTraining):
     def keep_best(self) -> None:
         """Keep the weights of the present stretch as the best."""
         self.history.best = self.history.stretches
+        self.phase.note_best()
         with torch.no_grad():
             for name, weight in self.learning.items():
                 if name in self.best:
