@@ -24,7 +24,7 @@ from smelt.study.revisions import COMMIT
 from smelt.study.schema import load_study
 from smelt.study.tokenizers import Unigram
 from smelt.tasks.splits import SPLITS
-from smelt.tasks.task_file import load_task
+from smelt.tasks.task_file import LIBRARY, load_task
 
 DATA = os.environ.get("SMELT_DATA")
 STUDIES = Path(__file__).parents[3] / "config/studies"
@@ -502,3 +502,12 @@ def test_the_released_models_are_those_of_the_papers() -> None:
     assert {f"dccuchile/albert-{size}-spanish" for size in sizes} < set(hubs["albeto"])
     assert len(hubs["albeto"]) == 5 + 1 + 2
     assert "FacebookAI/xlm-roberta-base" in hubs["eliquare"]
+
+
+def test_the_mini_study_of_tasks_has_every_set_of_the_real_data() -> None:
+    files = {path.stem for path in LIBRARY.glob("*.yaml") if "${SMELT_DATA}" in path.read_text()}
+    study = load_study(STUDIES / "mini-tasks.yaml")
+    assert len(files) > 25
+    assert files == {name.partition(".")[0] for name in study.tasks}
+    shown = [set(study.tables[name].tasks) for name in ("table-1", "table-2")]
+    assert shown == [set(study.tasks)] * 2
