@@ -61,6 +61,31 @@ def test_data_is_counted_in_tasks_and_in_the_texts_of_students(tmp_path: Path) -
         catalogue(tmp_path, content)
 
 
+def test_students_are_compressed_models(tmp_path: Path) -> None:
+    found = catalogue(tmp_path, study(kind="students", models=["d42"]))
+    assert found.report.table_sources(Wildcards()) == ["results/small/models/d42"]
+    with pytest.raises(SmeltError, match="a table of kind students shows compressions; 'mbert' is made by adopt"):
+        settings_of(tmp_path, kind="students", models=["mbert"])
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"corpus": "text"}, "table.corpus: no corpus 'text': expected one of texts"),
+        ({"corpus": "texts", "languages": ["sw"]}, "table.languages: 'texts' has no 'sw': expected one of en"),
+        ({"corpus": "texts", "about": {"Genus": {"fr": "Romance"}}}, "table.about.Genus: 'texts' has no 'fr'"),
+    ],
+)
+def test_a_table_of_corpora_is_of_what_the_study_has(tmp_path: Path, table: dict[str, Any], said: str) -> None:
+    content = study(kind="corpora", **table)
+    content["corpora"] = {"texts": {"text": {"en": "en.txt"}}, "other": {"text": {"fr": "fr.txt"}}}
+    with pytest.raises(SmeltError, match=re.escape(said)):
+        catalogue(tmp_path, content)
+    content["tables"]["table"] = {"kind": "corpora", "corpus": "other"}
+    sources = catalogue(tmp_path, content).report.table_sources(Wildcards())
+    assert sources == ["results/small/corpora/other/fr/statistics.json"]
+
+
 def test_a_reference_that_runs_in_no_column_with_its_row_is_refused(tmp_path: Path) -> None:
     columns = {"ner": "masakhaner-sw", "news": "masakhanews-sw"}
     table = {

@@ -9,6 +9,7 @@ from smelt.entry import entry_of
 from smelt.errors import SmeltError
 from smelt.report.tables.averages import AveragesTable
 from smelt.report.tables.base import TableEntry
+from smelt.report.tables.corpora import CorporaTable
 from smelt.report.tables.correlations import CorrelationsTable
 from smelt.report.tables.cost import CostTable
 from smelt.report.tables.data import DataTable
@@ -22,6 +23,7 @@ from smelt.report.tables.scores import ScoresTable
 from smelt.report.tables.scripts import ScriptsTable
 from smelt.report.tables.segmentation import SegmentationTable
 from smelt.report.tables.stages import StagesTable
+from smelt.report.tables.students import StudentsTable
 from smelt.report.tables.tradeoff import TradeoffTable
 from smelt.report.tables.training import TrainingTable
 from smelt.report.tables.vocabulary import VocabularyTable
@@ -45,7 +47,9 @@ Table = Annotated[
     | CostTable
     | DataTable
     | ScriptsTable
-    | WordsOfModelsTable,
+    | WordsOfModelsTable
+    | CorporaTable
+    | StudentsTable,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[TableEntry]] = {

@@ -1,0 +1,118 @@
+"""Tables of corpora: pages, documents and words of each language, and what a study says of it (Eliquare, Table 2)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from smelt.entry import Distinct, Name
+from smelt.errors import SmeltError, expected_one_of
+from smelt.languages import Language
+from smelt.report.hypotheses import Label
+from smelt.report.records import CorpusRecord, read_corpora
+from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits
+from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
+
+HEADS = ["Pages (M)", "Documents", "Held out", "Words (M)", "Share of words"]
+COLUMNS = ("corpus", "language", "pages", "documents", "held_out", "words", "share")
+
+
+class CorporaTable(TableEntry):
+    """Pages, documents and words of a corpus's languages, and what the study says of each (Eliquare, Table 2)."""
+
+    kind: Literal["corpora"]
+    corpus: Name
+    """A corpus of the study."""
+    languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
+    """Rows, in this order; by default all of the corpus, the one with most words first."""
+    about: dict[Label, dict[Language, str]] = Field(default_factory=dict)
+    """Head of a column → language → what stands there, such as `Genus: {fr: Romance}`: what no file of the corpus
+    holds."""
+    caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
+
+    shows_scores = False
+
+    @property
+    def tasks(self) -> list[str]:
+        """No task, as the other tables give theirs."""
+        return []
+
+    @property
+    def models(self) -> None:
+        """No list, as other tables have one: it shows no model."""
+        return
+
+    def shown_models(self, study: StudyOfTables) -> list[str]:  # noqa: ARG002 - it shows none
+        """Return no model."""
+        return []
+
+    def check(self, study: StudyOfTables, key: str) -> None:
+        """Refuse a corpus that the study lacks, and languages that the corpus lacks."""
+        known = [Path(path).parent.name for path in self._of_corpus(study)]
+        if not known:
+            corpora = list(dict.fromkeys(Path(path).parents[1].name for path in study.corpus_statistics()))
+            found = f"no corpus {self.corpus!r}: {expected_one_of(self.corpus, corpora)}"
+            raise SmeltError(study.where, f"{key}.corpus: {found}")
+        named = [("languages", code) for code in self.languages or ()]
+        named += [(f"about.{head}", code) for head, texts in self.about.items() for code in texts]
+        for part, code in named:
+            if code not in known:
+                found = f"{self.corpus!r} has no {code!r}: {expected_one_of(code, known)}"
+                raise SmeltError(study.where, f"{key}.{part}: {found}")
+
+    def _of_corpus(self, study: StudyOfTables) -> list[str]:
+        return [path for path in study.corpus_statistics() if Path(path).parents[1].name == self.corpus]
+
+    def sources(self, study: StudyOfTables) -> list[str]:
+        """Return the statistics of the corpus, a file a language."""
+        return self._of_corpus(study)
+
+    def make(self, job: TableJob) -> Made:
+        """Return the table: a row a language; shares are of all languages of the corpus."""
+        if not job.sources:
+            raise SmeltError("--sources", "expected statistics.json of each language of a corpus, found none")
+        records = sorted(read_corpora(job.sources), key=lambda record: (-record.words, record.language))
+        found = {record.language: record for record in records}
+        if missing := [code for code in self.languages or () if code not in found]:
+            raise SmeltError("--sources", f"hold nothing of {missing[0]!r}: expected a file of each language")
+        shown = [found[code] for code in self.languages or found]
+        whole = sum(record.words for record in records)
+        rows = [Row(record.language, [*self._said(record), *_cells(record, whole)]) for record in shown]
+        grid = Grid("Language", [*self.about, *HEADS], [Group(rows)])
+        table = PaperTable(job.name, self.caption or f"Languages of {self.corpus}", [grid], _notes(shown, records))
+        return Made(table, [_numbers(record, whole) for record in shown], COLUMNS)
+
+    def _said(self, record: CorpusRecord) -> list[Cell]:
+        return [Cell(texts.get(record.language, NONE)) for texts in self.about.values()]
+
+
+def _pages(record: CorpusRecord) -> int | None:
+    """Return the pages of a language's dumps; none where it has text files."""
+    return record.pages.get("pages") or None
+
+
+def _share(record: CorpusRecord, whole: int) -> float:
+    return record.words / whole if whole else 0.0
+
+
+def _cells(record: CorpusRecord, whole: int) -> list[Cell]:
+    pages = _pages(record)
+    counts = [Cell(f"{count:,}") for count in (record.documents, record.held_out)]
+    words = [Cell(digits(record.words / 1e6)), Cell(f"{_share(record, whole):.1%}")]
+    return [Cell(NONE if pages is None else digits(pages / 1e6)), *counts, *words]
+
+
+def _numbers(record: CorpusRecord, whole: int) -> tuple[str | int | float | None, ...]:
+    counts = (_pages(record), record.documents, record.held_out, record.words)
+    return (record.corpus, record.language, *counts, _share(record, whole))
+
+
+def _notes(shown: Sequence[CorpusRecord], records: Sequence[CorpusRecord]) -> list[str]:
+    notes = ["Documents: texts that are kept, those held out for validation among them; words: of these."]
+    if any(_pages(record) for record in shown):
+        notes.insert(0, "Pages: of the dumps, redirects and pages of all kinds among them.")
+    if len(shown) < len(records):
+        notes.append(f"Shares are of all {len(records)} languages of the corpus.")
+    return notes
