@@ -62,7 +62,7 @@ def test_xtremedistils_table_12_is_the_default(results: Results) -> None:
     folder = student(results, "d42", layer=7)
     assert results.table("table_12", {"kind": "students", "models": ["d42"]}, [folder]) == 0
     text = results.read("tables", "table_12.md")
-    cells = "BiLSTM, E=300, H=2×600 | 0.128 | states; logits; labels | yes | svd of the finetuned | 7 | 512 | 0.2 |"
+    cells = "BiLSTM, E=300, H=2×600 | 0.128 | states; logits; labels | yes | svd, finetuned | 7 | 512 | 0.2 |"
     assert f"| d42 | {cells} 1e-3 to 1e-8 | 32 |" in text
     frame = pd.read_csv(results.path("tables", "table_12.csv"))
     assert (frame["batch"][0], frame["dropout"][0], frame["learning_rate"][0]) == (512, 0.2, 0.001)

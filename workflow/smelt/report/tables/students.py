@@ -61,7 +61,7 @@ class StudentsTable(TableEntry):
             " are learnt, counted from 1; middle: the one after the middle. Rate: of Adam, from the highest to the"
             " lowest of a cosine. Parameters: of the student of the first task and seed, since the pieces seen differ.",
         ]
-        grid = Grid("Model", HEADS, [Group([student.row() for student in found])])
+        grid = Grid("Model", HEADS, [Group([student.row() for student in found])], numeric=False)
         table = PaperTable(job.name, self.caption or "Students and how they are trained", [grid], notes)
         return Made(table, [student.numbers() for student in found], COLUMNS)
 
@@ -126,7 +126,7 @@ def read_student(folder: Path) -> StudentRecord:
         stages = [(_losses(stage["losses"]), stage["unfreeze"] != "all") for stage in used["stages"]]
         imitates = any(stage["losses"]["representation"] for stage in used["stages"])
         start, settings = used["embeddings"], used["settings"]
-        of = f" of the {start['of']}" if start["start"] in ("svd", "ppa", "full") else ""
+        of = f", {start['of']}" if start["start"] in ("svd", "ppa", "full") else ""
         missing = [key for key in COLUMNS[-5:] if key not in settings]
         if missing:
             raise KeyError(missing[0])
