@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 from small_results import Results
 
 from smelt.study.compression import STRATEGIES, BiLstmShape, Compression, CompressionSettings
@@ -86,6 +88,14 @@ def test_strategies_show_what_they_learn(results: Results) -> None:
     assert list(frame.index[frame["gradual"]]) == ["d3.2", "d4.2"]
     assert dict(frame["layer"])["d1"] == "–"
     assert dict(frame["layer"])["d2"] == "middle"
+
+
+def test_the_list_of_pieces_is_no_parameter(results: Results) -> None:
+    folder = student(results, "d42")
+    weights = {"weight": np.zeros((7, 3), np.float32), "rows": np.zeros(50, np.int64)}
+    save_file(weights, folder / "model.safetensors")
+    assert results.table("table", {"kind": "students", "models": ["d42"]}, [folder]) == 0
+    assert pd.read_csv(results.path("tables", "table.csv"))["parameters"][0] == 21
 
 
 def test_other_shapes_and_weights_are_shown(results: Results) -> None:

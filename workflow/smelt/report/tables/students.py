@@ -1,5 +1,6 @@
 """Tables of students: what each learns, in which order, and with which settings (XtremeDistil, Tables 2 and 12)."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from pydantic import Field
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.report.records import read_model
+from smelt.model_folder import read_tensor_headers
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, scientific
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
 
@@ -120,7 +121,7 @@ def read_student(folder: Path) -> StudentRecord:
     Raises:
         SmeltError: a file is missing, or is not of a student.
     """
-    record, path = read_model(folder), folder / "provenance.json"
+    path = folder / "provenance.json"
     used: dict[str, Any] = read_json(path).get("settings") or {}
     try:
         stages = [(_losses(stage["losses"]), stage["unfreeze"] != "all") for stage in used["stages"]]
@@ -131,12 +132,17 @@ def read_student(folder: Path) -> StudentRecord:
         if missing:
             raise KeyError(missing[0])
         layer = str(used["layer"] or "middle") if imitates else NONE
-        parameters = record.parameters or 0
         return StudentRecord(
-            folder.name, parameters, dict(used["student"]), stages, f"{start['start']}{of}", layer, settings
+            folder.name, _parameters(folder), dict(used["student"]), stages, f"{start['start']}{of}", layer, settings
         )
     except (KeyError, TypeError) as error:
         raise SmeltError(path, f"lacks {error}: expected the provenance of a compressed student") from None
+
+
+def _parameters(folder: Path) -> int:
+    """Return how many numbers a student learns: the list that says which piece has which row is none of them."""
+    header, _ = read_tensor_headers(folder / "model.safetensors")
+    return sum(math.prod(tensor["shape"]) for tensor in header.values() if not tensor["dtype"].startswith("I"))
 
 
 def _losses(weights: Mapping[str, float]) -> str:
