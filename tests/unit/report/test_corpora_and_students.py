@@ -16,7 +16,7 @@ ABOUT = {"Genus": {"fr": "Romance", "sw": "Bantu"}, "Script": {"fr": "Latin", "s
 
 
 def corpus(results: Results, **pages: tuple[int, int]) -> list[Path]:
-    """Write statistics of languages with so many pages and words."""
+    """Write statistics of languages with these numbers of pages and words."""
     known = json.loads(next(iter(results.path("corpora").glob("*/*/statistics.json"))).read_text())
     return [
         results.write(

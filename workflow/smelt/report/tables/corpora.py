@@ -1,4 +1,4 @@
-"""Tables of corpora: pages, documents and words of each language, and what a study says of it (Eliquare, Table 2)."""
+"""Tables of corpora: pages, documents and words of each language, and the notes of a study on it (Eliquare, Table 2)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ COLUMNS = ("corpus", "language", "pages", "documents", "held_out", "words", "sha
 
 
 class CorporaTable(TableEntry):
-    """Pages, documents and words of a corpus's languages, and what the study says of each (Eliquare, Table 2)."""
+    """Pages, documents and words of a corpus's languages, and the study's notes on each (Eliquare, Table 2)."""
 
     kind: Literal["corpora"]
     corpus: Name
