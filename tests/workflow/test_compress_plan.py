@@ -52,7 +52,7 @@ def test_a_teacher_of_a_grid_waits_for_its_runs_and_keeps_the_chosen_one(
     monkeypatch.chdir(project.folder)
     planned, seeds = project.planned(), len(STUDY["finetuning"]["seeds"])
     # Four runs of the teacher on each of its two tasks; the choice of one task is kept for the students.
-    assert (planned["finetune_cell"], planned["finetune_teacher"]) == (4 * 2 * seeds, seeds)
+    assert (planned["finetune_cell"], planned["finetune_kept"]) == (4 * 2 * seeds, seeds)
     catalogue = Catalogue.load("study.yaml")
     assert sum(planned.values()) == sum(count_jobs(catalogue).values())
     kept = {

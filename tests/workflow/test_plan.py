@@ -15,6 +15,22 @@ from tests.workflow.conftest import STUDY, Project, new_project
 RULES = Path(__file__).parents[2] / "workflow/rules"
 
 
+def fine_tunings(planned: dict[str, int]) -> int:
+    """Return how many results the planned jobs of fine-tuning make: those of teachers are not counted."""
+    found = {rule: re.fullmatch(r"finetune(?:_(\d+)_to_(\d+))?", rule) for rule in planned}
+    return sum(planned[rule] * _runs(match) for rule, match in found.items() if match)
+
+
+def tried(planned: dict[str, int]) -> int:
+    """Return how many runs of grids the planned jobs make."""
+    found = {rule: re.fullmatch(r"finetune_cells?(?:_\w+_(\d+)_to_(\d+))?", rule) for rule in planned}
+    return sum(planned[rule] * _runs(match) for rule, match in found.items() if match)
+
+
+def _runs(match: re.Match[str]) -> int:
+    return int(match[2]) - int(match[1]) + 1 if match[1] else 1
+
+
 @pytest.fixture
 def untouched(tmp_path: Path) -> Project:
     """A checkout in which nothing has run."""
@@ -56,7 +72,8 @@ def test_the_full_malbert_study_has_a_plan(untouched: Project, monkeypatch: pyte
     (untouched.folder / "study.yaml").write_text(path.read_text())
     monkeypatch.chdir(untouched.folder)
     planned = untouched.planned()
-    assert (planned["pretrain"], planned["adopt"], planned["finetune"]) == (3, 4, 1240)
+    assert (planned["pretrain"], planned["adopt"], fine_tunings(planned)) == (3, 4, 1240)
+    assert planned["finetune_1_to_5"] == planned["finetune_6_to_10"] == 124
     assert planned["download"] == planned["documents"] == 52
 
 
@@ -71,7 +88,8 @@ def test_the_full_albeto_study_has_a_plan(untouched: Project, monkeypatch: pytes
     assert (planned["documents"], planned["tokenizer"], planned["blocks"], planned["pretrain"]) == (1, 1, 2, 5)
     assert (planned["adopt"], planned["distil"]) == (2, 1)
     # Eight models on eight tasks by the published grid, and five of them with smelt's own settings.
-    assert (planned["task"], planned["finetune_cell"], planned["finetune"]) == (16, 8 * 8 * 36, 8 * 8 + 5 * 8)
+    assert (planned["task"], tried(planned), planned["finetune"]) == (16, 8 * 8 * 36, 8 * 8 + 5 * 8)
+    assert "finetune_cell" not in planned  # six runs a job
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
 
 
@@ -210,7 +228,7 @@ def test_the_studies_of_released_models_have_a_plan_without_pretraining(
     monkeypatch.chdir(untouched.folder)
     printed = untouched.snakemake("--dry-run")
     planned = untouched.planned()
-    jobs = (planned["adopt"], planned["task"], planned["finetune"], planned.get("compressed", 0))
+    jobs = (planned["adopt"], planned["task"], fine_tunings(planned), planned.get("compressed", 0))
     assert jobs == RELEASED[name]
     assert not {"pretrain", "distil", "reduce", "download", "documents", "tokenizer"} & planned.keys()
     assert sum(planned.values()) == sum(count_jobs(Catalogue.load("study.yaml")).values())
