@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from smelt.screen import attach
 from smelt.study.paths import modules, names
-from smelt.study.workflow import given_keys, load, share_settings, warn
+from smelt.study.workflow import given_keys, load, share_settings, started_rules, warn
 
 study_files = workflow.configfiles or [Path(workflow.basedir) / "config/config.yaml"]
 
@@ -43,7 +43,7 @@ if workflow.is_main_process:
 os.environ.update(SMELT_COUNTRY=study.study.country or "")
 
 # In the process of a job, the rules that it may run.
-STARTED = None if workflow.is_main_process else workflow.dag_settings.allowed_rules
+STARTED = None if workflow.is_main_process else started_rules(sys.argv)
 
 RESULTS, LOGS = study.paths.results, study.paths.logs
 BENCHMARKS, CHECKPOINTS = study.paths.benchmarks, study.paths.checkpoints

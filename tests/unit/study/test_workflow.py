@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.settings.types import ResourceSettings
 
 from smelt.study.paths import leading_to, names, not_leading_to
 from smelt.study.schema import load_study
-from smelt.study.workflow import given_keys, load, warn
+from smelt.study.workflow import given_keys, load, share_settings, started_rules, warn
 from smelt.tasks.task_file import LIBRARY, load_task
 
 ROOT = Path(__file__).parents[3]
@@ -166,3 +167,20 @@ def test_a_misspelt_question_of_a_rule_is_found() -> None:
     text += ", study.efficiency.int8(), study.paths.results, params.study.nothing, results/study.html"
     text += ', study.pretrain.blocks\n    """Ask study.nothing."""\n# study.nothing\n'
     assert not_there(text, load([], {})) == ["study.distil.teachres", "study.distill.teachers", "study.model_folder"]
+
+
+def test_the_rules_of_a_job_are_read_from_its_command_line() -> None:
+    words = "snakemake --target-jobs finetune_1_to_2:model=a,task=b --allowed-rules finetune_1_to_2 count --cores 1"
+    assert started_rules(words.split()) == ["finetune_1_to_2", "count"]
+    assert started_rules(["snakemake", "--allowed-rules", "count"]) == ["count"]
+    assert started_rules(["snakemake", "--cores", "1"]) is None
+
+
+def test_what_is_set_for_one_rule_counts_for_others_that_have_nothing_of_their_own() -> None:
+    given = {"finetune": {"gpu": 1}, "finetune_2_to_3": {"gpu": 2}}
+    settings = ResourceSettings(overwrite_resources=given, overwrite_threads={})
+    assert set(settings._parsed_overwrite_resources) == set(given)
+    share_settings(settings, "finetune", ["finetune_1_to_2", "finetune_2_to_3"])
+    found = {rule: dict(mapping) for rule, mapping in settings.overwrite_resources.items()}
+    assert found == {"finetune": {"gpu": 1}, "finetune_1_to_2": {"gpu": 1}, "finetune_2_to_3": {"gpu": 2}}
+    assert set(settings._parsed_overwrite_resources) == set(found)

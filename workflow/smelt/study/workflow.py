@@ -1,7 +1,8 @@
 """Helpers with which the Snakefile loads a study: files, warnings, and patterns of wildcards."""
 
+import itertools
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -66,6 +67,17 @@ def given_keys(words: Iterable[str]) -> dict[str, Any]:
     except SmeltError as error:
         _end(error)
     return keys
+
+
+def started_rules(words: Sequence[str]) -> list[str] | None:
+    """Return the rules that the process of a job may run, from the words of its command line; None where they say none.
+
+    Snakemake itself reads them only after the Snakefile.
+    """
+    if "--allowed-rules" not in words:
+        return None
+    behind = itertools.dropwhile(lambda word: word != "--allowed-rules", words)
+    return list(itertools.takewhile(lambda word: not word.startswith("-"), itertools.islice(behind, 1, None)))
 
 
 def share_settings(settings: Any, rule: str, others: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Tables of corpora: pages, documents and words of each language, and the notes of a study on it (Eliquare, Table 2)."""
+"""Tables of corpora: pages, documents and words by language, and a study's notes on them (Eliquare, Table 2)."""
 
 from collections.abc import Sequence
 from pathlib import Path
