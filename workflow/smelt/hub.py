@@ -109,6 +109,10 @@ def _fetch(repository: str, revision: str, config: str | None, where: str) -> Pa
     except errors.GatedRepoError:
         mend = "accept its terms on the hub, log in (`hf auth login`) and run again"
         raise SmeltError(where, f"{address} is gated: {mend}") from None
+    except errors.RevisionNotFoundError:
+        raise SmeltError(where, f"{address}: the hub has the data set but no such commit") from None
+    except errors.RepositoryNotFoundError:
+        raise SmeltError(where, f"{address}: the hub has no such data set, or it is private") from None
     except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
         raise SmeltError(where, f"{address} could not be fetched: {first_line(error)}") from None
 

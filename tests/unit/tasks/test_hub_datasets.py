@@ -4,8 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha1
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pyarrow as arrow
@@ -120,6 +123,84 @@ def test_a_share_of_a_split_can_be_held_out(write_task, home, tmp_path):
     assert prepare(write_task, tmp_path / "out", text) == 0
     splits = json.loads((tmp_path / "out" / "task.json").read_text())["splits"]
     assert [splits[split]["examples"] for split in SPLITS] == [2, 2, 4]
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A server that answers as the hub does: one data set, unimelb-nlp/wikiann, at one commit."""
+
+    folder: Path
+    fetched: list[str]
+
+    def do_GET(self) -> None:
+        parts = self.path.split("?")[0].strip("/").split("/")
+        listed = parts[0] == "api"
+        if parts[2 if listed else 1 :][:2] != ["unimelb-nlp", "wikiann"]:
+            return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
+        if REVISION not in parts:
+            return self._answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
+        files = {path.relative_to(self.folder).as_posix(): path for path in self.folder.rglob("*") if path.is_file()}
+        if listed and "tree" in parts:
+            return self._json([self._entry(name, path.read_bytes()) for name, path in files.items()])
+        if listed:
+            return self._json({"id": "x/y", "sha": REVISION, "siblings": [{"rfilename": name} for name in files]})
+        name = "/".join(parts[parts.index(REVISION) + 1 :])
+        if name not in files:
+            return self._answer(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": REVISION})
+        data = files[name].read_bytes()
+        self.fetched.append(name)
+        return self._answer(200, data, {"ETag": f'"{sha1(data).hexdigest()}"', "X-Repo-Commit": REVISION})
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        """Keep the tests' output clean."""
+
+    def _entry(self, name: str, data: bytes) -> dict[str, object]:
+        return {"type": "file", "path": name, "size": len(data), "oid": sha1(data).hexdigest()}
+
+    def _json(self, value: object) -> None:
+        self._answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
+
+    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for key, value in (headers | {"Content-Length": str(len(body))}).items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    Hub.folder, Hub.fetched = tmp_path / "published", []
+    Hub.folder.mkdir()
+    cache_wikiann(Hub.folder, configs=("fr", "no", "sw"))
+    for split in SPLITS:
+        write_rows(Hub.folder / "sw" / f"{split}-00000-of-00001.parquet", ROWS)
+    (Hub.folder / "wikiann.py").write_text("raise SystemExit('run')\n")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.mark.slow
+def test_only_the_files_of_the_configurations_are_fetched_and_once(write_task, tmp_path, address):
+    tasks = write_task(TASK)
+    command = [sys.executable, "-m", "smelt", "task", "--name", "sample", "--folder", tasks, "--output"]
+    hub = os.environ | {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "NO_PROXY": "127.0.0.1"}
+    for name, offline in (("first", "0"), ("second", "1")):
+        run = subprocess.run([*command, tmp_path / name], env=hub | {"HF_HUB_OFFLINE": offline}, capture_output=True)
+        assert run.returncode == 0, run.stderr
+    assert {name.partition("/")[0] for name in Hub.fetched} == {"README.md", "fr", "no"}
+    written = [parquet.read_table(tmp_path / name / "train.parquet").to_pylist() for name in ("first", "second")]
+    assert written[0] == written[1]
+    assert len(written[0]) == 4
+    (tasks / "sample.yaml").write_text(TASK.format().replace(REVISION, OTHER))
+    online = hub | {"HF_HUB_OFFLINE": "0"}
+    run = subprocess.run([*command, tmp_path / "third"], env=online, capture_output=True, text=True)
+    found = f"source.hub: unimelb-nlp/wikiann at {OTHER}: the hub has the data set but no such commit"
+    assert (run.returncode, run.stderr) == (1, f"smelt: {tasks}/sample.yaml: {found}\n")
 
 
 @pytest.mark.slow

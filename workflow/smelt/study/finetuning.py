@@ -125,7 +125,7 @@ class TaskOptions(Entry):
     """Training examples to draw, seeded; by default all. The test set stays whole."""
     validation_limit: PositiveInt | None = None
     """Validation examples to draw in the same way; by default all. A language with few examples has no large validation
-    set either: notes under tables name tasks that draw for training alone and choose on more."""
+    set either: notes under tables name tasks that draw for training alone."""
     per: Literal["language", "label"] | None = None
     """The limit is of the examples of each `language`, or of those with each `label` (of texts); by default of all."""
     length: Length | None = None
