@@ -100,6 +100,8 @@ def _fetch(repository: str, revision: str, config: str | None, where: str) -> Pa
     try:
         try:
             card = Path(hf_hub_download(repository, CARD, repo_type="dataset", revision=revision))
+        except errors.LocalEntryNotFoundError:  # one of the next kind, but the hub may have a card
+            raise
         except errors.EntryNotFoundError:
             card = None
         patterns = [CARD, *(_patterns(card, config, repository, where) if card else DATA_FILES)]
@@ -113,7 +115,9 @@ def _fetch(repository: str, revision: str, config: str | None, where: str) -> Pa
         raise SmeltError(where, f"{address}: the hub has the data set but no such commit") from None
     except errors.RepositoryNotFoundError:
         raise SmeltError(where, f"{address}: the hub has no such data set, or it is private") from None
-    except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
+    except SmeltError:
+        raise
+    except Exception as error:  # where a connection breaks, one of the client's HTTP library
         raise SmeltError(where, f"{address} could not be fetched: {first_line(error)}") from None
 
 

@@ -1,6 +1,9 @@
 """Several runs in one process: each gives what it gives alone, and a job that is killed goes on where it was."""
 
+import gc
 import json
+import shutil
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +11,7 @@ import pytest
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from smelt.__main__ import main
+from smelt.finetuning import finetune as finetune_module
 from smelt.finetuning.job import FineTuningJob, FineTuningPhase
 from smelt.tasks.kinds.token_classification import TokenClassification
 
@@ -118,3 +122,59 @@ def test_flags_that_do_not_go_together_are_refused(finetune, tmp_path, capsys, s
     assert finetune(seeds, outputs, **settings) == 1
     assert reason in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_killed_while_it_places_results_loses_none(finetune, tmp_path, monkeypatch):
+    link, linked = finetune_module.link_or_copy, []
+
+    def stopped(source: str, target: str) -> None:
+        linked.append(source)
+        if len(linked) == len(FILES) + 6:  # in the second result
+            raise SystemExit(137)
+        link(source, target)
+
+    monkeypatch.setattr(finetune_module, "link_or_copy", stopped)
+    with pytest.raises(SystemExit):
+        finetune((1, 2), ["out/1", "out/2"])
+    shutil.rmtree(tmp_path / "out")  # as Snakemake does with what a failed job has made
+    learnt = []
+    monkeypatch.setattr(FineTuningPhase, "learn", lambda *rest: learnt.append(rest))
+    assert finetune((1, 2), ["out/1", "out/2"]) == 0
+    assert learnt == []
+    assert {path.name for path in (tmp_path / "out/2").iterdir()} >= {"metrics.json", "provenance.json", "model"}
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_run_alone_takes_what_a_job_of_several_had_finished(finetune, tmp_path, monkeypatch):
+    run, runs = FineTuningJob.run, []
+
+    def stopped(job: FineTuningJob, limits: object) -> object:
+        runs.append(job.seed)
+        if job.seed == 2:
+            raise SystemExit(137)
+        return run(job, limits)
+
+    monkeypatch.setattr(FineTuningJob, "run", stopped)
+    with pytest.raises(SystemExit):
+        finetune((1, 2), ["out/1", "out/2"])
+    assert finetune((1,), ["out/1"]) == 0
+    assert runs == [1, 2]
+    assert (tmp_path / "out/1/metrics.json").is_file()
+
+
+def test_a_run_s_model_is_gone_when_the_next_begins(finetune, monkeypatch):
+    """Several models at once would take several times the memory."""
+    run, models = FineTuningJob.run, []
+
+    def watched(job: FineTuningJob, limits: object) -> object:
+        assert [model() for model in models] == [None] * len(models)
+        models.append(weakref.ref(job.model))
+        return run(job, limits)
+
+    monkeypatch.setattr(FineTuningJob, "run", watched)
+    gc.disable()
+    try:
+        assert finetune((1, 2, 3), ["out/1", "out/2", "out/3"]) == 0
+    finally:
+        gc.enable()
+    assert len(models) == 3

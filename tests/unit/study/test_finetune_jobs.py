@@ -62,7 +62,7 @@ def test_short_runs_share_a_job_and_long_ones_have_their_own() -> None:
     rules = rules_of()
     assert makers(rules, "tiny/sst2/seed-13") == ["finetune_1_to_5"]
     assert makers(rules, "base/sst5/seed-13") == ["finetune"]
-    assert rules.count_jobs() == (1 + 1 + 2 + 5, 0)  # 200 examples take base a minute and a half by estimate
+    assert rules.count_jobs() == (1 + 1 + 5 + 5, 0)
     assert rules_of(runs_per_job=2).count_jobs() == (4 * 3, 0)
     assert makers(rules_of(runs_per_job=2), "base/sst5/seed-15") == ["finetune"]
     assert makers(rules_of(runs_per_job=2), "base/sst5/seed-14") == ["finetune_3_to_4"]
@@ -132,7 +132,7 @@ def test_a_grid_s_choice_waits_for_its_own_seed_and_further_cells_change_nothing
 
 def test_a_job_is_at_least_some_minutes_long_by_estimate() -> None:
     shape = {"layers": 4, "hidden": 312, "feed_forward": 1248}
-    minutes = [estimate_minutes(shape, number, 3) for number in (1_000, 2_000, 4_000)]
+    minutes = [estimate_minutes(shape, 22, number, 3) for number in (1_000, 2_000, 4_000)]
     assert all(later == pytest.approx(2 * earlier) for earlier, later in pairwise(minutes))
     assert minutes[1] == pytest.approx(0.9, abs=0.1)  # measured: 0.8
-    assert estimate_minutes({"layers": 12, "hidden": 768, "feed_forward": 3072}, 10_000, 3) > 10 * JOB_MINUTES
+    assert estimate_minutes({"layers": 12, "hidden": 768, "feed_forward": 3072}, 22, 10_000, 3) > 10 * JOB_MINUTES

@@ -149,7 +149,7 @@ def test_what_has_no_commit_is_named_and_the_others_are_pinned(hub: str, tmp_pat
 def test_a_hub_out_of_reach_writes_nothing(tmp_path: Path) -> None:
     done = pin("http://127.0.0.1:9", written(tmp_path))
     assert done.returncode == 1
-    assert done.stderr.startswith("smelt: org/safe-fr: cannot be fetched from the hub")
+    assert "3 of 3 not pinned: org/safe-fr: cannot be fetched from the hub" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "revisions.yaml").exists()
 

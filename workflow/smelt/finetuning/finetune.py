@@ -107,11 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
     from smelt.finetuning.job import FinetuningInputs
 
     inputs = FinetuningInputs(arguments.model, arguments.task, splits, runs[0].settings.length)
-    command = FinetuneCommand(arguments, inputs, cells, chosen, started)
-    if len(runs) == 1:
-        command.make(runs[0], runs[0].output)
-    else:
-        command.make_all(runs)
+    FinetuneCommand(arguments, inputs, cells, chosen, started).make_all(runs)
     if chosen:
         remove_weights(arguments.weights)
         print(f"chosen on validation, of {len(cells)} runs: {chosen.name}")
@@ -133,24 +129,25 @@ class FinetuneCommand:
         self.started = self.began = started
 
     def make_all(self, runs: list[RequestedRun]) -> None:
-        """Make several runs, and then put their results in their places."""
+        """Make the runs; results of several wait with their checkpoints until all are done."""
         from smelt.training.progress import say
 
-        finished = []
-        for number, requested in enumerate(runs, 1):
-            say(f"run {number} of {len(runs)}: {requested.output.name}, seed {requested.seed}")
-            finished.append(requested.checkpoints / f"{self._result_name(requested)}{FINISHED}")
-            if finished[-1].is_dir():
+        finished = [run.checkpoints / f"{self._result_name(run)}{FINISHED}" for run in runs]
+        for number, (requested, folder) in enumerate(zip(runs, finished, strict=True), 1):
+            if len(runs) > 1:
+                say(f"run {number} of {len(runs)}: {requested.output.name}, seed {requested.seed}")
+            if folder.is_dir():
                 say("is finished already")
-                self._print(read_json(finished[-1] / "metrics.json"))
+                self._print(read_json(folder / "metrics.json"))
             else:
-                self.make(requested, finished[-1])
+                self.make(requested, folder if len(runs) > 1 else requested.output)
         for requested, folder in zip(runs, finished, strict=True):
-            with whole_folder(requested.output) as draft:
-                for path in folder.iterdir():
-                    shutil.move(path, draft / path.name)
-            for other in requested.checkpoints.glob(f"*{FINISHED}"):  # this one, now empty, and those of other settings
-                shutil.rmtree(other)
+            if folder.is_dir():
+                with whole_folder(requested.output) as draft:
+                    shutil.copytree(folder, draft, copy_function=link_or_copy, dirs_exist_ok=True)
+        for requested in runs:
+            for folder in requested.checkpoints.glob(f"*{FINISHED}"):  # those of other settings, too
+                shutil.rmtree(folder)
             remove_empty(requested.checkpoints, self.arguments.checkpoints)
 
     def make(self, requested: RequestedRun, folder: Path) -> None:
@@ -290,6 +287,14 @@ def limits_of(
             say(f"{other}: checkpoints of another seed, other settings or other inputs; remove them if not needed")
     finally:
         remove_empty(folder)
+
+
+def link_or_copy(source: str, target: str) -> None:
+    """Give a file a second name, or copy it where that is on another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def remove_empty(*folders: Path | None) -> None:

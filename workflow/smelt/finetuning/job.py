@@ -1,7 +1,7 @@
 """Fine-tunings, from a model's folder to scores and predictions; imported once the inputs have proved sound."""
 
 import math
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +196,7 @@ class FineTuningPhase(Phase):
         self.epochs, self.clip = settings.epochs, settings.clip
         # DistilBERT knows no token types, and RoBERTa's kind only one: both find the pair's second text by its marks.
         self.has_types = token_types(self.model.config) > 1
-        self.order = lru_cache(maxsize=1)(self._order)
+        self._epoch, self._batches = 0, list[list[int]]()  # the epoch under way, and its windows
         self._measured: WindowPredictions | None = None  # of the validation split, by the present weights
         self._best: WindowPredictions | None = None
 
@@ -226,7 +226,10 @@ class FineTuningPhase(Phase):
     def learn(self, step: int) -> LearntBatch:
         """Leave the gradients of a step, counted from 0, in the weights."""
         epoch, place = divmod(step, self.steps_of_epoch)
-        windows = self.order(epoch + 1)[place]
+        if epoch + 1 != self._epoch:
+            self._epoch = epoch + 1
+            self._batches = draw_batches(self.lengths, self.settings.batch, self.seed, self._epoch)
+        windows = self._batches[place]
         (batch,) = collate(self.train, [windows], self.padding, self.device)
         loss = self.kind.loss(self._logits(batch), batch.targets)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -273,10 +276,6 @@ class FineTuningPhase(Phase):
         """Return the model's predictions for windows."""
         self.model.eval()
         return predict(self.kind, self._logits, encoded, 2 * self.settings.batch, self.padding, self.device)
-
-    def _order(self, epoch: int) -> list[list[int]]:
-        """Return the windows of each batch of an epoch, counted from 1."""
-        return draw_batches(self.lengths, self.settings.batch, self.seed, epoch)
 
     def _logits(self, batch: TaskBatch) -> Tensor:
         """Return the logits of the labelled places, shape (labelled, labels)."""

@@ -54,23 +54,24 @@ def run(arguments: argparse.Namespace) -> None:
         with whole_file(folder / REVISIONS) as draft:
             draft.write_text(HEAD + yaml.safe_dump(pinned), encoding="utf-8")
     if complaints:
-        raise SmeltError(arguments.study, f"{len(complaints)} of {len(names)} not pinned: {'; '.join(complaints)}")
+        raise SmeltError(
+            arguments.study, f"{len(names) - len(found)} of {len(names)} not pinned: {'; '.join(complaints)}"
+        )
 
 
 def _look_up(names: list[str]) -> tuple[dict[str, PinnedCommit], list[str]]:
     """Return the commits of models, and a complaint about each that has none.
 
-    Raises:
-        Unreachable: the hub does not answer, and would not for the others either.
+    Where the hub does not answer, the others are not asked for: it would not answer for them either.
     """
     found, complaints = {}, []
     for name in names:
         try:
             found[name] = find_commit(name)
-        except Unreachable:
-            raise
         except SmeltError as error:
             complaints.append(str(error))
+            if isinstance(error, Unreachable):
+                break
     return found, complaints
 
 

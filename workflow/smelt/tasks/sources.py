@@ -80,7 +80,7 @@ def locate(task: TaskFile, split: str, language: str, where: str) -> FileOrSplit
 
 def _fetch(source: Source, name: str, where: str) -> Path:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     assert source.hub is not None
     address = f"{source.hub}/{name} at {source.revision}"
@@ -88,6 +88,6 @@ def _fetch(source: Source, name: str, where: str) -> Path:
         return Path(hf_hub_download(source.hub, name, repo_type="dataset", revision=source.revision))
     except LocalEntryNotFoundError:
         raise SmeltError(where, f"source.hub: {address} is not in the cache, and the hub is out of reach") from None
-    except HfHubHTTPError as error:
+    except Exception as error:  # where a connection breaks, one of the client's HTTP library
         reason = first_line(error)
         raise SmeltError(where, f"source.hub: {address} could not be fetched: {reason}") from None

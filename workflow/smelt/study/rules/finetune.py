@@ -28,6 +28,7 @@ from smelt.tasks.kinds import kind_of
 FINETUNING_VERSION = 1
 
 TYPICAL_EXAMPLES = 10_000  # of a training set without a limit
+LONGEST_JOB = 1200  # minutes that several runs ask for at most: a job that needs more goes on in another
 
 
 class FinetuneRules:
@@ -104,7 +105,8 @@ class FinetuneRules:
         100 examples a second are what a base model manages on an older GPU in fp32.
         """
         epochs = max(cell.epochs for cell in self.grid(wildcards.model, wildcards.task).cells.values())
-        return int(240 + runs * epochs * examples(input, "train") / 100 / 60)
+        learning = epochs * examples(input, "train") / 100 / 60
+        return int(240 + max(learning, min(runs * learning, LONGEST_JOB)))
 
     def grid(self, model: str, task: str) -> FinetuningGrid:
         """Return how a model is fine-tuned on a task."""
@@ -204,5 +206,6 @@ class FinetuneRules:
         options = self.study.options(task)
         number = (options.limit or TYPICAL_EXAMPLES) * (len(self.runs.tasks[task].languages) if options.per else 1)
         epochs = max(cell.epochs for cell in grid.cells.values())
-        minutes = estimate_minutes(BASE | self.study.definitions.numbers(model), number, epochs)
+        tokens = min(grid.length, kind_of(self.runs.tasks[task]).typical_tokens)
+        minutes = estimate_minutes(BASE | self.study.definitions.numbers(model), tokens, number, epochs)
         return max(1, min(MAX_RUNS, int(JOB_MINUTES / minutes)))

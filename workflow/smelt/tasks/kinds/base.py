@@ -117,6 +117,8 @@ class TaskKind(ABC):
     """Class of smelt.architectures.compact for its students, where they can learn it."""
     megabytes_an_example: ClassVar[float] = 0.0025
     """Main memory that an example takes as texts and windows; a pair of XNLI was seen to take 1.8 kB."""
+    typical_tokens: ClassVar[int] = 128
+    """Tokens of an example, roughly, for estimates of time: of a text."""
     labels_words: ClassVar[bool] = False
     """Whether the tokenizer is given words one by one, each with a label. Then predictions hold the pieces of each word
     (`words`, `gold`, `predicted`, `pieces`), from which the study of tokenisation and tables of words are made."""

@@ -56,6 +56,7 @@ class QuestionAnswering(TaskKind):
     formats = (Squad,)
     metrics = (SquadF1(), MlqaF1())
     head = "AutoModelForQuestionAnswering"
+    typical_tokens = 384
     pipeline = "question-answering"
     text_column = "question"
     megabytes_an_example = 0.015

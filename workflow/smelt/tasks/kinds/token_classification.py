@@ -49,6 +49,7 @@ class TokenClassification(TaskKind):
     head = "AutoModelForTokenClassification"
     pipeline = "token-classification"
     student = "CompactForTokenClassification"
+    typical_tokens = 22
     labels_words = True
     text_column = "words"
 
