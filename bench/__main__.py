@@ -12,6 +12,8 @@ from bench.counting import counting
 from bench.distillation import distillation
 from bench.efficiency import efficiency
 from bench.extraction import extraction
+from bench.finetuning import finetuning
+from bench.finetuning_data import PARTS
 from bench.head import head
 from bench.kills import kills
 from bench.latency import latency
@@ -36,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
         for positions in ("all", "masked")
         for precision in ("fp32", "bf16")
     },
+    **{f"finetune-{part}-{size}": finetuning for part in PARTS for size in ("tiny", "base")},
     "masked-head-32k": head,
     "masked-head-128k": head,
     **{f"count-{kind}": counting for kind in ("wordpiece", "unigram", "bpe")},
