@@ -1,7 +1,8 @@
 """Two ways to fine-tune several seeds: `smelt finetune`, of this build or of one before, and transformers' scripts.
 
 A way is a list of commands; they run side by side, as many as the machine has cores, each with one thread: for models
-this small the fastest on both sides. Their processor time, and the memory that they need at once, are measured.
+this small the fastest on both sides. This build makes all seeds in one. Their processor time, and the memory that they
+need at once, are measured.
 """
 
 import json
@@ -91,8 +92,9 @@ class SeedsFigures:
 class Build:
     """A checkout of smelt, and the part of a set as it prepares it."""
 
-    def __init__(self, checkout: Path, workload: FinetuningWorkload, name: str) -> None:
-        """Prepare the part."""
+    def __init__(self, checkout: Path, workload: FinetuningWorkload, name: str, together: bool) -> None:
+        """Prepare the part; together: whether one process makes all seeds."""
+        self.together = together
         self.workload, self.folder = workload, workload.folder / name
         self.environment = {"PYTHONPATH": str(checkout / "workflow")}
         self.folder.mkdir()
@@ -114,11 +116,14 @@ class Build:
         return measured(self.commands(seeds, runs), self.folder, self.environment, lambda: self.scores(seeds, runs))
 
     def commands(self, seeds: Sequence[int], runs: Path) -> list[list[str]]:
-        """Return the commands of seeds: one for each."""
+        """Return the commands of seeds: one for all, or one for each."""
         words = ["--model", self.workload.encoder, "--task", self.task, "--threads", 1]
         words += ["--settings", json.dumps(self.workload.settings)]
         command = [sys.executable, "-m", "smelt", "finetune", *map(str, words)]
-        return [[*command, "--seed", str(seed), "--output", str(runs / f"seed-{seed}")] for seed in seeds]
+        return [
+            [*command, "--seed", *map(str, part), "--output", *(str(runs / f"seed-{seed}") for seed in part)]
+            for part in ([seeds] if self.together else [[seed] for seed in seeds])
+        ]
 
     def scores(self, seeds: Sequence[int], runs: Path) -> list[float]:
         """Return the test score of each seed."""
@@ -235,7 +240,7 @@ def make_ways(workload: FinetuningWorkload) -> dict[str, Callable[[Sequence[int]
     checkouts = {"ours": Path(__file__).parents[1]}
     if BEFORE in os.environ:
         checkouts["before"] = Path(os.environ[BEFORE])
-    builds = {name: Build(checkout, workload, name) for name, checkout in checkouts.items()}
+    builds = {name: Build(checkout, workload, name, name == "ours") for name, checkout in checkouts.items()}
     prepared = builds["ours"].task
     write_encoder(workload.encoder, workload.architecture, texts_of(prepared))
     examples, metrics = (Path(os.environ[name]) for name in (EXAMPLES, METRICS))

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from bench.finetuning import NEEDED, finetuning, further
 from bench.finetuning_data import PARTS, write_for_scripts, write_task_file
-from bench.finetuning_ways import SIDE_BY_SIDE, SeedsFigures, measured, run_all
+from bench.finetuning_ways import SIDE_BY_SIDE, Build, FinetuningWorkload, SeedsFigures, measured, run_all
 from bench.measure import SkippedBenchmark
 from bench.workers import Ended
 
@@ -79,4 +79,17 @@ def test_scripts_read_the_examples_that_smelt_has_prepared(tmp_path: Path) -> No
     assert sorted(rows, key=lambda row: row["label"]) == [
         {"sentence": "bad film", "label": "0"},
         {"sentence": "good film", "label": "1"},
+    ]
+
+
+def test_this_build_makes_all_seeds_in_one_process_and_one_before_each_in_its_own(tmp_path: Path) -> None:
+    build = Build.__new__(Build)
+    build.folder = tmp_path
+    build.workload = FinetuningWorkload("sst2", "albert-tiny", 1e-3, 1.0, tmp_path)
+    build.together = True
+    (command,) = build.commands([1, 2], tmp_path)
+    assert command[-6:] == ["--seed", "1", "2", "--output", str(tmp_path / "seed-1"), str(tmp_path / "seed-2")]
+    build.together = False
+    assert [command[-4:] for command in build.commands([1, 2], tmp_path)] == [
+        ["--seed", str(seed), "--output", str(tmp_path / f"seed-{seed}")] for seed in (1, 2)
     ]
