@@ -6,7 +6,7 @@
 # holds the list as it stands in the card, such as data/test-*, and neither which files that finds nor their times.
 #
 # Seen, for a split of two files:
-#   no card:  [a, a, b, b], the first file written anew with "c": [c, c, b, b], the second removed: [c, c]
+#   no card:  [a, a, b, b], the first file written again with "c": [c, c, b, b], the second removed: [c, c]
 #   configs:  [a, a, b, b], the same changes:                     [a, a, b, b],                      [a, a, b, b]
 #
 # Why it matters: a data set that is cleaned or filtered in a clone of its repository, card included, is trained and
