@@ -43,7 +43,7 @@ def test_check_counts_the_jobs_that_snakemake_plans(untouched: Project, monkeypa
     foretold = count_jobs(Catalogue.load("study.yaml"))
     planned = untouched.planned()
     assert sum(foretold.values()) == sum(planned.values()), (foretold, planned)
-    assert foretold["fine-tunings"] == planned["finetune"]
+    assert foretold["of fine-tuning"] == planned["finetune"]
     assert foretold["block sets"] == planned["blocks"]
 
 
@@ -197,8 +197,8 @@ def test_a_grid_is_counted_and_planned_for_each_seed(untouched: Project, monkeyp
     untouched.write(STUDY | {"finetuning": {"seeds": [42]} | grid})
     monkeypatch.chdir(untouched.folder)
     counted, planned = count_jobs(Catalogue.load("study.yaml")), untouched.planned()
-    assert counted["runs of grids"] == planned["finetune_cell"] == 2 * 2 * 36
-    assert counted["fine-tunings"] == planned["finetune"] == 2 * 2
+    assert counted["of runs of grids"] == planned["finetune_cell"] == 2 * 2 * 36
+    assert counted["of fine-tuning"] == planned["finetune"] == 2 * 2
     assert sum(counted.values()) == sum(planned.values())
 
 

@@ -190,7 +190,7 @@ def test_a_chosen_teacher_serves_every_seed():
     assert set(signals_of(catalogue, "small")) == {"results/try/signals/base/panx.joint/seed-7/_task-all-32"}
     assert count_jobs(catalogue)["signals"] == 1
     assert "results/try/finetuned/base/panx.joint/seed-7/metrics.json" in catalogue.finetune.teacher_metrics()
-    assert count_jobs(catalogue)["fine-tunings"] == 5  # two of each model, and the teacher's
+    assert count_jobs(catalogue)["of fine-tuning"] == 5  # two of each model, and the teacher's
 
 
 def test_the_weights_of_teachers_are_kept_and_no_others_settings_change():

@@ -49,6 +49,10 @@ def run(arguments: argparse.Namespace) -> None:
     jobs = count_jobs(catalogue)
     parts = ", ".join(f"{number} {name}" for name, number in jobs.items() if number)
     console.print(f"{sum(jobs.values())} jobs: {parts}", highlight=False)
+    results, tried = len(catalogue.finetune.results()), len(catalogue.finetune.tried())
+    if results:
+        grids = f", chosen from {tried:,} runs of grids" if tried else ""
+        console.print(f"{_count(results, 'fine-tuning')}{grids}", highlight=False)
     if missing or no_commit:
         number = len(missing) + len(no_commit)
         found = f"{_count(number, 'source')} {'is' if number == 1 else 'are'} missing (see above)"
@@ -70,8 +74,8 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "int8 exports to weigh": len(catalogue.efficiency.int8()),
         "efficiency": 1 if catalogue.efficiency.figures() else 0,
         "tasks": len(catalogue.tasks.files),
-        "fine-tunings": tuning,
-        "runs of grids": trying,
+        "of fine-tuning": tuning,
+        "of runs of grids": trying,
         "tokenisation studies": len(catalogue.report.tokenisations()),
         "correlations over models": len(catalogue.report.pooling_tables()),
         "tables": len(study.tables),

@@ -85,6 +85,10 @@ class FinetuneRules:
         """Return the metrics of the fine-tunings that make teachers."""
         return [f"{self.paths.finetuned(run)}/metrics.json" for run in self.runs.teachers]
 
+    def results(self) -> set[str]:
+        """Return the metrics of all fine-tunings, those of teachers included."""
+        return {*self.files(), *self.teacher_metrics()}
+
     def predictions(self, wildcards: Any) -> list[str]:
         """Return the predictions of {model} on {task}, one file a seed."""
         return self.files(wildcards.task, wildcards.model, "predictions.parquet")
