@@ -1,8 +1,6 @@
 """Compressed models stand where fine-tuned ones do, and Snakemake plans what `check` predicts."""
 
-import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,12 +53,9 @@ def test_a_teacher_of_a_grid_waits_for_its_runs_and_keeps_the_chosen_one(
     assert (planned["finetune_cell"], planned["finetune_kept"]) == (4 * 2 * seeds, seeds)
     catalogue = Catalogue.load("study.yaml")
     assert sum(planned.values()) == sum(count_jobs(catalogue).values())
-    kept = {
-        task: json.loads(catalogue.finetune.settings(SimpleNamespace(model="narrow", task=task, seed="1")))
-        for task in STUDY["tasks"]
-    }
-    assert {task: settings.get("keep") for task, settings in kept.items()} == {"demo-ner": True, "demo-intent": None}
-    assert [len(settings["grid"]) for settings in kept.values()] == [4, 4]
+    kept = {task: catalogue.finetune.keeps("narrow", task, f"narrow/{task}/seed-1") for task in STUDY["tasks"]}
+    assert kept == {"demo-ner": True, "demo-intent": False}
+    assert [len(catalogue.finetune.grid("narrow", task).cells) for task in STUDY["tasks"]] == [4, 4]
 
 
 @pytest.mark.slow

@@ -194,7 +194,7 @@ def test_every_rule_gives_its_minutes_in_slurm_only() -> None:
 
 def test_a_grid_is_counted_and_planned_for_each_seed(untouched: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     grid = {"batch": [16, 32, 64], "learning_rate": [1e-5, 2e-5, 3e-5, 5e-5], "epochs": [2, 3, 4]}
-    untouched.write(STUDY | {"finetuning": {"seeds": [42]} | grid})
+    untouched.write(STUDY | {"finetuning": {"seeds": [42], "runs_per_job": 1} | grid})
     monkeypatch.chdir(untouched.folder)
     counted, planned = count_jobs(Catalogue.load("study.yaml")), untouched.planned()
     assert counted["of runs of grids"] == planned["finetune_cell"] == 2 * 2 * 36

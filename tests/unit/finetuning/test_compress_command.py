@@ -91,7 +91,8 @@ def test_the_result_stands_where_a_fine_tuned_model_stands(gradual, folders):
 
 def test_the_card_names_languages_by_iso_639_for_the_hub(gradual, tmp_path):
     task = Task("entities", "token-classification", "seqeval-f1", "iob2", ["B-PER", "O"])
-    write_student_card(tmp_path, "small", task, metrics(gradual), ["als", "en", "simple"])
+    scores = [{"split": "test", "language": code, "metric": "f1", "value": 0.5} for code in ("als", "en", "simple")]
+    write_student_card(tmp_path, "small", task, metrics(gradual) | {"scores": scores})
     assert "language:\n- gsw\n- en\ntags:" in (tmp_path / "README.md").read_text()
 
 
