@@ -19,8 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from bench.finetuning_data import PARTS, texts_of, write_encoder, write_for_scripts, write_task_file
 from bench.workers import Ended
+from smelt.training.speed import is_emulated
 
 SIDE_BY_SIDE = len(os.sched_getaffinity(0))
 EXAMPLES, METRICS, PYTHON = "TRANSFORMERS_EXAMPLES", "EVALUATE_METRICS", "EXAMPLES_PYTHON"
@@ -92,9 +95,11 @@ class SeedsFigures:
 class Build:
     """A checkout of smelt, and the part of a set as it prepares it."""
 
-    def __init__(self, checkout: Path, workload: FinetuningWorkload, name: str, together: bool) -> None:
+    def __init__(
+        self, checkout: Path, workload: FinetuningWorkload, name: str, together: bool, precision: str = "fp32"
+    ) -> None:
         """Prepare the part; together: whether one process makes all seeds."""
-        self.together = together
+        self.together, self.precision = together, precision
         self.workload, self.folder = workload, workload.folder / name
         self.environment = {"PYTHONPATH": str(checkout / "workflow")}
         self.folder.mkdir()
@@ -118,7 +123,7 @@ class Build:
     def commands(self, seeds: Sequence[int], runs: Path) -> list[list[str]]:
         """Return the commands of seeds: one for all, or one for each."""
         words = ["--model", self.workload.encoder, "--task", self.task, "--threads", 1]
-        words += ["--settings", json.dumps(self.workload.settings)]
+        words += ["--settings", json.dumps(self.workload.settings | {"precision": self.precision})]
         command = [sys.executable, "-m", "smelt", "finetune", *map(str, words)]
         return [
             [*command, "--seed", *map(str, part), "--output", *(str(runs / f"seed-{seed}") for seed in part)]
@@ -236,11 +241,16 @@ def _peak(process: int) -> float:
 
 
 def make_ways(workload: FinetuningWorkload) -> dict[str, Callable[[Sequence[int]], SeedsFigures]]:
-    """Return the ways by name: ours, peer and, where a checkout of it is named, before; all with their data ready."""
-    checkouts = {"ours": Path(__file__).parents[1]}
+    """Return the ways by name, all with their data ready.
+
+    These are ours and peer, `bf16` where the processor does not emulate it, and before where a checkout of it is named.
+    """
+    checkout = Path(__file__).parents[1]
+    builds = {"ours": Build(checkout, workload, "ours", together=True)}
+    if not is_emulated("bf16", torch.device("cpu")):
+        builds["bf16"] = Build(checkout, workload, "bf16", together=True, precision="bf16")
     if BEFORE in os.environ:
-        checkouts["before"] = Path(os.environ[BEFORE])
-    builds = {name: Build(checkout, workload, name, name == "ours") for name, checkout in checkouts.items()}
+        builds["before"] = Build(Path(os.environ[BEFORE]), workload, "before", together=False)
     prepared = builds["ours"].task
     write_encoder(workload.encoder, workload.architecture, texts_of(prepared))
     examples, metrics = (Path(os.environ[name]) for name in (EXAMPLES, METRICS))
