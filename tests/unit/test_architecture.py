@@ -106,7 +106,7 @@ LAYERS = (
     "report tasks training",
     "study",
     " ".join(sorted(STAGES)),
-    "__main__ logs screen watch",
+    "__main__ logs plan screen watch",
 )
 """Parts of the package, the lowest layer first: a part imports from its own layer and from lower ones."""
 

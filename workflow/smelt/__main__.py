@@ -24,6 +24,7 @@ from smelt.errors import SmeltError
 
 COMMANDS = {
     "check": ("smelt.study.check", "validate a study file and print what it will build"),
+    "plan": ("smelt.plan", "estimate jobs, hours, disk, memory and energy of a study"),
     "pin": ("smelt.study.pin", "look up the commits of the hub's models that a study adopts"),
     "watch": ("smelt.watch", "show the running jobs of a study from their logs"),
     "schema": ("smelt.study.reference", "write JSON schemas for editors, and the tables of keys in the documentation"),
@@ -50,7 +51,7 @@ COMMANDS = {
     "page": ("smelt.report.page", "write the self-contained report page"),
 }
 
-ASKED_BY_PEOPLE = {"check", "pin", "watch", "schema"}
+ASKED_BY_PEOPLE = {"check", "pin", "plan", "watch", "schema"}
 """Commands that are not jobs of the workflow."""
 
 FILL_IN = {"task"}

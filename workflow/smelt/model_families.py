@@ -285,3 +285,22 @@ def head_of(model: Any, where: str) -> Head | None:
     raise SmeltError(
         where, f"the head of {type(model).__name__} is of a form that smelt does not know: expected a linear layer"
     )
+
+
+def operations_per_token(shape: Mapping[str, int], projection: int, length: int, predicted: float, head: int) -> float:
+    """Return the floating-point operations of one training pass for each token: forward, and twice as much backward.
+
+    A token takes 6 operations for each weight of a matrix that it passes, each time that it passes it (Kaplan et al.
+    2020, section 2.1; ALBERT's shared ones once per layer), and 12 * length * hidden per layer for attention's scores
+    and weighted sums (Chowdhery et al. 2022, appendix B).
+
+    Args:
+        shape: the model's layers, hidden and feed_forward.
+        projection: weights between embeddings and hidden states; 0 where they are as wide.
+        length: tokens in a row.
+        predicted: share of the tokens that pass the head.
+        head: weights of the head's matrices.
+    """
+    layer = 4 * shape["hidden"] ** 2 + 2 * shape["hidden"] * shape["feed_forward"]
+    weights = projection + shape["layers"] * layer + predicted * head
+    return float(6 * weights + 12 * shape["layers"] * length * shape["hidden"])

@@ -15,6 +15,8 @@ from smelt.study.corpora import local_root
 from smelt.study.finetuning import TaskOptions
 from smelt.study.makers.base import list_languages
 from smelt.study.paths import GENERATED
+from smelt.study.plan import StudyPlan, count_jobs, figure, known_sizes, total
+from smelt.study.rates import RATES, read_rates
 from smelt.study.revisions import unpinned
 
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
@@ -53,50 +55,16 @@ def run(arguments: argparse.Namespace) -> None:
     if results:
         grids = f", chosen from {tried:,} runs of grids" if tried else ""
         console.print(f"{_count(results, 'fine-tuning')}{grids}", highlight=False)
+    plan = StudyPlan(catalogue, known_sizes(catalogue), read_rates(RATES).model_copy(update={"gpu": None}))
+    if not plan.unknown():
+        whole = total(plan.stages())
+        sizes = f"{figure(whole.disk / 1e9)} GB of disk, {figure(whole.memory / 1e3)} GB of memory"
+        hours = f"{figure(whole.cpu_seconds / 3600)} hours of a core without GPUs"
+        console.print(f"by estimate {hours}, {sizes}; `smelt plan` shows each stage", highlight=False)
     if missing or no_commit:
         number = len(missing) + len(no_commit)
         found = f"{_count(number, 'source')} {'is' if number == 1 else 'are'} missing (see above)"
         raise SourcesMissing(arguments.study, f"the file is right, but {found}. What needs none of them can be made")
-
-
-def count_jobs(catalogue: Catalogue) -> dict[str, int]:
-    """Return the number of jobs of each kind that the study takes from nothing to its report."""
-    study, further = catalogue.study, [maker.further_jobs() for maker in catalogue.makers.values()]
-    tuning, trying = catalogue.finetune.count_jobs()
-    return {
-        "generated sources": len(generated_sources(catalogue)),
-        "downloads": len(catalogue.corpora.mirrors),
-        "corpora": len(catalogue.corpora.statistics()),
-        "tokenizers": len(study.tokenizers),
-        "block sets": len(catalogue.tokenizers.blocks()),
-        "models": len(study.models),
-        **{name: number for jobs in further for name, number in jobs.items()},
-        "int8 exports to weigh": len(catalogue.efficiency.int8()),
-        "efficiency": 1 if catalogue.efficiency.figures() else 0,
-        "tasks": len(catalogue.tasks.files),
-        "of fine-tuning": tuning,
-        "of runs of grids": trying,
-        "tokenisation studies": len(catalogue.report.tokenisations()),
-        "correlations over models": len(catalogue.report.pooling_tables()),
-        "tables": len(study.tables),
-        "scores and comparisons": 2 if study.tasks else 0,
-        "figures": len(catalogue.report.figures()),
-        "page": 1,
-    }
-
-
-def generated_sources(catalogue: Catalogue) -> list[str]:
-    """Return the dumps and tasks that the project generates for the study."""
-    dumps = [
-        f"{wiki} {date}"
-        for (wiki, date), mirrors in catalogue.corpora.mirrors.items()
-        if any(mirror.startswith(GENERATED) for mirror in mirrors)
-    ]
-    return dumps + [
-        name
-        for name, task in catalogue.tasks.files.items()
-        if any(file.startswith(GENERATED) for file in task.local_files())
-    ]
 
 
 def missing_sources(catalogue: Catalogue) -> dict[str, list[str]]:

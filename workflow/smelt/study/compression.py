@@ -199,6 +199,12 @@ class BiLstmShape(Entry):
     layers: PositiveInt = 1
     """Number of layers."""
 
+    @property
+    def weights(self) -> int:
+        """The weights of the matrices that a token passes: four gates in each direction of a layer."""
+        inputs = [self.embedding, *[2 * self.hidden] * (self.layers - 1)]
+        return sum(2 * 4 * self.hidden * (width + self.hidden) for width in inputs)
+
     def __str__(self) -> str:
         """Return it in a few words."""
         return f"BiLSTM {self.embedding}/{self.hidden}"
@@ -221,6 +227,11 @@ class TransformerShape(Entry):
         if self.embedding % self.heads:
             raise ValueError(f"heads: {self.heads} do not divide an embedding of {self.embedding}")
         return self
+
+    @property
+    def weights(self) -> int:
+        """The weights of the matrices that a token passes: attention, and a feed-forward part four times as wide."""
+        return self.layers * (4 + 2 * 4) * self.embedding**2
 
     def __str__(self) -> str:
         """Return it in a few words."""

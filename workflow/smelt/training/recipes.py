@@ -327,6 +327,14 @@ class Recipe(Entry):
         """
         return self.model_validate(merge(self.model_dump(), overrides))
 
+    def trained_tokens(self, available: float) -> float:
+        """Return the tokens that a run passes, of texts with some tokens in all."""
+        schedule = self.schedule
+        steps = schedule.stop_at or schedule.steps
+        if steps is None:
+            return float(schedule.epochs or 0) * available
+        return float(steps * self.data.batch * self.data.length)
+
     def for_blocks(self, blocks: int) -> Self:
         """Return the recipe for this number of training blocks, with epochs turned into steps.
 

@@ -5,17 +5,15 @@ from typing import Any
 
 import torch
 
-from smelt.model_families import family_of, number_of
+from smelt.model_families import family_of, number_of, operations_per_token
 
 
 def flops_per_token(model: Any, length: int, predicted: float) -> float:
-    """Return the floating-point operations of one training pass for each token: forward, and twice as much backward.
+    """Return the floating-point operations of one training pass for each token, by `operations_per_token`.
 
-    A token takes 6 operations for each weight of a matrix that it passes, each time that it passes it (Kaplan et al.
-    2020, section 2.1; ALBERT's shared ones once per layer), and 12 * length * hidden per layer for attention's scores
-    and weighted sums (Chowdhery et al. 2022, appendix B). The head counts by the share of tokens that pass it. Left out
-    are looking up, adding, normalising, the pooler and its classifier, under 1% together, and the second computation
-    of gradient checkpointing: these are the operations that the model needs, not those that a program does.
+    The head counts by the share of tokens that pass it. Left out are looking up, adding, normalising, the pooler and
+    its classifier, under 1% together, and the second computation of gradient checkpointing: these are the operations
+    that the model needs, not those that a program does.
 
     Args:
         model: of transformers, with a head for masked tokens of one of smelt.model_families.FAMILIES.
@@ -23,14 +21,13 @@ def flops_per_token(model: Any, length: int, predicted: float) -> float:
         predicted: share of the tokens that pass the head.
     """
     config = model.config
-    hidden, layers = config.hidden_size, config.num_hidden_layers
-    feed_forward = number_of(config, "feed_forward") or 0
+    hidden = config.hidden_size
+    shape = {"layers": config.num_hidden_layers, "hidden": hidden}
+    shape["feed_forward"] = number_of(config, "feed_forward") or 0
     embedding = getattr(config, "embedding_size", hidden)
-    layer = 4 * hidden**2 + 2 * hidden * feed_forward
     projection = 0 if embedding == hidden and not family_of(model).shared_layers else embedding * hidden
     head = hidden * embedding + embedding * model.get_output_embeddings().out_features
-    weights = projection + layers * layer + predicted * head
-    return float(6 * weights + 12 * layers * length * hidden)
+    return operations_per_token(shape, projection, length, predicted, head)
 
 
 SMALLEST, LARGEST = 512, 8192  # sides of the square matrices tried, doubled while time allows

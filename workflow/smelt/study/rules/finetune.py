@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.study.finetuning import FinetuningGrid, FinetuningSettings
+from smelt.study.finetuning import FinetuningGrid, FinetuningSettings, TaskOptions
 from smelt.study.makers.base import FinetuningRuns
 from smelt.study.paths import Paths, run_of
 from smelt.study.resources import BASE, examples, gpus_for, libraries_for, megabytes, parameters_in
@@ -22,12 +22,13 @@ from smelt.study.rules.finetune_jobs import (
 )
 from smelt.study.schema import Study
 from smelt.tasks.kinds import kind_of
+from smelt.tasks.task_file import TaskFile
 
 # Part of the fine-tuning rule's params: raise it when the same settings come to mean other scores,
 # and everything is fine-tuned again. Comments and refactorings leave it alone.
 FINETUNING_VERSION = 1
 
-TYPICAL_EXAMPLES = 10_000  # of a training set without a limit
+TYPICAL_EXAMPLES = 10_000  # of a language in a training set without a limit
 LONGEST_JOB = 1200  # minutes that several runs ask for at most: a job that needs more goes on in another
 
 
@@ -207,9 +208,15 @@ class FinetuneRules:
         grid = self.grid(model, task)
         if grid.runs_per_job is not None:
             return grid.runs_per_job
-        options = self.study.options(task)
-        number = (options.limit or TYPICAL_EXAMPLES) * (len(self.runs.tasks[task].languages) if options.per else 1)
+        number = training_examples(self.study.options(task), self.runs.tasks[task])
         epochs = max(cell.epochs for cell in grid.cells.values())
         tokens = min(grid.length, kind_of(self.runs.tasks[task]).typical_tokens)
         minutes = estimate_minutes(BASE | self.study.definitions.numbers(model), tokens, number, epochs)
         return max(1, min(MAX_RUNS, int(JOB_MINUTES / minutes)))
+
+
+def training_examples(options: TaskOptions, task: TaskFile) -> int:
+    """Return how many training examples a task may have, before it is prepared."""
+    if options.limit:
+        return options.limit * (len(task.languages) if options.per else 1)
+    return TYPICAL_EXAMPLES * len(task.languages_of("train"))

@@ -1,0 +1,76 @@
+"""`smelt plan`: sizes that are given, rates that another study corrects, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from smelt.__main__ import main
+
+STUDY = """
+study: planned
+corpora: {wiki: {text: {sw: sw.txt, en: en.txt}}}
+tokenizers: {small: {algorithm: unigram, vocabulary: 8000, corpus: wiki}}
+models:
+  tiny: {maker: pretrain, architecture: albert-tiny, tokenizer: small, corpus: wiki, recipe: small}
+"""
+
+
+@pytest.fixture(autouse=True)
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work where a study lies whose Swahili text is there, while the English one is not."""
+    monkeypatch.chdir(tmp_path)
+    Path("study.yaml").write_text(STUDY)
+    Path("sw.txt").write_bytes(bytes(1_000_000))
+
+
+def planned(*words: str) -> dict[str, dict[str, float]]:
+    """Return the stages of the plan by name."""
+    assert main(["plan", "study.yaml", *words, "--output", "plan.json"]) == 0
+    return {stage["name"]: stage for stage in json.loads(Path("plan.json").read_text())["stages"]}
+
+
+def test_takes_what_is_not_here_from_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert planned("--text", "wiki=3MB")["documents"]["disk"] == pytest.approx(0.4 * 3e6)
+    assert planned("--text", "wiki/en=3MB")["documents"]["disk"] == pytest.approx(0.4 * 4e6)
+    shown = capsys.readouterr().out
+    assert "models: pretrain" in shown
+    assert "GPU hours" not in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ([], "wiki/en: the size of the text is not known: give it, as in --text wiki=10GB"),
+        (["--text", "wiki"], "--text: expected a size such as wiki=91GB or wiki/fr=5GB, found wiki"),
+        (["--text", "wikis=1GB"], "--text: no corpus is called 'wikis': expected one of wiki; did you mean wiki?"),
+        (["--text", "wiki/fr=1GB"], "--text: wiki has no language 'fr': expected one of sw, en"),
+        (["--text", "wiki=1kB"], "--text: wiki=1kB: the text of wiki that is here has more already"),
+        (["--text", "wiki=2MB", "--like", "study.yaml"], "study.yaml: no stage of it was measured to its end below"),
+        (["--text", "wiki=2MB", "--rates", "rates.yaml"], "rates.yaml: no such file"),
+    ],
+)
+def test_says_what_it_cannot_plan(words: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "study.yaml", *words]) == 1
+    assert line in capsys.readouterr().err
+
+
+def test_is_corrected_by_a_study_that_ran_here() -> None:
+    Path("en.txt").write_bytes(bytes(1_000_000))
+    before = planned()
+    for name, seconds in (("corpora/wiki/sw", 30), ("corpora/wiki/en", 50), ("blocks/wiki/small/lines-64/sw", 9)):
+        file = Path("benchmarks/planned", f"{name}.tsv")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"s\tcpu_time\n100\t{seconds}\n")
+    after = planned("--like", "study.yaml")
+    assert after["documents"]["cpu_seconds"] == pytest.approx(80)
+    assert after["tokenizers"]["cpu_seconds"] == pytest.approx(before["tokenizers"]["cpu_seconds"])
+    assert after["blocks"] == before["blocks"]  # only one of two jobs was measured
+
+
+def test_says_how_long_the_machines_take(capsys: pytest.CaptureFixture[str]) -> None:
+    planned("--text", "wiki=400GB", "--cores", "4", "--gpus", "2")
+    shown = capsys.readouterr().out
+    assert "GPU hours" in shown
+    assert "On 4 cores and 2 GPUs:" in shown
+    assert " hours, if none of them waits." in shown

@@ -1,0 +1,444 @@
+"""What a study takes before it runs: jobs, hours, disk, memory and energy of each stage.
+
+Work is counted in units that no machine changes: bytes of text, floating-point operations, jobs. The rates of a machine
+turn it into hours. What exists already is counted as it is: the sizes of corpora, tokens of blocks, examples of tasks.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, get_args
+
+from smelt.entry import Precision
+from smelt.languages import wiki_of
+from smelt.model_families import FAMILIES, operations_per_token
+from smelt.study.architectures import FamilyName, Shape
+from smelt.study.catalogue import Catalogue
+from smelt.study.corpora import local_folder
+from smelt.study.finetuning import FinetuningSettings
+from smelt.study.makers.amplify import Amplify
+from smelt.study.makers.base import Maker
+from smelt.study.makers.compress import Compress
+from smelt.study.makers.reduce import Reduce
+from smelt.study.makers.trained import TrainedOnBlocks
+from smelt.study.paths import GENERATED
+from smelt.study.rates import Rates
+from smelt.study.resources import BASE, BYTES, STATES, WITH_GPU_MB, WITHOUT_GPU_MB, gpus_for, pass_megabytes
+from smelt.study.rules.finetune import training_examples
+from smelt.tasks.kinds import kind_of
+
+PUBLISHED_PIECES = 119_547  # assumed of adopted models: mBERT's
+OTHER_EXAMPLES = 2_000  # assumed of a validation or test split that is not prepared yet
+WIDE_PIECES = 2**16  # vocabularies beyond take four bytes a token
+SAMPLE_LINE = 300  # bytes of a usual paragraph
+RUN_BYTES = 300_000  # what a fine-tuning leaves behind without weights
+DUMP_FILES = "*pages-articles*.bz2"
+PARQUET = 0.4  # bytes of documents.parquet to a byte of text
+
+
+def count_jobs(catalogue: Catalogue) -> dict[str, int]:
+    """Return the number of jobs of each kind that the study takes from nothing to its report."""
+    study, further = catalogue.study, [maker.further_jobs() for maker in catalogue.makers.values()]
+    tuning, trying = catalogue.finetune.count_jobs()
+    return {
+        "generated sources": len(generated_sources(catalogue)),
+        "downloads": len(catalogue.corpora.mirrors),
+        "corpora": len(catalogue.corpora.statistics()),
+        "tokenizers": len(study.tokenizers),
+        "block sets": len(catalogue.tokenizers.blocks()),
+        "models": len(study.models),
+        **{name: number for jobs in further for name, number in jobs.items()},
+        "int8 exports to weigh": len(catalogue.efficiency.int8()),
+        "efficiency": 1 if catalogue.efficiency.figures() else 0,
+        "tasks": len(catalogue.tasks.files),
+        "of fine-tuning": tuning,
+        "of runs of grids": trying,
+        "tokenisation studies": len(catalogue.report.tokenisations()),
+        "correlations over models": len(catalogue.report.pooling_tables()),
+        "tables": len(study.tables),
+        "scores and comparisons": 2 if study.tasks else 0,
+        "figures": len(catalogue.report.figures()),
+        "page": 1,
+    }
+
+
+def generated_sources(catalogue: Catalogue) -> list[str]:
+    """Return the dumps and tasks that the project generates for the study."""
+    dumps = [
+        f"{wiki} {date}"
+        for (wiki, date), mirrors in catalogue.corpora.mirrors.items()
+        if any(mirror.startswith(GENERATED) for mirror in mirrors)
+    ]
+    return dumps + [
+        name
+        for name, task in catalogue.tasks.files.items()
+        if any(file.startswith(GENERATED) for file in task.local_files())
+    ]
+
+
+@dataclass
+class StagePlan:
+    """What a stage takes."""
+
+    name: str
+    jobs: int = 0
+    cpu_seconds: float = 0.0
+    """Of all cores together."""
+    gpu_seconds: float = 0.0
+    disk: float = 0.0
+    """Bytes that stay."""
+    memory: float = 0.0
+    """MB of its largest job, at the peak."""
+
+    def kwh(self, rates: Rates) -> float:
+        """Return its energy."""
+        gpu = self.gpu_seconds * rates.gpu.watts if rates.gpu else 0.0
+        return (self.cpu_seconds * rates.cpu.watts + gpu) / 3.6e6
+
+
+@dataclass
+class Sizes:
+    """The sizes of a study's sources, in bytes."""
+
+    dumps: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Compressed, by (wiki, date)."""
+    text: dict[tuple[str, str], float] = field(default_factory=dict)
+    """Text of documents, by corpus and language, where it is known or given."""
+
+
+def known_sizes(catalogue: Catalogue) -> Sizes:
+    """Return the sizes that this machine knows: of documents, dumps and text files that are here."""
+    sizes = Sizes()
+    for (wiki, date), mirrors in catalogue.corpora.mirrors.items():
+        folders = [f"resources/dumps/{wiki}/{date}", *(local_folder(mirror, wiki, date) for mirror in mirrors)]
+        found = [sum(file.stat().st_size for file in Path(folder).glob(DUMP_FILES)) for folder in folders if folder]
+        if any(found):
+            sizes.dumps[wiki, date] = next(filter(None, found))
+    for path in catalogue.corpora.statistics():
+        if (file := Path(path)).exists():
+            *_, corpus, language, _ = file.parts
+            sizes.text[corpus, language] = json.loads(file.read_text(encoding="utf-8"))["bytes"]
+    return sizes
+
+
+class StudyPlan:
+    """A study with the sizes of its sources and the rates of a machine."""
+
+    def __init__(self, catalogue: Catalogue, sizes: Sizes, rates: Rates) -> None:
+        """Take a checked study."""
+        self.catalogue, self.sizes, self.rates = catalogue, sizes, rates
+        self.study, self.definitions = catalogue.study, catalogue.study.definitions
+
+    def unknown(self) -> list[tuple[str, str]]:
+        """Return the corpora and languages whose size is not known."""
+        return [
+            (name, language)
+            for name, corpus in self.study.corpora.items()
+            for language in corpus.languages
+            if self._parts_of_text(name, language) is None
+        ]
+
+    def stages(self) -> list[StagePlan]:
+        """Return what each stage takes; call it where no size is unknown."""
+        stages = [
+            self._downloads(),
+            self._documents(),
+            self._tokenizers(),
+            self._blocks(),
+            self._counts(),
+            *self._models(),
+            self._tasks(),
+            self._finetuning(),
+            self._students(),
+            self._efficiency(),
+        ]
+        return [*(stage for stage in stages if stage.jobs), self._report(sum(stage.jobs for stage in stages))]
+
+    def text_bytes(self, corpus: str, languages: Sequence[str] | None = None) -> float:
+        """Return the bytes of a corpus's text, of all languages by default."""
+        chosen = languages or self.study.corpora[corpus].languages
+        return sum(sum(self._parts_of_text(corpus, language) or ()) for language in chosen)
+
+    def _parts_of_text(self, corpus: str, language: str) -> tuple[float, float] | None:
+        """Return the bytes of text from dumps and from text files; None where they are not known."""
+        entry = self.study.corpora[corpus]
+        dumped = entry.wikipedia is not None and language in entry.wikipedia.languages
+        files = [Path(file) for file in entry.texts(language)]
+        if (corpus, language) in self.sizes.text:
+            whole = self.sizes.text[corpus, language]
+            return (whole, 0.0) if dumped else (0.0, whole)
+        if not all(file.exists() for file in files):
+            return None
+        texts = float(sum(file.stat().st_size for file in files))
+        if not dumped:
+            return 0.0, texts
+        assert entry.wikipedia is not None
+        size = self.sizes.dumps.get((wiki_of(language), entry.wikipedia.date))
+        return None if size is None else (size * self.rates.text_of_dump, texts)
+
+    def _dumped(self) -> dict[tuple[str, str], float]:
+        """Return the bytes of each dump, by (wiki, date); by the text where only that is known."""
+        found = dict(self.sizes.dumps)
+        for name, corpus in self.study.corpora.items():
+            for language in corpus.wikipedia.languages if corpus.wikipedia else []:
+                assert corpus.wikipedia is not None
+                text, _ = self._parts_of_text(name, language) or (0.0, 0.0)
+                found.setdefault((wiki_of(language), corpus.wikipedia.date), text / self.rates.text_of_dump)
+        return found
+
+    def _downloads(self) -> StagePlan:
+        dumps = self._dumped()
+        seconds = sum(dumps.values()) / 1e6 / self.rates.download + len(dumps) * self.rates.start
+        return StagePlan("downloads", len(dumps), seconds, disk=sum(dumps.values()), memory=self.rates.memory["other"])
+
+    def _documents(self) -> StagePlan:
+        stage = StagePlan("documents", memory=self.rates.memory["documents"])
+        for name, corpus in self.study.corpora.items():
+            for language in corpus.languages:
+                dumped, read = self._parts_of_text(name, language) or (0.0, 0.0)
+                stage.jobs += 1
+                stage.cpu_seconds += dumped / self.rates.text_of_dump / 1e6 / self.rates.dumps
+                stage.cpu_seconds += read / 1e6 / self.rates.texts + self.rates.start
+                stage.disk += PARQUET * (dumped + read)
+        return stage
+
+    def _tokenizers(self) -> StagePlan:
+        stage = StagePlan("tokenizers")
+        for name, tokenizer in self.study.tokenizers.items():
+            text = min(tokenizer.sample * SAMPLE_LINE, self.text_bytes(tokenizer.corpus))
+            stage.jobs += 1
+            stage.cpu_seconds += text / 1e6 / self.rates.tokenizers[tokenizer.algorithm] + self.rates.start
+            asked = self.catalogue.tokenizers.memory(
+                SimpleNamespace(tokenizer=name), SimpleNamespace(size_mb=PARQUET * text / 1e6)
+            )
+            stage.memory = max(stage.memory, asked)
+            stage.disk += 50.0 * tokenizer.vocabulary
+        return stage
+
+    def _blocks(self) -> StagePlan:
+        stage = StagePlan("blocks", memory=self.rates.memory["blocks"])
+        for folder in self.catalogue.tokenizers.blocks():
+            *_, corpus, vocabulary, _, language = Path(folder).parts
+            text = self.text_bytes(corpus, [language])
+            width = 4 if self._pieces_of_vocabulary(vocabulary) > WIDE_PIECES else 2
+            stage.jobs += 1
+            stage.cpu_seconds += text / 1e6 / self.rates.blocks + self.rates.start
+            stage.disk += self._tokens(folder, text) * width
+        return stage
+
+    def _tokens(self, folder: str, text: float) -> float:
+        """Return the tokens of a block folder: as it states them, or by its text."""
+        file = Path(folder, "blocks.json")
+        if file.exists():
+            return float(json.loads(file.read_text(encoding="utf-8"))["train"]["tokens"])
+        return text / self.rates.bytes_of_token
+
+    def _counts(self) -> StagePlan:
+        stage = StagePlan("counts of pieces", memory=self.rates.memory["counts"])
+        for maker in self.catalogue.makers.values():
+            stage.jobs += maker.further_jobs().get("counts", 0)
+        counted = {
+            (self.definitions.vocabulary(model.counted), texts.corpus, language)
+            for model in self.study.models.values()
+            if isinstance(model, Reduce) and (texts := model.texts)
+            for language in self.definitions.languages(*texts)
+        }
+        text = sum(self.text_bytes(corpus, [language]) for _, corpus, language in counted)
+        stage.cpu_seconds = text / 1e6 / self.rates.counts + stage.jobs * self.rates.start
+        return stage
+
+    def _models(self) -> Iterator[StagePlan]:
+        """Yield a stage for each maker."""
+        for maker in self.catalogue.makers:
+            stage = StagePlan(f"models: {maker}")
+            for name, model in self.study.models.items():
+                if model.maker_name() == maker and not isinstance(model, Compress):
+                    self._add_model(stage, name, model)
+            yield stage
+
+    def _add_model(self, stage: StagePlan, name: str, model: Maker) -> None:
+        parameters = self._shape(name).parameters(self._pieces(name))
+        stage.jobs += 1
+        stage.cpu_seconds += self.rates.start_torch
+        stage.disk += parameters * BYTES
+        memory = self._libraries(parameters) + parameters * BYTES * 2 / 1e6
+        if isinstance(model, TrainedOnBlocks):
+            training = model.training
+            folders = self.catalogue.tokenizers.blocks_of(name)
+            available = sum(self._tokens(folder, self.text_bytes(*_corpus_and_language(folder))) for folder in folders)
+            tokens = training.trained_tokens(available)
+            self._compute(stage, self._operations_of_training(name) * tokens, parameters, training.model.precision)
+            passed = (
+                0.0 if self._uses_gpu(parameters) else pass_megabytes(self._shape(name).model_dump(), training.data)
+            )
+            memory += parameters * BYTES * (STATES - 2) / 1e6 + passed
+        elif model.texts:
+            text = self.text_bytes(model.texts.corpus, self.definitions.languages(*model.texts))
+            stage.cpu_seconds += 0.0 if isinstance(model, Reduce) else text / 1e6 / self.rates.counts
+        stage.memory = max(stage.memory, memory)
+
+    def _operations_of_training(self, name: str) -> float:
+        """Return the operations that a token of a model's training takes, those of its teachers included."""
+        model = self.study.models[name]
+        assert isinstance(model, TrainedOnBlocks)
+        masked, length = model.training.objective.masking_probability, model.training.data.length
+        of_teachers = sum(self._operations(source, length, masked) / 3 for source in model.sources)
+        return of_teachers + self._operations(name, length, masked)
+
+    def _operations(self, name: str, length: int, predicted: float = 0.0) -> float:
+        """Return the operations of a training pass for each token."""
+        shape = self._shape(name)
+        factorised = shape.embedding != shape.hidden or FAMILIES[shape.family].shared_layers
+        head = shape.embedding * (shape.hidden + self._pieces(name))
+        projection = shape.embedding * shape.hidden if factorised else 0
+        return operations_per_token(shape.model_dump(include=set(BASE)), projection, length, predicted, head)
+
+    def _shape(self, name: str) -> Shape:
+        """Return a model's shape; what the study does not give is assumed as BERT-base has it."""
+        numbers: dict[str, Any] = BASE | self.definitions.numbers(name)
+        family = self.study.models[name].family(self.definitions)
+        numbers["family"] = family if family in get_args(FamilyName) else "bert"
+        numbers["embedding"] = self.definitions.embedding_width(name) or numbers["hidden"]
+        return Shape.model_construct(**numbers)
+
+    def _pieces(self, name: str) -> int:
+        """Return how many pieces a model has; at most, where the study gives no number."""
+        return self._pieces_of_vocabulary(self.definitions.vocabulary(name))
+
+    def _pieces_of_vocabulary(self, vocabulary: str) -> int:
+        if vocabulary in self.study.tokenizers:
+            return self.study.tokenizers[vocabulary].vocabulary
+        owner = self.study.models[vocabulary]
+        before = self._pieces(owner.sources[0]) if owner.sources else PUBLISHED_PIECES
+        if isinstance(owner, Reduce):
+            return owner.size or before
+        return before + owner.pieces if isinstance(owner, Amplify) else before
+
+    def _libraries(self, parameters: float) -> int:
+        return WITH_GPU_MB if self._uses_gpu(parameters) else WITHOUT_GPU_MB
+
+    def _uses_gpu(self, parameters: float) -> bool:
+        return self.rates.gpu is not None and bool(gpus_for(parameters))
+
+    def _compute(self, stage: StagePlan, operations: float, parameters: float, precision: Precision) -> None:
+        """Add the time of a model's operations, on a GPU where its job asks for one."""
+        if self.rates.gpu is not None and gpus_for(parameters):
+            stage.gpu_seconds += operations / getattr(self.rates.gpu, precision)
+        else:
+            stage.cpu_seconds += operations / getattr(self.rates.cpu, precision)
+
+    def _tasks(self) -> StagePlan:
+        number = len(self.catalogue.tasks.files)
+        return StagePlan("tasks", number, number * self.rates.start, memory=self.rates.memory["other"])
+
+    @cached_property
+    def _examples(self) -> dict[str, dict[str, float]]:
+        """Examples of each task's splits: counted where it is prepared, else its limits, or what is typical."""
+        found = {}
+        for name, task in self.catalogue.tasks.files.items():
+            file = Path(self.catalogue.paths.task(name), "task.json")
+            if file.exists():
+                splits = json.loads(file.read_text(encoding="utf-8"))["splits"]
+                found[name] = {split: float(splits[split]["examples"]) for split in splits}
+                continue
+            options = self.study.options(name)
+            validation = options.validation_limit or OTHER_EXAMPLES
+            times = len(task.languages_of("validation")) if options.per or not options.validation_limit else 1
+            tested = OTHER_EXAMPLES * len(task.languages_of("test"))
+            learnt = training_examples(options, task)
+            found[name] = {"train": float(learnt), "validation": float(validation * times), "test": float(tested)}
+        return found
+
+    def _finetuning(self) -> StagePlan:
+        stage, rules = StagePlan("fine-tuning"), self.catalogue.finetune
+        stage.jobs = sum(rules.count_jobs()) - len(rules.students())
+        alone = [tuple(run.split("/")[:2]) for run in rules.teachers_alone()]
+        pairs = [(pair, len(self.study.seeds)) for pair in rules.tuned()] + [(pair, 1) for pair in alone]
+        for (model, task), seeds in pairs:
+            grid = rules.grid(model, task)
+            parameters = self._shape(model).parameters(self._pieces(model))
+            for settings in grid.cells.values():
+                self._add_run(stage, model, task, settings, seeds)
+            kept = grid.keep == "best" or any(
+                run.startswith(f"{model}/{task}/") for run in self.catalogue.runs.teachers
+            )
+            stage.disk += seeds * (RUN_BYTES + (parameters * BYTES if kept else 0))
+            megabytes = kind_of(self.catalogue.runs.tasks[task]).megabytes_an_example
+            examples = megabytes * sum(self._examples[task].values())
+            stage.memory = max(stage.memory, self._libraries(parameters) + 2 * BYTES * parameters / 1e6 + examples)
+        # The whole of a run that is one of several in a job starts once.
+        stage.cpu_seconds += stage.jobs * self.rates.start_torch
+        return stage
+
+    def _add_run(self, stage: StagePlan, model: str, task: str, settings: FinetuningSettings, seeds: int) -> None:
+        examples = self._examples[task]
+        length = min(settings.length, kind_of(self.catalogue.runs.tasks[task]).typical_tokens)
+        steps = settings.epochs * examples["train"] / settings.batch
+        measured = steps / settings.evaluate_every if settings.evaluate_every else settings.epochs
+        predicted = measured * examples["validation"] + examples["test"]
+        learnt = settings.epochs * examples["train"]
+        operations = self._operations(model, length) * length * (learnt + predicted / 3)
+        parameters = self._shape(model).parameters(self._pieces(model))
+        self._compute(stage, seeds * operations, parameters, settings.precision)
+        seconds = seeds * (learnt + predicted / 3) * self.rates.example
+        if self._uses_gpu(parameters):
+            stage.gpu_seconds += seconds
+        else:
+            stage.cpu_seconds += seconds
+
+    def _students(self) -> StagePlan:
+        """Return what compressions take at most: each phase lasts all its epochs."""
+        stage = StagePlan("compressions")
+        for name, model in self.study.models.items():
+            if not isinstance(model, Compress):
+                continue
+            epochs = sum(len(part.phases()) * part.schedule(model.settings).epochs for part in model.stages)
+            for _, task in self.catalogue.runs.pairs(model=name):
+                texts = float(model.transfer.sentences or self._examples[task]["train"])
+                length = min(model.settings.length, kind_of(self.catalogue.runs.tasks[task]).typical_tokens)
+                teacher = self._operations(model.teacher, length) / 3 if model.imitates else 0.0
+                operations = texts * length * (epochs * 6 * model.student.weights + teacher)
+                stage.jobs += len(self.study.seeds)
+                parameters = self._shape(model.teacher).parameters(self._pieces(model.teacher))
+                self._compute(stage, len(self.study.seeds) * operations, parameters, "fp32")
+                stage.cpu_seconds += len(self.study.seeds) * self.rates.start_torch
+                stage.disk += len(self.study.seeds) * RUN_BYTES
+                stage.memory = max(stage.memory, self._libraries(parameters) + 2 * BYTES * parameters / 1e6)
+        return stage
+
+    def _efficiency(self) -> StagePlan:
+        models = len(self.catalogue.efficiency.models()) if self.catalogue.efficiency.figures() else 0
+        seconds = models * self.rates.measuring + self.rates.start_torch
+        return StagePlan("efficiency", min(models, 1), seconds, memory=self.rates.memory["other"])
+
+    def _report(self, others: int) -> StagePlan:
+        number = max(sum(count_jobs(self.catalogue).values()) - others, 1)
+        return StagePlan("measurement and report", number, number * self.rates.start, memory=self.rates.memory["other"])
+
+
+def _corpus_and_language(folder: str) -> tuple[str, list[str]]:
+    """Return the corpus and the language of a block folder."""
+    *_, corpus, _, _, language = Path(folder).parts
+    return corpus, [language]
+
+
+def total(stages: Sequence[StagePlan]) -> StagePlan:
+    """Return all stages together: the disk is the sum, the memory that of the largest job."""
+    return StagePlan(
+        "all",
+        sum(stage.jobs for stage in stages),
+        sum(stage.cpu_seconds for stage in stages),
+        sum(stage.gpu_seconds for stage in stages),
+        sum(stage.disk for stage in stages),
+        max(stage.memory for stage in stages),
+    )
+
+
+def figure(value: float) -> str:
+    """Return a figure for people to read, in two digits or whole."""
+    if value >= 10:
+        return f"{value:,.0f}"
+    return f"{value:.{1 if value >= 1 else 2}f}" if value >= 0.01 else "<0.01" if value else "0"
