@@ -116,7 +116,7 @@ def places(texts: dict[Path, str]) -> dict[str, KeyPlace]:
 
 
 def types() -> dict[str, type[Entry]]:
-    """Return every type in study and task files by name, those that others extend included."""
+    """Return every type with keys of its own in study and task files by name, those that others extend included."""
     found: dict[str, type[Entry]] = {}
     ahead: list[Any] = [Study, TaskFile]
     while ahead:
@@ -126,7 +126,8 @@ def types() -> dict[str, type[Entry]]:
                 continue
             if part.__name__ in found:
                 raise SmeltError(part.__name__, f"a type of {part.__module__} and of {found[part.__name__].__module__}")
-            found[part.__name__] = part
+            if part.model_fields.keys() & vars(part).get("__annotations__", {}).keys():
+                found[part.__name__] = part
             ahead += [*part.__bases__, *(field.annotation for field in part.model_fields.values())]
         else:
             ahead += typing.get_args(part)

@@ -42,8 +42,6 @@ class AveragesTable(TableEntry):
     """How numbers are printed. `rounded`: averages and ratios are rounded, and ratios of size are of exact counts.
     `published`: as ALBETO's Table 6 has them: digits after the second are cut off, parameters are whole millions, and
     ratios of size are of these. The CSV has exact numbers either way."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
 

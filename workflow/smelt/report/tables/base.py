@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypeVar
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
 from smelt.entry import Entry
 from smelt.errors import SmeltError
 from smelt.families import is_family, member_of
@@ -161,7 +163,10 @@ class Made(NamedTuple):
 
 
 class TableEntry(Entry):
-    """A table of a study. Entries name what they show in the properties `tasks` and `models`."""
+    """What every kind of table takes beside its own keys."""
+
+    caption: str = ""
+    """Caption of the table; by default one of its kind's own."""
 
     if TYPE_CHECKING:  # each kind declares these, as a key of its entry or as a property
 
@@ -187,6 +192,12 @@ class TableEntry(Entry):
     """Whether its last source is correlations/<table>.json, the words of its models on its tasks taken together."""
     part: ClassVar[str] = ""
     """The part of the entry that names models and tasks, for error messages: .rows."""
+
+    @model_serializer(mode="wrap")
+    def _write_caption_last(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keys in the order of the entry, though pydantic puts those of a base first: pages show them."""
+        keys: dict[str, Any] = write(self)
+        return {key: keys[key] for key in sorted(keys, key=lambda key: key == "caption")}
 
     def key_of(self, what: str) -> str:
         """Return the key that names its tasks or models (what: task, model), for error messages: .rows, .tasks."""
@@ -245,6 +256,32 @@ class TableEntry(Entry):
         """Return the notes on the tasks whose scores it shows."""
         averages = [] if self.by_language else languages_note(tasks)
         return [*averages, *own_notes(tasks), *validation_note(tasks), *repeats_note(tasks)]
+
+
+class TableWithoutTasks(TableEntry):
+    """A table of models, corpora or vocabularies, whatever they are fine-tuned on."""
+
+    shows_scores = False
+
+    @property
+    def tasks(self) -> list[str]:
+        """No task, as the other tables give theirs."""
+        return []
+
+
+class TableWithoutModels(TableEntry):
+    """A table of corpora or data, whatever models learn from them."""
+
+    shows_scores = False
+
+    @property
+    def models(self) -> None:
+        """No list, as other tables have one."""
+        return
+
+    def shown_models(self, study: StudyOfTables) -> list[str]:  # noqa: ARG002 - it shows none
+        """Return no model."""
+        return []
 
 
 class FamiliesTable(TableEntry):

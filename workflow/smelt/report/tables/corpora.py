@@ -12,13 +12,13 @@ from smelt.languages import Language
 from smelt.report.hypotheses import Label
 from smelt.report.records import CorpusRecord, read_corpora
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
+from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutModels, TableWithoutTasks
 
 HEADS = ["Pages (M)", "Documents", "Held out", "Words (M)", "Share of words"]
 COLUMNS = ("corpus", "language", "pages", "documents", "held_out", "words", "share")
 
 
-class CorporaTable(TableEntry):
+class CorporaTable(TableWithoutTasks, TableWithoutModels):
     """Pages, documents and words of a corpus's languages, and the study's notes on each (Eliquare, Table 2)."""
 
     kind: Literal["corpora"]
@@ -29,24 +29,6 @@ class CorporaTable(TableEntry):
     about: dict[Label, dict[Language, str]] = Field(default_factory=dict)
     """Head of a column → language → what stands there, such as `Genus: {fr: Romance}`: what no file of the corpus
     holds."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
-
-    shows_scores = False
-
-    @property
-    def tasks(self) -> list[str]:
-        """No task, as the other tables give theirs."""
-        return []
-
-    @property
-    def models(self) -> None:
-        """No list, as other tables have one: it shows no model."""
-        return
-
-    def shown_models(self, study: StudyOfTables) -> list[str]:  # noqa: ARG002 - it shows none
-        """Return no model."""
-        return []
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse a corpus that the study lacks, and languages that the corpus lacks."""

@@ -31,8 +31,6 @@ class CorrelationsTable(WordsTable):
     population: Literal["entity words", "all words"] | None = None
     """Words that count; by default both populations, a group of rows each. Labels that are no spans have all words
     alone."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
     pools_models = True

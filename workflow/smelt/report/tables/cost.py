@@ -12,7 +12,7 @@ from smelt.report.measures import MB
 from smelt.report.records import encoder_parameters, read_model
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, duration
 from smelt.report.runs import ModelCost, bytes_on_disk, machines_in_words, read_cost
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
+from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutTasks
 
 HEADS = ["Parameters (M)", "Encoder (M)", "On disk (MB)", "Time", "GPU hours", "Core hours", "kWh"]
 COLUMNS = (
@@ -21,22 +21,14 @@ COLUMNS = (
 )
 
 
-class CostTable(TableEntry):
+class CostTable(TableWithoutTasks):
     """Parameters and size of models, and the hours and electricity that making them took."""
 
     kind: Literal["cost"]
     models: Annotated[list[Name], Distinct] | None = None
     """Rows, in this order; by default all models."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
-    shows_scores = False
-
-    @property
-    def tasks(self) -> list[str]:
-        """No task, as the other tables give theirs."""
-        return []
 
     def facts(self, study: StudyOfTables) -> dict[str, Any]:
         """Return its models, those that were trained elsewhere, and the tasks of the students among them."""

@@ -11,7 +11,7 @@ from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.report.records import TaskRecord, TransferRecord, read_tasks, read_transfer_texts
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
+from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutModels, unique
 from smelt.tasks.splits import SPLITS
 
 HEADS = ["Languages", "Labels", "Training", "Validation", "Test", "Unlabelled"]
@@ -21,7 +21,7 @@ ALL = "all"
 DESCRIPTION = "task.json"
 
 
-class DataTable(TableEntry):
+class DataTable(TableWithoutModels):
     """Labels and examples of tasks, and the unlabelled texts that students learn from, of each task or each language
     (XtremeDistil, Table 1)."""
 
@@ -30,25 +30,12 @@ class DataTable(TableEntry):
     """Tasks of the study: a row each, under the names of their kinds where there are several."""
     each_language: bool = False
     """A row for each language of a task below it."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
-
-    shows_scores = False
-
-    @property
-    def models(self) -> None:
-        """No list, as other tables have one: it shows no model."""
-        return
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse tasks that no model runs on: they are not prepared."""
         for task in self.tasks:
             if not study.runs(task):
                 raise SmeltError(study.where, f"{key}.tasks: no model runs on {task!r}, so that it is not prepared")
-
-    def shown_models(self, study: StudyOfTables) -> list[str]:  # noqa: ARG002 - it shows none
-        """Return no model."""
-        return []
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the descriptions of the tasks, then the folders of signals of their students' transfer texts."""

@@ -13,7 +13,7 @@ from smelt.languages import Language
 from smelt.report.hypotheses import Label
 from smelt.report.measures import HEADS, Measure, mean_of, measures_of, read_records
 from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row, quantity
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
+from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutTasks, unique
 
 Pattern = Annotated[str, Field(min_length=1)]
 Models = Annotated[list[Name], Field(min_length=1), Distinct]
@@ -24,7 +24,7 @@ _PLACES = list(HEADS)
 _STATIC = ("parameters", "encoder parameters", "embedding parameters", "size", "memory", "loading", "operations")
 
 
-class EfficiencyTable(TableEntry):
+class EfficiencyTable(TableWithoutTasks):
     """Size, memory, loading time and latency, a row a model, with ratios to the benchmark's reference (Smaller
     multilingual BERT, Table 3)."""
 
@@ -36,8 +36,6 @@ class EfficiencyTable(TableEntry):
     whose mean a row shows, with the lowest and the highest."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """The languages of the families among the rows; members that the study has and measures count."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     shows_efficiency = True
 
@@ -51,11 +49,6 @@ class EfficiencyTable(TableEntry):
         if self.languages is not None and not families:
             raise ValueError("languages: no row is a family, such as mbert-{language}")
         return self
-
-    @property
-    def tasks(self) -> list[str]:
-        """No task, as the other tables give theirs."""
-        return []
 
     def shown_models(self, study: StudyOfTables) -> list[str]:
         """Return its models, by default all that are measured."""

@@ -76,8 +76,6 @@ class ExampleTable(WordsTable):
     that has them one after the other, whatever the blanks between them. By default a rule chooses whole sentences."""
     sentences: PositiveInt = 1
     """Sentences that the rule chooses."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models", "sentences", "seed")
 

@@ -33,8 +33,6 @@ class FinetuningTable(TableEntry):
     """Tasks of the study: a group of rows each."""
     models: Annotated[list[Name], Distinct] | None = None
     """Rows, in this order; by default all models that are no students of `compress`."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
     shows_scores = False

@@ -72,8 +72,6 @@ class GridTable(TableEntry):
     """Hypotheses stated before the scores were seen, each about two rows, compared in each column; or, where `task`
     holds `{row}` and each row therefore has its own task, about two columns, compared in each row. Corrected
     together."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     @model_validator(mode="after")
     def _fills_its_patterns(self) -> Self:

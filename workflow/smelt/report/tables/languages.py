@@ -62,8 +62,6 @@ class LanguagesTable(FamiliesTable):
     reference: str | None = None
     """A row of every section: a second part shows what each other row loses against it by language and on average, in
     points and relative to it."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
     part = ".sections"

@@ -36,8 +36,6 @@ class MonolingualTable(FamiliesTable):
     """Hypotheses stated before the scores were seen; corrected together."""
     baseline: Label | None = None
     """Label of the row that the others are tested against, column by column, and drawn against."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     part = ".rows"
 

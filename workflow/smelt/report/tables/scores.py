@@ -42,8 +42,6 @@ class ScoresTable(TableEntry):
     """Tasks of the study: a column each."""
     models: Annotated[list[Name], Distinct] | None = None
     """Rows, in this order; by default all models."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
 

@@ -12,7 +12,7 @@ from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.report.hypotheses import Label
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
+from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutTasks, unique
 from smelt.report.vocabularies import NO_SCRIPT, VocabularyPieces, known_script, name_of_script, script_of
 
 COLUMNS = ("model", "script", "codes", "pieces", "share", "vocabulary")
@@ -20,7 +20,7 @@ NO_LETTERS = "no letters"
 Scripts = Annotated[list[Annotated[str, AfterValidator(known_script)]], Field(min_length=1), Distinct]
 
 
-class ScriptsTable(TableEntry):
+class ScriptsTable(TableWithoutTasks):
     """Pieces of models' vocabularies by the script that they are written in, with a figure of bars (Eliquare,
     Figure 1)."""
 
@@ -30,10 +30,6 @@ class ScriptsTable(TableEntry):
     groups: Annotated[dict[Label, Scripts], Field(min_length=1)] | None = None
     """Label → scripts that are counted together, by their codes in ISO 15924: `CJK: [Hani, Hira, Kana, Hang]`. Others
     have a row each."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
-
-    shows_scores = False
 
     @model_validator(mode="after")
     def _counts_each_script_once(self) -> Self:
@@ -41,11 +37,6 @@ class ScriptsTable(TableEntry):
         if repeated := [code for place, code in enumerate(codes) if code in codes[:place]]:
             raise ValueError(f"groups: {repeated[0]} stands in two groups")
         return self
-
-    @property
-    def tasks(self) -> list[str]:
-        """No task, as the other tables give theirs."""
-        return []
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the folders of the models."""

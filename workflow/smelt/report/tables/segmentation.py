@@ -27,8 +27,6 @@ class SegmentationTable(WordsTable):
     """Tasks of the study."""
     models: Annotated[list[Name], Distinct] | None = None
     """Columns, in this order; by default all models."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
 

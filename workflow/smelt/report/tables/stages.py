@@ -30,8 +30,6 @@ class StagesTable(TableEntry):
     """A model of the maker `compress`."""
     task: Name
     """One of its tasks."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     @property
     def tasks(self) -> list[str]:

@@ -13,7 +13,7 @@ from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.model_folder import read_tensor_headers
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, scientific
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
+from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutTasks
 
 HEADS = ["Student", "Parameters (M)", "Stages", "Gradual", "Embeddings", "Layer", "Batch", "Dropout", "Rate", "Length"]
 COLUMNS = (
@@ -24,21 +24,12 @@ KINDS = {"bilstm": "BiLSTM", "transformer": "Transformer"}
 LOSSES = {"representation": "states", "logits": "logits", "labels": "labels"}
 
 
-class StudentsTable(TableEntry):
+class StudentsTable(TableWithoutTasks):
     """Shape, stages and settings of compressed students, a row each (XtremeDistil, Tables 2 and 12)."""
 
     kind: Literal["students"]
     models: Annotated[list[Name], Field(min_length=1), Distinct]
     """Models of the maker `compress`, a row each."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
-
-    shows_scores = False
-
-    @property
-    def tasks(self) -> list[str]:
-        """No task, as the other tables give theirs."""
-        return []
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse models that are no students."""

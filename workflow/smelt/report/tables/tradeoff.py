@@ -57,8 +57,6 @@ class TradeoffTable(TableEntry):
     rows on the CPU. A device that the job did not have leaves its cells empty, and a note says so."""
     reference: Name | None = None
     """A model of the table, such as the teacher: a column shows the share of its score that each other one keeps."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("length", "batches")
     shows_efficiency = True

@@ -8,7 +8,7 @@ from smelt.errors import SmeltError
 from smelt.report.records import CURVE
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row, duration, scientific
 from smelt.report.runs import TrainingRun, machines_in_words, read_training
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob
+from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutTasks
 
 HEADS = ["Learning rate", "Batch", "Warm-up ratio", "Warm-up steps", "Steps planned", "Steps run", "Training time"]
 COLUMNS = (
@@ -17,22 +17,14 @@ COLUMNS = (
 )
 
 
-class TrainingTable(TableEntry):
+class TrainingTable(TableWithoutTasks):
     """Learning rate, batch, warm-up, steps and time of pretrained and distilled models (ALBETO, Table 2)."""
 
     kind: Literal["training"]
     models: Annotated[list[Name], Distinct] | None = None
     """Rows, in this order; by default all models that are pretrained or distilled."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
     needed = ("models",)
-    shows_scores = False
-
-    @property
-    def tasks(self) -> list[str]:
-        """No task, as the other tables give theirs."""
-        return []
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse models that are not trained on texts."""

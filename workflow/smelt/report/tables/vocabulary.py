@@ -10,24 +10,17 @@ from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row
-from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, unique
+from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutTasks, unique
 
 COLUMNS = ("model", "language", "pieces", "share", "source_pieces")
 
 
-class VocabularyTable(TableEntry):
+class VocabularyTable(TableWithoutTasks):
     """Pieces that reduced models kept for each language, and for all (Smaller multilingual BERT, Table 1)."""
 
     kind: Literal["vocabulary"]
     models: Annotated[list[Name], Field(min_length=1), Distinct]
     """Models of the maker `reduce`: two columns for each."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
-
-    @property
-    def tasks(self) -> list[str]:
-        """No task, as the other tables give theirs."""
-        return []
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse models that are not reduced."""

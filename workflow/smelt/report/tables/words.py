@@ -12,7 +12,7 @@ from smelt.families import is_family, member_of
 from smelt.languages import Language
 from smelt.report.hypotheses import Label
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row
-from smelt.report.tables.base import FamiliesTable, Made, StudyOfTables, TableJob, unique
+from smelt.report.tables.base import FamiliesTable, Made, StudyOfTables, TableJob, TableWithoutTasks, unique
 from smelt.report.vocabularies import VocabularyPieces
 
 COLUMNS = ("language", "word", "column", "model", "pieces", "cut")
@@ -20,7 +20,7 @@ SEPARATOR = " · "
 TextOfWord = Annotated[str, Field(min_length=1)]
 
 
-class WordsOfModelsTable(FamiliesTable):
+class WordsOfModelsTable(TableWithoutTasks, FamiliesTable):
     """Words and the pieces that models cut them into (Eliquare, Figure 2)."""
 
     kind: Literal["words"]
@@ -28,16 +28,8 @@ class WordsOfModelsTable(FamiliesTable):
     """Language → its words, a row each."""
     columns: Annotated[dict[Label, str], Field(min_length=1)]
     """Label → a model, or a family such as `upper-{language}`, whose member cuts the words of its language."""
-    caption: str = ""
-    """Caption of the table; by default one of its kind's own."""
 
-    shows_scores = False
     part = ".columns"
-
-    @property
-    def tasks(self) -> list[str]:
-        """No task, as the other tables give theirs."""
-        return []
 
     @property
     def languages(self) -> list[str]:

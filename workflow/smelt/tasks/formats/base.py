@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from smelt.entry import Entry
 from smelt.errors import quote
 from smelt.hub import HubSplit
-from smelt.tasks.examples import Example
+from smelt.tasks.examples import Example, Sentence
 
 Scheme = Literal["iob1", "iob2", "bilou", "iobes", "bioes", "none"]
 FileOrSplit = Path | HubSplit
@@ -128,3 +128,17 @@ class LabelFormat(FileFormat, ABC):
         if self.label_until is not None and not any(self.label_until in label for label in labels):
             idle.append(f"label_until: no label has {self.label_until!r}")
         return sorted(idle)
+
+
+class SlotFormat(LabelFormat, ABC):
+    """A format of sentences in which each slot is marked from its beginning to its end."""
+
+    @property
+    def example_types(self) -> tuple[type[Any], ...]:
+        """Sentences."""
+        return (Sentence,)
+
+    @property
+    def span_scheme(self) -> Scheme:
+        """How the slots mark spans, once read."""
+        return "iob2"

@@ -2,21 +2,21 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
 from smelt.errors import SmeltError, quote
 from smelt.languages import Language
 from smelt.tasks.examples import Sentence
-from smelt.tasks.formats.base import FileOrSplit, LabelFormat, Scheme, SourceFile
+from smelt.tasks.formats.base import FileOrSplit, SlotFormat, SourceFile
 from smelt.tasks.formats.rows import read_rows, read_text_cell
 from smelt.tasks.lines import split_at_blanks
 
 SLOT = re.compile(r"\[\s*([^\[\]:]+?)\s*:\s*([^\[\]]+?)\s*\]")
 
 
-class Bracketed(LabelFormat):
+class Bracketed(SlotFormat):
     """Rows of Parquet or JSON with slots in brackets, as in MASSIVE: "wake me at [time : five am]"."""
 
     key: ClassVar[str] = "bracketed"
@@ -26,16 +26,6 @@ class Bracketed(LabelFormat):
     """Column of the annotated utterance."""
     characters: list[Language] = Field(default_factory=list)
     """Languages written without blanks, whose characters stand as words (MASSIVE's own reading of ja and zh)."""
-
-    @property
-    def example_types(self) -> tuple[type[Any], ...]:
-        """Sentences."""
-        return (Sentence,)
-
-    @property
-    def span_scheme(self) -> Scheme:
-        """How the slots mark spans."""
-        return "iob2"
 
     def read(self, file: SourceFile) -> Iterator[Sentence]:
         """Yield the utterances of a file."""

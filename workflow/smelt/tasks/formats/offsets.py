@@ -4,20 +4,20 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from smelt.errors import SmeltError, quote
 from smelt.tasks.examples import Sentence
-from smelt.tasks.formats.base import LabelFormat, Scheme, SourceFile
+from smelt.tasks.formats.base import SlotFormat, SourceFile
 from smelt.tasks.lines import Width, is_blank, numbered_lines
 
 WORD = re.compile(r"\w+|[^\w\s]")
 SPAN = re.compile(r"(-?\d+):(-?\d+):(.+)")
 
 
-class Offsets(LabelFormat):
+class Offsets(SlotFormat):
     """Rows of TSV with a text, and its spans as characters: `17:23:datetime,27:30:place`, the end not included."""
 
     key: ClassVar[str] = "offsets"
@@ -29,16 +29,6 @@ class Offsets(LabelFormat):
     misplaced: Literal["error", "count"] = "error"
     """A span that begins or ends within a word, outside the text or in another span is an `error`, or is left to
     `count`: it is of every word that it touches and none before it has, and `task.json` has the number."""
-
-    @property
-    def example_types(self) -> tuple[type[Any], ...]:
-        """Sentences."""
-        return (Sentence,)
-
-    @property
-    def span_scheme(self) -> Scheme:
-        """How the spans are marked."""
-        return "iob2"
 
     def read(self, file: SourceFile) -> Iterator[Sentence]:
         """Yield the texts of a file."""
