@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from smelt.screen import attach
 from smelt.study.paths import modules, names
+from smelt.study.rules.finetune_jobs import jobs_of_cells, jobs_of_seeds
 from smelt.study.workflow import given_keys, load, share_settings, started_rules, warn
 
 study_files = workflow.configfiles or [Path(workflow.basedir) / "config/config.yaml"]

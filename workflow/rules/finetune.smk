@@ -1,6 +1,6 @@
 """
 Fine-tunes every model on every task, once a seed: one thread each, so that several jobs run side by side. Where runs
-are short by estimate, a job makes several of one model and task, one after the other (study.finetune.jobs).
+are short by estimate, a job makes several of one model and task, one after the other (smelt.study.rules.finetune_jobs).
 
 IN   a model's folder, and a prepared task
 OUT  results/<study>/finetuned/<model>/<task>/seed-<seed>/ : metrics.json, predictions.parquet, provenance.json, and
@@ -17,8 +17,8 @@ GRID = f"{RESULTS}/grids/{{model}}/{{task}}/seed-{{seed}}"
 
 
 RESULT_JOBS, CELL_JOBS = (
-    study.finetune.jobs(STARTED),
-    study.finetune.cell_jobs(STARTED),
+    jobs_of_seeds(study.finetune, STARTED),
+    jobs_of_cells(study.finetune, STARTED),
 )
 # `--set-resources finetune:...` and profiles need one name, however many runs a job makes.
 share_settings(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError, expected_one_of, first_line
+from smelt.hub_errors import hub_errors
 
 if TYPE_CHECKING:
     from datasets import DatasetBuilder
@@ -96,29 +97,13 @@ def _fetch(repository: str, revision: str, config: str | None, where: str) -> Pa
     """Return the commit's folder in the cache with the card and the data files of a configuration."""
     from huggingface_hub import errors, hf_hub_download, snapshot_download
 
-    address = f"source.hub: {repository} at {revision}"
-    try:
+    with hub_errors(where, "data set", f"source.hub: {repository} at {revision}"):
         try:
             card = Path(hf_hub_download(repository, CARD, repo_type="dataset", revision=revision))
-        except errors.LocalEntryNotFoundError:  # one of the next kind, but the hub may have a card
-            raise
-        except errors.EntryNotFoundError:
+        except errors.RemoteEntryNotFoundError:
             card = None
         patterns = [CARD, *(_patterns(card, config, repository, where) if card else DATA_FILES)]
         return Path(snapshot_download(repository, repo_type="dataset", revision=revision, allow_patterns=patterns))
-    except errors.LocalEntryNotFoundError:
-        raise SmeltError(where, f"{address} is not in the cache, and the hub is out of reach") from None
-    except errors.GatedRepoError:
-        mend = "accept its terms on the hub, log in (`hf auth login`) and run again"
-        raise SmeltError(where, f"{address} is gated: {mend}") from None
-    except errors.RevisionNotFoundError:
-        raise SmeltError(where, f"{address}: the hub has the data set but no such commit") from None
-    except errors.RepositoryNotFoundError:
-        raise SmeltError(where, f"{address}: the hub has no such data set, or it is private") from None
-    except SmeltError:
-        raise
-    except Exception as error:  # where a connection breaks, one of the client's HTTP library
-        raise SmeltError(where, f"{address} could not be fetched: {first_line(error)}") from None
 
 
 def _patterns(card: Path, config: str | None, repository: str, where: str) -> list[str]:

@@ -8,8 +8,7 @@ import json
 import math
 import shutil
 import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import yaml
 
 from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import read_json, write_json
+from smelt.hub_errors import hub_errors
 from smelt.model_families import fills_masks, refuse_without_pieces
 
 # The files of tokenizers of any kind. They are copied as they are, so that the model reads text as it was published;
@@ -47,10 +47,6 @@ class ModelSource:
 
 class NoWeights(SmeltError):
     """A repository holds no weights of the formats that were asked for."""
-
-
-class Unreachable(SmeltError):
-    """The hub does not answer."""
 
 
 def locate(model: str, revision: str) -> ModelSource:
@@ -87,33 +83,6 @@ def fetch(name: str, revision: str, formats: Sequence[str] = _WEIGHTS) -> Path:
             if list(folder.glob(weights)):
                 return folder
     raise NoWeights(where, f"holds no weights: expected {' or '.join(formats)}")
-
-
-@contextmanager
-def hub_errors(where: str) -> Iterator[None]:
-    """Turn what the hub's client raises into one line.
-
-    Raises:
-        SmeltError: the hub does not give what was asked for.
-    """
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except errors.GatedRepoError:
-        raise SmeltError(
-            where, "is gated: accept its terms on the hub, log in (`hf auth login`) and run again"
-        ) from None
-    except errors.RevisionNotFoundError:
-        raise SmeltError(
-            where, "the hub has the model but no such revision: expected a commit of its history"
-        ) from None
-    except errors.RepositoryNotFoundError:
-        raise SmeltError(where, "the hub has no such model, or it is private: check the name, or log in") from None
-    except errors.HFValidationError:
-        raise SmeltError(where, "is no name of a model on the hub: expected organisation/model") from None
-    except Exception as error:  # without a network it is one of the client's HTTP library
-        raise Unreachable(where, _unreachable(error)) from None
 
 
 def check_folder(folder: Path, where: str) -> None:
@@ -256,11 +225,6 @@ def record_of(folder: Path) -> Path | None:
     """Return the file of a model's folder that says how many it shares; None where nothing was added to it."""
     records = (folder / name for name in (AMPLIFICATION, REDUCTION))
     return next((path for path in records if path.is_file() and read_json(path).get("shared") is not None), None)
-
-
-def _unreachable(error: Exception) -> str:
-    reason = " ".join(str(error.__cause__ or error).split())[:200]
-    return f"cannot be fetched from the hub and is not whole in its cache ({reason}). Check the network and run again"
 
 
 def read_tokenizer(

@@ -10,7 +10,14 @@ import yaml
 
 from smelt.study.catalogue import Catalogue
 from smelt.study.rules.finetune import FinetuneRules
-from smelt.study.rules.finetune_jobs import JOB_MINUTES, estimate_minutes, stretches
+from smelt.study.rules.finetune_jobs import (
+    JOB_MINUTES,
+    count_jobs,
+    estimate_minutes,
+    jobs_of_cells,
+    jobs_of_seeds,
+    stretches,
+)
 
 TINY = {"layers": 1, "hidden": 32, "heads": 2, "feed_forward": 64, "embedding": 16}
 STUDY: dict[str, Any] = {
@@ -45,7 +52,7 @@ def finish(run: str) -> None:
 def makers(rules: FinetuneRules, path: str, started: list[str] | None = None) -> list[str]:
     """Return the rules that make a run, by the constraints of their wildcards."""
     found = []
-    for jobs in rules.jobs(started):
+    for jobs in jobs_of_seeds(rules, started):
         runs = "|".join(run.replace("{seed}", r"\d+") for run in jobs.runs)
         if re.fullmatch(f"(?:{jobs.models})/[^/]+/(?:{runs})/metrics.json", f"{path}/metrics.json"):
             found.append(jobs.rule)
@@ -62,8 +69,8 @@ def test_short_runs_share_a_job_and_long_ones_have_their_own() -> None:
     rules = rules_of()
     assert makers(rules, "tiny/sst2/seed-13") == ["finetune_1_to_5"]
     assert makers(rules, "base/sst5/seed-13") == ["finetune"]
-    assert rules.count_jobs() == (1 + 1 + 5 + 5, 0)
-    assert rules_of(runs_per_job=2).count_jobs() == (4 * 3, 0)
+    assert count_jobs(rules) == (1 + 1 + 5 + 5, 0)
+    assert count_jobs(rules_of(runs_per_job=2)) == (4 * 3, 0)
     assert makers(rules_of(runs_per_job=2), "base/sst5/seed-15") == ["finetune"]
     assert makers(rules_of(runs_per_job=2), "base/sst5/seed-14") == ["finetune_3_to_4"]
 
@@ -91,24 +98,24 @@ def test_a_further_seed_makes_itself_alone_and_changed_settings_make_all_togethe
 
 def test_the_process_of_a_job_has_its_rule_whatever_exists_by_now() -> None:
     """On a cluster a job reads the study again, after results of others have come or gone."""
-    planned = {jobs.rule: jobs.runs for jobs in rules_of(runs_per_job=2, keep="best").jobs(None)}
+    planned = {jobs.rule: jobs.runs for jobs in jobs_of_seeds(rules_of(runs_per_job=2, keep="best"), None)}
     for seed in (11, 12, 14):
         finish(f"tiny/sst2/seed-{seed}")
     again = rules_of(runs_per_job=5, keep="best")
     for name, runs in planned.items():
-        (jobs,) = again.jobs([name])
+        (jobs,) = jobs_of_seeds(again, [name])
         assert (jobs.rule, jobs.runs, jobs.kept) == (name, runs, name.startswith("finetune_kept"))
-    assert again.jobs(["pretrain", "finetune_cell"]) == []
-    cells = rules_of(runs_per_job=4, epochs=[1, 2], batch=[8, 16, 32]).cell_jobs(None)
+    assert jobs_of_seeds(again, ["pretrain", "finetune_cell"]) == []
+    cells = jobs_of_cells(rules_of(runs_per_job=4, epochs=[1, 2], batch=[8, 16, 32]), None)
     assert [len(jobs.runs) for jobs in cells] == [4, 2]
     for jobs in cells:
-        (found,) = rules_of(epochs=[1, 2], batch=[8, 16, 32]).cell_jobs([jobs.rule])
+        (found,) = jobs_of_cells(rules_of(epochs=[1, 2], batch=[8, 16, 32]), [jobs.rule])
         assert (found.rule, found.runs) == (jobs.rule, jobs.runs)
 
 
 def test_nothing_that_snakemake_compares_depends_on_how_runs_are_packed() -> None:
     """It compares no param whose function takes `input`."""
-    for jobs in rules_of().jobs(None):
+    for jobs in jobs_of_seeds(rules_of(), None):
         assert jobs.settings.__code__.co_varnames[: jobs.settings.__code__.co_argcount] == ("self", "wildcards")
     one, several = (rules_of(runs_per_job=number).settings("tiny", "sst2") for number in (1, 5))
     assert one == several
@@ -117,10 +124,10 @@ def test_nothing_that_snakemake_compares_depends_on_how_runs_are_packed() -> Non
 
 def test_a_grid_s_choice_waits_for_its_own_seed_and_further_cells_change_nothing_of_others() -> None:
     rules = rules_of(epochs=[1, 2], runs_per_job=10)
-    assert {jobs.rule for jobs in rules.jobs(None)} == {"finetune"}
-    (jobs,) = rules.cell_jobs(None)
+    assert {jobs.rule for jobs in jobs_of_seeds(rules, None)} == {"finetune"}
+    (jobs,) = jobs_of_cells(rules, None)
     assert len(jobs.runs) == 2
-    assert rules.count_jobs() == (4 * 5, 4 * 5)
+    assert count_jobs(rules) == (4 * 5, 4 * 5)
 
     class Wildcards:
         model, task = "tiny", "sst2"

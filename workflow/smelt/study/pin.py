@@ -14,7 +14,8 @@ import yaml
 
 from smelt.errors import SmeltError
 from smelt.files import whole_file
-from smelt.model_folder import SAFETENSORS, Unreachable, hub_errors
+from smelt.hub_errors import Unreachable, hub_errors
+from smelt.model_folder import SAFETENSORS
 from smelt.study.revisions import REVISIONS, read_revisions, unpinned
 from smelt.study.schema import load_study
 

@@ -27,6 +27,7 @@ from smelt.study.makers.trained import TrainedOnBlocks
 from smelt.study.paths import GENERATED
 from smelt.study.rates import Rates
 from smelt.study.resources import BASE, BYTES, STATES, WITH_GPU_MB, WITHOUT_GPU_MB, gpus_for, pass_megabytes
+from smelt.study.rules import finetune_jobs
 from smelt.study.rules.finetune import training_examples
 from smelt.tasks.kinds import kind_of
 
@@ -42,7 +43,7 @@ PARQUET = 0.4  # bytes of documents.parquet to a byte of text
 def count_jobs(catalogue: Catalogue) -> dict[str, int]:
     """Return the number of jobs of each kind that the study takes from nothing to its report."""
     study, further = catalogue.study, [maker.further_jobs() for maker in catalogue.makers.values()]
-    tuning, trying = catalogue.finetune.count_jobs()
+    tuning, trying = finetune_jobs.count_jobs(catalogue.finetune)
     return {
         "generated sources": len(generated_sources(catalogue)),
         "downloads": len(catalogue.corpora.mirrors),
@@ -354,7 +355,7 @@ class StudyPlan:
 
     def _finetuning(self) -> StagePlan:
         stage, rules = StagePlan("fine-tuning"), self.catalogue.finetune
-        stage.jobs = sum(rules.count_jobs()) - len(rules.students())
+        stage.jobs = sum(finetune_jobs.count_jobs(rules)) - len(rules.students())
         alone = [tuple(run.split("/")[:2]) for run in rules.teachers_alone()]
         pairs = [(pair, len(self.study.seeds)) for pair in rules.tuned()] + [(pair, 1) for pair in alone]
         for (model, task), seeds in pairs:

@@ -4,8 +4,9 @@ import re
 from hashlib import blake2b
 from pathlib import Path
 
-from smelt.errors import WITHOUT_IT, SmeltError, first_line
+from smelt.errors import WITHOUT_IT, SmeltError
 from smelt.hub import open_split
+from smelt.hub_errors import hub_errors
 from smelt.tasks.examples import Example
 from smelt.tasks.formats.base import FileFormat, FileOrSplit, SourceFile
 from smelt.tasks.kinds import kind_of
@@ -80,14 +81,7 @@ def locate(task: TaskFile, split: str, language: str, where: str) -> FileOrSplit
 
 def _fetch(source: Source, name: str, where: str) -> Path:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
 
     assert source.hub is not None
-    address = f"{source.hub}/{name} at {source.revision}"
-    try:
+    with hub_errors(where, "data set", f"source.hub: {source.hub}/{name} at {source.revision}"):
         return Path(hf_hub_download(source.hub, name, repo_type="dataset", revision=source.revision))
-    except LocalEntryNotFoundError:
-        raise SmeltError(where, f"source.hub: {address} is not in the cache, and the hub is out of reach") from None
-    except Exception as error:  # where a connection breaks, one of the client's HTTP library
-        reason = first_line(error)
-        raise SmeltError(where, f"source.hub: {address} could not be fetched: {reason}") from None

@@ -1,7 +1,6 @@
 """Which models are fine-tuned on which tasks, how, and where the results stand."""
 
 import json
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,7 @@ from smelt.errors import SmeltError
 from smelt.study.finetuning import FinetuningGrid, FinetuningSettings, TaskOptions
 from smelt.study.makers.base import FinetuningRuns
 from smelt.study.paths import Paths, run_of
-from smelt.study.resources import BASE, examples, gpus_for, libraries_for, megabytes, parameters_in
-from smelt.study.rules.finetune_jobs import (
-    JOB_MINUTES,
-    MAX_RUNS,
-    CellJobs,
-    FinetuneJobs,
-    count_jobs,
-    estimate_minutes,
-    jobs_of_cells,
-    jobs_of_seeds,
-)
+from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in
 from smelt.study.schema import Study
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.task_file import TaskFile
@@ -163,20 +152,6 @@ class FinetuneRules:
         """Return the metrics of the grid's runs of {model} on {task}, to choose one by; none without a grid."""
         return [f"{folder}/metrics.json" for folder in self.cell_folders(wildcards)]
 
-    # Which runs one job makes
-
-    def jobs(self, started: Collection[str] | None) -> list[FinetuneJobs]:
-        """Return the jobs that make results, one object for each rule; see `jobs_of_seeds`."""
-        return jobs_of_seeds(self, started)
-
-    def cell_jobs(self, started: Collection[str] | None) -> list[CellJobs]:
-        """Return the jobs that make runs of grids, one object for each rule; see `jobs_of_seeds`."""
-        return jobs_of_cells(self, started)
-
-    def count_jobs(self) -> tuple[int, int]:
-        """Return how many jobs make all results, and how many all runs of grids."""
-        return count_jobs(self)
-
     def tuned(self) -> list[tuple[str, str]]:
         """Return the (model, task) pairs that are fine-tuned, apart from those that their own maker makes."""
         return [pair for pair in self.runs.pairs() if not self.study.models[pair[0]].makes_finetuned]
@@ -202,17 +177,6 @@ class FinetuneRules:
         """Return whether the results of a run exist."""
         folder = Path(self.paths.finetuned(run))
         return (folder / "metrics.json").exists() and (not kept or (folder / "model").exists())
-
-    def runs_in_a_job(self, model: str, task: str) -> int:
-        """Return how many runs of a model on a task one job may make."""
-        grid = self.grid(model, task)
-        if grid.runs_per_job is not None:
-            return grid.runs_per_job
-        number = training_examples(self.study.options(task), self.runs.tasks[task])
-        epochs = max(cell.epochs for cell in grid.cells.values())
-        tokens = min(grid.length, kind_of(self.runs.tasks[task]).typical_tokens)
-        minutes = estimate_minutes(BASE | self.study.definitions.numbers(model), tokens, number, epochs)
-        return max(1, min(MAX_RUNS, int(JOB_MINUTES / minutes)))
 
 
 def training_examples(options: TaskOptions, task: TaskFile) -> int:

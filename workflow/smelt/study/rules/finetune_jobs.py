@@ -8,14 +8,14 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.provenance import digest
 from smelt.study.paths import leading_to, names, not_leading_to, run_of
-
-if TYPE_CHECKING:
-    from smelt.study.rules.finetune import FinetuneRules
+from smelt.study.resources import BASE
+from smelt.study.rules.finetune import FinetuneRules, training_examples
+from smelt.tasks.kinds import kind_of
 
 MAX_RUNS = 10  # of a job
 OPERATIONS_A_SECOND = 7e10  # of one thread
@@ -36,7 +36,7 @@ def stretches(keys: Sequence[Hashable], size: int) -> Iterator[tuple[int, int]]:
 class FinetuneJobs:
     """The jobs of one rule, which make the same runs of several models and tasks."""
 
-    def __init__(self, rules: "FinetuneRules", seeds: Sequence[int], kept: bool, models: str) -> None:
+    def __init__(self, rules: FinetuneRules, seeds: Sequence[int], kept: bool, models: str) -> None:
         """Take the runs.
 
         Args:
@@ -93,7 +93,7 @@ class FinetuneJobs:
 class CellJobs:
     """The jobs of one rule, which make the same runs of the grids of several models and tasks."""
 
-    def __init__(self, rules: "FinetuneRules", cells: Sequence[str], name: str, models: str) -> None:
+    def __init__(self, rules: FinetuneRules, cells: Sequence[str], name: str, models: str) -> None:
         """Take the runs.
 
         Args:
@@ -132,7 +132,7 @@ class CellJobs:
         return self.rules.minutes(wildcards, input, len(self.runs))
 
 
-def jobs_of_seeds(rules: "FinetuneRules", started: Collection[str] | None) -> list[FinetuneJobs]:
+def jobs_of_seeds(rules: FinetuneRules, started: Collection[str] | None) -> list[FinetuneJobs]:
     """Return the jobs that make results, one object for each rule.
 
     Args:
@@ -169,7 +169,7 @@ def jobs_of_seeds(rules: "FinetuneRules", started: Collection[str] | None) -> li
     ]
 
 
-def seeds_of_jobs(rules: "FinetuneRules", model: str, task: str, again: bool = False) -> Iterator[tuple[int, int]]:
+def seeds_of_jobs(rules: FinetuneRules, model: str, task: str, again: bool = False) -> Iterator[tuple[int, int]]:
     """Yield the places of the first and the last seed of each job of a model on a task.
 
     again: whether no result that exists counts.
@@ -178,19 +178,19 @@ def seeds_of_jobs(rules: "FinetuneRules", model: str, task: str, again: bool = F
     kept = [rules.keeps(model, task, run) for run in runs]
     keys = [(keeps, not again and rules.exists(run, keeps)) for run, keeps in zip(runs, kept, strict=True)]
     # A choice among a grid's runs waits for those of its own seed alone.
-    size = 1 if len(rules.grid(model, task).cells) > 1 else rules.runs_in_a_job(model, task)
+    size = 1 if len(rules.grid(model, task).cells) > 1 else runs_in_a_job(rules, model, task)
     yield from stretches(keys, size)
 
 
-def count_jobs(rules: "FinetuneRules") -> tuple[int, int]:
+def count_jobs(rules: FinetuneRules) -> tuple[int, int]:
     """Return how many jobs make all results, and how many all runs of grids."""
     results = sum(1 for pair in rules.tuned() for _ in seeds_of_jobs(rules, *pair, again=True))
     results += len(rules.teachers_alone()) + len(rules.students())
-    sizes = [(len(cells), rules.runs_in_a_job(*run.split("/")[:2])) for run, cells in rules.grids().items()]
+    sizes = [(len(cells), runs_in_a_job(rules, *run.split("/")[:2])) for run, cells in rules.grids().items()]
     return results, sum(-(-number // size) for number, size in sizes)
 
 
-def jobs_of_cells(rules: "FinetuneRules", started: Collection[str] | None) -> list[CellJobs]:
+def jobs_of_cells(rules: FinetuneRules, started: Collection[str] | None) -> list[CellJobs]:
     """Return the jobs that make runs of grids; arguments as for `jobs_of_seeds`."""
     grids = {grid_name(cells): list(cells) for cells in map(tuple, rules.grids().values())}
     if started is not None:
@@ -209,7 +209,7 @@ def jobs_of_cells(rules: "FinetuneRules", started: Collection[str] | None) -> li
     for run, cells in rules.grids().items():
         model, task, _ = run.split("/")
         exist = [Path(f"{rules.paths.grid(run)}/{cell}/metrics.json").exists() for cell in cells]
-        for first, last in stretches(exist, rules.runs_in_a_job(model, task)):
+        for first, last in stretches(exist, runs_in_a_job(rules, model, task)):
             if last > first:
                 several[grid_name(cells), first, last].append(run)
             else:
@@ -225,6 +225,18 @@ def jobs_of_cells(rules: "FinetuneRules", started: Collection[str] | None) -> li
 def grid_name(cells: Sequence[str]) -> str:
     """Return a short name for the grids that have these runs."""
     return digest(list(cells))[:6]
+
+
+def runs_in_a_job(rules: FinetuneRules, model: str, task: str) -> int:
+    """Return how many runs of a model on a task one job may make."""
+    grid = rules.grid(model, task)
+    if grid.runs_per_job is not None:
+        return grid.runs_per_job
+    number = training_examples(rules.study.options(task), rules.runs.tasks[task])
+    epochs = max(cell.epochs for cell in grid.cells.values())
+    tokens = min(grid.length, kind_of(rules.runs.tasks[task]).typical_tokens)
+    minutes = estimate_minutes(BASE | rules.study.definitions.numbers(model), tokens, number, epochs)
+    return max(1, min(MAX_RUNS, int(JOB_MINUTES / minutes)))
 
 
 def estimate_minutes(shape: Mapping[str, int], tokens: int, number: int, epochs: int) -> float:
