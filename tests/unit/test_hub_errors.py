@@ -1,13 +1,15 @@
 """What the hub's client raises becomes one line, for models and data sets alike."""
 
-import httpx
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from huggingface_hub import errors
 
 from smelt.errors import SmeltError
 from smelt.hub_errors import Unreachable, hub_errors
 
-ANSWER = httpx.Response(404, request=httpx.Request("GET", "https://hub.invalid/org/name"))
+ANSWER: Any = SimpleNamespace(headers={}, request=None)
 
 
 def line(error: Exception, what: str, address: str = "") -> str:
@@ -25,7 +27,7 @@ def line(error: Exception, what: str, address: str = "") -> str:
         (errors.RepositoryNotFoundError("", response=ANSWER), "the hub has no such data set, or it is private"),
         (errors.RemoteEntryNotFoundError("", response=ANSWER), "the hub has the data set but no such file"),
         (errors.LocalEntryNotFoundError("offline"), "is not whole in its cache (offline). Check the network"),
-        (httpx.ConnectError("refused\nby all"), "is not whole in its cache (refused by all). Check the network"),
+        (ConnectionError("refused\nby all"), "is not whole in its cache (refused by all). Check the network"),
     ],
 )
 def test_what_is_wrong_stands_behind_the_address(error: Exception, expected: str) -> None:
