@@ -17,6 +17,7 @@ from transformers.utils import logging
 from bench.clock import StepClock
 from bench.synthetic import SyntheticCorpus
 from smelt.energy import Account, Meter
+from smelt.mixture import Mixture
 from smelt.models.encoders import new_encoder
 from smelt.models.job import prepare
 from smelt.study.architectures import ARCHITECTURES, Shape
@@ -100,7 +101,7 @@ class Opened:
 
     def batches(self) -> Batches:
         """Return the batches of a run."""
-        return Batches([self.blocks["train"]], [self.blocks["validation"]], self.pieces, self.recipe, 1.0, SEED)
+        return Batches([self.blocks["train"]], [self.blocks["validation"]], self.pieces, self.recipe, Mixture(), SEED)
 
     def model(self) -> Any:
         """Return a new model, the same one every time."""

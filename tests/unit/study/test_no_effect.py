@@ -90,8 +90,16 @@ def test_what_mixes_languages_is_refused_in_a_corpus_of_one() -> None:
         SmeltError, match=r"corpora.wiki: sampling.alpha: has no effect in a corpus of one language; le"
     ):
         study_of(PRETRAIN, sampling={"alpha": 0.7})
+    with pytest.raises(SmeltError, match=r"corpora.wiki: sampling.max_share: has no effect in a corpus of one"):
+        study_of(PRETRAIN, sampling={"max_share": 0.7})
     assert study_of(PRETRAIN, sampling={})
-    assert study_of(PRETRAIN, text={"en": "en.txt", "el": "el.txt"}, sampling={"alpha": 0.7})
+    assert study_of(PRETRAIN, text={"en": "en.txt", "el": "el.txt"}, sampling={"alpha": 0.7, "max_share": 0.5})
+
+
+def test_a_largest_share_that_makes_no_whole_is_refused() -> None:
+    line = r"corpora.wiki: sampling.max_share: 2 languages of 0.4 each at most make no whole; expected 0.5 or more"
+    with pytest.raises(SmeltError, match=line):
+        study_of(PRETRAIN, text={"en": "en.txt", "el": "el.txt"}, sampling={"max_share": 0.4})
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smelt.errors import SmeltError
+from smelt.mixture import Mixture
 from smelt.tokenizers.sample import draw, lines, quotas, split_long
 
 Documents = Callable[[str, list[str]], Path]
@@ -33,21 +34,28 @@ def test_what_a_small_language_lacks_goes_to_the_others_by_weight() -> None:
 
 def test_alpha_raises_the_share_of_small_languages(documents: Documents) -> None:
     files = [documents("big", ["one two three four"] * 900), documents("small", ["one two three four"] * 100)]
-    natural, flat = draw(files, 80, 1.0, 1), draw(files, 80, 0.0, 1)
+    natural, flat = draw(files, 80, Mixture(), 1), draw(files, 80, Mixture(alpha=0), 1)
     assert [natural.shares[name].drawn for name in ("big", "small")] == [72, 8]
     assert [flat.shares[name].drawn for name in ("big", "small")] == [40, 40]
 
 
+def test_a_largest_share_leaves_more_lines_to_the_others(documents: Documents) -> None:
+    sizes = {"big": 900, "middle": 200, "small": 100}
+    files = [documents(name, ["one two three four"] * size) for name, size in sizes.items()]
+    capped = draw(files, 60, Mixture(max_share=0.4), 1)
+    assert {name: share.drawn for name, share in capped.shares.items()} == {"big": 24, "middle": 24, "small": 12}
+
+
 def test_held_out_documents_are_never_drawn(documents: Documents) -> None:
     file = documents("xx", [f"document {number}" for number in range(50)])
-    drawn = draw([file], 1000, 1.0, 1).lines
+    drawn = draw([file], 1000, Mixture(), 1).lines
     assert set(drawn).isdisjoint(lines(file, held_out=True))
     assert sorted(drawn) == sorted(lines(file, held_out=False))
 
 
 def test_a_seed_draws_the_same_lines_again_and_another_draws_others(documents: Documents) -> None:
     file = documents("xx", [f"first {number}\nsecond {number}" for number in range(200)])
-    first, again, other = (draw([file], 50, 1.0, seed).lines for seed in (1, 1, 2))
+    first, again, other = (draw([file], 50, Mixture(), seed).lines for seed in (1, 1, 2))
     assert first == again != other
     assert len(set(first)) == 50
 
@@ -55,8 +63,8 @@ def test_a_seed_draws_the_same_lines_again_and_another_draws_others(documents: D
 def test_adding_a_language_keeps_the_order_of_draws_of_the_others(documents: Documents) -> None:
     texts = [f"line {number}" for number in range(100)]
     one, two = documents("one", texts), documents("two", texts)
-    together = draw([one, two], 40, 1.0, 3)
-    assert together.lines[:20] == draw([one], 20, 1.0, 3).lines
+    together = draw([one, two], 40, Mixture(), 3)
+    assert together.lines[:20] == draw([one], 20, Mixture(), 3).lines
 
 
 @given(st.text(st.sampled_from("ab .。\n\u00e9日😀"), max_size=300), st.integers(8, 60))
@@ -76,17 +84,17 @@ def test_long_lines_are_cut_after_sentences_then_words_then_characters() -> None
 def test_long_lines_are_counted_not_dropped(documents: Documents) -> None:
     generator = random.Random(1)
     long = " ".join("".join(generator.choices("abcde", k=5)) for _ in range(3000))
-    sample = draw([documents("xx", ["held out", long, "short"])], 10, 1.0, 1)
+    sample = draw([documents("xx", ["held out", long, "short"])], 10, Mixture(), 1)
     assert sample.split == 1
     assert " ".join(sample.lines) == long + " short"
 
 
 def test_a_corpus_without_training_lines_is_refused(documents: Documents) -> None:
     with pytest.raises(SmeltError, match="no training line"):
-        draw([documents("xx", ["held out only"])], 10, 1.0, 1)
+        draw([documents("xx", ["held out only"])], 10, Mixture(), 1)
 
 
 def test_two_files_of_one_language_are_refused(documents: Documents) -> None:
     file = documents("xx", ["a", "b"])
     with pytest.raises(SmeltError, match="a second file of 'xx'"):
-        draw([file, file], 10, 1.0, 1)
+        draw([file, file], 10, Mixture(), 1)

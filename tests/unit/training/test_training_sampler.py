@@ -1,17 +1,35 @@
 import numpy as np
 import pytest
 
+from smelt.mixture import Mixture
 from smelt.training.sampler import ROUND, Sampler, fair_shares, shares
 
 
 def test_languages_are_drawn_in_proportion_to_tokens_to_the_power_of_alpha() -> None:
-    probabilities = shares([1_000_000, 10_000, 100], alpha=0.5)
+    probabilities = shares([1_000_000, 10_000, 100], Mixture(alpha=0.5))
     assert probabilities == pytest.approx(np.array([1000, 100, 10]) / 1110)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.7, 1.0])
 def test_a_language_without_tokens_is_never_drawn(alpha: float) -> None:
-    assert shares([10, 0], alpha).tolist() == [1.0, 0.0]
+    assert shares([10, 0], Mixture(alpha=alpha)).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "largest", "expected"),
+    [
+        ([70, 20, 10], None, [0.7, 0.2, 0.1]),
+        ([70, 20, 10], 0.8, [0.7, 0.2, 0.1]),
+        ([70, 20, 10], 0.5, [0.5, 1 / 3, 1 / 6]),  # what one gives up goes to the others in their proportions
+        ([60, 36, 4], 0.4, [0.4, 0.4, 0.2]),  # which may bring another to the limit
+        ([90, 10], 0.1, [0.5, 0.5]),  # of few languages an equal share is allowed
+        ([90, 10, 0], 0.4, [0.5, 0.5, 0.0]),
+    ],
+)
+def test_no_language_has_more_than_the_largest_share(
+    tokens: list[int], largest: float | None, expected: list[float]
+) -> None:
+    assert shares(tokens, Mixture(max_share=largest)) == pytest.approx(expected)
 
 
 def test_draws_keep_the_proportions_to_the_nearest_examples() -> None:

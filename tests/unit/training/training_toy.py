@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import sentencepiece
 import torch
 
+from smelt.mixture import Mixture
 from smelt.models.encoders import new_encoder
 from smelt.study.architectures import Shape
 from smelt.training.blocks import TokenBlocks
@@ -102,7 +103,7 @@ def toy_batches(toy: Toy, recipe: Recipe, processes: Processes = ALONE) -> Batch
         [TokenBlocks(folder, split, toy.pieces, LENGTH, recipe.data.packing) for folder in toy.blocks]
         for split in ("train", "validation")
     )
-    return Batches(train, validation, toy.pieces, recipe, 0.5, 1, processes)
+    return Batches(train, validation, toy.pieces, recipe, Mixture(alpha=0.5), 1, processes)
 
 
 def train_toy(

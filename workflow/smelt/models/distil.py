@@ -213,7 +213,7 @@ def card(name: str, made: DistilledModel) -> Card:
         languages=iso_codes(sorted(part.language for part in made.blocks)),
         facts=facts(made.model) | training_amounts(settings.recipe.objective.sentences, made.blocks, made.outcome),
         tables={
-            "Training data": training_data(made.blocks, settings.alpha, settings.recipe.objective.sentences),
+            "Training data": training_data(made.blocks, settings, settings.recipe.objective.sentences),
             "Losses": loss_rows(settings),
             "Recipe": rows("setting", effective_settings(settings.recipe, made.model.config.hidden_size)),
             "On held-out documents": held_out(made.outcome),

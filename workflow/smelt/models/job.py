@@ -18,6 +18,7 @@ import torch
 from smelt.allocator import keep_freed_memory
 from smelt.energy import Account, Meter
 from smelt.errors import SmeltError
+from smelt.study.makers.trained import TrainingSettings
 from smelt.training.blocks import FEW_SEGMENTED, TokenBlocks, count_segmentable
 from smelt.training.checkpoints import Checkpoints
 from smelt.training.data import Batches
@@ -50,22 +51,6 @@ class TrainingJob:
     """Time of the job."""
     country: str | None = None
     """Where it runs, ISO 3166-1 alpha-3."""
-
-
-class TrainingSettings(Protocol):
-    """The settings that every maker that trains has."""
-
-    @property
-    def recipe(self) -> Recipe:
-        """How it is trained."""
-
-    @property
-    def alpha(self) -> float:
-        """Languages are drawn in proportion to tokens ** alpha."""
-
-    @property
-    def seed(self) -> int:
-        """The seed of weights, order and masks."""
 
 
 @dataclass(frozen=True)
@@ -155,9 +140,7 @@ def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: to
             print_plan(recipe, blocks["train"], processes, device)
         torch.manual_seed(settings.seed)
         trained = processes.agree(lambda: maker.begin(recipe, pieces, device))
-        batches = Batches(
-            blocks["train"], blocks["validation"], pieces, recipe, settings.alpha, settings.seed, processes
-        )
+        batches = Batches(blocks["train"], blocks["validation"], pieces, recipe, settings, settings.seed, processes)
         gauges = gauges_beside(trained, gauges_of(trained.model, recipe, device, processes))
         events = events_beside(job.curve)
         run = Run(

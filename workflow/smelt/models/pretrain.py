@@ -165,7 +165,7 @@ def card(name: str, made: PretrainedModel) -> Card:
         languages=iso_codes(languages),
         facts=facts(made.model) | training_amounts(made.settings.recipe.objective.sentences, made.blocks, made.outcome),
         tables={
-            "Training data": training_data(made.blocks, made.settings.alpha, made.settings.recipe.objective.sentences),
+            "Training data": training_data(made.blocks, made.settings, made.settings.recipe.objective.sentences),
             "Recipe": [
                 {"setting": key, "value": value}
                 for key, value in effective_settings(made.settings.recipe, made.settings.shape.hidden).items()

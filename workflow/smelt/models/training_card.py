@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from smelt.mixture import Mixture
 from smelt.training.blocks import TokenBlocks, count_segmentable
 from smelt.training.curve import EVERYTHING
 from smelt.training.recipes import Recipe
@@ -48,9 +49,11 @@ def facts(model: Any) -> dict[str, str | int | float]:
     }
 
 
-def training_data(blocks: Sequence[TokenBlocks], alpha: float, sentences: str) -> list[Mapping[str, str | int | float]]:
+def training_data(
+    blocks: Sequence[TokenBlocks], mixture: Mixture, sentences: str
+) -> list[Mapping[str, str | int | float]]:
     """Return each language's tokens, how often it was drawn, and which of its blocks can be split, where any is."""
-    drawn = shares([part.tokens for part in blocks], alpha)
+    drawn = shares([part.tokens for part in blocks], mixture)
     found: list[Mapping[str, str | int | float]] = []
     for part, share in zip(blocks, drawn, strict=True):
         row: dict[str, str | int | float] = {"language": part.language, "tokens available": part.tokens}

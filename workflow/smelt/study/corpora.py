@@ -10,6 +10,7 @@ from pydantic import Field, StrictInt, StrictStr, StringConstraints, field_valid
 from smelt.complaints import explain
 from smelt.entry import Distinct, Entry, refuse_idle
 from smelt.languages import Edition, Language
+from smelt.mixture import Mixture
 
 DUMPS_SERVER = "{wiki}/{date}"  # where a dumps server keeps a dump, below its address
 DATE = explain(r"^20\d{6}$", 'a date such as "20230501"')
@@ -49,13 +50,6 @@ class WikipediaSource(Entry):
         return [self.mirror] if isinstance(self.mirror, str) else self.mirror
 
 
-class Sampling(Entry):
-    """How languages are mixed: one with n characters (tokens, in pretraining) is drawn in proportion to n ** alpha."""
-
-    alpha: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """1 keeps the natural proportions, 0 gives every language the same share; an error in a corpus of one language."""
-
-
 class Corpus(Entry):
     """Documents in several languages, from Wikipedia dumps, text files or both."""
 
@@ -63,7 +57,7 @@ class Corpus(Entry):
     """Dumps of Wikipedia."""
     text: dict[Language, str | list[str]] = Field(default_factory=dict)
     """Text files of each language, one or several: a paragraph a line, a blank line between documents."""
-    sampling: Sampling = Sampling()
+    sampling: Mixture = Mixture()
     """How languages are mixed."""
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     """Share of the documents kept away from tokenizers and training, for validation."""
@@ -73,7 +67,13 @@ class Corpus(Entry):
         if self.wikipedia is None and not self.text:
             raise ValueError("names no source: expected wikipedia, text or both")
         if len(self.languages) == 1:
-            refuse_idle("sampling.", self.sampling, {"alpha": "in a corpus of one language"})
+            refuse_idle("sampling.", self.sampling, dict.fromkeys(Mixture.model_fields, "in a corpus of one language"))
+        smallest = 1 / len(self.languages)
+        if self.sampling.max_share is not None and self.sampling.max_share < smallest:
+            raise ValueError(
+                f"sampling.max_share: {len(self.languages)} languages of {self.sampling.max_share:g} each at most make"
+                f" no whole; expected {smallest:.3g} or more"
+            )
         return self
 
     @property

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from smelt.cli import json_entry
-from smelt.entry import Entry
 from smelt.files import whole_folder, write_json
+from smelt.mixture import Mixture
 from smelt.study.tokenizers import Algorithm
 from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
 from smelt.tokenizers.folder import TrainedTokenizer, write_folder
@@ -24,7 +24,7 @@ _NEEDED: dict[Algorithm, set[str]] = {
 _OPTIONAL: dict[Algorithm, set[str]] = {"unigram": {"lowercase"}, "wordpiece": {"strip_accents"}, "bpe": set()}
 
 
-class TokenizerSettings(Entry):
+class TokenizerSettings(Mixture):
     """All settings that determine a tokenizer, apart from its documents."""
 
     algorithm: Algorithm
@@ -34,7 +34,6 @@ class TokenizerSettings(Entry):
     lowercase: bool | None = None
     strip_accents: bool | None = None
     seed: Annotated[int, Field(ge=0)]
-    alpha: Annotated[float, Field(ge=0, le=1)]
 
     @model_validator(mode="after")
     def _has_what_its_algorithm_needs(self) -> Self:
@@ -69,7 +68,7 @@ def make(documents: list[Path], settings: TokenizerSettings, output: Path) -> No
         SmeltError: see sample.draw, the algorithm's `learn` and TwoReadings.measure; no folder is left behind.
     """
     start = time.monotonic()
-    sample = draw(documents, settings.sample, settings.alpha, settings.seed)
+    sample = draw(documents, settings.sample, settings, settings.seed)
     _report(sample, settings)
     trained = learn(sample, settings, f"tokenizer {output.name}")
     with whole_folder(output) as folder:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smelt.errors import SmeltError
+from smelt.mixture import Mixture
 from smelt.parquet import open_parquet, refuse_damaged
 
 _COLUMNS = ["text", "held_out"]
@@ -52,7 +53,7 @@ class Sample:
         return digest.hexdigest()
 
 
-def draw(documents: list[Path], size: int, alpha: float, seed: int) -> Sample:
+def draw(documents: list[Path], size: int, mixture: Mixture, seed: int) -> Sample:
     """Draw `size` training lines of all languages, or all lines if there are fewer.
 
     Raises:
@@ -60,7 +61,8 @@ def draw(documents: list[Path], size: int, alpha: float, seed: int) -> Sample:
     """
     counts = count_text(documents)
     total = {language: share.lines for language, share in counts.items()}
-    weights = {language: share.characters**alpha for language, share in counts.items() if share.characters}
+    weights = {language: share.characters**mixture.alpha for language, share in counts.items() if share.characters}
+    weights = dict(zip(weights, mixture.cap(list(weights.values())), strict=True))
     wanted = quotas(total, weights, size)
     shares = {
         language: LanguageShare(c.documents, c.characters, c.lines, wanted[language]) for language, c in counts.items()

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from smelt.mixture import Mixture
 from smelt.training.blocks import TokenBlocks
 from smelt.training.distributed import ALONE, Processes
 from smelt.training.examples import DRAWS_PER_ROW, Segments, TrainingExamples
@@ -154,14 +155,14 @@ class Batches:
         validation: Sequence[TokenBlocks],
         pieces: Pieces,
         recipe: Recipe,
-        alpha: float,
+        mixture: Mixture,
         seed: int,
         processes: Processes = ALONE,
     ) -> None:
-        """Take the blocks of each language, in the same order; alpha flattens how often each is drawn."""
+        """Take the blocks of each language, in the same order; the mixture says how often each is drawn."""
         self._train, self._validation = train, validation
         self._recipe, self._seed, self._processes = recipe, seed, processes
-        probabilities = shares([blocks.tokens for blocks in train], alpha)
+        probabilities = shares([blocks.tokens for blocks in train], mixture)
         self._new_sampler = partial(Sampler, [len(blocks) for blocks in train], probabilities, seed)
         self._sampler = self._new_sampler()
         self._numbers = fair_shares([len(blocks) for blocks in validation], recipe.validation.blocks)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from smelt.mixture import Mixture
+
 Draws = NDArray[np.float64]
 
 TRAINING, VALIDATION = 0, 1  # purposes; their draws differ even for the same step and position
@@ -31,11 +33,11 @@ Ids = NDArray[np.int64]
 ROUND = 1024  # examples over which the languages' shares are kept to the nearest example
 
 
-def shares(tokens: Sequence[int], alpha: float) -> NDArray[np.float64]:
+def shares(tokens: Sequence[int], mixture: Mixture) -> NDArray[np.float64]:
     """Return each language's probability, in proportion to tokens ** alpha (Conneau and Lample 2019, section 3.1)."""
     weights = np.array(tokens, dtype=np.float64)
-    weights = np.where(weights > 0, np.maximum(weights, 1) ** alpha, 0.0)
-    return np.asarray(weights / weights.sum(), dtype=np.float64)
+    weights = np.where(weights > 0, np.maximum(weights, 1) ** mixture.alpha, 0.0)
+    return np.array(mixture.cap((weights / weights.sum()).tolist()))
 
 
 class Sampler:

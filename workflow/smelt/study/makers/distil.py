@@ -5,11 +5,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from smelt.entry import Distinct, Entry, Name, Seed, refuse_idle
+from smelt.entry import Distinct, Entry, Name, refuse_idle
 from smelt.languages import Language
 from smelt.model_families import FAMILIES
 from smelt.study.makers.base import NUMBERS, BlocksRead, Definitions, FinetuningRuns, list_languages
-from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules
+from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules, TrainingSettings
 from smelt.study.paths import Paths
 from smelt.study.resources import (
     BASE,
@@ -23,7 +23,7 @@ from smelt.study.resources import (
     pass_megabytes,
 )
 from smelt.training.losses import Losses, refuse_losses_without_mlm
-from smelt.training.recipes import ObjectiveSettings, Recipe
+from smelt.training.recipes import ObjectiveSettings
 
 # Part of the rule's params, beside the recipe's version: raise it when the same settings come to mean another student.
 # Comments and refactorings leave it alone.
@@ -290,17 +290,11 @@ class Distil(TrainedOnBlocks):
                 )
 
 
-class DistillationSettings(Entry):
+class DistillationSettings(TrainingSettings):
     """All that decides a student's weights, apart from its blocks and teachers."""
 
     student: StudentShape
     losses: Losses
-    recipe: Recipe
-    alpha: float
-    """Languages are drawn in proportion to tokens ** alpha."""
-    seed: Seed
-    version: int
-    """RECIPE_VERSION: the same settings under another version mean another model."""
     distillation_version: int
     """DISTILLATION_VERSION, likewise."""
 

@@ -5,13 +5,12 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import field_validator, model_validator
 
-from smelt.entry import Entry, Name, Seed, refer
+from smelt.entry import Name, refer
 from smelt.study.architectures import ARCHITECTURES, Shape, refuse_unfit_objective
 from smelt.study.makers.base import NUMBERS, Definitions, FinetuningRuns, refuse_unknown
-from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules
+from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules, TrainingSettings
 from smelt.study.paths import Paths
 from smelt.study.resources import BYTES, STATES, gpus_for, libraries_for, minutes_for, pass_megabytes
-from smelt.training.recipes import Recipe
 
 
 class Pretrain(TrainedOnBlocks):
@@ -75,16 +74,10 @@ class Pretrain(TrainedOnBlocks):
         return f"{shape}, {self.tokenizer}, {self.corpus}", self.describe_training()
 
 
-class PretrainingSettings(Entry):
+class PretrainingSettings(TrainingSettings):
     """All that decides a model's weights, apart from its blocks and tokenizer."""
 
     shape: Shape
-    recipe: Recipe
-    alpha: float
-    """Languages are drawn in proportion to tokens ** alpha."""
-    seed: Seed
-    version: int
-    """RECIPE_VERSION: the same settings under another version mean another model."""
 
     @model_validator(mode="after")
     def _shape_and_recipe_go_together(self) -> Self:

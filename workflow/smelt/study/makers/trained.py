@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self, TypeVar
 from pydantic import field_validator, model_validator
 
 from smelt.entry import Name, Seed, refuse_idle
+from smelt.mixture import Mixture
 from smelt.study.makers.base import BlocksRead, Maker, MakerRules, block_folders, refuse_unknown
 from smelt.training.recipes import BESIDE_THE_MODEL, RECIPE_VERSION, RECIPES, Recipe, RecipeOverrides, override_recipe
 
@@ -62,6 +63,15 @@ class TrainedOnBlocks(Maker):
         return f"{self.recipe}: {recipe.schedule.duration} of {recipe.data.batch} x {recipe.data.length} tokens"
 
 
+class TrainingSettings(Mixture):
+    """What decides a model's weights with every such maker, apart from its blocks and tokenizer."""
+
+    recipe: Recipe
+    seed: Seed
+    version: int
+    """RECIPE_VERSION: the same settings under another version mean another model."""
+
+
 T = TypeVar("T", bound=TrainedOnBlocks)
 
 
@@ -95,7 +105,7 @@ class TrainedRules(MakerRules[T]):
     def sampling(self, model: T) -> dict[str, Any]:
         """Return what trained models have in common: how languages are mixed, the seed, and the recipe's version."""
         return {
-            "alpha": self.study.corpora[model.corpus].sampling.alpha,
+            **self.study.corpora[model.corpus].sampling.model_dump(),
             "seed": model.seed,
             "version": RECIPE_VERSION,
         }

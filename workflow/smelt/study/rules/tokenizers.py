@@ -28,8 +28,9 @@ class TokenizerRules:
     def settings(self, wildcards: Any) -> str:
         """Return the settings of {tokenizer}, with its corpus's sampling, as JSON."""
         tokenizer = self.study.tokenizers[wildcards.tokenizer]
-        alpha = self.study.corpora[tokenizer.corpus].sampling.alpha
-        return json.dumps(tokenizer.model_dump(exclude={"corpus"}) | {"alpha": alpha})
+        return json.dumps(
+            tokenizer.model_dump(exclude={"corpus"}) | self.study.corpora[tokenizer.corpus].sampling.model_dump()
+        )
 
     def memory(self, wildcards: Any, input: Any) -> int:
         """Return the MB that training {tokenizer} takes: its sample, or all of its documents where that is less.
