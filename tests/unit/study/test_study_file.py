@@ -1,63 +1,23 @@
 """A study file is checked as a whole, and every complaint names the key, what was found and what is allowed."""
 
-import copy
 import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from study_files import complaint, write
 
 from smelt.complaints import _PATTERNS
-from smelt.errors import SmeltError
 from smelt.study.architectures import ARCHITECTURES
 from smelt.study.makers.pretrain import Pretrain
 from smelt.study.schema import Study, load_study
 from smelt.tasks.task_file import TaskFile
 
-SOUND: dict[str, Any] = {
-    "study": "small",
-    "corpora": {"wiki": {"wikipedia": {"date": "20230501", "languages": ["en", "el"]}}},
-    "tokenizers": {"unigram-1k": {"algorithm": "unigram", "vocabulary": 1000, "corpus": "wiki"}},
-    "models": {
-        "tiny": {
-            "maker": "pretrain",
-            "architecture": "albert-tiny",
-            "tokenizer": "unigram-1k",
-            "corpus": "wiki",
-            "recipe": "small",
-            "settings": {"schedule": {"steps": 10}},
-        },
-        "mbert": {"maker": "adopt", "hub": "google-bert/bert-base-multilingual-cased", "revision": "3f076fd"},
-    },
-    "tasks": {"conll2003": {"limit": 100}, "sst2": None},
-    "finetuning": {"seeds": [1, 2]},
-}
-
-
 BPE = {"algorithm": "bpe", "vocabulary": 1000, "corpus": "wiki"}
+
+
 NUMBERS = {"layers": 2, "hidden": 32, "heads": 2, "feed_forward": 64}
-
-
-def write(folder: Path, changes: dict[str, Any]) -> Path:
-    """Write the sound study with some keys changed; a dotted key reaches into it."""
-    study = copy.deepcopy(SOUND)
-    for place, value in changes.items():
-        *parents, last = place.split("/")
-        part = study
-        for parent in parents:
-            part = part[parent]
-        part[last] = value
-    path = folder / "study.yaml"
-    path.write_text(yaml.safe_dump(study, sort_keys=False), encoding="utf-8")
-    return path
-
-
-def complaint(path: Path) -> str:
-    with pytest.raises(SmeltError) as caught:
-        load_study(path)
-    return str(caught.value)
 
 
 def test_a_sound_study_loads_with_its_overrides(tmp_path: Path) -> None:
@@ -303,161 +263,3 @@ def test_every_named_architecture_trains_where_its_recipe_predicts_no_sentences(
 
 def test_a_list_in_place_of_options_is_complained_about_once(tmp_path: Path) -> None:
     assert complaint(write(tmp_path, {"tasks": ["sst2", "sst2"]})).endswith("study.yaml: tasks: names 'sst2' twice")
-
-
-def test_a_key_that_stands_twice_is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / "study.yaml"
-    path.write_text("study: one\nstudy: two\n")
-    assert "'study' stands twice" in complaint(path)
-
-
-def test_merge_keys_share_settings_between_models(tmp_path: Path) -> None:
-    path = write(tmp_path, {})
-    path.write_text(path.read_text().replace("  tiny:", "  tiny: &tiny"))
-    text = path.read_text().replace("  mbert:", "  twin:\n    <<: *tiny\n    seed: 2\n  mbert:")
-    path.write_text(text)
-    models = load_study(path).models
-    assert models["twin"].model_dump() == models["tiny"].model_dump() | {"seed": 2}
-
-
-def test_norwegian_is_a_language_and_not_false(tmp_path: Path) -> None:
-    path = write(tmp_path, {})
-    path.write_text(path.read_text().replace("- en\n", "- no\n"))
-    corpus = load_study(path).corpora["wiki"]
-    assert corpus.languages == ["no", "el"]
-
-
-def test_the_line_of_broken_yaml_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "study.yaml"
-    path.write_text("study: one\nmodels: {a: [}\n")
-    assert f"{path}:2" in complaint(path)
-
-
-def test_a_variable_that_needs_quotes_is_answered_with_them(tmp_path: Path) -> None:
-    path = tmp_path / "study.yaml"
-    path.write_text("study: small\ncorpora: {one: {text: {en: ${TEXTS}/en.txt}}}\n")
-    with pytest.raises(SmeltError, match=r'study.yaml:2: is not YAML: .* write "\$\{NAME\}" in quotes'):
-        load_study(path)
-
-
-def test_a_date_without_quotes_is_the_text_that_it_looks_like(tmp_path: Path) -> None:
-    path = write(tmp_path, {})
-    path.write_text(path.read_text().replace("'20230501'", "2023-05-01"))
-    assert complaint(path).endswith("wikipedia.date: expected a date such as \"20230501\"; found '2023-05-01'")
-
-
-def test_a_missing_file_and_an_empty_file_are_named(tmp_path: Path) -> None:
-    empty = tmp_path / "empty.yaml"
-    empty.write_text("")
-    assert "no such file" in complaint(tmp_path / "none.yaml")
-    assert complaint(tmp_path) == f"{tmp_path}: is a folder: expected a file in YAML"
-    assert "expected a mapping" in complaint(empty)
-
-
-def test_environment_variables_are_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOME_MIRROR", "/srv/dumps")
-    path = write(tmp_path, {"corpora/wiki/wikipedia/mirror": "${SOME_MIRROR}/wiki"})
-    source = load_study(path).corpora["wiki"].wikipedia
-    assert source is not None
-    assert source.mirror == "/srv/dumps/wiki"
-
-
-def test_one_dump_comes_from_one_mirror(tmp_path: Path) -> None:
-    other = {"wikipedia": {"date": "20230501", "languages": ["en"], "mirror": "/elsewhere"}}
-    message = complaint(write(tmp_path, {"corpora/other": other}))
-    assert "corpora.other.wikipedia.mirror" in message
-    assert "https://dumps.wikimedia.org" in message
-
-
-def test_a_dump_may_come_from_the_first_of_several_mirrors(tmp_path: Path) -> None:
-    mirrors = ["https://dumps.wikimedia.org", "https://archive.org/download/{wiki}-{date}"]
-    source = load_study(write(tmp_path, {"corpora/wiki/wikipedia/mirror": mirrors})).corpora["wiki"].wikipedia
-    assert source is not None
-    assert source.mirrors == mirrors
-
-
-@pytest.mark.parametrize(
-    ("mirror", "expected"),
-    [
-        ([], "at least 1"),
-        (["/a", "/a"], "twice"),
-        ("/a/{wiki}", "/a/{wiki} names one of {wiki} and {date}"),
-        (["/a", "/b/{date}"], "/b/{date} names one of {wiki} and {date}"),
-    ],
-)
-def test_invalid_mirrors_are_named(mirror: object, expected: str, tmp_path: Path) -> None:
-    message = complaint(write(tmp_path, {"corpora/wiki/wikipedia/mirror": mirror}))
-    assert "corpora.wiki.wikipedia.mirror" in message
-    assert expected in message
-
-
-def test_pages_to_leave_out_are_titles_and_ids(tmp_path: Path) -> None:
-    pages = {"en": [1984, "1984", "No"]}
-    source = load_study(write(tmp_path, {"corpora/wiki/wikipedia/skip_pages": pages})).corpora["wiki"].wikipedia
-    assert source is not None
-    assert source.skip_pages == pages
-
-
-@pytest.mark.parametrize(
-    ("pages", "expected"),
-    [
-        ({"sw": ["Paka"]}, "skip_pages.sw: expected a language of wikipedia.languages"),
-        ({"en": [0]}, "corpora.wiki.wikipedia.skip_pages.en"),
-        ({"en": [""]}, "corpora.wiki.wikipedia.skip_pages.en"),
-        ({"en": [True]}, "corpora.wiki.wikipedia.skip_pages.en"),
-    ],
-)
-def test_pages_that_cannot_be_left_out_are_named(pages: object, expected: str, tmp_path: Path) -> None:
-    assert expected in complaint(write(tmp_path, {"corpora/wiki/wikipedia/skip_pages": pages}))
-
-
-def test_recipes_follow_alberts_square_root_rule() -> None:
-    from smelt.training.recipes import RECIPES
-
-    published = RECIPES["albert"]
-    assert published.peak_rate == pytest.approx(3.125e-4)  # mALBERT, section 2.3
-    assert published.warmup_steps == round(0.2 * 128 / 32768 * published.schedule.total_steps)
-
-
-REDUCED = {"maker": "reduce", "source": "mbert", "corpus": "wiki", "languages": ["el"], "threshold": "paper"}
-
-
-def test_a_reduced_model_may_come_of_any_other(tmp_path: Path) -> None:
-    again = {"maker": "reduce", "source": "mbert-el", "corpus": "wiki", "size": 500}
-    of_tiny = REDUCED | {"source": "tiny", "threshold": 0.01}
-    models = {"models/mbert-el": REDUCED, "models/again": again, "models/tiny-el": of_tiny}
-    study = load_study(write(tmp_path, models))
-    shares = [getattr(study.models[name], "share", None) for name in ("mbert-el", "tiny-el")]
-    assert shares == [0.0005, 0.01]
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"source": "mbart"}, ["models.small.source", "'mbart'", "mbert"]),
-        ({"source": "small"}, ["models.small.source: goes in a circle: small <- small"]),
-        ({"corpus": "web"}, ["models.small.corpus", "'web'", "wiki"]),
-        ({"languages": ["sw"]}, ["models.small.languages", "'sw' is not in corpus wiki", "en, el"]),
-        ({"languages": []}, ["models.small.languages", "at least 1"]),
-        ({"threshold": 0}, ["models.small.threshold", "greater than 0"]),
-        ({"threshold": 0.1, "size": 100}, ["models.small", "either threshold or size"]),
-        ({"of": "words"}, ["models.small.of", "'lines'"]),
-        ({"counts": "tiny"}, ["models.small.counts", "'tiny'", "an adopted model"]),
-        ({"counts": "other"}, ["models.small.counts", "'other' is not in the study"]),
-        ({"tasks": ["conll2004"]}, ["models.small.tasks", "'conll2004'"]),
-    ],
-)
-def test_a_reduction_that_cannot_be_made_is_named(tmp_path: Path, change: dict[str, Any], expected: list[str]) -> None:
-    message = complaint(write(tmp_path, {"models/small": REDUCED | change}))
-    assert [part for part in expected if part not in message] == [], message
-
-
-def test_reductions_do_not_go_in_a_circle(tmp_path: Path) -> None:
-    one, other = REDUCED | {"source": "other"}, REDUCED | {"source": "one"}
-    message = complaint(write(tmp_path, {"models/one": one, "models/other": other}))
-    assert "models.one.source: goes in a circle: one <- other <- one" in message
-
-
-def test_a_counted_model_has_no_tokenizers_name(tmp_path: Path) -> None:
-    names = {"models/unigram-1k": SOUND["models"]["mbert"], "models/small": REDUCED | {"source": "unigram-1k"}}
-    assert "models.small.source: 'unigram-1k' is a tokenizer's name too" in complaint(write(tmp_path, names))

@@ -1,0 +1,66 @@
+"""A study file is read as strict YAML, and what it names is filled in."""
+
+from pathlib import Path
+
+import pytest
+from study_files import complaint, write
+
+from smelt.errors import SmeltError
+from smelt.study.schema import load_study
+
+
+def test_a_key_that_stands_twice_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("study: one\nstudy: two\n")
+    assert "'study' stands twice" in complaint(path)
+
+
+def test_merge_keys_share_settings_between_models(tmp_path: Path) -> None:
+    path = write(tmp_path, {})
+    path.write_text(path.read_text().replace("  tiny:", "  tiny: &tiny"))
+    text = path.read_text().replace("  mbert:", "  twin:\n    <<: *tiny\n    seed: 2\n  mbert:")
+    path.write_text(text)
+    models = load_study(path).models
+    assert models["twin"].model_dump() == models["tiny"].model_dump() | {"seed": 2}
+
+
+def test_norwegian_is_a_language_and_not_false(tmp_path: Path) -> None:
+    path = write(tmp_path, {})
+    path.write_text(path.read_text().replace("- en\n", "- no\n"))
+    corpus = load_study(path).corpora["wiki"]
+    assert corpus.languages == ["no", "el"]
+
+
+def test_the_line_of_broken_yaml_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("study: one\nmodels: {a: [}\n")
+    assert f"{path}:2" in complaint(path)
+
+
+def test_a_variable_that_needs_quotes_is_answered_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("study: small\ncorpora: {one: {text: {en: ${TEXTS}/en.txt}}}\n")
+    with pytest.raises(SmeltError, match=r'study.yaml:2: is not YAML: .* write "\$\{NAME\}" in quotes'):
+        load_study(path)
+
+
+def test_a_date_without_quotes_is_the_text_that_it_looks_like(tmp_path: Path) -> None:
+    path = write(tmp_path, {})
+    path.write_text(path.read_text().replace("'20230501'", "2023-05-01"))
+    assert complaint(path).endswith("wikipedia.date: expected a date such as \"20230501\"; found '2023-05-01'")
+
+
+def test_a_missing_file_and_an_empty_file_are_named(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.yaml"
+    empty.write_text("")
+    assert "no such file" in complaint(tmp_path / "none.yaml")
+    assert complaint(tmp_path) == f"{tmp_path}: is a folder: expected a file in YAML"
+    assert "expected a mapping" in complaint(empty)
+
+
+def test_environment_variables_are_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_MIRROR", "/srv/dumps")
+    path = write(tmp_path, {"corpora/wiki/wikipedia/mirror": "${SOME_MIRROR}/wiki"})
+    source = load_study(path).corpora["wiki"].wikipedia
+    assert source is not None
+    assert source.mirror == "/srv/dumps/wiki"
