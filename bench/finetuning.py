@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 
+from bench.finetuning_data import PARTS
 from bench.finetuning_ways import EXAMPLES, METRICS, FinetuningWorkload, SeedsFigures, make_ways
 from bench.measure import Benchmark, Figures, SkippedBenchmark, ratio
 
@@ -38,7 +39,8 @@ def finetuning(name: str) -> Benchmark | SkippedBenchmark:
     if missing := [variable for variable in NEEDED if variable not in os.environ]:
         return SkippedBenchmark(name, f"{', '.join(missing)} not set; bench/finetuning.py says what they name")
     folder = Path(tempfile.mkdtemp(prefix="smelt-bench-"))
-    ways = make_ways(FinetuningWorkload(part, f"albert-{size}", RATES[size], SCALES[size], folder))
+    scale = max(SCALES[size], PARTS[part].smallest)
+    ways = make_ways(FinetuningWorkload(part, f"albert-{size}", RATES[size], scale, folder))
     measured: dict[str, list[SeedsFigures]] = {way: [] for way in (*ways, "one")}
 
     def speed(way: str, kept: str, seeds: range) -> Callable[[], float]:
