@@ -20,6 +20,22 @@ class Mixture(Entry):
     proportions. Of a part of the languages, such as those of a bilingual student, an equal share is allowed in any
     case. By default there is no such limit."""
 
+    @property
+    def is_natural(self) -> bool:
+        """Whether languages keep their proportions."""
+        return self.alpha == 1 and self.max_share is None
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        limit = "" if self.max_share is None else f", none above {self.max_share:.0%}"
+        return f"in proportion to the power {self.alpha:g}{limit}, of"
+
+    def shares(self, sizes: Sequence[float]) -> list[float]:
+        """Return the share of each language, by its size."""
+        weights = self.cap([float(size) ** self.alpha if size else 0.0 for size in sizes])
+        total = sum(weights)
+        return [weight / total if total else 0.0 for weight in weights]
+
     def cap(self, weights: Sequence[float]) -> list[float]:
         """Return weights with none above the largest share of their sum; as they are where there is no limit."""
         if self.max_share is None or not (total := sum(weights)):

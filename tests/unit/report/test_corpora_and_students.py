@@ -48,6 +48,19 @@ def test_text_files_have_no_pages_and_shares_are_of_the_corpus(results: Results)
     assert "Pages:" not in text
 
 
+def test_shares_drawn_stand_beside_natural_ones_where_languages_are_mixed(results: Results) -> None:
+    paths = corpus(results, sw=(0, 1_000_000), fr=(0, 9_000_000))
+    for path, characters in zip(paths, (10**6, 9 * 10**6), strict=True):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"characters": characters}))
+    mixture = {"alpha": 0.5, "max_share": 0.7}
+    assert results.table("table_2", {"kind": "corpora", "corpus": "wiki6", "mixture": mixture}, paths) == 0
+    text = results.read("tables", "table_2.md")
+    assert "| fr | – | 60 | 2 | 9.00 | 90.0% | 70.0% |" in text
+    assert "| sw | – | 60 | 2 | 1.00 | 10.0% | 30.0% |" in text
+    assert "in proportion to the power 0.5, none above 70%, of characters" in text
+    assert list(pd.read_csv(results.path("tables", "table_2.csv"))["share_drawn"]) == [0.7, 0.3]
+
+
 def student(results: Results, model: str, **settings: Any) -> Path:
     folder = results.path("models", model)
     source = results.path("models", "small_8k")

@@ -27,6 +27,7 @@ class CorpusRecord:
     documents: int
     held_out: int
     words: int
+    characters: int
     bytes: int
     pages: dict[str, int]
     markup: dict[str, Any]
@@ -49,6 +50,7 @@ def _corpus(path: Path, statistics: dict[str, Any]) -> CorpusRecord:
             documents=statistics["documents"],
             held_out=statistics["held_out_documents"],
             words=statistics["words"],
+            characters=statistics["characters"],
             bytes=statistics["bytes"],
             pages=statistics["pages"],
             markup=statistics.get("markup", {}),  # absent where an older version wrote the file

@@ -15,6 +15,7 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from smelt.entry import Entry
 from smelt.errors import SmeltError
 from smelt.families import is_family, member_of
+from smelt.mixture import Mixture
 from smelt.report.notes import FinetuningSet, languages_note, own_notes, repeats_note, validation_note
 from smelt.report.records import TaskRecord
 from smelt.report.render import PaperTable
@@ -124,6 +125,9 @@ class StudyOfTables(Protocol):
 
     def corpus_statistics(self) -> list[str]:
         """Return statistics.json of each corpus and language."""
+
+    def mixture(self, corpus: str) -> Mixture:
+        """Return how the languages of a corpus are mixed."""
 
     def learning_curves(self) -> list[str]:
         """Return the learning curves of trained models."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
+from smelt.mixture import Mixture
 from smelt.report.hypotheses import Label
 from smelt.report.records import CorpusRecord, read_corpora
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits
@@ -44,6 +45,11 @@ class CorporaTable(TableWithoutTasks, TableWithoutModels):
                 found = f"{self.corpus!r} has no {code!r}: {expected_one_of(code, known)}"
                 raise SmeltError(study.where, f"{key}.{part}: {found}")
 
+    def facts(self, study: StudyOfTables) -> dict[str, Any]:
+        """Return how the corpus is mixed beside, where its languages do not keep their proportions."""
+        mixture = study.mixture(self.corpus)
+        return super().facts(study) | ({} if mixture.is_natural else {"mixture": mixture.model_dump()})
+
     def _of_corpus(self, study: StudyOfTables) -> list[str]:
         return [path for path in study.corpus_statistics() if Path(path).parents[1].name == self.corpus]
 
@@ -61,10 +67,21 @@ class CorporaTable(TableWithoutTasks, TableWithoutModels):
             raise SmeltError("--sources", f"hold nothing of {missing[0]!r}: expected a file of each language")
         shown = [found[code] for code in self.languages or found]
         whole = sum(record.words for record in records)
-        rows = [Row(record.language, [*self._said(record), *_cells(record, whole)]) for record in shown]
-        grid = Grid("Language", [*self.about, *HEADS], [Group(rows)])
-        table = PaperTable(job.name, self.caption or f"Languages of {self.corpus}", [grid], _notes(shown, records))
-        return Made(table, [_numbers(record, whole) for record in shown], COLUMNS)
+        cells = {record.language: [*self._said(record), *_cells(record, whole)] for record in shown}
+        numbers = {record.language: _numbers(record, whole) for record in shown}
+        heads, columns, notes = [*self.about, *HEADS], list(COLUMNS), _notes(shown, records)
+        if mixture := job.facts.get("mixture"):
+            mixed = Mixture(**mixture)
+            drawn = zip(records, mixed.shares([record.characters for record in records]), strict=True)
+            for record, share in drawn:
+                if record.language in cells:
+                    cells[record.language].append(Cell(f"{share:.1%}"))
+                    numbers[record.language] += (share,)
+            heads, columns = [*heads, "Share drawn"], [*columns, "share_drawn"]
+            notes.append(f"Share drawn: in samples of tokenizers, {mixed} characters; models draw likewise, by tokens.")
+        grid = Grid("Language", heads, [Group([Row(code, row) for code, row in cells.items()])])
+        table = PaperTable(job.name, self.caption or f"Languages of {self.corpus}", [grid], notes)
+        return Made(table, list(numbers.values()), columns)
 
     def _said(self, record: CorpusRecord) -> list[Cell]:
         return [Cell(texts.get(record.language, NONE)) for texts in self.about.values()]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from smelt.mixture import Mixture
 from smelt.report.figures import FIGURES, of_table
 from smelt.report.figures.base import TableFigure
 from smelt.report.notes import FinetuningSet
@@ -65,6 +66,10 @@ class TablesView:
         found = self._study.finetuning.differences() if self._study.finetuning else {}
         members = {name: [task for task in tasks if self._study.options(task).finetuned_as == name] for name in found}
         return {name: {"settings": found[name], "tasks": members[name]} for name in found if members[name]}
+
+    def mixture(self, corpus: str) -> Mixture:
+        """Return how the languages of a corpus are mixed."""
+        return self._study.corpora[corpus].sampling
 
     def is_published(self, model: str) -> bool:
         """Return whether a model was trained elsewhere."""
