@@ -25,10 +25,10 @@ class Mixture(Entry):
         """Whether languages keep their proportions."""
         return self.alpha == 1 and self.max_share is None
 
-    def __str__(self) -> str:
-        """Return it in words."""
+    def describe(self, unit: str) -> str:
+        """Return it in words; unit: of a language's size."""
         limit = "" if self.max_share is None else f", none above {self.max_share:.0%}"
-        return f"in proportion to the power {self.alpha:g}{limit}, of"
+        return f"in proportion to the power {self.alpha:g} of {unit}{limit}"
 
     def shares(self, sizes: Sequence[float]) -> list[float]:
         """Return the share of each language, by its size."""
