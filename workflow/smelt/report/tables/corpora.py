@@ -78,9 +78,8 @@ class CorporaTable(TableWithoutTasks, TableWithoutModels):
                     cells[record.language].append(Cell(f"{share:.1%}"))
                     numbers[record.language] += (share,)
             heads, columns = [*heads, "Share drawn"], [*columns, "share_drawn"]
-            notes.append(
-                f"Share drawn: in samples of tokenizers, {mixed.describe('characters')}; models draw likewise, by tokens."
-            )
+            how = mixed.describe("characters")
+            notes.append(f"Share drawn: in samples of tokenizers, {how}; models draw likewise, by tokens.")
         grid = Grid("Language", heads, [Group([Row(code, row) for code, row in cells.items()])])
         table = PaperTable(job.name, self.caption or f"Languages of {self.corpus}", [grid], notes)
         return Made(table, list(numbers.values()), columns)
