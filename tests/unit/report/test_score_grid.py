@@ -81,5 +81,5 @@ def test_two_scores_of_a_task_stand_in_one_cell(tmp_path: Path) -> None:
     shown.append(Place("a", "both", "a", "qa", languages=("es", "de")))
     table, found = ScoreGrid(shown, ["all", "es", "both"], scores, COLUMNS | {"beside": "beside"}).table("t", "A table")
     assert [row["beside"] for row in found] == pytest.approx([0.41, 0.51, 0.41])
-    assert "| a | **45.00 / 41.00** (7.07) | **55.00 / 51.00** (7.07) | **45.00 / 41.00** (7.07) |" in markdown(table)
+    assert "| a | 45.00 / 41.00 (7.07) | 55.00 / 51.00 (7.07) | 45.00 / 41.00 (7.07) |" in markdown(table)
     assert any("MLQA's script" in note and "F1 / exact match" in note for note in table.notes)

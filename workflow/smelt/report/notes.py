@@ -1,6 +1,5 @@
 """Which scores of a table are best and which are starred, and the notes under it that say what this means."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
@@ -24,15 +23,18 @@ AVERAGES = {
 def rank(scores: Sequence[Score], line_of: Callable[[Score], object], alpha: float = 0.0) -> list[Score]:
     """Return the scores with the best of each line, and a star where the corrected p lies below alpha.
 
+    A line with one score has no best: there is nothing that it is better than.
+
     Args:
         scores: of all cells.
         line_of: gives the part of the table within which scores are compared: a column, or a row.
         alpha: level of the tests.
     """
-    best: dict[object, float] = {}
+    means: dict[object, list[float]] = {}
     for score in scores:
         if score.n:
-            best[line_of(score)] = max(score.mean, best.get(line_of(score), -math.inf))
+            means.setdefault(line_of(score), []).append(score.mean)
+    best = {line: max(own) for line, own in means.items() if len(own) > 1}
     return [
         replace(score, best=score.mean == best.get(line_of(score)), star=score.p_corrected < alpha) for score in scores
     ]
@@ -78,6 +80,14 @@ def metrics_in_words(metrics: Mapping[str, str]) -> str:
         (only,) = by_metric
         return only[0].upper() + only[1:]
     return "; ".join(f"{', '.join(parts)}: {metric}" for metric, parts in by_metric.items())
+
+
+def mixed_metrics_note(metrics: Mapping[str, str]) -> str:
+    """Return the sentence on an average over tasks with several metrics, after a blank; nothing where there is one."""
+    titles = list(dict.fromkeys(metric_title(metric) for metric in metrics.values()))
+    if len(titles) < 2:
+        return ""
+    return f" It mixes metrics ({', '.join(titles)}): use it only to compare models on these same tasks."
 
 
 # ---- Notes on the tasks whose scores a table shows

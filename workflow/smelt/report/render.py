@@ -2,13 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 
 NOT_RUN = "N/A"
 NONE = "–"
 """Stands for a value that does not exist; a note says why."""
+_GAP = 2  # characters between columns
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,46 @@ class PaperTable:
     caption: str
     grids: list[Grid]
     notes: list[str] = field(default_factory=list)
+
+
+def transpose(grid: Grid, corner: str) -> Grid:
+    """Return a grid without groups with its columns as rows, under another corner."""
+    (group,) = grid.groups
+    rows = [Row(head, [row.cells[place] for row in group.rows]) for place, head in enumerate(grid.columns)]
+    return Grid(corner, [row.head for row in group.rows], [Group(rows)], grid.numeric)
+
+
+def width_of(grid: Grid) -> int:
+    """Return the characters of a grid's widest row, by the widest text of each column."""
+    return sum(_widths(grid))
+
+
+def split_wide(grid: Grid, most: int) -> Iterator[Grid]:
+    """Yield the columns of a grid in parts of at most so many characters, each with the heads of the rows."""
+    head, *widths = _widths(grid)
+    first, used = 0, head
+    for place, width in enumerate(widths):
+        if used + width > most and place > first:
+            yield _columns(grid, first, place)
+            first, used = place, head
+        used += width
+    yield _columns(grid, first, len(widths))
+
+
+def _columns(grid: Grid, first: int, last: int) -> Grid:
+    groups = [
+        replace(group, rows=[Row(row.head, row.cells[first:last]) for row in group.rows]) for group in grid.groups
+    ]
+    return replace(grid, columns=grid.columns[first:last], groups=groups)
+
+
+def _widths(grid: Grid) -> list[int]:
+    """Return the characters of the heads of rows and of each column, with the gap behind it."""
+    texts = [[grid.corner, *(row.head for row in grid.rows)]]
+    for place, column in enumerate(grid.columns):
+        cells = [row.cells[place] for row in grid.rows]
+        texts.append([column, *(f"{cell.text}{cell.mark} {cell.detail}".rstrip() for cell in cells)])
+    return [max(map(len, of_column)) + _GAP for of_column in texts]
 
 
 # ---- Numbers, as papers print them
@@ -190,8 +231,10 @@ _LATEX_SIGNS = {
     "–": "--",
     "…": r"\ldots{}",
 }
-# A grid with more columns is shrunk to the width of the text.
+# A grid with more columns, or wider, is shrunk to the width of the text; one that would be shrunk below half is set in
+# parts.
 _WIDE = 8
+_LINE = 90  # characters in the width of a page's text, where a gap is as wide as two of them
 
 
 def latex(table: PaperTable) -> str:
@@ -199,7 +242,10 @@ def latex(table: PaperTable) -> str:
     lines = [*_latex_packages(table), r"\begin{table*}[t]", r"  \centering"]
     lines += [rf"  \caption{{{_latex_text(table.caption)}}}", rf"  \label{{tab:{table.name}}}"]
     for grid in table.grids:
-        lines += [f"  {line}" for line in _latex_grid(grid)]
+        parts = list(split_wide(grid, _LINE) if width_of(grid) > 2 * _LINE else [grid])
+        for number, part in enumerate(parts):
+            lines += [r"  \par\smallskip"] if number else []
+            lines += [f"  {line}" for line in _latex_grid(part)]
     lines += [rf"  \par\smallskip{{\footnotesize {_latex_text(note)}}}" for note in table.notes]
     return "\n".join([*lines, r"\end{table*}"]) + "\n"
 
@@ -223,7 +269,7 @@ def _latex_grid(grid: Grid) -> list[str]:
             tabular.append(rf"  \multicolumn{{{len(grid.columns) + 1}}}{{l}}{{{title}}} \\")
         tabular += [f"  {_latex_row([_latex_text(row.head), *map(_latex_cell, row.cells)])}" for row in group.rows]
     tabular += [r"  \bottomrule", r"\end{tabular}"]
-    if len(grid.columns) > _WIDE:
+    if len(grid.columns) > _WIDE or width_of(grid) > _LINE:
         return [r"\resizebox{\textwidth}{!}{%", *tabular[:-1], rf"{tabular[-1]}}}"]
     return tabular
 

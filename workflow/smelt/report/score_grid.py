@@ -15,8 +15,8 @@ from smelt.report.comparisons import ComparisonPolicy
 from smelt.report.hypotheses import HypothesisOutcome, HypothesisTests
 from smelt.report.notes import NOTHING_RAN, metric_notes, metrics_in_words, rank
 from smelt.report.places import Place
-from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row
-from smelt.report.statistics import Over, Score, both_sentence, over_of, score_cell, seeds_sentence
+from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row, transpose
+from smelt.report.statistics import Over, Score, best_sentence, both_sentence, over_of, score_cell, seeds_sentence
 
 
 class ScoresOfPlaces(Protocol):
@@ -60,6 +60,8 @@ class ScoreGrid:
     """Unit of the deviation of a table over languages; by default languages, where any cell has several."""
 
     corner: str = "Model"
+    across: str = ""
+    """The corner of the table on its side, with rows as columns; by default it stands upright."""
     label: Callable[[str], str] = str
     """How the label of a row is shown."""
     before: MoreCells | None = None
@@ -78,7 +80,9 @@ class ScoreGrid:
         """Return the table, then its hypotheses; and the rows of its CSV: a row a cell, then a row a hypothesis."""
         cells = self._compared()
         over = (self.spread or over_of(cells)) if self.over_languages else "seeds"
-        grids, outcomes = [self._grid(cells, over), *self._grid_of_changes(cells)], list[HypothesisOutcome]()
+        scores = self._grid(cells, over)
+        grids = [transpose(scores, self.across) if self.across else scores, *self._grid_of_changes(cells)]
+        outcomes = list[HypothesisOutcome]()
         if self.hypotheses:
             lines = {self._line_name(*key): line for key, line in self._lines().items()}
             outcomes += self.hypotheses.outcomes(lines)
@@ -161,7 +165,8 @@ class ScoreGrid:
         return notes + ([f"{NOT_RUN}: {self.not_run}."] if self.not_run and len(run) < len(cells) else [])
 
     def _spread_sentence(self, run: Sequence[Score], over: Over) -> str:
-        line = "row" if self.by_row else "section's column" if any(self.titles) else "column"
+        by_row = self.by_row != bool(self.across)
+        line = "row" if by_row else "section's column" if any(self.titles) else "column"
         if self.over_languages:
-            return f"{both_sentence(run, over)} Best of a {line} in bold."
+            return both_sentence(run, over) + best_sentence(run, line)
         return seeds_sentence(run, line)

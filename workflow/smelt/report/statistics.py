@@ -144,9 +144,14 @@ def over_of(scores: Sequence[Score]) -> Over:
 def seeds_sentence(run: Sequence[Score], compared: str) -> str:
     """Return the sentence on numbers over seeds alone; `compared` names the part with one best score: a column."""
     if max(score.n for score in run) == 1:
-        return f"A single seed: no spread. Best score of a {compared} in bold."
+        return "A single seed: no spread." + best_sentence(run, compared, "score ")
     seeds = quantity([score.n for score in run], "seed")
-    return f"Mean (standard deviation) over {seeds}. Best mean of a {compared} in bold."
+    return f"Mean (standard deviation) over {seeds}." + best_sentence(run, compared, "mean ")
+
+
+def best_sentence(run: Sequence[Score], compared: str, what: str = "") -> str:
+    """Return the sentence on what is bold, after a blank; nothing where no part has two scores to compare."""
+    return f" Best {what}of a {compared} in bold." if any(score.best for score in run) else ""
 
 
 def both_sentence(run: Sequence[Score], over: Over) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
-from smelt.report.notes import metrics_in_words
+from smelt.report.notes import metrics_in_words, mixed_metrics_note
 from smelt.report.records import encoder_parameters
 from smelt.report.render import NONE, NOT_RUN, Cell, Grid, Group, PaperTable, Row, cut, digits
 from smelt.report.scores import read_scores
@@ -88,6 +88,7 @@ class AveragesTable(TableEntry):
         notes = [
             f"Average: mean of the scores on {len(self.tasks)} tasks, test sets, in percent."
             f" {metrics_in_words(metrics)}. Of a task with two scores, such as F1 and exact match, their mean counts."
+            + mixed_metrics_note(metrics)
             + (f" {seeds_sentence(run, 'column')}" if run else ""),
             f"Parameters of the encoder, without heads. Ratios are to {self.reference}; no difference is tested. "
             + CONVENTIONS[self.convention],
@@ -146,7 +147,8 @@ class Average:
 
 def compare_averages(rows: Sequence[Average], reference: Average) -> list[Average]:
     """Return rows with their ratios to the reference, and the best average."""
-    best = max((row.score.mean for row in rows if row.score.n), default=math.nan)
+    means = [row.score.mean for row in rows if row.score.n]
+    best = max(means) if len(means) > 1 else math.nan
     return [
         replace(
             row,

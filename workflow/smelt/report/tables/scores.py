@@ -1,4 +1,4 @@
-"""Tables of scores: a row a model, a column a task, and marks of significance (mALBERT, Tables 1 and 2).
+"""Tables of scores: a row a model and a column a task, with marks of significance (mALBERT, Tables 1 and 2).
 
 A mark means: on this task, this model differs from every other model of the table, by the test and correction that
 the note names. The paper's stars name no test and cannot be recovered from its means and deviations, so ours are
@@ -20,7 +20,7 @@ from smelt.errors import SmeltError
 from smelt.report.comparisons import largest_p, star_note
 from smelt.report.csv_files import read_csv
 from smelt.report.hypotheses import Line
-from smelt.report.notes import test_of
+from smelt.report.notes import mixed_metrics_note, test_of
 from smelt.report.places import Place
 from smelt.report.render import NOT_RUN, Cell, percent
 from smelt.report.score_grid import MoreCells, ScoreGrid
@@ -28,6 +28,7 @@ from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS, Score
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, refuse_mixed_languages
 
+WIDEST = 12  # columns of scores that a page shows without being scrolled
 SUMMARY = ("task", "metric", "model", *OVER_SEEDS)
 PAIRS = ("task", "model_a", "model_b", "test", "correction", "p_corrected")
 COLUMNS = {"model": "row", "task": "column", "metric": "metric"} | OVER_SEEDS
@@ -39,9 +40,9 @@ class ScoresTable(TableEntry):
 
     kind: Literal["scores"]
     tasks: Annotated[list[Name], Field(min_length=1), Distinct]
-    """Tasks of the study: a column each."""
+    """Tasks of the study: a column each; or a row each, where they are more than twelve and more than the models."""
     models: Annotated[list[Name], Distinct] | None = None
-    """Rows, in this order; by default all models."""
+    """Rows, or columns where tasks are rows, in this order; by default all models."""
 
     needed = ("models",)
 
@@ -63,7 +64,8 @@ class ScoresTable(TableEntry):
         """Return the table: percentages, best in bold, marks, and notes that define all of these."""
         if len(job.sources) != 2:
             raise SmeltError("--sources", f"expected summary.csv and pairs.csv, found {len(job.sources)} files")
-        return Made(*self._grid(job).table(job.name, self.caption or f"Scores on {', '.join(self.tasks)}"))
+        named = ", ".join(self.tasks) if len(self.tasks) <= WIDEST else f"{len(self.tasks)} tasks"
+        return Made(*self._grid(job).table(job.name, self.caption or f"Scores on {named}"))
 
     def _grid(self, job: TableJob) -> ScoreGrid:
         scores = SummaryScores(job.sources[0])
@@ -74,6 +76,7 @@ class ScoresTable(TableEntry):
             COLUMNS,
             comparison=PairsOfStudy(scores, job.sources[1], job.significance),
             after=MoreCells("Average", average_cell) if len(self.tasks) > 1 else None,
+            across="Task" if len(self.tasks) > max(WIDEST, len(job.models)) else "",
             test_sets="test set",
             closing=lambda cells: self._closing(cells, job.facts.get("titles", {})),
         )
@@ -82,6 +85,7 @@ class ScoresTable(TableEntry):
         average = "Average: mean of the tasks' means, for models that ran on all of them."
         if not all(math.isnan(cell.beside) for cell in cells):
             average += " Of a task with two scores their mean counts, as in ALBETO's Table 6."
+        average += mixed_metrics_note({cell.task: cell.metric for cell in cells if cell.n})
         notes = [average] if len(self.tasks) > 1 else []
         if not all(cell.n for cell in cells):
             notes.append(f"{NOT_RUN}: the study does not run the model on the task.")

@@ -1,0 +1,92 @@
+"""Tables of many columns: tasks become rows, LaTeX sets a wide grid in parts, and averages say what they mix."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from smelt.report.render import Cell, Grid, Group, PaperTable, Row, latex, split_wide, transpose, width_of
+from smelt.report.significance import Significance
+from smelt.report.statistics import OVER_SEEDS
+from smelt.report.tables.base import Made, TableJob
+from smelt.report.tables.scores import PAIRS, ScoresTable
+
+MODELS = ["small", "large"]
+
+
+def scores_table(
+    folder: Path, tasks: list[str], models: list[str] = MODELS, metrics: tuple[str, ...] = ("f1",)
+) -> Made:
+    """Return the table of models whose scores on a task are 50.00, 51.00 and so on."""
+    rows = [
+        dict.fromkeys(OVER_SEEDS, float("nan"))
+        | {"task": task, "metric": metrics[number % len(metrics)], "model": model, "n": 2, "mean": 0.5 + place / 100}
+        for number, task in enumerate(tasks)
+        for place, model in enumerate(models)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "summary.csv", index=False)
+    pd.DataFrame(columns=list(PAIRS)).to_csv(folder / "pairs.csv", index=False)
+    sources = [folder / "summary.csv", folder / "pairs.csv"]
+    table = ScoresTable(kind="scores", tasks=tasks, models=models)
+    return table.make(TableJob("wide", sources, Significance(), {"models": models}))
+
+
+@pytest.mark.parametrize("count", [12, 13])
+def test_from_thirteen_tasks_on_they_are_rows(tmp_path: Path, count: int) -> None:
+    tasks = [f"task-{number}" for number in range(count)]
+    table, rows, _ = scores_table(tmp_path, tasks)
+    (grid,) = table.grids
+    upright = count == 12
+    heads = [grid.corner, *grid.columns], [row.head for row in grid.rows]
+    assert heads == ((["Model", *tasks, "Average"], MODELS) if upright else (["Task", *MODELS], [*tasks, "Average"]))
+    assert [cell.text for cell in grid.rows[-1].cells][-2:] == (["51.00", "51.00"] if upright else ["50.00", "51.00"])
+    assert f"Best mean of a {'column' if upright else 'row'} in bold." in table.notes[0]
+    assert len(list(rows)) == 2 * count  # the CSV has a row a cell, either way
+    assert table.caption == (f"Scores on {', '.join(tasks)}" if upright else "Scores on 13 tasks")
+
+
+def test_more_models_than_tasks_stay_rows(tmp_path: Path) -> None:
+    models = [f"model-{number}" for number in range(14)]
+    (grid,) = scores_table(tmp_path, [f"task-{number}" for number in range(13)], models).table.grids
+    assert [row.head for row in grid.rows] == models
+
+
+def test_a_line_with_one_score_has_no_best(tmp_path: Path) -> None:
+    alone, both = (scores_table(tmp_path, ["ner"], models).table for models in (MODELS[:1], MODELS))
+    bold = [[cell.bold for row in table.grids[0].rows for cell in row.cells] for table in (alone, both)]
+    assert bold == [[False], [False, True]]
+    assert ["bold" in table.notes[0] for table in (alone, both)] == [False, True]
+
+
+def test_an_average_over_several_metrics_says_so(tmp_path: Path) -> None:
+    notes = [
+        " ".join(scores_table(tmp_path, ["a", "b"], metrics=found).table.notes) for found in (("f1",), ("f1", "em"))
+    ]
+    assert ["It mixes metrics" in note for note in notes] == [False, True]
+    assert "models that ran on all of them. It mixes metrics (" in notes[1]
+
+
+def wide_grid(columns: int, groups: int = 1) -> Grid:
+    rows = [Row("model", [Cell(f"{number}.00", "*", "(1.00)") for number in range(columns)])]
+    return Grid("Model", [f"task {number}" for number in range(columns)], [Group(rows, f"g{n}") for n in range(groups)])
+
+
+def test_latex_sets_a_grid_in_parts_that_would_be_shrunk_below_half() -> None:
+    for columns, parts in ((4, 1), (6, 1), (11, 1), (30, 6)):
+        grid = wide_grid(columns, groups=2)
+        text = latex(PaperTable("wide", "A table", [grid]))
+        tabulars = re.findall(r"\\begin\{tabular\}\{l(r+)\}(.*?)\\end\{tabular\}", text, re.DOTALL)
+        assert (len(tabulars), sum(len(form) for form, _ in tabulars)) == (parts, columns)
+        assert all(body.count("model &") == body.count("multicolumn") == 2 for _, body in tabulars)
+        assert re.findall(r"task (\d+)", text) == list(map(str, range(columns)))
+        assert text.count(r"\begin{table*}") == text.count(r"\caption") == text.count(r"\label") == 1
+        assert text.count(r"\resizebox") == (columns in (6, 11))
+        assert "longtable" not in text
+
+
+def test_parts_are_no_wider_than_asked_and_hold_a_column_at_least() -> None:
+    grid = wide_grid(30)
+    assert all(width_of(part) <= 60 for part in split_wide(grid, 60))
+    assert [len(part.columns) for part in split_wide(grid, 1)] == [1] * 30
+    assert [row.cells for row in transpose(grid, "Task").rows] == [[cell] for cell in grid.rows[0].cells]
