@@ -199,12 +199,19 @@ def parse_yaml(text: str, where: str | Path) -> Any:
         raise SmeltError(line, f"is not YAML: {problem}{hint}") from None
 
 
-def check(kind: type[AnyEntry], value: Any, where: str | Path) -> AnyEntry:
-    """Return `value` as a checked entry; complaints name the key, what was found and what is allowed."""
+def check(kind: type[AnyEntry], value: Any, where: str | Path, context: Any = None) -> AnyEntry:
+    """Return `value` as a checked entry; complaints name the key, what was found and what is allowed.
+
+    Args:
+        kind: of the entry.
+        value: what a file holds.
+        where: names the file in complaints.
+        context: what its validators know beside it.
+    """
     if not isinstance(value, Mapping):
         raise SmeltError(where, f"expected a mapping of keys, found {type(value).__name__}")
     try:
-        return kind.model_validate(value)
+        return kind.model_validate(value, context=context)
     except ValidationError as error:
         raise SmeltError(where, "\n       ".join(complaints_of(error, kind, value))) from None
 

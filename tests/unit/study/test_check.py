@@ -163,6 +163,21 @@ def test_check_of_the_demo_misses_nothing(capsys: pytest.CaptureFixture[str]) ->
             "tasks: [demo-ner, demo-intent, xnli.tranfer]",
             "xnli.yaml: has no setting 'tranfer': expected xnli.transfer, ",
         ),
+        (  # where tables name the right one
+            "tasks: [demo-ner, demo-intent]",
+            "tasks: [demo-nre, demo-intent]",
+            "wrong.yaml: tasks.demo-nre: task 'demo-nre': no such task: did you mean demo-ner? Searched for ",
+        ),
+        (
+            "tasks: [demo-ner, demo-intent]",
+            "tasks: {demo-intent: {}, ner: {task: xnli.tranfer}}",
+            "wrong.yaml: tasks.ner.task: ",
+        ),
+        (
+            "tasks: [demo-ner, demo-intent]",
+            "tasks: [conll2003, demo-intent]",
+            "wrong.yaml: tables.slots.tasks: 'demo-ner' is not in the study: expected one of conll2003, demo-intent",
+        ),
     ],
 )
 def test_check_refuses_tables_and_tasks_that_no_job_could_make(

@@ -236,7 +236,7 @@ def test_every_complaint_that_the_schemas_can_raise_has_plain_words() -> None:
     assert {node["pattern"] for node in nodes if "pattern" in node} <= _PATTERNS.keys()
     values = {"str", "int", "float", "bool", "literal", "list", "dict", "tuple", "model"}
     around = {"model-fields", "model-field", "default", "nullable", "union", "tagged-union", "definitions"}
-    around |= {"definition-ref", "function-after", "function-before", "no-info"}
+    around |= {"definition-ref", "function-after", "function-before", "no-info", "with-info"}
     assert {node["type"] for node in nodes} <= values | around
 
 

@@ -82,7 +82,7 @@ def width_of(grid: Grid) -> int:
 
 
 def split_wide(grid: Grid, most: int) -> Iterator[Grid]:
-    """Yield the columns of a grid in parts of at most so many characters, each with the heads of the rows."""
+    """Yield the columns of a grid in parts as wide as `most` characters at most, each with the heads of the rows."""
     head, *widths = _widths(grid)
     first, used = 0, head
     for place, width in enumerate(widths):

@@ -1,13 +1,14 @@
 """The study file: the one source of its shape, its checks and its JSON schema, and how it is read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from smelt.countries import Country
 from smelt.entry import Distinct, Entry, Name, check, read_yaml, refer
+from smelt.errors import SmeltError
 from smelt.families import expand_families
 from smelt.report.significance import Significance
 from smelt.report.tables import Table
@@ -18,6 +19,7 @@ from smelt.study.makers import Model
 from smelt.study.makers.base import Definitions
 from smelt.study.revisions import fill_in_revisions, read_revisions
 from smelt.study.tokenizers import Tokenizer
+from smelt.tasks.task_file import OWN_TASKS, load_task
 
 
 class Study(Entry):
@@ -55,19 +57,30 @@ class Study(Entry):
         return value
 
     @model_validator(mode="after")
-    def _names_what_exists(self) -> Self:
+    def _names_what_exists(self, info: ValidationInfo) -> Self:
         for name, tokenizer in self.tokenizers.items():
             refer(f"tokenizers.{name}.corpus", tokenizer.corpus, self.corpora)
         for name, model in self.models.items():
             for task in model.named_tasks:
-                refer(f"models.{name}.tasks", task, self.tasks)
+                self._refer_task(f"models.{name}.tasks", task, info.context)
         for name, table in self.tables.items():
-            self._refer_table(f"tables.{name}", table)
+            self._refer_table(f"tables.{name}", table, info.context)
         return self
 
-    def _refer_table(self, key: str, table: Table) -> None:
+    def _refer_task(self, key: str, name: str, folders: Sequence[Path] | None) -> None:
+        """Refuse a task that the study lacks, or the task that it misspells: no file has that one."""
+        if name not in self.tasks and folders is not None:
+            for own in self.tasks:
+                try:
+                    load_task(self.task_file(own), *folders)
+                except SmeltError as error:
+                    place = f"tasks.{own}.task" if self.options(own).task else f"tasks.{own}"
+                    raise ValueError(f"{place}: {error}") from None
+        refer(key, name, self.tasks)
+
+    def _refer_table(self, key: str, table: Table, folders: Sequence[Path] | None) -> None:
         for task in table.tasks:
-            refer(key + table.key_of("task"), task, self.tasks)
+            self._refer_task(key + table.key_of("task"), task, folders)
         for model in table.models or []:
             refer(key + table.key_of("model"), model, self.models)
         for family in table.unknown_families(self.models):
@@ -154,9 +167,11 @@ def check_study(value: Any, where: str | Path, folders: Iterable[Path] = ()) -> 
     Args:
         value: what the file holds.
         where: names it in complaints.
-        folders: those of the study's files, where the commits of its models are pinned.
+        folders: those of the study's files, beside which are the commits of its models and its own task files.
 
     Raises:
         SmeltError: a key is not as it should be; one line for each.
     """
-    return check(Study, fill_in_revisions(expand_families(value, where), read_revisions(folders)), where)
+    beside = list(folders)
+    study = fill_in_revisions(expand_families(value, where), read_revisions(beside))
+    return check(Study, study, where, [folder / OWN_TASKS for folder in beside])
