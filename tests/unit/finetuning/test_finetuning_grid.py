@@ -81,6 +81,18 @@ def test_the_best_run_on_validation_is_chosen_and_it_alone_is_tested(grid, tmp_p
     assert predictions[0] == predictions[1]
 
 
+def test_a_choice_removes_the_weights_of_dropped_runs_and_so_does_a_study_without_a_grid(grid, tmp_path):
+    (grid.weights / "dropped.safetensors").write_bytes(b"of a run that the study no longer has")
+    assert grid.choose() == 0
+    assert not grid.weights.exists()
+    left = [tmp_path / f"left-{seed}" for seed in (1, 2)]
+    for folder in left:
+        folder.mkdir()
+        (folder / "slow.safetensors").write_bytes(b"of a grid that the study no longer has")
+    assert finetune(grid.model, grid.task, tmp_path / "alone", "--weights", *left, learning_rate=RATES["fast"]) == 0
+    assert not any(folder.exists() for folder in left)
+
+
 def test_a_choice_whose_weights_are_gone_trains_them_again_to_the_same_scores(grid, tmp_path):
     shutil.copytree(grid.weights, tmp_path / "kept")
     assert grid.choose("first") == 0

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from smelt.study.catalogue import Catalogue
+from smelt.study.check import left_over
 from smelt.study.rules.finetune import FinetuneRules
 from smelt.study.rules.finetune_jobs import (
     JOB_MINUTES,
@@ -135,6 +136,32 @@ def test_a_grid_s_choice_waits_for_its_own_seed_and_further_cells_change_nothing
     wider = rules_of(epochs=[1, 2, 3], batch=[8, 16])
     assert wider.cell_identity(Wildcards) == rules.cell_identity(Wildcards)
     assert wider.cell_identity(Wildcards) != rules_of(epochs=[1, 2], warmup=0).cell_identity(Wildcards)
+
+
+def test_what_dropped_runs_of_grids_left_is_named() -> None:
+    rules_of(epochs=[1, 2])
+    assert left_over(Catalogue.load("study.yaml")) == []
+    cell = next(iter(Catalogue.load("study.yaml").finetune.grids()["tiny/sst2/seed-11"]))
+    for file in (
+        "grid-weights/tiny/sst2/seed-11/any.safetensors",  # of this, the choice removes all
+        f"grids/tiny/sst2/seed-11/{cell}/state.pt",
+        "grid-weights/tiny/sst2/seed-99/any.safetensors",
+        "grids/tiny/sst2/seed-11/dropped/state.pt",
+        "grids/gone/sst2/seed-11/dropped/state.pt",
+    ):
+        path = Path("checkpoints/short") / file
+        path.parent.mkdir(parents=True)
+        path.write_bytes(bytes(20_000_000))
+    (line,) = left_over(Catalogue.load("study.yaml"))
+    named = [
+        f"checkpoints/short/{name}" for name in ("grid-weights/tiny/sst2/seed-99", "grids/gone/sst2/seed-11/dropped")
+    ]
+    assert all(name in line for name in named)
+    assert "0.06 GB" in line
+    assert "seed-11/any" not in line
+    assert cell not in line
+    (line,) = left_over(Catalogue(rules_of().study))  # without any grid
+    assert line.endswith(" and 1 more; delete what you do not need")
 
 
 def test_a_job_is_at_least_some_minutes_long_by_estimate() -> None:

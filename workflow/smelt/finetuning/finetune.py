@@ -70,7 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     grid.add_argument("--cell", nargs="+", help="names of runs of the grid that the settings are, which test nothing")
     grid.add_argument("--cells", type=Path, nargs="*", help="folders of a grid's runs: choose the best, and test it")
     parser.add_argument(
-        "--weights", type=Path, nargs="?", help="folder where a grid's runs keep their weights until one is chosen"
+        "--weights",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="folder where the runs of a grid keep their weights until one is chosen; without --cell it is removed, and"
+        " may be one for each seed that had a grid before",
     )
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="folder to write, one for each run")
 
@@ -108,8 +113,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     inputs = FinetuningInputs(arguments.model, arguments.task, splits, runs[0].settings.length)
     FinetuneCommand(arguments, inputs, cells, chosen, started).make_all(runs)
+    if not arguments.cell:
+        for folder in arguments.weights:
+            remove_weights(folder)
     if chosen:
-        remove_weights(arguments.weights)
         print(f"chosen on validation, of {len(cells)} runs: {chosen.name}")
 
 
@@ -162,7 +169,7 @@ class FinetuneCommand:
             with limits_of(requested.checkpoints, identity, arguments, account, self.started) as limits:
                 outcome = self._learn(job, digest(identity), limits)
                 if arguments.cell and arguments.weights:
-                    job.save_weights(weights_of(arguments.weights, requested.output.name), digest(identity))
+                    job.save_weights(weights_of(arguments.weights[0], requested.output.name), digest(identity))
                 metrics = describe_outcome(
                     self.inputs.task, arguments.model.name, requested.seed, outcome.metrics, job.used
                 )
@@ -179,9 +186,9 @@ class FinetuneCommand:
 
     def _learn(self, job: "FineTuningJob", run_name: str, limits: "Limits") -> FinetuningOutcome:
         """Return what the run, or the chosen one of a grid, scores."""
-        weights, chosen = self.arguments.weights, self.chosen
-        if chosen and has_weights(weights, chosen.name, run_name):
-            outcome = job.test(weights_of(weights, chosen.name), chosen.measured)
+        folder, chosen = next(iter(self.arguments.weights), None), self.chosen
+        if chosen and folder and has_weights(folder, chosen.name, run_name):
+            outcome = job.test(weights_of(folder, chosen.name), chosen.measured)
         else:
             outcome = job.run(limits)
         if chosen:

@@ -82,12 +82,12 @@ def weights_of(folder: Path, cell: str) -> Path:
     return folder / f"{cell}.safetensors"
 
 
-def has_weights(folder: Path | None, cell: str, run: str) -> bool:
+def has_weights(folder: Path, cell: str, run: str) -> bool:
     """Return whether a grid's run has kept its weights; run: the digest of what they must have been learnt from.
 
     Weights of other settings, data or models are none: a run that was killed may have left them.
     """
-    if folder is None or not weights_of(folder, cell).is_file():
+    if not weights_of(folder, cell).is_file():
         return False
     from safetensors import SafetensorError, safe_open
 
@@ -98,13 +98,12 @@ def has_weights(folder: Path | None, cell: str, run: str) -> bool:
         return False
 
 
-def remove_weights(folder: Path | None) -> None:
-    """Remove the weights of all runs of a grid."""
-    if folder is not None and folder.is_dir():
-        for file in folder.glob("*.safetensors"):
-            file.unlink()
-        with suppress(OSError):
-            folder.rmdir()
+def remove_weights(folder: Path) -> None:
+    """Remove the weights of all runs of a grid, those that the study no longer has among them."""
+    for file in folder.glob("*.safetensors"):
+        file.unlink()
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _read_cell(folder: Path, wanted: Mapping[str, Any]) -> GridCell:

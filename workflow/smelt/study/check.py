@@ -19,6 +19,7 @@ from smelt.study.plan import StudyPlan, count_jobs, figure, known_sizes, total
 from smelt.study.rates import RATES, read_rates
 from smelt.study.revisions import unpinned
 
+MOST_NAMED = 4  # folders in a line
 WIDTH = 120  # columns that the tables need at least; a narrower terminal folds the lines itself
 
 
@@ -47,6 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
             console.print(table)
     missing, no_commit = missing_sources(catalogue), unpinned(catalogue.study.models)
     for line in warnings(missing, no_commit):
+        console.print(line, highlight=False)
+    for line in left_over(catalogue):
         console.print(line, highlight=False)
     jobs = count_jobs(catalogue)
     parts = ", ".join(f"{number} {name}" for name, number in jobs.items() if number)
@@ -80,6 +83,32 @@ def missing_sources(catalogue: Catalogue) -> dict[str, list[str]]:
         if not source.startswith(GENERATED) and (not path.exists() or path.is_dir() != is_folder):
             named.setdefault(source, []).append(key)
     return named
+
+
+def left_over(catalogue: Catalogue) -> list[str]:
+    """Return a line on what runs of grids have left that the study no longer has; nothing where there is nothing.
+
+    What is left of a grid that the study has is removed when its best run is chosen.
+    """
+    paths, grids = catalogue.paths, catalogue.finetune.grids()
+    weights = [folder for folder in Path(paths.grid_weights("")).glob("*/*/seed-*") if _run_of(folder) not in grids]
+    stopped = [
+        folder
+        for folder in Path(paths.grid_checkpoints("")).glob("*/*/seed-*/*")
+        if folder.name not in grids.get(_run_of(folder.parent), {})
+    ]
+    if not (found := [*weights, *stopped]):
+        return []
+    size = sum(file.stat().st_size for folder in found for file in folder.rglob("*") if file.is_file())
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    named = ", ".join(map(str, found[:MOST_NAMED])) + more
+    runs = f"weights of runs of grids that the study no longer has, {figure(size / 1e9)} GB"
+    return [f"{runs}: {named}; delete what you do not need"]
+
+
+def _run_of(folder: Path) -> str:
+    """Return the run that a folder is named after: <model>/<task>/seed-<n>."""
+    return "/".join(folder.parts[-3:])
 
 
 def _folders(catalogue: Catalogue) -> Iterator[tuple[str, str]]:

@@ -51,6 +51,10 @@ class Paths:
         """
         return f"{self.results}/grids/{run}"
 
+    def grid_checkpoints(self, run: str) -> str:
+        """Return the folder where the runs of a grid keep checkpoints while they learn; run: as above."""
+        return f"{self.checkpoints}/grids/{run}"
+
     def grid_weights(self, run: str) -> str:
         """Return the folder where the runs of a grid keep their weights until one is chosen; run: as above."""
         return f"{self.checkpoints}/grid-weights/{run}"

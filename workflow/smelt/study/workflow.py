@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from smelt.entry import expand, parse_yaml, read_yaml
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
-from smelt.study.check import missing_sources, warnings
+from smelt.study.check import left_over, missing_sources, warnings
 from smelt.study.revisions import unpinned
 from smelt.study.schema import check_study
 from smelt.tasks.task_file import OWN_TASKS
@@ -52,9 +52,11 @@ def catalogue_of(files: Iterable[str | Path], given: Mapping[str, Any]) -> Catal
 
 
 def warn(catalogue: Catalogue) -> None:
-    """Print which sources of a study are not there, before a run: their jobs fail, and the rest is made."""
+    """Print which sources of a study are not there, whose jobs fail while the rest is made, and what grids left."""
     if lines := warnings(missing_sources(catalogue), unpinned(catalogue.study.models)):
         print(f"smelt: sources of the study are not there; {WAITS}", *lines, sep="\n  ", file=sys.stderr)
+    for line in left_over(catalogue):
+        print(f"smelt: {line}", file=sys.stderr)
 
 
 def given_keys(words: Iterable[str]) -> dict[str, Any]:

@@ -75,11 +75,12 @@ class FinetuneJobs:
             paths.finetuned(run_of(wildcards.model, wildcards.task, seed)) for seed in self.numbers(wildcards, input)
         ]
 
-    def weights(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - so that it is not compared
-        """Return the folder where the runs of a grid keep their weights."""
-        if self.seeds:
-            return []
-        return [f"{self.rules.paths.grid_weights(run_of(wildcards.model, wildcards.task, wildcards.seed))}"]
+    def weights(self, wildcards: Any, input: Any) -> list[str]:
+        """Return the folders where the runs of a grid keep their weights, or have left them where there was a grid."""
+        paths = self.rules.paths
+        return [
+            paths.grid_weights(run_of(wildcards.model, wildcards.task, seed)) for seed in self.numbers(wildcards, input)
+        ]
 
     def settings(self, wildcards: Any) -> str:
         """Return how {model} is fine-tuned on {task}, as JSON with the version; the seeds stand in the paths."""
