@@ -7,7 +7,7 @@ Parquet. No code of a repository is fetched or run.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,31 @@ CARD = "README.md"
 DATA_FILES = ("*.parquet", "*.jsonl", "*.json", "*.csv", "*.tsv", "*.gz", "*.zst", "*.arrow")
 """What is fetched where a repository's card names no files: the library finds its splits by their names."""
 SHARD = re.compile(r"(.*)-\d{5}-of-(\d{5})(\..*)")
+
+
+@dataclass(frozen=True)
+class HubRequest:
+    """What is asked of the hub, and who asks: messages name the file and its keys."""
+
+    repository: str
+    """organisation/name, or a folder laid out as such a repository."""
+    revision: str | None
+    """The commit; None for a folder."""
+    config: str | None
+    """The configuration; None where the data set has only one."""
+    where: str
+    """What asks for it, for messages."""
+    keys: str = "source."
+    """What stands before the keys `hub` and `config` there."""
+
+    def __str__(self) -> str:
+        """Repository and commit, as messages name them."""
+        return f"{self.repository} at {self.revision}" if self.revision else self.repository
+
+    @property
+    def place(self) -> str:
+        """The same after its key."""
+        return f"{self.keys}{'hub' if self.revision else 'folder'}: {self}"
 
 
 @dataclass(frozen=True)
@@ -56,7 +81,7 @@ class HubSplit:
         try:
             rows = datasets.load_dataset(str(self.folder), self.config, split=self.split, verification_mode="no_checks")
         except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
-            raise SmeltError(str(self), f"cannot be read: {first_line(_cause(error))}") from None
+            raise SmeltError(str(self), f"cannot be read: {first_line(cause(error))}") from None
         if self.examples not in (None, len(rows)):
             mend = f"delete {self.folder} and run again"
             raise SmeltError(str(self), f"has {len(rows):,} rows; its card counts {self.examples:,}: {mend}")
@@ -65,83 +90,151 @@ class HubSplit:
             yield {column: name_classes(value, names.get(column)) for column, value in row.items()}
 
 
-def open_split(repository: str, revision: str, config: str | None, split: str, where: str) -> HubSplit:
+def open_split(request: HubRequest, split: str) -> HubSplit:
     """Return a split of a data set at a commit, fetched unless the cache has it.
-
-    Args:
-        repository: organisation/name.
-        revision: the commit.
-        config: its configuration; None where it has only one.
-        split: the split's name in it.
-        where: what asks for it, for messages.
 
     Raises:
         SmeltError: the hub has no such data set, commit, configuration or split, or cannot be reached and the cache
             lacks it.
     """
-    address = f"{repository} at {revision}"
-    folder = _fetch(repository, revision, config, where)
-    builder = _builder(folder, config, address, where)
-    files = builder.config.data_files or {}
-    if split not in files:
-        found = f"{repository}, configuration {builder.config.name}, has no split {split!r}"
-        raise SmeltError(where, f"{found}: {expected_one_of(split, map(str, files))}")
-    paths = [Path(path) for path in files[split]]
-    _refuse_missing_files(paths, f"{address}, configuration {builder.config.name}, split {split}", where)
+    folder = _fetch(request)
+    builder = _builder(folder, request)
+    files = _split_of(builder.config.data_files or {}, split, str(builder.config.name), request)
+    paths = [Path(path) for path in files]
+    _refuse_missing_files(paths, f"configuration {builder.config.name}, split {split}", request)
     counted = (builder.info.splits or {}).get(split)
     rows = counted.num_examples or None if counted else None
-    return HubSplit(repository, str(builder.config.name), split, folder, paths, rows)
+    return HubSplit(request.repository, str(builder.config.name), split, folder, paths, rows)
 
 
-def _fetch(repository: str, revision: str, config: str | None, where: str) -> Path:
+def local_files(request: HubRequest, split: str) -> list[str]:
+    """Return the files of a split in a local folder that is laid out as a repository of the hub.
+
+    Where its card names no configurations, they are the folders in it.
+
+    Raises:
+        SmeltError: the folder has no such configuration or split, or lacks files of it.
+    """
+    folder = Path(request.repository)
+    card = folder / CARD
+    named = _configs(card, request) if card.exists() else {}
+    if not named and not (folder / str(request.config)).is_dir():
+        inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        found = f"{request.keys}config: {request} has no folder {request.config!r}"
+        raise SmeltError(request.where, f"{found}: {expected_one_of(request.config, inside)}")
+    builder = _builder(folder, request, None if named else request.config)
+    files = list(map(str, _split_of(builder.config.data_files or {}, split, str(request.config), request)))
+    _refuse_missing_files(list(map(Path, files)), f"configuration {request.config}, split {split}", request)
+    return files
+
+
+def remote_files(request: HubRequest, split: str) -> list[str]:
+    """Return the addresses of a split's files on the hub, `hf://…`, which name the commit, without fetching them.
+
+    Raises:
+        SmeltError: the hub has no such data set, commit, configuration or split, or cannot be reached.
+    """
+    from datasets.data_files import DataFilesDict, get_data_patterns
+
+    base = f"hf://datasets/{request.repository}@{request.revision}"
+    with hub_errors(request.where, "data set", request.place):
+        card = _card(request)
+        chosen = _configs(card, request) if card else {}
+        if not chosen:
+            patterns = get_data_patterns(base)
+        else:  # one, because the request names it
+            config = next(iter(chosen.values()))
+            base = f"{base}/{_data_dir(config)}".rstrip("/")
+            patterns = _named_patterns(config) or get_data_patterns(base)
+        found = DataFilesDict.from_patterns(patterns, base_path=base)
+    return list(map(str, _split_of(found, split, request.config or "default", request)))
+
+
+def _split_of(files: Mapping[Any, Sequence[Any]], split: str, config: str, request: HubRequest) -> Sequence[Any]:
+    if split not in files:
+        found = f"{request.repository}, configuration {config}, has no split {split!r}"
+        raise SmeltError(request.where, f"{found}: {expected_one_of(split, map(str, files))}")
+    return files[split]
+
+
+def _fetch(request: HubRequest) -> Path:
     """Return the commit's folder in the cache with the card and the data files of a configuration."""
-    from huggingface_hub import errors, hf_hub_download, snapshot_download
+    from huggingface_hub import snapshot_download
 
-    with hub_errors(where, "data set", f"source.hub: {repository} at {revision}"):
-        try:
-            card = Path(hf_hub_download(repository, CARD, repo_type="dataset", revision=revision))
-        except errors.RemoteEntryNotFoundError:
-            card = None
-        patterns = [CARD, *(_patterns(card, config, repository, where) if card else DATA_FILES)]
-        return Path(snapshot_download(repository, repo_type="dataset", revision=revision, allow_patterns=patterns))
+    with hub_errors(request.where, "data set", request.place):
+        card = _card(request)
+        patterns = [CARD, *(_patterns(card, request) if card else DATA_FILES)]
+        folder = snapshot_download(
+            request.repository, repo_type="dataset", revision=request.revision, allow_patterns=patterns
+        )
+        return Path(folder)
 
 
-def _patterns(card: Path, config: str | None, repository: str, where: str) -> list[str]:
+def _card(request: HubRequest) -> Path | None:
+    """Return the card of a data set in the cache, fetched unless it is there; None where the data set has none."""
+    from huggingface_hub import errors, hf_hub_download
+
+    try:
+        return Path(hf_hub_download(request.repository, CARD, repo_type="dataset", revision=request.revision))
+    except errors.RemoteEntryNotFoundError:
+        return None
+
+
+def _patterns(card: Path, request: HubRequest) -> list[str]:
     """Return the patterns of a configuration's files, by a data set's card; those of all without a configuration."""
-    from datasets.data_files import sanitize_patterns
+    configs = _configs(card, request)
+    patterns: list[str] = []
+    for chosen in configs.values():
+        folder = _data_dir(chosen)
+        below = f"{folder}/" if folder else ""
+        named = _named_patterns(chosen)
+        patterns += [f"{below}{pattern}".removeprefix("./") for files in named.values() for pattern in files]
+        patterns += [] if named else [f"{below}{files}" for files in DATA_FILES]
+    return patterns or list(DATA_FILES)
+
+
+def _configs(card: Path, request: HubRequest) -> dict[str, Any]:
+    """Return the configurations that a card has, or the one that is asked for; none where the card names none."""
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCard
 
     configs = MetadataConfigs.from_dataset_card_data(DatasetCard.load(card, ignore_metadata_errors=True).data)
-    if not configs:
-        return list(DATA_FILES)
-    if config is not None and config not in configs:
-        found = f"source.config: {repository} has no configuration {config!r}"
-        raise SmeltError(where, f"{found}: {expected_one_of(config, configs)}")
-    patterns: list[str] = []
-    for chosen in configs.values() if config is None else [configs[config]]:
-        folder = str(chosen.get("data_dir") or "").strip("./")
-        below = f"{folder}/" if folder else ""
-        named = sanitize_patterns(chosen["data_files"]) if chosen.get("data_files") else {}
-        patterns += [f"{below}{pattern}".removeprefix("./") for files in named.values() for pattern in files]
-        patterns += [] if named else [f"{below}{files}" for files in DATA_FILES]
-    return patterns
+    config = request.config
+    if not configs or config is None:
+        return dict(configs)
+    if config not in configs:
+        found = f"{request.keys}config: {request.repository} has no configuration {config!r}"
+        raise SmeltError(request.where, f"{found}: {expected_one_of(config, configs)}")
+    return {config: configs[config]}
 
 
-def _builder(folder: Path, config: str | None, address: str, where: str) -> "DatasetBuilder":
-    """Return the library's reader of a configuration in a folder."""
+def _named_patterns(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the patterns of each split that a configuration names."""
+    from datasets.data_files import sanitize_patterns
+
+    found = sanitize_patterns(config["data_files"]) if config.get("data_files") else {}
+    return {str(split): list(files) for split, files in found.items()}
+
+
+def _data_dir(config: Mapping[str, Any]) -> str:
+    """Return the folder of a configuration in its repository."""
+    return str(config.get("data_dir") or "").strip("./")
+
+
+def _builder(folder: Path, request: HubRequest, data_dir: str | None = None) -> "DatasetBuilder":
+    """Return the library's reader of a configuration in a folder, or of the folder `data_dir` in it."""
     import datasets
 
     datasets.disable_progress_bars()
     try:
-        return datasets.load_dataset_builder(str(folder), config)
+        return datasets.load_dataset_builder(str(folder), None if data_dir else request.config, data_dir=data_dir)
     except FileNotFoundError:
-        raise SmeltError(where, f"source.hub: {address} holds no Parquet, JSON or CSV files") from None
+        raise SmeltError(request.where, f"{request.place} holds no Parquet, JSON or CSV files") from None
     except ValueError as error:
-        raise SmeltError(where, f"source.config: {address}: {first_line(error)}") from None
+        raise SmeltError(request.where, f"{request.keys}config: {request}: {first_line(error)}") from None
 
 
-def _refuse_missing_files(files: list[Path], address: str, where: str) -> None:
+def _refuse_missing_files(files: list[Path], split: str, request: HubRequest) -> None:
     """Refuse a split without files, or without some of its numbered ones, as a fetch that was stopped leaves it.
 
     Raises:
@@ -156,11 +249,11 @@ def _refuse_missing_files(files: list[Path], address: str, where: str) -> None:
     missing = [path.name for path in names if not path.exists()]
     if missing or not files:
         absent = f"{len(missing)} of {len(names)} files, {missing[0]} the first," if missing else "its files"
-        found = f"{absent} are not in the cache"
-        raise SmeltError(where, f"source.hub: {address}: {found}, and the hub is out of reach")
+        why = "are not in the cache, and the hub is out of reach" if request.revision else "are not there"
+        raise SmeltError(request.where, f"{request.place}, {split}: {absent} {why}")
 
 
-def _cause(error: BaseException) -> Exception:
+def cause(error: BaseException) -> Exception:
     """Return the error that the library wraps in its own."""
     return error.__cause__ if isinstance(error.__cause__, Exception) else Exception(str(error))
 

@@ -1,4 +1,4 @@
-"""`python -m smelt documents`: one language's documents, from dumps and text files, with their statistics."""
+"""`python -m smelt documents`: a language's documents, from dumps, data sets and texts, with their statistics."""
 
 import argparse
 import json
@@ -7,17 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from smelt.corpora import textfiles
+from smelt.corpora.data_sets import DataSetReader, open_data_set
 from smelt.corpora.documents import Document, write_documents
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.wikipedia import Wikipedia
+from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import checksum, write_json
+from smelt.study.data_sets import DataSetPart
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("--language", required=True, help="code of the language, for the statistics")
     parser.add_argument("--dump", type=Path, nargs="*", default=[], help="folders of verified dumps, or bz2 files")
+    parser.add_argument("--data-set", nargs="*", default=[], help="JSON: a data set's name, place, columns and limit")
+    parser.add_argument("--fetched", type=Path, nargs="*", default=[], help="folders of those of the hub, in order")
     parser.add_argument("--text", type=Path, nargs="*", default=[], help="a paragraph a line, blank between documents")
     parser.add_argument("--held-out", type=float, required=True, help="share of documents kept for validation")
     parser.add_argument("--output-documents", type=Path, required=True, help="Parquet file")
@@ -32,18 +37,23 @@ def run(arguments: argparse.Namespace) -> None:
     begin = time.monotonic()
     if not 0 < arguments.held_out < 1:
         raise SmeltError("--held-out", f"expected a share between 0 and 1; found {arguments.held_out:g}")
-    if not arguments.dump and not arguments.text:
-        raise SmeltError(arguments.language, "has no source: expected --dump, --text or both")
+    if not arguments.dump and not arguments.data_set and not arguments.text:
+        raise SmeltError(arguments.language, "has no source: expected --dump, --data-set or --text")
     textfiles.check_files(arguments.text)
+    data_sets = _data_sets(arguments.data_set, arguments.fetched)
     wikipedia = Wikipedia(arguments.workers, arguments.minutes, _skipped_pages(arguments.skip_pages))
-    documents = _documents(wikipedia, arguments.dump, arguments.text)
+    documents = _documents(wikipedia, arguments.dump, data_sets, arguments.text)
     counts = write_documents(documents, arguments.held_out, arguments.output_documents)
     statistics = {
         "language": arguments.language,
         **counts.as_dict(),
         "pages": wikipedia.counts.as_dict(),
         "markup": wikipedia.markup.as_dict(),
-        "sources": [_dump_source(file) for file in wikipedia.files] + [_text_source(path) for path in arguments.text],
+        "sources": [
+            *map(_dump_source, wikipedia.files),
+            *(reader.record() for reader in data_sets),
+            *map(_text_source, arguments.text),
+        ],
         "seconds": round(time.monotonic() - begin, 1),
     }
     write_json(arguments.statistics, statistics)
@@ -66,11 +76,21 @@ def _skipped_pages(pages: str) -> list[int | str]:
     return found
 
 
-def _documents(wikipedia: Wikipedia, dumps: list[Path], texts: list[Path]) -> Iterator[Document]:
+def _data_sets(settings: list[str], fetched: list[Path]) -> list[DataSetReader]:
+    parts = [check(DataSetPart, json.loads(setting), "--data-set") for setting in settings]
+    folders = iter(fetched)
+    return [open_data_set(part, next(folders) if part.hub else None) for part in parts]
+
+
+def _documents(
+    wikipedia: Wikipedia, dumps: list[Path], data_sets: list[DataSetReader], texts: list[Path]
+) -> Iterator[Document]:
     yield from wikipedia.documents(dumps)
+    for reader in data_sets:
+        yield from reader.documents()
     for path in texts:
         yield from textfiles.read_documents(path)
-    if not wikipedia.counts.extracted and not texts:
+    if not wikipedia.counts.extracted and not data_sets and not texts:
         found = ", ".join(f"{name} {number:,}" for name, number in wikipedia.counts.as_dict().items())
         raise SmeltError(dumps[0], f"gives no document ({found}); expected articles with text")
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from smelt.errors import NO_INPUT, SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.corpora import local_root
+from smelt.study.data_sets import DataSet
 from smelt.study.finetuning import TaskOptions
 from smelt.study.makers.base import list_languages
 from smelt.study.paths import GENERATED
@@ -118,6 +119,11 @@ def _folders(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
             yield from (
                 (f"corpora.{name}.wikipedia.mirror", folder) for folder in _needed_folders(corpus.wikipedia.mirrors)
             )
+        yield from (
+            (f"corpora.{name}.datasets.{key}.folder", source.folder)
+            for key, source in corpus.datasets.items()
+            if source.folder
+        )
     for name, model in catalogue.study.models.items():
         yield from ((f"models.{name}.{key}", folder) for key, folder in model.local_folders.items())
 
@@ -187,11 +193,16 @@ def _corpora(catalogue: Catalogue) -> Table:
     for name, corpus in catalogue.study.corpora.items():
         dumps = f"dumps of {corpus.wikipedia.date}" if corpus.wikipedia else ""
         texts = f"{len(corpus.text)} languages of text files" if corpus.text else ""
-        sources = ", ".join(filter(None, [dumps, texts]))
+        sources = ", ".join(filter(None, [dumps, *map(_data_set, corpus.datasets.values()), texts]))
         table.add_row(
             name, f"{len(corpus.languages)}: {' '.join(corpus.languages)}", sources, f"{corpus.sampling.alpha:g}"
         )
     return table
+
+
+def _data_set(source: DataSet) -> str:
+    first = f"the first {source.limit:,} rows of " if source.limit else ""
+    return f"{first}{source.hub or source.folder}"
 
 
 def _tokenizers(catalogue: Catalogue) -> Table:

@@ -8,9 +8,10 @@ from urllib.request import url2pathname
 from pydantic import Field, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
 
 from smelt.complaints import explain
-from smelt.entry import Distinct, Entry, refuse_idle
+from smelt.entry import Distinct, Entry, Name, refuse_idle
 from smelt.languages import Edition, Language
 from smelt.mixture import Mixture
+from smelt.study.data_sets import DataSet
 
 DUMPS_SERVER = "{wiki}/{date}"  # where a dumps server keeps a dump, below its address
 DATE = explain(r"^20\d{6}$", 'a date such as "20230501"')
@@ -51,12 +52,15 @@ class WikipediaSource(Entry):
 
 
 class Corpus(Entry):
-    """Documents in several languages, from Wikipedia dumps, text files or both."""
+    """Documents in several languages, from Wikipedia dumps, data sets, text files or several of these."""
 
     wikipedia: WikipediaSource | None = None
     """Dumps of Wikipedia."""
     text: dict[Language, str | list[str]] = Field(default_factory=dict)
     """Text files of each language, one or several: a paragraph a line, a blank line between documents."""
+    datasets: dict[Name, DataSet] = Field(default_factory=dict)
+    """Data sets of the Hugging Face hub, or folders of Parquet or JSON lines, by a name that starts the ids of their
+    documents."""
     sampling: Mixture = Mixture()
     """How languages are mixed."""
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.01
@@ -64,8 +68,11 @@ class Corpus(Entry):
 
     @model_validator(mode="after")
     def _has_a_source(self) -> Self:
-        if self.wikipedia is None and not self.text:
-            raise ValueError("names no source: expected wikipedia, text or both")
+        if self.wikipedia is None and not self.text and not self.datasets:
+            raise ValueError("names no source: expected wikipedia, datasets or text")
+        for name, source in {"wikipedia": self.wikipedia, "text": self.text}.items():
+            if source and name in self.datasets:
+                raise ValueError(f"datasets.{name}: ids of documents from {name} start so; choose another name")
         if len(self.languages) == 1:
             refuse_idle("sampling.", self.sampling, dict.fromkeys(Mixture.model_fields, "in a corpus of one language"))
         smallest = 1 / len(self.languages)
@@ -80,7 +87,8 @@ class Corpus(Entry):
     def languages(self) -> list[str]:
         """The languages of all sources, each once, in the order of the file."""
         dumped = self.wikipedia.languages if self.wikipedia else []
-        return list(dict.fromkeys([*dumped, *self.text]))
+        listed = [language for source in self.datasets.values() for language in source.languages]
+        return list(dict.fromkeys([*dumped, *listed, *self.text]))
 
     def texts(self, language: str) -> list[str]:
         """Return the text files of a language."""

@@ -46,7 +46,7 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
     tuning, trying = finetune_jobs.count_jobs(catalogue.finetune)
     return {
         "generated sources": len(generated_sources(catalogue)),
-        "downloads": len(catalogue.corpora.mirrors),
+        "downloads": len(catalogue.corpora.mirrors) + len(catalogue.corpora.fetched),
         "corpora": len(catalogue.corpora.statistics()),
         "tokenizers": len(study.tokenizers),
         "block sets": len(catalogue.tokenizers.blocks()),
@@ -171,7 +171,8 @@ class StudyPlan:
         if (corpus, language) in self.sizes.text:
             whole = self.sizes.text[corpus, language]
             return (whole, 0.0) if dumped else (0.0, whole)
-        if not all(file.exists() for file in files):
+        of_data_sets = any(language in source.languages for source in entry.datasets.values())
+        if of_data_sets or not all(file.exists() for file in files):
             return None
         texts = float(sum(file.stat().st_size for file in files))
         if not dumped:

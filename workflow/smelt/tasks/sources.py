@@ -5,7 +5,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from smelt.errors import WITHOUT_IT, SmeltError
-from smelt.hub import open_split
+from smelt.hub import HubRequest, open_split
 from smelt.hub_errors import hub_errors
 from smelt.tasks.examples import Example
 from smelt.tasks.formats.base import FileFormat, FileOrSplit, SourceFile
@@ -64,7 +64,7 @@ def locate(task: TaskFile, split: str, language: str, where: str) -> FileOrSplit
     if split_of_hub is not None:
         assert source.hub is not None
         assert source.revision is not None
-        return open_split(source.hub, source.revision, task.config(language), split_of_hub, where)
+        return open_split(HubRequest(source.hub, source.revision, task.config(language), where), split_of_hub)
     name, folder = task.file(split, language), task.folder(split)
     if folder is None:
         files = task.format_of(split).files

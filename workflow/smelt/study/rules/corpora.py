@@ -7,6 +7,7 @@ from typing import Any
 
 from smelt.languages import wiki_of
 from smelt.study.corpora import Corpus, local_folder
+from smelt.study.data_sets import DataSetPart
 from smelt.study.paths import GENERATED, Paths, outside_sources
 from smelt.study.schema import Study
 
@@ -57,11 +58,49 @@ class CorporaRules:
             return []
         return [f"resources/dumps/{wiki_of(wildcards.language)}/{source.date}"]
 
+    @cached_property
+    def fetched(self) -> dict[str, DataSetPart]:
+        """What is brought here from the hub, by its path below the folder of all data sets."""
+        parts = [
+            part
+            for name, corpus in self.study.corpora.items()
+            for language in corpus.languages
+            for part in self._parts(name, language)
+            if part.hub
+        ]
+        return {part.fetched_as: part for part in parts}
+
+    def _parts(self, corpus: str, language: str) -> list[DataSetPart]:
+        """Return the data sets that a corpus reads for a language."""
+        sources = self.study.corpora[corpus].datasets
+        return [source.part(name, language) for name, source in sources.items() if language in source.languages]
+
+    def fetching(self, wildcards: Any) -> str:
+        """Return what to bring here as {fetched}, as JSON."""
+        return self.fetched[wildcards.fetched].model_dump_json(exclude_defaults=True)
+
+    def fetched_folders(self, wildcards: Any) -> list[str]:
+        """Return the folders of what was brought here from the hub for {language} in {corpus}."""
+        parts = self._parts(wildcards.corpus, wildcards.language)
+        return [f"resources/datasets/{part.fetched_as}" for part in parts if part.hub]
+
+    def data_set_folders(self, wildcards: Any) -> list[str]:
+        """Return the local folders of data sets of {language} in {corpus}; the job itself names missing ones."""
+        parts = self._parts(wildcards.corpus, wildcards.language)
+        return outside_sources([part.folder for part in parts if part.folder], self._documents(wildcards))
+
+    def data_sets(self, wildcards: Any) -> list[str]:
+        """Return the data sets of {language} in {corpus}, each as JSON."""
+        parts = self._parts(wildcards.corpus, wildcards.language)
+        return [part.model_dump_json(exclude_defaults=True) for part in parts]
+
+    def _documents(self, wildcards: Any) -> str:
+        return f"{self.paths.results}/corpora/{wildcards.corpus}/{wildcards.language}/documents.parquet"
+
     def texts(self, wildcards: Any) -> list[str]:
         """Return the text files of {language} in {corpus}; the job itself names missing ones."""
         files = self.corpus(wildcards).texts(wildcards.language)
-        made = f"{self.paths.results}/corpora/{wildcards.corpus}/{wildcards.language}/documents.parquet"
-        return outside_sources(files, made)
+        return outside_sources(files, self._documents(wildcards))
 
     def named_texts(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - so that it is not compared
         """Return the text files of {language} in {corpus}, missing ones among them."""

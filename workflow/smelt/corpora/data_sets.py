@@ -1,0 +1,167 @@
+"""Data sets as documents: rows of Parquet or JSON lines, streamed by the `datasets` library, one column the text."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from smelt import hub
+from smelt.corpora.cleaning import encodable
+from smelt.corpora.documents import Document
+from smelt.errors import SmeltError, absent, first_line, not_found, quote
+from smelt.files import checksum, read_json
+from smelt.study.data_sets import DataSetPart
+
+FETCHED = "source.json"
+"""In the folder of what was brought here from the hub: what it is, and where its files are."""
+BUILDERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json"}
+COMPRESSED = {".gz", ".bz2", ".xz"}
+ROWS_AT_ONCE = 256
+
+
+@dataclass
+class RowCounts:
+    """Numbers of a data set's rows: all that were read, and those without text."""
+
+    rows: int = 0
+    empty: int = 0
+
+
+class DataSetReader:
+    """Reads one language of a data set; its counts are complete when the documents have been read."""
+
+    def __init__(self, part: DataSetPart, files: list[str]) -> None:
+        """Take what to read, and the files that hold it, in their order."""
+        self.part = part
+        self.files = files
+        self.counts = RowCounts()
+
+    def documents(self) -> Iterator[Document]:
+        """Yield the documents, with ids <name>:<id> or, without a column of ids, <name>:<number of the row>.
+
+        Raises:
+            SmeltError: a file is damaged, or lacks a column that the study names; or no row holds text.
+        """
+        columns = self.part.columns
+        for row in rows_of(self.part, self.files):
+            self.counts.rows += 1
+            text = text_of_row(row[columns.text], f"{self.part.name}, row {self.counts.rows}", columns.text)
+            if not text:
+                self.counts.empty += 1
+                continue
+            named = row.get(columns.id or "id")
+            title = row.get(columns.title or "title")
+            identity = self._identity(self.counts.rows if named is None else named)
+            yield Document(identity, encodable("" if title is None else str(title)), text)
+        if self.counts.rows == self.counts.empty:
+            raise SmeltError(self.part.name, f"holds no text in column {columns.text!r} of {self.counts.rows:,} rows")
+
+    def _identity(self, named: object) -> str:
+        # Documents of smelt's own have such ids already.
+        start = f"{self.part.name}:"
+        return encodable(str(named) if str(named).startswith(start) else f"{start}{named}")
+
+    def record(self) -> dict[str, Any]:
+        """Return what was read, for the statistics: where from, and the numbers of rows."""
+        part = self.part
+        read: dict[str, Any] = {"dataset": part.name}
+        read |= {key: value for key in ("hub", "revision", "folder", "config") if (value := getattr(part, key))}
+        read |= {"split": part.split} if part.config else {}
+        read |= {"limit": part.limit} if part.limit else {}
+        read |= {"rows": self.counts.rows, "empty_rows": self.counts.empty}
+        if part.hub is None:
+            sizes = {file: Path(file).stat().st_size for file in self.files}
+            read["files"] = [{"file": file, "sha256": checksum(Path(file)), "bytes": sizes[file]} for file in sizes]
+        return read
+
+
+def open_data_set(part: DataSetPart, fetched: Path | None) -> DataSetReader:
+    """Return the reader of one language of a data set.
+
+    Args:
+        part: what to read.
+        fetched: the folder of what was brought here from the hub; None for a local folder.
+
+    Raises:
+        SmeltError: its files are not there.
+    """
+    if fetched is not None:
+        files = [str(fetched / file["path"]) for file in read_json(fetched / FETCHED)["files"]]
+        if missing := [file for file in files if not Path(file).exists()]:
+            raise SmeltError(missing[0], f"no such file: it was brought here before. Delete {fetched} and run again")
+        return DataSetReader(part, files)
+    folder = Path(str(part.folder))
+    if not folder.is_dir():
+        raise absent(folder, "folder", "one of Parquet or JSON lines")
+    if part.config:
+        keys = f"datasets.{part.name}"
+        return DataSetReader(
+            part, hub.local_files(hub.HubRequest(str(folder), None, part.config, keys, ""), part.split)
+        )
+    return DataSetReader(part, [file for pattern in part.files for file in _matches(folder, pattern)])
+
+
+def _matches(folder: Path, pattern: str) -> list[str]:
+    found = sorted(str(path) for path in folder.glob(pattern) if path.is_file())
+    if not found:
+        raise not_found(folder / pattern, expected="Parquet or JSON lines")
+    return found
+
+
+def rows_of(part: DataSetPart, files: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of files, up to the limit, each with the columns that make a document, as far as they are there.
+
+    Raises:
+        SmeltError: a file is damaged, is of another format, or lacks a column that the study names.
+    """
+    left = part.limit
+    for file in files:
+        for row in _rows(file, part):
+            if left is not None and left <= 0:
+                return
+            left = None if left is None else left - 1
+            yield row
+
+
+def _rows(file: str, part: DataSetPart) -> Iterator[dict[str, Any]]:
+    import datasets
+
+    datasets.logging.set_verbosity(logging.CRITICAL)  # its errors are ours
+    builder = BUILDERS.get(_ending(file), "")
+    if not builder:
+        raise SmeltError(file, f"expected a file in {', '.join(BUILDERS)}, the last two also as .gz, .bz2 or .xz")
+    options: dict[str, Any] = {"data_files": {"train": [file]}, "split": "train", "streaming": True}
+    wanted = [part.columns.text, part.columns.id or "id", part.columns.title or "title"]
+    try:
+        rows = datasets.load_dataset(builder, **options)
+        if builder == "parquet":  # which columns there are is known before any is read
+            _check_columns(rows.column_names, file, part)
+            there = [column for column in dict.fromkeys(wanted) if column in rows.column_names]
+            rows = datasets.load_dataset(builder, **options, columns=there, batch_size=ROWS_AT_ONCE)
+        for row in rows:
+            _check_columns(list(row), file, part)
+            yield {column: row[column] for column in wanted if column in row}
+    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
+        raise SmeltError(file, f"cannot be read: {first_line(hub.cause(error))}") from None
+
+
+def _ending(file: str) -> str:
+    path = PurePosixPath(file)
+    return PurePosixPath(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+
+
+def _check_columns(there: list[str], file: str, part: DataSetPart) -> None:
+    if missing := [column for column in part.columns.named if column not in there]:
+        found = f"has no column {missing[0]!r}, which datasets.{part.name}.columns names"
+        raise SmeltError(file, f"{found}: it has {', '.join(there)}")
+
+
+def text_of_row(value: object, where: str, column: str) -> str:
+    """Return a row's text with a paragraph a line; "" where it has none."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise SmeltError(where, f"column {column!r} holds {quote(value)}: expected text")
+    lines = encodable(value).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(filter(None, map(str.strip, lines)))

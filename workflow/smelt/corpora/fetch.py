@@ -1,0 +1,100 @@
+"""`python -m smelt dataset`: bring one language of a data set here from the hub, or its first rows."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from smelt.corpora.data_sets import FETCHED, rows_of
+from smelt.entry import check
+from smelt.errors import SmeltError
+from smelt.files import whole_folder, write_json
+from smelt.hub import SHARD, HubRequest, HubSplit, open_split, remote_files
+from smelt.study.data_sets import DataSetPart
+
+ROWS = "rows.parquet"
+ROWS_IN_GROUP = 1000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's flags."""
+    parser.add_argument("--settings", required=True, help="JSON: name, hub, revision, config, split, columns, limit")
+    parser.add_argument("--output", required=True, type=Path, help="folder that names the files, or holds the rows")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Bring the files into the hub's cache; of the first rows only, stream them into a file."""
+    part = check(DataSetPart, json.loads(arguments.settings), "--settings")
+    if not part.hub or not part.revision:
+        raise SmeltError("--settings", "expected hub and revision: a folder is read where it is")
+    request = HubRequest(part.hub, part.revision, part.config, f"datasets.{part.name}", "")
+    rows: int | None
+    files: list[dict[str, Any]]
+    with whole_folder(arguments.output) as draft:
+        if part.limit:
+            rows = _write_rows(part, remote_files(request, part.split), draft / ROWS)
+            files = [{"path": ROWS, "bytes": (draft / ROWS).stat().st_size}]
+        else:
+            split = open_split(request, part.split)
+            rows = _check_whole(split, request)
+            files = [{"path": str(path.absolute()), "bytes": path.stat().st_size} for path in split.files]
+        counted = {} if rows is None else {"rows": rows}
+        keys = ("hub", "revision", "config", "split", "limit")
+        write_json(draft / FETCHED, {key: getattr(part, key) for key in keys} | counted | {"files": files})
+    size = sum(file["bytes"] for file in files)
+    print(f"{part.hub} at {part.revision}, {part.config}, {part.split}: {len(files)} files, {size / 1e6:,.1f} MB")
+
+
+def _write_rows(part: DataSetPart, files: list[str], path: Path) -> int:
+    """Write the first rows with the columns that make documents, and return their number."""
+    waiting: list[dict[str, Any]] = []
+    written, writer = 0, None
+    try:
+        for row in rows_of(part, files):
+            waiting.append({name: None if value is None else str(value) for name, value in row.items()})
+            written += 1
+            if len(waiting) == ROWS_IN_GROUP:
+                writer = _flush(waiting, writer, path)
+        if waiting:
+            writer = _flush(waiting, writer, path)
+    finally:
+        if writer:
+            writer.close()
+    if not written:
+        raise SmeltError(f"datasets.{part.name}", f"{part.hub}, {part.config}, {part.split} has no rows")
+    return written
+
+
+def _flush(
+    rows: list[dict[str, Any]], writer: pyarrow.parquet.ParquetWriter | None, path: Path
+) -> pyarrow.parquet.ParquetWriter:
+    if writer is None:
+        schema = pyarrow.schema([(name, pyarrow.string()) for name in rows[0]])
+        writer = pyarrow.parquet.ParquetWriter(path, schema, compression="zstd")
+    writer.write_table(pyarrow.Table.from_pylist(rows, schema=writer.schema))
+    rows.clear()
+    return writer
+
+
+def _check_whole(split: HubSplit, request: HubRequest) -> int | None:
+    """Return the number of rows where it is known, or refuse a split whose files the cache has in part.
+
+    Where the hub is out of reach, the client gives what the cache has. Files that number themselves were counted
+    before; others are compared with the data set's card, or with the hub's list.
+    """
+    rows = None
+    if all(path.suffix == ".parquet" for path in split.files):
+        rows = sum(pyarrow.parquet.read_metadata(path).num_rows for path in split.files)
+    if split.examples is not None and rows is not None:
+        if rows != split.examples:
+            mend = f"delete {split.folder} and run again"
+            raise SmeltError(request.where, f"{split} has {rows:,} rows; its card counts {split.examples:,}: {mend}")
+    elif not all(SHARD.fullmatch(path.name) for path in split.files):
+        listed = len(remote_files(request, split.split))
+        if listed != len(split.files):
+            found = f"{split} has {len(split.files)} files in the cache; the hub lists {listed}: run again"
+            raise SmeltError(request.where, found)
+    return rows
