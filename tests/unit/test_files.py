@@ -71,8 +71,6 @@ HASHED = "hashed, and never read"
 GIVEN = "given to a command, in the params of a rule"
 MAY_CALL_DUMPS = {
     "files.py": "the one writer; it refuses NaN",
-    "corpora/counting_extractor.py": "whole numbers, handed on by wikiextractor's process",
-    "corpora/extraction.py": "whole numbers, in a message",
     "models/job.py": HASHED,
     "models/reduce/selection.py": "whole numbers and names, beside the columns of a Parquet file",
     "models/reduce/count.py": HASHED,

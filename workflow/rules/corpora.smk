@@ -85,6 +85,8 @@ rule documents:
         texts=study.corpora.named_texts,
         held_out=study.corpora.held_out,
         skip_pages=study.corpora.skipped_pages,
+        reading=study.corpora.reading,
+        version=study.corpora.extraction_version,
     log:
         f"{LOGS}/corpora/{{corpus}}/{{language}}.log",
     benchmark:
@@ -104,6 +106,7 @@ rule documents:
         " --text {params.texts:q}"
         " --held-out {params.held_out}"
         " --skip-pages {params.skip_pages:q}"
+        " {params.reading:q}"
         " --workers {threads}"
         " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
         " --output-documents {output.documents:q}"

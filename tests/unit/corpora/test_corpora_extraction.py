@@ -1,6 +1,5 @@
-"""What happens when wikiextractor misbehaves: a stand-in for it, found first on the path, does so on purpose."""
+"""What happens when a process that reads articles misbehaves: one that does so on purpose takes its place."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -10,41 +9,34 @@ from pathlib import Path
 import pytest
 from small_dumps import ALBEDO, export, page
 
-from smelt.corpora.census import IdSet, take_census
+from smelt.corpora import extractor
+from smelt.corpora.census import IdSet, Skipped, take_census
 from smelt.corpora.dump import files_of
 from smelt.corpora.extraction import Article, extract
 from smelt.corpora.extractor import ExtractionLimits
+from smelt.corpora.wikitext.settings import ReadingSettings
 from smelt.errors import SmeltError
 
-# Reads the articles that it is given and writes them back as wikiextractor does, except for what `misbehave` does.
+# Reads articles as the real one does, and does something else at the page that it is given in the environment.
 STAND_IN = """
-import json, os, re, sys, time
-pages = re.findall(r"<id>(\\d+)</id>", open("/dev/stdin").read())
-def main():
-    pass
-def answer(page):
-    print(json.dumps({"id": page, "text": "text of " + page}), flush=True)
-"""
-# What the script that counts looks at, and the names of elements.
-EXTRACT = """
-compact = dropNested = dropSpans = fullyQualifiedTemplateTitle = callParserFunction = None
-discardElements = ignoredTags = placeholder_tags = selfClosingTags = ("ref",)
-class Extractor:
-    extract = None
+import os, sys, time
+from smelt.corpora.wikitext import worker
+read = worker._read
+def misbehave(reader, page):
+    if page.id == 2:
+        {lines}
+    return read(reader, page)
+worker._read = misbehave
+worker.main()
 """
 
 
 @pytest.fixture
-def misbehaving(tmp_path, monkeypatch):
-    """A function that makes wikiextractor run some other lines."""
+def misbehaving(monkeypatch):
+    """A function that makes the process run a line at the second page."""
 
     def install(lines: str) -> None:
-        package = tmp_path / "stand-in/wikiextractor"
-        package.mkdir(parents=True)
-        (package / "__init__.py").touch()
-        (package / "extract.py").write_text(EXTRACT)
-        (package / "WikiExtractor.py").write_text(STAND_IN + lines)
-        monkeypatch.setenv("PYTHONPATH", f"{package.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        monkeypatch.setattr(extractor, "PROGRAM", STAND_IN.format(lines=lines))
 
     return install
 
@@ -54,88 +46,92 @@ def run(write_dump, tmp_path):
     """A function that extracts a dump of three articles."""
     files = files_of(write_dump(export(*(page(n, f"Page {n}", ALBEDO) for n in (1, 2, 3)))))
 
-    def extract_all(limits: ExtractionLimits) -> list[Article]:
-        census = take_census(files, tmp_path / "templates.xml", IdSet())
-        return list(extract(files, census, tmp_path / "templates.xml", 1, limits))
+    def extract_all(limits: ExtractionLimits | None = None) -> list[Article]:
+        skipped = Skipped()
+        census = take_census(files, tmp_path / "stores", IdSet(), skipped)
+        settings = ReadingSettings().of_wiki(census.site.namespaces)
+        return list(extract(files, census, tmp_path / "stores", settings, 1, limits or ExtractionLimits(), skipped))
 
     return extract_all
 
 
 def failure(run, limits: ExtractionLimits | None = None) -> str:
     with pytest.raises(SmeltError) as error:
-        run(limits or ExtractionLimits())
+        run(limits)
     return str(error.value)
 
 
 def test_the_stand_in_works_when_it_behaves(misbehaving, run):
-    misbehaving("for page in pages: answer(page)")
-    assert run(ExtractionLimits()) == [Article(n, f"Page {n}", f"text of {n}") for n in (1, 2, 3)]
+    misbehaving("print('what a library prints is no answer')")
+    assert [(article.id, article.title) for article in run()] == [(n, f"Page {n}") for n in (1, 2, 3)]
 
 
-def test_a_lost_article_is_named(misbehaving, run):
-    misbehaving("answer('1'); answer('3')")
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("raise KeyError(7)", "ended with exit status 1; it said: KeyError: 7"),
+        ("sys.exit('no memory left')", "ended with exit status 1; it said: no memory left"),
+        ("os.kill(os.getpid(), 9)", "ended with exit status -9"),
+        ("page = worker.RawPage(4, 'Other', '', '')", "gave page 4 instead"),
+        ("os.write(1, b'\\xff' * 9)", "gave no answer that can be read"),
+    ],
+)
+def test_the_page_at_which_a_process_fails_is_named(lines, reason, misbehaving, run):
+    misbehaving(lines)
     message = failure(run)
-    assert "lost 1 of 3 articles: 'Page 2' (id 2) (exit status 0)" in message
-    assert message.endswith(". To leave it out: wikipedia.skip_pages, [2].")
+    assert f"wikiextractor {reason}" in message
+    assert message.endswith(" at 'Page 2' (id 2), after 0 of 3 articles. To leave it out: wikipedia.skip_pages, [2].")
 
 
-def test_articles_lost_at_the_end_are_named(misbehaving, run):
-    misbehaving("answer('1')")
-    message = failure(run)
-    assert "lost 2 of 3 articles: 'Page 2' (id 2), 'Page 3' (id 3)" in message
-    assert message.endswith(". To leave them out: wikipedia.skip_pages, [2, 3].")
-
-
-def test_an_article_that_comes_twice_is_an_error(misbehaving, run):
-    misbehaving("answer('1'); answer('2'); answer('2')")
-    assert "returned a page 2, twice" in failure(run)
-
-
-def test_a_failing_program_is_quoted(misbehaving, run):
-    misbehaving("sys.exit('no memory left')")
-    assert "(exit status 1); it said: no memory left" in failure(run)
+def test_a_page_that_cannot_be_read_is_named(misbehaving, run):
+    misbehaving("reader.read = None")
+    assert "wikiextractor failed (TypeError: 'NoneType' object is not callable) at 'Page 2' (id 2)" in failure(run)
 
 
 @pytest.mark.slow
-def test_a_hanging_program_is_stopped_and_the_page_named(misbehaving, run):
-    misbehaving("answer('1'); time.sleep(600)")
-    message = failure(run, ExtractionLimits(stall=3))
-    assert "was stuck for 3 s at 'Page 2' (id 2), of 3 articles. To leave it out: wikipedia.skip_pages, [2]." in message
+def test_a_hanging_process_is_stopped_and_the_page_named(misbehaving, run):
+    misbehaving("time.sleep(600)")
+    assert "was stuck for 3 s at 'Page 2' (id 2), after 0 of 3 articles." in failure(run, ExtractionLimits(stall=3))
 
 
-def test_a_program_that_hangs_after_a_worker_crashed_is_stopped_soon(misbehaving, run):
-    misbehaving("answer('1'); print('Traceback (most recent call last)\\nKeyError: 7', file=sys.stderr, flush=True)\n"
-                "time.sleep(600)")  # fmt: skip
-    assert "crashed (KeyError: 7) at 'Page 2' (id 2)" in failure(run, ExtractionLimits(after_crash=0.5))
-
-
-def test_a_program_that_takes_too_long_is_stopped(misbehaving, run):
-    misbehaving("print('half a li', end='', flush=True); time.sleep(600)")
-    assert "was not done within 0.02 minutes at 'Page 1' (id 1)" in failure(run, ExtractionLimits(minutes=0.02))
+def test_a_job_that_takes_too_long_is_stopped(misbehaving, run):
+    misbehaving("time.sleep(600)")
+    assert "was not done within 0.03 minutes at 'Page 2' (id 2)" in failure(run, ExtractionLimits(minutes=0.03))
 
 
 @pytest.mark.slow
-def test_a_job_that_is_ended_takes_wikiextractor_with_it(misbehaving, write_dump, tmp_path):
-    misbehaving(f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(600)")
-    words = ["--language", "en", "--dump", write_dump(export(page(1, "Albedo", ALBEDO))), "--held-out", "0.1"]
-    outputs = [
-        "--output-documents",
-        tmp_path / "out/documents.parquet",
-        "--statistics",
-        tmp_path / "out/statistics.json",
-    ]
-    with subprocess.Popen([sys.executable, "-m", "smelt", "documents", *map(str, words + outputs)]) as job:
-        child = _wait_for(tmp_path / "pid")
-        job.send_signal(signal.SIGTERM)
-        assert job.wait(20) == 128 + signal.SIGTERM
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
-    assert not list((tmp_path / "out").iterdir())
-
-
-def _wait_for(file: Path) -> int:
-    deadline = time.monotonic() + 30
-    while not (file.exists() and file.read_text()):
-        assert time.monotonic() < deadline, "wikiextractor did not start"
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_a_job_that_is_ended_takes_its_processes_with_it(ending, write_dump, tmp_path):
+    """The output of a job that is killed stays under its draft's name; no process stays either way."""
+    folder = write_dump(export(*(page(n, f"Page {n}", ALBEDO * 500) for n in range(1, 200))))
+    outputs = ["--output-documents", tmp_path / "out/documents.parquet", "--statistics", tmp_path / "out/s.json"]
+    words = ["--language", "en", "--dump", folder, "--held-out", "0.1", *outputs]
+    with subprocess.Popen([sys.executable, "-m", "smelt", "documents", *map(str, words)]) as job:
+        children = _wait_for_children(job.pid)
+        job.send_signal(ending)
+        assert job.wait(20) == (128 + ending if ending == signal.SIGTERM else -ending)
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{child}").exists() for child in children):
+        assert time.monotonic() < deadline, "a process is left"
         time.sleep(0.05)
-    return int(file.read_text())
+    assert not (tmp_path / "out/documents.parquet").exists()
+
+
+def _wait_for_children(parent: int) -> list[int]:
+    deadline = time.monotonic() + 30
+    while True:
+        if children := Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+            return list(map(int, children))
+        assert time.monotonic() < deadline, "no process started"
+        time.sleep(0.02)
+
+
+def test_a_process_needs_no_module_of_the_folder_it_runs_in(run, tmp_path, monkeypatch):
+    (tmp_path / "pickle.py").write_text("raise SystemExit('the wrong module')")
+    monkeypatch.chdir(tmp_path)
+    assert len(run()) == 3
+
+
+def test_the_folder_of_the_job_is_not_on_the_path_of_a_process(misbehaving, run):
+    misbehaving(f"assert {str(Path.cwd())!r} not in sys.path and '' not in sys.path")
+    assert len(run()) == 3

@@ -225,7 +225,7 @@ def _corpus(language: str, words: int) -> dict[str, Any]:
         "characters": 9,
         "bytes": 10**6,
     }
-    markup = {"headings": 9, "headings_with_full_stop_added": 8, "list_items": words, "<small>": 3, "left": {}}
+    markup = {"headings": 9, "list_items": words, "left": {}}
     return {"language": language, **sizes, "pages": pages, "markup": markup, "sources": [], "seconds": 1.0}
 
 

@@ -2,14 +2,15 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
 from smelt.corpora.dump import DumpFile
-from smelt.corpora.export import redirect_to, write_page
 from smelt.corpora.pages import ARTICLE, TEMPLATE, Page, SiteInfo, read_pages
+from smelt.corpora.wikitext.store import REDIRECTS, TEMPLATES, StoreWriter
+from smelt.corpora.wikitext.templates import template_text
 from smelt.errors import SmeltError, quote
 
 
@@ -92,7 +93,7 @@ class Skipped:
         return [page for page in self._pages if page not in self._met]
 
 
-def take_census(files: Sequence[DumpFile], templates: Path, seen: IdSet, skipped: Skipped | None = None) -> Census:
+def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: Skipped) -> Census:
     """Read all files of one wiki to their ends, count their pages, and gather the templates of all of them.
 
     Templates have to be known before the first article is extracted, and an article of one part uses templates of
@@ -100,16 +101,16 @@ def take_census(files: Sequence[DumpFile], templates: Path, seen: IdSet, skipped
 
     Args:
         files: the parts of the dump.
-        templates: file to write with the template pages, in the layout that wikiextractor reads.
+        stores: folder to make, with the texts of the templates and the targets of redirects to them.
         seen: the ids of pages of earlier dumps; those of this one join them.
         skipped: the pages to leave out.
 
     Raises:
         SmeltError: a file is damaged, a page id is one of an earlier dump, or two pages have one.
     """
-    census, own, skipped = Census(), IdSet(), skipped or Skipped()
-    redirects: dict[str, Page] = {}
-    with templates.open("w", encoding="utf-8") as output:
+    census, own = Census(), IdSet()
+    redirects: dict[str, str] = {}
+    with StoreWriter(stores / TEMPLATES) as templates:
         for file in files:
             before, begin = census.pages, time.monotonic()
             for page in read_pages(file, [TEMPLATE], census.site):
@@ -122,16 +123,17 @@ def take_census(files: Sequence[DumpFile], templates: Path, seen: IdSet, skipped
                 elif own.add(page.id):
                     census.add(page)
                     if page.namespace == TEMPLATE and page.redirect is None:
-                        write_page(output, page, file.date)
+                        templates.add(page.title, template_text(page.title, page.text))
                     elif page.namespace == TEMPLATE:
-                        redirects[page.title] = page
+                        redirects[page.title] = page.redirect or ""
                 else:
                     census.duplicates += 1
                     census.repeated.add(page.id)
             seconds = time.monotonic() - begin
             print(f"{file.path.name}: verified, {census.pages - before:,} pages in {seconds:.0f} s", flush=True)
-        for page in redirects.values():
-            write_page(output, replace(page, text=redirect_to(_target(page, redirects))), "")
+    with StoreWriter(stores / REDIRECTS) as targets:
+        for title, target in redirects.items():
+            targets.add(title, redirects.get(target, target))  # by way of another redirect or not
     if census.repeated:
         _compare_copies(files, census, skipped)
     seen.update(own)
@@ -146,13 +148,6 @@ def first_copies(pages: Iterator[Page], repeated: Collection[int], given: set[in
                 continue
             given.add(page.id)
         yield page
-
-
-def _target(page: Page, redirects: Mapping[str, Page]) -> str:
-    """Return the title that a redirect leads to, by way of another redirect or not: wikiextractor follows one."""
-    target = page.redirect or ""
-    onward = redirects.get(target)
-    return target if onward is None else onward.redirect or ""
 
 
 def _compare_copies(files: Sequence[DumpFile], census: Census, skipped: Skipped) -> None:

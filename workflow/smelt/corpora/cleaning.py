@@ -21,10 +21,9 @@ _LINK = re.compile(r"\[\[(?:[^\[\]|]*\|)*([^\[\]|]*)\]\]")
 _STRAY_BRACKETS = re.compile(r"\[\[|\]\]")
 # Marks of lists inside indented text: "* Kharian-Juang: 2 languages". Up to 6 %.
 _LIST_MARK = re.compile(r"^[*#;:]+\s*")
-# Lines of nothing but wikiextractor's names for formulas and code: "formula_5". 0.3 to 1 %.
-_PLACEHOLDERS_ONLY = re.compile(r"\W*(?:(?:formula|codice)_\d+\W*)+")
-# Zero-width spaces, soft hyphens, byte order marks and control characters. 0.3 %.
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Zero-width spaces, soft hyphens, byte order marks and control characters. 0.3 %. \x02 and \x03 enclose what
+# `wikitext.elements` puts back.
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00\x01\x04-\x08\x0b-\x1f\x7f-\x9f]")
 _SPACES = re.compile(r"  +")
 # Elements that wikiextractor does not change, with their tags.
 _UNKNOWN_TAGS = """
@@ -39,10 +38,21 @@ _PLACEHOLDER = re.compile(r"\b(?:formula|codice)_\d+")
 _CELL = re.compile(r"\b(?:col|row)span\s*=")
 
 
-def clean(text: str) -> str:
-    """Return the paragraphs of an extracted article, one a line; empty where nothing readable is left."""
-    text = _INVISIBLE.sub("", _LINK.sub(r"\1", encodable(text)))
-    return "\n".join(line for line in map(_clean_line, text.split("\n")) if _is_readable(line))
+def clean_line(line: str) -> str:
+    """Return a line of an extracted article without what is left of its markup; "" where nothing readable is left."""
+    line = _INVISIBLE.sub("", line)
+    if "[[" in line or "]]" in line:
+        line = _STRAY_BRACKETS.sub("", _LINK.sub(r"\1", line))
+    if "(" in line or "（" in line:
+        line = _EMPTIED.sub("", line)
+        line = _SEPARATORS_LAST.sub("", _SEPARATORS_FIRST.sub("", line))
+    line = _SPACES.sub(" ", _LIST_MARK.sub("", line.strip())).strip()
+    return line if is_readable(line) else ""
+
+
+def is_readable(line: str) -> bool:
+    """Return whether a line holds a letter or digit."""
+    return any(map(str.isalnum, line))
 
 
 class Leftovers:
@@ -84,15 +94,3 @@ def encodable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
-
-
-def _clean_line(line: str) -> str:
-    line = _STRAY_BRACKETS.sub("", line)
-    if "(" in line or "（" in line:
-        line = _EMPTIED.sub("", line)
-        line = _SEPARATORS_LAST.sub("", _SEPARATORS_FIRST.sub("", line))
-    return _SPACES.sub(" ", _LIST_MARK.sub("", line.strip())).strip()
-
-
-def _is_readable(line: str) -> bool:
-    return any(map(str.isalnum, line)) and not _PLACEHOLDERS_ONLY.fullmatch(line)

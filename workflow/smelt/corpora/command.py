@@ -5,12 +5,14 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 from smelt.corpora import textfiles
 from smelt.corpora.data_sets import DataSetReader, open_data_set
 from smelt.corpora.documents import Document, write_documents
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.wikipedia import Wikipedia
+from smelt.corpora.wikitext.settings import Headings, Lists
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import checksum, write_json
@@ -29,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--statistics", type=Path, required=True, help="JSON file")
     parser.add_argument("--workers", type=int, default=1, help="processes that extract")
     parser.add_argument("--skip-pages", default="[]", help="JSON list of pages to leave out: titles, or ids as numbers")
+    parser.add_argument("--lists", choices=get_args(Lists), default="keep", help="list items of Wikipedia's pages")
+    parser.add_argument("--headings", choices=get_args(Headings), default="mark", help="headings of Wikipedia's pages")
+    parser.add_argument("--variant", default="", help="language variant to take where a page gives several: zh-hant")
     parser.add_argument("--minutes", type=float, help="give up after this time")
 
 
@@ -41,7 +46,14 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError(arguments.language, "has no source: expected --dump, --data-set or --text")
     textfiles.check_files(arguments.text)
     data_sets = _data_sets(arguments.data_set, arguments.fetched)
-    wikipedia = Wikipedia(arguments.workers, arguments.minutes, _skipped_pages(arguments.skip_pages))
+    wikipedia = Wikipedia(
+        arguments.workers,
+        arguments.minutes,
+        _skipped_pages(arguments.skip_pages),
+        arguments.lists,
+        arguments.headings,
+        arguments.variant,
+    )
     documents = _documents(wikipedia, arguments.dump, data_sets, arguments.text)
     counts = write_documents(documents, arguments.held_out, arguments.output_documents)
     statistics = {

@@ -9,6 +9,7 @@ import pyarrow
 import pyarrow.parquet
 
 from smelt.files import whole_file
+from smelt.paragraphs import is_heading
 
 ROW_GROUP_CHARACTERS = 8_000_000
 SCHEMA = pyarrow.schema(
@@ -18,7 +19,10 @@ SCHEMA = pyarrow.schema(
 
 @dataclass(frozen=True)
 class Document:
-    """A document: an id that no other has, its title ("" where it has none), its paragraphs separated by newlines."""
+    """A document: an id that no other has, its title ("" where it has none), its lines separated by newlines.
+
+    A line is a paragraph, or a heading with its marks (`smelt.paragraphs`).
+    """
 
     id: str
     title: str
@@ -31,7 +35,8 @@ class DocumentCounts:
 
     `words` are runs of characters between white space (Unicode's), as `wc -w` counts them. Scripts written without
     spaces (Han, kana, Thai, Lao, Khmer, Burmese) have few such words: compare those languages by `characters`.
-    `characters` are Unicode code points without the newlines between paragraphs, `bytes` the same in UTF-8.
+    `paragraphs` are the lines that are no headings. `characters` are Unicode code points without the newlines between
+    lines, `bytes` the same in UTF-8.
     """
 
     documents: int = 0
@@ -46,7 +51,7 @@ class DocumentCounts:
         newlines = document.text.count("\n")
         self.documents += 1
         self.held_out_documents += held_out
-        self.paragraphs += newlines + 1
+        self.paragraphs += newlines + 1 - sum(map(is_heading, document.text.split("\n")))
         self.words += len(document.text.split())
         self.characters += len(document.text) - newlines
         self.bytes += len(document.text.encode()) - newlines

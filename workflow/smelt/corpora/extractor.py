@@ -1,19 +1,27 @@
-"""wikiextractor as a process that is watched: its messages go to the log, and it is stopped when it hangs."""
+"""Processes that read articles, watched: what they say goes to the log, and one that hangs is stopped."""
 
-import io
+import contextlib
 import os
-import signal
+import pickle
+import queue
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, TextIO
+from typing import IO, Self
 
-SCRIPT = Path(__file__).with_name("counting_extractor.py")
+import smelt
+from smelt.corpora.wikitext.settings import RawPage, ReadingSettings, ReadPage
+
+PROGRAM = "from smelt.corpora.wikitext import worker; worker.main()"
+BATCH_CHARACTERS = 200_000  # of wikitext that a process gets at once: some hundredths of a second
+BATCH_PAGES = 50
 
 
 @dataclass(frozen=True)
@@ -22,115 +30,165 @@ class ExtractionLimits:
 
     Attributes:
         minutes: for the whole job since `begin`; None for no limit.
-        stall: seconds without any page, including the loading of templates.
-        after_crash: the same after a worker has crashed, because the others wait for its page for ever.
+        stall: seconds for a single page.
         begin: a moment of time.monotonic().
     """
 
     minutes: float | None = None
     stall: float = 1800.0
-    after_crash: float = 20.0
     begin: float = field(default_factory=time.monotonic)
 
 
+class Unread(Exception):
+    """An article could not be read: the page, and why."""
+
+    def __init__(self, page: RawPage, reason: str) -> None:
+        """Take the page and the reason."""
+        super().__init__(reason)
+        self.page = page
+        self.reason = reason
+
+
 class Extractor:
-    """A running wikiextractor: write articles to `input`, read a JSON line an article from `output`.
+    """A number of processes that read articles; none of them is left after the `with` block."""
 
-    Its exit status says nothing (it is 0 after most losses), so the caller has to compare what comes back.
-    """
-
-    def __init__(self, templates: Path, workers: int, limits: ExtractionLimits) -> None:
-        """Start it; `templates` holds the template pages; `workers` processes extract, and one more reads."""
-        # -P: the folder of the script, whose modules have common names, is not put before the libraries.
-        command = [sys.executable, "-P", str(SCRIPT), "/dev/stdin", "--output", "-"]
-        # An empty --html-safe is its only way to say that the text should come without &lt; and &amp;.
-        options = ["--json", "--html-safe", "", "--templates", str(templates), "--processes", str(max(1, workers))]
-        self._process = subprocess.Popen(
-            command + options,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # so that its workers can be ended with it
-            env=os.environ | {"PYTHONUTF8": "1"},
-        )
-        self.input: TextIO = io.TextIOWrapper(_stream(self._process.stdin), "utf-8", newline="\n")
-        self.output = _stream(self._process.stdout)
-        self.messages: deque[str] = deque(maxlen=20)
-        self.stopped = ""
+    def __init__(self, settings: ReadingSettings, stores: Path, workers: int, limits: ExtractionLimits) -> None:
+        """Start them; `stores` holds the wiki's templates."""
         self._limits = limits
-        self._last_page = time.monotonic()
-        self._crashed: float | None = None
-        self._watchers = [threading.Thread(target=watch, daemon=True) for watch in (self._listen, self._watch)]
-        for watcher in self._watchers:
-            watcher.start()
+        self._workers = [_Worker(settings, stores) for _ in range(max(1, workers))]
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(len(self._workers))
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
 
     def __enter__(self) -> Self:
-        """Return the running process."""
+        """Return the running processes."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End whatever still runs."""
-        self._end()
-        for watcher in self._watchers:
-            watcher.join()
+        self._over.set()
+        for worker in self._workers:
+            worker.stop("")
+        self._threads.shutdown(cancel_futures=True)
+        self._watcher.join()
 
-    def page_came(self) -> None:
-        """Note that a page has come back, so that the process does not seem to hang."""
-        self._last_page = time.monotonic()
+    def read(self, pages: Iterable[RawPage]) -> Iterator[tuple[RawPage, ReadPage]]:
+        """Yield pages with what became of them, in their order, whatever the number of processes.
 
-    def wait(self) -> int:
-        """Return the exit status, once the output has ended."""
-        return self._process.wait()
+        Raises:
+            Unread: a page could not be read, or a process hung, ended or took too long at it.
+        """
+        waiting: deque[Future[list[tuple[RawPage, ReadPage]]]] = deque()
+        for batch in _batches(pages):
+            waiting.append(self._threads.submit(self._read_batch, batch))
+            if len(waiting) > 2 * len(self._workers):
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
 
-    def _listen(self) -> None:
-        for line in io.TextIOWrapper(_stream(self._process.stderr), "utf-8", errors="replace"):
-            self.messages.append(line.strip())
-            print(f"wikiextractor: {line.rstrip()}", flush=True)
-            if line.startswith("Traceback"):
-                self._crashed = time.monotonic()
+    def _read_batch(self, batch: Sequence[RawPage]) -> list[tuple[RawPage, ReadPage]]:
+        worker = self._idle.get()
+        try:
+            return worker.read(batch)
+        finally:
+            self._idle.put(worker)
 
     def _watch(self) -> None:
-        while self._process.poll() is None:
-            self.stopped = self._reason_to_stop(time.monotonic())
-            if self.stopped:
-                self._end()
-                return
-            time.sleep(0.2)
+        """Stop the processes when the time is over, and one that is stuck."""
+        limits = self._limits
+        while not self._over.wait(0.2):
+            now = time.monotonic()
+            for worker in self._workers:
+                if limits.minutes is not None and now - limits.begin > limits.minutes * 60:
+                    worker.stop(f"was not done within {limits.minutes:g} minutes")
+                elif now - worker.since > limits.stall:
+                    worker.stop(f"was stuck for {limits.stall:.0f} s")
 
-    def _reason_to_stop(self, now: float) -> str:
-        limits, last = self._limits, self._last_page
-        if limits.minutes is not None and now - limits.begin > limits.minutes * 60:
-            return f"was not done within {limits.minutes:g} minutes"
-        if now - last > limits.stall:
-            return f"was stuck for {limits.stall:.0f} s"
-        if self._crashed is not None and now - max(last, self._crashed) > limits.after_crash:
-            return f"crashed ({self.messages[-1]})"
-        return ""
 
-    def _end(self) -> None:
-        """Ask the whole process group to end; insist where something of it is left after five seconds.
+class _Worker:
+    """One process; `since` is the moment since which it reads its page, or infinity while it has none."""
 
-        Its resource tracker, if left running, frees the shared memory of the templates once the others have ended.
-        """
-        self._signal(signal.SIGTERM)
-        deadline = time.monotonic() + 5
-        while self._signal(0):
-            if time.monotonic() > deadline:
-                self._signal(signal.SIGKILL)
-                self._process.wait()
-                return
-            self._process.poll()
-            time.sleep(0.02)
+    def __init__(self, settings: ReadingSettings, stores: Path) -> None:
+        # -P: the folder of the job, whose modules may have common names, is not put before the libraries.
+        root = str(Path(smelt.__file__).parents[1])
+        paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUTF8": "1", "PYTHONPATH": paths},
+        )
+        self._messages: deque[str] = deque(maxlen=20)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+        self._stopped = ""
+        self.since = float("inf")
+        self._first = pickle.dumps((settings, stores), pickle.HIGHEST_PROTOCOL)
 
-    def _signal(self, number: int) -> bool:
-        """Signal the process group; return whether there is anything of it."""
+    def read(self, batch: Sequence[RawPage]) -> list[tuple[RawPage, ReadPage]]:
+        """Return pages with what became of them."""
+        answers: list[tuple[RawPage, ReadPage]] = []
+        self.since = time.monotonic()
         try:
-            os.killpg(self._process.pid, number)
-        except ProcessLookupError:
-            return False
-        return True
+            questions = _stream(self._process.stdin)
+            questions.write(self._first + pickle.dumps(batch, pickle.HIGHEST_PROTOCOL))
+            questions.flush()
+            self._first = b""
+            for page in batch:
+                answer: ReadPage = pickle.load(_stream(self._process.stdout))
+                if answer.id != page.id:
+                    raise Unread(page, f"gave page {answer.id} instead")
+                if answer.error:
+                    raise Unread(page, f"failed ({answer.error})")
+                answers.append((page, answer))
+                self.since = time.monotonic()
+        except (EOFError, OSError):
+            raise Unread(batch[len(answers)], self._reason()) from None
+        except pickle.UnpicklingError:
+            raise Unread(batch[len(answers)], "gave no answer that can be read") from None
+        finally:
+            self.since = float("inf")
+        return answers
+
+    def stop(self, reason: str) -> None:
+        """End the process."""
+        self._stopped = self._stopped or reason
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def _reason(self) -> str:
+        with contextlib.suppress(OSError):  # what was not read yet
+            _stream(self._process.stdin).close()
+        status = self._process.wait()
+        self._listener.join()
+        said = f"; it said: {self._messages[-1]}" if self._messages else ""
+        return self._stopped or f"ended with exit status {status}{said}"
+
+    def _listen(self) -> None:
+        for line in _stream(self._process.stderr):
+            text = line.decode(errors="replace").rstrip()
+            self._messages.append(text.strip())
+            print(f"wikiextractor: {text}", flush=True)
+
+
+def _batches(pages: Iterable[RawPage]) -> Iterator[list[RawPage]]:
+    batch: list[RawPage] = []
+    characters = 0
+    for page in pages:
+        batch.append(page)
+        characters += len(page.wikitext)
+        if characters >= BATCH_CHARACTERS or len(batch) >= BATCH_PAGES:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
 
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:

@@ -3,22 +3,22 @@
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from smelt.corpora.census import Census, IdSet, Skipped, take_census
-from smelt.corpora.cleaning import Leftovers, clean
 from smelt.corpora.documents import Document
 from smelt.corpora.dump import DumpFile, files_of
-from smelt.corpora.extraction import extract
+from smelt.corpora.extraction import Article, extract
 from smelt.corpora.extractor import ExtractionLimits
-from smelt.corpora.pages import FILE
+from smelt.corpora.wikitext.settings import SIZE, Headings, Lists, ReadingSettings
 from smelt.errors import SmeltError
+from smelt.languages import WIKIPEDIAS
 
 REPORT_SECONDS = 10.0
-SIZE = "_characters"  # ending of the names of sizes in `counting_extractor`
+MOST_FREQUENT = 20  # names of templates in the statistics
 
 
 @dataclass
@@ -46,69 +46,122 @@ class PageCounts:
 
 @dataclass
 class MarkupCounts:
-    """Counts of what extraction dropped or changed in the articles, and of markup left in the documents.
+    """What reading kept, dropped and could not expand in all articles, and the markup that is left in documents.
 
-    `dropped` has the numbers of `counting_extractor`: of list items, elements and lines, and of the characters in them.
-    `left` has the occurrences of each kind of markup, `left_in` the documents that hold it.
+    The fields are those of `ReadingCounts`; `left_in` has the documents that hold each kind of markup.
     """
 
+    headings: int = 0
+    list_items: int = 0
+    list_items_characters: int = 0
+    empty_with_list_items: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    lua: Counter[str] = field(default_factory=Counter)
+    missing: Counter[str] = field(default_factory=Counter)
+    functions: Counter[str] = field(default_factory=Counter)
+    documents_with_markup_left: int = 0
     left: Counter[str] = field(default_factory=Counter)
     left_in: Counter[str] = field(default_factory=Counter)
-    documents_with_markup_left: int = 0
-    empty_with_list_items: int = 0
 
-    def add(self, counts: Mapping[str, int], left: Mapping[str, int], has_text: bool) -> None:
+    def add(self, article: Article) -> None:
         """Count an article."""
-        self.dropped.update(counts)
-        self.left.update(left)
-        self.left_in.update(left.keys())
-        self.documents_with_markup_left += bool(left)
-        self.empty_with_list_items += not has_text and "list_items" in counts
+        counts = article.counts
+        self.headings += counts.headings
+        self.list_items += counts.list_items
+        self.list_items_characters += counts.list_items_characters
+        self.empty_with_list_items += not article.text and counts.list_items > 0
+        for total, one in (
+            (self.dropped, counts.dropped),
+            (self.lua, counts.lua),
+            (self.missing, counts.missing),
+            (self.functions, counts.functions),
+            (self.left, counts.left),
+        ):
+            total.update(one)
+        self.left_in.update(counts.left.keys())
+        self.documents_with_markup_left += bool(counts.left)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the numbers by name."""
-        always = ("headings", "headings_with_full_stop_added", "list_items", "list_items_characters")
-        numbers = {name: self.dropped[name] for name in (*always, "<small>", "<small>_characters")}
-        kinds = sorted(self.left)
+        kinds = sorted(kind for kind in self.dropped if not kind.endswith(SIZE))
         return {
-            **numbers,
-            **{name: number for name, number in sorted(self.dropped.items()) if name not in numbers},
+            "headings": self.headings,
+            "list_items": self.list_items,
+            "list_items_characters": self.list_items_characters,
             "empty_with_list_items": self.empty_with_list_items,
+            "dropped": {
+                kind: {"number": self.dropped[kind], "characters": self.dropped[kind + SIZE]} for kind in kinds
+            },
+            "not_expanded": {
+                "lua": _most_frequent(self.lua),
+                "missing": _most_frequent(self.missing),
+                "functions": _most_frequent(self.functions),
+            },
             "documents_with_markup_left": self.documents_with_markup_left,
-            "left": {kind: {"occurrences": self.left[kind], "documents": self.left_in[kind]} for kind in kinds},
+            "left": {
+                kind: {"occurrences": self.left[kind], "documents": self.left_in[kind]} for kind in sorted(self.left)
+            },
         }
 
     def lines(self) -> list[str]:
         """Return the lines for the log."""
-        dropped = self.dropped
-        shown = ", ".join(
-            f"{kind.removesuffix(SIZE).replace('_', ' ')} {dropped[kind.removesuffix(SIZE)]:,} ({size:,} characters)"
-            for kind, size in dropped.items()
-            if kind.endswith(SIZE)
+        dropped = ", ".join(
+            f"{kind} {self.dropped[kind]:,} ({self.dropped[kind + SIZE]:,} characters)"
+            for kind in sorted(self.dropped)
+            if not kind.endswith(SIZE)
         )
         left = ", ".join(
             f"{kind} {n:,} in {self.left_in[kind]:,} document{'s' * (self.left_in[kind] != 1)}"
             for kind, n in sorted(self.left.items())
         )
-        added, headings = dropped["headings_with_full_stop_added"], dropped["headings"]
         return [
-            f"dropped by extraction: {shown or 'nothing'}",
-            f"articles empty but for list items that were dropped: {self.empty_with_list_items:,}",
-            f"headings kept as lines: {headings:,}, {added:,} of them with a full stop that the page does not have",
+            f"list items: {self.list_items:,} ({self.list_items_characters:,} characters); headings: {self.headings:,}",
+            f"dropped by extraction: {dropped or 'nothing'}",
+            f"articles empty but for list items: {self.empty_with_list_items:,}",
+            f"templates in Lua, not expanded: {_named(self.lua)}; not in the dump: {_named(self.missing)}",
             f"markup left: {left or 'none'}",
         ]
+
+
+def _most_frequent(names: Counter[str]) -> dict[str, Any]:
+    """Return how often all names were used, and each of the most frequent ones; of equals the first by name."""
+    ranked = sorted(names.items(), key=lambda item: (-item[1], item[0]))
+    return {"uses": names.total(), "names": len(names), "most_frequent": dict(ranked[:MOST_FREQUENT])}
+
+
+def _named(names: Counter[str]) -> str:
+    first = sorted(names, key=lambda name: (-names[name], name))[:3]
+    shown = ", ".join(f"{name} {names[name]:,}" for name in first)
+    return f"{names.total():,} uses ({shown}{', …' * (len(names) > len(first))})" if names else "none"
 
 
 class Wikipedia:
     """Reads dumps one after the other; its counts are complete when the documents have been read."""
 
-    def __init__(self, workers: int, minutes: float | None, skip_pages: Collection[int | str] = ()) -> None:
-        """Take the number of wikiextractor's processes, the minutes that all dumps may take, and pages to leave out."""
+    def __init__(
+        self,
+        workers: int,
+        minutes: float | None,
+        skip_pages: Collection[int | str] = (),
+        lists: Lists = "keep",
+        headings: Headings = "mark",
+        variant: str = "",
+    ) -> None:
+        """Take how to read.
+
+        Args:
+            workers: processes that read articles.
+            minutes: time that all dumps may take.
+            skip_pages: pages to leave out, ids and titles.
+            lists: whether list items are lines.
+            headings: whether headings are lines.
+            variant: the language variant to take where a page gives several.
+        """
         self.counts = PageCounts()
         self.files: list[DumpFile] = []
         self._workers = workers
         self._limits = ExtractionLimits(minutes)
+        self._settings = ReadingSettings(lists, headings, variant, languages=WIKIPEDIAS)
         self.markup = MarkupCounts()
         self._seen = IdSet()
         self._skipped = Skipped(skip_pages)
@@ -117,8 +170,8 @@ class Wikipedia:
         """Yield the documents of dumps, with ids wikipedia:<page id>, in the order of their pages.
 
         Raises:
-            SmeltError: a dump is damaged, a page was lost, two pages have one id, a page to leave out is in no dump, or
-                the time is over.
+            SmeltError: a dump is damaged, a page could not be read, two pages have one id, a page to leave out is in no
+                dump, or the time is over.
         """
         for number, dump in enumerate(dumps, 1):
             yield from self._documents(dump, number == len(dumps))
@@ -127,21 +180,19 @@ class Wikipedia:
         files = files_of(dump)
         self.files += files
         with tempfile.TemporaryDirectory(prefix="smelt-") as folder:
-            templates = Path(folder) / "templates.xml"
-            census = take_census(files, templates, self._seen, self._skipped)
+            census = take_census(files, Path(folder), self._seen, self._skipped)
             if last:
                 self._check_skipped(dump)
             self._add(census)
-            leftovers = Leftovers([census.site.namespaces.get(FILE, "")])
             report = _Reporter(dump, census.articles)
-            for article in extract(files, census, templates, self._workers, self._limits, self._skipped):
-                text = clean(article.text)
-                self.counts.extracted += bool(text)
-                self.counts.empty += not text
-                self.markup.add(article.counts, leftovers.count(text), bool(text))
+            settings = self._settings.of_wiki(census.site.namespaces)
+            for article in extract(files, census, Path(folder), settings, self._workers, self._limits, self._skipped):
+                self.counts.extracted += bool(article.text)
+                self.counts.empty += not article.text
+                self.markup.add(article)
                 report.one_more()
-                if text:
-                    yield Document(f"wikipedia:{article.id}", article.title, text)
+                if article.text:
+                    yield Document(f"wikipedia:{article.id}", article.title, article.text)
 
     def _add(self, census: Census) -> None:
         counts = self.counts

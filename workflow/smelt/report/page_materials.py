@@ -26,11 +26,10 @@ _PAGES = {
 }
 _RARE = {"duplicate", "differing", "skipped"}  # shown where there are any
 _MARKUP = {
-    "list_items": "List items dropped",
+    "headings": "Headings",
+    "list_items": "List items",
     "list_items_characters": "Their characters",
     "empty_with_list_items": "Articles of lists only",
-    "headings_with_full_stop_added": "Full stops added",
-    "<small>": "<small> dropped",
     "documents_with_markup_left": "Documents with markup",
 }
 _FINAL = {
@@ -73,7 +72,7 @@ def pages_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
 
 
 def markup_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
-    """Return what extraction dropped and changed in the articles; None where no dump was counted."""
+    """Return what extraction kept beside paragraphs, and the markup it left; None where no dump was counted."""
     dumped = [record for record in records if record.pages.get("pages") and record.markup]
     groups = [
         Group([Row(r.language, [Cell(f"{r.markup.get(key, 0):,}") for key in _MARKUP]) for r in members], corpus)
@@ -81,10 +80,10 @@ def markup_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
     ]
     if not groups:
         return None
-    caption = "Text that extraction drops, and markup that it leaves"
+    caption = "List items and headings of the articles, and markup that extraction leaves"
     notes = [
-        "wikiextractor drops list items and the words of <small>, and ends headings in a full stop that the page does "
-        "not have. statistics.json of each language counts all kinds."
+        "Whether list items and headings are lines of the documents is a choice of the study. statistics.json of each "
+        "language counts what is dropped (tables, references, formulas), and templates that cannot be expanded."
     ]
     return PaperTable("markup", caption, [Grid("Language", list(_MARKUP.values()), groups)], notes)
 

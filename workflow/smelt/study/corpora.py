@@ -1,7 +1,7 @@
 """Corpora in a study file, and how the address of a mirror names its dumps."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -18,6 +18,25 @@ DATE = explain(r"^20\d{6}$", 'a date such as "20230501"')
 SkippedPage = Annotated[StrictInt, Field(gt=0)] | Annotated[StrictStr, Field(min_length=1)]
 
 
+# Editions whose pages may give several texts for one place, each with its variants, the default first
+# (https://www.mediawiki.org/wiki/Writing_systems).
+VARIANTS = {
+    "ban": ("ban", "ban-bali"),
+    "crh": ("crh-latn", "crh-cyrl"),
+    "gan": ("gan-hans", "gan-hant"),
+    "iu": ("ike-cans", "ike-latn"),
+    "kk": ("kk-cyrl", "kk-latn", "kk-arab", "kk-kz", "kk-tr", "kk-cn"),
+    "ku": ("ku-latn", "ku-arab"),
+    "sh": ("sh-latn", "sh-cyrl"),
+    "shi": ("shi-latn", "shi-tfng"),
+    "sr": ("sr-ec", "sr-el"),
+    "tg": ("tg-cyrl", "tg-latn"),
+    "tly": ("tly", "tly-cyrl"),
+    "uz": ("uz-latn", "uz-cyrl"),
+    "zh": ("zh-hans", "zh-hant", "zh-cn", "zh-tw", "zh-hk", "zh-mo", "zh-my", "zh-sg"),
+}
+
+
 class WikipediaSource(Entry):
     """Dumps of one date, verified against the sums that the mirror lists."""
 
@@ -30,6 +49,15 @@ class WikipediaSource(Entry):
     and `{date}` in it, of the folder of one dump, as archives have. Of several, the first that has the dump is read."""
     skip_pages: dict[Edition, list[SkippedPage]] = Field(default_factory=dict)
     """Pages of a language's wiki that are left out: titles, or ids where they are numbers."""
+
+    lists: Literal["keep", "drop"] = "keep"
+    """List items: a line each, or left out. In some wikis they are half of the text."""
+    headings: Literal["mark", "drop"] = "mark"
+    """Headings: a line each, `## History`, or left out. Nothing takes such a line for a paragraph: packing by lines or
+    sentences, tokenizers' samples and counts pass over it; blocks of the next tokens hold its words."""
+    variants: dict[Edition, str] = Field(default_factory=dict)
+    """Language variant that is taken where a page gives its text in several, `-{zh-hans:…;zh-hant:…}-`: `zh: zh-hant`.
+    By default `zh-hans`, `sr-ec` and so on, the first of each in docs/corpora.md. Other text stays as it is written."""
 
     @field_validator("mirror")
     @classmethod
@@ -44,6 +72,22 @@ class WikipediaSource(Entry):
             if language not in self.languages:
                 raise ValueError(f"skip_pages.{language}: expected a language of wikipedia.languages")
         return self
+
+    @model_validator(mode="after")
+    def _names_variants_that_exist(self) -> Self:
+        for language, variant in self.variants.items():
+            where = f"variants.{language}"
+            if language not in self.languages:
+                raise ValueError(f"{where}: expected a language of wikipedia.languages")
+            if language not in VARIANTS:
+                raise ValueError(f"{where}: pages of {language} give no variants; those of {', '.join(VARIANTS)} do")
+            if variant not in VARIANTS[language]:
+                raise ValueError(f"{where}: expected one of {', '.join(VARIANTS[language])}; found {variant}")
+        return self
+
+    def variant(self, language: str) -> str:
+        """Return the variant that is taken in a language; "" where pages give none."""
+        return self.variants.get(language) or next(iter(VARIANTS.get(language, ())), "")
 
     @property
     def mirrors(self) -> list[str]:

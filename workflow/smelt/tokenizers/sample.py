@@ -14,6 +14,7 @@ from pathlib import Path
 
 from smelt.errors import SmeltError
 from smelt.mixture import Mixture
+from smelt.paragraphs import paragraphs
 from smelt.parquet import open_parquet, refuse_damaged
 
 _COLUMNS = ["text", "held_out"]
@@ -151,7 +152,7 @@ def language_of(documents: Path) -> str:
 
 
 def lines(documents: Path, held_out: bool) -> Iterator[str]:
-    """Yield the paragraphs of the held-out documents or of the others, without blank ones.
+    """Yield the paragraphs of the held-out documents or of the others, without blank ones and headings.
 
     Raises:
         SmeltError: the file is missing, is not Parquet or lacks the columns `text` and `held_out`.
@@ -160,4 +161,4 @@ def lines(documents: Path, held_out: bool) -> Iterator[str]:
         for batch in file.iter_batches(batch_size=512, columns=_COLUMNS):
             for text, is_held_out in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 if is_held_out == held_out:
-                    yield from (line for line in text.split("\n") if line.strip())
+                    yield from paragraphs(text)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import whole_folder, write_json
+from smelt.paragraphs import lines_without_marks, paragraphs
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, TOO_SHORT, BlockWriter, Ids, content_of, keep_lines
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
@@ -112,15 +113,16 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 def encode(texts: list[str], encoder: Any, pieces: Pieces, packing: Packing = "stream") -> Stretch:
     """Return documents as ids; special tokens spelt out in the text become the unknown piece."""
-    paragraphs = [[line for line in text.split("\n") if line.strip()] for text in texts]
-    parts = [list(chain.from_iterable(map(sentences_of, part))) for part in paragraphs]
-    parts = parts if packing == "sentences" else paragraphs
+    lines = [lines_without_marks(text) if packing == "stream" else paragraphs(text) for text in texts]
+    parts = [list(chain.from_iterable(map(sentences_of, part))) for part in lines] if packing == "sentences" else lines
     ids, lengths = _encode_parts(list(chain.from_iterable(parts)), encoder)
     ids[pieces.special[ids]] = pieces.unknown
     starts = np.concatenate([[0], np.cumsum(lengths)])
     first_parts = np.cumsum([0, *map(len, parts)])[:-1]
     begun, parts_begun = (np.unique(places) for places in (starts[first_parts], starts))
-    return Stretch(ids, begun[begun < len(ids)], parts_begun[parts_begun < len(ids)], sum(map(len, paragraphs)))
+    return Stretch(
+        ids, begun[begun < len(ids)], parts_begun[parts_begun < len(ids)], sum(len(paragraphs(text)) for text in texts)
+    )
 
 
 def sentences_of(paragraph: str) -> list[str]:

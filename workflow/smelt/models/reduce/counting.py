@@ -26,6 +26,7 @@ from smelt.models.reduce import counting as words
 from smelt.models.reduce.selection import Numbers
 from smelt.models.reduce.splitting import Splitting, splitting_of
 from smelt.models.vocabulary.tokenizer_files import Tree
+from smelt.paragraphs import paragraphs
 from smelt.training.pack import batch_by_size
 
 SHORTEST = 6  # characters of a line that counts, blanks around it aside
@@ -132,7 +133,7 @@ def _different(rows: Any, ends: Any) -> Numbers:
 
 def _batches(documents: Iterable[str]) -> Iterator[list[list[str]]]:
     """Yield the lines that count of consecutive documents, a bounded number of characters at a time."""
-    read = ([line for line in text.split("\n") if len(line.strip()) >= SHORTEST] for text in documents)
+    read = ([line for line in paragraphs(text) if len(line.strip()) >= SHORTEST] for text in documents)
     return batch_by_size(
         (lines for lines in read if lines), lambda lines: sum(map(len, lines)), words.CHARACTERS_AT_ONCE
     )

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError
 from smelt.files import refuse_carriage_return
+from smelt.paragraphs import paragraphs
 from smelt.parquet import open_parquet, refuse_damaged
 
 _SCHEMA = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string()), ("held_out", pa.bool_())])
@@ -152,7 +153,7 @@ def _lines(file: Path) -> Iterable[str]:
 
 
 def held_out_lines(documents: Path, most: int) -> list[str]:
-    """Return the first lines of the held-out documents of a language, without blank ones.
+    """Return the first lines of the held-out documents of a language, without blank ones and headings.
 
     Raises:
         SmeltError: the file is missing, is damaged, or lacks the columns `text` and `held_out`.
@@ -162,7 +163,7 @@ def held_out_lines(documents: Path, most: int) -> list[str]:
 
 
 def training_lines(documents: Path) -> Iterator[str]:
-    """Yield the lines of the documents of a language that are not held out, without blank ones.
+    """Yield the lines of the documents of a language that are not held out, without blank ones and headings.
 
     Raises:
         SmeltError: as `held_out_lines`.
@@ -175,4 +176,4 @@ def _lines_of(file: pq.ParquetFile, wanted: bool) -> Iterator[str]:
     for batch in file.iter_batches(batch_size=512, columns=_COLUMNS):
         for text, held_out in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             if held_out == wanted:
-                yield from (line for line in text.split("\n") if line.strip())
+                yield from paragraphs(text)

@@ -11,6 +11,9 @@ from smelt.study.data_sets import DataSetPart
 from smelt.study.paths import GENERATED, Paths, outside_sources
 from smelt.study.schema import Study
 
+EXTRACTION_VERSION = 1
+"""Of what is made of pages: a change of it extracts every dump again."""
+
 
 class CorporaRules:
     """Answers to `rules/corpora.smk`: about dumps, texts and documents."""
@@ -109,6 +112,18 @@ class CorporaRules:
     def held_out(self, wildcards: Any) -> float:
         """Return the share of {corpus} that is kept for validation."""
         return self.corpus(wildcards).held_out
+
+    def reading(self, wildcards: Any) -> list[str]:
+        """Return the flags that say how {corpus} reads the pages of {language}; none where it has no dump of it."""
+        source = self.corpus(wildcards).wikipedia
+        if source is None or wildcards.language not in source.languages:
+            return []
+        flags = {"lists": source.lists, "headings": source.headings, "variant": source.variant(wildcards.language)}
+        return [word for name, value in flags.items() if value for word in (f"--{name}", value)]
+
+    def extraction_version(self, wildcards: Any) -> int:
+        """Return the version of what is made of pages; 0 where {corpus} has no dump of {language}."""
+        return EXTRACTION_VERSION if self.reading(wildcards) else 0
 
     def skipped_pages(self, wildcards: Any) -> str:
         """Return the pages of {language}'s wiki that {corpus} leaves out, as JSON."""

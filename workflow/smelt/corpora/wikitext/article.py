@@ -1,0 +1,105 @@
+"""An article's wikitext to its plain text: the steps, in their order."""
+
+import re
+from html.entities import html5
+from typing import Any
+
+from wikiextractor import extract
+
+from smelt.corpora.cleaning import Leftovers, encodable, is_readable
+from smelt.corpora.wikitext.elements import Hidden, drop_html_tables, replace_tags
+from smelt.corpora.wikitext.lines import lines_of
+from smelt.corpora.wikitext.links import FILE, Links, replace_links
+from smelt.corpora.wikitext.settings import ReadingCounts, ReadingSettings
+from smelt.corpora.wikitext.templates import HOLE, PageExtractor
+from smelt.corpora.wikitext.variants import choose_variant
+
+TEMPLATE = 10
+_ENTITY = re.compile(r"&(#[0-9]+|#[xX][0-9A-Fa-f]+|\w+);")
+_QUOTES = re.compile("''+")
+# __NOTOC__ and the like in any language; Python's __init__ is none. Japanese has wide ones.
+_SWITCH = re.compile(r"__[^\W_a-z]+(?:_[^\W_a-z]+)*__|＿＿\w+?＿＿")
+_HOLES = re.compile(f"[ \t]*{HOLE}[ \t{HOLE}]*(?=[,.;:!?)\\]»，。、）])|(?<=[ \t]){HOLE}[ \t{HOLE}]*|{HOLE}+")
+
+
+class ArticleReader:
+    """Reads the articles of one wiki."""
+
+    def __init__(self, settings: ReadingSettings, templates: Any, redirects: Any) -> None:
+        """Take how to read, and the texts and targets of templates by their titles."""
+        names = dict(settings.namespaces)
+        self._settings = settings
+        self._links = Links(names, settings.languages)
+        self._leftovers = Leftovers([names.get(FILE, "")])
+        self._options = {
+            "templates": templates,
+            "redirects": redirects,
+            "templatePrefix": f"{names.get(TEMPLATE) or 'Template'}:",
+            "knownNamespaces": {"Template", *filter(None, names.values())},
+        }
+        extract.makeInternalLink = self._links.text_of  # called by this name in wikiextractor's module
+
+    def read(self, identity: int, title: str, wikitext: str, date: str) -> tuple[str, ReadingCounts]:
+        """Return an article's text, a paragraph a line, and what was kept and dropped.
+
+        Args:
+            identity: the page's id.
+            title: its title.
+            wikitext: its wikitext.
+            date: YYYYMMDD or "", what the page shows as today's date.
+        """
+        counts = ReadingCounts()
+        page = PageExtractor(identity, title, counts, **self._options)
+        page.magicWords.values.update(_variables(title, date))
+        hidden = Hidden(counts)
+        text = hidden.take_out(page.expand_page(hidden.take_out(wikitext)))
+        text = choose_variant(text, self._settings)
+        text = drop_html_tables(text, counts)
+        text = self._links.drop_unclosed(replace_links(text, page), counts)
+        text = replace_tags(_QUOTES.sub(_apostrophes, _SWITCH.sub("", text)))
+        text = encodable(_unescape(_HOLES.sub("", text)))
+        lines = [part for line in lines_of(text, self._settings, counts) for part in _restored(line, hidden)]
+        text = "\n".join(lines)
+        counts.left = self._leftovers.count(text)
+        return text, counts
+
+
+def _restored(line: str, hidden: Hidden) -> list[str]:
+    """Return a line with what was taken out of it, as one line or several."""
+    if "\x02" not in line:
+        return [line]
+    parts = (" ".join(part.split()) for part in encodable(_unescape(hidden.restore(line))).split("\n"))
+    return [part for part in parts if is_readable(part)]
+
+
+def _variables(title: str, date: str) -> dict[str, str]:
+    """Return the values of the variables that wikiextractor fills in; the moment is the dump's, not that of the run."""
+    names = dict.fromkeys(("pagename", "fullpagename", "subpagename", "basepagename", "rootpagename"), title)
+    moment = {
+        "currentyear": date[:4],
+        "currentmonth": date[4:6],
+        "currentday": date[6:].lstrip("0"),
+        "currentday2": date[6:],
+    }
+    clock = {"currenthour": "00", "currenttime": "00:00:00", "namespace": "", "=": "="}
+    return names | moment | {f"local{name[7:]}": value for name, value in moment.items()} | clock
+
+
+def _apostrophes(match: re.Match[str]) -> str:
+    """Return what is shown of a row of apostrophes: two slant, three embolden, five do both."""
+    length = len(match[0])
+    return "'" * (1 if length == 4 else max(length - 5, 0))
+
+
+def _unescape(text: str) -> str:
+    return _ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(match: re.Match[str]) -> str:
+    name = match[1]
+    if name[0] != "#":
+        return html5.get(f"{name};", match[0])
+    number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+    if number < 32 or number > 0x10FFFF:
+        return " " if number in (9, 10, 13) else ""
+    return chr(number)
