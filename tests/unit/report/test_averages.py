@@ -136,3 +136,28 @@ def test_a_missing_folder_is_one_line(results: Results, capsys: pytest.CaptureFi
     sources = made(results, {42: 0.0})
     assert results.table("table_6", SETTINGS | {"models": ["tiny"]}, sources[:2]) == 1
     assert "smelt: --sources: hold no folder of the model 'tiny'" in capsys.readouterr().err
+
+
+# Cañete et al. 2022, Tables 3 to 5: their tasks, and which model of each column is bold there.
+PRINTED = {
+    "table_3": {"pos": "BETO cased", "ner": "BETO cased"},
+    "table_4": {"mldoc": "xxlarge", "paws-x": "xxlarge", "xnli": "xxlarge"},
+    "table_5": {"mlqa": "xxlarge", "sqac": "xxlarge", "xquad": "xlarge"},
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_tables_of_scores_print_albeto_s_tables_3_to_5(results: Results, name: str) -> None:
+    write_scores(results.path("scores.csv"), {42: 0.0})
+    assert results.compare() == 0
+    settings = {"kind": "scores", "tasks": [*PRINTED[name]], "models": [*map(named, PUBLISHED)]}
+    sources = [results.path("statistics", f"{part}.csv") for part in ("summary", "pairs")]
+    assert results.table(name, settings, sources) == 0
+    found = rows_of(results.read("tables", f"{name}.md"))
+    for model, cells in PUBLISHED.items():
+        for place, (task, best) in enumerate(PRINTED[name].items()):
+            cell = cells[TASKS.index(task)]
+            text = f"{cell[0]:.2f} / {cell[1]:.2f}" if isinstance(cell, tuple) else f"{cell:.2f}"
+            assert found[named(model)][place] == (f"**{text}**" if model == best else text)
+    assert "A single seed: no spread. Best score of a column in bold." in results.read("tables", f"{name}.md")
+    assert "It mixes metrics" not in results.read("tables", f"{name}.md")

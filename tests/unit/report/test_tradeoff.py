@@ -97,12 +97,13 @@ def test_a_row_shows_score_size_and_times(results: Results, sources: list[Path])
     # 179 / 5.1, 4 bytes a parameter, 40 / 16 ms and 800 / 51 ms.
     assert "| 50-200 | 86.46 (4.30) | 5.10 | 35.1× | 20.4 | 2.50 | 16.0× | 15.7 | 51.0× | **yes** |" in text
     assert "| mbert | **91.86** (2.70) | 179 | 1.00× | 716 | 40.0 | 1.00× | 800 | 1.00× | **yes** |" in text
-    assert "Mean over 2 seeds (standard deviation over 2 languages, mean over the seeds)." in text
+    assert "over 2 languages, mean over the seeds). Best of a column in bold." in text
     assert "to the last hidden states, or to the logits of a compact student, median of 100 passes, with all" in text
     assert "with all models taking turns in one job on Z80, 1 thread." in text
     assert "share one teacher" not in text
     assert results.table("table_16", SETTINGS | {"one_teacher": ["50-200"]}, sources) == 0
     assert "The seeds of 50-200 share one teacher" in results.read("tables", "table_16.md")
+    assert "Mean over 2 seeds (standard deviation" in text
     assert (
         "no other model of the table has at least its mean score and at most its latency at 32 × 32. Neither is" in text
     )

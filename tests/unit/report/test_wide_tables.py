@@ -64,7 +64,7 @@ def test_an_average_over_several_metrics_says_so(tmp_path: Path) -> None:
         " ".join(scores_table(tmp_path, ["a", "b"], metrics=found).table.notes) for found in (("f1",), ("f1", "em"))
     ]
     assert ["It mixes metrics" in note for note in notes] == [False, True]
-    assert "models that ran on all of them. It mixes metrics (" in notes[1]
+    assert "models that ran on all of them. It mixes metrics: use it only to compare" in notes[1]
 
 
 def wide_grid(columns: int, groups: int = 1) -> Grid:
@@ -83,6 +83,12 @@ def test_latex_sets_a_grid_in_parts_that_would_be_shrunk_below_half() -> None:
         assert text.count(r"\begin{table*}") == text.count(r"\caption") == text.count(r"\label") == 1
         assert text.count(r"\resizebox") == (columns in (6, 11))
         assert "longtable" not in text
+
+
+def test_grids_of_one_float_stand_below_each_other() -> None:
+    text = latex(PaperTable("two", "A table", [wide_grid(2), wide_grid(3)], ["A note."]))
+    between = text.partition(r"\end{tabular}")[2].partition(r"\begin{tabular}")[0]
+    assert between.split() == [r"\par\smallskip"]
 
 
 def test_parts_are_no_wider_than_asked_and_hold_a_column_at_least() -> None:

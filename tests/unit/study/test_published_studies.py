@@ -61,6 +61,8 @@ def test_released_models_are_fine_tuned_and_shown_as_the_papers_study_does(paper
     for name in shared:
         ours, theirs = released.tables[name], study.tables[name]
         assert (ours.kind, set(ours.tasks) <= set(theirs.tasks)) == (theirs.kind, True)
+        for key in ("reference", "convention", "spread", "baseline", "setups"):
+            assert getattr(ours, key, None) == getattr(theirs, key, None), (name, key)
 
 
 @pytest.mark.parametrize("paper", PAPERS)

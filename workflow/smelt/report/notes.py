@@ -84,10 +84,8 @@ def metrics_in_words(metrics: Mapping[str, str]) -> str:
 
 def mixed_metrics_note(metrics: Mapping[str, str]) -> str:
     """Return the sentence on an average over tasks with several metrics, after a blank; nothing where there is one."""
-    titles = list(dict.fromkeys(metric_title(metric) for metric in metrics.values()))
-    if len(titles) < 2:
-        return ""
-    return f" It mixes metrics ({', '.join(titles)}): use it only to compare models on these same tasks."
+    several = len(set(metrics.values())) > 1
+    return " It mixes metrics: use it only to compare models on these same tasks." if several else ""
 
 
 # ---- Notes on the tasks whose scores a table shows

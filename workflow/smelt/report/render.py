@@ -241,11 +241,10 @@ def latex(table: PaperTable) -> str:
     """Return the table as a LaTeX float: caption, label, grids, notes."""
     lines = [*_latex_packages(table), r"\begin{table*}[t]", r"  \centering"]
     lines += [rf"  \caption{{{_latex_text(table.caption)}}}", rf"  \label{{tab:{table.name}}}"]
-    for grid in table.grids:
-        parts = list(split_wide(grid, _LINE) if width_of(grid) > 2 * _LINE else [grid])
-        for number, part in enumerate(parts):
-            lines += [r"  \par\smallskip"] if number else []
-            lines += [f"  {line}" for line in _latex_grid(part)]
+    parts = [part for grid in table.grids for part in _latex_parts(grid)]
+    for number, part in enumerate(parts):
+        lines += [r"  \par\smallskip"] if number else []  # small ones would stand side by side
+        lines += [f"  {line}" for line in _latex_grid(part)]
     lines += [rf"  \par\smallskip{{\footnotesize {_latex_text(note)}}}" for note in table.notes]
     return "\n".join([*lines, r"\end{table*}"]) + "\n"
 
@@ -257,6 +256,10 @@ def _latex_packages(table: PaperTable) -> list[str]:
     if any(ord(character) > 0x24F and character not in _LATEX_SIGNS for text in texts for character in text):
         lines.append("% holds other scripts than Latin: set it with XeLaTeX or LuaLaTeX and a font that has them")
     return lines
+
+
+def _latex_parts(grid: Grid) -> Iterable[Grid]:
+    return split_wide(grid, _LINE) if width_of(grid) > 2 * _LINE else [grid]
 
 
 def _latex_grid(grid: Grid) -> list[str]:

@@ -17,7 +17,7 @@ from smelt.report.measures import MB, read_records
 from smelt.report.notes import metric_notes, metrics_in_words, one_teacher_note, rank
 from smelt.report.places import Place, PlaceScores
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, quantity
-from smelt.report.statistics import OVER_BOTH, Over, Score, both_sentence, over_of, score_cell
+from smelt.report.statistics import OVER_BOTH, Over, Score, best_sentence, both_sentence, over_of, score_cell
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, shared_teachers
 
 COLUMNS = {"model": "row", "task": "task", "metric": "metric"} | OVER_BOTH | {"best": "best"}
@@ -162,7 +162,8 @@ class TradeoffTable(TableEntry):
         on = f", {', '.join(machine['gpus'])}" if gpus else ""
         where = "on the device of the column" if self.setups else f"on {self.device}"
         return [
-            f"{metrics_in_words(metric)} on {self.task}; test set, in percent. {both_sentence(scores, over)}",
+            f"{metrics_in_words(metric)} on {self.task}; test set, in percent. {both_sentence(scores, over)}"
+            + best_sentence(scores, "column"),
             *metric_notes(metric.values()),
             *([f"Kept: {changes.KEPT.replace('the reference', self.reference)}."] if self.reference else []),
             f"Compression: parameters of {found.reference} divided by the model's own, heads included. Size: of the"
