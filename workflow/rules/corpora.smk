@@ -86,6 +86,7 @@ rule documents:
         held_out=study.corpora.held_out,
         skip_pages=study.corpora.skipped_pages,
         reading=study.corpora.reading,
+        cleaning=study.corpora.cleaning,
         version=study.corpora.extraction_version,
     log:
         f"{LOGS}/corpora/{{corpus}}/{{language}}.log",
@@ -107,6 +108,7 @@ rule documents:
         " --held-out {params.held_out}"
         " --skip-pages {params.skip_pages:q}"
         " {params.reading:q}"
+        " --cleaning {params.cleaning:q}"
         " --workers {threads}"
         " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
         " --output-documents {output.documents:q}"

@@ -5,6 +5,7 @@ reads on takes their words.
 """
 
 import re
+from collections.abc import Iterable
 
 _HEADING = re.compile("#{2,6} ")
 
@@ -27,3 +28,21 @@ def paragraphs(text: str) -> list[str]:
 def lines_without_marks(text: str) -> list[str]:
     """Return the lines of a text that are not blank, headings without their marks."""
     return [line.lstrip("#").lstrip() if is_heading(line) else line for line in text.split("\n") if line.strip()]
+
+
+def level_of(line: str) -> int:
+    """Return the level of a heading; 0 for a paragraph."""
+    return len(line) - len(line.lstrip("#")) if is_heading(line) else 0
+
+
+def without_bare_headings(lines: Iterable[str]) -> str:
+    """Return lines as a text, without headings that have no paragraph in their section."""
+    kept: list[str] = []
+    following = 0  # level of the line below; 0 for a paragraph
+    for line in reversed(list(lines)):
+        level = level_of(line)
+        if level and (not kept or 0 < following <= level):
+            continue
+        kept.append(line)
+        following = level
+    return "\n".join(reversed(kept))

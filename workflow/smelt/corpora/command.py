@@ -9,6 +9,7 @@ from typing import get_args
 
 from smelt.corpora import textfiles
 from smelt.corpora.data_sets import DataSetReader, open_data_set
+from smelt.corpora.document_cleaning import Cleaner
 from smelt.corpora.documents import Document, write_documents
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.wikipedia import Wikipedia
@@ -16,6 +17,7 @@ from smelt.corpora.wikitext.settings import Headings, Lists
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import checksum, write_json
+from smelt.study.cleaning import Cleaning
 from smelt.study.data_sets import DataSetPart
 
 
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lists", choices=get_args(Lists), default="keep", help="list items of Wikipedia's pages")
     parser.add_argument("--headings", choices=get_args(Headings), default="mark", help="headings of Wikipedia's pages")
     parser.add_argument("--variant", default="", help="language variant to take where a page gives several: zh-hant")
+    parser.add_argument("--cleaning", default="{}", help="JSON: steps of cleaning, as in a study; none by default")
     parser.add_argument("--minutes", type=float, help="give up after this time")
 
 
@@ -54,13 +57,15 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.headings,
         arguments.variant,
     )
-    documents = _documents(wikipedia, arguments.dump, data_sets, arguments.text)
+    cleaner = Cleaner(check(Cleaning, json.loads(arguments.cleaning), "--cleaning"), arguments.language)
+    documents = cleaner.clean(_documents(wikipedia, arguments.dump, data_sets, arguments.text))
     counts = write_documents(documents, arguments.held_out, arguments.output_documents)
     statistics = {
         "language": arguments.language,
         **counts.as_dict(),
         "pages": wikipedia.counts.as_dict(),
         "markup": wikipedia.markup.as_dict(),
+        "cleaning": cleaner.record(),
         "sources": [
             *map(_dump_source, wikipedia.files),
             *(reader.record() for reader in data_sets),
@@ -69,9 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
         "seconds": round(time.monotonic() - begin, 1),
     }
     write_json(arguments.statistics, statistics)
-    if arguments.dump:
-        for line in wikipedia.markup.lines():
-            print(f"{arguments.language}: {line}")
+    for line in [*(wikipedia.markup.lines() if arguments.dump else []), *cleaner.lines()]:
+        print(f"{arguments.language}: {line}")
     held_out = counts.held_out_documents
     print(f"{arguments.language}: {counts.documents:,} documents, {held_out:,} held out, {counts.words:,} words")
 

@@ -11,6 +11,7 @@ from smelt.complaints import explain
 from smelt.entry import Distinct, Entry, Name, refuse_idle
 from smelt.languages import Edition, Language
 from smelt.mixture import Mixture
+from smelt.study.cleaning import Cleaning
 from smelt.study.data_sets import DataSet
 
 DUMPS_SERVER = "{wiki}/{date}"  # where a dumps server keeps a dump, below its address
@@ -105,6 +106,8 @@ class Corpus(Entry):
     datasets: dict[Name, DataSet] = Field(default_factory=dict)
     """Data sets of the Hugging Face hub, or folders of Parquet or JSON lines, by a name that starts the ids of their
     documents."""
+    cleaning: Cleaning = Cleaning()
+    """What is changed and left out before documents are written; nothing by default."""
     sampling: Mixture = Mixture()
     """How languages are mixed."""
     held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.01
@@ -119,6 +122,9 @@ class Corpus(Entry):
                 raise ValueError(f"datasets.{name}: ids of documents from {name} start so; choose another name")
         if len(self.languages) == 1:
             refuse_idle("sampling.", self.sampling, dict.fromkeys(Mixture.model_fields, "in a corpus of one language"))
+        for language in self.cleaning.language.accept if self.cleaning.language else ():
+            if language not in self.languages:
+                raise ValueError(f"cleaning.language.accept.{language}: expected a language of the corpus")
         smallest = 1 / len(self.languages)
         if self.sampling.max_share is not None and self.sampling.max_share < smallest:
             raise ValueError(

@@ -131,6 +131,10 @@ class CorporaRules:
         pages = source.skip_pages.get(wildcards.language, []) if source else []
         return json.dumps(pages, ensure_ascii=False)
 
+    def cleaning(self, wildcards: Any) -> str:
+        """Return the steps of cleaning of {corpus}, as JSON."""
+        return self.corpus(wildcards).cleaning.model_dump_json(exclude_defaults=True)
+
     def corpus(self, wildcards: Any) -> Corpus:
         """Return the entry of {corpus}."""
         return self.study.corpora[wildcards.corpus]

@@ -1,0 +1,178 @@
+"""Cleaning of documents from any source, step by step, each counted by what it removed."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+from smelt.corpora.boilerplate import BoilerplateStep
+from smelt.corpora.documents import Document
+from smelt.corpora.duplicates import NearDuplicateStep, ParagraphStep
+from smelt.corpora.identification import LanguageStep
+from smelt.errors import SmeltError
+from smelt.paragraphs import paragraphs
+from smelt.study.cleaning import Cleaning
+
+# Vertical tab, form feed, the separators of ASCII, next line, line and paragraph separator.
+_SEPARATORS = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
+# Other control characters, soft hyphen, word joiner, byte order mark, marks of annotations, no characters.
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u2060\ufeff\ufff9-\ufffb\ufffe\uffff]")
+_ZERO_WIDTH_SPACE = "\u200b"
+BREAKS_WORDS = {"km", "lo", "my", "th"}
+"""Languages where a zero-width space says where a word ends."""
+_SPACES = re.compile("  +")
+
+
+class CleaningStep(Protocol):
+    """A step of cleaning."""
+
+    name: ClassVar[str]
+    """Its key in a study."""
+
+    def apply(self, text: str, source: str) -> str:
+        """Return a document's text after the step; "" leaves the document out."""
+
+    def details(self) -> Mapping[str, Any]:
+        """Return what the statistics say further about what was removed."""
+
+
+@dataclass
+class StepCounts:
+    """What a step removed. Characters are code points without the ends of lines; of NFC, how many fewer there are."""
+
+    documents_removed: int = 0
+    documents_changed: int = 0
+    paragraphs_removed: int = 0
+    characters_removed: int = 0
+
+    def add(self, before: str, after: str) -> None:
+        """Count a document's text before and after the step."""
+        if after == before:
+            return
+        self.documents_removed += not after
+        self.documents_changed += bool(after)
+        self.paragraphs_removed += len(paragraphs(before)) - len(paragraphs(after))
+        self.characters_removed += _size(before) - _size(after)
+
+
+class NfcStep:
+    """Brings text to NFC."""
+
+    name: ClassVar = "nfc"
+
+    def apply(self, text: str, source: str) -> str:  # noqa: ARG002 - as other steps
+        """Return the text in NFC."""
+        return unicodedata.normalize("NFC", text)
+
+    def details(self) -> dict[str, str]:
+        """Return the version of Unicode that the form is of."""
+        return {"unicode": unicodedata.unidata_version}
+
+
+class ControlStep:
+    """Leaves out control characters and other invisible ones."""
+
+    name: ClassVar = "control_characters"
+
+    def __init__(self, language: str) -> None:
+        """Take the language, which decides about zero-width spaces."""
+        self._keeps_zero_width = language.split("-")[0] in BREAKS_WORDS
+
+    def apply(self, text: str, source: str) -> str:  # noqa: ARG002 - as other steps
+        """Return the text without them; lines where nothing else stood go, too."""
+        cleaned = _CONTROLS.sub("", _SEPARATORS.sub(" ", text))
+        if not self._keeps_zero_width:
+            cleaned = cleaned.replace(_ZERO_WIDTH_SPACE, "")
+        if cleaned == text:
+            return text
+        return "\n".join(filter(None, (_SPACES.sub(" ", line).strip() for line in cleaned.split("\n"))))
+
+    def details(self) -> dict[str, str]:
+        """Nothing further."""
+        return {}
+
+
+class LengthStep:
+    """Leaves out short documents."""
+
+    name: ClassVar = "min_characters"
+
+    def __init__(self, smallest: int) -> None:
+        """Take the smallest number of characters."""
+        self._smallest = smallest
+
+    def apply(self, text: str, source: str) -> str:  # noqa: ARG002 - as other steps
+        """Return the text, or nothing where it is too short."""
+        return text if _size(text) >= self._smallest else ""
+
+    def details(self) -> dict[str, str]:
+        """Nothing further."""
+        return {}
+
+
+def _size(text: str) -> int:
+    return len(text) - text.count("\n")
+
+
+class Cleaner:
+    """The steps that a study names, in their order; counts are complete when the documents have been read."""
+
+    def __init__(self, settings: Cleaning, language: str) -> None:
+        """Take what to do in a language."""
+        self.settings = settings
+        steps: list[CleaningStep | None] = [
+            NfcStep() if settings.nfc else None,
+            ControlStep(language) if settings.control_characters else None,
+            BoilerplateStep(settings.boilerplate, language) if settings.boilerplate else None,
+            ParagraphStep(settings.duplicate_paragraphs) if settings.duplicate_paragraphs else None,
+            LengthStep(settings.min_characters) if settings.min_characters else None,
+            LanguageStep(settings.language, language) if settings.language else None,
+            NearDuplicateStep(settings.near_duplicates, language) if settings.near_duplicates else None,
+        ]
+        self.steps = [step for step in steps if step]
+        self.counts = [StepCounts() for _ in self.steps]
+
+    def clean(self, documents: Iterable[Document]) -> Iterator[Document]:
+        """Yield the documents that are left.
+
+        Raises:
+            SmeltError: none is left.
+        """
+        read = left = 0
+        for document in documents:
+            read += 1
+            text = self._clean(document.text, document.id.partition(":")[0])
+            if text:
+                left += 1
+                yield Document(document.id, document.title, text)
+        if read and not left:
+            removed = ", ".join(f"{step.name} {count.documents_removed:,}" for step, count in self._counted())
+            raise SmeltError("cleaning", f"leaves none of {read:,} documents ({removed}): expected some")
+
+    def _clean(self, text: str, source: str) -> str:
+        for step, counts in self._counted():
+            before, text = text, step.apply(text, source)
+            counts.add(before, text)
+            if not text:
+                break
+        return text
+
+    def _counted(self) -> Iterator[tuple[CleaningStep, StepCounts]]:
+        return zip(self.steps, self.counts, strict=True)
+
+    def record(self) -> list[dict[str, Any]]:
+        """Return what each step removed, in their order, with its settings."""
+        settings = self.settings.model_dump(mode="json")
+        return [
+            {"step": step.name, "settings": settings[step.name], **asdict(counts), **step.details()}
+            for step, counts in self._counted()
+        ]
+
+    def lines(self) -> list[str]:
+        """Return the lines for the log."""
+        return [
+            f"cleaning, {step.name}: {counts.documents_removed:,} documents removed, {counts.documents_changed:,}"
+            f" changed; {counts.paragraphs_removed:,} paragraphs and {counts.characters_removed:,} characters fewer"
+            for step, counts in self._counted()
+        ]

@@ -1,0 +1,62 @@
+"""How the documents of a corpus are cleaned: every step is off unless a study names it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt
+
+from smelt.entry import Distinct, Entry
+from smelt.languages import Language
+
+SectionKind = Literal["references", "links", "see_also", "literature"]
+
+
+class DuplicateParagraphs(Entry):
+    """Leave out paragraphs that stand in an earlier document, or earlier in the same, letter by letter."""
+
+    min_characters: PositiveInt = 50
+    """Shorter paragraphs stay, such as names in lists."""
+
+
+class NearDuplicates(Entry):
+    """Leave out documents that are almost an earlier one (MinHash; the defaults are FineWeb's).
+
+    A document is a set of runs of words. It goes if all hashes of a band are those of a document that was kept: of two
+    that share the part s of their runs, the second goes with the probability 1 - (1 - s ** rows) ** bands.
+    """
+
+    words: PositiveInt = 5
+    """Length of the runs. Where a script has no blanks between words, characters stand for parts of them."""
+    bands: PositiveInt = 14
+    """Number of bands: more find more."""
+    rows: PositiveInt = 8
+    """Hashes of a band: more find less."""
+
+
+class WrongLanguage(Entry):
+    """Leave out documents that py3langid takes for another language, by their first 2,000 characters."""
+
+    certainty: Annotated[float, Field(ge=0, le=1)] = 0.9
+    """How probable the other language has to be."""
+    accept: dict[Language, list[str]] = Field(default_factory=dict)
+    """Of a language: further answers that count as it, as py3langid names them, such as `ms: [id]`."""
+
+
+class Cleaning(Entry):
+    """Steps that change or leave out documents, in this order; `statistics.json` counts what each one removed."""
+
+    nfc: bool = False
+    """Bring text to Unicode's form NFC: letters with marks are one character where there is one."""
+    control_characters: bool = False
+    """Leave out control characters, byte order marks and soft hyphens, and zero-width spaces except in Burmese, Khmer,
+    Lao and Thai. Separators of lines within a paragraph become blanks."""
+    boilerplate: Annotated[list[SectionKind], Distinct] = Field(default_factory=list)
+    """Leave out sections by their headings in the language: `references` (notes and sources among them), `links`
+    (external ones), `see_also` and `literature` (further reading)."""
+    duplicate_paragraphs: DuplicateParagraphs | None = None
+    """Leave out paragraphs that stood before."""
+    min_characters: PositiveInt | None = None
+    """Leave out documents that are shorter."""
+    language: WrongLanguage | None = None
+    """Leave out documents in another language."""
+    near_duplicates: NearDuplicates | None = None
+    """Leave out documents that are almost an earlier one."""
