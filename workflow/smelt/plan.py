@@ -114,14 +114,14 @@ def add_given(words: Iterable[str], catalogue: Catalogue, sizes: Sizes, rates: R
 
 def ask_mirrors(catalogue: Catalogue, sizes: Sizes) -> None:
     """Ask mirrors for the sizes of dumps that are not here, until one of them cannot be had."""
-    from smelt.corpora.download import first_with_dump
+    from smelt.corpora.download import from_first
     from smelt.corpora.mirror import Patience
 
     for (wiki, date), mirrors in catalogue.corpora.mirrors.items():
         if (wiki, date) in sizes.dumps or any(mirror.startswith(GENERATED) for mirror in mirrors):
             continue
         try:
-            _, parts = first_with_dump(mirrors, Patience(attempts=1), wiki, date)
+            parts = from_first(mirrors, Patience(attempts=1), wiki, date, lambda _, listed: listed)
         except SmeltError:  # its lines are those of a download; what is missing then is said at the end
             print(f"no mirror gives the size of {wiki} {date}", file=sys.stderr)
             return

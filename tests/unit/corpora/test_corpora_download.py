@@ -1,5 +1,6 @@
 """The download stage against real mirrors: a folder, and HTTP servers that behave and misbehave."""
 
+import contextlib
 import functools
 import http.server
 import json
@@ -14,6 +15,7 @@ from smelt.__main__ import main
 from smelt.corpora.mirror import PIECE
 from smelt.logs import read_log
 
+PATIENCE = ["--attempts", "3", "--pause", "0.01"]
 WIKI, DATE = "xxwiki", "20230501"
 FIRST = f"{WIKI}-{DATE}-pages-articles1.xml-p1p4.bz2"
 
@@ -30,6 +32,9 @@ class Behaviour:
         self.ranges: list[str | None] = []
         self.retry_after = ""
         self.asked_at: list[float] = []
+        self.pause_after: list[int] = []  # bytes of a part after which its answers stop for a while, one an answer
+        self.pause = 0.0
+        self.announce: int | None = None  # length of parts that the server says
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -67,10 +72,17 @@ class Handler(http.server.SimpleHTTPRequestHandler):
             self.behaviour.ranges.append(self.headers["Range"])
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
         self.send_response(206 if wanted else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        announced = self.behaviour.announce if is_part else None
+        self.send_header("Content-Length", str(len(content) - start if announced is None else announced))
         self.end_headers()
         cut = self.behaviour.cut_after.pop(0) if is_part and self.behaviour.cut_after else len(content)
-        self.wfile.write(content[start : start + cut])
+        wait = self.behaviour.pause_after.pop(0) if is_part and self.behaviour.pause_after else cut
+        self.wfile.write(content[start : start + wait])
+        self.wfile.flush()
+        if wait < cut:
+            time.sleep(self.behaviour.pause)
+            with contextlib.suppress(OSError):  # the client may have gone
+                self.wfile.write(content[start + wait : start + cut])
 
     def log_message(self, *_: object) -> None:
         """Stay silent."""
@@ -90,10 +102,10 @@ def server(mirror, behaviour):
         running.shutdown()
 
 
-def download(mirror: object, output: Path, wiki: str = WIKI, date: str = DATE) -> int:
+def download(mirror: object, output: Path, wiki: str = WIKI, date: str = DATE, silence: float = 60) -> int:
     mirrors = map(str, mirror if isinstance(mirror, list) else [mirror])
     words = ["download", "--wiki", wiki, "--date", date, "--mirror", *mirrors, "--output", str(output)]
-    return main([*words, "--attempts", "3", "--pause", "0.01", "--partial", str(output.parent / "partial")])
+    return main([*words, *PATIENCE, "--silence", str(silence), "--partial", str(output.parent / "partial")])
 
 
 def parts(folder: Path) -> dict[str, bytes]:
@@ -145,6 +157,67 @@ def test_a_later_run_goes_on_from_the_partial_files_of_a_failed_one(server, beha
     assert download(server, output) == 0
     assert behaviour.ranges[0] == f"bytes={PIECE}-"
     assert parts(output) == expected(mirror)
+
+
+def test_a_slow_server_is_waited_for(server, behaviour, mirror, tmp_path):
+    behaviour.pause_after, behaviour.pause = [PIECE, 5], 0.3
+    assert download(server, tmp_path / "out", silence=2) == 0
+    assert parts(tmp_path / "out") == expected(mirror)
+    assert len(behaviour.ranges) == 2
+
+
+def test_a_server_that_falls_silent_is_asked_again_for_the_rest(server, behaviour, mirror, tmp_path, capsys):
+    behaviour.pause_after, behaviour.pause = [2 * PIECE], 1.5
+    assert download(server, tmp_path / "out", silence=0.3) == 0
+    assert parts(tmp_path / "out") == expected(mirror)
+    assert behaviour.ranges[:2] == [None, f"bytes={2 * PIECE}-"]
+    assert "Read timed out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("announced", [5, 10**9])
+def test_a_part_of_another_length_than_listed_is_refused(announced, server, behaviour, mirror, tmp_path, capsys):
+    behaviour.announce = announced
+    assert download(server, tmp_path / "out") == 1
+    size = len(expected(mirror)[FIRST])
+    assert f"the server has {announced:,} bytes where {size:,} are listed; they start with" in complaint(capsys)
+    assert not (tmp_path / "out").exists()
+
+
+def another_file_of_the_same_size(folder: Path) -> None:
+    content = (folder / FIRST).read_bytes()
+    (folder / FIRST).write_bytes(content[:100] + bytes(len(content) - 100))
+
+
+def test_an_old_file_with_another_sum_is_refused_and_not_kept(server, mirror, tmp_path, capsys):
+    another_file_of_the_same_size(mirror / WIKI / DATE)
+    assert download(server, tmp_path / "out") == 1
+    assert f"{FIRST}: is not the file that the mirror lists: sha1 " in complaint(capsys)
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "partial" / FIRST).exists()
+
+
+def test_the_next_mirror_gives_what_the_first_has_wrong(server, archive, mirror, tmp_path, capsys):
+    right = expected(mirror)
+    another_file_of_the_same_size(mirror / WIKI / DATE)
+    assert download([server, f"{archive}/{{wiki}}-{{date}}"], tmp_path / "out") == 0
+    assert parts(tmp_path / "out") == right
+    assert json.loads((tmp_path / "out/dump.json").read_text())["mirror"] == str(archive)
+    assert f"not from {server}/{WIKI}/{DATE}/{FIRST}: is not the file that the mirror lists" in capsys.readouterr().out
+
+
+def test_parts_that_one_mirror_gave_are_not_asked_for_on_the_next(server, behaviour, archive, mirror, tmp_path):
+    second = sorted(expected(mirror))[1]
+    right = expected(mirror)
+    (archive / f"xxwiki-20230501/{second}").unlink()
+    assert download([f"{archive}/{{wiki}}-{{date}}", server], tmp_path / "first") == 0
+    behaviour.ranges.clear()
+    damaged = bytearray((mirror / WIKI / DATE / second).read_bytes())
+    damaged[-1] ^= 1
+    shutil.copytree(mirror, tmp_path / "other")
+    (tmp_path / "other" / WIKI / DATE / second).write_bytes(damaged)
+    assert download([tmp_path / "other", server], tmp_path / "out") == 0
+    assert parts(tmp_path / "out") == right
+    assert len(behaviour.ranges) == 1
 
 
 def test_a_server_without_ranges_sends_everything_again(server, behaviour, mirror, tmp_path):

@@ -4,16 +4,18 @@ import argparse
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from smelt.corpora.listing import DumpPart, check_sums, opening, parts_of, parts_of_sums
-from smelt.corpora.mirror import AbsentError, Mirror, Patience, ReportBytes, open_mirror
+from smelt.corpora.mirror import AbsentError, Mirror, PartFile, Patience, ReportBytes, open_mirror
 from smelt.errors import SmeltError
-from smelt.files import checksum, whole_folder, write_json
+from smelt.files import whole_folder, write_json
 from smelt.study.corpora import fill_layout
 
 REPORT_SECONDS = 5.0
+OfMirror = TypeVar("OfMirror")
 DATES = 12  # maximum number that a message names, the newest
 
 
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--partial", type=Path, help="folder where cut downloads wait to be resumed")
     parser.add_argument("--attempts", type=int, default=Patience.attempts, help="of one download without new bytes")
     parser.add_argument("--pause", type=float, default=Patience.pause, help="seconds before the second attempt")
+    parser.add_argument("--silence", type=float, default=Patience.silence, help="seconds that a server may be silent")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -39,17 +42,26 @@ def run(arguments: argparse.Namespace) -> None:
     wiki, date, output = arguments.wiki, arguments.date, arguments.output
     if not re.fullmatch(r"[a-z_]+wiki", wiki) or not re.fullmatch(r"\d{8}", date):
         raise SmeltError(f"{wiki} {date}", "is no dump: expected a wiki such as elwiki and a date such as 20230501")
-    patience = Patience(arguments.attempts, arguments.pause)
-    mirror, parts = first_with_dump(arguments.mirror, patience, wiki, date)
+    patience = Patience(arguments.attempts, arguments.pause, arguments.silence)
     partial = arguments.partial or output.parent / ".partial" / f"{wiki}-{date}"
-    download(mirror, parts, wiki, date, output, partial)
+
+    def bring(mirror: Mirror, parts: list[DumpPart]) -> None:
+        download(mirror, parts, wiki, date, output, partial)
+
+    from_first(arguments.mirror, patience, wiki, date, bring)
     print(f"{wiki} {date}: every part verified, in {output}", flush=True)
 
 
-def first_with_dump(
-    addresses: Sequence[str], patience: Patience, wiki: str, date: str
-) -> tuple[Mirror, list[DumpPart]]:
-    """Return the first mirror that has the dump, and the parts that it lists.
+def from_first(
+    addresses: Sequence[str],
+    patience: Patience,
+    wiki: str,
+    date: str,
+    use: Callable[[Mirror, list[DumpPart]], OfMirror],
+) -> OfMirror:
+    """Return what `use` makes of the first mirror that has the dump, and of the parts that it lists.
+
+    Where `use` fails, the next mirror is asked.
 
     Raises:
         SmeltError: no mirror has it; the message gives each mirror's reason on a line.
@@ -62,13 +74,13 @@ def first_with_dump(
             refusals.append(error)
             continue
         try:
-            parts = list_parts(mirror, wiki, date)
+            used = use(mirror, list_parts(mirror, wiki, date))
         except SmeltError as error:
             refusals.append(error)
             continue
         for refusal in refusals:
             print(f"not from {refusal}", flush=True)
-        return mirror, parts
+        return used
     if len(refusals) == 1:
         raise refusals[0]
     lines = "".join(f"\n    {refusal}" for refusal in refusals)  # indented, as `JobLog.complaint` reads them
@@ -144,12 +156,12 @@ def _other_dates(mirror: Mirror, wiki: str) -> str:
 
 def fetch_verified(mirror: Mirror, path: str, part: DumpPart, target: Path) -> None:
     """Bring one part to `target`, unless an earlier run has already, and check its size and sum."""
-    if target.exists() and target.stat().st_size == part.size and checksum(target, "sha1") == part.sha1:
+    file = PartFile(target)
+    if (file.size, file.sha1) == (part.size, part.sha1):
         print(f"{part.name}: already here and verified", flush=True)
         return
-    mirror.fetch(path, part, target, _reporter(part))
-    size = target.stat().st_size
-    found = checksum(target, "sha1")
+    mirror.fetch(path, part, file, _reporter(part))
+    size, found = file.size, file.sha1
     if (size, found) == (part.size, part.sha1):
         return
     with target.open("rb") as stream:

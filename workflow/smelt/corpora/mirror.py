@@ -1,10 +1,10 @@
 """Where dumps come from: a dumps server, an archive with a folder for each dump, or a local folder like either."""
 
+import hashlib
 import html
-import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +18,7 @@ from smelt.corpora.listing import DumpPart, opening
 from smelt.errors import SmeltError, absent
 from smelt.study.corpora import DUMPS_SERVER, root_and_layout
 
+CONNECTING = 15.0  # seconds that a server may take to accept a connection
 LONGEST_PAUSE = 900.0  # maximum seconds to wait, even where a server asks for more
 PIECE = 1 << 16  # bytes that a broken connection loses at most
 ReportBytes = Callable[[int], None]
@@ -61,7 +62,7 @@ class Mirror(Protocol):
     def names(self, path: str) -> list[str]:
         """Return the names in a folder; none where the folder is missing or cannot be listed."""
 
-    def fetch(self, path: str, part: DumpPart, target: Path, progress: ReportBytes) -> None:
+    def fetch(self, path: str, part: DumpPart, target: "PartFile", progress: ReportBytes) -> None:
         """Bring a part file to `target`, continuing a partial file; `progress` receives the bytes so far."""
 
     def where(self, path: str) -> str:
@@ -70,10 +71,43 @@ class Mirror(Protocol):
 
 @dataclass(frozen=True)
 class Patience:
-    """Number of attempts that bring nothing new, and the first pause between them."""
+    """Number of attempts that bring nothing new, the first pause between them, and how long a server may be silent."""
 
     attempts: int = 6
     pause: float = 2.0
+    silence: float = 60.0
+
+
+class PartFile:
+    """A part on its way here. What an earlier attempt left is kept; the sum grows with the file."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the path, and the sum of what is there."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        self.path = path
+        with path.open("rb") as stream:
+            self._sum = hashlib.file_digest(stream, "sha1")
+        self.size = path.stat().st_size
+
+    @property
+    def sha1(self) -> str:
+        """Return the sum of the bytes that are here."""
+        return self._sum.hexdigest()
+
+    def restart(self) -> None:
+        """Throw away what is there."""
+        self.path.write_bytes(b"")
+        self.size, self._sum = 0, hashlib.sha1()
+
+    def append(self, pieces: Iterable[bytes], progress: ReportBytes) -> None:
+        """Write pieces as they come; those before an error stay."""
+        with self.path.open("ab") as stream:
+            for piece in pieces:
+                stream.write(piece)
+                self._sum.update(piece)
+                self.size += len(piece)
+                progress(self.size)
 
 
 def open_mirror(address: str, patience: Patience) -> Mirror:
@@ -140,13 +174,12 @@ class Folder:
         folder = self.root / path
         return [inner.name for inner in folder.iterdir()] if folder.is_dir() else []
 
-    def fetch(self, path: str, part: DumpPart, target: Path, progress: ReportBytes) -> None:  # noqa: ARG002 - as a server
+    def fetch(self, path: str, part: DumpPart, target: PartFile, progress: ReportBytes) -> None:  # noqa: ARG002 - as a server
         """Copy a part file; a local copy is quick, so it always starts from the beginning."""
+        target.restart()
         try:
-            with (self.root / path).open("rb") as source, target.open("wb") as copy:
-                while piece := source.read(PIECE):
-                    copy.write(piece)
-                    progress(copy.tell())
+            with (self.root / path).open("rb") as source:
+                target.append(iter(lambda: source.read(PIECE), b""), progress)
         except OSError as error:
             raise _refusal(error, error.filename or self.where(path)) from None
 
@@ -193,25 +226,24 @@ class Server:
         links = re.findall(r"""<a\s[^>]*?href\s*=\s*["']?([^"'\s>]+)""", page, re.IGNORECASE)
         return [urlsplit(html.unescape(link)).path.rstrip("/").rpartition("/")[2] for link in links]
 
-    def fetch(self, path: str, part: DumpPart, target: Path, progress: ReportBytes) -> None:
+    def fetch(self, path: str, part: DumpPart, target: PartFile, progress: ReportBytes) -> None:
         """Download a part file, appending to what an earlier attempt left in `target`."""
-        target.touch()
 
         def attempt() -> None:
-            if target.stat().st_size > part.size:
-                os.truncate(target, 0)
-            if target.stat().st_size < part.size:
+            if target.size > part.size:
+                target.restart()
+            if target.size < part.size:
                 self._continue(path, part, target, progress)
-            if target.stat().st_size < part.size:
+            if target.size < part.size:
                 raise requests.ConnectionError("the server closed the connection")
 
-        self._patiently(path, attempt, lambda: target.stat().st_size)
+        self._patiently(path, attempt, lambda: target.size)
 
-    def _continue(self, path: str, part: DumpPart, target: Path, progress: ReportBytes) -> None:
+    def _continue(self, path: str, part: DumpPart, target: PartFile, progress: ReportBytes) -> None:
         """Append to `target` what the server sends; a server without ranges sends the whole file again."""
-        with self._ask("GET", path, target.stat().st_size) as response:
+        with self._ask("GET", path, target.size) as response:
             partial = response.status_code == HTTPStatus.PARTIAL_CONTENT
-            start = target.stat().st_size if partial else 0
+            start = target.size if partial else 0
             pieces = response.iter_content(PIECE)
             length = start + int(response.headers.get("Content-Length", part.size - start))
             if length != part.size:
@@ -220,19 +252,17 @@ class Server:
                     f"the server has {length:,} bytes where {part.size:,} are listed; they start with"
                     f" {opening(next(pieces, b''))}. Run again later, or name another mirror.",
                 )
-            with target.open("r+b") as stream:
-                stream.truncate(start)
-                stream.seek(start)
-                for piece in pieces:
-                    stream.write(piece)
-                    progress(stream.tell())
+            if start < target.size:
+                target.restart()
+            target.append(pieces, progress)
 
     def _ask(self, method: str, path: str, start: int = 0) -> requests.Response:
         """Ask for a file from byte `start` on; temporary errors are raised as exceptions of requests."""
         headers = {"Accept-Encoding": "identity", "User-Agent": "smelt (corpora of language models)"}
         if start:
             headers["Range"] = f"bytes={start}-"
-        response = requests.request(method, self.where(path), headers=headers, stream=True, timeout=(15, 60))
+        timeout = (CONNECTING, self.patience.silence)
+        response = requests.request(method, self.where(path), headers=headers, stream=True, timeout=timeout)
         status = response.status_code
         if status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             return response
