@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from smelt.errors import SmeltError
+from smelt.report.latex import latex
 from smelt.report.page_materials import reduction_table
-from smelt.report.render import latex, markdown
+from smelt.report.render import markdown
 
 PROVEN = {
     "lines": 200,

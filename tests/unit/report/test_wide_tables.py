@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from smelt.report.render import Cell, Grid, Group, PaperTable, Row, latex, split_wide, transpose, width_of
+from smelt.report.latex import height_of, latex, split_long, split_wide, width_of
+from smelt.report.render import Cell, Grid, Group, PaperTable, Row, transpose
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS
 from smelt.report.tables.base import Made, TableJob
@@ -96,3 +97,31 @@ def test_parts_are_no_wider_than_asked_and_hold_a_column_at_least() -> None:
     assert all(width_of(part) <= 60 for part in split_wide(grid, 60))
     assert [len(part.columns) for part in split_wide(grid, 1)] == [1] * 30
     assert [row.cells for row in transpose(grid, "Task").rows] == [[cell] for cell in grid.rows[0].cells]
+
+
+def long_grid(*rows: int) -> Grid:
+    heads = [[f"{place}-{row}" for row in range(count)] for place, count in enumerate(rows)]
+    return Grid("Model", ["task"], [Group([Row(head, [Cell("1")]) for head in own], "Group") for own in heads])
+
+
+@pytest.mark.parametrize(
+    ("rows", "heights"), [((36,), [38]), ((60,), [40, 24]), ((37, 5), [39, 7]), ((38, 2), [40, 4])]
+)
+def test_a_table_too_long_for_a_page_is_several_floats(rows: tuple[int, ...], heights: list[int]) -> None:
+    text = latex(PaperTable("long", "A table", [long_grid(*rows)], ["A note."]))
+    floats = re.findall(r"\\begin\{table\*\}(.*?)\\end\{table\*\}", text, re.DOTALL)
+    assert len(floats) == len(heights)
+    assert [height_of(part) for part in split_long(long_grid(*rows), 40)] == heights
+    heads = [f"{place}-{row}" for place, count in enumerate(rows) for row in range(count)]
+    assert re.findall(r"^ *(\d+-\d+) &", text, re.MULTILINE) == heads
+    assert text.count(r"\label") == text.count("A note.") == 1
+    assert "A note." in floats[-1]
+    assert [r"\addtocounter{table}{-1}" in each for each in floats] == [False] + [True] * (len(heights) - 1)
+    assert text.count("A table (continued)") == len(heights) - 1
+
+
+def test_parts_of_a_wide_grid_go_on_in_the_next_float() -> None:
+    rows = [Row(f"model {row}", [Cell("50.00", detail="(1.00)")] * 30) for row in range(14)]
+    text = latex(PaperTable("both", "A table", [Grid("Model", [f"task {n}" for n in range(30)], [Group(rows)])]))
+    assert [each.count(r"\begin{tabular}") for each in text.split(r"\end{table*}")] == [2, 2, 2, 0]
+    assert re.findall(r"task (\d+)", text) == list(map(str, range(30)))

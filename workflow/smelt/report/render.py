@@ -1,15 +1,14 @@
-"""A table of a paper, and the forms that it is written in: Markdown, LaTeX and HTML."""
+"""A table of a paper, and the forms that it is written in: Markdown and HTML, and LaTeX in a module of its own."""
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from html import escape
 
 NOT_RUN = "N/A"
 NONE = "–"
 """Stands for a value that does not exist; a note says why."""
-_GAP = 2  # characters between columns
 
 
 @dataclass(frozen=True)
@@ -74,39 +73,6 @@ def transpose(grid: Grid, corner: str) -> Grid:
     (group,) = grid.groups
     rows = [Row(head, [row.cells[place] for row in group.rows]) for place, head in enumerate(grid.columns)]
     return Grid(corner, [row.head for row in group.rows], [Group(rows)], grid.numeric)
-
-
-def width_of(grid: Grid) -> int:
-    """Return the characters of a grid's widest row, by the widest text of each column."""
-    return sum(_widths(grid))
-
-
-def split_wide(grid: Grid, most: int) -> Iterator[Grid]:
-    """Yield the columns of a grid in parts as wide as `most` characters at most, each with the heads of the rows."""
-    head, *widths = _widths(grid)
-    first, used = 0, head
-    for place, width in enumerate(widths):
-        if used + width > most and place > first:
-            yield _columns(grid, first, place)
-            first, used = place, head
-        used += width
-    yield _columns(grid, first, len(widths))
-
-
-def _columns(grid: Grid, first: int, last: int) -> Grid:
-    groups = [
-        replace(group, rows=[Row(row.head, row.cells[first:last]) for row in group.rows]) for group in grid.groups
-    ]
-    return replace(grid, columns=grid.columns[first:last], groups=groups)
-
-
-def _widths(grid: Grid) -> list[int]:
-    """Return the characters of the heads of rows and of each column, with the gap behind it."""
-    texts = [[grid.corner, *(row.head for row in grid.rows)]]
-    for place, column in enumerate(grid.columns):
-        cells = [row.cells[place] for row in grid.rows]
-        texts.append([column, *(f"{cell.text}{cell.mark} {cell.detail}".rstrip() for cell in cells)])
-    return [max(map(len, of_column)) + _GAP for of_column in texts]
 
 
 # ---- Numbers, as papers print them
@@ -201,98 +167,6 @@ def _markdown_cell(cell: Cell) -> str:
 def _markdown_text(text: str) -> str:
     """Return text that Markdown shows as it stands, in one line."""
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
-
-
-# ---- LaTeX, for the packages booktabs and, where a grid is wide, graphicx
-
-# The characters that LaTeX reads as commands. SentencePiece's word mark and the dot between pieces become signs that
-# every font has.
-_LATEX_SIGNS = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "_": r"\_",
-    "%": r"\%",
-    "&": r"\&",
-    "#": r"\#",
-    "$": r"\$",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "▁": r"\textvisiblespace{}",
-    "·": r"\textperiodcentered{}",
-    "±": r"$\pm$",
-    "−": r"$-$",
-    "×": r"$\times$",
-    "÷": r"$\div$",
-    "–": "--",
-    "…": r"\ldots{}",
-}
-# A grid with more columns, or wider, is shrunk to the width of the text; one that would be shrunk below half is set in
-# parts.
-_WIDE = 8
-_LINE = 90  # characters in the width of a page's text, where a gap is as wide as two of them
-
-
-def latex(table: PaperTable) -> str:
-    """Return the table as a LaTeX float: caption, label, grids, notes."""
-    lines = [*_latex_packages(table), r"\begin{table*}[t]", r"  \centering"]
-    lines += [rf"  \caption{{{_latex_text(table.caption)}}}", rf"  \label{{tab:{table.name}}}"]
-    parts = [part for grid in table.grids for part in _latex_parts(grid)]
-    for number, part in enumerate(parts):
-        lines += [r"  \par\smallskip"] if number else []  # small ones would stand side by side
-        lines += [f"  {line}" for line in _latex_grid(part)]
-    lines += [rf"  \par\smallskip{{\footnotesize {_latex_text(note)}}}" for note in table.notes]
-    return "\n".join([*lines, r"\end{table*}"]) + "\n"
-
-
-def _latex_packages(table: PaperTable) -> list[str]:
-    lines = [r"% \usepackage[T1]{fontenc} \usepackage{booktabs,graphicx}"]
-    texts = [cell.text for grid in table.grids for row in grid.rows for cell in row.cells]
-    texts += [column for grid in table.grids for column in grid.columns]
-    if any(ord(character) > 0x24F and character not in _LATEX_SIGNS for text in texts for character in text):
-        lines.append("% holds other scripts than Latin: set it with XeLaTeX or LuaLaTeX and a font that has them")
-    return lines
-
-
-def _latex_parts(grid: Grid) -> Iterable[Grid]:
-    return split_wide(grid, _LINE) if width_of(grid) > 2 * _LINE else [grid]
-
-
-def _latex_grid(grid: Grid) -> list[str]:
-    tabular = [rf"\begin{{tabular}}{{l{('r' if grid.numeric else 'l') * len(grid.columns)}}}", r"  \toprule"]
-    tabular += [f"  {_latex_row([_latex_text(text) for text in [grid.corner, *grid.columns]])}"]
-    for group in grid.groups:
-        tabular.append(r"  \midrule")
-        if group.title:
-            title = rf"\textit{{{_latex_text(group.title)}}}"
-            tabular.append(rf"  \multicolumn{{{len(grid.columns) + 1}}}{{l}}{{{title}}} \\")
-        tabular += [f"  {_latex_row([_latex_text(row.head), *map(_latex_cell, row.cells)])}" for row in group.rows]
-    tabular += [r"  \bottomrule", r"\end{tabular}"]
-    if len(grid.columns) > _WIDE or width_of(grid) > _LINE:
-        return [r"\resizebox{\textwidth}{!}{%", *tabular[:-1], rf"{tabular[-1]}}}"]
-    return tabular
-
-
-def _latex_row(cells: list[str]) -> str:
-    # LaTeX would read a bracket at the start of a row as the option of the line break before it.
-    return " & ".join("{[}" + cell[1:] if cell.startswith("[") else cell for cell in cells) + r" \\"
-
-
-def _latex_cell(cell: Cell) -> str:
-    text = _latex_text(cell.text)
-    if cell.bold and text:
-        text = rf"\textbf{{{text}}}"
-    mark = rf"\textsuperscript{{{_latex_text(cell.mark)}}}" if cell.mark else ""
-    return text + mark + (f" {_latex_text(cell.detail)}" if cell.detail else "")
-
-
-def _latex_text(text: str) -> str:
-    """Return text that LaTeX sets as it stands, in one line."""
-    return "".join(_LATEX_SIGNS.get(character, character) for character in " ".join(text.split()))
 
 
 # ---- HTML: a fragment that the page includes, and that a browser shows alone

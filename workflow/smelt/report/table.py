@@ -7,9 +7,10 @@ from pathlib import Path
 from smelt.cli import json_entry, json_object
 from smelt.files import whole_file
 from smelt.report.csv_files import write_csv
+from smelt.report.latex import latex
 from smelt.report.notes import finetuning_note
 from smelt.report.records import read_tasks
-from smelt.report.render import html, latex, markdown
+from smelt.report.render import html, markdown
 from smelt.report.significance import Significance
 from smelt.report.tables import table_of
 from smelt.report.tables.base import FINETUNED_AS, TableJob
