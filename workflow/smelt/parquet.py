@@ -29,7 +29,7 @@ def open_parquet(path: Path, columns: Sequence[str]) -> pq.ParquetFile:
         SmeltError: the file is missing, is damaged or no Parquet file, or lacks a column.
     """
     with refuse_damaged(path):
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False)  # which would keep all that was read
     names = file.schema_arrow.names
     if missing := [column for column in columns if column not in names]:
         expected, found = ", ".join(columns), ", ".join(names)

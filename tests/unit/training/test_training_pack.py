@@ -9,8 +9,11 @@ from training_toy import LENGTH, RECIPE, Toy, toy_batches, write_documents
 from smelt.__main__ import main
 from smelt.entry import merge
 from smelt.errors import SmeltError
+from smelt.sentences import sentence_ends
+from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
+from smelt.tokenizers.folder import write_folder
 from smelt.training.blocks import BlockWriter, TokenBlocks
-from smelt.training.pack import encode, pack, sentences_of
+from smelt.training.pack import encode, encoded_parts_of, pack
 from smelt.training.pieces import load_tokenizer, pieces_of
 from smelt.training.recipes import RECIPES, Packing, Recipe
 
@@ -19,6 +22,22 @@ def stream_of(blocks: TokenBlocks) -> np.ndarray:
     numbers = np.arange(len(blocks))
     real = np.arange(blocks.content(numbers).shape[1]) < blocks.lengths(numbers)[:, None]
     return blocks.content(numbers)[real]
+
+
+@pytest.fixture(scope="module")
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A tokenizer of each kind, of a few words of several scripts."""
+    lines = ["Kal dap mirt urm. 3.5 kal? [12] «Dap» é…", "カル。ダプ！ミルト", "Mirt! Vast kal."] * 30
+    made = {
+        "unigram": lambda: unigram.learn(lines, 45, 1.0, False, "test"),
+        "wordpiece": lambda: wordpiece.learn(lines, 70, 1.0, wordpiece.LetterRules(lowercase=False), "test"),
+        "byte-level BPE": lambda: byte_level_bpe.learn(lines, 270, "test"),
+    }
+    folders = {}
+    for kind, learn in made.items():
+        folders[kind] = tmp_path_factory.mktemp("tokenizer")
+        write_folder(folders[kind], learn())
+    return folders
 
 
 def test_blocks_hold_the_token_stream_of_the_documents_and_nothing_else(toy: Toy) -> None:
@@ -47,7 +66,7 @@ def test_documents_are_known_by_their_first_token(toy: Toy) -> None:
     stretch = encode(["Kal dap.\nMirt urm.", "", "Vast."], tokenizer.backend_tokenizer, pieces_of(tokenizer))
     first = len(tokenizer("Kal dap. Mirt urm.", add_special_tokens=False)["input_ids"])
     assert stretch.documents.tolist() == [0, first]
-    assert stretch.paragraphs == 3
+    assert stretch.counts["paragraphs"] == 3
 
 
 def test_no_block_is_split_between_two_documents(tmp_path, toy: Toy) -> None:
@@ -185,19 +204,81 @@ def test_a_block_of_whole_sentences_is_split_between_any_two_of_them_and_nowhere
     assert set(cut.tolist()) == {ends[0]}  # of a block cut short, only what is left of it counts
 
 
-@pytest.mark.parametrize(
-    ("paragraph", "sentences"),
-    [
-        ("Kal dap. Mirt? Urm!", ["Kal dap.", "Mirt?", "Urm!"]),
-        ('He said "no." Then he left…', ['He said "no."', "Then he left…"]),
-        ("これは本。「はい。」そう！？ええ", ["これは本。", "「はい。」", "そう！？", "ええ"]),
-        ("यह है। वह था।", ["यह है।", "वह था।"]),
-        ("3.14 and x.y", ["3.14 and x.y"]),
-        ("...", ["..."]),
-    ],
-)
-def test_sentences_end_where_punctuation_says(paragraph: str, sentences: list[str]) -> None:
-    assert sentences_of(paragraph) == sentences
+@pytest.mark.parametrize("kind", ["unigram", "wordpiece", "byte-level BPE"])
+@pytest.mark.parametrize("text", ["Kal dap. Mirt  urm! 3.5 kal?", " カル。ダプ！ミルト", "Kal… «Dap.» [12] Kal é. Urm"])
+def test_blocks_of_sentences_hold_the_ids_of_the_stream(kind: str, text: str, tokenizers: dict[str, Path]) -> None:
+    tokenizer = load_tokenizer(tokenizers[kind])
+    encoder, pieces = tokenizer.backend_tokenizer, pieces_of(tokenizer)
+    texts = [f"{text}\n{text}", text]
+    stream, cut = (encode(texts, encoder, pieces, packing, "en") for packing in ("stream", "sentences"))
+    assert cut.ids.tolist() == stream.ids.tolist()
+    assert cut.counts == stream.counts
+    for line in {line for text in texts for line in text.split("\n")}:
+        encoded = encode([line], encoder, pieces, "sentences", "en")
+        before = [line[:end].rstrip() for end in [0, *sentence_ends(line, "en")]]
+        assert encoded.parts.tolist() == [len(encode([text], encoder, pieces).ids) for text in before]
+
+
+def test_a_line_of_any_length_becomes_the_pieces_that_its_words_are(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = load_tokenizer(toy.tokenizer)
+    encoder, pieces = tokenizer.backend_tokenizer, pieces_of(tokenizer)
+    line = "Kal dap mirt urm. Vast kal! " * 9
+    for packing in ("stream", "sentences"):
+        whole = encode([line, "kal"], encoder, pieces, packing)
+        with monkeypatch.context() as patched:
+            patched.setattr("smelt.training.pack.LONGEST", 7)
+            patched.setattr("smelt.training.pack.ENCODED_AT_ONCE", 20)
+            parts = encode([line, "kal"], encoder, pieces, packing)
+        assert whole.ids.tolist() == parts.ids.tolist()
+        assert whole.parts.tolist() == parts.parts.tolist()
+        assert whole.documents.tolist() == parts.documents.tolist()
+
+
+def test_a_line_without_blanks_is_encoded_in_parts_that_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smelt.training.pack.LONGEST", 10)
+    line = "雨が降った。傘がない。" * 3 + "あ" * 35 + " い"
+    ends = list(sentence_ends(line, "ja"))
+    shares = list(encoded_parts_of(line, ends))
+    assert "".join(share.text for share in shares) == line
+    assert [share.first for share in shares] == [True, *[False] * (len(shares) - 1)]
+    assert max(len(share.text) for share in shares) <= 10
+    begins = np.cumsum([0, *(len(share.text) for share in shares)])
+    assert [begin + end for begin, share in zip(begins, shares, strict=False) for end in share.ends] == ends
+
+
+def test_blocks_json_says_how_the_text_is_cut(tmp_path: Path, toy: Toy) -> None:
+    texts = ["vast.", "Kal dap. Mirt!\nUrm kal ☃.", "Dap."]
+    documents = write_documents(tmp_path / "documents.parquet", texts, held_out_every=99)
+    part = pack(documents, toy.tokenizer, LENGTH, tmp_path / "blocks", "sentences")["train"]
+    assert (part["paragraphs"], part["sentences"], part["words"]) == (3, 4, 7)
+    assert part["characters"] == len("Kal dap. Mirt!" + "Urm kal ☃." + "Dap.")
+    assert part["fertility"] == part["tokens"] / 7
+    assert part["characters_per_piece"] == part["characters"] / part["tokens"]
+    assert part["unknown_share"] == part["unknown"] / part["tokens"] > 0
+
+
+def test_a_split_without_text_has_no_rates(tmp_path: Path, toy: Toy) -> None:
+    documents = write_documents(tmp_path / "documents.parquet", ["", "Kal dap mirt."], held_out_every=99)
+    about = pack(documents, toy.tokenizer, LENGTH, tmp_path / "blocks")
+    assert [about["validation"][name] for name in ("fertility", "characters_per_piece", "unknown_share")] == [None] * 3
+
+
+def test_the_language_of_the_folder_decides_what_is_an_abbreviation(tmp_path: Path, toy: Toy) -> None:
+    documents = write_documents(tmp_path / "documents.parquet", ["Vast.", "Kal bzw. Dap. Mirt."], held_out_every=99)
+    words = ["blocks", "--documents", documents, "--tokenizer", toy.tokenizer, "--length", LENGTH]
+    for language, sentences in (("de", 2), ("en", 3)):
+        assert main([*map(str, words), "--output", str(tmp_path / language)]) == 0
+        assert json.loads((tmp_path / language / "blocks.json").read_text())["train"]["sentences"] == sentences
+
+
+def test_blocks_of_sentences_that_ended_elsewhere_are_refused(tmp_path: Path, toy: Toy) -> None:
+    sentence_blocks(tmp_path, toy, ["vast.", "kal. dap."])
+    about = json.loads((tmp_path / "blocks" / "blocks.json").read_text())
+    (tmp_path / "blocks" / "blocks.json").write_text(
+        json.dumps({key: about[key] for key in about if key != "sentences"})
+    )
+    with pytest.raises(SmeltError, match="blocks of another version of sentences: None, expected 2"):
+        TokenBlocks(tmp_path / "blocks", "train", toy.pieces, LENGTH, "sentences")
 
 
 def test_second_segments_from_elsewhere_need_a_stream() -> None:

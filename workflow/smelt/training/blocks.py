@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from smelt.errors import SmeltError
 from smelt.files import checksum, read_json
+from smelt.sentences import SENTENCES_VERSION
 from smelt.training.pieces import Pieces
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 
@@ -212,6 +213,8 @@ class TokenBlocks:
         _expect(folder, "vocabulary", about["vocabulary"], pieces.size)
         _expect(folder, "length", about["length"], length)
         _expect(folder, "packing", about["packing"], packing)
+        if packing == "sentences":
+            _expect(folder, "version of sentences", about.get("sentences"), SENTENCES_VERSION)
         self.folder, self.split = folder, split
         self.language = folder.name
         self._about = about[split]

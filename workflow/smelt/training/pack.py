@@ -6,9 +6,9 @@ OUT  a folder of blocks (see smelt.training.blocks) with its counts in blocks.js
 
 import argparse
 import os
-import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -21,19 +21,16 @@ import pyarrow.parquet as pq
 from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import whole_folder, write_json
 from smelt.paragraphs import lines_without_marks, paragraphs
+from smelt.sentences import SENTENCES_VERSION, sentence_ends
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, TOO_SHORT, BlockWriter, Ids, content_of, keep_lines
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 
-COUNTED = {"documents": 0, "empty_documents": 0, "paragraphs": 0, "unknown": 0, "dropped": 0}
+COUNTED = ("documents", "empty_documents", "paragraphs", "sentences", "words", "characters", "unknown", "dropped")
 CHARACTERS_AT_ONCE = 2_000_000  # bounds the memory for a corpus of any size
+ENCODED_AT_ONCE = 400_000  # characters: what the encoder returns of each takes about 100 bytes
+LONGEST = 100_000  # characters that are encoded as one text; a longer paragraph is cut before a blank
 Part = TypeVar("Part")
-
-# After full stops of scripts that put no blank after them, and after the others if a blank follows.
-SENTENCE_END = re.compile(
-    r"(?<=[。！？।॥։።])(?![。！？।॥։።」』”’])\s*|(?<=[。！？।॥։።][」』”’])\s*"
-    r"|(?<=[.!?…؟])\s+|(?<=[.!?…؟][\"'”’»)\]])\s+"
-)
 
 
 @dataclass(frozen=True)
@@ -44,11 +41,17 @@ class Stretch:
     documents: Ids
     parts: Ids
     """Sentences, or paragraphs if these were not split."""
-    paragraphs: int
+    counts: Mapping[str, int]
+    """Of documents, and of what they consist of."""
 
 
 def pack(
-    documents: Path, tokenizer_folder: Path, length: int, output: Path, packing: Packing = "stream"
+    documents: Path,
+    tokenizer_folder: Path,
+    length: int,
+    output: Path,
+    packing: Packing = "stream",
+    language: str = "",
 ) -> dict[str, Any]:
     """Write the blocks of one language's documents; return the contents of blocks.json.
 
@@ -58,6 +61,7 @@ def pack(
         length: tokens in a block, special ones included.
         output: the folder to make.
         packing: the way to fill blocks (see Recipe).
+        language: its code, which says where sentences end (see smelt.sentences).
 
     Raises:
         SmeltError: an input is missing or broken, or the documents contain no text to train on.
@@ -70,10 +74,10 @@ def pack(
     with whole_folder(output) as folder:
         content = content_of(length, packing)
         writers = {split: BlockWriter(folder, split, content, pieces.dtype, packing) for split in SPLITS}
-        counts = {split: Counter(COUNTED) for split in SPLITS}
+        counts = {split: Counter(dict.fromkeys(COUNTED, 0)) for split in SPLITS}
         for split, texts in read_documents(documents):
-            stretch = encode(texts, encoder, pieces, packing)
-            counts[split].update(count(stretch, len(texts)))
+            stretch = encode(texts, encoder, pieces, packing, language)
+            counts[split].update(stretch.counts)
             if packing == "lines":
                 lines = keep_lines(stretch.ids, stretch.documents, stretch.parts, content, pieces.unknown)
                 counts[split].update(lines.left_out)
@@ -87,7 +91,12 @@ def pack(
             "dtype": np.dtype(pieces.dtype).name,
             "vocabulary": pieces.size,
             "tokenizer": pieces.digest,
-        } | {split: dict(counts[split]) | writers[split].close() for split in SPLITS}
+        }
+        if packing == "sentences":
+            about["sentences"] = SENTENCES_VERSION
+        for split in SPLITS:
+            about[split] = dict(counts[split]) | writers[split].close()
+            about[split] |= rates(about[split])
         if not about["train"]["blocks"]:
             short = ", or its lines are too short or too unknown" if packing == "lines" else ""
             raise SmeltError(documents, f"no text to train on: every document is empty or held out{short}")
@@ -98,7 +107,7 @@ def pack(
 def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield (split, texts) of consecutive documents, a bounded number of characters at a time."""
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False)  # which would keep all that was read
         for rows in file.iter_batches(batch_size=64, columns=["text", "held_out"]):
             held_out = np.array(rows.column("held_out").to_pylist(), dtype=bool)
             texts = rows.column("text").to_pylist()
@@ -111,44 +120,100 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
         raise SmeltError(path, f"is no Parquet file of documents ({first_line(error)})") from None
 
 
-def encode(texts: list[str], encoder: Any, pieces: Pieces, packing: Packing = "stream") -> Stretch:
-    """Return documents as ids; special tokens spelt out in the text become the unknown piece."""
-    lines = [lines_without_marks(text) if packing == "stream" else paragraphs(text) for text in texts]
-    parts = [list(chain.from_iterable(map(sentences_of, part))) for part in lines] if packing == "sentences" else lines
-    ids, lengths = _encode_parts(list(chain.from_iterable(parts)), encoder)
-    ids[pieces.special[ids]] = pieces.unknown
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    first_parts = np.cumsum([0, *map(len, parts)])[:-1]
-    begun, parts_begun = (np.unique(places) for places in (starts[first_parts], starts))
-    return Stretch(
-        ids, begun[begun < len(ids)], parts_begun[parts_begun < len(ids)], sum(len(paragraphs(text)) for text in texts)
-    )
+def encode(texts: list[str], encoder: Any, pieces: Pieces, packing: Packing = "stream", language: str = "") -> Stretch:
+    """Return documents as ids; special tokens spelt out in the text become the unknown piece.
 
-
-def sentences_of(paragraph: str) -> list[str]:
-    """Return a paragraph cut after the ends of sentences, recognised by punctuation.
-
-    Abbreviations count as ends, too; this affects only where a block may be split.
+    Paragraphs are encoded as wholes, so that the ids are the same however blocks are packed. A piece across the end of
+    a sentence belongs to the next one.
     """
-    return [part for part in SENTENCE_END.split(paragraph) if part.strip()]
+    read = [paragraphs(text) for text in texts]
+    ends = [[_before_blanks(line, end) for end in sentence_ends(line, language)] for line in chain.from_iterable(read)]
+    lines = [lines_without_marks(text) for text in texts] if packing == "stream" else read
+    encoded = list(chain.from_iterable(lines))
+    ids, starts, sentences = _encode_lines(encoded, ends if packing == "sentences" else None, encoder)
+    ids[pieces.special[ids]] = pieces.unknown
+    documents = starts[np.cumsum([0, *map(len, lines)])[:-1]]
+    parts = np.concatenate([starts, sentences])
+    begun, parts_begun = (np.unique(places[places < len(ids)]) for places in (documents, parts))
+    counts = {
+        "documents": len(texts),
+        "empty_documents": len(texts) - len(begun),
+        "paragraphs": len(ends),
+        "sentences": len(ends) + sum(map(len, ends)),
+        "words": sum(len(line.split()) for line in encoded),
+        "characters": sum(map(len, encoded)),
+    }
+    return Stretch(ids, begun, parts_begun, counts)
 
 
-def _encode_parts(parts: list[str], encoder: Any) -> tuple[Ids, Ids]:
-    """Return the ids of paragraphs or sentences, one after the other, and the length of each."""
-    ids, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for batch in batch_by_size(parts, len, CHARACTERS_AT_ONCE):  # one document may be a whole book
-        lists = [encoding.ids for encoding in encoder.encode_batch_fast(batch, add_special_tokens=False)]
-        lengths.append(np.array([len(part) for part in lists], dtype=np.int64))
-        ids.append(np.fromiter(chain.from_iterable(lists), np.int64, int(lengths[-1].sum())))
-    return np.concatenate(ids), np.concatenate(lengths)
+def _before_blanks(line: str, end: int) -> int:
+    """Return where a sentence ends without the blanks after it: these go with the next word, as SentencePiece's do."""
+    while line[end - 1].isspace():
+        end -= 1
+    return end
 
 
-def count(stretch: Stretch, documents: int) -> dict[str, int]:
-    """Count documents, documents without text and paragraphs of a stretch."""
+@dataclass(frozen=True)
+class EncodedPart:
+    """What is encoded as one text: a line, or a part of a very long one."""
+
+    text: str
+    ends: list[int]
+    """Where sentences end in it, ascending."""
+    first: bool
+    """Whether it begins its line."""
+
+
+def encoded_parts_of(line: str, ends: Sequence[int] = ()) -> Iterator[EncodedPart]:
+    """Yield a line, in parts if it is longer than LONGEST: cut before a blank, or anywhere if there is none.
+
+    A tokenizer gives the same pieces whether a blank comes before a word or nothing does.
+    """
+    begin = 0
+    while begin < len(line):
+        cut = len(line)
+        if cut - begin > LONGEST:
+            cut = max(line.rfind(" ", begin + 1, begin + LONGEST), 0) or begin + LONGEST
+        inside = slice(bisect_right(ends, begin), bisect_right(ends, cut))
+        yield EncodedPart(line[begin:cut], [end - begin for end in ends[inside]], begin == 0)
+        begin = cut
+
+
+def _encode_lines(lines: list[str], ends: list[list[int]] | None, encoder: Any) -> tuple[Ids, Ids, Ids]:
+    """Return the ids of lines in a row, where lines begin and the last ends, and where sentences begin inside them.
+
+    The encoder returns much more than ids, so it is given little at once: a document may be a whole book.
+
+    ends: where sentences end in each line, or None if nobody asks.
+    """
+    ids, starts, within = [np.zeros(0, np.int64)], [0], [np.zeros(0, np.int64)]
+    encode = encoder.encode_batch_fast if ends is None else encoder.encode_batch  # the fast one leaves offsets out
+    length = 0
+    parts = chain.from_iterable(map(encoded_parts_of, lines, [()] * len(lines) if ends is None else ends))
+    for batch in batch_by_size(parts, lambda part: len(part.text), ENCODED_AT_ONCE):
+        encodings = encode([part.text for part in batch], add_special_tokens=False)
+        for part, encoding in zip(batch, encodings, strict=True):
+            if not part.first:
+                starts.pop()
+            if part.ends:
+                reach = np.maximum.accumulate(np.array([end for _, end in encoding.offsets], np.int64))
+                within.append(length + np.searchsorted(reach, part.ends, side="right"))
+            ids.append(np.array(encoding.ids, np.int64))
+            length += len(ids[-1])
+            starts.append(length)
+    return np.concatenate(ids), np.array(starts, np.int64), np.concatenate(within)
+
+
+def rates(part: Mapping[str, int]) -> dict[str, float | None]:
+    """Return pieces a white-space word (fertility), characters a piece and the share of unknown pieces.
+
+    The first two are about the text, lines that were left out included, the third about the blocks; None without text.
+    """
+    encoded = part["tokens"] + part["dropped"]
     return {
-        "documents": documents,
-        "empty_documents": documents - len(stretch.documents),
-        "paragraphs": stretch.paragraphs,
+        "fertility": encoded / part["words"] if part["words"] else None,
+        "characters_per_piece": part["characters"] / encoded if encoded else None,
+        "unknown_share": part["unknown"] / part["tokens"] if part["tokens"] else None,
     }
 
 
@@ -159,7 +224,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length", type=int, required=True, help="tokens in a block, special ones included")
     parser.add_argument("--packing", choices=get_args(Packing), default="stream", help="what fills a block")
     parser.add_argument("--threads", type=int, help="threads that encode; all cores by default")
-    parser.add_argument("--output", type=Path, required=True, help="folder to make")
+    parser.add_argument("--output", type=Path, required=True, help="folder to make, called like the language")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -168,13 +233,21 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError("--length", f"expected 4 to 4096 tokens, found {arguments.length}")
     if arguments.threads:
         os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)  # read when tokenizers first encodes
-    about = pack(arguments.documents, arguments.tokenizer, arguments.length, arguments.output, arguments.packing)
+    language = arguments.output.name  # as TokenBlocks has it
+    about = pack(
+        arguments.documents, arguments.tokenizer, arguments.length, arguments.output, arguments.packing, language
+    )
     for split in SPLITS:
         part = about[split]
         print(f"{split}: {part['documents']:,} documents, {part['tokens']:,} tokens, {part['blocks']:,} blocks")
         if arguments.packing != "lines":
             able, share = part["splittable_blocks"], part["splittable_blocks"] / max(part["blocks"], 1)
             print(f"{split}: {able:,} blocks ({share:.1%}) can be split into two segments of one document")
+        if part["words"]:
+            print(
+                f"{split}: {part['sentences']:,} sentences, {part['fertility']:.2f} pieces a word,"
+                f" {part['characters_per_piece']:.2f} characters a piece, {part['unknown_share'] or 0:.3%} unknown"
+            )
         if "short_lines" in part:
             print(f"{split}: left out {left_out(part)}")
 

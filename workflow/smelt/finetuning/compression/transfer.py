@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from itertools import compress
+from itertools import chain, compress
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.finetuning.compression.windows import Windows, WindowsWriter, read_windows
+from smelt.paragraphs import paragraphs
 from smelt.parquet import open_parquet
 from smelt.study.compression import SignalSettings
 from smelt.tasks.kinds import kind_of
@@ -82,7 +83,7 @@ class TaskTexts:
 class DocumentTexts:
     """The texts of a language's documents that are not held out: sentences for a task that labels words, else lines.
 
-    Sentences end where punctuation says so. Texts that validation or test of the task also hold are left out.
+    Sentences end where smelt.sentences says so. Texts that validation or test of the task also hold are left out.
     """
 
     name: str
@@ -119,8 +120,8 @@ class DocumentTexts:
     def _every(self) -> Iterator[str]:
         for split, documents in read_documents(self.path):
             if split == "train":
-                lines = (line for text in documents for line in text.split("\n") if line.strip())
-                yield from kind_of(self.task).running_texts(lines)
+                lines = chain.from_iterable(map(paragraphs, documents))
+                yield from kind_of(self.task).running_texts(lines, self.name)
 
 
 def _choose_texts(texts: Iterator[AnyText], chosen: NDArray[np.bool_]) -> Iterator[list[AnyText]]:

@@ -33,7 +33,7 @@ from smelt.tasks.kinds import kind_of
 # Part of the rules' params: raise one when the same settings come to mean another student, or other signals. Comments
 # and refactorings leave it alone.
 COMPRESSION_VERSION = 2
-SIGNALS_VERSION = 2
+SIGNALS_VERSION = 3
 
 STORAGE = {"mode", "max_gigabytes"}  # settings of signals that decide where they are stored, and nothing else
 WIDTHS = ("hidden_size", "dim", "d_model", "emb_dim")  # what families call it: DistilBERT's is dim, XLM's emb_dim

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from smelt.sentences import SENTENCES_VERSION
 from smelt.study.makers.base import block_folders
 from smelt.study.paths import Paths
 from smelt.study.schema import Study
@@ -11,8 +12,6 @@ from smelt.training.recipes import BLOCKS_VERSION
 
 class TokenizerRules:
     """Answers to `rules/tokenizers.smk`: about tokenizers and token blocks."""
-
-    blocks_version = BLOCKS_VERSION
 
     def __init__(self, study: Study, paths: Paths) -> None:
         """Take a checked study."""
@@ -62,6 +61,12 @@ class TokenizerRules:
     def blocks_of(self, name: str) -> list[str]:
         """Return the block folders that a model is trained on, one a language."""
         return block_folders(name, self.definitions, self.paths)
+
+    def blocks_version(self, wildcards: Any) -> int | str:
+        """Return the version of blocks, and of sentences where {packing} cuts there."""
+        return (
+            f"{BLOCKS_VERSION}, sentences {SENTENCES_VERSION}" if wildcards.packing == "sentences" else BLOCKS_VERSION
+        )
 
     def blocked_vocabularies(self) -> list[str]:
         """Return the names of the vocabularies that documents are encoded with."""

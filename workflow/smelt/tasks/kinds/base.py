@@ -299,8 +299,8 @@ class TaskKind(ABC):
         """Return texts as their column holds them, as examples without labels."""
         return Examples(list(range(len(texts))), [""] * len(texts), {self.text_column: list(texts)}, [])
 
-    def running_texts(self, lines: Iterable[str]) -> Iterable[str]:
-        """Return lines of a corpus as texts like those of the task."""
+    def running_texts(self, lines: Iterable[str], language: str) -> Iterable[str]:  # noqa: ARG002 - for those that cut
+        """Return lines of a corpus in a language as texts like those of the task."""
         return lines
 
     def encode_running(self, texts: list[str], task: Task, pieces: "TaskTokenizer", length: int) -> Encoded:

@@ -7,11 +7,11 @@ they are in running text (see smelt.tasks.running_text).
 """
 
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
+from smelt.sentences import sentences_of
 from smelt.tasks.examples import Example, Sentence
 from smelt.tasks.formats.base import FileFormat, FileOrSplit
 from smelt.tasks.formats.bracketed import Bracketed
@@ -156,11 +156,9 @@ class TokenClassification(TaskKind):
         """Return nothing: students learn to label words."""
         return None
 
-    def running_texts(self, lines: Iterable[str]) -> Iterable[str]:
-        """Return the sentences of lines, which end where punctuation ends them."""
-        from smelt.training.pack import sentences_of
-
-        return chain.from_iterable(map(sentences_of, lines))
+    def running_texts(self, lines: Iterable[str], language: str) -> Iterable[str]:
+        """Return the sentences of lines."""
+        return (sentence.rstrip() for line in lines for sentence in sentences_of(line, language))
 
     def encode_running(self, texts: list[str], task: Task, pieces: "TaskTokenizer", length: int) -> Encoded:  # noqa: ARG002
         """Return running text as windows whose labelled places are the first pieces of words, by the tokenizer's words.

@@ -1,0 +1,158 @@
+"""Sentences of text in any script: where they end, by punctuation and by what a language abbreviates.
+
+Two kinds of signs end sentences. Some do so wherever they stand: the ideographic full stop, the dandas, the Armenian,
+Ethiopic, Burmese, Khmer and Urdu full stops. Others (. ! ? …) need a blank after them, and end nothing before a small
+letter (in text that has capitals), after an abbreviation, an initial or an ordinal, or within parentheses. Thai and Lao
+have no full stop: their sentences end at blanks, and so do their phrases.
+
+The cut loses nothing: the sentences of a text, joined, are the text. docs/corpora.md has its agreement with treebanks.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+SENTENCES_VERSION = 2
+"""Raised when sentences end elsewhere; then blocks that are packed of sentences are made again."""
+ALWAYS = "(?:[。！？｡।॥։።፧፨။។៕۔]|፡፡|(?<=[ぁ-鿿])[!?])"
+"""These end sentences with or without a blank after them."""
+BEFORE_BLANK = ".!?…؟‼⁇⁈⁉"
+"""These end sentences if a blank follows."""
+ALSO = {"el": ";\u037e", "hy": ":"} | dict.fromkeys(("as", "bn", "hi", "mr", "ne", "sa"), "|")
+"""These end sentences before a blank in some languages: the Greek question mark, and full stops typed as what is like
+them."""
+CLOSING = "\"'”’“»›)\\]}」』】）》〉"
+OPENING = "\"'“”‘’„‚«»‹›([{¿¡–—-−•*「『【（《〈 "
+ORDINALS = frozenset(
+    "cs da de et eu fi fo hr hu is lb lv nb nn no sk sl sr tr".split()  # noqa: SIM905 - codes read better unquoted
+)
+"""Languages that write ordinal numbers with a full stop."""
+PARTICLES = frozenset("とのをがにはもでと、")
+"""What continues a sentence after a quotation in Japanese."""
+PARENTHESIS = 200
+"""Characters after which an open parenthesis is taken for one that nobody closed."""
+WORD = 30
+"""Characters before a full stop among which its word is looked for."""
+PHRASE = 20
+"""Characters that a Thai sentence has at least."""
+
+_THAI = "\u0e01-\u0eff"  # Lao included
+_LAST_WORD = re.compile(r"[^\s\"'“”‘’„«»‹›()\[\]{}/–—,;:·+=-]*\Z")
+_ROMAN = re.compile(r"[IVX]{1,6}\Z")
+_AFTER_NUMBER = re.compile(r"[0-9IVX]\s*\Z")
+
+
+def sentences_of(text: str, language: str = "") -> list[str]:
+    """Return the sentences of a text, each with the blanks after it; joined, they are the text.
+
+    Args:
+        text: a paragraph or several: a newline ends a sentence.
+        language: its code, which says what is an abbreviation (abbreviations.txt); of `zh-yue`, the first part counts.
+    """
+    return [text[begin:end] for begin, end in pairwise([0, *sentence_ends(text, language), len(text)]) if begin < end]
+
+
+def sentence_ends(text: str, language: str = "") -> Iterator[int]:
+    """Yield where a sentence ends and the next one begins, ascending; neither 0 nor the end of the text."""
+    return _rules(language.partition("-")[0]).ends(text)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What ends sentences in a language."""
+
+    language: str
+    end: re.Pattern[str]
+    """A sign and what belongs to the sentence after it, blanks included."""
+    abbreviations: frozenset[str]
+    before_numbers: frozenset[str]
+    """Abbreviations if a number follows."""
+
+    def ends(self, text: str) -> Iterator[int]:
+        """Yield the ends of sentences."""
+        begin, last = 0, len(text.rstrip())
+        capitals = text != text.lower()
+        for found in self.end.finditer(text):
+            if (end := found.end()) >= last:
+                return
+            if not self._goes_on(text, begin, found, capitals):
+                yield end
+                begin = end
+
+    def _goes_on(self, text: str, begin: int, found: re.Match[str], capitals: bool) -> bool:
+        """Return whether the sentence that began at a place goes on after a sign; `capitals`: of the whole text."""
+        if (stop := found["stop"]) is None:
+            if found["always"] is None:
+                return not found["newline"] and found.end() - begin < PHRASE
+            return self.language == "ja" and text[found.end()] in PARTICLES and found[0][-1] in CLOSING
+        following = _following(text, found.end())
+        if capitals and _is_small(following):
+            return True
+        near = max(begin, found.start() - PARENTHESIS)
+        if text.count("(", near, found.end()) > text.count(")", near, found.end()):
+            return True
+        return stop == "." and self._is_short(text, begin, found.start(), following)
+
+    def _is_short(self, text: str, begin: int, stop: int, following: str) -> bool:
+        """Return whether the word before a full stop is an abbreviation, an initial or an ordinal."""
+        found = _LAST_WORD.search(text, max(begin, stop - WORD), stop)
+        word = found[0] if found else ""
+        if found is None or not word:
+            return False
+        if word.isdecimal():  # the first word of a sentence is the number of a list's item
+            return found.start() == begin or (len(word) <= 2 and self.language in ORDINALS)
+        lower = word.lower()
+        if lower in self.abbreviations or (following.isdecimal() and lower in self.before_numbers):
+            return True
+        if len(word) == 1:  # an initial; or a unit, which may stand last
+            return not (word.islower() and _AFTER_NUMBER.search(text, max(begin, stop - WORD), found.start()))
+        if "." in word:
+            return all(len(part) <= 3 for part in word.split("."))
+        if self.language in ORDINALS and _ROMAN.match(word):
+            return True
+        return "\u0900" <= word[0] <= "\u0dff" and _letters(word) <= 2  # in scripts of India: an initial as it sounds
+
+
+def _letters(word: str) -> int:
+    """Return the letters of a word, vowel signs left out."""
+    return sum(unicodedata.category(character) == "Lo" for character in word)
+
+
+def _is_small(character: str) -> bool:
+    """Return whether a letter begins no sentence; Georgian's count as small, and have no capitals."""
+    return character.islower() and not "\u10d0" <= character <= "\u10ff"
+
+
+def _following(text: str, place: int) -> str:
+    """Return the first character after a place that opens no quotation, parenthesis or item; "" where there is none."""
+    return text[place : place + WORD].lstrip(OPENING)[:1]
+
+
+@cache
+def _rules(language: str) -> _Rules:
+    other = re.escape(BEFORE_BLANK + ALSO.get(language, ""))
+    closing = rf"[{CLOSING}]*+(?:\s?(?:»|''|\[[0-9]{{1,3}}\])(?=\s|\[|\Z))*+"  # of a quotation; a reference
+    ways = (
+        rf"(?P<always>{ALWAYS}(?:{ALWAYS}|[{other}])*+){closing}\s*+",
+        rf"(?<![{other}])(?P<stop>[{other}]++){closing}\s++",  # looks at a run of signs once, however long it is
+        r"(?P<newline>\n)\s*+",
+        rf"(?<=[{_THAI}]) ++(?=[{_THAI}])",
+    )
+    return _Rules(language, re.compile("|".join(ways)), *_abbreviations(language))
+
+
+def _abbreviations(language: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the abbreviations of a language, and those that are one before a number only."""
+    everywhere: set[str] = set()
+    before_numbers: set[str] = set()
+    for line in Path(__file__).with_name("abbreviations.txt").read_text(encoding="utf-8").splitlines():
+        code, _, words = line.partition(" ")
+        if code in ("*", language):
+            always, _, numbers = words.partition(" / ")
+            everywhere.update(always.split())
+            before_numbers.update(numbers.split())
+    return frozenset(everywhere), frozenset(before_numbers)
