@@ -138,6 +138,22 @@ def test_a_grid_s_choice_waits_for_its_own_seed_and_further_cells_change_nothing
     assert wider.cell_identity(Wildcards) != rules_of(epochs=[1, 2], warmup=0).cell_identity(Wildcards)
 
 
+def test_a_teacher_on_a_task_that_is_not_its_own_has_the_runs_of_its_grid_too() -> None:
+    teacher = STUDY["models"]["base"] | {"tasks": ["sst2"]}
+    student = {"maker": "compress", "teacher": "base", "strategy": "D2", "tasks": ["sst5"]}
+    student["student"] = {"kind": "bilstm", "embedding": 8, "hidden": 8}
+    finetuning = {"seeds": [1, 2], "epochs": [1, 2]}
+    study = STUDY | {"models": {"base": teacher, "student": student}, "finetuning": finetuning}
+    Path("study.yaml").write_text(yaml.safe_dump(study))
+    rules = Catalogue.load("study.yaml").finetune
+    assert rules.teachers_alone() == ["base/sst5/seed-1", "base/sst5/seed-2"]
+    assert list(rules.grids()) == [f"base/{task}/seed-{seed}" for task in ("sst2", "sst5") for seed in (1, 2)]
+    assert count_jobs(rules) == (2 + 2 + 2, 2 * 2 * 2)
+    (jobs,) = jobs_of_cells(rules, None)
+    for run in rules.tried():
+        assert re.fullmatch(f"(?:{jobs.models})/.*", f"{run}/metrics.json")
+
+
 def test_what_dropped_runs_of_grids_left_is_named() -> None:
     rules_of(epochs=[1, 2])
     assert left_over(Catalogue.load("study.yaml")) == []

@@ -131,11 +131,11 @@ class FinetuneRules:
         return json.dumps(settings | {"version": FINETUNING_VERSION})
 
     def grids(self) -> dict[str, list[str]]:
-        """Return the names of the runs of each grid, by <model>/<task>/seed-<n>."""
-        found = {(model, task): list(self.grid(model, task).cells) for model, task in self.tuned()}
-        return {
-            run_of(*pair, seed): cells for pair, cells in found.items() if len(cells) > 1 for seed in self.runs.seeds
-        }
+        """Return the names of the runs of each grid, by <model>/<task>/seed-<n>; those of teachers too."""
+        runs = [(pair, run_of(*pair, seed)) for pair in self.tuned() for seed in self.runs.seeds]
+        runs += [((run.split("/")[0], run.split("/")[1]), run) for run in self.teachers_alone()]
+        cells = {pair: list(self.grid(*pair).cells) for pair in dict(runs)}
+        return {run: cells[pair] for pair, run in runs if len(cells[pair]) > 1}
 
     def tried(self) -> list[str]:
         """Return the runs of all grids of the study: <model>/<task>/seed-<n>/<cell>."""
