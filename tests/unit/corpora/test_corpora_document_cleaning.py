@@ -1,7 +1,10 @@
 """Cleaning of documents: each step, what it removes and how that is counted."""
 
+import bz2
 import json
+import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -19,10 +22,12 @@ from smelt.corpora.boilerplate import BoilerplateStep, names_of_sections
 from smelt.corpora.document_cleaning import Cleaner
 from smelt.corpora.documents import Document
 from smelt.corpora.hash_set import NEWEST, HashSet, hash_of
+from smelt.corpora.identification import LanguageStep
 from smelt.corpora.overlap import units
+from smelt.corpora.textfiles import read_documents
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.study.cleaning import Cleaning
+from smelt.study.cleaning import Cleaning, WrongLanguage
 from smelt.study.schema import load_study
 
 
@@ -120,6 +125,31 @@ def test_the_names_of_sections_are_of_all_languages_of_malbert_and_stand_once():
         names = [name.casefold() for of_kind in kinds.values() for name in of_kind]
         assert sorted(set(names)) == sorted(names), language
         assert {"references", "links", "see_also"} <= kinds.keys(), language
+
+
+HEADING = re.compile(r"^(==+)\s*([^=\n].*?)\s*\1\s*$", re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_names_of_sections_stand_in_pages_of_nearly_all_languages(capsys):
+    data = os.environ.get("SMELT_DATA")
+    if not data:
+        pytest.skip("SMELT_DATA names no folder of real data")
+    seen = {}
+    for language, kinds in names_of_sections().items():
+        names = {name.casefold() for of_kind in kinds.values() for name in of_kind}
+        files = [
+            Path(data, "minidumps", f"{language}wiki.xml.bz2"),
+            *Path(data, "dumps").glob(f"{language}wiki/*/*.bz2"),
+        ]
+        xml = "".join(bz2.decompress(file.read_bytes()).decode() for file in files if file.exists())
+        headings = {title.casefold() for _, title in HEADING.findall(xml)}
+        seen[language] = (len(names & headings), len(names))
+    with capsys.disabled():
+        found = sum(number for number, _ in seen.values())
+        print(f"\n{found} of {sum(all_names for _, all_names in seen.values())} names, in", end=" ")
+        print(f"{sum(number > 0 for number, _ in seen.values())} of {len(seen)} languages:", seen)
+    assert sum(number > 0 for number, _ in seen.values()) >= 47
 
 
 def test_a_language_without_names_of_sections_loses_nothing_and_says_so():
@@ -229,6 +259,34 @@ def test_documents_in_another_language_go_and_are_counted_by_language():
     assert clean([ENGLISH, GERMAN], language={"certainty": 1})[0] == [ENGLISH, GERMAN]
 
 
+LABELLED = ("de", "en", "es", "eu", "fr", "he", "hi", "nl", "sl", "sw")
+
+
+@pytest.mark.slow
+def test_the_identifier_agrees_with_the_labels_of_texts_in_ten_languages(capsys):
+    data = os.environ.get("SMELT_DATA")
+    if not data:
+        pytest.skip("SMELT_DATA names no folder of real data")
+    texts = {
+        language: [
+            document.text
+            for document in read_documents(Path(data, "text", f"{language}.txt"))
+            if len(document.text) >= 200
+        ][:1500]
+        for language in LABELLED
+    }
+    with capsys.disabled():
+        for language in LABELLED:
+            step = LanguageStep(WrongLanguage(), language)
+            wrong = sum(not step.apply(text, "text") for text in texts[language])
+            others = [text for other in LABELLED if other != language for text in texts[other][:50]]
+            missed = sum(bool(step.apply(text, "text")) for text in others)
+            own = len(texts[language])
+            print(f"\n{language}: {wrong} of {own} of its own go, {missed} of {len(others)} others stay")
+            assert wrong <= 0.002 * own
+            assert missed <= 0.02 * len(others)
+
+
 @pytest.mark.parametrize(
     ("language", "settings", "message"),
     [("qaa", {}, "qaa: py3langid does not know the language 'qaa'"), ("en", {"accept": {"en": ["xx"]}}, "'xx'")],
@@ -298,6 +356,8 @@ def test_cleaning_gives_the_same_bytes_with_one_and_two_processes_and_after_kill
     files = [(output / "d.parquet").read_bytes() for output in (*made, tmp_path / "killed")]
     assert files[0] == files[1] == files[2]
     records = [json.loads((output / "s.json").read_text())["cleaning"] for output in (*made, tmp_path / "killed")]
+    for step in (step for record in records for step in record):
+        step.pop("processor_seconds")
     assert records[0] == records[1] == records[2]
 
 

@@ -78,8 +78,11 @@ class CorporaRules:
         sources = self.study.corpora[corpus].datasets
         return [source.part(name, language) for name, source in sources.items() if language in source.languages]
 
-    def fetching(self, wildcards: Any) -> str:
-        """Return what to bring here as {fetched}, as JSON."""
+    def fetching(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that Snakemake does not compare it
+        """Return what to bring here as {fetched}, as JSON.
+
+        Its path says what decides the result. Names in studies do not: all of them share what is here.
+        """
         return self.fetched[wildcards.fetched].model_dump_json(exclude_defaults=True)
 
     def fetched_folders(self, wildcards: Any) -> list[str]:
