@@ -12,7 +12,7 @@ from wikiextractor.extract import discardElements, ignoredTags, placeholder_tags
 
 # Brackets whose content was a template: "Albedo () or", "Sweden (,) is"; full-width ones in Japanese. 0.1 to 2 %.
 # Between ASCII letters they may be code, as in "main()", and stay.
-_EMPTIED = re.compile(r"""(?:^|\s+|(?<=[^\x00-\x7f]))\([\s,;،؛"]*\)|（[\s,;、，；"]*）""")
+_EMPTIED = re.compile(r"""(?:^|\s+|(?<=["\x80-\U0010ffff]))\([\s,;،؛"]*\)|（[\s,;、，；"]*）""")
 # The same where something is left: "Achilles (;, "Akhilleus",) was" reads "Achilles ("Akhilleus") was". 0.5 %.
 _SEPARATORS_FIRST = re.compile(r"(?<=[(（])[\s,;、，；]+")
 _SEPARATORS_LAST = re.compile(r"[\s,;、，；]+(?=[)）])")
@@ -24,6 +24,8 @@ _LIST_MARK = re.compile(r"^[*#;:]+\s*")
 # Zero-width spaces, soft hyphens, byte order marks and control characters. 0.3 %. \x02 and \x03 enclose what
 # `wikitext.elements` puts back.
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00\x01\x04-\x08\x0b-\x1f\x7f-\x9f]")
+# What a template or reference between two commas leaves. 0.1 %.
+_COMMAS = re.compile(r",(?:[ \t]*,)+")
 _SPACES = re.compile(r"  +")
 # Elements that wikiextractor does not change, with their tags.
 _UNKNOWN_TAGS = """
@@ -44,8 +46,8 @@ def clean_line(line: str) -> str:
     if "[[" in line or "]]" in line:
         line = _STRAY_BRACKETS.sub("", _LINK.sub(r"\1", line))
     if "(" in line or "（" in line:
-        line = _EMPTIED.sub("", line)
-        line = _SEPARATORS_LAST.sub("", _SEPARATORS_FIRST.sub("", line))
+        line = _EMPTIED.sub("", _SEPARATORS_LAST.sub("", _SEPARATORS_FIRST.sub("", line)))
+    line = _COMMAS.sub(",", line) if "," in line else line
     line = _SPACES.sub(" ", _LIST_MARK.sub("", line.strip())).strip()
     return line if is_readable(line) else ""
 

@@ -77,6 +77,8 @@ class Extractor:
             worker.stop("")
         self._threads.shutdown(cancel_futures=True)
         self._watcher.join()
+        for worker in self._workers:
+            worker.wait()
 
     def read(self, pages: Iterable[RawPage]) -> Iterator[tuple[RawPage, ReadPage]]:
         """Yield pages with what became of them, in their order, whatever the number of processes.
@@ -163,11 +165,16 @@ class _Worker:
         if self._process.poll() is None:
             self._process.kill()
 
+    def wait(self) -> int:
+        """Return the exit status of the process, once it has ended and everything that it said is in the log."""
+        status = self._process.wait()
+        self._listener.join()
+        return status
+
     def _reason(self) -> str:
         with contextlib.suppress(OSError):  # what was not read yet
             _stream(self._process.stdin).close()
-        status = self._process.wait()
-        self._listener.join()
+        status = self.wait()
         said = f"; it said: {self._messages[-1]}" if self._messages else ""
         return self._stopped or f"ended with exit status {status}{said}"
 

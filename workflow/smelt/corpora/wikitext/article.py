@@ -10,8 +10,8 @@ from smelt.corpora.cleaning import Leftovers, encodable, is_readable
 from smelt.corpora.wikitext.elements import Hidden, drop_html_tables, replace_tags
 from smelt.corpora.wikitext.lines import lines_of
 from smelt.corpora.wikitext.links import FILE, Links, replace_links
-from smelt.corpora.wikitext.settings import ReadingCounts, ReadingSettings
-from smelt.corpora.wikitext.templates import HOLE, PageExtractor
+from smelt.corpora.wikitext.settings import HOLE, ReadingCounts, ReadingSettings
+from smelt.corpora.wikitext.templates import PageExtractor
 from smelt.corpora.wikitext.variants import choose_variant
 
 TEMPLATE = 10
@@ -19,7 +19,9 @@ _ENTITY = re.compile(r"&(#[0-9]+|#[xX][0-9A-Fa-f]+|\w+);")
 _QUOTES = re.compile("''+")
 # __NOTOC__ and the like in any language; Python's __init__ is none. Japanese has wide ones.
 _SWITCH = re.compile(r"__[^\W_a-z]+(?:_[^\W_a-z]+)*__|＿＿\w+?＿＿")
-_HOLES = re.compile(f"[ \t]*{HOLE}[ \t{HOLE}]*(?=[,.;:!?)\\]»，。、）])|(?<=[ \t]){HOLE}[ \t{HOLE}]*|{HOLE}+")
+_HOLES = re.compile(f"{HOLE}[ \t{HOLE}]*{HOLE}")  # several, with nothing between
+# Marks that part what was in a hole from what is beside it, and those before which no blank stands.
+_PARTING, _CLOSING = tuple(",;，；、"), tuple(".:!?)]»。）\n")
 
 
 class ArticleReader:
@@ -57,11 +59,30 @@ class ArticleReader:
         text = drop_html_tables(text, counts)
         text = self._links.drop_unclosed(replace_links(text, page), counts)
         text = replace_tags(_QUOTES.sub(_apostrophes, _SWITCH.sub("", text)))
-        text = encodable(_unescape(_HOLES.sub("", text)))
+        text = encodable(_unescape(_mend_holes(text)))
         lines = [part for line in lines_of(text, self._settings, counts) for part in _restored(line, hidden)]
         text = "\n".join(lines)
         counts.left = self._leftovers.count(text)
         return text, counts
+
+
+def _mend_holes(text: str) -> str:
+    """Return text without the marks of holes, nor the blanks and the comma or semicolon that went with what is gone."""
+    text = _HOLES.sub(lambda match: f"{HOLE} " if " " in match[0] else HOLE, text)
+    first, *others = text.split(HOLE)
+    parts = [first]
+    for following in others:
+        before, after = parts[-1].rstrip(" \t"), following.lstrip(" \t")
+        blank = " " if len(before) + len(after) < len(parts[-1]) + len(following) else ""
+        if not before or before.endswith("\n"):
+            blank, after = "", after[after.startswith(_PARTING) :].lstrip(" \t")
+        elif after.startswith(_PARTING):
+            blank, before = "", before.removesuffix(before[-1]) if before.endswith(_PARTING) else before
+        elif not after or after.startswith(_CLOSING):
+            blank = ""
+        parts[-1] = before + blank
+        parts.append(after)
+    return "".join(parts)
 
 
 def _restored(line: str, hidden: Hidden) -> list[str]:

@@ -7,10 +7,11 @@ and so does this. What readers see of them is put in their place once everything
 import re
 from collections.abc import Callable
 
-from smelt.corpora.wikitext.settings import ReadingCounts
+from smelt.corpora.wikitext.settings import HOLE, ReadingCounts
 
-# A tag's attributes; a ">" may stand within quotes. Possessive: what does not match fails at once.
-_ATTRIBUTES = r'(?>[^<>"]|"[^"<\n]*+"?+)*+'
+# A tag's attributes and its end; a ">" may stand within quotes, unless these are not closed. Possessive: what does not
+# match fails at once.
+_ATTRIBUTES = r"""(?:(?>[^<>"']|"[^"<\n]*+"|'[^'<\n]*+')*+>|[^<>]*+>)"""
 # Their content is no wikitext, but readers see it.
 _VERBATIM = ("nowiki", "pre", "math", "chem", "ce")
 # Not text that is read from the beginning to the end. `hiero` holds codes of hieroglyphs, `score` notes.
@@ -18,15 +19,15 @@ _DROPPED = """
     ref references gallery syntaxhighlight source timeline graph score templatedata hiero imagemap categorytree inputbox
     mapframe maplink indicator includeonly templatestyles ignore inlinechart graphviz
 """.split()  # noqa: SIM905 - a list of words reads better unquoted
-_OPAQUE = re.compile(rf"<({'|'.join((*_VERBATIM, *_DROPPED))})(?=[\s/>]){_ATTRIBUTES}>", re.IGNORECASE)
+_OPAQUE = re.compile(rf"<({'|'.join((*_VERBATIM, *_DROPPED))})(?=[\s/>]){_ATTRIBUTES}", re.IGNORECASE)
 _CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in (*_VERBATIM, *_DROPPED)}
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _STASHED = re.compile("\x02(\\d+)\x03")
 
-_NUMBER_ABOVE = re.compile(r"(?<=[\w)\]])<sup\b[^<>]*>\s*([+\-−–]?\d[\d.,]*[+\-−–]?)\s*</sup\s*>", re.IGNORECASE)
+_NUMBER_ABOVE = re.compile(r"<sup\b[^<>]*>\s*([+\-−–]?\d[\d.,]*[+\-−–]?)\s*</sup\s*>", re.IGNORECASE)
 _RUBY_BRACKET = re.compile(r"<rp\b[^<>]*>[^<]*</rp\s*>", re.IGNORECASE)
 _RUBY_TEXT = re.compile(r"<rt\b[^<>]*>([^<]*)</rt\s*>", re.IGNORECASE)
-_TABLE = re.compile(rf"<(/?)table(?=[\s/>]){_ATTRIBUTES}>", re.IGNORECASE)
+_TABLE = re.compile(rf"<(/?)table(?=[\s/>]){_ATTRIBUTES}", re.IGNORECASE)
 
 _INLINE = """
     a abbr b bdi bdo big cite code data del dfn em font i img ins kbd langconvert mark nobr noinclude onlyinclude phonos
@@ -47,7 +48,7 @@ _ENDING = {
     **dict.fromkeys(("li", "dt"), "\n"),
 }
 _ENDING["dd"] = "\n"
-_TAG = re.compile(rf"<(/?)\s*({'|'.join(_OPENING)})(?=[\s/>]){_ATTRIBUTES}>", re.IGNORECASE)
+_TAG = re.compile(rf"<(/?)\s*({'|'.join(_OPENING)})(?=[\s/>]){_ATTRIBUTES}", re.IGNORECASE)
 # Commands of TeX and groups: a formula without them reads the same as text.
 _TEX = re.compile(r"[\\{}^_&]")
 
@@ -87,10 +88,10 @@ class Hidden:
     def _replacement(self, name: str, content: str) -> str:
         if name == "math" and _TEX.search(content):
             self._counts.drop("<math>", content)
-            return ""
+            return HOLE
         if name in ("chem", "ce") and "\\" in content:
             self._counts.drop("<chem>", content)
-            return ""
+            return HOLE
         if name in _VERBATIM:
             self._texts.append(content if name != "pre" else f"\n{content}\n")
             return f"\x02{len(self._texts) - 1}\x03"
@@ -101,12 +102,12 @@ class Hidden:
 def _content(name: str, text: str, start: int) -> tuple[str, int]:
     """Return the content of an element that begins at `start`, and where what follows it begins.
 
-    A note that is not closed before the next paragraph or note goes to the end of its line: the author forgot the tag.
+    A note that is not closed before the next one goes to the end of its line: its author forgot the tag.
     """
     closing = _CLOSING[name].search(text, start)
     if name == "ref":
         content = text[start : closing.start()] if closing else text[start:]
-        if closing is None or "\n\n" in content or "<ref" in content.lower():
+        if closing is None or "<ref" in content.lower():
             line_end = text.find("\n", start)
             end = len(text) if line_end < 0 else line_end
             return text[start:end], end
@@ -136,10 +137,15 @@ def replace_tags(text: str) -> str:
     """Return text without the tags of HTML; a number above the line gets a "^": 10^6."""
     if "<" not in text:
         return text
-    text = _NUMBER_ABOVE.sub(r"^\1", text)
+    text = _NUMBER_ABOVE.sub(_number_above, text)
     if "<r" in text or "<R" in text:
         text = _RUBY_TEXT.sub(r"(\1)", _RUBY_BRACKET.sub("", text))
     return _TAG.sub(_in_place_of, text)
+
+
+def _number_above(match: re.Match[str]) -> str:
+    before = match.string[match.start() - 1 : match.start()]
+    return f"^{match[1]}" if before.isalnum() or before in (")", "]") else match[1]
 
 
 def _in_place_of(match: re.Match[str]) -> str:

@@ -55,7 +55,7 @@ def _text_of(line: str, settings: ReadingSettings, counts: ReadingCounts) -> str
 
 def _without_tables(text: str, counts: ReadingCounts) -> Iterator[str]:
     """Yield the lines outside tables; of a table that is not closed, the lines of prose, too."""
-    lines = [line for line in text.split("\n") if line and not line.isspace()]
+    lines = [line.strip() for line in text.split("\n") if line and not line.isspace()]
     closed = _ends_of_tables(lines)
     place = 0
     while place < len(lines):

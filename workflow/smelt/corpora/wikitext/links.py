@@ -11,6 +11,9 @@ MEDIA, FILE, CATEGORY = -2, 6, 14
 _FILE_NAME = re.compile(
     r"\.(?:jpe?g|png|svg|gif|tiff?|webp|xcf|pdf|djvu|og[gvax]|opus|webm|mp[34]|wav|flac|midi?)$", re.I
 )
+# To an article, whose title has no colon, and with nothing to be read within: most links, and quickly read.
+_PLAIN_LINK = re.compile(r"\[\[([^\[\]|:\n]+)(?:\|([^\[\]|\n]+))?\]\]")
+_OPEN_ADDRESS = re.compile(r"\[(?:https?:)?//[^\s\[\]]+[ \t]*")
 _INNER_LINK = re.compile(r"\[\[(?:[^\[\]|]*\|)?([^\[\]]*)\]\]")
 _QUALIFIER = re.compile(r"\s*(?:\([^()]*\)|,[^,]*)$")
 
@@ -54,9 +57,9 @@ class Links:
 
 def replace_links(text: str, extractor: Any) -> str:
     """Return wikitext with links by their words, external and internal."""
-    text = extract.replaceExternalLinks(text, extractor)
+    text = _PLAIN_LINK.sub(lambda match: match[2] or match[1], extract.replaceExternalLinks(text, extractor))
     replaced: str = extract.replaceInternalLinks(text, extractor)
-    return replaced
+    return _OPEN_ADDRESS.sub("", replaced)  # of links that are not closed on their line
 
 
 def _normal(name: str) -> str:

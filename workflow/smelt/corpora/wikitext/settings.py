@@ -8,6 +8,7 @@ from typing import Literal, Self
 Lists = Literal["keep", "drop"]
 Headings = Literal["mark", "drop"]
 
+HOLE = "\x04"  # where a template or formula left nothing: the words around it are mended
 SIZE = "_characters"  # ending of the names of sizes in `ReadingCounts.dropped`
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 from wikiextractor import extract
 
-from smelt.corpora.wikitext.settings import ReadingCounts
+from smelt.corpora.wikitext.settings import HOLE, ReadingCounts
 
 _BY_ITSELF = {"#invoke", "#expr", "#ifexpr"}  # functions that wikiextractor knows beside its table
-HOLE = "\x04"  # where a template of the page left nothing
 _BLANKS = re.compile(r"(?:_|[^\S\n])+")
 _LINE_MARKS = ("{|", "*", "#", ":", ";")  # https://www.mediawiki.org/wiki/Help:Templates: they begin a line
 _template_title, _call_parser_function = extract.fullyQualifiedTemplateTitle, extract.callParserFunction
