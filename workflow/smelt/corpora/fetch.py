@@ -13,6 +13,7 @@ from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.hub import SHARD, HubRequest, HubSplit, open_split, remote_files
+from smelt.hub_errors import hub_errors
 from smelt.study.data_sets import DataSetPart
 
 ROWS = "rows.parquet"
@@ -35,7 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
     files: list[dict[str, Any]]
     with whole_folder(arguments.output) as draft:
         if part.limit:
-            rows = _write_rows(part, remote_files(request, part.split), draft / ROWS)
+            files_of_split = remote_files(request, part.split)
+            with hub_errors(request.where, "data set", request.place):
+                rows = _write_rows(part, files_of_split, draft / ROWS)
             files = [{"path": ROWS, "bytes": (draft / ROWS).stat().st_size}]
         else:
             split = open_split(request, part.split)
