@@ -182,6 +182,12 @@ def test_a_wrong_file_of_revisions_is_named(tmp_path: Path, text: str, complaint
         Catalogue.load(written(tmp_path))
 
 
+def test_what_is_no_name_of_a_model_is_refused_as_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "revisions.yaml").write_text(f"org/old: {SAFE}\n")
+    with pytest.raises(SmeltError, match=r"models\.a\.hub: expected .*; found"):
+        Catalogue.load(written(tmp_path, a={"maker": "adopt", "hub": ["org/old"], "revision": "pinned"}))
+
+
 def test_an_empty_file_of_revisions_pins_nothing(tmp_path: Path) -> None:
     (tmp_path / "revisions.yaml").write_text("# nothing yet\n")
     assert read_revisions([tmp_path]) == {}

@@ -45,9 +45,9 @@ def fill_in_revisions(study: Any, revisions: Mapping[str, str]) -> Any:
     if not isinstance(models, Mapping):
         return study
     known = {
-        name: entry | {"revision": revisions[entry["hub"]]}
+        name: entry | {"revision": revisions[str(entry["hub"])]}
         for name, entry in models.items()
-        if isinstance(entry, dict) and entry.get("revision") == PINNED and entry.get("hub") in revisions
+        if isinstance(entry, dict) and entry.get("revision") == PINNED and str(entry.get("hub")) in revisions
     }
     return {**study, "models": {**models, **known}}
 
