@@ -23,6 +23,7 @@ from smelt.corpora.cleaning import clean_line
         pytest.param("* Koraput: 7 languages", "Koraput: 7 languages", id="list mark"),
         pytest.param("## nested", "nested", id="nested list marks"),
         pytest.param("Scott \u200b\u200bBrown\ufeff", "Scott Brown", id="zero-width spaces"),
+        pytest.param("ភាសា\u200bខ្មែរ a\u200bb", "ភាសា\u200bខ្មែរ ab", id="ends of words in Khmer"),
         pytest.param("می\u200cخواهم", "می\u200cخواهم", id="joiners that scripts need"),
         pytest.param("  one   two  ", "one two", id="white space"),
         pytest.param("* {—", "", id="no words"),

@@ -14,6 +14,7 @@ import pytest
 from small_dumps import ALBEDO, export, page, small_export
 
 from smelt.__main__ import main
+from smelt.corpora.wikipedia import Wikipedia
 
 NAME = "xxwiki-20230501-pages-articles.xml.bz2"
 
@@ -310,12 +311,15 @@ def test_one_of_several_language_variants_is_taken(write_dump, output):
 
 @pytest.mark.slow
 def test_markup_that_is_left_is_counted_by_kind(write_dump, output):
-    texts = ["Write <nowiki><ref></nowiki> and <nowiki><ref></nowiki> and {{never ends.", "See <nowiki>{{x}}</nowiki>."]
+    texts = [
+        "Write <nowiki><math></nowiki> and <nowiki><math></nowiki> and {{never ends.",
+        "See <nowiki>{{x}}</nowiki>.",
+    ]
     output.make("--dump", write_dump(export(*(page(n, f"Page {n}", text) for n, text in enumerate(texts, 1)))))
     markup = output.statistics()["markup"]
     assert markup["documents_with_markup_left"] == 2
     assert markup["left"] == {
-        "<ref>": {"occurrences": 2, "documents": 1},
+        "<math>": {"occurrences": 2, "documents": 1},
         "{{": {"occurrences": 2, "documents": 1},
     }
 
@@ -630,10 +634,40 @@ def test_each_real_broken_dump_gives_one_line_and_no_output(name, output, capsys
 
 @pytest.mark.slow
 def test_no_article_of_a_real_dump_is_lost(output):
-    data = os.environ.get("SMELT_DATA")
-    if not data:
-        pytest.skip("SMELT_DATA names no folder of real data")
-    assert output.make("--dump", f"{data}/dumps/viwiki/20230501", workers=2) == 0
+    assert output.make("--dump", real_data() / "dumps/viwiki/20230501", workers=2) == 0
     counted = output.statistics()["pages"]
     assert counted.pop("pages") == sum(counted.values()) == 970
     assert (counted["lost"], counted["empty"]) == (0, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wikis", ["dumps/*/*", "minidumps/[a-f]*", "minidumps/[g-m]*", "minidumps/[n-z]*"])
+def test_the_pages_of_every_real_dump_are_those_of_another_count_of_its_xml(wikis):
+    dumps = sorted(real_data().glob(wikis))
+    assert len(dumps) > 5
+    for dump in dumps:
+        wikipedia = Wikipedia(1, None)
+        documents = list(wikipedia.documents([dump]))
+        expected = _pages_counted(sorted(dump.glob("*.bz2")) if dump.is_dir() else [dump])
+        counts = wikipedia.counts
+        assert (counts.pages, counts.redirect, counts.other_namespace) == expected, dump
+        assert counts.extracted == len(documents), dump
+        assert counts.pages == sum(counts.as_dict().values()) - counts.pages, dump
+        assert not any(document.text.startswith("\n") or "\n\n" in document.text for document in documents), dump
+        limit = max(1, 0.002 * len(documents))
+        assert wikipedia.markup.documents_with_markup_left <= limit, (dump, wikipedia.markup.left_in)
+
+
+def _pages_counted(paths: list[Path]) -> tuple[int, int, int]:
+    """Return the numbers of pages, of articles that redirect, and of pages that are no articles."""
+    pages = redirects = others = 0
+    for path in paths:
+        with bz2.open(path) as stream:
+            for _, element in ElementTree.iterparse(stream):
+                if element.tag.endswith("}page"):
+                    article = element.findtext("{*}ns") == "0"
+                    pages += 1
+                    others += not article
+                    redirects += article and element.find("{*}redirect") is not None
+                    element.clear()
+    return pages, redirects, others

@@ -22,8 +22,10 @@ _STRAY_BRACKETS = re.compile(r"\[\[|\]\]")
 # Marks of lists inside indented text: "* Kharian-Juang: 2 languages". Up to 6 %.
 _LIST_MARK = re.compile(r"^[*#;:]+\s*")
 # Zero-width spaces, soft hyphens, byte order marks and control characters. 0.3 %. \x02 and \x03 enclose what
-# `wikitext.elements` puts back.
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad\x00\x01\x04-\x08\x0b-\x1f\x7f-\x9f]")
+# `wikitext.elements` puts back. Thai, Lao, Burmese and Khmer mark the ends of words by zero-width spaces.
+_INVISIBLE = re.compile(
+    "[\u2060\ufeff\u00ad\x00\x01\x04-\x08\x0b-\x1f\x7f-\x9f]|(?<![\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])\u200b"
+)
 # What a template or reference between two commas leaves. 0.1 %.
 _COMMAS = re.compile(r",(?:[ \t]*,)+")
 _SPACES = re.compile(r"  +")

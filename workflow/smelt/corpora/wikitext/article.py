@@ -19,6 +19,12 @@ _ENTITY = re.compile(r"&(#[0-9]+|#[xX][0-9A-Fa-f]+|\w+);")
 _QUOTES = re.compile("''+")
 # __NOTOC__ and the like in any language; Python's __init__ is none. Japanese has wide ones.
 _SWITCH = re.compile(r"__[^\W_a-z]+(?:_[^\W_a-z]+)*__|＿＿\w+?＿＿")
+# The variables for a page's title, and the first of them in other languages; dumps do not list these.
+_PAGE_NAMES = """
+    pagename fullpagename subpagename basepagename rootpagename
+    seitenname nombredepagina nombredepágina nompage nomepagina nomedapagina paginanaam sidnamn nazwastrony názevstránky
+    lapneve sivunnimi numepagina sayfaadı названиестраницы назвасторінки страница اسم_الصفحة اسم_صفحة نام‌صفحه שם_הדף
+""".split()  # noqa: SIM905 - a list of words reads better unquoted
 _HOLES = re.compile(f"{HOLE}[ \t{HOLE}]*{HOLE}")  # several, with nothing between
 # Marks that part what was in a hole from what is beside it, and those before which no blank stands.
 _PARTING, _CLOSING = tuple(",;，；、"), tuple(".:!?)]»。）\n")
@@ -95,7 +101,7 @@ def _restored(line: str, hidden: Hidden) -> list[str]:
 
 def _variables(title: str, date: str) -> dict[str, str]:
     """Return the values of the variables that wikiextractor fills in; the moment is the dump's, not that of the run."""
-    names = dict.fromkeys(("pagename", "fullpagename", "subpagename", "basepagename", "rootpagename"), title)
+    names = dict.fromkeys(_PAGE_NAMES, title)
     moment = {
         "currentyear": date[:4],
         "currentmonth": date[4:6],

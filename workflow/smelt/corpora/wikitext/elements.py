@@ -49,6 +49,9 @@ _ENDING = {
 }
 _ENDING["dd"] = "\n"
 _TAG = re.compile(rf"<(/?)\s*({'|'.join(_OPENING)})(?=[\s/>]){_ATTRIBUTES}", re.IGNORECASE)
+# Tags that the tool for translating articles leaves in <nowiki>: no reader needs to see them.
+_TRANSLATED = re.compile(r'<(\w+) id="mw[\w-]*">(.*?)</\1>', re.DOTALL)
+_REFERENCE_TAG = re.compile(r"</?ref(?:erences)?(?=[\s/>])[^<>]*>", re.IGNORECASE)
 # Commands of TeX and groups: a formula without them reads the same as text.
 _TEX = re.compile(r"[\\{}^_&]")
 
@@ -92,6 +95,8 @@ class Hidden:
         if name in ("chem", "ce") and "\\" in content:
             self._counts.drop("<chem>", content)
             return HOLE
+        if name == "nowiki" and "<" in content:
+            content = _REFERENCE_TAG.sub("", _TRANSLATED.sub(r"\2", content))
         if name in _VERBATIM:
             self._texts.append(content if name != "pre" else f"\n{content}\n")
             return f"\x02{len(self._texts) - 1}\x03"
