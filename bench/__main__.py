@@ -20,6 +20,7 @@ from bench.latency import latency
 from bench.measure import Benchmark, BenchmarkOutcome, SkippedBenchmark, Unequal, measure
 from bench.pretraining import pretraining
 from bench.reduction import reduction
+from bench.sentences import agreement, speed
 from bench.students import students
 from bench.workers import Ended
 
@@ -42,6 +43,8 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "masked-head-32k": head,
     "masked-head-128k": head,
     **{f"count-{kind}": counting for kind in ("wordpiece", "unigram", "bpe")},
+    "sentences-speed": speed,
+    "sentences-agreement": agreement,
     "reduce-119k-20k": reduction,
     "efficiency-mbert": efficiency,
     "efficiency-eliquare": students,

@@ -12,16 +12,18 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 SENTENCES_VERSION = 2
 """Raised when sentences end elsewhere; then blocks that are packed of sentences are made again."""
-ALWAYS = "(?:[。！？｡।॥։።፧፨။។៕۔]|፡፡|(?<=[ぁ-鿿])[!?])"
+ALWAYS = frozenset("。！？｡।॥։።፧፨။។៕۔")
 """These end sentences with or without a blank after them."""
+DOUBLED = "፡"
+"""What lies between words in Ethiopic; two end a sentence."""
 BEFORE_BLANK = ".!?…؟‼⁇⁈⁉"
-"""These end sentences if a blank follows."""
+"""These end sentences if a blank follows; ! and ? do so without one in Chinese and Japanese."""
 ALSO = {"el": ";\u037e", "hy": ":"} | dict.fromkeys(("as", "bn", "hi", "mr", "ne", "sa"), "|")
 """These end sentences before a blank in some languages: the Greek question mark, and full stops typed as what is like
 them."""
@@ -74,28 +76,33 @@ class _Rules:
 
     def ends(self, text: str) -> Iterator[int]:
         """Yield the ends of sentences."""
-        begin, last = 0, len(text.rstrip())
-        capitals = text != text.lower()
+        begin = 0
         for found in self.end.finditer(text):
-            if (end := found.end()) >= last:
+            if (end := found.end()) == len(text):
                 return
-            if not self._goes_on(text, begin, found, capitals):
+            if self._ends(text, begin, found):
                 yield end
                 begin = end
 
-    def _goes_on(self, text: str, begin: int, found: re.Match[str], capitals: bool) -> bool:
-        """Return whether the sentence that began at a place goes on after a sign; `capitals`: of the whole text."""
-        if (stop := found["stop"]) is None:
-            if found["always"] is None:
-                return not found["newline"] and found.end() - begin < PHRASE
-            return self.language == "ja" and text[found.end()] in PARTICLES and found[0][-1] in CLOSING
+    def _ends(self, text: str, begin: int, found: re.Match[str]) -> bool:
+        """Return whether the sentence that began at a place ends after signs."""
+        signs, blanks = found["signs"], found["blanks"]
+        if signs is None:  # a blank in Thai
+            return found.end() - begin >= PHRASE
+        if "\n" in blanks or "\n" in signs:
+            return True
+        stop = found.start()
+        if not ALWAYS.isdisjoint(signs) or DOUBLED * 2 in signs or (not blanks and _is_east_asian(text, stop, signs)):
+            return not (self.language == "ja" and text[found.end()] in PARTICLES and found[0][-1] in CLOSING)
+        if not blanks or signs == DOUBLED:
+            return False
         following = _following(text, found.end())
-        if capitals and _is_small(following):
-            return True
-        near = max(begin, found.start() - PARENTHESIS)
+        if _is_small(following) and _has_capitals(text):
+            return False
+        near = max(begin, stop - PARENTHESIS)
         if text.count("(", near, found.end()) > text.count(")", near, found.end()):
-            return True
-        return stop == "." and self._is_short(text, begin, found.start(), following)
+            return False
+        return signs != "." or not self._is_short(text, begin, stop, following)
 
     def _is_short(self, text: str, begin: int, stop: int, following: str) -> bool:
         """Return whether the word before a full stop is an abbreviation, an initial or an ordinal."""
@@ -122,6 +129,11 @@ def _letters(word: str) -> int:
     return sum(unicodedata.category(character) == "Lo" for character in word)
 
 
+@lru_cache(maxsize=1)  # asked again and again about one text
+def _has_capitals(text: str) -> bool:
+    return text != text.lower()
+
+
 def _is_small(character: str) -> bool:
     """Return whether a letter begins no sentence; Georgian's count as small, and have no capitals."""
     return character.islower() and not "\u10d0" <= character <= "\u10ff"
@@ -132,17 +144,18 @@ def _following(text: str, place: int) -> str:
     return text[place : place + WORD].lstrip(OPENING)[:1]
 
 
+def _is_east_asian(text: str, place: int, signs: str) -> bool:
+    return signs[-1] in "!?" and place > 0 and "ぁ" <= text[place - 1] <= "鿿"
+
+
 @cache
 def _rules(language: str) -> _Rules:
-    other = re.escape(BEFORE_BLANK + ALSO.get(language, ""))
+    signs = re.escape("".join(ALWAYS) + DOUBLED + BEFORE_BLANK + ALSO.get(language, "") + "\n")
     closing = rf"[{CLOSING}]*+(?:\s?(?:»|''|\[[0-9]{{1,3}}\])(?=\s|\[|\Z))*+"  # of a quotation; a reference
-    ways = (
-        rf"(?P<always>{ALWAYS}(?:{ALWAYS}|[{other}])*+){closing}\s*+",
-        rf"(?<![{other}])(?P<stop>[{other}]++){closing}\s++",  # looks at a run of signs once, however long it is
-        r"(?P<newline>\n)\s*+",
-        rf"(?<=[{_THAI}]) ++(?=[{_THAI}])",
-    )
-    return _Rules(language, re.compile("|".join(ways)), *_abbreviations(language))
+    end = rf"(?P<signs>[{signs}][{signs}]*+){closing}(?P<blanks>\s*+)"  # begins with one character, which is faster
+    if language in ("th", "lo", ""):
+        end += rf"|(?<=[{_THAI}]) ++(?=[{_THAI}])"
+    return _Rules(language, re.compile(end), *_abbreviations(language))
 
 
 def _abbreviations(language: str) -> tuple[frozenset[str], frozenset[str]]:
