@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -244,6 +246,28 @@ def test_a_line_without_blanks_is_encoded_in_parts_that_lose_nothing(monkeypatch
     assert max(len(share.text) for share in shares) <= 10
     begins = np.cumsum([0, *(len(share.text) for share in shares)])
     assert [begin + end for begin, share in zip(begins, shares, strict=False) for end in share.ends] == ends
+
+
+PEAK = """
+import sys
+from pathlib import Path
+from smelt.training.pack import pack
+documents, tokenizer, output = map(Path, sys.argv[1:])
+pack(documents, tokenizer, 32, output)
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's account of a process's memory")
+def test_a_document_of_millions_of_characters_takes_little_memory(tmp_path: Path, toy: Toy) -> None:
+    peaks = []
+    for times in (1, 100_000):
+        text = "Kal dap mirt urm. Vast kal dap! " * times  # one line
+        documents = write_documents(tmp_path / f"{times}.parquet", ["Vast.", text], held_out_every=99)
+        words = [str(documents), str(toy.tokenizer), str(tmp_path / str(times))]
+        done = subprocess.run([sys.executable, "-c", PEAK, *words], capture_output=True, text=True, check=True)
+        peaks.append(int(done.stdout) / 1024)
+    assert peaks[1] - peaks[0] < 250, peaks  # MB, for 3.2 million characters
 
 
 def test_blocks_json_says_how_the_text_is_cut(tmp_path: Path, toy: Toy) -> None:

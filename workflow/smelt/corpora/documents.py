@@ -128,7 +128,7 @@ class _Lots:
 
 
 def _change_lot(path: Path, identity: str) -> None:
-    source = pyarrow.parquet.ParquetFile(path)
+    source = pyarrow.parquet.ParquetFile(path, pre_buffer=False)  # which would keep all that was read
     with whole_file(path) as draft, pyarrow.parquet.ParquetWriter(draft, SCHEMA, compression="zstd") as writer:
         for index in range(source.num_row_groups):
             rows = source.read_row_group(index).to_pylist()

@@ -105,7 +105,7 @@ class BlockWriter:
         self._content, self._dtype = content, dtype
         self._files = {part: _path(folder, split, part).open("wb") for part in PARTS[packing]}
         self._digests = {part: hashlib.sha256() for part in self._files}
-        self._tokens = self._documents = self._blocks = 0
+        self._tokens = self._documents = self._blocks = self._splittable = 0
 
     def add(self, ids: Ids, documents: Ids, parts: Ids) -> None:
         """Add whole documents: their ids, and the positions in them at which documents and sentences or lines begin."""
@@ -113,7 +113,9 @@ class BlockWriter:
         self._put("documents", self._tokens + documents)
         if "sentences" in self._files:
             self._put("sentences", self._tokens + parts)
-            parts = np.fromiter(block_starts(documents, parts, len(ids), self._content), np.int64)
+            sentences, parts = parts, np.fromiter(block_starts(documents, parts, len(ids), self._content), np.int64)
+            blocks = np.append(parts, len(ids))
+            self._splittable += int(splittable(len(ids), self._content, documents, sentences, blocks).sum())
         if "blocks" in self._files:
             self._put("blocks", self._tokens + parts)
             self._blocks += len(parts)
@@ -126,22 +128,24 @@ class BlockWriter:
             self._put("blocks", np.array([self._tokens]))
         else:
             self._blocks = -(-self._tokens // self._content)
+            documents = np.fromfile(self._flushed("documents"), np.int64)
+            self._splittable = int(splittable(self._tokens, self._content, documents).sum())
         sizes = {part: file.tell() for part, file in self._files.items()}
         for file in self._files.values():
             file.close()
         return {
             "tokens": self._tokens,
             "blocks": self._blocks,
-            "splittable_blocks": int(self._splittable().sum()),
+            "splittable_blocks": self._splittable,
             "padding": self._blocks * self._content - self._tokens,
             "documents_with_text": self._documents,
             "bytes": sizes,
             "sha256": {part: digest.hexdigest() for part, digest in self._digests.items()},
         }
 
-    def _splittable(self) -> NDArray[np.bool_]:
-        starts = {part: np.fromfile(file.name, np.int64) for part, file in self._files.items() if part != "tokens"}
-        return splittable(self._tokens, self._content, **starts)
+    def _flushed(self, part: str) -> str:
+        self._files[part].flush()
+        return self._files[part].name
 
     def _put(self, part: str, values: NDArray[Any]) -> None:
         data = values.tobytes()
