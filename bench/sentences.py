@@ -72,7 +72,7 @@ def agreement(name: str) -> Benchmark | SkippedBenchmark:
 
 
 @dataclass(frozen=True)
-class Score:
+class Agreement:
     """Ends found, those of them that are a treebank's, and the treebank's."""
 
     found: int
@@ -99,7 +99,7 @@ class Treebank:
     language: str
     texts: list[list[str]]
 
-    def score(self, segment: Segmenter) -> Score | None:
+    def score(self, segment: Segmenter) -> Agreement | None:
         """Return how the ends that are found agree; None where the segmenter does not know the language."""
         found = right = known = 0
         for sentences in self.texts:
@@ -109,7 +109,7 @@ class Treebank:
             except LookupError:
                 return None
             found, right, known = found + len(ends), right + len(ends & expected), known + len(expected)
-        return Score(found, right, known)
+        return Agreement(found, right, known)
 
 
 def treebanks(folder: Path | None) -> Iterator[Treebank]:
@@ -142,7 +142,7 @@ def ends_of(sentences: Sequence[str]) -> set[int]:
     return set(lengths) - {0, lengths[-1]}
 
 
-def table(banks: Sequence[Treebank], scores: dict[str, list[Score | None]]) -> Iterator[str]:
+def table(banks: Sequence[Treebank], scores: dict[str, list[Agreement | None]]) -> Iterator[str]:
     """Yield the lines of a Markdown table: a treebank a row, precision, recall and F1 of each way."""
     heads = [f"{way} P | R | F1" for way in scores]
     yield f"| language | treebank | ends | {' | '.join(heads)} |"
