@@ -67,6 +67,7 @@ def read(wikitext: str, title: str = "Page", **settings: str) -> tuple[list[str]
         ("{{greet|evening}}, {{hail|morning}}, {{ŝablono:greet|night}}", "good evening, good morning, good night"),
         ("Born {{lua|1950}}, she (née {{lua}}; {{gone}}) sang {{gone}}.", "Born, she (née) sang."),
         ("{{gone}}, which is far.", "which is far."),
+        ("[http://a.org Home] – {{gone}}{{gone}}", "Home"),
         ("{{distance|5|km}} {{lang|fr|chat}} {{lang-fr|chien}}", "5 km chat chien"),
         ("{{note|Built.|A book}}", "Built."),
         ("{{PAGENAME}} {{CURRENTYEAR}} {{NAMESPACE}} {{#IF:{{empty}}|a|b}} {{formatnum:1}}", "Page 2023 b 1"),

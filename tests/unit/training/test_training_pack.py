@@ -71,6 +71,17 @@ def test_documents_are_known_by_their_first_token(toy: Toy) -> None:
     assert stretch.counts["paragraphs"] == 3
 
 
+@pytest.mark.parametrize(("packing", "same"), [("stream", "Kal.\nDap\nMirt."), ("lines", "Kal.\nMirt.")])
+def test_a_heading_is_words_of_the_stream_and_no_line(packing: Packing, same: str, toy: Toy) -> None:
+    tokenizer = load_tokenizer(toy.tokenizer)
+    marked, plain = (
+        encode([text], tokenizer.backend_tokenizer, pieces_of(tokenizer), packing)
+        for text in ("Kal.\n## Dap\nMirt.", same)
+    )
+    assert marked.ids.tolist() == plain.ids.tolist()
+    assert marked.counts["paragraphs"] == 2
+
+
 def test_no_block_is_split_between_two_documents(tmp_path, toy: Toy) -> None:
     documents = write_documents(tmp_path / "documents.parquet", ["kal dap mirt."] * 40, held_out_every=40)
     pack(documents, toy.tokenizer, LENGTH, tmp_path / "blocks")

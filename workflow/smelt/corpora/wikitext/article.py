@@ -28,6 +28,7 @@ _PAGE_NAMES = """
 _HOLES = re.compile(f"{HOLE}[ \t{HOLE}]*{HOLE}")  # several, with nothing between
 # Marks that part what was in a hole from what is beside it, and those before which no blank stands.
 _PARTING, _CLOSING = tuple(",;，；、"), tuple(".:!?)]»。）\n")
+_DASHES = (" -", " –", " —")
 
 
 class ArticleReader:
@@ -86,6 +87,8 @@ def _mend_holes(text: str) -> str:
             blank, before = "", before.removesuffix(before[-1]) if before.endswith(_PARTING) else before
         elif not after or after.startswith(_CLOSING):
             blank = ""
+            if (not after or after[0] == "\n") and before.endswith(_DASHES):
+                before = before[:-2].rstrip(" \t")  # "Home page – {{icon}}" at the end of a line
         parts[-1] = before + blank
         parts.append(after)
     return "".join(parts)
