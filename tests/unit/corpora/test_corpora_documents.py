@@ -295,6 +295,7 @@ def test_list_items_and_headings_can_be_left_out(write_dump, output):
     kept = ["Bees {make} honey.", "An indented line.", "(In brackets.)", "{In braces}", "They rest.At last."]
     assert {title: text.split("\n") for title, text in output.texts().items()} == {"Bees": kept}
     statistics = output.statistics()
+    assert statistics["markup"]["reading"] == {"lists": "drop", "headings": "drop", "variant": ""}
     assert statistics["paragraphs"] == len(kept)
     assert statistics["markup"]["dropped"]["list item"]["number"] == statistics["markup"]["list_items"] == 7
     assert statistics["markup"]["empty_with_list_items"] == 1

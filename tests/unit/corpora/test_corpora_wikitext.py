@@ -134,7 +134,7 @@ def test_one_variant_is_taken(wikitext: str, variant: str, expected: str) -> Non
 def test_what_is_left_out_is_counted() -> None:
     wikitext = (
         "a<ref>A book</ref><ref name=a/> [[Dosiero:A.jpg|thumb|A cat]] <math>\\pi r^2</math>\n{|\n| a cell\n|}\n"
-        "{{lua}}{{lua}} {{gone}} {{#time:Y}}\n== H ==\n* item\n"
+        "{{lua}}{{#gọi:Age|main}} {{gone}} {{#tag:x}}\n== H ==\n* item\n"
     )
     lines, counts = read(wikitext, lists="drop", headings="drop")
     assert lines == ["a"]
@@ -142,7 +142,8 @@ def test_what_is_left_out_is_counted() -> None:
     assert numbers == {"<ref>": 1, "caption": 1, "<math>": 1, "table": 1, "list item": 1}
     assert counts.dropped["caption_characters"] == len("A cat")
     assert (counts.headings, counts.list_items, counts.list_items_characters) == (0, 1, 4)
-    assert (counts.lua, counts.missing) == ({"Lua": 2}, {"Gone": 1})
+    assert (counts.lua, counts.missing) == ({"Lua": 1, "#invoke:Age": 1}, {"Gone": 1})
+    assert counts.functions == {"#tag": 1}
 
 
 def test_headings_stay_headings_when_list_items_are_dropped() -> None:

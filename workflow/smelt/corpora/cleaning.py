@@ -14,8 +14,8 @@ from wikiextractor.extract import discardElements, ignoredTags, placeholder_tags
 # Between ASCII letters they may be code, as in "main()", and stay.
 _EMPTIED = re.compile(r"""(?:^|\s+|(?<=["\x80-\U0010ffff]))\([\s,;،؛"]*\)|（[\s,;、，；"]*）""")
 # The same where something is left: "Achilles (;, "Akhilleus",) was" reads "Achilles ("Akhilleus") was". 0.5 %.
-_SEPARATORS_FIRST = re.compile(r"(?<=[(（])[\s,;、，；]+")
-_SEPARATORS_LAST = re.compile(r"[\s,;、，；・]+(?=[)）])")
+_SEPARATORS_FIRST = re.compile(r"(?<=[(（])[\s,;、，；・՝]+")
+_SEPARATORS_LAST = re.compile(r"[\s,;、，；・՝]+(?=[)）])")
 # Links that were not balanced: the label of a whole one, or the words beside a stray bracket. Up to 1 %.
 _LINK = re.compile(r"\[\[(?:[^\[\]|]*\|)*([^\[\]|]*)\]\]")
 _STRAY_BRACKETS = re.compile(r"\[\[|\]\]")

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         "language": arguments.language,
         **counts.as_dict(),
         "pages": wikipedia.counts.as_dict(),
-        "markup": wikipedia.markup.as_dict(),
+        "markup": {"reading": wikipedia.reading, **wikipedia.markup.as_dict()},
         "cleaning": cleaner.record(),
         "sources": [
             *map(_dump_source, wikipedia.files),

@@ -161,6 +161,7 @@ class Wikipedia:
         self.files: list[DumpFile] = []
         self._workers = workers
         self._limits = ExtractionLimits(minutes)
+        self.reading = {"lists": lists, "headings": headings, "variant": variant}
         self._settings = ReadingSettings(lists, headings, variant, languages=WIKIPEDIAS)
         self.markup = MarkupCounts()
         self._seen = IdSet()

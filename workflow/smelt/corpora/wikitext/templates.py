@@ -13,6 +13,7 @@ from wikiextractor import extract
 from smelt.corpora.wikitext.settings import HOLE, ReadingCounts
 
 _BY_ITSELF = {"#invoke", "#expr", "#ifexpr"}  # functions that wikiextractor knows beside its table
+_TRANSLATED = {"#gọi": "#invoke"}  # names of parser functions that wikis at hand use
 _BLANKS = re.compile(r"(?:_|[^\S\n])+")
 _LINE_MARKS = ("{|", "*", "#", ":", ";")  # https://www.mediawiki.org/wiki/Help:Templates: they begin a line
 _template_title, _call_parser_function = extract.fullyQualifiedTemplateTitle, extract.callParserFunction
@@ -104,6 +105,7 @@ def call_parser_function(
 ) -> Any:
     """Expand a parser function by any of its spellings, or a template whose name has a colon, as one function looks."""
     name = function.strip().lower()
+    name = _TRANSLATED.get(name, name)
     if name not in extract.parserFunctions and not name.startswith("#"):
         title = template_title(f"{function}:{parts[0]}", extractor)
         if title in extractor.templates.texts or title in extractor.redirects:
