@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -296,3 +297,10 @@ def test_keys_that_do_not_go_together_are_refused(source, message, tmp_path):
         load_study(study_of(tmp_path, wiki=source))
     assert message in str(refused.value)
     assert "corpora.mixed.datasets.wiki" in str(refused.value)
+
+
+def test_what_needs_a_network_runs_where_snakemake_runs():
+    rules = (Path(__file__).parents[3] / "workflow/rules/corpora.smk").read_text()
+    bodies = dict(re.findall(r"^rule (\w+):\n((?:(?:    .*)?\n)+)", rules, re.MULTILINE))
+    local = {name for name, body in bodies.items() if "    localrule: True\n" in body}
+    assert local == {"download", "dataset"} < bodies.keys()
