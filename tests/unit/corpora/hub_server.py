@@ -20,9 +20,10 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         listed = parts[0] == "api"
-        organisation, name, *rest = parts[2 if listed else 1 :]
+        organisation, name, *rest = [*parts[2 if listed else 1 :], "", ""]
+        rest = rest[: max(len(parts) - (4 if listed else 3), 0)]
         root = self.folder / name
-        if organisation != "org" or not root.is_dir():
+        if organisation != "org" or not name or not root.is_dir():
             return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
         if COMMIT not in rest and rest:
             return self._answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
