@@ -10,7 +10,7 @@ from smelt.study.cleaning import WrongLanguage
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
 
-CHARACTERS = 2000
+CHARACTERS = 1000
 # Answers that are a language under another code: Wikipedia's Norwegian is Bokmål, which py3langid calls Norwegian.
 NAMES = {"nb": "no", "zh-yue": "yue", "simple": "en"}
 

@@ -33,7 +33,7 @@ class NearDuplicates(Entry):
 
 
 class WrongLanguage(Entry):
-    """Leave out documents that py3langid takes for another language, by their first 2,000 characters."""
+    """Leave out documents that py3langid takes for another language, by their first 1,000 characters."""
 
     certainty: Annotated[float, Field(ge=0, le=1)] = 0.9
     """How probable the other language has to be."""
