@@ -112,7 +112,12 @@ def test_small_letters_begin_sentences_of_a_text_without_capitals() -> None:
 
 
 def test_a_variety_of_a_language_has_its_abbreviations() -> None:
-    assert sentences_of("Sr. Lima saiu.", "pt-br") == ["Sr. Lima saiu."]
+    for language, text in (
+        ("pt-br", "A Sra. Lima saiu."),
+        ("simple", "Capt. Lee left."),
+        ("no", "Kl. 5 kom frk. Lie."),
+    ):
+        assert sentences_of(text, language) == [text]
 
 
 def test_a_long_text_without_any_end_is_one_sentence() -> None:

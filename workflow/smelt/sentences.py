@@ -16,6 +16,8 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
+from smelt.languages import iso_codes
+
 SENTENCES_VERSION = 2
 """Raised when sentences end elsewhere; then blocks that are packed of sentences are made again."""
 ALWAYS = frozenset("。！？｡।॥։።፧፨။។៕۔")
@@ -30,7 +32,7 @@ them."""
 CLOSING = "\"'”’“»›)\\]}」』】）》〉"
 OPENING = "\"'“”‘’„‚«»‹›([{¿¡–—-−•*「『【（《〈 "
 ORDINALS = frozenset(
-    "cs da de et eu fi fo hr hu is lb lv nb nn no sk sl sr tr".split()  # noqa: SIM905 - codes read better unquoted
+    "cs da de et eu fi fo hr hu is lb lv nb nn sk sl sr tr".split()  # noqa: SIM905 - codes read better unquoted
 )
 """Languages that write ordinal numbers with a full stop."""
 PARTICLES = frozenset("とのをがにはもでと、")
@@ -53,14 +55,14 @@ def sentences_of(text: str, language: str = "") -> list[str]:
 
     Args:
         text: a paragraph or several: a newline ends a sentence.
-        language: its code, which says what is an abbreviation (abbreviations.txt); of `zh-yue`, the first part counts.
+        language: its code, which says what is an abbreviation (abbreviations.txt); a variety has those of its language.
     """
     return [text[begin:end] for begin, end in pairwise([0, *sentence_ends(text, language), len(text)]) if begin < end]
 
 
 def sentence_ends(text: str, language: str = "") -> Iterator[int]:
     """Yield where a sentence ends and the next one begins, ascending; neither 0 nor the end of the text."""
-    return _rules(language.partition("-")[0]).ends(text)
+    return _rules(language).ends(text)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,8 @@ def _is_east_asian(text: str, place: int, signs: str) -> bool:
 
 
 @cache
-def _rules(language: str) -> _Rules:
+def _rules(code: str) -> _Rules:
+    [language] = iso_codes([code])
     signs = re.escape("".join(ALWAYS) + DOUBLED + BEFORE_BLANK + ALSO.get(language, "") + "\n")
     closing = rf"[{CLOSING}]*+(?:\s?(?:»|''|\[[0-9]{{1,3}}\])(?=\s|\[|\Z))*+"  # of a quotation; a reference
     end = rf"(?P<signs>[{signs}][{signs}]*+){closing}(?P<blanks>\s*+)"  # begins with one character, which is faster
