@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from smelt.errors import SmeltError
+from smelt.sentences import SENTENCES_VERSION
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import count_jobs
 from smelt.study.schema import check_study
+from smelt.training.recipes import BLOCKS_VERSION
 
 SHAPE = {"family": "bert", "layers": 4, "hidden": 32, "heads": 2, "feed_forward": 64}
 TRAINED = {
@@ -72,6 +74,15 @@ def test_blocks_are_of_the_tokenizer_that_the_first_teacher_has() -> None:
 def test_blocks_of_one_vocabulary_and_packing_are_made_once() -> None:
     made = catalogue()
     assert len(made.tokenizers.blocks()) == len(set(made.tokenizers.blocks())) == count_jobs(made)["block sets"] == 5
+
+
+def test_only_blocks_of_sentences_are_made_again_where_sentences_end_elsewhere() -> None:
+    versions = {
+        packing: catalogue().tokenizers.blocks_version(SimpleNamespace(packing=packing))
+        for packing in ("stream", "lines", "sentences")
+    }
+    assert versions["stream"] == versions["lines"] == BLOCKS_VERSION
+    assert versions["sentences"] == f"{BLOCKS_VERSION}, sentences {SENTENCES_VERSION}"
 
 
 def test_the_settings_hold_all_that_decides_what_a_student_becomes() -> None:

@@ -90,7 +90,7 @@ class RunsOfTests:
         yield from (tuple(ids[start : start + self.length]) for start in range(len(ids) - self.length + 1))
 
     def find(self, paragraph: str) -> list[tuple[str, int]]:
-        """Return the examples of which a paragraph has a run: task and number."""
+        """Return the task and number of examples that have a run in common with a paragraph."""
         ids = np.fromiter((self._ids.get(unit, -1) for unit in units(paragraph)), np.int64)
         starts = self._starts_of_known(ids)
         if not len(starts):
