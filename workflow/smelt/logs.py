@@ -13,9 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smelt.errors import RESUMABLE
-from smelt.training.progress import Position
+
+if TYPE_CHECKING:
+    from smelt.training.progress import Position
 
 QUIET = 120.0  # seconds without a line after which a training, which prints one every few seconds, may be stuck
 HALF_A_DAY = 12 * 3600.0  # seconds
@@ -77,7 +80,7 @@ class JobLog:
 
     command: str
     """The command of smelt; empty where the log does not open with one."""
-    position: Position | None
+    position: "Position | None"
     """The progress, where the job prints it."""
     lines: list[str]
     """The last lines, without the command and the end."""
@@ -135,6 +138,8 @@ class JobLog:
 
 def read_log(path: Path) -> JobLog | None:
     """Return the present content of a log; None where there is none."""
+    from smelt.training.progress import Position  # here, because it loads torch
+
     try:
         with path.open("rb") as stream:
             first = stream.readline(COMMAND)
