@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from rich.console import Console
 from rich.table import Table
 
+from bench.blocks import blocks
 from bench.counting import counting
 from bench.distillation import distillation
 from bench.efficiency import efficiency
@@ -42,6 +43,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     **{f"finetune-{part}-{size}": finetuning for part in PARTS for size in ("tiny", "base")},
     "masked-head-32k": head,
     "masked-head-128k": head,
+    **{f"blocks-{kind}": blocks for kind in ("wordpiece", "unigram", "bpe")},
     **{f"count-{kind}": counting for kind in ("wordpiece", "unigram", "bpe")},
     "sentences-speed": speed,
     "sentences-agreement": agreement,

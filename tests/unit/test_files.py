@@ -76,7 +76,7 @@ MAY_CALL_DUMPS = {
     "models/reduce/count.py": HASHED,
     "models/vocabulary/tensors.py": "the header of safetensors: names and whole numbers",
     "models/vocabulary/tokenizer_files.py": "a tokenizer.json with the digits that it was read with",
-    "models/reduce/counting.py": "given to the tokenizers library, and not to a file",
+    "training/known_words.py": "given to the tokenizers library, and not to a file",
     "provenance.py": HASHED,
     "report/scores.py": "in a message",
     "study/makers/adopt.py": GIVEN,

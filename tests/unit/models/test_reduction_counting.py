@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from smelt.models.reduce import counting
 from smelt.models.reduce.counting import PieceCounter, PieceTally
-from smelt.models.reduce.splitting import splitting_of
+from smelt.training import known_words
+from smelt.training.splitting import splitting_of
 
 KNOWN = [sentence.split(" ")[0] for sentence in sentences(60, seed=2)]
 ODD = [
@@ -144,7 +144,7 @@ def test_usual_words_stand_alone(built: Built) -> None:
 def test_limits_of_memory_do_not_change_counts(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     built = BUILDERS["byte-level BPE"]()
     documents = ["\n".join(sentences(3, seed)) for seed in range(20)]
-    monkeypatch.setattr(counting, limit, 1)
+    monkeypatch.setattr(known_words, limit, 1)
     counter = PieceCounter(built.tree, built.pieces, built.literal)
     for _ in range(2):
         assert as_counters(counter.count(documents)) == plain(documents, built)
@@ -155,8 +155,8 @@ def test_words_that_share_a_hash_are_counted_apart(
     weak: Callable[[object], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = BUILDERS["byte-level BPE"]()
-    monkeypatch.setattr(counting, "FREQUENT", 1)
-    monkeypatch.setattr(counting, "_hashes", weak)
+    monkeypatch.setattr(known_words, "FREQUENT", 1)
+    monkeypatch.setattr(known_words, "_hashes", weak)
     counter = PieceCounter(built.tree, built.pieces, built.literal)
     for seed in range(10):
         documents = ["\n".join(sentences(3, seed)), "\n".join(sentences(2, seed + 1))]
@@ -164,7 +164,7 @@ def test_words_that_share_a_hash_are_counted_apart(
 
 
 def test_words_are_found_by_the_numbers_in_which_they_came() -> None:
-    known = counting.WordNumbers()
+    known = known_words.WordNumbers()
     for group in (["b", "a", ""], ["c"], [], ["é", "dd"]):
         assert (known.find(pa.array(group, pa.large_string())) == -1).all()
         known.add(pa.array(group, pa.large_string()))
@@ -173,7 +173,7 @@ def test_words_are_found_by_the_numbers_in_which_they_came() -> None:
 
 def test_words_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     built = BUILDERS["WordPiece, cased"]()
-    monkeypatch.setattr(counting, "REMEMBERED", 500)
+    monkeypatch.setattr(known_words, "REMEMBERED", 500)
     counter = PieceCounter(built.tree, built.pieces, built.literal)
     remembered = []
     for seed in range(30):

@@ -23,6 +23,7 @@ from smelt.files import whole_folder, write_json
 from smelt.paragraphs import lines_without_marks, paragraphs
 from smelt.sentences import SENTENCES_VERSION, sentence_ends
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, TOO_SHORT, BlockWriter, Ids, content_of, keep_lines
+from smelt.training.known_words import batch_by_size
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 
@@ -259,20 +260,3 @@ def left_out(part: Mapping[str, Any]) -> str:
         f"lines {reason}: {part[f'{name}_lines']:,} ({part[f'{name}_line_tokens']:,} tokens)"
         for name, reason in reasons.items()
     )
-
-
-def batch_by_size(parts: Iterable[Part], size: Callable[[Part], int], limit: int) -> Iterator[list[Part]]:
-    """Yield batches of consecutive parts, each of at most `limit` in total unless a single part is larger.
-
-    size: returns the size of a part, in the limit's unit.
-    """
-    batch: list[Part] = []
-    held = 0
-    for part in parts:
-        if batch and held + size(part) > limit:
-            yield batch
-            batch, held = [], 0
-        batch.append(part)
-        held += size(part)
-    if batch:
-        yield batch

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from smelt.models.vocabulary.tokenizer_files import Tree
-
 Flags = NDArray[np.bool_]
+Tree = dict[str, Any]
+"""A tokenizer, as its tokenizer.json holds it."""
 
 BLANK_CUTTERS = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
 """Pre-tokenizers that cut at every blank and keep none, so that runs of blanks do not matter."""

@@ -1,0 +1,78 @@
+"""Lines encoded by words that were met before have the ids that the tokenizer gives them."""
+
+import random
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+from smelt.training import known_words
+from smelt.training.known_words import LineEncoder
+
+WORDS = ["water", "Été", "l'eau", "naïve", "3.5", "x" * 30, "(and)", "日本語", "नमस्ते", "don't", "a", "—", "\u0301mark"]
+
+
+def lines_of(seed: int, number: int = 300) -> list[str]:
+    """Return lines of words, some with runs of blanks or blanks at their ends."""
+    drawn = random.Random(seed)
+    joined = (drawn.choice([" ", " ", " ", "  ", "\t"]).join(drawn.choices(WORDS, k=12)) for _ in range(number))
+    return [drawn.choice(["", " "]) + line + drawn.choice(["", " "]) for line in joined]
+
+
+def trained(kind: str) -> Tokenizer:
+    """Return a tokenizer of a kind."""
+    if kind == "wordpiece":
+        tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(vocab_size=120, special_tokens=["[UNK]", "[MASK]"], show_progress=False)
+    elif kind == "unigram":
+        tokenizer = Tokenizer(models.Unigram())
+        tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.NFKC(), pre_tokenizers.Metaspace()
+        trainer = trainers.UnigramTrainer(
+            vocab_size=120, unk_token="<unk>", special_tokens=["<unk>"], show_progress=False
+        )
+    else:
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        trainer = trainers.BpeTrainer(vocab_size=350, special_tokens=["<s>"], show_progress=False)
+    tokenizer.train_from_iterator(lines_of(1), trainer)
+    return tokenizer
+
+
+def expected(tokenizer: Tokenizer, lines: list[str]) -> list[list[int]]:
+    """Return the ids that the tokenizer itself gives."""
+    return [encoding.ids for encoding in tokenizer.encode_batch(lines, add_special_tokens=False)]
+
+
+def found(encoder: LineEncoder, lines: list[str]) -> list[list[int]]:
+    """Return the ids of each line."""
+    sizes, ids = encoder.encode(lines)
+    assert sizes.sum() == len(ids)
+    return [part.tolist() for part in np.split(ids, np.cumsum(sizes)[:-1])]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram", "bpe"])
+def test_ids_are_those_of_the_tokenizer(kind: str) -> None:
+    tokenizer = trained(kind)
+    encoder = LineEncoder(tokenizer)
+    for seed in range(2, 5):  # words of one call are known in the next
+        lines = lines_of(seed)
+        assert found(encoder, lines) == expected(tokenizer, lines)
+
+
+def test_words_that_hardly_come_again_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known_words, "TRIAL", 20)
+    tokenizer = trained("unigram")
+    encoder = LineEncoder(tokenizer)
+    lines = [f"日本語{number}です" for number in range(40)]
+    assert found(encoder, lines) == expected(tokenizer, lines)
+    assert encoder._words is None
+    assert found(encoder, lines_of(2)) == expected(tokenizer, lines_of(2))
+    again = LineEncoder(tokenizer)
+    again.encode(lines_of(2))
+    assert again._words is not None
+
+
+def test_no_line_has_no_ids() -> None:
+    sizes, ids = LineEncoder(trained("wordpiece")).encode([])
+    assert len(sizes) == len(ids) == 0
