@@ -15,6 +15,7 @@ from smelt.sentences import sentence_ends
 from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
 from smelt.tokenizers.folder import write_folder
 from smelt.training.blocks import BlockWriter, TokenBlocks
+from smelt.training.known_words import LineEncoder
 from smelt.training.pack import encode, encoded_parts_of, pack
 from smelt.training.pieces import load_tokenizer, pieces_of
 from smelt.training.recipes import RECIPES, Packing, Recipe
@@ -65,7 +66,9 @@ def test_the_counts_of_blocks_json_account_for_every_token_and_document(toy: Toy
 
 def test_documents_are_known_by_their_first_token(toy: Toy) -> None:
     tokenizer = load_tokenizer(toy.tokenizer)
-    stretch = encode(["Kal dap.\nMirt urm.", "", "Vast."], tokenizer.backend_tokenizer, pieces_of(tokenizer))
+    stretch = encode(
+        ["Kal dap.\nMirt urm.", "", "Vast."], LineEncoder(tokenizer.backend_tokenizer), pieces_of(tokenizer)
+    )
     first = len(tokenizer("Kal dap. Mirt urm.", add_special_tokens=False)["input_ids"])
     assert stretch.documents.tolist() == [0, first]
     assert stretch.counts["paragraphs"] == 3
@@ -221,7 +224,7 @@ def test_a_block_of_whole_sentences_is_split_between_any_two_of_them_and_nowhere
 @pytest.mark.parametrize("text", ["Kal dap. Mirt  urm! 3.5 kal?", " カル。ダプ！ミルト", "Kal… «Dap.» [12] Kal é. Urm"])
 def test_blocks_of_sentences_hold_the_ids_of_the_stream(kind: str, text: str, tokenizers: dict[str, Path]) -> None:
     tokenizer = load_tokenizer(tokenizers[kind])
-    encoder, pieces = tokenizer.backend_tokenizer, pieces_of(tokenizer)
+    encoder, pieces = LineEncoder(tokenizer.backend_tokenizer), pieces_of(tokenizer)
     texts = [f"{text}\n{text}", text]
     stream, cut = (encode(texts, encoder, pieces, packing, "en") for packing in ("stream", "sentences"))
     assert cut.ids.tolist() == stream.ids.tolist()
@@ -234,7 +237,7 @@ def test_blocks_of_sentences_hold_the_ids_of_the_stream(kind: str, text: str, to
 
 def test_a_line_of_any_length_becomes_the_pieces_that_its_words_are(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = load_tokenizer(toy.tokenizer)
-    encoder, pieces = tokenizer.backend_tokenizer, pieces_of(tokenizer)
+    encoder, pieces = LineEncoder(tokenizer.backend_tokenizer), pieces_of(tokenizer)
     line = "Kal dap mirt urm. Vast kal! " * 9
     for packing in ("stream", "sentences"):
         whole = encode([line, "kal"], encoder, pieces, packing)

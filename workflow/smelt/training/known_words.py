@@ -181,22 +181,22 @@ class LineEncoder:
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Take a tokenizer that truncates and pads nothing."""
         tree: Tree = json.loads(tokenizer.to_str())
-        self._tokenizer = new_tokenizer(tree, tokenizer.encode_special_tokens)
-        splitting = splitting_of(self._tokenizer, tree)
+        self.tokenizer = new_tokenizer(tree, tokenizer.encode_special_tokens)
+        splitting = splitting_of(self.tokenizer, tree)
         self._words = KnownWords(tree, tokenizer.encode_special_tokens, splitting) if splitting else None
         self._seen = self._learnt = 0
 
     def encode(self, lines: Sequence[str]) -> tuple[Numbers, Ids32]:
         """Return how many ids each line has, and the ids of all, one line after the other."""
         if self._words is None or not lines:
-            return encode(self._tokenizer, lines)
+            return encode(self.tokenizer, lines)
         known = len(self._words)
         cut = self._words.cut(lines)
         self._seen += len(cut.words)
         self._learnt += max(len(self._words) - known, 0)
         if self._seen > TRIAL and self._learnt > MOST_NEW * self._seen:
             self._words = None  # a text without blanks, say, whose words are whole sentences
-        sizes, ids = encode(self._tokenizer, [lines[int(row)] for row in np.flatnonzero(cut.dependent)])
+        sizes, ids = encode(self.tokenizer, [lines[int(row)] for row in np.flatnonzero(cut.dependent)])
         sizes, ids = np.concatenate([cut.sizes, sizes]), np.concatenate([cut.ids, ids])
         starts = (np.cumsum(sizes) - sizes)[cut.words]
         of_words = sizes[cut.words]

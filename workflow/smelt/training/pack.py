@@ -5,10 +5,9 @@ OUT  a folder of blocks (see smelt.training.blocks) with its counts in blocks.js
 """
 
 import argparse
-import os
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -23,7 +22,7 @@ from smelt.files import whole_folder, write_json
 from smelt.paragraphs import lines_without_marks, paragraphs
 from smelt.sentences import SENTENCES_VERSION, sentence_ends
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, TOO_SHORT, BlockWriter, Ids, content_of, keep_lines
-from smelt.training.known_words import batch_by_size
+from smelt.training.known_words import LineEncoder, batch_by_size
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
 
@@ -69,9 +68,9 @@ def pack(
     """
     tokenizer = load_tokenizer(tokenizer_folder)
     pieces = pieces_of(tokenizer)
-    encoder = tokenizer.backend_tokenizer
-    encoder.no_truncation()
-    encoder.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    encoder = LineEncoder(tokenizer.backend_tokenizer)
     with whole_folder(output) as folder:
         content = content_of(length, packing)
         writers = {split: BlockWriter(folder, split, content, pieces.dtype, packing) for split in SPLITS}
@@ -121,7 +120,9 @@ def read_documents(path: Path) -> Iterator[tuple[str, list[str]]]:
         raise SmeltError(path, f"is no Parquet file of documents ({first_line(error)})") from None
 
 
-def encode(texts: list[str], encoder: Any, pieces: Pieces, packing: Packing = "stream", language: str = "") -> Stretch:
+def encode(
+    texts: list[str], encoder: LineEncoder, pieces: Pieces, packing: Packing = "stream", language: str = ""
+) -> Stretch:
     """Return documents as ids; special tokens spelt out in the text become the unknown piece.
 
     Paragraphs are encoded as wholes, so that the ids are the same however blocks are packed. A piece across the end of
@@ -180,29 +181,44 @@ def encoded_parts_of(line: str, ends: Sequence[int] = ()) -> Iterator[EncodedPar
         begin = cut
 
 
-def _encode_lines(lines: list[str], ends: list[list[int]] | None, encoder: Any) -> tuple[Ids, Ids, Ids]:
+def _encode_lines(lines: list[str], ends: list[list[int]] | None, encoder: LineEncoder) -> tuple[Ids, Ids, Ids]:
     """Return the ids of lines in a row, where lines begin and the last ends, and where sentences begin inside them.
 
-    The encoder returns much more than ids, so it is given little at once: a document may be a whole book.
+    The encoder may return much more than ids, so it is given little at once: a document may be a whole book.
 
     ends: where sentences end in each line, or None if nobody asks.
     """
     ids, starts, within = [np.zeros(0, np.int64)], [0], [np.zeros(0, np.int64)]
-    encode = encoder.encode_batch_fast if ends is None else encoder.encode_batch  # the fast one leaves offsets out
     length = 0
     parts = chain.from_iterable(map(encoded_parts_of, lines, [()] * len(lines) if ends is None else ends))
     for batch in batch_by_size(parts, lambda part: len(part.text), ENCODED_AT_ONCE):
-        encodings = encode([part.text for part in batch], add_special_tokens=False)
-        for part, encoding in zip(batch, encodings, strict=True):
+        if ends is None:
+            sizes, cut = encoder.encode([part.text for part in batch])
+            found = cut.astype(np.int64)
+        else:
+            sizes, found, inside = _encode_with_ends(batch, encoder)
+            within.append(length + inside)
+        ids.append(found)
+        for part, size in zip(batch, sizes.tolist(), strict=True):
             if not part.first:
                 starts.pop()
-            if part.ends:
-                reach = np.maximum.accumulate(np.array([end for _, end in encoding.offsets], np.int64))
-                within.append(length + np.searchsorted(reach, part.ends, side="right"))
-            ids.append(np.array(encoding.ids, np.int64))
-            length += len(ids[-1])
+            length += size
             starts.append(length)
     return np.concatenate(ids), np.array(starts, np.int64), np.concatenate(within)
+
+
+def _encode_with_ends(batch: list[EncodedPart], encoder: LineEncoder) -> tuple[Ids, Ids, Ids]:
+    """Return how many ids each part has, the ids of all, and where sentences begin among them."""
+    encodings = encoder.tokenizer.encode_batch([part.text for part in batch], add_special_tokens=False)
+    sizes, within, length = [], [np.zeros(0, np.int64)], 0
+    for part, encoding in zip(batch, encodings, strict=True):
+        if part.ends:
+            reach = np.maximum.accumulate(np.array([end for _, end in encoding.offsets], np.int64))
+            within.append(length + np.searchsorted(reach, part.ends, side="right"))
+        sizes.append(len(encoding.ids))
+        length += sizes[-1]
+    ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int64, length)
+    return np.array(sizes, np.int64), ids, np.concatenate(within)
 
 
 def rates(part: Mapping[str, int]) -> dict[str, float | None]:
@@ -224,7 +240,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder of the tokenizer")
     parser.add_argument("--length", type=int, required=True, help="tokens in a block, special ones included")
     parser.add_argument("--packing", choices=get_args(Packing), default="stream", help="what fills a block")
-    parser.add_argument("--threads", type=int, help="threads that encode; all cores by default")
     parser.add_argument("--output", type=Path, required=True, help="folder to make, called like the language")
 
 
@@ -232,8 +247,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Pack one language's documents and print the counts."""
     if not SPECIAL_TOKENS < arguments.length <= 4096:
         raise SmeltError("--length", f"expected 4 to 4096 tokens, found {arguments.length}")
-    if arguments.threads:
-        os.environ["RAYON_NUM_THREADS"] = str(arguments.threads)  # read when tokenizers first encodes
     language = arguments.output.name  # as TokenBlocks has it
     about = pack(
         arguments.documents, arguments.tokenizer, arguments.length, arguments.output, arguments.packing, language
