@@ -78,7 +78,7 @@ def test_documents_are_known_by_their_first_token(toy: Toy) -> None:
 def test_a_heading_is_words_of_the_stream_and_no_line(packing: Packing, same: str, toy: Toy) -> None:
     tokenizer = load_tokenizer(toy.tokenizer)
     marked, plain = (
-        encode([text], tokenizer.backend_tokenizer, pieces_of(tokenizer), packing)
+        encode([text], LineEncoder(tokenizer.backend_tokenizer), pieces_of(tokenizer), packing)
         for text in ("Kal.\n## Dap\nMirt.", same)
     )
     assert marked.ids.tolist() == plain.ids.tolist()
