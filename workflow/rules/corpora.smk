@@ -77,6 +77,7 @@ rule documents:
         fetched=study.corpora.fetched_folders,
         folders=study.corpora.data_set_folders,
         texts=study.corpora.texts,
+        tests=study.corpora.tests,
     output:
         documents=f"{RESULTS}/corpora/{{corpus}}/{{language}}/documents.parquet",
         statistics=f"{RESULTS}/corpora/{{corpus}}/{{language}}/statistics.json",
@@ -87,6 +88,7 @@ rule documents:
         skip_pages=study.corpora.skipped_pages,
         reading=study.corpora.reading,
         cleaning=study.corpora.cleaning,
+        tests=study.corpora.named_tests,
         version=study.corpora.extraction_version,
     log:
         f"{LOGS}/corpora/{{corpus}}/{{language}}.log",
@@ -109,6 +111,7 @@ rule documents:
         " --skip-pages {params.skip_pages:q}"
         " {params.reading:q}"
         " --cleaning {params.cleaning:q}"
+        " --tests {params.tests:q}"
         " --workers {threads}"
         " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
         " --output-documents {output.documents:q}"

@@ -1,13 +1,15 @@
 """Test examples that stand in a corpus."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from smelt.corpora.overlap import RunsOfTests, units
+from smelt.corpora.overlap import OverlapStep, RunsOfTests, units
 from smelt.files import write_json
+from smelt.study.cleaning import HeldTestExamples
 
 SENTENCE = "The quick brown fox jumps over the lazy dog while seven wizards quietly brew potions at home"
 
@@ -78,6 +80,34 @@ def test_reads_the_test_examples_of_its_language(tmp_path: Path) -> None:
     runs.add("pairs", tmp_path)
     runs.count(SENTENCE)
     assert runs.tasks["pairs"].as_dict() == {"examples": 2, "too_short": 1, "found": 1, "paragraphs": 1}
+
+
+def step(tmp_path: Path, **settings: Any) -> OverlapStep:
+    """Return the step of cleaning with one test example."""
+    kept = {"name": "pairs", "kind": "sequence-classification", "metric": "accuracy", "scheme": "none", "labels": ["a"]}
+    write_json(tmp_path / "task.json", kept)
+    columns = {"example": [0], "language": ["en"], "text": [SENTENCE], "label": ["a"]}
+    pq.write_table(pa.table(columns), tmp_path / "test.parquet")
+    return OverlapStep(HeldTestExamples(**settings), "en", {"pairs": tmp_path})
+
+
+@pytest.mark.parametrize(
+    ("remove", "left"),
+    [
+        ("paragraphs", "Before.\n## Next\nAfter."),  # a heading goes where nothing is left below it
+        ("documents", ""),
+        ("nothing", f"Before.\n## Held\n{SENTENCE}\n## Next\nAfter."),
+    ],
+)
+def test_leaves_out_what_the_study_says(tmp_path: Path, remove: str, left: str) -> None:
+    cleaning = step(tmp_path, remove=remove)
+    assert cleaning.apply(f"Before.\n## Held\n{SENTENCE}\n## Next\nAfter.", "wikipedia") == left
+    assert cleaning.apply("Nothing of it.", "wikipedia") == "Nothing of it."
+    assert cleaning.details()["tasks"]["pairs"] == {"examples": 1, "too_short": 0, "found": 1, "paragraphs": 1}
+
+
+def test_a_document_of_nothing_else_goes(tmp_path: Path) -> None:
+    assert step(tmp_path).apply(f"## Held\n{SENTENCE}", "wikipedia") == ""
 
 
 def test_words_that_no_test_has_take_no_memory() -> None:

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--headings", choices=get_args(Headings), default="mark", help="headings of Wikipedia's pages")
     parser.add_argument("--variant", default="", help="language variant to take where a page gives several: zh-hant")
     parser.add_argument("--cleaning", default="{}", help="JSON: steps of cleaning, as in a study; none by default")
+    parser.add_argument("--tests", nargs="*", default=[], metavar="TASK=FOLDER", help="prepared tasks to look for")
     parser.add_argument("--minutes", type=float, help="give up after this time")
 
 
@@ -57,7 +58,9 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.headings,
         arguments.variant,
     )
-    cleaner = Cleaner(check(Cleaning, json.loads(arguments.cleaning), "--cleaning"), arguments.language)
+    cleaner = Cleaner(
+        check(Cleaning, json.loads(arguments.cleaning), "--cleaning"), arguments.language, _tests(arguments.tests)
+    )
     documents = cleaner.clean(_documents(wikipedia, arguments.dump, data_sets, arguments.text))
     counts = write_documents(documents, arguments.held_out, arguments.output_documents)
     statistics = {
@@ -89,6 +92,13 @@ def _skipped_pages(pages: str) -> list[int | str]:
         raise SmeltError(
             "--skip-pages", f'expected a JSON list of titles and ids, such as ["Albedo", 12]; found {pages}'
         )
+    return found
+
+
+def _tests(words: list[str]) -> dict[str, Path]:
+    found = {name: Path(folder) for name, _, folder in (word.partition("=") for word in words)}
+    if empty := next((name for name, folder in found.items() if not folder.name), None):
+        raise SmeltError("--tests", f"expected TASK=FOLDER, found {empty}")
     return found
 
 

@@ -5,12 +5,14 @@ import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from smelt.corpora.boilerplate import BoilerplateStep
 from smelt.corpora.documents import Document
 from smelt.corpora.duplicates import NearDuplicateStep, ParagraphStep
 from smelt.corpora.identification import LanguageStep
+from smelt.corpora.overlap import OverlapStep
 from smelt.errors import SmeltError
 from smelt.paragraphs import paragraphs
 from smelt.study.cleaning import Cleaning
@@ -119,8 +121,8 @@ def _size(text: str) -> int:
 class Cleaner:
     """The steps that a study names, in their order; counts are complete when the documents have been read."""
 
-    def __init__(self, settings: Cleaning, language: str) -> None:
-        """Take what to do in a language."""
+    def __init__(self, settings: Cleaning, language: str, tests: Mapping[str, Path] | None = None) -> None:
+        """Take what to do in a language, and the folders of the prepared tasks whose test examples are looked for."""
         self.settings = settings
         steps: list[CleaningStep | None] = [
             NfcStep() if settings.nfc else None,
@@ -130,6 +132,7 @@ class Cleaner:
             LengthStep(settings.min_characters) if settings.min_characters else None,
             LanguageStep(settings.language, language) if settings.language else None,
             NearDuplicateStep(settings.near_duplicates, language) if settings.near_duplicates else None,
+            OverlapStep(settings.test_examples, language, tests or {}) if settings.test_examples else None,
         ]
         self.steps = [step for step in steps if step]
         self.counts = [StepCounts() for _ in self.steps]

@@ -8,13 +8,16 @@ is found is there, and memory grows with the test sets alone.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smelt.paragraphs import without_bare_headings
+from smelt.study.cleaning import HeldTestExamples
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.prepared_task import read_batches, read_task
 
@@ -123,6 +126,32 @@ class RunsOfTests:
                 self.tasks[name].paragraphs += 1
             held.append(bool(found))
         return held
+
+
+class OverlapStep:
+    """Leaves out what test examples of tasks have in common with documents."""
+
+    name: ClassVar = "test_examples"
+
+    def __init__(self, settings: HeldTestExamples, language: str, tests: Mapping[str, Path]) -> None:
+        """Read the test examples in the language of prepared tasks, by name."""
+        self._remove = settings.remove
+        self._runs = RunsOfTests(language, settings.words)
+        for name, folder in tests.items():
+            self._runs.add(name, folder)
+
+    def apply(self, text: str, source: str) -> str:  # noqa: ARG002 - as other steps
+        """Return the text without paragraphs that hold a run, or nothing, or the text as it is."""
+        held = self._runs.count(text)
+        if self._remove == "nothing" or not any(held):
+            return text
+        if self._remove == "documents":
+            return ""
+        return without_bare_headings(line for line, holds in zip(text.split("\n"), held, strict=True) if not holds)
+
+    def details(self) -> dict[str, dict[str, dict[str, int]]]:
+        """Return how many examples of each task were found, were too short for it, and in how many paragraphs."""
+        return {"tasks": {name: overlap.as_dict() for name, overlap in self._runs.tasks.items()}}
 
 
 def _hashes(runs: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -35,9 +35,9 @@ class Catalogue:
         """
         self.study = study
         self.paths = Paths(study.study)
-        self.corpora = CorporaRules(study, self.paths)
         self.tokenizers = TokenizerRules(study, self.paths)
         self.tasks = TaskRules(study, self.paths, task_folders)
+        self.corpora = CorporaRules(study, self.paths, self.tasks.files)
         self.runs = FinetuningRuns(study.models, self.tasks.files, study.seeds)
         self.finetune = FinetuneRules(study, self.paths, self.runs)
         self.makers: dict[str, MakerRules[Any]] = {

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from smelt.entry import Distinct, Entry
+from smelt.entry import Distinct, Entry, Name
 from smelt.languages import Language
 
 SectionKind = Literal["references", "links", "see_also", "literature"]
@@ -41,6 +41,20 @@ class WrongLanguage(Entry):
     """Of a language: further answers that count as it, as py3langid names them, such as `ms: [id]`."""
 
 
+class HeldTestExamples(Entry):
+    """Find test examples of the study's tasks by runs of words, and leave out what holds them (Brown et al. 2020)."""
+
+    words: Annotated[int, Field(ge=5)] = 13
+    """Length of the runs, which case and punctuation do not matter to; a shorter example cannot be found. Where a
+    script has no blanks between words, characters stand for parts of them."""
+    remove: Literal["paragraphs", "documents", "nothing"] = "paragraphs"
+    """What is left out: the paragraphs that hold a run, their whole documents, or `nothing`, so that they are only
+    counted."""
+    tasks: Annotated[list[Name], Field(min_length=1), Distinct] | None = None
+    """Tasks of the study; by default all. The corpus is made again when their test sets change, or further tasks join
+    them, and so is what is trained on it: name those that matter."""
+
+
 class Cleaning(Entry):
     """Steps that change or leave out documents, in this order; `statistics.json` counts what each one removed."""
 
@@ -60,3 +74,5 @@ class Cleaning(Entry):
     """Leave out documents in another language."""
     near_duplicates: NearDuplicates | None = None
     """Leave out documents that are almost an earlier one."""
+    test_examples: HeldTestExamples | None = None
+    """Leave out what stands in the test sets of tasks; counted for each of them."""

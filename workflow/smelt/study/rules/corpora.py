@@ -1,15 +1,18 @@
 """Where corpora come from, and where their documents stand."""
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import wiki_of
 from smelt.study.corpora import Corpus, local_folder
 from smelt.study.data_sets import DataSetPart
 from smelt.study.paths import GENERATED, Paths, outside_sources
 from smelt.study.schema import Study
+from smelt.tasks.task_file import TaskFile
 
 EXTRACTION_VERSION = 1
 """Of what is made of pages: a change of it extracts every dump again."""
@@ -18,10 +21,21 @@ EXTRACTION_VERSION = 1
 class CorporaRules:
     """Answers to `rules/corpora.smk`: about dumps, texts and documents."""
 
-    def __init__(self, study: Study, paths: Paths) -> None:
-        """Take a checked study."""
+    def __init__(self, study: Study, paths: Paths, tasks: Mapping[str, TaskFile]) -> None:
+        """Take a checked study and its tasks.
+
+        Raises:
+            SmeltError: a corpus is to be cleaned of the test examples of a task that the study lacks.
+        """
         self.study = study
         self.paths = paths
+        self.tasks = tasks
+        for name, corpus in study.corpora.items():
+            chosen = corpus.cleaning.test_examples
+            for task in chosen.tasks or [] if chosen else []:
+                if task not in tasks:
+                    found = f"no task is called {task!r}: {expected_one_of(task, tasks)}"
+                    raise SmeltError(paths.where, f"corpora.{name}.cleaning.test_examples.tasks: {found}")
 
     @cached_property
     def languages(self) -> list[str]:
@@ -137,6 +151,23 @@ class CorporaRules:
     def cleaning(self, wildcards: Any) -> str:
         """Return the steps of cleaning of {corpus}, as JSON."""
         return self.corpus(wildcards).cleaning.model_dump_json(exclude_defaults=True)
+
+    def tested(self, wildcards: Any) -> dict[str, str]:
+        """Return the prepared tasks, by name, whose test examples {corpus} is cleaned of in {language}."""
+        chosen = self.corpus(wildcards).cleaning.test_examples
+        names = (chosen.tasks or list(self.tasks)) if chosen else []
+        return {
+            name: self.paths.task(name) for name in names if wildcards.language in self.tasks[name].languages_of("test")
+        }
+
+    def tests(self, wildcards: Any) -> list[str]:
+        """Return the files of these tasks that the job reads."""
+        folders = self.tested(wildcards).values()
+        return [f"{folder}/{file}" for folder in folders for file in ("task.json", "test.parquet")]
+
+    def named_tests(self, wildcards: Any) -> list[str]:
+        """Return these tasks as words of the command."""
+        return [f"{name}={folder}" for name, folder in self.tested(wildcards).items()]
 
     def corpus(self, wildcards: Any) -> Corpus:
         """Return the entry of {corpus}."""
