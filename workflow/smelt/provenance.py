@@ -61,7 +61,7 @@ def write_provenance(
         {
             "command": command,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-            "hours": round(hours, 4),
+            "hours": float(f"{hours:.4g}"),
             "energy": energy.round_figures() if energy else None,
             "code": code_revision(),
             "settings": settings,

@@ -86,7 +86,7 @@ def test_this_build_makes_all_seeds_in_one_process_and_one_before_each_in_its_ow
     build = Build.__new__(Build)
     build.folder = tmp_path
     build.workload = FinetuningWorkload("sst2", "albert-tiny", 1e-3, 1.0, tmp_path)
-    build.together = True
+    build.together, build.precision = True, "fp32"
     (command,) = build.commands([1, 2], tmp_path)
     assert command[-6:] == ["--seed", "1", "2", "--output", str(tmp_path / "seed-1"), str(tmp_path / "seed-2")]
     build.together = False

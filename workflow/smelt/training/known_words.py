@@ -180,9 +180,13 @@ class LineEncoder:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Take a tokenizer that truncates and pads nothing."""
-        tree: Tree = json.loads(tokenizer.to_str())
-        self.tokenizer = new_tokenizer(tree, tokenizer.encode_special_tokens)
-        splitting = splitting_of(self.tokenizer, tree)
+        self.tokenizer = tokenizer
+        written = tokenizer.to_str()
+        # Scores of unigram pieces may change in their last digit as they are read (tokenizers 0.23). A word that can be
+        # cut in two ways of one score is then cut otherwise, so such a tokenizer cuts all lines itself.
+        is_read_alike = Tokenizer.from_str(written).to_str() == written
+        tree: Tree = json.loads(written)
+        splitting = splitting_of(tokenizer, tree) if is_read_alike else None
         self._words = KnownWords(tree, tokenizer.encode_special_tokens, splitting) if splitting else None
         self._seen = self._learnt = 0
 
