@@ -3,11 +3,14 @@ Adopts published models.
 
 IN   a repository of the Hugging Face hub at a pinned revision, or a local folder
 OUT  results/<study>/models/<model>/ : a Hugging Face folder with its card and provenance
+
+Where a model comes from the hub, they run where Snakemake runs: compute nodes need no network.
 """
 
 
 rule adopt:
     """Bring in {wildcards.model} from the hub, at its pinned revision, or from a folder."""
+    localrule: study.adopt.needs_network
     input:
         folder=study.adopt.folder,
     output:

@@ -12,6 +12,7 @@ TASK = f"{RESULTS}/tasks/{{task}}"
 
 rule task:
     """Read, check and convert the splits of {wildcards.task}."""
+    localrule: study.tasks.needs_network
     input:
         sources=study.tasks.sources,
     output:

@@ -184,3 +184,9 @@ def test_what_is_set_for_one_rule_counts_for_others_that_have_nothing_of_their_o
     found = {rule: dict(mapping) for rule, mapping in settings.overwrite_resources.items()}
     assert found == {"finetune": {"gpu": 1}, "finetune_1_to_2": {"gpu": 1}, "finetune_2_to_3": {"gpu": 2}}
     assert set(settings._parsed_overwrite_resources) == set(found)
+
+
+@pytest.mark.parametrize(("study", "adopts", "reads"), [("mini-tasks", False, False), ("malbert-released", True, True)])
+def test_what_comes_from_the_hub_is_made_where_snakemake_runs(study: str, adopts: bool, reads: bool) -> None:
+    catalogue = load([ROOT / f"config/studies/{study}.yaml"], {})
+    assert (catalogue.adopt.needs_network, catalogue.tasks.needs_network) == (adopts, reads)

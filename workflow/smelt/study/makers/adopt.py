@@ -67,6 +67,11 @@ class Adopt(Maker):
 class AdoptRules(MakerRules[Adopt]):
     """Answers to `rules/adopt.smk`."""
 
+    @property
+    def needs_network(self) -> bool:
+        """Whether a model comes from the hub."""
+        return any(model.hub for model in self.models.values())
+
     def published(self, wildcards: Any) -> str:
         """Return where {model} is adopted from, as JSON: hub and revision, or folder; and how, where it was chosen."""
         return json.dumps(self.entry(wildcards).chosen())

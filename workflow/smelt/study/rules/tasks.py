@@ -31,6 +31,11 @@ class TaskRules:
         self.own_folders = folders
         self.files: dict[str, TaskFile] = {name: load_task(study.task_file(name), *folders) for name in study.tasks}
 
+    @property
+    def needs_network(self) -> bool:
+        """Whether a task comes from the hub."""
+        return any(task.source.hub for task in self.files.values())
+
     def definition(self, wildcards: Any) -> str:
         """Return the definition of {task} as JSON: its file under its setting, without title and terms of use.
 
