@@ -61,6 +61,29 @@ def test_ids_are_those_of_the_tokenizer(kind: str) -> None:
         assert found(encoder, lines) == expected(tokenizer, lines)
 
 
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram", "bpe"])
+@pytest.mark.parametrize("remembers", [True, False])
+def test_ends_stand_where_the_offsets_of_ids_say(kind: str, remembers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, drawn = trained(kind), random.Random(3)
+    encoder = LineEncoder(tokenizer)
+    if not remembers:
+        monkeypatch.setattr(encoder, "_words", None)
+    lines = lines_of(7)
+    places = [[place for place in range(1, len(line)) if not line[place - 1].isspace()] for line in lines]
+    before_blanks = [[place for place in own if lines[row][place] == " "] for row, own in enumerate(places)]
+    for chosen in (places, before_blanks):
+        ends = [sorted(drawn.sample(own, min(3, len(own)))) if row % 3 else [] for row, own in enumerate(chosen)]
+        sizes, ids, found_places = encoder.encode_with_ends(lines, ends)
+        wanted, start = [], 0
+        for line, own in zip(lines, ends, strict=True):
+            encoding = tokenizer.encode(line, add_special_tokens=False)
+            reach = np.maximum.accumulate([end for _, end in encoding.offsets])
+            wanted += [start + int((reach <= end).sum()) for end in own]
+            start += len(encoding.ids)
+        assert found_places.tolist() == wanted
+        assert (sizes.tolist(), ids.tolist()) == tuple(part.tolist() for part in encoder.encode(lines))
+
+
 def test_words_that_hardly_come_again_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_words, "TRIAL", 20)
     tokenizer = trained("unigram")

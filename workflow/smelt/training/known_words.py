@@ -194,18 +194,57 @@ class LineEncoder:
         """Return how many ids each line has, and the ids of all, one line after the other."""
         if self._words is None or not lines:
             return encode(self.tokenizer, lines)
-        known = len(self._words)
-        cut = self._words.cut(lines)
+        cut, of_words, ids = self._encode_words(self._words, lines)
+        return np.add.reduceat(of_words, np.cumsum(cut.lengths) - cut.lengths), ids
+
+    def encode_with_ends(self, lines: Sequence[str], ends: Sequence[Sequence[int]]) -> tuple[Numbers, Ids32, Numbers]:
+        """Do the same, and return how many ids of all lines stand before each end.
+
+        ends: places in each line, ascending. An id across an end stands behind it.
+        """
+        if self._words is None or not lines:
+            return self._encode_with_offsets(lines, ends)
+        cut, of_words, ids = self._encode_words(self._words, lines)
+        firsts = np.cumsum(cut.lengths) - cut.lengths
+        before = np.concatenate([[0], np.cumsum(of_words)])  # ids before each word
+        starts = before[firsts]
+        places = [np.zeros(0, np.int64)]
+        for row, (line, own) in enumerate(zip(lines, ends, strict=True)):
+            if not own:
+                continue
+            if not cut.dependent[row] and all(line.startswith(BLANK, end) for end in own):
+                words = [line.count(BLANK, 0, end) + 1 for end in own]
+                places.append(before[firsts[row] + np.array(words)])
+            else:
+                places.append(starts[row] + self._encode_with_offsets([line], [own])[2])
+        return np.add.reduceat(of_words, firsts), ids, np.concatenate(places)
+
+    def _encode_words(self, words: KnownWords, lines: Sequence[str]) -> tuple[SegmentedLines, Numbers, Ids32]:
+        """Return lines as words, how many ids each word has, and the ids of all."""
+        known = len(words)
+        cut = words.cut(lines)
         self._seen += len(cut.words)
-        self._learnt += max(len(self._words) - known, 0)
+        self._learnt += max(len(words) - known, 0)
         if self._seen > TRIAL and self._learnt > MOST_NEW * self._seen:
             self._words = None  # a text without blanks, say, whose words are whole sentences
         sizes, ids = encode(self.tokenizer, [lines[int(row)] for row in np.flatnonzero(cut.dependent)])
         sizes, ids = np.concatenate([cut.sizes, sizes]), np.concatenate([cut.ids, ids])
-        starts = (np.cumsum(sizes) - sizes)[cut.words]
-        of_words = sizes[cut.words]
+        starts, of_words = (np.cumsum(sizes) - sizes)[cut.words], sizes[cut.words]
         places = np.repeat(starts - (np.cumsum(of_words) - of_words), of_words) + np.arange(of_words.sum())
-        return np.add.reduceat(of_words, np.cumsum(cut.lengths) - cut.lengths), ids[places]
+        return cut, of_words, ids[places]
+
+    def _encode_with_offsets(
+        self, lines: Sequence[str], ends: Sequence[Sequence[int]]
+    ) -> tuple[Numbers, Ids32, Numbers]:
+        encodings = self.tokenizer.encode_batch(list(lines), add_special_tokens=False)
+        sizes = np.array([len(encoding.ids) for encoding in encodings], np.int64)
+        places = [np.zeros(0, np.int64)]
+        for start, encoding, own in zip(np.cumsum(sizes) - sizes, encodings, ends, strict=True):
+            if own:
+                reach = np.maximum.accumulate(np.array([end for _, end in encoding.offsets], np.int64))
+                places.append(start + np.searchsorted(reach, own, side="right"))
+        ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int32, int(sizes.sum()))
+        return sizes, ids, np.concatenate(places)
 
 
 def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]:

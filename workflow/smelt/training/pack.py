@@ -192,33 +192,19 @@ def _encode_lines(lines: list[str], ends: list[list[int]] | None, encoder: LineE
     length = 0
     parts = chain.from_iterable(map(encoded_parts_of, lines, [()] * len(lines) if ends is None else ends))
     for batch in batch_by_size(parts, lambda part: len(part.text), ENCODED_AT_ONCE):
+        texts = [part.text for part in batch]
         if ends is None:
-            sizes, cut = encoder.encode([part.text for part in batch])
-            found = cut.astype(np.int64)
+            sizes, found = encoder.encode(texts)
         else:
-            sizes, found, inside = _encode_with_ends(batch, encoder)
+            sizes, found, inside = encoder.encode_with_ends(texts, [part.ends for part in batch])
             within.append(length + inside)
-        ids.append(found)
+        ids.append(found.astype(np.int64))
         for part, size in zip(batch, sizes.tolist(), strict=True):
             if not part.first:
                 starts.pop()
             length += size
             starts.append(length)
     return np.concatenate(ids), np.array(starts, np.int64), np.concatenate(within)
-
-
-def _encode_with_ends(batch: list[EncodedPart], encoder: LineEncoder) -> tuple[Ids, Ids, Ids]:
-    """Return how many ids each part has, the ids of all, and where sentences begin among them."""
-    encodings = encoder.tokenizer.encode_batch([part.text for part in batch], add_special_tokens=False)
-    sizes, within, length = [], [np.zeros(0, np.int64)], 0
-    for part, encoding in zip(batch, encodings, strict=True):
-        if part.ends:
-            reach = np.maximum.accumulate(np.array([end for _, end in encoding.offsets], np.int64))
-            within.append(length + np.searchsorted(reach, part.ends, side="right"))
-        sizes.append(len(encoding.ids))
-        length += sizes[-1]
-    ids = np.fromiter(chain.from_iterable(encoding.ids for encoding in encodings), np.int64, length)
-    return np.array(sizes, np.int64), ids, np.concatenate(within)
 
 
 def rates(part: Mapping[str, int]) -> dict[str, float | None]:
