@@ -68,6 +68,15 @@ def test_is_corrected_by_a_study_that_ran_here() -> None:
     assert after["blocks"] == before["blocks"]  # only one of two jobs was measured
 
 
+def test_measurements_of_what_the_study_no_longer_has_correct_nothing() -> None:
+    Path("en.txt").write_bytes(bytes(1_000_000))
+    for name in ("corpora/wiki/sw", "corpora/wiki/en", "counts/wiki/small/sw", "finetuned/tiny/names/seed-1"):
+        file = Path("benchmarks/planned", f"{name}.tsv")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("s\tcpu_time\n100\t40\n")
+    assert planned("--like", "study.yaml")["documents"]["cpu_seconds"] == pytest.approx(80)
+
+
 def test_says_how_long_the_machines_take(capsys: pytest.CaptureFixture[str]) -> None:
     planned("--text", "wiki=400GB", "--cores", "4", "--gpus", "2")
     shown = capsys.readouterr().out

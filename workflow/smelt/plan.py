@@ -145,7 +145,7 @@ def factors_of(study: Path, rates: Rates) -> dict[str, float]:
     for file in sorted(Path(catalogue.paths.benchmarks).rglob("*.tsv")):
         if (name := stage_of(file, catalogue)) and (seconds := processor_seconds(file)) is not None:
             measured[name].append(seconds)
-    whole = {name: times for name, times in measured.items() if len(times) == planned[name].jobs}
+    whole = {name: times for name, times in measured.items() if name in planned and len(times) == planned[name].jobs}
     if not whole:
         raise SmeltError(study, f"no stage of it was measured to its end below {catalogue.paths.benchmarks}")
     return {name: sum(times) / planned[name].cpu_seconds for name, times in whole.items()}

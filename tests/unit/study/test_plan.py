@@ -30,6 +30,10 @@ finetuning: {seeds: [1, 2, 3], epochs: 2, runs_per_job: 3}
 """
 
 
+MODELS = "{tiny: {maker: pretrain, architecture: albert-tiny, tokenizer: small, corpus: web, recipe: small}}"
+TOKENIZERS = "{small: {algorithm: unigram, vocabulary: 8000, corpus: web}}"
+
+
 def rates(**changes: object) -> Rates:
     """Return the default rates, without a GPU, with others in their place."""
     return read_rates(RATES).model_copy(update={"gpu": None, **changes})
@@ -77,6 +81,18 @@ def test_names_what_has_no_known_size(plan: StudyPlan) -> None:
     assert unknown == [("wiki", "sw"), ("wiki", "en")]
     given = Sizes(text={("wiki", "sw"): 1e6, ("wiki", "en"): 2e6})
     assert StudyPlan(plan.catalogue, given, plan.rates).unknown() == []
+
+
+def test_text_of_data_sets_is_not_known_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = "datasets: {web: {folder: web, files: {sw: sw.jsonl}}}, text: {en: en.txt}"
+    parts = [f"corpora: {{web: {{{own}}}}}", f"models: {MODELS}", f"tokenizers: {TOKENIZERS}"]
+    Path("study.yaml").write_text("\n".join(["study: rows", *parts]))
+    Path("en.txt").write_bytes(bytes(1000))
+    catalogue = catalogue_of([Path("study.yaml")], {})
+    assert StudyPlan(catalogue, known_sizes(catalogue), rates()).unknown() == [("web", "sw")]
+    given = Sizes(text={("web", "sw"): 5e6})
+    assert StudyPlan(catalogue, given, rates()).text_bytes("web") == 5e6 + 1000
 
 
 def test_has_every_job_of_the_study(plan: StudyPlan) -> None:

@@ -193,8 +193,9 @@ class StudyPlan:
 
     def _downloads(self) -> StagePlan:
         dumps = self._dumped()
-        seconds = sum(dumps.values()) / 1e6 / self.rates.download + len(dumps) * self.rates.start
-        return StagePlan("downloads", len(dumps), seconds, disk=sum(dumps.values()), memory=self.rates.memory["other"])
+        jobs = len(dumps) + len(self.catalogue.corpora.fetched)
+        seconds = sum(dumps.values()) / 1e6 / self.rates.download + jobs * self.rates.start
+        return StagePlan("downloads", jobs, seconds, disk=sum(dumps.values()), memory=self.rates.memory["other"])
 
     def _documents(self) -> StagePlan:
         stage = StagePlan("documents", memory=self.rates.memory["documents"])
