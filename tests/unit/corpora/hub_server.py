@@ -2,16 +2,18 @@
 
 import json
 from hashlib import sha1
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.hub_answers import HubAnswers
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub(HubAnswers):
     """Data sets org/<name> are the folders of `folder`; `fetched` has the files asked for, and their bytes."""
 
     folder: ClassVar[Path]
@@ -41,9 +43,6 @@ class Hub(BaseHTTPRequestHandler):
         return self._file(path, below)
 
     do_HEAD = do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Keep the tests' output clean."""
 
     def _tree(self, root: Path, below: str) -> None:
         folder = root / below
@@ -75,17 +74,6 @@ class Hub(BaseHTTPRequestHandler):
             self.fetched.append((name, len(data)))
         etag = sha1(path.read_bytes()).hexdigest()
         return self._answer(status, data, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT} | extra)
-
-    def _json(self, value: object) -> None:
-        self._answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for key, value in (headers | {"Content-Length": str(len(body))}).items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
 
 def serve(folder: Path) -> ThreadingHTTPServer:

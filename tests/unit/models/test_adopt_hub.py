@@ -6,19 +6,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
 import pytest
+from tests.hub_answers import HubAnswers
 from transformers import BertConfig, BertForMaskedLM
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub(HubAnswers):
     """One model, org/tiny, with one commit; org/pickled, with pickles alone; org/gated, which asks for a login."""
 
     files: dict[str, bytes]
@@ -47,22 +48,8 @@ class Hub(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def log_message(self, *_: object) -> None:
-        """Keep the tests' output clean."""
-
     def _entry(self, name: str, data: bytes) -> dict[str, object]:
         return {"type": "file", "path": name, "size": len(data), "oid": hashlib.sha1(data).hexdigest()}
-
-    def _json(self, value: object) -> None:
-        self._answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for key, value in (headers | {"Content-Length": str(len(body))}).items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
 
 
 @pytest.fixture(scope="module")

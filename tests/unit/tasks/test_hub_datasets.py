@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha1
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+from tests.hub_answers import HubAnswers
 
 from smelt.__main__ import main
 from smelt.tasks.splits import SPLITS
@@ -125,7 +126,7 @@ def test_a_share_of_a_split_can_be_held_out(write_task, home, tmp_path):
     assert [splits[split]["examples"] for split in SPLITS] == [2, 2, 4]
 
 
-class Hub(BaseHTTPRequestHandler):
+class Hub(HubAnswers):
     """A server that answers as the hub does: one data set, unimelb-nlp/wikiann, at one commit."""
 
     folder: Path
@@ -152,22 +153,8 @@ class Hub(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def log_message(self, *_: object) -> None:
-        """Keep the tests' output clean."""
-
     def _entry(self, name: str, data: bytes) -> dict[str, object]:
         return {"type": "file", "path": name, "size": len(data), "oid": sha1(data).hexdigest()}
-
-    def _json(self, value: object) -> None:
-        self._answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for key, value in (headers | {"Content-Length": str(len(body))}).items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
 
 
 @pytest.fixture
