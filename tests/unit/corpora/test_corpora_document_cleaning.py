@@ -23,8 +23,8 @@ from smelt.corpora.document_cleaning import Cleaner
 from smelt.corpora.documents import Document
 from smelt.corpora.hash_set import NEWEST, HashSet, hash_of
 from smelt.corpora.identification import LanguageStep
-from smelt.corpora.overlap import units
 from smelt.corpora.textfiles import read_documents
+from smelt.corpora.word_runs import units
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.study.cleaning import Cleaning, WrongLanguage

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from smelt.corpora.overlap import OverlapStep, RunsOfTests, units
+from smelt.corpora.overlap import OverlapStep, RunsOfTests
+from smelt.corpora.word_runs import units
 from smelt.files import write_json
 from smelt.study.cleaning import HeldTestExamples
 

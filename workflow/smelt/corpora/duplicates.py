@@ -7,7 +7,7 @@ import numpy as np
 import rensa
 
 from smelt.corpora.hash_set import SOURCES, HashSet, hash_of
-from smelt.corpora.overlap import CHARACTERS_OF_WORD, units
+from smelt.corpora.word_runs import length_of_runs, units
 from smelt.errors import SmeltError
 from smelt.paragraphs import is_heading, without_bare_headings
 from smelt.study.cleaning import DuplicateParagraphs, NearDuplicates
@@ -81,7 +81,7 @@ class NearDuplicateStep:
 
     def __init__(self, settings: NearDuplicates, language: str) -> None:
         """Take the length of runs, and the bands."""
-        self._length = settings.words * CHARACTERS_OF_WORD.get(language.split("-")[0], 1)
+        self._length = length_of_runs(settings.words, language)
         self._bands, self._rows = settings.bands, settings.rows
         self._seen = HashSet()
         self._sources = Sources()

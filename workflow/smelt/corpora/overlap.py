@@ -7,7 +7,6 @@ Only words of test examples have a number; runs are compared by a hash, and thos
 is found is there, and memory grows with the test sets alone.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,24 +15,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from smelt.corpora.word_runs import length_of_runs, units
 from smelt.paragraphs import without_bare_headings
 from smelt.study.cleaning import HeldTestExamples
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.prepared_task import read_batches, read_task
 
-CHARACTERS_OF_WORD = {"ja": 2, "zh": 2, "th": 4, "lo": 4, "km": 4, "my": 4}
-"""How many characters a word has, about, in languages that are written without blanks."""
-# One character where words have no blanks between them, with its marks; elsewhere a run of letters, digits and marks.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_UNIT = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no word of a run is lost
 TEXTS = ("words", "text", "pair", "question", "context")
 """Columns of prepared tasks that hold what a model reads."""
-
-
-def units(text: str) -> list[str]:
-    """Return what runs are made of: words without case and punctuation, or characters."""
-    return _UNIT.findall(text.casefold())
 
 
 @dataclass
@@ -60,7 +50,7 @@ class RunsOfTests:
 
     def __init__(self, language: str, words: int) -> None:
         """Take how many words a run has."""
-        self.length = words * CHARACTERS_OF_WORD.get(language.split("-")[0], 1)
+        self.length = length_of_runs(words, language)
         self.language = language
         self.tasks: dict[str, TaskOverlap] = {}
         self._ids: dict[str, int] = {}

@@ -29,12 +29,12 @@ from smelt.study.rates import Rates
 from smelt.study.resources import BASE, BYTES, STATES, WITH_GPU_MB, WITHOUT_GPU_MB, gpus_for, pass_megabytes
 from smelt.study.rules import finetune_jobs
 from smelt.study.rules.finetune import training_examples
+from smelt.study.rules.tokenizers import LINE_BYTES
 from smelt.tasks.kinds import kind_of
 
 PUBLISHED_PIECES = 119_547  # assumed of adopted models: mBERT's
 OTHER_EXAMPLES = 2_000  # assumed of a validation or test split that is not prepared yet
 WIDE_PIECES = 2**16  # vocabularies beyond take four bytes a token
-SAMPLE_LINE = 300  # bytes of a usual paragraph
 RUN_BYTES = 300_000  # what a fine-tuning leaves behind without weights
 DUMP_FILES = "*pages-articles*.bz2"
 PARQUET = 0.4  # bytes of documents.parquet to a byte of text
@@ -211,7 +211,7 @@ class StudyPlan:
     def _tokenizers(self) -> StagePlan:
         stage = StagePlan("tokenizers")
         for name, tokenizer in self.study.tokenizers.items():
-            text = min(tokenizer.sample * SAMPLE_LINE, self.text_bytes(tokenizer.corpus))
+            text = min(tokenizer.sample * LINE_BYTES, self.text_bytes(tokenizer.corpus))
             stage.jobs += 1
             stage.cpu_seconds += text / 1e6 / self.rates.tokenizers[tokenizer.algorithm] + self.rates.start
             asked = self.catalogue.tokenizers.memory(

@@ -9,6 +9,8 @@ from smelt.study.paths import Paths
 from smelt.study.schema import Study
 from smelt.training.recipes import BLOCKS_VERSION
 
+LINE_BYTES = 300  # of a usual paragraph
+
 
 class TokenizerRules:
     """Answers to `rules/tokenizers.smk`: about tokenizers and token blocks."""
@@ -34,10 +36,10 @@ class TokenizerRules:
     def memory(self, wildcards: Any, input: Any) -> int:
         """Return the MB that training {tokenizer} takes: its sample, or all of its documents where that is less.
 
-        SentencePiece was seen to take 12 bytes for each byte of text; documents are compressed to a third, and 300
-        bytes are a usual paragraph. 600 MB are the libraries'.
+        SentencePiece was seen to take 12 bytes for each byte of text; documents are compressed to a third. 600 MB
+        are the libraries'.
         """
-        sample = self.study.tokenizers[wildcards.tokenizer].sample * 300 / 1e6
+        sample = self.study.tokenizers[wildcards.tokenizer].sample * LINE_BYTES / 1e6
         return int(600 + 15 * min(sample, 4 * input.size_mb))
 
     def folders(self) -> list[str]:
