@@ -361,3 +361,16 @@ def test_repairs_and_repeats_of_a_split_are_shown_beside_its_size(write_task, tm
         " training, word for word",
         "sample: set `repeats: drop` in the task file to leave these out of training",
     ]
+
+
+def test_parquet_is_read_in_pieces_and_damage_in_a_later_one_names_the_file(tmp_path):
+    path = tmp_path / "data.parquet"
+    texts = [f"{number * 2_654_435_761 % 2**32:032x}" for number in range(20_000)]  # too varied for a dictionary
+    parquet.write_table(arrow.table({"text": texts, "label": texts}), path, row_group_size=2_000)
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    path.write_bytes(whole[:half] + bytes(20_000) + whole[half + 20_000 :])
+    rows = read_columns(path, Columns(text="text", label="label"))
+    assert next(rows).text == texts[0]
+    with pytest.raises(SmeltError, match=r"data\.parquet: cannot be read: "):
+        list(rows)

@@ -7,10 +7,12 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from smelt.errors import SmeltError, absent, quote, shorten_text
+from smelt.errors import SmeltError, absent, first_line, quote, shorten_text
 from smelt.hub import HubSplit, class_names, name_classes
 from smelt.tasks.formats.base import FileFormat, FileOrSplit
 from smelt.tasks.lines import is_blank, numbered_lines, refuse_equal
+
+ROWS_AT_ONCE = 1000  # of Parquet
 
 
 def read_rows(path: FileOrSplit, written: FileFormat) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -68,15 +70,19 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
     import pyarrow.parquet as parquet
 
     try:
-        refuse_equal(parquet.read_schema(path).names, str(path))
-        table = parquet.read_table(path)
+        with parquet.ParquetFile(path, pre_buffer=False) as file:  # which would keep all that was read
+            schema = file.schema_arrow
+            refuse_equal(schema.names, str(path))
+            names = _class_names(schema.metadata or {})
+            for batch in file.iter_batches(ROWS_AT_ONCE):
+                for row in batch.to_pylist():
+                    yield {column: name_classes(value, names.get(column)) for column, value in row.items()}
     except FileNotFoundError:
         raise absent(path) from None
     except arrow.ArrowInvalid as error:
         raise SmeltError(path, f"is not Parquet ({error})") from None
-    names = _class_names(table.schema.metadata or {})
-    for row in table.to_pylist():
-        yield {column: name_classes(value, names.get(column)) for column, value in row.items()}
+    except OSError as error:  # of Arrow, too, where a part is damaged
+        raise SmeltError(path, f"cannot be read: {error.strerror or first_line(error)}") from None
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, list[str]]:
