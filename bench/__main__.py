@@ -12,7 +12,7 @@ from bench.blocks import blocks
 from bench.counting import counting
 from bench.distillation import distillation
 from bench.efficiency import efficiency
-from bench.extraction import extraction
+from bench.extraction import EXTRACTIONS, extraction
 from bench.finetuning import finetuning
 from bench.finetuning_data import PARTS
 from bench.head import head
@@ -27,7 +27,7 @@ from bench.workers import Ended
 
 # Each is made only when it is asked for, because making one prepares its data.
 BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenchmark]] = {
-    "extract-wikipedia": extraction,
+    **{f"extract-{dump}": extraction for dump in EXTRACTIONS},
     **{
         f"pretrain-{size}-{vocabulary}-{precision}": pretraining
         for size in ("tiny", "base")
