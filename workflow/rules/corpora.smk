@@ -29,11 +29,12 @@ rule download:
         "logs/dumps/{wiki}-{date}.log",
     benchmark:
         "benchmarks/dumps/{wiki}-{date}.tsv"
-    threads: 1
+    threads: 0  # it waits for the network
     resources:
         mem_mb=500,
         runtime=1440,
         connections=1,
+        downloads_per_host=2,
     conda:
         "../../envs/data.yaml"
     shell:
@@ -42,6 +43,7 @@ rule download:
         " --date {wildcards.date:q}"
         " --mirror {params.mirror:q}"
         " --partial {params.partial:q}"
+        " --downloads-per-host {resources.downloads_per_host}"
         " --output {output.dump:q}"
         " > {log:q} 2>&1"
 
@@ -57,15 +59,18 @@ rule dataset:
         fetched=names(study.corpora.fetched),
     log:
         "logs/datasets/{fetched}.log",
-    threads: 1
+    threads: 0  # it waits for the network
     resources:
         mem_mb=2_000,
         runtime=1440,
+        connections=1,
+        downloads_per_host=2,
     conda:
         "../../envs/data.yaml"
     shell:
         "python -m smelt dataset"
         " --settings {params.settings:q}"
+        " --downloads-per-host {resources.downloads_per_host}"
         " --output {output.fetched:q}"
         " > {log:q} 2>&1"
 

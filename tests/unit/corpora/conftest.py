@@ -2,10 +2,18 @@
 
 import bz2
 import random
+import tempfile
 from pathlib import Path
 
 import pytest
 from small_dumps import BASALT, describe, export, page
+
+
+@pytest.fixture(autouse=True)
+def own_turns(tmp_path, monkeypatch) -> None:
+    """Turns at hosts are those of the test alone; tests that run beside it have the same host."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
 
 
 @pytest.fixture

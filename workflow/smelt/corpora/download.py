@@ -5,9 +5,11 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar
 
+from smelt.corpora.downloads import add_limit, turn_at
 from smelt.corpora.listing import DumpPart, check_sums, opening, parts_of, parts_of_sums
 from smelt.corpora.mirror import AbsentError, Mirror, PartFile, Patience, ReportBytes, open_mirror
 from smelt.errors import SmeltError
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--attempts", type=int, default=Patience.attempts, help="of one download without new bytes")
     parser.add_argument("--pause", type=float, default=Patience.pause, help="seconds before the second attempt")
     parser.add_argument("--silence", type=float, default=Patience.silence, help="seconds that a server may be silent")
+    add_limit(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -48,7 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
     def bring(mirror: Mirror, parts: list[DumpPart]) -> None:
         download(mirror, parts, wiki, date, output, partial)
 
-    from_first(arguments.mirror, patience, wiki, date, bring)
+    from_first(arguments.mirror, patience, wiki, date, bring, arguments.downloads_per_host)
     print(f"{wiki} {date}: every part verified, in {output}", flush=True)
 
 
@@ -58,10 +61,11 @@ def from_first(
     wiki: str,
     date: str,
     use: Callable[[Mirror, list[DumpPart]], OfMirror],
+    limit: int | None = None,
 ) -> OfMirror:
     """Return what `use` makes of the first mirror that has the dump, and of the parts that it lists.
 
-    Where `use` fails, the next mirror is asked.
+    Where `use` fails, the next mirror is asked. With a limit of downloads from a host, each mirror's turn is awaited.
 
     Raises:
         SmeltError: no mirror has it; the message gives each mirror's reason on a line.
@@ -74,7 +78,8 @@ def from_first(
             refusals.append(error)
             continue
         try:
-            used = use(mirror, list_parts(mirror, wiki, date))
+            with turn_at(mirror.host, limit) if limit is not None and mirror.host else nullcontext():
+                used = use(mirror, list_parts(mirror, wiki, date))
         except SmeltError as error:
             refusals.append(error)
             continue

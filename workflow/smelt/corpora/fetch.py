@@ -4,11 +4,14 @@ import argparse
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow
 import pyarrow.parquet
+from huggingface_hub import constants
 
 from smelt.corpora.data_sets import FETCHED, rows_of
+from smelt.corpora.downloads import add_limit, turn_at
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
@@ -24,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("--settings", required=True, help="JSON: name, hub, revision, config, split, columns, limit")
     parser.add_argument("--output", required=True, type=Path, help="folder that names the files, or holds the rows")
+    add_limit(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -31,10 +35,15 @@ def run(arguments: argparse.Namespace) -> None:
     part = check(DataSetPart, json.loads(arguments.settings), "--settings")
     if not part.hub or not part.revision:
         raise SmeltError("--settings", "expected hub and revision: a folder is read where it is")
-    request = HubRequest(part.hub, part.revision, part.config, f"datasets.{part.name}", "")
+    with turn_at(urlsplit(constants.ENDPOINT).hostname or "", arguments.downloads_per_host):
+        _bring(part, HubRequest(part.hub, part.revision, part.config, f"datasets.{part.name}", ""), arguments.output)
+
+
+def _bring(part: DataSetPart, request: HubRequest, output: Path) -> None:
+    """Write the folder of a data set, and print its size."""
     rows: int | None
     files: list[dict[str, Any]]
-    with whole_folder(arguments.output) as draft:
+    with whole_folder(output) as draft:
         if part.limit:
             files_of_split = remote_files(request, part.split)
             with hub_errors(request.where, "data set", request.place):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -44,6 +44,10 @@ class Mirror(Protocol):
     @property
     def layout(self) -> str:
         """Path of a dump's folder, with {wiki} and {date} in it."""
+
+    @property
+    def host(self) -> str:
+        """The host that it is reached at; "" for a local folder."""
 
     def read(self, path: str) -> bytes:
         """Return a small file, such as dumpstatus.json.
@@ -150,6 +154,7 @@ class Folder:
 
     root: Path
     layout: str = DUMPS_SERVER
+    host: ClassVar = ""
 
     def where(self, path: str) -> str:
         """Return the path of a file."""
@@ -191,6 +196,11 @@ class Server:
     root: str
     patience: Patience
     layout: str = DUMPS_SERVER
+
+    @property
+    def host(self) -> str:
+        """Return the host, without the port."""
+        return _scheme_and_host(self.root)[1]
 
     def where(self, path: str) -> str:
         """Return the address of a file."""
