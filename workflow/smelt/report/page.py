@@ -16,18 +16,23 @@ from markupsafe import Markup
 from smelt.cli import json_entry, json_object
 from smelt.errors import SmeltError, not_found
 from smelt.files import json_text, whole_file
+from smelt.mixture import Mixture
+from smelt.report.corpus_records import CorpusRecord, read_corpora
+from smelt.report.corpus_warnings import limits, looks
 from smelt.report.figures import caption_of
-from smelt.report.page_materials import (
+from smelt.report.page_corpora import (
+    cleaning_table,
     corpus_table,
+    dropped_table,
     markup_table,
-    model_table,
+    overlap_table,
     pages_table,
-    reduction_table,
-    task_table,
-    tokenizer_table,
+    step_tables,
+    templates_table,
 )
+from smelt.report.page_materials import model_table, reduction_table, task_table, tokenizer_table
 from smelt.report.page_results import across_table, correlation_tables, pair_tables
-from smelt.report.records import CorpusRecord, ModelRecord, read_corpora, read_model, read_tasks
+from smelt.report.records import ModelRecord, read_model, read_tasks
 from smelt.report.render import PaperTable, html
 from smelt.report.significance import Significance
 from smelt.report.tables.base import TableJob
@@ -77,6 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 # ---- What stands on the page; the template only arranges it
 
+FEW_LANGUAGES = 16  # with more, tables of dumps are folded
 _LIBRARIES = ("smelt", "numpy", "pandas", "scipy", "matplotlib")
 
 
@@ -88,6 +94,19 @@ class PageFigure:
     path: Path
     title: str
     caption: str
+
+
+@dataclass(frozen=True)
+class CorporaSection:
+    """What was done to corpora; tables are HTML."""
+
+    looks: list[str]
+    """What deserves a look."""
+    limits: str
+    """What was looked at."""
+    tables: list[Markup]
+    folded: list[tuple[str, Markup]]
+    """Longer tables, each with its caption, which open by a click."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +122,7 @@ class Content:
     correlations: list[Markup]
     efficiency: Markup | None
     figures: list[PageFigure]
+    corpora: CorporaSection | None
     records: list[Markup]
     study_text: str
     versions: str
@@ -131,7 +151,8 @@ def content(arguments: argparse.Namespace) -> Content:
         correlations=[_markup(table) for table in correlation_tables(arguments.tokenisation)],
         efficiency=_markup(measured) if (measured := efficiency_table(arguments)) else None,
         figures=[PageFigure(path.stem, path, *caption_of(path.stem)) for path in arguments.figures],
-        records=_records(arguments, corpora, models),
+        corpora=_corpora(study, corpora) if corpora else None,
+        records=_records(arguments, models),
         study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),
         versions=_versions(),
         provenance=[(model.name, json_text(model.provenance, indent=2)) for model in models],
@@ -152,14 +173,27 @@ def _facts(study: dict[str, Any], corpora: Sequence[CorpusRecord]) -> list[tuple
     return [(name if count == 1 else f"{name}s", f"{count:,}") for name, count in counts if count]
 
 
-def _records(
-    arguments: argparse.Namespace, corpora: Sequence[CorpusRecord], models: Sequence[ModelRecord]
-) -> list[Markup]:
+def _corpora(study: dict[str, Any], records: Sequence[CorpusRecord]) -> CorporaSection:
+    mixtures = {name: Mixture(**(entry.get("sampling") or {})) for name, entry in study.get("corpora", {}).items()}
+    mixed = {name: mixture for name, mixture in mixtures.items() if not mixture.is_natural}
+    shown = [corpus_table(records, mixed), cleaning_table(records), overlap_table(records)]
+    of_dumps = [pages_table(records), markup_table(records), dropped_table(records)]
+    long = [templates_table(records), *step_tables(records)]
+    if len(records) <= FEW_LANGUAGES:
+        shown += of_dumps
+    else:
+        long = of_dumps + long
+    return CorporaSection(
+        looks=[str(look) for look in looks(records)],
+        limits=limits(),
+        tables=[_markup(table) for table in shown if table],
+        folded=[(table.caption, _markup(table)) for table in long if table],
+    )
+
+
+def _records(arguments: argparse.Namespace, models: Sequence[ModelRecord]) -> list[Markup]:
     makers = {name: entry["maker"] for name, entry in arguments.study["models"].items()}
     tables = [
-        corpus_table(corpora) if corpora else None,
-        pages_table(corpora),
-        markup_table(corpora),
         tokenizer_table(arguments.tokenizers) if arguments.tokenizers else None,
         task_table(read_tasks(arguments.tasks)) if arguments.tasks else None,
         choices_table("choices", CHOICES, [read_tuned(path) for path in arguments.choices])

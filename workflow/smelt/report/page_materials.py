@@ -1,4 +1,4 @@
-"""Tables of materials that only the page shows: corpora, tokenizers, tasks and models, and proofs of reductions."""
+"""Tables of materials that only the page shows: tokenizers, tasks and models, and proofs of reductions."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,85 +7,18 @@ from typing import TYPE_CHECKING, Any
 from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.model_families import layers_and_width
-from smelt.report.records import CURVE, CorpusRecord, ModelRecord, TaskRecord, read_validation
+from smelt.report.records import CURVE, ModelRecord, TaskRecord, read_validation
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_PAGES = {
-    "pages": "Pages",
-    "extracted": "Extracted",
-    "redirect": "Redirects",
-    "other_namespace": "Other namespaces",
-    "empty": "Empty",
-    "duplicate": "Copies",
-    "differing": "Differing copies",
-    "skipped": "Left out",
-    "lost": "Lost",
-}
-_RARE = {"duplicate", "differing", "skipped"}  # shown where there are any
-_MARKUP = {
-    "headings": "Headings",
-    "list_items": "List items",
-    "list_items_characters": "Their characters",
-    "empty_with_list_items": "Articles of lists only",
-    "documents_with_markup_left": "Documents with markup",
-}
 _FINAL = {
     "mlm_loss": ("MLM loss", ".3f"),
     "mlm_accuracy": ("MLM accuracy", ".1%"),
     "sop_loss": ("SOP loss", ".3f"),
     "sop_accuracy": ("SOP accuracy", ".1%"),
 }
-
-
-def corpus_table(records: Sequence[CorpusRecord]) -> PaperTable:
-    """Return the sizes of each corpus: a group a corpus, a row a language, the largest first."""
-    columns = ["Documents", "Held out", "Words", "Megabytes", "Share of words"]
-    groups = []
-    for corpus, members in _by_corpus(records).items():
-        words = sum(record.words for record in members)
-        rows = [_corpus_row(record.language, [record], words) for record in members]
-        rows += [_corpus_row("all", members, words)] if len(members) > 1 else []
-        groups.append(Group(rows, corpus))
-    notes = [
-        "Words are runs of characters between white space; scripts written without spaces have few of them. "
-        "Held-out documents serve validation only, not tokenizers or training. Megabytes of UTF-8, 10⁶ bytes each."
-    ]
-    return PaperTable("corpora", "Corpora", [Grid("Language", columns, groups)], notes)
-
-
-def pages_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
-    """Return how many pages of the dumps were used and why others were not; None where no corpus has any."""
-    dumped = [record for record in records if record.pages.get("pages")]
-    shown = {key: head for key, head in _PAGES.items() if key not in _RARE or any(r.pages.get(key) for r in dumped)}
-    groups = [
-        Group([Row(r.language, [Cell(f"{r.pages.get(key, 0):,}") for key in shown]) for r in members], corpus)
-        for corpus, members in _by_corpus(dumped).items()
-    ]
-    if not groups:
-        return None
-    caption = "Pages of the Wikipedia dumps"
-    notes = ["Empty: nothing readable is left after cleaning. A lost page would have failed its extraction."]
-    return PaperTable("pages", caption, [Grid("Language", list(shown.values()), groups)], notes)
-
-
-def markup_table(records: Sequence[CorpusRecord]) -> PaperTable | None:
-    """Return what extraction kept beside paragraphs, and the markup it left; None where no dump was counted."""
-    dumped = [record for record in records if record.pages.get("pages") and record.markup]
-    groups = [
-        Group([Row(r.language, [Cell(f"{r.markup.get(key, 0):,}") for key in _MARKUP]) for r in members], corpus)
-        for corpus, members in _by_corpus(dumped).items()
-    ]
-    if not groups:
-        return None
-    caption = "List items and headings of the articles, and markup that extraction leaves"
-    notes = [
-        "Whether list items and headings are lines of the documents is a choice of the study. statistics.json of each "
-        "language counts what is dropped (tables, references, formulas), and templates that cannot be expanded."
-    ]
-    return PaperTable("markup", caption, [Grid("Language", list(_MARKUP.values()), groups)], notes)
 
 
 def tokenizer_table(folders: Sequence[Path]) -> PaperTable:
@@ -139,21 +72,6 @@ def model_table(models: Sequence[ModelRecord], makers: Mapping[str, str], curves
         "MLM: masked language modelling; SOP: sentence order prediction; both on held-out documents at the last step."
     ]
     return PaperTable("models", "Models", [Grid("Model", columns, [Group(rows)])], notes)
-
-
-def _by_corpus(records: Sequence[CorpusRecord]) -> dict[str, list[CorpusRecord]]:
-    found: dict[str, list[CorpusRecord]] = {}
-    for record in sorted(records, key=lambda record: (-record.words, record.language)):
-        found.setdefault(record.corpus, []).append(record)
-    return found
-
-
-def _corpus_row(head: str, records: Sequence[CorpusRecord], whole: int) -> Row:
-    words = sum(record.words for record in records)
-    counts = [sum(record.documents for record in records), sum(record.held_out for record in records), words]
-    size = sum(record.bytes for record in records) / 1e6
-    share = f"{words / whole:.1%}" if whole else NONE
-    return Row(head, [*(Cell(f"{count:,}") for count in counts), Cell(f"{size:,.2f}"), Cell(share)])
 
 
 def _statistics(folder: Path) -> dict[str, Any]:

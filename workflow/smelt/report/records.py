@@ -1,4 +1,4 @@
-"""Records that other stages wrote: of corpora, tasks, models and tokenisation studies."""
+"""Records that other stages wrote: of tasks, models and tokenisation studies."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,47 +16,6 @@ from smelt.tasks.splits import SPLITS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class CorpusRecord:
-    """Size of one language of a corpus, what became of the pages of its dumps, and what extraction dropped of them."""
-
-    corpus: str
-    language: str
-    documents: int
-    held_out: int
-    words: int
-    characters: int
-    bytes: int
-    pages: dict[str, int]
-    markup: dict[str, Any]
-
-
-def read_corpora(paths: Iterable[Path]) -> list[CorpusRecord]:
-    """Return the records of `<corpus>/<language>/statistics.json`, in the order given.
-
-    Raises:
-        SmeltError: a file is missing, or lacks a figure.
-    """
-    return [_corpus(path, read_json(path)) for path in paths]
-
-
-def _corpus(path: Path, statistics: dict[str, Any]) -> CorpusRecord:
-    try:
-        return CorpusRecord(
-            corpus=path.parents[1].name,
-            language=statistics["language"],
-            documents=statistics["documents"],
-            held_out=statistics["held_out_documents"],
-            words=statistics["words"],
-            characters=statistics["characters"],
-            bytes=statistics["bytes"],
-            pages=statistics["pages"],
-            markup=statistics.get("markup", {}),  # absent where an older version wrote the file
-        )
-    except KeyError as missing:
-        raise SmeltError(path, f"has no {missing}: expected the statistics of a corpus") from None
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smelt.report.corpus_records import CorpusRecord, read_corpora
 from smelt.report.figures.base import StudyFigure
 from smelt.report.figures.style import PALETTE, in_thousands, panels, write_codes
-from smelt.report.records import CorpusRecord, read_corpora
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
 from smelt.mixture import Mixture
+from smelt.report.corpus_records import CorpusRecord, read_corpora
 from smelt.report.hypotheses import Label
-from smelt.report.records import CorpusRecord, read_corpora
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits
 from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutModels, TableWithoutTasks
 
