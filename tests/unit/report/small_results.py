@@ -104,11 +104,13 @@ class Results:
             "language-distribution": sorted(self.path("corpora").glob("*/*/statistics.json")),
             "learning-curves": sorted(self.path("logs").glob("*.curve.csv")),
             "score-by-vocabulary": [self.path("statistics", "summary.csv"), *models],
+            "language-shares": sorted(self.path("corpora").glob("*/*/statistics.json")),
             "splitting-and-errors": sorted(self.path("tokenisation").glob("*/*.json")),
         }[name]
 
     def figure(self, name: str, folder: str = "figures") -> int:
         words = ["figure", "--name", name, "--sources", *map(str, self.figure_sources(name))]
+        words += ["--settings", json.dumps({"mixtures": {"wiki": {"alpha": 0.5}}})] if name == "language-shares" else []
         return main(
             [*words, "--svg", str(self.path(folder, f"{name}.svg")), "--png", str(self.path(folder, f"{name}.png"))]
         )
@@ -222,7 +224,7 @@ def _corpus(language: str, words: int) -> dict[str, Any]:
         "held_out_documents": 2,
         "paragraphs": 80,
         "words": words,
-        "characters": 9,
+        "characters": 6 * words,
         "bytes": 10**6,
     }
     markup = {"headings": 9, "list_items": words, "left": {}}

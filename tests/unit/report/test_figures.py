@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from small_results import Results
 
+from smelt.__main__ import main
 from smelt.report.figures import (
     FIGURES,
     TABLE_FIGURES,
     language_distribution,
+    language_shares,
     score_by_vocabulary,
     splitting_and_errors,
 )
@@ -40,6 +42,34 @@ def test_languages_stand_from_most_to_fewest_words(results: Results) -> None:
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_xticklabels()] == ["qaa", "qab"]
     assert [bar.get_height() for bar in axis.patches] == [120_000, 3_000]
+
+
+def test_shares_stand_before_and_after_sampling_as_in_the_table(results: Results) -> None:
+    figure = language_shares.draw(results.figure_sources("language-shares"), {"wiki": {"alpha": 0.5}})
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["qaa", "qab"]
+    natural, drawn = [bar.get_height() for bar in axis.patches], axis.lines[0].get_ydata().tolist()
+    assert natural == pytest.approx([120 / 123, 3 / 123])
+    assert drawn == pytest.approx([120**0.5 / (120**0.5 + 3**0.5), 3**0.5 / (120**0.5 + 3**0.5)])
+    assert results.table("shares", SHARES, results.figure_sources("language-shares")) == 0
+    table = pd.read_csv(results.path("tables", "shares.csv"))
+    assert table["share_drawn"].tolist() == pytest.approx(drawn)
+
+
+SHARES = {"kind": "corpora", "corpus": "wiki", "mixture": {"alpha": 0.5}}
+
+
+def test_a_figure_without_the_facts_that_it_needs_is_one_clear_line(
+    results: Results, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["figure", "--name", "language-shares", "--sources", *map(str, results.figure_sources("language-shares"))]
+    words += ["--svg", str(results.path("shares.svg")), "--png", str(results.path("shares.png"))]
+    assert main(words) == 1
+    line = (
+        "smelt: --settings: missing a required argument: 'mixtures': expected the facts of the figure language-shares"
+    )
+    assert line in capsys.readouterr().err
+    assert not results.path("shares.svg").exists()
 
 
 def test_scores_stand_over_the_vocabulary_and_adopted_models_across(compared: Results) -> None:

@@ -1,10 +1,13 @@
 """Dumps of a study have one mirror each, or several that stand in for each other, and may lack pages."""
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from study_files import complaint, write
 
+from smelt.study.catalogue import Catalogue
 from smelt.study.schema import load_study
 
 
@@ -55,3 +58,30 @@ def test_pages_to_leave_out_are_titles_and_ids(tmp_path: Path) -> None:
 )
 def test_pages_that_cannot_be_left_out_are_named(pages: object, expected: str, tmp_path: Path) -> None:
     assert expected in complaint(write(tmp_path, {"corpora/wiki/wikipedia/skip_pages": pages}))
+
+
+@pytest.mark.parametrize(
+    ("change", "drawn"),
+    [
+        ({}, False),
+        ({"corpora/wiki/sampling": {"alpha": 0.3}}, True),
+        ({"corpora/wiki/sampling": {"max_share": 0.6}}, True),
+    ],
+)
+def test_shares_are_drawn_where_languages_do_not_keep_their_proportions(
+    change: dict[str, object], drawn: bool, tmp_path: Path
+) -> None:
+    report = Catalogue.load(write(tmp_path, change)).report
+    assert ("language-shares" in report.figures()) == drawn
+    if drawn:
+        figure = SimpleNamespace(figure="language-shares")
+        mixture = {"alpha": 1.0} | change["corpora/wiki/sampling"]  # type: ignore[operator]
+        assert json.loads(report.figure_settings(figure)) == {"mixtures": {"wiki": mixture}}
+        assert [Path(path).parent.name for path in report.figure_sources(figure)] == ["en", "el"]
+
+
+def test_the_shares_of_a_single_corpus_among_several_are_drawn_without_the_others(tmp_path: Path) -> None:
+    mixed = {"wikipedia": {"date": "20230501", "languages": ["sw", "vi"]}, "sampling": {"alpha": 0.5}}
+    report = Catalogue.load(write(tmp_path, {"corpora/mixed": mixed})).report
+    figure = SimpleNamespace(figure="language-shares")
+    assert [Path(path).parts[-3:-1] for path in report.figure_sources(figure)] == [("mixed", "sw"), ("mixed", "vi")]

@@ -7,6 +7,7 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
+from smelt.mixture import Mixture
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,13 @@ def by_corpus(records: Iterable[CorpusRecord]) -> dict[str, list[CorpusRecord]]:
     for record in sorted(records, key=lambda record: (-record.words, record.language)):
         found.setdefault(record.corpus, []).append(record)
     return found
+
+
+def shares_of(records: Sequence[CorpusRecord], mixture: Mixture) -> dict[str, tuple[float, float]]:
+    """Return the share of each language in a corpus's characters, and that which samples of tokenizers draw."""
+    sizes = [record.characters for record in records]
+    pairs = zip(Mixture().shares(sizes), mixture.shares(sizes), strict=True)
+    return {record.language: pair for record, pair in zip(records, pairs, strict=True)}
 
 
 def _corpus(path: Path, statistics: dict[str, Any]) -> CorpusRecord:

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--settings",
         type=json_object(),
         default={},
-        help="JSON: of a figure of a table, the table's entry in the study",
+        help="JSON: of a figure of a table, the table's entry in the study; of others, facts that they need",
     )
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)

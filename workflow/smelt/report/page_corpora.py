@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from smelt.mixture import Mixture
-from smelt.report.corpus_records import CleanedStep, CorpusRecord, by_corpus
+from smelt.report.corpus_records import CleanedStep, CorpusRecord, by_corpus, shares_of
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row
 
 TEST_EXAMPLES = "test_examples"
@@ -46,14 +46,10 @@ def corpus_table(records: Sequence[CorpusRecord], mixtures: Mapping[str, Mixture
     columns += ["Share of characters", "Share drawn"] if mixtures else []
     groups = []
     for corpus, members in by_corpus(records).items():
-        sizes = [record.characters for record in members]
-        shares = [Mixture().shares(sizes), mixtures.get(corpus, Mixture()).shares(sizes)] if mixtures else []
+        shares = shares_of(members, mixtures.get(corpus, Mixture())) if mixtures else {}
         words = sum(record.words for record in members)
-        rows = [
-            _size_row(record.language, [record], words, [share[place] for share in shares])
-            for place, record in enumerate(members)
-        ]
-        rows += [_size_row("all", members, words, [1.0 for _ in shares])] if len(members) > 1 else []
+        rows = [_size_row(r.language, [r], words, shares.get(r.language, ())) for r in members]
+        rows += [_size_row("all", members, words, [1.0, 1.0] if shares else [])] if len(members) > 1 else []
         groups.append(Group(rows, corpus))
     notes = [
         "Words are runs of characters between white space; scripts written without spaces have few of them. "

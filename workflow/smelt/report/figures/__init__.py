@@ -4,6 +4,7 @@ from smelt.report.figures import (
     by_language,
     drops,
     language_distribution,
+    language_shares,
     learning_curves,
     score_by_vocabulary,
     scripts,
@@ -17,6 +18,7 @@ FIGURES: dict[str, StudyFigure] = {
     figure.name: figure
     for figure in (
         language_distribution.FIGURE,
+        language_shares.FIGURE,
         learning_curves.FIGURE,
         score_by_vocabulary.FIGURE,
         splitting_and_errors.FIGURE,

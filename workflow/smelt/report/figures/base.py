@@ -4,6 +4,7 @@ A figure is one file of this folder, which declares itself as `FIGURE`, and one 
 study imports these modules for every job, so they load no matplotlib or pandas when they are imported.
 """
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,22 @@ class StudyFigure(FigureKind):
 
     sources: Callable[[StudyOfTables], list[str]]
     """Its files; none where the study has no such figure."""
-    draw: Callable[[list[Path]], "Figure"]
+    draw: Callable[..., "Figure"]
+    """Draws it from its files and facts."""
+    facts: Callable[[StudyOfTables], Mapping[str, Any]] = lambda _: {}
+    """What no file says: further arguments of `draw`, by name."""
 
-    def drawing(self, settings: Mapping[str, Any]) -> Callable[[list[Path]], "Figure"]:  # noqa: ARG002 - of no table
-        """Return the function that draws it."""
-        return self.draw
+    def drawing(self, settings: Mapping[str, Any]) -> Callable[[list[Path]], "Figure"]:
+        """Return the function that draws it with its facts.
+
+        Raises:
+            SmeltError: the facts are not those that it takes.
+        """
+        try:
+            inspect.signature(self.draw).bind([], **settings)
+        except TypeError as error:
+            raise SmeltError("--settings", f"{error}: expected the facts of the figure {self.name}") from None
+        return lambda sources: self.draw(sources, **settings)
 
 
 @dataclass(frozen=True)

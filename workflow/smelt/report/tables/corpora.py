@@ -10,7 +10,7 @@ from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
 from smelt.mixture import Mixture
-from smelt.report.corpus_records import CorpusRecord, read_corpora
+from smelt.report.corpus_records import CorpusRecord, read_corpora, shares_of
 from smelt.report.hypotheses import Label
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits
 from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutModels, TableWithoutTasks
@@ -72,11 +72,10 @@ class CorporaTable(TableWithoutTasks, TableWithoutModels):
         heads, columns, notes = [*self.about, *HEADS], list(COLUMNS), _notes(shown, records)
         if mixture := job.facts.get("mixture"):
             mixed = Mixture(**mixture)
-            drawn = zip(records, mixed.shares([record.characters for record in records]), strict=True)
-            for record, share in drawn:
-                if record.language in cells:
-                    cells[record.language].append(Cell(f"{share:.1%}"))
-                    numbers[record.language] += (share,)
+            for language, (_, share) in shares_of(records, mixed).items():
+                if language in cells:
+                    cells[language].append(Cell(f"{share:.1%}"))
+                    numbers[language] += (share,)
             heads, columns = [*heads, "Share drawn"], [*columns, "share_drawn"]
             how = mixed.describe("characters")
             notes.append(f"Share drawn: in samples of tokenizers, {how}; models draw likewise, by tokens.")

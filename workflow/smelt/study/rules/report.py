@@ -245,12 +245,12 @@ class ReportRules:
         return {figure[0]: (figure[1], table) for table, figure in found if figure}
 
     def figure_settings(self, wildcards: Any) -> str:
-        """Return the entry of the table that {figure} belongs to, as JSON; nothing where it belongs to none.
+        """Return as JSON the entry of the table that {figure} belongs to, or the facts of a figure of the study.
 
-        Its caption is left out: it stands above the table only.
+        A table's caption is left out: it stands above the table only.
         """
         if wildcards.figure not in self._figures_of_tables:
-            return json.dumps({})
+            return json.dumps(FIGURES[wildcards.figure].facts(self._shown))
         _, table = self._figures_of_tables[wildcards.figure]
         shown = table.settings(self._shown)
         return json.dumps({key: value for key, value in shown.items() if key != "caption"})
