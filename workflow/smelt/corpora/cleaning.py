@@ -16,11 +16,13 @@ _EMPTIED = re.compile(r"""(?:^|\s+|(?<=["\x80-\U0010ffff]))\([\s,;،؛"]*\)|（[
 # The same where something is left: "Achilles (;, "Akhilleus",) was" reads "Achilles ("Akhilleus") was". 0.5 %.
 _SEPARATORS_FIRST = re.compile(r"(?<=[(（])[\s,;、，；・՝]+")
 _SEPARATORS_LAST = re.compile(r"[\s,;、，；・՝]+(?=[)）])")
+# A bracket that one of these three changes; looked for first, since most brackets are whole.
+_MARRED = re.compile(r"""[()（）](?:(?<=[(（])[\s,;、，；・՝،؛")）]|(?<=[\s,;、，；・՝][)）]))""")
 # Links that were not balanced: the label of a whole one, or the words beside a stray bracket. Up to 1 %.
 _LINK = re.compile(r"\[\[(?:[^\[\]|]*\|)*([^\[\]|]*)\]\]")
 _STRAY_BRACKETS = re.compile(r"\[\[|\]\]")
 # Marks of lists inside indented text: "* Kharian-Juang: 2 languages". Up to 6 %.
-_LIST_MARK = re.compile(r"^[*#;:]+\s*")
+_LIST_MARKS = "*#;:"
 # Zero-width spaces, soft hyphens, byte order marks and control characters. 0.3 %. \x02 and \x03 enclose what
 # `wikitext.elements` puts back. Thai, Lao, Burmese and Khmer mark the ends of words by zero-width spaces.
 _INVISIBLE = re.compile(
@@ -44,13 +46,15 @@ _CELL = re.compile(r"\b(?:col|row)span\s*=")
 
 def clean_line(line: str) -> str:
     """Return a line of an extracted article without what is left of its markup; "" where nothing readable is left."""
-    line = _INVISIBLE.sub("", line)
+    if not line.isprintable():  # as invisible characters are not
+        line = _INVISIBLE.sub("", line)
     if "[[" in line or "]]" in line:
         line = _STRAY_BRACKETS.sub("", _LINK.sub(r"\1", line))
-    if "(" in line or "（" in line:
+    if ("(" in line or "（" in line) and _MARRED.search(line):
         line = _EMPTIED.sub("", _SEPARATORS_LAST.sub("", _SEPARATORS_FIRST.sub("", line)))
     line = _COMMAS.sub(",", line) if "," in line else line
-    line = _SPACES.sub(" ", _LIST_MARK.sub("", line.strip())).strip()
+    line = line.strip().lstrip(_LIST_MARKS)
+    line = (_SPACES.sub(" ", line) if "  " in line else line).strip()
     return line if is_readable(line) else ""
 
 

@@ -65,7 +65,8 @@ class ArticleReader:
         text = choose_variant(text, self._settings)
         text = drop_html_tables(text, counts)
         text = self._links.drop_unclosed(replace_links(text, page), counts)
-        text = replace_tags(_QUOTES.sub(_apostrophes, _SWITCH.sub("", text)))
+        text = _SWITCH.sub("", text) if "__" in text or "＿＿" in text else text
+        text = replace_tags(_QUOTES.sub(_apostrophes, text))
         text = encodable(_unescape(_mend_holes(text)))
         lines = [part for line in lines_of(text, self._settings, counts) for part in _restored(line, hidden)]
         text = "\n".join(lines)

@@ -23,7 +23,7 @@ def lines_of(text: str, settings: ReadingSettings, counts: ReadingCounts) -> Ite
     """
     pending: dict[int, str] = {}
     for line in _without_tables(text, counts):
-        if heading := _HEADING.match(line):
+        if line[0] == "=" and (heading := _HEADING.match(line)):
             level = len(heading[1])
             pending = {above: title for above, title in pending.items() if above < level}
             pending[level] = clean_line(heading[2])
@@ -63,12 +63,14 @@ def _without_tables(text: str, counts: ReadingCounts) -> Iterator[str]:
         if (end := closed.get(place)) is not None:
             counts.drop("table", "\n".join(lines[place : end + 1]))
             line = lines[end]
-            line = line[line.index("|}") + 2 :]
+            line = line[line.index("|}") + 2 :].strip()
             place = end
-        elif _TABLE_START.match(line) or _TABLE_REST.match(line):
+        elif line[0] in "{:|!" and (_TABLE_START.match(line) or _TABLE_REST.match(line)):
             counts.drop("table", line)
             line = ""
-        if line := _BRACES.sub("", line).strip():
+        if "{" in line or "}" in line:
+            line = _BRACES.sub("", line).strip()
+        if line:
             yield line
         place += 1
 
@@ -78,7 +80,7 @@ def _ends_of_tables(lines: list[str]) -> dict[int, int]:
     found: dict[int, int] = {}
     open_at: list[int] = []
     for place, line in enumerate(lines):
-        if _TABLE_START.match(line):
+        if line[0] in ":{" and _TABLE_START.match(line):
             open_at.append(place)
         elif open_at and _TABLE_END.match(line):
             start = open_at.pop()
