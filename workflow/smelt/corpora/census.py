@@ -93,7 +93,7 @@ class Skipped:
         return [page for page in self._pages if page not in self._met]
 
 
-def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: Skipped) -> Census:
+def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: Skipped, threads: int = 1) -> Census:
     """Read all files of one wiki to their ends, count their pages, and gather the templates of all of them.
 
     Templates have to be known before the first article is extracted, and an article of one part uses templates of
@@ -104,6 +104,7 @@ def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: S
         stores: folder to make, with the texts of the templates and the targets of redirects to them.
         seen: the ids of pages of earlier dumps; those of this one join them.
         skipped: the pages to leave out.
+        threads: how many decompress.
 
     Raises:
         SmeltError: a file is damaged, a page id is one of an earlier dump, or two pages have one.
@@ -113,7 +114,7 @@ def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: S
     with StoreWriter(stores / TEMPLATES) as templates:
         for file in files:
             before, begin = census.pages, time.monotonic()
-            for page in read_pages(file, [TEMPLATE], census.site):
+            for page in read_pages(file, [TEMPLATE], census.site, threads):
                 if page in skipped:
                     census.skipped += 1
                 elif page.id in seen:

@@ -90,18 +90,19 @@ class _RowGroup:
 
     def __init__(self, writer: pyarrow.parquet.ParquetWriter) -> None:
         self.writer = writer
-        self.rows: list[dict[str, str | bool]] = []
+        self.rows: list[tuple[str, str, str, bool]] = []
         self.characters = 0
 
     def add(self, document: Document, held_out: bool) -> None:
-        self.rows.append({**asdict(document), "held_out": held_out})
+        self.rows.append((document.id, document.title, document.text, held_out))
         self.characters += len(document.text)
         if self.characters >= ROW_GROUP_CHARACTERS:
             self.flush()
 
     def flush(self) -> None:
         if self.rows:
-            self.writer.write_table(pyarrow.Table.from_pylist(self.rows, schema=SCHEMA))
+            columns = [list(column) for column in zip(*self.rows, strict=True)]
+            self.writer.write_table(pyarrow.table(columns, schema=SCHEMA))
             self.rows, self.characters = [], 0
 
 

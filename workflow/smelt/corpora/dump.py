@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smelt.corpora.bz2_blocks import NotInBlocks, decompress_blocks
 from smelt.corpora.listing import natural_order, opening
 from smelt.errors import SmeltError
 from smelt.files import checksum, read_json
@@ -52,8 +53,12 @@ def files_of(dump: Path) -> list[DumpFile]:
     return [DumpFile(path, *listed.get(path.name, (None, None))) for path in found]
 
 
-def decompress(file: DumpFile) -> Iterator[bytes]:
+def decompress(file: DumpFile, threads: int = 1) -> Iterator[bytes]:
     """Yield the XML of a bz2 file in pieces; it may consist of several streams, as multistream dumps do.
+
+    Args:
+        file: the file.
+        threads: how many decompress.
 
     Raises:
         SmeltError: it is no bz2, is damaged or ends early, or its sum is not the one that the mirror listed.
@@ -66,32 +71,53 @@ def decompress(file: DumpFile) -> Iterator[bytes]:
             file.path, f"has {size:,} bytes where the mirror listed {file.size:,}{_sums(file)}. {remedy(file)}"
         )
     digest = hashlib.sha1()
-    decompressor = bz2.BZ2Decompressor()
-    read = 0
+    given = 0
+    try:
+        if threads == 1:
+            raise NotInBlocks
+        for piece in decompress_blocks(_read(file, digest), threads):
+            given += len(piece)
+            yield piece
+    except NotInBlocks:  # what follows says what is wrong with the file, or goes on behind what was given
+        digest = hashlib.sha1()
+        for piece in _decompress_in_order(file, digest, size):
+            yield piece[given:]
+            given = max(given - len(piece), 0)
+    if file.sha1 and file.sha1 != digest.hexdigest():
+        raise SmeltError(file.path, f"is not what was downloaded{_sums(file)}. {remedy(file)}")
+
+
+def _read(file: DumpFile, digest: "hashlib._Hash") -> Iterator[bytes]:
     with file.path.open("rb") as stream:
         while piece := stream.read(PIECE):
             digest.update(piece)
-            if read == 0 and not piece.startswith(b"BZh"):
-                raise SmeltError(file.path, f"is not a bz2 file: it holds {opening(piece)}. {remedy(file)}")
-            read += len(piece)
-            try:
-                while piece:
-                    if decompressor.eof:
-                        _check_next_stream(file, piece, read - len(piece), size)
-                        decompressor = bz2.BZ2Decompressor()
-                    yield decompressor.decompress(piece)
-                    piece = decompressor.unused_data
-            except OSError:
-                raise SmeltError(
-                    file.path,
-                    f"is damaged in the bz2 block near byte {read:,} of {size:,}{_sums(file)}. {remedy(file)}",
-                ) from None
+            yield piece
+
+
+def _decompress_in_order(file: DumpFile, digest: "hashlib._Hash", size: int) -> Iterator[bytes]:
+    decompressor = bz2.BZ2Decompressor()
+    read = 0
+    for compressed in _read(file, digest):
+        if read == 0 and not compressed.startswith(b"BZh"):
+            raise SmeltError(file.path, f"is not a bz2 file: it holds {opening(compressed)}. {remedy(file)}")
+        read += len(compressed)
+        piece = compressed
+        try:
+            while piece:
+                if decompressor.eof:
+                    _check_next_stream(file, piece, read - len(piece), size)
+                    decompressor = bz2.BZ2Decompressor()
+                yield decompressor.decompress(piece)
+                piece = decompressor.unused_data
+        except OSError:
+            raise SmeltError(
+                file.path,
+                f"is damaged in the bz2 block near byte {read:,} of {size:,}{_sums(file)}. {remedy(file)}",
+            ) from None
     if not decompressor.eof:
         raise SmeltError(
             file.path, f"ends in the middle of a bz2 block at byte {read:,} of {size:,}{_sums(file)}. {remedy(file)}"
         )
-    if file.sha1 and file.sha1 != digest.hexdigest():
-        raise SmeltError(file.path, f"is not what was downloaded{_sums(file)}. {remedy(file)}")
 
 
 def _check_next_stream(file: DumpFile, rest: bytes, end: int, size: int) -> None:

@@ -54,7 +54,7 @@ def extract(
     given = 0
     with Extractor(settings, stores, workers, limits) as extractor:
         try:
-            for page, read in extractor.read(_raw_pages(files, census, skipped)):
+            for page, read in extractor.read(_raw_pages(files, census, skipped, workers)):
                 given += 1
                 yield Article(page.id, page.title, read.text, read.counts)
         except Unread as lost:
@@ -69,10 +69,10 @@ def extract(
         )
 
 
-def _raw_pages(files: Sequence[DumpFile], census: Census, skipped: Skipped) -> Iterator[RawPage]:
+def _raw_pages(files: Sequence[DumpFile], census: Census, skipped: Skipped, threads: int) -> Iterator[RawPage]:
     given: set[int] = set()
     for file in files:
-        pages = (page for page in read_pages(file, [ARTICLE], SiteInfo()) if page not in skipped)
+        pages = (page for page in read_pages(file, [ARTICLE], SiteInfo(), threads) if page not in skipped)
         for page in first_copies(pages, census.repeated, given):
             if page.is_article:
                 yield RawPage(page.id, page.title, page.text, file.date)

@@ -47,19 +47,20 @@ class SiteInfo:
     namespaces: dict[int, str] = field(default_factory=dict)
 
 
-def read_pages(file: DumpFile, texts_of: Iterable[int], site: SiteInfo) -> Iterator[Page]:
+def read_pages(file: DumpFile, texts_of: Iterable[int], site: SiteInfo, threads: int = 1) -> Iterator[Page]:
     """Yield the pages of one file of a dump; fill in `site` from its head.
 
     Args:
         file: a bz2 file of a MediaWiki export.
         texts_of: the namespaces whose texts are wanted; the others come with an empty text, which is quicker.
         site: filled before the first page.
+        threads: how many decompress.
 
     Raises:
         SmeltError: the file is damaged, is no well-formed MediaWiki export in UTF-8, or a page lacks a part.
     """
     reader = _Reader(file, frozenset(texts_of), site)
-    for piece in decompress(file):
+    for piece in decompress(file, threads):
         yield from reader.feed(piece)
     yield from reader.finish()
 

@@ -181,7 +181,7 @@ class Wikipedia:
         files = files_of(dump)
         self.files += files
         with tempfile.TemporaryDirectory(prefix="smelt-") as folder:
-            census = take_census(files, Path(folder), self._seen, self._skipped)
+            census = take_census(files, Path(folder), self._seen, self._skipped, self._workers)
             if last:
                 self._check_skipped(dump)
             self._add(census)
