@@ -44,6 +44,15 @@ def test_a_gpu_for_small_models_reruns_nothing_and_is_given_to_what_does_run(fin
     assert " --gpus 1 " in command
 
 
+def test_another_number_of_threads_makes_no_blocks_again(finished: Project) -> None:
+    given = ["--set-threads", "blocks=2", "documents=1"]
+    assert finished.planned(*given) == {}
+    blocks = "results/small/blocks/wiki/unigram-300/stream-64/qaa"
+    printed = finished.snakemake("--dry-run", "--printshellcmds", "--force", blocks, *given)
+    command = next(line for line in printed.splitlines() if "python -m smelt blocks " in line)
+    assert " --threads 2 " in command
+
+
 def test_a_further_seed_runs_that_seed_the_statistics_and_the_report(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study

@@ -54,7 +54,7 @@ rule blocks:
         f"{LOGS}/blocks/{{corpus}}/{{vocabulary}}/{{packing}}-{{length}}/{{language}}.log",
     benchmark:
         f"{BENCHMARKS}/blocks/{{corpus}}/{{vocabulary}}/{{packing}}-{{length}}/{{language}}.tsv"
-    threads: 1
+    threads: 4
     resources:
         mem_mb=4_000,
         runtime=480,
@@ -66,5 +66,6 @@ rule blocks:
         " --tokenizer {input.tokenizer:q}"
         " --length {wildcards.length:q}"
         " --packing {wildcards.packing:q}"
+        " --threads {threads}"
         " --output {output.blocks:q}"
         " > {log:q} 2>&1"

@@ -15,8 +15,9 @@ from smelt.sentences import sentence_ends
 from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
 from smelt.tokenizers.folder import write_folder
 from smelt.training.blocks import BlockWriter, TokenBlocks
+from smelt.training.encoding import encode, encoded_parts_of
 from smelt.training.known_words import LineEncoder
-from smelt.training.pack import encode, encoded_parts_of, pack
+from smelt.training.pack import pack
 from smelt.training.pieces import load_tokenizer, pieces_of
 from smelt.training.recipes import RECIPES, Packing, Recipe
 
@@ -133,7 +134,7 @@ def test_text_that_looks_like_a_special_token_becomes_no_special_token(tmp_path,
 
 
 def test_how_much_is_encoded_at_once_changes_nothing(tmp_path, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smelt.training.pack.CHARACTERS_AT_ONCE", 100)
+    monkeypatch.setattr("smelt.training.encoding.CHARACTERS_AT_ONCE", 100)
     pack(toy.documents / "bb.parquet", toy.tokenizer, LENGTH, tmp_path / "bb")
     for file in toy.blocks[1].iterdir():
         assert (tmp_path / "bb" / file.name).read_bytes() == file.read_bytes(), file.name
@@ -242,8 +243,8 @@ def test_a_line_of_any_length_becomes_the_pieces_that_its_words_are(toy: Toy, mo
     for packing in ("stream", "sentences"):
         whole = encode([line, "kal"], encoder, pieces, packing)
         with monkeypatch.context() as patched:
-            patched.setattr("smelt.training.pack.LONGEST", 7)
-            patched.setattr("smelt.training.pack.ENCODED_AT_ONCE", 20)
+            patched.setattr("smelt.training.encoding.LONGEST", 7)
+            patched.setattr("smelt.training.encoding.ENCODED_AT_ONCE", 20)
             parts = encode([line, "kal"], encoder, pieces, packing)
         assert whole.ids.tolist() == parts.ids.tolist()
         assert whole.parts.tolist() == parts.parts.tolist()
@@ -251,7 +252,7 @@ def test_a_line_of_any_length_becomes_the_pieces_that_its_words_are(toy: Toy, mo
 
 
 def test_a_line_without_blanks_is_encoded_in_parts_that_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smelt.training.pack.LONGEST", 10)
+    monkeypatch.setattr("smelt.training.encoding.LONGEST", 10)
     line = "雨が降った。傘がない。" * 3 + "あ" * 35 + " い"
     ends = list(sentence_ends(line, "ja"))
     shares = list(encoded_parts_of(line, ends))

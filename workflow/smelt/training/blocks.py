@@ -17,6 +17,7 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def block_starts(documents: Ids, sentences: Ids, end: int, content: int) -> Iter
     """
     places: Sequence[int] = sentences.tolist()
     begins: list[int] = documents.tolist()
-    for begin, until in zip(begins, [*begins[1:], end], strict=True):
+    for begin, until in pairwise([*begins, end]):
         yield begin
         while until - begin > content:
             cut = places[bisect_right(places, begin + content) - 1]

@@ -185,9 +185,11 @@ class LineEncoder:
         # Scores of unigram pieces may change in their last digit as they are read (tokenizers 0.23). A word that can be
         # cut in two ways of one score is then cut otherwise, so such a tokenizer cuts all lines itself.
         is_read_alike = Tokenizer.from_str(written).to_str() == written
-        tree: Tree = json.loads(written)
-        splitting = splitting_of(tokenizer, tree) if is_read_alike else None
-        self._words = KnownWords(tree, tokenizer.encode_special_tokens, splitting) if splitting else None
+        self.tree: Tree | None = json.loads(written) if is_read_alike else None
+        splitting = splitting_of(tokenizer, self.tree) if self.tree else None
+        self._words = (
+            KnownWords(self.tree, tokenizer.encode_special_tokens, splitting) if self.tree and splitting else None
+        )
         self._seen = self._learnt = 0
 
     def encode(self, lines: Sequence[str]) -> tuple[Numbers, Ids32]:

@@ -31,8 +31,8 @@ from smelt.tasks.kinds.base import Task
 from smelt.tasks.prepared_task import read_texts
 from smelt.tasks.tokenizer import TaskTokenizer
 from smelt.tasks.windows import Encoded
+from smelt.training.encoding import read_documents
 from smelt.training.known_words import batch_by_size
-from smelt.training.pack import read_documents
 
 TRAINING, LEFT_OUT = "train", "unlabelled"
 EVALUATION = ("validation", "test")

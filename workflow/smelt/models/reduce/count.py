@@ -12,18 +12,13 @@ Sums of whole numbers do not depend on their order, so every number of processes
 import argparse
 import hashlib
 import json
-import multiprocessing
-import os
 import shutil
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -40,13 +35,13 @@ from smelt.models.vocabulary.tokenizer_files import Tree
 from smelt.models.vocabulary.vocabulary import read_vocabulary
 from smelt.models.vocabulary.weights import check_checkpoint, is_model
 from smelt.parquet import open_parquet, refuse_damaged
+from smelt.processes import WorkerKilled, share_out
 from smelt.training.lock import Lock
 
 COLUMNS = ["text", "held_out"]
 MOST_SHARDS = 256
 DOCUMENTS_AT_ONCE = 64
 VERSION = 1  # raise it when the same lines are counted differently
-_worker: dict[str, Any] = {}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -185,7 +180,8 @@ def count_documents(job: CountingJob, folder: Path, processes: int) -> PieceTall
     if len(missing) < len(paths):
         print(f"{len(paths) - len(missing)} of {len(paths)} shards were counted before")
     if processes == 1 or len(missing) < 2:
-        _count_here(job, missing)
+        for _ in map(ShardCounter(job), missing.items()):
+            pass
     else:
         _count_in_processes(job, missing, min(processes, len(missing)))
     total = PieceTally.of(job.pieces)
@@ -205,53 +201,30 @@ def _clear(folder: Path, own: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def _count_here(job: CountingJob, shards: dict[Path, range]) -> None:
-    counter = job.counter()
-    for path, groups in shards.items():
-        _write(path, _count_groups(job, counter, groups))
-
-
-def _count_groups(job: CountingJob, counter: PieceCounter, groups: range) -> PieceTally:
-    with refuse_damaged(job.documents):
-        return counter.count(job.texts(groups))
-
-
 def _count_in_processes(job: CountingJob, shards: dict[Path, range], processes: int) -> None:
-    context = multiprocessing.get_context("spawn")  # threads of Arrow and tokenizers do not survive a fork
-    executor = ProcessPoolExecutor(processes, context, _begin, (job,))
     try:
-        for done in as_completed([executor.submit(_count_shard, path, groups) for path, groups in shards.items()]):
-            done.result()
-    except BaseException as error:
-        executor.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-        if isinstance(error, BrokenProcessPool):
-            raise SmeltError(
-                job.documents,
-                "a process that counted it was killed, most likely for want of memory; run again with fewer --threads: "
-                "what is counted is kept",
-            ) from None
-        raise
-    executor.shutdown()
+        for _ in share_out(partial(ShardCounter, job), shards.items(), processes):
+            pass
+    except WorkerKilled:
+        raise SmeltError(
+            job.documents,
+            "a process that counted it was killed, most likely for want of memory; run again with fewer --threads: "
+            "what is counted is kept",
+        ) from None
 
 
-def _begin(job: CountingJob) -> None:
-    """Prepare a process: its tokenizer and its known words are kept from shard to shard."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker["job"], _worker["counter"] = job, job.counter()
+class ShardCounter:
+    """Counts shards one after the other; its tokenizer and its known words are kept from shard to shard."""
 
+    def __init__(self, job: CountingJob) -> None:
+        """Take what to count."""
+        self._job, self._counter = job, job.counter()
 
-def _end_with_parent() -> None:
-    """End this process when its parent was killed; otherwise it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _count_shard(path: Path, groups: range) -> None:
-    _write(path, _count_groups(_worker["job"], _worker["counter"], groups))
+    def __call__(self, shard: tuple[Path, range]) -> None:
+        """Write the counts of a shard to its path."""
+        path, groups = shard
+        with refuse_damaged(self._job.documents):
+            _write(path, self._counter.count(self._job.texts(groups)))
 
 
 def _write(path: Path, tally: PieceTally) -> None:
