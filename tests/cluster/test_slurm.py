@@ -1,11 +1,16 @@
 """The small study runs on a real SLURM: `make test-cluster`, as root on Debian; it installs what it needs."""
 
+import json
 import os
 import re
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from smelt.entry import merge
@@ -86,3 +91,33 @@ def test_a_pretraining_runs_on_two_machines_of_one_job(project: Project) -> None
     log = (project.folder / "logs/small/models/narrow.log").read_text()
     assert log.count("step 40  validation") == 1
     assert "2 processes on 2 machines" in log
+
+
+@pytest.mark.usefixtures("cluster")
+def test_shards_are_cleaned_in_arrays_of_jobs_and_a_damaged_one_later(tmp_path: Path) -> None:
+    texts = [f"Stone {n // 2} lies in the river by the village {n // 2 * 7} near the old mill." for n in range(90)]
+    file = tmp_path / "texts.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"text": texts}), file, row_group_size=30)
+    whole = file.read_bytes()
+    file.write_bytes(bytes(400) + whole[400:])
+    source = json.dumps({"name": "web", "folder": str(tmp_path), "files": ["texts.parquet"]})
+    words = [sys.executable, "-m", "smelt", "clean-shards", "--language", "en", "--data-set", source]
+    words += ["--cleaning", '{"near_duplicates": {}}', "--output", str(tmp_path / "out"), "--shards", "3"]
+    words += ["--executor", "slurm", "--partition", "main", "--memory", "1", "--decide-memory", "1"]
+
+    def submit() -> None:
+        subprocess.run(words, check=True)
+        until = time.monotonic() + 300
+        while subprocess.run(["squeue", "--noheader"], text=True, capture_output=True, check=True).stdout.strip():
+            assert time.monotonic() < until
+            time.sleep(1)
+
+    submit()
+    errors = [line for log in tmp_path.glob("out/work/*/log/logs/*") for line in log.read_text().splitlines()]
+    assert any(line.startswith(f"smelt.errors.SmeltError: clean-1, shard 0: {file}: cannot be read") for line in errors)
+    assert not (tmp_path / "out/statistics.json").exists()
+    file.write_bytes(whole)
+    submit()
+    statistics = json.loads((tmp_path / "out/statistics.json").read_text())
+    assert statistics["documents"] == 45
+    assert statistics["cleaning"][0]["within_source"] == 45

@@ -32,6 +32,7 @@ COMMANDS = {
     "download": ("smelt.corpora.download", "download one wiki's dump and verify it"),
     "dataset": ("smelt.corpora.fetch", "bring a data set of the hub here, or its first rows"),
     "documents": ("smelt.corpora.command", "write one language's documents, from dumps, data sets and text files"),
+    "clean-shards": ("smelt.corpora.clean_shards", "clean large data sets in shards, here or on SLURM"),
     "tokenizer": ("smelt.tokenizers.command", "train a tokenizer on a sample of a corpus"),
     "blocks": ("smelt.training.pack", "encode one language's documents into packed token blocks"),
     "count": ("smelt.models.reduce.count", "count how often a language uses each piece of a tokenizer"),
@@ -52,7 +53,7 @@ COMMANDS = {
     "page": ("smelt.report.page", "write the self-contained report page"),
 }
 
-ASKED_BY_PEOPLE = {"check", "pin", "plan", "watch", "schema"}
+ASKED_BY_PEOPLE = {"check", "pin", "plan", "watch", "schema", "clean-shards"}
 """Commands that are not jobs of the workflow."""
 
 FILL_IN = {"task"}

@@ -1,11 +1,11 @@
 """The step of cleaning that leaves out sections of references, links and the like, by their headings."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from smelt.corpora.cleaning_step import CleaningStep
 from smelt.entry import read_yaml
 from smelt.paragraphs import level_of, without_bare_headings
 from smelt.study.cleaning import SectionKind
@@ -21,7 +21,7 @@ def names_of_sections() -> Mapping[str, Mapping[str, list[str]]]:
     return names
 
 
-class BoilerplateStep:
+class BoilerplateStep(CleaningStep):
     """Leaves out the sections of some kinds, with the sections inside them.
 
     In a document without marked headings, as `wikimedia/wikipedia` has them, nothing says where a section ends: there
@@ -32,9 +32,9 @@ class BoilerplateStep:
 
     def __init__(self, kinds: Iterable[SectionKind], language: str) -> None:
         """Take which sections to leave out."""
+        super().__init__()
         known = names_of_sections().get(EDITIONS.get(language, language), {})
         self._kinds = {_plain(name): kind for kind in kinds for name in known.get(kind, ())}
-        self._sections: Counter[str] = Counter()
 
     def apply(self, text: str, source: str) -> str:  # noqa: ARG002 - as other steps
         """Return the text without these sections."""
@@ -50,7 +50,7 @@ class BoilerplateStep:
             if level and (not inside or level <= inside):
                 kind = self._kinds.get(_plain(line[level:]))
                 inside = level if kind else 0
-                self._sections.update([kind] if kind else [])
+                self.counted.update([kind] if kind else [])
             if not inside:
                 kept.append(line)
         return kept
@@ -59,13 +59,13 @@ class BoilerplateStep:
         """Return the lines before the first one that is a heading of such a section."""
         for place, line in enumerate(lines):
             if kind := self._kinds.get(_plain(line)):
-                self._sections[kind] += 1
+                self.counted[kind] += 1
                 return lines[:place]
         return lines
 
     def details(self) -> dict[str, Any]:
         """Return how many names of sections are known in the language, and how many sections of each kind went."""
-        return {"names": len(self._kinds), "sections": dict(sorted(self._sections.items()))}
+        return {"names": len(self._kinds), "sections": dict(sorted(self.counted.items()))}
 
 
 def _plain(title: str) -> str:

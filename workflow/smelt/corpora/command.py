@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.dump and not arguments.data_set and not arguments.text:
         raise SmeltError(arguments.language, "has no source: expected --dump, --data-set or --text")
     textfiles.check_files(arguments.text)
-    data_sets = _data_sets(arguments.data_set, arguments.fetched)
+    data_sets = data_sets_of(arguments.data_set, arguments.fetched)
     wikipedia = Wikipedia(
         arguments.workers,
         arguments.minutes,
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.variant,
     )
     cleaner = Cleaner(
-        check(Cleaning, json.loads(arguments.cleaning), "--cleaning"), arguments.language, _tests(arguments.tests)
+        check(Cleaning, json.loads(arguments.cleaning), "--cleaning"), arguments.language, tests_of(arguments.tests)
     )
     documents = cleaner.clean(_documents(wikipedia, arguments.dump, data_sets, arguments.text))
     counts = write_documents(documents, arguments.held_out, arguments.output_documents)
@@ -95,14 +95,16 @@ def _skipped_pages(pages: str) -> list[int | str]:
     return found
 
 
-def _tests(words: list[str]) -> dict[str, Path]:
+def tests_of(words: list[str]) -> dict[str, Path]:
+    """Return the folders of prepared tasks by name, from words TASK=FOLDER."""
     found = {name: Path(folder) for name, _, folder in (word.partition("=") for word in words)}
     if empty := next((name for name, folder in found.items() if not folder.name), None):
         raise SmeltError("--tests", f"expected TASK=FOLDER, found {empty}")
     return found
 
 
-def _data_sets(settings: list[str], fetched: list[Path]) -> list[DataSetReader]:
+def data_sets_of(settings: list[str], fetched: list[Path]) -> list[DataSetReader]:
+    """Return readers of data sets that are given as JSON, and the folders of those of the hub."""
     parts = [check(DataSetPart, json.loads(setting), "--data-set") for setting in settings]
     folders = iter(fetched)
     return [open_data_set(part, next(folders) if part.hub else None) for part in parts]

@@ -1,7 +1,7 @@
 """Data sets as documents: rows of Parquet or JSON lines, streamed by the `datasets` library, one column the text."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -43,19 +43,39 @@ class DataSetReader:
         Raises:
             SmeltError: a file is damaged, or lacks a column that the study names; or no row holds text.
         """
+        yield from self.read(enumerate(rows_of(self.part, self.files), 1))
+        self.check()
+
+    def read(self, rows: Iterable[tuple[int | None, dict[str, Any]]]) -> Iterator[Document]:
+        """Yield the documents of numbered rows, and count these.
+
+        Raises:
+            SmeltError: a row has neither an id nor a number.
+        """
         columns = self.part.columns
-        for row in rows_of(self.part, self.files):
+        for number, row in rows:
             self.counts.rows += 1
-            text = text_of_row(row[columns.text], f"{self.part.name}, row {self.counts.rows}", columns.text)
+            text = text_of_row(row[columns.text], f"{self.part.name}, row {number or self.counts.rows}", columns.text)
             if not text:
                 self.counts.empty += 1
                 continue
             named = row.get(columns.id or "id")
+            if named is None:
+                named = number
+            if named is None:
+                raise SmeltError(self.part.name, "has a row without an id: expected one where rows have no numbers")
             title = row.get(columns.title or "title")
-            identity = self._identity(self.counts.rows if named is None else named)
-            yield Document(identity, encodable("" if title is None else str(title)), text)
+            yield Document(self._identity(named), encodable("" if title is None else str(title)), text)
+
+    def check(self) -> None:
+        """Refuse a data set without text, after it was read.
+
+        Raises:
+            SmeltError: no row held any.
+        """
         if self.counts.rows == self.counts.empty:
-            raise SmeltError(self.part.name, f"holds no text in column {columns.text!r} of {self.counts.rows:,} rows")
+            column = self.part.columns.text
+            raise SmeltError(self.part.name, f"holds no text in column {column!r} of {self.counts.rows:,} rows")
 
     def _identity(self, named: object) -> str:
         # Documents of smelt's own have such ids already.
@@ -117,14 +137,15 @@ def rows_of(part: DataSetPart, files: list[str]) -> Iterator[dict[str, Any]]:
     """
     left = part.limit
     for file in files:
-        for row in _rows(file, part):
+        for row in rows_of_file(file, part):
             if left is not None and left <= 0:
                 return
             left = None if left is None else left - 1
             yield row
 
 
-def _rows(file: str, part: DataSetPart) -> Iterator[dict[str, Any]]:
+def rows_of_file(file: str, part: DataSetPart) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one file; arguments and errors as for `rows_of`."""
     import datasets
 
     datasets.logging.set_verbosity(logging.CRITICAL)  # its errors are ours
@@ -136,11 +157,11 @@ def _rows(file: str, part: DataSetPart) -> Iterator[dict[str, Any]]:
     try:
         rows = datasets.load_dataset(builder, **options)
         if builder == "parquet":  # which columns there are is known before any is read
-            _check_columns(rows.column_names, file, part)
+            check_columns(rows.column_names, file, part)
             there = [column for column in dict.fromkeys(wanted) if column in rows.column_names]
             rows = datasets.load_dataset(builder, **options, columns=there, batch_size=ROWS_AT_ONCE)
         for row in rows:
-            _check_columns(list(row), file, part)
+            check_columns(list(row), file, part)
             yield {column: row[column] for column in wanted if column in row}
     except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
         raise SmeltError(file, f"cannot be read: {first_line(hub.cause(error))}") from None
@@ -151,7 +172,12 @@ def _ending(file: str) -> str:
     return PurePosixPath(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
 
 
-def _check_columns(there: list[str], file: str, part: DataSetPart) -> None:
+def check_columns(there: list[str], file: str, part: DataSetPart) -> None:
+    """Refuse a file that lacks a column that the study names.
+
+    Raises:
+        SmeltError: it does.
+    """
     if missing := [column for column in part.columns.named if column not in there]:
         found = f"has no column {missing[0]!r}, which datasets.{part.name}.columns names"
         raise SmeltError(file, f"{found}: it has {', '.join(there)}")

@@ -6,10 +6,11 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from smelt.corpora.boilerplate import BoilerplateStep
-from smelt.corpora.documents import Document
+from smelt.corpora.cleaning_step import CleaningStep
+from smelt.corpora.documents import Document, add_counts
 from smelt.corpora.duplicates import NearDuplicateStep, ParagraphStep
 from smelt.corpora.identification import LanguageStep
 from smelt.corpora.overlap import OverlapStep
@@ -25,19 +26,6 @@ _ZERO_WIDTH_SPACE = "\u200b"
 BREAKS_WORDS = {"km", "lo", "my", "th"}
 """Languages where a zero-width space says where a word ends."""
 _SPACES = re.compile("  +")
-
-
-class CleaningStep(Protocol):
-    """A step of cleaning."""
-
-    name: ClassVar[str]
-    """Its key in a study."""
-
-    def apply(self, text: str, source: str) -> str:
-        """Return a document's text after the step; "" leaves the document out."""
-
-    def details(self) -> Mapping[str, Any]:
-        """Return what the statistics say further about what was removed."""
 
 
 @dataclass
@@ -59,7 +47,19 @@ class StepCounts:
         self.characters_removed += _size(before) - _size(after)
 
 
-class NfcStep:
+@dataclass
+class StepState:
+    """What a step counted, as values that JSON can hold."""
+
+    step: str
+    counts: StepCounts
+    seconds: float
+    """Of the processor."""
+    counted: Any
+    """What only this step counts."""
+
+
+class NfcStep(CleaningStep):
     """Brings text to NFC."""
 
     name: ClassVar = "nfc"
@@ -73,13 +73,14 @@ class NfcStep:
         return {"unicode": unicodedata.unidata_version}
 
 
-class ControlStep:
+class ControlStep(CleaningStep):
     """Leaves out control characters and other invisible ones."""
 
     name: ClassVar = "control_characters"
 
     def __init__(self, language: str) -> None:
         """Take the language, which decides about zero-width spaces."""
+        super().__init__()
         self._keeps_zero_width = language.split("-")[0] in BREAKS_WORDS
 
     def apply(self, text: str, source: str) -> str:  # noqa: ARG002 - as other steps
@@ -91,27 +92,20 @@ class ControlStep:
             return text
         return "\n".join(filter(None, (_SPACES.sub(" ", line).strip() for line in cleaned.split("\n"))))
 
-    def details(self) -> dict[str, str]:
-        """Nothing further."""
-        return {}
 
-
-class LengthStep:
+class LengthStep(CleaningStep):
     """Leaves out short documents."""
 
     name: ClassVar = "min_characters"
 
     def __init__(self, smallest: int) -> None:
         """Take the smallest number of characters."""
+        super().__init__()
         self._smallest = smallest
 
     def apply(self, text: str, source: str) -> str:  # noqa: ARG002 - as other steps
         """Return the text, or nothing where it is too short."""
         return text if _size(text) >= self._smallest else ""
-
-    def details(self) -> dict[str, str]:
-        """Nothing further."""
-        return {}
 
 
 def _size(text: str) -> int:
@@ -147,15 +141,24 @@ class Cleaner:
         read = left = 0
         for document in documents:
             read += 1
-            text = self._clean(document.text, document.id.partition(":")[0])
+            text = self.clean_text(document.text, document.id.partition(":")[0])
             if text:
                 left += 1
                 yield Document(document.id, document.title, text)
+        self.check(read, left)
+
+    def check(self, read: int, left: int) -> None:
+        """Refuse steps that leave nothing.
+
+        Raises:
+            SmeltError: documents were read, and none is left.
+        """
         if read and not left:
             removed = ", ".join(f"{step.name} {count.documents_removed:,}" for step, count in self._counted())
             raise SmeltError("cleaning", f"leaves none of {read:,} documents ({removed}): expected some")
 
-    def _clean(self, text: str, source: str) -> str:
+    def clean_text(self, text: str, source: str) -> str:
+        """Return a document's text after all steps; "" leaves the document out."""
         began = time.thread_time()
         for number, (step, counts) in enumerate(self._counted()):
             before, text = text, step.apply(text, source)
@@ -169,6 +172,22 @@ class Cleaner:
 
     def _counted(self) -> Iterator[tuple[CleaningStep, StepCounts]]:
         return zip(self.steps, self.counts, strict=True)
+
+    def states(self) -> list[StepState]:
+        """Return what each step counted."""
+        return [
+            StepState(step.name, counts, seconds, step.state())
+            for (step, counts), seconds in zip(self._counted(), self._seconds, strict=True)
+        ]
+
+    def add(self, states: Iterable[StepState]) -> None:
+        """Add what steps counted in other documents."""
+        numbers = {step.name: number for number, step in enumerate(self.steps)}
+        for state in states:
+            number = numbers[state.step]
+            add_counts(self.counts[number], state.counts)
+            self._seconds[number] += state.seconds
+            self.steps[number].add(state.counted)
 
     def record(self) -> list[dict[str, Any]]:
         """Return what each step removed, in their order, with its settings and the seconds of the processor."""

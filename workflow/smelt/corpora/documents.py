@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -15,6 +16,8 @@ ROW_GROUP_CHARACTERS = 8_000_000
 SCHEMA = pyarrow.schema(
     [("id", pyarrow.string()), ("title", pyarrow.string()), ("text", pyarrow.string()), ("held_out", pyarrow.bool_())]
 )
+
+SHARD = pyarrow.schema([field for field in SCHEMA if field.name != "held_out"])
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,12 @@ class DocumentCounts:
         return asdict(self)
 
 
+def add_counts(counts: Any, other: Any) -> None:
+    """Add to the numbers of a dataclass those of another."""
+    for field in fields(counts):
+        setattr(counts, field.name, getattr(counts, field.name) + getattr(other, field.name))
+
+
 def write_documents(documents: Iterable[Document], share: float, path: Path) -> DocumentCounts:
     """Write documents to a zstd Parquet file, a row group at a time, and return their numbers.
 
@@ -85,6 +94,15 @@ def write_documents(documents: Iterable[Document], share: float, path: Path) -> 
     return counts
 
 
+def write_shard(documents: Iterable[Document], path: Path) -> None:
+    """Write documents to a zstd Parquet file that makes no difference between training and held out."""
+    with whole_file(path) as draft, pyarrow.parquet.ParquetWriter(draft, SHARD, compression="zstd") as writer:
+        group = _RowGroup(writer)
+        for document in documents:
+            group.add(document, held_out=False)
+        group.flush()
+
+
 class _RowGroup:
     """The rows that are gathered until they make a row group."""
 
@@ -102,7 +120,8 @@ class _RowGroup:
     def flush(self) -> None:
         if self.rows:
             columns = [list(column) for column in zip(*self.rows, strict=True)]
-            self.writer.write_table(pyarrow.table(columns, schema=SCHEMA))
+            schema = self.writer.schema  # of shards, without the last column
+            self.writer.write_table(pyarrow.table(columns[: len(schema)], schema=schema))
             self.rows, self.characters = [], 0
 
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from smelt.corpora.cleaning_step import CleaningStep
 from smelt.corpora.word_runs import length_of_runs, units
 from smelt.paragraphs import without_bare_headings
 from smelt.study.cleaning import HeldTestExamples
@@ -118,13 +119,14 @@ class RunsOfTests:
         return held
 
 
-class OverlapStep:
+class OverlapStep(CleaningStep):
     """Leaves out what test examples of tasks have in common with documents."""
 
     name: ClassVar = "test_examples"
 
     def __init__(self, settings: HeldTestExamples, language: str, tests: Mapping[str, Path]) -> None:
         """Read the test examples in the language of prepared tasks, by name."""
+        super().__init__()
         self._remove = settings.remove
         self._runs = RunsOfTests(language, settings.words)
         for name, folder in tests.items():
@@ -142,6 +144,16 @@ class OverlapStep:
     def details(self) -> dict[str, dict[str, dict[str, int]]]:
         """Return how many examples of each task were found, were too short for it, and in how many paragraphs."""
         return {"tasks": {name: overlap.as_dict() for name, overlap in self._runs.tasks.items()}}
+
+    def state(self) -> dict[str, tuple[list[int], int]]:
+        """Return the examples of each task that were found, and in how many paragraphs."""
+        return {name: (sorted(task.found), task.paragraphs) for name, task in self._runs.tasks.items()}
+
+    def add(self, state: Mapping[str, tuple[list[int], int]]) -> None:
+        """Add what was found in other documents."""
+        for name, (found, paragraphs) in state.items():
+            self._runs.tasks[name].found.update(found)
+            self._runs.tasks[name].paragraphs += paragraphs
 
 
 def _hashes(runs: NDArray[np.int64]) -> NDArray[np.uint64]:
