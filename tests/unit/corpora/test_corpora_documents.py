@@ -46,6 +46,10 @@ def output(tmp_path) -> Output:
     return Output(tmp_path / "out")
 
 
+def drafts_of(output: Output) -> list[Path]:
+    return list(output.folder.glob(f".{output.documents.name}.*.draft"))
+
+
 def assert_refused(output: Output, capsys, message: str, *sources: object) -> None:
     """Assert one clear line, exit status 1 and nothing left in the output folder."""
     assert output.make(*sources) == 1
@@ -639,6 +643,23 @@ def test_no_article_of_a_real_dump_is_lost(output):
     counted = output.statistics()["pages"]
     assert counted.pop("pages") == sum(counted.values()) == 970
     assert (counted["lost"], counted["empty"]) == (0, 1)
+
+
+def test_articles_wait_beside_the_documents_to_come_and_not_among_temporary_files(write_dump, output):
+    output.folder.mkdir()
+    documents = Wikipedia(1, None, beside=output.documents).documents([write_dump(small_export())])
+    next(documents)
+    assert [(draft / "articles").exists() for draft in drafts_of(output)] == [True]
+    list(documents)
+    assert drafts_of(output) == []
+
+
+def test_articles_that_a_killed_job_left_go_with_the_next_run(write_dump, output):
+    left = output.folder / f".{output.documents.name}.abcd.draft"
+    left.mkdir(parents=True)
+    (left / "articles").write_bytes(b"half")
+    assert output.make("--dump", write_dump(small_export())) == 0
+    assert drafts_of(output) == []
 
 
 @pytest.mark.slow

@@ -47,10 +47,9 @@ def run(write_dump, tmp_path):
     files = files_of(write_dump(export(*(page(n, f"Page {n}", ALBEDO) for n in (1, 2, 3)))))
 
     def extract_all(limits: ExtractionLimits | None = None) -> list[Article]:
-        skipped = Skipped()
-        census = take_census(files, tmp_path / "stores", IdSet(), skipped)
+        census = take_census(files, tmp_path / "stores", IdSet(), Skipped())
         settings = ReadingSettings().of_wiki(census.site.namespaces)
-        return list(extract(files, census, tmp_path / "stores", settings, 1, limits or ExtractionLimits(), skipped))
+        return list(extract(files, census, tmp_path / "stores", settings, 1, limits or ExtractionLimits()))
 
     return extract_all
 

@@ -2,13 +2,15 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
+from smelt.corpora.articles import ARTICLES, ArticleWriter
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.pages import ARTICLE, TEMPLATE, Page, SiteInfo, read_pages
+from smelt.corpora.wikitext.settings import RawPage
 from smelt.corpora.wikitext.store import REDIRECTS, TEMPLATES, StoreWriter
 from smelt.corpora.wikitext.templates import template_text
 from smelt.errors import SmeltError, quote
@@ -94,14 +96,14 @@ class Skipped:
 
 
 def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: Skipped, threads: int = 1) -> Census:
-    """Read all files of one wiki to their ends, count their pages, and gather the templates of all of them.
+    """Read all files of one wiki to their ends, count their pages, and gather all templates and articles.
 
     Templates have to be known before the first article is extracted, and an article of one part uses templates of
     all others. So this pass comes first, and it also verifies the files.
 
     Args:
         files: the parts of the dump.
-        stores: folder to make, with the texts of the templates and the targets of redirects to them.
+        stores: folder for the articles, the texts of the templates and the targets of redirects to them.
         seen: the ids of pages of earlier dumps; those of this one join them.
         skipped: the pages to leave out.
         threads: how many decompress.
@@ -111,10 +113,10 @@ def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: S
     """
     census, own = Census(), IdSet()
     redirects: dict[str, str] = {}
-    with StoreWriter(stores / TEMPLATES) as templates:
+    with StoreWriter(stores / TEMPLATES) as templates, ArticleWriter(stores / ARTICLES) as articles:
         for file in files:
             before, begin = census.pages, time.monotonic()
-            for page in read_pages(file, [TEMPLATE], census.site, threads):
+            for page in read_pages(file, [ARTICLE, TEMPLATE], census.site, threads):
                 if page in skipped:
                     census.skipped += 1
                 elif page.id in seen:
@@ -123,7 +125,9 @@ def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: S
                     )
                 elif own.add(page.id):
                     census.add(page)
-                    if page.namespace == TEMPLATE and page.redirect is None:
+                    if page.is_article:
+                        articles.add(RawPage(page.id, page.title, page.text, file.date))
+                    elif page.namespace == TEMPLATE and page.redirect is None:
                         templates.add(page.title, template_text(page.title, page.text))
                     elif page.namespace == TEMPLATE:
                         redirects[page.title] = page.redirect or ""
@@ -141,18 +145,8 @@ def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: S
     return census
 
 
-def first_copies(pages: Iterator[Page], repeated: Collection[int], given: set[int]) -> Iterator[Page]:
-    """Yield pages without the further copies of those with an id in `repeated`; `given` remembers across files."""
-    for page in pages:
-        if page.id in repeated:
-            if page.id in given:
-                continue
-            given.add(page.id)
-        yield page
-
-
 def _compare_copies(files: Sequence[DumpFile], census: Census, skipped: Skipped) -> None:
-    """Read the dump a second time, which is rarely needed, to compare the copies of repeated pages.
+    """Read the dump again, which is rarely needed, to compare the copies of repeated pages.
 
     Raises:
         SmeltError: two pages of other titles or namespaces have one id.

@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.lists,
         arguments.headings,
         arguments.variant,
+        beside=arguments.output_documents,
     )
     cleaner = Cleaner(
         check(Cleaning, json.loads(arguments.cleaning), "--cleaning"), arguments.language, tests_of(arguments.tests)

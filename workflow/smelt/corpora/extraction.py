@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from smelt.corpora.census import Census, Skipped, first_copies
+from smelt.corpora.articles import ARTICLES, read_articles
+from smelt.corpora.census import Census
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.extractor import ExtractionLimits, Extractor, Unread
-from smelt.corpora.pages import ARTICLE, SiteInfo, read_pages
-from smelt.corpora.wikitext.settings import RawPage, ReadingCounts, ReadingSettings
+from smelt.corpora.wikitext.settings import ReadingCounts, ReadingSettings
 from smelt.errors import SmeltError, quote
 
 
@@ -35,18 +35,16 @@ def extract(
     settings: ReadingSettings,
     workers: int,
     limits: ExtractionLimits,
-    skipped: Skipped,
 ) -> Iterator[Article]:
     """Yield the articles of a wiki as plain text, in the order of the dump, whatever the number of workers.
 
     Args:
         files: the parts of the dump.
         census: what the first pass found.
-        stores: the templates that it gathered.
+        stores: the articles and templates that it gathered.
         settings: how articles are read.
         workers: processes that read them.
         limits: how long it may take.
-        skipped: the pages to leave out.
 
     Raises:
         SmeltError: an article could not be read, or a process hung, ended or took too long.
@@ -54,7 +52,7 @@ def extract(
     given = 0
     with Extractor(settings, stores, workers, limits) as extractor:
         try:
-            for page, read in extractor.read(_raw_pages(files, census, skipped, workers)):
+            for page, read in extractor.read(read_articles(stores / ARTICLES)):
                 given += 1
                 yield Article(page.id, page.title, read.text, read.counts)
         except Unread as lost:
@@ -67,12 +65,3 @@ def extract(
         raise SmeltError(
             files[0].path, f"had {census.articles:,} articles when they were counted, and {given:,} afterwards"
         )
-
-
-def _raw_pages(files: Sequence[DumpFile], census: Census, skipped: Skipped, threads: int) -> Iterator[RawPage]:
-    given: set[int] = set()
-    for file in files:
-        pages = (page for page in read_pages(file, [ARTICLE], SiteInfo(), threads) if page not in skipped)
-        for page in first_copies(pages, census.repeated, given):
-            if page.is_article:
-                yield RawPage(page.id, page.title, page.text, file.date)

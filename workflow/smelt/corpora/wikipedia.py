@@ -146,6 +146,7 @@ class Wikipedia:
         lists: Lists = "keep",
         headings: Headings = "mark",
         variant: str = "",
+        beside: Path | None = None,
     ) -> None:
         """Take how to read.
 
@@ -156,11 +157,14 @@ class Wikipedia:
             lists: whether list items are lines.
             headings: whether headings are lines.
             variant: the language variant to take where a page gives several.
+            beside: a file to be written; what is kept of a dump while it is read lies there as a draft of it. By
+                default, it lies where temporary files do.
         """
         self.counts = PageCounts()
         self.files: list[DumpFile] = []
         self._workers = workers
         self._limits = ExtractionLimits(minutes)
+        self._beside = beside
         self.reading = {"lists": lists, "headings": headings, "variant": variant}
         self._settings = ReadingSettings(lists, headings, variant, languages=WIKIPEDIAS)
         self.markup = MarkupCounts()
@@ -180,20 +184,25 @@ class Wikipedia:
     def _documents(self, dump: Path, last: bool) -> Iterator[Document]:
         files = files_of(dump)
         self.files += files
-        with tempfile.TemporaryDirectory(prefix="smelt-") as folder:
+        with self._drafts() as folder:
             census = take_census(files, Path(folder), self._seen, self._skipped, self._workers)
             if last:
                 self._check_skipped(dump)
             self._add(census)
             report = _Reporter(dump, census.articles)
             settings = self._settings.of_wiki(census.site.namespaces)
-            for article in extract(files, census, Path(folder), settings, self._workers, self._limits, self._skipped):
+            for article in extract(files, census, Path(folder), settings, self._workers, self._limits):
                 self.counts.extracted += bool(article.text)
                 self.counts.empty += not article.text
                 self.markup.add(article)
                 report.one_more()
                 if article.text:
                     yield Document(f"wikipedia:{article.id}", article.title, article.text)
+
+    def _drafts(self) -> tempfile.TemporaryDirectory[str]:
+        if self._beside is None:
+            return tempfile.TemporaryDirectory(prefix="smelt-")
+        return tempfile.TemporaryDirectory(".draft", f".{self._beside.name}.", self._beside.parent)
 
     def _add(self, census: Census) -> None:
         counts = self.counts
