@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from smelt.__main__ import main
+from smelt.report.render import two_digits
+from smelt.study.workflow import catalogue_of
 
 STUDY = """
 study: planned
@@ -65,7 +67,7 @@ def test_is_corrected_by_a_study_that_ran_here() -> None:
     after = planned("--like", "study.yaml")
     assert after["documents"]["cpu_seconds"] == pytest.approx(80)
     assert after["tokenizers"]["cpu_seconds"] == pytest.approx(before["tokenizers"]["cpu_seconds"])
-    assert after["blocks"] == before["blocks"]  # only one of two jobs was measured
+    assert after["blocks"]["cpu_seconds"] == before["blocks"]["cpu_seconds"]  # only one of two jobs was measured
 
 
 def test_measurements_of_what_the_study_no_longer_has_correct_nothing() -> None:
@@ -83,3 +85,35 @@ def test_says_how_long_the_machines_take(capsys: pytest.CaptureFixture[str]) -> 
     assert "GPU hours" in shown
     assert "On 4 cores and 2 GPUs:" in shown
     assert " hours, if none of them waits." in shown
+
+
+def test_what_the_study_itself_took_stands_beside_its_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("en.txt").write_bytes(bytes(1_000_000))
+    assert all(stage["measured"] is stage["ratio"] is None for stage in planned().values())
+    assert "ratio" not in capsys.readouterr().out
+    for name in ("corpora/wiki/sw", "corpora/wiki/en"):
+        file = Path("benchmarks/planned", f"{name}.tsv")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("s\tmax_rss\tcpu_time\n100\t100\t40\n")
+    documents = planned()["documents"]
+    assert documents["measured"]["cpu_seconds"] == 80  # type: ignore[index]
+    assert documents["ratio"] == pytest.approx(80 / documents["cpu_seconds"])
+    assert f"{documents['ratio']:.2f}" in capsys.readouterr().out
+
+
+def test_a_study_that_is_given_as_json_is_planned_as_its_file() -> None:
+    Path("en.txt").write_bytes(bytes(1_000_000))
+    before = planned()
+    written = catalogue_of([Path("study.yaml")], {}).report.as_written(None, None)
+    Path("study.yaml").unlink()
+    assert main(["plan", "--written", written, "--folder", "tasks", "--output", "again.json"]) == 0
+    again = json.loads(Path("again.json").read_text())["stages"]
+    assert {stage["name"]: stage for stage in again} == before
+
+
+def test_check_prints_the_sum_of_the_plan(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("en.txt").write_bytes(bytes(1_000_000))
+    whole = sum(stage["cpu_seconds"] for stage in planned().values()) / 3600
+    capsys.readouterr()
+    assert main(["check", "study.yaml"]) == 0
+    assert f"by estimate {two_digits(whole)} hours of a core without GPUs" in capsys.readouterr().out

@@ -3,8 +3,40 @@ The page: everything a study found and what it rests on, in one file that opens 
 
 IN   tables and figures of the report, and the records of corpora, tokenizers, tasks, models, tokenisation
      and efficiency
-OUT  results/<study>/report.html
+OUT  results/<study>/plan.json : what each stage was planned to take, and what it took
+     results/<study>/report.html
 """
+
+
+rule plan:
+    """Plan the study by what is known now, and compare that with what was measured."""
+    input:
+        corpora=study.corpora.statistics(),
+        tokenizers=study.tokenizers.folders(),
+        tasks=study.report.task_descriptions(),
+        models=study.model_folders(),
+        metrics=study.finetune.files(),
+        modules=modules(
+            "plan.py", "study/plan.py", "study/measured.py", "study/rates.py"
+        ),
+    output:
+        plan=f"{RESULTS}/plan.json",
+    params:
+        study=study.report.as_written,
+        own=study.tasks.own,
+    log:
+        f"{LOGS}/plan.log",
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m smelt plan"
+        " --written {params.study:q}"
+        " --folder {params.own:q}"
+        " --output {output.plan:q}"
+        " > {log:q} 2>&1"
 
 
 rule page:
@@ -21,6 +53,7 @@ rule page:
         tokenisation=study.report.tokenisations(),
         efficiency=study.efficiency.figures(),
         choices=study.report.choices(),
+        plan=rules.plan.output.plan,
         modules=modules("report", "tasks/metrics.py"),
     output:
         page=report(
@@ -55,5 +88,6 @@ rule page:
         " --tokenisation {input.tokenisation:q}"
         " --efficiency {input.efficiency:q}"
         " --choices {input.choices:q}"
+        " --plan {input.plan:q}"
         " --output {output.page:q}"
         " > {log:q} 2>&1"

@@ -5,10 +5,8 @@ Sizes of sources are those of the files that are here; those of dumps elsewhere 
 """
 
 import argparse
-import csv
 import re
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,20 +14,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from smelt.cli import natural
+from smelt.cli import json_object, natural
 from smelt.errors import SmeltError, expected_one_of
 from smelt.files import write_json
+from smelt.report.render import two_digits
 from smelt.study.catalogue import Catalogue
+from smelt.study.measured import MeasuredStage, measure, ratios
 from smelt.study.paths import GENERATED
-from smelt.study.plan import Sizes, StagePlan, StudyPlan, figure, known_sizes, total
+from smelt.study.plan import StagePlan, StudyPlan, planned_stages, total
 from smelt.study.rates import RATES, Rates, read_rates
+from smelt.study.schema import check_study
+from smelt.study.sizes import Sizes, known_sizes
 from smelt.study.workflow import DEMO, catalogue_of
 
 UNITS = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 SIZE = re.compile(r"(?P<corpus>[^=/]+)(?:/(?P<language>[^=]+))?=(?P<number>\d+(?:\.\d+)?) ?(?P<unit>[kMGT]?B)")
-WIDTH = 100  # columns that the table needs at least
-STAGES = {"corpora": "documents", "tokenizers": "tokenizers", "blocks": "blocks", "counts": "counts of pieces"}
-"""The stages by the folders of benchmarks; models, fine-tunings and compressions have further ones."""
+WIDTH = 112  # columns that the table needs at least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cores", type=natural, default=0, help="cores of the machines, for the days that it takes")
     parser.add_argument("--gpus", type=natural, default=0, help="their GPUs; without any, processors do everything")
     parser.add_argument("--output", type=Path, help="JSON file to write as well")
+    parser.add_argument(
+        "--written", type=json_object("study", "models"), help="JSON: a study as it is written, in place of its file"
+    )
+    parser.add_argument("--folder", type=Path, nargs="*", default=[], help="folders of its own task files")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -63,23 +67,33 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         SmeltError: the size of a corpus is not known, or a flag is not as it should be.
     """
+    catalogue = written(arguments) if arguments.written else catalogue_of(arguments.studies, {})
+    measured = measure(catalogue)
     rates = read_rates(arguments.rates)
-    rates = rates if arguments.gpus else rates.model_copy(update={"gpu": None})
-    catalogue = catalogue_of(arguments.studies, {})
+    if not arguments.gpus and not any(stage.gpu_seconds for stage in measured.values()):
+        rates = rates.of_processors()
     sizes = known_sizes(catalogue)
     given = add_given(arguments.text, catalogue, sizes, rates)
     if StudyPlan(catalogue, sizes, rates).unknown():
         ask_mirrors(catalogue, sizes)
-    plan = StudyPlan(catalogue, sizes, rates)
-    if unknown := plan.unknown():
+    if unknown := StudyPlan(catalogue, sizes, rates).unknown():
         (corpus, language), number = unknown[0], len(unknown)
         where = f"{corpus}/{language}{f' and {number - 1} more' if number > 1 else ''}"
         raise SmeltError(where, f"the size of the text is not known: give it, as in --text {corpus}=10GB")
     factors = factors_of(arguments.like, rates) if arguments.like else {}
-    stages = [replace(stage, cpu_seconds=stage.cpu_seconds * factors.get(stage.name, 1.0)) for stage in plan.stages()]
-    show(catalogue, stages, rates, factors, arguments)
+    stages = [
+        replace(stage, cpu_seconds=stage.cpu_seconds * factors.get(stage.name, 1.0))
+        for stage in planned_stages(catalogue, rates, sizes)
+    ]
+    show(catalogue, stages, measured, rates, factors, arguments)
     if arguments.output:
-        write_json(arguments.output, describe(stages, rates, sizes, given, factors))
+        write_json(arguments.output, describe(stages, measured, rates, sizes, given, factors))
+
+
+def written(arguments: argparse.Namespace) -> Catalogue:
+    """Return the catalogue of a study that is given as JSON."""
+    folders = [folder.parent for folder in arguments.folder]
+    return Catalogue(check_study(arguments.written, "--written", folders), *arguments.folder)
 
 
 def add_given(words: Iterable[str], catalogue: Catalogue, sizes: Sizes, rates: Rates) -> list[str]:
@@ -139,62 +153,48 @@ def factors_of(study: Path, rates: Rates) -> dict[str, float]:
         SmeltError: nothing of it was measured here.
     """
     catalogue = catalogue_of([study], {})
-    rates = rates.model_copy(update={"gpu": None})
-    planned = {stage.name: stage for stage in StudyPlan(catalogue, known_sizes(catalogue), rates).stages()}
-    measured = defaultdict[str, list[float]](list)
-    for file in sorted(Path(catalogue.paths.benchmarks).rglob("*.tsv")):
-        if (name := stage_of(file, catalogue)) and (seconds := processor_seconds(file)) is not None:
-            measured[name].append(seconds)
-    whole = {name: times for name, times in measured.items() if name in planned and len(times) == planned[name].jobs}
-    if not whole:
+    found = ratios(planned_stages(catalogue, rates.of_processors()), measure(catalogue))
+    if not found:
         raise SmeltError(study, f"no stage of it was measured to its end below {catalogue.paths.benchmarks}")
-    return {name: sum(times) / planned[name].cpu_seconds for name, times in whole.items()}
-
-
-def stage_of(benchmark: Path, catalogue: Catalogue) -> str | None:
-    """Return the stage whose job a benchmark file measures; None for stages that take no time worth a plan."""
-    folder, *inner = benchmark.relative_to(catalogue.paths.benchmarks).with_suffix("").parts
-    if folder == "models" and inner[0] in catalogue.study.models:
-        return f"models: {catalogue.study.models[inner[0]].maker_name()}"
-    if folder in ("finetuned", "grids"):
-        model = catalogue.study.models.get(inner[0])
-        return "compressions" if model and model.makes_finetuned else "fine-tuning"
-    return STAGES.get(folder)
-
-
-def processor_seconds(benchmark: Path) -> float | None:
-    """Return the processor time of a job, as Snakemake measured it; None where it was too short for that."""
-    with benchmark.open(encoding="utf-8", newline="") as file:
-        times = [row.get("cpu_time") for row in csv.DictReader(file, delimiter="\t")]
-    try:
-        return sum(float(str(time)) for time in times)
-    except ValueError:  # NA or a hyphen
-        return None
+    return found
 
 
 def show(
     catalogue: Catalogue,
     stages: list[StagePlan],
+    measured: Mapping[str, MeasuredStage],
     rates: Rates,
     factors: Mapping[str, float],
     arguments: argparse.Namespace,
 ) -> None:
-    """Print a row for each stage, their sum, and what the figures rest on."""
+    """Print a row for each stage, their sum, what was measured of them, and what the figures rest on."""
     console = Console(highlight=False, width=max(Console().width, WIDTH), soft_wrap=True)
-    table = Table("stage", title=f"{catalogue.study.study}: what it takes, by estimate", title_justify="left", box=None)
+    table = Table(title=f"{catalogue.study.study}: what it takes, by estimate", title_justify="left", box=None)
+    table.add_column("stage", no_wrap=True)
     for column in ("jobs", "CPU hours", *(["GPU hours"] if rates.gpu else []), "disk, GB", "memory, GB", "kWh"):
         table.add_column(column, justify="right")
+    for column in ("jobs measured", "their CPU hours", "ratio") if measured else ():
+        table.add_column(column, justify="right")
+    ratio = ratios(stages, measured)
     for stage in [*stages, total(stages)]:
         mark = " *" if stage.name in factors else ""
         hours = [stage.cpu_seconds / 3600, *([stage.gpu_seconds / 3600] if rates.gpu else [])]
         figures = [*hours, stage.disk / 1e9, stage.memory / 1e3, stage.kwh(rates)]
-        table.add_row(f"{stage.name}{mark}", f"{stage.jobs:,}", *map(figure, figures))
+        took = measured.get(stage.name)
+        compared = [f"{took.jobs:,}", two_digits(took.cpu_seconds / 3600)] if took else ["", ""]
+        compared += [f"{ratio[stage.name]:.2f}" if stage.name in ratio else ""]
+        cells = [f"{stage.jobs:,}", *map(two_digits, figures), *(compared if measured else [])]
+        table.add_row(f"{stage.name}{mark}", *cells)
     console.print(table)
     console.print(f"Rates: {rates.machine} ({arguments.rates.name}).")
     if rates.gpu:
         console.print(f"GPU: {rates.gpu.name}.")
     if factors:
         console.print(f"* corrected by the times of {arguments.like}.")
+    if measured:
+        console.print(
+            f"Measured: below {catalogue.paths.benchmarks}; ratio: of CPU hours, where all jobs were measured."
+        )
     if arguments.cores:
         gpus = f" and {arguments.gpus} GPUs" if arguments.gpus else ""
         console.print(f"On {arguments.cores} cores{gpus}: {days(stages, arguments)}, if none of them waits.")
@@ -205,15 +205,23 @@ def days(stages: Iterable[StagePlan], arguments: argparse.Namespace) -> str:
     """Return the time that it takes if cores and GPUs never wait, in words."""
     whole = total(list(stages))
     seconds = max(whole.cpu_seconds / arguments.cores, whole.gpu_seconds / max(arguments.gpus, 1))
-    return f"{figure(seconds / 86400)} days" if seconds > 2 * 86400 else f"{figure(seconds / 3600)} hours"
+    return f"{two_digits(seconds / 86400)} days" if seconds > 2 * 86400 else f"{two_digits(seconds / 3600)} hours"
 
 
 def describe(
-    stages: list[StagePlan], rates: Rates, sizes: Sizes, given: list[str], factors: Mapping[str, float]
+    stages: list[StagePlan],
+    measured: Mapping[str, MeasuredStage],
+    rates: Rates,
+    sizes: Sizes,
+    given: list[str],
+    factors: Mapping[str, float],
 ) -> dict[str, object]:
-    """Return the plan as JSON."""
+    """Return the plan as JSON, and beside it what was measured."""
+    took = {name: vars(stage) for name, stage in measured.items()}
+    ratio = ratios(stages, measured)
+    compared = {stage.name: {"ratio": ratio.get(stage.name), "measured": took.get(stage.name)} for stage in stages}
     return {
-        "stages": [vars(stage) | {"kwh": stage.kwh(rates)} for stage in stages],
+        "stages": [vars(stage) | {"kwh": stage.kwh(rates)} | compared[stage.name] for stage in stages],
         "rates": rates.model_dump(),
         "factors": dict(factors),
         "dumps": {f"{wiki}-{date}": size for (wiki, date), size in sizes.dumps.items()},

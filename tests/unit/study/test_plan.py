@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from smelt.study.plan import Sizes, StagePlan, StudyPlan, figure, known_sizes, total
+from smelt.report.render import two_digits
+from smelt.study.plan import StagePlan, StudyPlan, total
 from smelt.study.rates import RATES, Rates, read_rates
+from smelt.study.sizes import Sizes, known_sizes
 from smelt.study.workflow import catalogue_of
 
 STUDY = """
@@ -153,4 +155,4 @@ def test_sums_time_and_disk_and_takes_the_largest_memory() -> None:
     ("value", "shown"), [(0, "0"), (0.001, "<0.01"), (0.256, "0.26"), (2.5, "2.5"), (1234.5, "1,234")]
 )
 def test_shows_figures_without_false_digits(value: float, shown: str) -> None:
-    assert figure(value) == shown
+    assert two_digits(value) == shown

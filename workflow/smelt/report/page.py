@@ -31,6 +31,7 @@ from smelt.report.page_corpora import (
     templates_table,
 )
 from smelt.report.page_materials import model_table, reduction_table, task_table, tokenizer_table
+from smelt.report.page_plan import plan_table
 from smelt.report.page_results import across_table, correlation_tables, pair_tables
 from smelt.report.records import ModelRecord, read_model, read_tasks
 from smelt.report.render import PaperTable, html
@@ -69,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }
     for name, text in lists.items():
         parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=text)
+    parser.add_argument("--plan", type=Path, help="what stages were planned to take, and what they took")
     parser.add_argument("--output", type=Path, required=True, help="report.html")
 
 
@@ -124,6 +126,7 @@ class Content:
     figures: list[PageFigure]
     corpora: CorporaSection | None
     records: list[Markup]
+    plan: Markup | None
     study_text: str
     versions: str
     provenance: list[tuple[str, str]]
@@ -153,6 +156,7 @@ def content(arguments: argparse.Namespace) -> Content:
         figures=[PageFigure(path.stem, path, *caption_of(path.stem)) for path in arguments.figures],
         corpora=_corpora(study, corpora) if corpora else None,
         records=_records(arguments, models),
+        plan=_markup(plan_table(arguments.plan)) if arguments.plan else None,
         study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),
         versions=_versions(),
         provenance=[(model.name, json_text(model.provenance, indent=2)) for model in models],

@@ -102,6 +102,13 @@ def digits(value: float) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
+def two_digits(value: float) -> str:
+    """Return an estimate in two digits, or whole."""
+    if value >= 10:
+        return f"{value:,.0f}"
+    return f"{value:.{1 if value >= 1 else 2}f}" if value >= 0.01 else "<0.01" if value else "0"
+
+
 def cut(value: float) -> str:
     """Return a number with the digits after its second one cut off, not rounded."""
     # 81.02 times 100 is a little less in binary; what lies beyond six digits is such noise.

@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.table import Table
 
 from smelt.errors import NO_INPUT, SmeltError
+from smelt.report.render import two_digits
 from smelt.study.catalogue import Catalogue
 from smelt.study.corpora import local_root
 from smelt.study.data_sets import DataSet
 from smelt.study.finetuning import TaskOptions
 from smelt.study.makers.base import list_languages
 from smelt.study.paths import GENERATED
-from smelt.study.plan import StudyPlan, count_jobs, figure, known_sizes, total
-from smelt.study.rates import RATES, read_rates
+from smelt.study.plan import count_jobs, planned_stages, total
 from smelt.study.revisions import unpinned
 
 MOST_NAMED = 4  # folders in a line
@@ -59,11 +59,10 @@ def run(arguments: argparse.Namespace) -> None:
     if results:
         grids = f", chosen from {tried:,} runs of grids" if tried else ""
         console.print(f"{_count(results, 'fine-tuning')}{grids}", highlight=False)
-    plan = StudyPlan(catalogue, known_sizes(catalogue), read_rates(RATES).model_copy(update={"gpu": None}))
-    if not plan.unknown():
-        whole = total(plan.stages())
-        sizes = f"{figure(whole.disk / 1e9)} GB of disk, {figure(whole.memory / 1e3)} GB of memory"
-        hours = f"{figure(whole.cpu_seconds / 3600)} hours of a core without GPUs"
+    if stages := planned_stages(catalogue):
+        whole = total(stages)
+        sizes = f"{two_digits(whole.disk / 1e9)} GB of disk, {two_digits(whole.memory / 1e3)} GB of memory"
+        hours = f"{two_digits(whole.cpu_seconds / 3600)} hours of a core without GPUs"
         console.print(f"by estimate {hours}, {sizes}; `smelt plan` shows each stage", highlight=False)
     if missing or no_commit:
         number = len(missing) + len(no_commit)
@@ -103,7 +102,7 @@ def left_over(catalogue: Catalogue) -> list[str]:
     size = sum(file.stat().st_size for folder in found for file in folder.rglob("*") if file.is_file())
     more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
     named = ", ".join(map(str, found[:MOST_NAMED])) + more
-    runs = f"weights of runs of grids that the study no longer has, {figure(size / 1e9)} GB"
+    runs = f"weights of runs of grids that the study no longer has, {two_digits(size / 1e9)} GB"
     return [f"{runs}: {named}; delete what you do not need"]
 
 

@@ -6,7 +6,7 @@ turn it into hours. What exists already is counted as it is: the sizes of corpor
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +17,6 @@ from smelt.languages import wiki_of
 from smelt.model_families import FAMILIES, operations_per_token
 from smelt.study.architectures import FamilyName, Shape
 from smelt.study.catalogue import Catalogue
-from smelt.study.corpora import local_folder
 from smelt.study.finetuning import FinetuningSettings
 from smelt.study.makers.amplify import Amplify
 from smelt.study.makers.base import Maker
@@ -25,18 +24,18 @@ from smelt.study.makers.compress import Compress
 from smelt.study.makers.reduce import Reduce
 from smelt.study.makers.trained import TrainedOnBlocks
 from smelt.study.paths import GENERATED
-from smelt.study.rates import Rates
+from smelt.study.rates import RATES, Rates, read_rates
 from smelt.study.resources import BASE, BYTES, STATES, WITH_GPU_MB, WITHOUT_GPU_MB, gpus_for, pass_megabytes
 from smelt.study.rules import finetune_jobs
 from smelt.study.rules.finetune import training_examples
 from smelt.study.rules.tokenizers import LINE_BYTES
+from smelt.study.sizes import Sizes, known_sizes
 from smelt.tasks.kinds import kind_of
 
 PUBLISHED_PIECES = 119_547  # assumed of adopted models: mBERT's
 OTHER_EXAMPLES = 2_000  # assumed of a validation or test split that is not prepared yet
 WIDE_PIECES = 2**16  # vocabularies beyond take four bytes a token
 RUN_BYTES = 300_000  # what a fine-tuning leaves behind without weights
-DUMP_FILES = "*pages-articles*.bz2"
 PARQUET = 0.4  # bytes of documents.parquet to a byte of text
 
 
@@ -62,6 +61,7 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "tables": len(study.tables),
         "scores and comparisons": 2 if study.tasks else 0,
         "figures": len(catalogue.report.figures()),
+        "plan": 1,
         "page": 1,
     }
 
@@ -98,31 +98,6 @@ class StagePlan:
         """Return its energy."""
         gpu = self.gpu_seconds * rates.gpu.watts if rates.gpu else 0.0
         return (self.cpu_seconds * rates.cpu.watts + gpu) / 3.6e6
-
-
-@dataclass
-class Sizes:
-    """The sizes of a study's sources, in bytes."""
-
-    dumps: dict[tuple[str, str], float] = field(default_factory=dict)
-    """Compressed, by (wiki, date)."""
-    text: dict[tuple[str, str], float] = field(default_factory=dict)
-    """Text of documents, by corpus and language, where it is known or given."""
-
-
-def known_sizes(catalogue: Catalogue) -> Sizes:
-    """Return the sizes that this machine knows: of documents, dumps and text files that are here."""
-    sizes = Sizes()
-    for (wiki, date), mirrors in catalogue.corpora.mirrors.items():
-        folders = [f"resources/dumps/{wiki}/{date}", *(local_folder(mirror, wiki, date) for mirror in mirrors)]
-        found = [sum(file.stat().st_size for file in Path(folder).glob(DUMP_FILES)) for folder in folders if folder]
-        if any(found):
-            sizes.dumps[wiki, date] = next(filter(None, found))
-    for path in catalogue.corpora.statistics():
-        if (file := Path(path)).exists():
-            *_, corpus, language, _ = file.parts
-            sizes.text[corpus, language] = json.loads(file.read_text(encoding="utf-8"))["bytes"]
-    return sizes
 
 
 class StudyPlan:
@@ -422,6 +397,20 @@ class StudyPlan:
         return StagePlan("measurement and report", number, number * self.rates.start, memory=self.rates.memory["other"])
 
 
+def planned_stages(catalogue: Catalogue, rates: Rates | None = None, sizes: Sizes | None = None) -> list[StagePlan]:
+    """Return what each stage takes; none where a size is not known.
+
+    `smelt check`, `smelt plan` and the page all have their numbers from here.
+
+    Args:
+        catalogue: a checked study.
+        rates: of the machine; by default those of a processor in config/rates.yaml.
+        sizes: of sources; by default those that are known here.
+    """
+    plan = StudyPlan(catalogue, sizes or known_sizes(catalogue), rates or read_rates(RATES).of_processors())
+    return [] if plan.unknown() else plan.stages()
+
+
 def _corpus_and_language(folder: str) -> tuple[str, list[str]]:
     """Return the corpus and the language of a block folder."""
     *_, corpus, _, _, language = Path(folder).parts
@@ -438,10 +427,3 @@ def total(stages: Sequence[StagePlan]) -> StagePlan:
         sum(stage.disk for stage in stages),
         max(stage.memory for stage in stages),
     )
-
-
-def figure(value: float) -> str:
-    """Return a figure for people to read, in two digits or whole."""
-    if value >= 10:
-        return f"{value:,.0f}"
-    return f"{value:.{1 if value >= 1 else 2}f}" if value >= 0.01 else "<0.01" if value else "0"

@@ -59,6 +59,10 @@ class Rates(Entry):
     memory: dict[Literal["documents", "blocks", "counts", "other"], PositiveFloat]
     """Peak of a job's memory, in MB, of stages whose memory does not grow with the study."""
 
+    def of_processors(self) -> "Rates":
+        """Return the same machine without its GPU."""
+        return self.model_copy(update={"gpu": None})
+
 
 def read_rates(path: Path) -> Rates:
     """Return the rates of a file.
