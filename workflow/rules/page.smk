@@ -63,6 +63,7 @@ rule page:
             labels={"page": "whole report"},
         ),
     params:
+        blocks=study.report.block_descriptions,
         study=study.report.as_written,
         identity=study.report.identity,
         significance=study.report.significance_settings,
@@ -81,6 +82,7 @@ rule page:
         " --figures {input.figures:q}"
         " --statistics {input.statistics:q}"
         " --corpora {input.corpora:q}"
+        " --blocks {params.blocks:q}"
         " --tokenizers {input.tokenizers:q}"
         " --tasks {input.tasks:q}"
         " --models {input.models:q}"

@@ -1,9 +1,10 @@
 """What of corpora deserves a look, by what their statistics say: each check with its limit, and who is beyond it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from smelt.report.corpus_records import CorpusRecord, by_corpus
+from smelt.report.page_blocks import BlocksRecord
 from smelt.report.page_corpora import TEST_EXAMPLES, steps_of
 
 FEW_DOCUMENTS = 20
@@ -20,6 +21,10 @@ MISSING_TEMPLATES = 1.0
 """Uses of templates an article that the dump may lack."""
 PARAGRAPH = (25, 2000)
 """Characters of a mean paragraph: single words a line are below, whole texts in a line above."""
+SENTENCE = (15, 400)
+"""The same of a mean sentence: beyond it, ends are not found, or found everywhere."""
+UNKNOWN = 0.01
+"""Share of pieces that may be unknown."""
 FOUND_TESTS = 0.01
 """Share of the test examples of a task that may stand in a corpus."""
 MOST_NAMED = 12  # languages that a line names
@@ -38,14 +43,15 @@ class Look:
         return f"{self.what}: {', '.join(self.where[:MOST_NAMED])}{more}."
 
 
-def looks(records: Sequence[CorpusRecord]) -> list[Look]:
-    """Return what deserves a look."""
+def looks(records: Sequence[CorpusRecord], blocks: Sequence[BlocksRecord] = ()) -> list[Look]:
+    """Return what deserves a look, of corpora and of what tokenizers make of them."""
     found: list[Look] = []
     for corpus, members in by_corpus(records).items():
         enough = [record for record in members if _documents_read(record) >= FEW_DOCUMENTS]
         small = [f"{r.language} ({_documents_read(r):,})" for r in members if r not in enough]
         checks = [*_of_pages(enough), *_of_steps(enough), *_of_tests(members), *_of_paragraphs(enough)]
         checks += [Look(f"fewer than {FEW_DOCUMENTS} documents, too few for shares", small)] if small else []
+        checks += _of_blocks([record for record in blocks if record.corpus == corpus], {r.language for r in enough})
         found += [Look(f"{corpus}: {look.what}", look.where) for look in checks if look.where]
     return found
 
@@ -56,7 +62,8 @@ def limits() -> str:
         f"Looked at: steps that remove more than {REMOVED:.0%} of a language's documents, or {WRONG_LANGUAGE:.0%} as"
         f" another language; markup left in more than {MARKUP_LEFT:.1%} of a wiki's documents; more than {EMPTY:.0%}"
         f" empty articles, or {MISSING_TEMPLATES:g} template an article that the dump lacks; paragraphs of fewer than"
-        f" {PARAGRAPH[0]} or more than {PARAGRAPH[1]:,} characters on average; more than {FOUND_TESTS:.0%} of a task's"
+        f" {PARAGRAPH[0]} or more than {PARAGRAPH[1]:,} characters on average, sentences of fewer than {SENTENCE[0]} or"
+        f" more than {SENTENCE[1]}; more than {UNKNOWN:.0%} unknown pieces; more than {FOUND_TESTS:.0%} of a task's"
         " test examples; languages whose names of sections are not known."
     )
 
@@ -133,3 +140,18 @@ def _of_paragraphs(records: Sequence[CorpusRecord]) -> Iterator[Look]:
         f"paragraphs have fewer than {shortest} or more than {longest:,} characters on average",
         [f"{code} ({mean:,.0f})" for code, mean in _ranked(means) if not shortest <= mean <= longest],
     )
+
+
+def _of_blocks(blocks: Sequence[BlocksRecord], enough: Collection[str]) -> Iterator[Look]:
+    shortest, longest = SENTENCE
+    means = {r.language: r.sentence for r in blocks if r.sentence is not None and r.language in enough}
+    yield Look(
+        f"sentences have fewer than {shortest} or more than {longest} characters on average",
+        [f"{code} ({mean:,.0f})" for code, mean in _ranked(means) if not shortest <= mean <= longest],
+    )
+    for vocabulary in dict.fromkeys(record.vocabulary for record in blocks):
+        shares = {r.language: r.unknown_share or 0.0 for r in blocks if r.vocabulary == vocabulary}
+        yield Look(
+            f"more than {UNKNOWN:.0%} of the pieces are unknown to {vocabulary}",
+            [f"{code} ({share:.1%})" for code, share in _ranked(shares) if share > UNKNOWN],
+        )

@@ -20,6 +20,7 @@ from smelt.mixture import Mixture
 from smelt.report.corpus_records import CorpusRecord, read_corpora
 from smelt.report.corpus_warnings import limits, looks
 from smelt.report.figures import caption_of
+from smelt.report.page_blocks import BlocksRecord, blocks_tables, read_blocks
 from smelt.report.page_corpora import (
     cleaning_table,
     corpus_table,
@@ -60,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "figures": "SVG of the figures",
         "statistics": "summary.csv, pairs.csv and across.csv",
         "corpora": "statistics.json of each corpus and language",
+        "blocks": "blocks.json of the token blocks, as far as they are still there",
         "tokenizers": "folders of the tokenizers",
         "tasks": "task.json of each task",
         "models": "folders of the models",
@@ -154,7 +156,7 @@ def content(arguments: argparse.Namespace) -> Content:
         correlations=[_markup(table) for table in correlation_tables(arguments.tokenisation)],
         efficiency=_markup(measured) if (measured := efficiency_table(arguments)) else None,
         figures=[PageFigure(path.stem, path, *caption_of(path.stem)) for path in arguments.figures],
-        corpora=_corpora(study, corpora) if corpora else None,
+        corpora=_corpora(study, corpora, read_blocks(arguments.blocks)) if corpora else None,
         records=_records(arguments, models),
         plan=_markup(plan_table(arguments.plan)) if arguments.plan else None,
         study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),
@@ -177,18 +179,18 @@ def _facts(study: dict[str, Any], corpora: Sequence[CorpusRecord]) -> list[tuple
     return [(name if count == 1 else f"{name}s", f"{count:,}") for name, count in counts if count]
 
 
-def _corpora(study: dict[str, Any], records: Sequence[CorpusRecord]) -> CorporaSection:
+def _corpora(study: dict[str, Any], records: Sequence[CorpusRecord], blocks: Sequence[BlocksRecord]) -> CorporaSection:
     mixtures = {name: Mixture(**(entry.get("sampling") or {})) for name, entry in study.get("corpora", {}).items()}
     mixed = {name: mixture for name, mixture in mixtures.items() if not mixture.is_natural}
     shown = [corpus_table(records, mixed), cleaning_table(records), overlap_table(records)]
     of_dumps = [pages_table(records), markup_table(records), dropped_table(records)]
-    long = [templates_table(records), *step_tables(records)]
+    long = [templates_table(records), *step_tables(records), *blocks_tables(blocks)]
     if len(records) <= FEW_LANGUAGES:
         shown += of_dumps
     else:
         long = of_dumps + long
     return CorporaSection(
-        looks=[str(look) for look in looks(records)],
+        looks=[str(look) for look in looks(records, blocks)],
         limits=limits(),
         tables=[_markup(table) for table in shown if table],
         folded=[(table.caption, _markup(table)) for table in long if table],

@@ -49,6 +49,7 @@ class TablesView:
         self.corpus_statistics = corpora.statistics
         self._study, self._paths, self._finetune = study, paths, finetune
         self.trained: Sequence[str] = tokenizers.read_by()
+        self.blocks = tokenizers.blocks()
         self._curves = [f"{paths.logs}/models/{name}.curve.csv" for name in self.trained]
 
     @property
@@ -163,6 +164,13 @@ class ReportRules:
     def learning_curves(self) -> list[str]:
         """Return the learning curves of all models that are trained on token blocks."""
         return self._shown.learning_curves()
+
+    def block_descriptions(self, wildcards: Any, input: Any) -> list[str]:  # noqa: ARG002 - so that it is not compared
+        """Return blocks.json of all token blocks, which the page reads where they are there.
+
+        They are no inputs, so that blocks which were deleted after the training are not made again for a table.
+        """
+        return [f"{folder}/blocks.json" for folder in self._shown.blocks]
 
     def choices(self) -> list[str]:
         """Return the metrics of the runs that a grid chose, for the page."""
