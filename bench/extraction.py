@@ -1,13 +1,14 @@
-"""Documents from dumps: `smelt documents` against wikiextractor alone, with one process that reads, and with two.
+"""Documents from dumps: `smelt documents` against wikiextractor alone, on one core and on two.
 
-Both expand templates and read bz2 and XML twice: for the templates first, then for the articles. wikiextractor finds
-tags line by line with a regular expression and writes JSON lines as by default: no list items, headings with a full
-stop. Smelt checks sums and XML, accounts for each page, keeps list items and headings, counts by kind what it drops or
-cannot expand, looks for markup that is left, and writes Parquet with statistics.
+Both expand templates. wikiextractor decompresses the dump twice, for the templates and for the articles, finds tags
+line by line with a regular expression, and writes JSON lines as by default: no list items, headings with a full stop.
+Smelt decompresses it once, checks sums and XML, accounts for each page, keeps list items and headings, counts by kind
+what it drops or cannot expand, looks for markup that is left, and writes Parquet with statistics.
 
 `extract-<wiki>` takes a dump of SMELT_DATA, `extract-qabwiki` an invented one that uses many templates; their pages are
 repeated up to 100 MB of XML. `extract-dumps` takes all dumps of SMELT_DATA as they are, so that start-ups count.
-Speeds are of the processor time of all processes of a command.
+Speeds are of the processor time of all processes of a command. The process that reads the dump and those that read
+articles share the cores: as many as there are of the latter.
 """
 
 import bz2
@@ -55,7 +56,7 @@ def extraction(name: str) -> Benchmark | SkippedBenchmark:
 
     def way(words: Callable[[Path, Path, int], Sequence[str]], label: str, processes: int) -> Callable[[], float]:
         def run() -> float:
-            figures = _run([words(file, folder, processes) for file in files], megabytes)
+            figures = _run([words(file, folder, processes) for file in files], megabytes, processes)
             measured.setdefault(label, []).append(figures)
             return megabytes / figures.processor
 
@@ -86,10 +87,16 @@ def _peer(dump: Path, folder: Path, processes: int) -> Sequence[str]:
     return [*words, "--output", str(folder / "peer"), str(dump)]
 
 
-def _run(commands: Sequence[Sequence[str]], megabytes: float) -> ExtractionFigures:
+def _run(commands: Sequence[Sequence[str]], megabytes: float, cores: int) -> ExtractionFigures:
+    mine = os.sched_getaffinity(0)
     began, before = time.perf_counter(), os.times()
-    for words in commands:
-        subprocess.run([sys.executable, "-m", *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.sched_setaffinity(0, sorted(mine)[:cores])  # processes that are started inherit it
+    try:
+        for words in commands:
+            command = [sys.executable, "-m", *words]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finally:
+        os.sched_setaffinity(0, mine)
     wall, after = time.perf_counter() - began, os.times()
     processor = after.children_user + after.children_system - before.children_user - before.children_system
     return ExtractionFigures(megabytes, processor, wall)
