@@ -1,11 +1,12 @@
 """Documents as Parquet: written as they come, counted, and each assigned to training or held out."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
 
@@ -119,10 +120,23 @@ class _RowGroup:
 
     def flush(self) -> None:
         if self.rows:
-            columns = [list(column) for column in zip(*self.rows, strict=True)]
+            *texts, lots = zip(*self.rows, strict=True)
+            columns = [*map(_strings, texts), _flags(lots)]
             schema = self.writer.schema  # of shards, without the last column
             self.writer.write_table(pyarrow.table(columns[: len(schema)], schema=schema))
             self.rows, self.characters = [], 0
+
+
+# pyarrow.array asks pandas what it is given: to load pandas takes as long as to read a megabyte of XML.
+def _strings(values: Iterable[str]) -> pyarrow.StringArray:
+    builder = pyarrow.lib.StringBuilder()
+    builder.append_values(values)
+    return builder.finish()
+
+
+def _flags(values: Sequence[bool]) -> pyarrow.BooleanArray:
+    bits = pyarrow.py_buffer(np.packbits(values, bitorder="little"))
+    return pyarrow.Array.from_buffers(pyarrow.bool_(), len(values), [None, bits])
 
 
 class _Lots:
