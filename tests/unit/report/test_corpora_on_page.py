@@ -21,6 +21,7 @@ from smelt.report.page_corpora import (
     step_tables,
     templates_table,
 )
+from smelt.report.page_sources import sources_table
 from smelt.report.render import Grid
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "confidence": 0.95, "resamples": 200, "seed": 1}
@@ -168,6 +169,23 @@ def test_markup_that_is_left_stands_by_kind(tmp_path: Path) -> None:
 )
 def test_small_shares_are_no_zeros(part: int, shown: str) -> None:
     assert share(part, 1_000_000) == shown
+
+
+def test_sources_stand_with_their_versions_and_rows(tmp_path: Path) -> None:
+    part = {"file": "/data/news/sw/1.jsonl", "sha256": "5" * 64, "bytes": 2_000_000}
+    dump = {"file": "resources/dumps/swwiki/20230501/sw.bz2", "sha1": "0123456789abcdef", "bytes": 1_234_567}
+    hub = {"dataset": "web", "hub": "HuggingFaceFW/fineweb-2", "revision": "a" * 40, "config": "swh_Latn"}
+    hub |= {"split": "train", "limit": 1000, "rows": 1000, "empty_rows": 3}
+    own = {"dataset": "own", "folder": "/data/news", "rows": 50, "empty_rows": 0, "files": [part]}
+    table = sources_table(records(tmp_path, statistics("en"), statistics("sw", sources=[dump, hub, own])))
+    assert table is not None
+    assert [[row.head, *(cell.text for cell in row.cells)] for row in table.grids[0].rows] == [
+        ["sw", "sw.bz2", "0123456789ab", "1.23", "–", "–"],
+        ["sw", "web: HuggingFaceFW/fineweb-2 (swh_Latn train), the first 1,000 rows", "a" * 12, "–", "1,000", "3"],
+        ["sw", "own: /data/news", "–", "–", "50", "0"],
+        ["sw", "1.jsonl", "5" * 12, "2.00", "–", "–"],
+    ]
+    assert sources_table(records(tmp_path, statistics("en"))) is None
 
 
 def test_shares_before_and_after_sampling_are_those_of_the_mixture(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from smelt.report.page_corpora import (
 from smelt.report.page_materials import model_table, reduction_table, task_table, tokenizer_table
 from smelt.report.page_plan import plan_table
 from smelt.report.page_results import across_table, correlation_tables, pair_tables
+from smelt.report.page_sources import sources_table
 from smelt.report.records import ModelRecord, read_model, read_tasks
 from smelt.report.render import PaperTable, html
 from smelt.report.significance import Significance
@@ -182,13 +183,11 @@ def _facts(study: dict[str, Any], corpora: Sequence[CorpusRecord]) -> list[tuple
 def _corpora(study: dict[str, Any], records: Sequence[CorpusRecord], blocks: Sequence[BlocksRecord]) -> CorporaSection:
     mixtures = {name: Mixture(**(entry.get("sampling") or {})) for name, entry in study.get("corpora", {}).items()}
     mixed = {name: mixture for name, mixture in mixtures.items() if not mixture.is_natural}
-    shown = [corpus_table(records, mixed), cleaning_table(records), overlap_table(records)]
     of_dumps = [pages_table(records), markup_table(records), dropped_table(records)]
-    long = [templates_table(records), *step_tables(records), *blocks_tables(blocks)]
-    if len(records) <= FEW_LANGUAGES:
-        shown += of_dumps
-    else:
-        long = of_dumps + long
+    few = len(records) <= FEW_LANGUAGES
+    shown = [corpus_table(records, mixed), cleaning_table(records), overlap_table(records), *(of_dumps if few else [])]
+    long = [sources_table(records), *([] if few else of_dumps), templates_table(records)]
+    long += [*step_tables(records), *blocks_tables(blocks)]
     return CorporaSection(
         looks=[str(look) for look in looks(records, blocks)],
         limits=limits(),
