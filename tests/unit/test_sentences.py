@@ -17,6 +17,9 @@ CUT = [
     ("en", "It failed (see p. 7. Nobody had) twice. ¦(It works now.) ¦We go on."),
     ("en", "Rain fell.[12] ¦Snow came. [3] ¦Wind blew."),
     ("en", "1. Take the bread. ¦2. Cut it."),
+    ("en", "It costs $3.50. ¦See 4.2. ¦1.1. Aims begin here. ¦Go at 5 a.m. Then rest."),
+    ("de", "Er kam am 15.5. Abends. ¦Das Haus ist 3.500. ¦Ja."),
+    ("es", "César murió en el 44 a. C. en Roma. ¦Mide 3.50. ¦Adiós."),
     ("en", "Wait … what? ¦No!! ¦Yes?! ¦Good."),
     ("de", "Am 3. Oktober kam z. B. Frau Dr. Weiß. ¦Ludwig XIV. Bild hing dort. ¦Er ging 1990. ¦Sie blieb."),
     ("de", "„Komm!“, rief er. ¦„Nein.“ ¦Das kostet ca. 5 Euro."),
@@ -57,6 +60,27 @@ CUT = [
     ("km", "គាត់មក។ ¦យើងទៅផ្ទះ៕ ¦ចប់។"),
     ("my", "သူလာသည်။ ¦ငါတို့သွားမည်။¦အိမ်။"),
     ("th", "เมื่อวานนี้ฝนตกหนักมากที่บ้าน ¦เราจึงอยู่แต่ในห้องครัวทั้งวัน ¦แม่ทำขนม 3 ชิ้น"),
+    ("th", "เมื่อวานนี้ฉันบอกเพื่อนแล้วว่า ฝนจะตกหนักมากที่บ้าน ¦เขาไม่เชื่อคำเตือนของฉันเลยสักครั้ง และเดินออกจากบ้านไป"),
+    ("th", "แม่ซื้อผลไม้หลายอย่างที่ตลาดเช่น มะม่วงกับส้มสุกมากๆ เป็นต้น ¦พ่อของเราชอบกินมะม่วงมากที่สุด"),
+    ("ca", "El Sr. Puig viu a l'av. Diagonal, núm. 4. ¦La Dra. Serra cobra 2,50 euros aprox. cada dia. ¦I tu?"),
+    ("ca", "S. Joan és el dia 24. ¦Cèsar va morir el 44 a. C. a Roma. ¦«Bon dia!», va dir. ¦Vegeu la pàg. 12. ¦Adeu."),
+    ("lv", "Tas bija 2. Pasaules karš. ¦Prof. Ozols dzimis 1958. gadā. ¦Tikšanās ir plkst. 10 Rīgā. ¦Vai ne?"),
+    (
+        "lv",
+        "J. Rainis rakstīja lugas. ¦Maize maksā 3,50 eiro, t. i., maz. ¦Dzīvoja 19. Gadsimtā. ¦Sk. 7. lpp.",
+    ),
+    (
+        "mn",
+        "Проф. Бат ирлээ. ¦Б. Дорж ном бичсэн. ¦Тэр хэн бэ? ¦2021 оны 3 сард бороо оров. ¦Үнэ нь 1.500. ¦Их.",
+    ),
+    ("mn", "Ак. Ринчен хэл судалжээ. ¦Мал аж ахуй, ж.нь. хонь, ямаа. ¦Баярлалаа! ¦«Сайн уу?» ¦Тийм."),
+    ("ms", "Dr. Ahmad tinggal di No. 5, Jln. Ampang. ¦En. Ali dan Pn. Siti pergi. ¦Harganya RM3.50. ¦Mahal!"),
+    (
+        "ms",
+        "Maju Sdn. Bhd. Kuala Lumpur dibuka pada 31 Ogos 1957. ¦M. Nasir menyanyi. ¦Beli roti, susu dll. itu.",
+    ),
+    ("sw", "Dk. Juma na Bi. Asha walikuja. ¦Prof. Mbiti aliandika vitabu, k.m. riwaya. ¦Bei ni sh. 3.500. ¦Ghali!"),
+    ("sw", "Soma uk. 12 kwanza. ¦Mh. Rais alizaliwa mwaka 1960. ¦S.L.P. 45 ni yetu. ¦“Karibu!” ¦Je, umefika? ¦Ndiyo."),
     ("", "One. ¦Two.\n¦Three"),
 ]
 

@@ -3,14 +3,13 @@
 Two kinds of signs end sentences. Some do so wherever they stand: the ideographic full stop, the dandas, the Armenian,
 Ethiopic, Burmese, Khmer and Urdu full stops. Others (. ! ? …) need a blank after them, and end nothing before a small
 letter (in text that has capitals), after an abbreviation, an initial or an ordinal, or within parentheses. Thai and Lao
-have no full stop: their sentences end at blanks, and so do their phrases.
+have no full stop: their sentences end at blanks, and so do their phrases. In Thai some words say that one goes on.
 
 The cut loses nothing: the sentences of a text, joined, are the text. docs/corpora.md has its agreement with treebanks.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from smelt.languages import iso_codes
 
-SENTENCES_VERSION = 2
+SENTENCES_VERSION = 3
 """Raised when sentences end elsewhere; then blocks that are packed of sentences are made again."""
 ALWAYS = frozenset("。！？｡।॥։።፧፨။។៕۔")
 """These end sentences with or without a blank after them."""
@@ -44,6 +43,12 @@ WORD = 30
 PHRASE = 20
 """Characters that a Thai sentence has at least."""
 
+THAI_GOES_ON = "และ|หรือ|ที่|อัน|เพื่อ|โดย|เช่น|คือ|ของ|กับ|แก่|ด้วย|จึง|ก็|จะ|ยัง|ให้|ได้|ๆ|เป็นต้น"
+"""What continues a Thai sentence after a blank: and, or, that, which, in order to, by, such as, is, of, with, to, also,
+so, then, will, still, for, may, the sign of a word said twice, et cetera."""
+THAI_WANTS_MORE = "ว่า|คือ|เช่น|ได้แก่|กับ|ใน|ของ|ถึง|และ|หรือ|ชื่อ"
+"""What ends no Thai sentence before a blank: that, is, such as, namely, with, in, of, to, and, or, named."""
+
 _THAI = "\u0e01-\u0eff"  # Lao included
 _LAST_WORD = re.compile(r"[^\s\"'“”‘’„«»‹›()\[\]{}/–—,;:·+=-]*\Z")
 _ROMAN = re.compile(r"[IVX]{1,6}\Z")
@@ -57,11 +62,14 @@ def sentences_of(text: str, language: str = "") -> list[str]:
         text: a paragraph or several: a newline ends a sentence.
         language: its code, which says what is an abbreviation (abbreviations.txt); a variety has those of its language.
     """
-    return [text[begin:end] for begin, end in pairwise([0, *sentence_ends(text, language), len(text)]) if begin < end]
+    ends = _rules(language).ends(text)
+    if not ends:
+        return [text] if text else []
+    return [text[begin:end] for begin, end in pairwise([0, *ends, len(text)])]
 
 
-def sentence_ends(text: str, language: str = "") -> Iterator[int]:
-    """Yield where a sentence ends and the next one begins, ascending; neither 0 nor the end of the text."""
+def sentence_ends(text: str, language: str = "") -> list[int]:
+    """Return where a sentence ends and the next one begins, ascending; neither 0 nor the end of the text."""
     return _rules(language).ends(text)
 
 
@@ -71,57 +79,81 @@ class _Rules:
 
     language: str
     end: re.Pattern[str]
-    """A sign and what belongs to the sentence after it, blanks included."""
+    """Signs and what belongs to the sentence after them; its groups are the signs, and the blanks at the end."""
     abbreviations: frozenset[str]
     before_numbers: frozenset[str]
     """Abbreviations if a number follows."""
 
-    def ends(self, text: str) -> Iterator[int]:
-        """Yield the ends of sentences."""
-        begin = 0
+    longest: int
+    """Letters of the longest abbreviation."""
+
+    def ends(self, text: str) -> list[int]:
+        """Return the ends of sentences."""
+        ends, begin = [], 0
         for found in self.end.finditer(text):
-            if (end := found.end()) == len(text):
-                return
             if self._ends(text, begin, found):
-                yield end
-                begin = end
+                begin = found.end()
+                ends.append(begin)
+        return ends
 
     def _ends(self, text: str, begin: int, found: re.Match[str]) -> bool:
         """Return whether the sentence that began at a place ends after signs."""
-        signs, blanks = found["signs"], found["blanks"]
+        signs, blanks = found.groups()
+        stop, end = found.span()
         if signs is None:  # a blank in Thai
-            return found.end() - begin >= PHRASE
-        if "\n" in blanks or "\n" in signs:
-            return True
-        stop = found.start()
-        if not ALWAYS.isdisjoint(signs) or DOUBLED * 2 in signs or (not blanks and _is_east_asian(text, stop, signs)):
-            return not (self.language == "ja" and text[found.end()] in PARTICLES and found[0][-1] in CLOSING)
-        if not blanks or signs == DOUBLED:
-            return False
-        following = _following(text, found.end())
-        if _is_small(following) and _has_capitals(text):
+            return end - begin >= PHRASE
+        if signs != "." and (sure := self._is_sure(text, found)) is not None:
+            return sure
+        if blanks != " ":
+            if "\n" in blanks:
+                return True
+            if not blanks:
+                return False
+        following = text[end]
+        if following in OPENING:
+            following = _following(text, end)
+        if following.islower() and not _is_georgian(following) and _has_capitals(text):
             return False
         near = max(begin, stop - PARENTHESIS)
-        if text.count("(", near, found.end()) > text.count(")", near, found.end()):
+        if text.find("(", near, end) >= 0 and text.count("(", near, end) > text.count(")", near, end):
             return False
         return signs != "." or not self._is_short(text, begin, stop, following)
 
+    def _is_sure(self, text: str, found: re.Match[str]) -> bool | None:
+        """Return whether a sentence ends after signs that are more than a full stop; None where others decide."""
+        signs, blanks = found.groups()
+        if "\n" in signs or "\n" in blanks:
+            return True
+        east_asian = not blanks and _is_east_asian(text, found.start(), signs)
+        if east_asian or DOUBLED * 2 in signs or not ALWAYS.isdisjoint(signs):
+            return not (self.language == "ja" and text[found.end()] in PARTICLES and found[0][-1] in CLOSING)
+        return False if signs == DOUBLED else None
+
     def _is_short(self, text: str, begin: int, stop: int, following: str) -> bool:
         """Return whether the word before a full stop is an abbreviation, an initial or an ordinal."""
-        found = _LAST_WORD.search(text, max(begin, stop - WORD), stop)
-        word = found[0] if found else ""
-        if found is None or not word:
-            return False
-        if word.isdecimal():  # the first word of a sentence is the number of a list's item
-            return found.start() == begin or (len(word) <= 2 and self.language in ORDINALS)
-        lower = word.lower()
-        if lower in self.abbreviations or (following.isdecimal() and lower in self.before_numbers):
-            return True
-        if len(word) == 1:  # an initial; or a unit, which may stand last
-            return not (word.islower() and _AFTER_NUMBER.search(text, max(begin, stop - WORD), found.start()))
+        start = max(begin, stop - WORD)
+        start = max(text.rfind(" ", start, stop) + 1, start)
+        word = text[start:stop]
+        if not word.isalpha():
+            found = _LAST_WORD.search(word)
+            if found is None or not found[0]:
+                return False
+            start, word = start + found.start(), found[0]
+            if word.isdecimal():  # the first word of a sentence is the number of a list's item
+                return start == begin or (len(word) <= 2 and self.language in ORDINALS)
+        if (size := len(word)) <= self.longest:
+            lower = word.lower()
+            if lower in self.abbreviations or (following.isdecimal() and lower in self.before_numbers):
+                return True
+        if size == 1:  # an initial; or a unit, which may stand last
+            return not (word.islower() and _AFTER_NUMBER.search(text, max(begin, stop - WORD), start))
         if "." in word:
-            return all(len(part) <= 3 for part in word.split("."))
-        if self.language in ORDINALS and _ROMAN.match(word):
+            parts = word.split(".")
+            if not word[-1].isdecimal():
+                return all(len(part) <= 3 for part in parts)
+            is_date = self.language in ORDINALS and all(part.isdecimal() and len(part) <= 2 for part in parts)
+            return start == begin or is_date  # the number of a list's item, or two ordinals
+        if size <= 6 and self.language in ORDINALS and _ROMAN.match(word):
             return True
         return "\u0900" <= word[0] <= "\u0dff" and _letters(word) <= 2  # in scripts of India: an initial as it sounds
 
@@ -136,9 +168,9 @@ def _has_capitals(text: str) -> bool:
     return text != text.lower()
 
 
-def _is_small(character: str) -> bool:
-    """Return whether a letter begins no sentence; Georgian's count as small, and have no capitals."""
-    return character.islower() and not "\u10d0" <= character <= "\u10ff"
+def _is_georgian(character: str) -> bool:
+    """Return whether a letter is Georgian: they count as small, and have no capitals."""
+    return "\u10d0" <= character <= "\u10ff"
 
 
 def _following(text: str, place: int) -> str:
@@ -155,10 +187,14 @@ def _rules(code: str) -> _Rules:
     [language] = iso_codes([code])
     signs = re.escape("".join(ALWAYS) + DOUBLED + BEFORE_BLANK + ALSO.get(language, "") + "\n")
     closing = rf"[{CLOSING}]*+(?:\s?(?:»|''|\[[0-9]{{1,3}}\])(?=\s|\[|\Z))*+"  # of a quotation; a reference
-    end = rf"(?P<signs>[{signs}][{signs}]*+){closing}(?P<blanks>\s*+)"  # begins with one character, which is faster
+    # It begins with one character, which is faster, and lies within the text.
+    end = rf"([{signs}][{signs}]*+){closing}(\s*+)(?!\Z)"
     if language in ("th", "lo", ""):
-        end += rf"|(?<=[{_THAI}]) ++(?=[{_THAI}])"
-    return _Rules(language, re.compile(end), *_abbreviations(language))
+        complete = "".join(f"(?<!{word})" for word in THAI_WANTS_MORE.split("|"))
+        end += rf"|(?<=[{_THAI}]){complete} ++(?!{THAI_GOES_ON})(?=[{_THAI}])"
+    abbreviations, before_numbers = _abbreviations(language)
+    longest = max(map(len, abbreviations | before_numbers))
+    return _Rules(language, re.compile(end), abbreviations, before_numbers, longest)
 
 
 def _abbreviations(language: str) -> tuple[frozenset[str], frozenset[str]]:
