@@ -316,7 +316,7 @@ def test_blocks_of_sentences_that_ended_elsewhere_are_refused(tmp_path: Path, to
     (tmp_path / "blocks" / "blocks.json").write_text(
         json.dumps({key: about[key] for key in about if key != "sentences"})
     )
-    with pytest.raises(SmeltError, match="blocks of another version of sentences: None, expected 2"):
+    with pytest.raises(SmeltError, match="blocks of another version of sentences: None, expected 3"):
         TokenBlocks(tmp_path / "blocks", "train", toy.pieces, LENGTH, "sentences")
 
 
