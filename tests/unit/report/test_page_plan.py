@@ -68,6 +68,7 @@ def test_what_was_measured_stands_beside_what_was_planned_with_the_ratio(tmp_pat
     # Times and disk add up; memory is the most that one takes.
     assert rows["All measured to the end"][:3] == ["54", "2.02 h", "1.02 h (0.51)"]
     assert rows["All measured to the end"][5:7] == ["500 MB", "2.00 GB (4.00)"]
+    assert rows["All measured to the end"][7:] == ["1.00 Wh", "–"]  # documents record no energy
 
 
 def test_a_stage_that_was_measured_in_part_has_no_ratio(tmp_path: Path) -> None:

@@ -37,9 +37,10 @@ class PlannedQuantity:
         return f"{digits(value / size)} {name}" if value else "0"
 
     def together(self, stages: Sequence[Mapping[str, Any]]) -> float | None:
-        """Return how much stages take together, as far as it is known."""
-        known = [value for stage in stages if (value := self.of(stage)) is not None]
-        return (sum(known) if self.adds_up else max(known)) if known else None
+        """Return how much stages take together; None where it is not known of one."""
+        values = [self.of(stage) for stage in stages]
+        known = [value for value in values if value is not None]
+        return (sum(known) if self.adds_up else max(known)) if known and len(known) == len(values) else None
 
 
 _QUANTITIES = (
