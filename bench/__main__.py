@@ -23,6 +23,7 @@ from bench.pretraining import pretraining
 from bench.reduction import reduction
 from bench.sentences import agreement, speed
 from bench.students import students
+from bench.trimming import SOURCES, trimming
 from bench.workers import Ended
 
 # Each is made only when it is asked for, because making one prepares its data.
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "sentences-speed": speed,
     "sentences-agreement": agreement,
     "reduce-119k-20k": reduction,
+    **{f"trim-{source}": trimming for source in SOURCES},
     "efficiency-mbert": efficiency,
     "efficiency-eliquare": students,
     "latency-1-cpu": latency,

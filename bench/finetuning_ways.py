@@ -9,26 +9,23 @@ import json
 import os
 import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
+from bench.commands import Used, run_command
 from bench.finetuning_data import PARTS, texts_of, write_encoder, write_for_scripts, write_task_file
-from bench.workers import Ended
 from smelt.training.speed import is_emulated
 
 SIDE_BY_SIDE = len(os.sched_getaffinity(0))
 EXAMPLES, METRICS, PYTHON = "TRANSFORMERS_EXAMPLES", "EVALUATE_METRICS", "EXAMPLES_PYTHON"
 BEFORE = "SMELT_BEFORE"
-SECONDS_BETWEEN_LOOKS = 0.05
 
 SCRIPTS = {
     "token-classification": "token-classification/run_ner.py",
@@ -195,49 +192,11 @@ def measured(
     return SeedsFigures(len(found), wall, processor, sum(peaks[:SIDE_BY_SIDE]), found)
 
 
-def run_all(commands: Sequence[Sequence[str]], folder: Path, environment: Mapping[str, str]) -> list["Used"]:
+def run_all(commands: Sequence[Sequence[str]], folder: Path, environment: Mapping[str, str]) -> list[Used]:
     """Run commands side by side in a folder; return what each used."""
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        return list(pool.map(lambda command: _run(command, folder, environment), commands))
-
-
-class Used(NamedTuple):
-    """What a command used."""
-
-    processor_seconds: float
-    memory: float
-    """MiB at its peak."""
-
-
-def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Used:
-    """Run a command to its end.
-
-    Its peak is read while it runs: what the system reports at the end counts the memory of the process that started it.
-
-    Raises:
-        Ended: it fails; the last of what it said.
-    """
     threads = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-    with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(
-            command, cwd=folder, env=os.environ | threads | environment, stdout=said, stderr=subprocess.STDOUT
-        )
-        peak = 0.0
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            peak = max(peak, _peak(process.pid))
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        process.returncode = os.waitstatus_to_exitcode(ended[1])
-        if process.returncode:
-            said.seek(0)
-            words = " ".join(command[:4])
-            raise Ended(f"{words} ended with exit code {process.returncode}: {said.read().strip()[-300:]}")
-    return Used(ended[2].ru_utime + ended[2].ru_stime, peak)
-
-
-def _peak(process: int) -> float:
-    """Return a process's peak of memory so far, in MiB; 0 of one that has just ended."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return list(pool.map(lambda command: run_command(command, folder, threads | dict(environment)), commands))
 
 
 def make_ways(workload: FinetuningWorkload) -> dict[str, Callable[[Sequence[int]], SeedsFigures]]:

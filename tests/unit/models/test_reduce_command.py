@@ -72,7 +72,7 @@ def test_a_reduced_folder_holds_all_that_a_model_has_and_what_was_kept(given: di
     assert record["kept"]["selected_by_language"] == {"qaa": record["pieces"] - 5}
     row = record["proof"]["languages"]["qaa"]
     assert (row["lines"], row["lines_whose_pieces_are_all_kept"]) == (60, 57)
-    assert row["states"]["lines"] == 16
+    assert row["states"]["lines"] == 2
     assert AutoModelForMaskedLM.from_pretrained(tmp_path / "out").num_parameters() == record["parameters"]
 
 
@@ -250,4 +250,4 @@ def test_other_layouts_are_reduced_too(layout: str, given: dict[str, Any], tmp_p
     assert reduce(given, tmp_path / "out", "--threshold", "0.08") == 0
     record = json.loads((tmp_path / "out/reduction.json").read_text())
     assert record["embedding_rows_beyond_the_tokenizer"] == 8
-    assert record["proof"]["languages"]["qaa"]["states"]["lines"] == 16
+    assert record["proof"]["languages"]["qaa"]["states"]["lines"] == 2

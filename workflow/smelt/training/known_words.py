@@ -67,10 +67,10 @@ def whole_lines(lines: int) -> SegmentedLines:
 class KnownWords:
     """The words met so far, and their pieces."""
 
-    def __init__(self, tree: Tree, encode_special_tokens: bool, splitting: Splitting) -> None:
-        """Take a tokenizer (see `PieceCounter`) and how its lines are cut."""
+    def __init__(self, tokenizer: Tokenizer, splitting: Splitting) -> None:
+        """Take a tokenizer, which gets a token more, and how its lines are cut."""
         self._splitting = replace(splitting, added=(*splitting.added, SEPARATOR))
-        self._tokenizer = new_tokenizer(tree, encode_special_tokens)
+        self._tokenizer = tokenizer
         # An added token separates texts before they are normalised, so that one call tokenises many.
         self._tokenizer.add_tokens([AddedToken(SEPARATOR, normalized=False)])
         self._separator = self._tokenizer.token_to_id(SEPARATOR)
@@ -187,9 +187,8 @@ class LineEncoder:
         is_read_alike = Tokenizer.from_str(written).to_str() == written
         self.tree: Tree | None = json.loads(written) if is_read_alike else None
         splitting = splitting_of(tokenizer, self.tree) if self.tree else None
-        self._words = (
-            KnownWords(self.tree, tokenizer.encode_special_tokens, splitting) if self.tree and splitting else None
-        )
+        own = new_tokenizer(self.tree, tokenizer.encode_special_tokens) if self.tree and splitting else None
+        self._words = KnownWords(own, splitting) if own and splitting else None
         self._seen = self._learnt = 0
 
     def encode(self, lines: Sequence[str]) -> tuple[Numbers, Ids32]:
@@ -276,12 +275,17 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids32]:
 
 def new_tokenizer(tree: Tree, encode_special_tokens: bool) -> Tokenizer:
     """Return a tokenizer that cuts texts whole, on one core: each process has one."""
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     tokenizer = Tokenizer.from_str(json.dumps(tree))
+    prepare(tokenizer, encode_special_tokens)
+    return tokenizer
+
+
+def prepare(tokenizer: Tokenizer, encode_special_tokens: bool) -> None:
+    """Let a tokenizer cut texts whole, on one core."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = encode_special_tokens
-    return tokenizer
 
 
 class WordNumbers:

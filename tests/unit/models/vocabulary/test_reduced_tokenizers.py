@@ -8,10 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 import sentencepiece
-from tokenizer_layouts import LAYOUTS, camembert, deberta, llama, mt5, saved_again, sentences, xlm_roberta
-from tokenizers import Tokenizer
+from tokenizer_layouts import (
+    LAYOUTS,
+    camembert,
+    deberta,
+    llama,
+    merged_characters,
+    mt5,
+    saved_again,
+    sentences,
+    xlm_roberta,
+)
+from tokenizers import Tokenizer, normalizers
 from transformers import AutoTokenizer
 
+from smelt.errors import SmeltError
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 
 NAMES = ["unk_token", "pad_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token"]
@@ -181,3 +192,55 @@ def test_settings_name_tokens_by_their_new_ids(tmp_path: Path) -> None:
     assert written["pad_token_type_id"] == 0
     assert json.loads((output / "added_tokens.json").read_text()) == {"[MASK]": len(pair.ids) - 1}
     assert (output / "special_tokens_map.json").read_text() == '{"mask_token": "[MASK]"}'
+
+
+def drop_a_merge(tree: dict[str, Any]) -> None:
+    del tree["model"]["merges"][-1]
+
+
+def move_a_score(tree: dict[str, Any]) -> None:
+    entry = tree["model"]["vocab"][10]
+    entry[1] = float(np.nextafter(entry[1], 0))
+
+
+def lose_the_normaliser(tree: dict[str, Any]) -> None:
+    tree["normalizer"] = None
+
+
+def move_a_special_piece(tree: dict[str, Any]) -> None:
+    vocabulary = tree["model"]["vocab"]
+    vocabulary[0], vocabulary[1] = vocabulary[1], vocabulary[0]
+
+
+def plain_unigram(folder: Path) -> None:
+    """Write a Unigram that no class of transformers makes up by itself."""
+    xlm_roberta(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder).backend_tokenizer
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    for path in folder.iterdir():
+        path.unlink()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"unk_token": "<unk>", "pad_token": "<pad>", "tokenizer_class": "PreTrainedTokenizerFast"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(names))
+
+
+@pytest.mark.parametrize(
+    ("write", "spoil", "part"),
+    [
+        (merged_characters, drop_a_merge, "model"),
+        (plain_unigram, move_a_score, "model"),
+        (plain_unigram, lose_the_normaliser, "normalizer"),
+        (plain_unigram, move_a_special_piece, "(model|added_tokens)"),
+    ],
+)
+def test_a_tokenizer_that_is_not_the_reduced_one_is_named(
+    write: Callable[[Path], None], spoil: Callable[[dict[str, Any]], None], part: str, tmp_path: Path
+) -> None:
+    pair = Pair(write, tmp_path)
+    pair.vocabulary.check(pair.ids, pair.small_folder)
+    path = pair.small_folder / "tokenizer.json"
+    tree = json.loads(path.read_text(encoding="utf-8"))
+    spoil(tree)
+    path.write_text(json.dumps(tree), encoding="utf-8")
+    with pytest.raises(SmeltError, match=f"its {part} differs"):
+        pair.vocabulary.check(pair.ids, pair.small_folder)

@@ -22,9 +22,9 @@ from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import max_positions
 from smelt.model_folder import ModelSource, locate, publish_tokenizer, read_configuration
-from smelt.models.reduce.count import count
+from smelt.models.reduce.count import count_languages
 from smelt.models.reduce.record import Reduction, write_record, write_reduced_card
-from smelt.models.reduce.selection import Choice, choose, named_pieces, read_counts
+from smelt.models.reduce.selection import Choice, PieceCounts, choose, named_pieces, read_counts
 from smelt.models.vocabulary.texts import TextFiles, documents_by_language, texts_by_language, write_languages
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.vocabulary.weights import RewrittenWeights, check_places, ids_of_model, reduce_weights
@@ -39,18 +39,14 @@ if TYPE_CHECKING:
 class Texts:
     """Counts of the languages' pieces, and the text that the reduction is proven on."""
 
-    counts: Sequence[Path]
-    """Counts of the source's pieces, one file a language."""
+    counts: Sequence[PieceCounts]
+    """One of each language."""
     held_out: Mapping[str, Path]
     """documents.parquet of the same languages."""
-    corpus: "TextFiles | None" = None
-    """The files that both were made from, if they are temporary."""
-
-    def inputs(self) -> dict[str, Path | Sequence[Path]]:
-        """Return the inputs of the reduction, by their names in provenance."""
-        if self.corpus is not None:
-            return {"corpus": self.corpus.files}
-        return {"counts": self.counts, "held_out": list(self.held_out.values())}
+    inputs: Mapping[str, Path | Sequence[Path]]
+    """The files that both were made from, by their names in provenance."""
+    corpus: TextFiles | None = None
+    """How lines were held out, where the inputs are text files."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_rule(parser)
     parser.add_argument("--proof-lines", type=positive, default=1000, help="held-out lines of a language to cut (1000)")
     parser.add_argument(
-        "--proof-states", type=positive, default=16, help="of those, lines of kept pieces to run both models on (16)"
+        "--proof-states", type=positive, default=2, help="of those, lines of kept pieces to run both models on (2)"
     )
     parser.add_argument("--threads", type=positive, default=_cores(), help="CPU threads (all there are)")
     parser.add_argument("--output", type=Path, required=True, help="folder of the reduced model")
@@ -116,27 +112,34 @@ def run(arguments: argparse.Namespace) -> None:
     source = locate(arguments.model, arguments.revision)
     check_places(source, arguments.output)
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
-    if arguments.counts:
-        held_out = documents_by_language(arguments.held_out, "--held-out")
-        reduce(source, Texts(arguments.counts, held_out), settings, extent, arguments.output)
-        return
+    vocabulary = read_vocabulary(source.folder, source.where)
     with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
-        files = texts_by_language(arguments.corpus, arguments.languages)
-        held_out = write_languages(files, Path(scratch), arguments.held_out_share, arguments.seed)
-        counts = _count(source, held_out, Path(scratch), arguments.threads)
-        corpus = TextFiles(list(chain.from_iterable(files.values())), arguments.held_out_share, arguments.seed)
-        reduce(source, Texts(counts, held_out, corpus), settings, extent, arguments.output)
+        texts = _count(arguments, vocabulary, Path(scratch)) if arguments.corpus else _read(arguments, vocabulary)
+        reduce(source, vocabulary, texts, settings, extent, arguments.output)
 
 
-def _count(source: ModelSource, documents: dict[str, Path], scratch: Path, processes: int) -> list[Path]:
-    written = []
-    for language, path in documents.items():
-        written.append(scratch / f"{language}.parquet")
-        count(path, source.folder, language, scratch / "shards" / language, written[-1], processes, source.where)
-    return written
+def _count(arguments: argparse.Namespace, vocabulary: Vocabulary, scratch: Path) -> Texts:
+    files = texts_by_language(arguments.corpus, arguments.languages)
+    held_out = write_languages(files, scratch, arguments.held_out_share, arguments.seed)
+    counts = count_languages(vocabulary, held_out, scratch, arguments.threads)
+    corpus = TextFiles(list(chain.from_iterable(files.values())), arguments.held_out_share, arguments.seed)
+    return Texts(counts, held_out, {"corpus": corpus.files}, corpus)
 
 
-def reduce(source: ModelSource, texts: Texts, settings: ReductionSettings, extent: "Extent", output: Path) -> None:
+def _read(arguments: argparse.Namespace, vocabulary: Vocabulary) -> Texts:
+    counts = [read_counts(path, vocabulary.digest) for path in arguments.counts]
+    held_out = documents_by_language(arguments.held_out, "--held-out")
+    return Texts(counts, held_out, {"counts": arguments.counts, "held_out": arguments.held_out})
+
+
+def reduce(
+    source: ModelSource,
+    vocabulary: Vocabulary,
+    texts: Texts,
+    settings: ReductionSettings,
+    extent: "Extent",
+    output: Path,
+) -> None:
     """Write the folder of a reduced model.
 
     Raises:
@@ -147,15 +150,14 @@ def reduce(source: ModelSource, texts: Texts, settings: ReductionSettings, exten
     from smelt.models.vocabulary.equivalence import FolderPair
 
     start = time.monotonic()
-    vocabulary = read_vocabulary(source.folder, source.where)
-    counts = [read_counts(path, vocabulary.digest) for path in texts.counts]
-    check_languages([part.language for part in counts], texts.held_out)
-    choice = choose(vocabulary, counts, settings, ids_to_keep(vocabulary, source, settings))
+    check_languages([part.language for part in texts.counts], texts.held_out)
+    choice = choose(vocabulary, texts.counts, settings, ids_to_keep(vocabulary, source, settings))
     with whole_folder(output) as folder:
         gathered = write_model(folder, source, vocabulary, choice)
-        to_prove = FolderPair(source.folder, folder, choice.ids, output.name, len(choice.closure.loosened) > 0)
+        loosened = len(choice.closure.loosened) > 0
+        to_prove = FolderPair(source.folder, folder, choice.ids, output.name, loosened, vocabulary)
         proof = prove(to_prove, texts.held_out, extent)
-        made = Reduction(vocabulary, choice, counts, gathered, rule_of(settings), proof)
+        made = Reduction(vocabulary, choice, texts.counts, gathered, rule_of(settings), proof)
         write_record(folder, made)
         write_reduced_card(folder, output.name, source, made)
         _write_provenance(folder, source, texts, settings, (time.monotonic() - start) / 3600)
@@ -190,7 +192,7 @@ def _write_provenance(
     hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
     drawn = {"held_out_share": texts.corpus.held_out_share} if texts.corpus else {}
     seeds = [texts.corpus.seed] if texts.corpus else []
-    inputs = {"source": source.folder} | texts.inputs()
+    inputs = {"source": source.folder, **texts.inputs}
     write_provenance(folder, "reduce", settings.model_dump() | hub | drawn, inputs, seeds=seeds, hours=hours)
 
 

@@ -14,7 +14,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -32,7 +32,7 @@ from smelt.files import checksum, whole_file
 from smelt.models.reduce.counting import PieceCounter, PieceTally
 from smelt.models.reduce.selection import PieceCounts, write_counts
 from smelt.models.vocabulary.tokenizer_files import Tree
-from smelt.models.vocabulary.vocabulary import read_vocabulary
+from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.vocabulary.weights import check_checkpoint, is_model
 from smelt.parquet import open_parquet, refuse_damaged
 from smelt.processes import WorkerKilled, share_out
@@ -41,6 +41,7 @@ from smelt.training.lock import Lock
 COLUMNS = ["text", "held_out"]
 MOST_SHARDS = 256
 DOCUMENTS_AT_ONCE = 64
+FEW = 1 << 26  # bytes of documents; more processes than one take longer to start than to count them
 VERSION = 1  # raise it when the same lines are counted differently
 
 
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_checkpoint(arguments.tokenizer, str(arguments.tokenizer))
     counts = count(
         arguments.documents,
-        arguments.tokenizer,
+        read_vocabulary(arguments.tokenizer, str(arguments.tokenizer)),
         arguments.language,
         arguments.shards,
         arguments.output,
@@ -74,31 +75,55 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
+def count_languages(
+    vocabulary: Vocabulary, documents: Mapping[str, Path], scratch: Path, processes: int
+) -> list[PieceCounts]:
+    """Return the counts of several languages' documents that are not held out.
+
+    Few documents are counted in this process, with one memory of words for all languages.
+
+    Args:
+        vocabulary: whose pieces are counted.
+        documents: Parquet with the columns text and held_out, by language.
+        scratch: a folder for what is counted on the way.
+        processes: how many count side by side where there are many documents.
+
+    Raises:
+        SmeltError: documents cannot be read, or a language has no text.
+    """
+    if sum(path.stat().st_size for path in documents.values()) > FEW:
+        return [
+            count(path, vocabulary, language, scratch / "shards" / language, scratch / f"{language}.parquet", processes)
+            for language, path in documents.items()
+        ]
+    backend = vocabulary.tokenizer.backend_tokenizer
+    counter = PieceCounter(vocabulary.tree, vocabulary.size, True, backend)
+    found = []
+    for language, path in documents.items():
+        job = CountingJob(path, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
+        with open_parquet(path, COLUMNS) as file:
+            groups = range(file.num_row_groups)
+        with refuse_damaged(path):
+            found.append(_counts(counter.count(job.texts(groups)), vocabulary, language, path))
+    return found
+
+
 def count(
-    documents: Path,
-    tokenizer: Path,
-    language: str,
-    shards: Path,
-    output: Path,
-    processes: int = 1,
-    where: str | None = None,
+    documents: Path, vocabulary: Vocabulary, language: str, shards: Path, output: Path, processes: int = 1
 ) -> PieceCounts:
     """Write the counts of one language's documents that are not held out, and return them.
 
     Args:
         documents: Parquet with the columns text and held_out.
-        tokenizer: a folder that AutoTokenizer loads a fast tokenizer from.
+        vocabulary: whose pieces are counted.
         language: its code.
         shards: a folder for the counts of finished shards; it is removed at the end.
         output: the file to write.
         processes: how many count side by side; the file is the same for any number.
-        where: the tokenizer's name, for messages; its folder by default.
 
     Raises:
         SmeltError: an input is missing, broken or of a kind that is not supported, or the documents hold no text.
     """
-    where = where or str(tokenizer)
-    vocabulary = read_vocabulary(tokenizer, where)
     job = CountingJob(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
     shards.mkdir(parents=True, exist_ok=True)
     lock = Lock(shards / "lock")
@@ -107,10 +132,17 @@ def count(
         tally = count_documents(job, shards, processes)
     finally:
         lock.release()
+    counts = _counts(tally, vocabulary, language, documents)
+    write_counts(output, counts, vocabulary.pieces)
+    shutil.rmtree(shards, ignore_errors=True)
+    return counts
+
+
+def _counts(tally: PieceTally, vocabulary: Vocabulary, language: str, documents: Path) -> PieceCounts:
     tokens = int(tally.occurrences.sum())
     if not tokens:
         raise SmeltError(documents, f"{language} has no text: no line of more than five characters is not held out")
-    counts = PieceCounts(
+    return PieceCounts(
         language=language,
         lines=tally.lines,
         documents=tally.documents,
@@ -120,9 +152,6 @@ def count(
         in_documents=tally.in_documents,
         occurrences=tally.occurrences,
     )
-    write_counts(output, counts, vocabulary.pieces)
-    shutil.rmtree(shards, ignore_errors=True)
-    return counts
 
 
 @dataclass(frozen=True)

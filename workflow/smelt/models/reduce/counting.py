@@ -6,17 +6,19 @@ Transposed, it has the lines of each piece side by side.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any, Self
 
 import numpy as np
 from scipy.sparse import csr_array
+from tokenizers import Tokenizer
 
 from smelt.models.reduce.selection import Numbers
 from smelt.models.vocabulary.tokenizer_files import Tree
 from smelt.paragraphs import paragraphs
 from smelt.training import known_words
-from smelt.training.known_words import KnownWords, batch_by_size, encode, new_tokenizer, whole_lines
+from smelt.training.known_words import KnownWords, batch_by_size, encode, new_tokenizer, prepare, whole_lines
 from smelt.training.splitting import splitting_of
 
 SHORTEST = 6  # characters of a line that counts, blanks around it aside
@@ -49,18 +51,27 @@ class PieceTally:
 class PieceCounter:
     """Counts documents with one tokenizer, and remembers the words that it has met."""
 
-    def __init__(self, tree: Tree, pieces: int, encode_special_tokens: bool) -> None:
+    def __init__(
+        self, tree: Tree, pieces: int, encode_special_tokens: bool, tokenizer: Tokenizer | None = None
+    ) -> None:
         """Take a tokenizer.
 
         Args:
             tree: the tokenizer, as its tokenizer.json would hold it.
             pieces: number of ids.
             encode_special_tokens: whether a special token in a text is read as text.
+            tokenizer: the same, loaded, for this counter to use; by default it makes one.
         """
-        self._tokenizer = new_tokenizer(tree, encode_special_tokens)
-        self._pieces = pieces
+        self._tree, self._encode_special_tokens, self._pieces = tree, encode_special_tokens, pieces
+        self._tokenizer = tokenizer or new_tokenizer(tree, encode_special_tokens)
+        prepare(self._tokenizer, encode_special_tokens)
         splitting = splitting_of(self._tokenizer, tree)
-        self._words = KnownWords(tree, encode_special_tokens, splitting) if splitting else None
+        self._words = KnownWords(self._tokenizer, splitting) if splitting else None
+
+    @cached_property
+    def _without_separator(self) -> Tokenizer:
+        """The tokenizer for lines that hold what separates words elsewhere; next to no text has one."""
+        return new_tokenizer(self._tree, self._encode_special_tokens)
 
     def count(self, documents: Iterable[str]) -> PieceTally:
         """Return how many lines and documents hold each piece, and how often it occurs.
@@ -88,7 +99,9 @@ class PieceCounter:
     def _by_line(self, lines: list[str]) -> Any:
         """Return the pieces of lines as a sparse matrix; an entry for each time that a piece occurs."""
         cut = self._words.cut(lines) if self._words is not None else whole_lines(len(lines))
-        sizes, ids = encode(self._tokenizer, [lines[row] for row in np.flatnonzero(cut.dependent)])
+        whole = [lines[row] for row in np.flatnonzero(cut.dependent)]
+        clean = not any(known_words.SEPARATOR in line for line in whole)
+        sizes, ids = encode(self._tokenizer if clean else self._without_separator, whole)
         table = _matrix(np.concatenate([cut.ids, ids]), np.concatenate([cut.sizes, sizes]), self._pieces)
         words = table[cut.words]
         ends = words.indptr[np.concatenate([[0], np.cumsum(cut.lengths)])]

@@ -262,14 +262,16 @@ def choose(
     if rule.size is None or len(choice.ids) <= rule.size:
         return choice
     low, high = len(kept), rule.size  # the former fits, if anything does; the latter does not
-    found = None
+    found, guess, tries = None, 2 * rule.size - len(choice.ids), 0  # what a choice needs beyond itself changes little
     while high - low > 1:
-        middle = (low + high) // 2
+        tries += 1
+        middle = min(max(guess, low + 1), high - 1) if tries % 4 else (low + high) // 2
         choice = of(rule.model_copy(update={"size": middle}))
         if len(choice.ids) <= rule.size:
             low, found = middle, choice
         else:
             high = middle
+        guess = middle + rule.size - len(choice.ids)
     if found is None:
         raise SmeltError(
             "size",

@@ -1,10 +1,13 @@
 """Check that a model with another vocabulary reads lines of shared pieces as its source does.
 
-Weights without a vocabulary axis are compared bit for bit and then shared, so that both models take the memory of one
-and of the reduced embeddings, and read the same addresses. Everything but the logits of pieces must then be equal bit
-for bit; those are sums that a matrix product of another width may add up in another order.
+Weights are compared in their files, block by block, and those that both models have are then shared, so that both take
+the memory of one, and only weights that are used are read. Whatever both compute must be equal bit for bit. Of the
+whole model's head only the rows of kept pieces are used: a product of another width may add up the same sums in another
+order. Where a head multiplies by the input's embeddings themselves (DeBERTa's own), all rows are used, and logits may
+differ by the rounding of single precision.
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +21,14 @@ from smelt.errors import SmeltError
 from smelt.model_families import head_of, token_types
 from smelt.model_folder import incomplete, load_as, read_configuration, read_tokenizer
 from smelt.models.vocabulary.tensors import Ids
-from smelt.models.vocabulary.weights import layout_of
+from smelt.models.vocabulary.vocabulary import Vocabulary
+from smelt.models.vocabulary.weights import check_configuration, check_weights, layout_of
 
 _BATCH = 256
 ROUNDING = 2.0**-24
 """Unit roundoff of single precision."""
 _LOGITS = 1 << 25
 """Logits of pieces computed at once, at most (where a line has fewer)."""
-_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,9 @@ class Extent:
 
     lines: int = 1000
     """Lines to tokenise."""
-    state_lines: int = 16
+    state_lines: int = 2
     """Of those whose pieces are all kept, lines to run both models on."""
-    length: int = 128
+    length: int = 64
     """Tokens of a line that the models read."""
     threads: int = 1
 
@@ -55,6 +58,8 @@ class FolderPair:
     """The reduced model's name in errors."""
     loosened: bool = False
     """Whether words that were unknown may have become known (smelt.models.vocabulary.kinds)."""
+    vocabulary: Vocabulary | None = None
+    """The whole model's, where it was read: the reduced tokenizer is then compared with it part by part."""
 
 
 @dataclass
@@ -221,14 +226,18 @@ class ModelPair:
             SmeltError: a model cannot be loaded, or a weight of the reduced one is not the source's.
         """
         configuration = read_configuration(source, where)
+        check_configuration(configuration, read_configuration(reduced, where), ids, where)
+        layout = layout_of(configuration, where)
+        with tempfile.TemporaryDirectory(prefix="smelt-proof-") as scratch:
+            check_weights(source, reduced, ids, layout, where, Path(scratch))
         self.where, self.ids = where, torch.tensor(ids)
         self.before, self.after = load(source, configuration, where), load(reduced, configuration, where)
-        self._share_weights()
         positions = getattr(configuration, "max_position_embeddings", None) or 0
         positions = positions if positions > 0 else 10**9  # XLNet's -1 stands for no limit
-        self.max_length = positions - layout_of(configuration, where).first_position - 1
+        self.max_length = positions - layout.first_position - 1
         self.token_types = token_types(configuration) > 0
         self.output = head_of(self.after, where)
+        self._share_weights()
         self._last: Tensor | None = None
         if self.output is not None:
             self.output.module.register_forward_hook(self._note)
@@ -236,7 +245,8 @@ class ModelPair:
     @property
     def lines_at_once(self) -> int:
         """How many lines of 128 tokens to compute at once: two at least, so that the shorter is padded."""
-        widest = self.before.config.vocab_size if self.output is not None else 1
+        narrow = self.output is None or not self.output.after
+        widest = len(self.ids) if narrow else self.before.config.vocab_size
         return min(max(_LOGITS // (128 * widest), 2), 16)
 
     def compare(self, old: Mapping[str, Tensor], new: Mapping[str, Tensor], states: ComparedStates, line: str) -> None:
@@ -261,6 +271,7 @@ class ModelPair:
             ours = other[name]
             if isinstance(theirs, Tensor) and ours.shape == theirs.shape:
                 self._check_same(name, ours, theirs, line)
+                states.logits += ours.numel() if self.output is not None and name.endswith("logits") else 0
             elif isinstance(theirs, Tensor):
                 self._check_logits(name, ours, theirs[..., self.ids], states, line)
 
@@ -304,21 +315,22 @@ class ModelPair:
             )
 
     def _share_weights(self) -> None:
-        theirs = dict(self.before.named_parameters())
-        for name, ours in self.after.named_parameters():
-            if name not in theirs:
-                raise SmeltError(self.where, f"is not exact: its weight {name} is none of its source's")
-            if ours.shape == theirs[name].shape and torch.equal(ours, theirs[name]):
-                ours.data = theirs[name].data
-            elif not self._holds_kept_rows(ours, theirs[name]):
-                raise SmeltError(self.where, f"is not exact: its weight {name} differs from the source's")
+        """Let both models read the weights that they have in common from one place.
 
-    def _holds_kept_rows(self, ours: Tensor, theirs: Tensor) -> bool:
-        """Return whether a tensor consists of the kept rows of another, compared some rows at a time."""
-        if ours.shape != (len(self.ids), *theirs.shape[1:]):
-            return False
-        parts = zip(torch.split(ours, _ROWS), torch.split(self.ids, _ROWS), strict=True)
-        return all(torch.equal(part, theirs[rows]) for part, rows in parts)
+        Those are, but for a head that multiplies by the input's embeddings, all weights other than these: of a head the
+        whole model keeps the rows of kept pieces alone, which were found to be equal in the files.
+        """
+        inputs, wide = self.before.get_input_embeddings(), self.output is not None and self.output.after
+        theirs = dict(self.before.named_parameters(remove_duplicate=False))
+        theirs |= dict(self.before.named_buffers())
+        ours = [*self.after.named_parameters(remove_duplicate=False), *self.after.named_buffers()]
+        for name, tensor in ours:
+            owner, _, leaf = name.rpartition(".")
+            module = self.before.get_submodule(owner)
+            if tensor.shape == theirs[name].shape:
+                tensor.data = theirs[name].data
+            elif not wide and not (theirs[name] is inputs.weight and isinstance(module, torch.nn.Embedding)):
+                setattr(module, leaf, tensor)
 
 
 def load(folder: Path, configuration: Any, where: str) -> Any:
@@ -347,7 +359,11 @@ def tokenizers_of(made: FolderPair) -> TokenizerPair:
     Raises:
         SmeltError: as `TokenizerPair` does.
     """
-    before, after = read_tokenizer(made.source), read_tokenizer(made.reduced)
+    if made.vocabulary is not None:
+        made.vocabulary.check(made.ids, made.reduced)
+    before = made.vocabulary.tokenizer if made.vocabulary else read_tokenizer(made.source)
+    after = read_tokenizer(made.reduced)
+    before.split_special_tokens = True  # as corpora are read, where a special piece that a text spells out is text
     return TokenizerPair(before, after, made.ids, made.where, made.loosened)
 
 

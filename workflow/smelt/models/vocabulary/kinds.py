@@ -6,7 +6,7 @@ before.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -60,6 +60,12 @@ def renumber(base: Iterable[tuple[str, int]], new: Ids) -> dict[str, int]:
     return {piece: numbers[identity] for piece, identity in base if numbers[identity] >= 0}
 
 
+def kept_of(base: Sequence[tuple[str, int]], kept: Kept) -> list[tuple[str, int]]:
+    """Return the kept pieces and their ids."""
+    ids = np.fromiter((identity for _, identity in base), np.int64, len(base))
+    return [base[place] for place in np.flatnonzero(kept[ids]).tolist()]
+
+
 def characters_of(pieces: Iterable[str]) -> set[str]:
     """Return every character that occurs in some piece."""
     return set().union(*pieces)
@@ -100,7 +106,7 @@ class WordPieceKind:
         """Return the ids that kept pieces need: none, unless each of their characters must have its own piece."""
         if not characters:
             return {}
-        alone = characters_of(self._bare(piece) for piece, identity in self.base if kept[identity])
+        alone = characters_of(self._bare(piece) for piece, _ in kept_of(self.base, kept))
         forms = [form for character in alone for form in (character, self.prefix + character)]
         return {"characters": [self.ids[form] for form in forms if form in self.ids]}
 
@@ -108,9 +114,8 @@ class WordPieceKind:
         """Return kept pieces that reach over a character which is no continuation piece of the full vocabulary."""
         return [
             identity
-            for piece, identity in self.base
-            if kept[identity]
-            and piece not in self.reserved
+            for piece, identity in kept_of(self.base, kept)
+            if piece not in self.reserved
             and any(self.prefix + character not in self.ids for character in self._bare(piece)[1:])
         ]
 
@@ -177,7 +182,7 @@ class UnigramKind:
             "same spelling": [identity for group in self.twins if kept[group].any() for identity in group],
         }
         if characters is not False:
-            alone = characters_of(piece for piece, identity in self.base if kept[identity] and piece not in self.added)
+            alone = characters_of(piece for piece, _ in kept_of(self.base, kept) if piece not in self.added)
             found["characters"] = [self.ids[character] for character in alone if character in self.ids]
         return found
 
@@ -267,7 +272,7 @@ class BytePairKind:
         del characters
         merges: list[int] = []
         alone: list[int] = []
-        for piece in [piece for piece, identity in self.base if kept[identity]]:
+        for piece, _ in kept_of(self.base, kept):
             for part in self._way(piece):
                 if part in self.ids:
                     (alone if len(self._symbols(part)) == 1 else merges).append(self.ids[part])

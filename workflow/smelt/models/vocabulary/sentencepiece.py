@@ -121,7 +121,7 @@ class Protobuf:
     def _outermost_scores(self, kept: Kept) -> dict[str, list[int]]:
         scores, ids = self.scores[self.ordinary], self.ids[self.ordinary]
         found = {"lowest score": [int(ids[place]) for place in lowest(scores, kept[ids])]}
-        if any(piece.type == _USER_DEFINED for piece in self.proto.pieces):
+        if self._defines_pieces:
             found["highest score"] = [int(ids[place]) for place in lowest(-scores, kept[ids])]
         return found
 
@@ -135,6 +135,10 @@ class Protobuf:
     def _ids_of(self, pieces: Any) -> list[int]:
         places = self._places
         return [int(self.ids[places[piece]]) for piece in pieces if piece in places]
+
+    @cached_property
+    def _defines_pieces(self) -> bool:
+        return any(piece.type == _USER_DEFINED for piece in self.proto.pieces)
 
     @cached_property
     def _places(self) -> dict[str, int]:

@@ -42,12 +42,32 @@ class StoredTensor:
         """Append its bytes to a file; bytes that the system does not copy from file to file go through memory."""
         with self.file.open("rb", buffering=0) as stream:
             sent = _send(stream, self.start, self.bytes, target)
-            stream.seek(self.start + sent)
-            buffer = memoryview(bytearray(min(BLOCK, max(self.bytes - sent, 1))))
-            for begin in range(sent, self.bytes, len(buffer)):
+        for block in self.blocks(sent):
+            target.write(block)
+
+    def blocks(self, first: int = 0) -> Iterator[memoryview]:
+        """Yield its bytes from the `first` on; each block is overwritten by the next."""
+        buffer = memoryview(bytearray(min(BLOCK, max(self.bytes - first, 1))))
+        with self.file.open("rb", buffering=0) as stream:
+            stream.seek(self.start + first)
+            for begin in range(first, self.bytes, len(buffer)):
                 block = buffer[: min(len(buffer), self.bytes - begin)]
                 _fill(stream, block, self.file)
-                target.write(block)
+                yield block
+
+    def equals(self, expected: "TensorToWrite") -> bool:
+        """Return whether it is, bit for bit, what was to be written."""
+        if (self.dtype, self.shape, self.bytes) != (expected.dtype, expected.shape, expected.bytes):
+            return False
+        with self.file.open("rb", buffering=0) as stream:
+            stream.seek(self.start)
+            for part in expected.blocks():
+                for block in part.blocks() if isinstance(part, StoredTensor) else [part]:
+                    own = memoryview(bytearray(block.nbytes))
+                    _fill(stream, own, self.file)
+                    if own != block.cast("B"):
+                        return False
+        return True
 
     def gather(self, ids: Ids, axis: int) -> Iterator[memoryview]:
         """Yield the bytes of the tensor with only the `ids` (ascending) of one axis."""

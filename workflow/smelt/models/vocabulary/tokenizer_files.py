@@ -104,6 +104,12 @@ class Number(float):
         return number
 
 
+def _number(text: str) -> float:
+    """Return a number that is written as it was read."""
+    number = float(text)
+    return number if repr(number) == text else Number(text)
+
+
 def read_file(path: Path, where: str) -> Tree:
     """Return the content of a tokenizer.json.
 
@@ -111,7 +117,7 @@ def read_file(path: Path, where: str) -> Tree:
         SmeltError: it is not JSON, or not a tokenizer's.
     """
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"), parse_float=Number)
+        tree = json.loads(path.read_text(encoding="utf-8"), parse_float=_number)
     except (OSError, ValueError) as error:
         raise SmeltError(where, f"{path} cannot be read as JSON ({error})") from None
     if not isinstance(tree, dict) or not isinstance(tree.get("model"), dict) or "vocab" not in tree["model"]:

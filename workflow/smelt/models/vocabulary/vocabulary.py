@@ -6,11 +6,14 @@ the kept ones, so the old order stays. The written files are loaded again and mu
 was read, with fewer pieces.
 """
 
+import contextlib
+import gc
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,12 +60,14 @@ class Vocabulary:
 
     folder: Path
     where: str
+    tokenizer: Any
+    """The tokenizer that AutoTokenizer makes of the folder."""
     pieces: list[str]
     """Spellings in the order of their ids; empty for an id that no text can have."""
     always: Ids
     """Ids that are always kept, ascending: special and added tokens, BERT's [unused1] to [unused9], single bytes."""
     tree: Tree
-    """The tokenizer that AutoTokenizer makes of the folder."""
+    """The same as the content of a tokenizer.json."""
     file: Tree | None
     """The content of its tokenizer.json, which may differ: transformers builds some classes from a few parts of it."""
     kind: WordPieceKind | UnigramKind | BytePairKind
@@ -127,9 +132,7 @@ class Vocabulary:
         """
         if not np.array_equal(np.flatnonzero(self._close(ids, characters=False)[0]), ids):
             raise SmeltError(self.where, "these pieces need others: expected ids as `closure` gives them")
-        new = np.full(self.size, -1, dtype=np.int64)
-        new[ids] = np.arange(len(ids))
-        wanted = self._reduce(self.tree, self.kind, new)
+        new = self._new_ids(ids)
         if self.file is not None:
             kind = type(self.kind)(self.file, self.where)
             write_file(output / TOKENIZER, self._reduce(self.file, kind, new))
@@ -138,7 +141,24 @@ class Vocabulary:
             protobuf.write(output, new)
         old = {piece: identity for identity, piece in enumerate(self.pieces)}
         write_settings(self.folder, output, old, lambda identity: int(new[identity]))
-        self.check_written(output, wanted, len(ids))
+        self.check(ids, output)
+
+    def check(self, ids: Ids, folder: Path) -> None:
+        """Check that a folder's tokenizer is, part by part, this one with the kept pieces alone.
+
+        Args:
+            ids: the kept ids, ascending.
+            folder: what `write` wrote.
+
+        Raises:
+            SmeltError: it is not.
+        """
+        self.check_written(folder, self._reduce(self.tree, self.kind, self._new_ids(ids)), len(ids))
+
+    def _new_ids(self, ids: Ids) -> Ids:
+        new = np.full(self.size, -1, dtype=np.int64)
+        new[ids] = np.arange(len(ids))
+        return new
 
     def _reduce(self, tree: Tree, kind: Kind, new: Ids) -> Tree:
         return replace_ids(tree | {"model": kind.reduce_section(new)}, lambda identity: int(new[identity]))
@@ -172,6 +192,23 @@ def read_vocabulary(folder: Path, where: str) -> Vocabulary:
     Raises:
         SmeltError: no tokenizer loads, it is slow or of a kind that is not supported, or its files disagree.
     """
+    with _no_collection():
+        return _read(folder, where)
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python from looking for cycles: it would look at each of a million pieces again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _read(folder: Path, where: str) -> Vocabulary:
     tokenizer = load_fast(folder, where)
     tree = tree_of(tokenizer.backend_tokenizer, where)
     kind = _kind(tree, where)
@@ -184,7 +221,7 @@ def read_vocabulary(folder: Path, where: str) -> Vocabulary:
     for protobuf in protobufs:
         always.update(protobuf.always)
     ordered = np.array(sorted(always), dtype=np.int64)
-    return Vocabulary(folder, where, pieces, ordered, tree, file, kind, protobufs)
+    return Vocabulary(folder, where, tokenizer, pieces, ordered, tree, file, kind, protobufs)
 
 
 def digest(pieces: Sequence[str]) -> str:
@@ -219,6 +256,8 @@ def _file(folder: Path, tree: Tree, kind: WordPieceKind | UnigramKind | BytePair
     of_a_kind = file["model"].get("type", tree["model"]["type"]) == tree["model"]["type"]
     if not of_a_kind or dict(type(kind)(file, where).base) != dict(kind.base):
         raise SmeltError(where, f"{path} holds other pieces than the tokenizer that loads; delete one of its files")
+    if file["model"]["vocab"] == tree["model"]["vocab"]:
+        tree["model"]["vocab"] = file["model"]["vocab"]  # once in memory
     return file
 
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -33,9 +33,6 @@ from smelt.models.vocabulary.tensors import (
     write_tensors,
 )
 
-if TYPE_CHECKING:
-    pass
-
 WEIGHTS = "model.safetensors"
 PICKLED, PICKLE = "pytorch_model.bin", ".bin"
 Rewrite = Callable[[StoredTensor, int], TensorToWrite]
@@ -48,7 +45,7 @@ _LISTS = (
     "forced_decoder_ids",
     "sequence_bias",
 )
-FILES = ("config.json", "generation_config.json")
+_OF_THE_FILE = ("_name_or_path", "transformers_version")  # about the file alone
 
 
 @dataclass(frozen=True)
@@ -190,6 +187,62 @@ def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> d
     return {name: tensor for file in files for name, tensor in read_header(file).items()}
 
 
+def check_weights(source: Path, reduced: Path, ids: Ids, layout: Layout, where: str, scratch: Path) -> None:
+    """Check that a model's tensors are those of its source, and of those with a vocabulary axis the rows of `ids`.
+
+    Args:
+        source: the whole model's folder.
+        reduced: the reduced one's.
+        ids: the kept pieces, ascending.
+        layout: of the source.
+        where: the reduced model's name in errors.
+        scratch: a folder for pickled tensors.
+
+    Raises:
+        SmeltError: a tensor is missing, is none of the source's, or differs.
+    """
+    parts = []
+    for name, folder in (("source", source), ("reduced", reduced)):
+        (scratch / name).mkdir()
+        parts.append(stored_tensors(folder, scratch / name, layout, where))
+    theirs, ours = parts
+    for name in theirs.keys() | ours.keys():
+        if name not in theirs:
+            raise SmeltError(where, f"is not exact: its weight {name} is none of its source's")
+        if name not in ours:
+            raise SmeltError(where, f"is not exact: it lacks the weight {name} of its source")
+        whole = whole_tensor(theirs[name])
+        expected = part_of_tensor(theirs[name], ids, layout.axes[name]) if name in layout.axes else whole
+        if not ours[name].equals(expected):
+            raise SmeltError(where, f"is not exact: its weight {name} differs from the source's")
+
+
+def check_configuration(whole: Any, reduced: Any, ids: Ids, where: str) -> None:
+    """Check that two configurations differ in their ids of pieces alone.
+
+    Args:
+        whole: the source's.
+        reduced: the reduced model's.
+        ids: the kept pieces, ascending.
+        where: the reduced model's name in errors.
+
+    Raises:
+        SmeltError: a key differs otherwise.
+    """
+    named = named_ids(whole.to_dict())
+    new = {key: [int(np.searchsorted(ids, number)) for number in numbers] for key, numbers in named.items()}
+    expected = whole.to_dict() | {whole.attribute_map.get("vocab_size", "vocab_size"): len(ids)}
+    found = reduced.to_dict()
+    for key in sorted(expected.keys() | found.keys()):
+        if key in new:
+            value = found.get(key)
+            same = new[key] == (value if isinstance(value, list) else [value])
+        else:
+            same = key in _OF_THE_FILE or expected.get(key) == found.get(key)
+        if not same:
+            raise SmeltError(where, f"is not exact: {key} of its config.json is {found.get(key)!r}")
+
+
 def check_rows(tensors: Mapping[str, StoredTensor], layout: Layout, configuration: Any, pieces: int, where: str) -> int:
     """Return the number of rows of the embeddings, after checking that weights, configuration and tokenizer fit.
 
@@ -244,12 +297,22 @@ def _files_of(source: Path, name: str) -> list[Path]:
 
 
 def layout_of(configuration: Any, where: str) -> Layout:
-    """Return the layout of a model's configuration.
+    """Return the layout of a model's configuration; it is remembered, because finding it takes seconds.
 
     Raises:
         SmeltError: transformers knows no such model, its class takes no size of a vocabulary, or its head is of a form
             that is not known.
     """
+    key = type(configuration).__name__, configuration.to_json_string(use_diff=False)
+    if key not in _LAYOUTS:
+        _LAYOUTS[key] = _find_layout(configuration, where)
+    return _LAYOUTS[key]
+
+
+_LAYOUTS: dict[tuple[str, str], Layout] = {}
+
+
+def _find_layout(configuration: Any, where: str) -> Layout:
     import torch
 
     refuse_without_pieces(configuration, where)

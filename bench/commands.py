@@ -1,0 +1,59 @@
+"""Run a command to its end, and say what it and all that it started used."""
+
+import contextlib
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from bench.workers import Ended
+
+SECONDS_BETWEEN_LOOKS = 0.05
+
+
+class Used(NamedTuple):
+    """What a command used."""
+
+    wall_seconds: float
+    processor_seconds: float
+    """Of user and system, of all its processes."""
+    memory: float
+    """MiB at the peak: the processes' sum at one moment, memory that they share counted once (PSS)."""
+
+
+def run_command(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> Used:
+    """Run a command.
+
+    Raises:
+        Ended: it fails; the last of what it said.
+    """
+    began, peak = time.perf_counter(), 0.0
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            command, cwd=folder, env=os.environ | dict(environment or {}), stdout=said, stderr=subprocess.STDOUT
+        )
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            peak = max(peak, _memory(process.pid))
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        process.returncode = os.waitstatus_to_exitcode(ended[1])
+        if process.returncode:
+            said.seek(0)
+            words = " ".join(command[:4])
+            raise Ended(f"{words} ended with exit code {process.returncode}: {said.read().strip()[-300:]}")
+    return Used(time.perf_counter() - began, ended[2].ru_utime + ended[2].ru_stime, peak)
+
+
+def _memory(identity: int) -> float:
+    """Return the memory of a process and its descendants, in MiB."""
+    total = 0
+    with contextlib.suppress(psutil.Error):
+        root = psutil.Process(identity)
+        for process in (root, *root.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_full_info().pss
+    return total / 2**20
