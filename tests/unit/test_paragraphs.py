@@ -21,5 +21,5 @@ def test_a_heading_without_its_marks_is_its_words() -> None:
 
 def test_headings_count_as_no_paragraphs() -> None:
     counts = DocumentCounts()
-    counts.add(Document("wikipedia:1", "A", "Lead.\n## History\nThen."), held_out=False)
-    assert counts.paragraphs == 2
+    counts.add(Document("wikipedia:1", "A", "Lead.\n## Who? Why?\nThen. Dr. Brown came."), False, "en")
+    assert (counts.paragraphs, counts.sentences) == (2, 3)

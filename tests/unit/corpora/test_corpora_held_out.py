@@ -12,7 +12,7 @@ from smelt.corpora.documents import Document, write_documents
 
 def make(count: int, share: float, path, start: int = 0) -> dict[str, bool]:
     texts = (Document(f"text:a-{n}", "", f"Number {n}.") for n in range(start, start + count))
-    counts = write_documents(texts, share, path)
+    counts = write_documents(texts, "en", share, path)
     lots = {row["id"]: row["held_out"] for row in pyarrow.parquet.read_table(path).to_pylist()}
     assert counts.held_out_documents == sum(lots.values())
     return lots
@@ -54,7 +54,7 @@ def test_nothing_is_left_when_a_source_fails(tmp_path):
         raise OSError("gone")
 
     with pytest.raises(OSError, match="gone"):
-        write_documents(failing(), 0.1, tmp_path / "a.parquet")
+        write_documents(failing(), "en", 0.1, tmp_path / "a.parquet")
     assert not list(tmp_path.iterdir())
 
 

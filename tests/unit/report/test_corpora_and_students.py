@@ -15,13 +15,18 @@ from smelt.study.compression import STRATEGIES, BiLstmShape, Compression, Compre
 ABOUT = {"Genus": {"fr": "Romance", "sw": "Bantu"}, "Script": {"fr": "Latin", "sw": "Latin"}}
 
 
+def sizes_of(words: int) -> dict[str, int]:
+    return {"words": words, "sentences": words // 20}
+
+
 def corpus(results: Results, **pages: tuple[int, int]) -> list[Path]:
     """Write statistics of languages with these numbers of pages and words."""
     known = json.loads(next(iter(results.path("corpora").glob("*/*/statistics.json"))).read_text())
     return [
         results.write(
             results.path("corpora", "wiki6", code, "statistics.json"),
-            known | {"language": code, "words": words, "pages": known["pages"] | {"pages": count}},
+            known
+            | {"language": code, "words": words, "sentences": words // 20, "pages": known["pages"] | {"pages": count}},
         )
         for code, (count, words) in pages.items()
     ]
@@ -32,18 +37,26 @@ def test_languages_stand_with_their_pages_and_what_the_study_says(results: Resul
     paths = corpus(results, sw=(155_000, 1_000_000), fr=(12_318_000, 9_000_000))
     assert results.table("table_2", {"kind": "corpora", "corpus": "wiki6", "about": ABOUT}, paths) == 0
     text = results.read("tables", "table_2.md")
-    head = "| Language | Genus | Script | Pages (M) | Documents | Held out | Words (M) | Share of words |"
-    french = "| fr | Romance | Latin | 12.3 | 60 | 2 | 9.00 | 90.0% |"
-    assert text.index(head) < text.index(french) < text.index("| sw | Bantu | Latin | 0.155 | 60 | 2 | 1.00 | 10.0% |")
+    head = (
+        "| Language | Genus | Script | Pages (M) | Documents | Held out | Sentences (M) | Words (M) | Share of words |"
+    )
+    french = "| fr | Romance | Latin | 12.3 | 60 | 2 | 0.450 | 9.00 | 90.0% |"
+    assert (
+        text.index(head)
+        < text.index(french)
+        < text.index("| sw | Bantu | Latin | 0.155 | 60 | 2 | 0.0500 | 1.00 | 10.0% |")
+    )
     frame = pd.read_csv(results.path("tables", "table_2.csv"))
     assert list(frame["pages"]) == [12_318_000, 155_000]
 
 
 def test_text_files_have_no_pages_and_shares_are_of_the_corpus(results: Results) -> None:
     paths = corpus(results, sw=(0, 1_000_000), fr=(0, 3_000_000))
+    for path in paths:  # an older version counted no sentences
+        path.write_text(json.dumps({k: v for k, v in json.loads(path.read_text()).items() if k != "sentences"}))
     assert results.table("table_2", {"kind": "corpora", "corpus": "wiki6", "languages": ["sw"]}, paths) == 0
     text = results.read("tables", "table_2.md")
-    assert "| sw | – | 60 | 2 | 1.00 | 25.0% |" in text
+    assert "| sw | – | 60 | 2 | – | 1.00 | 25.0% |" in text
     assert "Shares are of all 2 languages" in text
     assert "Pages:" not in text
 
@@ -55,8 +68,8 @@ def test_shares_drawn_stand_beside_natural_ones_where_languages_are_mixed(result
     mixture = {"alpha": 0.5, "max_share": 0.7}
     assert results.table("table_2", {"kind": "corpora", "corpus": "wiki6", "mixture": mixture}, paths) == 0
     text = results.read("tables", "table_2.md")
-    assert "| fr | – | 60 | 2 | 9.00 | 90.0% | 70.0% |" in text
-    assert "| sw | – | 60 | 2 | 1.00 | 10.0% | 30.0% |" in text
+    assert "| fr | – | 60 | 2 | 0.450 | 9.00 | 90.0% | 70.0% |" in text
+    assert "| sw | – | 60 | 2 | 0.0500 | 1.00 | 10.0% | 30.0% |" in text
     assert "in proportion to the power 0.5 of characters, none above 70%" in text
     assert list(pd.read_csv(results.path("tables", "table_2.csv"))["share_drawn"]) == pytest.approx([0.7, 0.3])
 

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         check(Cleaning, json.loads(arguments.cleaning), "--cleaning"), arguments.language, tests_of(arguments.tests)
     )
     documents = cleaner.clean(_documents(wikipedia, arguments.dump, data_sets, arguments.text))
-    counts = write_documents(documents, arguments.held_out, arguments.output_documents)
+    counts = write_documents(documents, arguments.language, arguments.held_out, arguments.output_documents)
     statistics = {
         "language": arguments.language,
         **counts.as_dict(),

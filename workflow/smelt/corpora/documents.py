@@ -11,7 +11,8 @@ import pyarrow
 import pyarrow.parquet
 
 from smelt.files import whole_file
-from smelt.paragraphs import is_heading
+from smelt.paragraphs import paragraphs
+from smelt.sentences import sentence_ends
 
 ROW_GROUP_CHARACTERS = 8_000_000
 SCHEMA = pyarrow.schema(
@@ -39,23 +40,26 @@ class DocumentCounts:
 
     `words` are runs of characters between white space (Unicode's), as `wc -w` counts them. Scripts written without
     spaces (Han, kana, Thai, Lao, Khmer, Burmese) have few such words: compare those languages by `characters`.
-    `paragraphs` are the lines that are no headings. `characters` are Unicode code points without the newlines between
-    lines, `bytes` the same in UTF-8.
+    `paragraphs` are the lines that are no headings, and `sentences` are theirs (`smelt.sentences`). `characters` are
+    Unicode code points without the newlines between lines, `bytes` the same in UTF-8.
     """
 
     documents: int = 0
     held_out_documents: int = 0
     paragraphs: int = 0
+    sentences: int = 0
     words: int = 0
     characters: int = 0
     bytes: int = 0
 
-    def add(self, document: Document, held_out: bool) -> None:
-        """Count a document."""
+    def add(self, document: Document, held_out: bool, language: str) -> None:
+        """Count a document; its language says where sentences end."""
+        lines = paragraphs(document.text)
         newlines = document.text.count("\n")
         self.documents += 1
         self.held_out_documents += held_out
-        self.paragraphs += newlines + 1 - sum(map(is_heading, document.text.split("\n")))
+        self.paragraphs += len(lines)
+        self.sentences += len(lines) + sum(len(sentence_ends(line, language)) for line in lines)
         self.words += len(document.text.split())
         self.characters += len(document.text) - newlines
         self.bytes += len(document.text.encode()) - newlines
@@ -71,11 +75,12 @@ def add_counts(counts: Any, other: Any) -> None:
         setattr(counts, field.name, getattr(counts, field.name) + getattr(other, field.name))
 
 
-def write_documents(documents: Iterable[Document], share: float, path: Path) -> DocumentCounts:
+def write_documents(documents: Iterable[Document], language: str, share: float, path: Path) -> DocumentCounts:
     """Write documents to a zstd Parquet file, a row group at a time, and return their numbers.
 
     Args:
         documents: any number of them; none is kept in memory longer than its row group.
+        language: its code.
         share: of documents to hold out, decided by a hash of the id, so that a document's lot never depends on the
             others. Where there are two documents or more, at least one is held out and one is not.
         path: the file, which appears when it is complete.
@@ -86,7 +91,7 @@ def write_documents(documents: Iterable[Document], share: float, path: Path) -> 
             group = _RowGroup(writer)
             for document in documents:
                 held_out = lots.draw(document.id)
-                counts.add(document, held_out)
+                counts.add(document, held_out, language)
                 group.add(document, held_out)
             group.flush()
         if (changed := lots.to_change()) is not None:

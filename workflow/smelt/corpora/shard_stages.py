@@ -146,7 +146,7 @@ class CleanShard:
                     if hashes:
                         hashes.add(text, numbers[source])
                     else:
-                        counts.add(cleaned, held_out=False)
+                        counts.add(cleaned, held_out=False, language=plan.language)
                     yield cleaned
 
         write_shard(kept(), self.places.documents(self.segment, shard, last))

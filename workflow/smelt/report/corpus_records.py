@@ -48,6 +48,8 @@ class CorpusRecord:
     markup: dict[str, Any]
     cleaning: list[CleanedStep] = field(default_factory=list)
     """In the order of the steps."""
+    sentences: int | None = None
+    """None where an older version counted."""
     sources: list[Mapping[str, Any]] = field(default_factory=list)
     """What its documents were read from, as statistics.json has it."""
 
@@ -95,6 +97,7 @@ def _corpus(path: Path, statistics: dict[str, Any]) -> CorpusRecord:
             pages=statistics["pages"],
             markup=statistics.get("markup", {}),  # absent where an older version wrote the file
             cleaning=_steps(statistics, statistics.get("cleaning", [])),
+            sentences=statistics.get("sentences"),
             sources=statistics.get("sources", []),
         )
     except KeyError as missing:

@@ -1,4 +1,4 @@
-"""Tables of corpora: pages, documents and words by language, and a study's notes on them (Eliquare, Table 2)."""
+"""Tables of corpora: pages, documents and their sizes by language, and a study's notes on them (Eliquare, Table 2)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +15,12 @@ from smelt.report.hypotheses import Label
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits
 from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutModels, TableWithoutTasks
 
-HEADS = ["Pages (M)", "Documents", "Held out", "Words (M)", "Share of words"]
-COLUMNS = ("corpus", "language", "pages", "documents", "held_out", "words", "share")
+HEADS = ["Pages (M)", "Documents", "Held out", "Sentences (M)", "Words (M)", "Share of words"]
+COLUMNS = ("corpus", "language", "pages", "documents", "held_out", "sentences", "words", "share")
 
 
 class CorporaTable(TableWithoutTasks, TableWithoutModels):
-    """Pages, documents and words of a corpus's languages, and the study's notes on each (Eliquare, Table 2)."""
+    """Pages, documents, sentences and words of a corpus by language, and what the study notes (Eliquare, Table 2)."""
 
     kind: Literal["corpora"]
     corpus: Name
@@ -99,17 +99,21 @@ def _share(record: CorpusRecord, whole: int) -> float:
 def _cells(record: CorpusRecord, whole: int) -> list[Cell]:
     pages = _pages(record)
     counts = [Cell(f"{count:,}") for count in (record.documents, record.held_out)]
-    words = [Cell(digits(record.words / 1e6)), Cell(f"{_share(record, whole):.1%}")]
-    return [Cell(NONE if pages is None else digits(pages / 1e6)), *counts, *words]
+    millions = [_millions(record.sentences), _millions(record.words)]
+    return [_millions(pages), *counts, *millions, Cell(f"{_share(record, whole):.1%}")]
+
+
+def _millions(count: int | None) -> Cell:
+    return Cell(NONE if count is None else digits(count / 1e6))
 
 
 def _numbers(record: CorpusRecord, whole: int) -> tuple[str | int | float | None, ...]:
-    counts = (_pages(record), record.documents, record.held_out, record.words)
+    counts = (_pages(record), record.documents, record.held_out, record.sentences, record.words)
     return (record.corpus, record.language, *counts, _share(record, whole))
 
 
 def _notes(shown: Sequence[CorpusRecord], records: Sequence[CorpusRecord]) -> list[str]:
-    notes = ["Documents: texts that are kept, those held out for validation among them; words: of these."]
+    notes = ["Documents: texts that are kept, those held out for validation among them; sentences and words: of these."]
     if any(_pages(record) for record in shown):
         notes.insert(0, "Pages: of the dumps, redirects and pages of all kinds among them.")
     if len(shown) < len(records):
