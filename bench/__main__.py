@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.blocks import blocks
+from bench.corpus_kills import corpus_kills
 from bench.counting import counting
 from bench.distillation import distillation
 from bench.efficiency import efficiency
@@ -19,6 +20,7 @@ from bench.head import head
 from bench.kills import kills
 from bench.latency import latency
 from bench.measure import Benchmark, BenchmarkOutcome, SkippedBenchmark, Unequal, measure
+from bench.memory import SIZES, memory
 from bench.pretraining import pretraining
 from bench.reduction import reduction
 from bench.sentences import agreement, speed
@@ -55,6 +57,8 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "latency-1-cpu": latency,
     "latency-32-cpu": latency,
     "latency-32-gpu": latency,
+    **{f"memory-{size}": memory for size in SIZES},
+    "corpus-20-kills": corpus_kills,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,
 }

@@ -1,8 +1,10 @@
-"""Run a command to its end, and say what it and all that it started used."""
+"""Run a command to its end, and say what it and all that it started used, or kill it with all of that."""
 
 import contextlib
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -57,3 +59,21 @@ def _memory(identity: int) -> float:
             with contextlib.suppress(psutil.Error):
                 total += process.memory_full_info().pss
     return total / 2**20
+
+
+def smelt(*words: object) -> list[str]:
+    """Return the words of one of smelt's commands."""
+    return [sys.executable, "-m", "smelt", *map(str, words)]
+
+
+def own_environment() -> dict[str, str]:
+    """Return this process's environment, with the package to be found as this process finds it."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "HF_HUB_OFFLINE": "1"}
+
+
+def kill_all(process: psutil.Process) -> None:
+    """Kill a process and all that it has started, as a scheduler does that ends a job."""
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        member.send_signal(signal.SIGKILL)
+    psutil.wait_procs(family)

@@ -2,11 +2,8 @@
 
 import csv
 import json
-import os
 import random
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -16,6 +13,7 @@ import numpy as np
 import psutil
 from safetensors.numpy import load_file
 
+from bench.commands import kill_all, own_environment, smelt
 from bench.measure import BenchmarkOutcome, machine, write
 from bench.synthetic import SyntheticCorpus, corpus
 
@@ -43,7 +41,7 @@ class PretrainCommand:
         words += ["--output", self.folder / "model", "--curve", self.folder / "curve.csv"]
         if self.processes > 1:
             words += ["--processes", self.processes]
-        return [sys.executable, "-m", "smelt", "pretrain", *map(str, words)]
+        return smelt("pretrain", *words)
 
     @property
     def kept(self) -> int:
@@ -138,18 +136,13 @@ def start(job: PretrainCommand) -> subprocess.Popen[str]:
     """Start a job's command."""
     job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / "errors.txt").open("w") as errors:
-        return subprocess.Popen(job.command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment())
+        return subprocess.Popen(job.command, stdout=subprocess.PIPE, stderr=errors, text=True, env=own_environment())
 
 
 def refuse_failure(job: PretrainCommand, code: int) -> None:
     """Raise what a job said, if it failed."""
     if code:
         raise RuntimeError(f"pretrain ended with exit code {code}: {(job.folder / 'errors.txt').read_text().strip()}")
-
-
-def environment() -> dict[str, str]:
-    """Return this process's environment, with the package to be found as this process finds it."""
-    return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "HF_HUB_OFFLINE": "1"}
 
 
 def first_step(running: subprocess.Popen[str]) -> float:
@@ -159,14 +152,6 @@ def first_step(running: subprocess.Popen[str]) -> float:
         if "step" in line:
             break
     return time.monotonic()
-
-
-def kill_all(process: psutil.Process) -> None:
-    """Kill a process and all that it has started, as a scheduler does that ends a job."""
-    family = [process, *process.children(recursive=True)]
-    for member in family:
-        member.send_signal(signal.SIGKILL)
-    psutil.wait_procs(family)
 
 
 def compared(one: PretrainCommand, other: PretrainCommand) -> tuple[int, int, float]:

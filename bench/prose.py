@@ -29,17 +29,18 @@ SCHEMA = pa.schema([("text", pa.string()), ("held_out", pa.bool_())])
 def write_prose(path: Path, words: int, seed: int = 1) -> None:
     """Write documents with this number of words in all, as documents.parquet; the same ones for the same seed."""
     generator = np.random.default_rng(seed)
-    lexicon = _Lexicon()
+    lexicon = ProseLexicon()
     with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
         for start in range(0, words, AT_ONCE):
             texts = list(_documents(lexicon.drawn(min(AT_ONCE, words - start), generator), generator))
             writer.write_table(pa.table({"text": texts, "held_out": [False] * len(texts)}, schema=SCHEMA))
 
 
-class _Lexicon:
+class ProseLexicon:
     """Words by rank, spelt when they are first drawn."""
 
     def __init__(self) -> None:
+        """Compute the shares of all ranks."""
         ranks = np.arange(1, LEXICON + 1)
         shares = np.where(ranks <= FREQUENT, 1 / ranks, (ranks / FREQUENT) ** -EXPONENT / FREQUENT)
         self._up_to = np.cumsum(shares) / shares.sum()

@@ -67,9 +67,9 @@ def test_any_number_of_processes_writes_the_same_bytes(
 def test_a_tokenizer_that_is_not_read_as_it_is_written_is_loaded_by_each_process(documents: Path, toy: Toy) -> None:
     pieces, group = pieces_of(load_tokenizer(toy.tokenizer)), 3
     asked = encoding.Encoding(documents, toy.tokenizer, LENGTH, "stream", "")
-    tree = encoding.line_encoder(load_tokenizer(toy.tokenizer)).tree
-    assert tree is not None
-    loaded, read = (encoding.encoder_of_process(asked, pieces, each, True)(group) for each in (None, tree))
+    written = encoding.line_encoder(load_tokenizer(toy.tokenizer)).written
+    assert written is not None
+    loaded, read = (encoding.encoder_of_process(asked, pieces, each, True)(group) for each in (None, written))
     assert [split for split, _ in loaded] == [split for split, _ in read]
     assert sum(len(stretch.ids) for _, stretch in loaded) > 500
     for (_, one), (_, other) in zip(loaded, read, strict=True):

@@ -3,7 +3,7 @@
 import bz2
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -49,7 +49,7 @@ def write_dump(folder: Path, language: InventedLanguage, date: str, seed: int) -
     for number, pages in enumerate(parts, 1):
         suffix = f"{number}.xml-p{pages[0].number}p{pages[-1].number}.bz2" if len(parts) > 1 else ".xml.bz2"
         name = f"{language.wiki}-{date}-pages-articles{suffix}"
-        files[name] = bz2.compress("".join(_xml(language, pages, date, seed)).encode())
+        files[name] = bz2.compress("".join(xml_of(language, pages, date, seed)).encode())
     for name, content in files.items():
         (folder / name).write_bytes(content)
     sums = "".join(f"{_sha1(content)}  {name}\n" for name, content in files.items())
@@ -84,7 +84,7 @@ def _status(language: InventedLanguage, date: str, files: dict[str, bytes]) -> d
     return {"version": "0.8", "jobs": jobs}
 
 
-def _xml(language: InventedLanguage, pages: list[DemoPage], date: str, seed: int) -> Iterator[str]:
+def xml_of(language: InventedLanguage, pages: Iterable[DemoPage], date: str, seed: int) -> Iterator[str]:
     """Yield a part's XML, each element on lines of its own, as MediaWiki exports it and wikiextractor expects it."""
     yield f'<mediawiki xmlns="{EXPORT}" version="0.11" xml:lang="{language.code}">\n'
     yield _siteinfo(language)

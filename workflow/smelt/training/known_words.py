@@ -184,10 +184,10 @@ class LineEncoder:
         written = tokenizer.to_str()
         # Scores of unigram pieces may change in their last digit as they are read (tokenizers 0.23). A word that can be
         # cut in two ways of one score is then cut otherwise, so such a tokenizer cuts all lines itself.
-        is_read_alike = Tokenizer.from_str(written).to_str() == written
-        self.tree: Tree | None = json.loads(written) if is_read_alike else None
-        splitting = splitting_of(tokenizer, self.tree) if self.tree else None
-        own = new_tokenizer(self.tree, tokenizer.encode_special_tokens) if self.tree and splitting else None
+        self.written = written if Tokenizer.from_str(written).to_str() == written else None
+        """The tokenizer as JSON; None where another would be read from it."""
+        splitting = splitting_of(tokenizer, json.loads(written)) if self.written else None
+        own = read_written(written, tokenizer.encode_special_tokens) if splitting else None
         self._words = KnownWords(own, splitting) if own and splitting else None
         self._seen = self._learnt = 0
 
@@ -275,7 +275,12 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids32]:
 
 def new_tokenizer(tree: Tree, encode_special_tokens: bool) -> Tokenizer:
     """Return a tokenizer that cuts texts whole, on one core: each process has one."""
-    tokenizer = Tokenizer.from_str(json.dumps(tree))
+    return read_written(json.dumps(tree), encode_special_tokens)
+
+
+def read_written(written: str, encode_special_tokens: bool) -> Tokenizer:
+    """Return the same of a tokenizer that was written as JSON."""
+    tokenizer = Tokenizer.from_str(written)
     prepare(tokenizer, encode_special_tokens)
     return tokenizer
 

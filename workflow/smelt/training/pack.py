@@ -23,7 +23,7 @@ from smelt.files import whole_folder, write_json
 from smelt.processes import WorkerKilled, share_out
 from smelt.sentences import SENTENCES_VERSION
 from smelt.training.blocks import SPECIAL_TOKENS, SPLITS, TOO_SHORT, BlockWriter
-from smelt.training.encoding import Encoding, RowGroupEncoder, Stretch, encoder_of_process, line_encoder
+from smelt.training.encoding import Encoding, RowGroupEncoder, Stretch, encoder_of_process, line_encoder, save_memory
 from smelt.training.known_words import LineEncoder
 from smelt.training.pieces import Pieces, load_tokenizer, pieces_of
 from smelt.training.recipes import BLOCKS_VERSION, Packing
@@ -91,7 +91,7 @@ def _encoded(encoding: Encoding, pieces: Pieces, encoder: LineEncoder, processes
         yield from chain.from_iterable(map(RowGroupEncoder(encoding, pieces, encoder), groups))
         return
     special_as_text = encoder.tokenizer.encode_special_tokens
-    make = partial(encoder_of_process, encoding, pieces, encoder.tree, special_as_text)
+    make = partial(encoder_of_process, encoding, pieces, encoder.written, special_as_text)
     try:
         yield from chain.from_iterable(share_out(make, groups, processes))
     except WorkerKilled:
@@ -129,6 +129,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Pack one language's documents and print the counts."""
     if not SPECIAL_TOKENS < arguments.length <= 4096:
         raise SmeltError("--length", f"expected 4 to 4096 tokens, found {arguments.length}")
+    save_memory()
     language = arguments.output.name  # as TokenBlocks has it
     about = pack(
         arguments.documents,
