@@ -12,7 +12,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import pairwise
 from pathlib import Path
 
 from smelt.languages import iso_codes
@@ -65,7 +64,12 @@ def sentences_of(text: str, language: str = "") -> list[str]:
     ends = _rules(language).ends(text)
     if not ends:
         return [text] if text else []
-    return [text[begin:end] for begin, end in pairwise([0, *ends, len(text)])]
+    sentences, begin = [], 0
+    for end in ends:
+        sentences.append(text[begin:end])
+        begin = end
+    sentences.append(text[begin:])
+    return sentences
 
 
 def sentence_ends(text: str, language: str = "") -> list[int]:
@@ -85,7 +89,7 @@ class _Rules:
     """Abbreviations if a number follows."""
 
     longest: int
-    """Letters of the longest abbreviation."""
+    """Letters of the longest abbreviation or Roman number."""
 
     def ends(self, text: str) -> list[int]:
         """Return the ends of sentences."""
@@ -102,8 +106,11 @@ class _Rules:
         stop, end = found.span()
         if signs is None:  # a blank in Thai
             return end - begin >= PHRASE
-        if signs != "." and (sure := self._is_sure(text, found)) is not None:
-            return sure
+        if signs != ".":
+            if signs in ALWAYS and self.language != "ja":
+                return True
+            if (sure := self._is_sure(text, found)) is not None:
+                return sure
         if blanks != " ":
             if "\n" in blanks:
                 return True
@@ -114,9 +121,10 @@ class _Rules:
             following = _following(text, end)
         if following.islower() and not _is_georgian(following) and _has_capitals(text):
             return False
-        near = max(begin, stop - PARENTHESIS)
-        if text.find("(", near, end) >= 0 and text.count("(", near, end) > text.count(")", near, end):
-            return False
+        if "(" in text:
+            near = max(begin, stop - PARENTHESIS)
+            if text.count("(", near, end) > text.count(")", near, end):
+                return False
         return signs != "." or not self._is_short(text, begin, stop, following)
 
     def _is_sure(self, text: str, found: re.Match[str]) -> bool | None:
@@ -131,10 +139,15 @@ class _Rules:
 
     def _is_short(self, text: str, begin: int, stop: int, following: str) -> bool:
         """Return whether the word before a full stop is an abbreviation, an initial or an ordinal."""
-        start = max(begin, stop - WORD)
-        start = max(text.rfind(" ", start, stop) + 1, start)
+        start = stop - WORD
+        if start < begin:
+            start = begin
+        start = text.rfind(" ", start, stop) + 1 or start
         word = text[start:stop]
-        if not word.isalpha():
+        if word.isalpha():
+            if len(word) > self.longest and word[0] < "\u0900":
+                return False
+        else:
             found = _LAST_WORD.search(word)
             if found is None or not found[0]:
                 return False
@@ -186,14 +199,14 @@ def _is_east_asian(text: str, place: int, signs: str) -> bool:
 def _rules(code: str) -> _Rules:
     [language] = iso_codes([code])
     signs = re.escape("".join(ALWAYS) + DOUBLED + BEFORE_BLANK + ALSO.get(language, "") + "\n")
-    closing = rf"[{CLOSING}]*+(?:\s?(?:»|''|\[[0-9]{{1,3}}\])(?=\s|\[|\Z))*+"  # of a quotation; a reference
+    closing = rf"[{CLOSING}]*+(?:\s?+(?:»|''|\[[0-9]{{1,3}}\])(?=\s|\[|\Z))*+"  # of a quotation; a reference
     # It begins with one character, which is faster, and lies within the text.
     end = rf"([{signs}][{signs}]*+){closing}(\s*+)(?!\Z)"
     if language in ("th", "lo", ""):
         complete = "".join(f"(?<!{word})" for word in THAI_WANTS_MORE.split("|"))
         end += rf"|(?<=[{_THAI}]){complete} ++(?!{THAI_GOES_ON})(?=[{_THAI}])"
     abbreviations, before_numbers = _abbreviations(language)
-    longest = max(map(len, abbreviations | before_numbers))
+    longest = max(6, *map(len, abbreviations | before_numbers))
     return _Rules(language, re.compile(end), abbreviations, before_numbers, longest)
 
 
