@@ -34,6 +34,8 @@ class Card:
     """The library that loads it, by the hub's name."""
     pipeline: str | None = None
     """Its pipeline, by the hub's name; by default the one that fills_masks implies."""
+    citation: str | None = None
+    """How to cite the model that it was made from, in BibTeX."""
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -48,6 +50,7 @@ def card_text(card: Card) -> str:
         parts += [f"## {heading}", _table(rows)] if rows else []
     parts += ["## Use", _use(card)]
     parts += ["## Limits", card.limits] if card.limits else []
+    parts += ["## Citation", f"```bibtex\n{card.citation}\n```"] if card.citation else []
     parts += ["How it was made, to the digit: `provenance.json`."]
     return "\n\n".join(parts) + "\n"
 

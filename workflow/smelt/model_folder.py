@@ -6,6 +6,7 @@ the hub's own cache.
 
 import json
 import math
+import re
 import shutil
 import struct
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from smelt.companions import module_folders, refuse_adapter
 from smelt.errors import SmeltError, first_line, not_found
 from smelt.files import read_json, write_json
 from smelt.hub_errors import hub_errors
@@ -31,7 +33,7 @@ _VOCABULARIES = ["tokenizer.json", "vocab.txt", "vocab.json", "*.model"]
 SAFETENSORS = "*.safetensors"
 # The same weights are often on the hub in several formats: the first that the repository has is fetched, no other.
 _WEIGHTS = [SAFETENSORS, "pytorch_model*.bin"]
-_DESCRIPTIONS = ["*.json", "*.txt", "*.model", "README.md"]
+_DESCRIPTIONS = ["*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,18 @@ def fetch(name: str, revision: str, formats: Sequence[str] = _WEIGHTS) -> Path:
             patterns = [*_DESCRIPTIONS, weights]
             folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"]))
             if list(folder.glob(weights)):
+                _fetch_modules(name, revision, folder, where)
                 return folder
+            refuse_adapter(folder, where)
     raise NoWeights(where, f"holds no weights: expected {' or '.join(formats)}")
+
+
+def _fetch_modules(name: str, revision: str, folder: Path, where: str) -> None:
+    """Fetch the folders of a sentence-transformers model's modules."""
+    from huggingface_hub import snapshot_download
+
+    if modules := module_folders(folder, where):
+        snapshot_download(name, revision=revision, allow_patterns=[f"{module}/*" for module in modules])
 
 
 def check_folder(folder: Path, where: str) -> None:
@@ -115,6 +127,7 @@ def refuse_no_model(folder: Path, where: str | Path) -> None:
     """
     if not folder.is_dir():
         raise not_found(where, "folder", "a model as save_pretrained writes it")
+    refuse_adapter(folder, where)
     if not (folder / "config.json").is_file():
         raise SmeltError(where, "is no model folder: it has no config.json")
 
@@ -209,6 +222,16 @@ def read_published_card(folder: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return {}
     return matter if isinstance(matter, dict) else {}
+
+
+def read_citation(folder: Path) -> str | None:
+    """Return the BibTeX entries of a model's card; None where it has none."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    blocks = re.findall(r"^```[^\n`]*\n(\s*@\w+\s*\{.*?)\n\s*```", text, re.DOTALL | re.MULTILINE)
+    return "\n\n".join(block.strip() for block in blocks) or None
 
 
 def count_shared_pieces(folder: Path) -> int | None:

@@ -16,11 +16,16 @@ from tests.hub_answers import HubAnswers
 from transformers import BertConfig, BertForMaskedLM
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+_MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+]
+EMBEDDER = {"modules.json": json.dumps(_MODULES).encode(), "1_Pooling/config.json": b'{"pooling_mode_cls_token": true}'}
 SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 
 
 class Hub(HubAnswers):
-    """One model, org/tiny, with one commit; org/pickled, with pickles alone; org/gated, which asks for a login."""
+    """org/tiny, with one commit; org/embedder, with a pooling; org/pickled, with pickles alone; org/gated, locked."""
 
     files: dict[str, bytes]
     asked: ClassVar[list[str]] = []
@@ -34,6 +39,8 @@ class Hub(HubAnswers):
         files = self.files
         if name == "org/pickled":
             files = {file.replace("model.safetensors", "pytorch_model.bin"): data for file, data in files.items()}
+        elif name == "org/embedder":
+            files = files | EMBEDDER
         elif name != "org/tiny":
             return self._answer(404, b"", {"X-Error-Code": "RepoNotFound"})
         if COMMIT not in parts and "3f076fd" not in parts:
@@ -42,7 +49,7 @@ class Hub(HubAnswers):
             return self._json([self._entry(name, data) for name, data in files.items()])
         if parts[0] == "api":
             return self._json({"id": name, "sha": COMMIT, "siblings": [{"rfilename": file} for file in files]})
-        data = files[parts[-1]]
+        data = files["/".join(parts[4:])]
         etag = hashlib.sha1(data).hexdigest()
         return self._answer(200, data, {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT})
 
@@ -80,6 +87,12 @@ def adopt(
 
 
 @pytest.mark.slow
+def test_the_modules_of_a_sentence_model_are_fetched_too(hub: str, tmp_path: Path) -> None:
+    done = adopt(hub, "org/embedder", COMMIT, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in EMBEDDER} == EMBEDDER
+
+
 def test_a_model_is_fetched_at_its_commit(hub: str, tmp_path: Path) -> None:
     done = adopt(hub, "org/tiny", "3f076fd", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM, GenerationConfig, Rob
 
 from smelt.errors import SmeltError
 from smelt.models.vocabulary.tensors import StoredTensor, whole_tensor, write_tensors
-from smelt.models.vocabulary.weights import RewrittenWeights, ids_of_model, reduce_weights
+from smelt.models.vocabulary.weights import RewrittenWeights, ids_of_model, reduce_weights, renumber_ids
 
 IDS = np.array([0, 1, 2, 3, 4, *range(7, 60, 2), len(PIECES) - 1])
 
@@ -238,7 +238,6 @@ def configure(**values: object) -> object:
         (configure(architectures=["OurOwnBert"]), "is a OurOwnBert, which transformers does not have"),
         (configure(pad_token_id=6), "pad_token_id is 6, which is not the id of a piece that is kept"),
         (configure(model_type="none-such"), "describes no model that transformers knows"),
-        (configure(suppress_tokens=[3]), "suppress_tokens holds token ids"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_is_refused_by_name(spoil: object, complaint: str, tmp_path: Path) -> None:
@@ -248,6 +247,32 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name(spoil: object, compla
         reduce(source, tmp_path / "out")
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_lists_of_ids_for_generation_are_renumbered_and_their_pieces_kept(tmp_path: Path) -> None:
+    source = write_model(tmp_path / "source")
+    lists = {
+        "eos_token_id": [3, 40],
+        "suppress_tokens": [20, 30],
+        "bad_words_ids": [[20], [30, 40]],
+        "forced_decoder_ids": [[1, 20], [2, 30]],
+        "sequence_bias": [[[20, 40], -1.5], [[30], 2.0]],
+        "max_length": 20,
+    }
+    (source / "generation_config.json").write_text(json.dumps(lists))
+    assert {20, 30, 40} <= set(ids_of_model(source, "a model").tolist())
+    ids = np.array([*range(5), 20, 30, 40])
+    reduce(source, tmp_path / "out", ids)
+    written = json.loads((tmp_path / "out/generation_config.json").read_text())
+    assert written == lists | {
+        "eos_token_id": [3, 7],
+        "suppress_tokens": [5, 6],
+        "bad_words_ids": [[5], [6, 7]],
+        "forced_decoder_ids": [[1, 5], [2, 6]],
+        "sequence_bias": [[[5, 7], -1.5], [[6], 2.0]],
+    }
+    with pytest.raises(SmeltError, match="is 40, which is not the id of a piece that is kept"):
+        renumber_ids(lists, ids[:-1], source / "generation_config.json")
 
 
 def test_fewer_rows_than_pieces_are_refused(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from smelt.card import Card, write_card
 from smelt.cli import json_entry
+from smelt.companions import find_companions, is_sentence_model
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.model_families import fills_masks, max_positions, number_of
@@ -29,6 +30,7 @@ from smelt.model_folder import (
     load_model,
     load_published_tokenizer,
     publish_tokenizer,
+    read_citation,
     read_published_card,
     record_of,
 )
@@ -78,6 +80,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
     if not found.is_dir():
         raise absent(found, "folder", "a model as save_pretrained writes it")
     check_folder(found, where)
+    companions = find_companions(found, where)
     if not files_of(found, [SAFETENSORS]):
         raise SmeltError(where, f"{PICKLED}: load it where you trust it, save_pretrained it, and adopt that folder")
     model = load_model(found, where)
@@ -98,6 +101,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
         copy_tokenizer(found, folder, TOKENIZER_FILES if source.tokenizer == "published" else ["*.model"])
         if record := record_of(found):  # without which untrained pieces would be taken for trained ones
             shutil.copy(record, folder / record.name)
+        companions.copy(folder)
         if source.tokenizer == "faithful":
             tokenizer.save_pretrained(folder)
             held = cuttings(folder, load_published_tokenizer(folder, where), lines)
@@ -190,6 +194,9 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int, held: 
         fills_masks=fills_masks(type(model).__name__),
         base_model=source.hub,
         licence=str(published["license"]) if "license" in published else None,
+        citation=read_citation(found),
+        library="sentence-transformers" if is_sentence_model(found) else "transformers",
+        pipeline="sentence-similarity" if is_sentence_model(found) else None,
     )
 
 

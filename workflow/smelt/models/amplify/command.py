@@ -20,6 +20,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
+from smelt.companions import find_companions
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import max_positions
@@ -123,6 +124,7 @@ def amplify(
     from smelt.models.vocabulary.equivalence import FolderPair
 
     began = time.monotonic()
+    companions = find_companions(source.folder, source.where)
     vocabulary = read_vocabulary(source.folder, source.where)
     growth = growth_of(vocabulary)
     sample = draw(documents, settings.sample, settings.seed)
@@ -131,6 +133,7 @@ def amplify(
     with whole_folder(output) as folder:
         gathered = amplify_weights(source.folder, vocabulary.size, addition.pieces, settings, folder, source.where)
         write_vocabulary(vocabulary, growth, addition, folder)
+        companions.copy(folder)
         publish_tokenizer(folder, max_positions(read_configuration(folder, source.where)))
         with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
             old = trim(source, vocabulary, Path(scratch)) if gathered.padding_rows else source.folder

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
+from smelt.companions import Companions, find_companions
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import max_positions
@@ -110,6 +111,7 @@ def run(arguments: argparse.Namespace) -> None:
     from smelt.models.vocabulary.equivalence import Extent
 
     source = locate(arguments.model, arguments.revision)
+    find_companions(source.folder, source.where)  # refuses what cannot be reduced before anything takes long
     check_places(source, arguments.output)
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
     vocabulary = read_vocabulary(source.folder, source.where)
@@ -151,24 +153,32 @@ def reduce(
 
     start = time.monotonic()
     check_languages([part.language for part in texts.counts], texts.held_out)
-    choice = choose(vocabulary, texts.counts, settings, ids_to_keep(vocabulary, source, settings))
+    companions = find_companions(source.folder, source.where)
+    choice = choose(vocabulary, texts.counts, settings, ids_to_keep(vocabulary, source, settings, companions))
     with whole_folder(output) as folder:
         gathered = write_model(folder, source, vocabulary, choice)
+        companions.copy(folder)
         loosened = len(choice.closure.loosened) > 0
         to_prove = FolderPair(source.folder, folder, choice.ids, output.name, loosened, vocabulary)
         proof = prove(to_prove, texts.held_out, extent)
-        made = Reduction(vocabulary, choice, texts.counts, gathered, rule_of(settings), proof)
+        companions.check(folder, output.name)
+        made = Reduction(vocabulary, choice, texts.counts, gathered, companions, rule_of(settings), proof)
         write_record(folder, made)
         write_reduced_card(folder, output.name, source, made)
         _write_provenance(folder, source, texts, settings, (time.monotonic() - start) / 3600)
     print_summary(output, vocabulary, choice, proof)
+    if companions.left:
+        print(f"{output}: left behind of its source: {', '.join(companions.left)}")
 
 
-def ids_to_keep(vocabulary: Vocabulary, source: ModelSource, settings: ReductionSettings) -> dict[str, Any]:
+def ids_to_keep(
+    vocabulary: Vocabulary, source: ModelSource, settings: ReductionSettings, companions: Companions
+) -> dict[str, Any]:
     """Return the ids that the model or its user needs, in addition to those of the vocabulary, by reason."""
     return {
         "named by the configuration": ids_of_model(source.folder, source.where),
         "named by the user": named_pieces(vocabulary, settings.keep),
+        **{name: vocabulary.ids_of_texts(texts) for name, texts in companions.texts().items()},
     }
 
 

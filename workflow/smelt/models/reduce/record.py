@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.card import CardValue
+from smelt.companions import Companions
 from smelt.files import write_json
 from smelt.model_folder import REDUCTION, ModelSource, count_parameters, count_shared_pieces
 from smelt.models.reduce.selection import Choice, PieceCounts
@@ -26,6 +27,7 @@ class Reduction:
     choice: Choice
     counts: Sequence[PieceCounts]
     gathered: RewrittenWeights
+    companions: Companions
     rule: Mapping[str, Any]
     proof: Mapping[str, Any]
 
@@ -47,6 +49,8 @@ def write_record(folder: Path, made: Reduction) -> None:
             "tensors_gathered": list(made.gathered.gathered),
             "tensors_copied": made.gathered.copied,
             "parameters": count_parameters(folder / WEIGHTS),
+            "files_copied": list(made.companions.files),
+            "files_left_behind": list(made.companions.left),
             "proof": made.proof,
         },
     )

@@ -33,18 +33,18 @@ from smelt.models.vocabulary.tensors import (
     write_tensors,
 )
 
-WEIGHTS = "model.safetensors"
+WEIGHTS, GENERATION = "model.safetensors", "generation_config.json"
 PICKLED, PICKLE = "pytorch_model.bin", ".bin"
 Rewrite = Callable[[StoredTensor, int], TensorToWrite]
-# Other settings of generation that hold ids; encoders have none, and none is renumbered by guess.
-_LISTS = (
-    "bad_words_ids",
-    "force_words_ids",
-    "suppress_tokens",
-    "begin_suppress_tokens",
-    "forced_decoder_ids",
-    "sequence_bias",
-)
+# Settings of generation that hold ids in lists of lists, and what stands beside ids in the innermost ones.
+_LISTS = {
+    "bad_words_ids": None,
+    "force_words_ids": None,
+    "suppress_tokens": None,
+    "begin_suppress_tokens": None,
+    "forced_decoder_ids": 0,  # a position before the id
+    "sequence_bias": 1,  # a bias behind the ids
+}
 _OF_THE_FILE = ("_name_or_path", "transformers_version")  # about the file alone
 
 
@@ -127,7 +127,9 @@ def ids_of_model(source: Path, where: str) -> Ids:
         SmeltError: transformers knows no such model.
     """
     configuration = read_configuration(source, where)
-    named = [number for ids in named_ids(configuration.to_dict()).values() for number in ids]
+    generation = source / GENERATION
+    files = [configuration.to_dict(), read_json(generation) if generation.is_file() else {}]
+    named = [number for values in files for ids in named_ids(values).values() for number in ids]
     first = layout_of(configuration, where).first_position
     return np.unique(np.array([*named, *range(first + 1)], np.int64))
 
@@ -229,17 +231,11 @@ def check_configuration(whole: Any, reduced: Any, ids: Ids, where: str) -> None:
     Raises:
         SmeltError: a key differs otherwise.
     """
-    named = named_ids(whole.to_dict())
-    new = {key: [int(np.searchsorted(ids, number)) for number in numbers] for key, numbers in named.items()}
-    expected = whole.to_dict() | {whole.attribute_map.get("vocab_size", "vocab_size"): len(ids)}
+    size = {whole.attribute_map.get("vocab_size", "vocab_size"): len(ids)}
+    expected = renumber_ids(whole.to_dict(), ids, Path("config.json")) | size
     found = reduced.to_dict()
     for key in sorted(expected.keys() | found.keys()):
-        if key in new:
-            value = found.get(key)
-            same = new[key] == (value if isinstance(value, list) else [value])
-        else:
-            same = key in _OF_THE_FILE or expected.get(key) == found.get(key)
-        if not same:
+        if key not in _OF_THE_FILE and expected.get(key) != found.get(key):
             raise SmeltError(where, f"is not exact: {key} of its config.json is {found.get(key)!r}")
 
 
@@ -355,9 +351,35 @@ def _axis(shape: Any, grown: Any) -> int:
 
 
 def named_ids(values: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Return the ids that a configuration names, by key: `pad_token_id` and its like."""
-    found = {key: value for key, value in values.items() if key.endswith("_token_id") and value is not None}
-    return {key: value if isinstance(value, list) else [value] for key, value in found.items()}
+    """Return the ids that a configuration names, by key: `pad_token_id` and its like, and lists for generation."""
+    found = {}
+    for key, value in values.items():
+        if value is not None and (key.endswith("_token_id") or key in _LISTS):
+            found[key] = _ids_in(value, _LISTS.get(key))
+    return found
+
+
+def _ids_in(value: Any, beside: int | None) -> list[int]:
+    found: list[int] = []
+
+    def note(number: int) -> int:
+        found.append(number)
+        return number
+
+    _with_ids(value, beside, note)
+    return found
+
+
+def _with_ids(value: Any, beside: int | None, new: Callable[[int], int]) -> Any:
+    """Return an id, or lists of ids, with each id `new(id)`.
+
+    beside: the place in a pair that holds no id.
+    """
+    if not isinstance(value, list):
+        return new(value)
+    if beside is not None and len(value) == 2 and not isinstance(value[beside], list):
+        return [part if place == beside else _with_ids(part, None, new) for place, part in enumerate(value)]
+    return [_with_ids(part, beside, new) for part in value]
 
 
 def write_configurations(source: Path, output: Path, configuration: Any, ids: Ids) -> None:
@@ -366,33 +388,31 @@ def write_configurations(source: Path, output: Path, configuration: Any, ids: Id
     What config.json leaves to the class's defaults is written out where an id has moved.
 
     Raises:
-        SmeltError: a configuration names an id that is not kept, or holds ids in another form.
+        SmeltError: a configuration names an id that is not kept.
     """
     written = read_json(source / "config.json")
     defaults = {key: value for key, value in configuration.to_dict().items() if key.endswith("_token_id")}
     effective = {key: value for key, value in defaults.items() if value is not None} | written
     size = {configuration.attribute_map.get("vocab_size", "vocab_size"): len(ids)}  # XLM calls it n_words
     write_json(output / "config.json", renumber_ids(effective, ids, source / "config.json") | size, exact=True)
-    if (source / "generation_config.json").is_file():
-        generation = read_json(source / "generation_config.json")
-        renumbered = renumber_ids(generation, ids, source / "generation_config.json")
-        write_json(output / "generation_config.json", renumbered, exact=True)
+    if (source / GENERATION).is_file():
+        renumbered = renumber_ids(read_json(source / GENERATION), ids, source / GENERATION)
+        write_json(output / GENERATION, renumbered, exact=True)
 
 
 def renumber_ids(values: Mapping[str, Any], ids: Ids, where: Path) -> dict[str, Any]:
     """Return a configuration whose token ids are ranks in `ids` (ascending).
 
     Raises:
-        SmeltError: an id is not kept, or a key holds ids in a form that is not known.
+        SmeltError: an id is not kept.
     """
-    for key in _LISTS:
-        if values.get(key):
-            raise SmeltError(where, f"{key} holds token ids, which smelt cannot renumber: remove the key")
+
+    def rank(number: int) -> int:
+        if not np.isin(number, ids):
+            raise SmeltError(where, f"{key} is {number}, which is not the id of a piece that is kept")
+        return int(np.searchsorted(ids, number))
+
     moved = copy.deepcopy(dict(values))
-    for key, named in named_ids(values).items():
-        lost = [number for number in named if not np.isin(number, ids)]
-        if lost:
-            raise SmeltError(where, f"{key} is {lost[0]}, which is not the id of a piece that is kept")
-        ranks = [int(np.searchsorted(ids, number)) for number in named]
-        moved[key] = ranks if isinstance(values[key], list) else ranks[0]
+    for key in named_ids(values):
+        moved[key] = _with_ids(values[key], _LISTS.get(key), rank)
     return moved
