@@ -22,6 +22,7 @@ from smelt.corpora.wikitext.settings import RawPage, ReadingSettings, ReadPage
 PROGRAM = "from smelt.corpora.wikitext import worker; worker.main()"
 BATCH_CHARACTERS = 200_000  # of wikitext that a process gets at once: some hundredths of a second
 BATCH_PAGES = 50
+BATCHES_AHEAD = 8  # for each process, so that none waits while a row group is written
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Extractor:
         waiting: deque[Future[list[tuple[RawPage, ReadPage]]]] = deque()
         for batch in _batches(pages):
             waiting.append(self._threads.submit(self._read_batch, batch))
-            if len(waiting) > 2 * len(self._workers):
+            if len(waiting) > BATCHES_AHEAD * len(self._workers):
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()

@@ -19,8 +19,6 @@ from smelt.corpora.cleaning_step import CleaningStep
 from smelt.corpora.word_runs import length_of_runs, units
 from smelt.paragraphs import without_bare_headings
 from smelt.study.cleaning import HeldTestExamples
-from smelt.tasks.kinds import kind_of
-from smelt.tasks.prepared_task import read_batches, read_task
 
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no word of a run is lost
 TEXTS = ("words", "text", "pair", "question", "context")
@@ -60,6 +58,10 @@ class RunsOfTests:
 
     def add(self, name: str, folder: Path) -> None:
         """Take the test examples of a prepared task in the language."""
+        # Loaded here: few studies look for test examples, and the command starts a tenth sooner without these.
+        from smelt.tasks.kinds import kind_of
+        from smelt.tasks.prepared_task import read_batches, read_task
+
         task = read_task(folder)
         columns = [column for column in TEXTS if column in kind_of(task).columns(task)]
         self.tasks.setdefault(name, TaskOverlap())
