@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from rich.console import Console
 from rich.table import Table
 
-from bench.blocks import blocks
+from bench.blocks import blocks, scaling
 from bench.corpus_kills import corpus_kills
 from bench.counting import counting
 from bench.distillation import distillation
@@ -47,6 +47,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "masked-head-32k": head,
     "masked-head-128k": head,
     **{f"blocks-{kind}": blocks for kind in ("wordpiece", "unigram", "bpe")},
+    "blocks-scaling": scaling,
     **{f"count-{kind}": counting for kind in ("wordpiece", "unigram", "bpe")},
     "sentences-speed": speed,
     "sentences-agreement": agreement,

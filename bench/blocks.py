@@ -3,6 +3,8 @@
 Both read the same documents with one thread and write blocks of 512 places to the disk. The peer does what that script
 does: one `map` calls the tokenizer on batches of 1,000 documents, a second one joins their ids and cuts blocks. It
 counts nothing and keeps no places of sentences and documents. Speeds are of processor time.
+
+`blocks-scaling` runs the command with two processes that encode, and with one, on more documents, by the clock.
 """
 
 import os
@@ -14,6 +16,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from bench.commands import Used, own_environment, run_command, smelt
 from bench.counting import LEARN, TRAINING, lines_of
 from bench.measure import Benchmark, Figures, ratio
 from bench.prose import write_prose
@@ -22,6 +25,7 @@ from smelt.tokenizers.folder import write_folder
 from smelt.training.pack import pack
 
 WORDS, LENGTH = 3_000_000, 512
+WORDS_OF_SCALING = 14_000_000  # 8 row groups
 SPECIAL = 2  # places of a block that the peer gives to special pieces
 
 
@@ -45,11 +49,7 @@ class BlocksWorkload:
 def blocks(name: str) -> Benchmark:
     """Tokens a second and core; the tokenizer's kind stands in the name."""
     folder = tempfile.TemporaryDirectory(prefix="smelt-bench-")
-    given = BlocksWorkload(Path(folder.name))
-    write_prose(given.documents, WORDS)
-    given.tokenizer.mkdir()
-    kind = name.removeprefix("blocks-")
-    write_folder(given.tokenizer, LEARN[kind](list(islice(lines_of(given.documents), TRAINING))))
+    given = _prepare(Path(folder.name), WORDS, name.removeprefix("blocks-"))
     os.environ |= {"RAYON_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
     ways = {make.__name__: WayProcess(make, given) for make in (ours, sentences, mapped)}
 
@@ -68,6 +68,43 @@ def blocks(name: str) -> Benchmark:
         further=_further,
         close=end,
     )
+
+
+def scaling(name: str) -> Benchmark:
+    """Words a second of the clock, with two processes and with one."""
+    held = tempfile.TemporaryDirectory(prefix="smelt-bench-")
+    folder = Path(held.name)
+    given = _prepare(folder, WORDS_OF_SCALING, "wordpiece")
+    measured: dict[int, list[Used]] = {1: [], 2: []}
+
+    def way(processes: int) -> Callable[[], float]:
+        words = ["--documents", given.documents, "--tokenizer", given.tokenizer, "--length", LENGTH]
+        words += ["--threads", processes, "--output", folder / f"{processes}" / "xx"]
+
+        def run() -> float:
+            used = run_command(smelt("blocks", *words), folder, own_environment())
+            measured[processes].append(used)
+            return WORDS_OF_SCALING / used.wall_seconds
+
+        return run
+
+    def further(_: Mapping[str, list[float]]) -> Figures:
+        one, two = ([used.processor_seconds for used in measured[processes]] for processes in (1, 2))
+        memory = {f"MiB, {number}": max(used.memory for used in each) for number, each in measured.items()}
+        return {"twice the processor time of one, to that of two": 2 * ratio(one, two), **memory}
+
+    return Benchmark(
+        name, "words/s", "1 process", way(2), way(1), runs=3, further=further, rehearse=False, close=held.cleanup
+    )
+
+
+def _prepare(folder: Path, words: int, kind: str) -> BlocksWorkload:
+    """Write documents and a tokenizer of a kind that has learnt from their beginning."""
+    given = BlocksWorkload(folder)
+    write_prose(given.documents, words)
+    given.tokenizer.mkdir()
+    write_folder(given.tokenizer, LEARN[kind](list(islice(lines_of(given.documents), TRAINING))))
+    return given
 
 
 def ours(given: BlocksWorkload) -> Callable[[], float]:
