@@ -150,7 +150,10 @@ def test_a_language_without_a_proven_line_is_named(
         (["--threshold", "1"], "qaa: the threshold 1 keeps nothing"),
         (["--threshold", "high"], "--threshold: expected a number above 0 and up to 1, paper or code, found 'high'"),
         (["--threshold", "2"], "--threshold: expected a number above 0 and up to 1, paper or code, found '2'"),
-        (["--threshold", "0.1", "--size", "50"], "expected either threshold or size, found both"),
+        (
+            ["--threshold", "0.1", "--size", "50"],
+            "expected either threshold, coverage or size, found threshold and size",
+        ),
         (["--size", "5"], "size: expected more than the 5 pieces always kept, found 5"),
         (["--keep", "xyz"], "keep: 'xyz' is no piece of its tokenizer"),
         (["--settings", '{"sise": 50}'], "--settings: sise: no such key"),

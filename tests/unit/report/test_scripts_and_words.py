@@ -12,7 +12,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from smelt.report.figures import scripts as figure
 from smelt.report.figures.style import style
 from smelt.report.tables import table_of
-from smelt.report.vocabularies import VocabularyPieces, script_of
+from smelt.report.vocabularies import VocabularyPieces
+from smelt.scripts import script_of
 
 DATA = os.environ.get("SMELT_DATA")
 MIXED = [

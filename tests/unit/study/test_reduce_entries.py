@@ -29,7 +29,7 @@ def test_a_reduced_model_may_come_of_any_other(tmp_path: Path) -> None:
         ({"languages": ["sw"]}, ["models.small.languages", "'sw' is not in corpus wiki", "en, el"]),
         ({"languages": []}, ["models.small.languages", "at least 1"]),
         ({"threshold": 0}, ["models.small.threshold", "greater than 0"]),
-        ({"threshold": 0.1, "size": 100}, ["models.small", "either threshold or size"]),
+        ({"threshold": 0.1, "size": 100}, ["models.small", "either threshold, coverage or size"]),
         ({"of": "words"}, ["models.small.of", "'lines'"]),
         ({"counts": "tiny"}, ["models.small.counts", "'tiny'", "an adopted model"]),
         ({"counts": "other"}, ["models.small.counts", "'other' is not in the study"]),

@@ -1,11 +1,9 @@
-"""Vocabularies as models have them: their pieces, the scripts of these, and how words are cut into them.
+"""Vocabularies as models have them: their pieces, and how words are cut into them.
 
-Scripts are those of Unicode, by fontTools, which comes with matplotlib. tokenizers and fontTools are loaded within
-functions only, because the study imports the kinds of tables for every job.
+tokenizers is loaded within functions only, because the study imports the kinds of tables for every job.
 """
 
 import re
-from collections import Counter
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +13,6 @@ from smelt.errors import SmeltError, not_found
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-NO_SCRIPT = ""
-"""The script of pieces without letters: digits, punctuation, special pieces, and bytes that are no whole letter."""
-_SHARED = {"Zyyy", "Zinh", "Zzzz"}  # common to scripts, inherited from the letter before, unknown
 _SPECIAL = re.compile(r"\[unused\d+\]")  # BERT's places for pieces of one's own
 
 
@@ -60,35 +55,3 @@ class VocabularyPieces:
 
     def _text(self, piece: str) -> str:
         return self._tokenizer.decoder.decode([piece]) if self._byte_level else piece
-
-
-def script_of(text: str) -> str:
-    """Return the code of a text's script: that of most of its letters, the first of equals; or NO_SCRIPT."""
-    from fontTools import unicodedata
-
-    counts = Counter(script for letter in text if (script := unicodedata.script(letter)) not in _SHARED)
-    return counts.most_common(1)[0][0] if counts else NO_SCRIPT
-
-
-def name_of_script(code: str) -> str:
-    """Return the name of a script.
-
-    Raises:
-        KeyError: the code is none of ISO 15924.
-    """
-    from fontTools import unicodedata
-
-    return str(unicodedata.script_name(code)).replace("_", " ")
-
-
-def known_script(code: str) -> str:
-    """Return the code of a script.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        name_of_script(code)
-    except KeyError:
-        raise ValueError(f"no script has the code {code!r}: expected one of ISO 15924, such as Latn or Deva") from None
-    return code

@@ -23,14 +23,16 @@ from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import max_positions
 from smelt.model_folder import ModelSource, locate, publish_tokenizer, read_configuration
+from smelt.models.reduce.choice import Choice, choose
 from smelt.models.reduce.count import count_languages
 from smelt.models.reduce.record import Reduction, write_record, write_reduced_card
-from smelt.models.reduce.selection import Choice, PieceCounts, choose, named_pieces, read_counts
+from smelt.models.reduce.selection import PieceCounts, read_counts
+from smelt.models.reduce.sets import pieces_to_keep
 from smelt.models.vocabulary.texts import TextFiles, documents_by_language, texts_by_language, write_languages
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.vocabulary.weights import RewrittenWeights, check_places, ids_of_model, reduce_weights
 from smelt.provenance import write_provenance
-from smelt.study.makers.reduce import THRESHOLDS, ReductionSettings
+from smelt.study.makers.reduce import THRESHOLDS, KeptPiecesRule, ReductionSettings
 
 if TYPE_CHECKING:
     from smelt.models.vocabulary.equivalence import Extent
@@ -81,10 +83,28 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold", type=_threshold, help="share of a language's lines: a number, paper (0.0005) or code (0.00005)"
     )
-    parser.add_argument("--size", type=natural, help="pieces of the reduced model, in place of a threshold")
+    parser.add_argument(
+        "--coverage", type=float, help="in its place: share of each language's occurrences of pieces, such as 0.9999"
+    )
+    parser.add_argument("--size", type=natural, help="in its place: pieces of the reduced model")
     parser.add_argument("--of", choices=["lines", "documents", "occurrences"], help="what shares are of (lines)")
+    parser.add_argument(
+        "--weights", nargs="+", type=_weight, help="of languages for --size: sw=2 multiplies the shares of Swahili"
+    )
+    parser.add_argument("--multiple-of", type=natural, help="fill the number of pieces up to a multiple: 8, 64, 128")
     parser.add_argument("--keep", nargs="+", help="pieces to keep in any case")
+    parser.add_argument(
+        "--keep-sets", nargs="+", help="digits, punctuation, symbols, emoji, a script (cyrillic), latin-letters"
+    )
+    parser.add_argument("--keep-texts", nargs="+", help="texts whose pieces are kept, such as prompts")
     parser.add_argument("--settings", type=json_entry(ReductionSettings), help="all of these as JSON, in their place")
+
+
+def _weight(text: str) -> tuple[str, float]:
+    language, _, number = text.partition("=")
+    with contextlib.suppress(ValueError):
+        return language, float(number)
+    raise SmeltError("--weights", f"expected a language and its weight, such as sw=2, found {text!r}")
 
 
 def _threshold(text: str) -> float | str:
@@ -102,7 +122,8 @@ def _cores() -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Reduce one model."""
-    rule = {key: getattr(arguments, key) for key in ("threshold", "size", "of", "keep")}
+    rule = {key: getattr(arguments, key) for key in KeptPiecesRule.model_fields}
+    rule["weights"] = dict(arguments.weights) if arguments.weights else None
     settings = settings_or_flags(ReductionSettings, arguments, rule)
     if bool(arguments.corpus) == bool(arguments.counts) or bool(arguments.counts) != bool(arguments.held_out):
         raise SmeltError("reduce", "expected either --corpus, or --counts with --held-out")
@@ -177,7 +198,7 @@ def ids_to_keep(
     """Return the ids that the model or its user needs, in addition to those of the vocabulary, by reason."""
     return {
         "named by the configuration": ids_of_model(source.folder, source.where),
-        "named by the user": named_pieces(vocabulary, settings.keep),
+        **pieces_to_keep(vocabulary, settings),
         **{name: vocabulary.ids_of_texts(texts) for name, texts in companions.texts().items()},
     }
 
@@ -192,8 +213,14 @@ def write_model(folder: Path, source: ModelSource, vocabulary: Vocabulary, choic
 
 def rule_of(settings: ReductionSettings) -> dict[str, Any]:
     """Return the rule with its threshold as a number."""
-    given = settings.model_dump(include={"threshold", "size", "of", "keep"}, exclude_none=True)
-    return given if settings.size else given | {"threshold": settings.share}
+    given = settings.model_dump(exclude={"version"}, exclude_none=True)
+    match settings.named_by:
+        case "threshold":
+            return given | {"threshold": settings.share}
+        case "coverage":
+            return given | {"of": "occurrences"}
+        case "size":
+            return given
 
 
 def _write_provenance(

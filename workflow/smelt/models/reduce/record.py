@@ -9,7 +9,8 @@ from smelt.card import CardValue
 from smelt.companions import Companions
 from smelt.files import write_json
 from smelt.model_folder import REDUCTION, ModelSource, count_parameters, count_shared_pieces
-from smelt.models.reduce.selection import Choice, PieceCounts
+from smelt.models.reduce.choice import Choice
+from smelt.models.reduce.selection import PieceCounts
 from smelt.models.vocabulary.card import any_of, proof_rows, write_vocabulary_card
 from smelt.models.vocabulary.vocabulary import Vocabulary
 from smelt.models.vocabulary.weights import WEIGHTS, RewrittenWeights

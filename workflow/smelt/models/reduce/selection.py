@@ -1,4 +1,4 @@
-"""How often languages use each piece of a vocabulary, and which pieces a reduced vocabulary keeps.
+"""How often languages use each piece of a vocabulary, and which pieces a rule selects by that.
 
 Counts are one file for each tokenizer, corpus and language: Parquet with a row for each piece seen, in the order of
 ids: `id`, `piece`, and the numbers of `lines` and `documents` that hold it and of its `occurrences`. Its metadata say
@@ -7,12 +7,14 @@ vocabulary are recognised.
 
 The choice follows Smaller multilingual BERT, section 3.1, and its code. A piece is kept when at least
 `floor(threshold * lines)` lines of any language hold it, as the paper's code compares: with 0.00005 that gives Table 1
-to the piece. Documents and occurrences are compared alike. What is always kept comes on top, and so does what the
-tokenizer's kind needs (merges, bytes).
+to the piece. Documents and occurrences are compared alike. A coverage takes the most used pieces of each language
+instead, and a size those of the highest shares. What is always kept comes on top, and so does what the tokenizer's kind
+needs (merges, bytes).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,8 +27,6 @@ from numpy.typing import NDArray
 
 from smelt.errors import SmeltError
 from smelt.files import whole_file
-from smelt.models.vocabulary.tensors import Ids
-from smelt.models.vocabulary.vocabulary import Closure, Vocabulary
 from smelt.parquet import read_columns
 from smelt.study.makers.reduce import SelectionRule
 
@@ -139,16 +139,26 @@ def select(counts: Sequence[PieceCounts], rule: SelectionRule, always: Numbers) 
 
     Args:
         counts: of one vocabulary, one of each language.
-        rule: a threshold or a size, and what shares are of.
+        rule: a threshold, a coverage or a size, and what shares are of.
         always: ids to keep in any case.
 
     Raises:
         SmeltError: no counts, counts of several vocabularies, a language twice or without text, a threshold that keeps
-            nothing of a language, or a size without room beside the always-kept pieces.
+            nothing of a language, a size without room beside the always-kept pieces, or weights that change nothing.
     """
     _refuse_unfit(counts, always)
+    try:
+        rule.check_weights([part.language for part in counts])
+    except ValueError as error:
+        raise SmeltError("weights", str(error).removeprefix("weights: ")) from None
     always = np.unique(always).astype(np.int64)
-    chosen = _largest(counts, rule, always) if rule.size is not None else _over_threshold(counts, rule)
+    match rule.named_by:
+        case "size":
+            chosen = _largest(counts, rule, always)
+        case "coverage":
+            chosen = {part.language: _covering(part, str(rule.coverage)) for part in counts}
+        case "threshold":
+            chosen = _over_threshold(counts, rule)
     ids = np.unique(np.concatenate([always, *chosen.values()]))
     return Selection(chosen, always, ids)
 
@@ -169,24 +179,42 @@ def _over_threshold(counts: Sequence[PieceCounts], rule: SelectionRule) -> dict[
     return chosen
 
 
+def _covering(counts: PieceCounts, coverage: str) -> Numbers:
+    """Return the fewest of a language's most used pieces that make this share of its occurrences; of equals, lower ids.
+
+    coverage: in decimals, so that it is compared exactly.
+    """
+    order = np.argsort(-counts.occurrences, kind="stable")
+    order = order[: np.count_nonzero(counts.occurrences)]
+    least = math.ceil(Fraction(coverage) * counts.tokens)
+    return np.sort(order[: 1 + np.searchsorted(np.cumsum(counts.occurrences[order]), least)])
+
+
 def _largest(counts: Sequence[PieceCounts], rule: SelectionRule, always: Numbers) -> dict[str, Numbers]:
     """Return the pieces of the highest share in any language, as many as fit; among equals, the lower ids."""
     assert rule.size is not None
     room = rule.size - len(always)
     if room < 1:
         raise SmeltError("size", f"expected more than the {len(always):,} pieces always kept, found {rule.size:,}")
-    shares = np.stack([numbers / total for total, numbers in (_measure(language, rule) for language in counts)])
+    shares = weighted_shares(counts, rule)
     highest = shares.max(axis=0)
     highest[always] = 0
-    order = np.lexsort((np.arange(len(highest)), -highest))[:room]
+    order = np.argsort(-highest, kind="stable")[:room]
     kept = order[highest[order] > 0]
     lowest = highest[kept].min() if len(kept) else np.inf
     of_each = {language.language: kept[row[kept] >= lowest] for language, row in zip(counts, shares, strict=True)}
     return {language: np.sort(ids) for language, ids in of_each.items()}
 
 
+def weighted_shares(counts: Sequence[PieceCounts], rule: SelectionRule) -> NDArray[np.float64]:
+    """Return the share of each piece in each language, times the language's weight: shape (languages, pieces)."""
+    measured = [(part.language, *_measure(part, rule)) for part in counts]
+    return np.stack([rule.weights.get(language, 1.0) * (numbers / total) for language, total, numbers in measured])
+
+
 def _measure(counts: PieceCounts, rule: SelectionRule) -> tuple[int, Numbers]:
-    return getattr(counts, TOTALS[rule.of]), getattr(counts, MEASURES[rule.of])
+    of = "occurrences" if rule.named_by == "coverage" else rule.of
+    return getattr(counts, TOTALS[of]), getattr(counts, MEASURES[of])
 
 
 def _refuse_unfit(counts: Sequence[PieceCounts], always: Numbers) -> None:
@@ -208,87 +236,3 @@ def _refuse_unfit(counts: Sequence[PieceCounts], always: Numbers) -> None:
         raise SmeltError(
             "always-kept pieces", f"an id is not among the {len(first.in_lines):,} pieces that were counted"
         )
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The kept pieces."""
-
-    always: Mapping[str, Ids]
-    """Pieces that are always kept, by reason; an id may have several."""
-    selection: Selection
-    closure: Closure
-
-    @property
-    def ids(self) -> Ids:
-        """All kept pieces, ascending."""
-        return self.closure.ids
-
-    def record(self) -> dict[str, Any]:
-        """Return numbers of pieces by reason."""
-        return {
-            "always_kept": len(self.selection.always),
-            "always_kept_by_reason": {reason: len(ids) for reason, ids in self.always.items()},
-            "selected_by_language": {language: len(ids) for language, ids in self.selection.by_language.items()},
-            "selected_and_always_kept": len(self.selection.ids),
-            "added_by_closure": {reason: len(ids) for reason, ids in self.closure.added.items()},
-        }
-
-
-def choose(
-    vocabulary: Vocabulary, counts: Sequence[PieceCounts], rule: SelectionRule, always: Mapping[str, Ids]
-) -> Choice:
-    """Return the pieces that the languages use, with all that these and the model need.
-
-    A size is the number of all kept pieces: as many are selected as that allows.
-
-    Args:
-        vocabulary: of the whole model.
-        counts: of each language.
-        rule: which pieces a language uses.
-        always: ids to keep in addition to those of the vocabulary, by reason.
-
-    Raises:
-        SmeltError: what `select` refuses, or a size that even one selected piece would exceed.
-    """
-    reasons = {"special and unused": vocabulary.always, **always}
-    kept = np.unique(np.concatenate(list(reasons.values())))
-
-    def of(wanted: SelectionRule) -> Choice:
-        selection = select(counts, wanted, kept)
-        return Choice(reasons, selection, vocabulary.closure(selection.ids))
-
-    choice = of(rule)
-    if rule.size is None or len(choice.ids) <= rule.size:
-        return choice
-    low, high = len(kept), rule.size  # the former fits, if anything does; the latter does not
-    found, guess, tries = None, 2 * rule.size - len(choice.ids), 0  # what a choice needs beyond itself changes little
-    while high - low > 1:
-        tries += 1
-        middle = min(max(guess, low + 1), high - 1) if tries % 4 else (low + high) // 2
-        choice = of(rule.model_copy(update={"size": middle}))
-        if len(choice.ids) <= rule.size:
-            low, found = middle, choice
-        else:
-            high = middle
-        guess = middle + rule.size - len(choice.ids)
-    if found is None:
-        raise SmeltError(
-            "size",
-            f"expected more than the {len(choice.ids):,} pieces that one selected piece makes with all that"
-            f" is always kept and that its tokenizer needs, found {rule.size:,}",
-        )
-    return found
-
-
-def named_pieces(vocabulary: Vocabulary, pieces: Sequence[str]) -> Ids:
-    """Return the ids of pieces that are named by their spelling.
-
-    Raises:
-        SmeltError: the vocabulary does not have one of them.
-    """
-    ids = {piece: number for number, piece in enumerate(vocabulary.pieces)}
-    for piece in pieces:
-        if piece not in ids:
-            raise SmeltError(vocabulary.where, f"keep: {piece!r} is no piece of its tokenizer")
-    return np.array([ids[piece] for piece in pieces], np.int64)

@@ -13,7 +13,8 @@ from smelt.errors import SmeltError
 from smelt.report.hypotheses import Label
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row
 from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutTasks, unique
-from smelt.report.vocabularies import NO_SCRIPT, VocabularyPieces, known_script, name_of_script, script_of
+from smelt.report.vocabularies import VocabularyPieces
+from smelt.scripts import NO_SCRIPT, known_script, name_of_script, script_of
 
 COLUMNS = ("model", "script", "codes", "pieces", "share", "vocabulary")
 NO_LETTERS = "no letters"

@@ -1,11 +1,14 @@
 """The maker `reduce`: a model of the study with only the pieces that some languages use."""
 
+import operator
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from smelt.entry import Distinct, Entry, Name, refer
+from smelt.entry import Distinct, Entry, Name, refer, refuse_idle
 from smelt.languages import Language
+from smelt.scripts import script_named
 from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, TextsRead, list_languages
 from smelt.study.paths import Paths
 
@@ -18,41 +21,129 @@ THRESHOLDS = {"paper": 0.0005, "code": 0.00005}
 """As "Smaller multilingual BERT" has it (section 3.1), and as its code computes it, which alone gives its Table 1."""
 
 
+CHARACTER_SETS = ("digits", "punctuation", "symbols", "emoji")
+"""Sets of pieces that have names of their own; others are named after a script."""
+ONE_LETTER = "-letters"
+"""What stands behind a script's name for its pieces of one letter."""
+
+
+def known_set(name: str) -> str:
+    """Return the name of a set of pieces.
+
+    Raises:
+        ValueError: it is neither one of those of its own nor a script's.
+    """
+    if name not in CHARACTER_SETS:
+        try:
+            script_named(name.removesuffix(ONE_LETTER))
+        except ValueError as error:
+            sets = ", ".join(CHARACTER_SETS)
+            raise ValueError(f"expected one of {sets}, or a script, such as latin or latin-letters: {error}") from None
+    return name
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError(f"expected a text whose pieces are to be kept, found {value!r}")
+    return value
+
+
+PieceSet = Annotated[str, AfterValidator(known_set)]
+KeptText = Annotated[str, AfterValidator(_text)]
+
+
 class SelectionRule(Entry):
-    """The pieces over a threshold in any language, or the most frequent ones up to a size."""
+    """The most used pieces: over a threshold, up to a share of each language's texts, or up to a size."""
 
     threshold: Annotated[float, Field(gt=0, le=1)] | Literal["paper", "code"] | None = None
     """Keep a piece that this share of a language's lines holds: a number, `paper` (0.0005, the 0.05% of the paper's
     section 3.1) or `code` (0.00005, which its code computes and which alone gives its Table 1); by default `code`."""
+    coverage: Annotated[Annotated[float, Field(gt=0, le=1)] | None, Field(exclude_if=lambda value: value is None)] = (
+        None
+    )
+    """Instead of a threshold: the most used pieces of each language, until they make this share of all occurrences of
+    pieces in its texts, such as 0.9999. With 1 each piece that occurs is kept."""
     size: PositiveInt | None = None
     """Instead of a threshold: pieces of the reduced model in all, with those that are always kept; those with the
     highest share in any language."""
     of: Literal["lines", "documents", "occurrences"] = "lines"
     """Unit of shares: the `lines` or `documents` that hold a piece, or all `occurrences` of pieces."""
+    weights: Annotated[dict[str, PositiveFloat], Field(exclude_if=operator.not_)] = Field(default_factory=dict)
+    """Language → number by which its shares are multiplied before `size` compares them with those of other languages;
+    1 by default. A language of weight 2 keeps pieces that are half as frequent as those of the others."""
+    multiple_of: Annotated[Annotated[int, Field(ge=2)] | None, Field(exclude_if=lambda value: value is None)] = None
+    """Make the number of pieces a multiple of this, such as 8, 64 or 128, which processors multiply faster: the next
+    most used pieces are kept until it is one. No row is left empty for it."""
 
     @model_validator(mode="after")
     def _has_one_measure(self) -> Self:
-        if self.threshold is not None and self.size is not None:
-            raise ValueError("expected either threshold or size, found both")
+        given = [name for name in ("threshold", "coverage", "size") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"expected either threshold, coverage or size, found {' and '.join(given)}")
+        if self.coverage is not None:
+            refuse_idle("", self, {"of": "with coverage, which is a share of occurrences"})
+        if self.weights and self.size is None:
+            raise ValueError(
+                "weights: has no effect without size: shares are compared within each language; leave it out"
+            )
+        if self.size is not None and self.multiple_of is not None and self.size % self.multiple_of:
+            below = self.size - self.size % self.multiple_of
+            near = f"{below:,} or {below + self.multiple_of:,}" if below else f"{self.multiple_of:,}"
+            raise ValueError(f"size: expected a multiple of {self.multiple_of}, such as {near}; found {self.size:,}")
         return self
 
     @property
     def share(self) -> float:
-        """The threshold as a number; that of the code where neither it nor a size is given."""
+        """The threshold as a number; that of the code where neither it nor another rule is given."""
         threshold = self.threshold or "code"
         return THRESHOLDS[threshold] if isinstance(threshold, str) else threshold
 
+    @property
+    def named_by(self) -> Literal["threshold", "coverage", "size"]:
+        """The key that decides how many pieces are kept."""
+        return "size" if self.size is not None else "coverage" if self.coverage is not None else "threshold"
 
-class ReductionSettings(SelectionRule):
+    @property
+    def in_words(self) -> str:
+        """The rule, as `smelt check` shows it."""
+        value = f"{self.size:,}" if self.size else f"{self.coverage or self.share:.10g}"
+        of = "occurrences" if self.named_by == "coverage" else self.of
+        multiple = f", in multiples of {self.multiple_of}" if self.multiple_of else ""
+        return f"{self.named_by} {value} of {of}{multiple}"
+
+    def check_weights(self, languages: Collection[str]) -> None:
+        """Check that the weights are of these languages, and change something.
+
+        Raises:
+            ValueError: they name another language, or all languages weigh the same.
+        """
+        for language in self.weights:
+            refer("weights", language, languages, "among the languages that are kept")
+        if self.weights and len({self.weights.get(language, 1.0) for language in languages}) == 1:
+            raise ValueError("weights: has no effect, as all languages weigh the same; leave it out")
+
+
+class KeptPiecesRule(SelectionRule):
+    """The rule, and pieces that are kept whatever it says."""
+
+    keep: Annotated[list[str], Distinct] = Field(default_factory=list)
+    """Further pieces to keep, as the tokenizer spells them; special and unused ones are always kept."""
+    keep_sets: Annotated[list[PieceSet], Distinct, Field(exclude_if=operator.not_)] = Field(default_factory=list)
+    """Sets of pieces to keep: `digits`, `punctuation`, `symbols`, `emoji`; the name of a script for all its pieces
+    (`cyrillic`), and with `-letters` behind it for those of one letter (`latin-letters`). A piece is of a set if its
+    whole text is, without the mark of a blank or of a word's middle."""
+    keep_texts: Annotated[list[KeptText], Distinct, Field(exclude_if=operator.not_)] = Field(default_factory=list)
+    """Texts whose pieces are kept, such as the prompts that a model is used with (`"query: "`)."""
+
+
+class ReductionSettings(KeptPiecesRule):
     """All that decides what a model is reduced to, except the model and the counts."""
 
-    keep: list[str] = Field(default_factory=list)
-    """Pieces to keep in any case, as the tokenizer spells them."""
     version: int = 0
     """The same settings under another version mean another model."""
 
 
-class Reduce(Maker, SelectionRule):
+class Reduce(Maker, KeptPiecesRule):
     """Another model of the study with only the pieces that some languages use; it computes the same of these."""
 
     command: ClassVar = ("smelt.models.reduce.command", "reduce a model to the pieces that some languages use")
@@ -66,8 +157,6 @@ class Reduce(Maker, SelectionRule):
     are."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages of the corpus whose pieces are kept; all of them by default."""
-    keep: Annotated[list[str], Distinct] = Field(default_factory=list)
-    """Further pieces to keep, as the tokenizer spells them; special and unused ones are always kept."""
     counts: Name | None = None
     """An adopted model with the same tokenizer as the source, adopted too, whose counts serve for both; by default the
     source's own."""
@@ -98,6 +187,10 @@ class Reduce(Maker, SelectionRule):
     def check(self, key: str, study: Definitions) -> None:
         """Check its corpus, languages and counts, and that the counts have a name of their own."""
         study.check_texts(key, self.corpus, self.languages)
+        try:
+            self.check_weights(study.languages(self.corpus, self.languages))
+        except ValueError as error:
+            raise ValueError(f"{key}.{error}") from None
         if self.counts is not None:
             refer(f"{key}.counts", self.counts, study.models)
             if not all(study.models[name].publishes_vocabulary for name in (self.counts, self.source)):
@@ -109,9 +202,8 @@ class Reduce(Maker, SelectionRule):
 
     def describe(self, study: Definitions) -> tuple[str, str]:
         """Return its source and corpus, and the pieces it keeps."""
-        kept = f"size {self.size:,}" if self.size else f"threshold {self.share:g}"
         languages = list_languages(study.languages(self.corpus, self.languages))
-        return f"{self.source}, {self.corpus}", f"{kept} of {self.of}: {languages}"
+        return f"{self.source}, {self.corpus}", f"{self.in_words}: {languages}"
 
 
 class ReduceRules(MakerRules[Reduce]):
@@ -135,8 +227,11 @@ class ReduceRules(MakerRules[Reduce]):
     def settings(self, wildcards: Any) -> str:
         """Return all that decides what {model} keeps of its source, except the counts, as JSON with the version."""
         model = self.entry(wildcards)
-        chosen = model.model_dump(include={"size", "of", "keep"})
-        threshold = {} if model.size else {"threshold": model.share}  # "code" and its number are the same
+        chosen = model.model_dump(include=set(KeptPiecesRule.model_fields) - {"threshold"})
+        if model.named_by == "coverage":
+            del chosen["of"]
+        # "code" and its number are the same
+        threshold = {"threshold": model.share} if model.named_by == "threshold" else {}
         return ReductionSettings(**chosen, **threshold, version=REDUCTION_VERSION).model_dump_json()
 
     def further_jobs(self) -> dict[str, int]:
