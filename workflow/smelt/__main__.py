@@ -53,8 +53,8 @@ COMMANDS = {
     "page": ("smelt.report.page", "write the self-contained report page"),
 }
 
-ASKED_BY_PEOPLE = {"check", "pin", "plan", "watch", "schema", "clean-shards"}
-"""Commands that are not jobs of the workflow."""
+ASKED_BY_PEOPLE = {"check", "pin", "watch", "schema", "clean-shards"}
+"""Commands that are no jobs of the workflow; `plan` is both."""
 
 FILL_IN = {"task"}
 """Jobs that read a file of the user's, with `${NAME}` in it; the workflow has filled in what other jobs receive."""

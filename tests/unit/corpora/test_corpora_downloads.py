@@ -22,7 +22,7 @@ DATE = "20230501"
 
 
 class Counting(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder slowly, and counts the requests that are under way."""
+    """Serves a folder slowly, and counts the requests of dumps that wait; each ends before its client goes on."""
 
     under_way = 0
     most = 0
@@ -30,14 +30,14 @@ class Counting(http.server.SimpleHTTPRequestHandler):
     pause = 0.4
 
     def do_GET(self) -> None:
-        with Counting.lock:
-            Counting.under_way += 1
-            Counting.most = max(Counting.most, Counting.under_way)
         if self.path.endswith(".bz2"):
+            with Counting.lock:
+                Counting.under_way += 1
+                Counting.most = max(Counting.most, Counting.under_way)
             time.sleep(self.pause)
+            with Counting.lock:
+                Counting.under_way -= 1
         super().do_GET()
-        with Counting.lock:
-            Counting.under_way -= 1
 
     def log_message(self, *_: object) -> None:
         """Stay silent."""
