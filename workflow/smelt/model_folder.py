@@ -33,7 +33,7 @@ _VOCABULARIES = ["tokenizer.json", "vocab.txt", "vocab.json", "*.model"]
 SAFETENSORS = "*.safetensors"
 # The same weights are often on the hub in several formats: the first that the repository has is fetched, no other.
 _WEIGHTS = [SAFETENSORS, "pytorch_model*.bin"]
-_DESCRIPTIONS = ["*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
+_DESCRIPTIONS = ["*.json", "*.txt", "*.model", "*.jinja", "*_linear.pt", "README.md", "LICENSE*", "NOTICE*"]
 
 
 @dataclass(frozen=True)

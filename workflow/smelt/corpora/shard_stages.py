@@ -129,7 +129,7 @@ class CleanShard:
 
     def _clean(self, plan: ShardPlan, shard: int) -> None:
         segments, folder = plan.segments, self.places.data(f"clean-{self.segment + 1}")
-        cleaner = Cleaner(plan.steps(segments[self.segment]), plan.language, plan.test_folders())
+        cleaner = Cleaner(plan.steps(segments[self.segment]), plan.language, plan.folders_of_tests())
         if self.segment:
             _remembering(cleaner).decided = _decisions(self.places.data(f"decide-{self.segment}") / f"{shard:05d}.npz")
         last = self.segment + 1 == len(segments)
@@ -207,7 +207,7 @@ class MergeCounts:
             SmeltError: no document is left, or a data set had none.
         """
         plan = read_plan(self.places.plan)
-        cleaner, counts = Cleaner(plan.cleaning, plan.language, plan.test_folders()), DocumentCounts()
+        cleaner, counts = Cleaner(plan.cleaning, plan.language, plan.folders_of_tests()), DocumentCounts()
         readers = plan.readers()
         folders = [self.places.data(stage.name) for stage in stages(plan, self.places)]
         for path in (path for folder in folders for path in sorted(folder.glob("*.json"))):

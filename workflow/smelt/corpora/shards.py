@@ -68,7 +68,7 @@ class ShardPlan(Entry):
         """Return the settings of some steps alone."""
         return Cleaning(**{name: getattr(self.cleaning, name) for name in names})
 
-    def test_folders(self) -> dict[str, Path]:
+    def folders_of_tests(self) -> dict[str, Path]:
         """Return the folders of prepared tasks by name."""
         return {name: Path(folder) for name, folder in self.tests.items()}
 

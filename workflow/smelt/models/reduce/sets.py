@@ -63,12 +63,11 @@ def pieces_of_texts(vocabulary: Vocabulary, texts: Sequence[str]) -> Ids:
     Raises:
         SmeltError: a text has no pieces, or unknown ones.
     """
-    cut = vocabulary.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    for text, ids in zip(texts, cut, strict=True):
+    for text, ids in zip(texts, vocabulary.cut(texts), strict=True):
         if not ids or vocabulary.tokenizer.unk_token_id in ids:
             found = "unknown pieces" if ids else "no pieces"
             raise SmeltError(vocabulary.where, f"keep_texts: its tokenizer finds {found} in {quote(text)}")
-    return np.unique(np.concatenate(cut)).astype(np.int64)
+    return vocabulary.ids_of_texts(texts)
 
 
 def pieces_of_set(vocabulary: Vocabulary, texts: Sequence[str], name: str) -> Ids:

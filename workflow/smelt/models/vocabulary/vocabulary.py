@@ -103,10 +103,14 @@ class Vocabulary:
         loosened = np.array(self.kind.find_loosened(kept), dtype=np.int64)
         return Closure(np.flatnonzero(kept), {reason: ids for reason, ids in added.items() if len(ids)}, loosened)
 
+    def cut(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of the pieces of each text."""
+        ids: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        return ids
+
     def ids_of_texts(self, texts: Sequence[str]) -> Ids:
         """Return the ids of the pieces of some texts, ascending."""
-        encoded = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-        return np.unique(np.array([identity for ids in encoded for identity in ids], dtype=np.int64))
+        return np.unique(np.array([identity for ids in self.cut(texts) for identity in ids], dtype=np.int64))
 
     def _close(self, ids: Ids, characters: bool | None) -> tuple[Kept, dict[str, Ids]]:
         if len(ids) and not 0 <= min(ids) <= max(ids) < self.size:
