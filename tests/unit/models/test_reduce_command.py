@@ -103,6 +103,22 @@ def test_two_languages_keep_the_union_of_their_pieces(given: dict[str, Any], tmp
     assert pieces >= {syllable for language in ("qaa", "qab") for syllable in syllables(language)}
 
 
+def test_the_record_and_the_card_state_the_share_of_occurrences_that_each_language_keeps(
+    given: dict[str, Any], tmp_path: Path
+) -> None:
+    assert reduce(given, tmp_path / "out", "--threshold", "0.08", languages=("qaa", "qab")) == 0
+    kept = AutoTokenizer.from_pretrained(tmp_path / "out").get_vocab()
+    whole = AutoTokenizer.from_pretrained(given["source"])
+    stated = json.loads((tmp_path / "out/reduction.json").read_text())["coverage"]
+    card = (tmp_path / "out/README.md").read_text()
+    for language, documents in given["texts"].items():
+        pieces = [piece for line in held_out_lines(documents, 1000) for piece in whole.tokenize(line)]
+        share = sum(piece in kept for piece in pieces) / len(pieces)
+        assert 0.9 < share <= 1
+        assert stated[language] == share
+        assert f"| {share:.4%} |" in card
+
+
 def test_a_size_is_that_of_the_reduced_model(given: dict[str, Any], tmp_path: Path) -> None:
     assert reduce(given, tmp_path / "out", "--size", "70", "--keep", "ba", "##ze") == 0
     pieces = AutoTokenizer.from_pretrained(tmp_path / "out").get_vocab()

@@ -23,12 +23,12 @@ RECORD: dict[str, Any] = {
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm"}
 
 
-def table(folder: Path, *records: Any) -> int:
+def table(folder: Path, *records: Any, **keys: Any) -> int:
     models = [folder / f"model-{number}" for number in range(len(records))]
     for path, record in zip(models, records, strict=True):
         path.mkdir()
         (path / "reduction.json").write_text(json.dumps(record))
-    settings = {"kind": "vocabulary", "models": [path.name for path in models], "caption": ""}
+    settings = {"kind": "vocabulary", "models": [path.name for path in models], "caption": ""} | keys
     words = ["table", "--name", "t", "--settings", json.dumps(settings), "--significance", json.dumps(SIGNIFICANCE)]
     words += [
         word for kind in ("csv", "markdown", "latex", "html") for word in (f"--{kind}", str(folder / f"t.{kind}"))
@@ -53,6 +53,29 @@ def test_several_models_stand_side_by_side(tmp_path: Path) -> None:
     text = (tmp_path / "t.markdown").read_text()
     assert "| en | 28,458 | 23.8% | 28,458 | 23.8% |" in text
     assert "| sw | 16,619 | 13.9% | N/A | N/A |" in text
+
+
+def test_a_column_states_the_coverage_of_each_language_where_it_is_asked_for(tmp_path: Path) -> None:
+    assert table(tmp_path, RECORD | {"coverage": {"en": 0.99991, "sw": 1.0}}, coverage=True) == 0
+    text = (tmp_path / "t.markdown").read_text()
+    for line in (
+        "| Language | Selected pieces | Share | Coverage |",
+        "| en | 28,458 | 23.8% | 99.991% |",
+        "| sw | 16,619 | 13.9% | 100.000% |",
+        "| Union (2 languages) | 71,577 | 59.9% | – |",
+    ):
+        assert line in text
+    assert "Coverage: share of the occurrences" in text
+    numbers = pd.read_csv(tmp_path / "t.csv").set_index("language")["coverage"]
+    assert numbers["en"] == 0.99991
+    assert numbers[["union", "all"]].isna().all()
+
+
+def test_a_record_without_coverage_is_refused_only_where_a_table_shows_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert table(tmp_path, RECORD, coverage=True) == 1
+    assert "expected what `python -m smelt reduce` writes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("record", [{}, {"kept": {}}, RECORD | {"kept": []}, RECORD | {"pieces": None}])

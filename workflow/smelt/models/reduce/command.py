@@ -132,13 +132,13 @@ def run(arguments: argparse.Namespace) -> None:
     from smelt.models.vocabulary.equivalence import Extent
 
     source = locate(arguments.model, arguments.revision)
-    find_companions(source.folder, source.where)  # refuses what cannot be reduced before anything takes long
+    companions = find_companions(source.folder, source.where)  # before anything takes long: it refuses some folders
     check_places(source, arguments.output)
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
     vocabulary = read_vocabulary(source.folder, source.where)
     with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
         texts = _count(arguments, vocabulary, Path(scratch)) if arguments.corpus else _read(arguments, vocabulary)
-        reduce(source, vocabulary, texts, settings, extent, arguments.output)
+        reduce(source, vocabulary, companions, texts, settings, extent, arguments.output)
 
 
 def _count(arguments: argparse.Namespace, vocabulary: Vocabulary, scratch: Path) -> Texts:
@@ -158,6 +158,7 @@ def _read(arguments: argparse.Namespace, vocabulary: Vocabulary) -> Texts:
 def reduce(
     source: ModelSource,
     vocabulary: Vocabulary,
+    companions: Companions,
     texts: Texts,
     settings: ReductionSettings,
     extent: "Extent",
@@ -174,7 +175,6 @@ def reduce(
 
     start = time.monotonic()
     check_languages([part.language for part in texts.counts], texts.held_out)
-    companions = find_companions(source.folder, source.where)
     choice = choose(vocabulary, texts.counts, settings, ids_to_keep(vocabulary, source, settings, companions))
     with whole_folder(output) as folder:
         gathered = write_model(folder, source, vocabulary, choice)

@@ -44,6 +44,7 @@ def write_record(folder: Path, made: Reduction) -> None:
             "shared": _shared(made),
             "kept": made.choice.record(),
             "counted": {part.language: _totals(part) for part in made.counts},
+            "coverage": {part.language: part.coverage(made.choice.ids) for part in made.counts},
             "unknown_words_may_become_known_by": len(made.choice.closure.loosened),
             "embedding_rows_before": made.gathered.rows,
             "embedding_rows_beyond_the_tokenizer": made.gathered.padding_rows,
@@ -89,6 +90,7 @@ def _pieces(made: Reduction) -> list[Mapping[str, CardValue]]:
             "lines counted": part.lines,
             "pieces seen": int((part.in_lines > 0).sum()),
             "pieces selected": len(selected[part.language]),
+            "occurrences kept": f"{part.coverage(made.choice.ids):.4%}",
         }
         for part in made.counts
     ]

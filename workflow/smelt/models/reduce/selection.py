@@ -64,6 +64,10 @@ class PieceCounts:
     occurrences: Numbers
     """Times that it occurs."""
 
+    def coverage(self, ids: Numbers) -> float:
+        """Return the share of all occurrences that some pieces make."""
+        return int(self.occurrences[ids].sum()) / self.tokens
+
 
 def write_counts(path: Path, counts: PieceCounts, pieces: Sequence[str]) -> None:
     """Write the pieces seen, in the order of ids, and the totals; `pieces` are the vocabulary's, by id."""

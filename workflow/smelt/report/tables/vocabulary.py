@@ -1,5 +1,6 @@
 """Tables of selected vocabularies: pieces of each language and of their union (Smaller multilingual BERT, Table 1)."""
 
+import operator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +10,7 @@ from pydantic import Field
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row
+from smelt.report.render import NONE, NOT_RUN, Cell, Grid, Group, PaperTable, Row
 from smelt.report.tables.base import Made, StudyOfTables, TableJob, TableWithoutTasks, unique
 
 COLUMNS = ("model", "language", "pieces", "share", "source_pieces")
@@ -21,6 +22,8 @@ class VocabularyTable(TableWithoutTasks):
     kind: Literal["vocabulary"]
     models: Annotated[list[Name], Field(min_length=1), Distinct]
     """Models of the maker `reduce`: two columns for each."""
+    coverage: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Whether to add a column for each model: the share of a language's occurrences of pieces whose piece is kept."""
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse models that are not reduced."""
@@ -38,21 +41,22 @@ class VocabularyTable(TableWithoutTasks):
 
     def make(self, job: TableJob) -> Made:
         """Return the table: a row a language and one for the union, two columns a model."""
-        kept = [read_kept(folder) for folder in job.sources]
+        kept = [read_kept(folder, self.coverage) for folder in job.sources]
         languages = unique(language for each in kept for language in each.by_language)
         of_model = [f" ({each.model})" if len(kept) > 1 else "" for each in kept]
-        heads = [f"{head}{model}" for model in of_model for head in ("Selected pieces", "Share")]
-        rows = [
-            Row(language, [cell for each in kept for cell in each.cells(each.by_language.get(language))])
-            for language in languages
-        ]
+        names = ("Selected pieces", "Share", *(["Coverage"] if self.coverage else []))
+        heads = [f"{head}{model}" for model in of_model for head in names]
+        rows = [Row(language, [cell for each in kept for cell in each.row(language)]) for language in languages]
         count = f" ({len(languages)} languages)" if len(languages) > 1 else ""
-        rows.append(Row(f"Union{count}", [cell for each in kept for cell in each.cells(each.union)]))
+        rows.append(Row(f"Union{count}", [cell for each in kept for cell in each.union_row()]))
         share = "Share: of the pieces of the source's vocabulary. A piece that several languages select is one in the"
         notes = [f"{share} union.", *(each.note for each in kept)]
+        if self.coverage:
+            notes.append("Coverage: share of the occurrences of pieces in the texts counted whose piece is kept.")
         grid = Grid("Language", heads, [Group(rows)])
         table = PaperTable(job.name, self.caption or "Selected pieces by language", [grid], notes)
-        return Made(table, [row for each in kept for row in each.rows()], COLUMNS)
+        columns = (*COLUMNS, *(["coverage"] if self.coverage else []))
+        return Made(table, [row for each in kept for row in each.rows()], columns)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class KeptPieces:
     """All pieces of the reduced vocabulary: the union, and what closure added so that the tokenizer can build it."""
     source: int
     """Pieces of the source's vocabulary."""
+    coverage: dict[str, float] | None = None
+    """Share of each language's occurrences whose piece is kept; None where a table does not show it."""
 
     @property
     def note(self) -> str:
@@ -80,18 +86,33 @@ class KeptPieces:
             f" such as special ones.{more}"
         )
 
-    def cells(self, count: int | None) -> list[Cell]:
-        """Return a number of pieces and its share of the source's."""
-        return [Cell(NOT_RUN)] * 2 if count is None else [Cell(f"{count:,}"), Cell(f"{count / self.source:.1%}")]
+    def row(self, language: str) -> list[Cell]:
+        """Return a language's number of pieces, its share of the source's, and the coverage where a table shows it."""
+        if language not in self.by_language:
+            return [Cell(NOT_RUN)] * (2 if self.coverage is None else 3)
+        covered = [] if self.coverage is None else [Cell(f"{self.coverage[language]:.3%}")]
+        return [*self._cells(self.by_language[language]), *covered]
 
-    def rows(self) -> list[tuple[str, str, int, float, int]]:
+    def union_row(self) -> list[Cell]:
+        """Return the same of the union, which has no coverage."""
+        return [*self._cells(self.union), *([] if self.coverage is None else [Cell(NONE)])]
+
+    def _cells(self, count: int) -> list[Cell]:
+        return [Cell(f"{count:,}"), Cell(f"{count / self.source:.1%}")]
+
+    def rows(self) -> list[tuple[str | int | float | None, ...]]:
         """Return a row for each language, one for the union and one for all, under COLUMNS."""
         counts = [*self.by_language.items(), ("union", self.union), ("all", self.total)]
-        return [(self.model, language, count, count / self.source, self.source) for language, count in counts]
+        rows = [(self.model, language, count, count / self.source, self.source) for language, count in counts]
+        if self.coverage is None:
+            return [*rows]
+        return [(*row, self.coverage.get(row[1])) for row in rows]
 
 
-def read_kept(folder: Path) -> KeptPieces:
+def read_kept(folder: Path, coverage: bool = False) -> KeptPieces:
     """Return the record of a reduced vocabulary, from the reduction.json of a model's folder.
+
+    coverage: whether to read each language's coverage, too.
 
     Raises:
         SmeltError: the file is missing, or holds something else.
@@ -101,8 +122,10 @@ def read_kept(folder: Path) -> KeptPieces:
     try:
         kept = found["kept"]
         by_language = {str(language): int(count) for language, count in kept["selected_by_language"].items()}
-        numbers = (kept["selected_and_always_kept"], kept["always_kept"], found["pieces"], found["pieces_before"])
-        return KeptPieces(folder.name, by_language, *map(int, numbers))
+        always, union = int(kept["always_kept"]), int(kept["selected_and_always_kept"])
+        total, source = int(found["pieces"]), int(found["pieces_before"])
+        covered = {language: float(found["coverage"][language]) for language in by_language} if coverage else None
+        return KeptPieces(folder.name, by_language, union, always, total, source, covered)
     except (KeyError, TypeError, ValueError, AttributeError):
         expected = "expected what `python -m smelt reduce` writes"
         raise SmeltError(path, f"does not say which pieces were kept: {expected}") from None
