@@ -49,7 +49,8 @@ def run(write_dump, tmp_path):
     def extract_all(limits: ExtractionLimits | None = None) -> list[Article]:
         census = take_census(files, tmp_path / "stores", IdSet(), Skipped())
         settings = ReadingSettings().of_wiki(census.site.namespaces)
-        return list(extract(files, census, tmp_path / "stores", settings, 1, limits or ExtractionLimits()))
+        with extractor.Extractor(1, limits or ExtractionLimits()) as processes:
+            return list(extract(processes, files, census, tmp_path / "stores", settings))
 
     return extract_all
 

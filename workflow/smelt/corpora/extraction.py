@@ -13,7 +13,7 @@ from pathlib import Path
 from smelt.corpora.articles import ARTICLES, read_articles
 from smelt.corpora.census import Census
 from smelt.corpora.dump import DumpFile
-from smelt.corpora.extractor import ExtractionLimits, Extractor, Unread
+from smelt.corpora.extractor import Extractor, Unread
 from smelt.corpora.wikitext.settings import ReadingCounts, ReadingSettings
 from smelt.errors import SmeltError, quote
 
@@ -29,38 +29,31 @@ class Article:
 
 
 def extract(
-    files: Sequence[DumpFile],
-    census: Census,
-    stores: Path,
-    settings: ReadingSettings,
-    workers: int,
-    limits: ExtractionLimits,
+    extractor: Extractor, files: Sequence[DumpFile], census: Census, stores: Path, settings: ReadingSettings
 ) -> Iterator[Article]:
     """Yield the articles of a wiki as plain text, in the order of the dump, whatever the number of workers.
 
     Args:
+        extractor: the processes that read them, which have read nothing before.
         files: the parts of the dump.
         census: what the first pass found.
         stores: the articles and templates that it gathered.
         settings: how articles are read.
-        workers: processes that read them.
-        limits: how long it may take.
 
     Raises:
         SmeltError: an article could not be read, or a process hung, ended or took too long.
     """
     given = 0
-    with Extractor(settings, stores, workers, limits) as extractor:
-        try:
-            for page, read in extractor.read(read_articles(stores / ARTICLES)):
-                given += 1
-                yield Article(page.id, page.title, read.text, read.counts)
-        except Unread as lost:
-            raise SmeltError(
-                files[0].path,
-                f"wikiextractor {lost.reason} at {quote(lost.page.title)} (id {lost.page.id}), after {given:,} of"
-                f" {census.articles:,} articles. To leave it out: wikipedia.skip_pages, [{lost.page.id}].",
-            ) from None
+    try:
+        for page, read in extractor.read(read_articles(stores / ARTICLES), settings, stores):
+            given += 1
+            yield Article(page.id, page.title, read.text, read.counts)
+    except Unread as lost:
+        raise SmeltError(
+            files[0].path,
+            f"wikiextractor {lost.reason} at {quote(lost.page.title)} (id {lost.page.id}), after {given:,} of"
+            f" {census.articles:,} articles. To leave it out: wikipedia.skip_pages, [{lost.page.id}].",
+        ) from None
     if given != census.articles:
         raise SmeltError(
             files[0].path, f"had {census.articles:,} articles when they were counted, and {given:,} afterwards"

@@ -1,6 +1,7 @@
 """Processes that read articles, watched: what they say goes to the log, and one that hangs is stopped."""
 
 import contextlib
+import fcntl
 import os
 import pickle
 import queue
@@ -22,6 +23,7 @@ from smelt.corpora.wikitext.settings import RawPage, ReadingSettings, ReadPage
 PROGRAM = "from smelt.corpora.wikitext import worker; worker.main()"
 BATCH_CHARACTERS = 200_000  # of wikitext that a process gets at once: some hundredths of a second
 BATCH_PAGES = 50
+PIPE_BYTES = 1 << 20  # of answers that wait until they are read, while their process reads on; Linux gives 65,536
 BATCHES_AHEAD = 8  # for each process, so that none waits while a row group is written
 
 
@@ -53,10 +55,10 @@ class Unread(Exception):
 class Extractor:
     """A number of processes that read articles; none of them is left after the `with` block."""
 
-    def __init__(self, settings: ReadingSettings, stores: Path, workers: int, limits: ExtractionLimits) -> None:
-        """Start them; `stores` holds the wiki's templates."""
+    def __init__(self, workers: int, limits: ExtractionLimits) -> None:
+        """Start them: they load their libraries while the caller goes on."""
         self._limits = limits
-        self._workers = [_Worker(settings, stores) for _ in range(max(1, workers))]
+        self._workers = [_Worker() for _ in range(max(1, workers))]
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         for worker in self._workers:
             self._idle.put(worker)
@@ -81,12 +83,21 @@ class Extractor:
         for worker in self._workers:
             worker.wait()
 
-    def read(self, pages: Iterable[RawPage]) -> Iterator[tuple[RawPage, ReadPage]]:
-        """Yield pages with what became of them, in their order, whatever the number of processes.
+    def read(
+        self, pages: Iterable[RawPage], settings: ReadingSettings, stores: Path
+    ) -> Iterator[tuple[RawPage, ReadPage]]:
+        """Yield the pages of one wiki with what became of them, in their order, whatever the number of processes.
+
+        Args:
+            pages: the articles.
+            settings: how they are read.
+            stores: folder with the wiki's templates.
 
         Raises:
             Unread: a page could not be read, or a process hung, ended or took too long at it.
         """
+        for worker in self._workers:
+            worker.begin(settings, stores)
         waiting: deque[Future[list[tuple[RawPage, ReadPage]]]] = deque()
         for batch in _batches(pages):
             waiting.append(self._threads.submit(self._read_batch, batch))
@@ -117,7 +128,7 @@ class Extractor:
 class _Worker:
     """One process; `since` is the moment since which it reads its page, or infinity while it has none."""
 
-    def __init__(self, settings: ReadingSettings, stores: Path) -> None:
+    def __init__(self) -> None:
         # -P: the folder of the job, whose modules may have common names, is not put before the libraries.
         root = str(Path(smelt.__file__).parents[1])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
@@ -128,11 +139,16 @@ class _Worker:
             stderr=subprocess.PIPE,
             env=os.environ | {"PYTHONUTF8": "1", "PYTHONPATH": paths},
         )
+        _enlarge(_stream(self._process.stdout))
         self._messages: deque[str] = deque(maxlen=20)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
         self._stopped = ""
         self.since = float("inf")
+        self._first = b""
+
+    def begin(self, settings: ReadingSettings, stores: Path) -> None:
+        """Take what goes to the process before its first page."""
         self._first = pickle.dumps((settings, stores), pickle.HIGHEST_PROTOCOL)
 
     def read(self, batch: Sequence[RawPage]) -> list[tuple[RawPage, ReadPage]]:
@@ -197,6 +213,13 @@ def _batches(pages: Iterable[RawPage]) -> Iterator[list[RawPage]]:
             batch, characters = [], 0
     if batch:
         yield batch
+
+
+def _enlarge(pipe: IO[bytes]) -> None:
+    # Threads that read the answers take turns: with a small pipe the processes wait for them at each page.
+    if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux
+        with contextlib.suppress(OSError):  # a user has a limited number of pages for all pipes
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:

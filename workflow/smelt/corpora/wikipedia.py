@@ -12,7 +12,7 @@ from smelt.corpora.census import Census, IdSet, Skipped, take_census
 from smelt.corpora.documents import Document
 from smelt.corpora.dump import DumpFile, files_of
 from smelt.corpora.extraction import Article, extract
-from smelt.corpora.extractor import ExtractionLimits
+from smelt.corpora.extractor import ExtractionLimits, Extractor
 from smelt.corpora.wikitext.settings import SIZE, Headings, Lists, ReadingSettings
 from smelt.errors import SmeltError
 from smelt.languages import WIKIPEDIAS
@@ -184,14 +184,14 @@ class Wikipedia:
     def _documents(self, dump: Path, last: bool) -> Iterator[Document]:
         files = files_of(dump)
         self.files += files
-        with self._drafts() as folder:
+        with self._drafts() as folder, Extractor(self._workers, self._limits) as extractor:
             census = take_census(files, Path(folder), self._seen, self._skipped, self._workers)
             if last:
                 self._check_skipped(dump)
             self._add(census)
             report = _Reporter(dump, census.articles)
             settings = self._settings.of_wiki(census.site.namespaces)
-            for article in extract(files, census, Path(folder), settings, self._workers, self._limits):
+            for article in extract(extractor, files, census, Path(folder), settings):
                 self.counts.extracted += bool(article.text)
                 self.counts.empty += not article.text
                 self.markup.add(article)

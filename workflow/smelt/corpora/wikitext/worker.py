@@ -22,7 +22,10 @@ def main() -> None:
     sys.stdout = sys.stderr  # what a library prints is no answer
     sys.setrecursionlimit(RECURSION)
     questions = sys.stdin.buffer
-    settings, stores = _next(questions)
+    try:
+        settings, stores = _next(questions)
+    except EOFError:
+        return  # the job ended before its first article
     reader = ArticleReader(settings, open_store(stores / TEMPLATES), open_store(stores / REDIRECTS))
     while True:
         try:
