@@ -84,6 +84,7 @@ for maker in study.makers:
 
 include: "workflow/rules/tasks.smk"
 include: "workflow/rules/finetune.smk"
+include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/efficiency.smk"
 include: "workflow/rules/report.smk"

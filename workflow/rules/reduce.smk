@@ -44,6 +44,39 @@ rule count:
         " > {log:q} 2>&1"
 
 
+rule count_sample:
+    """Count the pieces of {wildcards.vocabulary} in some lines of {wildcards.language} of {wildcards.corpus}."""
+    input:
+        documents=f"{RESULTS}/corpora/{{corpus}}/{{language}}/documents.parquet",
+        tokenizer=study.tokenizers.folder_of_vocabulary,
+    output:
+        counts=f"{RESULTS}/counts/{{corpus}}/{{vocabulary}}/sample-{{lines}}-seed-{{seed}}/{{language}}.parquet",
+    params:
+        version=study.reduce.counting_version,
+    wildcard_constraints:
+        vocabulary=names(study.reduce.counted_vocabularies()),
+        lines=r"\d+",
+    log:
+        f"{LOGS}/counts/{{corpus}}/{{vocabulary}}/sample-{{lines}}-seed-{{seed}}/{{language}}.log",
+    benchmark:
+        f"{BENCHMARKS}/counts/{{corpus}}/{{vocabulary}}/sample-{{lines}}-seed-{{seed}}/{{language}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=6_000,
+        runtime=240,
+    conda:
+        "../../envs/data.yaml"
+    shell:
+        "python -m smelt count"
+        " --documents {input.documents:q}"
+        " --tokenizer {input.tokenizer:q}"
+        " --language {wildcards.language:q}"
+        " --sample {wildcards.lines}"
+        " --seed {wildcards.seed}"
+        " --output {output.counts:q}"
+        " > {log:q} 2>&1"
+
+
 rule reduce:
     """Reduce a model to the pieces that the languages of {wildcards.model} use, and prove that it is exact."""
     input:

@@ -38,6 +38,7 @@ COMMANDS = {
     "count": ("smelt.models.reduce.count", "count how often a language uses each piece of a tokenizer"),
     "task": ("smelt.tasks.prepare", "prepare a task's splits"),
     "finetune": ("smelt.finetuning.finetune", "fine-tune a model on a task with one seed"),
+    "evaluate": ("smelt.finetuning.evaluate", "score a fine-tuned model that was reduced, without more training"),
     "compressed": ("smelt.finetuning.compression.copy_student", "put one compressed student where models stand"),
     "signals": (
         "smelt.finetuning.compression.precompute_teacher",

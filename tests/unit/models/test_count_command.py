@@ -15,6 +15,7 @@ from counted_tokenizers import BUILDERS, Built, sentences
 
 from smelt.__main__ import main
 from smelt.models.reduce.count import CountingJob, count_documents
+from smelt.models.reduce.counting import draw_lines
 from smelt.models.reduce.selection import read_counts
 from smelt.models.vocabulary.vocabulary import read_vocabulary
 
@@ -187,3 +188,45 @@ def test_what_cannot_be_counted_is_refused_in_one_line(
 def test_counting_loads_no_torch() -> None:
     code = "import sys, smelt.models.reduce.count; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def sampled(documents: Path, tokenizer: Path, output: Path, size: int, seed: int = 1) -> list[str]:
+    named = ["--documents", documents, "--tokenizer", tokenizer, "--output", output, "--language", "xa"]
+    return ["count", *map(str, named), "--sample", str(size), "--seed", str(seed)]
+
+
+def test_a_sample_counts_as_many_lines_and_all_where_there_are_fewer(
+    tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    documents = write_documents(tmp_path / "documents.parquet", groups=3)
+    assert main(words(documents, tokenizer, tmp_path / "whole.parquet")) == 0
+    digest = read_vocabulary(tokenizer, "tokenizer").digest
+    whole, found = read_counts(tmp_path / "whole.parquet", digest), {}
+    for size in (10, 30, 1000):
+        assert main(sampled(documents, tokenizer, tmp_path / f"{size}.parquet", size)) == 0
+        found[size] = read_counts(tmp_path / f"{size}.parquet", digest)
+    assert [each.lines for each in found.values()] == [10, 30, whole.lines]
+    assert f"xa has {whole.lines:,} lines that count: fewer than the 1,000 to be drawn" in capsys.readouterr().out
+    for column in ("in_lines", "in_documents", "occurrences"):
+        small, larger, all_lines, every = (getattr(each, column) for each in (*found.values(), whole))
+        assert (small <= larger).all()  # the lines of a smaller sample are among those of a larger one
+        assert (larger <= all_lines).all()
+        assert (all_lines == every).all()
+        assert 0 < small.sum() < larger.sum() < every.sum()
+
+
+def test_another_seed_draws_other_lines_and_all_are_as_likely() -> None:
+    documents = [f"first line {number}\nsecond line {number}\nlast line {number}" for number in range(100)]
+    drawn = [draw_lines(documents, 30, seed, "xa") for seed in range(200)]
+    assert drawn[0] != drawn[1]
+    assert draw_lines(documents, 30, 0, "xa") == drawn[0] != draw_lines(documents, 30, 0, "xb")
+    times = Counter(line for sample in drawn for document in sample for line in document.split("\n"))
+    assert sum(times.values()) == 30 * 200
+    assert len(times) == 300
+    assert 5 < min(times.values()) < max(times.values()) < 40  # 20 each, with a deviation of 4.2
+
+
+def test_a_sample_takes_no_shards(tmp_path: Path, tokenizer: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    documents = write_documents(tmp_path / "documents.parquet", groups=1)
+    assert main(words(documents, tokenizer, tmp_path / "xa.parquet", sample="10")) == 1
+    assert "expected either --shards, to count all lines, or --sample" in capsys.readouterr().err

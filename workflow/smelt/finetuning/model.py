@@ -30,6 +30,19 @@ def load_configuration(folder: Path, task: Task) -> Any:
         raise _no_model(folder, error) from None
 
 
+def refuse_other_labels(folder: Path, task: Task) -> None:
+    """Refuse a fine-tuned model whose labels are not those of a task, in their order.
+
+    Raises:
+        SmeltError: they are others, or it was not fine-tuned.
+    """
+    names = read_json(folder / "config.json").get("id2label") or {}
+    found = [names[key] for key in sorted(names, key=int)]
+    if found != task.labels:
+        shown, wanted = (", ".join(labels[:12]) or "none" for labels in (found, task.labels))
+        raise SmeltError(folder, f"its labels are not those of the task {task.name}: {shown}, not {wanted}")
+
+
 def load_with_classifier(folder: Path, task: Task, seed: int) -> Any:
     """Return the folder's encoder with a classifier that the seed draws, in training mode.
 

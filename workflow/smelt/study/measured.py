@@ -13,7 +13,8 @@ from pathlib import Path
 from smelt.errors import SmeltError
 from smelt.report.runs import read_cost
 from smelt.study.catalogue import Catalogue
-from smelt.study.plan import StagePlan
+from smelt.study.makers.base import Maker
+from smelt.study.plan import REDUCED_FINETUNINGS, StagePlan
 
 STAGES = {"corpora": "documents", "tokenizers": "tokenizers", "blocks": "blocks", "counts": "counts of pieces"}
 """The stages by the folders of measurements; models, fine-tunings and compressions have further ones."""
@@ -100,12 +101,14 @@ def _stage_of(benchmark: Path, catalogue: Catalogue) -> str | None:
         return f"models: {catalogue.study.models[inner[0]].maker_name()}"
     if folder in ("finetuned", "grids"):
         model = catalogue.study.models.get(inner[0])
-        return _learning(model.makes_finetuned) if model and inner[1] in catalogue.tasks.files else None
+        return _learning(model) if model and inner[1] in catalogue.tasks.files else None
     return STAGES.get(folder)
 
 
-def _learning(compressed: bool) -> str:
-    return "compressions" if compressed else "fine-tuning"
+def _learning(model: Maker) -> str:
+    if model.is_compressed:
+        return "compressions"
+    return REDUCED_FINETUNINGS if model.makes_finetuned else "fine-tuning"
 
 
 def _files(catalogue: Catalogue) -> dict[str, list[str]]:
@@ -118,9 +121,9 @@ def _files(catalogue: Catalogue) -> dict[str, list[str]]:
         "counts of pieces": [f"{paths.results}/counts"],
     }
     for name, model in study.models.items():
-        if not model.makes_finetuned:
+        if not model.is_compressed:
             found.setdefault(f"models: {model.maker_name()}", []).append(paths.model(name))
-        found.setdefault(_learning(model.makes_finetuned), []).append(paths.finetuned(name))
+        found.setdefault(_learning(model), []).append(paths.finetuned(name))
     return found
 
 
@@ -128,12 +131,11 @@ def _recording(catalogue: Catalogue) -> dict[str, list[Path]]:
     """Return the folders in which models and fine-tunings record what they took."""
     found: dict[str, list[Path]] = {}
     for name, model in catalogue.study.models.items():
-        if not model.makes_finetuned:
+        if not model.is_compressed:
             found.setdefault(f"models: {model.maker_name()}", []).append(Path(catalogue.paths.model(name)))
     for name, task in catalogue.runs.pairs():
-        compressed = catalogue.study.models[name].makes_finetuned
         folders = [Path(file).parent for file in catalogue.finetune.files(task, name)]
-        found.setdefault(_learning(compressed), []).extend(folders)
+        found.setdefault(_learning(catalogue.study.models[name]), []).extend(folders)
     return found
 
 

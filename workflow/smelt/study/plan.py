@@ -35,6 +35,8 @@ from smelt.tasks.kinds import kind_of
 PUBLISHED_PIECES = 119_547  # assumed of adopted models: mBERT's
 OTHER_EXAMPLES = 2_000  # assumed of a validation or test split that is not prepared yet
 WIDE_PIECES = 2**16  # vocabularies beyond take four bytes a token
+REDUCED_FINETUNINGS = "reduced fine-tunings"
+"""The stage of models that are reduced after they were fine-tuned, and of their evaluation."""
 RUN_BYTES = 300_000  # what a fine-tuning leaves behind without weights
 PARQUET = 0.4  # bytes of documents.parquet to a byte of text
 
@@ -129,6 +131,7 @@ class StudyPlan:
             self._tasks(),
             self._finetuning(),
             self._students(),
+            self._reduced_finetunings(),
             self._efficiency(),
         ]
         return [*(stage for stage in stages if stage.jobs), self._report(sum(stage.jobs for stage in stages))]
@@ -384,6 +387,24 @@ class StudyPlan:
                 self._compute(stage, len(self.study.seeds) * operations, parameters, "fp32")
                 stage.cpu_seconds += len(self.study.seeds) * self.rates.start_torch
                 stage.disk += len(self.study.seeds) * RUN_BYTES
+                stage.memory = max(stage.memory, self._libraries(parameters) + 2 * BYTES * parameters / 1e6)
+        return stage
+
+    def _reduced_finetunings(self) -> StagePlan:
+        """Return what reductions of fine-tuned models take: a job that reduces, and one that evaluates."""
+        stage = StagePlan(REDUCED_FINETUNINGS)
+        for name, model in self.study.models.items():
+            if model.is_compressed or not model.makes_finetuned:
+                continue
+            parameters = self._shape(name).parameters(self._pieces(name))
+            for _, task in self.catalogue.runs.pairs(model=name):
+                runs, examples = len(self.study.seeds), self._examples[task]
+                length = kind_of(self.catalogue.runs.tasks[task]).typical_tokens
+                tokens = length * (examples["validation"] + examples["test"])
+                stage.jobs += 2 * runs
+                self._compute(stage, runs * self._operations(name, length) / 3 * tokens, parameters, "fp32")
+                stage.cpu_seconds += 2 * runs * self.rates.start_torch
+                stage.disk += runs * (RUN_BYTES + parameters * BYTES)
                 stage.memory = max(stage.memory, self._libraries(parameters) + 2 * BYTES * parameters / 1e6)
         return stage
 

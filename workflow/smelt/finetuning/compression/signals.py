@@ -25,6 +25,7 @@ from smelt.files import checksum, read_json, whole_file
 from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.transfer import Transfer, read_transfer
 from smelt.finetuning.compression.windows import Whole, Windows
+from smelt.finetuning.model import refuse_other_labels
 from smelt.model_families import max_positions
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Layer, middle
@@ -65,7 +66,7 @@ class Teacher:
             SmeltError: no model loads from there, it was not fine-tuned, on another task, or lacks a layer.
         """
         self.folder, self.device, self.kind = folder, device, kind_of(task)
-        self._refuse_other_labels(task)
+        refuse_other_labels(folder, task)
         self.model = _load_teacher(folder, task).to(device).eval().requires_grad_(False)
         self.width = int(self.model.config.hidden_size)
         self.labels = len(task.labels)
@@ -95,13 +96,6 @@ class Teacher:
             found = self.model(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=wanted)
         states = [found.hidden_states[layer][batch.rows, batch.positions].bfloat16() for layer in layers]
         return states, self.kind.logits(found, batch).float()
-
-    def _refuse_other_labels(self, task: Task) -> None:
-        names = read_json(self.folder / "config.json").get("id2label") or {}
-        found = [names[key] for key in sorted(names, key=int)]
-        if found != task.labels:
-            shown, wanted = (", ".join(labels[:12]) or "none" for labels in (found, task.labels))
-            raise SmeltError(self.folder, f"its labels are not those of the task {task.name}: {shown}, not {wanted}")
 
 
 def _load_teacher(folder: Path, task: Task) -> Any:

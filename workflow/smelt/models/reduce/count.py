@@ -26,10 +26,10 @@ import pyarrow as arrow
 import pyarrow.compute as pc
 
 from smelt.allocator import keep_freed_memory
-from smelt.cli import positive
+from smelt.cli import positive, seed
 from smelt.errors import SmeltError
 from smelt.files import checksum, whole_file
-from smelt.models.reduce.counting import PieceCounter, PieceTally
+from smelt.models.reduce.counting import PieceCounter, PieceTally, draw_lines
 from smelt.models.reduce.selection import PieceCounts, write_counts
 from smelt.models.vocabulary.tokenizer_files import Tree
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a tokenizer, or a model with one")
     parser.add_argument("--language", required=True, help="the language's code")
     parser.add_argument("--threads", type=positive, default=1, help="processes that count side by side")
-    parser.add_argument("--shards", type=Path, required=True, help="folder for finished shards, to resume from")
+    parser.add_argument("--shards", type=Path, help="folder for finished shards, to resume from")
+    parser.add_argument("--sample", type=positive, help="lines to draw and count, in place of all; without --shards")
+    parser.add_argument("--seed", type=seed, default=1, help="of the sample (1)")
     parser.add_argument("--output", type=Path, required=True, help="Parquet to write")
 
 
@@ -60,14 +62,14 @@ def run(arguments: argparse.Namespace) -> None:
     began = time.monotonic()
     if is_model(arguments.tokenizer):  # which could not be reduced, whatever is counted
         check_checkpoint(arguments.tokenizer, str(arguments.tokenizer))
-    counts = count(
-        arguments.documents,
-        read_vocabulary(arguments.tokenizer, str(arguments.tokenizer)),
-        arguments.language,
-        arguments.shards,
-        arguments.output,
-        arguments.threads,
-    )
+    if bool(arguments.sample) == bool(arguments.shards):
+        raise SmeltError("count", "expected either --shards, to count all lines, or --sample")
+    vocabulary = read_vocabulary(arguments.tokenizer, str(arguments.tokenizer))
+    of_language = arguments.documents, vocabulary, arguments.language
+    if arguments.sample:
+        counts = count_sample(*of_language, arguments.sample, arguments.seed, arguments.output)
+    else:
+        counts = count(*of_language, arguments.shards, arguments.output, arguments.threads)
     seconds = time.monotonic() - began
     print(
         f"{counts.language}: {counts.lines:,} lines of {counts.documents:,} documents hold {counts.tokens:,} pieces, "
@@ -135,6 +137,34 @@ def count(
     counts = _counts(tally, vocabulary, language, documents)
     write_counts(output, counts, vocabulary.pieces)
     shutil.rmtree(shards, ignore_errors=True)
+    return counts
+
+
+def count_sample(
+    documents: Path, vocabulary: Vocabulary, language: str, size: int, seed: int, output: Path
+) -> PieceCounts:
+    """Write the counts of some lines of one language's documents that are not held out, and return them.
+
+    Args:
+        documents: Parquet with the columns text and held_out.
+        vocabulary: whose pieces are counted.
+        language: its code.
+        size: lines to draw; all where there are fewer.
+        seed: of the draw.
+        output: the file to write.
+
+    Raises:
+        SmeltError: as `count`.
+    """
+    job = CountingJob(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
+    with open_parquet(documents, COLUMNS) as file:
+        groups = range(file.num_row_groups)
+    with refuse_damaged(documents):
+        drawn = draw_lines(job.texts(groups), size, seed, language)
+    counts = _counts(job.counter().count(drawn), vocabulary, language, documents)
+    if counts.lines < size:
+        print(f"{documents}: {language} has {counts.lines:,} lines that count: fewer than the {size:,} to be drawn")
+    write_counts(output, counts, vocabulary.pieces)
     return counts
 
 

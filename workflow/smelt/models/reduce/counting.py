@@ -4,10 +4,12 @@ A line's pieces are those of its words: rows of a sparse matrix, words by pieces
 Transposed, it has the lines of each piece side by side.
 """
 
+import heapq
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, Self
 
 import numpy as np
@@ -126,9 +128,39 @@ def _different(rows: Any, ends: Any) -> Numbers:
     return np.asarray(np.diff(np.cumsum(last, dtype=ends.dtype)[ends]), np.int64)
 
 
+def counted_lines(document: str) -> list[str]:
+    """Return the lines of a document that count."""
+    return [line for line in paragraphs(document) if len(line.strip()) >= SHORTEST]
+
+
+def draw_lines(documents: Iterable[str], size: int, seed: int, language: str) -> list[str]:
+    """Return documents of drawn lines, in their order; a document without any is left out.
+
+    Each line that counts gets a random number, and those with the lowest are drawn: all lines are as likely, only drawn
+    ones are in memory, and those of a smaller sample are among those of a larger one.
+
+    Args:
+        documents: texts with a newline between lines.
+        size: lines to draw; all where there are fewer.
+        seed: of the draw.
+        language: of the documents: each has a draw of its own.
+    """
+    generator = random.Random(f"{seed} {language}")
+    drawn: list[tuple[float, int, int, str]] = []  # the highest number first, as a heap of negative ones
+    for document, text in enumerate(documents):
+        for place, line in enumerate(counted_lines(text)):
+            entry = (-generator.random(), -document, -place, line)
+            if len(drawn) < size:
+                heapq.heappush(drawn, entry)
+            elif entry > drawn[0]:
+                heapq.heapreplace(drawn, entry)
+    ordered = sorted((-document, -place, line) for _, document, place, line in drawn)
+    return ["\n".join(line for *_, line in lines) for _, lines in groupby(ordered, key=lambda entry: entry[0])]
+
+
 def _batches(documents: Iterable[str]) -> Iterator[list[list[str]]]:
     """Yield the lines that count of consecutive documents, a bounded number of characters at a time."""
-    read = ([line for line in paragraphs(text) if len(line.strip()) >= SHORTEST] for text in documents)
+    read = map(counted_lines, documents)
     return batch_by_size(
         (lines for lines in read if lines), lambda lines: sum(map(len, lines)), known_words.CHARACTERS_AT_ONCE
     )

@@ -71,8 +71,8 @@ class Maker(Entry):
     """Whether it keeps some of its source's pieces, and records which."""
     adds_pieces: ClassVar[bool] = False
     """Whether it has pieces that it was not trained on."""
-    makes_finetuned: ClassVar[bool] = False
-    """Whether its own command makes the models that stand where fine-tuned ones do."""
+    is_compressed: ClassVar[bool] = False
+    """Whether it is a small student of another architecture, another one for each task."""
     is_exported: ClassVar[bool] = False
     """Whether it is written for another runtime."""
 
@@ -111,6 +111,11 @@ class Maker(Entry):
     def texts(self) -> TextsRead | None:
         """The documents that its pieces come from and that it is proven on, if there are any."""
         return None
+
+    @property
+    def makes_finetuned(self) -> bool:
+        """Whether its own rules make the models that stand where fine-tuned ones do."""
+        return self.is_compressed
 
     @property
     def shares_teacher(self) -> bool:
@@ -157,7 +162,7 @@ class Maker(Entry):
         """
 
     def finetuned_teacher(self, task: str, seed: int) -> str | None:  # noqa: ARG002 - as above
-        """Return the fine-tuning that a seed of it learns from on a task, <model>/<task>/seed-<n>, if there is one."""
+        """Return the fine-tuning that a seed of it is made from on a task, <model>/<task>/seed-<n>, if there is one."""
         return None
 
     def vocabulary_owner(self, name: str, study: "Definitions") -> str:  # noqa: ARG002 - as above

@@ -73,7 +73,7 @@ class Compress(Maker):
 
     source_key: ClassVar[str] = "teacher"
     beside_results: ClassVar = {"transfer": {"signals", "max_gigabytes"}}
-    makes_finetuned: ClassVar[bool] = True
+    is_compressed: ClassVar[bool] = True
 
     @field_validator("strategy")
     @classmethod

@@ -6,16 +6,20 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
-from smelt.entry import Distinct, Entry, Name, refer, refuse_idle
+from smelt.entry import Distinct, Entry, Name, Seed, refer, refuse_idle
 from smelt.languages import Language
 from smelt.scripts import script_named
 from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, TextsRead, list_languages
-from smelt.study.paths import Paths
+from smelt.study.paths import Paths, run_of
+from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in
+from smelt.tasks.kinds import kind_of
 
 # Parts of the rules' params: raise them when the same inputs and settings come to mean other counts, or another model.
 # Comments leave them alone.
 COUNTING_VERSION = 1
 REDUCTION_VERSION = 1
+
+REDUCED_RUNS = "reductions of fine-tuned models"
 
 THRESHOLDS = {"paper": 0.0005, "code": 0.00005}
 """As "Smaller multilingual BERT" has it (section 3.1), and as its code computes it, which alone gives its Table 1."""
@@ -157,12 +161,28 @@ class Reduce(Maker, KeptPiecesRule):
     are."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages of the corpus whose pieces are kept; all of them by default."""
+    order: Annotated[Literal["before", "after"], Field(exclude_if=lambda value: value == "before")] = "before"
+    """Reduce `before` fine-tuning: the reduced model is fine-tuned on the tasks like any other; or `after` it: each
+    model that the source was fine-tuned to, of every task and seed, is reduced, and scored without more training."""
+    sample: Annotated[PositiveInt | None, Field(exclude_if=lambda value: value is None)] = None
+    """Lines of each language to count pieces on, drawn from the corpus by `sample_seed`; by default all. The lines of a
+    smaller sample are among those of a larger one. The proof reads the same held-out lines in any case."""
+    sample_seed: Annotated[Seed, Field(exclude_if=lambda value: value == 1)] = 1
+    """Seed of the sample, 1 by default."""
     counts: Name | None = None
     """An adopted model with the same tokenizer as the source, adopted too, whose counts serve for both; by default the
     source's own."""
 
     chooses_vocabulary: ClassVar[bool] = True
     selects_pieces: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _sets_nothing_idle(self) -> Self:
+        if self.sample is None:
+            refuse_idle("", self, {"sample_seed": "without sample"})
+        if self.makes_finetuned:
+            refuse_idle("", self, {"finetuning": "with order: after, where the source is fine-tuned"})
+        return self
 
     @classmethod
     def rules(cls, study: Definitions, paths: Paths, runs: FinetuningRuns) -> "ReduceRules":
@@ -180,9 +200,31 @@ class Reduce(Maker, KeptPiecesRule):
         return TextsRead(self.corpus, self.languages)
 
     @property
+    def drawn(self) -> str:
+        """The sample as a part of paths; empty where all lines are counted."""
+        return f"/sample-{self.sample}-seed-{self.sample_seed}" if self.sample else ""
+
+    @property
     def counted(self) -> str:
         """The model whose vocabulary is counted."""
         return self.counts or self.source
+
+    @property
+    def makes_finetuned(self) -> bool:
+        """Whether it is reduced after fine-tuning, for each task and seed."""
+        return self.order == "after"
+
+    def finetuned_teacher(self, task: str, seed: int) -> str | None:
+        """Return the fine-tuning that is reduced, where that is done after fine-tuning."""
+        return run_of(self.source, task, seed) if self.makes_finetuned else None
+
+    def refuse_as_source(self, name: str, of: Maker) -> None:  # noqa: ARG002 - other makers need it
+        """Refuse to be a source where it is another model for each task and seed."""
+        if self.makes_finetuned:
+            raise ValueError(
+                f"{name!r} is reduced after fine-tuning, once for each task and seed; expected a model of"
+                " order: before, with the same pieces"
+            )
 
     def check(self, key: str, study: Definitions) -> None:
         """Check its corpus, languages and counts, and that the counts have a name of their own."""
@@ -203,7 +245,9 @@ class Reduce(Maker, KeptPiecesRule):
     def describe(self, study: Definitions) -> tuple[str, str]:
         """Return its source and corpus, and the pieces it keeps."""
         languages = list_languages(study.languages(self.corpus, self.languages))
-        return f"{self.source}, {self.corpus}", f"{self.in_words}: {languages}"
+        sample = f", counted on {self.sample:,} lines" if self.sample else ""
+        order = ", after fine-tuning" if self.makes_finetuned else ""
+        return f"{self.source}, {self.corpus}", f"{self.in_words}{sample}{order}: {languages}"
 
 
 class ReduceRules(MakerRules[Reduce]):
@@ -221,19 +265,53 @@ class ReduceRules(MakerRules[Reduce]):
 
     def counts_of(self, model: Reduce) -> list[str]:
         """Return the counts that choose a model's pieces, one file a language."""
-        folder = f"{self.paths.results}/counts/{model.corpus}/{self.study.vocabulary(model.counted)}"
+        folder = f"{self.paths.results}/counts/{model.corpus}/{self.study.vocabulary(model.counted)}{model.drawn}"
         return [f"{folder}/{language}.parquet" for language in self.study.languages(model.corpus, model.languages)]
 
     def settings(self, wildcards: Any) -> str:
         """Return all that decides what {model} keeps of its source, except the counts, as JSON with the version."""
         model = self.entry(wildcards)
         chosen = model.model_dump(include=set(KeptPiecesRule.model_fields) - {"threshold"})
-        if model.named_by == "coverage":
-            del chosen["of"]
+        idle = {"of"} if model.named_by == "coverage" else set[str]()
         # "code" and its number are the same
         threshold = {"threshold": model.share} if model.named_by == "threshold" else {}
-        return ReductionSettings(**chosen, **threshold, version=REDUCTION_VERSION).model_dump_json()
+        chosen = {key: value for key, value in chosen.items() if key not in idle} | threshold
+        return ReductionSettings(**chosen, version=REDUCTION_VERSION).model_dump_json(exclude=idle)
+
+    def finetuned(self, wildcards: Any) -> str:
+        """Return the folder of the run of {task} and {seed} that {model} is reduced from."""
+        run = self.entry(wildcards).finetuned_teacher(wildcards.task, int(wildcards.seed))
+        assert run is not None
+        return self.paths.finetuned(run)
+
+    def finetuned_model(self, wildcards: Any) -> str:
+        """Return the model of that run."""
+        return f"{self.finetuned(wildcards)}/model"
+
+    def finetuned_metrics(self, wildcards: Any) -> str:
+        """Return the metrics of that run."""
+        return f"{self.finetuned(wildcards)}/metrics.json"
+
+    def after(self) -> list[str]:
+        """Return the models that are reduced after fine-tuning."""
+        return [name for name, model in self.models.items() if model.makes_finetuned]
+
+    def tested_on(self, wildcards: Any) -> list[str]:
+        """Return the languages that {model} is tested on in {task}; none where it is tested on all."""
+        return self.runs.limit_languages(wildcards.model, wildcards.task) or []
+
+    def memory(self, wildcards: Any, input: Any) -> int:
+        """Return the MB that an evaluation takes in main memory: the model and libraries, and the task's examples."""
+        of_examples = kind_of(self.runs.tasks[wildcards.task]).megabytes_an_example * examples(input)
+        return int(libraries_for(parameters_in([input.model])) + 2 * megabytes([input.model]) + of_examples)
+
+    def gpus(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return how many GPUs an evaluation asks for."""
+        return gpus_for(parameters_in([input.model]))
 
     def further_jobs(self) -> dict[str, int]:
-        """Return how many counts there are."""
-        return {"counts": len({file for model in self.models.values() for file in self.counts_of(model)})}
+        """Return how many counts there are, and reductions of fine-tuned models."""
+        counts = {file for model in self.models.values() for file in self.counts_of(model)}
+        runs = [pair for name in self.after() for pair in self.runs.pairs(model=name)]
+        reduced = {REDUCED_RUNS: len(runs) * len(self.runs.seeds)} if runs else {}
+        return {"counts": len(counts), **reduced}

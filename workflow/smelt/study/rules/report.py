@@ -60,7 +60,7 @@ class TablesView:
 
     def is_compressed(self, model: str) -> bool:
         """Return whether a model is compressed for each of its tasks; not so where the study has no such model."""
-        return model in self._study.models and self._study.models[model].makes_finetuned
+        return model in self._study.models and self._study.models[model].is_compressed
 
     def finetuned_as(self, tasks: Iterable[str]) -> dict[str, FinetuningSet]:
         """Return the named sets of settings that some tasks are fine-tuned by, with these tasks."""
