@@ -1,5 +1,6 @@
 """Pieces are counted exactly as a loop over lines would, whatever the tokenizer and however odd the text."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ from counted_tokenizers import BUILDERS, ROBERTA, SPECIAL, Built, sentences
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from smelt.models.reduce.counting import PieceCounter, PieceTally
 from smelt.training import known_words
@@ -124,6 +126,15 @@ def test_every_odd_word_is_counted_as_in_its_line(built: Built, counter: PieceCo
     for word in odd:
         document = [form.format(word)]
         assert as_counters(counter.count(document)) == plain(document, built), word
+
+
+def test_a_vocabulary_that_lacks_ids_is_counted_too() -> None:
+    pieces = [*SPECIAL, "pa", "pa", "ta", "##ta"]  # the file has "pa" twice, so that id 5 is none
+    whole = Tokenizer(models.WordPiece({piece: place for place, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    whole.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    counts = PieceCounter(json.loads(whole.to_str()), len(pieces), False).count(["pata ta pata pata"])
+    found = dict(zip(pieces, counts.occurrences.tolist(), strict=True))
+    assert found == dict.fromkeys(SPECIAL, 0) | {"pa": 3, "ta": 1, "##ta": 3}
 
 
 def test_lines_are_cut_at_blanks_only_where_that_is_known_to_be_exact(built: Built) -> None:

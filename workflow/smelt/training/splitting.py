@@ -156,6 +156,7 @@ def splitting_of(tokenizer: Tokenizer, tree: Tree) -> Splitting | None:
         or (normalizers and any(token["normalized"] for token in added))
         or not all(_is_local(part) for part in normalizers)
         or tree["model"].get("dropout")
+        or _lacks_ids(tree["model"]["vocab"])
     )
     kinds = {part["type"] for part in normalizers}
     places = _places(_parts(tree["pre_tokenizer"], "pretokenizers"))
@@ -165,6 +166,14 @@ def splitting_of(tokenizer: Tokenizer, tree: Tree) -> Splitting | None:
     patterns = [part["pattern"].get("String", "") for part in normalizers if "pattern" in part]
     replaced = frozenset("".join([*patterns, places.get("mark", "")]))
     return Splitting(tokenizer, spellings, by_grapheme="Precompiled" in kinds, replaced=replaced, **places)
+
+
+def _lacks_ids(vocabulary: dict[str, int] | list[Any]) -> bool:
+    """Return whether ids are left out, as where a line stands twice in a vocab.txt.
+
+    A token that is added, such as the one that separates words, may then get the id of a piece.
+    """
+    return isinstance(vocabulary, dict) and max(vocabulary.values(), default=-1) >= len(vocabulary)
 
 
 def _places(parts: list[Tree]) -> dict[str, Any] | None:

@@ -12,9 +12,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from smelt.models.vocabulary.vocabulary import Closure, Vocabulary, read_vocabulary
 
 
-def vocabulary_of(model: Any, folder: Path) -> Vocabulary:
+def vocabulary_of(model: Any, folder: Path, of_bytes: bool = False) -> Vocabulary:
     tokenizer = Tokenizer(model)
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel() if of_bytes else pre_tokenizers.WhitespaceSplit()
     tokenizer.save(str(folder / "tokenizer.json"))
     write_json(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})
     return read_vocabulary(folder, "model")
@@ -62,6 +62,16 @@ def test_byte_level_bpe_keeps_all_256_bytes(tmp_path: Path) -> None:
     assert (
         alphabet <= spelt(vocabulary, closure)["always kept"] == alphabet | {"<s>", "<pad>", "</s>", "<unk>", "<mask>"}
     )
+
+
+def test_byte_level_bpe_keeps_bytes_at_ends_of_words_too(tmp_path: Path) -> None:
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    pieces = [*alphabet, *(f"{byte}</w>" for byte in alphabet), "ab</w>"]
+    model = models.BPE({piece: number for number, piece in enumerate(pieces)}, [("a", "b</w>")])
+    model.end_of_word_suffix = "</w>"
+    vocabulary = vocabulary_of(model, tmp_path, of_bytes=True)
+    assert len(closed(vocabulary).ids) == 512
+    assert len(closed(vocabulary, "ab</w>").ids) == 513
 
 
 def test_pieces_of_bytes_are_always_kept(tmp_path: Path) -> None:

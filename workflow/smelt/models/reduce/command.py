@@ -3,7 +3,7 @@
 IN   a model, as a folder or by its name on the hub; and either text files (--corpus), or counts of its tokenizer's
      pieces (`python -m smelt count`) with documents.parquet of the same languages (--counts and --held-out)
 OUT  a model's folder: config.json, model.safetensors, tokenizer, reduction.json (what was kept, and the proof),
-     README.md (its card), provenance.json
+     README.md (its card), provenance.json; with --dry-run only the sizes that rules around the chosen one would give
 """
 
 import argparse
@@ -63,7 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--proof-states", type=positive, default=2, help="of those, lines of kept pieces to run both models on (2)"
     )
     parser.add_argument("--threads", type=positive, default=_cores(), help="CPU threads (all there are)")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the reduced model")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print sizes for ten rules around the chosen one, and reduce nothing"
+    )
+    parser.add_argument(
+        "--output", type=Path, help="folder of the reduced model; with --dry-run, of the figures, if they are wanted"
+    )
 
 
 def _add_texts(parser: argparse.ArgumentParser) -> None:
@@ -129,6 +134,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError("reduce", "expected either --corpus, or --counts with --held-out")
     if arguments.counts and arguments.languages:
         raise SmeltError("--languages", "the files of --counts say which languages they are of: name fewer files")
+    if not (arguments.output or arguments.dry_run):
+        raise SmeltError("--output", "expected the folder of the reduced model; only --dry-run does without")
     from smelt.models.vocabulary.equivalence import Extent
 
     source = locate(arguments.model, arguments.revision)
@@ -138,7 +145,10 @@ def run(arguments: argparse.Namespace) -> None:
     vocabulary = read_vocabulary(source.folder, source.where)
     with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
         texts = _count(arguments, vocabulary, Path(scratch)) if arguments.corpus else _read(arguments, vocabulary)
-        reduce(source, vocabulary, companions, texts, settings, extent, arguments.output)
+        if arguments.dry_run:
+            _show(source, vocabulary, companions, texts, settings, extent.lines, Path(scratch), arguments.output)
+        else:
+            reduce(source, vocabulary, companions, texts, settings, extent, arguments.output)
 
 
 def _count(arguments: argparse.Namespace, vocabulary: Vocabulary, scratch: Path) -> Texts:
@@ -153,6 +163,28 @@ def _read(arguments: argparse.Namespace, vocabulary: Vocabulary) -> Texts:
     counts = [read_counts(path, vocabulary.digest) for path in arguments.counts]
     held_out = documents_by_language(arguments.held_out, "--held-out")
     return Texts(counts, held_out, {"counts": arguments.counts, "held_out": arguments.held_out})
+
+
+def _show(
+    source: ModelSource,
+    vocabulary: Vocabulary,
+    companions: Companions,
+    texts: Texts,
+    settings: ReductionSettings,
+    lines: int,
+    scratch: Path,
+    output: Path | None,
+) -> None:
+    """Print what rules around the chosen one would make of a model, and write it to a folder, if one is named."""
+    from smelt.models.reduce.dry_run import preview
+    from smelt.models.reduce.preview_files import print_preview, write_preview
+
+    check_languages([part.language for part in texts.counts], texts.held_out)
+    always = ids_to_keep(vocabulary, source, settings, companions)
+    found = preview(source, vocabulary, texts.counts, texts.held_out, settings, always, lines, scratch)
+    if output:
+        write_preview(output, found)
+    print_preview(found)
 
 
 def reduce(

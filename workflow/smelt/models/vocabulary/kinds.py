@@ -264,7 +264,9 @@ class BytePairKind:
         self.always = [self.ids[piece] for piece in {self.model.get("unk_token")} & self.ids.keys()]
         self.always += byte_pieces(self.ids) if self.model.get("byte_fallback") else []
         if has_part(tree, "ByteLevel"):
-            self.always += [self.ids[byte] for byte in pre_tokenizers.ByteLevel.alphabet() if byte in self.ids]
+            alphabet = pre_tokenizers.ByteLevel.alphabet()
+            forms = dict.fromkeys(form for byte in alphabet for form in (byte, byte + self.suffix))  # CLIP's has both
+            self.always += [self.ids[form] for form in forms if form in self.ids]
         self._ways: dict[str, list[str]] = {}
 
     def needed_ids(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:

@@ -8,7 +8,7 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +128,27 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
 
 def write_tensors(file: Path, parts: Mapping[str, TensorToWrite]) -> None:
     """Write a safetensors file; tensors of wide numbers come first, so that all are aligned."""
-    names = sorted(parts, key=lambda name: (-_width(parts[name]), name))
+    names = _in_order(parts)
+    with file.open("wb") as stream:
+        stream.write(_header(parts, names))
+        for name in names:
+            for block in parts[name].blocks():
+                if isinstance(block, StoredTensor):
+                    block.copy(stream)
+                else:
+                    stream.write(block)
+
+
+def size_of_file(parts: Mapping[str, TensorToWrite]) -> int:
+    """Return the bytes of the file that `write_tensors` would write."""
+    return len(_header(parts, _in_order(parts))) + sum(part.bytes for part in parts.values())
+
+
+def _in_order(parts: Mapping[str, TensorToWrite]) -> list[str]:
+    return sorted(parts, key=lambda name: (-_width(parts[name]), name))
+
+
+def _header(parts: Mapping[str, TensorToWrite], names: Sequence[str]) -> bytes:
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     offset = 0
     for name in names:
@@ -137,14 +157,7 @@ def write_tensors(file: Path, parts: Mapping[str, TensorToWrite]) -> None:
         offset += part.bytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    with file.open("wb") as stream:
-        stream.write(len(text).to_bytes(8, "little") + text)
-        for name in names:
-            for block in parts[name].blocks():
-                if isinstance(block, StoredTensor):
-                    block.copy(stream)
-                else:
-                    stream.write(block)
+    return len(text).to_bytes(8, "little") + text
 
 
 def _read_entry(file: Path, data: int, entry: dict[str, list[int]]) -> StoredTensor:

@@ -127,6 +127,11 @@ def read_file(path: Path, where: str) -> Tree:
 
 def write_file(path: Path, tree: Tree) -> None:
     """Write a tokenizer.json, with scores spelt as they were read."""
+    path.write_text(file_text(tree) + "\n", encoding="utf-8")
+
+
+def file_text(tree: Tree) -> str:
+    """Return the text of a tokenizer.json, with scores spelt as they were read."""
     vocabulary = tree["model"]["vocab"]
     if isinstance(vocabulary, list):
         tree = tree | {"model": tree["model"] | {"vocab": _PLACE}}
@@ -134,7 +139,7 @@ def write_file(path: Path, tree: Tree) -> None:
     if isinstance(vocabulary, list):
         lines = [f"      [{json.dumps(piece, ensure_ascii=False)}, {_digits(score)}]" for piece, score in vocabulary]
         text = text.replace(json.dumps(_PLACE), "[\n" + ",\n".join(lines) + "\n    ]")
-    path.write_text(text + "\n", encoding="utf-8")
+    return text
 
 
 def _digits(number: float) -> str:

@@ -162,7 +162,11 @@ class Vocabulary:
         Raises:
             SmeltError: it is not.
         """
-        self.check_written(folder, self._reduce(self.tree, self.kind, self._new_ids(ids)), len(ids))
+        self.check_written(folder, self.reduced(ids), len(ids))
+
+    def reduced(self, ids: Ids) -> Tree:
+        """Return the tokenizer of the kept pieces alone, as its tokenizer.json would hold it; `ids` are closed."""
+        return self._reduce(self.tree, self.kind, self._new_ids(ids))
 
     def _new_ids(self, ids: Ids) -> Ids:
         new = np.full(self.size, -1, dtype=np.int64)

@@ -79,14 +79,14 @@ class Layout:
     family); -1 if there is none. All ids up to it stay in place, whatever the family is."""
 
 
-def check_places(source: ModelSource, output: Path) -> None:
-    """Check, before anything long, that there is a whole model, and that the output overwrites nothing.
+def check_places(source: ModelSource, output: Path | None) -> None:
+    """Check, before anything long, that there is a whole model, and that the output, if any, overwrites nothing.
 
     Raises:
         SmeltError: the checkpoint is not whole, or `output` is a file or a folder with something in it.
     """
     check_checkpoint(source.folder, source.where)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    if output and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise SmeltError(output, "exists: expected an --output that is not there yet; remove it, or name another")
 
 
@@ -170,8 +170,7 @@ def rewrite_weights(source: Path, ids: Ids, output: Path, pieces: int, where: st
     with tempfile.TemporaryDirectory(dir=output, prefix=".converted-") as scratch:
         tensors = stored_tensors(source, Path(scratch), layout, where)
         rows = check_rows(tensors, layout, configuration, pieces, where)
-        parts = {name: _part(name, tensor, layout, rows, where, part) for name, tensor in tensors.items()}
-        write_tensors(output / WEIGHTS, parts)
+        write_tensors(output / WEIGHTS, rewritten(tensors, layout, rows, where, part))
     write_configurations(source, output, configuration, ids)
     gathered = tuple(sorted(name for name in tensors if name in layout.axes))
     return RewrittenWeights(rows, rows - pieces, gathered, len(tensors) - len(gathered))
@@ -256,6 +255,17 @@ def check_rows(tensors: Mapping[str, StoredTensor], layout: Layout, configuratio
     if rows < pieces:
         raise SmeltError(where, f"its tokenizer has {pieces} pieces but its embeddings only {rows} rows")
     return rows
+
+
+def rewritten(
+    tensors: Mapping[str, StoredTensor], layout: Layout, rows: int, where: str, part: Rewrite
+) -> dict[str, TensorToWrite]:
+    """Return the tensors of a checkpoint as they are written with another vocabulary; `rows` are those of embeddings.
+
+    Raises:
+        SmeltError: a tensor has another number of rows, or is as long as the vocabulary and none of its class.
+    """
+    return {name: _part(name, tensor, layout, rows, where, part) for name, tensor in tensors.items()}
 
 
 def _part(name: str, tensor: StoredTensor, layout: Layout, rows: int, where: str, part: Rewrite) -> TensorToWrite:
