@@ -125,7 +125,7 @@ def test_words_that_become_known_are_counted_as_reduce_counts_them(tmp_path: Pat
 
 
 def keeps(sizes: dict[float, int]) -> Callable[[SelectionRule], Choice]:
-    """Return a choice of the first pieces, as many as a table states for each value; a value that it lacks is refused."""
+    """Return a choice of the first pieces, as many as a table has for each value; one that it lacks is refused."""
 
     def choose(rule: SelectionRule) -> Choice:
         value = float({"threshold": rule.share, "coverage": rule.coverage, "size": rule.size}[rule.named_by] or 0)
