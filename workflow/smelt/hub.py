@@ -8,7 +8,7 @@ Parquet. No code of a repository is fetched or run.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,12 @@ class HubSplit:
     """The files of the split."""
     examples: int | None
     """Its rows, as the data set's card counts them; None where the card does not."""
+    request: HubRequest
+    """What was asked of the hub."""
+
+    def beside(self, config: str, split: str) -> "HubSplit":
+        """Return a split of another configuration at the same commit; errors as for open_split."""
+        return open_split(replace(self.request, config=config), split)
 
     def __str__(self) -> str:
         """The split as messages name it."""
@@ -104,7 +110,7 @@ def open_split(request: HubRequest, split: str) -> HubSplit:
     _refuse_missing_files(paths, f"configuration {builder.config.name}, split {split}", request)
     counted = (builder.info.splits or {}).get(split)
     rows = counted.num_examples or None if counted else None
-    return HubSplit(request.repository, str(builder.config.name), split, folder, paths, rows)
+    return HubSplit(request.repository, str(builder.config.name), split, folder, paths, rows, request)
 
 
 def local_files(request: HubRequest, split: str) -> list[str]:

@@ -196,7 +196,7 @@ def test_a_format_that_is_only_named_is_shown_how_it_is_written(write_task, tmp_
     task = yaml.safe_load(path.read_text())
     path.write_text(yaml.safe_dump(task | {"format": "conll"}))
     message = refusal(path.parent, tmp_path / "out", capsys)
-    assert "format: expected a mapping with the keys bracketed, columns, conll" in message
+    assert "format: expected a mapping with the keys beir, bracketed, columns, conll" in message
     assert "found 'conll'; write {conll: {...}}" in message
 
 

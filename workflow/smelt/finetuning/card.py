@@ -1,5 +1,6 @@
 """The cards of models that are fine-tuned on a task: README.md beside their weights."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,21 +26,31 @@ def write_finetuned_card(folder: Path, name: str, base: str, task: Task, metrics
         task: what it was fine-tuned on.
         metrics: the content of its metrics.json.
     """
-    settings: dict[str, CardValue] = {
-        key.replace("_", " "): value for key, value in metrics["settings"].items() if value is not None
-    }
+    embeds = kind_of(task).embeds
+    settings = dict(_listed(metrics["settings"]))
+    labels = {} if embeds else {"labels": ", ".join(task.labels)}
     card = Card(
         name,
         f"{base}, fine-tuned on the task {task.name} ({task.setting}) with seed {metrics['seed']}.",
         iso_codes(tested_languages(metrics)),
-        {"base model": base, "labels": ", ".join(task.labels), **settings, "best epoch": metrics["best_epoch"]},
+        {"base model": base, **labels, **settings, "best epoch": metrics["best_epoch"]},
         tables={"Test": test_scores(metrics, task)},
         limits=LIMITS,
         fills_masks=False,
-        use=how_to_use(name, task),
+        use=how_to_embed(name) if embeds else how_to_use(name, task),
+        library="sentence-transformers" if embeds else "transformers",
         pipeline=kind_of(task).pipeline,
     )
     write_card(folder, card)
+
+
+def _listed(settings: dict[str, Any]) -> Iterator[tuple[str, CardValue]]:
+    """Yield the settings that have a value, those of a part each by itself."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from ((f"prompt of a {part}", text) for part, text in value.items() if text)
+        elif value is not None:
+            yield key.replace("_", " "), value
 
 
 def tested_languages(metrics: dict[str, Any]) -> list[str]:
@@ -53,6 +64,14 @@ def test_scores(metrics: dict[str, Any], task: Task) -> list[Any]:
     key = metric_of(task).key
     rows = [row for row in metrics["scores"] if (row["split"], row["metric"]) == ("test", key)]
     return [{"language": row["language"], key: row["value"]} for row in rows]
+
+
+def how_to_embed(name: str) -> str:
+    """Return lines of Python that load an embedding model."""
+    return (
+        "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
+        f'model = SentenceTransformer("path/to/{name}")\n```'
+    )
 
 
 def how_to_use(name: str, task: Task, own_class: bool = False) -> str:

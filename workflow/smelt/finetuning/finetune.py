@@ -35,6 +35,7 @@ from smelt.finetuning.outcome import FinetuningOutcome, describe_outcome, print_
 from smelt.model_folder import refuse_no_model
 from smelt.provenance import digest, sha256_of, write_provenance
 from smelt.study.finetuning import FinetuningGrid, FinetuningSettings
+from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples
 from smelt.tasks.prepared_task import read_split, read_task
 
@@ -109,9 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_no_model(arguments.model, arguments.model)
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what makes matrix products repeat on a GPU
-    from smelt.finetuning.job import FinetuningInputs
-
-    inputs = FinetuningInputs(arguments.model, arguments.task, splits, runs[0].settings.length)
+    inputs = open_inputs(arguments.model, arguments.task, splits, runs[0].settings)
     FinetuneCommand(arguments, inputs, cells, chosen, started).make_all(runs)
     if not arguments.cell:
         for folder in arguments.weights:
@@ -159,12 +158,12 @@ class FinetuneCommand:
 
     def make(self, requested: RequestedRun, folder: Path) -> None:
         """Make a run, and write its result into a folder."""
-        from smelt.finetuning.job import FineTuningJob, gpus
+        from smelt.finetuning.job import gpus
 
         arguments = self.arguments
         with Meter(arguments.country, gpus()) as meter:
             account = Account(meter, self.began)
-            job = FineTuningJob(self.inputs, requested.settings, requested.seed, arguments.threads)
+            job = self.inputs.job(requested.settings, requested.seed, arguments.threads)
             identity = job.identity | {"version": arguments.settings.get("version")}
             with limits_of(requested.checkpoints, identity, arguments, account, self.started) as limits:
                 outcome = self._learn(job, digest(identity), limits)
@@ -216,6 +215,25 @@ class FinetuneCommand:
         settings = {key: self.arguments.settings.get(key) for key in COMMANDS_OWN} | requested.settings.model_dump()
         own = [settings, requested.seed, self.inputs.length, self.inputs.identity]
         return digest([*own, sha256_of(self.arguments.task / "test.parquet")])[:12]
+
+
+def open_inputs(
+    folder: Path, prepared: Path, splits: dict[str, Examples], settings: FinetuningSettings
+) -> "FinetuningInputs":
+    """Return a model and a task for the runs of a command: a classifier's, or an embedding model's.
+
+    Raises:
+        SmeltError: one of them does not load, or they do not go together, or not with the settings.
+    """
+    if kind_of(read_task(prepared)).embeds:
+        from smelt.finetuning.embedding import EmbeddingInputs  # sentence-transformers takes seconds to load
+
+        return EmbeddingInputs(folder, prepared, splits, settings)
+    if settings.epochs == 0:
+        raise SmeltError("--settings", "epochs is 0, but the task needs a classifier, which has to be learnt")
+    from smelt.finetuning.job import FinetuningInputs
+
+    return FinetuningInputs(folder, prepared, splits, settings.length)
 
 
 def list_runs(arguments: argparse.Namespace, chosen: GridCell | None) -> list[RequestedRun]:

@@ -1,6 +1,8 @@
 """Fine-tunings, from a model's folder to scores and predictions; imported once the inputs have proved sound."""
 
 import math
+from abc import abstractmethod
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from smelt.finetuning.outcome import FinetuningOutcome, Scored, Scorer, outcome_
 from smelt.model_families import max_positions, token_types
 from smelt.model_folder import model_files, tokenizer_files
 from smelt.provenance import digest, sha256_of
-from smelt.study.finetuning import FinetuningSettings
+from smelt.study.finetuning import EMBEDDING_KEYS, FinetuningSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples, WindowPredictions
 from smelt.tasks.metrics import MetricValues
@@ -56,6 +58,10 @@ class FinetuningInputs:
             raise SmeltError(folder, f"the model reads {self.length} tokens at once: expected {SHORTEST} and more")
         kind_of(self.task).check_tokenizer(self.task, self.pieces, folder)
 
+    def job(self, settings: FinetuningSettings, seed: int, threads: int) -> "FineTuningJob":
+        """Return one run."""
+        return FineTuningJob(self, settings, seed, threads)
+
     @cached_property
     def scored(self) -> Scored:
         """The splits, and their windows."""
@@ -79,11 +85,17 @@ class FinetuningInputs:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must agree on about them."""
-        files = [*model_files(self.folder), *tokenizer_files(self.folder)]
+        read = [*(f"{split}.parquet" for split in LEARNT), *kind_of(self.task).files_beside]
+        described = {key: value for key, value in vars(self.task).items() if key != "scores" or value is not None}
         return {
-            "model": {file.name: sha256_of(file) for file in files},
-            "task": digest([vars(self.task), *(sha256_of(self.prepared / f"{split}.parquet") for split in LEARNT)]),
+            "model": {str(file.relative_to(self.folder)): sha256_of(file) for file in self.files},
+            "task": digest([described, *(sha256_of(self.prepared / file) for file in read)]),
         }
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the model's folder that decide what it computes."""
+        return [*model_files(self.folder), *tokenizer_files(self.folder)]
 
 
 class FineTuningJob:
@@ -113,7 +125,7 @@ class FineTuningJob:
     @property
     def used(self) -> dict[str, Any]:
         """The settings as they take effect."""
-        return self.settings.model_dump() | {"length": self.inputs.length}
+        return self.settings.model_dump(exclude=set(EMBEDDING_KEYS)) | {"length": self.inputs.length}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -148,12 +160,12 @@ class FineTuningJob:
             raise SmeltError(weights, f"has no weights of this model and task: {first_line(error)}") from None
         return self._outcome(self._phase(), measured)
 
-    def _phase(self) -> "FineTuningPhase":
+    def _phase(self) -> "TaskPhase":
         scored, device = self.inputs.scored, torch.device(self.device)
         learnt = (scored.encoded["train"], scored.encoded["validation"], scored.scorer("validation"))
         return FineTuningPhase(self.model, self.settings, self.seed, self.inputs.pieces.padding, device, *learnt)
 
-    def _outcome(self, phase: "FineTuningPhase", measured: dict[str, Any]) -> FinetuningOutcome:
+    def _outcome(self, phase: "TaskPhase", measured: dict[str, Any]) -> FinetuningOutcome:
         outcome = outcome_of if "test" in self.inputs.splits else untested_outcome
         return outcome(self.inputs.scored, phase.predict_with_best, measured, self.inputs.counts)
 
@@ -171,8 +183,8 @@ class FineTuningJob:
         self.inputs.pieces.save(folder, labels_words, max_positions(self.model.config))
 
 
-class FineTuningPhase(Phase):
-    """A classifier that learns a task for some epochs; its best weights are those with the best validation."""
+class TaskPhase(Phase):
+    """A model that learns a task for some epochs; its best weights are those with the best validation."""
 
     advice = "lower finetuning.learning_rate or finetuning.clip"
 
@@ -181,22 +193,18 @@ class FineTuningPhase(Phase):
         model: Any,
         settings: FinetuningSettings,
         seed: int,
-        padding: int,
         device: torch.device,
-        train: Encoded,
+        lengths: Sequence[int],
         validation: Encoded,
         scorer: Scorer,
     ) -> None:
-        """Take a model whose classifier is drawn already, what it learns, and what chooses the best epoch."""
+        """Take a model, the lengths of what it learns from, and what chooses the best epoch."""
         self.model = model.to(device)
-        self.train, self.validation, self.scorer = train, validation, scorer
+        self.lengths, self.validation, self.scorer = lengths, validation, scorer
         self.kind = scorer.kind
-        self.lengths = [len(window.ids) for window in train.windows]
-        self.settings, self.seed, self.padding, self.device = settings, seed, padding, device
+        self.settings, self.seed, self.device = settings, seed, device
         self.epochs, self.clip = settings.epochs, settings.clip
-        # DistilBERT knows no token types, and RoBERTa's kind only one: both find the pair's second text by its marks.
-        self.has_types = token_types(self.model.config) > 1
-        self._epoch, self._batches = 0, list[list[int]]()  # the epoch under way, and its windows
+        self._epoch, self._batches = 0, list[list[int]]()  # the epoch under way, and what it learns from
         self._measured: WindowPredictions | None = None  # of the validation split, by the present weights
         self._best: WindowPredictions | None = None
 
@@ -223,17 +231,13 @@ class FineTuningPhase(Phase):
         share = (step + 1) / warmup if step < warmup else (self.steps - step) / (self.steps - warmup)
         return self.settings.learning_rate * share
 
-    def learn(self, step: int) -> LearntBatch:
-        """Leave the gradients of a step, counted from 0, in the weights."""
+    def batch_of(self, step: int) -> list[int]:
+        """Return what a step learns from, counted from 0, by its numbers in the training set."""
         epoch, place = divmod(step, self.steps_of_epoch)
         if epoch + 1 != self._epoch:
             self._epoch = epoch + 1
             self._batches = draw_batches(self.lengths, self.settings.batch, self.seed, self._epoch)
-        windows = self._batches[place]
-        (batch,) = collate(self.train, [windows], self.padding, self.device)
-        loss = self.kind.loss(self._logits(batch), batch.targets)
-        loss.backward()  # type: ignore[no-untyped-call]
-        return LearntBatch(loss.item(), len(batch.targets), sum(self.lengths[window] for window in windows))
+        return self._batches[place]
 
     def measure(self) -> MetricValues:
         """Return the scores of the validation split, and its loss where that chooses."""
@@ -271,6 +275,40 @@ class FineTuningPhase(Phase):
             return {"epoch": stretch}
         step = min(stretch * self.steps_of_stretch, self.steps)
         return {"epoch": round(step / self.steps_of_epoch, 6), "step": step}
+
+    @abstractmethod
+    def predict(self, encoded: Encoded) -> WindowPredictions:
+        """Return the model's predictions for a split."""
+
+
+class FineTuningPhase(TaskPhase):
+    """A classifier that learns a task for some epochs."""
+
+    def __init__(
+        self,
+        model: Any,
+        settings: FinetuningSettings,
+        seed: int,
+        padding: int,
+        device: torch.device,
+        train: Encoded,
+        validation: Encoded,
+        scorer: Scorer,
+    ) -> None:
+        """Take a model whose classifier is drawn already, what it learns, and what chooses the best epoch."""
+        lengths = [len(window.ids) for window in train.windows]
+        super().__init__(model, settings, seed, device, lengths, validation, scorer)
+        self.train, self.padding = train, padding
+        # DistilBERT knows no token types, and RoBERTa's kind only one: both find the pair's second text by its marks.
+        self.has_types = token_types(self.model.config) > 1
+
+    def learn(self, step: int) -> LearntBatch:
+        """Leave the gradients of a step, counted from 0, in the weights."""
+        windows = self.batch_of(step)
+        (batch,) = collate(self.train, [windows], self.padding, self.device)
+        loss = self.kind.loss(self._logits(batch), batch.targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return LearntBatch(loss.item(), len(batch.targets), sum(self.lengths[window] for window in windows))
 
     def predict(self, encoded: Encoded) -> WindowPredictions:
         """Return the model's predictions for windows."""

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--settings",
         type=json_object("runs", "seeds"),
         required=True,
-        help='JSON: {"runs": {model: [task, ...]}, "seeds": [seed, ...]}',
+        help='JSON: {"runs": {model: [task, ...]}, "seeds": [seed, ...]}; "once" lists what has the first seed alone',
     )
     parser.add_argument("--output", type=Path, required=True, help="scores.csv")
 
@@ -60,8 +60,12 @@ def collect(finetuned: Path, settings: Mapping[str, Any]) -> list[tuple[Any, ...
         SmeltError: a run is missing, is not the one its folder names, or gives a score twice or not as a number; or
             earlier versions cut its words wrongly.
     """
+    seeds, once = settings["seeds"], settings.get("once", [])
     runs = [
-        (model, task, seed) for model, tasks in settings["runs"].items() for task in tasks for seed in settings["seeds"]
+        (model, task, seed)
+        for model, tasks in settings["runs"].items()
+        for task in tasks
+        for seed in (seeds[:1] if f"{model}/{task}" in once else seeds)
     ]
     paths = {run: finetuned / run[0] / run[1] / f"seed-{run[2]}" / "metrics.json" for run in runs}
     metrics = {run: read_json(path) for run, path in paths.items()}

@@ -38,7 +38,7 @@ class Catalogue:
         self.tokenizers = TokenizerRules(study, self.paths)
         self.tasks = TaskRules(study, self.paths, task_folders)
         self.corpora = CorporaRules(study, self.paths, self.tasks.files)
-        self.runs = FinetuningRuns(study.models, self.tasks.files, study.seeds)
+        self.runs = FinetuningRuns(study.models, self.tasks.files, study.seeds, study.learns)
         self.finetune = FinetuneRules(study, self.paths, self.runs)
         self.makers: dict[str, MakerRules[Any]] = {
             name: maker.rules(study.definitions, self.paths, self.runs) for name, maker in MAKERS.items()

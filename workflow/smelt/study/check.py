@@ -230,13 +230,14 @@ def _tasks(catalogue: Catalogue) -> Table:
     table = _table("Tasks", "name", "kind", "languages", "metric", "training examples", "models x seeds")
     for name, task in catalogue.tasks.files.items():
         options = catalogue.study.options(name)
-        models = len(catalogue.runs.pairs(task=name))
+        pairs = catalogue.runs.pairs(task=name)
+        seeds = [str(len(catalogue.runs.seeds_of(*pair))) for pair in pairs]
         table.add_row(
             name,
             task.kind,
             list_languages(task.languages),
             task.metric,
             _training_examples(options),
-            f"{models} x {len(catalogue.runs.seeds)}",
+            f"{len(pairs)} x {' or '.join(dict.fromkeys(seeds)) or len(catalogue.runs.seeds)}",
         )
     return table

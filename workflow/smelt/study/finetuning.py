@@ -3,7 +3,7 @@
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from smelt.entry import Distinct, Entry, Name, Precision, Seed, overrides_of
 
@@ -12,6 +12,23 @@ Length = Annotated[int, Field(ge=SHORTEST_LENGTH, le=4096)]
 Rate = Annotated[float, Field(gt=0)]
 Value = TypeVar("Value")
 Tried = Annotated[list[Value], Field(min_length=1), Distinct]
+
+
+LEARNING = ("warmup", "weight_decay", "clip", "learning_rate", "choose", "evaluate_every", "keep", "similarity_loss")
+"""Keys that have no effect where nothing is learnt."""
+EMBEDDING_KEYS = ("pooling", "prompts", "similarity_loss")
+"""Keys that are for tasks of embeddings alone."""
+
+
+class Prompts(Entry):
+    """What stands before texts that are embedded. One word alone is the name of a prompt of the folder: `STS`."""
+
+    query: str | None = None
+    """Before each query: `"query: "` for E5, blank included. By default the folder's own prompt `query`, or nothing."""
+    document: str | None = None
+    """Before each passage. By default the folder's own prompt `document`, `passage` or `corpus`, or nothing."""
+    similarity: str | None = None
+    """Before both texts of a pair. By default the prompt that the folder names as its default, or nothing."""
 
 
 class FinetuningBase(Entry):
@@ -34,12 +51,22 @@ class FinetuningBase(Entry):
     evaluate_every: PositiveInt | None = None
     """Steps between two measurements on the validation set, and one more after the last step; by default each epoch is
     measured. The best measurement's weights are kept."""
+    pooling: Literal["mean", "cls", "max", "lasttoken", "weightedmean"] | None = None
+    """Of tasks of embeddings: how an encoder's states become one embedding; by default their `mean`. A folder of
+    sentence-transformers (`modules.json`) has modules of its own, and a decoder without such needs `lasttoken`,
+    `weightedmean` or `mean` to be named."""
+    prompts: Prompts | None = None
+    """Of tasks of embeddings: what stands before texts, where that differs from the model's folder."""
+    similarity_loss: Literal["cosent", "cosine"] = "cosent"
+    """What is learnt of pairs with scores: `cosent`, their order (CoSENT), or `cosine`, the square of the difference
+    between cosine and score. For queries it is multiple negatives ranking, with the other passages of the batch as
+    negatives: there a larger `batch` is a harder task."""
 
 
 class FinetuningSettings(FinetuningBase):
     """How a model is fine-tuned on a task: the settings of one run."""
 
-    epochs: PositiveInt = 3
+    epochs: NonNegativeInt = 3
     batch: PositiveInt = 32
     learning_rate: Rate = 5e-5
 
@@ -51,9 +78,10 @@ class FinetuningSettings(FinetuningBase):
 class FinetuningGrid(FinetuningBase):
     """How models are fine-tuned on tasks. A list of batches, rates or epochs is a grid of runs; one is chosen."""
 
-    epochs: PositiveInt | Tried[PositiveInt] = 3
+    epochs: NonNegativeInt | Tried[PositiveInt] = 3
     """Passes over the training set; the best one is chosen on the validation set. Each number of a list is a run with a
-    decay of its own."""
+    decay of its own. With 0, models are evaluated as they are on tasks of embeddings, which need no classifier: in one
+    run, because nothing is drawn."""
     batch: PositiveInt | Tried[PositiveInt] = 32
     """Examples in a step, or a list of numbers to try."""
     learning_rate: Rate | Tried[Rate] = 5e-5
@@ -67,6 +95,11 @@ class FinetuningGrid(FinetuningBase):
     and each gives what it gives alone. By default as many as take five minutes on a processor by estimate, ten at most,
     where a training set without a limit counts as 10,000 examples. With a GPU, give more: there a run of a base model
     takes minutes. It is no part of a result."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether models learn, instead of being evaluated as they are."""
+        return self.epochs != 0
 
     @property
     def cells(self) -> dict[str, FinetuningSettings]:

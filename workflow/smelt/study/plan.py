@@ -337,7 +337,7 @@ class StudyPlan:
         stage, rules = StagePlan("fine-tuning"), self.catalogue.finetune
         stage.jobs = sum(finetune_jobs.count_jobs(rules)) - len(rules.students())
         alone = [tuple(run.split("/")[:2]) for run in rules.teachers_alone()]
-        pairs = [(pair, len(self.study.seeds)) for pair in rules.tuned()] + [(pair, 1) for pair in alone]
+        pairs = [(pair, len(rules.runs.seeds_of(*pair))) for pair in rules.tuned()] + [(pair, 1) for pair in alone]
         for (model, task), seeds in pairs:
             grid = rules.grid(model, task)
             parameters = self._shape(model).parameters(self._pieces(model))

@@ -14,7 +14,7 @@ from smelt.report.significance import Significance
 from smelt.report.tables import Table
 from smelt.study.corpora import Corpus
 from smelt.study.efficiency import Efficiency, check_efficiency
-from smelt.study.finetuning import Finetuning, TaskOptions
+from smelt.study.finetuning import Finetuning, FinetuningGrid, TaskOptions
 from smelt.study.makers import Model
 from smelt.study.makers.base import Definitions
 from smelt.study.revisions import fill_in_revisions, read_revisions
@@ -146,6 +146,18 @@ class Study(Entry):
     def options(self, task: str) -> TaskOptions:
         """Return what the study changes about a task."""
         return self.tasks[task] if isinstance(self.tasks, dict) else TaskOptions()
+
+    def grid(self, model: str, task: str) -> FinetuningGrid:
+        """Return how a model is fine-tuned on a task."""
+        assert self.finetuning is not None
+        options = self.options(task)
+        grid = self.finetuning.named(options.finetuned_as).override(options.finetuning)
+        grid = grid.model_copy(update={"length": options.length}) if options.length else grid
+        return grid.override(self.models[model].finetuning)
+
+    def learns(self, model: str, task: str) -> bool:
+        """Return whether a model learns a task, instead of being evaluated as it is."""
+        return self.models[model].makes_finetuned or self.grid(model, task).learns
 
     def task_file(self, task: str) -> str:
         """Return the task file, and its setting, that a task of the study is."""

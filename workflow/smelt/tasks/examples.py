@@ -1,9 +1,9 @@
-"""Examples as formats yield them: sentences, texts or questions, with labels or answers, and where each came from."""
+"""Examples as formats yield them, and where each came from: sentences, texts, questions, queries, and what is right."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 INVISIBLE = frozenset(["Cc", "Cf", "Zl", "Zp", "Zs"])
 """Unicode's categories of blanks, control characters, zero-width spaces, joiners and marks of direction."""
@@ -152,6 +152,60 @@ class Question:
     def surface(self) -> str:
         """Question and context, by which repeated ones are found."""
         return f"{self.question}\n{self.context}"
+
+
+class Relevant(NamedTuple):
+    """A passage that is relevant to a query."""
+
+    passage: str
+    """Its id."""
+    grade: int
+    """How relevant it is: 1, or more where a set has grades."""
+
+
+@dataclass(slots=True)
+class Query:
+    """A text that passages are searched for, and those that are relevant to it."""
+
+    text: str
+    relevant: list[Relevant]
+    """None where no passage is: such a query is left out."""
+    id: str
+    """The query's name in its data set."""
+    line: int
+    """Where it is judged first, counted from 1."""
+    passages: Mapping[str, str]
+    """All passages of its file by their ids, among which those that are relevant are sought."""
+    language: str = ""
+
+    @property
+    def labels(self) -> list[str]:
+        """The ids of relevant passages, which stand where other examples have labels."""
+        return [each.passage for each in self.relevant]
+
+    @labels.setter
+    def labels(self, labels: list[str]) -> None:
+        raise NotImplementedError("ids of passages have no other names")
+
+    @property
+    def lines(self) -> list[int]:
+        """The line of each judgement, as far as it is known."""
+        return [self.line] * len(self.relevant)
+
+    @property
+    def words(self) -> list[str]:
+        """The query, cut at blanks."""
+        return self.text.split()
+
+    @property
+    def sides(self) -> list[str]:
+        """None: formats look at passages themselves."""
+        return []
+
+    @property
+    def surface(self) -> str:
+        """The query, by which repeated ones are found."""
+        return self.text
 
 
 def is_empty(text: str) -> bool:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 MetricValues = dict[str, float]
-Labels = Sequence[Sequence[str]]
-"""Labels of each example: one a word, or a list of one for a text."""
+Labels = Sequence[Sequence[Any]]
+"""Labels of each example: one a word, or a list of one for a text; of embeddings scores, or ids of passages."""
 
 OUTSIDE = "O"  # the label of words that are in no span
 
@@ -207,7 +207,7 @@ def has_span(labels: Sequence[str]) -> bool:
 
 
 def _accuracy(gold: Labels, predicted: Labels) -> float:
-    hits = sum(a == b for sentence in zip(gold, predicted, strict=True) for a, b in zip(*sentence, strict=True))
+    hits: int = sum(a == b for sentence in zip(gold, predicted, strict=True) for a, b in zip(*sentence, strict=True))
     return hits / sum(len(sentence) for sentence in gold)
 
 

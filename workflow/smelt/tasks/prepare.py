@@ -12,9 +12,8 @@ import pyarrow.parquet as parquet
 
 from smelt.errors import FEW, SmeltError, quote
 from smelt.files import checksum, whole_folder, write_json
-from smelt.hub import HubSplit
 from smelt.tasks.examples import Example, is_empty
-from smelt.tasks.formats.base import FileOrSplit
+from smelt.tasks.formats.base import FileOrSplit, SourceFile
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import TaskKind
 from smelt.tasks.sources import locate, rank_by_hash, read_examples
@@ -30,6 +29,9 @@ SHOWN_COUNTS = {
     "misplaced_answers": "answers that do not stand at their place, or are empty",
     "several_answers": "questions with several answers",
     "unanswered": "questions left out, because all their answers are empty",
+    "without_relevant": "queries left out, because no passage is relevant to them",
+    "several_relevant": "queries with several relevant passages",
+    "passages": "passages",
 }
 """Counts of a split in task.json, shown where they are not 0."""
 ROWS = 50_000  # examples that become Arrow at once: as rows in Python they take much memory
@@ -86,6 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
     validation = splits["validation"]
     drawn = draw_examples(validation.examples, arguments.validation_limit, arguments.seed, arguments.per)
     validation.examples = drawn[0]
+    check_splits(splits, kind_of(task), where)
     counts = _label_counts(kind_of(task), validation)
     unseen["validation"] = {label: counts[label] for label in unseen["validation"] if counts[label]}
     description = _description(arguments, task, labels) | {
@@ -94,7 +97,8 @@ def run(arguments: argparse.Namespace) -> None:
         },
         **_repeats(splits, kind_of(task)),
     }
-    write_task(arguments.output, splits, left, description, kind_of(task).schema(task.pairs))
+    beside = kind_of(task).tables_beside({name: split.examples for name, split in splits.items()})
+    write_task(arguments.output, splits, left, description, kind_of(task).schema(task.pairs), beside)
     for line in summary(description) + list_idle_changes(task, splits):
         print(f"{arguments.name}: {line}")
 
@@ -132,10 +136,20 @@ def _with_number(number: int, what: str) -> str:
 
 
 def write_task(
-    folder: Path, splits: dict[str, PreparedSplit], left: list[Example], description: dict[str, Any], schema: Any
+    folder: Path,
+    splits: dict[str, PreparedSplit],
+    left: list[Example],
+    description: dict[str, Any],
+    schema: Any,
+    beside: dict[str, Any],
 ) -> None:
-    """Write the splits, the training texts that a limit left out (without labels), and task.json; all or none."""
+    """Write the splits, the training texts that a limit left out (without labels), and task.json; all or none.
+
+    beside: what a kind has beside its splits, Arrow tables by the name of their file.
+    """
     with whole_folder(folder) as draft:
+        for file, table in beside.items():
+            parquet.write_table(table, draft / file, compression="zstd")
         for name, split in splits.items():
             parquet.write_table(as_table(split.examples, schema), draft / f"{name}.parquet", compression="zstd")
         unlabelled = as_table(left, schema).drop_columns([schema.names[-1]])
@@ -164,26 +178,30 @@ def _rows(examples: list[Example], start: int, schema: Any) -> Any:
 
 
 def _description(arguments: argparse.Namespace, task: TaskFile, labels: list[str]) -> dict[str, Any]:
-    return {
-        "name": arguments.name,
-        "title": task.title,
-        "kind": task.kind,
-        "scheme": task.scheme,
-        "metric": task.metric,
-        "setting": task.setting,
-        "pairs": task.pairs,
-        "average": task.average,
-        "label_pieces": task.label_pieces,
-        "languages": task.languages,
-        "labels": labels,
-        "choose_on": task.choose_on,
-        "licence": task.licence,
-        "cite": task.cite,
-        "limit": arguments.limit,
-        "validation_limit": arguments.validation_limit,
-        "per": arguments.per,
-        "seed": arguments.seed,
-    } | ({"note": task.note} if task.note else {})
+    return (
+        {
+            "name": arguments.name,
+            "title": task.title,
+            "kind": task.kind,
+            "scheme": task.scheme,
+            "metric": task.metric,
+            "setting": task.setting,
+            "pairs": task.pairs,
+            "average": task.average,
+            "label_pieces": task.label_pieces,
+            "languages": task.languages,
+            "labels": labels,
+            "choose_on": task.choose_on,
+            "licence": task.licence,
+            "cite": task.cite,
+            "limit": arguments.limit,
+            "validation_limit": arguments.validation_limit,
+            "per": arguments.per,
+            "seed": arguments.seed,
+        }
+        | ({"note": task.note} if task.note else {})
+        | ({"scores": task.scores} if task.scores else {})
+    )
 
 
 def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
@@ -200,6 +218,20 @@ def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
     if task.repeats == "drop":
         _drop_repeats(splits, kind_of(task), where)
     return splits
+
+
+def check_splits(splits: dict[str, PreparedSplit], kind: TaskKind, where: str) -> None:
+    """Refuse a split, or a language of it, on which nothing could be scored.
+
+    Raises:
+        SmeltError: there is one.
+    """
+    for name, split in splits.items():
+        for language in dict.fromkeys(example.language for example in split.examples):
+            try:
+                kind.check_split([example for example in split.examples if example.language == language])
+            except ValueError as error:
+                raise SmeltError(where, f"source.{name}, {language}: {error}") from None
 
 
 def training_labels(task: TaskFile, splits: dict[str, PreparedSplit], where: str) -> list[str]:
@@ -292,6 +324,7 @@ def describe(split: PreparedSplit, kind: TaskKind) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for example in split.examples:
         counts.update(kind.counts(example))
+    counts.update(kind.counts_of_split(split.examples))
     counts[kind.left_out] += split.left_out
     counts["empty_texts"] += split.empty_texts
     return dict(counts) | {
@@ -354,10 +387,19 @@ def _prepare_split(task: TaskFile, name: str, where: str) -> PreparedSplit:
         split.empty_texts += sum(not example.words for example in examples)
         split.empty_sides += _check_filled(examples, place, task.empty_sides == "count")
         split.repaired += sum(kind.convert(example, written_in, place) for example in examples)
+        for example in examples:
+            _check_label(kind, example, task, place)
         split.examples += examples
-        files = place.files if isinstance(place, HubSplit) else written_in.list_files(place)
+        files = written_in.sources(SourceFile(place, language, task.code(language)))
         split.sources += [path for path in files if path not in split.sources]
     return split
+
+
+def _check_label(kind: TaskKind, example: Example, task: TaskFile, place: FileOrSplit) -> None:
+    try:
+        kind.check_label(example, task.scores)
+    except ValueError as error:
+        raise SmeltError(f"{place}:{example.lines[0]}", str(error)) from None
 
 
 def _check_filled(examples: list[Example], place: FileOrSplit, count: bool) -> int:

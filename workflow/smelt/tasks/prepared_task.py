@@ -27,6 +27,8 @@ def read_task(folder: Path) -> Task:
         # Tasks that were prepared before there were pairs, settings and labels of all pieces have none.
         later = ("pairs", "setting", "average", "label_pieces")
         task = replace(task, **{key: found[key] for key in later if key in found})
+        if scores := found.get("scores"):
+            task = replace(task, scores=(float(scores[0]), float(scores[1])))
     except KeyError as error:
         raise SmeltError(path, f"lacks {error}: expected what `python -m smelt task` writes") from None
     if task.kind not in KINDS:
@@ -35,12 +37,12 @@ def read_task(folder: Path) -> Task:
 
 
 def read_split(folder: Path, split: str, task: Task) -> Examples:
-    """Return one split (train, validation or test) of a prepared task."""
+    """Return one split (train, validation or test) of a prepared task, with what stands beside it."""
     path = folder / f"{split}.parquet"
     columns: dict[str, list[Any]] = read_columns(path, kind_of(task).columns(task)).to_pydict()
     if not columns["example"]:
         raise SmeltError(path, "holds no example")
-    return kind_of(task).examples(columns)
+    return kind_of(task).read_beside(kind_of(task).examples(columns), folder, split)
 
 
 def read_batches(folder: Path, split: str, task: Task) -> Iterator[Examples]:

@@ -7,6 +7,7 @@ for each language.
 
 import re
 from collections.abc import Iterator, Mapping
+from os.path import normpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -47,7 +48,9 @@ class TaskFile(Entry):
     """The task's name in tables and on the page."""
     kind: KindName
     """What is to be predicted: a label for each word, one for a whole text or a pair of texts, or the part of a context
-    that answers a question."""
+    that answers a question. For `similarity` and `retrieval` nothing is: a model embeds texts, and is judged by which
+    are near each other: the two of a pair, or a query and its passages. It is evaluated as it is (`epochs: 0`), or
+    learns the task."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct]
     """Wikipedia's codes, or tags of BCP 47 in lower case: an ISO 639 code, of three letters only where there is none of
     two (`en`, `bej`), and parts that name a variety (`de-st`)."""
@@ -67,7 +70,12 @@ class TaskFile(Entry):
     spans, and `seqeval-f1-of-tag-pieces` does both. For answers
     `squad-f1`, by the rules of SQuAD's script (English articles and ASCII punctuation do not count, in any language),
     or `mlqa-f1`, by those of MLQA's (punctuation and the language's own articles do not; Chinese is compared by
-    character); exact match stands beside either."""
+    character); exact match stands beside either. For similarity `spearman` or `pearson`, the correlation of cosine and
+    score, or `average-precision` where labels are 0 and 1. For retrieval `ndcg-at-10`, `mrr-at-10`, `recall-at-10` or
+    `recall-at-100`."""
+    scores: tuple[float, float] | None = None
+    """Of similarity, the lowest and the highest score that a pair can have: `[0, 5]`. Others are an error. It is left
+    out where labels are 0 and 1."""
     label_pieces: LabelPieces = "first"
     """The pieces of a word that carry its label where a model learns: the `first`, by which the word is predicted, or
     `all`, as with `label_all_tokens` of some public scripts. `seqeval-f1-of-pieces` and `seqeval-f1-of-tag-pieces`
@@ -115,9 +123,21 @@ class TaskFile(Entry):
     @model_validator(mode="after")
     def _sets_nothing_idle(self) -> Self:
         refuse_idle("", self, kind_of(self).idle(self.format.chosen))
+        self._check_scores()
         if unknown := [code for code in self.source.codes if code not in self.languages]:
             raise ValueError(f"source.codes.{unknown[0]}: has no effect, as it is none of the languages; leave it out")
         return self
+
+    def _check_scores(self) -> None:
+        """Refuse scores without a range, and a range where metrics compare with labels."""
+        metrics = {each.metric for each in self._under_every_setting()}
+        with_scores = metrics & set(kind_of(self).needs_scores)
+        if with_scores and self.scores is None:
+            raise ValueError(f"scores: expected the lowest and the highest score of a pair for {min(with_scores)}")
+        if self.scores is not None and metrics != with_scores:
+            raise ValueError("scores: has no effect where labels are 0 and 1; leave it out")
+        if self.scores is not None and not self.scores[0] < self.scores[1]:
+            raise ValueError(f"scores: expected the lowest before the highest, found {list(self.scores)}")
 
     def _under_every_setting(self) -> Iterator["TaskFile"]:
         if not self.settings:
@@ -218,9 +238,10 @@ class TaskFile(Entry):
         for split in SPLITS:
             folder = self.folder(split)
             for language in self.languages_of(split) if folder is not None else []:
-                place = f"{folder}/{self.file(split, language)}"
-                files = self.format_of(split).files
-                yield from (f"{place}/{name}" for name in files) if files else [place]
+                place, written = f"{folder}/{self.file(split, language)}", self.format_of(split)
+                yield from (f"{place}/{name}" for name in written.files) if written.files else [place]
+                beside = written.names_beside(self.code(language))
+                yield from (normpath(f"{place}/../{name}") for name in beside)
 
 
 def load_task(name: str, *own: Path, fill_in: bool = True) -> TaskFile:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,51 @@ class Window:
     """Token type (0 or 1) of each token of a pair; none for what is no pair."""
 
 
+class NearTexts(NamedTuple):
+    """Two texts that a model learns to embed near each other, or as near as their score says."""
+
+    first: int
+    """Place among the texts to embed."""
+    second: int
+    """Place of the other."""
+    score: float = 1.0
+    """How near, from 0 to 1."""
+    near: frozenset[int] = frozenset()
+    """All texts that belong near the first: none of them is its negative."""
+
+
+class Pool(NamedTuple):
+    """The passages of a language."""
+
+    ids: list[str]
+    places: list[int]
+    """Their places among the texts to embed."""
+
+
+@dataclass
+class TextsToEmbed:
+    """The texts of a split that a model embeds, each once for each role."""
+
+    texts: list[str] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    """The role of each text, by which a model may put another prompt before it."""
+    examples: list[tuple[int, ...]] = field(default_factory=list)
+    """Places of the texts of each example: both of a pair, or the query."""
+    pools: dict[str, Pool] = field(default_factory=dict)
+    """The passages of each language, for queries."""
+    learnt: list[NearTexts] = field(default_factory=list)
+    """What training learns from."""
+    _places: dict[tuple[str, str], int] = field(default_factory=dict, repr=False)
+
+    def add(self, role: str, text: str) -> int:
+        """Return the place of a text in a role; it is new where there is none yet."""
+        place = self._places.setdefault((role, text), len(self.texts))
+        if place == len(self.texts):
+            self.texts.append(text)
+            self.roles.append(role)
+        return place
+
+
 @dataclass
 class Encoded:
     """A split as windows, with counts of its words."""
@@ -38,6 +83,8 @@ class Encoded:
     """Pieces of each word of each sentence; none for texts."""
     offsets: list["NDArray[Any]"] = field(default_factory=list)
     """Characters (first, behind the last) of each piece of each context, shape (pieces, 2); none but for questions."""
+    embedded: TextsToEmbed = field(default_factory=TextsToEmbed)
+    """The texts that are embedded in place of windows; none where labels are learnt."""
     words: int = 0
     words_without_pieces: int = 0
     truncated_words: int = 0
@@ -52,7 +99,7 @@ class Encoded:
         return answers | {
             "examples": examples,
             "words": self.words,
-            "windows": len(self.windows),
+            "windows": len(self.windows) or len(self.embedded.texts),
             "truncated_words": self.truncated_words,
             "words_without_pieces": self.words_without_pieces,
         }

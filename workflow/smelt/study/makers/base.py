@@ -5,7 +5,7 @@ A maker is one file of this folder: a class for its entry, a class for its rules
 an object of its class for rules.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, get_args
@@ -287,11 +287,18 @@ class Definitions:
 class FinetuningRuns:
     """Which models are fine-tuned on which tasks, with which seeds."""
 
-    def __init__(self, models: Mapping[str, Maker], tasks: Mapping[str, TaskFile], seeds: Sequence[int]) -> None:
-        """Take a study's models, tasks, and the seeds of fine-tuning."""
+    def __init__(
+        self,
+        models: Mapping[str, Maker],
+        tasks: Mapping[str, TaskFile],
+        seeds: Sequence[int],
+        learns: Callable[[str, str], bool],
+    ) -> None:
+        """Take a study's models, tasks, the seeds of fine-tuning, and whether a model learns a task at all."""
         self.models = models
         self.tasks = tasks
         self.seeds = seeds
+        self._learns = learns
 
     def pairs(self, task: str | None = None, model: str | None = None) -> list[tuple[str, str]]:
         """Return the (model, task) pairs that are fine-tuned, of one task or model or of all."""
@@ -303,6 +310,14 @@ class FinetuningRuns:
             and (model is None or name == model)
             and entry.runs_on(entry_task, definition.languages_of("test"))
         ]
+
+    def seeds_of(self, model: str, task: str) -> Sequence[int]:
+        """Return the seeds of a model on a task; of one that is evaluated as it is the first alone."""
+        return self.seeds if self._learns(model, task) else self.seeds[:1]
+
+    def evaluated(self) -> list[tuple[str, str]]:
+        """Return the (model, task) pairs where the model is evaluated as it is."""
+        return [pair for pair in self.pairs() if not self._learns(*pair)]
 
     def tested_languages(self, model: str, task: str) -> list[str]:
         """Return the languages that a model is tested on in a task."""

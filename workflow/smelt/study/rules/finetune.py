@@ -1,11 +1,13 @@
 """Which models are fine-tuned on which tasks, how, and where the results stand."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from smelt.entry import Entry, refuse_idle
 from smelt.errors import SmeltError
-from smelt.study.finetuning import FinetuningGrid, FinetuningSettings, TaskOptions
+from smelt.study.finetuning import EMBEDDING_KEYS, LEARNING, FinetuningGrid, FinetuningSettings, TaskOptions
 from smelt.study.makers.base import FinetuningRuns
 from smelt.study.paths import Paths, run_of
 from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in
@@ -29,7 +31,8 @@ class FinetuneRules:
 
         Raises:
             SmeltError: a model is tested on a language that none of its tasks tests, or fine-tuned on a task that tests
-                none of its languages; a limit counts examples of each label where an example has many labels.
+                none of its languages; a limit counts examples of each label where an example has many labels; settings
+                of embeddings are none of these tasks', or nothing is learnt where a classifier is needed.
         """
         self.study = study
         self.paths = paths
@@ -38,12 +41,49 @@ class FinetuneRules:
             self._check_tested(model)
         for task in study.tasks:
             self._check_draw(task)
+        self._check_embeddings()
 
     def _check_draw(self, task: str) -> None:
         """Refuse a limit of each label where an example has many."""
         if self.study.options(task).per == "label" and not kind_of(self.runs.tasks[task]).labels_examples:
             expected = "label is for tasks whose texts have one label each; expected language"
             raise SmeltError(self.paths.where, f"tasks.{task}.per: {expected}")
+
+    def _check_embeddings(self) -> None:
+        """Refuse settings of embeddings without a task of these, and of learning where nothing is learnt or predicted.
+
+        Raises:
+            SmeltError: there are such.
+        """
+        embedding = {task for task, definition in self.runs.tasks.items() if kind_of(definition).embeds}
+        settings: dict[str, tuple[Entry | None, list[tuple[str, str]]]] = {
+            "finetuning": (self.study.finetuning, self.runs.pairs())
+        }
+        for name, model in self.study.models.items():
+            settings[f"models.{name}.finetuning"] = (model.finetuning, self.runs.pairs(model=name))
+        for task in self.study.tasks:
+            options = self.study.options(task)
+            settings[f"tasks.{task}.finetuning"] = (options.finetuning, self.runs.pairs(task=task))
+        for key, (entry, pairs) in settings.items():
+            if entry is not None and not any(task in embedding for _, task in pairs):
+                self._refuse_idle(key, entry, EMBEDDING_KEYS, "where no task is of embeddings")
+            if entry is not None and key != "finetuning" and dict(entry)["epochs"] == 0:
+                self._refuse_idle(key, entry, LEARNING, "where nothing is learnt (epochs: 0)")
+        for name, task in self.tuned():
+            grid = self.grid(name, task)
+            where = f"{name} on {task}"
+            if task not in embedding and not grid.learns:
+                found = "a classifier has to be learnt; epochs: 0 is for tasks of embeddings"
+                raise SmeltError(self.paths.where, f"finetuning.epochs ({where}): {found}")
+            if task in embedding and grid.choose == "loss":
+                found = "expected metric: no loss of embeddings is measured on validation"
+                raise SmeltError(self.paths.where, f"finetuning.choose ({where}): {found}")
+
+    def _refuse_idle(self, key: str, entry: Entry, idle: Collection[str], why: str) -> None:
+        try:
+            refuse_idle(f"{key}.", entry, dict.fromkeys(idle, why))
+        except ValueError as error:
+            raise SmeltError(self.paths.where, str(error)) from None
 
     def _check_tested(self, model: str) -> None:
         """Refuse languages that a model would never be tested on."""
@@ -68,7 +108,7 @@ class FinetuneRules:
         return [
             f"{self.paths.finetuned(run_of(name, of_task, seed))}/{file}"
             for name, of_task in self.runs.pairs(task, model)
-            for seed in self.runs.seeds
+            for seed in self.runs.seeds_of(name, of_task)
         ]
 
     def teacher_metrics(self) -> list[str]:
@@ -104,11 +144,7 @@ class FinetuneRules:
 
     def grid(self, model: str, task: str) -> FinetuningGrid:
         """Return how a model is fine-tuned on a task."""
-        assert self.study.finetuning is not None
-        options = self.study.options(task)
-        grid = self.study.finetuning.named(options.finetuned_as).override(options.finetuning)
-        grid = grid.model_copy(update={"length": options.length}) if options.length else grid
-        return grid.override(self.study.models[model].finetuning)
+        return self.study.grid(model, task)
 
     def settings(self, model: str, task: str, kept: bool = False) -> str:
         """Return how a model is fine-tuned on a task, as JSON with the version; with lists where it has a grid.
@@ -117,22 +153,25 @@ class FinetuneRules:
         they were before there was a choice.
         """
         grid = self.grid(model, task)
-        settings: dict[str, Any] = grid.model_dump(include=set(FinetuningSettings.model_fields))
+        settings: dict[str, Any] = grid.model_dump(include=self._keys(task))
         settings |= {"version": FINETUNING_VERSION} | ({"keep": True} if kept else {})
         chosen = self.runs.limit_languages(model, task)
         return json.dumps(settings | ({"tested_on": chosen} if chosen is not None else {}))
 
+    def _keys(self, task: str) -> set[str]:
+        """Return the settings that decide the results of a task."""
+        keys = set(FinetuningSettings.model_fields)
+        return keys if kind_of(self.runs.tasks[task]).embeds else keys - set(EMBEDDING_KEYS)
+
     def cell_identity(self, wildcards: Any) -> str:
         """Return what Snakemake compares of a run of a grid, as JSON: not what other runs there are."""
         tried = {"batch", "learning_rate", "epochs"}
-        settings = self.grid(wildcards.model, wildcards.task).model_dump(
-            include=set(FinetuningSettings.model_fields) - tried
-        )
+        settings = self.grid(wildcards.model, wildcards.task).model_dump(include=self._keys(wildcards.task) - tried)
         return json.dumps(settings | {"version": FINETUNING_VERSION})
 
     def grids(self) -> dict[str, list[str]]:
         """Return the names of the runs of each grid, by <model>/<task>/seed-<n>; those of teachers too."""
-        runs = [(pair, run_of(*pair, seed)) for pair in self.tuned() for seed in self.runs.seeds]
+        runs = [(pair, run_of(*pair, seed)) for pair in self.tuned() for seed in self.runs.seeds_of(*pair)]
         runs += [((run.split("/")[0], run.split("/")[1]), run) for run in self.teachers_alone()]
         cells = {pair: list(self.grid(*pair).cells) for pair in dict(runs)}
         return {run: cells[pair] for pair, run in runs if len(cells[pair]) > 1}
@@ -158,7 +197,7 @@ class FinetuneRules:
 
     def teachers_alone(self) -> list[str]:
         """Return the runs that are teachers of others, and no results of the study themselves."""
-        results = {run_of(*pair, seed) for pair in self.tuned() for seed in self.runs.seeds}
+        results = {run_of(*pair, seed) for pair in self.tuned() for seed in self.runs.seeds_of(*pair)}
         return [run for run in self.runs.teachers if run not in results]
 
     def students(self) -> list[str]:
@@ -171,7 +210,8 @@ class FinetuneRules:
 
         A compression needs those of its teachers alone, so that one more fine-tunes nothing again but these.
         """
-        return run in self.runs.teachers or self.grid(model, task).keep == "best"
+        grid = self.grid(model, task)
+        return run in self.runs.teachers or (grid.keep == "best" and grid.learns)
 
     def exists(self, run: str, kept: bool) -> bool:
         """Return whether the results of a run exist."""

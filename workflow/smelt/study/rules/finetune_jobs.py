@@ -151,7 +151,7 @@ def jobs_of_seeds(rules: FinetuneRules, started: Collection[str] | None) -> list
     several = defaultdict[tuple[int, int, bool], list[str]](list)
     one_kept, not_one = rules.teachers_alone(), list[str]()
     for model, task in rules.tuned():
-        runs = [run_of(model, task, seed) for seed in rules.runs.seeds]
+        runs = [run_of(model, task, seed) for seed in rules.runs.seeds_of(model, task)]
         for first, last in seeds_of_jobs(rules, model, task):
             kept = rules.keeps(model, task, runs[first])
             if last > first:
@@ -175,7 +175,7 @@ def seeds_of_jobs(rules: FinetuneRules, model: str, task: str, again: bool = Fal
 
     again: whether no result that exists counts.
     """
-    runs = [run_of(model, task, seed) for seed in rules.runs.seeds]
+    runs = [run_of(model, task, seed) for seed in rules.runs.seeds_of(model, task)]
     kept = [rules.keeps(model, task, run) for run in runs]
     keys = [(keeps, not again and rules.exists(run, keeps)) for run, keeps in zip(runs, kept, strict=True)]
     # A choice among a grid's runs waits for those of its own seed alone.
@@ -237,7 +237,7 @@ def runs_in_a_job(rules: FinetuneRules, model: str, task: str) -> int:
     epochs = max(cell.epochs for cell in grid.cells.values())
     tokens = min(grid.length, kind_of(rules.runs.tasks[task]).typical_tokens)
     minutes = estimate_minutes(BASE | rules.study.definitions.numbers(model), tokens, number, epochs)
-    return max(1, min(MAX_RUNS, int(JOB_MINUTES / minutes)))
+    return max(1, min(MAX_RUNS, int(JOB_MINUTES / minutes))) if minutes else 1
 
 
 def estimate_minutes(shape: Mapping[str, int], tokens: int, number: int, epochs: int) -> float:

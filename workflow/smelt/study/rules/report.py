@@ -181,11 +181,16 @@ class ReportRules:
         return f"{self.paths.results}/finetuned"
 
     def expected_runs(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
-        """Return which runs stand in the scores, as JSON: tasks by model, and seeds; left-over ones do not."""
+        """Return which runs stand in the scores, as JSON: tasks by model, and seeds; left-over ones do not.
+
+        Models that are evaluated as they are have one run, with the first seed.
+        """
         runs: dict[str, list[str]] = {}
         for model, task in self.runs.pairs():
             runs.setdefault(model, []).append(task)
-        return json.dumps({"runs": runs, "seeds": self.runs.seeds})
+        evaluated = self.runs.evaluated()
+        once = {"once": [f"{model}/{task}" for model, task in evaluated]} if evaluated else {}
+        return json.dumps({"runs": runs, "seeds": self.runs.seeds} | once)
 
     def table(self, wildcards: Any) -> Table:
         """Return the entry of {table}."""
@@ -213,7 +218,7 @@ class ReportRules:
             f"{self.paths.finetuned(run_of(model, task, seed))}/predictions.parquet"
             for model, task in shown
             if self.runs.pairs(task, model)
-            for seed in self.runs.seeds
+            for seed in self.runs.seeds_of(model, task)
         ]
 
     def pooled_tasks(self, wildcards: Any) -> list[str]:

@@ -92,6 +92,17 @@ class FileFormat(Entry, ABC):
         """Return the files that are read for a path."""
         return [path]
 
+    def names_beside(self, code: str) -> list[str]:  # noqa: ARG002 - for formats that have some
+        """Return the names of further files that are read for one in a language, from its folder."""
+        return []
+
+    def sources(self, file: SourceFile) -> list[Path]:
+        """Return all files that are read for one, or for a split of a data set on the hub."""
+        if isinstance(file.path, HubSplit):
+            return file.path.files
+        beside = [file.path.parent / name for name in self.names_beside(file.code)]
+        return [*self.list_files(file.path), *beside]
+
     def names_of(self, labels: set[str]) -> dict[str, str]:  # noqa: ARG002 - for formats with labels
         """Return the name of each label where the task file changes labels; nothing where it does not."""
         return {}

@@ -7,12 +7,15 @@ from typing import Protocol
 
 from smelt.tasks.kinds.base import TaskKind
 from smelt.tasks.kinds.question_answering import QuestionAnswering
+from smelt.tasks.kinds.retrieval import Retrieval
 from smelt.tasks.kinds.sequence_classification import SequenceClassification
+from smelt.tasks.kinds.similarity import Similarity
 from smelt.tasks.kinds.token_classification import TokenClassification
 from smelt.tasks.metrics import Metric
 
 KINDS: dict[str, TaskKind] = {
-    kind.name: kind for kind in (TokenClassification(), SequenceClassification(), QuestionAnswering())
+    kind.name: kind
+    for kind in (TokenClassification(), SequenceClassification(), QuestionAnswering(), Similarity(), Retrieval())
 }
 """The kinds by their names in task files."""
 

@@ -4,8 +4,8 @@ The defaults are those of tasks that learn labels: each labelled place of a wind
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from smelt.tasks.metrics import Labels, Metric
 from smelt.tasks.windows import IGNORED, Encoded
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from smelt.tasks.tokenizer import TaskTokenizer
@@ -41,6 +42,8 @@ class Task:
     """Pieces of a word that carry its label: the `first`, or `all`."""
     average: str = "examples"
     """The score of several languages: over all of their `examples`, or the mean of the `languages`."""
+    scores: tuple[float, float] | None = None
+    """The lowest and the highest score of a pair of texts, where pairs have scores."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,10 @@ class Examples:
     languages: list[str]
     inputs: dict[str, list[Any]]
     """The columns that a model reads, such as words, or text."""
-    gold: list[list[str]]
-    """Labels, one a word; for a text a list of one."""
+    gold: list[list[Any]]
+    """Labels, one a word; for a text a list of one; the score of a pair of texts, or what is relevant to a query."""
+    passages: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The passages of each language by their ids, for queries."""
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -66,7 +71,7 @@ class Examples:
             return [values[row] for row in rows]
 
         inputs = {name: choose(values) for name, values in self.inputs.items()}
-        return Examples(choose(self.ids), choose(self.languages), inputs, choose(self.gold))
+        return Examples(choose(self.ids), choose(self.languages), inputs, choose(self.gold), self.passages)
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ class WindowPredictions:
     """The probability of each; of candidates their scores."""
     loss: float = 0.0
     """The mean loss of the labelled places that have a target."""
+    embeddings: "NDArray[Any] | None" = None
+    """The embedding of each text, shape (texts, width), where texts are embedded in place of windows."""
 
 
 class BatchLayout(Protocol):
@@ -125,6 +132,13 @@ class TaskKind(ABC):
     labels_examples: ClassVar[bool] = False
     """Whether each example has one label, which a limit on training examples may count."""
 
+    embeds: ClassVar[bool] = False
+    """Whether a model embeds texts, and has no classifier: then it may be evaluated as it is."""
+    files_beside: ClassVar[tuple[str, ...]] = ()
+    """Files of a prepared task beside its splits that a model reads."""
+    needs_scores: ClassVar[tuple[str, ...]] = ()
+    """Metrics that compare with scores, whose lowest and highest the task file has to name."""
+
     left_out: ClassVar[str] = "empty_texts"
     """The count in task.json of examples with nothing to predict, which are left out."""
 
@@ -148,6 +162,7 @@ class TaskKind(ABC):
     def idle(self, of_task: FileFormat) -> dict[str, str]:  # noqa: ARG002 - for kinds with pairs
         """Return the keys of a task file that would have no effect, each with the reason."""
         idle = {} if self.labels_words else {"label_pieces": "where words have no labels"}
+        idle |= {"scores": "where nothing is compared with scores"}
         return idle | {"empty_sides": "where a label is of one text, not of a pair"}
 
     # Preparing
@@ -164,6 +179,28 @@ class TaskKind(ABC):
         """Convert the labels of an example in place; return how many had to be repaired."""
         return 0
 
+    def check_label(self, example: Example, scores: tuple[float, float] | None) -> None:  # noqa: B027 - most need none
+        """Check the label of an example, between the lowest and the highest score where the task file names them.
+
+        Raises:
+            ValueError: it is not what the kind expects.
+        """
+
+    def check_split(self, examples: Sequence[Example]) -> None:  # noqa: B027 - most need none
+        """Check the examples of a split as they are learnt or scored.
+
+        Raises:
+            ValueError: nothing could be scored on them.
+        """
+
+    def tables_beside(self, splits: Mapping[str, Sequence[Example]]) -> dict[str, Any]:  # noqa: ARG002 - for queries
+        """Return what a prepared task holds beside its splits: Arrow tables by the name of their file."""
+        return {}
+
+    def read_beside(self, examples: Examples, folder: Path, split: str) -> Examples:  # noqa: ARG002 - for queries
+        """Return the examples of a split with what stands beside it in the folder of the prepared task."""
+        return examples
+
     def groups(self, examples: Sequence[Example]) -> list[int]:
         """Return the group of each example, counted from 0: the examples of one group are all in one split."""
         return list(range(len(examples)))
@@ -177,6 +214,10 @@ class TaskKind(ABC):
 
     def counts(self, example: Example) -> dict[str, int]:  # noqa: ARG002 - for kinds that have some
         """Return what task.json counts of an example, by name."""
+        return {}
+
+    def counts_of_split(self, examples: Sequence[Example]) -> dict[str, int]:  # noqa: ARG002 - for kinds that have some
+        """Return what task.json counts of a whole split, by name."""
         return {}
 
     @abstractmethod

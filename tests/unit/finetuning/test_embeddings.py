@@ -1,0 +1,341 @@
+"""Embedding models on similarity and retrieval, as they are and fine-tuned, held against sentence-transformers."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+import torch
+from embedding_toy import retrieval_task, scored_pairs, sentence_model, similarity_task
+from invented_tasks import tokenizer
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.evaluation import (
+    BinaryClassificationEvaluator,
+    EmbeddingSimilarityEvaluator,
+    InformationRetrievalEvaluator,
+)
+from sentence_transformers.sentence_transformer.losses import CoSENTLoss, MultipleNegativesRankingLoss
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+from transformers import GPT2Config, GPT2Model
+
+from smelt.__main__ import main
+from smelt.finetuning.finetune import open_inputs
+from smelt.study.finetuning import FinetuningSettings
+from smelt.tasks.kinds import KINDS
+from smelt.tasks.prepared_task import read_split, read_task
+from smelt.tasks.windows import NearTexts
+
+AS_IT_IS = {"epochs": 0, "length": 32}
+
+
+def finetune(model, task, *outputs, seeds=(1,), **settings) -> int:
+    words = ["--model", model, "--task", task, "--output", *outputs, "--seed", *seeds]
+    chosen = {"epochs": 2, "batch": 8, "learning_rate": 0.003, "length": 32} | settings
+    return main(["finetune", *map(str, words), "--settings", json.dumps(chosen)])
+
+
+def metrics(output):
+    return json.loads((output / "metrics.json").read_text())
+
+
+def scores(output, split="test"):
+    return {
+        (row["language"], row["metric"]): row["value"] for row in metrics(output)["scores"] if row["split"] == split
+    }
+
+
+def mean_pooled(folder, length=32):
+    states = Transformer(str(folder))
+    model = SentenceTransformer(modules=[states, Pooling(states.get_embedding_dimension(), "mean")], device="cpu")
+    model.max_seq_length = length
+    return model
+
+
+@pytest.fixture(scope="module")
+def decoder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "decoder"
+    pieces = tokenizer()
+    torch.manual_seed(0)
+    GPT2Model(GPT2Config(vocab_size=len(pieces), n_embd=32, n_layer=2, n_head=2, n_positions=64)).save_pretrained(
+        folder
+    )
+    pieces.save_pretrained(folder)
+    return folder
+
+
+# ---- As it is
+
+
+def test_a_plain_encoder_is_pooled_by_the_mean_and_scored_as_by_sentence_transformers(model_folder, tmp_path):
+    task = similarity_task(tmp_path / "pairs")
+    assert finetune(model_folder, task, tmp_path / "out", **AS_IT_IS) == 0
+    rows = scored_pairs(64)
+    texts = [[row[side] for row in rows] for side in ("text", "pair")]
+    peer = EmbeddingSimilarityEvaluator(*texts, [float(row["label"]) for row in rows], similarity_fn_names=["cosine"])
+    expected = peer(mean_pooled(model_folder))
+    assert scores(tmp_path / "out")["en", "spearman"] == pytest.approx(expected["spearman_cosine"], abs=1e-4)
+    assert scores(tmp_path / "out")["en", "pearson"] == pytest.approx(expected["pearson_cosine"], abs=1e-6)
+    found = metrics(tmp_path / "out")
+    assert (found["best_epoch"], found["settings"]["pooling"], found["settings"]["epochs"]) == (0, "mean", 0)
+
+
+def test_labels_of_pairs_are_scored_as_by_sentence_transformers(model_folder, tmp_path):
+    task = similarity_task(tmp_path / "pairs", binary=True)
+    assert finetune(model_folder, task, tmp_path / "out", **AS_IT_IS) == 0
+    rows = parquet.read_table(task / "test.parquet").to_pylist()
+    texts = [[row[side] for row in rows] for side in ("text", "pair")]
+    peer = BinaryClassificationEvaluator(*texts, [int(row["label"]) for row in rows], similarity_fn_names=["cosine"])
+    expected = peer(mean_pooled(model_folder))
+    assert scores(tmp_path / "out") == {("en", "average_precision"): pytest.approx(expected["cosine_ap"], abs=1e-6)}
+
+
+def test_passages_are_ranked_as_by_sentence_transformers(model_folder, tmp_path):
+    task = retrieval_task(tmp_path / "search")
+    assert finetune(model_folder, task, tmp_path / "out", **AS_IT_IS) == 0
+    rows = parquet.read_table(task / "test.parquet").to_pylist()
+    held = parquet.read_table(task / "passages.parquet").to_pylist()
+    peer = InformationRetrievalEvaluator(
+        {row["id"]: row["text"] for row in rows},
+        {row["id"]: row["text"] for row in held},
+        {row["id"]: {row["relevant"][0]["passage"]} for row in rows},
+    )
+    expected = peer(mean_pooled(model_folder))
+    found = scores(tmp_path / "out")
+    assert found["en", "ndcg_at_10"] == pytest.approx(expected["cosine_ndcg@10"])
+    assert found["en", "mrr_at_10"] == pytest.approx(expected["cosine_mrr@10"])
+    assert found["en", "recall_at_10"] == pytest.approx(expected["cosine_recall@10"])
+
+
+def test_the_modules_and_prompts_of_a_folder_are_used(model_folder, tmp_path):
+    prompts = {"query": "finds the ", "document": "likes ", "other": "sees the "}
+    model = sentence_model(model_folder, tmp_path / "embedder", prompts=prompts)
+    task = retrieval_task(tmp_path / "search")
+    assert finetune(model, task, tmp_path / "out", **AS_IT_IS) == 0
+    settings = metrics(tmp_path / "out")["settings"]
+    assert settings["pooling"] == "cls"
+    assert settings["prompts"] == {"query": "finds the ", "document": "likes "}
+    loaded = SentenceTransformer(str(model), device="cpu")
+    rows = parquet.read_table(task / "test.parquet").to_pylist()
+    held = {row["id"]: row["text"] for row in parquet.read_table(task / "passages.parquet").to_pylist()}
+    found = parquet.read_table(tmp_path / "out" / "predictions.parquet").to_pylist()
+    cosines = loaded.encode_query([row["text"] for row in rows]) @ loaded.encode_document(list(held.values())).T
+    for row, values in zip(found, cosines, strict=True):
+        ranked = sorted(zip(held, values, strict=True), key=lambda each: (-each[1], each[0]))
+        assert row["cosines"] == pytest.approx([value for _, value in ranked], abs=1e-5)
+
+
+def test_a_study_names_a_prompt_or_writes_one(model_folder, tmp_path):
+    model = sentence_model(model_folder, tmp_path / "embedder", prompts={"STS": "sees the "})
+    task = similarity_task(tmp_path / "pairs")
+    for number, prompt in enumerate(["STS", "sees the ", "likes the "]):
+        assert finetune(model, task, tmp_path / f"out{number}", prompts={"similarity": prompt}, **AS_IT_IS) == 0
+    named, written, other = (scores(tmp_path / f"out{number}") for number in range(3))
+    assert named == written != other
+
+
+def test_an_unknown_prompt_is_one_line(model_folder, tmp_path, capsys):
+    model = sentence_model(model_folder, tmp_path / "embedder", prompts={"STS": "sees the "})
+    task = similarity_task(tmp_path / "pairs")
+    assert finetune(model, task, tmp_path / "out", prompts={"similarity": "sts"}, **AS_IT_IS) == 1
+    error = capsys.readouterr().err
+    assert "prompts.similarity: 'sts' is no prompt of its folder, which has STS" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_decoder_needs_a_pooling(decoder, tmp_path, capsys):
+    task = similarity_task(tmp_path / "pairs")
+    assert finetune(decoder, task, tmp_path / "out", **AS_IT_IS) == 1
+    assert "is a decoder (gpt2) without modules.json: name the pooling" in capsys.readouterr().err
+    assert finetune(decoder, task, tmp_path / "out", pooling="cls", **AS_IT_IS) == 1
+    assert "whose first token reads nothing" in capsys.readouterr().err
+    assert finetune(decoder, task, tmp_path / "out", pooling="lasttoken", **AS_IT_IS) == 0
+    assert metrics(tmp_path / "out")["settings"]["pooling"] == "lasttoken"
+
+
+def test_a_pooling_beside_modules_is_refused(model_folder, tmp_path, capsys):
+    model = sentence_model(model_folder, tmp_path / "embedder")
+    assert finetune(model, similarity_task(tmp_path / "pairs"), tmp_path / "out", pooling="mean", **AS_IT_IS) == 1
+    assert "has modules of its own (modules.json)" in capsys.readouterr().err
+
+
+def test_a_folder_that_lacks_weights_is_refused(model_folder, tmp_path, capsys):
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(model_folder, broken)
+    weights = load_file(broken / "model.safetensors")
+    lost = next(name for name in weights if "query.weight" in name)
+    del weights[lost]
+    save_file(weights, broken / "model.safetensors", {"format": "pt"})
+    assert finetune(broken, similarity_task(tmp_path / "pairs"), tmp_path / "out", **AS_IT_IS) == 1
+    assert "lacks 1 of its weights" in capsys.readouterr().err
+
+
+def test_a_classifier_has_to_be_learnt(model_folder, text_task, tmp_path, capsys):
+    assert finetune(model_folder, text_task, tmp_path / "out", epochs=0) == 1
+    assert "epochs is 0, but the task needs a classifier" in capsys.readouterr().err
+
+
+def test_a_loss_cannot_choose(model_folder, tmp_path, capsys):
+    assert finetune(model_folder, similarity_task(tmp_path / "pairs"), tmp_path / "out", choose="loss") == 1
+    assert "choose is loss, which is not measured of embeddings" in capsys.readouterr().err
+
+
+# ---- Fine-tuned
+
+
+@pytest.mark.parametrize("loss", ["cosent", "cosine"])
+def test_similarity_is_learnt(model_folder, tmp_path, loss):
+    task = similarity_task(tmp_path / "pairs")
+    assert finetune(model_folder, task, tmp_path / "before", **AS_IT_IS) == 0
+    assert finetune(model_folder, task, tmp_path / "after", epochs=8, similarity_loss=loss) == 0
+    before, after = (scores(tmp_path / name)["en", "spearman"] for name in ("before", "after"))
+    assert after > max(before + 0.1, 0.7)
+
+
+def test_retrieval_is_learnt_in_two_languages_and_both_are_scored(model_folder, tmp_path):
+    task = retrieval_task(tmp_path / "search", ("en", "sw"))
+    assert finetune(model_folder, task, tmp_path / "before", **AS_IT_IS) == 0
+    assert finetune(model_folder, task, tmp_path / "after", epochs=12) == 0
+    before, after = (scores(tmp_path / name) for name in ("before", "after"))
+    assert {language for language, _ in after} == {"en", "sw", "all", "mean", "deviation"}
+    assert after["all", "mrr_at_10"] > max(before["all", "mrr_at_10"] + 0.1, 0.7)
+
+
+def test_each_pair_and_each_query_has_its_prediction(model_folder, tmp_path):
+    assert finetune(model_folder, similarity_task(tmp_path / "pairs"), tmp_path / "one", epochs=1) == 0
+    table = parquet.read_table(tmp_path / "one" / "predictions.parquet")
+    assert table.column_names == ["example", "language", "text", "pair", "gold", "predicted"]
+    assert len(table) == 64
+    assert finetune(model_folder, retrieval_task(tmp_path / "search"), tmp_path / "two", epochs=1) == 0
+    table = parquet.read_table(tmp_path / "two" / "predictions.parquet")
+    assert table.column_names == ["example", "language", "id", "text", "gold", "predicted", "cosines"]
+    assert all(sorted(cosines, reverse=True) == cosines for cosines in table["cosines"].to_pylist())
+
+
+def test_seeds_give_what_they_give_alone_and_differ(model_folder, tmp_path):
+    task = similarity_task(tmp_path / "pairs")
+    assert finetune(model_folder, task, tmp_path / "a", tmp_path / "b", seeds=(1, 2)) == 0
+    assert finetune(model_folder, task, tmp_path / "c", seeds=(2,)) == 0
+    assert scores(tmp_path / "b") == scores(tmp_path / "c") != scores(tmp_path / "a")
+
+
+def test_kept_weights_load_in_sentence_transformers_with_the_same_embeddings(model_folder, tmp_path):
+    model = sentence_model(model_folder, tmp_path / "embedder", prompts={"query": "finds the "})
+    task = similarity_task(tmp_path / "pairs")
+    assert finetune(model, task, tmp_path / "out", keep=True) == 0
+    kept = tmp_path / "out" / "model"
+    assert finetune(kept, task, tmp_path / "again", **AS_IT_IS) == 0
+    assert scores(tmp_path / "again") == scores(tmp_path / "out")
+    assert SentenceTransformer(str(kept), device="cpu").prompts["query"] == "finds the "
+    card = (kept / "README.md").read_text()
+    assert "library_name: sentence-transformers" in card
+    assert "pipeline_tag: sentence-similarity" in card
+
+
+def test_a_grid_is_decided_on_validation_and_one_run_is_tested(model_folder, tmp_path):
+    task = retrieval_task(tmp_path / "search")
+    rates = {"learning_rate": [0.003, 1e-6]}
+    cells = [f"batch-8_rate-{rate}_epochs-2" for rate in rates["learning_rate"]]
+    words = ["--model", model_folder, "--task", task, "--seed", 1, "--weights", tmp_path / "weights"]
+    settings = ["--settings", json.dumps({"epochs": 2, "batch": 8, "length": 32} | rates)]
+    outputs = [tmp_path / "grid" / cell for cell in cells]
+    assert main(["finetune", *map(str, [*words, "--cell", *cells, "--output", *outputs]), *settings]) == 0
+    assert all(row["split"] == "validation" for output in outputs for row in metrics(output)["scores"])
+    last = [*words, "--cells", *outputs, "--output", tmp_path / "out"]
+    assert main(["finetune", *map(str, last), *settings]) == 0
+    chosen = [row for row in metrics(tmp_path / "out")["grid"] if row["chosen"]]
+    best = max(metrics(output)["scores"][0]["value"] for output in outputs)
+    assert [row["validation"]["ndcg_at_10"] for row in chosen] == [best]
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_scores(model_folder, tmp_path):
+    task = retrieval_task(tmp_path / "search")
+    settings = {"epochs": 30, "batch": 4, "learning_rate": 0.003, "length": 32}
+    command = [sys.executable, "-m", "smelt", "finetune", "--model", model_folder, "--task", task, "--seed", "1"]
+    command += ["--settings", json.dumps(settings), "--checkpoint-minutes", "0"]
+    broken = [*map(str, command), "--output", str(tmp_path / "broken")]
+    run = subprocess.Popen(broken, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    kept = tmp_path / ".broken.checkpoints"
+    deadline = time.monotonic() + 120
+    while not list(kept.glob("*/*")) and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(1)
+    run.send_signal(signal.SIGKILL)
+    assert run.wait() == -signal.SIGKILL, "the run was over before it could be killed"
+    assert not (tmp_path / "broken").exists()
+    assert subprocess.run(broken, env=os.environ, check=False).returncode == 0
+    assert finetune(model_folder, task, tmp_path / "straight", **settings) == 0
+    assert metrics(tmp_path / "broken")["scores"] == metrics(tmp_path / "straight")["scores"]
+
+
+# ---- Losses
+
+
+def test_a_batch_without_repeats_has_the_loss_of_sentence_transformers():
+    torch.manual_seed(0)
+    queries, passages = torch.randn(6, 8), torch.randn(6, 8)
+    learnt = [NearTexts(place, 10 + place, near=frozenset([10 + place])) for place in range(6)]
+    found = KINDS["retrieval"].embedding_loss(queries, passages, learnt, "cosent")
+    expected = MultipleNegativesRankingLoss(None).compute_loss_from_embeddings([queries, passages], None)
+    assert found.item() == pytest.approx(expected.item())
+
+
+def test_a_passage_that_is_relevant_too_is_no_negative():
+    torch.manual_seed(0)
+    queries, passages = torch.randn(3, 8), torch.randn(3, 8)
+    near = frozenset([10, 11])
+    learnt = [NearTexts(0, 10, near=near), NearTexts(0, 11, near=near), NearTexts(2, 12, near=frozenset([12]))]
+    found = KINDS["retrieval"].embedding_loss(queries, passages, learnt, "cosent")
+    cosines = 20 * torch.nn.functional.normalize(queries, dim=1) @ torch.nn.functional.normalize(passages, dim=1).T
+    cosines[0, 1] = cosines[1, 0] = -torch.inf
+    assert found.item() == pytest.approx(torch.nn.functional.cross_entropy(cosines, torch.arange(3)).item(), rel=1e-5)
+
+
+def test_pairs_have_the_loss_of_sentence_transformers():
+    torch.manual_seed(0)
+    first, second = torch.randn(5, 8), torch.randn(5, 8)
+    learnt = [NearTexts(0, 1, score) for score in (0.0, 0.5, 0.5, 1.0, 0.25)]
+    found = KINDS["similarity"].embedding_loss(first, second, learnt, "cosent")
+    expected = CoSENTLoss(None).compute_loss_from_embeddings([first, second], torch.tensor([0.0, 0.5, 0.5, 1.0, 0.25]))
+    assert found.item() == pytest.approx(expected.item())
+
+
+# ---- Texts
+
+
+def test_words_behind_the_length_are_counted(model_folder, tmp_path):
+    task = retrieval_task(tmp_path / "search")
+    splits = {name: read_split(task, name, read_task(task)) for name in ("train", "validation", "test")}
+    inputs = open_inputs(model_folder, task, splits, FinetuningSettings(epochs=0, length=16))
+    found = inputs.counts["test"]
+    pieces, held = tokenizer(), splits["test"].passages["en"].values()
+    cut = 0
+    for text in [*held, *splits["test"].inputs["text"]]:
+        offsets = pieces(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        cut += len(text[offsets[13][1] :].split()) if len(offsets) > 14 else 0
+    assert found["truncated_words"] == cut > 0
+    assert found["words"] == 6 * 16 + 3 * 16
+    assert (found["examples"], found["windows"]) == (16, 32)
+
+
+def test_equal_cosines_are_ranked_by_id(model_folder, tmp_path):
+    task = retrieval_task(tmp_path / "search")
+    table = parquet.read_table(task / "passages.parquet").to_pandas()
+    table["text"] = "the same"
+    table.to_parquet(task / "passages.parquet")
+    assert finetune(model_folder, task, tmp_path / "out", **AS_IT_IS) == 0
+    names = sorted(table["id"].unique())
+    for ranked in parquet.read_table(tmp_path / "out" / "predictions.parquet")["predicted"].to_pylist():
+        assert ranked == names
+    expected = np.mean([1 / (place + 1) for place in range(10)] + [0] * 6)
+    assert scores(tmp_path / "out")["en", "mrr_at_10"] == pytest.approx(expected)
