@@ -1,4 +1,4 @@
-"""Write outputs whole or not at all, read JSON, compute checksums, and check ends of lines."""
+"""Write outputs whole or not at all, read JSON, compute checksums, check ends of lines, and mend text."""
 
 import glob
 import hashlib
@@ -93,6 +93,15 @@ def refuse_carriage_return(line: str, where: str) -> None:
         raise SmeltError(
             where, f"has a carriage return inside the line, at character {place}: end lines with \\n or \\r\\n"
         )
+
+
+def encodable(text: str) -> str:
+    """Return the text with lone surrogates, which numeric entities such as &#xD800; make, as replacement characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def checksum(path: Path, algorithm: str = "sha256") -> str:

@@ -113,6 +113,32 @@ def open_split(request: HubRequest, split: str) -> HubSplit:
     return HubSplit(request.repository, str(builder.config.name), split, folder, paths, rows, request)
 
 
+def check_whole(split: HubSplit, request: HubRequest) -> int | None:
+    """Return the number of rows where it is known, or refuse a split whose files the cache has in part.
+
+    Where the hub is out of reach, the client gives what the cache has. Files that number themselves were counted
+    before; others are compared with the data set's card, or with the hub's list.
+
+    Raises:
+        SmeltError: the cache has fewer files or rows than the hub.
+    """
+    from pyarrow.parquet import read_metadata
+
+    rows = None
+    if all(path.suffix == ".parquet" for path in split.files):
+        rows = sum(read_metadata(path).num_rows for path in split.files)
+    if split.examples is not None and rows is not None:
+        if rows != split.examples:
+            mend = f"delete {split.folder} and run again"
+            raise SmeltError(request.where, f"{split} has {rows:,} rows; its card counts {split.examples:,}: {mend}")
+    elif not all(SHARD.fullmatch(path.name) for path in split.files):
+        listed = len(remote_files(request, split.split))
+        if listed != len(split.files):
+            found = f"{split} has {len(split.files)} files in the cache; the hub lists {listed}: run again"
+            raise SmeltError(request.where, found)
+    return rows
+
+
 def local_files(request: HubRequest, split: str) -> list[str]:
     """Return the files of a split in a local folder that is laid out as a repository of the hub.
 
@@ -124,13 +150,14 @@ def local_files(request: HubRequest, split: str) -> list[str]:
     folder = Path(request.repository)
     card = folder / CARD
     named = _configs(card, request) if card.exists() else {}
-    if not named and not (folder / str(request.config)).is_dir():
+    if not named and request.config and not (folder / request.config).is_dir():
         inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
         found = f"{request.keys}config: {request} has no folder {request.config!r}"
         raise SmeltError(request.where, f"{found}: {expected_one_of(request.config, inside)}")
     builder = _builder(folder, request, None if named else request.config)
-    files = list(map(str, _split_of(builder.config.data_files or {}, split, str(request.config), request)))
-    _refuse_missing_files(list(map(Path, files)), f"configuration {request.config}, split {split}", request)
+    config = request.config or str(builder.config.name)
+    files = list(map(str, _split_of(builder.config.data_files or {}, split, config, request)))
+    _refuse_missing_files(list(map(Path, files)), f"configuration {config}, split {split}", request)
     return files
 
 
@@ -206,8 +233,13 @@ def _configs(card: Path, request: HubRequest) -> dict[str, Any]:
 
     configs = MetadataConfigs.from_dataset_card_data(DatasetCard.load(card, ignore_metadata_errors=True).data)
     config = request.config
-    if not configs or config is None:
-        return dict(configs)
+    if not configs:
+        return {}
+    if config is None:
+        config = configs.get_default_config_name()
+        if config is None and len(configs) > 1:
+            found = f"{request.keys}config: {request.repository} has several configurations"
+            raise SmeltError(request.where, f"{found}: {expected_one_of('', configs)}")
     if config not in configs:
         found = f"{request.keys}config: {request.repository} has no configuration {config!r}"
         raise SmeltError(request.where, f"{found}: {expected_one_of(config, configs)}")

@@ -1,6 +1,5 @@
 """Data sets of the hub, and folders of Parquet and JSON lines, as documents."""
 
-import gzip
 import json
 import os
 import re
@@ -14,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 import yaml
-from hub_server import COMMIT, Hub, serve
+from tests.hub_server import COMMIT, Hub, serve
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
@@ -108,13 +107,13 @@ def test_the_first_rows_of_several_files_are_taken_in_their_order(tmp_path):
     assert statistics(tmp_path / "out")["sources"][0]["rows"] == 2
 
 
-@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".json"])
+@pytest.mark.parametrize("ending", [".jsonl", ".jsonl.gz", ".jsonl.zst", ".json"])
 def test_json_lines_with_columns_of_other_names_and_without_ids_are_read(ending, tmp_path):
     rows = [{"content": text, "head": f"M {n}"} for n, text in enumerate(TEXTS)] + [{"content": None, "head": "none"}]
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    opened = gzip.open if ending.endswith(".gz") else open
-    with opened(tmp_path / f"a{ending}", "wt") as stream:
-        stream.write(text if "jsonl" in ending else json.dumps(rows))
+    compression = {".gz": "gzip", ".zst": "zstd"}.get(Path(ending).suffix)
+    with pyarrow.output_stream(str(tmp_path / f"a{ending}"), compression) as stream:
+        stream.write((text if "jsonl" in ending else json.dumps(rows)).encode())
     source = {"name": "web", "folder": str(tmp_path), "files": ["a*"], "columns": {"text": "content", "title": "head"}}
     assert make(tmp_path / "out", source) == 0
     assert documents(tmp_path / "out") == [
@@ -126,12 +125,14 @@ def test_json_lines_with_columns_of_other_names_and_without_ids_are_read(ending,
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", '{"text": "good"}\n{"text": \n', "a.jsonl: cannot be read: JSON parse error"),
+        ("a.jsonl", '{"text": "good"}\n{"text": \n', "a.jsonl:2: is no JSON object: found '{\"text\":'"),
+        ("a.jsonl", '{"text": "good"}\n3\n', "a.jsonl:2: is no JSON object: found 3"),
+        ("a.jsonl", "", "wiki: holds no text in column 'text' of 0 rows"),
         ("a.jsonl", '{"text": 3}\n', "wiki, row 1: column 'text' holds 3: expected text"),
         ("a.jsonl", '{"words": "good"}\n', "a.jsonl: has no column 'text', which datasets.wiki.columns names: it has"),
         ("a.jsonl", '{"text": " "}\n', "wiki: holds no text in column 'text' of 1 rows"),
         ("a.parquet", "PAR1", "a.parquet: cannot be read: "),
-        ("a.csv", "text\n", "a.csv: expected a file in .parquet, .jsonl, .json"),
+        ("a.csv", "text\n", "a.csv: expected a file in .parquet, .arrow, .jsonl, .json"),
         ("b.jsonl", "", "a.*: no such file: expected Parquet or JSON lines"),
     ],
 )

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_server import COMMIT, Hub, serve
+from tests.hub_server import COMMIT, Hub, serve
 
 from smelt.__main__ import main
 

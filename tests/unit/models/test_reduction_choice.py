@@ -18,7 +18,7 @@ from smelt.models.reduce.choice import choose
 from smelt.models.reduce.count import count_languages
 from smelt.models.reduce.selection import PieceCounts, select
 from smelt.models.reduce.sets import pieces_of_set, pieces_of_texts, texts_of_pieces
-from smelt.models.vocabulary.texts import write_languages
+from smelt.models.vocabulary.texts import texts_by_language, write_languages
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.study.makers.reduce import SelectionRule
 
@@ -79,7 +79,7 @@ def counted(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Vocabulary,
     vocabulary = read_vocabulary(tmp_path / "tokenizer", "tokenizer")
     text = tmp_path / "qaa.txt"
     text.write_text("\n".join(sentences(60, seed=5)), encoding="utf-8")
-    documents = write_languages({"qaa": [text]}, tmp_path, 0.1, 1)
+    documents = write_languages(texts_by_language([f"qaa={text}"], None), tmp_path, 0.1, 1)
     return vocabulary, count_languages(vocabulary, documents, tmp_path, 1)
 
 

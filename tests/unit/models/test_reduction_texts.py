@@ -64,7 +64,7 @@ def test_a_share_of_the_lines_is_held_out_and_another_with_another_seed(tmp_path
     text = write_lines(tmp_path / "qaa.txt", "qaa")
     drawn = []
     for seed in (1, 1, 2):
-        write_texts([text], tmp_path / "documents.parquet", 0.05, seed)
+        write_texts(texts_by_language([str(text)], None)["qaa"], tmp_path / "documents.parquet", 0.05, seed)
         rows = pq.read_table(tmp_path / "documents.parquet").to_pylist()
         held_out = [line for row in rows if row["held_out"] for line in row["text"].split("\n")]
         others = [line for row in rows if not row["held_out"] for line in row["text"].split("\n")]
@@ -77,21 +77,27 @@ def test_a_share_of_the_lines_is_held_out_and_another_with_another_seed(tmp_path
 def test_blank_lines_separate_documents(tmp_path: Path) -> None:
     (tmp_path / "sw.txt").write_text("\ufeffmoja\nmbili\n\n\ntatu\n")
     (tmp_path / "more.txt").write_text("nne\ntano")
-    write_texts([tmp_path / "sw.txt", tmp_path / "more.txt"], tmp_path / "documents.parquet", 0.2, 1)
+    texts = texts_by_language([str(tmp_path / "sw.txt"), f"sw={tmp_path / 'more.txt'}"], None)["sw"]
+    write_texts(texts, tmp_path / "documents.parquet", 0.2, 1)
     rows = pq.read_table(tmp_path / "documents.parquet").to_pylist()
     assert {row["id"] for row in rows} == {"0", "2", "3"}
     assert sum(row["text"].count("\n") + 1 for row in rows) == 5
 
 
-def test_the_language_of_a_file_is_in_its_name_or_before_it() -> None:
-    found = texts_by_language(["a/sw.txt", "b/news.sw.txt", "en=c/news.txt"], None)
-    assert found == {"sw": [Path("a/sw.txt"), Path("b/news.sw.txt")], "en": [Path("c/news.txt")]}
+def test_the_language_of_a_file_is_in_its_name_or_before_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "en").mkdir()
+    for name in ("sw.txt", "news.sw.txt.gz", "news.txt", "a=b.txt", "x:y.txt"):
+        (tmp_path / name).touch()
+    found = texts_by_language(["sw.txt", "*.sw.txt.gz", "en=news.txt", "a=b.txt", "fr=x:y.txt"], None)
+    files = {language: [str(file) for text in texts for file in text.files] for language, texts in found.items()}
+    assert files == {"sw": ["sw.txt", "news.sw.txt.gz"], "en": ["news.txt"], "a=b": ["a=b.txt"], "fr": ["x:y.txt"]}
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "cannot be read: no such file or directory"),
+        (None, "no such file"),
         (b"", "qaa.txt: holds no text"),
         (b"\n \n", "qaa.txt: holds no text"),
         (b"pa ta ka pa ta ka\n", "0 of its 1 lines are held out"),
@@ -134,9 +140,9 @@ def test_the_card_names_languages_by_iso_639_for_the_hub(tmp_path: Path) -> None
 def test_lines_end_as_in_a_corpus_and_a_carriage_return_inside_one_is_refused(tmp_path: Path) -> None:
     text, output = tmp_path / "news.qaa.txt", tmp_path / "documents.parquet"
     text.write_bytes("one\u2028two\r\n\r\nthree\n".encode())
-    write_texts([text], output, 0.5, 1)
+    write_texts(texts_by_language([str(text)], None)["qaa"], output, 0.5, 1)
     lines = "\n".join(pq.read_table(output)["text"].to_pylist()).split("\n")
     assert sorted(lines) == ["one\u2028two", "three"]
     text.write_bytes(b"one\rtwo\r")
     with pytest.raises(SmeltError, match=r"news\.qaa\.txt:1: has a carriage return inside the line, at character 4"):
-        write_texts([text], output, 0.5, 1)
+        write_texts(texts_by_language([str(text)], None)["qaa"], output, 0.5, 1)

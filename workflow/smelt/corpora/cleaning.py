@@ -93,12 +93,3 @@ class Leftovers:
         if "_" in text:
             found["formula_"] = len(_PLACEHOLDER.findall(text))
         return +found  # without zeros
-
-
-def encodable(text: str) -> str:
-    """Return the text with lone surrogates, which numeric entities such as &#xD800; make, as replacement characters."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

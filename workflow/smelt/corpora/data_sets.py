@@ -1,31 +1,18 @@
 """Data sets as documents: rows of Parquet or JSON lines, streamed by the `datasets` library, one column the text."""
 
-import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from smelt import hub
-from smelt.corpora.cleaning import encodable
 from smelt.corpora.documents import Document
-from smelt.errors import SmeltError, absent, first_line, not_found, quote
-from smelt.files import checksum, read_json
+from smelt.data_files import RowCounts, read_rows, text_of_row
+from smelt.errors import SmeltError, absent, not_found
+from smelt.files import checksum, encodable, read_json
 from smelt.study.data_sets import DataSetPart
 
 FETCHED = "source.json"
 """In the folder of what was brought here from the hub: what it is, and where its files are."""
-BUILDERS = {".parquet": "parquet", ".jsonl": "json", ".json": "json"}
-COMPRESSED = {".gz", ".bz2", ".xz"}
-ROWS_AT_ONCE = 256
-
-
-@dataclass
-class RowCounts:
-    """Numbers of a data set's rows: all that were read, and those without text."""
-
-    rows: int = 0
-    empty: int = 0
 
 
 class DataSetReader:
@@ -146,30 +133,8 @@ def rows_of(part: DataSetPart, files: list[str]) -> Iterator[dict[str, Any]]:
 
 def rows_of_file(file: str, part: DataSetPart) -> Iterator[dict[str, Any]]:
     """Yield the rows of one file; arguments and errors as for `rows_of`."""
-    import datasets
-
-    datasets.logging.set_verbosity(logging.CRITICAL)  # its errors are ours
-    builder = BUILDERS.get(_ending(file), "")
-    if not builder:
-        raise SmeltError(file, f"expected a file in {', '.join(BUILDERS)}, the last two also as .gz, .bz2 or .xz")
-    options: dict[str, Any] = {"data_files": {"train": [file]}, "split": "train", "streaming": True}
     wanted = [part.columns.text, part.columns.id or "id", part.columns.title or "title"]
-    try:
-        rows = datasets.load_dataset(builder, **options)
-        if builder == "parquet":  # which columns there are is known before any is read
-            check_columns(rows.column_names, file, part)
-            there = [column for column in dict.fromkeys(wanted) if column in rows.column_names]
-            rows = datasets.load_dataset(builder, **options, columns=there, batch_size=ROWS_AT_ONCE)
-        for row in rows:
-            check_columns(list(row), file, part)
-            yield {column: row[column] for column in wanted if column in row}
-    except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
-        raise SmeltError(file, f"cannot be read: {first_line(hub.cause(error))}") from None
-
-
-def _ending(file: str) -> str:
-    path = PurePosixPath(file)
-    return PurePosixPath(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+    return read_rows(file, wanted, lambda there: check_columns(there, file, part))
 
 
 def check_columns(there: list[str], file: str, part: DataSetPart) -> None:
@@ -181,13 +146,3 @@ def check_columns(there: list[str], file: str, part: DataSetPart) -> None:
     if missing := [column for column in part.columns.named if column not in there]:
         found = f"has no column {missing[0]!r}, which datasets.{part.name}.columns names"
         raise SmeltError(file, f"{found}: it has {', '.join(there)}")
-
-
-def text_of_row(value: object, where: str, column: str) -> str:
-    """Return a row's text with a paragraph a line; "" where it has none."""
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise SmeltError(where, f"column {column!r} holds {quote(value)}: expected text")
-    lines = encodable(value).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join(filter(None, map(str.strip, lines)))

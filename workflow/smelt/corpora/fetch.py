@@ -15,7 +15,7 @@ from smelt.corpora.downloads import add_limit, turn_at
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
-from smelt.hub import SHARD, HubRequest, HubSplit, open_split, remote_files
+from smelt.hub import HubRequest, check_whole, open_split, remote_files
 from smelt.hub_errors import hub_errors
 from smelt.study.data_sets import DataSetPart
 
@@ -51,7 +51,7 @@ def _bring(part: DataSetPart, request: HubRequest, output: Path) -> None:
             files = [{"path": ROWS, "bytes": (draft / ROWS).stat().st_size}]
         else:
             split = open_split(request, part.split)
-            rows = _check_whole(split, request)
+            rows = check_whole(split, request)
             files = [{"path": str(path.absolute()), "bytes": path.stat().st_size} for path in split.files]
         counted = {} if rows is None else {"rows": rows}
         keys = ("hub", "revision", "config", "split", "limit")
@@ -89,24 +89,3 @@ def _flush(
     writer.write_table(pyarrow.Table.from_pylist(rows, schema=writer.schema))
     rows.clear()
     return writer
-
-
-def _check_whole(split: HubSplit, request: HubRequest) -> int | None:
-    """Return the number of rows where it is known, or refuse a split whose files the cache has in part.
-
-    Where the hub is out of reach, the client gives what the cache has. Files that number themselves were counted
-    before; others are compared with the data set's card, or with the hub's list.
-    """
-    rows = None
-    if all(path.suffix == ".parquet" for path in split.files):
-        rows = sum(pyarrow.parquet.read_metadata(path).num_rows for path in split.files)
-    if split.examples is not None and rows is not None:
-        if rows != split.examples:
-            mend = f"delete {split.folder} and run again"
-            raise SmeltError(request.where, f"{split} has {rows:,} rows; its card counts {split.examples:,}: {mend}")
-    elif not all(SHARD.fullmatch(path.name) for path in split.files):
-        listed = len(remote_files(request, split.split))
-        if listed != len(split.files):
-            found = f"{split} has {len(split.files)} files in the cache; the hub lists {listed}: run again"
-            raise SmeltError(request.where, found)
-    return rows

@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
-from smelt.corpora.data_sets import ROWS_AT_ONCE, DataSetReader, check_columns, rows_of_file
+from smelt.corpora.data_sets import DataSetReader, check_columns, rows_of_file
 from smelt.corpora.documents import Document
+from smelt.data_files import ROWS_AT_ONCE
 from smelt.entry import Entry, check
 from smelt.errors import SmeltError, first_line
 from smelt.files import checksum, read_json, write_json

@@ -45,8 +45,8 @@ class DataSet(Entry):
     """The configuration of each language, such as `20231101.sw` or `swh_Latn`; in a folder without a card (README.md),
     the folder in it."""
     files: dict[Language, str | list[str]] = Field(default_factory=dict)
-    """Of a folder: the files of each language, `.parquet`, `.jsonl` or `.json`, also as patterns such as
-    `sw/*.parquet`. JSON lines may be compressed (`.jsonl.gz`)."""
+    """Of a folder: the files of each language, `.parquet`, `.arrow`, `.jsonl` or `.json`, also as patterns such as
+    `sw/*.parquet`. JSON lines may be compressed (`.jsonl.gz`, `.jsonl.zst`)."""
     split: str = "train"
     """The split of the configurations."""
     columns: DocumentColumns = DocumentColumns()

@@ -6,13 +6,14 @@ from typing import Any
 
 from wikiextractor import extract
 
-from smelt.corpora.cleaning import Leftovers, encodable, is_readable
+from smelt.corpora.cleaning import Leftovers, is_readable
 from smelt.corpora.wikitext.elements import Hidden, drop_html_tables, replace_tags
 from smelt.corpora.wikitext.lines import lines_of
 from smelt.corpora.wikitext.links import FILE, Links, replace_links
 from smelt.corpora.wikitext.settings import HOLE, ReadingCounts, ReadingSettings
 from smelt.corpora.wikitext.templates import PageExtractor
 from smelt.corpora.wikitext.variants import choose_variant
+from smelt.files import encodable
 
 TEMPLATE = 10
 _ENTITY = re.compile(r"&(#[0-9]+|#[xX][0-9A-Fa-f]+|\w+);")

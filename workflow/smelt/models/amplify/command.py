@@ -1,6 +1,6 @@
 """`python -m smelt amplify`: add pieces for some languages to a model, and prove that other texts are read as before.
 
-IN   a model, as a folder or by its name on the hub; and either text files (--corpus), or documents.parquet of each
+IN   a model, as a folder or by its name on the hub; and either texts (--corpus), or documents.parquet of each
      language, in folders of its name (--documents)
 OUT  a model's folder: config.json, model.safetensors, tokenizer, amplification.json (what was added, and the proof),
      README.md (its card), provenance.json
@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -28,7 +27,7 @@ from smelt.model_folder import ModelSource, locate, publish_tokenizer, read_conf
 from smelt.models.amplify.growth import SPARE, Addition, Growth, grow, growth_of
 from smelt.models.amplify.learning import Learnt, LineSample, WordCutter, draw, learn
 from smelt.models.amplify.record import Amplification, write_amplified_card, write_record
-from smelt.models.vocabulary.texts import TextFiles, documents_by_language, texts_by_language, write_languages
+from smelt.models.vocabulary.texts import CorpusTexts, documents_by_language, texts_by_language, write_languages
 from smelt.models.vocabulary.tokenizer_files import (
     TOKENIZER,
     ids_outside_the_model,
@@ -53,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", required=True, help="a model's folder, or its name on the hub")
     parser.add_argument("--revision", default="main", help="commit of the hub's repository (main)")
     parser.add_argument(
-        "--corpus", nargs="+", help="text files, a paragraph a line: sw.txt, news.sw.txt or sw=<any name>"
+        "--corpus",
+        nargs="+",
+        help="texts: sw.txt, sw=news/*.parquet, sw=news.jsonl:content, sw=org/name@commit/config/split:column",
     )
     parser.add_argument("--languages", nargs="+", help="languages of the corpus that gain pieces (all)")
     parser.add_argument(
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
         files = texts_by_language(arguments.corpus, arguments.languages)
         documents = write_languages(files, Path(scratch), arguments.held_out_share, settings.seed)
-        corpus = TextFiles(list(chain.from_iterable(files.values())), arguments.held_out_share, settings.seed)
+        corpus = CorpusTexts(files, arguments.held_out_share, settings.seed)
         amplify(source, documents, settings, extent, arguments.output, corpus)
 
 
@@ -103,7 +104,7 @@ def amplify(
     settings: AmplificationSettings,
     extent: "Extent",
     output: Path,
-    corpus: TextFiles | None = None,
+    corpus: CorpusTexts | None = None,
 ) -> None:
     """Write the folder of an amplified model.
 
@@ -113,7 +114,7 @@ def amplify(
         settings: how many pieces, and how their weights start.
         extent: how much of the held-out text the proof reads.
         output: the folder to make.
-        corpus: text files that the documents were made from, if these are temporary.
+        corpus: texts that the documents were made from, if these are temporary.
 
     Raises:
         SmeltError: the model or its tokenizer cannot be amplified, a language has no text, the texts yield too few new
@@ -147,10 +148,12 @@ def amplify(
             {"corpus": corpus.files} if corpus else {"documents": list(documents.values())}
         )
         inputs: dict[str, Path | Sequence[Path]] = {"source": source.folder, **texts}
-        chosen_by = settings.model_dump() | hub | ({"held_out_share": corpus.held_out_share} if corpus else {})
+        chosen_by = settings.model_dump() | hub | (corpus.record() if corpus else {})
         hours = (time.monotonic() - began) / 3600
         write_provenance(folder, "amplify", chosen_by, inputs, seeds=[settings.seed], hours=hours)
     print_summary(output, made)
+    for line in corpus.rows_without_text() if corpus else []:
+        print(line)
 
 
 def count_words(vocabulary: Vocabulary, growth: Growth, sample: LineSample) -> Counter[str]:

@@ -1,6 +1,6 @@
 """`python -m smelt reduce`: keep only the pieces of a model that some languages use, and prove that this is exact.
 
-IN   a model, as a folder or by its name on the hub; and either text files (--corpus), or counts of its tokenizer's
+IN   a model, as a folder or by its name on the hub; and either texts (--corpus), or counts of its tokenizer's
      pieces (`python -m smelt count`) with documents.parquet of the same languages (--counts and --held-out)
 OUT  a model's folder: config.json, model.safetensors, tokenizer, reduction.json (what was kept, and the proof),
      README.md (its card), provenance.json; with --dry-run only the sizes that rules around the chosen one would give
@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ from smelt.models.reduce.count import count_languages
 from smelt.models.reduce.record import Reduction, write_record, write_reduced_card
 from smelt.models.reduce.selection import PieceCounts, read_counts
 from smelt.models.reduce.sets import pieces_to_keep
-from smelt.models.vocabulary.texts import TextFiles, documents_by_language, texts_by_language, write_languages
+from smelt.models.vocabulary.texts import CorpusTexts, documents_by_language, texts_by_language, write_languages
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.models.vocabulary.weights import RewrittenWeights, check_places, ids_of_model, reduce_weights
 from smelt.provenance import write_provenance
@@ -48,8 +47,8 @@ class Texts:
     """documents.parquet of the same languages."""
     inputs: Mapping[str, Path | Sequence[Path]]
     """The files that both were made from, by their names in provenance."""
-    corpus: TextFiles | None = None
-    """How lines were held out, where the inputs are text files."""
+    corpus: CorpusTexts | None = None
+    """How lines were held out, where the inputs are those of --corpus."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +72,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_texts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--corpus", nargs="+", help="text files, a paragraph a line: sw.txt, news.sw.txt or sw=<any name>"
+        "--corpus",
+        nargs="+",
+        help="texts: sw.txt, sw=news/*.parquet, sw=news.jsonl:content, sw=org/name@commit/config/split:column",
     )
     parser.add_argument("--languages", nargs="+", help="languages of the corpus to keep (all)")
     parser.add_argument(
@@ -155,7 +156,7 @@ def _count(arguments: argparse.Namespace, vocabulary: Vocabulary, scratch: Path)
     files = texts_by_language(arguments.corpus, arguments.languages)
     held_out = write_languages(files, scratch, arguments.held_out_share, arguments.seed)
     counts = count_languages(vocabulary, held_out, scratch, arguments.threads)
-    corpus = TextFiles(list(chain.from_iterable(files.values())), arguments.held_out_share, arguments.seed)
+    corpus = CorpusTexts(files, arguments.held_out_share, arguments.seed)
     return Texts(counts, held_out, {"corpus": corpus.files}, corpus)
 
 
@@ -220,6 +221,8 @@ def reduce(
         write_reduced_card(folder, output.name, source, made)
         _write_provenance(folder, source, texts, settings, (time.monotonic() - start) / 3600)
     print_summary(output, vocabulary, choice, proof)
+    for line in texts.corpus.rows_without_text() if texts.corpus else []:
+        print(line)
     if companions.left:
         print(f"{output}: left behind of its source: {', '.join(companions.left)}")
 
@@ -259,7 +262,7 @@ def _write_provenance(
     folder: Path, source: ModelSource, texts: Texts, settings: ReductionSettings, hours: float
 ) -> None:
     hub = {"hub": source.hub, "commit": source.folder.name} if source.hub else {}
-    drawn = {"held_out_share": texts.corpus.held_out_share} if texts.corpus else {}
+    drawn = texts.corpus.record() if texts.corpus else {}
     seeds = [texts.corpus.seed] if texts.corpus else []
     inputs = {"source": source.folder, **texts.inputs}
     write_provenance(folder, "reduce", settings.model_dump() | hub | drawn, inputs, seeds=seeds, hours=hours)

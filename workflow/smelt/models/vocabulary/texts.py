@@ -1,55 +1,77 @@
-"""Text files as documents.parquet, with some lines held out, and the lines of such documents.
+"""The texts of --corpus as documents.parquet, with some lines held out, and the lines of such documents.
 
-Reductions and amplifications without a study start from text files: a paragraph a line, and a blank line between
-documents. A document whose lines are partly held out becomes two rows, one of either kind.
+Reductions and amplifications without a study start from texts: lines, and documents of several of them. A document
+whose lines are partly held out becomes two rows, one of either kind.
 """
 
 import itertools
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from smelt.errors import SmeltError
-from smelt.files import refuse_carriage_return
+from smelt.models.vocabulary.sources import CorpusEntry, CorpusSource, open_source, read_entry
 from smelt.paragraphs import paragraphs
 from smelt.parquet import open_parquet, refuse_damaged
 
 _SCHEMA = pa.schema([("id", pa.string()), ("title", pa.string()), ("text", pa.string()), ("held_out", pa.bool_())])
 _DOCUMENTS = 1000
-_LONGEST = 10_000
-"""Lines of a document at most; then the next one begins, even without a blank line."""
 _COLUMNS = ["text", "held_out"]
 
 
 @dataclass(frozen=True)
-class TextFiles:
-    """Text files, and how their held-out lines were drawn."""
+class CorpusTexts:
+    """The texts of --corpus by language, and how their held-out lines were drawn."""
 
-    files: Sequence[Path]
+    sources: Mapping[str, Sequence[CorpusSource]]
     held_out_share: float
     seed: int
 
+    @property
+    def files(self) -> list[Path]:
+        """The local files."""
+        return [file for source in self._all for file in source.files if not source.data_set]
 
-def texts_by_language(files: Sequence[str], languages: Sequence[str] | None) -> dict[str, list[Path]]:
-    """Return the files of each language.
+    def record(self) -> dict[str, Any]:
+        """Return the share, and what was read of rows, for provenance."""
+        rows = [
+            {"language": language, **source.record()}
+            for language, sources in self.sources.items()
+            for source in sources
+            if source.column
+        ]
+        return {"held_out_share": self.held_out_share, **({"corpus": rows} if rows else {})}
+
+    def rows_without_text(self) -> list[str]:
+        """Return a line for each place that has rows without text."""
+        counts = [(source.name, source.counts) for source in self._all]
+        return [f"{name}: {of.empty:,} of {of.rows:,} rows have no text" for name, of in counts if of.empty]
+
+    @property
+    def _all(self) -> list[CorpusSource]:
+        return list(chain.from_iterable(self.sources.values()))
+
+
+def texts_by_language(words: Sequence[str], languages: Sequence[str] | None) -> dict[str, list[CorpusSource]]:
+    """Return the texts of each language.
 
     Args:
-        files: paths, each with its language before it (`sw=news.txt`) or in its name (`sw.txt`, `news.sw.txt`).
-        languages: those wanted; by default all that the files name.
+        words: entries of --corpus (`smelt.models.vocabulary.sources`).
+        languages: those wanted; by default all that the entries name.
 
     Raises:
-        SmeltError: a wanted language has no file.
+        SmeltError: a wanted language has no text, a text cannot be found, or one is named twice.
     """
-    found: dict[str, list[Path]] = {}
-    for file in files:
-        before, equals, after = file.partition("=")
-        language = before if equals and not Path(file).exists() else Path(file).stem.rsplit(".", 1)[-1]
-        found.setdefault(language, []).append(Path(after if equals and not Path(file).exists() else file))
+    found: dict[str, list[tuple[str, CorpusEntry]]] = {}
+    for entry in map(read_entry, words):
+        for language, places in entry.languages().items():
+            found.setdefault(language, []).extend((place, entry) for place in places)
     for language in languages or []:
         if language not in found:
             raise SmeltError(
@@ -57,7 +79,26 @@ def texts_by_language(files: Sequence[str], languages: Sequence[str] | None) -> 
                 f"has no text: expected a file {language}.txt or {language}=<file> among --corpus,"
                 f" found texts of {', '.join(found)}",
             )
-    return {language: found[language] for language in languages or found}
+    sources = {
+        language: [open_source(place, entry.column, entry.word) for place, entry in found[language]]
+        for language in languages or found
+    }
+    _refuse_twice(sources)
+    return sources
+
+
+def _refuse_twice(sources: Mapping[str, Sequence[CorpusSource]]) -> None:
+    """Refuse a file that would be counted twice; two columns of a file may be two languages.
+
+    Raises:
+        SmeltError: there is one.
+    """
+    first: dict[tuple[Path, str | None], str] = {}
+    for language, texts in sources.items():
+        for text in ((file.resolve(), source.column) for source in texts for file in source.files):
+            if text in first:
+                raise SmeltError(text[0], f"is named twice, for {first[text]} and {language}: expected each text once")
+            first[text] = language
 
 
 def documents_by_language(paths: Sequence[Path], flag: str) -> dict[str, Path]:
@@ -72,50 +113,51 @@ def documents_by_language(paths: Sequence[Path], flag: str) -> dict[str, Path]:
     return documents
 
 
-def write_languages(texts: Mapping[str, Sequence[Path]], folder: Path, share: float, seed: int) -> dict[str, Path]:
-    """Write the text files of each language as documents in a folder of its name; return the documents' paths.
+def write_languages(
+    texts: Mapping[str, Sequence[CorpusSource]], folder: Path, share: float, seed: int
+) -> dict[str, Path]:
+    """Write the texts of each language as documents in a folder of its name; return the documents' paths.
 
     Raises:
         SmeltError: as `write_texts`.
     """
     documents = {}
-    for language, files in texts.items():
+    for language, sources in texts.items():
         path = documents[language] = folder / "corpora" / language / "documents.parquet"
         path.parent.mkdir(parents=True)
-        write_texts(files, path, share, seed)
+        write_texts(sources, path, share, seed)
     return documents
 
 
-def write_texts(files: Sequence[Path], output: Path, share: float, seed: int) -> None:
-    """Write the lines of a language's text files as documents, a share of them held out.
+def write_texts(sources: Sequence[CorpusSource], output: Path, share: float, seed: int) -> None:
+    """Write the lines of a language's texts as documents, a share of them held out.
 
-    Every 1/share-th line is held out, from a seeded start, so that all parts of the texts have some.
+    Every 1/share-th line is held out, from a seeded start, so that all parts of the texts have some. Documents of
+    smelt's own that are held out already stay so.
 
     Raises:
-        SmeltError: a file cannot be read or is no UTF-8 text, or it has too few lines to hold one out.
+        SmeltError: a text cannot be read, or it has too few lines to hold one out.
     """
     place = random.Random(seed).random()
     lines = held_out = 0
+    documents = chain.from_iterable(source.documents() for source in sources)
     with pq.ParquetWriter(output, _SCHEMA, compression="zstd") as writer:
-        for group in _group(_documents(files)):
+        while group := list(islice(documents, _DOCUMENTS)):
             rows: list[dict[str, str | bool]] = []
-            for document in group:
+            for document, is_held_out in group:
                 ends = [int(place + share * number) for number in range(lines, lines + len(document) + 1)]
-                lots = [end > begin for begin, end in itertools.pairwise(ends)]
+                lots = [is_held_out or end > begin for begin, end in itertools.pairwise(ends)]
                 rows += _rows(f"{lines}", document, lots)
                 lines, held_out = lines + len(document), held_out + sum(lots)
             writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+    where, column = sources[0].name, sources[0].column
     if not lines:
-        raise SmeltError(files[0], "holds no text: expected a paragraph a line")
+        of = f" in column {column!r} of {sources[0].counts.rows:,} rows" if column else ": expected a paragraph a line"
+        raise SmeltError(where, f"holds no text{of}")
     if not 0 < held_out < lines:
         raise SmeltError(
-            files[0], f"{held_out} of its {lines} lines are held out: expected more text, or another --held-out-share"
+            where, f"{held_out} of its {lines} lines are held out: expected more text, or another --held-out-share"
         )
-
-
-def _group(documents: Iterator[list[str]]) -> Iterator[list[list[str]]]:
-    while group := list(itertools.islice(documents, _DOCUMENTS)):
-        yield group
 
 
 def _rows(name: str, document: list[str], lots: list[bool]) -> Iterator[dict[str, str | bool]]:
@@ -123,33 +165,6 @@ def _rows(name: str, document: list[str], lots: list[bool]) -> Iterator[dict[str
         lines = [line for line, held_out in zip(document, lots, strict=True) if held_out == lot]
         if lines:
             yield {"id": name, "title": "", "text": "\n".join(lines), "held_out": lot}
-
-
-def _documents(files: Sequence[Path]) -> Iterator[list[str]]:
-    for file in files:
-        paragraphs: list[str] = []
-        for line in _lines(file):
-            if line:
-                paragraphs.append(line)
-            if paragraphs and (not line or len(paragraphs) == _LONGEST):
-                yield paragraphs
-                paragraphs = []
-        if paragraphs:
-            yield paragraphs
-
-
-def _lines(file: Path) -> Iterable[str]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="\n") as stream:
-            for number, line in enumerate(stream, 1):
-                if "\0" in line:
-                    raise SmeltError(f"{file}:{number}", "is not text: the line holds a NUL byte")
-                refuse_carriage_return(text := line.strip(), f"{file}:{number}")
-                yield text
-    except UnicodeDecodeError as error:
-        raise SmeltError(file, f"is not UTF-8: byte 0x{error.object[error.start]:02x}") from None
-    except OSError as error:
-        raise SmeltError(file, f"cannot be read: {(error.strerror or str(error)).lower()}") from None
 
 
 def held_out_lines(documents: Path, most: int) -> list[str]:

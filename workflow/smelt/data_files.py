@@ -1,0 +1,128 @@
+"""Rows of Parquet, JSON lines and Arrow files, streamed by the `datasets` library; and text files, also compressed."""
+
+import io
+import json
+import logging
+import lzma
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from smelt.errors import SmeltError, first_line, quote
+from smelt.files import encodable
+from smelt.hub import cause
+
+BUILDERS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".json": "json"}
+COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
+ROWS_AT_ONCE = 256
+DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
+"""What the libraries raise for a file that is missing, cut or not compressed as its name says."""
+
+
+@dataclass
+class RowCounts:
+    """Numbers of rows: all that were read, and those without text."""
+
+    rows: int = 0
+    empty: int = 0
+
+
+def ending(file: str) -> str:
+    """Return what the name of a file ends in, before the ending of its compression."""
+    path = PurePosixPath(file)
+    return PurePosixPath(path.stem).suffix if path.suffix in COMPRESSED else path.suffix
+
+
+def has_rows(file: str) -> bool:
+    """Return whether a file holds rows with columns, by its name."""
+    return ending(file) in BUILDERS
+
+
+def read_rows(file: str, wanted: Sequence[str] | None, check: Callable[[list[str]], None]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file with the wanted columns, as far as they are there.
+
+    Args:
+        file: its path or address.
+        wanted: names of columns; None for all.
+        check: refuses the columns that there are.
+
+    Raises:
+        SmeltError: the file is damaged or of another format, or `check` refuses it.
+    """
+    import datasets
+
+    datasets.logging.set_verbosity(logging.CRITICAL)  # its errors are ours
+    if not has_rows(file):
+        raise SmeltError(file, f"expected a file in {', '.join(BUILDERS)}, the last two also as .gz, .bz2, .xz or .zst")
+    _know_zstandard()
+    builder = BUILDERS[ending(file)]
+    options: dict[str, Any] = {"data_files": {"train": [file]}, "split": "train", "streaming": True}
+    try:
+        with suppress(StopIteration):  # which the library raises for JSON lines without a line
+            rows = datasets.load_dataset(builder, **options)
+            if builder == "parquet":  # which columns there are is known before any is read
+                check(rows.column_names)
+                there = [column for column in dict.fromkeys(wanted or rows.column_names) if column in rows.column_names]
+                rows = datasets.load_dataset(builder, **options, columns=there, batch_size=ROWS_AT_ONCE)
+            for row in rows:
+                check(list(row))
+                yield {column: row[column] for column in (wanted or row) if column in row}
+    except (datasets.exceptions.DatasetsError, ValueError, *DAMAGED) as error:
+        if ending(file) == ".jsonl":
+            _refuse_line(file)
+        raise SmeltError(file, f"cannot be read: {first_line(cause(error))}") from None
+
+
+def _refuse_line(file: str) -> None:
+    """Name the first line of JSON lines that is no object; the library names places in blocks of lines.
+
+    Raises:
+        SmeltError: there is such a line.
+    """
+    with suppress(*DAMAGED), open_file(file) as stream:
+        for number, line in enumerate(stream, 1):
+            found: object = line.strip().decode(errors="replace")
+            with suppress(ValueError):
+                found = json.loads(line) if line.strip() else {}
+            if not isinstance(found, dict):
+                raise SmeltError(f"{file}:{number}", f"is no JSON object: found {quote(found)}")
+
+
+def open_file(file: str) -> IO[bytes]:
+    """Return the bytes of a file, decompressed by the ending of its name."""
+    import fsspec
+
+    if "://" not in file and PurePosixPath(file).suffix not in COMPRESSED:
+        return Path(file).open("rb")
+    _know_zstandard()
+    opened: IO[bytes] = fsspec.open(file, "rb", compression="infer").open()
+    return opened
+
+
+def _know_zstandard() -> None:
+    """Let fsspec, by which `datasets` opens files, read .zst through pyarrow where no library of its own is there."""
+    import pyarrow
+    from fsspec.compression import compr, register_compression
+
+    def opened(stream: IO[bytes], mode: str = "rb", **_: Any) -> IO[bytes]:  # noqa: ARG001 - fsspec passes it
+        return io.BufferedReader(pyarrow.CompressedInputStream(stream, "zstd"))
+
+    if "zstd" not in compr:
+        register_compression("zstd", opened, "zst")
+
+
+def text_of_row(value: object, where: str, column: str) -> str:
+    """Return a row's text with a paragraph a line; "" where it has none.
+
+    Raises:
+        SmeltError: it is no text.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise SmeltError(where, f"column {column!r} holds {quote(value)}: expected text")
+    lines = encodable(value).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(filter(None, map(str.strip, lines)))
