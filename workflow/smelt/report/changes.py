@@ -51,8 +51,8 @@ def change_of(values: BySeed, reference: BySeed) -> AgainstReference:
 def difference_cell(score: Score) -> Cell:
     """Return the difference in points, and beside it the relative one in percent."""
     relative = score.kept - 1
-    detail = "" if math.isnan(relative) else f"({_signed(100 * relative)}%)"
-    return Cell(_signed(100 * score.difference), detail=detail)
+    detail = "" if math.isnan(relative) else f"({signed(100 * relative)}%)"
+    return Cell(signed(100 * score.difference), detail=detail)
 
 
 def kept_cell(score: Score) -> Cell:
@@ -60,7 +60,7 @@ def kept_cell(score: Score) -> Cell:
     if math.isnan(score.difference):
         return Cell(NONE)
     return Cell(
-        NONE if math.isnan(score.kept) else f"{percent(score.kept)}%", detail=f"({_signed(100 * score.difference)})"
+        NONE if math.isnan(score.kept) else f"{percent(score.kept)}%", detail=f"({signed(100 * score.difference)})"
     )
 
 
@@ -116,7 +116,7 @@ def references_of(rows: Sequence[str], reference: str | Mapping[str, str]) -> di
     return dict(reference)
 
 
-def _signed(value: float) -> str:
+def signed(value: float) -> str:
     """Return a number with two decimals and its sign; none where it is zero."""
     text = number(value)
     return f"+{text}" if value > 0 and text != "0.00" else "0.00" if text == "−0.00" else text

@@ -1,4 +1,4 @@
-"""Intervals: bootstrap for differences of means, Wilson for shares."""
+"""Intervals: bootstrap for differences of means, Student's t for means, Wilson for shares."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from smelt.statistics.scores import Floats, as_scores, paired_differences
+from smelt.statistics.scores import Floats, as_scores, paired_differences, spread
 
 # With fewer values, resampling underestimates the spread.
 _FEW = 10
@@ -47,6 +47,16 @@ def independent_difference_interval(
     generator = np.random.default_rng(seed)
     means = _resample_means(first, resamples, generator) - _resample_means(second, resamples, generator)
     return _percentiles(means, confidence, method, min(len(first), len(second)), what)
+
+
+def mean_interval(values: ArrayLike, confidence: float) -> Interval:
+    """Return Student's t interval of the mean of scores that are about normal."""
+    scores, method = as_scores(values), "Student's t"
+    if len(scores) < 2:
+        return Interval(None, None, confidence, method, "no interval: fewer than two values")
+    margin = float(stats.t.ppf((1 + confidence) / 2, len(scores) - 1)) * spread(scores) / math.sqrt(len(scores))
+    mean = float(scores.mean())
+    return Interval(mean - margin, mean + margin, confidence, method)
 
 
 def wilson_interval(share: float, n: int, confidence: float) -> Interval:

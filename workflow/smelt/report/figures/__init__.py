@@ -6,6 +6,7 @@ from smelt.report.figures import (
     language_distribution,
     language_shares,
     learning_curves,
+    reductions,
     score_by_vocabulary,
     scripts,
     splitting_and_errors,
@@ -26,7 +27,8 @@ FIGURES: dict[str, StudyFigure] = {
 }
 """Figures of the study, in the order of the page."""
 TABLE_FIGURES: dict[str, TableFigure] = {
-    figure.name: figure for figure in (by_language.FIGURE, drops.FIGURE, scripts.FIGURE, tradeoff.FIGURE)
+    figure.name: figure
+    for figure in (by_language.FIGURE, drops.FIGURE, reductions.FIGURE, scripts.FIGURE, tradeoff.FIGURE)
 }
 """Figures of tables."""
 

@@ -19,6 +19,7 @@ from smelt.report.tables.finetuning import FinetuningTable
 from smelt.report.tables.grid import GridTable
 from smelt.report.tables.languages import LanguagesTable
 from smelt.report.tables.monolingual import MonolingualTable
+from smelt.report.tables.reductions import ReductionsTable
 from smelt.report.tables.scores import ScoresTable
 from smelt.report.tables.scripts import ScriptsTable
 from smelt.report.tables.segmentation import SegmentationTable
@@ -40,6 +41,7 @@ Table = Annotated[
     | GridTable
     | StagesTable
     | TradeoffTable
+    | ReductionsTable
     | EfficiencyTable
     | AveragesTable
     | TrainingTable

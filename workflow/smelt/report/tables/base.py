@@ -117,6 +117,12 @@ class StudyOfTables(Protocol):
     def selects_pieces(self, model: str) -> bool:
         """Return whether a model keeps some of its source's pieces, and records which."""
 
+    def sources_of(self, model: str) -> Sequence[str]:
+        """Return the models that a model is made from."""
+
+    def finetuned_from(self, model: str) -> str | None:
+        """Return the model whose fine-tunings a model's are made from without more training, if there is one."""
+
     def chosen_vocabularies(self) -> Sequence[str]:
         """Return the models whose vocabulary's size the study decides, maker by maker."""
 

@@ -80,6 +80,15 @@ class TablesView:
         """Return whether a model keeps some of its source's pieces, and records which."""
         return self._study.models[model].selects_pieces
 
+    def sources_of(self, model: str) -> list[str]:
+        """Return the models that a model is made from."""
+        return self._study.models[model].sources
+
+    def finetuned_from(self, model: str) -> str | None:
+        """Return the model whose fine-tunings a model's are made from without more training, if there is one."""
+        entry = self._study.models[model]
+        return entry.sources[0] if entry.makes_finetuned and not entry.is_compressed else None
+
     def chosen_vocabularies(self) -> list[str]:
         """Return the models whose vocabulary's size the study decides, in the order of MAKERS."""
         makers = [name for name, maker in MAKERS.items() if maker.chooses_vocabulary]

@@ -1,0 +1,92 @@
+"""Scores of reduced models against the size of their vocabulary: a panel a task, a line for each way of making them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smelt.files import read_json
+from smelt.report.figures.base import TableFigure
+from smelt.report.figures.style import GREY, legend, look, panels, thousands
+from smelt.report.notes import metric_label
+from smelt.report.places import Place, PlaceScores
+from smelt.report.tables.base import unique
+from smelt.report.tables.reductions import ReductionsTable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CONFIDENCE = 0.95
+_APART = 1.03
+"""How much further right each way's points stand than those of the one before, so that intervals stay visible."""
+
+
+def draw(sources: list[Path], table: ReductionsTable) -> "Figure":
+    """Return the figure of scores.csv, the folders of models and a table of kind reductions.
+
+    Means over seeds, with Student's t intervals; the whole model's is a line across, with a band.
+    """
+    scores = PlaceScores(sources[0])
+    folders = [path for path in sources if path.parent.name == "models"]
+    pieces = {path.name: int(read_json(path / "config.json")["vocab_size"]) for path in folders}
+    figure, axes = panels(len(table.tasks), 3.6, 3.0)
+    for axis, task in zip(axes, table.tasks, strict=True):
+        _panel(axis, scores, table, task, pieces)
+    legend(figure, *axes)
+    return figure
+
+
+def _panel(axis: "Axes", scores: PlaceScores, table: ReductionsTable, task: str, pieces: dict[str, int]) -> None:
+    mean, below, above = _interval(scores, table.whole, task)
+    axis.axhline(mean, color=GREY, linewidth=1, linestyle="--", label=table.whole)
+    axis.axhspan(mean - below, mean + above, color=GREY, alpha=0.12, linewidth=0)
+    shown = []
+    for number, (way, models) in enumerate(table.ways.items()):
+        run = sorted((model for model in models if _values(scores, model, task)), key=lambda model: pieces[model])
+        if not run:
+            continue
+        means, *bars = zip(*(_interval(scores, model, task) for model in run), strict=True)
+        places = [pieces[model] * _APART**number for model in run]
+        axis.errorbar(places, means, yerr=bars, capsize=2.5, elinewidth=0.8, label=way, **look(number))
+        shown += [pieces[model] for model in run]
+    axis.set(title=task, xlabel="pieces, log scale", ylabel=f"{metric_label(_metric(scores, table.whole, task))} (%)")
+    axis.set_xscale("log")
+    ticks = unique(sorted(shown))
+    axis.set_xticks(ticks, [thousands(size) for size in ticks])
+    axis.set_xticks([], minor=True)
+
+
+def _values(scores: PlaceScores, model: str, task: str) -> Sequence[float]:
+    return list(scores.whole(Place(model, task, model, task)).values())
+
+
+def _metric(scores: PlaceScores, model: str, task: str) -> str:
+    return scores.score(Place(model, task, model, task)).metric
+
+
+def _interval(scores: PlaceScores, model: str, task: str) -> tuple[float, float, float]:
+    """Return a mean in percent, and how far its interval goes below and above it: nowhere with a single seed."""
+    from smelt.statistics.intervals import mean_interval
+    from smelt.statistics.scores import summarise
+
+    values = _values(scores, model, task)
+    mean, found = summarise(values).mean, mean_interval(values, CONFIDENCE)
+    if found.low is None or found.high is None:
+        return 100 * mean, 0.0, 0.0
+    return 100 * mean, 100 * (mean - found.low), 100 * (found.high - mean)
+
+
+FIGURE = TableFigure(
+    "reductions",
+    "Score against the size of the vocabulary",
+    "Score of the table's models on the test set of each task against their number of pieces, a line for each way "
+    "of making them: mean and 95% interval (Student's t) over seeds. The dashed line and its band are the whole "
+    "model. Points of one size stand side by side.",
+    tables={"reductions": lambda table, study: True},  # noqa: ARG005
+    sources=lambda table, study: [
+        f"{study.results}/scores.csv",
+        *(f"{study.results}/models/{model}" for model in table.models),
+    ],
+    needed=("tasks", "whole", "ways"),
+    draw=lambda sources, table, _: draw(sources, table),
+)
