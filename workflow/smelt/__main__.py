@@ -26,6 +26,7 @@ COMMANDS = {
     "check": ("smelt.study.check", "validate a study file and print what it will build"),
     "plan": ("smelt.plan", "estimate jobs, hours, disk, memory and energy of a study"),
     "pin": ("smelt.study.pin", "look up the commits of the hub's models that a study adopts"),
+    "inspect": ("smelt.models.inspect.command", "show what pieces a tokenizer has and who uses them, or compare two"),
     "watch": ("smelt.watch", "show the running jobs of a study from their logs"),
     "schema": ("smelt.study.reference", "write JSON schemas for editors, and the tables of keys in the documentation"),
     "demo-data": ("smelt.demo.command", "generate the demo study's dumps and tasks"),
@@ -54,7 +55,7 @@ COMMANDS = {
     "page": ("smelt.report.page", "write the self-contained report page"),
 }
 
-ASKED_BY_PEOPLE = {"check", "pin", "watch", "schema", "clean-shards"}
+ASKED_BY_PEOPLE = {"check", "pin", "inspect", "watch", "schema", "clean-shards"}
 """Commands that are no jobs of the workflow; `plan` is both."""
 
 FILL_IN = {"task"}

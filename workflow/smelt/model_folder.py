@@ -51,8 +51,10 @@ class NoWeights(SmeltError):
     """A repository holds no weights of the formats that were asked for."""
 
 
-def locate(model: str, revision: str) -> ModelSource:
+def locate(model: str, revision: str, weights: bool = True) -> ModelSource:
     """Return a model's folder; a model that is no folder is fetched from the hub.
+
+    weights: whether more is wanted of it than its tokenizer.
 
     Raises:
         SmeltError: it is neither, or cannot be fetched.
@@ -61,7 +63,8 @@ def locate(model: str, revision: str) -> ModelSource:
         return ModelSource(Path(model), model)
     if model.count("/") != 1 or model.startswith((".", "/", "~")):
         raise SmeltError(model, "no such folder, and no name on the hub (organisation/model)")
-    return ModelSource(fetch(model, revision), f"{model} at {revision}", model)
+    folder = fetch(model, revision) if weights else _fetch_tokenizer(model, revision)
+    return ModelSource(folder, f"{model} at {revision}", model)
 
 
 def fetch(name: str, revision: str, formats: Sequence[str] = _WEIGHTS) -> Path:
@@ -87,6 +90,15 @@ def fetch(name: str, revision: str, formats: Sequence[str] = _WEIGHTS) -> Path:
                 return folder
             refuse_adapter(folder, where)
     raise NoWeights(where, f"holds no weights: expected {' or '.join(formats)}")
+
+
+def _fetch_tokenizer(name: str, revision: str) -> Path:
+    """Return the folder of a snapshot with the files of its tokenizer, and config.json, which may name its class."""
+    from huggingface_hub import snapshot_download
+
+    with hub_errors(f"{name} at {revision}"):
+        patterns = [*TOKENIZER_FILES, "config.json"]
+        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"]))
 
 
 def _fetch_modules(name: str, revision: str, folder: Path, where: str) -> None:

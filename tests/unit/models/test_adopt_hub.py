@@ -104,6 +104,15 @@ def test_a_model_is_fetched_at_its_commit(hub: str, tmp_path: Path) -> None:
     assert "- 'no'" in card
 
 
+def test_a_tokenizer_is_inspected_without_its_weights(hub: str, tmp_path: Path) -> None:
+    asked = len(Hub.asked)
+    words = ["-m", "smelt", "inspect", "org/tiny", "--revision", "3f076fd", "--output", str(tmp_path / "out")]
+    done = smelt(hub, tmp_path, *words)
+    assert done.returncode == 0, done.stderr
+    assert "org/tiny: 7 pieces, WordPiece" in done.stdout
+    assert not any("safetensors" in path for path in Hub.asked[asked:])
+
+
 def test_a_model_fetched_once_is_found_again_without_the_hub(hub: str, tmp_path: Path) -> None:
     fetch = f"from smelt.model_folder import fetch; print(fetch('org/tiny', '{COMMIT}'))"
     folders = [smelt(hub, tmp_path, "-c", fetch, offline=offline).stdout.strip() for offline in (False, True)]

@@ -17,7 +17,8 @@ from smelt.errors import SmeltError
 from smelt.models.reduce.choice import choose
 from smelt.models.reduce.count import count_languages
 from smelt.models.reduce.selection import PieceCounts, select
-from smelt.models.reduce.sets import pieces_of_set, pieces_of_texts, texts_of_pieces
+from smelt.models.reduce.sets import pieces_of_set, pieces_of_texts
+from smelt.models.vocabulary.spelling import texts_of_pieces
 from smelt.models.vocabulary.texts import texts_by_language, write_languages
 from smelt.models.vocabulary.vocabulary import Vocabulary, read_vocabulary
 from smelt.study.makers.reduce import SelectionRule

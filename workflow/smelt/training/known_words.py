@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer
 
+from smelt.errors import SmeltError, first_line
 from smelt.training.splitting import Splitting, Tree, splitting_of
 
 Numbers = NDArray[np.int64]
@@ -264,10 +265,17 @@ def cut_at_blanks(lines: Sequence[str], bare_start: bool) -> tuple[Any, Numbers]
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[Numbers, Ids32]:
-    """Return how many pieces each text has, and the ids of all, one text after the other."""
+    """Return how many pieces each text has, and the ids of all, one text after the other.
+
+    Raises:
+        SmeltError: the tokenizer finds no pieces for a text, and lacks the unknown piece that it names.
+    """
     sizes, ids = [np.zeros(0, np.int64)], [np.zeros(0, np.int32)]
     for batch in batch_by_size(texts, len, CHARACTERS_AT_ONCE):
-        lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
+        try:
+            lists = [encoding.ids for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
+        except Exception as error:  # tokenizers raises no narrower class
+            raise SmeltError("tokenizer", f"cannot cut these texts ({first_line(error)})") from None
         sizes.append(np.array([len(part) for part in lists], np.int64))
         ids.append(np.fromiter(chain.from_iterable(lists), np.int32, int(sizes[-1].sum())))
     return np.concatenate(sizes), np.concatenate(ids)

@@ -186,6 +186,8 @@ def _show(
     if output:
         write_preview(output, found)
     print_preview(found)
+    for line in texts.corpus.rows_without_text() if texts.corpus else []:
+        print(line)
 
 
 def reduce(

@@ -1,32 +1,28 @@
 """Pieces that are kept whatever the counts say: those of sets by name, of texts, and by their spelling."""
 
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import regex
-from tokenizers import decoders
 
 from smelt.errors import SmeltError, quote
-from smelt.models.vocabulary.kinds import UnigramKind, WordPieceKind
+from smelt.models.vocabulary.spelling import texts_of_pieces
 from smelt.models.vocabulary.tensors import Ids
-from smelt.models.vocabulary.tokenizer_files import Tree, has_part
 from smelt.models.vocabulary.vocabulary import Vocabulary
 from smelt.scripts import is_wholly_of, script_named
 from smelt.study.makers.reduce import ONE_LETTER, KeptPiecesRule
 
-BLANK = "\u2581"
-"""SentencePiece's mark of a blank."""
-_NO_TEXT = "\ufffd"
 _EMOJI = regex.compile(
     r"(?:[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}\u200d\ufe0f\u20e3]|\p{Emoji_Component}\ufe0f?\u20e3)+"
 )
-_MEMBERS: Mapping[str, Callable[[str], bool]] = {
+MEMBERS: Mapping[str, Callable[[str], bool]] = {
     "digits": lambda text: all(unicodedata.category(sign) == "Nd" for sign in text),
     "punctuation": lambda text: all(unicodedata.category(sign)[0] == "P" for sign in text),
     "symbols": lambda text: all(unicodedata.category(sign)[0] == "S" for sign in text),
     "emoji": lambda text: _EMOJI.fullmatch(text) is not None,
 }
+"""Whether the text of a piece is of a set."""
 
 
 def pieces_to_keep(vocabulary: Vocabulary, rule: KeptPiecesRule) -> dict[str, Ids]:
@@ -76,7 +72,7 @@ def pieces_of_set(vocabulary: Vocabulary, texts: Sequence[str], name: str) -> Id
     Raises:
         SmeltError: there are none.
     """
-    belongs = _MEMBERS.get(name) or _of_script(name)
+    belongs = MEMBERS.get(name) or _of_script(name)
     ids = [identity for identity, text in enumerate(texts) if text and belongs(text)]
     if not ids:
         raise SmeltError(vocabulary.where, f"keep_sets: no piece of its tokenizer is of the set {name!r}")
@@ -87,29 +83,3 @@ def _of_script(name: str) -> Callable[[str], bool]:
     code = script_named(name.removesuffix(ONE_LETTER))
     one = name.endswith(ONE_LETTER)
     return lambda text: (not one or len(text) == 1) and is_wholly_of(text, code)
-
-
-def texts_of_pieces(vocabulary: Vocabulary) -> Iterator[str]:
-    """Yield the text of each piece in the order of ids, without marks and blanks around it.
-
-    It is "" for special pieces, and for bytes that are no whole text.
-    """
-    kind, special = vocabulary.kind, set(vocabulary.always.tolist())
-    bare = _bytes_as_text if has_part(vocabulary.tree, "ByteLevel") else _without_marks(kind, vocabulary.tree)
-    for identity, piece in enumerate(vocabulary.pieces):
-        yield bare(piece).strip() if identity not in special or len(piece) == 1 else ""
-
-
-def _bytes_as_text(piece: str, decoder: decoders.ByteLevel = decoders.ByteLevel()) -> str:  # noqa: B008 - has no state
-    text = decoder.decode([piece])
-    return "" if _NO_TEXT in text else text
-
-
-def _without_marks(kind: object, tree: Tree) -> Callable[[str], str]:
-    """Return a function that takes off a piece what marks a blank, the middle of a word or its end."""
-    if isinstance(kind, WordPieceKind):
-        return lambda piece: "" if piece in kind.reserved else piece.removeprefix(kind.prefix)
-    if isinstance(kind, UnigramKind):
-        return lambda piece: piece.replace(BLANK, " ")
-    prefix, suffix = (tree["model"].get(key) or "" for key in ("continuing_subword_prefix", "end_of_word_suffix"))
-    return lambda piece: piece.removeprefix(prefix).removesuffix(suffix).replace(BLANK, " ")
