@@ -28,7 +28,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 from smelt.screen import attach
 from smelt.study.paths import modules, names
 from smelt.study.rules.finetune_jobs import jobs_of_cells, jobs_of_seeds
-from smelt.study.workflow import given_keys, load, share_settings, started_rules, warn
+from smelt.study.workflow import (
+    given_keys,
+    load,
+    remove_checkpoints,
+    share_settings,
+    started_rules,
+    warn,
+)
 
 study_files = workflow.configfiles or [Path(workflow.basedir) / "config/config.yaml"]
 
@@ -50,7 +57,19 @@ RESULTS, LOGS = study.paths.results, study.paths.logs
 BENCHMARKS, CHECKPOINTS = study.paths.benchmarks, study.paths.checkpoints
 
 
+def accepted_models():
+    """Return the trained models that are made and will not be made again."""
+    accepted = filter(workflow.dag.noneedrun_finished, workflow.dag.jobs)
+    return [
+        job.wildcards.model
+        for job in accepted
+        if job.rule.name in ("pretrain", "distil")
+    ]
+
+
 onerror:
+    if workflow.is_main_process:
+        remove_checkpoints(study, accepted_models())
     sys.stderr.write(
         "smelt: the report waits for the jobs that failed or were stopped. Run the same command again: what is made"
         " stays, and a stopped training goes on. Where a job's line names something to mend, mend that first, or leave"
@@ -59,6 +78,8 @@ onerror:
 
 
 onsuccess:
+    if workflow.is_main_process:
+        remove_checkpoints(study, accepted_models())
     if workflow.is_main_process and Path(f"{RESULTS}/report.html").exists():
         sys.stderr.write(f"smelt: the page is {RESULTS}/report.html\n")
 

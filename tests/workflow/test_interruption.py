@@ -1,5 +1,6 @@
 """A workflow killed in the middle of pretraining goes on from the checkpoint, to the same model."""
 
+import json
 import os
 import shutil
 import signal
@@ -30,8 +31,8 @@ def retrain(project: Project) -> None:
     shutil.rmtree(project.folder / MODEL)
 
 
-def kill_while_training(project: Project) -> None:
-    """Start the workflow and kill it and all its jobs as soon as the first checkpoint lies there."""
+def kill_while_training(project: Project, jobs: bool = True) -> None:
+    """Start the workflow and kill it, with all its jobs or alone, as soon as the first checkpoint lies there."""
     running = subprocess.Popen(
         project.command(MODEL),
         cwd=project.folder,
@@ -46,7 +47,7 @@ def kill_while_training(project: Project) -> None:
         assert running.poll() is None, "the workflow ended before it could be killed"
         assert time.monotonic() < deadline, "no checkpoint appeared"
         time.sleep(0.05)
-    os.killpg(running.pid, signal.SIGKILL)
+    (os.killpg if jobs else os.kill)(running.pid, signal.SIGKILL)
     running.wait()
 
 
@@ -71,3 +72,28 @@ def test_a_killed_workflow_resumes_to_the_same_model(project: Callable[[], Proje
     killed.snakemake(MODEL)
     assert (killed.folder / MODEL / "model.safetensors").read_bytes() == resumed
     assert values_of(killed.folder / CURVE) == curve
+
+
+def test_a_training_that_outlives_its_killed_workflow_is_waited_for_and_not_lost(
+    project: Callable[[], Project],
+) -> None:
+    killed = project()
+    retrain(killed)
+    kill_while_training(killed, jobs=False)
+    (lock,) = (killed.folder / "checkpoints").rglob("lock")
+    orphan = json.loads(lock.read_text())["process"]
+    os.kill(orphan, signal.SIGSTOP)  # so that it is not done before the second one begins
+    killed.snakemake("--unlock")
+    with subprocess.Popen(killed.command(MODEL), cwd=killed.folder, env=killed.environment()) as second:
+        log = killed.folder / "logs/small/models/wide.log"
+        deadline = time.monotonic() + 240
+        while f"waiting for process {orphan} on " not in log.read_text(errors="replace"):
+            assert second.poll() is None, "it did not wait"
+            assert time.monotonic() < deadline, "it is not known what it waits for"
+            time.sleep(0.1)
+        os.kill(orphan, signal.SIGCONT)
+    assert second.returncode == 0
+    said = log.read_text(errors="replace")
+    assert "going on from the checkpoint of step 600" in said, "what the first one trained is not trained again"
+    assert (killed.folder / MODEL / "model.safetensors").exists()
+    assert not list((killed.folder / "checkpoints").rglob("step-*"))

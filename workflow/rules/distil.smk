@@ -21,7 +21,7 @@ rule distil:
     params:
         settings=study.distil.settings,
         identity=study.distil.identity,
-        checkpoints=f"{CHECKPOINTS}/models/{{model}}",
+        checkpoints=study.paths.model_checkpoints("{model}"),
     wildcard_constraints:
         model=names(study.distil.models),
     log:

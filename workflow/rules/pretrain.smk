@@ -21,7 +21,7 @@ rule pretrain:
     params:
         settings=study.pretrain.settings,
         identity=study.pretrain.identity,
-        checkpoints=f"{CHECKPOINTS}/models/{{model}}",
+        checkpoints=study.paths.model_checkpoints("{model}"),
     wildcard_constraints:
         model=names(study.pretrain.models),
     log:

@@ -23,13 +23,12 @@ from smelt.files import checksum
 from smelt.training.checkpoints import (
     Checkpoints,
     Manifest,
-    random_state,
     read_manifest,
-    set_random_state,
     write_manifest,
 )
 from smelt.training.distributed import Processes
 from smelt.training.recipes import RECIPES
+from smelt.training.steps import random_state, set_random_state
 
 IDENTITY = {"settings": {"seed": 1, "recipe": {"schedule": {"steps": 10}}}, "tokenizer": "abc"}
 
@@ -209,12 +208,25 @@ def test_settings_that_make_no_other_model_may_change_between_runs(
                 checkpoints.load()
 
 
-def test_a_second_process_is_kept_out_by_name(checkpoints: Checkpoints) -> None:
+def test_a_second_user_in_the_same_process_is_refused_by_name(checkpoints: Checkpoints) -> None:
     with (
         pytest.raises(SmeltError, match=rf"in use by process {os.getpid()} on"),
         Checkpoints(checkpoints.folder, IDENTITY),
     ):
         pass
+
+
+def test_a_finished_run_keeps_its_last_and_its_best_checkpoint_and_says_so(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path / "run", IDENTITY, kept=3) as kept:
+        for step, loss in ((1, 2.0), (2, 1.0), (3, 1.5), (4, 1.8)):
+            save(kept, step, loss)
+        kept.finish()
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "finished", "step-000000002", "step-000000004",
+    ]  # fmt: skip
+    with Checkpoints(tmp_path / "run", IDENTITY) as again:
+        assert again.load().step == 4
+        assert not (tmp_path / "run/finished").exists()  # until its result is written again
 
 
 def test_the_folder_is_free_again_after_its_run_and_goes_with_its_checkpoints(tmp_path: Path) -> None:

@@ -70,6 +70,35 @@ def test_a_second_holder_is_kept_out_at_once_by_name(path: Path) -> None:
     lock.release()
 
 
+def hold_for(path: Path, seconds: float) -> None:
+    lock = Lock(path)
+    lock.acquire()
+    time.sleep(seconds)
+    lock.release()
+
+
+def test_a_patient_process_gets_the_lock_once_its_holder_releases_it(path: Path, forkserver: BaseContext) -> None:
+    holder = forkserver.Process(target=hold_for, args=(path, 1.0))
+    holder.start()
+    while not path.exists():
+        time.sleep(0.01)
+    lock = Lock(path, heartbeat=0.2)
+    with pytest.raises(SmeltError, match="in use by process"):
+        lock.acquire(patience=0.1)
+    lock.acquire(patience=60)
+    assert lock.is_held()
+    lock.release()
+    holder.join()
+
+
+def test_no_process_waits_for_itself(path: Path) -> None:
+    lock = Lock(path)
+    lock.acquire()
+    with pytest.raises(SmeltError, match="in use by process"):
+        Lock(path).acquire(patience=60)
+    lock.release()
+
+
 def test_the_heartbeat_renews_the_file(path: Path) -> None:
     lock = Lock(path, heartbeat=0.02)
     lock.acquire()

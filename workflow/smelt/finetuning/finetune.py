@@ -297,10 +297,11 @@ def limits_of(
     """
     from smelt.training.checkpoints import Checkpoints
     from smelt.training.progress import say
-    from smelt.training.steps import Limits
+    from smelt.training.steps import Limits, end_of
 
+    end = end_of(arguments.minutes, started)
     try:
-        with Checkpoints(folder / digest(identity)[:12], identity) as checkpoints:
+        with Checkpoints(folder / digest(identity)[:12], identity, wait_until=end) as checkpoints:
             yield Limits(
                 checkpoints=checkpoints,
                 account=account,

@@ -30,6 +30,7 @@ from smelt.training.progress import Gauges, gauges_of, say
 from smelt.training.recipes import DataSettings, Recipe
 from smelt.training.run import Outcome, Run
 from smelt.training.speed import is_emulated
+from smelt.training.steps import end_of
 
 Blocks = dict[str, list[TokenBlocks]]
 """The blocks of each split, one entry a language."""
@@ -135,7 +136,8 @@ def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: to
     processes.agree(lambda: maker.check(recipe, blocks))
     identity = processes.agree(lambda: maker.identity(recipe)) | data_identity(blocks, pieces)
     folder = job.checkpoints / f"{job.output.name}-{digest(identity)}"
-    with Checkpoints(folder, identity, processes, recipe.checkpoints.keep) as kept:
+    end = end_of(job.minutes, started)
+    with Checkpoints(folder, identity, processes, recipe.checkpoints.keep, wait_until=end) as kept:
         if processes.first:
             print_plan(recipe, blocks["train"], processes, device)
         torch.manual_seed(settings.seed)
@@ -157,9 +159,9 @@ def make(job: TrainingJob, maker: TrainingPlan, processes: Processes, device: to
         outcome = train(trained.model, trained.objective, batches, recipe, run)
         if processes.first:
             maker.write(job.output, trained.model, blocks["train"], recipe, outcome)
-        kept.remove()
+        kept.finish()
     if processes.first:
-        name_other_checkpoints(job)
+        name_other_checkpoints(job, folder)
 
 
 def gauges_beside(trained: Trainable, gauges: Gauges) -> Gauges:
@@ -204,10 +206,11 @@ def events_beside(curve: Path) -> Path:
     return curve.with_name(f"{curve.name.removesuffix('.csv').removesuffix('.curve')}.events")
 
 
-def name_other_checkpoints(job: TrainingJob) -> None:
+def name_other_checkpoints(job: TrainingJob, own: Path) -> None:
     """Print which checkpoints of the same model are left from other settings or texts."""
     for other in sorted(job.checkpoints.glob(f"{job.output.name}-*")):
-        say(f"{other}: checkpoints of other settings or other texts, no longer needed unless you go back to those")
+        if other != own:
+            say(f"{other}: checkpoints of other settings or other texts, no longer needed unless you go back to those")
 
 
 def describe_length(recipe: Recipe, blocks: Sequence[TokenBlocks]) -> str:

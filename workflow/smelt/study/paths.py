@@ -51,6 +51,10 @@ class Paths:
         """
         return f"{self.results}/grids/{run}"
 
+    def model_checkpoints(self, model: str) -> str:
+        """Return the folder where a model's pretraining or distillation keeps checkpoints."""
+        return f"{self.checkpoints}/models/{model}"
+
     def grid_checkpoints(self, run: str) -> str:
         """Return the folder where the runs of a grid keep checkpoints while they learn; run: as above."""
         return f"{self.checkpoints}/grids/{run}"

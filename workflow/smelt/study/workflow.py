@@ -1,6 +1,8 @@
 """Helpers with which the Snakefile loads a study: files, warnings, and patterns of wildcards."""
 
+import contextlib
 import itertools
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ from smelt.study.check import left_over, missing_sources, warnings
 from smelt.study.revisions import unpinned
 from smelt.study.schema import check_study
 from smelt.tasks.task_file import OWN_TASKS
+from smelt.training.lock import FINISHED
 
 DEMO = Path("config/config.yaml")
 WAITS = "what needs them fails, all else is made, and the report waits"
@@ -57,6 +60,18 @@ def warn(catalogue: Catalogue) -> None:
         print(f"smelt: sources of the study are not there; {WAITS}", *lines, sep="\n  ", file=sys.stderr)
     for line in left_over(catalogue):
         print(f"smelt: {line}", file=sys.stderr)
+
+
+def remove_checkpoints(catalogue: Catalogue, models: Iterable[str]) -> None:
+    """Remove the last checkpoints of models that are written and that Snakemake has accepted.
+
+    Until then it may take a model for that of a failed job and delete it.
+    """
+    for model in models:
+        for finished in Path(catalogue.paths.model_checkpoints(model)).glob(f"*/{FINISHED}"):
+            shutil.rmtree(finished.parent)
+            with contextlib.suppress(OSError):  # it has checkpoints of other settings, too
+                finished.parents[1].rmdir()
 
 
 def given_keys(words: Iterable[str]) -> dict[str, Any]:

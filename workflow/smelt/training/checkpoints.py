@@ -11,48 +11,23 @@ import json
 import math
 import os
 import pickle
-import random
 import re
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError, Unfinished, first_line
 from smelt.files import checksum, json_text
 from smelt.training.distributed import ALONE, Processes, Value
-from smelt.training.lock import Lock
+from smelt.training.lock import FINISHED, InUse, Lock
 from smelt.training.recipes import upgrade_identity
-
-
-def random_state() -> dict[str, Any]:
-    """Return the state of every generator that training may draw from."""
-    numpy_state: Any = np.random.get_state(legacy=True)
-    name, keys, *rest = numpy_state
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,  # this process's GPU
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
-        "python": random.getstate(),
-    }
-
-
-def set_random_state(state: Mapping[str, Any]) -> None:
-    """Put every generator back into a state that random_state returned."""
-    torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and state["cuda"] is not None:
-        torch.cuda.set_rng_state(state["cuda"])
-    name, keys, *rest = state["numpy"]
-    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
-    version, internal, gauss = state["python"]
-    random.setstate((version, tuple(internal), gauss))
-
 
 NAME = "manifest.json"
 
@@ -169,6 +144,7 @@ def differences(found: Any, expected: Any, key: str = "") -> list[str]:
 
 SHARED = "shared.pt"
 DRAFT, REPLACED = ".draft", ".replaced"
+PATIENCE = 60.0  # seconds between two lines about a lock that another job holds
 
 
 @dataclass(frozen=True)
@@ -189,23 +165,39 @@ class Checkpoints:
     failure in one is raised in all, with the same message.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], processes: Processes = ALONE, kept: int = 2) -> None:
-        """Take the folder, the settings and data of the run (JSON values), and how many checkpoints to keep.
+    def __init__(
+        self,
+        folder: Path,
+        identity: Mapping[str, Any],
+        processes: Processes = ALONE,
+        kept: int = 2,
+        wait_until: float = math.inf,
+    ) -> None:
+        """Take where they lie, whose they are, and how many are kept.
 
-        All processes must see the folder. The best checkpoint is kept in addition to the newest ones. A checkpoint with
-        another identity is refused.
+        Args:
+            folder: one that all processes see.
+            identity: the settings and data of the run (JSON values). A checkpoint with another identity is refused.
+            processes: those of the run.
+            kept: how many; the best one is kept in addition to the newest ones.
+            wait_until: a moment of time.monotonic(); until then it waits for another run that uses the folder.
         """
-        self.folder, self.processes, self.kept = folder, processes, kept
+        self.folder, self.processes, self.kept, self.wait_until = folder, processes, kept, wait_until
         self.identity = json.loads(json_text(identity))
         self._lock = Lock(folder / "lock")
 
     def __enter__(self) -> Self:
-        """Lock the folder.
+        """Lock the folder; wait for another run that uses it, such as a job whose Snakemake was killed.
 
         Raises:
-            SmeltError: another process has it, or it cannot be made.
+            Unfinished: that run outlasts the time of this job.
+            SmeltError: this process uses it already, or it cannot be made.
         """
-        self._in_first(self._lock.acquire, "cannot keep checkpoints here")
+        patience, failure = 0.0, "cannot keep checkpoints here"
+        # In parts, since processes do not wait for one of them for ever.
+        while not self.processes.gather(self._in_all(partial(self._try_lock, patience), failure))[0]:
+            patience = PATIENCE
+        self._in_first(lambda: (self.folder / FINISHED).unlink(missing_ok=True), failure)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -265,6 +257,15 @@ class Checkpoints:
         best = self.processes.gather(mine)[0]
         return not best or loss < best[0][0]
 
+    def finish(self) -> None:
+        """Keep the newest and the best for as long as the result may get lost: a run that resumes writes it again.
+
+        Raises:
+            SmeltError: the others cannot be removed, or the lock was lost.
+        """
+        self.kept = 1
+        self._in_first(self._finish, "cannot remove checkpoints")
+
     def remove(self) -> None:
         """Remove all checkpoints once the run is done; unlocking removes the folder itself.
 
@@ -272,6 +273,29 @@ class Checkpoints:
             SmeltError: they cannot be removed, or the lock was lost.
         """
         self._in_first(self._remove_all, "cannot remove the checkpoints")
+
+    def _try_lock(self, patience: float) -> bool:
+        """Lock the folder, if it becomes free within some seconds; return whether it is locked."""
+        if not self.processes.first:
+            return True
+        try:
+            self._lock.acquire(min(patience, max(0.0, self.wait_until - time.monotonic())))
+        except InUse as error:
+            if error.holder.is_me:
+                raise SmeltError(error.where, error.message) from None
+            if time.monotonic() >= self.wait_until:
+                raise Unfinished(
+                    error.where, f"in use by {error.holder} for all of this job's time. Run again"
+                ) from None
+            print(f"smelt: {self.folder}: waiting for {error.holder}, which uses it", file=sys.stderr, flush=True)
+            return False
+        return True
+
+    def _finish(self) -> None:
+        self._clear()
+        self._prune()
+        (self.folder / FINISHED).touch()
+        sync(self.folder)
 
     def _write(self, draft: Path, shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, str]:
         """Write this process's parts; return their checksums by name."""

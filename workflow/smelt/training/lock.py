@@ -22,6 +22,8 @@ from smelt.errors import SmeltError
 
 HEARTBEAT = 30.0  # seconds between two signs of life
 STALE = 300.0  # a holder on another machine counts as dead after this many seconds without one
+FINISHED = "finished"  # a file beside the lock: the run's result is written, and may still get lost
+LOOK = 5.0  # seconds between two looks at a lock that others hold
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Holder:
         return (self.fields.get("host"), self.fields.get("kernel")) == (socket.gethostname(), _kernel())
 
     @property
+    def is_me(self) -> bool:
+        """Whether it is this process, which would wait for itself for ever."""
+        return self.is_here and self.fields.get("process") == os.getpid()
+
+    @property
     def is_gone(self) -> bool:
         """Whether it is known to be dead: it ran here, and no process has its number now."""
         if not self.is_here:
@@ -69,6 +76,15 @@ class Holder:
         return "another process"
 
 
+class InUse(SmeltError):
+    """A process that lives holds a lock."""
+
+    def __init__(self, folder: Path, holder: Holder) -> None:
+        """Take the lock's folder and its holder."""
+        super().__init__(folder, f"in use by {holder}. Wait for it, or end it, and run again")
+        self.holder = holder
+
+
 class Lock:
     """One lock file, held by one process."""
 
@@ -78,17 +94,20 @@ class Lock:
         self._me: Holder | None = None
         self._stopped = threading.Event()
 
-    def acquire(self) -> None:
-        """Take the lock; wait only if it takes time to see whether its holder is alive.
+    def acquire(self, patience: float = 0.0) -> None:
+        """Take the lock; if another process holds it, wait until that releases it or is gone.
+
+        Args:
+            patience: seconds to wait. More pass only if it takes time to see whether the holder is alive.
 
         Raises:
-            SmeltError: another process holds it.
+            InUse: another process holds it still, or this one does.
             OSError: the folder cannot be written to.
         """
         me = Holder(json.dumps(_this_process()))
         draft = self.path.with_name(f"{self.path.name}.draft-{me.token}")
         try:
-            place = self._take(me, draft)
+            place = self._take(me, draft, time.monotonic() + patience)
         finally:
             draft.unlink(missing_ok=True)
         if place != self.path:
@@ -120,7 +139,7 @@ class Lock:
             what = f"taken over by {holder}" if holder else "removed"
             raise SmeltError(path, f"the lock of this process was {what}: it stops here rather than write beside that")
 
-    def _take(self, me: Holder, draft: Path) -> Path:
+    def _take(self, me: Holder, draft: Path, until: float) -> Path:
         """Become the holder's heir, or the holder if there is none; return the path of the new file."""
         while True:
             with contextlib.suppress(FileExistsError, FileNotFoundError):  # the holder has changed: look again
@@ -131,7 +150,10 @@ class Lock:
                     return place  # a network file system reported an error, but made the link
                 if holder is not None:
                     if self._lives(holder, place, _time_of_change(draft)):
-                        raise SmeltError(self.path.parent, f"in use by {holder}. Wait for it, or end it, and run again")
+                        if holder.is_me or time.monotonic() >= until:
+                            raise InUse(self.path.parent, holder)
+                        time.sleep(min(LOOK, self.heartbeat / 4, max(0.0, until - time.monotonic())))
+                        continue
                     place = self._heir_of(holder)
                 os.utime(draft)
                 place.hardlink_to(draft)
@@ -154,7 +176,8 @@ class Lock:
         if holder.is_here and age < 2 * self.heartbeat:
             return True
         wait = max(self.stale - age, 2 * self.heartbeat)
-        print(f"smelt: {path}: held by {holder}; waiting up to {wait:.0f} s for a sign of life", file=sys.stderr)
+        if age > 2 * self.heartbeat:  # later than expected
+            print(f"smelt: {path}: held by {holder}; waiting up to {wait:.0f} s for a sign of life", file=sys.stderr)
         until = time.monotonic() + wait
         while time.monotonic() < until:
             time.sleep(min(1.0, self.heartbeat / 4))

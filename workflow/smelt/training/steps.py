@@ -5,6 +5,8 @@ processes, to rounding. Two kinds of training define the steps: smelt.training.l
 and distillation), smelt.training.epochs on a task (fine-tuning and compression).
 """
 
+import math
+import random
 import signal
 import time
 from abc import ABC, abstractmethod
@@ -14,11 +16,12 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from smelt.energy import Account
 from smelt.errors import Unfinished
-from smelt.training.checkpoints import Checkpoints, random_state, set_random_state
+from smelt.training.checkpoints import Checkpoints
 from smelt.training.distributed import ALONE, Processes
 from smelt.training.progress import say
 
@@ -27,6 +30,16 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 # Time kept free at the end of a job, for the last checkpoint and for what ran before the clock started.
 RESERVED_SHARE, LONGEST_RESERVE = 0.1, 120.0
+
+
+def end_of(minutes: float | None, started: float) -> float:
+    """Return when a job that began at `started` has to end, by time.monotonic(); infinity where it has no limit."""
+    return math.inf if minutes is None else started + minutes * 60 - reserve(minutes)
+
+
+def reserve(minutes: float) -> float:
+    """Return the seconds that are kept free at the end of a job."""
+    return min(RESERVED_SHARE * minutes * 60, LONGEST_RESERVE)
 
 
 class StopRequests:
@@ -65,7 +78,7 @@ class StopRequests:
         self._longest = max(self._longest, now - (self._last_call or now))
         self._last_call = now
         heard = [self._signal is number for number in SIGNALS]
-        over = self._minutes is not None and now - self._started > self._minutes * 60 - self._reserve(self._minutes)
+        over = now + self._longest > end_of(self._minutes, self._started)
         if self._processes.size > 1:
             *heard, over = self._processes.sum(torch.tensor([*heard, over], dtype=torch.int64)).bool().tolist()
         for number, was_heard in zip(SIGNALS, heard, strict=True):
@@ -73,11 +86,31 @@ class StopRequests:
                 return f"stopped by {number.name}"
         return f"the job's {self._minutes:g} minutes are nearly over" if over else None
 
-    def _reserve(self, minutes: float) -> float:
-        return min(RESERVED_SHARE * minutes * 60, LONGEST_RESERVE) + self._longest
-
     def _note(self, number: int, _: FrameType | None) -> None:
         self._signal = signal.Signals(number)
+
+
+def random_state() -> dict[str, Any]:
+    """Return the state of every generator that training may draw from."""
+    numpy_state: Any = np.random.get_state(legacy=True)
+    name, keys, *rest = numpy_state
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,  # this process's GPU
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "python": random.getstate(),
+    }
+
+
+def set_random_state(state: Mapping[str, Any]) -> None:
+    """Put every generator back into a state that random_state returned."""
+    torch.set_rng_state(state["torch"])
+    if torch.cuda.is_available() and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"])
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
 
 
 Values = dict[str, Any]
@@ -88,7 +121,7 @@ class Limits:
     """How long a training may take and where it keeps its state; neither changes the result."""
 
     checkpoints: Checkpoints
-    """The caller locks them, and removes them once the result is written."""
+    """The caller locks them, and ends them once the result is written."""
     account: Account = field(default_factory=Account)
     """Counts time and energy, including earlier parts of the run."""
     minutes: float | None = None
@@ -165,9 +198,9 @@ class SteppedTraining(ABC):
         if self.processes.first:
             say(f"going on from the checkpoint of step {self.step:,}")
 
-    def draw_on(self, random: list[Values]) -> None:
+    def draw_on(self, states: list[Values]) -> None:
         """Restore the random generators of this process to their state at the checkpoint."""
-        set_random_state(random[self.processes.rank])
+        set_random_state(states[self.processes.rank])
 
     @property
     @abstractmethod

@@ -9,6 +9,7 @@ the next shard and ends with the same bytes.
 
 import argparse
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
     partial = arguments.checkpoints or arguments.output.with_name(f".{arguments.output.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     lock = Lock(partial / "lock")
-    lock.acquire()
+    lock.acquire(patience=math.inf)  # until a job whose Snakemake was killed is done
     try:
         with Meter(arguments.country, gpus()) as meter:
             job = _Precomputation(arguments, settings, task, pieces, teacher, partial, Account(meter))

@@ -12,6 +12,7 @@ Sums of whole numbers do not depend on their order, so every number of processes
 import argparse
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -129,7 +130,7 @@ def count(
     job = CountingJob(documents, vocabulary.tree, vocabulary.size, encode_special_tokens=True)
     shards.mkdir(parents=True, exist_ok=True)
     lock = Lock(shards / "lock")
-    lock.acquire()
+    lock.acquire(patience=math.inf)  # until a job whose Snakemake was killed is done
     try:
         tally = count_documents(job, shards, processes)
     finally:
