@@ -8,6 +8,7 @@ This stands apart from `training.memory` because processes that count load no to
 """
 
 import ctypes
+import gc
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 LARGE = 1 << 20  # bytes
@@ -28,3 +29,10 @@ def give_back_freed_memory() -> bool:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return mallopt is not None and bool(mallopt(M_MMAP_THRESHOLD, LARGE))
+
+
+def return_freed_memory() -> bool:
+    """Give back to the kernel what was freed by now; return whether the C library can (glibc can)."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return trim is not None and bool(trim(0))

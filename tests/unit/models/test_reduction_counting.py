@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from smelt.models.reduce import counting
 from smelt.models.reduce.counting import PieceCounter, PieceTally
 from smelt.training import known_words
 from smelt.training.splitting import splitting_of
@@ -155,7 +156,8 @@ def test_usual_words_stand_alone(built: Built) -> None:
 def test_limits_of_memory_do_not_change_counts(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     built = BUILDERS["byte-level BPE"]()
     documents = ["\n".join(sentences(3, seed)) for seed in range(20)]
-    monkeypatch.setattr(known_words, limit, 1)
+    for module in (known_words, counting):
+        monkeypatch.setattr(module, limit, 1, raising=module is known_words)
     counter = PieceCounter(built.tree, built.pieces, built.literal)
     for _ in range(2):
         assert as_counters(counter.count(documents)) == plain(documents, built)

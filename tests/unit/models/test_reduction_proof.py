@@ -13,7 +13,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from smelt.errors import SmeltError
 from smelt.models.reduce.proof import prove, unproven_languages
-from smelt.models.vocabulary.equivalence import ComparedStates, Extent, FolderPair, ModelPair
+from smelt.models.vocabulary.equivalence import Extent, FolderPair
+from smelt.models.vocabulary.states import ComparedStates, EncodedLines, ModelPair, run_once
 from smelt.models.vocabulary.weights import reduce_weights
 
 NAMES = {f"{piece[1:-1].lower()}_token": piece for piece in PIECES[:5]}
@@ -93,7 +94,36 @@ def test_other_logits_are_named(layout: str, head: str, more: str, tmp_path: Pat
     tokenizer = AutoTokenizer.from_pretrained(source)
     batch = dict(tokenizer(["[CLS]"], return_tensors="pt"))
     with pytest.raises(SmeltError, match=rf"its logits differ by up to 0\.001{more} on a line"):
-        models.compare(batch, batch, ComparedStates(), "a line")
+        models.compare(EncodedLines(batch, batch, "a line"), ComparedStates())
+
+
+def test_other_inputs_of_a_layer_are_computed_and_named(tmp_path: Path) -> None:
+    source, ids = write_model(tmp_path / "source"), ids_of("qaa")
+    models = ModelPair(source, reduce(source, tmp_path / "out", ids), ids, "a model")
+    models.after.get_submodule("bert.embeddings").register_forward_hook(lambda _, __, states: states + 1e-3)
+    batch = dict(AutoTokenizer.from_pretrained(source)(["[CLS]"], return_tensors="pt"))
+    with pytest.raises(SmeltError, match=r"its hidden states of layer 0 differ by up to 0\.001 on a line"):
+        models.compare(EncodedLines(batch, batch, "a line"), ComparedStates())
+
+
+def test_layers_run_once_while_their_inputs_are_equal() -> None:
+    first, second = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    run_once(first, second)
+    one, other = torch.ones(1, 2), torch.zeros(1, 2)
+    outputs = [first(one), first(one)]
+    assert second(one.clone()) is outputs[0]
+    assert torch.equal(second(other), second.bias[None])
+
+
+def test_only_what_the_vocabulary_changes_runs_twice(tmp_path: Path) -> None:
+    source, ids = write_model(tmp_path / "source"), ids_of("qaa")
+    models = ModelPair(source, reduce(source, tmp_path / "out", ids), ids, "a model")
+    ran: list[str] = []
+    for name in ("bert.embeddings", "bert.encoder.layer.0.attention", "cls.predictions.decoder"):
+        models.after.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.append(name))
+    batch = dict(AutoTokenizer.from_pretrained(source)(["[CLS]"], return_tensors="pt"))
+    models.compare(EncodedLines(batch, batch, "a line"), ComparedStates())
+    assert ran == ["bert.embeddings", "cls.predictions.decoder"]
 
 
 def test_half_precision_is_proven_in_single(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from smelt.models.vocabulary.equivalence import (
     FolderPair,
     TokenizerPair,
     tokenizers_of,
-    with_states,
 )
+from smelt.models.vocabulary.states import encode_lines, prove_states
 from smelt.models.vocabulary.texts import held_out_lines
 
 _AT_ONCE = 256
@@ -55,7 +55,7 @@ def prove(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> dic
         )
         for language, tokens in found.items()
     }
-    return with_states(made, both, extent, said)
+    return prove_states(made, encode_lines(made, both, extent, said), extent.threads)
 
 
 def rests(both: TokenizerPair, lines: Sequence[str]) -> list[str]:

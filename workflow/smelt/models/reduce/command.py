@@ -11,11 +11,13 @@ import contextlib
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smelt.allocator import return_freed_memory
 from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
 from smelt.companions import Companions, find_companions
 from smelt.errors import SmeltError
@@ -128,6 +130,7 @@ def _cores() -> int:
 
 def run(arguments: argparse.Namespace) -> None:
     """Reduce one model."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait for others would use as much as at work
     rule = {key: getattr(arguments, key) for key in KeptPiecesRule.model_fields}
     rule["weights"] = dict(arguments.weights) if arguments.weights else None
     settings = settings_or_flags(ReductionSettings, arguments, rule)
@@ -143,13 +146,17 @@ def run(arguments: argparse.Namespace) -> None:
     companions = find_companions(source.folder, source.where)  # before anything takes long: it refuses some folders
     check_places(source, arguments.output)
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
-    vocabulary = read_vocabulary(source.folder, source.where)
     with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
-        texts = _count(arguments, vocabulary, Path(scratch)) if arguments.corpus else _read(arguments, vocabulary)
+        read = partial(_read_pieces, arguments, source, Path(scratch))
         if arguments.dry_run:
-            _show(source, vocabulary, companions, texts, settings, extent.lines, Path(scratch), arguments.output)
+            _show(source, *read(), companions, settings, extent.lines, Path(scratch), arguments.output)
         else:
-            reduce(source, vocabulary, companions, texts, settings, extent, arguments.output)
+            reduce(source, read, companions, settings, extent, arguments.output)
+
+
+def _read_pieces(arguments: argparse.Namespace, source: ModelSource, scratch: Path) -> tuple[Vocabulary, Texts]:
+    vocabulary = read_vocabulary(source.folder, source.where)
+    return vocabulary, _count(arguments, vocabulary, scratch) if arguments.corpus else _read(arguments, vocabulary)
 
 
 def _count(arguments: argparse.Namespace, vocabulary: Vocabulary, scratch: Path) -> Texts:
@@ -169,8 +176,8 @@ def _read(arguments: argparse.Namespace, vocabulary: Vocabulary) -> Texts:
 def _show(
     source: ModelSource,
     vocabulary: Vocabulary,
-    companions: Companions,
     texts: Texts,
+    companions: Companions,
     settings: ReductionSettings,
     lines: int,
     scratch: Path,
@@ -192,37 +199,50 @@ def _show(
 
 def reduce(
     source: ModelSource,
-    vocabulary: Vocabulary,
+    read: Callable[[], tuple[Vocabulary, Texts]],
     companions: Companions,
-    texts: Texts,
     settings: ReductionSettings,
     extent: "Extent",
     output: Path,
 ) -> None:
     """Write the folder of a reduced model.
 
+    Args:
+        source: the model.
+        read: returns its vocabulary and the counts. Both are asked for here, so that the vocabulary, which takes as
+            much memory as the models do, is gone before these are loaded.
+        companions: the other files of its folder.
+        settings: the rule.
+        extent: of the proof.
+        output: the folder.
+
     Raises:
         SmeltError: the model, its tokenizer or the counts do not fit, a rule keeps nothing, or the proof fails;
             nothing is written then.
     """
-    from smelt.models.reduce.proof import prove
+    from smelt.models.reduce.proof import prove_tokens
     from smelt.models.vocabulary.equivalence import FolderPair
+    from smelt.models.vocabulary.states import prove_states
 
+    vocabulary, texts = read()
     start = time.monotonic()
     check_languages([part.language for part in texts.counts], texts.held_out)
     choice = choose(vocabulary, texts.counts, settings, ids_to_keep(vocabulary, source, settings, companions))
     with whole_folder(output) as folder:
         gathered = write_model(folder, source, vocabulary, choice)
         companions.copy(folder)
-        loosened = len(choice.closure.loosened) > 0
-        to_prove = FolderPair(source.folder, folder, choice.ids, output.name, loosened, vocabulary)
-        proof = prove(to_prove, texts.held_out, extent)
+        pair = FolderPair(source.folder, folder, choice.ids, output.name, len(choice.closure.loosened) > 0)
+        lines = prove_tokens(replace(pair, vocabulary=vocabulary), texts.held_out, extent)
+        pieces = vocabulary.size
+        del vocabulary
+        return_freed_memory()
+        proof = prove_states(pair, lines, extent.threads)
         companions.check(folder, output.name)
-        made = Reduction(vocabulary, choice, texts.counts, gathered, companions, rule_of(settings), proof)
-        write_record(folder, made)
+        made = Reduction(pieces, choice, texts.counts, gathered, companions, rule_of(settings), proof)
+        write_record(folder, source, made)
         write_reduced_card(folder, output.name, source, made)
         _write_provenance(folder, source, texts, settings, (time.monotonic() - start) / 3600)
-    print_summary(output, vocabulary, choice, proof)
+    print_summary(output, pieces, choice, proof)
     for line in texts.corpus.rows_without_text() if texts.corpus else []:
         print(line)
     if companions.left:
@@ -283,11 +303,11 @@ def check_languages(counted: Sequence[str], held_out: Mapping[str, Path]) -> Non
             raise SmeltError(language, "has held-out documents but no counts among --counts")
 
 
-def print_summary(output: Path, vocabulary: Vocabulary, choice: Choice, proof: Mapping[str, Any]) -> None:
+def print_summary(output: Path, pieces: int, choice: Choice, proof: Mapping[str, Any]) -> None:
     """Print the number of kept pieces, and the languages for which nothing was proven."""
     from smelt.models.reduce.proof import unproven_languages
 
     for language in unproven_languages(proof):
         lines = proof["languages"][language]["lines"]
         print(f"{output.name}: {language}: none of its {lines} held-out lines has all its pieces kept: nothing proven")
-    print(f"{output}: {len(choice.ids):,} of {vocabulary.size:,} pieces, proven exact on held-out lines")
+    print(f"{output}: {len(choice.ids):,} of {pieces:,} pieces, proven exact on held-out lines")

@@ -23,6 +23,7 @@ from smelt.training import known_words
 from smelt.training.known_words import KnownWords, batch_by_size, encode, new_tokenizer, prepare, whole_lines
 from smelt.training.splitting import splitting_of
 
+CHARACTERS_AT_ONCE = 2_000_000  # bounds the memory of a step, together with the longest document
 SHORTEST = 6  # characters of a line that counts, blanks around it aside
 
 
@@ -161,6 +162,4 @@ def draw_lines(documents: Iterable[str], size: int, seed: int, language: str) ->
 def _batches(documents: Iterable[str]) -> Iterator[list[list[str]]]:
     """Yield the lines that count of consecutive documents, a bounded number of characters at a time."""
     read = map(counted_lines, documents)
-    return batch_by_size(
-        (lines for lines in read if lines), lambda lines: sum(map(len, lines)), known_words.CHARACTERS_AT_ONCE
-    )
+    return batch_by_size((lines for lines in read if lines), lambda lines: sum(map(len, lines)), CHARACTERS_AT_ONCE)

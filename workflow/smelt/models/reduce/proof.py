@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.models.vocabulary.equivalence import Extent, FolderPair, tokenizers_of, with_states
+from smelt.models.vocabulary.equivalence import Extent, FolderPair, tokenizers_of
+from smelt.models.vocabulary.states import ProofLines, encode_lines, prove_states
 from smelt.models.vocabulary.texts import held_out_lines
 
 
@@ -23,8 +24,21 @@ def prove(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> dic
         extent: how much of the text to read.
 
     Raises:
-        SmeltError: the reduction is not exact, with the first difference; or no line of any language has only kept
-            pieces.
+        SmeltError: as `prove_tokens` and `prove_states` do.
+    """
+    return prove_states(made, prove_tokens(made, held_out, extent), extent.threads)
+
+
+def prove_tokens(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> ProofLines:
+    """Compare the tokenizers, and return the lines for the models, with which `prove_states` ends the proof.
+
+    Args:
+        made: the reduction.
+        held_out: documents.parquet of each language.
+        extent: how much of the text to read.
+
+    Raises:
+        SmeltError: a line of kept pieces is cut differently, or no line of any language has only kept pieces.
     """
     both = tokenizers_of(made)
     found = {
@@ -38,7 +52,8 @@ def prove(made: FolderPair, held_out: Mapping[str, Path], extent: Extent) -> dic
             f"nothing can be proven: of none of {looked} held-out lines all pieces are kept; keep more pieces,"
             " or look at more lines (--proof-lines)",
         )
-    return with_states(made, both, extent, {language: (tokens.record(), tokens) for language, tokens in found.items()})
+    languages = {language: (tokens.record(), tokens) for language, tokens in found.items()}
+    return encode_lines(made, both, extent, languages)
 
 
 def unproven_languages(proof: Mapping[str, Any]) -> list[str]:

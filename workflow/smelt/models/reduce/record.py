@@ -12,7 +12,6 @@ from smelt.model_folder import REDUCTION, ModelSource, count_parameters, count_s
 from smelt.models.reduce.choice import Choice
 from smelt.models.reduce.selection import PieceCounts
 from smelt.models.vocabulary.card import any_of, proof_rows, write_vocabulary_card
-from smelt.models.vocabulary.vocabulary import Vocabulary
 from smelt.models.vocabulary.weights import WEIGHTS, RewrittenWeights
 
 LIMITS = """\
@@ -24,7 +23,7 @@ is cut into more or unknown pieces. How often that happened on held-out lines is
 class Reduction:
     """A reduction, before it is written."""
 
-    vocabulary: Vocabulary
+    pieces_before: int
     choice: Choice
     counts: Sequence[PieceCounts]
     gathered: RewrittenWeights
@@ -33,15 +32,15 @@ class Reduction:
     proof: Mapping[str, Any]
 
 
-def write_record(folder: Path, made: Reduction) -> None:
+def write_record(folder: Path, source: ModelSource, made: Reduction) -> None:
     """Write reduction.json: the rule, the pieces by reason, the tensors, and the proof."""
     write_json(
         folder / REDUCTION,
         {
             "rule": dict(made.rule),
-            "pieces_before": made.vocabulary.size,
+            "pieces_before": made.pieces_before,
             "pieces": len(made.choice.ids),
-            "shared": _shared(made),
+            "shared": _shared(source, made),
             "kept": made.choice.record(),
             "counted": {part.language: _totals(part) for part in made.counts},
             "coverage": {part.language: part.coverage(made.choice.ids) for part in made.counts},
@@ -61,7 +60,7 @@ def write_record(folder: Path, made: Reduction) -> None:
 def write_reduced_card(folder: Path, name: str, source: ModelSource, made: Reduction) -> None:
     """Write the card of a reduced model."""
     languages = [part.language for part in made.counts]
-    before, after = made.vocabulary.size, len(made.choice.ids)
+    before, after = made.pieces_before, len(made.choice.ids)
     summary = (
         f"with {after:,} of its {before:,} pieces: those that {any_of(languages)} needs (Abdaoui et al. 2020). On texts"
         " of these pieces it computes the same, as was proven before it was written"
@@ -72,9 +71,9 @@ def write_reduced_card(folder: Path, name: str, source: ModelSource, made: Reduc
     write_vocabulary_card(folder, name, source, languages, (before, after), summary, tables, LIMITS)
 
 
-def _shared(made: Reduction) -> int | None:
+def _shared(source: ModelSource, made: Reduction) -> int | None:
     """Return how many of the kept pieces are older than those added to the source; None if none were added."""
-    shared = count_shared_pieces(made.vocabulary.folder)
+    shared = count_shared_pieces(source.folder)
     return None if shared is None else int((made.choice.ids < shared).sum())
 
 

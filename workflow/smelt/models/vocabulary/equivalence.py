@@ -1,34 +1,18 @@
-"""Check that a model with another vocabulary reads lines of shared pieces as its source does.
+"""Check that the tokenizer of a model with another vocabulary cuts lines of shared pieces as its source's does."""
 
-Weights are compared in their files, block by block, and those that both models have are then shared, so that both take
-the memory of one, and only weights that are used are read. Whatever both compute must be equal bit for bit. Of the
-whole model's head only the rows of kept pieces are used: a product of another width may add up the same sums in another
-order. Where a head multiplies by the input's embeddings themselves (DeBERTa's own), all rows are used, and logits may
-differ by the rounding of single precision.
-"""
-
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from smelt.errors import SmeltError
-from smelt.model_families import head_of, token_types
-from smelt.model_folder import incomplete, load_as, read_configuration, read_tokenizer
+from smelt.model_folder import read_tokenizer
 from smelt.models.vocabulary.tensors import Ids
 from smelt.models.vocabulary.vocabulary import Vocabulary
-from smelt.models.vocabulary.weights import check_configuration, check_weights, layout_of
 
 _BATCH = 256
-ROUNDING = 2.0**-24
-"""Unit roundoff of single precision."""
-_LOGITS = 1 << 25
-"""Logits of pieces computed at once, at most (where a line has fewer)."""
 
 
 @dataclass(frozen=True)
@@ -192,167 +176,6 @@ def _cut(tokenizer: Any, lines: list[str]) -> Iterator[Ids]:
         yield np.array(ids, np.int64)
 
 
-@dataclass
-class ComparedStates:
-    """How much was compared, and the largest difference."""
-
-    lines: int = 0
-    tokens: int = 0
-    hidden_states: int = 0
-    """Vectors that were compared bit for bit: one a token and layer, the embeddings' included."""
-    logits: int = 0
-    """Logits of kept pieces."""
-    largest_difference: float = 0.0
-    largest_share_of_bound: float = 0.0
-
-    def record(self, headed: bool) -> dict[str, Any]:
-        """Return the figures; those of logits where the model has a head that predicts pieces."""
-        exact = {"lines": self.lines, "tokens": self.tokens, "hidden_states_equal_bit_for_bit": self.hidden_states}
-        rounded = {
-            "logits_of_kept_pieces": self.logits,
-            "largest_difference": self.largest_difference,
-            "largest_share_of_the_rounding_bound": self.largest_share_of_bound,
-        }
-        return exact | (rounded if headed else {})
-
-
-class ModelPair:
-    """The whole model and the reduced one, on the CPU in single precision."""
-
-    def __init__(self, source: Path, reduced: Path, ids: Ids, where: str) -> None:
-        """Load both, and compare and share their weights.
-
-        Raises:
-            SmeltError: a model cannot be loaded, or a weight of the reduced one is not the source's.
-        """
-        configuration = read_configuration(source, where)
-        check_configuration(configuration, read_configuration(reduced, where), ids, where)
-        layout = layout_of(configuration, where)
-        with tempfile.TemporaryDirectory(prefix="smelt-proof-") as scratch:
-            check_weights(source, reduced, ids, layout, where, Path(scratch))
-        self.where, self.ids = where, torch.tensor(ids)
-        self.before, self.after = load(source, configuration, where), load(reduced, configuration, where)
-        positions = getattr(configuration, "max_position_embeddings", None) or 0
-        positions = positions if positions > 0 else 10**9  # XLNet's -1 stands for no limit
-        self.max_length = positions - layout.first_position - 1
-        self.token_types = token_types(configuration) > 0
-        self.output = head_of(self.after, where)
-        self._share_weights()
-        self._last: Tensor | None = None
-        if self.output is not None:
-            self.output.module.register_forward_hook(self._note)
-
-    @property
-    def lines_at_once(self) -> int:
-        """How many lines of 128 tokens to compute at once: two at least, so that the shorter is padded."""
-        narrow = self.output is None or not self.output.after
-        widest = len(self.ids) if narrow else self.before.config.vocab_size
-        return min(max(_LOGITS // (128 * widest), 2), 16)
-
-    def compare(self, old: Mapping[str, Tensor], new: Mapping[str, Tensor], states: ComparedStates, line: str) -> None:
-        """Compute both models' outputs on a batch of the same lines, and add what was compared to `states`.
-
-        old, new: the lines as each one's tokenizer encodes them; ids of shape (lines, length).
-
-        Raises:
-            SmeltError: anything differs by more than rounding of logits; `line` is how the message names the lines.
-        """
-        with torch.inference_mode():
-            one = self.before(**self._inputs(old), output_hidden_states=True)
-            other = self.after(**self._inputs(new), output_hidden_states=True)
-        states.lines += len(old["input_ids"])
-        states.tokens += int(old["attention_mask"].sum())
-        for part in ("hidden_states", "encoder_hidden_states", "decoder_hidden_states"):
-            layers = zip(other.get(part) or (), one.get(part) or (), strict=True)
-            for layer, (ours, theirs) in enumerate(layers):
-                self._check_same(f"{part.replace('_', ' ')} of layer {layer}", ours, theirs, line)
-                states.hidden_states += int(old["attention_mask"].sum())
-        for name, theirs in one.items():
-            ours = other[name]
-            if isinstance(theirs, Tensor) and ours.shape == theirs.shape:
-                self._check_same(name, ours, theirs, line)
-                states.logits += ours.numel() if self.output is not None and name.endswith("logits") else 0
-            elif isinstance(theirs, Tensor):
-                self._check_logits(name, ours, theirs[..., self.ids], states, line)
-
-    def _inputs(self, encoded: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return what a model is called with; a decoder reads the line that its encoder reads."""
-        if not self.before.config.is_encoder_decoder:
-            return dict(encoded)
-        ids, mask = encoded["input_ids"], encoded["attention_mask"]
-        return dict(encoded) | {"decoder_input_ids": ids, "decoder_attention_mask": mask}
-
-    def _note(self, _: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        assert self.output is not None
-        self._last = output if self.output.after else inputs[0]
-
-    def _check_same(self, name: str, ours: Tensor, theirs: Tensor, line: str) -> None:
-        if not torch.equal(ours, theirs):
-            largest = float((ours - theirs).abs().max())
-            raise SmeltError(self.where, f"is not exact: its {name} differ by up to {largest:.3g} on {line}")
-
-    def _check_logits(self, name: str, ours: Tensor, theirs: Tensor, states: ComparedStates, line: str) -> None:
-        """Compare logits within the bound of rounding: twice n u / (1 - n u) times |h| |w| + |b| for sums of n terms.
-
-        The bound of an inner product in any order of addition is Higham's (2002, equation 3.5), by Cauchy and Schwarz.
-        """
-        assert self.output is not None
-        assert self._last is not None
-        weight = self.output.weight.detach()
-        bias = None if self.output.bias is None else self.output.bias.detach()
-        terms = weight.shape[1] + 1
-        size = self._last.norm(dim=-1, keepdim=True) * weight.norm(dim=1) + (0 if bias is None else bias.abs())
-        bound = size * (2 * terms * ROUNDING / (1 - terms * ROUNDING))
-        difference = (ours - theirs).abs_()
-        states.logits += difference.numel()
-        states.largest_difference = max(states.largest_difference, float(difference.max()))
-        share = float((difference / bound).nan_to_num_(0.0).max())  # a row of zeros, as of padding, has no rounding
-        states.largest_share_of_bound = max(states.largest_share_of_bound, share)
-        if not bool((difference <= bound).all()):
-            largest = states.largest_difference
-            raise SmeltError(
-                self.where, f"is not exact: its {name} differ by up to {largest:.3g}, more than rounding, on {line}"
-            )
-
-    def _share_weights(self) -> None:
-        """Let both models read the weights that they have in common from one place.
-
-        Those are, but for a head that multiplies by the input's embeddings, all weights other than these: of a head the
-        whole model keeps the rows of kept pieces alone, which were found to be equal in the files.
-        """
-        inputs, wide = self.before.get_input_embeddings(), self.output is not None and self.output.after
-        theirs = dict(self.before.named_parameters(remove_duplicate=False))
-        theirs |= dict(self.before.named_buffers())
-        ours = [*self.after.named_parameters(remove_duplicate=False), *self.after.named_buffers()]
-        for name, tensor in ours:
-            owner, _, leaf = name.rpartition(".")
-            module = self.before.get_submodule(owner)
-            if tensor.shape == theirs[name].shape:
-                tensor.data = theirs[name].data
-            elif not wide and not (theirs[name] is inputs.weight and isinstance(module, torch.nn.Embedding)):
-                setattr(module, leaf, tensor)
-
-
-def load(folder: Path, configuration: Any, where: str) -> Any:
-    """Return the model of a folder in the class that it was saved as, or as a bare encoder if its head lacks weights.
-
-    Raises:
-        SmeltError: the weights cannot be read, or weights of the encoder are missing.
-    """
-    import transformers
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    missing: list[str] = []
-    named = [getattr(transformers, name) for name in configuration.architectures or []]
-    for kind in (*named[:1], transformers.AutoModel):
-        torch.manual_seed(0)  # a pooler that the checkpoint lacks starts at random, the same each time
-        model, missing = load_as(kind, folder, where)
-        if not missing:
-            return model.eval()
-    raise incomplete(missing, where)
-
-
 def tokenizers_of(made: FolderPair) -> TokenizerPair:
     """Return both tokenizers, which read what counts were made from as counting does.
 
@@ -365,67 +188,3 @@ def tokenizers_of(made: FolderPair) -> TokenizerPair:
     after = read_tokenizer(made.reduced)
     before.split_special_tokens = True  # as corpora are read, where a special piece that a text spells out is text
     return TokenizerPair(before, after, made.ids, made.where, made.loosened)
-
-
-def with_states(
-    made: FolderPair,
-    both: TokenizerPair,
-    extent: Extent,
-    languages: Mapping[str, tuple[dict[str, Any], ComparedTokens]],
-) -> dict[str, Any]:
-    """Return the record of each language's lines, with the comparison of both models on lines of kept pieces.
-
-    Raises:
-        SmeltError: as `ModelPair.compare` does.
-    """
-    torch.set_num_threads(extent.threads)
-    models = ModelPair(made.source, made.reduced, made.ids, made.where)
-    headed = models.output is not None
-    return {
-        "device": "cpu",
-        "precision": "fp32",
-        "threads": extent.threads,
-        "length": min(extent.length, models.max_length),
-        "languages": {
-            language: said | {"states": states_of(both, models, tokens, language, extent).record(headed)}
-            for language, (said, tokens) in languages.items()
-        },
-    }
-
-
-def states_of(
-    both: TokenizerPair, models: ModelPair, tokens: ComparedTokens, language: str, extent: Extent
-) -> ComparedStates:
-    """Compare both models on lines of kept pieces.
-
-    Raises:
-        SmeltError: as `ModelPair.compare` does.
-    """
-    states = ComparedStates()
-    step = max(len(tokens.whole) // max(extent.state_lines, 1), 1)  # from all over the lines, not only the first
-    size = models.lines_at_once if both.before.pad_token is not None else 1
-    for lines in batches(tokens.whole[::step][: extent.state_lines], size):
-        length = min(extent.length, models.max_length)
-        old, new = (_encode(one, lines, length, models.token_types) for one in (both.before, both.after))
-        shown = f"a held-out line of {language}: {lines[0][:200]!r}"
-        shown += f" or one of the {len(lines) - 1} after it" if lines[1:] else ""
-        models.compare(old, new, states, shown)
-    return states
-
-
-def _encode(tokenizer: Any, lines: list[str], length: int, token_types: bool) -> dict[str, torch.Tensor]:
-    encoded = tokenizer(
-        lines,
-        truncation=True,
-        max_length=length,
-        padding=tokenizer.pad_token is not None,
-        return_attention_mask=True,
-        return_token_type_ids=token_types,
-        return_tensors="pt",
-    )
-    return dict(encoded)
-
-
-def batches(lines: Sequence[str], size: int) -> list[list[str]]:
-    """Return lines in batches."""
-    return [list(lines[begin : begin + size]) for begin in range(0, len(lines), size)]

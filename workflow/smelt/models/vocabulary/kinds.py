@@ -128,6 +128,8 @@ class WordPieceKind:
         path = folder / FILE
         if path.is_file():
             lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+            if lines == list(self.ids) and list(self.ids.values()) == list(range(len(lines))):
+                return
             read = {line.rstrip(): number for number, line in enumerate(lines)}
             if read != {piece.rstrip(): identity for piece, identity in self.base}:
                 raise SmeltError(self.where, f"{path} holds other pieces than the tokenizer that loads; delete one")

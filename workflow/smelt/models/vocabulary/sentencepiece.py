@@ -44,9 +44,10 @@ class Protobuf:
         self.path = path
         self.where = where
         self.proto = _read(path, where)
-        self.pieces = [piece.piece for piece in self.proto.pieces]
-        self.ordinary = np.array([piece.type == _NORMAL for piece in self.proto.pieces])
-        self.scores = np.array([piece.score for piece in self.proto.pieces])
+        parts = [(piece.piece, piece.type == _NORMAL, piece.score) for piece in self.proto.pieces]
+        self.pieces = [piece for piece, _, _ in parts]
+        self.ordinary = np.array([ordinary for _, ordinary, _ in parts])
+        self.scores = np.array([score for _, _, score in parts])
         self.ids = np.array([ids.get(piece, -1) for piece in self.pieces])
         unmatched = np.flatnonzero(self.ordinary & (self.ids < 0))
         if len(unmatched):

@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -224,9 +226,12 @@ def _no_collection() -> Iterator[None]:
 def _read(folder: Path, where: str) -> Vocabulary:
     tokenizer = load_fast(folder, where)
     tree = tree_of(tokenizer.backend_tokenizer, where)
+    file = read_file(folder / TOKENIZER, where) if (folder / TOKENIZER).is_file() else None
+    same = file is None or _share_parts(tree, file)
     kind = _kind(tree, where)
+    if file is not None and not same:
+        _check_file(file, kind, folder / TOKENIZER, where)
     pieces = _pieces(tree, kind, where)
-    file = _file(folder, tree, kind, where)
     kind.check_files(folder)
     ids = {piece: identity for identity, piece in enumerate(pieces) if piece}
     protobufs = [Protobuf(path, ids, where) for path in sentencepiece_files(folder)]
@@ -252,7 +257,7 @@ def _kind(tree: Tree, where: str) -> WordPieceKind | UnigramKind | BytePairKind:
 def _pieces(tree: Tree, kind: Kind, where: str) -> list[str]:
     """Return spellings in the order of ids; the first id of a line that is twice in a vocab.txt is empty."""
     added = [(token["content"], token["id"]) for token in tree["added_tokens"]]
-    pieces = [""] * (1 + max(identity for _, identity in [*kind.base, *added]))
+    pieces = [""] * (1 + max(map(itemgetter(1), chain(kind.base, added))))
     for piece, identity in [*kind.base, *added]:
         if pieces[identity] not in ("", piece):
             raise SmeltError(where, f"its tokenizer gives {pieces[identity]!r} and {piece!r} the same id, {identity}")
@@ -260,18 +265,20 @@ def _pieces(tree: Tree, kind: Kind, where: str) -> list[str]:
     return pieces
 
 
-def _file(folder: Path, tree: Tree, kind: WordPieceKind | UnigramKind | BytePairKind, where: str) -> Tree | None:
-    """Return the content of tokenizer.json; it is an error if its pieces are not those that load."""
-    path = folder / TOKENIZER
-    if not path.is_file():
-        return None
-    file = read_file(path, where)
-    of_a_kind = file["model"].get("type", tree["model"]["type"]) == tree["model"]["type"]
+def _share_parts(tree: Tree, file: Tree) -> bool:
+    """Let a tokenizer hold the pieces of its tokenizer.json, where they are equal, and return whether they are."""
+    ours, theirs = tree["model"], file["model"]
+    for part in ("vocab", "merges"):
+        if part in ours and ours[part] == theirs.get(part):
+            ours[part] = theirs[part]
+    return theirs.get("type", ours["type"]) == ours["type"] and ours["vocab"] is theirs["vocab"]
+
+
+def _check_file(file: Tree, kind: WordPieceKind | UnigramKind | BytePairKind, path: Path, where: str) -> None:
+    """Refuse a tokenizer.json whose pieces are not those that load; their scores may differ in the last place."""
+    of_a_kind = file["model"].get("type", kind.model["type"]) == kind.model["type"]
     if not of_a_kind or dict(type(kind)(file, where).base) != dict(kind.base):
         raise SmeltError(where, f"{path} holds other pieces than the tokenizer that loads; delete one of its files")
-    if file["model"]["vocab"] == tree["model"]["vocab"]:
-        tree["model"]["vocab"] = file["model"]["vocab"]  # once in memory
-    return file
 
 
 def _fresh(kept: np.ndarray[tuple[int], np.dtype[np.bool_]], ids: Sequence[int] | Ids) -> Ids:

@@ -77,6 +77,8 @@ class Layout:
     first_position: int
     """The highest id of padding in an embedding other than the input's, which positions may be counted from (RoBERTa's
     family); -1 if there is none. All ids up to it stay in place, whatever the family is."""
+    wide: bool
+    """Whether a head multiplies by the input's embeddings, which have a row for each piece (DeBERTa's own)."""
 
 
 def check_places(source: ModelSource, output: Path | None) -> None:
@@ -325,11 +327,12 @@ def _find_layout(configuration: Any, where: str) -> Layout:
     wider = copy.deepcopy(configuration)
     wider.vocab_size += 1
     axes: dict[str, int] = {}
-    known, embeddings, tied, first = set[str](), set[str](), set[str](), -1
+    known, embeddings, tied, first, wide = set[str](), set[str](), set[str](), -1, False
     for kind in _classes(configuration, where):
         with torch.device("meta"):
             model, other = kind(copy.deepcopy(configuration)), kind(copy.deepcopy(wider))
-        head_of(model, where)
+        head = head_of(model, where)
+        wide |= head is not None and head.after
         shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
         grown = {name: tensor.shape for name, tensor in other.state_dict().items()}
         axes |= {name: _axis(shapes[name], grown[name]) for name in shapes if shapes[name] != grown[name]}
@@ -339,7 +342,7 @@ def _find_layout(configuration: Any, where: str) -> Layout:
         tied |= set(model.all_tied_weights_keys)
         others = [part for part in model.modules() if isinstance(part, torch.nn.Embedding) and part is not inputs]
         first = max([first, *(part.padding_idx for part in others if part.padding_idx is not None)])
-    return Layout(axes, frozenset(known), frozenset(embeddings), frozenset(tied), first)
+    return Layout(axes, frozenset(known), frozenset(embeddings), frozenset(tied), first, wide)
 
 
 def _classes(configuration: Any, where: str) -> list[Any]:
