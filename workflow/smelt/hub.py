@@ -68,9 +68,12 @@ class HubSplit:
     request: HubRequest
     """What was asked of the hub."""
 
-    def beside(self, config: str, split: str) -> "HubSplit":
-        """Return a split of another configuration at the same commit; errors as for open_split."""
-        return open_split(replace(self.request, config=config), split)
+    def beside(self, config: str) -> "HubSplit":
+        """Return the split of this name of another configuration at the same commit, or its only one.
+
+        Errors are those of open_split.
+        """
+        return open_split(replace(self.request, config=config), self.split, or_only=True)
 
     def __str__(self) -> str:
         """The split as messages name it."""
@@ -96,8 +99,10 @@ class HubSplit:
             yield {column: name_classes(value, names.get(column)) for column, value in row.items()}
 
 
-def open_split(request: HubRequest, split: str) -> HubSplit:
+def open_split(request: HubRequest, split: str, or_only: bool = False) -> HubSplit:
     """Return a split of a data set at a commit, fetched unless the cache has it.
+
+    or_only: whether a configuration with one split gives that one, whatever it is called.
 
     Raises:
         SmeltError: the hub has no such data set, commit, configuration or split, or cannot be reached and the cache
@@ -105,7 +110,9 @@ def open_split(request: HubRequest, split: str) -> HubSplit:
     """
     folder = _fetch(request)
     builder = _builder(folder, request)
-    files = _split_of(builder.config.data_files or {}, split, str(builder.config.name), request)
+    held = builder.config.data_files or {}
+    split = next(iter(held)) if or_only and len(held) == 1 else split
+    files = _split_of(held, split, str(builder.config.name), request)
     paths = [Path(path) for path in files]
     _refuse_missing_files(paths, f"configuration {builder.config.name}, split {split}", request)
     counted = (builder.info.splits or {}).get(split)

@@ -47,6 +47,12 @@ def read_columns(path: Path, columns: Sequence[str]) -> Any:
         return file.read(columns=list(columns))
 
 
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file; errors as for open_parquet."""
+    with open_parquet(path, []) as file:
+        return int(file.metadata.num_rows)
+
+
 def predictions_file(path: Path, split: str) -> Path:
     """Return the file of a model's predictions for a split; path: that for the test split."""
     return path if split == "test" else path.with_stem(f"{path.stem}-{split}")

@@ -28,7 +28,7 @@ def similarity_task(folder: Path, languages: tuple[str, ...] = ("en",), binary: 
     if binary:
         rows = [row | {"label": str(int(row["label"] == "2"))} for row in rows]
     metric = {"metric": "average-precision"} if binary else {"metric": "spearman", "scores": [0, 2]}
-    return write_task(folder, "similarity", dict.fromkeys(SPLITS, rows), pairs=True, **metric)
+    return write_task(folder, "similarity", dict.fromkeys(SPLITS, rows), pairs=True, labels=[], **metric)
 
 
 def retrieval_task(folder: Path, languages: tuple[str, ...] = ("en",), metric: str = "ndcg-at-10") -> Path:

@@ -81,7 +81,7 @@ def test_a_plain_encoder_is_pooled_by_the_mean_and_scored_as_by_sentence_transfo
     assert scores(tmp_path / "out")["en", "spearman"] == pytest.approx(expected["spearman_cosine"], abs=1e-4)
     assert scores(tmp_path / "out")["en", "pearson"] == pytest.approx(expected["pearson_cosine"], abs=1e-6)
     found = metrics(tmp_path / "out")
-    assert (found["best_epoch"], found["settings"]["pooling"], found["settings"]["epochs"]) == (0, "mean", 0)
+    assert (found["best_epoch"], found["embedding"]["pooling"], found["settings"]["epochs"]) == (0, "mean", 0)
 
 
 def test_labels_of_pairs_are_scored_as_by_sentence_transformers(model_folder, tmp_path):
@@ -116,9 +116,9 @@ def test_the_modules_and_prompts_of_a_folder_are_used(model_folder, tmp_path):
     model = sentence_model(model_folder, tmp_path / "embedder", prompts=prompts)
     task = retrieval_task(tmp_path / "search")
     assert finetune(model, task, tmp_path / "out", **AS_IT_IS) == 0
-    settings = metrics(tmp_path / "out")["settings"]
-    assert settings["pooling"] == "cls"
-    assert settings["prompts"] == {"query": "finds the ", "document": "likes "}
+    found = metrics(tmp_path / "out")["embedding"]
+    assert found["pooling"] == "cls"
+    assert found["prompts"] == {"query": "finds the ", "document": "likes "}
     loaded = SentenceTransformer(str(model), device="cpu")
     rows = parquet.read_table(task / "test.parquet").to_pylist()
     held = {row["id"]: row["text"] for row in parquet.read_table(task / "passages.parquet").to_pylist()}
@@ -155,7 +155,7 @@ def test_a_decoder_needs_a_pooling(decoder, tmp_path, capsys):
     assert finetune(decoder, task, tmp_path / "out", pooling="cls", **AS_IT_IS) == 1
     assert "whose first token reads nothing" in capsys.readouterr().err
     assert finetune(decoder, task, tmp_path / "out", pooling="lasttoken", **AS_IT_IS) == 0
-    assert metrics(tmp_path / "out")["settings"]["pooling"] == "lasttoken"
+    assert metrics(tmp_path / "out")["embedding"]["pooling"] == "lasttoken"
 
 
 def test_a_pooling_beside_modules_is_refused(model_folder, tmp_path, capsys):
@@ -187,6 +187,18 @@ def test_a_classifier_has_to_be_learnt(model_folder, text_task, tmp_path, capsys
 def test_a_loss_cannot_choose(model_folder, tmp_path, capsys):
     assert finetune(model_folder, similarity_task(tmp_path / "pairs"), tmp_path / "out", choose="loss") == 1
     assert "choose is loss, which is not measured of embeddings" in capsys.readouterr().err
+
+
+def test_a_task_with_a_test_split_alone_is_for_models_as_they_are(model_folder, tmp_path, capsys):
+    task = retrieval_task(tmp_path / "search")
+    for split in ("train", "validation"):
+        path = task / f"{split}.parquet"
+        parquet.write_table(parquet.read_table(path).slice(0, 0), path)
+    assert finetune(model_folder, task, tmp_path / "out", **AS_IT_IS) == 0
+    assert {row["split"] for row in metrics(tmp_path / "out")["scores"]} == {"test"}
+    assert not (tmp_path / "out" / "predictions-validation.parquet").exists()
+    assert finetune(model_folder, task, tmp_path / "tuned") == 1
+    assert "train.parquet: holds no example" in capsys.readouterr().err
 
 
 # ---- Fine-tuned
@@ -241,11 +253,24 @@ def test_kept_weights_load_in_sentence_transformers_with_the_same_embeddings(mod
     assert "pipeline_tag: sentence-similarity" in card
 
 
-def test_a_grid_is_decided_on_validation_and_one_run_is_tested(model_folder, tmp_path):
+def test_kept_weights_are_evaluated_as_another_model(model_folder, tmp_path):
+    task = similarity_task(tmp_path / "pairs")
+    assert finetune(model_folder, task, tmp_path / "out", keep=True, pooling="mean") == 0
+    words = ["--model", tmp_path / "out" / "model", "--name", "smaller", "--task", task]
+    words += ["--metrics", tmp_path / "out" / "metrics.json", "--output", tmp_path / "again"]
+    assert main(["evaluate", *map(str, words)]) == 0
+    assert metrics(tmp_path / "again")["model"] == "smaller"
+    assert metrics(tmp_path / "again")["best_epoch"] == metrics(tmp_path / "out")["best_epoch"]
+    assert scores(tmp_path / "again") == scores(tmp_path / "out")
+
+
+@pytest.mark.parametrize("with_modules", [False, True])
+def test_a_grid_is_decided_on_validation_and_one_run_is_tested(model_folder, tmp_path, with_modules):
     task = retrieval_task(tmp_path / "search")
+    model = sentence_model(model_folder, tmp_path / "embedder") if with_modules else model_folder
     rates = {"learning_rate": [0.003, 1e-6]}
     cells = [f"batch-8_rate-{rate}_epochs-2" for rate in rates["learning_rate"]]
-    words = ["--model", model_folder, "--task", task, "--seed", 1, "--weights", tmp_path / "weights"]
+    words = ["--model", model, "--task", task, "--seed", 1, "--weights", tmp_path / "weights"]
     settings = ["--settings", json.dumps({"epochs": 2, "batch": 8, "length": 32} | rates)]
     outputs = [tmp_path / "grid" / cell for cell in cells]
     assert main(["finetune", *map(str, [*words, "--cell", *cells, "--output", *outputs]), *settings]) == 0

@@ -251,6 +251,16 @@ def test_questions_are_queries_for_their_paragraphs_and_take_keeps_these_togethe
         assert texts[row["relevant"][0]["passage"]] == f"Place {row['id'][0]} lies here."
 
 
+def test_a_split_that_is_missing_is_missed_where_labels_are_learnt_or_one_of_two_is_there(pairs, capsys):
+    folder = pairs(["a\tb\t1", "c\td\t0"], metric="accuracy")
+    text = (folder / "sample.yaml").read_text().replace("kind: similarity", "kind: sequence-classification")
+    both = text.replace("  train: pairs.tsv\n", "").replace("  validation: pairs.tsv\n", "")
+    (folder / "sample.yaml").write_text(both)
+    assert "source.train: is missing" in refusal(folder, capsys)
+    (folder / "sample.yaml").write_text(text.replace("  train: pairs.tsv\n", ""))
+    assert "expected both train and validation, or none of them" in refusal(folder, capsys)
+
+
 def test_a_limit_draws_queries_and_keeps_all_passages_of_validation(beir):
     folder = beir()
     words = ["--name", "sample", "--folder", folder, "--output", folder / "out", "--limit", 1, "--validation-limit", 1]

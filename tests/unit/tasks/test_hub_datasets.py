@@ -343,3 +343,66 @@ def test_json_lines_are_found_by_the_names_of_their_files_where_the_card_names_n
 def test_keys_of_a_hub_data_set_that_do_not_go_together_are_refused(write_task, tmp_path, capsys, changes, expected):
     assert prepare(write_task, tmp_path / "out", SENTIMENT, **changes) == 1
     assert expected in capsys.readouterr().err
+
+
+# ---- Retrieval: judgements, corpus and queries are configurations, as in mteb's sets
+
+SEARCH = f"""
+title: Invented queries
+kind: retrieval
+languages: [sw]
+source:
+  hub: mteb/invented
+  revision: {REVISION}
+  config: "{{{{language}}}}-qrels"
+  codes: {{{{sw: swahili}}}}
+  test: {{{{split: test}}}}
+format:
+  beir: {{{{}}}}
+metric: ndcg-at-10
+licence: none
+cite: nobody
+"""
+
+
+def cache_search(folder: Path, corpus: str = "swahili-corpus") -> None:
+    """Write a set as mteb lays it out: the corpus has a split of another name, and the queries a further one."""
+    held = {"swahili-qrels": ["test"], corpus: ["train"], "swahili-queries": ["dev", "test"]}
+    files = [
+        {"config_name": name, "data_files": [{"split": split, "path": f"{name}/{split}.jsonl"} for split in splits]}
+        for name, splits in held.items()
+    ]
+    (folder / "README.md").write_text(f"---\n{json.dumps({'configs': files})}\n---\n")
+    rows = {
+        "swahili-qrels/test": [{"query-id": 1, "corpus-id": "a#1", "score": 1}],
+        f"{corpus}/train": [
+            {"_id": "a#1", "title": "Mji", "text": "Dodoma"},
+            {"_id": "a#2", "title": "", "text": "Ziwa"},
+        ],
+        "swahili-queries/dev": [{"_id": "7", "text": "Nani?"}],
+        "swahili-queries/test": [{"_id": 1, "text": "Mji gani?"}],
+    }
+    for name, own in rows.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
+
+
+def test_a_set_of_mteb_is_found_by_its_configurations_and_has_a_test_split_alone(write_task, home, tmp_path):
+    cache_search(snapshot(home, repository="mteb/invented"))
+    assert prepare(write_task, tmp_path / "out", SEARCH) == 0
+    (row,) = parquet.read_table(tmp_path / "out" / "test.parquet").to_pylist()
+    assert (row["id"], row["text"], row["relevant"]) == ("1", "Mji gani?", [{"passage": "a#1", "grade": 1}])
+    held = parquet.read_table(tmp_path / "out" / "passages.parquet").to_pylist()
+    assert [(row["split"], row["id"], row["text"]) for row in held] == [
+        ("test", "a#1", "Mji Dodoma"),
+        ("test", "a#2", "Ziwa"),
+    ]
+    assert len(parquet.read_table(tmp_path / "out" / "train.parquet")) == 0
+    description = json.loads((tmp_path / "out" / "task.json").read_text())
+    assert [len(description["splits"][split]["sources"]) for split in SPLITS] == [0, 0, 3]
+
+
+def test_a_set_without_a_corpus_is_one_line(write_task, home, tmp_path, capsys):
+    cache_search(snapshot(home, repository="mteb/invented"), corpus="swahili-docs")
+    assert prepare(write_task, tmp_path / "out", SEARCH) == 1
+    assert "has no configuration 'swahili-corpus'" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def write_finetuned_card(folder: Path, name: str, base: str, task: Task, metrics
         metrics: the content of its metrics.json.
     """
     embeds = kind_of(task).embeds
-    settings = dict(_listed(metrics["settings"]))
+    settings = dict(_listed(metrics["settings"] | metrics.get("embedding", {})))
     labels = {} if embeds else {"labels": ", ".join(task.labels)}
     card = Card(
         name,

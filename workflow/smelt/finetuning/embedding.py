@@ -20,13 +20,13 @@ from smelt.errors import SmeltError
 from smelt.finetuning.batches import DIVERGED
 from smelt.finetuning.embedder import load_embedder, pooling_of, prompts_for, refuse_random_weights
 from smelt.finetuning.job import SHORTEST, FinetuningInputs, FineTuningJob, TaskPhase
-from smelt.finetuning.outcome import FinetuningOutcome, Scored
+from smelt.finetuning.outcome import SCORED, FinetuningOutcome, Scored
 from smelt.study.finetuning import FinetuningSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples, WindowPredictions
 from smelt.tasks.kinds.embedding import EmbeddingKind
 from smelt.tasks.prepared_task import read_task
-from smelt.tasks.windows import Encoded
+from smelt.tasks.windows import Encoded, TextsToEmbed
 from smelt.training.epochs import LearntBatch
 from smelt.training.steps import Limits
 
@@ -121,18 +121,24 @@ class EmbeddingJob(FineTuningJob):
 
     @property
     def used(self) -> dict[str, Any]:
-        """The settings as they take effect."""
-        own = {"length": self.inputs.length, "pooling": self.inputs.pooling, "prompts": self.inputs.prompts}
-        return self.settings.model_dump() | own
+        """The settings as they take effect; pooling and prompts of the model's own folder stand beside them."""
+        return self.settings.model_dump() | {"length": self.inputs.length}
 
     def run(self, limits: Limits) -> FinetuningOutcome:
         """Fine-tune, or evaluate the model as it is; errors as for any fine-tuning."""
         if self.settings.epochs:
             return super().run(limits)
-        phase = self._phase()
-        measured = {"best_epoch": 0, "epochs": [{"epoch": 0, "validation": phase.measure()}]}
-        phase.note_best()
-        return self._outcome(phase, measured)
+        return self._outcome(self._phase(), {"best_epoch": 0, "epochs": []})
+
+    def test(self, weights: Path, measured: dict[str, Any]) -> FinetuningOutcome:
+        """Score kept weights; those of the model's folder it has already. Errors as for any fine-tuning."""
+        if weights.parent == self.inputs.folder:
+            return self._outcome(self._phase(), measured)
+        return super().test(weights, measured)
+
+    def _outcome(self, phase: TaskPhase, measured: dict[str, Any]) -> FinetuningOutcome:
+        own = {"pooling": self.inputs.pooling, "prompts": self.inputs.prompts}
+        return super()._outcome(phase, measured | {"embedding": own})
 
     def _phase(self) -> "EmbeddingPhase":
         return EmbeddingPhase(self.model, self.settings, self.seed, torch.device(self.device), self.inputs)
@@ -155,10 +161,11 @@ class EmbeddingPhase(TaskPhase):
     ) -> None:
         """Take a model, and what it learns and is chosen by."""
         scored = inputs.scored
-        self.train = scored.encoded["train"].embedded
+        # Of a task with a test split alone nothing is learnt, so that nothing is chosen either.
+        self.train = scored.encoded["train"].embedded if "train" in scored.encoded else TextsToEmbed()
         lengths = [len(self.train.texts[pair.first]) + len(self.train.texts[pair.second]) for pair in self.train.learnt]
-        validation = scored.encoded["validation"]
-        super().__init__(model, settings, seed, device, lengths, validation, scored.scorer("validation"))
+        first = next(split for split in SCORED if split in scored.encoded)
+        super().__init__(model, settings, seed, device, lengths, scored.encoded[first], scored.scorer(first))
         self.embedding_kind, self.prompts = inputs.kind, inputs.prompts
 
     def learn(self, step: int) -> LearntBatch:

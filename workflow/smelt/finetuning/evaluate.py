@@ -18,7 +18,7 @@ from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
-from smelt.finetuning.finetune import choose_tested
+from smelt.finetuning.finetune import choose_tested, open_inputs
 from smelt.finetuning.outcome import describe_outcome, print_scores
 from smelt.model_folder import refuse_no_model
 from smelt.provenance import write_provenance
@@ -57,15 +57,15 @@ def run(arguments: argparse.Namespace) -> None:
     seed, settings = _learning(arguments.metrics, learnt, task.name)
     refuse_no_model(arguments.model, arguments.model)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from smelt.finetuning.job import FinetuningInputs, FineTuningJob, gpus
+    from smelt.finetuning.job import gpus
     from smelt.finetuning.model import refuse_other_labels
 
     if task.labels:
         refuse_other_labels(arguments.model, task)
     with Meter(arguments.country, gpus()) as meter:
         account = Account(meter, started)
-        inputs = FinetuningInputs(arguments.model, arguments.task, splits, settings.length)
-        job = FineTuningJob(inputs, settings, seed, arguments.threads)
+        inputs = open_inputs(arguments.model, arguments.task, splits, settings)
+        job = inputs.job(settings, seed, arguments.threads)
         measured = {key: value for key, value in learnt.items() if key not in OWN} | inputs.words
         outcome = job.test(arguments.model / "model.safetensors", measured)
         metrics = describe_outcome(task, arguments.name, seed, outcome.metrics, job.used)
@@ -88,4 +88,5 @@ def _learning(path: Path, learnt: dict[str, Any], task: str) -> tuple[int, Finet
         raise SmeltError(path, "expected the metrics.json of a fine-tuning, with its seed and settings")
     if learnt.get("task") != task:
         raise SmeltError(path, f"is of a fine-tuning on {learnt.get('task')!r}; expected {task!r}")
-    return learnt["seed"], check(FinetuningSettings, learnt["settings"], path)
+    settings = check(FinetuningSettings, learnt["settings"], path)
+    return learnt["seed"], settings.model_copy(update={"pooling": None})  # what was learnt has modules of its own

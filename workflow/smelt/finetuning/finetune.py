@@ -37,7 +37,7 @@ from smelt.provenance import digest, sha256_of, write_provenance
 from smelt.study.finetuning import FinetuningGrid, FinetuningSettings
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Examples
-from smelt.tasks.prepared_task import read_split, read_task
+from smelt.tasks.prepared_task import read_split, read_task, splits_of
 
 if TYPE_CHECKING:
     from smelt.finetuning.job import FinetuningInputs, FineTuningJob
@@ -103,7 +103,8 @@ def run(arguments: argparse.Namespace) -> None:
     cells = read_cells(arguments.cells or [], arguments.model.name, task, arguments.seed[0])
     chosen = choose_cell(cells, task) if cells else None
     runs = list_runs(arguments, chosen)
-    splits = {split: read_split(arguments.task, split, task) for split in ("train", "validation", "test")}
+    names = splits_of(arguments.task, learns=runs[0].settings.epochs > 0)
+    splits = {split: read_split(arguments.task, split, task) for split in names}
     splits["test"] = choose_tested(splits["test"], arguments.settings.get("tested_on"), arguments.task)
     if arguments.cell:
         del splits["test"]

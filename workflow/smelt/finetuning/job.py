@@ -147,7 +147,7 @@ class FineTuningJob:
         return self._outcome(phase, training.records[0] | found)
 
     def test(self, weights: Path, measured: dict[str, Any]) -> FinetuningOutcome:
-        """Score the weights that a run of the same settings kept.
+        """Score the weights that a run of the same settings kept, or those of the model's folder itself.
 
         measured: what that run measured.
 

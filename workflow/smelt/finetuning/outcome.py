@@ -120,7 +120,7 @@ class FinetuningOutcome:
 def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], counts: dict[str, Any]) -> FinetuningOutcome:
     """Return a model's scores and predictions, with what else was measured of it and the counts of its splits."""
     rows, tables, details = list[dict[str, Any]](), dict[str, Any](), dict[str, Any]()
-    for split in SCORED:
+    for split in (split for split in SCORED if split in scored.splits):
         found, scorer, examples = predict(scored.encoded[split]), scored.scorer(split), scored.splits[split]
         rows += _rows(split, scorer.by_language(found))
         tables[split] = scorer.kind.predictions(examples, scorer.answers(found), found, scorer.encoded)

@@ -210,9 +210,10 @@ def prepare(task: TaskFile, where: str) -> dict[str, PreparedSplit]:
     Raises:
         SmeltError: a file is missing or is not in the task's format, a tag is impossible, a split is empty.
     """
-    splits = {split: _prepare_split(task, split, where) for split in SPLITS}
+    own = task.source.splits
+    splits = {split: _prepare_split(task, split, where) if split in own else PreparedSplit() for split in SPLITS}
     for name, split in splits.items():
-        if not split.examples:
+        if name in own and not split.examples:
             files = ", ".join(map(str, split.sources))
             raise SmeltError(where, f"source.{name}: no example is in it; read: {files}")
     if task.repeats == "drop":
@@ -278,7 +279,7 @@ def _list_labels(labels: dict[str, int]) -> str:
 def list_idle_changes(task: TaskFile, splits: dict[str, PreparedSplit]) -> list[str]:
     """Return a sentence for each change of labels in the task file's formats that no label of their splits meets."""
     formats: dict[str, list[str]] = {}  # of a format, the splits that are written in it
-    for split in SPLITS:
+    for split in task.source.splits:
         formats.setdefault(task.format_of(split).model_dump_json(), []).append(split)
     lines = []
     for names in formats.values():
@@ -370,7 +371,7 @@ def _drop_repeats(splits: dict[str, PreparedSplit], kind: TaskKind, where: str) 
     for name in reversed(SPLITS):
         split = splits[name]
         kept = [example for example in split.examples if (example.language, kind.context(example)) not in later]
-        if not kept:
+        if split.examples and not kept:
             raise SmeltError(where, f"repeats: every example of {name} stands in a later split too")
         split.dropped, split.examples = len(split.examples) - len(kept), kept
         later |= {(example.language, kind.context(example)) for example in kept}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.parquet import open_parquet, read_columns, refuse_damaged
+from smelt.parquet import count_rows, open_parquet, read_columns, refuse_damaged
 from smelt.tasks.kinds import KINDS, kind_of
 from smelt.tasks.kinds.base import Examples, Task
+from smelt.tasks.splits import SPLITS
 
 if TYPE_CHECKING:
     from smelt.tasks.tokenizer import TaskTokenizer
@@ -43,6 +44,13 @@ def read_split(folder: Path, split: str, task: Task) -> Examples:
     if not columns["example"]:
         raise SmeltError(path, "holds no example")
     return kind_of(task).read_beside(kind_of(task).examples(columns), folder, split)
+
+
+def splits_of(folder: Path, learns: bool) -> list[str]:
+    """Return the splits to read of a prepared task; where nothing is learnt, those beside training with an example."""
+    if learns:
+        return list(SPLITS)
+    return [split for split in SPLITS[1:] if count_rows(folder / f"{split}.parquet")]
 
 
 def read_batches(folder: Path, split: str, task: Task) -> Iterator[Examples]:

@@ -122,10 +122,11 @@ class Source(Entry):
     Needed where it has several."""
     codes: dict[Language, str] = Field(default_factory=dict)
     """The source's own codes of languages, where they differ: `{en: en-US}`."""
-    train: Split
-    """The training split: a file, or where it lies and which part of it is taken."""
-    validation: Split
-    """The validation split."""
+    train: Split | None = None
+    """The training split: a file, or where it lies and which part of it is taken. Tasks of embeddings may have a test
+    split alone: models are evaluated on them as they are."""
+    validation: Split | None = None
+    """The validation split; there where there is a training split."""
     test: Split
     """The test split, with labels."""
 
@@ -135,16 +136,24 @@ class Source(Entry):
             raise ValueError("expected either folder or hub (with revision)")
         if (self.hub is None) != (self.revision is None):
             raise ValueError("expected a revision with hub, and only there: the commit to pin")
-        named = [name for name in SPLITS if self.split(name).split is not None]
+        if (self.train is None) != (self.validation is None):
+            raise ValueError("expected both train and validation, or none of them")
+        named = [name for name in self.splits if self.split(name).split is not None]
         if named and self.hub is None:
             raise ValueError(f"{named[0]}.split: expected with hub only; a folder has files")
         if self.config is not None and not named:
             raise ValueError("config: has no effect where no split of the hub's data set is named; leave it out")
         return self
 
+    @property
+    def splits(self) -> list[str]:
+        """The splits that it has: train, validation and test, or test alone."""
+        return [name for name in SPLITS if getattr(self, name) is not None]
+
     def split(self, name: str) -> Split:
-        """Return the split called train, validation or test."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}[name]
+        """Return one of its splits: train, validation or test."""
+        found: Split = getattr(self, name)
+        return found
 
 
 STANDARD = "standard"

@@ -21,7 +21,6 @@ from smelt.tasks.kinds import KINDS, kind_of, metric_of
 from smelt.tasks.splits import (
     EACH,
     FORMATS,
-    SPLITS,
     STANDARD,
     Format,
     LabelPieces,
@@ -109,7 +108,7 @@ class TaskFile(Entry):
         for each in self._under_every_setting():
             if metric_of(each).of_pieces and each.label_pieces != "all":
                 raise ValueError(f"metric: {each.metric} scores all pieces of words: expected label_pieces: all")
-            for split in SPLITS:
+            for split in each.source.splits:
                 each._check_format(each.format_of(split), split)
                 each._check_languages(split)
         return self
@@ -118,6 +117,12 @@ class TaskFile(Entry):
     def _is_standard_as_a_whole(self) -> Self:
         if STANDARD in self.settings and self.settings[STANDARD].of_each_language:
             raise ValueError(f"settings.{STANDARD}: is the task called as its file: expected no {{language}} in it")
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_is_learnt(self) -> Self:
+        if not self.learns and not kind_of(self).embeds:
+            raise ValueError("source.train: is missing")
         return self
 
     @model_validator(mode="after")
@@ -182,8 +187,9 @@ class TaskFile(Entry):
     def under(self, name: str, language: str | None = None) -> "TaskFile":
         """Return the task in one of its settings, for one language where the setting is of each language."""
         setting = self.settings[name]
-        splits = {split: setting.apply_to(split, self.source.split(split), language) for split in SPLITS}
-        used = [code for split in SPLITS for code in splits[split].languages or self.languages]
+        names = self.source.splits
+        splits = {split: setting.apply_to(split, self.source.split(split), language) for split in names}
+        used = [code for split in names for code in splits[split].languages or self.languages]
         task = self.model_copy(
             update={
                 "source": self.source.model_copy(update=splits),
@@ -197,8 +203,13 @@ class TaskFile(Entry):
         return task
 
     def languages_of(self, split: str) -> list[str]:
-        """Return the languages of a split."""
-        return self.source.split(split).languages or self.languages
+        """Return the languages of a split; none of one that the task does not have."""
+        return (self.source.split(split).languages or self.languages) if split in self.source.splits else []
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has a training and a validation split; otherwise models are evaluated on it as they are."""
+        return self.source.train is not None
 
     def format_of(self, split: str) -> FileFormat:
         """Return the format of a split's files."""
@@ -235,7 +246,7 @@ class TaskFile(Entry):
         return list(dict.fromkeys(self._local_files()))
 
     def _local_files(self) -> Iterator[str]:
-        for split in SPLITS:
+        for split in self.source.splits:
             folder = self.folder(split)
             for language in self.languages_of(split) if folder is not None else []:
                 place, written = f"{folder}/{self.file(split, language)}", self.format_of(split)

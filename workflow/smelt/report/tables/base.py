@@ -99,6 +99,9 @@ class StudyOfTables(Protocol):
     def metrics(self, model: str, task: str) -> list[str]:
         """Return metrics.json of a model on a task, a file a seed."""
 
+    def learns(self, model: str, task: str) -> bool:
+        """Return whether a model learns a task, instead of being evaluated as it is."""
+
     def transfer_texts(self, task: str) -> list[str]:
         """Return the folders of the unlabelled texts that students of a task learn from, with the first seed."""
 

@@ -57,7 +57,12 @@ class FinetuningTable(TableEntry):
 
     def _runs(self, study: StudyOfTables) -> list[tuple[str, str]]:
         models = self.shown_models(study)
-        return [(model, task) for task in self.tasks for model in models if study.runs(task, model)]
+        return [
+            (model, task)
+            for task in self.tasks
+            for model in models
+            if study.runs(task, model) and study.learns(model, task)
+        ]
 
     def make(self, job: TableJob) -> Made:
         """Return the table: a row for each choice of a model on a task."""

@@ -75,6 +75,9 @@ class FinetuneRules:
             if task not in embedding and not grid.learns:
                 found = "a classifier has to be learnt; epochs: 0 is for tasks of embeddings"
                 raise SmeltError(self.paths.where, f"finetuning.epochs ({where}): {found}")
+            if grid.learns and not self.runs.tasks[task].learns:
+                found = f"the task {task} has a test split alone: expected epochs: 0"
+                raise SmeltError(self.paths.where, f"finetuning.epochs ({where}): {found}")
             if task in embedding and grid.choose == "loss":
                 found = "expected metric: no loss of embeddings is measured on validation"
                 raise SmeltError(self.paths.where, f"finetuning.choose ({where}): {found}")

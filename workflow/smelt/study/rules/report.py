@@ -43,6 +43,7 @@ class TablesView:
         self.seeds: Sequence[int] = runs.seeds
         self.tasks = runs.tasks
         self.runs = runs.pairs
+        self.learns = study.learns
         self.tested_languages = runs.tested_languages
         self.efficiency_task = runs.first_task
         self.efficiencies = efficiency.figures

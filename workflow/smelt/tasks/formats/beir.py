@@ -38,15 +38,13 @@ class Beir(FileFormat):
     key: ClassVar[str] = "beir"
     reads_rows: ClassVar[bool] = True
 
-    corpus: Annotated[str, Field(min_length=1)] = "../corpus.jsonl"
-    """File of the passages, from the folder of the judgements: JSON lines or Parquet. Of a data set on the hub the
-    configuration that holds them, such as `corpus` or `{language}-corpus`."""
-    queries: Annotated[str, Field(min_length=1)] = "../queries.jsonl"
-    """The same for the queries. Those that a split has no judgement of are not in it."""
-    corpus_split: str = "corpus"
-    """Split of the corpus' configuration on the hub."""
-    queries_split: str = "queries"
-    """Split of the queries' configuration on the hub."""
+    corpus: Annotated[str, Field(min_length=1)] | None = None
+    """File of the passages, from the folder of the judgements: JSON lines or Parquet; by default `../corpus.jsonl`.
+    Of a data set on the hub the configuration that holds them; by default as mteb calls it: `sw-corpus` beside
+    `sw-qrels`, `corpus` beside `default`. Its split is called as that of the judgements, or is its only one."""
+    queries: Annotated[str, Field(min_length=1)] | None = None
+    """The same for the queries: `../queries.jsonl`, `sw-queries`, `queries`. Those without a judgement in a split are
+    not in it."""
     empty_passages: bool = False
     """Whether passages without title and text may stand in the corpus, which no query should find; by default they are
     an error."""
@@ -57,15 +55,22 @@ class Beir(FileFormat):
         return (Query,)
 
     def names_beside(self, code: str) -> list[str]:
-        """Return the names of corpus and queries."""
-        return [name.replace("{language}", code) for name in (self.corpus, self.queries)]
+        """Return the names of the files of corpus and queries."""
+        parts = {"corpus": self.corpus, "queries": self.queries}
+        return [(name or f"../{part}.jsonl").replace("{language}", code) for part, name in parts.items()]
 
     def sources(self, file: SourceFile) -> list[Path]:
         """Return judgements, corpus and queries."""
         if not isinstance(file.path, HubSplit):
             return super().sources(file)
-        parts = zip(self.names_beside(file.code), (self.corpus_split, self.queries_split), strict=True)
-        return [*file.path.files, *(path for part in parts for path in file.path.beside(*part).files)]
+        return [*file.path.files, *(path for part in self._parts_on_hub(file.path, file.code) for path in part.files)]
+
+    def _parts_on_hub(self, judgements: HubSplit, code: str) -> list[HubSplit]:
+        """Return corpus and queries beside judgements, in other configurations."""
+        before = judgements.config.removesuffix("qrels") if judgements.config.endswith("-qrels") else ""
+        parts = {"corpus": self.corpus, "queries": self.queries}
+        names = [(name or f"{before}{part}").replace("{language}", code) for part, name in parts.items()]
+        return [judgements.beside(name) for name in names]
 
     def read(self, file: SourceFile) -> Iterator[Query]:
         """Yield the queries that have a judgement, in the order of these.
@@ -74,9 +79,8 @@ class Beir(FileFormat):
             SmeltError: a judgement names a query or passage that is not there, or stands twice; two queries or passages
                 have one id, or one is empty; a grade is no whole number.
         """
-        corpus, asked = self.names_beside(file.code)
-        passages = read_corpus(_part(file, corpus, self.corpus_split), self)
-        queries = read_queries(_part(file, asked, self.queries_split), self)
+        corpus, asked = self._parts(file)
+        passages, queries = read_corpus(corpus, self), read_queries(asked, self)
         found: dict[str, Query] = {}
         seen: set[tuple[str, str]] = set()
         for place, line, query, passage, grade in read_judgements(file.path, self):
@@ -92,10 +96,11 @@ class Beir(FileFormat):
                 each.relevant.append(Relevant(passage, grade))
         yield from found.values()
 
-
-def _part(file: SourceFile, name: str, split: str) -> FileOrSplit:
-    """Return corpus or queries beside judgements: a file, or a split of another configuration."""
-    return file.path.beside(name, split) if isinstance(file.path, HubSplit) else file.path.parent / name
+    def _parts(self, file: SourceFile) -> list[FileOrSplit]:
+        """Return corpus and queries beside judgements: files, or splits of other configurations."""
+        if isinstance(file.path, HubSplit):
+            return [*self._parts_on_hub(file.path, file.code)]
+        return [file.path.parent / name for name in self.names_beside(file.code)]
 
 
 def read_corpus(path: FileOrSplit, written: Beir) -> dict[str, str]:
