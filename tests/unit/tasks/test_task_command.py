@@ -231,7 +231,7 @@ def test_every_task_file_of_the_project_loads(path):
         for name, setting in file.settings.items()
     ]
     for task in map(load_task, names or [path.stem]):
-        on_hub = task.source.hub is not None and not any(task.source.split(split).folder for split in SPLITS)
+        on_hub = task.source.hub is not None and not any(task.source.split(name).folder for name in task.source.splits)
         assert bool(task.local_files()) != on_hub
 
 

@@ -1,7 +1,7 @@
 """How much memory, and how many GPUs, the jobs of a study ask for."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,15 @@ def pass_megabytes(shape: Mapping[str, int], data: DataSettings) -> float:
 
 def examples(input: Any, *splits: str) -> int:
     """Return how many examples a prepared task has in some splits, or in all three, by its task.json."""
+    return _counted(input, "examples", splits)
+
+
+def passages(input: Any) -> int:
+    """Return among how many passages a prepared task seeks, by its task.json; none where it seeks nothing."""
+    return _counted(input, "passages")
+
+
+def _counted(input: Any, what: str, splits: Sequence[str] = ()) -> int:
     description = next(path for path in input.task if path.endswith("task.json"))
     found = json.loads(Path(description).read_text(encoding="utf-8"))["splits"]
-    return sum(int(found[split]["examples"]) for split in splits or ("train", "validation", "test"))
+    return sum(int(found[split].get(what, 0)) for split in splits or ("train", "validation", "test"))

@@ -10,7 +10,7 @@ from smelt.errors import SmeltError
 from smelt.study.finetuning import EMBEDDING_KEYS, LEARNING, FinetuningGrid, FinetuningSettings, TaskOptions
 from smelt.study.makers.base import FinetuningRuns
 from smelt.study.paths import Paths, run_of
-from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in
+from smelt.study.resources import examples, gpus_for, libraries_for, megabytes, parameters_in, passages
 from smelt.study.schema import Study
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.task_file import TaskFile
@@ -129,7 +129,8 @@ class FinetuneRules:
     def memory(self, wildcards: Any, input: Any) -> int:
         """Return the MB that a fine-tuning takes in main memory: the model and libraries, and its examples."""
         libraries = libraries_for(parameters_in([input.model]))
-        of_examples = kind_of(self.runs.tasks[wildcards.task]).megabytes_an_example * examples(input)
+        texts = examples(input) + passages(input)
+        of_examples = kind_of(self.runs.tasks[wildcards.task]).megabytes_an_example * texts
         return int(libraries + 2 * megabytes([input.model]) + of_examples)
 
     def gpus(self, wildcards: Any, input: Any) -> int:  # noqa: ARG002 - Snakemake passes its wildcards
