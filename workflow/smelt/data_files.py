@@ -5,11 +5,11 @@ import json
 import logging
 import lzma
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from smelt.errors import SmeltError, first_line, quote
 from smelt.files import encodable
@@ -20,6 +20,10 @@ COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
 ROWS_AT_ONCE = 256
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What the libraries raise for a file that is missing, cut or not compressed as its name says."""
+
+
+Check = Callable[[list[str]], None]
+"""Refuses the columns that a file has."""
 
 
 @dataclass
@@ -41,7 +45,7 @@ def has_rows(file: str) -> bool:
     return ending(file) in BUILDERS
 
 
-def read_rows(file: str, wanted: Sequence[str] | None, check: Callable[[list[str]], None]) -> Iterator[dict[str, Any]]:
+def read_rows(file: str, wanted: Sequence[str] | None, check: Check) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file with the wanted columns, as far as they are there.
 
     Args:
@@ -52,28 +56,52 @@ def read_rows(file: str, wanted: Sequence[str] | None, check: Callable[[list[str
     Raises:
         SmeltError: the file is damaged or of another format, or `check` refuses it.
     """
+    if not has_rows(file):
+        raise SmeltError(file, f"expected a file in {', '.join(BUILDERS)}, the last two also as .gz, .bz2, .xz or .zst")
+    if ending(file) == ".parquet" and "://" not in file:
+        try:
+            yield from _rows_of_parquet(file, wanted, check)
+        except (ValueError, *DAMAGED) as error:
+            raise SmeltError(file, f"cannot be read: {first_line(error)}") from None
+        return
     import datasets
 
     datasets.logging.set_verbosity(logging.CRITICAL)  # its errors are ours
-    if not has_rows(file):
-        raise SmeltError(file, f"expected a file in {', '.join(BUILDERS)}, the last two also as .gz, .bz2, .xz or .zst")
     _know_zstandard()
-    builder = BUILDERS[ending(file)]
-    options: dict[str, Any] = {"data_files": {"train": [file]}, "split": "train", "streaming": True}
     try:
         with suppress(StopIteration):  # which the library raises for JSON lines without a line
-            rows = datasets.load_dataset(builder, **options)
-            if builder == "parquet":  # which columns there are is known before any is read
-                check(rows.column_names)
-                there = [column for column in dict.fromkeys(wanted or rows.column_names) if column in rows.column_names]
-                rows = datasets.load_dataset(builder, **options, columns=there, batch_size=ROWS_AT_ONCE)
-            for row in rows:
+            for row in _streamed(file, wanted, check):
                 check(list(row))
                 yield {column: row[column] for column in (wanted or row) if column in row}
     except (datasets.exceptions.DatasetsError, ValueError, *DAMAGED) as error:
         if ending(file) == ".jsonl":
             _refuse_line(file)
         raise SmeltError(file, f"cannot be read: {first_line(cause(error))}") from None
+
+
+def _rows_of_parquet(file: str, wanted: Sequence[str] | None, check: Check) -> Iterator[dict[str, Any]]:
+    """Yield rows of a local file. `datasets` reads ahead: its memory grows with the file."""
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(file, pre_buffer=False) as opened:  # which would keep all that was read
+        check(opened.schema_arrow.names)
+        there = [column for column in dict.fromkeys(wanted or []) if column in opened.schema_arrow.names]
+        for batch in opened.iter_batches(ROWS_AT_ONCE, columns=there if wanted else None):
+            yield from batch.to_pylist()
+
+
+def _streamed(file: str, wanted: Sequence[str] | None, check: Check) -> Iterable[dict[str, Any]]:
+    """Return the rows of a file as `datasets` streams them."""
+    import datasets
+
+    builder = BUILDERS[ending(file)]
+    options: dict[str, Any] = {"data_files": {"train": [file]}, "split": "train", "streaming": True}
+    rows: Any = datasets.load_dataset(builder, **options)
+    if builder == "parquet":  # which columns there are is known before any is read
+        check(rows.column_names)
+        there = [column for column in dict.fromkeys(wanted or rows.column_names) if column in rows.column_names]
+        rows = datasets.load_dataset(builder, **options, columns=there, batch_size=ROWS_AT_ONCE)
+    return cast("Iterable[dict[str, Any]]", rows)
 
 
 def _refuse_line(file: str) -> None:
