@@ -4,7 +4,7 @@ Prepares tasks: from their publishers' files to one layout, with the labels of s
 IN   the task's file, tasks/<task>.yaml beside the study or smelt's own, and the files it names (or a data set
      of the hub at a pinned revision)
 OUT  results/<study>/tasks/<task>/ : train, validation and test as Parquet, task.json, and in unlabelled the training
-     texts that a limit left out
+     texts that a limit left out; of retrieval also passages.parquet, which belongs to task.json
 """
 
 TASK = f"{RESULTS}/tasks/{{task}}"

@@ -28,6 +28,7 @@ class Scorer:
         """Take the split, and the windows it was cut into."""
         self.task, self.examples, self.encoded = task, examples, encoded
         self.kind, self.metric = kind_of(task), metric_of(task)
+        self._answered: tuple[WindowPredictions, list[list[Any]]] | None = None
 
     def __call__(self, found: WindowPredictions) -> MetricValues:
         """Return the metrics of the whole split: over all its examples, or their mean over languages."""
@@ -39,9 +40,11 @@ class Scorer:
         """Return whether one validation is strictly better: its score in the task's own metric, or its loss."""
         return one["loss"] < other["loss"] if by == "loss" else one[self.metric.key] > other[self.metric.key]
 
-    def answers(self, found: WindowPredictions) -> list[list[str]]:
-        """Return the predicted labels of each example."""
-        return self.kind.answers(found, self.examples, self.encoded, self.task)
+    def answers(self, found: WindowPredictions) -> list[list[Any]]:
+        """Return the predicted labels of each example; they are asked for several times, and a ranking takes long."""
+        if self._answered is None or self._answered[0] is not found:
+            self._answered = found, self.kind.answers(found, self.examples, self.encoded, self.task)
+        return self._answered[1]
 
     def compared(self, found: WindowPredictions) -> tuple[Labels, Labels]:
         """Return what the metric compares: right and predicted labels of words, of all their pieces, or answers."""
