@@ -201,6 +201,30 @@ def test_a_task_with_a_test_split_alone_is_for_models_as_they_are(model_folder, 
     assert "train.parquet: holds no example" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.skipif("SMELT_DATA" not in os.environ, reason="SMELT_DATA names no folder of real data")
+def test_questions_of_xquad_are_scored_as_by_sentence_transformers(model_folder, tmp_path):
+    assert main(["task", "--name", "xquad-retrieval", "--output", str(tmp_path / "task")]) == 0
+    rows = parquet.read_table(tmp_path / "task" / "test.parquet").to_pylist()
+    held = parquet.read_table(tmp_path / "task" / "passages.parquet").to_pylist()
+    for split in ("validation", "train"):
+        path = tmp_path / "task" / f"{split}.parquet"
+        parquet.write_table(parquet.read_table(path).slice(0, 0), path)
+    assert finetune(model_folder, tmp_path / "task", tmp_path / "out", tested_on=["es"], **AS_IT_IS) == 0
+    own = [row for row in rows if row["language"] == "es"]
+    peer = InformationRetrievalEvaluator(
+        {row["id"]: row["text"] for row in own},
+        {row["id"]: row["text"] for row in held if (row["split"], row["language"]) == ("test", "es")},
+        {row["id"]: {row["relevant"][0]["passage"]} for row in own},
+        precision_recall_at_k=[10, 100],
+    )
+    expected = peer(mean_pooled(model_folder))
+    found = scores(tmp_path / "out")
+    assert len(own) == 1190
+    for key, of_peer in (("ndcg_at_10", "ndcg@10"), ("mrr_at_10", "mrr@10"), ("recall_at_100", "recall@100")):
+        assert found["es", key] == pytest.approx(expected[f"cosine_{of_peer}"], abs=2e-3)
+
+
 # ---- Fine-tuned
 
 

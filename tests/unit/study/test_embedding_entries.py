@@ -7,6 +7,8 @@ import pytest
 import yaml
 
 from smelt.errors import SmeltError
+from smelt.report.notes import as_they_are_note
+from smelt.report.tables.scores import ScoresTable
 from smelt.study.catalogue import Catalogue
 
 SIMILARITY = {
@@ -64,6 +66,24 @@ def test_a_model_alone_may_be_evaluated_as_it_is(tmp_path):
     assert len(found.finetune.files(model="two")) == 2
 
 
+def test_tables_are_given_the_models_that_are_as_they_are(tmp_path):
+    found = catalogue(tmp_path, model=AS_THEY_ARE, pairs={}, plain={"task": "pairs"} | AS_THEY_ARE)
+    table = {"kind": "scores", "tasks": ["pairs", "plain"]}
+    shown = ScoresTable.model_validate(table).settings(found.report._shown)
+    assert shown["as_they_are"] == {"pairs": ["one"], "plain": []}
+    settings = ScoresTable.model_validate(table).settings(
+        catalogue(tmp_path, pairs={}, plain={"task": "pairs"}).report._shown
+    )
+    assert "as_they_are" not in settings
+
+
+def test_the_note_names_tasks_and_where_some_learn_models():
+    (note,) = as_they_are_note({"pairs": ["one"], "plain": []})
+    assert note.startswith("Models as they are, without any training on the task, in one run because nothing is drawn:")
+    assert "pairs (one), plain." in note
+    assert as_they_are_note({}) == []
+
+
 def test_settings_of_embeddings_are_part_of_their_tasks_alone(tmp_path):
     found = catalogue(tmp_path, finetuning={"pooling": "cls", "length": 64}, pairs={}, sst2={})
     assert json.loads(found.finetune.settings("one", "pairs"))["pooling"] == "cls"
@@ -90,6 +110,10 @@ def test_settings_of_embeddings_are_part_of_their_tasks_alone(tmp_path):
             "finetuning.epochs (one on sst2): a classifier has to be learnt",
         ),
         ({"pairs": {}, "finetuning": {"choose": "loss"}}, "finetuning.choose (one on pairs): expected metric"),
+        (
+            {"pairs": {"limit": 100} | AS_THEY_ARE},
+            "tasks.pairs.limit: has no effect where nothing is learnt (epochs: 0); leave it out",
+        ),
         ({"tested": {}}, "finetuning.epochs (one on tested): the task tested has a test split alone"),
         ({"pairs": {"finetuning": {"epochs": [0, 1]}}}, "tasks.pairs.finetuning.epochs"),
     ],

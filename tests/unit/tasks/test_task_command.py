@@ -248,6 +248,7 @@ def test_every_task_file_of_the_project_loads(path):
         ("masakhaner-sw", [2109, 300, 604]),
         ("mtod-es-slots", [3616, 1983, 3043]),
         ("lassysmall-dev", [5977, 664, 350]),
+        ("xquad-retrieval", [1732, 428, 4 * 1190]),
     ],
 )
 def test_real_tasks_have_their_published_numbers_of_examples(name, examples, tmp_path):

@@ -143,6 +143,16 @@ def finetuning_note(sets: Mapping[str, FinetuningSet]) -> list[str]:
     return [f"Settings of fine-tuning: {'; '.join(found)}."] if found else []
 
 
+def as_they_are_note(models: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the note on models that are evaluated as they are.
+
+    models: those of each task; none of them stands for all.
+    """
+    named = ", ".join(f"{task} ({', '.join(own)})" if own else task for task, own in models.items())
+    what = "Models as they are, without any training on the task, in one run because nothing is drawn"
+    return [f"{what}: {named}. Tests over seeds leave them out."] if named else []
+
+
 def _value(value: object) -> str:
     if isinstance(value, list):
         return " or ".join(map(_value, value))

@@ -8,12 +8,12 @@ from smelt.cli import json_entry, json_object
 from smelt.files import whole_file
 from smelt.report.csv_files import write_csv
 from smelt.report.latex import latex
-from smelt.report.notes import finetuning_note
+from smelt.report.notes import as_they_are_note, finetuning_note
 from smelt.report.records import read_tasks
 from smelt.report.render import html, markdown
 from smelt.report.significance import Significance
 from smelt.report.tables import table_of
-from smelt.report.tables.base import FINETUNED_AS, TableJob
+from smelt.report.tables.base import AS_THEY_ARE, FINETUNED_AS, TableJob
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +44,9 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = table_of(arguments.settings)
     made = chosen.make(TableJob(arguments.name, arguments.sources, arguments.significance, arguments.settings))
     sets = finetuning_note(arguments.settings.get(FINETUNED_AS, {}))
-    table = replace(made.table, notes=[*made.table.notes, *sets, *chosen.task_notes(read_tasks(arguments.tasks))])
+    plain = as_they_are_note(arguments.settings.get(AS_THEY_ARE, {}))
+    notes = [*made.table.notes, *sets, *plain, *chosen.task_notes(read_tasks(arguments.tasks))]
+    table = replace(made.table, notes=notes)
     write_csv(arguments.csv, made.rows, made.columns)
     for path, render in ((arguments.markdown, markdown), (arguments.latex, latex), (arguments.html, html)):
         with whole_file(path) as draft:

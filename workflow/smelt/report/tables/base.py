@@ -27,6 +27,8 @@ ONE_TEACHER = "one_teacher"
 """The fact that `shared_teachers` returns."""
 FINETUNED_AS = "finetuned_as"
 """The fact that names the set of settings of each task, where a study has such sets."""
+AS_THEY_ARE = "as_they_are"
+"""The fact that lists the models that are evaluated as they are, by task, where a table shows some."""
 
 
 class TaskOfTables(Protocol):
@@ -250,8 +252,19 @@ class TableEntry(Entry):
 
     def settings(self, study: StudyOfTables) -> dict[str, Any]:
         """Return the entry, and the facts of the study that its job needs."""
-        sets = study.finetuned_as(self.tasks) if self.shows_scores else {}
-        return self.model_dump() | self.facts(study) | ({FINETUNED_AS: sets} if sets else {})
+        sets, plain = (study.finetuned_as(self.tasks), self._as_they_are(study)) if self.shows_scores else ({}, {})
+        notes = {FINETUNED_AS: sets} if sets else {}
+        return self.model_dump() | self.facts(study) | notes | ({AS_THEY_ARE: plain} if plain else {})
+
+    def _as_they_are(self, study: StudyOfTables) -> dict[str, list[str]]:
+        """Return the models that it shows as they are, by task; an empty list where all of a task's are."""
+        found = {}
+        for task in self.tasks:
+            shown = [model for model in self.shown_models(study) if study.runs(task, model)]
+            plain = [model for model in shown if not study.learns(model, task)]
+            if plain:
+                found[task] = plain if plain != shown else []
+        return found
 
     def sources(self, study: StudyOfTables) -> list[str]:
         """Return the files that it is made from."""

@@ -63,7 +63,11 @@ class FinetuneRules:
             settings[f"models.{name}.finetuning"] = (model.finetuning, self.runs.pairs(model=name))
         for task in self.study.tasks:
             options = self.study.options(task)
-            settings[f"tasks.{task}.finetuning"] = (options.finetuning, self.runs.pairs(task=task))
+            pairs = self.runs.pairs(task=task)
+            settings[f"tasks.{task}.finetuning"] = (options.finetuning, pairs)
+            if options.limit and pairs and not any(self.study.learns(*pair) for pair in pairs):
+                found = "has no effect where nothing is learnt (epochs: 0); leave it out"
+                raise SmeltError(self.paths.where, f"tasks.{task}.limit: {found}")
         for key, (entry, pairs) in settings.items():
             if entry is not None and not any(task in embedding for _, task in pairs):
                 self._refuse_idle(key, entry, EMBEDDING_KEYS, "where no task is of embeddings")
