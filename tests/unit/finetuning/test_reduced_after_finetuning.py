@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pyarrow.parquet as parquet
 import pytest
-from invented_tasks import sentences
+from embedding_toy import retrieval_task, sentence_model
+from invented_tasks import NAMES, PLACES, VERBS, sentences
 
 from smelt.__main__ import main
 
@@ -14,9 +15,9 @@ SETTINGS = {"epochs": 2, "batch": 8, "learning_rate": 0.003, "length": 32, "keep
 LEFT_OUT = "boris"
 
 
-def finetune(model: Path, task: Path, output: Path) -> Path:
-    words = ["--model", model, "--task", task, "--seed", 1, "--output", output, "--settings", json.dumps(SETTINGS)]
-    assert main(["finetune", *map(str, words)]) == 0
+def finetune(model: Path, task: Path, output: Path, **settings: object) -> Path:
+    words = ["--model", model, "--task", task, "--seed", 1, "--output", output]
+    assert main(["finetune", *map(str, words), "--settings", json.dumps(SETTINGS | settings)]) == 0
     return output
 
 
@@ -56,6 +57,22 @@ def test_of_kept_pieces_the_predictions_are_those_of_the_source(kind, request, m
     assert set(provenance["inputs"]) == {"model", "task", "metrics"}
     pieces = json.loads((model / "reduction.json").read_text())
     assert pieces["pieces"] < pieces["pieces_before"]
+
+
+@pytest.mark.parametrize("prompts", [{}, {"prompts": {"query": "the ", "document": ""}}])
+def test_embeddings_of_kept_pieces_are_ranked_as_by_the_source(prompts, model_folder, tmp_path):
+    task = retrieval_task(tmp_path / "task")
+    folder = sentence_model(model_folder, tmp_path / "tiny")
+    run = finetune(folder, task, tmp_path / "run", **prompts)
+    lines = [f"{name} {verb} the {place}" for name in NAMES for verb in VERBS for place in PLACES]
+    model = reduce(run, lines, tmp_path / "out/model")
+    assert evaluate(run, model, task, tmp_path / "out") == 0
+    old, new = (json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path / "out"))
+    assert new["scores"] == old["scores"]
+    assert new["settings"] == old["settings"]
+    before, after = (parquet.read_table(folder / "predictions.parquet") for folder in (run, tmp_path / "out"))
+    assert after.column_names == before.column_names
+    assert after.num_rows == before.num_rows
 
 
 def test_texts_of_pieces_that_were_left_out_alone_are_read_otherwise(model_folder, text_task, tmp_path):

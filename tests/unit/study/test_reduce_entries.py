@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from study_files import SOUND, complaint, write
 
+from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.makers.reduce import ReductionSettings
 from smelt.study.schema import load_study
@@ -81,3 +82,10 @@ def test_the_command_takes_the_settings_of_every_rule(tmp_path: Path, rule: dict
         catalogue.makers["reduce"].settings(SimpleNamespace(model="small"))
     )
     assert getattr(settings, next(iter(rule))) == (0.00005 if "threshold" in rule else next(iter(rule.values())))
+
+
+def test_nothing_is_reduced_after_a_task_on_which_nothing_is_learnt(tmp_path: Path) -> None:
+    task = {"tasks/squad-es-retrieval": {"finetuning": {"epochs": 0}}}
+    path = write(tmp_path, {"models/late": REDUCED | {"order": "after"}} | task)
+    with pytest.raises(SmeltError, match=r"models\.late\.order: 'squad-es-retrieval' learns nothing \(epochs: 0\)"):
+        Catalogue.load(path)

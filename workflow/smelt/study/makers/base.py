@@ -298,7 +298,7 @@ class FinetuningRuns:
         self.models = models
         self.tasks = tasks
         self.seeds = seeds
-        self._learns = learns
+        self.learns = learns
 
     def pairs(self, task: str | None = None, model: str | None = None) -> list[tuple[str, str]]:
         """Return the (model, task) pairs that are fine-tuned, of one task or model or of all."""
@@ -313,11 +313,11 @@ class FinetuningRuns:
 
     def seeds_of(self, model: str, task: str) -> Sequence[int]:
         """Return the seeds of a model on a task; of one that is evaluated as it is the first alone."""
-        return self.seeds if self._learns(model, task) else self.seeds[:1]
+        return self.seeds if self.learns(model, task) else self.seeds[:1]
 
     def evaluated(self) -> list[tuple[str, str]]:
         """Return the (model, task) pairs where the model is evaluated as it is."""
-        return [pair for pair in self.pairs() if not self._learns(*pair)]
+        return [pair for pair in self.pairs() if not self.learns(*pair)]
 
     def tested_languages(self, model: str, task: str) -> list[str]:
         """Return the languages that a model is tested on in a task."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from smelt.entry import Distinct, Entry, Name, Seed, refer, refuse_idle
+from smelt.errors import SmeltError
 from smelt.languages import Language
 from smelt.scripts import script_named
 from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, TextsRead, list_languages
@@ -255,6 +256,18 @@ class ReduceRules(MakerRules[Reduce]):
 
     counting_version = COUNTING_VERSION
 
+    def __init__(self, kind: type[Reduce], study: Definitions, paths: Paths, runs: FinetuningRuns) -> None:
+        """Take the maker's entry type, and the study.
+
+        Raises:
+            SmeltError: a model is to be reduced after fine-tuning on a task on which nothing is learnt.
+        """
+        super().__init__(kind, study, paths, runs)
+        for name, task in runs.pairs():
+            if name in self.after() and not runs.learns(self.models[name].source, task):
+                found = f"{task!r} learns nothing (epochs: 0), so that there is nothing to reduce afterwards"
+                raise SmeltError(paths.where, f"models.{name}.order: {found}; expected before, or other tasks")
+
     def counted_vocabularies(self) -> list[str]:
         """Return the names of the vocabularies that are counted."""
         return sorted({self.study.vocabulary(model.counted) for model in self.models.values()})
@@ -312,6 +325,6 @@ class ReduceRules(MakerRules[Reduce]):
     def further_jobs(self) -> dict[str, int]:
         """Return how many counts there are, and reductions of fine-tuned models."""
         counts = {file for model in self.models.values() for file in self.counts_of(model)}
-        runs = [pair for name in self.after() for pair in self.runs.pairs(model=name)]
-        reduced = {REDUCED_RUNS: len(runs) * len(self.runs.seeds)} if runs else {}
+        pairs = [pair for name in self.after() for pair in self.runs.pairs(model=name)]
+        reduced = {REDUCED_RUNS: sum(len(self.runs.seeds_of(*pair)) for pair in pairs)} if pairs else {}
         return {"counts": len(counts), **reduced}
