@@ -19,6 +19,7 @@ from smelt.errors import SmeltError
 from smelt.models.reduce.choice import Choice
 from smelt.models.reduce.rungs import rungs_around, values_of
 from smelt.models.reduce.selection import Selection
+from smelt.models.vocabulary.texts import texts_by_language, write_languages
 from smelt.models.vocabulary.vocabulary import Closure
 from smelt.study.makers.reduce import SelectionRule
 
@@ -214,6 +215,21 @@ def test_figures_and_plot_are_written_by_language(tmp_path: Path) -> None:
     assert "qab" in drawn
     assert "0.95" in drawn
     assert (tmp_path / "sizes/sizes.png").stat().st_size > 10_000
+
+
+def test_counts_and_held_out_documents_give_what_their_texts_give(tmp_path: Path) -> None:
+    write_source(tmp_path)
+    source, text = str(tmp_path / "source"), str(tmp_path / "qaa.txt")
+    documents = write_languages(texts_by_language([text], None), tmp_path, 0.3, 1)["qaa"]
+    counts = tmp_path / "qaa.parquet"
+    shards = ["--shards", str(tmp_path / "shards"), "--output", str(counts)]
+    assert main(["count", "--documents", str(documents), "--tokenizer", source, "--language", "qaa", *shards]) == 0
+    words = ["--dry-run", "--coverage", "0.98", "--output"]
+    assert call(tmp_path, *words, str(tmp_path / "of-texts")) == 0
+    files = ["--counts", str(counts), "--held-out", str(documents)]
+    assert main(["reduce", "--model", source, *files, *words, str(tmp_path / "of-counts")]) == 0
+    for name in ("sizes.json", "sizes.csv", "sizes.svg"):
+        assert (tmp_path / "of-texts" / name).read_bytes() == (tmp_path / "of-counts" / name).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -274,13 +274,12 @@ class BytePairKind:
     def needed_ids(self, kept: Kept, characters: bool | None) -> dict[str, list[int]]:
         """Return the pieces and characters on the way to kept pieces; a BPE without them could not build these."""
         del characters
-        merges: list[int] = []
-        alone: list[int] = []
-        for piece, _ in kept_of(self.base, kept):
-            for part in self._way(piece):
-                if part in self.ids:
-                    (alone if len(self._symbols(part)) == 1 else merges).append(self.ids[part])
-        return {"merges": merges, "characters": alone}
+        halves = self._halves[kept[: len(self._halves)]]
+        ways = [part for piece, identity in self._built_in_ways if kept[identity] for part in self._way(piece)]
+        on_ways = np.array([self.ids[part] for part in dict.fromkeys(ways) if part in self.ids], np.int64)
+        needed = np.unique(np.concatenate([halves[halves >= 0], on_ways]))
+        alone = self._alone[needed]
+        return {"merges": needed[~alone].tolist(), "characters": needed[alone].tolist()}
 
     def find_loosened(self, kept: Kept) -> list[int]:
         """Return nothing: unknown words stay unknown."""
@@ -325,19 +324,33 @@ class BytePairKind:
         return {piece: pair for pair in self.merges if builders[piece := self._join(*pair)] == 1}
 
     @cached_property
-    def _built(self) -> set[str]:
-        return {self._join(*pair) for pair in self.merges}
+    def _halves(self) -> Ids:
+        """The pieces that the only merge of a piece joins, by its id: shape (ids, 2); -1 where there is none."""
+        halves = np.full((1 + max(self.ids.values(), default=-1), 2), -1, np.int64)
+        for piece, pair in self._parts.items():
+            if piece in self.ids:
+                halves[self.ids[piece]] = [self.ids.get(part, -1) for part in pair]
+        return halves
+
+    @cached_property
+    def _alone(self) -> Kept:
+        """Whether a piece is a single character, by its id."""
+        alone = np.zeros(len(self._halves), dtype=bool)
+        alone[[identity for piece, identity in self.base if len(self._symbols(piece)) == 1]] = True
+        return alone
+
+    @cached_property
+    def _built_in_ways(self) -> list[tuple[str, int]]:
+        """Pieces that several merges build, and their ids."""
+        several = {self._join(*pair) for pair in self.merges} - self._parts.keys()
+        return [(piece, self.ids[piece]) for piece in several & self.ids.keys()]
 
     def _way(self, piece: str) -> list[str]:
-        """Return the pieces that a piece is built from.
+        """Return the pieces that a piece is built from, where several merges may be its last step.
 
-        If only one merge builds it, that is its last step, and its parts are looked up in the next round.
-        SentencePiece's models have a merge for every way to halve a piece; there the merges have to be done.
+        If only one merge builds it, its parts are looked up in the next round. SentencePiece's models have a merge for
+        every way to halve a piece; there the merges have to be done.
         """
-        if piece not in self._built:
-            return []
-        if piece in self._parts:
-            return list(self._parts[piece])
         if piece not in self._ways:
             ranks = self._ranks
             way = pieces_on_the_way(self._symbols(piece), lambda left, right: ranks.get((left, right)), self._join)
