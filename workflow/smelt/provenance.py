@@ -19,6 +19,7 @@ from smelt.files import checksum, write_json
 LIBRARIES = (
     "torch",
     "transformers",
+    "sentence-transformers",
     "tokenizers",
     "sentencepiece",
     "numpy",

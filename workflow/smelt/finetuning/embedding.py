@@ -116,8 +116,9 @@ class EmbeddingJob(FineTuningJob):
 
     @cached_property
     def model(self) -> SentenceTransformer:
-        """The model as its folder has it: nothing is drawn."""
-        return load_embedder(self.inputs.folder, self.settings)
+        """The model as its folder has it, in training mode: nothing is drawn."""
+        # The library loads its parts for inference, which the whole does not show.
+        return load_embedder(self.inputs.folder, self.settings).train()
 
     @property
     def used(self) -> dict[str, Any]:
