@@ -127,22 +127,24 @@ def refuse_adapter(folder: Path, where: str | Path) -> None:
         )
 
 
-def module_folders(folder: Path, where: str) -> list[str]:
-    """Return the folders of a sentence-transformers model's modules other than the model; none without modules.json.
+def module_folders(folder: Path, where: str) -> dict[str, str]:
+    """Return the types of a sentence-transformers model's modules other than the model, by their folders, in order.
+
+    Without modules.json there are none.
 
     Raises:
         SmeltError: the file lists no modules, or one that holds pieces of its own or is unknown, or the model does not
             lie in the folder itself.
     """
     if not (folder / MODULES).is_file():
-        return []
+        return {}
     try:
         listed = json.loads((folder / MODULES).read_text(encoding="utf-8"))
     except ValueError as error:
         raise SmeltError(folder / MODULES, f"is not JSON ({error})") from None
     if not isinstance(listed, list) or not all(isinstance(part, dict) and "type" in part for part in listed):
         raise SmeltError(where, f"{MODULES} lists no modules: expected each with its type and path")
-    found = []
+    found = {}
     for module in listed:
         kind, path = str(module["type"]), str(module.get("path", "")).strip("/")
         name = kind.rpartition(".")[2]
@@ -158,7 +160,7 @@ def module_folders(folder: Path, where: str) -> list[str]:
         if name != _MODEL and (not path or ".." in path.split("/")):
             raise SmeltError(where, f"{MODULES}: the module {kind} has the path {path!r}: expected a folder of its own")
         if name != _MODEL:
-            found.append(path)
+            found[path] = kind
     return found
 
 

@@ -108,7 +108,7 @@ def test_an_exported_folder_holds_the_model_and_what_it_is(exported: Path) -> No
     assert "onnxruntime.InferenceSession" in card
     assert onnx.load(exported / "onnx/model.onnx").opset_import[0].version == 18
     settings = json.loads((exported / "onnx/provenance.json").read_text())["settings"]
-    assert settings == {"format": "onnx", "reduce_range": False, "opset": 18}
+    assert settings == {"format": "onnx", "reduce_range": False, "pooling": True, "opset": 18}
 
 
 def test_int8_keeps_weights_and_embeddings_in_bytes_and_says_how_far_it_is(exported: Path) -> None:
@@ -130,7 +130,7 @@ def test_seven_bits_are_farther_than_eight(tmp_path: Path) -> None:
     assert export(tmp_path / "source", tmp_path / "int8", format="int8") == 0
     graph = tmp_path / "onnx/model.onnx"
     write_int8(graph, reduce_range=True)
-    found = module.difference(Exported(AutoModel.from_pretrained(tmp_path / "source").eval()), graph)
+    (found,) = module.differences(Exported(AutoModel.from_pretrained(tmp_path / "source").eval()), graph)
     assert 0.98 < found.mean_cosine < checks(tmp_path / "int8")["mean_cosine"]
 
 

@@ -1,7 +1,8 @@
 """A model as an ONNX graph, and its int8 form (dynamic quantisation, weights and embeddings).
 
-The graph of an encoder ends in the hidden states, because its classifier is small and differs from task to task. The
-graph of a compact student ends in the logits, because its projection is a large part of it and already fine-tuned.
+The graph of an encoder ends in the hidden states, because its classifier is small and differs from task to task. That
+of a model that embeds sentences has a second output, what sentence-transformers' modules make of the states. The graph
+of a compact student ends in the logits, because its projection is a large part of it and already fine-tuned.
 """
 
 import logging
@@ -15,9 +16,10 @@ from typing import Any
 from smelt.errors import SmeltError, first_line
 from smelt.model_families import COMPACT, max_positions, token_types
 from smelt.model_folder import incomplete, load_as, load_model, read_configuration
+from smelt.models.sentence_modules import load_modules
 
 INPUTS, TYPES = ("input_ids", "attention_mask"), "token_type_ids"
-HIDDEN, LOGITS = "last_hidden_state", "logits"
+HIDDEN, LOGITS, SENTENCE = "last_hidden_state", "logits", "sentence_embedding"
 FILE = "model.onnx"
 OPSET = 18  # the one that torch's exporter writes without converting
 # Of one file, by the format of ONNX; larger weights go to a second one beside it.
@@ -30,14 +32,30 @@ class Exported:
 
     model: Any
     output: str = HIDDEN
+    modules: tuple[Any, ...] = ()
+    """Of sentence-transformers: pooling and what follows."""
 
-    def __call__(self, *inputs: Any) -> Any:
-        """Return the output, (batch, length, width) or (batch, labels), for the `inputs`, (batch, length) each.
+    def __call__(self, *inputs: Any) -> tuple[Any, ...]:
+        """Return the outputs, (batch, length, width), (batch, labels) or (batch, width), for `inputs`, (batch, length).
 
         Token types may be left out; then all are 0, as in a single text.
         """
+        import torch
+
         named = dict(zip(self.inputs, inputs, strict=False))
-        return getattr(self.model(**named), self.output)
+        found = getattr(self.model(**named), self.output)
+        if not self.modules:
+            return (found,)
+        # ONNX Runtime looks for the first and last token in integers of 32 bits only.
+        features = {"token_embeddings": found, "attention_mask": named["attention_mask"].to(torch.int32)}
+        for module in self.modules:
+            features = module(features)
+        return found, features[SENTENCE]
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the graph's outputs."""
+        return (self.output, SENTENCE) if self.modules else (self.output,)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -63,17 +81,23 @@ class Exported:
         return max_positions(self.config)
 
 
-def load_exported(source: Path) -> Exported:
+def load_exported(source: Path, pooling: bool = True) -> Exported:
     """Return the part of a folder's model that is exported, in single precision.
 
+    Args:
+        source: the folder.
+        pooling: whether a graph of sentence-transformers' models pools.
+
     Raises:
-        SmeltError: the folder holds no model that loads, or one that needs more than a text, as T5 does.
+        SmeltError: the folder holds no model that loads, or one that needs more than a text, as T5 does; or a module
+            that needs more than its states and mask.
     """
     import smelt.architectures as ours  # which makes them known to transformers
 
     configuration = read_configuration(source, str(source))
     if configuration.model_type != COMPACT:
-        exported = Exported(load_model(source, str(source)).base_model.eval())
+        modules = load_modules(source) if pooling else ()
+        exported = Exported(load_model(source, str(source)).base_model.eval(), modules=modules)
         _try(exported, source)
         return exported
     named = (configuration.architectures or [""])[0]
@@ -98,7 +122,9 @@ def _try(exported: Exported, source: Path) -> None:
         with torch.inference_mode():
             exported(ids, torch.ones_like(ids))
     except Exception as error:
-        problem = f"{type(exported.model).__name__} cannot read a text alone ({first_line(error)}); expected an encoder"
+        with_modules = " with its modules" if exported.modules else ""
+        reason = f"cannot read a text alone ({first_line(error)}); expected an encoder"
+        problem = f"{type(exported.model).__name__}{with_modules} {reason}"
         raise SmeltError(source, problem) from None
 
 
@@ -137,7 +163,7 @@ def _follow(exported: Exported, path: Path) -> None:
                 _to_output(exported),
                 (ids, torch.ones_like(ids), torch.zeros_like(ids))[: len(exported.inputs)],
                 input_names=list(exported.inputs),
-                output_names=[exported.output],
+                output_names=list(exported.outputs),
                 opset_version=OPSET,
                 dynamic_shapes=(sizes,) * len(exported.inputs),
                 dynamo=True,
@@ -162,6 +188,7 @@ def write_int8(path: Path, reduce_range: bool) -> None:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    _forget_shapes_of_weights(path)
     draft = path.with_name(f"int8-{path.name}")
     beside = path.with_name(f"{path.name}.data")
     with _quiet():
@@ -177,14 +204,28 @@ def write_int8(path: Path, reduce_range: bool) -> None:
     draft.replace(path)
 
 
+def _forget_shapes_of_weights(path: Path) -> None:
+    """Drop shapes that a graph states twice: the quantiser transposes dense layers, and changes one of the two."""
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    weights = {weight.name for weight in model.graph.initializer}
+    kept = [value for value in model.graph.value_info if value.name not in weights]
+    if len(kept) < len(model.graph.value_info) and any(node.op_type == "Gemm" for node in model.graph.node):
+        del model.graph.value_info[:]
+        model.graph.value_info.extend(kept)
+        onnx.save(model, path)
+
+
 def _to_output(exported: Exported) -> Any:
-    """Return the model as a module from its inputs to its output."""
+    """Return the model as a module from its inputs to its outputs."""
     import torch
 
     class ToOutput(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.model = exported.model
+            self.pooling = torch.nn.ModuleList(exported.modules)
 
         def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> Any:
             return exported(ids, mask) if types is None else exported(ids, mask, types)

@@ -12,7 +12,7 @@ from smelt.study.resources import megabytes
 
 # Part of the params of rules that export: raise it when the same settings come to mean other files.
 # Comments and refactorings leave it alone.
-EXPORT_VERSION = 2
+EXPORT_VERSION = 3
 
 
 class ExportSettings(Entry):
@@ -23,6 +23,9 @@ class ExportSettings(Entry):
     activations quantised at run time: smaller, faster and only near its source."""
     reduce_range: bool = False
     """In `int8`, use seven bits: for x86 processors without VNNI, whose sums of products of eight bits saturate."""
+    pooling: bool = True
+    """Of a model of sentence-transformers: its pooling, dense layers and normalisation are in the graph, whose output
+    `sentence_embedding` they make. `false` leaves them out; other models have none."""
 
 
 class Export(ExportSettings, Maker):
