@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
+import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 import torch
 from embedding_toy import retrieval_task, scored_pairs, sentence_model, similarity_task
 from invented_tasks import tokenizer
+from safetensors.torch import load_file, save_file
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.evaluation import (
     BinaryClassificationEvaluator,
@@ -18,6 +21,7 @@ from sentence_transformers.sentence_transformer.evaluation import (
 from sentence_transformers.sentence_transformer.losses import CoSENTLoss, MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from test_finetuning_interruptions import OFTEN, assert_same_bits, fail_at, killed
+from tokenizers import processors
 from transformers import GPT2Config, GPT2Model
 
 from smelt.__main__ import main
@@ -157,6 +161,23 @@ def test_a_decoder_needs_a_pooling(decoder, tmp_path, capsys):
     assert metrics(tmp_path / "out")["embedding"]["pooling"] == "lasttoken"
 
 
+def test_a_text_without_any_token_is_one_line(decoder, tmp_path, capsys):
+    pieces = tokenizer()
+    pieces.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A", pair="$A $B", special_tokens=[]
+    )
+    bare = tmp_path / "bare"
+    shutil.copytree(decoder, bare)
+    pieces.save_pretrained(bare)
+    task = similarity_task(tmp_path / "pairs")
+    assert finetune(bare, task, tmp_path / "out", pooling="lasttoken", **AS_IT_IS) == 0
+    rows = [row | {"text": "" if row["example"] == 3 else row["text"]} for row in scored_pairs(64)]
+    parquet.write_table(arrow.Table.from_pylist(rows), task / "test.parquet")
+    assert finetune(bare, task, tmp_path / "again", pooling="lasttoken", **AS_IT_IS) == 1
+    assert "gives the text '' no piece, and puts none around it" in capsys.readouterr().err.replace('"', "'")
+    assert finetune(decoder, task, tmp_path / "again", pooling="lasttoken", **AS_IT_IS) == 0
+
+
 def test_a_pooling_beside_modules_is_refused(model_folder, tmp_path, capsys):
     model = sentence_model(model_folder, tmp_path / "embedder")
     assert finetune(model, similarity_task(tmp_path / "pairs"), tmp_path / "out", pooling="mean", **AS_IT_IS) == 1
@@ -164,10 +185,6 @@ def test_a_pooling_beside_modules_is_refused(model_folder, tmp_path, capsys):
 
 
 def test_a_folder_that_lacks_weights_is_refused(model_folder, tmp_path, capsys):
-    import shutil
-
-    from safetensors.torch import load_file, save_file
-
     broken = tmp_path / "broken"
     shutil.copytree(model_folder, broken)
     weights = load_file(broken / "model.safetensors")

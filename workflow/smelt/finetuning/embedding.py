@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from smelt.companions import find_companions, is_sentence_model
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, quote
 from smelt.finetuning.batches import DIVERGED
 from smelt.finetuning.embedder import load_embedder, pooling_of, prompts_for, refuse_random_weights
 from smelt.finetuning.job import SHORTEST, FinetuningInputs, FineTuningJob, TaskPhase
@@ -96,15 +96,23 @@ class EmbeddingInputs(FinetuningInputs):
         return len(self.tokenizer(prompt, verbose=False)["input_ids"])
 
     def _count_words(self, encoded: Encoded) -> None:
-        """Count the words behind the last token that the model reads of a text."""
+        """Count the words behind the last token that the model reads of a text.
+
+        Raises:
+            SmeltError: a text has no token at all.
+        """
         texts = encoded.embedded
         for role, prompt in self.prompts.items():
             own = [text for text, of in zip(texts.texts, texts.roles, strict=True) if of == role]
-            room = self.length - self._special_and_prompt(prompt)
+            around = self._special_and_prompt(prompt)
+            room = self.length - around
             for start in range(0, len(own), 1000):
                 part = own[start : start + 1000]
                 found = self.tokenizer(part, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
                 for text, offsets in zip(part, found["offset_mapping"], strict=True):
+                    if not offsets and not around:
+                        why = f"its tokenizer gives the text {quote(text)} no piece, and puts none around it"
+                        raise SmeltError(self.folder, f"{why}: there is nothing to embed")
                     if len(offsets) > room:
                         encoded.truncated_words += len(text[offsets[room - 1][1] :].split())
 
