@@ -12,7 +12,14 @@ import torch
 from published_kinds import EMBEDDERS, write_embedder
 from reducible import MODELS, sentence, write_model
 from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
+from sentence_transformers.sentence_transformer.modules import (
+    Dense,
+    Dropout,
+    LayerNorm,
+    Normalize,
+    Pooling,
+    Transformer,
+)
 from transformers import AutoTokenizer
 
 from smelt.__main__ import main
@@ -79,7 +86,7 @@ def test_a_reduced_model_gives_its_sources_embeddings_from_the_graph(tmp_path: P
 def test_all_ways_of_pooling_at_once_with_padding_on_either_side(tmp_path: Path) -> None:
     torch.manual_seed(2)
     dense = Dense(32 * len(MODES), 24, activation_function=torch.nn.GELU(), use_residual=True)
-    source = write_sentences(tmp_path / "source", Pooling(32, MODES), dense)
+    source = write_sentences(tmp_path / "source", Pooling(32, MODES), dense, Dropout(0.3), LayerNorm(24), Normalize())
     assert export(source, tmp_path / "onnx", "--format", "onnx") == 0
     model = SentenceTransformer(str(source), device="cpu")
     for side in ("right", "left"):
