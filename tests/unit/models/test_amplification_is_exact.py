@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from bench.tokenizer_layouts import write_json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from vocabulary.tokenizer_layouts import write_json
 
 from smelt.models.amplify.command import count_words, write_vocabulary
 from smelt.models.amplify.growth import SPARE, Growth, growth_of

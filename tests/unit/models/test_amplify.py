@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from bench.tokenizer_layouts import LAYOUTS, llama, sentences, write_json
 from reducible import MODELS, PIECES, check_pipelines, spoil_for_pipelines, syllables, write_model
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModelForMaskedLM, AutoTokenizer
-from vocabulary.tokenizer_layouts import LAYOUTS, llama, sentences, write_json
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError

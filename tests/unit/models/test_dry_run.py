@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from bench.tokenizer_layouts import sentences
 from published_kinds import lines as published_lines
 from published_kinds import write_kind, write_xlmr
 from reducible import MODELS, PIECES, sentence, write_model, write_wordpiece
-from tests.unit.models.vocabulary.tokenizer_layouts import sentences
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError

@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from bench.tokenizer_layouts import xlm_roberta
 from published_kinds import write_kind
 from reducible import sentence, write_model, write_wordpiece
-from tests.unit.models.vocabulary.tokenizer_layouts import xlm_roberta
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer
 

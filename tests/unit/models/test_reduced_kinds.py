@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from published_kinds import EMBEDDERS, KINDS, write_embedder, write_kind
+from bench.published_kinds import KINDS
+from bench.tokenizer_layouts import sentences
+from published_kinds import EMBEDDERS, write_embedder, write_kind
 from reducible import write_texts
 from sentence_transformers import SentenceTransformer
-from tests.unit.models.vocabulary.tokenizer_layouts import sentences
 from transformers import AutoModel, AutoTokenizer
 
 from smelt.__main__ import main

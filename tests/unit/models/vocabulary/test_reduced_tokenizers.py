@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sentencepiece
-from tokenizer_layouts import (
+from bench.tokenizer_layouts import (
     LAYOUTS,
     camembert,
     deberta,

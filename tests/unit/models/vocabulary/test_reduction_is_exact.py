@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import sentencepiece
+from bench.tokenizer_layouts import bert, llama, roberta, write_json, xlm_roberta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sentencepiece import sentencepiece_model_pb2
-from tokenizer_layouts import bert, llama, roberta, write_json, xlm_roberta
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoTokenizer
 

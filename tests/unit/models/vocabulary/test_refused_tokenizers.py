@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tokenizer_layouts import (
+from bench.tokenizer_layouts import (
     albert,
     bert,
     bert_with_tokenizer_json,

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import sentencepiece
+from bench.tokenizer_layouts import albert, bert, llama, roberta, write_json
 from sentencepiece import sentencepiece_model_pb2
-from tokenizer_layouts import albert, bert, llama, roberta, write_json
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from smelt.models.vocabulary.vocabulary import Closure, Vocabulary, read_vocabulary

@@ -47,23 +47,25 @@ def sentencepiece_model(
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write a value in one line, as publishers do."""
     path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
 
 
-def bert(folder: Path, model_type: str = "bert", lines: list[str] | None = None) -> None:
+def bert(folder: Path, model_type: str = "bert", lines: list[str] | None = None, pieces: int = 330) -> None:
     """Write BERT and DistilBERT as first published: vocab.txt."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=330, special_tokens=BERT_SPECIAL, show_progress=False)
+    trainer = trainers.WordPieceTrainer(vocab_size=pieces, special_tokens=BERT_SPECIAL, show_progress=False)
     tokenizer.train_from_iterator(lines or sentences(), trainer)
-    pieces = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
-    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in pieces), encoding="utf-8")
+    learnt = sorted(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in learnt), encoding="utf-8")
     write_json(folder / "tokenizer_config.json", {"do_lower_case": False, "model_max_length": 512})
-    write_json(folder / "config.json", {"model_type": model_type, "vocab_size": len(pieces)})
+    write_json(folder / "config.json", {"model_type": model_type, "vocab_size": len(learnt)})
 
 
 def distilbert(folder: Path) -> None:
+    """Write DistilBERT's, which is BERT's."""
     bert(folder, "distilbert")
 
 
@@ -111,9 +113,9 @@ def albert(folder: Path) -> None:
     write_json(folder / "config.json", {"model_type": "albert"})
 
 
-def xlm_roberta(folder: Path, lines: list[str] | None = None) -> None:
+def xlm_roberta(folder: Path, lines: list[str] | None = None, pieces: int = 220) -> None:
     """Write XLM-R as first published: sentencepiece.bpe.model, whose ids are one below the model's."""
-    (folder / "sentencepiece.bpe.model").write_bytes(sentencepiece_model(lines=lines))
+    (folder / "sentencepiece.bpe.model").write_bytes(sentencepiece_model(pieces=pieces, lines=lines))
     write_json(folder / "config.json", {"model_type": "xlm-roberta"})
 
 
@@ -123,19 +125,20 @@ def camembert(folder: Path) -> None:
     write_json(folder / "config.json", {"model_type": "camembert"})
 
 
-def mt5(folder: Path) -> None:
+def mt5(folder: Path, lines: list[str] | None = None, pieces: int = 470) -> None:
     """Write mT5: spiece.model with byte pieces, and a hundred tokens added at the end."""
     options = {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1}
-    (folder / "spiece.model").write_bytes(sentencepiece_model(pieces=470, byte_fallback=True, **options))
+    model = sentencepiece_model(pieces=pieces, lines=lines, byte_fallback=True, **options)
+    (folder / "spiece.model").write_bytes(model)
     write_json(folder / "config.json", {"model_type": "mt5"})
     write_json(folder / "tokenizer_config.json", {"tokenizer_class": "T5Tokenizer", "extra_ids": 100})
 
 
-def deberta(folder: Path) -> None:
+def deberta(folder: Path, lines: list[str] | None = None, pieces: int = 220) -> None:
     """Write DeBERTa version 3: spm.model, whose mask is an added token."""
     options = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3}
     names = {"pad_piece": "[PAD]", "bos_piece": "[CLS]", "eos_piece": "[SEP]", "unk_piece": "[UNK]"}
-    (folder / "spm.model").write_bytes(sentencepiece_model(**options, **names))
+    (folder / "spm.model").write_bytes(sentencepiece_model(pieces=pieces, lines=lines, **options, **names))
     write_json(folder / "config.json", {"model_type": "deberta-v2"})
     write_json(folder / "tokenizer_config.json", {"do_lower_case": False, "vocab_type": "spm"})
 
