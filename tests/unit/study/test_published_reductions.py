@@ -1,5 +1,6 @@
-"""The study of Smaller multilingual BERT reduces and tests as the paper says."""
+"""Smaller multilingual BERT is reduced and tested as the paper says; studies of orders compare the same pieces."""
 
+import pytest
 from published_studies import STUDIES
 
 from smelt.report.tables.languages import LanguagesTable
@@ -64,3 +65,22 @@ def test_the_small_study_of_reductions_has_every_algorithm_at_30_thousand_pieces
     reduced = [model for model in study.models.values() if isinstance(model, Reduce)]
     languages = {(model.source, len(model.languages or [])) for model in reduced}
     assert languages == {(source, count) for source in ("wordpiece", "unigram", "bpe") for count in (1, 2, 5)}
+
+
+@pytest.mark.parametrize(("name", "pairs"), [("trim.yaml", 9), ("mini-trim.yaml", 3)])
+def test_both_orders_keep_the_same_pieces_and_run_on_the_same_tasks(name: str, pairs: int) -> None:
+    study = load_study(STUDIES / name)
+    late = {key: model for key, model in study.models.items() if isinstance(model, Reduce) and model.makes_finetuned}
+    both = 0
+    for key, model in late.items():
+        early = study.models.get(key.replace("e5-after", "e5").replace("after", "before"))
+        if early is None or "after" not in key:
+            continue
+        assert isinstance(early, Reduce)
+        apart = {"order", "tasks", "tested_on", "finetuning"}
+        assert early.model_dump(exclude=apart) == model.model_dump(exclude=apart)
+        assert set(model.named_tasks) <= set(early.named_tasks)
+        both += 1
+    assert both == pairs
+    # What a seed draws is shared by a model and the same reduced, so that paired tests are the right ones.
+    assert study.significance.test == "paired-t"

@@ -29,7 +29,7 @@ def draw(sources: list[Path], table: ReductionsTable) -> "Figure":
     scores = PlaceScores(sources[0])
     folders = [path for path in sources if path.parent.name == "models"]
     pieces = {path.name: int(read_json(path / "config.json")["vocab_size"]) for path in folders}
-    figure, axes = panels(len(table.tasks), 3.6, 3.0)
+    figure, axes = panels(len(table.tasks), 5.2 if len(table.tasks) == 1 else 3.6, 3.0)
     for axis, task in zip(axes, table.tasks, strict=True):
         _panel(axis, scores, table, task, pieces)
     legend(figure, *axes)
