@@ -1,5 +1,6 @@
 """`python -m smelt reduce` writes a folder that is proven exact, or one clear line and nothing."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from smelt.__main__ import main
 from smelt.models.reduce.selection import PieceCounts, write_counts
+from smelt.models.vocabulary.states import prove_states
 from smelt.models.vocabulary.texts import held_out_lines
-from smelt.models.vocabulary.vocabulary import digest
+from smelt.models.vocabulary.vocabulary import Vocabulary, digest
 
 
 def write_small_counts(folder: Path, texts: dict[str, Path], tokenizer: Path, others: int = 0) -> list[Path]:
@@ -55,6 +57,22 @@ def reduce(given: dict[str, Any], output: Path, *words: str, languages: tuple[st
     held_out = [str(given["texts"][language]) for language in languages]
     files = ["--counts", *counts, "--held-out", *held_out]
     return main(["reduce", "--model", str(given["source"]), *files, *words, "--output", str(output), "--threads", "1"])
+
+
+def vocabularies() -> list[Vocabulary]:
+    """Return all that are in memory."""
+    return [part for part in gc.get_objects() if isinstance(part, Vocabulary)]
+
+
+def test_the_vocabulary_is_gone_before_models_are_loaded(
+    given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prove(*arguments: Any) -> dict[str, Any]:
+        assert not [part for part in vocabularies() if part.where == str(given["source"])]
+        return prove_states(*arguments)
+
+    monkeypatch.setattr("smelt.models.vocabulary.states.prove_states", prove)
+    assert reduce(given, tmp_path / "out", "--threshold", "0.08") == 0
 
 
 def test_a_reduced_folder_holds_all_that_a_model_has_and_what_was_kept(given: dict[str, Any], tmp_path: Path) -> None:
