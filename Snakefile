@@ -10,6 +10,7 @@ report.
 
 import os
 
+from snakemake.persistence import PersistenceBase
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -30,6 +31,7 @@ from smelt.study.paths import modules, names
 from smelt.study.rules.finetune_jobs import jobs_of_cells, jobs_of_seeds
 from smelt.study.workflow import (
     given_keys,
+    leave_unrecorded,
     load,
     remove_checkpoints,
     share_settings,
@@ -50,6 +52,11 @@ if workflow.is_main_process:
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
 os.environ.update(SMELT_COUNTRY=study.study.country or "")
 
+# The Snakemake that started a job records its result as complete. If the job's own Snakemake did so as well, the result
+# of a job that outlived a killed workflow would count as up to date, whatever is changed in the study after that.
+if not workflow.is_main_process:
+    PersistenceBase.finished = leave_unrecorded
+
 # In the process of a job, the rules that it may run.
 STARTED = None if workflow.is_main_process else started_rules(sys.argv)
 
@@ -57,19 +64,9 @@ RESULTS, LOGS = study.paths.results, study.paths.logs
 BENCHMARKS, CHECKPOINTS = study.paths.benchmarks, study.paths.checkpoints
 
 
-def accepted_models():
-    """Return the trained models that are made and will not be made again."""
-    accepted = filter(workflow.dag.noneedrun_finished, workflow.dag.jobs)
-    return [
-        job.wildcards.model
-        for job in accepted
-        if job.rule.name in ("pretrain", "distil")
-    ]
-
-
 onerror:
     if workflow.is_main_process:
-        remove_checkpoints(study, accepted_models())
+        remove_checkpoints(study, workflow.dag)
     sys.stderr.write(
         "smelt: the report waits for the jobs that failed or were stopped. Run the same command again: what is made"
         " stays, and a stopped training goes on. Where a job's line names something to mend, mend that first, or leave"
@@ -79,7 +76,7 @@ onerror:
 
 onsuccess:
     if workflow.is_main_process:
-        remove_checkpoints(study, accepted_models())
+        remove_checkpoints(study, workflow.dag)
     if workflow.is_main_process and Path(f"{RESULTS}/report.html").exists():
         sys.stderr.write(f"smelt: the page is {RESULTS}/report.html\n")
 

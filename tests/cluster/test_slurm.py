@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow
@@ -43,14 +43,22 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def on_slurm(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
     """Run Snakemake with the cluster profile, asking for a job's state after a second instead of 40."""
-    command = [project.command()[0], "--configfile", "study.yaml", "--workflow-profile", "profiles/slurm"]
     return subprocess.run(
-        [*command, "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5", *words],
-        cwd=project.folder,
-        env=project.environment(),
-        text=True,
-        capture_output=True,
+        slurm_command(project, *words), cwd=project.folder, env=project.environment(), text=True, capture_output=True
     )
+
+
+def slurm_command(project: Project, *words: str) -> list[str]:
+    command = [project.command()[0], "--configfile", "study.yaml", "--workflow-profile", "profiles/slurm"]
+    return [*command, "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5", *words]
+
+
+def wait_until(true: Callable[[], object], process: "subprocess.Popen[bytes] | None" = None) -> None:
+    deadline = time.monotonic() + 300
+    while not true():
+        assert process is None or process.poll() is None, "it ended before"
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
 
 
 @pytest.mark.usefixtures("cluster")
@@ -77,6 +85,42 @@ def test_a_pretraining_that_runs_out_of_time_is_retried_and_resumes(project: Pro
     done = on_slurm(project, "--set-resources", "pretrain:runtime=1", "--retries", "20", model)
     assert done.returncode == 0, done.stderr[-5000:]
     assert "going on from the checkpoint" in (project.folder / "logs/small/models/wide.log").read_text()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_model_that_outlives_its_killed_driver_is_taken_over_and_never_served_stale(
+    cluster: Path,  # noqa: ARG001 - runs
+    tmp_path: Path,
+) -> None:
+    project = new_project(tmp_path / "project")
+    model = project.folder / "results/small/models/wide"
+    log = project.folder / "logs/small/models/wide.log"
+
+    def train(steps: int) -> None:
+        study = project.study
+        study["models"]["wide"]["settings"]["schedule"] = {"steps": steps}
+        project.write(study)
+
+    def kill_the_driver_and_let_the_job_end() -> None:
+        with subprocess.Popen(slurm_command(project, str(model.relative_to(project.folder))), cwd=project.folder,
+                              env=project.environment(), stderr=subprocess.DEVNULL) as driver:  # fmt: skip
+            wait_until(lambda: list(project.folder.glob("checkpoints/**/step-*[0-9]/manifest.json")), driver)
+            driver.kill()
+        wait_until(lambda: not subprocess.check_output(["squeue", "--noheader"], text=True).strip())
+        assert (model / "model.safetensors").exists()
+        project.snakemake("--unlock")
+
+    train(300)
+    kill_the_driver_and_let_the_job_end()
+    done = on_slurm(project, str(model.relative_to(project.folder)))
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert "going on from the checkpoint of step 300" in log.read_text(), "it is confirmed at no cost"
+    assert project.planned(str(model.relative_to(project.folder))) == {}
+
+    train(310)
+    kill_the_driver_and_let_the_job_end()
+    train(320)
+    assert project.planned(str(model.relative_to(project.folder))) == {"pretrain": 1}
 
 
 @pytest.mark.usefixtures("cluster")

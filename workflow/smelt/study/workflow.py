@@ -18,6 +18,7 @@ from smelt.tasks.task_file import OWN_TASKS
 from smelt.training.lock import FINISHED
 
 DEMO = Path("config/config.yaml")
+KEEPING_LAST = ("pretrain", "distil")  # rules whose last checkpoint is kept
 WAITS = "what needs them fails, all else is made, and the report waits"
 
 
@@ -62,16 +63,25 @@ def warn(catalogue: Catalogue) -> None:
         print(f"smelt: {line}", file=sys.stderr)
 
 
-def remove_checkpoints(catalogue: Catalogue, models: Iterable[str]) -> None:
+async def leave_unrecorded(*_: object) -> None:
+    """Record nothing about a job that has ended: what Snakemake calls in the place of its own record."""
+
+
+def remove_checkpoints(catalogue: Catalogue, dag: Any) -> None:
     """Remove the last checkpoints of models that are written and that Snakemake has accepted.
 
     Until then it may take a model for that of a failed job and delete it.
+
+    Args:
+        catalogue: the study's.
+        dag: Snakemake's jobs, at the end of the workflow.
     """
-    for model in models:
-        for finished in Path(catalogue.paths.model_checkpoints(model)).glob(f"*/{FINISHED}"):
-            shutil.rmtree(finished.parent)
-            with contextlib.suppress(OSError):  # it has checkpoints of other settings, too
-                finished.parents[1].rmdir()
+    for job in filter(dag.noneedrun_finished, dag.jobs):
+        if job.rule.name in KEEPING_LAST:
+            for finished in Path(catalogue.paths.model_checkpoints(job.wildcards.model)).glob(f"*/{FINISHED}"):
+                shutil.rmtree(finished.parent)
+                with contextlib.suppress(OSError):  # it has checkpoints of other settings, too
+                    finished.parents[1].rmdir()
 
 
 def given_keys(words: Iterable[str]) -> dict[str, Any]:
