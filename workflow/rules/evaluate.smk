@@ -62,7 +62,7 @@ rule evaluate:
     params:
         task=study.tasks.folder,
         tested_on=study.reduce.tested_on,
-        folder=REDUCED,
+        folder=subpath(output.metrics, parent=True),
     wildcard_constraints:
         model=names(study.reduce.after()),
     log:
