@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from smelt.errors import SmeltError
 from smelt.files import checksum, write_json
 from smelt.study.cleaning import Cleaning
 from smelt.study.data_sets import DataSetPart
+
+TURN = 0.0005  # seconds after which a thread lets others run: those that decompress wait for one that parses XML
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the documents and their statistics."""
     begin = time.monotonic()
+    sys.setswitchinterval(TURN)
     if not 0 < arguments.held_out < 1:
         raise SmeltError("--held-out", f"expected a share between 0 and 1; found {arguments.held_out:g}")
     if not arguments.dump and not arguments.data_set and not arguments.text:
