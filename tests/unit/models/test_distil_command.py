@@ -221,11 +221,13 @@ def test_without_a_loss_that_needs_one_no_teacher_teaches(kit: Kit, tmp_path: Pa
 
 def test_another_teacher_is_another_run(kit: Kit, tmp_path: Path) -> None:
     assert main(kit.words(tmp_path, minutes="0.0001")) == 75
-    kept = list((tmp_path / "checkpoints").iterdir())
+    kept = set((tmp_path / "checkpoints").iterdir())
     torch.manual_seed(9)
     other = write_model(tmp_path / "other", bert_like(BertForMaskedLM, initializer_range=0.4))
     assert main(kit.words(tmp_path, other, recipe={"schedule": {"steps": 12}})) == 0
-    assert list((tmp_path / "checkpoints").iterdir()) == kept
+    (own,) = set((tmp_path / "checkpoints").iterdir()) - kept
+    assert all(folder.is_dir() for folder in kept)
+    assert (own / "finished").exists()
 
 
 @pytest.mark.parametrize(

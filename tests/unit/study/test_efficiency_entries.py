@@ -45,7 +45,11 @@ def test_the_catalogue_asks_for_one_file_a_model_and_an_int8_form_of_those_that_
     assert catalogue.runs.pairs() == []
     wildcards = SimpleNamespace(model="bert-int8", table="table-3")
     assert catalogue.export.source(wildcards) == f"{folder}/models/bert"
-    assert json.loads(catalogue.export.settings(wildcards)) == {"format": "int8", "reduce_range": True}
+    assert json.loads(catalogue.export.settings(wildcards)) == {
+        "format": "int8",
+        "reduce_range": True,
+        "pooling": True,
+    }
     assert json.loads(catalogue.report.table_settings(wildcards))["models"] == ["bert-int8"]
     assert catalogue.report.table_sources(wildcards) == catalogue.efficiency.figures()
 

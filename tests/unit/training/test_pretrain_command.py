@@ -110,9 +110,10 @@ def test_few_blocks_that_can_be_split_are_said_in_log_and_card(
     assert "share of blocks with two segments" in card
 
 
-def test_the_curve_is_written_and_the_checkpoints_are_gone(made: Path) -> None:
+def test_the_curve_is_written_and_the_last_checkpoint_waits_for_snakemake(made: Path) -> None:
     assert (made / "logs" / "mini.curve.csv").read_text().startswith("step,split,language,metric,value\n0,validation,")
-    assert list((made / "checkpoints").iterdir()) == []
+    (kept,) = (made / "checkpoints").iterdir()
+    assert sorted(path.name for path in kept.iterdir()) == ["finished", f"step-{RECIPE.schedule.total_steps:09d}"]
 
 
 def test_the_same_command_makes_the_same_weights_again(toy: Toy, made: Path, tmp_path: Path) -> None:
@@ -126,9 +127,11 @@ def test_checkpoints_of_a_changed_recipe_are_left_alone(toy: Toy, tmp_path: Path
     stopped = words(toy, tmp_path)
     stopped[stopped.index("10")] = "0.0001"
     assert main(stopped) == 75
-    before = list((tmp_path / "checkpoints").iterdir())
+    before = set((tmp_path / "checkpoints").iterdir())
     assert main(words(toy, tmp_path, SETTINGS | {"seed": 2})) == 0
-    assert list((tmp_path / "checkpoints").iterdir()) == before
+    (own,) = set((tmp_path / "checkpoints").iterdir()) - before
+    assert all(folder.is_dir() for folder in before)
+    assert (own / "finished").exists()
 
 
 @pytest.mark.parametrize(

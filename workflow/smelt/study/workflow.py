@@ -12,13 +12,14 @@ from smelt.entry import expand, parse_yaml, read_yaml
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import left_over, missing_sources, warnings
+from smelt.study.makers import MAKERS
+from smelt.study.makers.trained import TrainedOnBlocks
 from smelt.study.revisions import unpinned
 from smelt.study.schema import check_study
 from smelt.tasks.task_file import OWN_TASKS
 from smelt.training.lock import FINISHED
 
 DEMO = Path("config/config.yaml")
-KEEPING_LAST = ("pretrain", "distil")  # rules whose last checkpoint is kept
 WAITS = "what needs them fails, all else is made, and the report waits"
 
 
@@ -76,8 +77,9 @@ def remove_checkpoints(catalogue: Catalogue, dag: Any) -> None:
         catalogue: the study's.
         dag: Snakemake's jobs, at the end of the workflow.
     """
+    trained = {name for name, maker in MAKERS.items() if issubclass(maker, TrainedOnBlocks)}
     for job in filter(dag.noneedrun_finished, dag.jobs):
-        if job.rule.name in KEEPING_LAST:
+        if job.rule.name in trained:
             for finished in Path(catalogue.paths.model_checkpoints(job.wildcards.model)).glob(f"*/{FINISHED}"):
                 shutil.rmtree(finished.parent)
                 with contextlib.suppress(OSError):  # it has checkpoints of other settings, too
