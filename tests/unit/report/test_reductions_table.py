@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 from small_results import Results
 from test_efficiency_table import MACHINE, record
+from tokenizers import Tokenizer, models
 
 SCORES = {
     "whole": (0.60, 0.62, 0.61),
@@ -19,7 +20,8 @@ SCORES = {
 }
 PIECES = {"whole": 16000, "small": 4000, "late": 4000, "student": 4000}
 HOURS = {"whole": 5.0, "small": 0.1, "late": 0.2, "student": 1.0}
-LEARNT = {"whole": 0.5, "small": 0.25, "student": 0.125}
+LEARNT = {"whole": 0.5, "small": 0.25, "student": 0.125, "late": 0.03}
+"""Hours of a run: a fine-tuning, or the evaluation of `late`."""
 SETTINGS: dict[str, Any] = {
     "kind": "reductions",
     "tasks": ["ner"],
@@ -60,13 +62,15 @@ def sources(results: Results) -> list[Path]:
             paths.append(results.write(run, {"model": model}))
             if model == "late":
                 results.write(run.parent / "model/provenance.json", provenance(0.01 * seed))
-            else:
-                results.write(run.parent / "provenance.json", provenance(LEARNT[model], "finetune"))
+            command = "evaluate" if model == "late" else "finetune"
+            results.write(run.parent / "provenance.json", provenance(LEARNT[model], command))
         share = PIECES[model] / 16000
         entry = record(model, share, share, reference="whole", bytes={"fp32": 8e6 * share})
         paths.append(results.write(results.path("efficiency", f"{model}.json"), entry))
         folder = results.path("models", model)
-        results.write(folder / "config.json", {"vocab_size": PIECES[model]})
+        results.write(folder / "config.json", {"vocab_size": PIECES[model] + 64})  # embeddings have rows to spare
+        words = {f"w{number}": number for number in range(PIECES[model])}
+        Tokenizer(models.WordLevel(words, unk_token="w0")).save(str(folder / "tokenizer.json"))
         results.write(folder / "provenance.json", provenance(HOURS[model]))
         if model in ("small", "late"):
             proof = {
@@ -104,8 +108,9 @@ def test_a_row_has_sizes_score_difference_and_the_time_since_the_whole_model(
             assert row["difference"] == pytest.approx(fmean(values) - fmean(SCORES["whole"]))
             assert row["p"] == pytest.approx(p[model])
             assert row["p_corrected"] == pytest.approx(holm[model])
-    # Reduced in 0.1 h and learnt in 0.25; the whole model's 0.5 h and 0.02 to reduce what it learnt; all of a student.
-    assert whole["hours"].to_dict() == pytest.approx({"whole": 0.5, "small": 0.35, "late": 0.52, "student": 1.225})
+    # Reduced in 0.1 h and learnt in 0.25; the whole model's 0.5 h, 0.02 to reduce what it learnt and 0.03 to score it;
+    # all of a student.
+    assert whole["hours"].to_dict() == pytest.approx({"whole": 0.5, "small": 0.35, "late": 0.55, "student": 1.225})
     text = results.read("tables", "t.md")
     assert "| *fine-tuned, then reduced* |" in text
     mark = {model: "\\*" if holm[model] < 0.05 else "" for model in p}
@@ -140,8 +145,9 @@ def test_a_model_that_did_not_run_on_a_task_has_no_score_there(results: Results,
         for seed in (1, 2, 3):
             run = results.metrics(model, "intent", seed).parent
             sources.append(results.write(run / "metrics.json", {}))
-            part = "model/provenance.json" if model == "late" else "provenance.json"
-            results.write(run / part, provenance(0.1))
+            results.write(run / "provenance.json", provenance(0.1))
+            if model == "late":
+                results.write(run / "model/provenance.json", provenance(0.1))
     assert results.table("t", SETTINGS | {"tasks": ["ner", "intent"], "languages": None}, sources) == 0
     row = next(line for line in results.read("tables", "t.md").splitlines() if line.startswith("| student |"))
     assert row.endswith("| N/A | N/A | N/A |")
@@ -183,3 +189,17 @@ def test_the_figure_has_a_line_for_each_way_and_a_band_for_the_whole_model(sourc
     assert line.get_xydata().tolist() == [[4000, pytest.approx(100 * mean)]]
     ends = bars.get_segments()[0][:, 1]
     assert sorted(ends) == pytest.approx([100 * (mean - margin), 100 * (mean + margin)])
+
+
+def test_models_of_one_size_in_a_way_are_points_of_their_own(sources: list[Path]) -> None:
+    from smelt.report.figures import reductions
+    from smelt.report.tables import table_of
+
+    ways = {"reduced": ["small", "late"], "distilled": ["student"]}
+    figure = reductions.draw(sources, table_of(SETTINGS | {"ways": ways}))  # type: ignore[arg-type]
+    (axis,) = figure.axes
+    points = {str(each.get_label()): each[0].get_xdata().tolist() for each in axis.containers}  # type: ignore[index]
+    assert list(points) == ["small", "late", "distilled"]
+    places = [place for (place,) in points.values()]  # each line has one point
+    assert places[0] == 4000
+    assert places == sorted(set(places))

@@ -27,6 +27,9 @@ def study(**table: Any) -> dict[str, Any]:
             "late": SMALL | {"order": "after"},
             "student": STUDENT,
             "other": ADOPTED,
+            "smaller": SMALL | {"source": "small", "size": 400},
+            "taught-twice": STUDENT | {"teacher": ["small", "smaller"]},
+            "taught-by-others": STUDENT | {"teacher": ["small", "other"]},
             "idle": SMALL | {"tasks": []},
             "compressed": {
                 "maker": "compress",
@@ -57,10 +60,20 @@ def test_it_is_read_from_scores_measurements_models_and_what_they_took(tmp_path:
     assert "reductions-table" in found.report.figures()
 
 
+def test_what_two_teachers_share_is_counted_once(tmp_path: Path) -> None:
+    found = catalogue(tmp_path, study(ways={"d": ["taught-twice"]}))
+    settings = json.loads(found.report.table_settings(Wildcards()))
+    assert settings["chains"]["taught-twice"] == ["taught-twice", "small", "smaller"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"ways": {"b": ["other"]}}, "tables.table.ways: 'other' does not come from 'whole'"),
+        (
+            {"ways": {"b": ["taught-by-others"]}},
+            "'taught-by-others' is made from 'other' too, which does not",
+        ),
         ({"ways": {"b": ["idle"]}}, "tables.table.ways: 'idle' is fine-tuned on none of the table's tasks"),
         ({"ways": {"b": ["compressed"]}}, "'compressed' is made by compress, another one for each task"),
         ({"ways": {"b": ["small"], "c": ["small"]}}, "ways: 'small' stands in two places"),

@@ -16,6 +16,7 @@ from smelt.report.places import Place, PlaceScores
 from smelt.report.runs import ModelCost, machines_in_words, read_cost
 from smelt.report.significance import Significance
 from smelt.report.statistics import Score
+from smelt.report.vocabularies import VocabularyPieces
 
 REDUCTION = "reduction.json"
 SCORE_COLUMNS = {
@@ -50,6 +51,7 @@ class ReducedModel:
 
     model: str
     pieces: int
+    """Those of its tokenizer; its embeddings may have more rows."""
     parameters: int
     bytes_fp32: float
     seconds: float
@@ -61,7 +63,7 @@ class ReducedModel:
     made: float
     """Hours that making it took, from the whole model on."""
     hours: Mapping[str, float]
-    """Hours to one score of each task: those, and one fine-tuning."""
+    """Hours to one score of each task: those, and one fine-tuning with its evaluation."""
     cuts: Mapping[str, Cuts]
     """How its tokenizer cuts held-out lines of each language; empty where it was not reduced."""
 
@@ -139,7 +141,7 @@ def read_reduced_models(sources: Sequence[Path], shown: Shown, significance: Sig
         made, after = sum(costs[each].hours for each in chain), shown.finetuned_from.get(model)
         found[model] = ReducedModel(
             model,
-            int(read_json(folders[model] / "config.json")["vocab_size"]),
+            len(VocabularyPieces(folders[model])),
             records[model]["parameters"]["total"],
             records[model]["bytes"]["fp32"],
             _seconds(records[model], *shown.latency),
@@ -227,16 +229,17 @@ class FinetuningTimes:
             self._folders.setdefault((model, task), []).append(path.parent)
 
     def hours(self, model: str, task: str, source: str | None) -> float:
-        """Return the hours of a run, mean over seeds; nan where it was not run.
+        """Return the hours of a run to its score, mean over seeds; nan where it was not run.
 
-        source: the model whose fine-tuning was reduced, where that was done afterwards.
+        source: the model whose fine-tuning was reduced, where that was done afterwards: a run of the model is then the
+            evaluation alone, and the reduction stands in the folder `model` of it.
         """
         folders = self._folders.get((model, task), [])
+        hours = self._mean(model, folders)
         if source is None:
-            return self._mean(model, folders)
-        return self._mean(source, self._folders.get((source, task), [])) + self._mean(
-            model, [folder / "model" for folder in folders]
-        )
+            return hours
+        reduction = self._mean(model, [folder / "model" for folder in folders])
+        return self._mean(source, self._folders.get((source, task), [])) + reduction + hours
 
     def _mean(self, model: str, folders: Sequence[Path]) -> float:
         if not folders:

@@ -43,6 +43,10 @@ class VocabularyPieces:
     def _byte_level(self) -> bool:
         return "ByteLevel" in type(self._tokenizer.decoder).__name__ or "ByteLevel" in str(self._tokenizer.decoder)
 
+    def __len__(self) -> int:
+        """Return its number of pieces, which may be fewer than a model's rows of embeddings."""
+        return int(self._tokenizer.get_vocab_size())
+
     def pieces(self) -> list[str]:
         """Return the text of each piece; nothing for special ones."""
         special = {token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special}

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.files import read_json
 from smelt.report.figures.base import TableFigure
 from smelt.report.figures.style import GREY, legend, look, panels, thousands
 from smelt.report.notes import metric_label
 from smelt.report.places import Place, PlaceScores
 from smelt.report.tables.base import unique
 from smelt.report.tables.reductions import ReductionsTable
+from smelt.report.vocabularies import VocabularyPieces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 _APART = 1.03
-"""How much further right each way's points stand than those of the one before, so that intervals stay visible."""
+"""How much further right each series' points stand than those of the one before, so that intervals stay visible."""
 
 
 def draw(sources: list[Path], table: ReductionsTable) -> "Figure":
@@ -28,28 +28,45 @@ def draw(sources: list[Path], table: ReductionsTable) -> "Figure":
     """
     scores = PlaceScores(sources[0])
     folders = [path for path in sources if path.parent.name == "models"]
-    pieces = {path.name: int(read_json(path / "config.json")["vocab_size"]) for path in folders}
+    pieces = {path.name: len(VocabularyPieces(path)) for path in folders}
+    series = _series(table, pieces)
     figure, axes = panels(len(table.tasks), 5.2 if len(table.tasks) == 1 else 3.6, 3.0)
     for axis, task in zip(axes, table.tasks, strict=True):
-        _panel(axis, scores, table, task, pieces)
+        _panel(axis, scores, table.whole, task, pieces, series)
     legend(figure, *axes)
     return figure
 
 
-def _panel(axis: "Axes", scores: PlaceScores, table: ReductionsTable, task: str, pieces: dict[str, int]) -> None:
-    mean, below, above = _interval(scores, table.whole, task)
-    axis.axhline(mean, color=GREY, linewidth=1, linestyle="--", label=table.whole)
+def _series(table: ReductionsTable, pieces: dict[str, int]) -> list[tuple[str, list[str]]]:
+    """Return the label and models of each line: those of a way, or each alone where some are of one size."""
+    series: list[tuple[str, list[str]]] = []
+    for way, models in table.ways.items():
+        sizes = {pieces[model] for model in models}
+        series += [(way, models)] if len(sizes) == len(models) else [(model, [model]) for model in models]
+    return series
+
+
+def _panel(
+    axis: "Axes",
+    scores: PlaceScores,
+    whole: str,
+    task: str,
+    pieces: dict[str, int],
+    series: Sequence[tuple[str, list[str]]],
+) -> None:
+    mean, below, above = _interval(scores, whole, task)
+    axis.axhline(mean, color=GREY, linewidth=1, linestyle="--", label=whole)
     axis.axhspan(mean - below, mean + above, color=GREY, alpha=0.12, linewidth=0)
     shown = []
-    for number, (way, models) in enumerate(table.ways.items()):
+    for number, (label, models) in enumerate(series):
         run = sorted((model for model in models if _values(scores, model, task)), key=lambda model: pieces[model])
         if not run:
             continue
         means, *bars = zip(*(_interval(scores, model, task) for model in run), strict=True)
         places = [pieces[model] * _APART**number for model in run]
-        axis.errorbar(places, means, yerr=bars, capsize=2.5, elinewidth=0.8, label=way, **look(number))
+        axis.errorbar(places, means, yerr=bars, capsize=2.5, elinewidth=0.8, label=label, **look(number))
         shown += [pieces[model] for model in run]
-    axis.set(title=task, xlabel="pieces, log scale", ylabel=f"{metric_label(_metric(scores, table.whole, task))} (%)")
+    axis.set(title=task, xlabel="pieces, log scale", ylabel=f"{metric_label(_metric(scores, whole, task))} (%)")
     axis.set_xscale("log")
     ticks = unique(sorted(shown))
     axis.set_xticks(ticks, [thousands(size) for size in ticks])
@@ -80,8 +97,9 @@ FIGURE = TableFigure(
     "reductions",
     "Score against the size of the vocabulary",
     "Score of the table's models on the test set of each task against their number of pieces, a line for each way "
-    "of making them: mean and 95% interval (Student's t) over seeds. The dashed line and its band are the whole "
-    "model. Points of one size stand side by side.",
+    "of making them, or a point for each model where a way has several of one size: mean and 95% interval (Student's "
+    "t) over seeds. The dashed line and its band are the whole model. Each line or lone point is drawn 3% further "
+    "right than the one before, so that points of one size are all seen.",
     tables={"reductions": lambda table, study: True},  # noqa: ARG005
     sources=lambda table, study: [
         f"{study.results}/scores.csv",

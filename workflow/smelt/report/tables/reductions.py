@@ -35,7 +35,7 @@ class ReductionsTable(TableEntry):
     """The model that all others come from, whose vocabulary is not reduced."""
     ways: Annotated[dict[str, Annotated[list[Name], Field(min_length=1), Distinct]], Field(min_length=1)]
     """Label → its models, such as `reduced, then fine-tuned: [small-8000, small-4000]`: a group of rows, and a line of
-    the figure."""
+    the figure, or points without a line where models of it have the same number of pieces."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Further parts with a column for each of these: the share of held-out lines that the reduced tokenizer cuts
     otherwise, pieces a word, and the difference in score on the tasks that test several of them."""
@@ -68,6 +68,10 @@ class ReductionsTable(TableEntry):
                 raise SmeltError(study.where, f"{key}.ways: {model!r} is fine-tuned on none of the table's tasks")
             if model != self.whole and self.whole not in _ancestors(study, model):
                 raise SmeltError(study.where, f"{key}.ways: {model!r} does not come from {self.whole!r}")
+            for source in _chain(study, model, self.whole):
+                if self.whole not in _ancestors(study, source):
+                    found = f"{model!r} is made from {source!r} too, which does not come from {self.whole!r}"
+                    raise SmeltError(study.where, f"{key}.ways: {found}: times since {self.whole!r} would be too long")
         for task in self.tasks:
             if not study.runs(task, self.whole):
                 raise SmeltError(study.where, f"{key}.whole: {self.whole!r} is not fine-tuned on {task!r}")
@@ -132,12 +136,14 @@ class ReductionsTable(TableEntry):
             f"{metrics_in_words(metrics)}; test sets, in percent. {seeds_sentence(scores, 'column')}",
             *metric_notes(metrics.values()),
             f"Difference: from {self.whole}, in points, mean over the seeds that both have. {differs[0]}",
-            "Time: on the clock, of all jobs between the whole model and one score: reduction, distillation and one"
-            f" fine-tuning (mean over seeds), on {found.machines}. Making {self.whole} is not counted, nor what several"
-            " seeds or tasks share divided among them. Jobs that ran side by side have slowed each other down.",
-            f"Pieces: of the tokenizer. Parameters and size of the weights in fp32 (MB are 10⁶ bytes), heads of"
-            f" pretraining included. Latency of {batch} × {length} tokens on cpu: median, all models taking turns in"
-            f" one job on {found.processor}.",
+            "Time: on the clock, of the jobs that make models between the whole one and one score: reductions,"
+            f" distillation, one fine-tuning and its evaluation (mean over seeds), on {found.machines}. Each model on"
+            f" the way is counted once. Not counted: making {self.whole}, counts of pieces, and token blocks for a"
+            " distillation. What several seeds or tasks share is not divided among them. Jobs that ran side by side"
+            " have slowed each other down.",
+            "Pieces: of the tokenizer; embeddings may have more rows. Parameters and size of the weights in fp32 (MB"
+            f" are 10⁶ bytes), heads of pretraining included. Latency of {batch} × {length} tokens on cpu: median, all"
+            f" models taking turns in one job on {found.processor}.",
         ]
         if self.languages:
             notes.append(
@@ -153,14 +159,19 @@ class ReductionsTable(TableEntry):
 
 
 def _chain(study: StudyOfTables, model: str, whole: str) -> list[str]:
-    """Return the models that are made on the way from the whole one to a model, itself first.
+    """Return the models that are made on the way from the whole one to a model, itself first, each once.
 
     A model that is reduced after fine-tuning needs none of its own: its reductions are those of fine-tuned models.
     """
     if model == whole:
         return []
     own = [] if study.finetuned_from(model) else [model]
-    return own + [each for source in study.sources_of(model) for each in _chain(study, source, whole)]
+    return [*own, *_between(study, model, whole)]
+
+
+def _between(study: StudyOfTables, model: str, whole: str) -> list[str]:
+    sources = [source for source in study.sources_of(model) if source != whole]
+    return unique([each for source in sources for each in (source, *_between(study, source, whole))])
 
 
 def _ancestors(study: StudyOfTables, model: str) -> set[str]:
