@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 STATES, LENGTH = 40, 64  # lines that the models compute, tokens of each
 _WEIGHTS = {".safetensors", ".bin"}
 
@@ -42,15 +44,15 @@ def judge(source: Path, result: Path, lines: list[str]) -> Judged:
     except Exception as error:  # a result that does not load is a result
         problem = f"the result does not load: {(str(error).splitlines() or [type(error).__name__])[0][:80]}"
         return Judged(len(lines), 0, 0, 0, 0, float("nan"), kept, len(before), problem)
-    other = [difference for difference in differences if difference > 0]
+    other = [difference for difference in differences if not difference <= 0]  # NaN is no match either
     lost = ", ".join(sorted(before - after))
     problems = [f"{len(whole) - len(alike)} whole lines cut otherwise"] if len(alike) < len(whole) else []
     problems += (
-        [f"states of {len(other)} of {len(differences)} lines differ by up to {max(other):.2g}"] if other else []
+        [f"states of {len(other)} of {len(differences)} lines differ by up to {_largest(other):.2g}"] if other else []
     )
     problems += [f"lost: {lost}"] if lost else []
     exact = len(alike) - len(other)
-    largest, told = max(differences, default=0.0), "; ".join(problems)
+    largest, told = _largest(differences), "; ".join(problems)
     return Judged(len(lines), pieces, len(whole), exact, otherwise, largest, kept, len(before), told)
 
 
@@ -91,7 +93,7 @@ def _differences(source: Path, result: Path, lines: Sequence[str]) -> list[float
             for line in lines
             for prompt in prompts
         ]
-        return [float(max(rows[at : at + len(prompts)])) for at in range(0, len(rows), len(prompts))]
+        return [_largest(rows[at : at + len(prompts)]) for at in range(0, len(rows), len(prompts))]
     loaded = [_load(folder) for folder in (source, result)]
     return [_difference(*(_states(tokenizer, model, line) for tokenizer, model in loaded)) for line in lines]
 
@@ -121,4 +123,9 @@ def _states(tokenizer: Any, model: Any, line: str) -> list[Any]:
 def _difference(one: list[Any], other: list[Any]) -> float:
     if [state.shape for state in one] != [state.shape for state in other]:
         return float("inf")
-    return max(float((ours - theirs).abs().max()) for ours, theirs in zip(one, other, strict=True))
+    return _largest([float((ours - theirs).abs().max()) for ours, theirs in zip(one, other, strict=True)])
+
+
+def _largest(differences: Sequence[float]) -> float:
+    """Return the largest difference, NaN if one is: Python's max takes or leaves NaN by its place."""
+    return float(np.max(differences, initial=0.0))

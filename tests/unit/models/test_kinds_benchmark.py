@@ -4,6 +4,7 @@ import random
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from bench.kinds_judge import judge
@@ -34,6 +35,17 @@ def test_a_number_that_moved_is_found(folders: tuple[Path, Path]) -> None:
     found = judge(*folders, LINES)
     assert (found.whole, found.exact) == (20, 0)
     assert found.problem.startswith("states of 20 of 20 lines differ by up to ")
+
+
+@pytest.mark.parametrize("name", ["bert.embeddings.word_embeddings.weight", "bert.encoder.layer.1.output.dense.bias"])
+def test_weights_of_nan_are_never_exact(folders: tuple[Path, Path], name: str) -> None:
+    path = folders[1] / "model.safetensors"
+    tensors = load_file(path)
+    tensors[name] = torch.full_like(tensors[name], torch.nan)
+    save_file(tensors, path, {"format": "pt"})
+    found = judge(*folders, LINES)
+    assert (found.whole, found.exact, np.isnan(found.largest)) == (20, 0, True)
+    assert found.problem == "states of 20 of 20 lines differ by up to nan"
 
 
 def test_a_piece_that_went_makes_no_line_wrong(folders: tuple[Path, Path]) -> None:
