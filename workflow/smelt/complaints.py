@@ -190,7 +190,13 @@ def _are_of_file(place: tuple[str | int, ...], value: Any) -> list[bool]:
     """Return for each part of a place whether the file has it, as a key or an index; branches of unions are not."""
     found = []
     for part in place:
-        inside = part in value if isinstance(value, Mapping) else isinstance(value, list) and isinstance(part, int)
+        match value, part:
+            case Mapping(), _:
+                inside = part in value
+            case list(), int():
+                inside = part < len(value)  # an index past the end is of a tuple's entry that is missing
+            case _:
+                inside = False
         value = value[part] if inside else value
         found.append(inside)
     return found

@@ -60,6 +60,18 @@ def treebank(tmp_path, *words, text=None):
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("metric: accuracy", "metric: accuracy\nscores: [0]", "scores.1"),
+        ("train: train", "train: {{file: train, take: [0]}}", "source.train.take.1"),
+    ],
+)
+def test_a_pair_with_one_entry_lacks_the_other(tmp_path, capsys, old, new, key):
+    (tmp_path / "sample.yaml").write_text(TEXTS.replace(old, new).format(data=tmp_path))
+    assert f"sample.yaml: {key}: is missing" in refusal(tmp_path, tmp_path / "out", capsys)
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("New York B-LOC\nAna B-PER\n", "data:2: expected 3 columns, as line 1 has, found 2: 'Ana B-PER'"),
