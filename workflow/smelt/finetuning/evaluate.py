@@ -70,11 +70,11 @@ def run(arguments: argparse.Namespace) -> None:
         outcome = job.test(arguments.model / "model.safetensors", measured)
         metrics = describe_outcome(task, arguments.name, seed, outcome.metrics, job.used)
         arguments.output.mkdir(parents=True, exist_ok=True)  # the model stands there already, made by another job
-        outcome.write_predictions(arguments.output / "predictions.parquet")
-        write_json(arguments.output / "metrics.json", metrics)
         used = {"tested_on": arguments.tested_on, "device": job.device, "threads": arguments.threads}
         made_from = {"model": arguments.model, "task": arguments.task, "metrics": arguments.metrics}
         write_provenance(arguments.output, "evaluate", used, made_from, [seed], account.hours, account.energy())
+        outcome.write_predictions(arguments.output / "predictions.parquet")
+        write_json(arguments.output / "metrics.json", metrics)  # last, as what says that all is there
     print_scores(metrics["scores"], task, splits)
 
 

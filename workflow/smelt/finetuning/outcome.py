@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 
+from smelt.files import whole_file
 from smelt.languages import ALL
 from smelt.parquet import predictions_file
 from smelt.tasks.kinds import kind_of, metric_of
@@ -117,7 +118,8 @@ class FinetuningOutcome:
     def write_predictions(self, path: Path) -> None:
         """Write the predictions of the test split, and beside them those of validation, if there are any."""
         for split, table in self.predictions.items():
-            parquet.write_table(table, predictions_file(path, split), compression="zstd")
+            with whole_file(predictions_file(path, split)) as draft:
+                parquet.write_table(table, draft, compression="zstd")
 
 
 def outcome_of(scored: Scored, predict: Predict, measured: dict[str, Any], counts: dict[str, Any]) -> FinetuningOutcome:
