@@ -92,7 +92,7 @@ def test_a_rung_says_what_reduce_with_its_rule_makes(source: str, rule: str, tmp
     assert call(tmp_path, "--dry-run", rule, given, *more, "--output", str(tmp_path / "sizes")) == 0
     found = json.loads((tmp_path / "sizes/sizes.json").read_text())
     whole = found["whole"]["by_language"]["qaa"]
-    proven = [rung for rung in found["rungs"] if rung["by_language"]["qaa"]["changed"] < whole["lines"]]
+    proven = [rung for rung in found["rungs"] if rung["by_language"]["qaa"]["proving"]]
     assert len(proven) >= 2
     changed = {rung["by_language"]["qaa"]["changed"] for rung in proven}
     assert max(changed) > 0
@@ -106,6 +106,7 @@ def test_a_rung_says_what_reduce_with_its_rule_makes(source: str, rule: str, tmp
         assert proof["lines_with_unknown_words_now_known"] == 0 or "become known" in source
         assert (cut["coverage"], cut["lines"]) == (made["coverage"]["qaa"], proof["lines"])
         assert cut["changed"] / cut["lines"] == proof["share_of_lines_that_tokenise_differently"]
+        assert cut["proving"] == proof["lines_whose_pieces_are_all_kept"]
         words = whole["tokens"] / proof["before"]["fertility"]
         assert cut["tokens"] == pytest.approx(words * proof["after"]["fertility"], rel=1e-12)
         assert cut["unknown"] == pytest.approx(cut["tokens"] * proof["after"]["unknown_share"], rel=1e-12)
@@ -123,6 +124,39 @@ def test_words_that_become_known_are_counted_as_reduce_counts_them(tmp_path: Pat
     (own,) = [rung for rung in found["rungs"] if rung["given"]]
     cut = own["by_language"]["qaa"]
     assert cut["changed"] / cut["lines"] == proof["share_of_lines_that_tokenise_differently"]
+
+
+def test_rules_that_reduce_refuses_are_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_source(tmp_path)
+    assert call(tmp_path, "--dry-run", "--size", "20", "--output", str(tmp_path / "sizes")) == 0
+    said = capsys.readouterr().out
+    assert "reduce will refuse this size, since of none of 90 held-out lines all pieces are kept; keep more" in said
+    rungs = json.loads((tmp_path / "sizes/sizes.json").read_text())["rungs"]
+    rows = pd.read_csv(tmp_path / "sizes/sizes.csv")
+    assert list(rows["provable"])[:-1] == [rung["by_language"]["qaa"]["proving"] > 0 for rung in rungs]
+    outcomes = set()
+    for rung in rungs:
+        (row,) = (line for line in said.splitlines() if line.lstrip("> ").startswith(f"{rung['label']} "))
+        marked = row.rstrip().endswith("cannot be proven")
+        made = call(tmp_path, "--size", rung["label"].replace(",", ""), "--output", str(tmp_path / rung["label"]))
+        assert ("nothing can be proven: of none of 90" in capsys.readouterr().err, made) == (marked, int(marked))
+        outcomes.add(marked)
+    assert outcomes == {True, False}
+
+
+def test_languages_of_which_nothing_is_proven_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_source(tmp_path)
+    (tmp_path / "qab.txt").write_text("".join(f"{sentence('qab', random.Random(place))}\n" for place in range(30)))
+    (tmp_path / "qaa.txt").write_text("".join(f"{'ba ' * number}\n" for number in range(3, 40)))
+    words = ["--size", "11", "--corpus", str(tmp_path / "qaa.txt"), str(tmp_path / "qab.txt"), "--weights", "qaa=99"]
+    assert call(tmp_path, *words, "--dry-run") == 0
+    shown = capsys.readouterr().out
+    assert call(tmp_path, *words, "--output", str(tmp_path / "out")) == 0
+    made = capsys.readouterr().out
+    print(shown, made)
+    assert "out: qab: none of its" in made
+    assert "leave out --dry-run for that; nothing will be proven of qab." in shown
+    assert "not of qab" in shown
 
 
 def keeps(sizes: dict[float, int]) -> Callable[[SelectionRule], Choice]:

@@ -2,7 +2,9 @@
 
 Nothing is written or trained: the sizes of weights follow from their headers. Held-out lines are cut once by the whole
 tokenizer; of each rung's tokenizer only the lines that hold a piece left out are cut again, for all others are cut
-alike. The figures are those that `reduce` with the rule of a rung writes into reduction.json.
+alike. The figures are those that `reduce` with the rule of a rung writes into reduction.json, if it reduces: it proves
+a model on held-out lines whose pieces are all kept. Of a language without one it proves nothing, and it refuses a rule
+that leaves no such line in any language.
 """
 
 import math
@@ -45,6 +47,8 @@ class LinesCut:
     lines: int
     changed: int
     """Lines that are cut differently."""
+    proving: int
+    """Lines whose pieces are all kept, and that are cut alike: on these `reduce` proves the model."""
     tokens: int
     unknown: int
     """Tokens that are the unknown piece."""
@@ -78,10 +82,14 @@ class RungFigures:
     def all(self) -> LinesCut:
         """The lines of all languages together."""
         found = list(self.by_language.values())
-        lines, changed, tokens, unknown = (
-            sum(getattr(part, name) for part in found) for name in ("lines", "changed", "tokens", "unknown")
-        )
-        return LinesCut(found[0].coverage if len(found) == 1 else None, lines, changed, tokens, unknown)
+        names = ("lines", "changed", "proving", "tokens", "unknown")
+        sums = {name: sum(getattr(part, name) for part in found) for name in names}
+        return LinesCut(found[0].coverage if len(found) == 1 else None, **sums)
+
+    @property
+    def unproven(self) -> list[str]:
+        """Languages of which `reduce` proves nothing; it refuses the rule where these are all."""
+        return [language for language, part in self.by_language.items() if not part.proving]
 
 
 @dataclass(frozen=True)
@@ -200,7 +208,7 @@ class HeldOutLines:
     def whole(self) -> LinesCut:
         """Return how they are cut."""
         unknown = self._count_unknown(self._ids, self._unknown)
-        return LinesCut(1.0, len(self._lines), 0, len(self._ids), unknown)
+        return LinesCut(1.0, len(self._lines), 0, len(self._lines), len(self._ids), unknown)
 
     def with_pieces(self, ids: Ids, tokenizer: Tokenizer, coverage: float, loosened: bool) -> LinesCut:
         """Return how they are cut with some of the pieces.
@@ -220,10 +228,12 @@ class HeldOutLines:
         inside = np.isin(self._owners, again)
         before = self._of_lines(new[self._ids[inside]], self._sizes[again])
         after = self._of_lines(cut, sizes)
+        same = [np.array_equal(old, line) for old, line in zip(before, after, strict=True)]
         return LinesCut(
             coverage,
             len(self._lines),
-            sum(not np.array_equal(old, line) for old, line in zip(before, after, strict=True)),
+            len(same) - sum(same),
+            len(self._lines) - len(same) + sum(same),
             int((~inside).sum()) + len(cut),
             self._count_unknown(new[self._ids[~inside]], unknown) + self._count_unknown(cut, unknown),
         )

@@ -31,7 +31,20 @@ def print_preview(found: Preview) -> None:
     if len(languages) > 1:
         console.print(_by_language(found, languages))
     console.print(
-        f"> is the {found.rule} of this call, by {found.of}. Nothing is reduced: leave out --dry-run for that."
+        f"> is the {found.rule} of this call, by {found.of}. Nothing is reduced: {_how_to_reduce(found)}.",
+    )
+
+
+def _how_to_reduce(found: Preview) -> str:
+    """Return how the user's rule reduces the model, or why it does not."""
+    (given,) = (rung for rung in found.rungs if rung.given)
+    if not given.unproven:
+        return "leave out --dry-run for that"
+    if given.all.proving:
+        return f"leave out --dry-run for that; nothing will be proven of {', '.join(given.unproven)}"
+    return (
+        f"reduce will refuse this {found.rule}, since of none of {given.all.lines:,} held-out lines all pieces are"
+        " kept; keep more pieces, or look at more lines (--proof-lines)"
     )
 
 
@@ -42,12 +55,29 @@ def _sizes(found: Preview, languages: list[str]) -> Table:
     covered = ["occurrences kept"] if len(languages) == 1 else []
     for head in ("pieces", "parameters", "MB", *covered, "lines cut differently", "tokens a line", "unknown tokens"):
         table.add_column(head, justify="right")
-    for rung in [*found.rungs, found.whole]:
+    proofs = [_proof(rung) for rung in (*found.rungs, found.whole)]
+    if any(proofs):
+        table.add_column("proof", no_wrap=True)
+    for rung, proof in zip([*found.rungs, found.whole], proofs, strict=True):
         cut, weights = rung.all, rung.weights
         kept = [] if cut.coverage is None else [f"{cut.coverage:.3%}"]
         size = [f"{rung.pieces:,}", f"{weights.parameters:,}", f"{weights.bytes / 1e6:,.1f}", *kept]
-        table.add_row(_label(rung), *size, _share(cut), number(cut.tokens_per_line), f"{cut.unknown:,}")
+        table.add_row(
+            _label(rung),
+            *size,
+            _share(cut),
+            number(cut.tokens_per_line),
+            f"{cut.unknown:,}",
+            *([proof] if any(proofs) else []),
+        )
     return table
+
+
+def _proof(rung: RungFigures) -> str:
+    """Return what `reduce` cannot prove with a rule."""
+    if rung.unproven and rung.all.proving:
+        return f"not of {', '.join(rung.unproven)}"
+    return "cannot be proven" if rung.unproven else ""
 
 
 def _by_language(found: Preview, languages: list[str]) -> Table:
@@ -97,6 +127,7 @@ def _rows(found: Preview) -> Iterator[dict[str, Any]]:
                 **asdict(cut),
                 "changed_share": cut.changed_share,
                 "tokens_per_line": cut.tokens_per_line,
+                "provable": cut.proving > 0,
             }
 
 
