@@ -41,6 +41,8 @@ _MODEL = "Transformer"
 """The module that is the model itself, by the last part of its type."""
 _WITHOUT_PIECES = ("Pooling", "Dense", "Normalize", "Dropout", "LayerNorm", "WeightedLayerPooling", "CNN", "LSTM")
 """Modules that read the model's states, whatever its pieces are."""
+_WITHOUT_FILES = "Normalize"
+"""A module without settings, whose empty folder git and the hub leave out."""
 _LIBRARY = "sentence_transformers."
 _GENERATION = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 # What whatever changes a model writes itself; pickles and shards become one file.
@@ -133,8 +135,8 @@ def module_folders(folder: Path, where: str) -> dict[str, str]:
     Without modules.json there are none.
 
     Raises:
-        SmeltError: the file lists no modules, or one that holds pieces of its own or is unknown, or the model does not
-            lie in the folder itself.
+        SmeltError: the file lists no modules, or one that holds pieces of its own, is unknown or has no folder, or the
+            model does not lie in the folder itself.
     """
     if not (folder / MODULES).is_file():
         return {}
@@ -159,6 +161,8 @@ def module_folders(folder: Path, where: str) -> dict[str, str]:
             )
         if name != _MODEL and (not path or ".." in path.split("/")):
             raise SmeltError(where, f"{MODULES}: the module {kind} has the path {path!r}: expected a folder of its own")
+        if name not in (_MODEL, _WITHOUT_FILES) and not (folder / path).is_dir():
+            raise SmeltError(where, f"{MODULES} names the module {kind} in {path}, which is missing")
         if name != _MODEL:
             found[path] = kind
     return found

@@ -150,6 +150,16 @@ def test_modules_that_are_not_known_are_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_module_whose_folder_is_missing_is_named(sentence_model: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(sentence_model, tmp_path / "source")
+    for folder in source.glob("*_Normalize"):  # as in a repository, which keeps no empty folder
+        shutil.rmtree(folder)
+    find_companions(source, "source")
+    shutil.rmtree(source / "1_Pooling")
+    with pytest.raises(SmeltError, match=r"source: modules\.json names the module \S+Pooling in 1_Pooling, which is"):
+        find_companions(source, "source")
+
+
 def test_an_adapter_is_refused_by_name(texts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter/adapter_config.json").write_text('{"base_model_name_or_path": "some/bert"}')
