@@ -144,7 +144,7 @@ def test_rules_that_reduce_refuses_are_marked(tmp_path: Path, capsys: pytest.Cap
     assert outcomes == {True, False}
 
 
-def test_languages_of_which_nothing_is_proven_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_languages_without_a_line_of_kept_pieces_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_source(tmp_path)
     (tmp_path / "qab.txt").write_text("".join(f"{sentence('qab', random.Random(place))}\n" for place in range(30)))
     (tmp_path / "qaa.txt").write_text("".join(f"{'ba ' * number}\n" for number in range(3, 40)))
@@ -153,7 +153,6 @@ def test_languages_of_which_nothing_is_proven_are_named(tmp_path: Path, capsys: 
     shown = capsys.readouterr().out
     assert call(tmp_path, *words, "--output", str(tmp_path / "out")) == 0
     made = capsys.readouterr().out
-    print(shown, made)
     assert "out: qab: none of its" in made
     assert "leave out --dry-run for that; nothing will be proven of qab." in shown
     assert "not of qab" in shown

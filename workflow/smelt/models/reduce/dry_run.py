@@ -88,7 +88,7 @@ class RungFigures:
 
     @property
     def unproven(self) -> list[str]:
-        """Languages of which `reduce` proves nothing; it refuses the rule where these are all."""
+        """Languages without a line that proves anything; `reduce` refuses the rule where these are all."""
         return [language for language, part in self.by_language.items() if not part.proving]
 
 
