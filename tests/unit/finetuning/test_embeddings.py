@@ -214,7 +214,7 @@ def test_a_task_with_a_test_split_alone_is_for_models_as_they_are(model_folder, 
     assert {row["split"] for row in metrics(tmp_path / "out")["scores"]} == {"test"}
     assert not (tmp_path / "out" / "predictions-validation.parquet").exists()
     assert finetune(model_folder, task, tmp_path / "tuned") == 1
-    assert "train.parquet: holds no example" in capsys.readouterr().err
+    assert "search: has a test split alone: expected epochs: 0" in capsys.readouterr().err
 
 
 @pytest.mark.slow

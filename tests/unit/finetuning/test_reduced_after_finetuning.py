@@ -75,6 +75,24 @@ def test_embeddings_of_kept_pieces_are_ranked_as_by_the_source(prompts, model_fo
     assert after.num_rows == before.num_rows
 
 
+def test_a_task_with_a_test_split_alone_is_scored_where_nothing_was_learnt(model_folder, tmp_path, capsys):
+    task = retrieval_task(tmp_path / "task")
+    for split in ("train", "validation"):
+        path = task / f"{split}.parquet"
+        parquet.write_table(parquet.read_table(path).slice(0, 0), path)
+    folder = sentence_model(model_folder, tmp_path / "tiny")
+    run = tmp_path / "run"
+    words = ["--model", folder, "--task", task, "--seed", 1, "--output", run, "--settings", '{"epochs": 0}']
+    assert main(["finetune", *map(str, words)]) == 0
+    assert evaluate(run, folder, task, tmp_path / "out") == 0
+    old, new = (json.loads((folder / "metrics.json").read_text()) for folder in (run, tmp_path / "out"))
+    assert new["scores"] == old["scores"]
+    learnt = old | {"settings": old["settings"] | {"epochs": 1}}
+    (run / "metrics.json").write_text(json.dumps(learnt))
+    assert evaluate(run, folder, task, tmp_path / "other") == 1
+    assert "task: has a test split alone: expected epochs: 0" in capsys.readouterr().err
+
+
 def test_texts_of_pieces_that_were_left_out_alone_are_read_otherwise(model_folder, text_task, tmp_path):
     run = finetune(model_folder, text_task, tmp_path / "run")
     known = [row for row in sentences(64) if LEFT_OUT not in row["words"]]

@@ -387,7 +387,7 @@ def cache_search(folder: Path, corpus: str = "swahili-corpus") -> None:
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in own))
 
 
-def test_a_set_of_mteb_is_found_by_its_configurations_and_has_a_test_split_alone(write_task, home, tmp_path):
+def test_a_set_of_mteb_is_found_by_its_configurations_and_has_a_test_split_alone(write_task, home, tmp_path, capsys):
     cache_search(snapshot(home, repository="mteb/invented"))
     assert prepare(write_task, tmp_path / "out", SEARCH) == 0
     (row,) = parquet.read_table(tmp_path / "out" / "test.parquet").to_pylist()
@@ -400,6 +400,10 @@ def test_a_set_of_mteb_is_found_by_its_configurations_and_has_a_test_split_alone
     assert len(parquet.read_table(tmp_path / "out" / "train.parquet")) == 0
     description = json.loads((tmp_path / "out" / "task.json").read_text())
     assert [len(description["splits"][split]["sources"]) for split in SPLITS] == [0, 0, 3]
+    said = capsys.readouterr().out
+    assert "test: 1 example" in said
+    assert "train" not in said.replace(str(tmp_path), "")
+    assert "validation" not in said
 
 
 def test_a_set_without_a_corpus_is_one_line(write_task, home, tmp_path, capsys):

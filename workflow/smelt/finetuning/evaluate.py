@@ -23,8 +23,7 @@ from smelt.finetuning.outcome import describe_outcome, print_scores
 from smelt.model_folder import refuse_no_model
 from smelt.provenance import write_provenance
 from smelt.study.finetuning import FinetuningSettings
-from smelt.tasks.prepared_task import read_split, read_task
-from smelt.tasks.splits import SPLITS
+from smelt.tasks.prepared_task import read_split, read_task, splits_of
 
 OWN = ("model", "task", "seed", "kind", "metric", "setting", "average", "scores", "details", "counts", "settings")
 """Keys of metrics.json that are not how the weights were learnt."""
@@ -52,9 +51,10 @@ def run(arguments: argparse.Namespace) -> None:
     started = time.monotonic()
     hide_gpus(arguments.gpus)
     task, learnt = read_task(arguments.task), read_json(arguments.metrics)
-    splits = {split: read_split(arguments.task, split, task) for split in SPLITS}
-    splits["test"] = choose_tested(splits["test"], arguments.tested_on or None, arguments.task)
     seed, settings = _learning(arguments.metrics, learnt, task.name)
+    names = splits_of(arguments.task, learns=settings.epochs > 0)
+    splits = {split: read_split(arguments.task, split, task) for split in names}
+    splits["test"] = choose_tested(splits["test"], arguments.tested_on or None, arguments.task)
     refuse_no_model(arguments.model, arguments.model)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from smelt.finetuning.job import gpus

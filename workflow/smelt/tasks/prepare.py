@@ -113,6 +113,8 @@ def summary(description: dict[str, Any]) -> list[str]:
     from_train, from_validation = description["repeated_from_train"], description["repeated_from_validation"]
     lines = []
     for name, split in description["splits"].items():
+        if not split["sources"]:
+            continue  # of a task with a test split alone
         line = f"{name}: {_with_number(split['examples'], 'example')}, {_with_number(split['words'], 'word')}"
         counts = {what: split.get(key, 0) for key, what in SHOWN_COUNTS.items()}
         counts["labels that training lacks"] = sum(split["unseen_labels"].values())

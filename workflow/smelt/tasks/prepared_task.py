@@ -47,8 +47,14 @@ def read_split(folder: Path, split: str, task: Task) -> Examples:
 
 
 def splits_of(folder: Path, learns: bool) -> list[str]:
-    """Return the splits to read of a prepared task; where nothing is learnt, those beside training with an example."""
+    """Return the splits to read of a prepared task; where nothing is learnt, those beside training with an example.
+
+    Raises:
+        SmeltError: the task has a test split alone, and something is to be learnt.
+    """
     if learns:
+        if not any(count_rows(folder / f"{split}.parquet") for split in SPLITS[:-1]):
+            raise SmeltError(folder, "has a test split alone: expected epochs: 0")
         return list(SPLITS)
     return [split for split in SPLITS[1:] if count_rows(folder / f"{split}.parquet")]
 
