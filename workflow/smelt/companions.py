@@ -103,7 +103,7 @@ def find_companions(folder: Path, where: str) -> Companions:
         SmeltError: it is an adapter, or has a module that holds pieces of its own or that smelt does not know.
     """
     refuse_adapter(folder, where)
-    modules = module_folders(folder, where)
+    modules = whole_modules(folder, where)
     files = {
         path.relative_to(folder).as_posix()
         for pattern in (*_COPIED, *(f"{module}/**/*" for module in modules))
@@ -129,14 +129,27 @@ def refuse_adapter(folder: Path, where: str | Path) -> None:
         )
 
 
+def whole_modules(folder: Path, where: str) -> dict[str, str]:
+    """Return the folders of a model's modules, as `module_folders`; all of them have to be there.
+
+    Raises:
+        SmeltError: as `module_folders` does, or a folder is missing.
+    """
+    found = module_folders(folder, where)
+    for path, kind in found.items():
+        if kind.rpartition(".")[2] != _WITHOUT_FILES and not (folder / path).is_dir():
+            raise SmeltError(where, f"{MODULES} names the module {kind} in {path}, which is missing")
+    return found
+
+
 def module_folders(folder: Path, where: str) -> dict[str, str]:
     """Return the types of a sentence-transformers model's modules other than the model, by their folders, in order.
 
     Without modules.json there are none.
 
     Raises:
-        SmeltError: the file lists no modules, or one that holds pieces of its own, is unknown or has no folder, or the
-            model does not lie in the folder itself.
+        SmeltError: the file lists no modules, or one that holds pieces of its own or is unknown, or the model does not
+            lie in the folder itself.
     """
     if not (folder / MODULES).is_file():
         return {}
@@ -161,8 +174,6 @@ def module_folders(folder: Path, where: str) -> dict[str, str]:
             )
         if name != _MODEL and (not path or ".." in path.split("/")):
             raise SmeltError(where, f"{MODULES}: the module {kind} has the path {path!r}: expected a folder of its own")
-        if name not in (_MODEL, _WITHOUT_FILES) and not (folder / path).is_dir():
-            raise SmeltError(where, f"{MODULES} names the module {kind} in {path}, which is missing")
         if name != _MODEL:
             found[path] = kind
     return found

@@ -12,7 +12,7 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging
 
-from smelt.companions import is_sentence_model, module_folders
+from smelt.companions import is_sentence_model, whole_modules
 from smelt.errors import SmeltError, first_line
 from smelt.model_families import max_positions
 from smelt.model_folder import incomplete, load_as, read_configuration, refuse_without_tokenizer
@@ -35,7 +35,7 @@ def load_embedder(folder: Path, settings: FinetuningSettings) -> SentenceTransfo
     standard_logging.getLogger("sentence_transformers").setLevel(standard_logging.ERROR)
     refuse_without_tokenizer(folder, folder)
     if is_sentence_model(folder):
-        module_folders(folder, str(folder))
+        whole_modules(folder, str(folder))
         if settings.pooling is not None:
             found = f"has modules of its own (modules.json), so that pooling: {settings.pooling} would have no effect"
             raise SmeltError(folder, f"{found}; leave it out for this model")
