@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from smelt.tasks.examples import Example
 from smelt.tasks.formats.base import FileFormat
 from smelt.tasks.kinds.base import BatchLayout, Examples, Task, TaskKind, WindowPredictions
-from smelt.tasks.metrics import Labels
 from smelt.tasks.windows import Encoded, NearTexts
 
 if TYPE_CHECKING:
@@ -81,16 +80,6 @@ class EmbeddingKind(TaskKind):
     @abstractmethod
     def answers(self, found: WindowPredictions, examples: Examples, encoded: Encoded, task: Task) -> list[list[Any]]:
         """Return the cosine of each pair, or the passages that are nearest to each query."""
-
-    def labels_of_pieces(
-        self, found: WindowPredictions, examples: Examples, encoded: Encoded, task: Task
-    ) -> tuple[Labels, Labels]:
-        """Return nothing.
-
-        Raises:
-            NotImplementedError: always; no piece has a label.
-        """
-        raise NotImplementedError
 
     def not_for_students(self, pairs: bool) -> str | None:  # noqa: ARG002 - never for students
         """Return why students cannot learn a task: they learn labels."""
