@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from smelt.study.catalogue import Catalogue
-from smelt.study.check import count_jobs
+from smelt.study.jobs import count_jobs
 from tests.workflow.conftest import Project, project_of_models
 
 COMPOSED: dict[str, Any] = {

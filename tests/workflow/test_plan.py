@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from smelt.study.catalogue import Catalogue
-from smelt.study.check import count_jobs
+from smelt.study.jobs import count_jobs
 from smelt.study.schema import load_study
 from tests.workflow.conftest import STUDY, Project, new_project
 

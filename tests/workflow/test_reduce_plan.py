@@ -8,7 +8,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from smelt.study.catalogue import Catalogue
-from smelt.study.check import count_jobs
+from smelt.study.jobs import count_jobs
 from tests.workflow.conftest import STUDY, Project, new_project
 
 LATE = {"maker": "reduce", "source": "narrow", "corpus": "wiki", "coverage": 1.0, "order": "after"}

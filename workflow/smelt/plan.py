@@ -198,6 +198,8 @@ def show(
     if arguments.cores:
         gpus = f" and {arguments.gpus} GPUs" if arguments.gpus else ""
         console.print(f"On {arguments.cores} cores{gpus}: {days(stages, arguments)}, if none of them waits.")
+    if passing := total(stages).checkpoints:
+        console.print(f"Beside it, checkpoints take up to {two_digits(passing / 1e9)} GB until the workflow has ended.")
     console.print("Memory is that of the largest job; compressions are counted with all the epochs that they may take.")
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow.parquet as parquet
 import pytest
@@ -112,6 +113,16 @@ def test_a_limit_of_languages_is_kept(model_folder, entity_task, tmp_path, capsy
     assert evaluate(run, run / "model", entity_task, tmp_path / "out", "--tested-on", "de") == 1
     assert "test.parquet: holds no example in de" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_cut_off_leaves_no_scores_of_another_time(model_folder, entity_task, tmp_path, monkeypatch):
+    run = finetune(model_folder, entity_task, tmp_path / "run", epochs=1)
+    assert evaluate(run, run / "model", entity_task, tmp_path / "out") == 0
+
+    monkeypatch.setattr("smelt.finetuning.evaluate.write_json", Mock(side_effect=KeyboardInterrupt))
+    assert evaluate(run, run / "model", entity_task, tmp_path / "out") != 0
+    assert (tmp_path / "out/predictions.parquet").exists()
+    assert not (tmp_path / "out/metrics.json").exists()
 
 
 def test_what_does_not_belong_together_is_one_line(model_folder, entity_task, text_task, tmp_path, capsys):

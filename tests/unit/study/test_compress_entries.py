@@ -9,8 +9,8 @@ import pytest
 
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
-from smelt.study.check import count_jobs
 from smelt.study.compression import STRATEGIES, Compression, middle
+from smelt.study.jobs import count_jobs
 from smelt.study.schema import check_study
 
 SHAPE = {"kind": "bilstm", "embedding": 50, "hidden": 200}

@@ -10,7 +10,7 @@ import pytest
 from smelt.errors import SmeltError
 from smelt.sentences import SENTENCES_VERSION
 from smelt.study.catalogue import Catalogue
-from smelt.study.check import count_jobs
+from smelt.study.jobs import count_jobs
 from smelt.study.schema import check_study
 from smelt.training.recipes import BLOCKS_VERSION
 

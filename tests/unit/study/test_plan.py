@@ -147,8 +147,15 @@ def test_counts_prepared_examples_rather_than_limits(plan: StudyPlan) -> None:
 
 
 def test_sums_time_and_disk_and_takes_the_largest_memory() -> None:
-    whole = total([StagePlan("a", 1, 2.0, 3.0, 4.0, 5.0), StagePlan("b", 10, 20.0, 30.0, 40.0, 50.0)])
-    assert whole == StagePlan("all", 11, 22.0, 33.0, 44.0, 50.0)
+    whole = total([StagePlan("a", 1, 2.0, 3.0, 4.0, 5.0, 6.0), StagePlan("b", 10, 20.0, 30.0, 40.0, 50.0, 60.0)])
+    assert whole == StagePlan("all", 11, 22.0, 33.0, 44.0, 50.0, 66.0)
+
+
+def test_checkpoints_of_trainings_are_planned_beside_what_stays(plan: StudyPlan) -> None:
+    found = stages(plan)
+    # Weights and two moments, four times: the last two, the best, and the one that is being written.
+    assert found["models: pretrain"].checkpoints == pytest.approx(12 * found["models: pretrain"].disk)
+    assert found["models: reduce"].checkpoints == 0
 
 
 @pytest.mark.parametrize(

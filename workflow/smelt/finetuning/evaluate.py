@@ -70,6 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
         outcome = job.test(arguments.model / "model.safetensors", measured)
         metrics = describe_outcome(task, arguments.name, seed, outcome.metrics, job.used)
         arguments.output.mkdir(parents=True, exist_ok=True)  # the model stands there already, made by another job
+        (arguments.output / "metrics.json").unlink(missing_ok=True)  # those of another time, if this one is cut off
         used = {"tested_on": arguments.tested_on, "device": job.device, "threads": arguments.threads}
         made_from = {"model": arguments.model, "task": arguments.task, "metrics": arguments.metrics}
         write_provenance(arguments.output, "evaluate", used, made_from, [seed], account.hours, account.energy())

@@ -15,9 +15,10 @@ from smelt.study.catalogue import Catalogue
 from smelt.study.corpora import local_root
 from smelt.study.data_sets import DataSet
 from smelt.study.finetuning import TaskOptions
+from smelt.study.jobs import count_jobs
 from smelt.study.makers.base import list_languages
 from smelt.study.paths import GENERATED
-from smelt.study.plan import count_jobs, planned_stages, total
+from smelt.study.plan import planned_stages, total
 from smelt.study.revisions import unpinned
 
 MOST_NAMED = 4  # folders in a line

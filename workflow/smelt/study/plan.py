@@ -18,12 +18,12 @@ from smelt.model_families import FAMILIES, operations_per_token
 from smelt.study.architectures import FamilyName, Shape
 from smelt.study.catalogue import Catalogue
 from smelt.study.finetuning import FinetuningSettings
+from smelt.study.jobs import count_jobs
 from smelt.study.makers.amplify import Amplify
 from smelt.study.makers.base import Maker
 from smelt.study.makers.compress import Compress
 from smelt.study.makers.reduce import Reduce
 from smelt.study.makers.trained import TrainedOnBlocks
-from smelt.study.paths import GENERATED
 from smelt.study.rates import RATES, Rates, read_rates
 from smelt.study.resources import BASE, BYTES, STATES, WITH_GPU_MB, WITHOUT_GPU_MB, gpus_for, pass_megabytes
 from smelt.study.rules import finetune_jobs
@@ -38,48 +38,9 @@ WIDE_PIECES = 2**16  # vocabularies beyond take four bytes a token
 REDUCED_FINETUNINGS = "reduced fine-tunings"
 """The stage of models that are reduced after they were fine-tuned, and of their evaluation."""
 RUN_BYTES = 300_000  # what a fine-tuning leaves behind without weights
+KEPT_STATES = 3  # copies of the weights in a checkpoint: they, and two moments
+CHECKPOINTS = 4  # of a training at once: two of the last steps, the best, and one that is being written
 PARQUET = 0.4  # bytes of documents.parquet to a byte of text
-
-
-def count_jobs(catalogue: Catalogue) -> dict[str, int]:
-    """Return the number of jobs of each kind that the study takes from nothing to its report."""
-    study, further = catalogue.study, [maker.further_jobs() for maker in catalogue.makers.values()]
-    tuning, trying = finetune_jobs.count_jobs(catalogue.finetune)
-    return {
-        "generated sources": len(generated_sources(catalogue)),
-        "downloads": len(catalogue.corpora.mirrors) + len(catalogue.corpora.fetched),
-        "corpora": len(catalogue.corpora.statistics()),
-        "tokenizers": len(study.tokenizers),
-        "block sets": len(catalogue.tokenizers.blocks()),
-        "models": len(study.models),
-        **{name: number for jobs in further for name, number in jobs.items()},
-        "int8 exports to weigh": len(catalogue.efficiency.int8()),
-        "efficiency": 1 if catalogue.efficiency.figures() else 0,
-        "tasks": len(catalogue.tasks.files),
-        "of fine-tuning": tuning,
-        "of runs of grids": trying,
-        "tokenisation studies": len(catalogue.report.tokenisations()),
-        "correlations over models": len(catalogue.report.pooling_tables()),
-        "tables": len(study.tables),
-        "scores and comparisons": 2 if study.tasks else 0,
-        "figures": len(catalogue.report.figures()),
-        "plan": 1,
-        "page": 1,
-    }
-
-
-def generated_sources(catalogue: Catalogue) -> list[str]:
-    """Return the dumps and tasks that the project generates for the study."""
-    dumps = [
-        f"{wiki} {date}"
-        for (wiki, date), mirrors in catalogue.corpora.mirrors.items()
-        if any(mirror.startswith(GENERATED) for mirror in mirrors)
-    ]
-    return dumps + [
-        name
-        for name, task in catalogue.tasks.files.items()
-        if any(file.startswith(GENERATED) for file in task.local_files())
-    ]
 
 
 @dataclass
@@ -95,6 +56,8 @@ class StagePlan:
     """Bytes that stay."""
     memory: float = 0.0
     """MB of its largest job, at the peak."""
+    checkpoints: float = 0.0
+    """Bytes beside the disk, at most, until the workflow has ended."""
 
     def kwh(self, rates: Rates) -> float:
         """Return its energy."""
@@ -256,6 +219,7 @@ class StudyPlan:
                 0.0 if self._uses_gpu(parameters) else pass_megabytes(self._shape(name).model_dump(), training.data)
             )
             memory += parameters * BYTES * (STATES - 2) / 1e6 + passed
+            stage.checkpoints += CHECKPOINTS * KEPT_STATES * parameters * BYTES
         elif model.texts:
             text = self.text_bytes(model.texts.corpus, self.definitions.languages(*model.texts))
             stage.cpu_seconds += 0.0 if isinstance(model, Reduce) else text / 1e6 / self.rates.counts
@@ -439,7 +403,7 @@ def _corpus_and_language(folder: str) -> tuple[str, list[str]]:
 
 
 def total(stages: Sequence[StagePlan]) -> StagePlan:
-    """Return all stages together: the disk is the sum, the memory that of the largest job."""
+    """Return all stages together: disk and checkpoints are sums, the memory is that of the largest job."""
     return StagePlan(
         "all",
         sum(stage.jobs for stage in stages),
@@ -447,4 +411,5 @@ def total(stages: Sequence[StagePlan]) -> StagePlan:
         sum(stage.gpu_seconds for stage in stages),
         sum(stage.disk for stage in stages),
         max(stage.memory for stage in stages),
+        sum(stage.checkpoints for stage in stages),
     )
