@@ -17,10 +17,11 @@ from typing import Any
 import yaml
 
 from smelt.companions import module_folders, refuse_adapter
-from smelt.errors import SmeltError, first_line, not_found
+from smelt.errors import SmeltError, not_found
 from smelt.files import read_json, write_json
 from smelt.hub_errors import hub_errors
 from smelt.model_families import fills_masks, refuse_without_pieces
+from smelt.pretrained import CLASSES, TERMS, WEIGHTS, say_code_is_left, unreadable
 
 # The files of tokenizers of any kind. They are copied as they are, so that the model reads text as it was published;
 # only settings that would break pipelines are changed (publish_tokenizer).
@@ -60,10 +61,12 @@ def locate(model: str, revision: str, weights: bool = True) -> ModelSource:
         SmeltError: it is neither, or cannot be fetched.
     """
     if Path(model).is_dir():
+        say_code_is_left(Path(model), model)
         return ModelSource(Path(model), model)
     if model.count("/") != 1 or model.startswith((".", "/", "~")):
         raise SmeltError(model, "no such folder, and no name on the hub (organisation/model)")
     folder = fetch(model, revision) if weights else _fetch_tokenizer(model, revision)
+    say_code_is_left(folder, model)
     return ModelSource(folder, f"{model} at {revision}", model)
 
 
@@ -164,10 +167,10 @@ def read_configuration(folder: Path, where: str | Path) -> Any:
 
     refuse_no_model(folder, where)
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True)
+        return AutoConfig.from_pretrained(folder, **TERMS)
     except Exception as error:
-        problem = f"its config.json describes no model that transformers knows ({first_line(error)})"
-        raise SmeltError(where, problem) from None
+        problem = "its config.json describes no model that transformers knows"
+        raise unreadable(folder, where, problem, error) from None
 
 
 def load_model(folder: Path, where: str) -> Any:
@@ -217,11 +220,9 @@ def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
     import torch
 
     try:
-        model, report = kind.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
-        )
+        model, report = kind.from_pretrained(folder, dtype=torch.float32, output_loading_info=True, **WEIGHTS)
     except Exception as error:
-        raise SmeltError(where, f"its weights cannot be read ({first_line(error)})") from None
+        raise unreadable(folder, where, "its weights cannot be read", error) from None
     return model, sorted(name for name in report["missing_keys"] if "pooler" not in name)
 
 
@@ -283,16 +284,16 @@ def read_tokenizer(
     where = folder if where is None else where
     if not folder.is_dir():
         raise not_found(where, "folder", "a tokenizer")
-    options = {"local_files_only": True, "trust_remote_code": False}  # else transformers asks on the terminal
+    options: dict[str, Any] = {}
     if special_as_text:
         options["split_special_tokens"] = True
     if configuration is not None:
         options["config"] = configuration
     try:
-        return AutoTokenizer.from_pretrained(folder, **options)
+        return AutoTokenizer.from_pretrained(folder, **TERMS, **options)
     except Exception as error:
         refuse_without_tokenizer(folder, where)
-        raise SmeltError(where, f"its tokenizer cannot be read ({first_line(error)})") from None
+        raise unreadable(folder, where, "its tokenizer cannot be read", error) from None
 
 
 def load_published_tokenizer(folder: Path, where: str) -> Any:
@@ -310,7 +311,8 @@ def load_published_tokenizer(folder: Path, where: str) -> Any:
 def publish_tokenizer(folder: Path, max_length: int | None) -> None:
     """Prepare the tokenizer of a model's folder for pipelines: it truncates at the model's length and knows its mask.
 
-    Settings that do so already stay as they are, byte for byte: a published model may cut texts shorter.
+    Settings that do so already stay as they are, byte for byte: a published model may cut texts shorter. Names of
+    classes in files of its first folder go, because those files stay behind.
 
     Args:
         folder: the model's, with its tokenizer's files.
@@ -321,6 +323,7 @@ def publish_tokenizer(folder: Path, max_length: int | None) -> None:
     written = dict(settings)
     if settings.get("split_special_tokens"):
         del written["split_special_tokens"]
+    written.pop(CLASSES, None)
     if max_length is not None:
         written["model_max_length"] = min(settings.get("model_max_length") or max_length, max_length)
     if written != settings:

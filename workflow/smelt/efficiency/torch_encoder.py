@@ -17,6 +17,7 @@ from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.model_families import COMPACT, max_positions
 from smelt.model_folder import read_configuration
+from smelt.pretrained import WEIGHTS
 
 
 class Configuration:
@@ -195,7 +196,7 @@ class TorchEncoder:
         kind, options = self._configuration.kind_and_options()
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[self._precision]
         device = self._device
-        encoder = kind.from_pretrained(self.folder, dtype=dtype, local_files_only=True, **options).eval().to(device)
+        encoder = kind.from_pretrained(self.folder, dtype=dtype, **WEIGHTS, **options).eval().to(device)
         _wait(device)
         self._encoder = encoder
 

@@ -13,9 +13,10 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from transformers.utils import logging
 
 from smelt.companions import is_sentence_model, whole_modules
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError
 from smelt.model_families import max_positions
 from smelt.model_folder import incomplete, load_as, read_configuration, refuse_without_tokenizer
+from smelt.pretrained import TERMS, WEIGHTS, unreadable
 from smelt.study.finetuning import FinetuningSettings, Prompts
 
 DEFAULT_PROMPTS = {"query": ("query",), "document": ("document", "passage", "corpus")}
@@ -41,16 +42,20 @@ def load_embedder(folder: Path, settings: FinetuningSettings) -> SentenceTransfo
             raise SmeltError(folder, f"{found}; leave it out for this model")
     else:
         refuse_without_pooling(folder, settings)
-    how = {"dtype": torch.float32, "local_files_only": True}
+    how: dict[str, Any] = {
+        "model_kwargs": {"dtype": torch.float32, **WEIGHTS},
+        "config_kwargs": dict(TERMS),
+        "processor_kwargs": dict(TERMS),
+    }
     try:
         if is_sentence_model(folder):
-            model = SentenceTransformer(str(folder), device="cpu", local_files_only=True, model_kwargs=how)
+            model = SentenceTransformer(str(folder), device="cpu", **TERMS, **how)
         else:
-            states = Transformer(str(folder), model_kwargs=how)
+            states = Transformer(str(folder), **how)
             pooling = Pooling(states.get_embedding_dimension(), settings.pooling or "mean")
             model = SentenceTransformer(modules=[states, pooling], device="cpu")
     except Exception as error:  # of files, shapes and classes, from three libraries
-        raise SmeltError(folder, f"no embedding model loads from this folder: {first_line(error)}") from None
+        raise unreadable(folder, folder, "no embedding model loads from this folder", error) from None
     lengths = [settings.length, model.max_seq_length, max_positions(model[0].model.config)]
     model.max_seq_length = min(length for length in lengths if length)
     return model

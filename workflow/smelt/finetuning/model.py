@@ -10,9 +10,10 @@ from torch import nn
 from transformers import AutoConfig
 from transformers.utils import logging
 
-from smelt.errors import SmeltError, first_line
+from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.model_families import of_encoder
+from smelt.pretrained import TERMS, WEIGHTS, unreadable
 from smelt.tasks.kinds import kind_of
 from smelt.tasks.kinds.base import Task
 
@@ -25,7 +26,7 @@ def load_configuration(folder: Path, task: Task) -> Any:
     """
     read_json(folder / "config.json")  # refused here where it is no JSON object: the library would fail on it
     try:
-        return AutoConfig.from_pretrained(folder, local_files_only=True, **kind_of(task).configuration(task))
+        return AutoConfig.from_pretrained(folder, **TERMS, **kind_of(task).configuration(task))
     except (OSError, ValueError, KeyError) as error:
         raise _no_model(folder, error) from None
 
@@ -57,10 +58,10 @@ def load_with_classifier(folder: Path, task: Task, seed: int) -> Any:
         model, report = getattr(transformers, kind_of(task).head).from_pretrained(
             folder,
             config=config,
-            local_files_only=True,
             dtype=torch.float32,
             output_loading_info=True,
             ignore_mismatched_sizes=True,
+            **WEIGHTS,
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise _no_model(folder, error) from None
@@ -70,7 +71,7 @@ def load_with_classifier(folder: Path, task: Task, seed: int) -> Any:
 
 
 def _no_model(folder: Path, error: Exception) -> SmeltError:
-    return SmeltError(folder, f"no model loads from this folder: {first_line(error)}")
+    return unreadable(folder, folder, "no model loads from this folder", error)
 
 
 def _check_encoder(folder: Path, model: Any, report: dict[str, Any]) -> None:

@@ -35,6 +35,7 @@ from smelt.model_folder import (
     record_of,
 )
 from smelt.models.segmentation import LINES, Cutting, cuttings, faithful
+from smelt.pretrained import CLASSES, say_code_is_left
 from smelt.provenance import write_provenance
 from smelt.study.makers.adopt import PINNED, Adopt
 
@@ -80,6 +81,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
     if not found.is_dir():
         raise absent(found, "folder", "a model as save_pretrained writes it")
     check_folder(found, where)
+    say_code_is_left(found, where)
     companions = find_companions(found, where)
     if not files_of(found, [SAFETENSORS]):
         raise SmeltError(where, f"{PICKLED}: load it where you trust it, save_pretrained it, and adopt that folder")
@@ -96,6 +98,7 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
     rows = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > rows:
         raise SmeltError(where, f"its tokenizer has {len(tokenizer)} pieces but its embeddings only {rows} rows")
+    model.config.__dict__.pop(CLASSES, None)  # of files that stay behind
     with whole_folder(output) as folder:
         model.save_pretrained(folder)
         copy_tokenizer(found, folder, TOKENIZER_FILES if source.tokenizer == "published" else ["*.model"])

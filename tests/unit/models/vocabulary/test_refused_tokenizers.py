@@ -138,7 +138,7 @@ REFUSED = [
     (dropping, "drops merges at random"),
     (entities, "LukeTokenizer also reads entity_vocab.json"),
     (another_class, "CamembertTokenizer reads sentencepiece.bpe.model"),
-    (code_of_its_own, "contains custom code"),
+    (code_of_its_own, "loads only with code of its own"),
     (other_lines, "vocab.txt holds other pieces"),
     (other_merges, "merges.txt holds other merges"),
     (other_vocabulary, "vocab.json holds other pieces"),

@@ -20,13 +20,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 from transformers.utils import logging
 
-from smelt.errors import SmeltError, first_line, not_found
+from smelt.errors import SmeltError, not_found
 from smelt.files import checksum, read_json, whole_file
 from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.transfer import Transfer, read_transfer
 from smelt.finetuning.compression.windows import Whole, Windows
 from smelt.finetuning.model import refuse_other_labels
 from smelt.model_families import max_positions
+from smelt.pretrained import WEIGHTS, unreadable
 from smelt.provenance import digest, sha256_of
 from smelt.study.compression import Layer, middle
 from smelt.tasks.kinds import kind_of
@@ -103,10 +104,10 @@ def _load_teacher(folder: Path, task: Task) -> Any:
     logging.disable_progress_bar()
     try:
         model, report = getattr(transformers, kind_of(task).head).from_pretrained(
-            folder, local_files_only=True, dtype=torch.float32, output_loading_info=True
+            folder, dtype=torch.float32, output_loading_info=True, **WEIGHTS
         )
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise SmeltError(folder, f"no model loads from this folder: {first_line(error)}") from None
+        raise unreadable(folder, folder, "no model loads from this folder", error) from None
     if missing := sorted(report["missing_keys"]):
         raise SmeltError(folder, f"is not fine-tuned on {task.name}: it lacks {missing[0]}")
     return model

@@ -18,11 +18,11 @@ from transformers import AutoConfig, AutoModel
 
 from smelt.architectures import CompactConfig, compact
 from smelt.architectures.compact import POSITIONS
-from smelt.errors import SmeltError, first_line
 from smelt.finetuning.batches import TaskBatch
 from smelt.finetuning.compression.embeddings import start
 from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.finetuning.compression.windows import Windows
+from smelt.pretrained import TERMS, WEIGHTS, unreadable
 from smelt.study.compression import (
     PARTS,
     Compression,
@@ -163,9 +163,9 @@ def pretrained_embeddings(folder: Path) -> Tensor:
         SmeltError: no model loads from there.
     """
     try:
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        model = AutoModel.from_pretrained(folder, dtype=torch.float32, **WEIGHTS)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise SmeltError(folder, f"no model loads from this folder: {first_line(error)}") from None
+        raise unreadable(folder, folder, "no model loads from this folder", error) from None
     weight: Tensor = model.get_input_embeddings().weight
     return weight
 
@@ -177,9 +177,9 @@ def width_of(folder: Path) -> int:
         SmeltError: its configuration does not load, or has none.
     """
     try:
-        return int(AutoConfig.from_pretrained(folder, local_files_only=True).hidden_size)
+        return int(AutoConfig.from_pretrained(folder, **TERMS).hidden_size)
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise SmeltError(folder, f"no model loads from this folder: {first_line(error)}") from None
+        raise unreadable(folder, folder, "no model loads from this folder", error) from None
 
 
 class DistillationStudent(nn.Module):

@@ -16,6 +16,7 @@ from typing import Any, Self
 from smelt.errors import SmeltError, first_line
 from smelt.files import read_json, write_json
 from smelt.model_folder import read_tokenizer
+from smelt.pretrained import TERMS
 
 TOKENIZER = "tokenizer.json"
 VOCABULARY_FILES = (TOKENIZER, "vocab.txt", "vocab.json", "merges.txt")
@@ -59,7 +60,7 @@ def configuration_of(folder: Path) -> Any:
 
     for kind in (AutoConfig, PreTrainedConfig):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            return kind.from_pretrained(folder, local_files_only=True)
+            return kind.from_pretrained(folder, **TERMS)
     return None
 
 

@@ -32,6 +32,7 @@ from smelt.models.vocabulary.tensors import (
     whole_tensor,
     write_tensors,
 )
+from smelt.pretrained import CLASSES
 
 WEIGHTS, GENERATION = "model.safetensors", "generation_config.json"
 PICKLED, PICKLE = "pytorch_model.bin", ".bin"
@@ -45,7 +46,7 @@ _LISTS = {
     "forced_decoder_ids": 0,  # a position before the id
     "sequence_bias": 1,  # a bias behind the ids
 }
-_OF_THE_FILE = ("_name_or_path", "transformers_version")  # about the file alone
+_OF_THE_FILE = ("_name_or_path", "transformers_version", CLASSES)  # about the file, and those beside it
 
 
 @dataclass(frozen=True)
@@ -406,6 +407,7 @@ def write_configurations(source: Path, output: Path, configuration: Any, ids: Id
     written = read_json(source / "config.json")
     defaults = {key: value for key, value in configuration.to_dict().items() if key.endswith("_token_id")}
     effective = {key: value for key, value in defaults.items() if value is not None} | written
+    effective.pop(CLASSES, None)  # of files that stay behind
     size = {configuration.attribute_map.get("vocab_size", "vocab_size"): len(ids)}  # XLM calls it n_words
     write_json(output / "config.json", renumber_ids(effective, ids, source / "config.json") | size, exact=True)
     if (source / GENERATION).is_file():

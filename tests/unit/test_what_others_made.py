@@ -1,0 +1,122 @@
+"""Models of others are loaded without running code of theirs, and without a question on the terminal."""
+
+import ast
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModel, BertConfig, BertForMaskedLM
+
+from smelt.errors import SmeltError
+from smelt.finetuning.embedder import load_embedder
+from smelt.study.finetuning import FinetuningSettings
+
+ROOT = Path(__file__).parents[2]
+SHAPE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "pata", "kama", "##er", "."]
+TERMS = {"TERMS", "WEIGHTS"}
+RUN = "open({!r}, 'w').close()\n"
+
+
+def change(path: Path, **values: Any) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def model_with_code(folder: Path, kind: str) -> Path:
+    """Write a tiny BERT that names classes of a file beside it, which leaves a mark where it is run."""
+    torch.manual_seed(3)
+    BertForMaskedLM(BertConfig(vocab_size=len(WORDS), **SHAPE)).save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
+    (folder / "own.py").write_text(RUN.format(str(folder.parent / "run")))
+    names = dict.fromkeys(("AutoConfig", "AutoModel", "AutoModelForMaskedLM"), "own.Own")
+    change(folder / "config.json", model_type=kind, auto_map=names)
+    change(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["own.Own", None]})
+    return folder
+
+
+def answer_yes(words: list[str]) -> tuple[int, str]:
+    """Run smelt on a terminal that says yes to whatever is asked; return the exit code and all that it printed."""
+    ours, theirs = pty.openpty()
+    os.write(ours, b"y\n" * 9)
+    done = subprocess.run(
+        [sys.executable, "-m", "smelt", *words],
+        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    os.close(ours)
+    os.close(theirs)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("command", ["adopt", "reduce", "efficiency", "export"])
+def test_code_of_a_model_is_never_run_whatever_the_terminal_answers(tmp_path: Path, command: str) -> None:
+    model = model_with_code(tmp_path / "model", "own")
+    (tmp_path / "text").write_text("pata kama .\n" * 40)
+    words = {
+        "adopt": ["--source", json.dumps({"folder": str(model)})],
+        "reduce": ["--model", str(model), "--corpus", f"qaa={tmp_path / 'text'}"],
+        "export": ["--source", str(model), "--settings", '{"format": "onnx"}'],
+        "efficiency": ["--models", str(model)],
+    }[command]
+    code, printed = answer_yes([command, *words, "--output", str(tmp_path / "made")])
+    assert code == 1
+    assert "[y/N]" not in printed
+    assert not (tmp_path / "run").exists()
+    assert list((tmp_path / "made").rglob("*")) == []
+    assert "loads only with code of its own (auto_map in config.json and tokenizer_config.json)" in printed
+
+
+def test_an_embedding_model_asks_nothing_and_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = model_with_code(tmp_path / "model", "own")
+    kind = "sentence_transformers.models.Transformer"
+    (model / "modules.json").write_text(json.dumps([{"idx": 0, "name": "0", "path": "", "type": kind}]))
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or "y")
+    with pytest.raises(SmeltError, match="loads only with code of its own"):
+        load_embedder(model, FinetuningSettings())
+    assert asked == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_transformers_has_itself_loads_without_its_code(tmp_path: Path) -> None:
+    model = model_with_code(tmp_path / "model", "bert")
+    code, printed = answer_yes(
+        ["adopt", "--source", json.dumps({"folder": str(model)}), "--output", f"{tmp_path}/made"]
+    )
+    assert code == 0, printed
+    assert "config.json and tokenizer_config.json name code of its own, which is not run" in printed
+    assert not (tmp_path / "run").exists()
+    held = [(tmp_path / "made" / name).read_text() for name in ("config.json", "tokenizer_config.json")]
+    assert "auto_map" not in "".join(held)  # for the files that it names stay behind
+    assert AutoModel.from_pretrained(tmp_path / "made").config.model_type == "bert"
+
+
+def calls_of_loaders(tree: ast.Module) -> list[ast.Call]:
+    """Return the calls that read a folder as a model; a sentence-transformers model put together here reads none."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    by_name = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "SentenceTransformer"]
+    return [
+        *(call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "from_pretrained"),
+        *(call for call in by_name if not any(keyword.arg == "modules" for keyword in call.keywords)),
+    ]
+
+
+def test_every_loader_is_called_on_our_terms() -> None:
+    found = [
+        (path.name, call)
+        for path in (ROOT / "workflow/smelt").rglob("*.py")
+        for call in calls_of_loaders(ast.parse(path.read_text()))
+    ]
+    free = [
+        f"{name}:{call.lineno}"
+        for name, call in found
+        if not any(each.arg is None and ast.unparse(each.value) in TERMS for each in call.keywords)
+    ]
+    assert len(found) > 8
+    assert free == []
