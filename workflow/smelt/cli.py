@@ -1,7 +1,6 @@
 """Flags that several commands share; an error in one becomes the command's one-line message."""
 
 import argparse
-import json
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from smelt.countries import COUNTRIES
 from smelt.entry import AnyEntry, check
 from smelt.errors import SmeltError
+from smelt.files import parse_json
 
 HIGHEST_SEED = 2**32 - 1
 
@@ -18,9 +18,9 @@ def json_object(*keys: str) -> Callable[[str], dict[str, Any]]:
 
     def parse(text: str) -> dict[str, Any]:
         try:
-            value = json.loads(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(f"is not JSON ({error})") from None
+            value = parse_json(text, "")
+        except SmeltError as error:
+            raise argparse.ArgumentTypeError(error.message) from None
         if not isinstance(value, dict):
             raise argparse.ArgumentTypeError(f"expected a JSON object, found {type(value).__name__}")
         if missing := [key for key in keys if key not in value]:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from smelt.errors import did_you_mean, expected_one_of, similar_names, suggest_similar
+from smelt.errors import did_you_mean, expected_one_of, quote, similar_names, suggest_similar
 
 _PATTERNS: dict[str, str] = {}
 
@@ -51,6 +51,7 @@ _EXPECTED = {
     "int_type": "an integer",
     "int_parsing": "an integer",
     "int_from_float": "an integer",
+    "int_parsing_size": "an integer",
     "float_type": "a number",
     "float_parsing": "a number",
     "finite_number": "a finite number",
@@ -121,7 +122,8 @@ def _expected(detail: ErrorDetails, keys: list[str]) -> str:
         return _PATTERNS[context["pattern"]]
     whole = {key: int(limit) for key, limit in context.items() if isinstance(limit, float) and limit.is_integer()}
     entries = "entry" if 1 in (context.get("min_length"), context.get("max_length")) else "entries"
-    return _EXPECTED[detail["type"]].format(**context | whole, entries=entries)
+    known = _EXPECTED.get(detail["type"])
+    return known.format(**context | whole, entries=entries) if known else detail["msg"].removeprefix("Input should be ")
 
 
 def _asking(complaint: str, found: object, names: Iterable[str]) -> str:
@@ -144,7 +146,7 @@ def _yaml_name(found: Any) -> str:
         case Mapping() | list():
             what = "list" if isinstance(found, list) else "mapping"
             return f"a {what}" if found else f"an empty {what}"
-    return repr(found)
+    return quote(found)
 
 
 def _by_place(details: list[ErrorDetails], value: Any) -> list[list[ErrorDetails]]:

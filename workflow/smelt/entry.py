@@ -38,7 +38,6 @@ def _refuse_repeated(values: list[Any]) -> list[Any]:
 Distinct = AfterValidator(_refuse_repeated)
 """For lists whose entries must not be repeated, because they would count twice."""
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Precision = Literal["fp32", "bf16"]
 
 
@@ -164,41 +163,6 @@ VARIABLE = re.compile(r"\$\{(\w+)\}")
 """The place of an environment variable's value in a file."""
 
 
-def read_yaml(path: Path, fill_in: bool = True) -> Any:
-    """Return the content of a YAML file, with `${NAME}` filled in from the environment unless `fill_in` is False."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SmeltError(
-            path, f"no such file{'' if path.is_absolute() else f' (looked for {path.absolute()})'}"
-        ) from None
-    except IsADirectoryError:
-        raise SmeltError(path, "is a folder: expected a file in YAML") from None
-    except UnicodeDecodeError as error:
-        raise SmeltError(path, f"is not UTF-8 text (byte {error.start})") from None
-    content = parse_yaml(text, path)
-    return expand(content) if fill_in else content
-
-
-def parse_yaml(text: str, where: str | Path) -> Any:
-    """Return the content of a text in YAML, read strictly: no key occurs twice, and `no` is a word.
-
-    Raises:
-        SmeltError: it is not YAML; the line is named.
-    """
-    try:
-        return yaml.load(text, Loader=_StrictLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"{where}:{mark.line + 1}" if mark else str(where)
-        problem = " ".join(str(getattr(error, "problem", None) or error).split())
-        # In a flow mapping, the brace of an unquoted ${NAME} begins another one.
-        found = "".join(text.splitlines()[mark.line : mark.line + 1]) if mark else ""  # the end may lie behind the last
-        unquoted = re.search(r"[{\[,:]\s*\$\{\w+\}", found)
-        hint = '; write "${NAME}" in quotes within {} and []' if unquoted else ""
-        raise SmeltError(line, f"is not YAML: {problem}{hint}") from None
-
-
 def check(kind: type[AnyEntry], value: Any, where: str | Path, context: Any = None) -> AnyEntry:
     """Return `value` as a checked entry; complaints name the key, what was found and what is allowed.
 
@@ -230,32 +194,3 @@ def expand(value: Any) -> Any:
     if isinstance(value, list):
         return [expand(part) for part in value]
     return value
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML in which no key occurs twice, and `no`, `on` and 2023-05-01 are text (Norwegian's code is `no`)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-    def construct_number(self, node: yaml.ScalarNode) -> int:
-        """Refuse 010 and 1:30, which YAML 1.1 reads as 8 and 90."""
-        if re.fullmatch(r"[-+]?(0[0-9_]+|[0-9_]+:.*)", node.value):
-            problem = f"{node.value} is no decimal number: write it without zeros in front, or a text in quotes"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return int(super().construct_yaml_int(node))
-
-
-_AS_TEXT = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
-
-_StrictLoader.add_constructor("tag:yaml.org,2002:int", _StrictLoader.construct_number)
-
-_StrictLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _AS_TEXT]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_StrictLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|false|False)$"), list("tTfF"))

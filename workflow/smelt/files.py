@@ -8,12 +8,15 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError, not_found
+
+MOST_LEVELS = 40  # lists and mappings within each other
+TOO_DEEP = f"lists and mappings lie within each other over {MOST_LEVELS} levels deep"
 
 
 @contextmanager
@@ -70,14 +73,38 @@ def json_text(value: Any, indent: int | None = None) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object that the JSON file holds; a missing or broken file is an error that names it."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"), path)
     except FileNotFoundError:
         raise not_found(path) from None
-    except ValueError as error:
-        raise SmeltError(path, f"is not JSON ({error})") from None
+    except UnicodeDecodeError as error:
+        raise SmeltError(path, f"is not UTF-8 text (byte {error.start})") from None
     if not isinstance(value, dict):
         raise SmeltError(path, f"expected a JSON object, found {type(value).__name__}")
     return value
+
+
+def parse_json(text: str, where: str | Path) -> Any:
+    """Return the value of a text in JSON.
+
+    Raises:
+        SmeltError: it is not JSON, or its lists and objects lie too deep within each other.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise SmeltError(where, f"is not JSON ({error})") from None
+    except RecursionError:
+        raise SmeltError(where, TOO_DEEP) from None
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [part for outer in level for part in _parts(outer)]
+    if level:
+        raise SmeltError(where, TOO_DEEP)
+    return value
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def refuse_carriage_return(line: str, where: str) -> None:

@@ -6,16 +6,15 @@ from typing import Annotated
 from pydantic import Field
 
 from smelt.entry import Entry
+from smelt.numbers import Share, Within1
 
 
 class Mixture(Entry):
     """How languages are mixed: one with n characters (tokens, in pretraining) is drawn in proportion to n ** alpha."""
 
-    alpha: Annotated[float, Field(ge=0, le=1)] = 1.0
+    alpha: Share = 1.0
     """1 keeps the natural proportions, 0 gives every language the same share; an error in a corpus of one language."""
-    max_share: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, Field(exclude_if=lambda value: value is None)] = (
-        None
-    )
+    max_share: Annotated[Within1 | None, Field(exclude_if=lambda value: value is None)] = None
     """The largest share that a language may have; what it would have beyond that goes to the others in their
     proportions. Of a part of the languages, such as those of a bilingual student, an equal share is allowed in any
     case. By default there is no such limit."""

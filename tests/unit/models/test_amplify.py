@@ -416,7 +416,7 @@ def test_what_cannot_be_amplified_is_one_clear_line_and_leaves_nothing(
         (
             [texts["qaa"]],
             ["--settings", '{"pieces": 0}'],
-            "pieces: expected a number greater than 0; found 0",
+            "pieces: expected a number of at least 1; found 0",
         ),
         ([texts["qaa"], texts["qaa"]], [], "two files lie in folders of one name"),
     ]:

@@ -85,7 +85,7 @@ def test_the_middle_of_twelve_layers_is_the_papers_seventh():
             {"strategy": [LABELS | {"unfreeze": "slowly"}]},
             "unfreeze: expected 'all' or 'gradual' or a list; found",
         ),
-        ({"strategy": [LABELS | {"epochs": 0}]}, "strategy.0.epochs: expected a number greater than 0; found 0"),
+        ({"strategy": [LABELS | {"epochs": 0}]}, "strategy.0.epochs: expected a number of at least 1; found 0"),
         (
             {"strategy": [LABELS, LABELS | {"learning_rate": 1e-4}], "settings": {"minimum_learning_rate": 1e-3}},
             "strategy: stage 2: minimum_learning_rate: expected at most learning_rate, 0.0001; found 0.001",

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from smelt.entry import parse_yaml
 from smelt.errors import SmeltError
+from smelt.strict_yaml import parse_yaml
 from smelt.study import reference
 from smelt.study.schema import Study
 from smelt.tasks.task_file import TaskFile, load_task

@@ -39,7 +39,7 @@ def test_a_reduced_model_may_come_of_any_other(tmp_path: Path) -> None:
         ({"counts": "other"}, ["models.small.counts", "'other' is not in the study"]),
         ({"tasks": ["conll2004"]}, ["models.small.tasks", "'conll2004'"]),
         ({"order": "during"}, ["models.small.order", "'before' or 'after'"]),
-        ({"sample": 0}, ["models.small.sample", "greater than 0"]),
+        ({"sample": 0}, ["models.small.sample", "of at least 1"]),
         ({"sample_seed": 2}, ["models.small", "sample_seed: has no effect without sample"]),
         (
             {"order": "after", "finetuning": {"epochs": 2}},

@@ -5,7 +5,7 @@ import jsonschema
 import pytest
 
 from smelt.__main__ import main
-from smelt.entry import read_yaml
+from smelt.strict_yaml import read_yaml
 from smelt.study import reference
 from smelt.study.reference import SCHEMAS, schema_of
 from smelt.tasks.task_file import LIBRARY

@@ -167,7 +167,7 @@ def test_an_architecture_in_numbers_is_of_its_family_and_embeds_as_that_does(
         ({"tasks": ["SST 2"]}, "tasks.0: expected a name of a to z, 0 to 9, '.', '_' and '-', with a letter or digit"),
         (
             {"models/tiny/architecture": NUMBERS | {"layers": 0}},
-            "models.tiny.architecture.layers: expected a number gr",
+            "models.tiny.architecture.layers: expected a number of at least 1; found 0",
         ),
         ({"models/tiny/tasks": [3]}, 'models.tiny.tasks.0: expected text; found 3; write "3" in quotes'),
         ({"corpora/wiki/text": {"en": ["a", []]}}, "corpora.wiki.text.en.1: expected text; found an empty list"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from study_files import complaint, write
 
+from smelt import strict_yaml
 from smelt.errors import SmeltError
 from smelt.study.schema import load_study
 
@@ -35,6 +36,43 @@ def test_the_line_of_broken_yaml_is_named(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text("study: one\nmodels: {a: [}\n")
     assert f"{path}:2" in complaint(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("models: &all {tiny: *all}", "1: is not YAML: the alias *all stands within what it names"),
+        ("models: &all\n  a: [*all]", "2: is not YAML: the alias *all stands within what it names"),
+        ("one: &one [1, 2, 3]\ntwo: [*one, *one, *one]", "2: is not YAML: holds over 12 keys and values"),
+        ("one: &one {a: 1, b: 2}\ntwo: {<<: [*one, *one, *one]}", "2: is not YAML: holds over 12 keys and values"),
+        ("study: [[[[[[[[]]]]]]]]", "lie within each other over 5 levels"),
+        ("study: !!binary aGVsbG8=", "expected a value without the tag !!binary"),
+        ("study: !!float many", "expected a value without the tag !!float"),
+        ("study: " + 101 * "1", "is a number of 101 digits"),
+        ('study: "\\0"', "a text holds the character U+0000"),
+    ],
+)
+def test_what_no_person_writes_is_refused_as_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, found: str
+) -> None:
+    monkeypatch.setattr(strict_yaml, "MOST_NODES", 12)
+    monkeypatch.setattr(strict_yaml, "MOST_LEVELS", 5)
+    monkeypatch.setattr(strict_yaml, "TOO_DEEP", "lie within each other over 5 levels")
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    assert found in complaint(path)
+    assert "\n" not in complaint(path)
+
+
+def test_aliases_within_the_cap_mean_what_they_name() -> None:
+    content = strict_yaml.parse_yaml("one: &one [1, 2]\ntwo: &two [*one, *one]\nthree: *two", "here")
+    assert content["three"] == [[1, 2], [1, 2]]
+
+
+def test_a_day_that_the_calendar_lacks_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, {})
+    path.write_text(path.read_text().replace("20230501", "20230231"))
+    assert "date: expected a day of the calendar, found '20230231'" in complaint(path)
 
 
 def test_a_variable_that_needs_quotes_is_answered_with_them(tmp_path: Path) -> None:

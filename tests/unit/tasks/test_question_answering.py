@@ -14,7 +14,8 @@ import pyarrow.parquet as parquet
 import pytest
 
 from smelt.__main__ import main
-from smelt.entry import check, read_yaml
+from smelt.entry import check
+from smelt.strict_yaml import read_yaml
 from smelt.tasks.answers import MlqaF1, SquadF1
 from smelt.tasks.splits import SPLITS
 from smelt.tasks.task_file import LIBRARY, TaskFile

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from smelt.__main__ import main
-from smelt.entry import check, read_yaml
+from smelt.entry import check
+from smelt.strict_yaml import read_yaml
 from smelt.tasks.examples import Text
 from smelt.tasks.prepare import draw_examples
 from smelt.tasks.splits import SPLITS

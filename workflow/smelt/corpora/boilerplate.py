@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from smelt.corpora.cleaning_step import CleaningStep
-from smelt.entry import read_yaml
 from smelt.paragraphs import level_of, without_bare_headings
+from smelt.strict_yaml import read_yaml
 from smelt.study.cleaning import SectionKind
 
 EDITIONS = {"simple": "en", "nb": "no"}

@@ -6,7 +6,6 @@ jobs, and remembers which shards are done. A rerun does what is missing.
 
 import argparse
 import hashlib
-import json
 import os
 import shlex
 import subprocess
@@ -22,6 +21,7 @@ from smelt.corpora.shard_stages import Places, ShardStage, stages
 from smelt.corpora.shards import keep_plan, plan_shards
 from smelt.entry import check
 from smelt.errors import SmeltError
+from smelt.files import parse_json
 from smelt.study.cleaning import Cleaning
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         _refuse_second_run(places)
     plan = plan_shards(
         arguments.language,
-        check(Cleaning, json.loads(arguments.cleaning), "--cleaning"),
+        check(Cleaning, parse_json(arguments.cleaning, "--cleaning"), "--cleaning"),
         data_sets_of(arguments.data_set, arguments.fetched),
         tests_of(arguments.tests),
         arguments.shards,

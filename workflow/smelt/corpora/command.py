@@ -1,7 +1,6 @@
 """`python -m smelt documents`: a language's documents, from dumps, data sets and texts, with their statistics."""
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from smelt.corpora.wikipedia import Wikipedia
 from smelt.corpora.wikitext.settings import Headings, Lists
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.files import checksum, write_json
+from smelt.files import checksum, parse_json, write_json
 from smelt.study.cleaning import Cleaning
 from smelt.study.data_sets import DataSetPart
 
@@ -63,9 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.variant,
         beside=arguments.output_documents,
     )
-    cleaner = Cleaner(
-        check(Cleaning, json.loads(arguments.cleaning), "--cleaning"), arguments.language, tests_of(arguments.tests)
-    )
+    cleaning = check(Cleaning, parse_json(arguments.cleaning, "--cleaning"), "--cleaning")
+    cleaner = Cleaner(cleaning, arguments.language, tests_of(arguments.tests))
     documents = cleaner.clean(_documents(wikipedia, arguments.dump, data_sets, arguments.text))
     counts = write_documents(documents, arguments.language, arguments.held_out, arguments.output_documents)
     statistics = {
@@ -89,10 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _skipped_pages(pages: str) -> list[int | str]:
-    try:
-        found = json.loads(pages)
-    except ValueError:
-        found = None
+    found = parse_json(pages, "--skip-pages")
     if not isinstance(found, list) or any(type(page) not in (int, str) for page in found):
         raise SmeltError(
             "--skip-pages", f'expected a JSON list of titles and ids, such as ["Albedo", 12]; found {pages}'
@@ -110,7 +105,7 @@ def tests_of(words: list[str]) -> dict[str, Path]:
 
 def data_sets_of(settings: list[str], fetched: list[Path]) -> list[DataSetReader]:
     """Return readers of data sets that are given as JSON, and the folders of those of the hub."""
-    parts = [check(DataSetPart, json.loads(setting), "--data-set") for setting in settings]
+    parts = [check(DataSetPart, parse_json(setting, "--data-set"), "--data-set") for setting in settings]
     folders = iter(fetched)
     return [open_data_set(part, next(folders) if part.hub else None) for part in parts]
 

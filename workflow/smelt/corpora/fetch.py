@@ -1,7 +1,6 @@
 """`python -m smelt dataset`: bring one language of a data set here from the hub, or its first rows."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from smelt.corpora.data_sets import FETCHED, rows_of
 from smelt.corpora.downloads import add_limit, turn_at
 from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.files import whole_folder, write_json
+from smelt.files import parse_json, whole_folder, write_json
 from smelt.hub import HubRequest, check_whole, open_split, remote_files
 from smelt.hub_errors import hub_errors
 from smelt.study.data_sets import DataSetPart
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Bring the files into the hub's cache; of the first rows only, stream them into a file."""
-    part = check(DataSetPart, json.loads(arguments.settings), "--settings")
+    part = check(DataSetPart, parse_json(arguments.settings, "--settings"), "--settings")
     if not part.hub or not part.revision:
         raise SmeltError("--settings", "expected hub and revision: a folder is read where it is")
     with turn_at(urlsplit(constants.ENDPOINT).hostname or "", arguments.downloads_per_host):

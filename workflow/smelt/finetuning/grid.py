@@ -13,7 +13,8 @@ from typing import Any
 from smelt.entry import entry_of
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.study.finetuning import SHORTEST_LENGTH, FinetuningSettings
+from smelt.numbers import SHORTEST_ROW
+from smelt.study.finetuning import FinetuningSettings
 from smelt.tasks.kinds import metric_of
 from smelt.tasks.kinds.base import Task
 
@@ -136,6 +137,6 @@ def _written(settings: Any) -> dict[str, Any]:
     for key in ("batch", "learning_rate", "epochs", "length"):
         if key not in found:
             raise KeyError(f"settings.{key}")
-    if isinstance(found["length"], int) and 0 < found["length"] < SHORTEST_LENGTH:
-        found["length"] = SHORTEST_LENGTH
+    if isinstance(found["length"], int) and 0 < found["length"] < SHORTEST_ROW:
+        found["length"] = SHORTEST_ROW
     return found

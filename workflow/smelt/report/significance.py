@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, PositiveInt
-
-from smelt.entry import Entry, Seed
+from smelt.entry import Entry
+from smelt.numbers import Count, Seed, Within1
 
 if TYPE_CHECKING:
     from smelt.statistics.tests import TestResult
@@ -19,7 +18,6 @@ TESTS = {
     "paired-t": "paired t-test over seeds",
     "wilcoxon": "Wilcoxon's signed-rank test over seeds",
 }
-Level = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Significance(Entry):
@@ -27,13 +25,13 @@ class Significance(Entry):
 
     test: Literal["welch", "paired-t", "wilcoxon"] = "welch"
     """The test behind the marks of score tables, over seeds; all tests stand in the statistics files."""
-    alpha: Level = 0.05
+    alpha: Within1 = 0.05
     """Level of significance."""
     correction: Literal["holm", "none"] = "holm"
     """Holm's step-down over all pairs of models within one task, or none."""
-    confidence: Level = 0.95
+    confidence: Within1 = 0.95
     """Of bootstrap intervals."""
-    resamples: PositiveInt = 10_000
+    resamples: Count = 10_000
     """Bootstrap resamples behind an interval."""
     seed: Seed = 1
     """Seed of the bootstrap."""

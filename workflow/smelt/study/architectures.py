@@ -3,16 +3,18 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import PositiveInt, model_validator
+from pydantic import model_validator
 
 from smelt.entry import Entry
 from smelt.model_families import FAMILIES
+from smelt.numbers import MOST_PIECES, Heads, Layers, StateWidth
 from smelt.training.recipes import ObjectiveSettings
 
 FamilyName = Literal["albert", "bert", "distilbert"]
 
 
 POSITIONS = 512  # that published encoders have
+MOST_PARAMETERS = 10**12  # more than any encoder has
 
 
 class Shape(Entry):
@@ -21,15 +23,15 @@ class Shape(Entry):
     family: FamilyName = "albert"
     """`albert`, whose layers share their parameters and whose embeddings are narrow (Lan et al. 2019); `bert` (Devlin
     et al. 2019); or `distilbert`, which is BERT without token types and without a pooler (Sanh et al. 2019)."""
-    layers: PositiveInt
+    layers: Layers
     """Number of layers."""
-    hidden: PositiveInt
+    hidden: StateWidth
     """Width of the hidden states."""
-    heads: PositiveInt
+    heads: Heads
     """Attention heads of a layer; they divide the width."""
-    feed_forward: PositiveInt
+    feed_forward: StateWidth
     """Width inside a layer's feed-forward part."""
-    embedding: PositiveInt = 128
+    embedding: StateWidth = 128
     """Width of the pieces' embeddings in ALBERT; in the other families it is the hidden size and is left out."""
 
     @model_validator(mode="before")
@@ -43,6 +45,8 @@ class Shape(Entry):
     def _numbers_go_together(self) -> Self:
         if self.hidden % self.heads:
             raise ValueError(f"{self.heads} heads do not divide a hidden size of {self.hidden}")
+        if (size := self.parameters(MOST_PIECES)) > MOST_PARAMETERS:
+            raise ValueError(f"makes an encoder of {size:.1e} parameters: expected at most {MOST_PARAMETERS:.0e}")
         if not FAMILIES[self.family].shared_layers and self.embedding != self.hidden:
             raise ValueError(
                 f"embedding: found {self.embedding}; {self.family} has embeddings of the hidden size, {self.hidden}:"

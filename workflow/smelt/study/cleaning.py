@@ -2,18 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from smelt.entry import Distinct, Entry, Name
 from smelt.languages import Language
+from smelt.numbers import NO_TRUTH, Count, Share
 
+Hashes = Annotated[int, Field(ge=1, le=1000), NO_TRUTH]
 SectionKind = Literal["references", "links", "see_also", "literature"]
 
 
 class DuplicateParagraphs(Entry):
     """Leave out paragraphs that stand in an earlier document, or earlier in the same, letter by letter."""
 
-    min_characters: PositiveInt = 50
+    min_characters: Count = 50
     """Shorter paragraphs stay, such as names in lists."""
 
 
@@ -24,18 +26,18 @@ class NearDuplicates(Entry):
     that share the part s of their runs, the second goes with the probability 1 - (1 - s ** rows) ** bands.
     """
 
-    words: PositiveInt = 5
+    words: Count = 5
     """Length of the runs. Where a script has no blanks between words, characters stand for parts of them."""
-    bands: PositiveInt = 14
+    bands: Hashes = 14
     """Number of bands: more find more."""
-    rows: PositiveInt = 8
+    rows: Hashes = 8
     """Hashes of a band: more find less."""
 
 
 class WrongLanguage(Entry):
     """Leave out documents that py3langid takes for another language, by their first 1,000 characters."""
 
-    certainty: Annotated[float, Field(ge=0, le=1)] = 0.9
+    certainty: Share = 0.9
     """How probable the other language has to be."""
     accept: dict[Language, list[str]] = Field(default_factory=dict)
     """Of a language: further answers that count as it, as py3langid names them, such as `ms: [id]`."""
@@ -44,7 +46,7 @@ class WrongLanguage(Entry):
 class HeldTestExamples(Entry):
     """Find test examples of the study's tasks by runs of words, and leave out what holds them (Brown et al. 2020)."""
 
-    words: Annotated[int, Field(ge=5)] = 13
+    words: Annotated[int, Field(ge=5, le=1000), NO_TRUTH] = 13
     """Length of the runs, which case and punctuation do not matter to; a shorter example cannot be found. Where a
     script has no blanks between words, characters stand for parts of them."""
     remove: Literal["paragraphs", "documents", "nothing"] = "paragraphs"
@@ -68,7 +70,7 @@ class Cleaning(Entry):
     (external ones), `see_also` and `literature` (further reading)."""
     duplicate_paragraphs: DuplicateParagraphs | None = None
     """Leave out paragraphs that stood before."""
-    min_characters: PositiveInt | None = None
+    min_characters: Count | None = None
     """Leave out documents that are shorter."""
     language: WrongLanguage | None = None
     """Leave out documents in another language."""

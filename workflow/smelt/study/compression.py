@@ -7,10 +7,25 @@ its embeddings start from, and the text on which its teacher is imitated.
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from smelt.entry import Distinct, Entry, Name
 from smelt.families import member_of
+from smelt.numbers import (
+    Below1,
+    Count,
+    Heads,
+    HeldOut,
+    Layers,
+    LearningRate,
+    Length,
+    Natural,
+    NonNegative,
+    Positive,
+    RowCount,
+    Seed,
+    StateWidth,
+)
 
 RENAMED_RATES = {"high": "learning_rate", "low": "minimum_learning_rate"}
 RENAMED_LIMIT = {"most_gigabytes": "max_gigabytes"}
@@ -26,12 +41,12 @@ StudentParts = Annotated[list[StudentPart], Field(min_length=1), Distinct]
 class StageLosses(Entry):
     """The losses that a stage minimises, each with its weight (equation 7)."""
 
-    representation: NonNegativeFloat = 0.0
+    representation: NonNegative = 0.0
     """Weight of the distance of a layer of the teacher from the student's projected states, on the transfer text (beta
     of equation 6)."""
-    logits: NonNegativeFloat = 0.0
+    logits: NonNegative = 0.0
     """Weight of the distance of the teacher's logits, on the transfer text (gamma of equation 4)."""
-    labels: NonNegativeFloat = 0.0
+    labels: NonNegative = 0.0
     """Weight of the labels of the training set (alpha of equation 2)."""
 
     @model_validator(mode="after")
@@ -65,15 +80,15 @@ class Schedule(Entry):
 
     renamed: ClassVar = RENAMED_RATES
 
-    epochs: PositiveInt = 100
+    epochs: Count = 100
     """Passes over the texts that a phase takes at most: a stage, or each step of its unfreezing."""
-    patience: PositiveInt = 5
+    patience: Count = 5
     """A phase ends after this many epochs without a lower loss on validation."""
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: LearningRate = 1e-3
     """Learning rate at the start of a cosine."""
-    minimum_learning_rate: NonNegativeFloat = 1e-8
+    minimum_learning_rate: NonNegative = 1e-8
     """Learning rate at its end."""
-    cycle: PositiveInt = 10
+    cycle: Count = 10
     """Epochs from the one to the other; after them the rate begins again."""
 
     @model_validator(mode="after")
@@ -100,15 +115,15 @@ class Stage(Entry):
     stops falling, then the projection with it, then the encoder, then the embeddings (section 5.3); or a list of the
     parts that learn in each phase, such as `[[head], [head, projection]]`. A stage of `representation` alone reaches no
     `head` and begins with the `projection`."""
-    epochs: PositiveInt | None = None
+    epochs: Count | None = None
     """Of each of its phases at most; by default, as all below, that of `settings`."""
-    patience: PositiveInt | None = None
+    patience: Count | None = None
     """Epochs without a lower loss on validation that end each of its phases."""
-    learning_rate: PositiveFloat | None = None
+    learning_rate: LearningRate | None = None
     """Learning rate at the start of a cosine."""
-    minimum_learning_rate: NonNegativeFloat | None = None
+    minimum_learning_rate: NonNegative | None = None
     """Learning rate at its end."""
-    cycle: PositiveInt | None = None
+    cycle: Count | None = None
     """Epochs from the one to the other."""
 
     @model_validator(mode="after")
@@ -182,8 +197,7 @@ def check_stages(stages: Sequence[Stage], settings: Schedule) -> None:
 
 
 REMOVED = 14  # directions that ppa takes away by default: the better one of Table 7
-Below1 = Annotated[float, Field(ge=0, lt=1)]
-Layer = PositiveInt | Literal["middle"]
+Layer = Layers | Literal["middle"]
 """A layer of a teacher, counted from 1; middle is the one after the middle."""
 
 
@@ -192,11 +206,11 @@ class BiLstmShape(Entry):
 
     kind: Literal["bilstm"]
     """A bidirectional LSTM."""
-    embedding: PositiveInt
+    embedding: StateWidth
     """Width of the embeddings: E in the paper."""
-    hidden: PositiveInt
+    hidden: StateWidth
     """Hidden states of each of the two directions: H in the paper."""
-    layers: PositiveInt = 1
+    layers: Layers = 1
     """Number of layers."""
 
     @property
@@ -215,11 +229,11 @@ class TransformerShape(Entry):
 
     kind: Literal["transformer"]
     """A narrow Transformer."""
-    embedding: PositiveInt
+    embedding: StateWidth
     """Width of the embeddings and of all hidden states."""
-    layers: PositiveInt
+    layers: Layers
     """Number of layers."""
-    heads: PositiveInt = 12
+    heads: Heads = 12
     """Attention heads; they divide the width."""
 
     @model_validator(mode="after")
@@ -254,7 +268,7 @@ class EmbeddingStart(Entry):
     """Word vectors of FastText or GloVe as text, a line each, the word and its numbers; `${NAME}` is filled in. Of
     several files the first that has a word counts; `{language}` makes it a file for each language that the task trains
     on. Needed with `start: file`."""
-    removed: NonNegativeInt | None = None
+    removed: Natural | None = None
     """Directions that `ppa` removes each time: d in the paper, 14 or 17; by default 14."""
 
     @model_validator(mode="after")
@@ -295,31 +309,31 @@ class TransferText(Entry):
     """A corpus of the study whose text in the task's languages follows the task's own, drawn by the teacher's seed:
     sentences, which end where punctuation says so, for a task that labels words, else lines. Texts that validation or
     test holds too are left out."""
-    sentences: PositiveInt | None = None
+    sentences: RowCount | None = None
     """How many texts in all; by default all of the task's, or, with a corpus, all of both."""
     signals: Literal["auto", "stored", "live"] = "auto"
     """The teacher's predictions for the text are written once (`stored`), or computed in each epoch (`live`); `auto`
     stores them up to the limit below. The choice changes a student only by rounding."""
-    max_gigabytes: Annotated[float, Field(gt=0)] = 50.0
+    max_gigabytes: Positive = 50.0
     """The most that `auto` stores, in units of 10^9 bytes; of students that share signals, the largest counts."""
 
 
 class CompressionSettings(Schedule):
     """How a student is trained; defaults are the paper's (appendix A.2) or else its code's."""
 
-    batch: PositiveInt = 512
+    batch: Count = 512
     """Texts in a step."""
     dropout: Below1 = 0.2
     """Share of the student's states that are dropped in training."""
-    length: Annotated[int, Field(ge=16, le=4096)] = 32
+    length: Length = 32
     """Tokens in a text, special ones included; longer sentences are read in windows, longer texts are cut. 32 are those
     of the queries that the paper times (section 6.2)."""
-    clip: Annotated[float, Field(gt=0)] | None = None
+    clip: Positive | None = None
     """Norm that gradients are clipped to; by default they are not."""
     representation: Literal["keras-kl", "kl", "mse"] = "keras-kl"
     """How states are compared: `keras-kl`, the divergence of values clipped to [1e-7, 1], as the code has it; `kl`,
     that of their softmax; `mse`, the mean square of their differences."""
-    held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.1
+    held_out: HeldOut = 0.1
     """Share of the transfer text that is kept from training, for validation."""
 
 
@@ -331,7 +345,7 @@ class Compression(Entry):
     vocabulary: Literal["seen", "all"] = "seen"
     """Pieces that have a row of their own: those that stand in the training set or the transfer text, or all."""
     stages: Annotated[list[Stage], Field(min_length=1)]
-    layer: PositiveInt | None = None
+    layer: Layers | None = None
     """The teacher's layer that is imitated, counted from 1; by default the one after the middle: 7 of 12."""
     settings: CompressionSettings = CompressionSettings()
     tested_on: list[str] | None = None
@@ -354,12 +368,12 @@ class SignalSettings(Entry):
 
     layers: list[Layer] = Field(default_factory=list)
     """Layers whose states are signals, beside the logits: those that any student imitates."""
-    length: Annotated[int, Field(ge=16, le=4096)] = 32
-    sentences: PositiveInt | None = None
-    held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.1
+    length: Length = 32
+    sentences: RowCount | None = None
+    held_out: HeldOut = 0.1
     mode: Literal["auto", "stored", "live"] = "auto"
-    max_gigabytes: Annotated[float, Field(gt=0)] = 50.0
-    seed: int = 1
+    max_gigabytes: Positive = 50.0
+    seed: Seed = 1
     """Draws the corpus's texts and what is held out: that of the teacher's fine-tuning, in a study."""
     version: int = 0
 

@@ -1,5 +1,6 @@
 """Corpora in a study file, and how the address of a mirror names its dumps."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -11,12 +12,13 @@ from smelt.complaints import explain
 from smelt.entry import Distinct, Entry, Name, refuse_idle
 from smelt.languages import Edition, Language
 from smelt.mixture import Mixture
+from smelt.numbers import HeldOut
 from smelt.study.cleaning import Cleaning
 from smelt.study.data_sets import DataSet
 
 DUMPS_SERVER = "{wiki}/{date}"  # where a dumps server keeps a dump, below its address
 DATE = explain(r"^20\d{6}$", 'a date such as "20230501"')
-SkippedPage = Annotated[StrictInt, Field(gt=0)] | Annotated[StrictStr, Field(min_length=1)]
+SkippedPage = Annotated[StrictInt, Field(ge=1, le=10**12)] | Annotated[StrictStr, Field(min_length=1)]
 
 
 # Editions whose pages may give several texts for one place, each with its variants, the default first
@@ -59,6 +61,15 @@ class WikipediaSource(Entry):
     variants: dict[Edition, str] = Field(default_factory=dict)
     """Language variant that is taken where a page gives its text in several, `-{zh-hans:…;zh-hant:…}-`: `zh: zh-hant`.
     By default `zh-hans`, `sr-ec` and so on, the first of each in docs/corpora.md. Other text stays as it is written."""
+
+    @field_validator("date")
+    @classmethod
+    def _is_a_day(cls, value: str) -> str:
+        try:
+            datetime.strptime(value, "%Y%m%d")
+        except ValueError:
+            raise ValueError(f"expected a day of the calendar, found {value!r}") from None
+        return value
 
     @field_validator("mirror")
     @classmethod
@@ -110,7 +121,7 @@ class Corpus(Entry):
     """What is changed and left out before documents are written; nothing by default."""
     sampling: Mixture = Mixture()
     """How languages are mixed."""
-    held_out: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    held_out: HeldOut = 0.01
     """Share of the documents kept away from tokenizers and training, for validation."""
 
     @model_validator(mode="after")

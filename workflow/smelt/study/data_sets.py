@@ -6,11 +6,12 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Self
 
-from pydantic import Field, PositiveInt, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from smelt.complaints import explain
 from smelt.entry import Entry, refuse_idle
 from smelt.languages import Language
+from smelt.numbers import RowCount
 
 COMMIT = explain(r"^[0-9a-f]{7,40}$", "the commit of the hub's repository, 40 digits of 0 to 9 and a to f")
 REPOSITORY = explain(r"^[\w.-]+/[\w.-]+$", "a repository of the hub, such as wikimedia/wikipedia")
@@ -51,7 +52,7 @@ class DataSet(Entry):
     """The split of the configurations."""
     columns: DocumentColumns = DocumentColumns()
     """Which columns make a document."""
-    limit: PositiveInt | None = None
+    limit: RowCount | None = None
     """Number of rows of each language that are taken, the first ones. Of the hub, only these are brought here."""
 
     @model_validator(mode="after")

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from smelt.entry import Distinct, Entry, Name, Precision, refer
+from smelt.numbers import Count
 from smelt.report.tables import Table
 
 OnDisk = Literal["fp32", "bf16", "int8"]
@@ -19,15 +20,15 @@ class Efficiency(Entry):
     reference: Name | None = None
     """The model by whose figures the others' are divided (ratios, compression, speed-up), named in the notes of each
     table; by default the first of `models`, or of the study."""
-    lengths: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(default=[32, 128])
+    lengths: Annotated[list[Count], Field(min_length=1), Distinct] = Field(default=[32, 128])
     """Tokens in a row, special ones included; each length is timed with each batch."""
-    batches: Annotated[list[PositiveInt], Field(min_length=1), Distinct] = Field(default=[1, 32])
+    batches: Annotated[list[Count], Field(min_length=1), Distinct] = Field(default=[1, 32])
     """Rows in a pass."""
-    items: PositiveInt = 100
+    items: Count = 100
     """Passes that are timed for each batch and length."""
-    warmup: PositiveInt = 10
+    warmup: Count = 10
     """Passes before them that are not."""
-    loads: PositiveInt = 10
+    loads: Count = 10
     """Fresh processes that load each model."""
     precision: Precision = "fp32"
     """Of the weights that torch loads; exported models have their own."""

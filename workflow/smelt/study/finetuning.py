@@ -3,13 +3,11 @@
 from itertools import product
 from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from smelt.entry import Distinct, Entry, Name, Precision, Seed, overrides_of
+from smelt.entry import Distinct, Entry, Name, Precision, overrides_of
+from smelt.numbers import Below1, Count, Decay, LearningRate, Length, Natural, Positive, RowCount, Seed, Steps
 
-SHORTEST_LENGTH = 16
-Length = Annotated[int, Field(ge=SHORTEST_LENGTH, le=4096)]
-Rate = Annotated[float, Field(gt=0)]
 Value = TypeVar("Value")
 Tried = Annotated[list[Value], Field(min_length=1), Distinct]
 
@@ -34,12 +32,12 @@ class Prompts(Entry):
 class FinetuningBase(Entry):
     """How models are fine-tuned on tasks, apart from what a grid tries."""
 
-    warmup: Annotated[float, Field(ge=0, lt=1)] | PositiveInt = 0.1
+    warmup: Below1 | Steps = 0.1
     """Share of the steps before a linear decay, or from 1 on their number; where a run has no more steps, its rate only
     rises."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Decay = 0.01
     """Weight decay of AdamW."""
-    clip: Annotated[float, Field(gt=0)] = 1.0
+    clip: Positive = 1.0
     """Norm that gradients are clipped to."""
     length: Length = 512
     """Tokens in an example, special ones included; longer sentences of token tasks are read in windows."""
@@ -48,7 +46,7 @@ class FinetuningBase(Entry):
     choose: Literal["metric", "loss"] = "metric"
     """What chooses on the validation set, among the measurements of a run and among the cells of a grid: the task's own
     `metric`, or the lowest `loss`, as scripts of transformers do that name no metric."""
-    evaluate_every: PositiveInt | None = None
+    evaluate_every: Steps | None = None
     """Steps between two measurements on the validation set, and one more after the last step; by default each epoch is
     measured. The best measurement's weights are kept."""
     pooling: Literal["mean", "cls", "max", "lasttoken", "weightedmean"] | None = None
@@ -66,9 +64,9 @@ class FinetuningBase(Entry):
 class FinetuningSettings(FinetuningBase):
     """How a model is fine-tuned on a task: the settings of one run."""
 
-    epochs: NonNegativeInt = 3
-    batch: PositiveInt = 32
-    learning_rate: Rate = 5e-5
+    epochs: Natural = 3
+    batch: Count = 32
+    learning_rate: LearningRate = 5e-5
 
     def warmup_steps(self, steps: int) -> int:
         """Return how many of the steps of a run warm up."""
@@ -78,19 +76,19 @@ class FinetuningSettings(FinetuningBase):
 class FinetuningGrid(FinetuningBase):
     """How models are fine-tuned on tasks. A list of batches, rates or epochs is a grid of runs; one is chosen."""
 
-    epochs: NonNegativeInt | Tried[PositiveInt] = 3
+    epochs: Natural | Tried[Count] = 3
     """Passes over the training set; the best one is chosen on the validation set. Each number of a list is a run with a
     decay of its own. With 0, models are evaluated as they are on tasks of embeddings, which need no classifier: in one
     run, because nothing is drawn."""
-    batch: PositiveInt | Tried[PositiveInt] = 32
+    batch: Count | Tried[Count] = 32
     """Examples in a step, or a list of numbers to try."""
-    learning_rate: Rate | Tried[Rate] = 5e-5
+    learning_rate: LearningRate | Tried[LearningRate] = 5e-5
     """Highest learning rate, or a list of rates to try. Lists of batches, rates and epochs are a grid: every
     combination is a run for each seed, the best one on the validation set is chosen, and it alone is tested."""
     keep: Literal["none", "best"] = "none"
     """Weights that stay: `best` keeps those of each run, in a folder `model` beside its scores that transformers loads,
     with a card."""
-    runs_per_job: PositiveInt | None = None
+    runs_per_job: Count | None = None
     """Runs of one model on one task that a job makes, one after the other: they share libraries, tokenizer and windows,
     and each gives what it gives alone. By default as many as take five minutes on a processor by estimate, ten at most,
     where a training set without a limit counts as 10,000 examples. With a GPU, give more: there a run of a base model
@@ -155,9 +153,9 @@ class TaskOptions(Entry):
     task: Name | None = None
     """The task file, and its setting, that this is under another name, so that a study can have a task both whole and
     with a limit; by default the one of its own name."""
-    limit: PositiveInt | None = None
+    limit: RowCount | None = None
     """Training examples to draw, seeded; by default all. The test set stays whole."""
-    validation_limit: PositiveInt | None = None
+    validation_limit: RowCount | None = None
     """Validation examples to draw in the same way; by default all. A language with few examples has no large validation
     set either: notes under tables name tasks that draw for training alone."""
     per: Literal["language", "label"] | None = None

@@ -1,11 +1,15 @@
 """How fast a machine works, for plans: the types of `config/rates.yaml`, and of files of one's own."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field
 
-from smelt.entry import Entry, check, read_yaml
+from smelt.entry import Entry, check
+from smelt.numbers import NO_TRUTH
+from smelt.strict_yaml import read_yaml
+
+WorkRate = Annotated[float, Field(gt=0, le=10**18), NO_TRUTH]
 
 RATES = Path(__file__).parents[3] / "config/rates.yaml"
 
@@ -15,11 +19,11 @@ class DeviceRates(Entry):
 
     name: str
     """What it is."""
-    fp32: PositiveFloat
+    fp32: WorkRate
     """Floating-point operations a second that training reaches in fp32; of a processor, by one core."""
-    bf16: PositiveFloat
+    bf16: WorkRate
     """The same in bf16."""
-    watts: PositiveFloat
+    watts: WorkRate
     """Its power at work; of a processor, that of one core with its part of the memory."""
 
 
@@ -32,31 +36,31 @@ class Rates(Entry):
     """A core."""
     gpu: DeviceRates | None = None
     """A GPU; without one everything is planned for processors."""
-    download: PositiveFloat
+    download: WorkRate
     """MB a second from a mirror."""
-    dumps: PositiveFloat
+    dumps: WorkRate
     """MB of a compressed dump that a core turns into documents in a second."""
-    texts: PositiveFloat
+    texts: WorkRate
     """MB of text files that a core turns into documents in a second."""
-    tokenizers: dict[Literal["unigram", "wordpiece", "bpe"], PositiveFloat]
+    tokenizers: dict[Literal["unigram", "wordpiece", "bpe"], WorkRate]
     """MB of a sample in a second of a processor's time, by algorithm."""
-    blocks: PositiveFloat
+    blocks: WorkRate
     """MB of text that a core packs into token blocks in a second."""
-    counts: PositiveFloat
+    counts: WorkRate
     """MB of text whose pieces a core counts in a second."""
-    start: PositiveFloat
+    start: WorkRate
     """Seconds of a processor that a job takes without torch, whatever it does."""
-    start_torch: PositiveFloat
+    start_torch: WorkRate
     """The same of a job with torch."""
-    example: PositiveFloat
+    example: WorkRate
     """Seconds that a step of fine-tuning takes for an example, whatever the model's size."""
-    measuring: PositiveFloat
+    measuring: WorkRate
     """Seconds that the efficiency of a model takes to measure."""
-    text_of_dump: PositiveFloat
+    text_of_dump: WorkRate
     """Bytes of text in a byte of a compressed dump."""
-    bytes_of_token: PositiveFloat
+    bytes_of_token: WorkRate
     """Bytes of text in a token."""
-    memory: dict[Literal["documents", "blocks", "counts", "other"], PositiveFloat]
+    memory: dict[Literal["documents", "blocks", "counts", "other"], WorkRate]
     """Peak of a job's memory, in MB, of stages whose memory does not grow with the study."""
 
     def of_processors(self) -> "Rates":

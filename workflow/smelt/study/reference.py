@@ -279,11 +279,8 @@ def _bounds(about: dict[str, Any]) -> list[str]:
         low, over = (low, None) if over is None else (over + 1, None)
         high, below = (high, None) if below is None else (below - 1, None)
     limits = {"from": low, "over": over, "to": high, "below": below}
-    return [
-        f"{word} {limit:g}" if limit < 2**31 else f"{word} 2³² − 1"
-        for word, limit in limits.items()
-        if limit is not None
-    ]
+    named = {2**32 - 1: "2³² − 1", 10**6: "10⁶", 10**9: "10⁹", 10**12: "10¹²"}
+    return [f"{word} {named.get(limit) or f'{limit:g}'}" for word, limit in limits.items() if limit is not None]
 
 
 def _plural(words: str) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from smelt.entry import read_yaml
 from smelt.errors import SmeltError
+from smelt.strict_yaml import read_yaml
 from smelt.study.makers.adopt import PINNED, Adopt
 from smelt.study.makers.base import Maker
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from smelt.countries import Country
-from smelt.entry import Distinct, Entry, Name, check, read_yaml, refer
+from smelt.entry import Distinct, Entry, Name, check, refer
 from smelt.errors import SmeltError
 from smelt.families import expand_families
 from smelt.report.significance import Significance
 from smelt.report.tables import Table
+from smelt.strict_yaml import read_yaml
 from smelt.study.corpora import Corpus
 from smelt.study.efficiency import Efficiency, check_efficiency
 from smelt.study.finetuning import Finetuning, FinetuningGrid, TaskOptions

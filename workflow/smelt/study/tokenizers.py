@@ -3,15 +3,15 @@
 import operator
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from smelt.entry import Entry, Name, Seed
+from smelt.entry import Entry, Name
+from smelt.numbers import MOST_PIECES, NO_TRUTH, RowCount, Seed
 
 BYTES, SPECIAL = 256, 5  # what a byte-level vocabulary always holds
 
 Algorithm = Literal["unigram", "wordpiece", "bpe"]
-Coverage = Annotated[float, Field(ge=0.9, le=1)]
-Size = Annotated[int, Field(ge=64, le=1_000_000)]
+Size = Annotated[int, Field(ge=64, le=MOST_PIECES), NO_TRUTH]
 
 
 class Unigram(Entry):
@@ -23,9 +23,9 @@ class Unigram(Entry):
     """Number of pieces, special ones included."""
     corpus: Name
     """The corpus that the sample is drawn from."""
-    sample: PositiveInt = 10_000_000
+    sample: RowCount = 10_000_000
     """Lines drawn from the corpus to train on, at the most."""
-    character_coverage: Annotated[float, Field(ge=0.98, le=1)] = 0.9995
+    character_coverage: Annotated[float, Field(ge=0.98, le=1), NO_TRUTH] = 0.9995
     """Share of the characters' occurrences that get a piece; any other character is unknown. SentencePiece takes none
     below 0.98."""
     lowercase: Annotated[bool, Field(exclude_if=operator.not_)] = False
@@ -44,9 +44,9 @@ class WordPiece(Entry):
     """Number of pieces, special ones included."""
     corpus: Name
     """The corpus that the sample is drawn from."""
-    sample: PositiveInt = 10_000_000
+    sample: RowCount = 10_000_000
     """Lines drawn from the corpus to train on, at the most."""
-    character_coverage: Coverage = 0.9995
+    character_coverage: Annotated[float, Field(ge=0.9, le=1), NO_TRUTH] = 0.9995
     """Share of the characters' occurrences that get a piece; a word with any other character is [UNK]."""
     lowercase: bool = False
     """Lower-case what the tokenizer is given, as BERT's uncased models do."""
@@ -61,11 +61,11 @@ class ByteLevelBPE(Entry):
 
     algorithm: Literal["bpe"]
     """Byte-level byte-pair encoding (Radford et al. 2019), cased, with RoBERTa's special pieces."""
-    vocabulary: Annotated[int, Field(ge=BYTES + SPECIAL, le=1_000_000)]
+    vocabulary: Annotated[int, Field(ge=BYTES + SPECIAL, le=MOST_PIECES), NO_TRUTH]
     """Number of pieces, the 256 bytes and the special ones included."""
     corpus: Name
     """The corpus that the sample is drawn from."""
-    sample: PositiveInt = 10_000_000
+    sample: RowCount = 10_000_000
     """Lines drawn from the corpus to train on, at the most."""
     seed: Seed = 1
     """Seed of the sample: tokenizers with the same seed and sample see the same lines, whatever their algorithm."""

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from smelt.entry import expand, parse_yaml, read_yaml
+from smelt.entry import expand
 from smelt.errors import SmeltError
+from smelt.strict_yaml import parse_yaml, read_yaml
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import left_over, missing_sources, warnings
 from smelt.study.makers import MAKERS

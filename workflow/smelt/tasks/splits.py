@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints, create_model, fie
 from smelt.complaints import explain
 from smelt.entry import Distinct, Entry
 from smelt.languages import Language, known_language
+from smelt.numbers import Share
 from smelt.tasks.formats.base import FileFormat
 from smelt.tasks.kinds import KINDS, METRICS
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 else:
     MetricName = Literal[tuple(METRICS)]
 LabelPieces = Literal["first", "all"]
-Share = Annotated[float, Field(ge=0, le=1)]
 Shares = tuple[Share, Share]
 
 

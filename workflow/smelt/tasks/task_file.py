@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from smelt.entry import VARIABLE, Distinct, Entry, check, read_yaml, refuse_idle
+from smelt.entry import VARIABLE, Distinct, Entry, check, refuse_idle
 from smelt.errors import SmeltError, did_you_mean, suggest_similar
 from smelt.languages import Language
+from smelt.numbers import BoundOfScores
+from smelt.strict_yaml import read_yaml
 from smelt.tasks.formats.base import FileFormat
 from smelt.tasks.kinds import KINDS, kind_of, metric_of
 from smelt.tasks.splits import (
@@ -72,7 +74,7 @@ class TaskFile(Entry):
     character); exact match stands beside either. For similarity `spearman` or `pearson`, the correlation of cosine and
     score, or `average-precision` where labels are 0 and 1. For retrieval `ndcg-at-10`, `mrr-at-10`, `recall-at-10` or
     `recall-at-100`."""
-    scores: tuple[float, float] | None = None
+    scores: tuple[BoundOfScores, BoundOfScores] | None = None
     """Of similarity, the lowest and the highest score that a pair can have: `[0, 5]`. Others are an error. It is left
     out where labels are 0 and 1."""
     label_pieces: LabelPieces = "first"

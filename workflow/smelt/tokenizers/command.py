@@ -3,13 +3,14 @@
 import argparse
 import time
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import model_validator
 
 from smelt.cli import json_entry
 from smelt.files import whole_folder, write_json
 from smelt.mixture import Mixture
+from smelt.numbers import PieceCount, PositiveShare, RowCount, Seed
 from smelt.study.tokenizers import Algorithm
 from smelt.tokenizers import byte_level_bpe, unigram, wordpiece
 from smelt.tokenizers.folder import TrainedTokenizer, write_folder
@@ -28,12 +29,12 @@ class TokenizerSettings(Mixture):
     """All settings that determine a tokenizer, apart from its documents."""
 
     algorithm: Algorithm
-    vocabulary: PositiveInt
-    sample: PositiveInt
-    character_coverage: Annotated[float, Field(gt=0, le=1)] | None = None
+    vocabulary: PieceCount
+    sample: RowCount
+    character_coverage: PositiveShare | None = None
     lowercase: bool | None = None
     strip_accents: bool | None = None
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
 
     @model_validator(mode="after")
     def _has_what_its_algorithm_needs(self) -> Self:

@@ -5,9 +5,10 @@ Light on purpose (no torch): the study file's types are built on it.
 
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from smelt.entry import Entry
+from smelt.numbers import Layers, NonNegative, Positive
 
 TERMS = ("kl", "mlm", "cosine", "hidden", "attention")
 LAYER_TERMS = ("hidden", "attention")  # the terms that layers are mapped for
@@ -16,26 +17,26 @@ LAYER_TERMS = ("hidden", "attention")  # the terms that layers are mapped for
 class Losses(Entry):
     """Weights of the losses of a distillation, and what they are taken over; a loss of weight 0 is not computed."""
 
-    kl: NonNegativeFloat = 5.0
+    kl: NonNegative = 5.0
     """Weight of the Kullback-Leibler divergence of the student's predictions from the teacher's, softened by the
     temperature and multiplied by its square (Hinton et al. 2015, section 2.1; alpha_ce of DistilBERT's code)."""
-    mlm: NonNegativeFloat = 2.0
+    mlm: NonNegative = 2.0
     """Weight of the cross-entropy of the masked tokens; it needs no teacher."""
-    cosine: NonNegativeFloat = 1.0
+    cosine: NonNegative = 1.0
     """Weight of 1 less the cosine of the student's and the teacher's last hidden states (Sanh et al. 2019, section 2);
     through a learned projection where their widths differ."""
-    hidden: NonNegativeFloat = 0.0
+    hidden: NonNegative = 0.0
     """Weight of the mean squared error of the hidden states of mapped layers, through learned projections; the
     embeddings are mapped to the embeddings (TinyBERT, Jiao et al. 2020, equations 8 and 9; MobileBERT's feature
     maps)."""
-    attention: NonNegativeFloat = 0.0
+    attention: NonNegative = 0.0
     """Weight of the Kullback-Leibler divergence of the attention distributions of mapped layers, head by head
     (MobileBERT, Sun et al. 2020, section 3.2); the student has as many heads as its teachers."""
-    temperature: PositiveFloat = 2.0
+    temperature: Positive = 2.0
     """Temperature: `kl` compares logits divided by it."""
     positions: Literal["all", "masked"] = "all"
     """Tokens that `kl` is taken over: `all` that are not padding, or the `masked` ones."""
-    layers: list[PositiveInt] | None = Field(default=None, min_length=1)
+    layers: list[Layers] | None = Field(default=None, min_length=1)
     """The teacher's layer for each of the student's, counted from 1, for `hidden` and `attention`; by default spread
     evenly (TinyBERT's m * N / M)."""
 

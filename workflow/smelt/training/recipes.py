@@ -7,8 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import model_validator
 
+from smelt import numbers
 from smelt.entry import Entry, Precision, merge, move_renamed, overrides_of
 
 # Part of every training rule's params: raise it when the same settings give another model, and every model is trained
@@ -25,16 +26,15 @@ WIDTH_WITHOUT_DROPOUT = 4096  # ALBERT-xxlarge's
 # part.
 BESIDE_THE_MODEL = {"machine", "checkpoints"}
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Packing = Literal["stream", "sentences", "lines"]
 
 
 class DataSettings(Entry):
     """The token blocks of a step."""
 
-    batch: PositiveInt
+    batch: numbers.Count
     """Blocks in a step."""
-    length: Annotated[int, Field(ge=16, le=4096)] = 512
+    length: numbers.Length = 512
     """Tokens in a block, special ones included."""
     packing: Packing = "stream"
     """Contents of a block. `stream`: the next tokens of a language's documents, without a gap. `sentences`: whole
@@ -42,16 +42,16 @@ class DataSettings(Entry):
     `sentences: order` or `none`). `lines`: one line, that is a paragraph (with `sentences: none`; as DistilBERT's
     code); a longer line continues in further blocks, and a line is left out if it has at most 11 tokens, or is half
     unknown pieces or more, `[CLS]` and `[SEP]` counted."""
-    short_sequence_probability: Share = 0.0
+    short_sequence_probability: numbers.Share = 0.0
     """Share of blocks cut to a random shorter length, not of held-out ones (Devlin et al. 2019, appendix A.2: 10%)."""
 
 
 class ModelSettings(Entry):
     """The first weights and dropout of a model, and the precision of its training."""
 
-    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    dropout: numbers.Below1 | None = None
     """Dropout of hidden states and attention; with `null` 0.1, or 0 for widths of 4,096 and more, as ALBERT has it."""
-    initializer_range: PositiveFloat | None = 0.02
+    initializer_range: numbers.Deviation | None = 0.02
     """Standard deviation of the first weights; with `null` 0.02 * sqrt(768 / hidden), BERT-base's in proportion to the
     width, without which narrow models start very slowly."""
     precision: Precision = "fp32"
@@ -76,19 +76,19 @@ class ObjectiveSettings(Entry):
     al. 2019, section 4.1); `spans` of words, of geometric length (Joshi et al. 2020, section 3.1); or `rare`, single
     tokens over 64 blocks of the batch at a time, with p in proportion to max(count, 1) ** -smoothing (DistilBERT's
     code, over what a process passes at once)."""
-    masking_probability: Annotated[float, Field(gt=0, lt=1)] = 0.15
+    masking_probability: numbers.Within1 = 0.15
     """Share of a block's tokens to predict: 80% become `[MASK]`, 10% random pieces, 10% stay."""
-    max_ngram: PositiveInt | None = None
+    max_ngram: numbers.Count | None = None
     """Longest run of words that `ngrams` or `spans` mask together; with `null` 3 for `ngrams`, 10 for `spans`."""
-    max_predictions: PositiveInt | None = None
+    max_predictions: numbers.Count | None = None
     """Tokens to predict in a block, at most; with `null` there is no limit."""
-    smoothing: NonNegativeFloat = 0.7
+    smoothing: numbers.NonNegative = 0.7
     """Exponent of a piece's count in `rare` masking."""
     sentences: Literal["order", "next", "none"] = "order"
     """Prediction about a block's two segments: their `order` (ALBERT), whether the second is the `next` (BERT; with
     `packing: stream`), or `none`; then a block is one segment. If no block can be split into two segments of one
     document, the run ends with an error; if few can, the log and the card say so."""
-    swap_probability: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    swap_probability: numbers.Within1 = 0.5
     """Share of blocks whose segments are swapped, or whose second segment comes from elsewhere."""
 
     @property
@@ -115,19 +115,19 @@ class OptimizerSettings(Entry):
 
     name: Literal["lamb", "adamw"]
     """LAMB (You et al. 2020) or AdamW; LayerNorm and biases stay outside decay, and outside LAMB's adaptation."""
-    learning_rate: PositiveFloat | None = None
+    learning_rate: numbers.LearningRate | None = None
     """Highest learning rate; with `null` ALBERT's rule, 5e-3 * sqrt(batch / 32768)."""
-    weight_decay: NonNegativeFloat = 0.01
+    weight_decay: numbers.Decay = 0.01
     """Weight decay of matrices."""
-    clip: PositiveFloat = 1.0
+    clip: numbers.Positive = 1.0
     """Highest norm of the gradient."""
-    epsilon: PositiveFloat = 1e-6
+    epsilon: numbers.Within1 = 1e-6
     """Epsilon of the optimizer."""
-    beta1: Share = 0.9
+    beta1: numbers.Below1 = 0.9
     """First beta of the optimizer."""
-    beta2: Share = 0.999
+    beta2: numbers.Below1 = 0.999
     """Second beta of the optimizer."""
-    zero: Literal[0, 1, 2] = 0
+    zero: Annotated[Literal[0, 1, 2], numbers.NO_TRUTH] = 0
     """Stage of DeepSpeed's ZeRO: it divides among processes nothing (0), optimizer states (1), or gradients too (2)."""
 
     @model_validator(mode="after")
@@ -142,14 +142,14 @@ class OptimizerSettings(Entry):
 class ScheduleSettings(Entry):
     """How long training is, and how the learning rate rises and falls."""
 
-    steps: PositiveInt | None = None
+    steps: numbers.Steps | None = None
     """Length of the schedule: a linear rise, then a linear fall to 0; this or `epochs`."""
-    epochs: PositiveFloat | None = None
+    epochs: numbers.Positive | None = None
     """Length of the schedule in passes over all training blocks, instead of `steps`; the log names the steps as
     training begins."""
-    stop_at: PositiveInt | None = None
+    stop_at: numbers.Steps | None = None
     """Step to stop at before the schedule ends; by default its end."""
-    warmup: Share | None = None
+    warmup: numbers.Share | None = None
     """Share of the schedule that warms up; with `null` ALBERT's rule, 0.2 * batch / 32768."""
 
     @model_validator(mode="after")
@@ -191,10 +191,10 @@ class ScheduleSettings(Entry):
 class ValidationSettings(Entry):
     """When held-out documents are measured, and which weights they choose."""
 
-    every: PositiveInt | None = 1000
+    every: numbers.Steps | None = 1000
     """Steps between measurements on held-out documents, at most as many as the run has; the last step is always
     measured. With `null` a pass over all training blocks, to the nearest step."""
-    blocks: PositiveInt = 256
+    blocks: numbers.Count = 256
     """Held-out blocks to measure on, at most, shared among the languages."""
     choose: Literal["last", "best"] = "last"
     """The weights that become the model: those of the `last` step, or the `best` ones on held-out documents."""
@@ -203,7 +203,7 @@ class ValidationSettings(Entry):
 class MachineSettings(Entry):
     """Speed and memory of training. None of these settings changes the model."""
 
-    micro_batch: PositiveInt | None = None
+    micro_batch: numbers.Count | None = None
     """Blocks that a process passes at once; with `null` as many as its memory holds. The batch stays the same."""
     grouped: bool = False
     """Put a step's blocks in the order of their length, so that those that pass at once are hardly padded; the step
@@ -220,11 +220,11 @@ class MachineSettings(Entry):
 class CheckpointSettings(Entry):
     """Checkpoints of a run, and when to give up. None of these settings changes the model."""
 
-    every: PositiveInt = 500
+    every: numbers.Steps = 500
     """Steps between checkpoints."""
-    keep: PositiveInt = 2
+    keep: numbers.Count = 2
     """Newest checkpoints to keep, in addition to the best; two or more outlive a damaged one."""
-    divergence: PositiveFloat = 3.0
+    divergence: numbers.Positive = 3.0
     """Stop when the training loss lies this far (in nats) above the lowest of the run."""
 
 
@@ -361,7 +361,7 @@ class Recipe(Entry):
     @property
     def warmup_steps(self) -> int:
         """Steps of warm-up (ALBERT's rule where the recipe names no share)."""
-        share = 0.2 * self.data.batch / 32768 if self.schedule.warmup is None else self.schedule.warmup
+        share = min(0.2 * self.data.batch / 32768, 1) if self.schedule.warmup is None else self.schedule.warmup
         return round(share * self.schedule.total_steps)
 
 

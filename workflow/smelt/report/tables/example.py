@@ -7,11 +7,12 @@ from itertools import accumulate
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import PositiveInt, StringConstraints
+from pydantic import StringConstraints
 
 from smelt.complaints import explain
 from smelt.entry import Distinct, Name
 from smelt.errors import SmeltError
+from smelt.numbers import Count
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row
 from smelt.report.tables.base import Made, StudyOfTables, TableJob, WordsTable, refuse_mixed_languages
 
@@ -74,7 +75,7 @@ class ExampleTable(WordsTable):
     text: Annotated[str, StringConstraints(pattern=NOT_BLANK)] | None = None
     """Words of a sentence to show, such as `acquisition of Daniels Pharmaceuticals Inc`: the part of the first sentence
     that has them one after the other, whatever the blanks between them. By default a rule chooses whole sentences."""
-    sentences: PositiveInt = 1
+    sentences: Count = 1
     """Sentences that the rule chooses."""
 
     needed = ("models", "sentences", "seed")

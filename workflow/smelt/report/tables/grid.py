@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from smelt.entry import Distinct, Entry
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
+from smelt.numbers import NO_TRUTH
 from smelt.report import changes
 from smelt.report.changes import Changes, kept_cell, references_of
 from smelt.report.hypotheses import Hypothesis, Label, OverLanguages
@@ -24,7 +25,7 @@ from smelt.report.statistics import OVER_BOTH, Over, Score
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, shared_teachers, unique
 
 Pattern = Annotated[str, Field(min_length=1)]
-GridValue = str | int
+GridValue = str | Annotated[int, Field(ge=0, le=10**12), NO_TRUTH]
 GridValues = Annotated[list[GridValue], Field(min_length=1), Distinct]
 
 ROW, COLUMN = "{row}", "{column}"

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from smelt.entry import Distinct, Entry, Name
 from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import Language
+from smelt.numbers import Count
 from smelt.report import changes
 from smelt.report.changes import Changes, kept_cell, references_of
 from smelt.report.measures import MB, read_records
@@ -29,7 +30,7 @@ class TimedSetup(Entry):
 
     device: Literal["cpu", "cuda"]
     """Where it is measured."""
-    batch: PositiveInt
+    batch: Count
     """Rows in a pass, one of the study's `efficiency.batches`."""
 
 
@@ -47,9 +48,9 @@ class TradeoffTable(TableEntry):
     task."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the latencies were measured."""
-    length: PositiveInt | None = None
+    length: Count | None = None
     """Tokens in a row of the latencies; by default the first of the study's `efficiency.lengths`."""
-    batches: Annotated[list[PositiveInt], Field(min_length=1), Distinct] | None = None
+    batches: Annotated[list[Count], Field(min_length=1), Distinct] | None = None
     """Rows in a pass, a pair of columns each; what is worth it is judged by the last. By default all of the study's
     `efficiency.batches`."""
     setups: Annotated[list[TimedSetup], Field(min_length=1), Distinct] | None = None

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
-from smelt.entry import Distinct, Entry, Name, Seed
+from smelt.entry import Distinct, Entry, Name
 from smelt.languages import Language
+from smelt.numbers import PieceCount, RowCount, Seed
 from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, TextsRead, list_languages
 from smelt.study.paths import Paths
 
@@ -17,13 +18,13 @@ AMPLIFICATION_VERSION = 1
 class NewPieces(Entry):
     """The pieces that some languages need most, learnt from their texts."""
 
-    pieces: PositiveInt = 5000
+    pieces: PieceCount = 5000
     """How many to add."""
     start: Literal["mean", "gaussian", "random"] = "mean"
     """First weights of a new piece: the `mean` of those of the pieces it was cut into before (Gee et al. 2022);
     drawn from the normal distribution of all old pieces' weights (`gaussian`, Hewitt 2021); or at `random`, as in a new
     model."""
-    sample: PositiveInt = 1_000_000
+    sample: RowCount = 1_000_000
     """At most this many lines of the corpus, drawn from all its languages together, to learn pieces from."""
     seed: Seed = 1
     """Seed of what is drawn: lines, and weights."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from smelt.entry import Name, Seed, refer, refuse_idle
+from smelt.entry import Name, refer, refuse_idle
 from smelt.errors import SmeltError
+from smelt.numbers import Layers, Seed
 from smelt.study.compression import (
     STRATEGIES,
     CompactShape,
@@ -64,7 +65,7 @@ class Compress(Maker):
     """As in the paper's Table 3: `D0`, `D0-S` (labels alone: the one on tasks of one language each, the other on a task
     of all languages), `D1` (labels and logits), `D2` (and a layer's states), `D3.1`, `D4.1` (stage by stage), `D3.2`,
     `D4.2` (and unfreezing gradually); or a list of stages."""
-    layer: PositiveInt | None = None
+    layer: Layers | None = None
     """The teacher's layer that is imitated, counted from 1; by default the one after the middle: 7 of 12."""
     transfer: TransferText = TransferText()
     """The unlabelled text that the teacher is imitated on."""

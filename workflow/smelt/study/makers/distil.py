@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from smelt.entry import Distinct, Entry, Name, refuse_idle
 from smelt.languages import Language
 from smelt.model_families import FAMILIES
+from smelt.numbers import Heads, Layers, Natural, StateWidth
 from smelt.study.makers.base import NUMBERS, BlocksRead, Definitions, FinetuningRuns, list_languages
 from smelt.study.makers.trained import TrainedOnBlocks, TrainedRules, TrainingSettings
 from smelt.study.paths import Paths
@@ -39,16 +40,16 @@ EmbeddingPart = Literal["positions", "pieces"]
 class StudentShape(Entry):
     """How large a student is, and what it starts from."""
 
-    layers: PositiveInt = 6
+    layers: Layers = 6
     """At most as many as the first teacher has; any number with `start: random`."""
-    hidden: PositiveInt | None = None
+    hidden: StateWidth | None = None
     """Width of its hidden states; by default the first teacher's. A student with other numbers than its teacher cannot
     copy layers and needs `start: random`."""
-    heads: PositiveInt | None = None
+    heads: Heads | None = None
     """Attention heads of a layer; by default the first teacher's."""
-    feed_forward: PositiveInt | None = None
+    feed_forward: StateWidth | None = None
     """Width inside a layer's feed-forward part; by default the first teacher's."""
-    start: Literal["alternate", "code", "first", "last", "random"] | list[NonNegativeInt] = "alternate"
+    start: Literal["alternate", "code", "first", "last", "random"] | list[Natural] = "alternate"
     """The first teacher's layers that the student's are copies of before it learns, counted from 0: `alternate` (0, 2,
     4 and so on: the papers' 2n - 1), `code` (0, 2, 4, 7, 9, 11 of 12 into 6: their public code), the `first` or `last`
     ones, or a list of numbers; embeddings and head are copied with them. `random` copies nothing. ALBERT's layers are

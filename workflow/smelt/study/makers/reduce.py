@@ -4,11 +4,12 @@ import operator
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from smelt.entry import Distinct, Entry, Name, Seed, refer, refuse_idle
+from smelt.entry import Distinct, Entry, Name, refer, refuse_idle
 from smelt.errors import SmeltError
 from smelt.languages import Language
+from smelt.numbers import MOST_PIECES, NO_TRUTH, PieceCount, Positive, PositiveShare, RowCount, Seed
 from smelt.scripts import script_named
 from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules, TextsRead, list_languages
 from smelt.study.paths import Paths, run_of
@@ -60,23 +61,23 @@ KeptText = Annotated[str, AfterValidator(_text)]
 class SelectionRule(Entry):
     """The most used pieces: over a threshold, up to a share of each language's texts, or up to a size."""
 
-    threshold: Annotated[float, Field(gt=0, le=1)] | Literal["paper", "code"] | None = None
+    threshold: PositiveShare | Literal["paper", "code"] | None = None
     """Keep a piece that this share of a language's lines holds: a number, `paper` (0.0005, the 0.05% of the paper's
     section 3.1) or `code` (0.00005, which its code computes and which alone gives its Table 1); by default `code`."""
-    coverage: Annotated[Annotated[float, Field(gt=0, le=1)] | None, Field(exclude_if=lambda value: value is None)] = (
-        None
-    )
+    coverage: Annotated[PositiveShare | None, Field(exclude_if=lambda value: value is None)] = None
     """Instead of a threshold: the most used pieces of each language, until they make this share of all occurrences of
     pieces in its texts, such as 0.9999. With 1 each piece that occurs is kept."""
-    size: PositiveInt | None = None
+    size: PieceCount | None = None
     """Instead of a threshold: pieces of the reduced model in all, with those that are always kept; those with the
     highest share in any language."""
     of: Literal["lines", "documents", "occurrences"] = "lines"
     """Unit of shares: the `lines` or `documents` that hold a piece, or all `occurrences` of pieces."""
-    weights: Annotated[dict[str, PositiveFloat], Field(exclude_if=operator.not_)] = Field(default_factory=dict)
+    weights: Annotated[dict[str, Positive], Field(exclude_if=operator.not_)] = Field(default_factory=dict)
     """Language → number by which its shares are multiplied before `size` compares them with those of other languages;
     1 by default. A language of weight 2 keeps pieces that are half as frequent as those of the others."""
-    multiple_of: Annotated[Annotated[int, Field(ge=2)] | None, Field(exclude_if=lambda value: value is None)] = None
+    multiple_of: Annotated[
+        Annotated[int, Field(ge=2, le=MOST_PIECES), NO_TRUTH] | None, Field(exclude_if=lambda value: value is None)
+    ] = None
     """Make the number of pieces a multiple of this, such as 8, 64 or 128, which processors multiply faster: the next
     most used pieces are kept until it is one. No row is left empty for it."""
 
@@ -165,7 +166,7 @@ class Reduce(Maker, KeptPiecesRule):
     order: Annotated[Literal["before", "after"], Field(exclude_if=lambda value: value == "before")] = "before"
     """Reduce `before` fine-tuning: the reduced model is fine-tuned on the tasks like any other; or `after` it: each
     model that the source was fine-tuned to, of every task and seed, is reduced, and scored without more training."""
-    sample: Annotated[PositiveInt | None, Field(exclude_if=lambda value: value is None)] = None
+    sample: Annotated[RowCount | None, Field(exclude_if=lambda value: value is None)] = None
     """Lines of each language to count pieces on, drawn from the corpus by `sample_seed`; by default all. The lines of a
     smaller sample are among those of a larger one. The proof reads the same held-out lines in any case."""
     sample_seed: Annotated[Seed, Field(exclude_if=lambda value: value == 1)] = 1

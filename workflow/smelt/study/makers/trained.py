@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import field_validator, model_validator
 
-from smelt.entry import Name, Seed, refuse_idle
+from smelt.entry import Name, refuse_idle
 from smelt.mixture import Mixture
+from smelt.numbers import Seed
 from smelt.study.makers.base import BlocksRead, Maker, MakerRules, block_folders, refuse_unknown
 from smelt.training.recipes import BESIDE_THE_MODEL, RECIPE_VERSION, RECIPES, Recipe, RecipeOverrides, override_recipe
 

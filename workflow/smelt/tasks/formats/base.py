@@ -11,12 +11,13 @@ from pydantic import AfterValidator, Field
 from smelt.entry import Entry
 from smelt.errors import quote
 from smelt.hub import HubSplit
+from smelt.numbers import ColumnNumber
 from smelt.tasks.examples import Example, Sentence
 
 Scheme = Literal["iob1", "iob2", "bilou", "iobes", "bioes", "none"]
 FileOrSplit = Path | HubSplit
 """A file (a folder for formats that have several files a split), or a split of a data set on the hub."""
-Column = Annotated[str, Field(min_length=1)] | Annotated[int, Field(ge=0)]
+Column = Annotated[str, Field(min_length=1)] | ColumnNumber
 
 
 def _known_encoding(name: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import StringConstraints, model_validator
 
 from smelt.complaints import explain
 from smelt.errors import SmeltError, quote
+from smelt.numbers import ColumnFromEitherEnd
 from smelt.tasks.examples import Sentence, Text
 from smelt.tasks.formats.base import LabelFormat, Scheme, SourceFile
 from smelt.tasks.lines import LEFT_OUT, Width, is_blank, numbered_lines, split_at_blanks
@@ -25,9 +26,9 @@ class Conll(LabelFormat):
 
     separator: Literal[" ", "\t", "whitespace"] = " "
     """Separator of columns; `whitespace` is one or more blanks or tabs."""
-    word: int = 0
+    word: ColumnFromEitherEnd = 0
     """Column of the word, counted from 0; -1 is the last."""
-    label: int | CommentName = -1
+    label: ColumnFromEitherEnd | CommentName = -1
     """Column of the label, or the name of the comment before a sentence that gives it: `intent` of `# intent: alarm`. A
     column gives the label of a whole sentence where it is the same for all its words."""
     scheme: Scheme

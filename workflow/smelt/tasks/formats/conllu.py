@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from smelt.errors import SmeltError, quote
+from smelt.numbers import Count
 from smelt.tasks.examples import Sentence
 from smelt.tasks.formats.base import LabelFormat, SourceFile
 from smelt.tasks.lines import is_blank, numbered_lines
@@ -22,7 +21,7 @@ class Conllu(LabelFormat):
 
     label: Literal["upos", "xpos"] = "upos"
     """The tags that are labels."""
-    leading: PositiveInt | None = None
+    leading: Count | None = None
     """Characters of a tag that count, where they are its category: `1` of MULTEXT-East's tags is the part of speech; by
     default all."""
 

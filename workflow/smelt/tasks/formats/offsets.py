@@ -4,11 +4,10 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import Field
+from typing import ClassVar, Literal
 
 from smelt.errors import SmeltError, quote
+from smelt.numbers import ColumnNumber
 from smelt.tasks.examples import Sentence
 from smelt.tasks.formats.base import SlotFormat, SourceFile
 from smelt.tasks.lines import Width, is_blank, numbered_lines
@@ -22,9 +21,9 @@ class Offsets(SlotFormat):
 
     key: ClassVar[str] = "offsets"
 
-    text: Annotated[int, Field(ge=0)]
+    text: ColumnNumber
     """Number of the text's column, from 0. Its words are what stands between blanks, each mark of punctuation apart."""
-    spans: Annotated[int, Field(ge=0)]
+    spans: ColumnNumber
     """Number of the column of its spans."""
     misplaced: Literal["error", "count"] = "error"
     """A span that begins or ends within a word, outside the text or in another span is an `error`, or is left to
