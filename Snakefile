@@ -33,6 +33,7 @@ from smelt.study.workflow import (
     given_keys,
     leave_unrecorded,
     load,
+    lock_of,
     remove_checkpoints,
     share_settings,
     started_rules,
@@ -48,6 +49,7 @@ study = load(study_files, given_keys(workflow.config_settings.config_args))
 
 if workflow.is_main_process:
     warn(study)
+    PersistenceBase.lock = lock_of(study.paths)
 
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
 os.environ.update(SMELT_COUNTRY=study.study.country or "")

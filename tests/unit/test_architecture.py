@@ -107,7 +107,7 @@ LAYERS = (
     "report tasks training",
     "study",
     " ".join(sorted(STAGES)),
-    "__main__ logs plan screen watch",
+    "__main__ logs plan run screen watch",
 )
 """Parts of the package, the lowest layer first: a part imports from its own layer and from lower ones."""
 

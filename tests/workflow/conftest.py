@@ -90,9 +90,13 @@ class Project:
         snakemake = str(Path(sys.executable).with_name("snakemake"))
         return [snakemake, "--configfile", "study.yaml", "--cores", "2", *words]
 
+    def run_command(self, *words: str) -> list[str]:
+        """Return the command that users type, which needs no repair after a kill."""
+        return [sys.executable, "-m", "smelt", "run", "study.yaml", "--", "--cores", "2", *words]
+
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return os.environ | {"PATH": path, "HF_HUB_OFFLINE": "1"}
+        return os.environ | {"PATH": path, "PYTHONPATH": str(self.folder / "workflow"), "HF_HUB_OFFLINE": "1"}
 
     def snakemake(self, *words: str, check: bool = True) -> str:
         """Run Snakemake here and return all it printed."""

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,24 +33,40 @@ def retrain(project: Project) -> None:
     shutil.rmtree(project.folder / MODEL)
 
 
-def kill_while_training(project: Project, jobs: bool = True) -> None:
-    """Start the workflow and kill it, with all its jobs or alone, as soon as the first checkpoint lies there."""
-    running = subprocess.Popen(
-        project.command(MODEL),
+@contextmanager
+def running(project: Project) -> Iterator["subprocess.Popen[str]"]:
+    """Run the workflow until the model's first checkpoint lies there, and wait for it at the end."""
+    with subprocess.Popen(
+        project.run_command(MODEL),
         cwd=project.folder,
         env=project.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
+    ) as driver:
+        deadline = time.monotonic() + 120
+        while not any((project.folder / "checkpoints").rglob("step-*[0-9]/manifest.json")):
+            assert driver.poll() is None, "the workflow ended before it could be killed"
+            assert time.monotonic() < deadline, "no checkpoint appeared"
+            time.sleep(0.05)
+        yield driver
+
+
+def kill_while_training(project: Project, jobs: bool = True) -> None:
+    """Start the workflow and kill it, with all its jobs or alone, as soon as the first checkpoint lies there."""
+    with running(project) as driver:
+        (os.killpg if jobs else os.kill)(driver.pid, signal.SIGKILL)
+        driver.stdout = None  # the pipe is open as long as one of the jobs
+
+
+def go_on(project: Project) -> str:
+    """Type the one command again, and return what it printed."""
+    done = subprocess.run(
+        project.run_command(MODEL), cwd=project.folder, env=project.environment(), text=True, capture_output=True
     )
-    checkpoints = project.folder / "checkpoints"
-    deadline = time.monotonic() + 120
-    while not any(checkpoints.rglob("step-*[0-9]/manifest.json")):
-        assert running.poll() is None, "the workflow ended before it could be killed"
-        assert time.monotonic() < deadline, "no checkpoint appeared"
-        time.sleep(0.05)
-    (os.killpg if jobs else os.kill)(running.pid, signal.SIGKILL)
-    running.wait()
+    assert done.returncode == 0, done.stderr[-6000:]
+    return done.stderr
 
 
 def values_of(curve: Path) -> list[str]:
@@ -61,8 +79,9 @@ def test_a_killed_workflow_resumes_to_the_same_model(project: Callable[[], Proje
     retrain(killed)
     kill_while_training(killed)
     assert not (killed.folder / MODEL / "model.safetensors").exists()
-    killed.snakemake("--unlock")
-    killed.snakemake("--rerun-incomplete", MODEL)
+    said = go_on(killed)
+    assert "study small: process" in said
+    assert "1 job that was interrupted and left incomplete files will run again" in said
     log = (killed.folder / "logs/small/models/wide.log").read_text()
     assert "going on from the checkpoint of step" in log
     resumed = (killed.folder / MODEL / "model.safetensors").read_bytes()
@@ -74,7 +93,7 @@ def test_a_killed_workflow_resumes_to_the_same_model(project: Callable[[], Proje
     assert values_of(killed.folder / CURVE) == curve
 
 
-def test_a_training_that_outlives_its_killed_workflow_is_waited_for_and_not_lost(
+def test_a_training_that_outlives_its_killed_workflow_is_ended_and_gone_on_with(
     project: Callable[[], Project],
 ) -> None:
     killed = project()
@@ -83,17 +102,30 @@ def test_a_training_that_outlives_its_killed_workflow_is_waited_for_and_not_lost
     (lock,) = (killed.folder / "checkpoints").rglob("lock")
     orphan = json.loads(lock.read_text())["process"]
     os.kill(orphan, signal.SIGSTOP)  # so that it is not done before the second one begins
-    killed.snakemake("--unlock")
-    with subprocess.Popen(killed.command(MODEL), cwd=killed.folder, env=killed.environment()) as second:
-        log = killed.folder / "logs/small/models/wide.log"
-        deadline = time.monotonic() + 240
-        while f"waiting for process {orphan} on " not in log.read_text(errors="replace"):
-            assert second.poll() is None, "it did not wait"
-            assert time.monotonic() < deadline, "it is not known what it waits for"
-            time.sleep(0.1)
-        os.kill(orphan, signal.SIGCONT)
-    assert second.returncode == 0
-    said = log.read_text(errors="replace")
-    assert "going on from the checkpoint of step 600" in said, "what the first one trained is not trained again"
+    said = go_on(killed)
+    ended = re.search(r"ending jobs that outlived the run before: processes ([\d, ]+)\n", said)
+    assert ended, said
+    assert str(orphan) in ended[1].split(", ")
+    log = (killed.folder / "logs/small/models/wide.log").read_text()
+    step = re.search(r"going on from the checkpoint of step (\d+)", log)
+    assert step, "what the first one trained is not trained again"
+    assert 0 < int(step[1]) < 600
     assert (killed.folder / MODEL / "model.safetensors").exists()
-    assert not list((killed.folder / "checkpoints").rglob("step-*"))
+
+
+def test_a_second_run_at_once_is_refused_and_touches_nothing(project: Callable[[], Project]) -> None:
+    both = project()
+    retrain(both)
+    with running(both) as first:
+        before = (both.folder / "results/small/.run/files.json").stat().st_mtime_ns
+        for command in (both.run_command(MODEL), both.command(MODEL)):
+            second = subprocess.run(command, cwd=both.folder, env=both.environment(), text=True, capture_output=True)
+            assert second.returncode == 1
+            (line,) = [line for line in second.stderr.splitlines() if line.startswith("smelt: study small: ")]
+            assert re.search(rf"a run that process {first.pid} on \S+ began at [-\d]+ [:\d]+ is going on", line)
+            assert "Traceback" not in second.stderr
+        assert (both.folder / "results/small/.run/files.json").stat().st_mtime_ns == before
+        printed = first.communicate()[0]
+    assert first.returncode == 0, printed
+    assert "going on from" not in (both.folder / "logs/small/models/wide.log").read_text()
+    assert "is gone" not in go_on(both), "it has released its lock"

@@ -24,6 +24,7 @@ from smelt.errors import SmeltError
 
 COMMANDS = {
     "check": ("smelt.study.check", "validate a study file and print what it will build"),
+    "run": ("smelt.run", "run a study, or go on with it after whatever stopped it"),
     "plan": ("smelt.plan", "estimate jobs, hours, disk, memory and energy of a study"),
     "pin": ("smelt.study.pin", "look up the commits of the hub's models that a study adopts"),
     "inspect": ("smelt.models.inspect.command", "show what pieces a tokenizer has and who uses them, or compare two"),
@@ -55,8 +56,11 @@ COMMANDS = {
     "page": ("smelt.report.page", "write the self-contained report page"),
 }
 
-ASKED_BY_PEOPLE = {"check", "pin", "inspect", "watch", "schema", "clean-shards"}
+ASKED_BY_PEOPLE = {"check", "run", "pin", "inspect", "watch", "schema", "clean-shards"}
 """Commands that are no jobs of the workflow; `plan` is both."""
+
+PASS_ON = {"run"}
+"""Commands that pass on to another program what stands behind `--`."""
 
 FILL_IN = {"task"}
 """Jobs that read a file of the user's, with `${NAME}` in it; the workflow has filled in what other jobs receive."""
@@ -97,8 +101,10 @@ def main(words: list[str] | None = None) -> int:
         command = subparsers.add_parser(name, help=help_line, description=help_line)
         if words[:1] == [name]:
             importlib.import_module(module).add_arguments(command)
+    own = words[: words.index("--")] if "--" in words and words[0] in PASS_ON else words
     try:
-        arguments = parser.parse_args(words, argparse.Namespace(words=words))  # to start them again elsewhere
+        # All words to start the command again elsewhere, and those behind `--`.
+        arguments = parser.parse_args(own, argparse.Namespace(words=words, options=words[len(own) + 1 :]))
         importlib.import_module(known[arguments.command][0]).run(arguments)
     except SmeltError as error:
         if not error.reported:

@@ -22,6 +22,8 @@ class Paths:
         self.logs = f"logs/{study}"
         self.benchmarks = f"benchmarks/{study}"
         self.checkpoints = f"checkpoints/{study}"
+        self.run = f"{self.results}/.run"
+        """What belongs to the run that makes them, and is no result."""
 
     def model(self, name: str) -> str:
         """Return the folder of a model."""

@@ -4,7 +4,8 @@ import contextlib
 import itertools
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,8 +14,10 @@ from smelt.errors import SmeltError
 from smelt.strict_yaml import parse_yaml, read_yaml
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import left_over, missing_sources, warnings
+from smelt.study.driver import Driver
 from smelt.study.makers import MAKERS
 from smelt.study.makers.trained import TrainedOnBlocks
+from smelt.study.paths import Paths
 from smelt.study.revisions import unpinned
 from smelt.study.schema import check_study
 from smelt.tasks.task_file import OWN_TASKS
@@ -63,6 +66,23 @@ def warn(catalogue: Catalogue) -> None:
         print(f"smelt: sources of the study are not there; {WAITS}", *lines, sep="\n  ", file=sys.stderr)
     for line in left_over(catalogue):
         print(f"smelt: {line}", file=sys.stderr)
+
+
+def lock_of(paths: Paths) -> Callable[[Any], AbstractContextManager[None]]:
+    """Return the method that takes the place of the one with which Snakemake locks its folder; paths: of the study."""
+
+    @contextlib.contextmanager
+    def lock(persistence: Any) -> Iterator[None]:
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(Driver(paths).drive(persistence.dag))
+            except SmeltError as error:
+                _end(error)
+            except OSError as error:
+                _end(SmeltError(error.filename or paths.run, error.strerror or str(error)))
+            yield
+
+    return lock
 
 
 async def leave_unrecorded(*_: object) -> None:

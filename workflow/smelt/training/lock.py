@@ -88,9 +88,19 @@ class InUse(SmeltError):
 class Lock:
     """One lock file, held by one process."""
 
-    def __init__(self, path: Path, heartbeat: float = HEARTBEAT, stale: float = STALE) -> None:
-        """Take the file's path, whose folder exists, and the seconds between heartbeats and until it is stale."""
+    def __init__(self, path: Path, heartbeat: float = HEARTBEAT, stale: float = STALE, where: str = "") -> None:
+        """Start without the lock.
+
+        Args:
+            path: the lock's file, whose folder exists.
+            heartbeat: seconds between two signs of life.
+            stale: seconds without one until it is taken over.
+            where: what is locked, in messages; by default the file.
+        """
         self.path, self.heartbeat, self.stale = path, heartbeat, stale
+        self.where = where or str(path)
+        self.predecessor: Holder | None = None
+        """The holder that it was taken over from."""
         self._me: Holder | None = None
         self._stopped = threading.Event()
 
@@ -128,6 +138,14 @@ class Lock:
         """Return whether this process took the lock and nobody has removed it or taken it over."""
         return self._me is not None and self._holder()[0] == self._me
 
+    def living_holder(self) -> Holder | None:
+        """Return the process that holds the lock; None if it is known to be gone or has not shown life for long."""
+        holder, path = self._holder()
+        with contextlib.suppress(FileNotFoundError):
+            if holder and not holder.is_gone and time.time() - _time_of_change(path) / 1e9 < self.stale:
+                return holder
+        return None
+
     def confirm(self) -> None:
         """Make sure that the lock is still held.
 
@@ -158,8 +176,9 @@ class Lock:
                 os.utime(draft)
                 place.hardlink_to(draft)
                 if self._holder()[0] == me:
+                    self.predecessor = holder
                     if holder is not None:
-                        print(f"smelt: warning: {self.path}: {holder} is gone; taking over", file=sys.stderr)
+                        print(f"smelt: warning: {self.where}: {holder} is gone; taking over", file=sys.stderr)
                     return place
                 place.unlink()  # the holder already had an heir, whose file has been renamed
 
@@ -177,7 +196,9 @@ class Lock:
             return True
         wait = max(self.stale - age, 2 * self.heartbeat)
         if age > 2 * self.heartbeat:  # later than expected
-            print(f"smelt: {path}: held by {holder}; waiting up to {wait:.0f} s for a sign of life", file=sys.stderr)
+            print(
+                f"smelt: {self.where}: held by {holder}; waiting up to {wait:.0f} s for a sign of life", file=sys.stderr
+            )
         until = time.monotonic() + wait
         while time.monotonic() < until:
             time.sleep(min(1.0, self.heartbeat / 4))

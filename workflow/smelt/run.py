@@ -1,0 +1,69 @@
+"""`smelt run my-study.yaml --profile slurm`: the one command that starts a study and goes on after anything.
+
+It becomes Snakemake, with the Snakefile and the profile of this checkout: signals and exit code are Snakemake's own.
+What a killed run left is cleared up by the Snakefile, so that plain `snakemake` does the same.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from smelt.errors import SmeltError, expected_one_of
+from smelt.study.paths import PACKAGE
+from smelt.study.workflow import DEMO
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the study files and the profile; Snakemake's own options stand behind `--`."""
+    parser.usage = "%(prog)s [-h] [--profile PROFILE] [study ...] [-- options of snakemake]"
+    parser.add_argument("studies", metavar="study", type=Path, nargs="*", help=f"a study file; by default {DEMO}")
+    parser.add_argument(
+        "--profile", default="default", help="a folder of profiles/, such as slurm, or a path; by default: this machine"
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Become Snakemake.
+
+    Raises:
+        SmeltError: there is no such profile, or no Snakefile.
+    """
+    checkout = checkout_here()
+    words = ["--snakefile", str(checkout / "Snakefile"), "--rerun-incomplete"]
+    words += ["--workflow-profile", str(profile_folder(arguments.profile, checkout))]
+    words += ["--configfile", *map(str, arguments.studies)] if arguments.studies else []
+    # Jobs run the `python` that they find.
+    folders = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
+    sys.stdout.flush()
+    os.execve(
+        sys.executable,
+        [sys.executable, "-m", "snakemake", *words, *arguments.options],
+        os.environ | {"PATH": os.pathsep.join(folders)},
+    )
+
+
+def checkout_here() -> Path:
+    """Return the checkout whose Snakefile is run: this folder, as `snakemake` would take, or that of this package.
+
+    Raises:
+        SmeltError: neither is a checkout.
+    """
+    folders = (Path.cwd(), PACKAGE.parents[1])
+    for folder in folders:
+        if (folder / "Snakefile").is_file() and (folder / "workflow/smelt").is_dir():
+            return folder
+    raise SmeltError(folders[0], "has no Snakefile of smelt, and smelt is not installed from a checkout: run it in one")
+
+
+def profile_folder(name: str, checkout: Path) -> Path:
+    """Return the folder of a profile.
+
+    Raises:
+        SmeltError: there is none of this name.
+    """
+    for folder in (checkout / "profiles" / name, Path(name), checkout / name):
+        if any((folder / file).is_file() for file in ("profile.yaml", "config.yaml")):
+            return folder
+    known = sorted(path.parent.name for path in checkout.glob("profiles/*/config.yaml"))
+    raise SmeltError("--profile", f"no such profile as {name}: {expected_one_of(name, known)}, or a folder's path")
