@@ -1,8 +1,12 @@
 """The strict base of entries in study and task files: read, check and refuse them."""
 
+import ast
+import inspect
+import itertools
 import math
 import os
 import re
+import textwrap
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
@@ -14,11 +18,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetJsonSchemaHandler,
     StringConstraints,
     ValidationError,
     create_model,
     model_validator,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from smelt.complaints import complaints_of, explain
 from smelt.errors import SmeltError, expected_one_of
@@ -44,10 +51,26 @@ Precision = Literal["fp32", "bf16"]
 class Entry(BaseModel):
     """A part of a study file: unknown keys are errors, numbers are finite, and nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     renamed: ClassVar[Mapping[str, str]] = {}
     """Keys of earlier versions, each with its new place: `learning_rate: optimizer.learning_rate`."""
+    overrides: ClassVar["type[Entry] | None"] = None
+    """The type whose keys these are, where a study may set any of them."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Return pydantic's schema with the keys' docstrings.
+
+        Pydantic can read them itself (`use_attribute_docstrings`), but does so whenever the types are imported, which
+        takes longer than all other checks of a study.
+        """
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for key, text in meanings(cls).items():
+            if key in properties:
+                properties[key].setdefault("description", text)
+        return schema
 
     @model_validator(mode="before")
     @classmethod
@@ -58,6 +81,34 @@ class Entry(BaseModel):
             shown = yaml.safe_dump(moved, default_flow_style=True, sort_keys=False, width=math.inf).strip()
             raise ValueError(f"{places}; write {shown}")
         return value
+
+
+def meanings(kind: type[Entry]) -> dict[str, str]:
+    """Return what the keys of a type mean: their docstrings, by the names that files give the keys."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if issubclass(base, Entry) and base is not Entry:
+            found |= meanings(base.overrides) if base.overrides else _docstrings(base)
+    fields = kind.model_fields
+    return {fields[name].alias or name: text for name, text in found.items() if name in fields}
+
+
+def _docstrings(kind: type[Entry]) -> dict[str, str]:
+    """Return the docstrings below the annotations of a class's own body; a class made from a mapping has none."""
+    try:
+        (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    except OSError:
+        return {}
+    lines = body.body if isinstance(body, ast.ClassDef) else []
+    return {
+        key.target.id: inspect.cleandoc(text.value.value)
+        for key, text in itertools.pairwise(lines)
+        if isinstance(key, ast.AnnAssign)
+        and isinstance(key.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
 
 
 def move_renamed(kind: type[Entry], value: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,12 +200,12 @@ def overrides_of(settings: type[Entry], name: str, about: str | None = None) -> 
         value = field.rebuild_annotation()
         if isinstance(value, type) and issubclass(value, Entry):
             part = overrides_of(value, f"{value.__name__}Overrides", value.__doc__)
-            fields[key] = (part, Field(part(), description=field.description))
+            fields[key] = (part, part())
         else:
-            fields[key] = (value | None, Field(None, description=field.description))
+            fields[key] = (value | None, None)
     doc = about or f"Any settings of {settings.__name__} to override."
     partial = create_model(name, __base__=Entry, __doc__=doc, **fields)
-    partial.renamed = settings.renamed
+    partial.renamed, partial.overrides = settings.renamed, settings
     return partial
 
 

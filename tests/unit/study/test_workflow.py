@@ -1,5 +1,6 @@
 """The Snakefile gets the study that the user meant."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -190,3 +191,13 @@ def test_what_is_set_for_one_rule_counts_for_others_that_have_nothing_of_their_o
 def test_what_comes_from_the_hub_is_made_where_snakemake_runs(study: str, adopts: bool, reads: bool) -> None:
     catalogue = load([ROOT / f"config/studies/{study}.yaml"], {})
     assert (catalogue.adopt.needs_network, catalogue.tasks.needs_network) == (adopts, reads)
+
+
+def test_a_constraint_matches_its_paths_alone_and_grows_with_models_and_not_with_runs() -> None:
+    models, tasks, seeds = ([f"{kind}-{number}" for number in range(12)] for kind in ("m", "t", "seed"))
+    every = ["/".join(parts) for parts in itertools.product(models, tasks, seeds)]
+    some = [path for path in every if not path.startswith("m-3/t-4") and path != "m-1/t-1/seed-1"]
+    for constraint, expected in ((leading_to, some), (not_leading_to, [path for path in every if path not in some])):
+        pattern = constraint(some, models)
+        assert [path for path in every if re.match(f"(?:{pattern})/[^/]+/[^/]+/$", f"{path}/")] == expected
+        assert len(pattern) < len("".join(some)) / 20

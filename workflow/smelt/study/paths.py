@@ -82,12 +82,28 @@ def names(values: Iterable[str]) -> str:
 
 def leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
     """Return a constraint of a path's first wildcard: these names, where the path goes on as one of `paths` does."""
-    return f"(?=(?:{names(paths)})/)(?:{names(values)})"
+    return f"(?=(?:{_any_of(paths)})/)(?:{names(values)})"
 
 
 def not_leading_to(paths: Iterable[str], values: Iterable[str]) -> str:
     """Return a constraint of a path's first wildcard: these names, where the path goes on as none of `paths` does."""
-    return f"(?!(?:{names(paths)})/)(?:{names(values)})"
+    return f"(?!(?:{_any_of(paths)})/)(?:{names(values)})"
+
+
+def _any_of(paths: Iterable[str]) -> str:
+    """Return a pattern of paths, all of one depth; folders in which the same is found stand together.
+
+    Snakemake compiles it for every file of a rule, and a large study has thousands of fine-tunings.
+    """
+    inside: dict[str, dict[str, None]] = {}
+    for path in paths:
+        first, _, rest = path.partition("/")
+        inside.setdefault(first, {})[rest] = None
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for first, rests in inside.items():
+        alike.setdefault(tuple(rests), []).append(first)
+    groups = ((f"(?:{names(firsts)})", [rest for rest in rests if rest]) for rests, firsts in alike.items())
+    return "|".join(f"{firsts}/(?:{_any_of(rests)})" if rests else firsts for firsts, rests in groups) or "(?!)"
 
 
 def outside_sources(files: Iterable[str], made: str) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from smelt.complaints import meaning_of
-from smelt.entry import Entry
+from smelt.entry import Entry, meanings
 from smelt.errors import SmeltError
 from smelt.files import write_json
 from smelt.study.schema import Study
@@ -179,20 +179,21 @@ def _rows(kind: type[Entry], page: Path, where: dict[str, KeyPlace]) -> Iterable
     required = schema.get("required") or schema.get("$defs", {}).get(kind.__name__, {}).get("required", [])
     above = [base for base in kind.__mro__[1:] if base.__name__ in where and issubclass(base, Entry)]
     inherited = {key for base in above for key in base.model_fields} - set(vars(kind).get("__annotations__", {}))
-    meanings = {field.alias or key: _meaning_of(field) for key, field in kind.model_fields.items()}
+    own = meanings(kind)
+    fields = {field.alias or key: field for key, field in kind.model_fields.items()}
     writer = _Writer(schema.get("$defs", {}), page, where)
     for key, about in properties.items():
         if key not in inherited:
             default = "required" if key in required else _default(about)
-            cells = [f"`{key}`", writer.values(about), default, meanings[key]]
+            meaning = " ".join((own.get(key) or _meaning_of(fields[key]) or "").split())
+            cells = [f"`{key}`", writer.values(about), default, meaning]
             yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _meaning_of(field: FieldInfo) -> str:
-    """Return what a key means: its own docstring, or else that of the one type that it holds."""
+def _meaning_of(field: FieldInfo) -> str | None:
+    """Return the docstring of the one type that a key without one of its own holds."""
     kinds = [part for part in (field.annotation, *typing.get_args(field.annotation)) if isinstance(part, type)]
-    about = field.description or next((kind.__doc__ for kind in kinds if issubclass(kind, Entry)), None)
-    return " ".join((about or "").split())
+    return next((kind.__doc__ for kind in kinds if issubclass(kind, Entry)), None)
 
 
 def _default(about: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The study file: the one source of its shape, its checks and its JSON schema, and how it is read."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -150,6 +151,16 @@ class Study(Entry):
 
     def grid(self, model: str, task: str) -> FinetuningGrid:
         """Return how a model is fine-tuned on a task."""
+        if (model, task) not in self._grids:
+            self._grids[model, task] = self._grid(model, task)
+        return self._grids[model, task]
+
+    @cached_property
+    def _grids(self) -> dict[tuple[str, str], FinetuningGrid]:
+        """Those that were asked for."""
+        return {}
+
+    def _grid(self, model: str, task: str) -> FinetuningGrid:
         assert self.finetuning is not None
         options = self.options(task)
         grid = self.finetuning.named(options.finetuned_as).override(options.finetuning)

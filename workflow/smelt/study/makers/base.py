@@ -8,6 +8,7 @@ an object of its class for rules.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeVar, get_args
 
 from pydantic import Field, model_validator
@@ -302,14 +303,18 @@ class FinetuningRuns:
 
     def pairs(self, task: str | None = None, model: str | None = None) -> list[tuple[str, str]]:
         """Return the (model, task) pairs that are fine-tuned, of one task or model or of all."""
-        return [
-            (name, entry_task)
-            for name, entry in self.models.items()
-            for entry_task, definition in self.tasks.items()
-            if (task is None or entry_task == task)
-            and (model is None or name == model)
-            and entry.runs_on(entry_task, definition.languages_of("test"))
-        ]
+        return list(self._pairs.get((task, model), []))
+
+    @cached_property
+    def _pairs(self) -> dict[tuple[str | None, str | None], list[tuple[str, str]]]:
+        """The pairs by task and model, None for any: tables of a large study ask thousands of times."""
+        found: dict[tuple[str | None, str | None], list[tuple[str, str]]] = {}
+        for name, entry in self.models.items():
+            for task, definition in self.tasks.items():
+                if entry.runs_on(task, definition.languages_of("test")):
+                    for asked in product((task, None), (name, None)):
+                        found.setdefault(asked, []).append((name, task))
+        return found
 
     def seeds_of(self, model: str, task: str) -> Sequence[int]:
         """Return the seeds of a model on a task; of one that is evaluated as it is the first alone."""
