@@ -105,7 +105,7 @@ rule compress:
         " --teacher {input.teacher:q}"
         " --signals {input.signals:q}"
         " --task {params.task:q}"
-        " --seed {wildcards.seed}"
+        " --seed {wildcards.seed:q}"
         " --settings {params.settings:q}"
         " --threads {threads}"
         " --gpus {resources.gpu}"

@@ -112,7 +112,7 @@ rule documents:
         " --data-set {params.data_sets:q}"
         " --fetched {input.fetched:q}"
         " --text {params.texts:q}"
-        " --held-out {params.held_out}"
+        " --held-out {params.held_out:q}"
         " --skip-pages {params.skip_pages:q}"
         " {params.reading:q}"
         " --cleaning {params.cleaning:q}"

@@ -31,8 +31,8 @@ rule demo_dump:
         "python -m smelt demo-data"
         " --wiki {wildcards.wiki:q}"
         " --date {wildcards.date:q}"
-        " --seed {params.seed}"
-        " --version {params.version}"
+        " --seed {params.seed:q}"
+        " --version {params.version:q}"
         " --output {output.dump:q}"
         " > {log:q} 2>&1"
 
@@ -70,7 +70,7 @@ rule demo_task:
     shell:
         "python -m smelt demo-data"
         " --task {wildcards.task:q}"
-        " --seed {params.seed}"
-        " --version {params.version}"
+        " --seed {params.seed:q}"
+        " --version {params.version:q}"
         " --output {params.folder:q}"
         " > {log:q} 2>&1"

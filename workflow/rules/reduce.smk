@@ -71,8 +71,8 @@ rule count_sample:
         " --documents {input.documents:q}"
         " --tokenizer {input.tokenizer:q}"
         " --language {wildcards.language:q}"
-        " --sample {wildcards.lines}"
-        " --seed {wildcards.seed}"
+        " --sample {wildcards.lines:q}"
+        " --seed {wildcards.seed:q}"
         " --output {output.counts:q}"
         " > {log:q} 2>&1"
 

@@ -100,7 +100,7 @@ rule table:
         "../../envs/report.yaml"
     shell:
         "python -m smelt table"
-        " --name {wildcards.table}"
+        " --name {wildcards.table:q}"
         " --settings {params.settings:q}"
         " --significance {params.significance:q}"
         " --sources {input.sources:q}"
@@ -138,7 +138,7 @@ rule figure:
         "../../envs/report.yaml"
     shell:
         "python -m smelt figure"
-        " --name {wildcards.figure}"
+        " --name {wildcards.figure:q}"
         " --sources {input.sources:q}"
         " --settings {params.settings:q}"
         " --svg {output.svg:q}"

@@ -1,5 +1,6 @@
 """The model card: README.md beside a model's weights, as the hub reads it (Mitchell et al. 2019)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +84,7 @@ def _table(rows: list[Mapping[str, CardValue]]) -> str:
 def _cell(value: CardValue) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else value.replace("|", r"\|").replace("\n", " ")
+    return f"{value:,}" if isinstance(value, int) else re.sub(r"([|<])", r"\\\1", " ".join(value.split()))
 
 
 def _use(card: Card) -> str:

@@ -15,7 +15,7 @@ from test_tradeoff import ROWS, SETTINGS, write_sources
 
 from smelt.__main__ import main
 from smelt.report.figures import by_language, caption_of, tradeoff
-from smelt.report.figures.style import style
+from smelt.report.figures.style import save, style
 from smelt.report.tables import table_of
 
 # Thousands of training examples (XtremeDistil, Table 17).
@@ -51,6 +51,13 @@ def test_languages_stand_from_fewest_to_most_training_examples(sources: list[Pat
     assert lines(axis)["XtremeDistil"] == pytest.approx([87, 91, 85, 84, 78, 90])
     assert lines(axis)["mBERT-single"] == pytest.approx([89, 83, 88, 89, 83, 92])
     assert [bar.get_height() for bar in behind.patches] == [5000, 10000, 20000, 20000, 20000, 20000]
+
+
+def test_a_label_with_signs_of_a_formula_is_drawn_as_it_stands(tmp_path: Path, sources: list[Path]) -> None:
+    table = table_of({"kind": "grid"} | TABLE_5 | {"rows": {"$x_{ <b> in $": "ours"}})
+    with style():
+        save(by_language.draw(sources, table, []), tmp_path / "one.svg", tmp_path / "one.png")
+    assert "$x_{ &lt;b&gt;" in (tmp_path / "one.svg").read_text()
 
 
 def test_rows_of_different_training_sets_have_no_bars(sources: list[Path]) -> None:

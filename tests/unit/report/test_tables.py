@@ -2,17 +2,19 @@
 
 import math
 import re
+import xml.etree.ElementTree as ElementTree
 from importlib.metadata import version
 
 import pandas as pd
 import pytest
 from small_results import MODELS, SCORES, SIGNIFICANCE, WORDS, Results, prepared_task
 
+from smelt.report.latex import latex
 from smelt.report.notes import FinetuningSet, finetuning_note, repeats_note, validation_note
 from smelt.report.page_materials import task_table
 from smelt.report.page_results import pair_tables
 from smelt.report.records import read_tasks
-from smelt.report.render import NOT_RUN
+from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row, html, markdown
 from smelt.report.significance import Significance
 from smelt.report.statistics import Score
 from smelt.report.tables.scores import average_cell
@@ -266,6 +268,21 @@ def test_latex_is_balanced_has_equal_columns_and_escapes_everything(compared: Re
     assert r"R\&D\_50\%" in example
     assert r"\textvisiblespace{}Zo\textperiodcentered{}ë" in example
     assert r"small\_8k" in compared.read("tables", "table_1.tex")
+
+
+def test_texts_with_markup_are_shown_as_they_stand() -> None:
+    text = '<b>R&D</b> | 5% of _it_ &lt; $x$ {a} # ~ ^ \\ "q"'
+    cell = Cell(text, mark="<i>", detail="&<u>", bold=True)
+    grid = Grid(text, [text], [Group([Row(text, [cell])], title=text)])
+    table = PaperTable("t", text, [grid], [text])
+    page = html(table)
+    parsed = ElementTree.fromstring(page)
+    assert {element.tag for element in parsed.iter()} & {"b", "i", "u"} == set()
+    assert "".join(parsed.itertext()).count(text) == 7  # caption, corner, column, title, head, cell and note
+    _check_latex(latex(table))
+    shown = markdown(table)
+    assert not re.search(r"(?<!\\)<|(?<!\\)[_#~]|(?<!\\)&lt;", shown)
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in shown.splitlines() if line.startswith("|")}) == 1
 
 
 def test_markdown_tables_have_equal_columns(compared: Results) -> None:

@@ -1,6 +1,7 @@
 """A study file is checked as a whole, and every complaint names the key, what was found and what is allowed."""
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,16 @@ def test_a_wrong_value_gets_one_line_of_plain_words(tmp_path: Path, changes: dic
     message = complaint(write(tmp_path, changes))
     assert expected in message
     assert message.count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a'b", 'a"b', "a\nb", "ab\n", "a;b", "..", ".a", "a/b", "-a", "$a", "{a", "", "a" * 65]
+)
+@pytest.mark.parametrize("part", ["study", "corpora", "tokenizers", "models", "tasks", "tables", "datasets", "sets"])
+def test_a_name_that_a_shell_or_a_path_would_read_is_refused(tmp_path: Path, part: str, name: str) -> None:
+    places = {"study": "study", "datasets": "corpora/wiki/datasets", "sets": "finetuning/sets"}
+    path = write(tmp_path, {places.get(part, part): name if part == "study" else {name: {}}})
+    assert re.search(rf"{part}.*: (expected (a name|at most 64|text)|a family of)", complaint(path), re.DOTALL)
 
 
 def test_two_wrong_values_get_a_line_each(tmp_path: Path) -> None:

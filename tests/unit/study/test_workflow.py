@@ -141,6 +141,16 @@ def test_models_are_distinguished_by_how_their_paths_continue() -> None:
 
 
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]
+
+
+def test_every_value_that_a_rule_hands_to_the_shell_is_quoted() -> None:
+    commands = re.compile(r"^ +shell:\n((?: +\".*\"\n)+)", re.MULTILINE)
+    value = re.compile(r"(?<!\{)\{((?:input|output|params|wildcards|log|benchmark|config|study)\b[^{}]*)\}")
+    found = [(path.name, words) for path in RULES for words in commands.findall(path.read_text())]
+    assert len(found) == sum(len(re.findall(r"^ +shell:", path.read_text(), re.MULTILINE)) for path in RULES)
+    assert [(name, each) for name, words in found for each in value.findall(words) if not each.endswith(":q")] == []
+
+
 ASKED = re.compile(r"(?<![\w./])study((?:\.[a-z]\w*){1,2})")
 
 

@@ -173,7 +173,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 def _markdown_text(text: str) -> str:
     """Return text that Markdown shows as it stands, in one line."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>#|~]|&(?=#?\w+;))", r"\\\1", " ".join(text.split()))
 
 
 # ---- HTML: a fragment that the page includes, and that a browser shows alone

@@ -38,6 +38,7 @@ _STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,
     "svg.hashsalt": "smelt",
+    "text.parse_math": False,  # a label with two signs of the dollar is no formula
 }
 
 
