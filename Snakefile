@@ -54,7 +54,7 @@ study = load(study_files, given_keys(workflow.config_settings.config_args))
 
 if workflow.is_main_process:
     warn(study)
-    PersistenceBase.lock = lock_of(study.paths)
+    PersistenceBase.lock = lock_of(study.paths, study_files)
 
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
 os.environ.update(SMELT_COUNTRY=study.study.country or "")

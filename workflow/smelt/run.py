@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from smelt.errors import SmeltError, expected_one_of
+from smelt.study.origin import SAME_STUDY
 from smelt.study.paths import PACKAGE
 from smelt.study.workflow import DEMO
 
@@ -20,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studies", metavar="study", type=Path, nargs="*", help=f"a study file; by default {DEMO}")
     parser.add_argument(
         "--profile", default="default", help="a folder of profiles/, such as slurm, or a path; by default: this machine"
+    )
+    parser.add_argument(
+        "--same-study", action="store_true", help="go on with the results that another file of the same name has made"
     )
 
 
@@ -35,12 +39,10 @@ def run(arguments: argparse.Namespace) -> None:
     words += ["--configfile", *map(str, arguments.studies)] if arguments.studies else []
     # Jobs run the `python` that they find.
     folders = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
+    environment = os.environ | {"PATH": os.pathsep.join(folders)}
+    environment |= {SAME_STUDY: "yes"} if arguments.same_study else {}
     sys.stdout.flush()
-    os.execve(
-        sys.executable,
-        [sys.executable, "-m", "snakemake", *words, *arguments.options],
-        os.environ | {"PATH": os.pathsep.join(folders)},
-    )
+    os.execve(sys.executable, [sys.executable, "-m", "snakemake", *words, *arguments.options], environment)
 
 
 def checkout_here() -> Path:

@@ -17,6 +17,7 @@ from smelt.study.check import left_over, missing_sources, warnings
 from smelt.study.driver import Driver
 from smelt.study.makers import MAKERS
 from smelt.study.makers.trained import TrainedOnBlocks
+from smelt.study.origin import Origin
 from smelt.study.paths import Paths
 from smelt.study.revisions import unpinned
 from smelt.study.schema import check_study
@@ -68,14 +69,27 @@ def warn(catalogue: Catalogue) -> None:
         print(f"smelt: {line}", file=sys.stderr)
 
 
-def lock_of(paths: Paths) -> Callable[[Any], AbstractContextManager[None]]:
-    """Return the method that takes the place of the one with which Snakemake locks its folder; paths: of the study."""
+def lock_of(paths: Paths, files: Sequence[str | Path]) -> Callable[[Any], AbstractContextManager[None]]:
+    """Return the method that takes the place of the one with which Snakemake locks its folder.
+
+    A study whose name is that of another one with results ends the program.
+
+    Args:
+        paths: the study's folders.
+        files: the files it is read from.
+    """
+    origin = Origin(paths, files)
+    try:
+        origin.check()
+    except SmeltError as error:
+        _end(error)
 
     @contextlib.contextmanager
     def lock(persistence: Any) -> Iterator[None]:
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(Driver(paths).drive(persistence.dag))
+                origin.remember()
             except SmeltError as error:
                 _end(error)
             except OSError as error:
