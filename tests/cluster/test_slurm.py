@@ -42,7 +42,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def on_slurm(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run Snakemake with the cluster profile, asking for a job's state after a second instead of 40."""
+    """Run Snakemake with the cluster profile, asking for the states of jobs every second."""
     return subprocess.run(
         slurm_command(project, *words), cwd=project.folder, env=project.environment(), text=True, capture_output=True
     )
@@ -50,7 +50,7 @@ def on_slurm(project: Project, *words: str) -> subprocess.CompletedProcess[str]:
 
 def slurm_command(project: Project, *words: str) -> list[str]:
     command = [project.command()[0], "--configfile", "study.yaml", "--workflow-profile", "profiles/slurm"]
-    return [*command, "--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5", *words]
+    return [*command, "--seconds-between-status-checks", "1", "--latency-wait", "5", *words]
 
 
 def wait_until(true: Callable[[], object], process: "subprocess.Popen[bytes] | None" = None) -> None:

@@ -106,8 +106,8 @@ LAYERS = (
     " provenance scripts sentences statistics strict_yaml",
     "report tasks training",
     "study",
-    " ".join(sorted(STAGES)),
-    "__main__ logs plan run screen watch",
+    " ".join(sorted(STAGES - {"slurm"})),
+    "__main__ logs plan run screen slurm watch",
 )
 """Parts of the package, the lowest layer first: a part imports from its own layer and from lower ones."""
 

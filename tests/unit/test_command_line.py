@@ -176,11 +176,11 @@ def test_a_log_of_a_fault_of_ours_ends_with_its_end(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as log:
         command = [sys.executable, "-c", code, "scores"]
         done = subprocess.run(command, env={"PYTHONPATH": str(PACKAGE)}, stdout=log, stderr=log)
-    assert done.returncode == 1
+    assert done.returncode == 70
     lines = (tmp_path / "log").read_text().splitlines()
     assert "Traceback (most recent call last):" in lines
     assert lines[-2] == "KeyError: 'key'"
-    assert "  ended with exit code 1 after 0:00:" in lines[-1]
+    assert "  ended with exit code 70 after 0:00:" in lines[-1]
 
 
 def test_smelt_is_a_command_with_a_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from smelt import __version__
-from smelt.errors import SmeltError
+from smelt.errors import CRASH, ERROR, IO_ERROR, SmeltError
 
 COMMANDS = {
     "check": ("smelt.study.check", "validate a study file and print what it will build"),
@@ -87,7 +87,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(words: list[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 75 run the same command again, 1 an error to fix first."""
+    """Run one command and return its exit code: 0 done, 75 run the same command again, others as in `smelt.errors`."""
     # Threads that wait for each other sleep instead of spinning: on a machine that others use too, spinning threads
     # run several times slower. OpenMP reads this as torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -115,10 +115,10 @@ def main(words: list[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone (`| head`): nothing to report
-        return 1
+        return ERROR
     except OSError as error:  # a full disk, a folder that may not be written to
         print(f"smelt: {error.filename or words[0]}: {error.strerror or error}", file=sys.stderr)
-        return 1
+        return IO_ERROR
     return 0
 
 
@@ -143,20 +143,22 @@ def start() -> NoReturn:
     words = sys.argv[1:]
     if not (words and words[0] in commands(words).keys() - ASKED_BY_PEOPLE):
         sys.exit(main())
-    from smelt.logs import command_line, ending, is_log
+    from smelt.logs import command_line, ending, is_log, record_exit
 
-    logged, began, code = is_log(), time.monotonic(), 1
+    logged, began, code = is_log(), time.monotonic(), CRASH
     if logged:
         print(command_line(words, variables(words)), flush=True)
     try:
         code = main()
     except SystemExit as exit:
-        code = exit.code if isinstance(exit.code, int) else 1
+        code = exit.code if isinstance(exit.code, int) else CRASH
         raise
     except BaseException:
         traceback.print_exc()  # before the last line of the log
     finally:
         if logged:
+            with suppress(OSError):
+                record_exit(code)
             with suppress(OSError):  # a full disk, a reader that has gone: what the job made stands
                 print(ending(code, time.monotonic() - began), flush=True)
     sys.exit(code)

@@ -8,8 +8,13 @@ from pathlib import Path
 LONGEST_SHOWN = 80  # characters of a file's content that a message shows
 FEW = 15  # a longer list of names comes after the question whether one of them was meant
 WITHOUT_IT = "or leave what needs it out of the study"
+ERROR = 1  # something to fix first
 NO_INPUT = 66  # EX_NOINPUT of sysexits.h: a file that is needed is not there
+CRASH = 70  # EX_SOFTWARE of sysexits.h: ended by an error that smelt does not know, such as too little memory
+IO_ERROR = 74  # EX_IOERR of sysexits.h: a file could not be read or written, on a full disk for example
 RESUMABLE = 75  # EX_TEMPFAIL of sysexits.h: try again later
+FINAL = frozenset({ERROR, NO_INPUT})
+"""Exit codes of errors that the same command meets again: a cluster's retries are not spent on them."""
 
 
 class SmeltError(Exception):
@@ -18,7 +23,7 @@ class SmeltError(Exception):
     `where` names a file (with a line, where there is one), a key of the study or an address.
     """
 
-    exit_code = 1
+    exit_code = ERROR
     """The exit code of a command that ends in this error."""
     reported = False
     """Whether it has been printed, or another process of the same job prints it."""

@@ -24,6 +24,7 @@ QUIET = 120.0  # seconds without a line after which a training, which prints one
 HALF_A_DAY = 12 * 3600.0  # seconds
 COMMAND = 2**22  # bytes of a command at most: twice what Linux allows
 TAIL = 16_384  # bytes that are read of a log's end
+EXIT_CODES = "SMELT_EXIT_CODES"  # names the file to which the commands of a job on a cluster add their exit codes
 STATE = 200  # characters of a line that show how far a job is
 
 _CLOCK = r"\d\d:\d\d:\d\d  "
@@ -67,6 +68,13 @@ def ending(code: int, seconds: float) -> str:
     """Return the last line of a job's log."""
     how = f"ended with exit code {code}" if code else "finished"
     return f"{time.strftime('%H:%M:%S')}  {how} after {duration(seconds)}"
+
+
+def record_exit(code: int) -> None:
+    """Add a command's exit code to the file that a job on a cluster keeps for that (`smelt.slurm.records`)."""
+    if path := os.environ.get(EXIT_CODES):
+        with Path(path).open("a") as stream:
+            stream.write(f"{code}\n")
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,178 @@
+"""What becomes of jobs on SLURM, from its answers and from what jobs leave behind."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import Job, Slurm, Watched
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+
+from smelt.errors import CRASH, NO_INPUT, RESUMABLE
+from smelt.slurm import queue, records
+
+Submit = Callable[..., SubmittedJobInfo]
+KEPT = "smelt: training: stopped by SIGTERM; kept a checkpoint of step {}. Run again to go on"
+
+
+def leave(executor: Watched, number: str, *lines: object) -> None:
+    (executor.records / number).write_text("\n".join(["smelt:tag", *map(str, lines)]) + "\n")
+
+
+def write_log(path: Path, line: str, code: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"cd / && python -m smelt pretrain\n{line}\n10:00:00  ended with exit code {code} after 0:00:10\n")
+
+
+def look(executor: Watched, *jobs: SubmittedJobInfo) -> list[str]:
+    return asyncio.run(executor.look(*jobs))
+
+
+def test_one_question_is_asked_for_all_jobs_and_none_of_accounting(
+    executor: Watched, slurm: Slurm, submitted: Submit
+) -> None:
+    slurm.answer("squeue", "7 RUNNING smelt:a\n8 PENDING smelt:b\n9 COMPLETED smelt:c\n3_1 FAILED somebody's\n")
+    assert look(executor, *(submitted(number) for number in "789")) == ["7", "8"]
+    assert executor.reported == [("9", "done", "")]
+    assert len(slurm.asked("squeue")) == 1
+    assert "sacct" not in Path(queue.__file__).read_text().replace("(`sacct`)", "")
+
+
+def test_a_controller_that_is_away_is_waited_for_and_no_job_is_forgotten(
+    executor: Watched, slurm: Slurm, submitted: Submit
+) -> None:
+    jobs = [submitted("7"), submitted("8")]
+    slurm.away(True)
+    for _ in range(3):
+        assert look(executor, *jobs) == ["7", "8"]
+    assert len(executor.said) == 1
+    assert executor.said[0].startswith("smelt: SLURM's controller has not answered since ")
+    slurm.away(False)
+    slurm.answer("squeue", "7 COMPLETED smelt:a\n8 RUNNING smelt:b\n")
+    assert look(executor, *jobs) == ["8"]
+    assert executor.said[-1].startswith("smelt: SLURM's controller answers again, after 0:00:0")
+
+
+def test_a_job_that_slurm_has_forgotten_is_decided_by_its_record(executor: Watched, submitted: Submit) -> None:
+    leave(executor, "7", 0, "job 0")
+    leave(executor, "8", CRASH, "job 1")
+    leave(executor, "9")
+    assert look(executor, *(submitted(number) for number in ("7", "8", "9", "10"))) == []
+    assert executor.reported[0] == ("7", "done", "")
+    assert [tried for _, tried, _ in executor.reported[1:]] == ["to be tried again"] * 3
+    assert "its record has no end" in executor.reported[2][2]
+    assert "left no record" in executor.reported[3][2]
+    assert not list(executor.records.iterdir())
+
+
+def test_a_record_that_is_late_is_waited_for(executor: Watched, slurm: Slurm, submitted: Submit) -> None:
+    executor.workflow.execution_settings.latency_wait = 60
+    slurm.answer("squeue", "7 FAILED smelt:a\n")
+    job = submitted("7")
+    assert look(executor, job) == ["7"]
+    leave(executor, "7", 1, "job 1")
+    assert look(executor, job) == []
+    assert executor.reported == [("7", "failed", "")]
+
+
+@pytest.mark.parametrize("state", ["FAILED", "TIMEOUT"])
+def test_a_job_that_can_go_on_is_submitted_again_as_the_same_attempt(
+    executor: Watched, slurm: Slurm, submitted: Submit, state: str
+) -> None:
+    job = submitted("7")
+    for step in range(1, 9):
+        write_log(Path(job.job.log[0]), KEPT.format(step), RESUMABLE)
+        leave(executor, "7", RESUMABLE, "job 1")
+        slurm.answer("squeue", f"7 {state} smelt:a\n")
+        assert look(executor, job) == []
+    assert executor.reported == []
+    assert executor.submitted == [job.job] * 8
+    assert job.job.attempt == 1
+    assert "kept a checkpoint of step 8" in executor.said[-1]
+
+
+def test_a_job_that_stops_at_the_same_place_again_and_again_has_failed(
+    executor: Watched, slurm: Slurm, submitted: Submit
+) -> None:
+    job = submitted("7")
+    for step in (1, 2, 2, 2):
+        write_log(Path(job.job.log[0]), KEPT.format(step), RESUMABLE)
+        leave(executor, "7", RESUMABLE, "job 1")
+        slurm.answer("squeue", "7 FAILED smelt:a\n")
+        look(executor, job)
+    assert len(executor.submitted) == 3
+    assert executor.reported == [("7", "failed", "stopped 3 times at the same place: give it more time (runtime)")]
+
+
+@pytest.mark.parametrize(("code", "tried"), [(1, "failed"), (NO_INPUT, "failed"), (CRASH, "to be tried again"),
+                                             (74, "to be tried again"), (143, "to be tried again")])  # fmt: skip
+def test_an_error_that_cannot_change_is_not_tried_again(
+    executor: Watched, slurm: Slurm, submitted: Submit, code: int, tried: str
+) -> None:
+    slurm.answer("squeue", "7 FAILED smelt:a\n")
+    leave(executor, "7", code, "job 1")
+    look(executor, submitted("7"))
+    assert [report[1] for report in executor.reported] == [tried]
+
+
+@pytest.mark.parametrize(
+    ("state", "details", "tried", "why"),
+    [
+        ("OUT_OF_MEMORY", "MinMemoryNode=4000M", "to be tried again", "out of memory: asked for 4000M"),
+        ("NODE_FAIL", "NodeList=n7", "to be tried again", "node failed: n7"),
+        ("CANCELLED", "", "failed", "cancelled by someone (scancel): not tried again in this run"),
+        ("TIMEOUT", "TimeLimit=01:00:00", "to be tried again", "time limit of 01:00:00 reached before it kept a"
+         " checkpoint"),
+        ("FAILED", "ExitCode=0:9 MinMemoryNode=4G", "to be tried again", "killed, or failed before its command began"
+         " (FAILED, signal 9; it had asked for 4G of memory)"),
+    ],
+)  # fmt: skip
+def test_the_error_says_why_slurm_ended_a_job(
+    executor: Watched, slurm: Slurm, submitted: Submit, state: str, details: str, tried: str, why: str
+) -> None:
+    slurm.answer("squeue", f"7 {state} smelt:a\n")
+    slurm.answer("scontrol", f"JobId=7 JobName=x {details} End=1\n")
+    look(executor, submitted("7"))
+    assert executor.reported == [("7", tried, why)]
+
+
+def test_a_preempted_job_is_submitted_again(executor: Watched, slurm: Slurm, submitted: Submit) -> None:
+    slurm.answer("squeue", "7 PREEMPTED smelt:a\n")
+    job = submitted("7", Job(attempt=3))
+    look(executor, job)
+    assert executor.submitted == [job.job]
+
+
+def test_the_script_of_a_job_records_the_exit_codes_of_its_commands(tmp_path: Path) -> None:
+    folder = tmp_path / "it's here"
+    folder.mkdir()
+    smelt = f"{sys.executable} -m smelt scores > {tmp_path}/log 2>&1"  # flags are missing
+    text = records.script(folder, "smelt:a b", f"{smelt} || ({smelt}; exit 9)")
+    environment = {"SLURM_JOB_ID": "12", "PYTHONPATH": str(Path(records.__file__).parents[2])}
+    assert subprocess.run(["sh"], input=text, text=True, env=environment).returncode == 9
+    assert records.read(folder, "12") == records.JobRecord("smelt:a b", (1, 1), 9)
+
+
+def test_the_next_attempt_asks_for_more_of_what_was_lacking(executor: Watched, slurm: Slurm, submitted: Submit) -> None:
+    executor.workflow.executor_settings.growth = 2.0
+    request, job = "sbatch -t 60 --mem 4000 --ntasks=1", submitted("7")
+    asked = []
+    for state in ("NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY"):
+        slurm.answer("squeue", f"7 {state} smelt:a\n")
+        look(executor, job)
+        asked.append(executor._grown(request, job.job))
+    assert asked == [request, request.replace("60", "120"), "sbatch -t 120 --mem 8000 --ntasks=1"]
+    slurm.answer("squeue", "7 COMPLETED smelt:a\n")
+    look(executor, job)
+    assert executor._grown(request, job.job) == request
+
+
+def test_snakemake_finds_the_executor_and_takes_its_profile() -> None:
+    snakemake = Path(sys.executable).with_name("snakemake")
+    printed = subprocess.run([snakemake, "--help"], text=True, capture_output=True, check=True).stdout
+    profile = yaml.safe_load((Path(__file__).parents[3] / "profiles/slurm/config.yaml").read_text())
+    assert profile["executor"] == "smelt-slurm"
+    assert [key for key in profile if f"--{key}" not in printed] == []

@@ -1,0 +1,80 @@
+"""Decide what the end of a job on SLURM means: done, go on, try again with more, or an error to fix first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from smelt.errors import FINAL, RESUMABLE
+from smelt.slurm.records import JobRecord
+
+
+class Next(Enum):
+    """What happens after the end of a job."""
+
+    DONE = "done"
+    RESUBMIT = "submit again as the same attempt"
+    RETRY = "failed; try again while attempts are left"
+    FAIL = "failed; trying again changes nothing"
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a job ended."""
+
+    next: Next
+    why: str = ""
+    lacked: str = ""
+    """What the next attempt gets more of: `memory` or `time`."""
+
+
+def ending(state: str | None, details: Mapping[str, str], record: JobRecord | None) -> Ending:
+    """Return what the end of a job means.
+
+    Args:
+        state: SLURM's, of a job that has ended; None where SLURM has forgotten the job.
+        details: of `scontrol show job`; may be empty.
+        record: that the job left.
+    """
+    codes = set(record.codes) if record else set()
+    if state == "COMPLETED" or (state is None and record and record.end == 0):
+        return Ending(Next.DONE)
+    if codes.intersection(FINAL):
+        return Ending(Next.FAIL)
+    if state in ("CANCELLED", "DEADLINE"):
+        return Ending(Next.FAIL, _why_ended(state, details))
+    if RESUMABLE in codes or state == "PREEMPTED":
+        return Ending(Next.RESUBMIT)
+    lacked = {"TIMEOUT": "time", "NODE_FAIL": "", "BOOT_FAIL": ""}.get(state or "", "memory")
+    return Ending(Next.RETRY, _why_killed(state, details, record), lacked)
+
+
+def _why_killed(state: str | None, details: Mapping[str, str], record: JobRecord | None) -> str:
+    codes = record.codes if record else ()
+    if state is None:
+        known = "its record has no end" if record else "it left no record"
+        return f"SLURM has forgotten it and {known}: counted as killed"
+    failed = next((code for code in codes if code), None)
+    if state in ("OUT_OF_MEMORY", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL") or failed is None:
+        return _why_ended(state, details)
+    return ""  # the job's log has its error
+
+
+def _why_ended(state: str, details: Mapping[str, str]) -> str:
+    """Return why SLURM ended a job, in words."""
+    nodes = details.get("NodeList", "")
+    memory = details.get("MinMemoryNode") or details.get("MinMemoryCPU") or ""
+    match state:
+        case "OUT_OF_MEMORY":
+            return f"out of memory: asked for {memory}".removesuffix(": asked for ")
+        case "TIMEOUT":
+            return f"time limit of {details.get('TimeLimit', 'its partition')} reached before it kept a checkpoint"
+        case "NODE_FAIL" | "BOOT_FAIL":
+            return f"node failed: {nodes}".removesuffix(": ")
+        case "CANCELLED":
+            return "cancelled by someone (scancel): not tried again in this run"
+        case "DEADLINE":
+            return "its deadline has passed"
+    code, _, number = details.get("ExitCode", "").partition(":")
+    end = f"signal {number}" if number not in ("", "0") else f"exit code {code}" if code else "no exit code"
+    asked = f"; it had asked for {memory} of memory" if memory else ""
+    return f"killed, or failed before its command began ({state}, {end}{asked})"

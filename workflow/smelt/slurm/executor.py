@@ -1,0 +1,324 @@
+"""Snakemake's executor `smelt-slurm`: that of snakemake-executor-plugin-slurm, made to outlive what breaks around it.
+
+The plugin writes the requests of a job. What differs:
+
+- One `squeue` asks for all jobs, and a controller that does not answer is waited for.
+- A job that SLURM has forgotten is decided by the record that it left (`records`).
+- A job that stopped at its time limit and can go on is submitted again; that is no attempt.
+- An error that cannot change is not tried again.
+"""
+
+import asyncio
+import re
+import shlex
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
+from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+from snakemake_executor_plugin_slurm.utils import delete_slurm_environment, get_job_wildcards, set_gres_string
+from snakemake_executor_plugin_slurm.validation import validate_or_get_slurm_job_id, validate_slurm_extra
+from snakemake_interface_common.exceptions import WorkflowError
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
+
+from smelt.logs import duration, read_log
+from smelt.slurm import queue, records
+from smelt.slurm.endings import Ending, Next, ending
+from smelt.slurm.queue import Listed, NoAnswer, Refused
+
+SAME = 3  # ends of a job in a row with the same message, after which it is not submitted again
+PATIENCE = 15.0  # seconds between two attempts to submit while the controller does not answer
+BUSY = "MaxSubmit"  # in SLURM's answers that a user has as many jobs as allowed: it takes more when some have ended
+ATTACHED = "smelt"  # begins the comments of our jobs
+
+
+def _flag(text: str) -> dict[str, Any]:
+    return {"help": text, "env_var": False, "required": False}
+
+
+@dataclass
+class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
+    """The flags of the executor, `--smelt-slurm-...`."""
+
+    partition: str = field(default="", metadata=_flag("Partition of jobs without a GPU; by default SLURM's own."))
+    gpu_partition: str = field(
+        default="", metadata=_flag("Partition of jobs with GPUs; by default that of the others.")
+    )
+    gpu_type: str = field(default="", metadata=_flag("Type of the GPUs, as SLURM names it (its GRES)."))
+    growth: float = field(
+        default=2.0,
+        metadata=_flag("By how much a request grows with an attempt: memory after a kill, time after a time limit."),
+    )
+    qos: str = field(default="", metadata=_flag("Quality of service of all jobs."))
+    reservation: str = field(default="", metadata=_flag("Reservation of all jobs."))
+    partition_config: str = field(
+        default="", metadata=_flag("YAML file of partitions and limits, from which each job gets one that it fits.")
+    )
+    logdir: str = field(default="", metadata=_flag("Folder of SLURM's own logs; by default .snakemake/slurm_logs."))
+    keep_successful_logs: bool = field(
+        default=False, metadata=_flag("Keep SLURM's own logs of jobs that succeeded, too.")
+    )
+    delete_logfiles_older_than: int = field(
+        default=10, metadata=_flag("Days after which SLURM's own logs are deleted; 0 keeps them.")
+    )
+    exclude_failed_nodes: str = field(default="", metadata=_flag("Nodes that jobs avoid, with commas between them."))
+
+    # What the plugin asks of its own settings, and is no choice here.
+    array_jobs: ClassVar[None] = None  # tasks of arrays delete each other's outputs
+    array_limit: ClassVar[int] = 1000
+    requeue: ClassVar[bool] = False  # Snakemake owns the attempts
+    no_requeue: ClassVar[bool] = True
+    jobname_prefix: ClassVar[str] = ""
+    efficiency_report: ClassVar[bool] = False  # asks sacct
+    pass_command_as_script: ClassVar[bool] = False
+    status_command: ClassVar[None] = None
+
+
+class Executor(SlurmExecutor):  # type: ignore[misc]
+    """Submits jobs, watches them, and reports how they ended."""
+
+    def __init__(self, workflow: Any, logger: Any) -> None:
+        """Start without jobs; inside of a SLURM job, forget that job's settings."""
+        self.stopping = threading.Event()
+        self.silent_since: float | None = None
+        self.messages: dict[str, Counter[str]] = {}  # of jobs that were stopped: how often in a row
+        self.lacked: dict[str, Counter[str]] = {}  # of failed jobs: how many attempts ended for want of memory, of time
+        delete_slurm_environment()
+        super().__init__(workflow, logger)
+
+    def __post_init__(self, test_mode: bool = False) -> None:
+        """Make the folder of records."""
+        super().__post_init__(test_mode)
+        self.records = records.FOLDER.absolute()
+        self.records.mkdir(parents=True, exist_ok=True)
+
+    # ---- submission
+
+    def run_job(self, job: Any) -> None:
+        """Submit a job, however long that takes; a request that SLURM refuses is the job's error."""
+        try:
+            submitted = self._submit(job)
+            self._report_job_submission_threadsafe(submitted)
+            if self.stopping.is_set():  # too late for `cancel`
+                self.cancel_jobs([submitted])
+        except (Refused, WorkflowError) as error:
+            _last_attempt(job)  # it would be refused again
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), f"SLURM did not take it: {error}")
+        except Exception as error:
+            self.logger.error(f"cannot submit {_name(job)}: {error}", exc_info=True)
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), f"cannot be submitted: {error}")
+
+    def _submit(self, job: Any) -> SubmittedJobInfo:
+        validate_slurm_extra(job)
+        wildcards = get_job_wildcards(job)
+        kind = f"group_{job.name}" if job.is_group() else f"rule_{job.name}"
+        log = self.slurm_logdir / kind / wildcards / "%j.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        tag = f"{ATTACHED}:{uuid.uuid4().hex[:12]}"
+        params = {
+            "run_uuid": self.run_uuid,
+            "slurm_logfile": log,
+            "comment_str": tag,
+            "account": self._account(job),
+            "partition": self.get_partition_arg(job),
+            "workdir": self.workflow.workdir_init,
+        }
+        command = get_submit_command(job, params, self.workflow.executor_settings, self._failed_nodes)
+        script = records.script(self.records, tag, self.format_job_exec(job))
+        number = self._sbatch(f"{self._grown(command, job)}{self._gres(job)} /dev/stdin", script, tag, _name(job))
+        log = log.with_name(f"{number}.log")
+        self.logger.info(f"Job {job.jobid} has been submitted with SLURM jobid {number} (log: {log}).")
+        return SubmittedJobInfo(job, external_jobid=number, aux={"slurm_logfile": log})
+
+    def _grown(self, command: str, job: Any) -> str:
+        """Return the request of a job, with more of what earlier attempts lacked."""
+        growth, lacked = self.workflow.executor_settings.growth, self.lacked.get(_name(job), Counter())
+        for flag, what in ((" --mem", "memory"), (" --mem-per-cpu", "memory"), (" -t", "time")):
+            if found := re.search(rf"(?<={flag} )\d+", command):
+                more = str(int(int(found[0]) * growth ** lacked[what]))
+                command = command[: found.start()] + more + command[found.end() :]
+        return command
+
+    def _gres(self, job: Any) -> str:
+        """Return the flags of GPUs."""
+        flags, kind = str(set_gres_string(job)), self.workflow.executor_settings.gpu_type
+        return re.sub(r"--gpus=(?=\d)", f"--gpus={shlex.quote(kind)}:", flags) if kind else flags
+
+    def _sbatch(self, command: str, script: str, tag: str, name: str) -> str:
+        """Return the id of a submitted job. Wait while the controller does not answer or lets the user wait.
+
+        Raises:
+            Refused: SLURM does not take the job.
+        """
+        unsure = False
+        while not self.stopping.is_set():
+            try:
+                if unsure and (known := _with_comment(queue.listed(), tag)):
+                    return known  # it was taken, and the answer got lost
+                answer = queue.ask(["sh", "-c", command], script)
+                return str(validate_or_get_slurm_job_id(answer.strip().split(";")[0], answer))
+            except NoAnswer as error:
+                unsure = True
+                self.logger.info(f"smelt: {name} waits to be submitted: {error}")
+            except Refused as error:
+                if BUSY not in str(error):
+                    raise
+                self.logger.info(f"smelt: {name} waits to be submitted: {error}")
+            self.stopping.wait(PATIENCE)
+        raise Refused("Snakemake is ending")
+
+    def _account(self, job: Any) -> str:
+        """Return the flag of the account; without one SLURM takes the user's own."""
+        return next(self.get_account_arg(job)) if job.resources.get("slurm_account") else ""
+
+    def get_account_arg(self, job: Any) -> Iterator[str]:
+        """Yield the flag of the account that a job names, which SLURM itself checks."""
+        yield f" -A {shlex.quote(str(job.resources.slurm_account))}"
+
+    def get_partition_arg(self, job: Any) -> str:
+        """Return the flag of the partition: the job's own, or the profile's; without one SLURM takes its default."""
+        if job.resources.get("slurm_partition") or self._partitions:
+            return str(super().get_partition_arg(job))
+        settings = self.workflow.executor_settings
+        chosen = (job.resources.get("gpu") and settings.gpu_partition) or settings.partition
+        return f" -p {shlex.quote(chosen)}" if chosen else ""
+
+    # ---- what becomes of jobs
+
+    async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
+        """Report the jobs that have ended, and yield the others. While the controller is silent, all wait."""
+        if not active_jobs:
+            return
+        async with self.status_rate_limiter:
+            known = await self._listed()
+        for job in active_jobs:
+            if known is None or not await self._has_ended(job, known.get(job.external_jobid)):
+                yield job
+
+    async def _listed(self) -> dict[str, Listed] | None:
+        """Return the jobs that SLURM knows; None if the controller does not answer."""
+        try:
+            known = await asyncio.to_thread(queue.listed)
+        except (NoAnswer, Refused) as error:
+            if self.silent_since is None:
+                self.silent_since = time.time()
+                since = time.strftime("%H:%M:%S")
+                self.logger.warning(f"smelt: SLURM's controller has not answered since {since}, waiting ({error})")
+            return None
+        if self.silent_since is not None:
+            away = duration(time.time() - self.silent_since)
+            self.logger.warning(f"smelt: SLURM's controller answers again, after {away}")
+            self.silent_since = None
+        return known
+
+    async def _has_ended(self, job: SubmittedJobInfo, found: Listed | None) -> bool:
+        """Report a job that has ended, and return whether it has.
+
+        Records may arrive late on a shared file system: a job that failed or is forgotten is decided when its record
+        is whole, or has had its time.
+        """
+        if found and found.active:
+            return False
+        record = records.read(self.records, job.external_jobid)
+        since = job.aux.setdefault("ended", time.monotonic())
+        late = time.monotonic() - since < self.workflow.execution_settings.latency_wait
+        if not (found and found.state == "COMPLETED") and (record is None or record.end is None) and late:
+            return False
+        facts: dict[str, str] = {}
+        if found and found.state != "COMPLETED":
+            try:
+                facts = await asyncio.to_thread(queue.details, job.external_jobid)
+            except NoAnswer:
+                return False
+        self._act(job, ending(found.state if found else None, facts, record))
+        records.forget(self.records, job.external_jobid)
+        return True
+
+    def _act(self, info: SubmittedJobInfo, end: Ending) -> None:
+        """Do what the end of a job asks for."""
+        job, log = info.job, info.aux["slurm_logfile"]
+        if end.next is Next.RESUBMIT:
+            end = self._going_on(job)
+        match end.next:
+            case Next.DONE:
+                self._forget(job)
+                if not self.workflow.executor_settings.keep_successful_logs:
+                    log.unlink(missing_ok=True)
+                self.report_job_success(info)
+            case Next.RESUBMIT:
+                self.logger.info(f"smelt: {_name(job)} was stopped and goes on: submitted again ({end.why})")
+                self._job_submission_executor.submit(self.run_job, job)
+            case Next.RETRY | Next.FAIL:
+                self.lacked.setdefault(_name(job), Counter())[end.lacked] += 1
+                if end.next is Next.FAIL:
+                    _last_attempt(job)
+                self.report_job_error(info, msg=end.why, aux_logs=[str(log)])
+
+    def _forget(self, job: Any) -> None:
+        for known in (self.messages, self.lacked):
+            known.pop(_name(job), None)
+
+    def _going_on(self, job: Any) -> Ending:
+        """Return what becomes of a job that was stopped: it goes on unless it stays where it is."""
+        read = [found for log in job.log if (found := read_log(Path(log)))]
+        said = " ".join(line for found in read if found.resumes for line in found.complaint()[:1])
+        before = self.messages.setdefault(_name(job), Counter())
+        times = before[said] + 1
+        before.clear()
+        before[said] = times
+        if said and times >= SAME:
+            self._forget(job)
+            return Ending(Next.FAIL, f"stopped {times} times at the same place: give it more time (runtime)")
+        return Ending(Next.RESUBMIT, said.removeprefix("smelt: ").removesuffix(". Run again to go on") or "preempted")
+
+    def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **words: Any) -> None:
+        """Hand on why a job failed, and its id; the base class would add where to look for more."""
+        if job_info.external_jobid is not None:
+            words["external_jobid"] = job_info.external_jobid
+        job_info.job.log_error(msg, **words)
+
+    # ---- the end
+
+    def cancel_jobs(self, active_jobs: list[SubmittedJobInfo]) -> None:
+        """Cancel the jobs of this run, those too that are being looked at."""
+        try:
+            queue.cancel([f"--name={self.run_uuid}"])
+            queue.cancel([job.external_jobid for job in active_jobs if job.external_jobid])
+        except (NoAnswer, Refused) as error:
+            self.logger.error(f"smelt: the jobs could not be cancelled and go on: {error}")
+
+    def cancel(self) -> None:
+        """Cancel the jobs, and stop."""
+        self.stopping.set()
+        super().cancel()
+
+    def shutdown(self) -> None:
+        """Stop."""
+        self.stopping.set()
+        super().shutdown()
+
+
+def _last_attempt(job: Any) -> None:
+    """Leave a job no further attempt.
+
+    The scheduler compares its number with the attempts that are left. The setter of the number would also change what
+    the job gives back of the scheduler's resources.
+    """
+    job._attempt = max(job.attempt, job.restart_times + 1)
+
+
+def _name(job: Any) -> str:
+    """Return a job's name: its log's path without the parts that all logs share, as on Snakemake's screen."""
+    log = next(iter(job.log), None)
+    return str(log).removeprefix("logs/").removesuffix(".log") if log else str(job.name)
+
+
+def _with_comment(jobs: dict[str, Listed], tag: str) -> str | None:
+    return next((number for number, job in jobs.items() if job.comment == tag), None)

@@ -1,0 +1,111 @@
+"""Ask SLURM's controller about jobs: one `squeue` for all of them, `scontrol show job` for why one ended.
+
+Accounting (`sacct`) is never asked: many clusters have none, and then it may wait for ever.
+"""
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ANSWER = 60.0  # seconds that a command may take
+UNANSWERED = re.compile(
+    r"[Uu]nable to contact slurm controller|[Ss]ocket timed out|Connection (refused|timed out|reset)|Zero Bytes"
+    r"|Unexpected message|[Cc]ommunication (connection failure|shutdown)|[Tt]emporarily (unable|unavailable)"
+    r"|[Cc]ontroller not responding|Network is unreachable|No route to host|in standby mode|munge"
+)
+"""Errors that pass when the controller answers again."""
+ENDED = frozenset(
+    {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "PREEMPTED"}
+)
+"""States of jobs that have ended; SLURM has a dozen of others."""
+
+
+class NoAnswer(Exception):
+    """The controller does not answer."""
+
+
+class Refused(Exception):
+    """The controller answers that it will not do what it was asked; the message is SLURM's own."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A job as `squeue` lists it."""
+
+    state: str
+    comment: str
+
+    @property
+    def active(self) -> bool:
+        """Whether it waits, runs or is about to end."""
+        return self.state not in ENDED
+
+
+def ask(command: Sequence[str], script: str | None = None) -> str:
+    """Return what a command of SLURM prints.
+
+    Args:
+        command: the command and its flags.
+        script: its standard input.
+
+    Raises:
+        NoAnswer: the controller does not answer.
+        Refused: it answers with an error.
+    """
+    try:
+        done = subprocess.run(
+            command, input=script, stdin=None if script else subprocess.DEVNULL, text=True, capture_output=True,
+            timeout=ANSWER, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise NoAnswer(f"{command[0]} took more than {ANSWER:.0f} seconds") from None
+    except FileNotFoundError:
+        raise Refused(f"{command[0]}: no such command on this machine") from None
+    errors = done.stderr.strip()
+    if done.returncode:
+        if UNANSWERED.search(errors):
+            raise NoAnswer(errors.splitlines()[-1])
+        raise Refused(errors or f"{command[0]} ended with exit code {done.returncode}")
+    return done.stdout
+
+
+def listed() -> dict[str, Listed]:
+    """Return this user's jobs by id: those that wait or run, and those that SLURM has not yet forgotten.
+
+    Raises:
+        NoAnswer: the controller does not answer.
+        Refused: it answers with an error.
+    """
+    jobs = {}
+    for line in ask(
+        ["squeue", "--noheader", f"--user={os.getuid()}", "--states=all", "--format=%i %T %k"]
+    ).splitlines():
+        number, state, comment = [*line.split(" ", 2), "", ""][:3]
+        jobs[number] = Listed(state, comment.strip())
+    return jobs
+
+
+def details(job: str) -> dict[str, str]:
+    """Return the facts that `scontrol show job` prints: `ExitCode`, `Reason`, `NodeList` and more; empty if forgotten.
+
+    Raises:
+        NoAnswer: the controller does not answer.
+    """
+    try:
+        answer = ask(["scontrol", "--oneliner", "show", "job", job])
+    except Refused:
+        return {}
+    return dict(re.findall(r"(\w+)=(\S*)", answer))
+
+
+def cancel(jobs: Sequence[str]) -> None:
+    """Cancel jobs. SLURM sends them SIGTERM first, so that trainings keep a checkpoint.
+
+    Raises:
+        NoAnswer: the controller does not answer.
+        Refused: it answers with an error.
+    """
+    if jobs:
+        ask(["scancel", *jobs])

@@ -1,0 +1,62 @@
+"""Read what a job on SLURM leaves behind: a file of exit codes, which lasts longer than SLURM's memory of the job.
+
+The job's script writes the file `.snakemake/slurm_jobs/<job id>`: its tag first, then the exit code of each command of
+smelt (`smelt.logs.record_exit`), at last its own.
+"""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from smelt.logs import EXIT_CODES
+
+FOLDER = Path(".snakemake/slurm_jobs")
+_END = "job"  # before the exit code of the job's script
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """A job's file."""
+
+    tag: str
+    """The comment of the job in SLURM."""
+    codes: tuple[int, ...]
+    """Exit codes of commands of smelt, in the order in which they ended."""
+    end: int | None
+    """Exit code of the job's script; None if it was killed, or has not ended."""
+
+
+def script(folder: Path, tag: str, command: str) -> str:
+    """Return the shell script of a job, which keeps the record of its command.
+
+    Args:
+        folder: of records.
+        tag: the comment of the job in SLURM.
+        command: in the shell's syntax.
+    """
+    return f"""#!/bin/sh
+export {EXIT_CODES}={shlex.quote(str(folder.absolute()))}/"$SLURM_JOB_ID"
+echo {shlex.quote(tag)} > "${EXIT_CODES}"
+{command}
+code=$?
+echo {_END} $code >> "${EXIT_CODES}"
+exit $code
+"""
+
+
+def read(folder: Path, job: str) -> JobRecord | None:
+    """Return the record of a job; None where there is none yet."""
+    try:
+        list(folder.iterdir())  # makes a network file system look again
+        tag, *lines = (folder / job).read_text(errors="replace").splitlines()
+    except (OSError, ValueError):
+        return None
+    words = [line.split() for line in lines]
+    ends = [int(word[1]) for word in words if len(word) == 2 and word[0] == _END and word[1].isdigit()]
+    codes = [int(word[0]) for word in words if len(word) == 1 and word[0].isdigit()]
+    return JobRecord(tag, tuple(codes), ends[-1] if ends else None)
+
+
+def forget(folder: Path, job: str) -> None:
+    """Remove the record of a job whose end has been reported."""
+    (folder / job).unlink(missing_ok=True)
