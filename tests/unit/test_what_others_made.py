@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from transformers import AutoModel, BertConfig, BertForMaskedLM
 
+from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.finetuning.embedder import load_embedder
+from smelt.hub import HubRequest, local_files
 from smelt.study.finetuning import FinetuningSettings
 
 ROOT = Path(__file__).parents[2]
@@ -120,3 +123,65 @@ def test_every_loader_is_called_on_our_terms() -> None:
     ]
     assert len(found) > 8
     assert free == []
+
+
+def bert(folder: Path) -> Path:
+    """Write a tiny BERT that names no code."""
+    model = model_with_code(folder, "bert")
+    for name in ("config.json", "tokenizer_config.json"):
+        change(model / name, auto_map={})
+    return model
+
+
+@pytest.mark.parametrize("name", ["LICENSE", "model.safetensors", "vocab.txt", "1_Pooling"])
+def test_a_link_out_of_a_model_s_folder_is_refused_by_name(tmp_path: Path, capsys: Any, name: str) -> None:
+    model, private = bert(tmp_path / "model"), tmp_path / "private"
+    if (model / name).exists():
+        (model / name).rename(private)
+    else:
+        private.write_text("my key")
+    (model / name).symlink_to(private)
+    assert main(["adopt", "--source", json.dumps({"folder": str(model)}), "--output", str(tmp_path / "made")]) == 1
+    assert f"its {name} is a link to {private}, out of the folder" in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+
+
+def test_links_of_the_hub_s_cache_to_its_own_files_are_followed(tmp_path: Path) -> None:
+    snapshot = bert(tmp_path / "models--org--tiny" / "snapshots" / "abc")
+    blobs = tmp_path / "models--org--tiny" / "blobs"
+    blobs.mkdir()
+    for path in sorted(snapshot.glob("*.*")):
+        path.rename(blobs / path.name)
+        path.symlink_to(Path("../../blobs") / path.name)
+    words = ["adopt", "--source", json.dumps({"folder": str(snapshot)}), "--output", str(tmp_path / "made")]
+    assert main(words) == 0
+    assert (tmp_path / "made/model.safetensors").is_file()
+    assert [path for path in (tmp_path / "made").rglob("*") if path.is_symlink()] == []
+
+
+@pytest.mark.parametrize("out", ["../private.jsonl", "{folder}/private.jsonl"])
+def test_a_data_set_whose_card_names_files_elsewhere_is_refused(tmp_path: Path, out: str) -> None:
+    (tmp_path / "private.jsonl").write_text('{"text": "mine"}\n')
+    (tmp_path / "set").mkdir()
+    split = {"split": "train", "path": out.format(folder=tmp_path)}
+    card = yaml.safe_dump({"configs": [{"config_name": "one", "data_files": [split]}]})
+    (tmp_path / "set/README.md").write_text(f"---\n{card}---\n")
+    request = HubRequest(str(tmp_path / "set"), None, "one", "study.yaml")
+    with pytest.raises(SmeltError, match=r"its README.md names .*private.jsonl, out of it"):
+        local_files(request, "train")
+
+
+def test_no_archive_is_unpacked_and_no_pickle_of_others_is_read() -> None:
+    """smelt reads single files; its own pickles pass between its own processes and never lie on a disk afterwards."""
+    named: dict[str, set[str]] = {}
+    for path in (ROOT / "workflow/smelt").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            call = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if call in ("torch.load", "pickle.load", "pickle.loads", "joblib.load") or "unpack_archive" in call:
+                named.setdefault(call, set()).add(path.name)
+            if call == "torch.load":
+                assert any(each.arg == "weights_only" and ast.unparse(each.value) == "True" for each in node.keywords)
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            assert not {"tarfile", "zipfile"}.intersection(names), path.name
+    assert named.pop("pickle.load") == {"articles.py", "extractor.py", "worker.py"}
+    assert named == {"torch.load": {"checkpoints.py"}}

@@ -44,6 +44,7 @@ _WITHOUT_PIECES = ("Pooling", "Dense", "Normalize", "Dropout", "LayerNorm", "Wei
 _WITHOUT_FILES = "Normalize"
 """A module without settings, whose empty folder git and the hub leave out."""
 _LIBRARY = "sentence_transformers."
+_PICKLED = "pytorch_model.bin"
 _GENERATION = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 # What whatever changes a model writes itself; pickles and shards become one file.
 _WRITTEN = (
@@ -139,6 +140,9 @@ def whole_modules(folder: Path, where: str) -> dict[str, str]:
     for path, kind in found.items():
         if kind.rpartition(".")[2] != _WITHOUT_FILES and not (folder / path).is_dir():
             raise SmeltError(where, f"{MODULES} names the module {kind} in {path}, which is missing")
+        if (folder / path / _PICKLED).is_file() and not (folder / path / "model.safetensors").is_file():
+            found = f"{path}/{_PICKLED} is a pickle, which can run code and is not read"
+            raise SmeltError(where, f"{found}: load the model where you trust it, and save it again")
     return found
 
 

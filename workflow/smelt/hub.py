@@ -113,6 +113,7 @@ def open_split(request: HubRequest, split: str, or_only: bool = False) -> HubSpl
     held = builder.config.data_files or {}
     split = next(iter(held)) if or_only and len(held) == 1 else split
     files = _split_of(held, split, str(builder.config.name), request)
+    _refuse_outside(held, str(folder), request)
     paths = [Path(path) for path in files]
     _refuse_missing_files(paths, f"configuration {builder.config.name}, split {split}", request)
     counted = (builder.info.splits or {}).get(split)
@@ -162,6 +163,7 @@ def local_files(request: HubRequest, split: str) -> list[str]:
         found = f"{request.keys}config: {request} has no folder {request.config!r}"
         raise SmeltError(request.where, f"{found}: {expected_one_of(request.config, inside)}")
     builder = _builder(folder, request, None if named else request.config)
+    _refuse_outside(builder.config.data_files or {}, str(folder), request)
     config = request.config or str(builder.config.name)
     files = list(map(str, _split_of(builder.config.data_files or {}, split, config, request)))
     _refuse_missing_files(list(map(Path, files)), f"configuration {config}, split {split}", request)
@@ -187,6 +189,7 @@ def remote_files(request: HubRequest, split: str) -> list[str]:
             base = f"{base}/{_data_dir(config)}".rstrip("/")
             patterns = _named_patterns(config) or get_data_patterns(base)
         found = DataFilesDict.from_patterns(patterns, base_path=base)
+    _refuse_outside(found, base, request)
     return list(map(str, _split_of(found, split, request.config or "default", request)))
 
 
@@ -277,6 +280,18 @@ def _builder(folder: Path, request: HubRequest, data_dir: str | None = None) -> 
         raise SmeltError(request.where, f"{request.place} holds no Parquet, JSON or CSV files") from None
     except ValueError as error:
         raise SmeltError(request.where, f"{request.keys}config: {request}: {first_line(error)}") from None
+
+
+def _refuse_outside(files: Mapping[Any, Sequence[Any]], folder: str, request: HubRequest) -> None:
+    """Refuse a card that names files elsewhere, by `..`, a path from the root or an address, as if they were its own.
+
+    Raises:
+        SmeltError: a file does not lie below `folder`, links aside: the hub's cache has links to the files themselves.
+    """
+    for file in (str(file) for each in files.values() for file in each):
+        if ".." in file.split("/") or not Path(file).absolute().is_relative_to(Path(folder).absolute()):
+            expected = "expected files of its own folder"
+            raise SmeltError(request.where, f"{request.place}: its {CARD} names {file}, out of it: {expected}")
 
 
 def _refuse_missing_files(files: list[Path], split: str, request: HubRequest) -> None:

@@ -21,7 +21,7 @@ from smelt.errors import SmeltError, not_found
 from smelt.files import read_json, write_json
 from smelt.hub_errors import hub_errors
 from smelt.model_families import fills_masks, refuse_without_pieces
-from smelt.pretrained import CLASSES, TERMS, WEIGHTS, say_code_is_left, unreadable
+from smelt.pretrained import CLASSES, TERMS, WEIGHTS, refuse_files_elsewhere, say_code_is_left, unreadable
 
 # The files of tokenizers of any kind. They are copied as they are, so that the model reads text as it was published;
 # only settings that would break pipelines are changed (publish_tokenizer).
@@ -32,8 +32,8 @@ TOKENIZER_FILES = [
 AMPLIFICATION, REDUCTION = "amplification.json", "reduction.json"
 _VOCABULARIES = ["tokenizer.json", "vocab.txt", "vocab.json", "*.model"]
 SAFETENSORS = "*.safetensors"
-# The same weights are often on the hub in several formats: the first that the repository has is fetched, no other.
-_WEIGHTS = [SAFETENSORS, "pytorch_model*.bin"]
+# The same weights are often on the hub in several formats: these are neither fetched nor read.
+_OTHER_WEIGHTS = ["*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.h5"]
 _DESCRIPTIONS = ["*.json", "*.txt", "*.model", "*.jinja", "*_linear.pt", "README.md", "LICENSE*", "NOTICE*"]
 
 
@@ -46,10 +46,6 @@ class ModelSource:
     """Its name in messages."""
     hub: str | None = None
     """Its name on the hub."""
-
-
-class NoWeights(SmeltError):
-    """A repository holds no weights of the formats that were asked for."""
 
 
 def locate(model: str, revision: str, weights: bool = True) -> ModelSource:
@@ -70,29 +66,29 @@ def locate(model: str, revision: str, weights: bool = True) -> ModelSource:
     return ModelSource(folder, f"{model} at {revision}", model)
 
 
-def fetch(name: str, revision: str, formats: Sequence[str] = _WEIGHTS) -> Path:
+def fetch(name: str, revision: str) -> Path:
     """Return the folder of a snapshot; its name is the full hash of the commit.
 
     Args:
         name: the repository: organisation/model.
         revision: commit, tag or branch.
-        formats: names of files of weights; those of the first that the repository has are fetched.
 
     Raises:
-        SmeltError: the hub has no such model or revision or no such weights, or cannot be reached.
+        SmeltError: the hub has no such model or revision or no safetensors of it, or cannot be reached.
     """
     from huggingface_hub import snapshot_download
 
     where = f"{name} at {revision}"
     with hub_errors(where):
-        for weights in formats:
-            patterns = [*_DESCRIPTIONS, weights]
-            folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"]))
-            if list(folder.glob(weights)):
-                _fetch_modules(name, revision, folder, where)
-                return folder
-            refuse_adapter(folder, where)
-    raise NoWeights(where, f"holds no weights: expected {' or '.join(formats)}")
+        patterns = [*_DESCRIPTIONS, SAFETENSORS]
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns, ignore_patterns=["*/*"]))
+        if list(folder.glob(SAFETENSORS)):
+            _fetch_modules(name, revision, folder, where)
+            return folder
+        refuse_adapter(folder, where)
+    mend = "write `revision: pinned` in a study, and `smelt pin <study file>` finds the hub's conversion to safetensors"
+    found = f"has no {SAFETENSORS}, but weights as pickles, which can run code and are not read, or none at all"
+    raise SmeltError(where, f"{found}: {mend}")
 
 
 def _fetch_tokenizer(name: str, revision: str) -> Path:
@@ -119,14 +115,27 @@ def check_folder(folder: Path, where: str) -> None:
         SmeltError: it lacks one.
     """
     refuse_no_model(folder, where)
-    if not files_of(folder, _WEIGHTS):
-        raise SmeltError(where, f"has no weights: expected {' or '.join(_WEIGHTS)}")
+    refuse_without_safetensors(folder, where)
     refuse_without_tokenizer(folder, where)
+
+
+def refuse_without_safetensors(folder: Path, where: str) -> None:
+    """Refuse a folder whose weights are missing, or in a format that can run code as it is read.
+
+    Raises:
+        SmeltError: it has no safetensors.
+    """
+    if files_of(folder, [SAFETENSORS]):
+        return
+    if not (others := files_of(folder, _OTHER_WEIGHTS)):
+        raise SmeltError(where, f"has no weights: expected {SAFETENSORS}")
+    found = f"has no {SAFETENSORS}, but {others[0].name}: pickles can run code, and other formats are not read"
+    raise SmeltError(where, f"{found}. Load it where you trust it, save_pretrained it, and name that folder")
 
 
 def model_files(folder: Path) -> list[Path]:
     """Return the files of a folder that decide what a model computes: its configuration and its weights."""
-    return [folder / "config.json", *files_of(folder, _WEIGHTS)]
+    return [folder / "config.json", *files_of(folder, [SAFETENSORS])]
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
@@ -135,16 +144,17 @@ def tokenizer_files(folder: Path) -> list[Path]:
 
 
 def refuse_no_model(folder: Path, where: str | Path) -> None:
-    """Refuse a folder without a model's configuration.
+    """Refuse a folder without a model's configuration, or with links out of it.
 
     Raises:
-        SmeltError: it has none, or is not there.
+        SmeltError: it is one, or is not there.
     """
     if not folder.is_dir():
         raise not_found(where, "folder", "a model as save_pretrained writes it")
     refuse_adapter(folder, where)
     if not (folder / "config.json").is_file():
         raise SmeltError(where, "is no model folder: it has no config.json")
+    refuse_files_elsewhere(folder, where)
 
 
 def refuse_without_tokenizer(folder: Path, where: str | Path) -> None:
@@ -284,6 +294,7 @@ def read_tokenizer(
     where = folder if where is None else where
     if not folder.is_dir():
         raise not_found(where, "folder", "a tokenizer")
+    refuse_files_elsewhere(folder, where)
     options: dict[str, Any] = {}
     if special_as_text:
         options["split_special_tokens"] = True

@@ -39,6 +39,27 @@ def say_code_is_left(folder: Path, where: str | Path) -> None:
         print(f"{where}: {' and '.join(naming)} name code of its own, which is not run: transformers' classes read it")
 
 
+def refuse_files_elsewhere(folder: Path, where: str | Path) -> None:
+    """Refuse a model's folder with a link, or a list of shards, to files elsewhere: they would pass for the model's.
+
+    In the hub's own cache the files of a commit are links to those of its repository.
+
+    Raises:
+        SmeltError: it has one.
+    """
+    inside = folder.resolve()
+    places = [inside, inside.parents[1] / "blobs"] if inside.parent.name == "snapshots" else [inside]
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() and not any(path.resolve().is_relative_to(place) for place in places):
+            name = path.relative_to(folder)
+            raise SmeltError(where, f"its {name} is a link to {path.resolve()}, out of the folder: put the file there")
+    for index in folder.glob("*.index.json"):
+        shards = _read(index).get("weight_map")
+        for shard in shards.values() if isinstance(shards, dict) else []:
+            if Path(str(shard)).name != shard:
+                raise SmeltError(where, f"its {index.name} names {shard!r}: expected a file of the folder itself")
+
+
 def _read(path: Path) -> dict[str, Any]:
     with suppress(OSError, ValueError):
         value = json.loads(path.read_text(encoding="utf-8"))

@@ -129,7 +129,11 @@ def test_a_repository_with_pickles_alone_is_refused_and_they_are_not_fetched(hub
     assert last.startswith(
         f"smelt: org/pickled at {COMMIT}: has no *.safetensors, but weights as pickles, which can run"
     )
-    assert "write `revision: pinned`, and `smelt pin <study file>` finds the hub's conversion to safetensors" in last
+    assert "`smelt pin <study file>` finds the hub's conversion to safetensors" in last
+    assert (
+        "write `revision: pinned` in a study, and `smelt pin <study file>` finds the hub's conversion to safetensors"
+        in last
+    )
     assert any("config.json" in path for path in Hub.asked)
     assert not any("pytorch_model.bin" in path for path in Hub.asked)
     assert not (tmp_path / "out").exists()

@@ -155,7 +155,7 @@ def test_weights_as_pickles_alone_are_refused_and_not_read(tmp_path: Path, capsy
     capsys.readouterr()
     assert adopt(source, tmp_path / "out") == 1
     message = capsys.readouterr().err
-    assert message.startswith(f"smelt: {source}: has no *.safetensors, but weights as pickles, which can run code")
+    assert message.startswith(f"smelt: {source}: has no *.safetensors, but pytorch_model.bin: pickles can run code")
     assert "save_pretrained" in message
     assert message.count("\n") == 1
     assert not sprung.exists()

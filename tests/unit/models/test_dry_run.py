@@ -38,14 +38,9 @@ def with_unknown_words(folder: Path) -> list[str]:
     return [f"{line} zqx" if number % 3 == 0 else line for number, line in enumerate(found)]
 
 
-def pickled(folder: Path) -> list[str]:
-    """Write a BERT whose embeddings have rows to spare, as PyTorch pickles it."""
-    import torch
-    from safetensors.torch import load_file
-
+def with_spare_rows(folder: Path) -> list[str]:
+    """Write a BERT whose embeddings have rows to spare."""
     write_model(folder, MODELS["bert-pretraining"], rows=len(PIECES) + 8)
-    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
-    (folder / "model.safetensors").unlink()
     return of_syllables(folder.with_name("others"))
 
 
@@ -65,7 +60,7 @@ def xlmr(folder: Path) -> list[str]:
 SOURCES: dict[str, Callable[[Path], list[str]]] = {
     "WordPiece": of_syllables,
     "WordPiece, unknown words become known": with_unknown_words,
-    "WordPiece, pickled weights with spare rows": pickled,
+    "WordPiece, spare rows": with_spare_rows,
     "Unigram": xlmr,
     "BPE with byte fallback": of_kind("mmbert"),
     "BPE of bytes": of_kind("modernbert"),

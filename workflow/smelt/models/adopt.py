@@ -19,13 +19,10 @@ from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.model_families import fills_masks, max_positions, number_of
 from smelt.model_folder import (
-    SAFETENSORS,
     TOKENIZER_FILES,
-    NoWeights,
     check_folder,
     copy_tokenizer,
     fetch,
-    files_of,
     load_as,
     load_model,
     load_published_tokenizer,
@@ -40,7 +37,6 @@ from smelt.provenance import write_provenance
 from smelt.study.makers.adopt import PINNED, Adopt
 
 MOST_LINES = 10_000  # of each file of --text
-PICKLED = "has no *.safetensors, but weights as pickles, which can run code and are not read"
 HINT = "adopt it with `tokenizer: faithful` for one that cuts text as the SentencePiece model does"
 LOWER_CASE = "it lower-cases what it reads, which the SentencePiece model does not: `tokenizer: published` keeps that"
 
@@ -83,8 +79,6 @@ def adopt(source: Adopt, output: Path, texts: Sequence[Path] = ()) -> None:
     check_folder(found, where)
     say_code_is_left(found, where)
     companions = find_companions(found, where)
-    if not files_of(found, [SAFETENSORS]):
-        raise SmeltError(where, f"{PICKLED}: load it where you trust it, save_pretrained it, and adopt that folder")
     model = load_model(found, where)
     tokenizer = load_published_tokenizer(found, where)
     held = cuttings(found, tokenizer, lines)
@@ -153,11 +147,7 @@ def _locate(source: Adopt) -> Path:
     assert source.revision is not None
     if source.revision == PINNED:
         raise SmeltError(source.hub, "no commit of it is pinned yet: `smelt pin <study file>` looks it up on the hub")
-    try:
-        return fetch(source.hub, source.revision, [SAFETENSORS])
-    except NoWeights as error:
-        what_to_do = "write `revision: pinned`, and `smelt pin <study file>` finds the hub's conversion to safetensors"
-        raise SmeltError(error.where, f"{PICKLED}, or no weights at all: {what_to_do}") from None
+    return fetch(source.hub, source.revision)
 
 
 def _lines(path: Path) -> list[str]:

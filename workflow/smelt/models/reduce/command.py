@@ -149,7 +149,7 @@ def run(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
         read = partial(_read_pieces, arguments, source, Path(scratch))
         if arguments.dry_run:
-            _show(source, *read(), companions, settings, extent.lines, Path(scratch), arguments.output)
+            _show(source, *read(), companions, settings, extent.lines, arguments.output)
         else:
             reduce(source, read, companions, settings, extent, arguments.output)
 
@@ -180,7 +180,6 @@ def _show(
     companions: Companions,
     settings: ReductionSettings,
     lines: int,
-    scratch: Path,
     output: Path | None,
 ) -> None:
     """Print what rules around the chosen one would make of a model, and write it to a folder, if one is named."""
@@ -189,7 +188,7 @@ def _show(
 
     check_languages([part.language for part in texts.counts], texts.held_out)
     always = ids_to_keep(vocabulary, source, settings, companions)
-    found = preview(source, vocabulary, texts.counts, texts.held_out, settings, always, lines, scratch)
+    found = preview(source, vocabulary, texts.counts, texts.held_out, settings, always, lines)
     if output:
         write_preview(output, found)
     print_preview(found)

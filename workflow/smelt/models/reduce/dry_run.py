@@ -114,7 +114,6 @@ def preview(
     rule: SelectionRule,
     always: Mapping[str, Ids],
     lines: int,
-    scratch: Path,
 ) -> Preview:
     """Return what the rules around one would make of a model.
 
@@ -126,12 +125,11 @@ def preview(
         rule: the user's.
         always: ids to keep in any case, by reason.
         lines: held-out lines of a language to cut, at most.
-        scratch: a folder for pickled weights.
 
     Raises:
         SmeltError: the weights do not fit the tokenizer, or the user's rule is refused.
     """
-    weights = Weights(source, vocabulary.size, scratch)
+    weights = Weights(source, vocabulary.size)
     cut = {language: HeldOutLines(vocabulary, held_out_lines(path, lines)) for language, path in held_out.items()}
     of = "occurrences" if rule.named_by == "coverage" else rule.of
     most = max(getattr(part, TOTALS[of]) for part in counts)
@@ -160,7 +158,7 @@ def preview(
 class Weights:
     """The weights of a model, whose sizes with other numbers of pieces follow from their headers."""
 
-    def __init__(self, source: ModelSource, pieces: int, scratch: Path) -> None:
+    def __init__(self, source: ModelSource, pieces: int) -> None:
         """Read the headers.
 
         Raises:
@@ -168,7 +166,7 @@ class Weights:
         """
         configuration = read_configuration(source.folder, source.where)
         self._layout, self._where = layout_of(configuration, source.where), source.where
-        self._tensors = stored_tensors(source.folder, scratch, self._layout, source.where)
+        self._tensors = stored_tensors(source.folder, source.where)
         self._rows = check_rows(self._tensors, self._layout, configuration, pieces, source.where)
 
     def whole(self) -> WeightSize:

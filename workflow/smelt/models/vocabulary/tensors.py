@@ -8,11 +8,11 @@ import itertools
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,62 +194,3 @@ def _fill(stream: object, block: memoryview, file: Path) -> None:
 
 def _width(part: TensorToWrite) -> int:
     return part.bytes // max(math.prod(part.shape), 1)
-
-
-_DTYPES = {
-    "float32": "F32",
-    "float16": "F16",
-    "bfloat16": "BF16",
-    "float64": "F64",
-    "int64": "I64",
-    "int32": "I32",
-    "uint8": "U8",
-    "bool": "BOOL",
-}
-
-
-def convert(file: Path, folder: Path, tied: Set[str]) -> Path:
-    """Write the tensors of a pickled file to a safetensors file in a folder, and return that.
-
-    tied: other names of tensors; they are left out if they share the memory of one.
-
-    Raises:
-        SmeltError: the file is missing or damaged, or holds anything but tensors.
-    """
-    import torch
-
-    try:
-        # mmap, so that tensors are read as they are written; files of torch before 1.6 cannot be mapped.
-        tensors = torch.load(file, map_location="cpu", weights_only=True, mmap=_can_be_mapped(file))
-    except FileNotFoundError:
-        raise not_found(file) from None
-    except Exception as error:
-        raise SmeltError(file, f"cannot be read as a PyTorch checkpoint ({first_line(error)})") from None
-    if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
-        raise SmeltError(file, "is no checkpoint of a model: expected tensors by name")
-    output = folder / f"{file.stem}.safetensors"
-    write_tensors(output, {name: _part(tensors[name], file) for name in _without_aliases(tensors, tied)})
-    return output
-
-
-def _can_be_mapped(file: Path) -> bool:
-    with file.open("rb") as stream:
-        return stream.read(4) == b"PK\x03\x04"
-
-
-def _without_aliases(tensors: dict[str, Any], tied: Set[str]) -> list[str]:
-    owners = {tensor.data_ptr() for name, tensor in tensors.items() if name not in tied}
-    return [name for name, tensor in tensors.items() if name not in tied or tensor.data_ptr() not in owners]
-
-
-def _part(tensor: Any, file: Path) -> TensorToWrite:
-    kind = str(tensor.dtype).removeprefix("torch.")
-    if kind not in _DTYPES:
-        raise SmeltError(file, f"holds numbers of type {kind}: expected one of {', '.join(_DTYPES)}")
-
-    def blocks() -> Iterator[memoryview]:
-        import torch
-
-        yield tensor.detach().contiguous().flatten().view(torch.uint8).numpy().data
-
-    return TensorToWrite(_DTYPES[kind], tuple(tensor.shape), tensor.numel() * tensor.element_size(), blocks)

@@ -5,12 +5,11 @@ built twice, with vocabularies of two sizes, and what differs in shape has a voc
 embeddings, the output layer (tied or not), its bias and that bias's aliases. Shapes of a checkpoint alone could not
 show it, as a hidden size may happen to be the number of pieces.
 
-Checkpoints are read block by block: safetensors (one file or shards), or a pytorch_model.bin, which is turned into them
-first. Tensors with a vocabulary axis are gathered along it, all others are copied as they are, numbers of any type.
+Checkpoints are read block by block, as one file of safetensors or shards. Tensors with a vocabulary axis are gathered
+along it, all others are copied as they are, numbers of any type.
 """
 
 import copy
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from smelt.errors import SmeltError, not_found
+from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.model_families import head_of, refuse_without_pieces
-from smelt.model_folder import ModelSource, read_configuration
+from smelt.model_folder import ModelSource, read_configuration, refuse_without_safetensors
 from smelt.models.vocabulary.tensors import (
     Ids,
     StoredTensor,
     TensorToWrite,
-    convert,
     part_of_tensor,
     read_header,
     whole_tensor,
@@ -35,7 +33,6 @@ from smelt.models.vocabulary.tensors import (
 from smelt.pretrained import CLASSES
 
 WEIGHTS, GENERATION = "model.safetensors", "generation_config.json"
-PICKLED, PICKLE = "pytorch_model.bin", ".bin"
 Rewrite = Callable[[StoredTensor, int], TensorToWrite]
 # Settings of generation that hold ids in lists of lists, and what stands beside ids in the innermost ones.
 _LISTS = {
@@ -109,15 +106,12 @@ def check_checkpoint(source: Path, where: str) -> None:
                 where, f"{key} of its config.json is {max(ids)}, but its vocab_size is {rows}: mend the file"
             )
     for file in _checkpoint(source, where):
-        if file.suffix != PICKLE:
-            read_header(file)
-        elif not file.is_file():
-            raise not_found(file)
+        read_header(file)
 
 
 def is_model(folder: Path) -> bool:
     """Return whether a folder holds the weights of a model, and not a tokenizer alone."""
-    return bool(_files_of(folder, WEIGHTS) or _files_of(folder, PICKLED))
+    return bool(_files_of(folder, WEIGHTS))
 
 
 def ids_of_model(source: Path, where: str) -> Ids:
@@ -170,28 +164,24 @@ def rewrite_weights(source: Path, ids: Ids, output: Path, pieces: int, where: st
     """
     configuration = read_configuration(source, where)
     layout = layout_of(configuration, where)
-    with tempfile.TemporaryDirectory(dir=output, prefix=".converted-") as scratch:
-        tensors = stored_tensors(source, Path(scratch), layout, where)
-        rows = check_rows(tensors, layout, configuration, pieces, where)
-        write_tensors(output / WEIGHTS, rewritten(tensors, layout, rows, where, part))
+    tensors = stored_tensors(source, where)
+    rows = check_rows(tensors, layout, configuration, pieces, where)
+    write_tensors(output / WEIGHTS, rewritten(tensors, layout, rows, where, part))
     write_configurations(source, output, configuration, ids)
     gathered = tuple(sorted(name for name in tensors if name in layout.axes))
     return RewrittenWeights(rows, rows - pieces, gathered, len(tensors) - len(gathered))
 
 
-def stored_tensors(source: Path, scratch: Path, layout: Layout, where: str) -> dict[str, StoredTensor]:
-    """Return the tensors of a checkpoint; pickled ones are written to `scratch` first.
+def stored_tensors(source: Path, where: str) -> dict[str, StoredTensor]:
+    """Return the tensors of a checkpoint.
 
     Raises:
         SmeltError: there are no weights, or a file of them is missing or damaged.
     """
-    files = (
-        convert(file, scratch, layout.tied) if file.suffix == PICKLE else file for file in _checkpoint(source, where)
-    )
-    return {name: tensor for file in files for name, tensor in read_header(file).items()}
+    return {name: tensor for file in _checkpoint(source, where) for name, tensor in read_header(file).items()}
 
 
-def check_weights(source: Path, reduced: Path, ids: Ids, layout: Layout, where: str, scratch: Path) -> None:
+def check_weights(source: Path, reduced: Path, ids: Ids, layout: Layout, where: str) -> None:
     """Check that a model's tensors are those of its source, and of those with a vocabulary axis the rows of `ids`.
 
     Args:
@@ -200,16 +190,11 @@ def check_weights(source: Path, reduced: Path, ids: Ids, layout: Layout, where: 
         ids: the kept pieces, ascending.
         layout: of the source.
         where: the reduced model's name in errors.
-        scratch: a folder for pickled tensors.
 
     Raises:
         SmeltError: a tensor is missing, is none of the source's, or differs.
     """
-    parts = []
-    for name, folder in (("source", source), ("reduced", reduced)):
-        (scratch / name).mkdir()
-        parts.append(stored_tensors(folder, scratch / name, layout, where))
-    theirs, ours = parts
+    theirs, ours = stored_tensors(source, where), stored_tensors(reduced, where)
     for name in theirs.keys() | ours.keys():
         if name not in theirs:
             raise SmeltError(where, f"is not exact: its weight {name} is none of its source's")
@@ -286,10 +271,10 @@ def _part(name: str, tensor: StoredTensor, layout: Layout, rows: int, where: str
 
 
 def _checkpoint(source: Path, where: str) -> list[Path]:
-    files = _files_of(source, WEIGHTS) or _files_of(source, PICKLED)
-    if not files:
-        raise SmeltError(where, f"has no weights: expected {WEIGHTS} or {PICKLED}, or one's shards with their index")
-    return files
+    if files := _files_of(source, WEIGHTS):
+        return files
+    refuse_without_safetensors(source, where)
+    raise SmeltError(where, f"has no weights: expected {WEIGHTS}, or shards with {WEIGHTS}.index.json")
 
 
 def _files_of(source: Path, name: str) -> list[Path]:
