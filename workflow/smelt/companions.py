@@ -141,8 +141,8 @@ def whole_modules(folder: Path, where: str) -> dict[str, str]:
         if kind.rpartition(".")[2] != _WITHOUT_FILES and not (folder / path).is_dir():
             raise SmeltError(where, f"{MODULES} names the module {kind} in {path}, which is missing")
         if (folder / path / _PICKLED).is_file() and not (folder / path / "model.safetensors").is_file():
-            found = f"{path}/{_PICKLED} is a pickle, which can run code and is not read"
-            raise SmeltError(where, f"{found}: load the model where you trust it, and save it again")
+            pickled = f"{path}/{_PICKLED} is a pickle, which can run code and is not read"
+            raise SmeltError(where, f"{pickled}: load the model where you trust it, and save it again")
     return found
 
 

@@ -17,7 +17,13 @@ def drafts_of(output: Output) -> list[Path]:
 def test_every_page_of_a_dump_is_accounted_for(write_dump, output):
     assert output.make("--dump", write_dump(small_export())) == 0
     pages = {"pages": 6, "extracted": 2, "redirect": 1, "other_namespace": 2, "empty": 1}
-    assert output.statistics()["pages"] == pages | {"duplicate": 0, "differing": 0, "skipped": 0, "lost": 0}
+    assert output.statistics()["pages"] == pages | {
+        "duplicate": 0,
+        "differing": 0,
+        "skipped": 0,
+        "too_long": 0,
+        "lost": 0,
+    }
     assert [(row["id"], row["title"]) for row in output.rows()] == [
         ("wikipedia:1", "Albedo"),
         ("wikipedia:5", "Basalt"),
@@ -50,7 +56,13 @@ def test_identical_copies_of_a_page_count_once(write_dump, output):
     assert [row["id"] for row in output.rows()] == ["wikipedia:1", "wikipedia:4"]
     assert output.texts()["Basalt"] == "A rock of fire."
     pages = {"pages": 8, "extracted": 2, "redirect": 0, "other_namespace": 2, "empty": 0}
-    assert output.statistics()["pages"] == pages | {"duplicate": 4, "differing": 0, "skipped": 0, "lost": 0}
+    assert output.statistics()["pages"] == pages | {
+        "duplicate": 4,
+        "differing": 0,
+        "skipped": 0,
+        "too_long": 0,
+        "lost": 0,
+    }
 
 
 @pytest.mark.slow

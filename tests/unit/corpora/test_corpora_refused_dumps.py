@@ -8,6 +8,8 @@ import pytest
 from made_documents import NAME, assert_refused
 from small_dumps import export, page, small_export
 
+from smelt.corpora import census, dump, pages
+
 
 @pytest.mark.parametrize(
     ("damage", "message"),
@@ -68,7 +70,7 @@ def test_a_stream_without_its_end_is_refused(write_dump, output, capsys, monkeyp
     class Endless:
         """Decompresses whole files, and never reports their end."""
 
-        eof, unused_data = False, b""
+        eof, unused_data, needs_input = False, b"", True
 
         def __init__(self) -> None:
             self.decompress = BZ2Decompressor().decompress
@@ -128,3 +130,37 @@ def test_an_invalid_share_to_hold_out_is_refused(output, tmp_path, capsys):
 
 def test_an_empty_folder_is_refused(output, tmp_path, capsys):
     assert_refused(output, capsys, "holds no dump", "--dump", tmp_path)
+
+
+def test_a_page_whose_text_is_too_long_is_left_out_by_name_and_counted(write_dump, output, capsys, monkeypatch):
+    monkeypatch.setattr(pages, "LONGEST_TEXT", 1000)
+    monkeypatch.setattr(census, "LONGEST_TEXT", 1000)
+    dump = write_dump(export(page(1, "Snow", "It is cold."), page(2, "Rain", "drop " * 300), page(3, "Ice", "Water.")))
+    assert output.make("--dump", dump) == 0
+    assert "'Rain' (id 2) has more than 1,000 characters of text: left out" in capsys.readouterr().out
+    counted = output.statistics()["pages"]
+    assert (counted["pages"], counted["extracted"], counted["too_long"]) == (3, 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("<id>1</id>", f"<id>{LONG}</id>", "a <id> of more than 1,000 characters; in page 'Albedo'"),
+        ("<id>1</id>", f'<redirect title="{LONG * 9}"/>', "a tag of more than 1,000 bytes; in page 'Albedo'"),
+        ("<id>1</id>", "<a>" * 30, "elements within each other, 21 deep; in page 'Albedo'"),
+    ],
+)
+def test_a_dump_with_an_endless_part_is_refused_by_its_page(old, new, message, write_dump, output, capsys, monkeypatch):
+    monkeypatch.setattr(pages, "LONGEST_PART", 1000)
+    monkeypatch.setattr(dump, "MOST_AT_ONCE", 1000)
+    assert_refused(output, capsys, message, "--dump", write_dump(small_export().replace(old, new, 1)))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_a_few_bytes_stand_for_is_decompressed_a_little_at_a_time(tmp_path, threads):
+    text = b"a" * 30_000_000  # 46 bytes of bz2
+    path = tmp_path / "run.bz2"
+    path.write_bytes(bz2.compress(text) + bz2.compress(b"end"))
+    pieces = list(dump.decompress(dump.DumpFile(path), threads))
+    assert max(map(len, pieces)) <= dump.MOST_AT_ONCE
+    assert b"".join(pieces) == text + b"end"

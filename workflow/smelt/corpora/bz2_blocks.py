@@ -14,12 +14,13 @@ _BLOCK, _END = 0x314159265359, 0x177245385090  # marks: before a block, and befo
 _MARK, _SUM, _HEAD = 48, 32, 32  # bits
 _LEVEL = re.compile(rb"BZh[1-9]")
 _LARGEST = 2_000_000  # bytes; no compressed block is larger
+_MOST_OF_BLOCK = 8_000_000  # bytes that a block may say; most say 900,000, and runs of one byte up to fifty times that
 # The five bytes that a mark fills, after those in which it begins, by how many bits of that one are not its own.
 _FILLED = [(_BLOCK << (8 - shift)).to_bytes(7)[1:6] for shift in range(8)]
 
 
 class NotInBlocks(Exception):
-    """The bytes are no bz2 that is whole, or they hold by chance what looks like the begin of a block."""
+    """The bytes are no whole bz2, hold by chance what looks like a block's begin, or a block that says too much."""
 
 
 def decompress_blocks(pieces: Iterable[bytes], threads: int) -> Iterator[bytes]:
@@ -41,7 +42,7 @@ def decompress_blocks(pieces: Iterable[bytes], threads: int) -> Iterator[bytes]:
 def _decompress(stream: bytes) -> bytes:
     decompressor = bz2.BZ2Decompressor()
     try:
-        text = decompressor.decompress(stream)
+        text = decompressor.decompress(stream, _MOST_OF_BLOCK)
     except OSError as error:
         raise NotInBlocks from error
     if not decompressor.eof or decompressor.unused_data:

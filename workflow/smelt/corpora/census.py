@@ -9,7 +9,7 @@ from pathlib import Path
 
 from smelt.corpora.articles import ARTICLES, ArticleWriter
 from smelt.corpora.dump import DumpFile
-from smelt.corpora.pages import ARTICLE, TEMPLATE, Page, SiteInfo, read_pages
+from smelt.corpora.pages import ARTICLE, LONGEST_TEXT, TEMPLATE, Page, SiteInfo, read_pages
 from smelt.corpora.wikitext.settings import RawPage
 from smelt.corpora.wikitext.store import REDIRECTS, TEMPLATES, StoreWriter
 from smelt.corpora.wikitext.templates import template_text
@@ -21,8 +21,8 @@ class Census:
     """Numbers of pages by kind, and the wiki's own names; extraction has to account for every article.
 
     `duplicates` are further copies of a page, `differing` those of them whose text is not that of the first copy,
-    `skipped` what the study leaves out; `repeated` are the ids that have several copies. The first copy is the one
-    that counts.
+    `skipped` what the study leaves out, `too_long` pages that no MediaWiki has; `repeated` are the ids that have
+    several copies. The first copy is the one that counts.
     """
 
     site: SiteInfo = field(default_factory=SiteInfo)
@@ -32,12 +32,14 @@ class Census:
     duplicates: int = 0
     differing: int = 0
     skipped: int = 0
+    too_long: int = 0
     repeated: set[int] = field(default_factory=set)
 
     @property
     def pages(self) -> int:
         """All pages, of every kind."""
-        return self.articles + self.redirects + self.other_namespace + self.duplicates + self.skipped
+        kept = self.articles + self.redirects + self.other_namespace
+        return kept + self.duplicates + self.skipped + self.too_long
 
     def add(self, page: Page) -> None:
         """Count a page that is neither a copy of an earlier one nor left out."""
@@ -119,6 +121,10 @@ def take_census(files: Sequence[DumpFile], stores: Path, seen: IdSet, skipped: S
             for page in read_pages(file, [ARTICLE, TEMPLATE], census.site, threads):
                 if page in skipped:
                     census.skipped += 1
+                elif page.too_long:
+                    census.too_long += 1
+                    left_out = f"more than {LONGEST_TEXT:,} characters of text: left out"
+                    print(f"{file.path.name}: {quote(page.title)} (id {page.id}) has {left_out}", flush=True)
                 elif page.id in seen:
                     raise SmeltError(
                         file.path, f"page {quote(page.title)} has the id {page.id} of a page of an earlier dump"
@@ -154,7 +160,7 @@ def _compare_copies(files: Sequence[DumpFile], census: Census, skipped: Skipped)
     first: dict[int, tuple[str, int, bytes]] = {}
     for file in files:
         for page in read_pages(file, [ARTICLE, TEMPLATE], SiteInfo()):
-            if page.id not in census.repeated or page in skipped:
+            if page.id not in census.repeated or page in skipped or page.too_long:
                 continue
             text = blake2b(f"{page.redirect}\n{page.text}".encode("utf-8", "surrogatepass")).digest()
             title, namespace, of_first = first.setdefault(page.id, (page.title, page.namespace, text))

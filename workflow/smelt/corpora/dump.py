@@ -14,6 +14,8 @@ from smelt.errors import SmeltError
 from smelt.files import checksum, read_json
 
 PIECE = 1 << 18
+MOST_AT_ONCE = 1 << 20
+"""Bytes that are decompressed at once: a few bytes of bz2 may stand for gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,11 @@ def _decompress_in_order(file: DumpFile, digest: "hashlib._Hash", size: int) -> 
         read += len(compressed)
         piece = compressed
         try:
-            while piece:
+            while piece or not (decompressor.needs_input or decompressor.eof):
                 if decompressor.eof:
                     _check_next_stream(file, piece, read - len(piece), size)
                     decompressor = bz2.BZ2Decompressor()
-                yield decompressor.decompress(piece)
+                yield decompressor.decompress(piece, MOST_AT_ONCE)
                 piece = decompressor.unused_data
         except OSError:
             raise SmeltError(

@@ -16,6 +16,12 @@ from smelt.errors import SmeltError, quote, shorten_text
 ARTICLE, FILE, TEMPLATE = 0, 6, 10
 SCHEMA_WITH_NAMESPACES = (0, 6)  # of an export: https://www.mediawiki.org/xml/export-0.6.xsd
 
+LONGEST_TEXT = 1 << 24
+"""Characters of a page's text; MediaWiki itself takes 2 MiB of wikitext. Longer ones are left out."""
+LONGEST_PART = 1 << 20
+"""Characters of any other element, and bytes of a tag."""
+_DEEPEST = 20
+
 # The elements that are read, with their depth: a revision has an <id>, and an old format a <title>, of its own.
 _READ = {("title", 3), ("ns", 3), ("id", 3), ("text", 4), ("base", 3), ("namespace", 4)}
 
@@ -24,6 +30,7 @@ _READ = {("title", 3), ("ns", 3), ("id", 3), ("text", 4), ("base", 3), ("namespa
 class Page:
     """A page: its id, title, namespace, the title that it redirects to, and its wikitext where that is wanted.
 
+    `too_long` is whether that was longer than LONGEST_TEXT, and so is not here.
     `redirect` is None for a page that redirects nowhere, and "" where the dump does not say to which page.
     """
 
@@ -32,6 +39,7 @@ class Page:
     namespace: int
     redirect: str | None
     text: str
+    too_long: bool = False
 
     @property
     def is_article(self) -> bool:
@@ -95,6 +103,8 @@ class _Reader:
         except expat.ExpatError as error:
             raise self._broken(error, piece) from None
         self.read += len(piece)
+        if self.read - self.parser.CurrentByteIndex > LONGEST_PART + len(piece):
+            raise self._error(f"line {self._line:,}: a tag of more than {LONGEST_PART:,} bytes; {self._place}")
         return self._drain()
 
     def finish(self) -> list[Page]:
@@ -118,6 +128,8 @@ class _Reader:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self.open.append(name)
         depth = len(self.open)
+        if depth > _DEEPEST:
+            raise self._error(f"line {self._line:,}: elements within each other, {depth} deep; {self._place}")
         if depth == 1:
             if name != "mediawiki":
                 raise self._error(f"is no MediaWiki export: its root is <{shorten_text(name)}>, expected <mediawiki>")
@@ -131,7 +143,21 @@ class _Reader:
         elif (name, depth) in _READ and self._wanted(name):
             self.key = self._number(attributes.get("key", "0"), "key of a <namespace>")
             self.characters: list[str] = []
-            self.parser.CharacterDataHandler = self.characters.append
+            self.left = LONGEST_TEXT if name == "text" else LONGEST_PART
+            self.parser.CharacterDataHandler = self._add
+
+    def _add(self, characters: str) -> None:
+        self.left -= len(characters)
+        if self.left >= 0:
+            self.characters.append(characters)
+            return
+        self.characters.clear()
+        name = self.open[-1]
+        if name != "text" or self.found is None:
+            raise self._error(
+                f"line {self._line:,}: a <{name}> of more than {LONGEST_PART:,} characters; {self._place}"
+            )
+        self.found["too long"] = name
 
     def _end(self, name: str) -> None:
         depth = len(self.open)
@@ -178,7 +204,7 @@ class _Reader:
                 raise self._error(f"line {self._line:,}: a page without <{name}>; {self._place}")
         identity, space = self._number(found["id"], "<id>"), self._number(found["ns"], "<ns>")
         self.count += 1
-        return Page(identity, found["title"], space, found.get("redirect"), found.get("text", ""))
+        return Page(identity, found["title"], space, found.get("redirect"), found.get("text", ""), "too long" in found)
 
     def _number(self, value: str, what: str) -> int:
         if not re.fullmatch("-?[0-9]{1,18}", value):

@@ -26,7 +26,7 @@ class PageCounts:
     """Numbers of the dumps' pages by their outcome; `pages` is the sum of the others; a `lost` page fails the job.
 
     `duplicate` ones are further copies of a page, `differing` further copies with another text than the first;
-    `skipped` ones are left out by the study.
+    `skipped` ones are left out by the study, `too_long` ones because no page of MediaWiki has so much text.
     """
 
     pages: int = 0
@@ -37,6 +37,7 @@ class PageCounts:
     duplicate: int = 0
     differing: int = 0
     skipped: int = 0
+    too_long: int = 0
     lost: int = 0
 
     def as_dict(self) -> dict[str, int]:
@@ -212,6 +213,7 @@ class Wikipedia:
         counts.duplicate += census.duplicates - census.differing
         counts.differing += census.differing
         counts.skipped += census.skipped
+        counts.too_long += census.too_long
 
     def _check_skipped(self, dump: Path) -> None:
         if unmet := self._skipped.unmet:

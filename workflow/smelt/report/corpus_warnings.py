@@ -93,6 +93,10 @@ def _of_pages(records: Sequence[CorpusRecord]) -> Iterator[Look]:
         "pages stand in the dump twice with different texts",
         [f"{r.language} ({r.pages['differing']:,})" for r in wikis if r.pages.get("differing")],
     )
+    yield Look(
+        "pages are left out because their text is longer than any page of MediaWiki",
+        [f"{r.language} ({r.pages['too_long']:,})" for r in wikis if r.pages.get("too_long")],
+    )
 
 
 def _missing(record: CorpusRecord) -> int:

@@ -21,9 +21,10 @@ _PAGES = {
     "duplicate": "Copies",
     "differing": "Differing copies",
     "skipped": "Left out",
+    "too_long": "Too long",
     "lost": "Lost",
 }
-_RARE = {"duplicate", "differing", "skipped"}  # shown where there are any
+_RARE = {"duplicate", "differing", "skipped", "too_long"}  # shown where there are any
 _MARKUP = {
     "headings": "Headings",
     "list_items": "List items",
