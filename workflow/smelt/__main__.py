@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from smelt import __version__
+from smelt.environment import hide_secrets
 from smelt.errors import CRASH, ERROR, IO_ERROR, SmeltError
 
 COMMANDS = {
@@ -63,7 +64,7 @@ PASS_ON = {"run"}
 """Commands that pass on to another program what stands behind `--`."""
 
 FILL_IN = {"task"}
-"""Jobs that read a file of the user's, with `${NAME}` in it; the workflow has filled in what other jobs receive."""
+"""Jobs that read a file of the user's, with `${NAME}` in it; that of others stands in their words."""
 
 
 def commands(words: list[str]) -> dict[str, tuple[str, str]]:
@@ -154,7 +155,9 @@ def start() -> NoReturn:
         code = exit.code if isinstance(exit.code, int) else CRASH
         raise
     except BaseException:
-        traceback.print_exc()  # before the last line of the log
+        print(
+            hide_secrets(traceback.format_exc()), end="", file=sys.stderr, flush=True
+        )  # before the last line of the log
     finally:
         if logged:
             with suppress(OSError):

@@ -4,8 +4,6 @@ import ast
 import inspect
 import itertools
 import math
-import os
-import re
 import textwrap
 from collections.abc import Iterable, Mapping
 from functools import reduce
@@ -17,7 +15,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Field,
     GetJsonSchemaHandler,
     StringConstraints,
     ValidationError,
@@ -210,8 +207,6 @@ def overrides_of(settings: type[Entry], name: str, about: str | None = None) -> 
 
 
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
-VARIABLE = re.compile(r"\$\{(\w+)\}")
-"""The place of an environment variable's value in a file."""
 
 
 def check(kind: type[AnyEntry], value: Any, where: str | Path, context: Any = None) -> AnyEntry:
@@ -234,14 +229,3 @@ def check(kind: type[AnyEntry], value: Any, where: str | Path, context: Any = No
 def entry_of(kind: type[AnyEntry], settings: Mapping[str, Any], where: str | Path = "--settings") -> AnyEntry:
     """Return the part of a job's settings that a study file holds, as a checked entry."""
     return check(kind, {key: settings[key] for key in kind.model_fields if key in settings}, where)
-
-
-def expand(value: Any) -> Any:
-    """Fill in `${NAME}` from the environment in every text of a nested value; unset names stay as they are."""
-    if isinstance(value, str):
-        return VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), value)
-    if isinstance(value, Mapping):
-        return {key: expand(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [expand(part) for part in value]
-    return value

@@ -1,9 +1,10 @@
 """Errors that a user can fix: reported in one clear message, never as a traceback."""
 
 import difflib
-import re
 from collections.abc import Iterable
 from pathlib import Path
+
+from smelt.environment import VARIABLE, hide_secrets
 
 LONGEST_SHOWN = 80  # characters of a file's content that a message shows
 FEW = 15  # a longer list of names comes after the question whether one of them was meant
@@ -32,9 +33,9 @@ class SmeltError(Exception):
 
     def __init__(self, where: str | Path, message: str) -> None:
         """Keep both parts; `str()` of the error is `where: message`."""
-        self.where = str(where)
-        self.message = message
-        super().__init__(self.where, message)  # for pickling between processes
+        self.where = hide_secrets(str(where))
+        self.message = hide_secrets(message)
+        super().__init__(self.where, self.message)  # for pickling between processes
 
     def __str__(self) -> str:
         """The line that the user reads."""
@@ -97,7 +98,7 @@ def absent(path: str | Path, kind: str = "file", expected: str = "") -> SmeltErr
         kind: which of the two it is.
         expected: what it should hold.
     """
-    unset = re.findall(r"\$\{(\w+)\}", str(path))
+    unset = VARIABLE.findall(str(path))
     found = f"the environment variable {unset[0]} is not set" if unset else f"no such {kind}"
     where = path if unset else Path(path).absolute()
     mend = "Set it" if unset else "Put it there"

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smelt.environment import hide_secrets, paths_of
 from smelt.errors import RESUMABLE
 
 if TYPE_CHECKING:
@@ -51,16 +52,18 @@ def command_line(words: list[str], variables: Iterable[str] = ()) -> str:
 
     Args:
         words: the command and its flags.
-        variables: names of the environment variables that the command fills in; the line sets those that are set.
+        variables: names of environment variables that the command fills in from files; the line sets them, and those
+            in its words, where they are paths of this machine, and so no secrets.
     """
     package = str(Path(__file__).parents[1])
     environment = []
     if package in os.environ.get("PYTHONPATH", "").split(os.pathsep):
         environment.append(f"PYTHONPATH={shlex.quote(package)}")
-    for name in ("SMELT_COUNTRY", *variables):
+    paths = paths_of(" ".join([*words, *(f"${{{name}}}" for name in variables)]))
+    for name in ("SMELT_COUNTRY", *paths):
         if value := os.environ.get(name):
             environment.append(f"{name}={shlex.quote(value)}")
-    command = shlex.join([sys.executable, "-m", "smelt", *words])
+    command = shlex.join([sys.executable, "-m", "smelt", *map(hide_secrets, words)])
     return " ".join([f"cd {shlex.quote(str(Path.cwd()))} &&", *environment, command])
 
 

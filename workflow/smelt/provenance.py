@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.energy import Energy
+from smelt.environment import as_written
 from smelt.files import checksum, write_json
 
 LIBRARIES = (
@@ -142,7 +143,7 @@ def _version(file: Path) -> tuple[int, int, int]:
 
 def _describe(paths: Path | Sequence[Path]) -> list[dict[str, str]]:
     listed = [paths] if isinstance(paths, Path) else list(paths)
-    return [{"path": str(path), "sha256": sha256_of(path)} for path in listed]
+    return [{"path": as_written(str(path)), "sha256": sha256_of(path)} for path in listed]
 
 
 def _git(folder: Path, *words: str) -> str | None:

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 import yaml
 
-from smelt.entry import expand
 from smelt.errors import SmeltError, shorten_text
 from smelt.files import MOST_LEVELS, TOO_DEEP
 
@@ -21,8 +20,8 @@ _TAGS = {None, "!", f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map"}
 """The tags that a value may bear; those that a value has by itself are not meant."""
 
 
-def read_yaml(path: Path, fill_in: bool = True) -> Any:
-    """Return the content of a YAML file, with `${NAME}` filled in from the environment unless `fill_in` is False."""
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -33,8 +32,7 @@ def read_yaml(path: Path, fill_in: bool = True) -> Any:
         raise SmeltError(path, "is a folder: expected a file in YAML") from None
     except UnicodeDecodeError as error:
         raise SmeltError(path, f"is not UTF-8 text (byte {error.start})") from None
-    content = parse_yaml(text, path)
-    return expand(content) if fill_in else content
+    return parse_yaml(text, path)
 
 
 def parse_yaml(text: str, where: str | Path) -> Any:

@@ -96,3 +96,23 @@ def test_a_part_that_an_earlier_run_verified_is_not_asked_for_again(server, beha
     (tmp_path / "partial" / FIRST).write_bytes(expected(mirror)[FIRST])
     assert download(server, tmp_path / "out") == 0
     assert len(behaviour.ranges) == 1
+
+
+def test_a_token_of_the_environment_reaches_the_server_and_nothing_else(
+    server, behaviour, mirror, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("SMELT_TOKEN", "word-of-mouth")
+    address = server.replace("://", "://${SMELT_TOKEN}:${SMELT_TOKEN}@")
+    behaviour.fail_with = [503]
+    assert download(address, tmp_path / "out") == 0
+    assert parts(tmp_path / "out") == expected(mirror)
+    behaviour.fail_with = [403, 403]
+    assert download([f"{server}/${{SMELT_TOKEN}}", "http://127.0.0.1:1/${SMELT_TOKEN}"], tmp_path / "none") == 1
+    printed = capsys.readouterr()
+    assert "${SMELT_TOKEN}" in printed.err
+    assert "word-of-mouth" not in printed.out + printed.err + (tmp_path / "out/dump.json").read_text()
+
+
+def test_an_address_with_a_variable_that_is_not_set_is_named(tmp_path, capsys):
+    assert download("https://${SMELT_NOT_SET}@host/dumps", tmp_path / "out") == 1
+    assert "the environment variable SMELT_NOT_SET is not set" in complaint(capsys)

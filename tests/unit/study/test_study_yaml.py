@@ -7,6 +7,8 @@ from study_files import complaint, write
 
 from smelt import strict_yaml
 from smelt.errors import SmeltError
+from smelt.study.catalogue import Catalogue
+from smelt.study.check import missing_sources
 from smelt.study.schema import load_study
 
 
@@ -96,9 +98,26 @@ def test_a_missing_file_and_an_empty_file_are_named(tmp_path: Path) -> None:
     assert "expected a mapping" in complaint(empty)
 
 
-def test_environment_variables_are_filled_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOME_MIRROR", "/srv/dumps")
-    path = write(tmp_path, {"corpora/wiki/wikipedia/mirror": "${SOME_MIRROR}/wiki"})
-    source = load_study(path).corpora["wiki"].wikipedia
-    assert source is not None
-    assert source.mirror == "/srv/dumps/wiki"
+def test_a_study_is_kept_as_it_is_written_and_filled_in_where_a_source_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_MIRROR", str(tmp_path))
+    monkeypatch.setenv("SOME_TITLE", "not to be read")
+    path = write(tmp_path, {"corpora/wiki/wikipedia/mirror": "${SOME_MIRROR}/wiki", "title": "of ${SOME_TITLE}"})
+    catalogue = Catalogue.load(path)
+    wikipedia = catalogue.study.corpora["wiki"].wikipedia
+    assert wikipedia is not None
+    assert (wikipedia.mirror, catalogue.study.title) == ("${SOME_MIRROR}/wiki", "of ${SOME_TITLE}")
+    assert f"{tmp_path}/wiki" in missing_sources(catalogue)
+    assert str(tmp_path) not in catalogue.report.as_written(None, None)
+
+
+@pytest.mark.parametrize("address", ["https://me:word@host/dumps", "https://${USER}:word@host/dumps", "http://me@host"])
+def test_credentials_that_are_written_out_are_refused_and_not_repeated(tmp_path: Path, address: str) -> None:
+    message = complaint(write(tmp_path, {"corpora/wiki/wikipedia/mirror": address}))
+    assert "corpora.wiki.wikipedia.mirror: holds a user or a password: expected ${NAME} in their place" in message
+    assert "word@" not in message
+
+
+def test_credentials_from_the_environment_are_taken(tmp_path: Path) -> None:
+    load_study(write(tmp_path, {"corpora/wiki/wikipedia/mirror": "https://${ME}:${WORD}@host/dumps"}))

@@ -234,7 +234,7 @@ def test_the_joint_tasks_of_the_library_are_those_that_are_checked():
     """A new question task that trains on several languages cut from parallel files belongs into the test above."""
     joint = []
     for path in sorted(LIBRARY.glob("*.yaml")):
-        file = check(TaskFile, read_yaml(path, fill_in=False), path)
+        file = check(TaskFile, read_yaml(path), path)
         for name in file.settings or [""]:
             each = bool(name) and file.settings[name].of_each_language
             task = file.under(name, file.languages[0] if each else None) if name else file

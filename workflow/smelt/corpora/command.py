@@ -15,6 +15,7 @@ from smelt.corpora.dump import DumpFile
 from smelt.corpora.wikipedia import Wikipedia
 from smelt.corpora.wikitext.settings import Headings, Lists
 from smelt.entry import check
+from smelt.environment import as_written, fill_in
 from smelt.errors import SmeltError
 from smelt.files import checksum, parse_json, write_json
 from smelt.study.cleaning import Cleaning
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise SmeltError("--held-out", f"expected a share between 0 and 1; found {arguments.held_out:g}")
     if not arguments.dump and not arguments.data_set and not arguments.text:
         raise SmeltError(arguments.language, "has no source: expected --dump, --data-set or --text")
-    textfiles.check_files(arguments.text)
+    texts = [Path(fill_in(str(path))) for path in arguments.text]
+    textfiles.check_files(texts)
     data_sets = data_sets_of(arguments.data_set, arguments.fetched)
     wikipedia = Wikipedia(
         arguments.workers,
@@ -64,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     cleaning = check(Cleaning, parse_json(arguments.cleaning, "--cleaning"), "--cleaning")
     cleaner = Cleaner(cleaning, arguments.language, tests_of(arguments.tests))
-    documents = cleaner.clean(_documents(wikipedia, arguments.dump, data_sets, arguments.text))
+    documents = cleaner.clean(_documents(wikipedia, arguments.dump, data_sets, texts))
     counts = write_documents(documents, arguments.language, arguments.held_out, arguments.output_documents)
     statistics = {
         "language": arguments.language,
@@ -75,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
         "sources": [
             *map(_dump_source, wikipedia.files),
             *(reader.record() for reader in data_sets),
-            *map(_text_source, arguments.text),
+            *map(_text_source, texts),
         ],
         "seconds": round(time.monotonic() - begin, 1),
     }
@@ -129,4 +131,4 @@ def _dump_source(file: DumpFile) -> dict[str, str | int]:
 
 
 def _text_source(path: Path) -> dict[str, str | int]:
-    return {"file": str(path), "sha256": checksum(path), "bytes": path.stat().st_size}
+    return {"file": as_written(str(path)), "sha256": checksum(path), "bytes": path.stat().st_size}

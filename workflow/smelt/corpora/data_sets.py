@@ -7,6 +7,7 @@ from typing import Any
 from smelt import hub
 from smelt.corpora.documents import Document
 from smelt.data_files import RowCounts, read_rows, text_of_row
+from smelt.environment import as_written, fill_in
 from smelt.errors import SmeltError, absent, not_found
 from smelt.files import checksum, encodable, read_json
 from smelt.study.data_sets import DataSetPart
@@ -79,7 +80,9 @@ class DataSetReader:
         read |= {"rows": self.counts.rows, "empty_rows": self.counts.empty}
         if part.hub is None:
             sizes = {file: Path(file).stat().st_size for file in self.files}
-            read["files"] = [{"file": file, "sha256": checksum(Path(file)), "bytes": sizes[file]} for file in sizes]
+            read["files"] = [
+                {"file": as_written(file), "sha256": checksum(Path(file)), "bytes": sizes[file]} for file in sizes
+            ]
         return read
 
 
@@ -98,7 +101,7 @@ def open_data_set(part: DataSetPart, fetched: Path | None) -> DataSetReader:
         if missing := [file for file in files if not Path(file).exists()]:
             raise SmeltError(missing[0], f"no such file: it was brought here before. Delete {fetched} and run again")
         return DataSetReader(part, files)
-    folder = Path(str(part.folder))
+    folder = Path(fill_in(str(part.folder)))
     if not folder.is_dir():
         raise absent(folder, "folder", "one of Parquet or JSON lines")
     if part.config:

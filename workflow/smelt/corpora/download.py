@@ -12,6 +12,7 @@ from typing import TypeVar
 from smelt.corpora.downloads import add_limit, turn_at
 from smelt.corpora.listing import DumpPart, check_sums, opening, parts_of, parts_of_sums
 from smelt.corpora.mirror import AbsentError, Mirror, PartFile, Patience, ReportBytes, open_mirror
+from smelt.environment import as_written
 from smelt.errors import SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.study.corpora import fill_layout
@@ -109,7 +110,7 @@ def download(mirror: Mirror, parts: list[DumpPart], wiki: str, date: str, output
         for part in parts:
             shutil.move(partial / part.name, draft / part.name)
         record = {"wiki": wiki, "date": date, "parts": [vars(part) for part in parts]}
-        write_json(draft / "dump.json", record | {"mirror": mirror.where("").rstrip("/")})
+        write_json(draft / "dump.json", record | {"mirror": as_written(mirror.where("").rstrip("/"))})
     shutil.rmtree(partial)  # with what is left of parts that the mirror no longer lists
 
 

@@ -15,7 +15,8 @@ from urllib.request import url2pathname
 import requests
 
 from smelt.corpora.listing import DumpPart, opening
-from smelt.errors import SmeltError, absent
+from smelt.environment import VARIABLE, fill_in, hide_secrets
+from smelt.errors import WITHOUT_IT, SmeltError, absent
 from smelt.study.corpora import DUMPS_SERVER, root_and_layout
 
 CONNECTING = 15.0  # seconds that a server may take to accept a connection
@@ -124,6 +125,9 @@ def open_mirror(address: str, patience: Patience) -> Mirror:
         AbsentError: a local folder that is not there.
         SmeltError: it is not such an address.
     """
+    address = fill_in(address)
+    if unset := VARIABLE.search(address):
+        raise AbsentError(address, f"the environment variable {unset[1]} is not set. Set it, {WITHOUT_IT}")
     try:
         root, layout = root_and_layout(address)
     except ValueError as error:  # it begins with the address
@@ -301,7 +305,7 @@ class Server:
                 pause = self.patience.pause * 2 ** (failures - 1)
                 if isinstance(error, BusyError):
                     pause = min(max(pause, error.wait), LONGEST_PAUSE)
-                print(f"{path}: {error}; attempt {failures + 1} in {pause:.0f} s", flush=True)
+                print(hide_secrets(f"{path}: {error}; attempt {failures + 1} in {pause:.0f} s"), flush=True)
                 time.sleep(pause)
 
 

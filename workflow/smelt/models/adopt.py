@@ -15,6 +15,7 @@ from typing import Any
 from smelt.card import Card, write_card
 from smelt.cli import json_entry
 from smelt.companions import find_companions, is_sentence_model
+from smelt.environment import fill_in
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
 from smelt.model_families import fills_masks, max_positions, number_of
@@ -142,7 +143,7 @@ def _lower_cases(tokenizer: Any) -> bool:
 
 def _locate(source: Adopt) -> Path:
     if source.folder is not None:
-        return Path(source.folder)
+        return Path(fill_in(source.folder))
     assert source.hub is not None
     assert source.revision is not None
     if source.revision == PINNED:

@@ -1,7 +1,6 @@
 """`python -m smelt check <study.yaml>`: validate a study, and print what it will build, without Snakemake."""
 
 import argparse
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from smelt.environment import VARIABLE, fill_in
 from smelt.errors import NO_INPUT, SmeltError
 from smelt.report.render import two_digits
 from smelt.study.catalogue import Catalogue
@@ -79,7 +79,8 @@ def missing_sources(catalogue: Catalogue) -> dict[str, list[str]]:
     named: dict[str, list[str]] = {}
     sources = [(key, file, False) for key, file in _files(catalogue)]
     sources += [(key, folder, True) for key, folder in _folders(catalogue)]
-    for key, source, is_folder in sources:
+    for key, written, is_folder in sources:
+        source = fill_in(written)
         path = Path(source)
         if not source.startswith(GENERATED) and (not path.exists() or path.is_dir() != is_folder):
             named.setdefault(source, []).append(key)
@@ -143,9 +144,16 @@ def _files(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
 
 def _needed_folders(mirrors: list[str]) -> list[str]:
     """Return the folders that mirrors are, unless one of them can be read or is reached over a network."""
-    folders = [folder for mirror in mirrors if (folder := local_root(mirror)) is not None]
-    usable = [folder for folder in folders if folder.startswith(GENERATED) or Path(folder).exists()]
-    return folders if len(folders) == len(mirrors) and not usable else []
+    folders = [local_root(mirror) or "" for mirror in mirrors]
+    missing = [folder or mirror for folder, mirror in zip(folders, mirrors, strict=True) if _lacks(folder, mirror)]
+    return missing if len(missing) == len(mirrors) else []
+
+
+def _lacks(folder: str, mirror: str) -> bool:
+    """Return whether a local mirror is not there, or the address of another names a variable that is not set."""
+    if folder:
+        return not folder.startswith(GENERATED) and not Path(folder).exists()
+    return VARIABLE.search(fill_in(mirror)) is not None
 
 
 def warnings(missing: Mapping[str, list[str]], no_commit: Sequence[str] = ()) -> list[str]:
@@ -155,7 +163,7 @@ def warnings(missing: Mapping[str, list[str]], no_commit: Sequence[str] = ()) ->
         missing: local sources, each with the keys that name it.
         no_commit: models of the hub whose commits are not pinned yet, which are one line.
     """
-    unset = Counter(name for source in missing for name in re.findall(r"\$\{(\w+)\}", source))
+    unset = Counter(name for source in missing for name in VARIABLE.findall(source))
     lines = [
         f"not set: {name}, under which {_count(count, 'source')} {'lies' if count == 1 else 'lie'}"
         for name, count in unset.items()

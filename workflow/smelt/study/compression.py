@@ -5,11 +5,13 @@ its embeddings start from, and the text on which its teacher is imitated.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from smelt.entry import Distinct, Entry, Name
+from smelt.environment import fill_in
 from smelt.families import member_of
 from smelt.numbers import (
     Below1,
@@ -283,6 +285,11 @@ class EmbeddingStart(Entry):
     def files(self) -> list[str]:
         """Its files, in the order in which words are looked for."""
         return [self.file] if isinstance(self.file, str) else self.file or []
+
+    @property
+    def paths(self) -> list[Path]:
+        """Its files, with `${NAME}` filled in."""
+        return [Path(fill_in(file)) for file in self.files]
 
     def in_languages(self, languages: Sequence[str]) -> "EmbeddingStart":
         """Return it with a file for each language, where that is meant."""

@@ -10,6 +10,7 @@ from pydantic import Field, StrictInt, StrictStr, StringConstraints, field_valid
 
 from smelt.complaints import explain
 from smelt.entry import Distinct, Entry, Name, refuse_idle
+from smelt.environment import fill_in, has_credentials
 from smelt.languages import Edition, Language
 from smelt.mixture import Mixture
 from smelt.numbers import HeldOut
@@ -75,6 +76,8 @@ class WikipediaSource(Entry):
     @classmethod
     def _names_both_or_neither(cls, mirror: str | list[str]) -> str | list[str]:
         for address in [mirror] if isinstance(mirror, str) else mirror:
+            if has_credentials(address):
+                raise ValueError("holds a user or a password: expected ${NAME} in their place, set in the environment")
             root_and_layout(address)
         return mirror
 
@@ -182,7 +185,7 @@ def fill_layout(layout: str, wiki: str, date: str) -> str:
 
 def local_root(address: str) -> str | None:
     """Return the folder of a local mirror; None where it is reached over a network."""
-    root, _ = root_and_layout(address)
+    root, _ = root_and_layout(fill_in(address))
     if root.startswith("file://"):
         return url2pathname(urlsplit(root).path)
     return None if "://" in root else root
@@ -191,4 +194,4 @@ def local_root(address: str) -> str | None:
 def local_folder(address: str, wiki: str, date: str) -> str | None:
     """Return the folder of a dump on a local mirror; None where it is reached over a network."""
     root = local_root(address)
-    return None if root is None else str(Path(root) / fill_layout(root_and_layout(address)[1], wiki, date))
+    return None if root is None else str(Path(root) / fill_layout(root_and_layout(fill_in(address))[1], wiki, date))

@@ -72,5 +72,5 @@ class Origin:
 
 def _naming_file(files: Sequence[Path]) -> Path:
     """Return the file that a study has its name from: others only change keys of it."""
-    later = (file for file in reversed(files[1:]) if "study" in read_yaml(file, fill_in=False))
+    later = (file for file in reversed(files[1:]) if "study" in read_yaml(file))
     return next(later, files[0])

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from smelt.environment import fill_in
+
 GENERATED = "resources/demo/"  # what lies here is made by the project itself
 PACKAGE = Path(__file__).parents[1]
 _SOURCES = {".py", ".html", ".css"}
@@ -118,7 +120,7 @@ def outside_sources(files: Iterable[str], made: str) -> list[str]:
         made: an output of the job.
     """
     stays = Path(made).exists()
-    kept = [file for file in files if stays or Path(file).exists() or file.startswith(GENERATED)]
+    kept = [file for file in map(fill_in, files) if stays or Path(file).exists() or file.startswith(GENERATED)]
     # A path under a variable that is not set has braces, in which Snakemake sees a wildcard.
     return [file.replace("${", "$(").replace("}", ")") for file in kept]
 

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 from smelt.entry import Precision
+from smelt.environment import fill_in
 from smelt.languages import wiki_of
 from smelt.model_families import FAMILIES, operations_per_token
 from smelt.study.architectures import FamilyName, Shape
@@ -108,7 +109,7 @@ class StudyPlan:
         """Return the bytes of text from dumps and from text files; None where they are not known."""
         entry = self.study.corpora[corpus]
         dumped = entry.wikipedia is not None and language in entry.wikipedia.languages
-        files = [Path(file) for file in entry.texts(language)]
+        files = [Path(fill_in(file)) for file in entry.texts(language)]
         if (corpus, language) in self.sizes.text:
             whole = self.sizes.text[corpus, language]
             return (whole, 0.0) if dumped else (0.0, whole)

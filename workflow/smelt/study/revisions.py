@@ -27,7 +27,7 @@ def read_revisions(folders: Iterable[Path]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for path in (folder / REVISIONS for folder in folders):
-        content = read_yaml(path, fill_in=False) if path.is_file() else {}
+        content = read_yaml(path) if path.is_file() else {}
         if content is not None and not isinstance(content, Mapping):
             raise SmeltError(path, f"expected `organisation/model: commit` lines, found {type(content).__name__}")
         for name, commit in (content or {}).items():

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from smelt.entry import expand
 from smelt.errors import SmeltError
 from smelt.strict_yaml import parse_yaml, read_yaml
 from smelt.study.catalogue import Catalogue
@@ -57,7 +56,7 @@ def catalogue_of(files: Iterable[str | Path], given: Mapping[str, Any]) -> Catal
         if not isinstance(content, Mapping):
             raise SmeltError(_relative(path), f"expected a mapping of keys, found {type(content).__name__}")
         whole = _merge(whole, content)
-    study = check_study(_merge(whole, expand(dict(given))), where, [path.parent for path in reversed(paths)])
+    study = check_study(_merge(whole, given), where, [path.parent for path in reversed(paths)])
     return Catalogue(study, *(path.parent / OWN_TASKS for path in reversed(paths)))
 
 

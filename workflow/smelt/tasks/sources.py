@@ -1,9 +1,9 @@
 """Where a task's examples come from: files of a local folder or of the Hugging Face hub, or splits of its data sets."""
 
-import re
 from hashlib import blake2b
 from pathlib import Path
 
+from smelt.environment import VARIABLE, fill_in
 from smelt.errors import WITHOUT_IT, SmeltError
 from smelt.hub import HubRequest, open_split
 from smelt.hub_errors import hub_errors
@@ -70,8 +70,9 @@ def locate(task: TaskFile, split: str, language: str, where: str) -> FileOrSplit
         files = task.format_of(split).files
         paths = [_fetch(task.source, part, where) for part in ([f"{name}/{file}" for file in files] or [name])]
         return paths[0].parent if files else paths[0]
+    folder = fill_in(folder)
     key = f"source.{split}.folder" if task.source.split(split).folder else "source.folder"
-    unset = re.search(r"\$\{(\w+)\}", folder)
+    unset = VARIABLE.search(folder)
     if unset:
         raise SmeltError(where, f"{key}: the environment variable {unset[1]} is not set. Set it, {WITHOUT_IT}")
     if not Path(folder).is_dir():

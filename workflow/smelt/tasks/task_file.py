@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from smelt.entry import VARIABLE, Distinct, Entry, check, refuse_idle
+from smelt.entry import Distinct, Entry, check, refuse_idle
+from smelt.environment import VARIABLE
 from smelt.errors import SmeltError, did_you_mean, suggest_similar
 from smelt.languages import Language
 from smelt.numbers import BoundOfScores
@@ -257,20 +258,19 @@ class TaskFile(Entry):
                 yield from (normpath(f"{place}/../{name}") for name in beside)
 
 
-def load_task(name: str, *own: Path, fill_in: bool = True) -> TaskFile:
+def load_task(name: str, *own: Path) -> TaskFile:
     """Return the checked task of that name: a task file, or a task file in one of its settings.
 
     Args:
         name: the file's name without its ending, and behind a dot its setting.
         own: folders of a study's own task files, which are searched before those that come with smelt.
-        fill_in: whether `${NAME}` is filled in from the environment.
 
     Raises:
         SmeltError: the file is missing, is not YAML, or a key of it is not as it should be; the file lacks the
             setting or its language, or the name lacks them.
     """
     path, rest = task_file(name, *own)
-    task = check(TaskFile, read_yaml(path, fill_in), path)
+    task = check(TaskFile, read_yaml(path), path)
     if not rest and not task.settings:
         return task
     setting, _, language = (rest if rest or STANDARD not in task.settings else STANDARD).partition(".")
@@ -280,7 +280,7 @@ def load_task(name: str, *own: Path, fill_in: bool = True) -> TaskFile:
 
 def variables_of_task(name: str, *own: Path) -> list[str]:
     """Return the environment variables that the paths of a task's files name; arguments and errors as for load_task."""
-    files = load_task(name, *own, fill_in=False).local_files()
+    files = load_task(name, *own).local_files()
     return sorted({variable for file in files for variable in VARIABLE.findall(file)})
 
 

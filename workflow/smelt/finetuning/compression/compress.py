@@ -87,12 +87,12 @@ def _write(
 
 def _inputs(job: "CompressionJob") -> dict[str, Path | Sequence[Path]]:
     """Return what the student was made from; signals, which may be large, by what describes them."""
-    inputs, vectors = job.inputs, job.settings.embeddings.files
+    inputs, vectors = job.inputs, job.settings.embeddings.paths
     found: dict[str, Path | Sequence[Path]] = {"source": inputs.source, "task": inputs.task}
     if inputs.teacher:
         found["teacher"] = inputs.teacher
     if inputs.signals:
         found["signals"] = inputs.signals / "signals.json"
     if vectors:
-        found["vectors"] = [Path(file) for file in vectors]
+        found["vectors"] = vectors
     return found

@@ -52,7 +52,7 @@ def start(
         drawn = random_rows(rows, width, seed)
         if not settings.files:
             return drawn, facts
-        return _from_files(list(map(Path, settings.files)), drawn, pieces, facts)
+        return _from_files(settings.paths, drawn, pieces, facts)
     if teacher_embedding is None or len(teacher_embedding) != rows:
         found = None if teacher_embedding is None else len(teacher_embedding)
         raise ValueError(f"start {settings.start}: found {found} rows of the teacher, expected {rows}")

@@ -234,7 +234,7 @@ class CompressionJob:
         """Return the checksums of what the first embeddings are made from: files of vectors, or a teacher's folder."""
         start = self.settings.embeddings
         if not start.from_teacher:
-            return [checksum(Path(file)) for file in start.files]
+            return [checksum(path) for path in start.paths]
         folder = self.inputs.teacher if start.of == "finetuned" else self.inputs.source
         assert folder is not None, "a start of the fine-tuned teacher's embeddings was refused without one"
         return [sha256_of(folder)]
