@@ -79,12 +79,10 @@ def test_a_run_on_another_machine_that_is_silent_is_succeeded(capsys: pytest.Cap
 
 @pytest.mark.parametrize(("job", "orphan"), [(None, True), ("12", False)])
 def test_jobs_that_outlived_a_run_are_ended_but_not_those_of_slurm(job: str | None, orphan: bool) -> None:
-    environment = os.environ | {MARK: f"no job: {Path('results/small/.run').absolute()}"}
+    environment = os.environ | {MARK: f"- {Path('results/small/.run').absolute()}"}
     environment |= {"SLURM_JOB_ID": job} if job else {}
     outlived = subprocess.Popen(["sleep", "60"], env=environment)
-    other = subprocess.Popen(
-        ["sleep", "60"], env=environment | {MARK: f"no job: {Path('results/big/.run').absolute()}"}
-    )
+    other = subprocess.Popen(["sleep", "60"], env=environment | {MARK: f"- {Path('results/big/.run').absolute()}"})
     while "sleep" not in Path(f"/proc/{other.pid}/cmdline").read_text():
         time.sleep(0.01)
     with driver_of().drive(Jobs()):

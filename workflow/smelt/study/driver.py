@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -58,7 +58,7 @@ class Driver:
             self._end_orphans()
             if self.lock.predecessor:
                 self._report_incomplete(dag)
-            os.environ[MARK] = self._mark(os.environ)
+            os.environ[MARK] = f"{os.environ.get('SLURM_JOB_ID', '-')} {self.folder.resolve()}"
             yield
         finally:
             (self.folder / FILES).unlink(missing_ok=True)
@@ -88,10 +88,6 @@ class Driver:
         folders = (self.paths.results, self.paths.logs, self.paths.benchmarks, self.paths.checkpoints)
         return file.startswith(tuple(f"{folder}/" for folder in folders))
 
-    def _mark(self, environment: Mapping[str, str]) -> str:
-        """Return the mark of a job that a driver started on its own machine, and not as a SLURM job of its own."""
-        return f"{environment.get('SLURM_JOB_ID', 'no job')}: {self.folder.resolve()}"
-
     def _end_orphans(self) -> None:
         """End the jobs of an earlier run on this machine: they would write beside those of this run.
 
@@ -113,13 +109,15 @@ class Driver:
             self._report(f"processes {_list(found)} have not ended in {GRACE:.0f} s; this run does not wait for them")
 
     def _orphans(self) -> list[int]:
-        """Return the processes on this machine that a run of the study started."""
+        """Return the processes that a run of the study started on this machine, and not as SLURM jobs of their own."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # another user's, or gone
                 words = (folder / "environ").read_bytes().decode(errors="surrogateescape").split("\0")
                 environment = dict(word.partition("=")[::2] for word in words)
-                if environment.get(MARK) == self._mark(environment) and int(folder.name) != os.getpid():
+                job, _, run = environment.get(MARK, "").partition(" ")
+                submitted = environment.get("SLURM_JOB_ID", job) != job
+                if run == str(self.folder.resolve()) and not submitted and int(folder.name) != os.getpid():
                     found.append(int(folder.name))
         return sorted(found)
 
