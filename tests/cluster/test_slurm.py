@@ -165,3 +165,23 @@ def test_shards_are_cleaned_in_arrays_of_jobs_and_a_damaged_one_later(tmp_path: 
     statistics = json.loads((tmp_path / "out/statistics.json").read_text())
     assert statistics["documents"] == 45
     assert statistics["cleaning"][0]["within_source"] == 45
+
+
+@pytest.mark.usefixtures("cluster")
+def test_preflight_runs_a_tiny_job_and_names_what_no_node_can_grant(tmp_path: Path) -> None:
+    project = new_project(tmp_path / "project")
+
+    def preflight() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "smelt", "preflight", "study.yaml", "--profile", "slurm"]
+        return subprocess.run(command, cwd=project.folder, env=project.environment(), text=True, capture_output=True)
+
+    done = preflight()
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {line.split()[0]: line for line in done.stdout.splitlines() if " ok " in line}
+    assert "2 nodes of up to 8 CPUs, 64,000 MB, 1" in rows["partition"], done.stdout
+    assert re.search(r"^compute node  ok  .*Python 3", done.stdout, re.MULTILINE), done.stdout
+    profile = project.folder / "profiles/slurm/config.yaml"
+    profile.write_text(profile.read_text() + "set-resources: {pretrain: {gpu: 3, nodes: 2}}\n")
+    done = preflight()
+    assert done.returncode == 1
+    assert re.search(r"^rule pretrain +problem  asks for 2 GPUs on 2 nodes", done.stdout, re.MULTILINE), done.stdout

@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow/smelt"
 LIBRARIES = {"study", "tasks", "report", "training", "statistics", "architectures"}
-STAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} - LIBRARIES
+ABOVE = {"preflight", "slurm"}  # they look at all of a workflow
+STAGES = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()} - LIBRARIES - ABOVE
 RULES = sorted((ROOT / "workflow/rules").glob("*.smk"))
 ORDER = "localrule input output params wildcard_constraints log benchmark threads resources conda priority shell"
 
@@ -106,8 +107,8 @@ LAYERS = (
     " processes provenance scripts sentences statistics strict_yaml",
     "report tasks training",
     "study",
-    " ".join(sorted(STAGES - {"slurm"})),
-    "__main__ logs plan run screen slurm watch",
+    " ".join(sorted(STAGES)),
+    "__main__ logs plan preflight run screen slurm watch",
 )
 """Parts of the package, the lowest layer first: a part imports from its own layer and from lower ones."""
 

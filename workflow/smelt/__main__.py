@@ -27,6 +27,7 @@ COMMANDS = {
     "check": ("smelt.study.check", "validate a study file and print what it will build"),
     "run": ("smelt.run", "run a study, or go on with it after whatever stopped it"),
     "plan": ("smelt.plan", "estimate jobs, hours, disk, memory and energy of a study"),
+    "preflight": ("smelt.preflight.command", "see whether a study can run on this machine or cluster"),
     "pin": ("smelt.study.pin", "look up the commits of the hub's models that a study adopts"),
     "inspect": ("smelt.models.inspect.command", "show what pieces a tokenizer has and who uses them, or compare two"),
     "watch": ("smelt.watch", "show the running jobs of a study from their logs"),
@@ -57,7 +58,7 @@ COMMANDS = {
     "page": ("smelt.report.page", "write the self-contained report page"),
 }
 
-ASKED_BY_PEOPLE = {"check", "run", "pin", "inspect", "watch", "schema", "clean-shards"}
+ASKED_BY_PEOPLE = {"check", "run", "preflight", "pin", "inspect", "watch", "schema", "clean-shards"}
 """Commands that are no jobs of the workflow; `plan` is both."""
 
 PASS_ON = {"run"}

@@ -7,6 +7,7 @@ What a killed run left is cleared up by the Snakefile, so that plain `snakemake`
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from smelt.errors import SmeltError, expected_one_of
@@ -33,16 +34,26 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         SmeltError: there is no such profile, or no Snakefile.
     """
-    checkout = checkout_here()
-    words = ["--snakefile", str(checkout / "Snakefile"), "--rerun-incomplete"]
-    words += ["--workflow-profile", str(profile_folder(arguments.profile, checkout))]
-    words += ["--configfile", *map(str, arguments.studies)] if arguments.studies else []
-    # Jobs run the `python` that they find.
-    folders = [str(Path(sys.executable).parent), *filter(None, [os.environ.get("PATH")])]
-    environment = os.environ | {"PATH": os.pathsep.join(folders)}
+    command, environment = snakemake(arguments.studies, arguments.profile)
     environment |= {SAME_STUDY: "yes"} if arguments.same_study else {}
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, "-m", "snakemake", *words, *arguments.options], environment)
+    os.execve(command[0], [*command, "--rerun-incomplete", *arguments.options], environment)
+
+
+def snakemake(studies: Sequence[Path], profile: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command that runs studies with a profile, and its environment.
+
+    Raises:
+        SmeltError: there is no such profile, or no Snakefile.
+    """
+    checkout = checkout_here()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(checkout / "Snakefile")]
+    command += ["--workflow-profile", str(profile_folder(profile, checkout))]
+    command += ["--configfile", *map(str, studies)] if studies else []
+    # Jobs run the `python` that they find; Snakemake finds the executor of this checkout by its path.
+    first = {"PATH": Path(sys.executable).parent, "PYTHONPATH": checkout / "workflow"}
+    paths = {name: os.pathsep.join([str(path), *filter(None, [os.environ.get(name)])]) for name, path in first.items()}
+    return command, os.environ | paths
 
 
 def checkout_here() -> Path:
