@@ -81,7 +81,7 @@ def test_a_killed_workflow_resumes_to_the_same_model(project: Callable[[], Proje
     assert not (killed.folder / MODEL / "model.safetensors").exists()
     said = go_on(killed)
     assert "study small: process" in said
-    assert "1 job that was interrupted and left incomplete files will run again" in said
+    assert "study small: 1 interrupted job goes on or runs again" in said
     log = (killed.folder / "logs/small/models/wide.log").read_text()
     assert "going on from the checkpoint of step" in log
     resumed = (killed.folder / MODEL / "model.safetensors").read_bytes()

@@ -73,7 +73,7 @@ def test_a_run_on_another_machine_that_is_silent_is_succeeded(capsys: pytest.Cap
         assert json.loads(path.read_text())["process"] == os.getpid()
     printed = capsys.readouterr().err
     assert "smelt: warning: study small: process 7 on login2 is gone; taking over" in printed
-    assert "study small: 2 jobs that were interrupted and left incomplete files will run again" in printed
+    assert "study small: 2 interrupted jobs go on or run again" in printed
     assert not path.exists()
 
 

@@ -125,8 +125,8 @@ class Driver:
         """Report what the killed run left incomplete."""
         incomplete = dag.workflow.persistence.incomplete
         if number := sum(bool(dag.workflow.async_run(incomplete(job))) for job in dag.needrun_jobs()):
-            jobs = "1 job that was" if number == 1 else f"{number} jobs that were"
-            self._report(f"{jobs} interrupted and left incomplete files will run again")
+            jobs = "1 interrupted job goes on or runs" if number == 1 else f"{number} interrupted jobs go on or run"
+            self._report(f"{jobs} again")
 
     def _report(self, line: str) -> None:
         print(f"smelt: {self.paths.where}: {line}", file=sys.stderr, flush=True)
