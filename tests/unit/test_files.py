@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -163,3 +164,42 @@ def test_a_command_that_is_ended_leaves_nothing_and_no_traceback(number: signal.
     assert job.returncode == 128 + number
     assert "Traceback" not in error
     assert list((tmp_path / "out").iterdir()) == []
+
+
+FULL = """
+import sys
+from pathlib import Path
+import pyarrow, tokenizers, torch
+from pyarrow import parquet
+from safetensors.torch import save_file
+from smelt.files import whole_file, whole_folder
+disk = Path(sys.argv[1])
+(disk / "filler").write_bytes(bytes(80 * 1024))
+rows, weights = torch.rand(20_000), {"a": torch.zeros(20_000)}
+pieces = tokenizers.Tokenizer(tokenizers.models.WordLevel({"x" * 80_000: 0}, "x"))
+for name, write in {
+    "text": lambda draft: draft.write_text("x" * 80_000),
+    "rows": lambda draft: parquet.write_table(pyarrow.table({"a": rows.numpy()}), draft),
+    "weights": lambda draft: save_file(weights, draft / "model.safetensors"),
+    "pieces": lambda draft: pieces.save(str(draft / "tokenizer.json")),
+}.items():
+    try:
+        with (whole_folder if name in ("weights", "pieces") else whole_file)(disk / name) as draft:
+            write(draft)
+    except OSError as error:
+        print(error)
+print([path.name for path in disk.iterdir()])
+"""
+
+
+def test_a_full_disk_is_named_whichever_library_writes_and_leaves_nothing(tmp_path: Path) -> None:
+    mount = ["unshare", "--mount", "--map-root-user"]  # seen by these processes only
+    if shutil.which("unshare") is None or subprocess.run([*mount, "mount", "-t", "tmpfs", "x", tmp_path]).returncode:
+        pytest.skip("needs to mount a small file system in a name space of its own")
+    script = f"mount -t tmpfs -o size=100k full {tmp_path} && exec {sys.executable} - {tmp_path}"
+    done = subprocess.run([*mount, "sh", "-c", script], input=FULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    *errors, left = done.stdout.splitlines()
+    names = ("text", "rows", "weights", "pieces")
+    assert errors == [f"[Errno 28] No space left on device: '{tmp_path / name}'" for name in names]
+    assert left == "['filler']"

@@ -1,5 +1,6 @@
 """Write outputs whole or not at all, read JSON, compute checksums, check ends of lines, and mend text."""
 
+import errno
 import glob
 import hashlib
 import json
@@ -26,7 +27,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     _clear_drafts(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
-        yield draft
+        with _full_disk_named(path):
+            yield draft
         _share(draft)
         draft.replace(path)
     finally:
@@ -40,13 +42,28 @@ def whole_folder(path: Path) -> Iterator[Path]:
     _clear_drafts(path)
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".draft", dir=path.parent))
     try:
-        yield draft
+        with _full_disk_named(path):
+            yield draft
         _share(draft, *draft.rglob("*"))
         if path.exists():
             shutil.rmtree(path)
         draft.rename(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _full_disk_named(path: Path) -> Iterator[None]:
+    """Raise what libraries raise on a full disk as the system's own error, which names the file or folder."""
+    try:
+        yield
+    except SmeltError:
+        raise
+    except Exception as error:  # safetensors and tokenizers have errors of their own
+        for code in (errno.ENOSPC, errno.EDQUOT):
+            if os.strerror(code) in str(error):
+                raise OSError(code, os.strerror(code), str(path)) from error
+        raise
 
 
 def write_json(path: Path, value: Any, exact: bool = False) -> None:
