@@ -135,6 +135,23 @@ def test_a_killed_process_that_its_parent_has_not_asked_after_is_gone(path: Path
     process.communicate()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be two users")
+def test_so_is_one_of_another_user_and_one_that_lives_is_not(path: Path) -> None:
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom smelt.training.lock import Holder\n"
+        "os.setuid(4242); print(Holder(sys.argv[1]).is_gone)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    command = [sys.executable, "-c", code, text_of(path, **here(process.pid))]
+    alive = subprocess.check_output(command, env=environment, text=True)
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    killed = subprocess.check_output(command, env=environment, text=True)
+    process.communicate()
+    assert (alive, killed) == ("False\n", "True\n")
+
+
 @pytest.mark.parametrize("text", ["", "process 12 on elsewhere", "[1]", '{"process": "x"}'])
 def test_a_file_that_says_nothing_counts_as_held_until_it_is_stale(path: Path, text: str) -> None:
     path.write_text(text)

@@ -66,7 +66,7 @@ class Holder:
         except (ProcessLookupError, KeyError, ValueError):
             return True
         except PermissionError:
-            return False
+            pass  # another user's
         return _is_zombie(process)
 
     def __str__(self) -> str:
