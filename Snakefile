@@ -71,6 +71,11 @@ RESULTS, LOGS = study.paths.results, study.paths.logs
 BENCHMARKS, CHECKPOINTS = study.paths.benchmarks, study.paths.checkpoints
 
 
+onstart:
+    if workflow.is_main_process:
+        study.report.write()
+
+
 onerror:
     if workflow.is_main_process:
         remove_checkpoints(study, workflow.dag)

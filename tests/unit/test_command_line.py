@@ -23,6 +23,7 @@ PACKAGE = Path(__file__).parents[2] / "workflow"
     ("text", "complaint"),
     [
         ("{", "argument --settings: is not JSON"),
+        ("@none.json", "argument --settings: none.json: no such file"),
         ("[1]", "argument --settings: expected a JSON object, found list"),
         ('{"runs": {}}', "argument --settings: lacks seeds: expected runs, seeds"),
     ],

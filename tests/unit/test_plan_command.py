@@ -104,7 +104,9 @@ def test_what_the_study_itself_took_stands_beside_its_plan(capsys: pytest.Captur
 def test_a_study_that_is_given_as_json_is_planned_as_its_file() -> None:
     Path("en.txt").write_bytes(bytes(1_000_000))
     before = planned()
-    written = catalogue_of([Path("study.yaml")], {}).report.as_written(None, None)
+    report = catalogue_of([Path("study.yaml")], {}).report
+    report.write()
+    written = f"@{report.written(None, None)}"
     Path("study.yaml").unlink()
     assert main(["plan", "--written", written, "--folder", "tasks", "--output", "again.json"]) == 0
     again = json.loads(Path("again.json").read_text())["stages"]

@@ -22,7 +22,7 @@ rule plan:
     output:
         plan=f"{RESULTS}/plan.json",
     params:
-        study=study.report.as_written,
+        study=study.report.written,
         own=study.tasks.own,
     log:
         f"{LOGS}/plan.log",
@@ -33,7 +33,7 @@ rule plan:
         "../../envs/report.yaml"
     shell:
         "python -m smelt plan"
-        " --written {params.study:q}"
+        " --written @{params.study:q}"
         " --folder {params.own:q}"
         " --output {output.plan:q}"
         " > {log:q} 2>&1"
@@ -64,7 +64,7 @@ rule page:
         ),
     params:
         blocks=study.report.block_descriptions,
-        study=study.report.as_written,
+        study=study.report.written,
         identity=study.report.identity,
         significance=study.report.significance_settings,
     log:
@@ -76,7 +76,7 @@ rule page:
         "../../envs/report.yaml"
     shell:
         "python -m smelt page"
-        " --study {params.study:q}"
+        " --study @{params.study:q}"
         " --significance {params.significance:q}"
         " --tables {input.tables:q}"
         " --figures {input.figures:q}"

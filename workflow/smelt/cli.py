@@ -3,24 +3,28 @@
 import argparse
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from smelt.countries import COUNTRIES
 from smelt.entry import AnyEntry, check
 from smelt.errors import SmeltError
-from smelt.files import parse_json
+from smelt.files import parse_json, read_json
 
 HIGHEST_SEED = 2**32 - 1
 
 
 def json_object(*keys: str) -> Callable[[str], dict[str, Any]]:
-    """Return a parser of JSON objects that hold at least these keys."""
+    """Return a parser of JSON objects that hold at least these keys; @FILE stands for what a file holds.
+
+    Linux allows 128 KiB for an argument, and for the whole command of a rule.
+    """
 
     def parse(text: str) -> dict[str, Any]:
         try:
-            value = parse_json(text, "")
+            value = read_json(Path(text[1:])) if text.startswith("@") else parse_json(text, "")
         except SmeltError as error:
-            raise argparse.ArgumentTypeError(error.message) from None
+            raise argparse.ArgumentTypeError(str(error) if error.where else error.message) from None
         if not isinstance(value, dict):
             raise argparse.ArgumentTypeError(f"expected a JSON object, found {type(value).__name__}")
         if missing := [key for key in keys if key not in value]:

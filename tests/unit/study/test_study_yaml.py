@@ -109,7 +109,7 @@ def test_a_study_is_kept_as_it_is_written_and_filled_in_where_a_source_is_opened
     assert wikipedia is not None
     assert (wikipedia.mirror, catalogue.study.title) == ("${SOME_MIRROR}/wiki", "of ${SOME_TITLE}")
     assert f"{tmp_path}/wiki" in missing_sources(catalogue)
-    assert str(tmp_path) not in catalogue.report.as_written(None, None)
+    assert str(tmp_path) not in catalogue.report.as_written()
 
 
 @pytest.mark.parametrize("address", ["https://me:word@host/dumps", "https://${USER}:word@host/dumps", "http://me@host"])

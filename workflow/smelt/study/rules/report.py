@@ -3,8 +3,10 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from smelt.files import whole_file
 from smelt.mixture import Mixture
 from smelt.report.figures import FIGURES, of_table
 from smelt.report.figures.base import TableFigure
@@ -149,12 +151,22 @@ class ReportRules:
         for name, table in study.tables.items():
             table.check(self._shown, f"tables.{name}")
 
-    def as_written(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
-        """Return the study as its author wrote it, without defaults, as JSON.
+    def as_written(self) -> str:
+        """Return the study as its author wrote it, without defaults, as JSON."""
+        return self.study.model_dump_json(exclude_unset=True)
+
+    def written(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
+        """Return the file that holds it, for jobs: in their commands it would outgrow what Linux allows.
 
         Snakemake compares no param whose function takes `input`; `identity` stands for this one.
         """
-        return self.study.model_dump_json(exclude_unset=True)
+        return f"{self.paths.run}/study.json"
+
+    def write(self) -> None:
+        """Write that file, as a workflow starts."""
+        path = Path(self.written(None, None))
+        with whole_file(path) as draft:
+            draft.write_text(self.as_written(), encoding="utf-8")
 
     def identity(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return the study as written, without settings that do not change results; pages are compared by it."""
