@@ -168,7 +168,7 @@ def show(
     arguments: argparse.Namespace,
 ) -> None:
     """Print a row for each stage, their sum, what was measured of them, and what the figures rest on."""
-    console = Console(highlight=False, width=max(Console().width, WIDTH), soft_wrap=True)
+    console = Console(markup=False, emoji=False, highlight=False, width=max(Console().width, WIDTH), soft_wrap=True)
     table = Table(title=f"{catalogue.study.study}: what it takes, by estimate", title_justify="left", box=None)
     table.add_column("stage", no_wrap=True)
     for column in ("jobs", "CPU hours", *(["GPU hours"] if rates.gpu else []), "disk, GB", "memory, GB", "kWh"):

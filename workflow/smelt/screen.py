@@ -133,7 +133,14 @@ class Screen(logging.Handler):
         self.watch = watch
         self.dryrun = settings.dryrun
         self.whole_logs = settings.show_failed_logs
-        self.console = OpenConsole(file=own.stream, no_color=settings.nocolor or None, highlight=False, soft_wrap=True)
+        self.console = OpenConsole(
+            file=own.stream,
+            no_color=settings.nocolor or None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=True,
+        )
         self.shows_progress = bool(own.filter(logging.makeLogRecord({"event": LogEvent.PROGRESS})))
         self.running: dict[int, RunningJob] = {}
         self.failed: set[int] = set()

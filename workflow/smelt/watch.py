@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Show the jobs until Ctrl-C; once with --once or without a terminal."""
     folder = arguments.directory / catalogue_of(arguments.studies, {}).paths.logs
     own, shared = Logs([folder]), Logs([arguments.directory / name for name in SHARED])
-    console = Console(highlight=False)
+    console = Console(markup=False, emoji=False, highlight=False)
     if arguments.once or not console.is_interactive:
         console.print(view(folder.absolute(), own.read(), shared.read(), time.time(), None))
         return

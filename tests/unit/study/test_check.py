@@ -79,12 +79,39 @@ def test_check_names_missing_mirrors_where_no_other_may_have_the_dump(
     def fill(text: str) -> str:
         return text.format(there=tmp_path, gone=tmp_path / "gone")
 
+    for wiki in ("qaawiki", "qabwiki", "qacwiki"):
+        (tmp_path / wiki / "20260101").mkdir(parents=True)
     study = tmp_path / "mirrors.yaml"
     demo = Path("config/config.yaml").read_text()
     assert "mirror: resources/demo/dumps" in demo
     study.write_text(demo.replace("mirror: resources/demo/dumps", f"mirror: {list(map(fill, mirrors))}"))
     lines = printed(capsys, str(study), NO_INPUT if missing else 0).splitlines()
     assert [line for line in lines if "not there" in line] == [f"not there: {fill(found)}" for found in missing]
+
+
+def test_check_names_what_lacks_within_folders_that_are_there(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for folder in ("mirror/swwiki/20230501", "data/named", "model"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "data/sw.jsonl").write_text("{}")
+    data = f"{{folder: {tmp_path}/data, files: {{sw: '*.jsonl', en: '*.parquet'}}, configs: {{fr: named, de: none}}}}"
+    wikipedia = f"{{date: '20230501', languages: [sw, en], mirror: '{tmp_path}/mirror'}}"
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        f"study: one\ntitle: '[/b] :smile:'\ncorpora:\n  one: {{wikipedia: {wikipedia}, datasets: {{web: {data}}}}}\n"
+        f"  two: {{text: {{sw: resources/demo/none.txt}}}}\n"
+        f"models:\n  theirs: {{maker: adopt, folder: '{tmp_path}/model'}}\n"
+    )
+    lines = printed(capsys, str(study), NO_INPUT).splitlines()
+    assert lines[0] == "one [/b] :smile:"
+    assert {line.removeprefix("not there: ") for line in lines if "not there" in line} == {
+        f"{ROOT}/resources/demo/none.txt (corpora.two.text.sw)",
+        f"{tmp_path}/data/*.parquet (corpora.one.datasets.web.files.en)",
+        f"{tmp_path}/data/none (corpora.one.datasets.web.configs.de)",
+        f"{tmp_path}/mirror/enwiki/20230501 (corpora.one.wikipedia.mirror)",
+        f"{tmp_path}/model/config.json (models.theirs.folder)",
+    }
 
 
 @pytest.mark.parametrize("downloaded", [False, True])

@@ -7,17 +7,19 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from smelt.environment import VARIABLE, fill_in
 from smelt.errors import NO_INPUT, SmeltError
+from smelt.languages import wiki_of
 from smelt.report.render import two_digits
 from smelt.study.catalogue import Catalogue
-from smelt.study.corpora import local_root
+from smelt.study.corpora import WikipediaSource, local_folder, local_root
 from smelt.study.data_sets import DataSet
 from smelt.study.finetuning import TaskOptions
 from smelt.study.jobs import count_jobs
 from smelt.study.makers.base import list_languages
-from smelt.study.paths import GENERATED
+from smelt.study.paths import is_generated
 from smelt.study.plan import planned_stages, total
 from smelt.study.revisions import unpinned
 
@@ -43,8 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         SourcesMissing: after that, where local sources are not there; each has been printed.
     """
     catalogue = Catalogue.load(arguments.study)
-    console = Console(width=max(Console().width, WIDTH), soft_wrap=True)
-    console.print(f"[bold]{catalogue.study.study}[/bold] {catalogue.study.title}".rstrip(), highlight=False)
+    console = Console(width=max(Console().width, WIDTH), soft_wrap=True, markup=False, emoji=False)
+    console.print(Text.assemble((catalogue.study.study, "bold"), " ", catalogue.study.title), highlight=False)
     for table in (_corpora(catalogue), _tokenizers(catalogue), _models(catalogue), _tasks(catalogue)):
         if table.row_count:
             console.print(table)
@@ -82,7 +84,7 @@ def missing_sources(catalogue: Catalogue) -> dict[str, list[str]]:
     for key, written, is_folder in sources:
         source = fill_in(written)
         path = Path(source)
-        if not source.startswith(GENERATED) and (not path.exists() or path.is_dir() != is_folder):
+        if not is_generated(source) and (not path.exists() or path.is_dir() != is_folder):
             named.setdefault(source, []).append(key)
     return named
 
@@ -117,14 +119,10 @@ def _folders(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     """Yield the local folders that the study reads, each with the key that names it."""
     for name, corpus in catalogue.study.corpora.items():
         if corpus.wikipedia:
-            yield from (
-                (f"corpora.{name}.wikipedia.mirror", folder) for folder in _needed_folders(corpus.wikipedia.mirrors)
-            )
-        yield from (
-            (f"corpora.{name}.datasets.{key}.folder", source.folder)
-            for key, source in corpus.datasets.items()
-            if source.folder
-        )
+            yield from ((f"corpora.{name}.wikipedia.mirror", folder) for folder in _dump_folders(corpus.wikipedia))
+        for key, source in corpus.datasets.items():
+            place = f"corpora.{name}.datasets.{key}"
+            yield from ((f"{place}.{part}", folder) for part, folder in _data_set_folders(source))
     for name, model in catalogue.study.models.items():
         yield from ((f"models.{name}.{key}", folder) for key, folder in model.local_folders.items())
 
@@ -134,12 +132,53 @@ def _files(catalogue: Catalogue) -> Iterator[tuple[str, str]]:
     for name, corpus in catalogue.study.corpora.items():
         for language in corpus.text:
             yield from ((f"corpora.{name}.text.{language}", file) for file in corpus.texts(language))
+        for key, source in corpus.datasets.items():
+            place = f"corpora.{name}.datasets.{key}.files"
+            yield from ((f"{place}.{language}", file) for language, file in _unmatched(source))
     for name, model in catalogue.study.models.items():
+        for key, folder in model.local_folders.items():
+            if Path(fill_in(folder)).is_dir():
+                yield f"models.{name}.{key}", f"{folder}/config.json"
         for _, task in catalogue.runs.pairs(model=name):
             found = model.local_files(catalogue.runs.tasks[task].languages_of("train"))
             yield from ((f"models.{name}.{key}", file) for key, files in found.items() for file in files)
     for name, definition in catalogue.tasks.files.items():
         yield from ((f"tasks.{name}", file) for file in definition.local_files())
+
+
+def _dump_folders(source: WikipediaSource) -> Iterator[str]:
+    """Yield the folders that dumps are read from, as far as no other mirror, or an earlier run, has them."""
+    if missing := _needed_folders(source.mirrors):
+        yield from missing
+        return
+    for wiki in map(wiki_of, source.languages):
+        folders = [local_folder(mirror, wiki, source.date) for mirror in source.mirrors]
+        there = [f"resources/dumps/{wiki}/{source.date}", *filter(None, folders)]
+        if all(folders) and not any(Path(folder).exists() or is_generated(folder) for folder in there):
+            yield there[1]
+
+
+def _data_set_folders(source: DataSet) -> Iterator[tuple[str, str]]:
+    """Yield the folder of a data set, and those of its configurations where no card says otherwise, each with its key.
+
+    A folder within one that is not there is not named.
+    """
+    if source.folder is None:
+        return
+    yield "folder", source.folder
+    folder = Path(fill_in(source.folder))
+    if folder.is_dir() and not (folder / "README.md").exists():
+        yield from ((f"configs.{language}", f"{source.folder}/{name}") for language, name in source.configs.items())
+
+
+def _unmatched(source: DataSet) -> Iterator[tuple[str, str]]:
+    """Yield the patterns of a data set's folder that no file matches, each with its language."""
+    folder = Path(fill_in(source.folder)) if source.folder else None
+    if folder is not None and folder.is_dir():
+        for language, named in source.files.items():
+            for pattern in [named] if isinstance(named, str) else named:
+                if not any(path.is_file() for path in folder.glob(pattern)):
+                    yield language, f"{source.folder}/{pattern}"
 
 
 def _needed_folders(mirrors: list[str]) -> list[str]:
@@ -152,7 +191,7 @@ def _needed_folders(mirrors: list[str]) -> list[str]:
 def _lacks(folder: str, mirror: str) -> bool:
     """Return whether a local mirror is not there, or the address of another names a variable that is not set."""
     if folder:
-        return not folder.startswith(GENERATED) and not Path(folder).exists()
+        return not is_generated(folder) and not Path(folder).exists()
     return VARIABLE.search(fill_in(mirror)) is not None
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from smelt.environment import fill_in
 
 GENERATED = "resources/demo/"  # what lies here is made by the project itself
+_MADE = re.compile(
+    r"resources/demo/(dumps(/qa[abc]wiki(/20\d{6})?)?|tasks/demo-(ner|intent)/(train|validation|test)-qa[abc]\.(conll|tsv))"
+)
 PACKAGE = Path(__file__).parents[1]
 _SOURCES = {".py", ".html", ".css"}
 
@@ -108,6 +111,11 @@ def _any_of(paths: Iterable[str]) -> str:
     return "|".join(f"{firsts}/(?:{_any_of(rests)})" if rests else firsts for firsts, rests in groups) or "(?!)"
 
 
+def is_generated(path: str) -> bool:
+    """Return whether a file or folder is one that `rules/demo.smk` makes."""
+    return _MADE.fullmatch(path.rstrip("/")) is not None
+
+
 def outside_sources(files: Iterable[str], made: str) -> list[str]:
     """Return the sources of a job from outside the study that may be inputs of its rule.
 
@@ -120,7 +128,7 @@ def outside_sources(files: Iterable[str], made: str) -> list[str]:
         made: an output of the job.
     """
     stays = Path(made).exists()
-    kept = [file for file in map(fill_in, files) if stays or Path(file).exists() or file.startswith(GENERATED)]
+    kept = [file for file in map(fill_in, files) if stays or Path(file).exists() or is_generated(file)]
     # A path under a variable that is not set has braces, in which Snakemake sees a wildcard.
     return [file.replace("${", "$(").replace("}", ")") for file in kept]
 

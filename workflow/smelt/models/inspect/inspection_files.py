@@ -26,7 +26,7 @@ Tokenizers = Sequence[InspectedTokenizer]
 
 def print_inspection(tokenizers: Tokenizers, uses: Sequence[Usage], compared: ComparedTokenizers | None) -> None:
     """Print tables of kinds, scripts and lengths, and where there are texts, of languages."""
-    console = Console(highlight=False, width=max(Console().width, WIDTH), soft_wrap=True)
+    console = Console(markup=False, emoji=False, highlight=False, width=max(Console().width, WIDTH), soft_wrap=True)
     for tokenizer in tokenizers:
         console.print(f"{tokenizer.name}: {tokenizer.vocabulary.size:,} pieces, {tokenizer.algorithm}")
     if compared:

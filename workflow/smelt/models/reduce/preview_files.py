@@ -26,7 +26,7 @@ _ALL = "all"
 def print_preview(found: Preview) -> None:
     """Print a row for each rung, and where there are several languages, how each one's lines are cut."""
     languages = list(found.whole.by_language)
-    console = Console(highlight=False, width=max(Console().width, WIDTH), soft_wrap=True)
+    console = Console(markup=False, emoji=False, highlight=False, width=max(Console().width, WIDTH), soft_wrap=True)
     console.print(_sizes(found, languages))
     if len(languages) > 1:
         console.print(_by_language(found, languages))

@@ -10,7 +10,7 @@ from smelt.errors import SmeltError, expected_one_of
 from smelt.languages import wiki_of
 from smelt.study.corpora import Corpus, local_folder
 from smelt.study.data_sets import DataSetPart
-from smelt.study.paths import GENERATED, Paths, outside_sources
+from smelt.study.paths import Paths, is_generated, outside_sources
 from smelt.study.schema import Study
 from smelt.tasks.task_file import TaskFile
 
@@ -65,7 +65,7 @@ class CorporaRules:
         wiki, date = wildcards.wiki, wildcards.date
         folders = list(filter(None, (local_folder(mirror, wiki, date) for mirror in self.mirrors[wiki, date])))
         # Of several mirrors those that lack the dump play no part, even where the dump is here already.
-        there = [folder for folder in folders if Path(folder).exists() or folder.startswith(GENERATED)]
+        there = [folder for folder in folders if Path(folder).exists() or is_generated(folder)]
         return outside_sources(there or folders, f"resources/dumps/{wiki}/{date}")
 
     def dumps(self, wildcards: Any) -> list[str]:
