@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,6 @@ import pytest
 from smelt.errors import SmeltError
 from smelt.study.driver import MARK, Driver
 from smelt.study.paths import Paths
-from smelt.training.lock import Lock
 
 
 class Jobs:
@@ -36,7 +36,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def driver_of(study: str = "small") -> Driver:
     driver = Driver(Paths(study))
-    driver.lock = Lock(driver.folder / "lock", heartbeat=0.05, stale=0.4, where=f"study {study}")
+    driver.lock.heartbeat, driver.lock.stale = 0.05, 0.4
     return driver
 
 
@@ -75,6 +75,22 @@ def test_a_run_on_another_machine_that_is_silent_is_succeeded(capsys: pytest.Cap
     assert "smelt: warning: study small: process 7 on login2 is gone; taking over" in printed
     assert "study small: 2 interrupted jobs go on or run again" in printed
     assert not path.exists()
+
+
+def test_a_run_that_was_succeeded_while_it_slept_starts_no_further_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: asked.append(number))
+    with driver_of().drive(Jobs()):
+        time.sleep(0.3)
+        assert asked == [], "as long as it holds the lock"
+        record()
+        until = time.monotonic() + 20
+        while not asked and time.monotonic() < until:
+            time.sleep(0.02)
+    signal.signal(signal.SIGTERM, before)
+    assert asked == [signal.SIGTERM]
+    assert "the lock of this run was taken over by process 7 on login2: it starts no further" in capsys.readouterr().err
+    assert Path("results/small/.run/lock").exists(), "the other one's lock stays"
 
 
 @pytest.mark.parametrize(("job", "orphan"), [(None, True), ("12", False)])

@@ -33,7 +33,7 @@ class Driver:
         """Take the study's folders."""
         self.paths = paths
         self.folder = Path(paths.run)
-        self.lock = Lock(self.folder / "lock", where=paths.where)
+        self.lock = Lock(self.folder / "lock", where=paths.where, lost=self._stop)
 
     @contextmanager
     def drive(self, dag: Any) -> Iterator[None]:
@@ -63,6 +63,11 @@ class Driver:
         finally:
             (self.folder / FILES).unlink(missing_ok=True)
             self.lock.release()
+
+    def _stop(self, fate: str) -> None:
+        """Start no further job: a machine that slept, or was cut off, may find that another one goes on."""
+        self._report(f"the lock of this run was {fate}: it starts no further jobs")
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _claim_shared(self, dag: Any) -> None:
         """Record which files outside the study's own folders this run makes and reads.

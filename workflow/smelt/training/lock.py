@@ -15,6 +15,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +89,14 @@ class InUse(SmeltError):
 class Lock:
     """One lock file, held by one process."""
 
-    def __init__(self, path: Path, heartbeat: float = HEARTBEAT, stale: float = STALE, where: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        heartbeat: float = HEARTBEAT,
+        stale: float = STALE,
+        where: str = "",
+        lost: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Start without the lock.
 
         Args:
@@ -96,9 +104,10 @@ class Lock:
             heartbeat: seconds between two signs of life.
             stale: seconds without one until it is taken over.
             where: what is locked, in messages; by default the file.
+            lost: called with what became of the lock when two heartbeats find that it is no longer held.
         """
         self.path, self.heartbeat, self.stale = path, heartbeat, stale
-        self.where = where or str(path)
+        self.where, self.lost = where or str(path), lost
         self.predecessor: Holder | None = None
         """The holder that it was taken over from."""
         self._me: Holder | None = None
@@ -154,8 +163,9 @@ class Lock:
         """
         holder, path = self._holder()
         if holder is None or holder != self._me:
-            what = f"taken over by {holder}" if holder else "removed"
-            raise SmeltError(path, f"the lock of this process was {what}: it stops here rather than write beside that")
+            raise SmeltError(
+                path, f"the lock of this process was {_fate(holder)}: it stops here rather than write beside that"
+            )
 
     def _take(self, me: Holder, draft: Path, until: float) -> Path:
         """Become the holder's heir, or the holder if there is none; return the path of the new file."""
@@ -227,10 +237,22 @@ class Lock:
                     path.unlink(missing_ok=True)
 
     def _beat(self) -> None:
+        missing = 0
         while not self._stopped.wait(self.heartbeat):
             with contextlib.suppress(OSError):  # a file system that fails for a moment: the next heartbeat may arrive
-                if self.is_held():
+                holder, _ = self._holder()
+                if holder is not None and holder == self._me:
+                    missing = 0
                     os.utime(self.path)
+                elif not self._stopped.is_set():
+                    missing += 1
+                    if missing == 2:  # and not only hidden for a moment
+                        self.lost(_fate(holder))
+
+
+def _fate(holder: Holder | None) -> str:
+    """Return what became of a lock that is held no longer, by its present holder."""
+    return f"taken over by {holder}" if holder else "removed"
 
 
 def _this_process() -> dict[str, object]:
