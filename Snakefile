@@ -31,6 +31,7 @@ os.environ.update(
 )
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
+from smelt.logs import OF_WORKFLOW
 from smelt.screen import attach
 from smelt.study.paths import modules, names
 from smelt.study.rules.finetune_jobs import jobs_of_cells, jobs_of_seeds
@@ -57,7 +58,7 @@ if workflow.is_main_process:
     PersistenceBase.lock = lock_of(study.paths, study_files)
 
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
-os.environ.update(SMELT_COUNTRY=study.study.country or "")
+os.environ.update({"SMELT_COUNTRY": study.study.country or "", OF_WORKFLOW: "yes"})
 
 # The Snakemake that started a job records its result as complete. If the job's own Snakemake did so as well, the result
 # of a job that outlived a killed workflow would count as up to date, whatever is changed in the study after that.

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # A real SLURM on one machine, for tests: slurm-local.sh install|start|stop|status [FOLDER]
+# and stop-controller|start-controller [FOLDER], which leave nodes and their jobs running.
 #
 # Debian's packages, as root, without systemd, cgroups or accounting, on the loopback interface only: one controller
 # and NODES virtual nodes that claim CPUS cores, MEMORY megabytes and one GPU each (no device is behind it).
@@ -99,10 +100,19 @@ stop() {
     done
 }
 
+stop_controller() {
+    local pid
+    pid=$(<"$folder/slurmctld.pid")
+    kill "$pid"
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+}
+
 case $command in
 install) install ;;
 start) install && start ;;
 stop) stop ;;
+stop-controller) stop_controller ;;
+start-controller) slurmctld -f "$SLURM_CONF" ;;
 status) sinfo --long --Node && squeue ;;
-*) sed -n 2,5p "$0" && exit 2 ;;
+*) sed -n 2,6p "$0" && exit 2 ;;
 esac

@@ -4,12 +4,16 @@ The first line of a log is the job's command, ready to paste; the last one says 
 `smelt watch` read both, on any machine that sees the file.
 """
 
+import glob
 import os
 import re
 import shlex
+import shutil
+import stat
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +30,8 @@ HALF_A_DAY = 12 * 3600.0  # seconds
 COMMAND = 2**22  # bytes of a command at most: twice what Linux allows
 TAIL = 16_384  # bytes that are read of a log's end
 EXIT_CODES = "SMELT_EXIT_CODES"  # names the file to which the commands of a job on a cluster add their exit codes
+MOST_AFTER_END = 20  # lines that libraries print as Python ends
+OF_WORKFLOW = "SMELT_OF_WORKFLOW"  # set for the jobs of a workflow, whose logs are theirs alone
 STATE = 200  # characters of a line that show how far a job is
 
 _CLOCK = r"\d\d:\d\d:\d\d  "
@@ -71,6 +77,26 @@ def ending(code: int, seconds: float) -> str:
     """Return the last line of a job's log."""
     how = f"ended with exit code {code}" if code else "finished"
     return f"{time.strftime('%H:%M:%S')}  {how} after {duration(seconds)}"
+
+
+def begin_log() -> None:
+    """Empty the log that a job of a workflow adds to; what an attempt that did not finish wrote moves to `<log>.<n>`.
+
+    Attempts are counted from 1. The rules add to their logs, since a shell that empties one leaves nothing to keep.
+    """
+    status = os.fstat(1)
+    if OF_WORKFLOW not in os.environ or not stat.S_ISREG(status.st_mode) or not status.st_size:
+        return
+    with suppress(OSError):  # a system without /proc
+        log = Path("/proc/self/fd/1").readlink()
+        earlier = [path for path in log.parent.glob(f"{glob.escape(log.name)}.*") if path.suffix[1:].isdigit()]
+        ends = [_END.fullmatch(line) for line in log.read_text(errors="replace").splitlines()[-MOST_AFTER_END:]]
+        if any(end and end[1] == "finished" for end in ends):
+            for path in earlier:
+                path.unlink()
+        else:
+            shutil.copyfile(log, f"{log}.{len(earlier) + 1}")
+        os.ftruncate(1, 0)
 
 
 def record_exit(code: int) -> None:

@@ -6,14 +6,15 @@ The plugin writes the requests of a job. What differs:
 - A job that SLURM has forgotten is decided by the record that it left (`records`).
 - A job that stopped at its time limit and can go on is submitted again; that is no attempt.
 - An error that cannot change is not tried again.
+- A job that outlived the Snakemake that submitted it is taken over, or cancelled where it is not wanted (`orphans`).
 """
 
 import asyncio
+import os
 import re
 import shlex
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
@@ -31,12 +32,13 @@ from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 from smelt.logs import duration, read_log
 from smelt.slurm import queue, records
 from smelt.slurm.endings import Ending, Next, ending
+from smelt.slurm.orphans import Orphans, Tag, name_of, tag_of
 from smelt.slurm.queue import Listed, NoAnswer, Refused
+from smelt.study.driver import MARK
 
 SAME = 3  # ends of a job in a row with the same message, after which it is not submitted again
 PATIENCE = 15.0  # seconds between two attempts to submit while the controller does not answer
 BUSY = "MaxSubmit"  # in SLURM's answers that a user has as many jobs as allowed: it takes more when some have ended
-ATTACHED = "smelt"  # begins the comments of our jobs
 
 
 def _flag(text: str) -> dict[str, Any]:
@@ -98,6 +100,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         super().__post_init__(test_mode)
         self.records = records.FOLDER.absolute()
         self.records.mkdir(parents=True, exist_ok=True)
+        self.orphans: Orphans | None = None
+        self.looking = threading.Lock()
 
     # ---- submission
 
@@ -112,7 +116,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             _last_attempt(job)  # it would be refused again
             self._report_job_error_threadsafe(SubmittedJobInfo(job), f"SLURM did not take it: {error}")
         except Exception as error:
-            self.logger.error(f"cannot submit {_name(job)}: {error}", exc_info=True)
+            self.logger.error(f"cannot submit {name_of(job)}: {error}", exc_info=True)
             self._report_job_error_threadsafe(SubmittedJobInfo(job), f"cannot be submitted: {error}")
 
     def _submit(self, job: Any) -> SubmittedJobInfo:
@@ -121,25 +125,56 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         kind = f"group_{job.name}" if job.is_group() else f"rule_{job.name}"
         log = self.slurm_logdir / kind / wildcards / "%j.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        tag = f"{ATTACHED}:{uuid.uuid4().hex[:12]}"
+        tag = tag_of(job, self._study)
+        number, ending = self._left().claim(job, tag)
+        if number is None:
+            number = self._sbatch(self._request(job, str(tag), log, ending), self._script(job, tag), tag, name_of(job))
+        log = log.with_name(f"{number}.log")
+        self.logger.info(f"Job {job.jobid} has been submitted with SLURM jobid {number} (log: {log}).")
+        return SubmittedJobInfo(job, external_jobid=number, aux={"slurm_logfile": log})
+
+    @property
+    def _study(self) -> str:
+        """The study in this folder, by which its jobs are known."""
+        return f"{Path.cwd()} {os.environ.get(MARK, '').partition(': ')[2]}"
+
+    def _left(self) -> Orphans:
+        """Return the jobs that earlier runs left, which are looked for once."""
+        with self.looking:
+            while self.orphans is None:
+                if self.stopping.is_set():
+                    raise Refused("Snakemake is ending")
+                found = Orphans(self.records, self._study, lambda line: self.logger.info(f"smelt: {line}"))
+                asked = self.workflow.dag_settings
+                whole = not (asked.targets or asked.until or asked.omit_from)
+                try:
+                    found.find(list(self.dag.jobs), list(self.dag.needrun_jobs()), whole)
+                    self.orphans = found
+                except NoAnswer as error:
+                    self.logger.info(f"smelt: nothing is submitted before SLURM's controller answers: {error}")
+                    self.stopping.wait(PATIENCE)
+        return self.orphans
+
+    def _script(self, job: Any, tag: Tag) -> str:
+        return records.script(self.records, str(tag), self.format_job_exec(job))
+
+    def _request(self, job: Any, comment: str, log: Path, ending: list[str]) -> str:
+        """Return the command that submits a job: after the end of others that are cancelled and make the same."""
         params = {
             "run_uuid": self.run_uuid,
             "slurm_logfile": log,
-            "comment_str": tag,
+            "comment_str": comment,
             "account": self._account(job),
             "partition": self.get_partition_arg(job),
             "workdir": self.workflow.workdir_init,
         }
         command = get_submit_command(job, params, self.workflow.executor_settings, self._failed_nodes)
-        script = records.script(self.records, tag, self.format_job_exec(job))
-        number = self._sbatch(f"{self._grown(command, job)}{self._gres(job)} /dev/stdin", script, tag, _name(job))
-        log = log.with_name(f"{number}.log")
-        self.logger.info(f"Job {job.jobid} has been submitted with SLURM jobid {number} (log: {log}).")
-        return SubmittedJobInfo(job, external_jobid=number, aux={"slurm_logfile": log})
+        after = f" --dependency=afterany:{':'.join(ending)}" if ending else ""
+        return f"{self._grown(command, job)}{self._gres(job)}{after} /dev/stdin"
 
     def _grown(self, command: str, job: Any) -> str:
         """Return the request of a job, with more of what earlier attempts lacked."""
-        growth, lacked = self.workflow.executor_settings.growth, self.lacked.get(_name(job), Counter())
+        growth, lacked = self.workflow.executor_settings.growth, self.lacked.get(name_of(job), Counter())
         for flag, what in ((" --mem", "memory"), (" --mem-per-cpu", "memory"), (" -t", "time")):
             if found := re.search(rf"(?<={flag} )\d+", command):
                 more = str(int(int(found[0]) * growth ** lacked[what]))
@@ -151,7 +186,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         flags, kind = str(set_gres_string(job)), self.workflow.executor_settings.gpu_type
         return re.sub(r"--gpus=(?=\d)", f"--gpus={shlex.quote(kind)}:", flags) if kind else flags
 
-    def _sbatch(self, command: str, script: str, tag: str, name: str) -> str:
+    def _sbatch(self, command: str, script: str, tag: Tag, name: str) -> str:
         """Return the id of a submitted job. Wait while the controller does not answer or lets the user wait.
 
         Raises:
@@ -253,23 +288,23 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                     log.unlink(missing_ok=True)
                 self.report_job_success(info)
             case Next.RESUBMIT:
-                self.logger.info(f"smelt: {_name(job)} was stopped and goes on: submitted again ({end.why})")
+                self.logger.info(f"smelt: {name_of(job)} was stopped and goes on: submitted again ({end.why})")
                 self._job_submission_executor.submit(self.run_job, job)
             case Next.RETRY | Next.FAIL:
-                self.lacked.setdefault(_name(job), Counter())[end.lacked] += 1
+                self.lacked.setdefault(name_of(job), Counter())[end.lacked] += 1
                 if end.next is Next.FAIL:
                     _last_attempt(job)
                 self.report_job_error(info, msg=end.why, aux_logs=[str(log)])
 
     def _forget(self, job: Any) -> None:
         for known in (self.messages, self.lacked):
-            known.pop(_name(job), None)
+            known.pop(name_of(job), None)
 
     def _going_on(self, job: Any) -> Ending:
         """Return what becomes of a job that was stopped: it goes on unless it stays where it is."""
         read = [found for log in job.log if (found := read_log(Path(log)))]
         said = " ".join(line for found in read if found.resumes for line in found.complaint()[:1])
-        before = self.messages.setdefault(_name(job), Counter())
+        before = self.messages.setdefault(name_of(job), Counter())
         times = before[said] + 1
         before.clear()
         before[said] = times
@@ -314,11 +349,5 @@ def _last_attempt(job: Any) -> None:
     job._attempt = max(job.attempt, job.restart_times + 1)
 
 
-def _name(job: Any) -> str:
-    """Return a job's name: its log's path without the parts that all logs share, as on Snakemake's screen."""
-    log = next(iter(job.log), None)
-    return str(log).removeprefix("logs/").removesuffix(".log") if log else str(job.name)
-
-
-def _with_comment(jobs: dict[str, Listed], tag: str) -> str | None:
-    return next((number for number, job in jobs.items() if job.comment == tag), None)
+def _with_comment(jobs: dict[str, Listed], tag: Tag) -> str | None:
+    return next((number for number, job in jobs.items() if job.comment == str(tag)), None)

@@ -1,0 +1,116 @@
+"""A real SLURM, and projects that run on it: needs root on Debian, and installs what it needs."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smelt.entry import merge
+from tests.workflow.conftest import Project, new_project
+
+SCRIPT = Path(__file__).with_name("slurm-local.sh")
+MODEL = "results/small/models/wide"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    without = pytest.mark.skipif(
+        os.geteuid() != 0 or not Path("/etc/debian_version").exists(), reason="needs root on Debian to start a SLURM"
+    )
+    for item in items:
+        if item.path.parent == SCRIPT.parent:
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(without)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A controller and two nodes with a GPU each, for as long as the tests run."""
+    folder = tmp_path_factory.mktemp("slurm")
+    environment = os.environ | {"CPUS": "8", "MEMORY": "64000"}
+    subprocess.run([SCRIPT, "start", folder], env=environment, check=True)
+    yield folder
+    subprocess.run([SCRIPT, "stop", folder], check=True)
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The small study up to the blocks that its models are trained on."""
+    project = new_project(tmp_path_factory.mktemp("packed") / "project")
+    project.snakemake("--until", "blocks")
+    return project
+
+
+@pytest.fixture
+def project_with(packed: Project, tmp_path: Path) -> Callable[..., Project]:
+    """A maker of projects in which the model `wide` has yet to be trained."""
+
+    def make(steps: int, folder: str = "project") -> Project:
+        shutil.copytree(packed.folder, tmp_path / folder, symlinks=True)
+        project = Project(tmp_path / folder)
+        train(project, steps)
+        return project
+
+    return make
+
+
+def train(project: Project, steps: int) -> None:
+    """Have the study train `wide` for so many steps."""
+    study: dict[str, Any] = project.study
+    often = {"schedule": {"steps": steps}, "validation": {"every": steps // 2}, "checkpoints": {"every": 100}}
+    study["models"]["wide"]["settings"] = merge(study["models"]["wide"]["settings"], often)
+    project.write(study)
+
+
+def slurm_command(project: Project, *words: str) -> list[str]:
+    """Return the command of Snakemake with the cluster profile, asking for the states of jobs every second."""
+    command = [project.command()[0], "--configfile", "study.yaml", "--workflow-profile", "profiles/slurm"]
+    return [*command, "--seconds-between-status-checks", "1", "--latency-wait", "5", *words]
+
+
+def on_slurm(project: Project, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run Snakemake to its end."""
+    return subprocess.run(
+        slurm_command(project, *words), cwd=project.folder, env=environment(project), text=True, capture_output=True
+    )
+
+
+def start_on_slurm(project: Project, *words: str) -> "subprocess.Popen[str]":
+    """Start Snakemake; what it prints goes to `printed.txt`."""
+    with (project.folder / "printed.txt").open("a") as printed:
+        return subprocess.Popen(
+            slurm_command(project, *words), cwd=project.folder, env=environment(project), text=True,
+            stdout=printed, stderr=printed,
+        )  # fmt: skip
+
+
+def environment(project: Project) -> dict[str, str]:
+    """Return the environment, in which the executor is that of the project's checkout."""
+    return project.environment() | {"PYTHONPATH": str(project.folder / "workflow")}
+
+
+def wait_until(true: Callable[[], object], process: "subprocess.Popen[Any] | None" = None) -> None:
+    """Wait until something is true, while a process runs."""
+    deadline = time.monotonic() + 300
+    while not true():
+        assert process is None or process.poll() is None, "it ended before"
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def has_checkpoint(project: Project) -> bool:
+    return bool(list(project.folder.glob("checkpoints/**/step-*[0-9]/manifest.json")))
+
+
+def jobs_of(project: Project) -> list[str]:
+    """Return what SLURM knows of the jobs of a project, the oldest first."""
+    jobs = subprocess.run(["scontrol", "show", "jobs"], text=True, capture_output=True, check=True).stdout
+    return [job for job in jobs.split("\n\n") if f"WorkDir={project.folder}\n" in job]
+
+
+def number_of(job: str) -> str:
+    return job.split()[0].removeprefix("JobId=")
