@@ -59,7 +59,7 @@ def project_with(packed: Project, tmp_path: Path) -> Callable[..., Project]:
 
 
 def train(project: Project, steps: int) -> None:
-    """Have the study train `wide` for so many steps."""
+    """Have the study train `wide` for a number of steps."""
     study: dict[str, Any] = project.study
     often = {"schedule": {"steps": steps}, "validation": {"every": steps // 2}, "checkpoints": {"every": 100}}
     study["models"]["wide"]["settings"] = merge(study["models"]["wide"]["settings"], often)

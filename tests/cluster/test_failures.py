@@ -77,7 +77,7 @@ def test_a_training_in_several_jobs_has_the_losses_of_one(project_with: Make) ->
 @pytest.mark.usefixtures("cluster")
 def test_an_error_in_the_input_is_tried_once_and_the_rest_goes_on(project_with: Make) -> None:
     project = project_with(100)
-    (dump,) = (project.folder / "resources/dumps").rglob("qabwiki*.bz2")
+    dump = min((project.folder / "resources/dumps").rglob("qabwiki*.bz2"))
     status = dump.stat()
     dump.write_bytes(dump.read_bytes()[:2000])
     os.utime(dump, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -92,6 +92,10 @@ class Job:
 
     def __init__(self, log: str = "logs/small/models/wide.log", attempt: int = 1) -> None:
         self.log, self.name, self.restart_times, self._attempt = [log], "pretrain", 2, attempt
+        self.params: dict[str, str] = {}
+
+    def is_group(self) -> bool:
+        return False
 
     @property
     def attempt(self) -> int:

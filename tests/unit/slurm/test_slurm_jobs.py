@@ -139,6 +139,28 @@ def test_the_error_says_why_slurm_ended_a_job(
     assert executor.reported == [("7", tried, why)]
 
 
+def test_a_time_limit_that_passes_as_the_last_process_ends_is_none(
+    executor: Watched, slurm: Slurm, submitted: Submit
+) -> None:
+    slurm.answer("squeue", "7 TIMEOUT smelt:a\n")
+    leave(executor, "7", 0, "job 0")
+    look(executor, submitted("7"))
+    assert executor.reported == [("7", "done", "")]
+
+
+def test_a_training_whose_time_ends_before_it_says_so_goes_on_but_not_for_ever(
+    executor: Watched, slurm: Slurm, submitted: Submit
+) -> None:
+    slurm.answer("squeue", "7 TIMEOUT smelt:a\n")
+    slurm.answer("scontrol", "JobId=7 TimeLimit=00:01:00\n")
+    job = submitted("7")
+    job.job.params = {"checkpoints": "checkpoints/wide"}
+    for _ in range(3):
+        look(executor, job)
+    assert executor.submitted == [job.job] * 2
+    assert [tried for _, tried, _ in executor.reported] == ["failed"]
+
+
 def test_a_preempted_job_is_submitted_again(executor: Watched, slurm: Slurm, submitted: Submit) -> None:
     slurm.answer("squeue", "7 PREEMPTED smelt:a\n")
     job = submitted("7", Job(attempt=3))

@@ -27,16 +27,18 @@ class Ending:
     """What the next attempt gets more of: `memory` or `time`."""
 
 
-def ending(state: str | None, details: Mapping[str, str], record: JobRecord | None) -> Ending:
+def ending(state: str | None, details: Mapping[str, str], record: JobRecord | None, goes_on: bool) -> Ending:
     """Return what the end of a job means.
 
     Args:
         state: SLURM's, of a job that has ended; None where SLURM has forgotten the job.
         details: of `scontrol show job`; may be empty.
-        record: that the job left.
+        record: that the job left. If its script has ended well, the state counts for nothing: a time limit may pass
+            while the last process ends.
+        goes_on: whether such a job keeps checkpoints, and goes on from the last one.
     """
     codes = set(record.codes) if record else set()
-    if state == "COMPLETED" or (state is None and record and record.end == 0):
+    if state == "COMPLETED" or (record and record.end == 0):
         return Ending(Next.DONE)
     if codes.intersection(FINAL):
         return Ending(Next.FAIL)
@@ -44,6 +46,8 @@ def ending(state: str | None, details: Mapping[str, str], record: JobRecord | No
         return Ending(Next.FAIL, _why_ended(state, details))
     if RESUMABLE in codes or state == "PREEMPTED":
         return Ending(Next.RESUBMIT)
+    if state == "TIMEOUT" and goes_on:
+        return Ending(Next.RESUBMIT, _why_ended(state, details))
     lacked = {"TIMEOUT": "time", "NODE_FAIL": "", "BOOT_FAIL": ""}.get(state or "", "memory")
     return Ending(Next.RETRY, _why_killed(state, details, record), lacked)
 

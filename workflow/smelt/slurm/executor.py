@@ -32,7 +32,7 @@ from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 from smelt.logs import duration, read_log
 from smelt.slurm import queue, records
 from smelt.slurm.endings import Ending, Next, ending
-from smelt.slurm.orphans import Orphans, Tag, name_of, tag_of
+from smelt.slurm.orphans import Orphans, Tag, keeps_checkpoints, name_of, tag_of
 from smelt.slurm.queue import Listed, NoAnswer, Refused
 from smelt.study.driver import MARK
 
@@ -272,7 +272,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                 facts = await asyncio.to_thread(queue.details, job.external_jobid)
             except NoAnswer:
                 return False
-        self._act(job, ending(found.state if found else None, facts, record))
+        self._act(job, ending(found.state if found else None, facts, record, keeps_checkpoints(job.job)))
         records.forget(self.records, job.external_jobid)
         return True
 
@@ -280,7 +280,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         """Do what the end of a job asks for."""
         job, log = info.job, info.aux["slurm_logfile"]
         if end.next is Next.RESUBMIT:
-            end = self._going_on(job)
+            end = self._going_on(job, end.why)
         match end.next:
             case Next.DONE:
                 self._forget(job)
@@ -300,10 +300,10 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         for known in (self.messages, self.lacked):
             known.pop(name_of(job), None)
 
-    def _going_on(self, job: Any) -> Ending:
+    def _going_on(self, job: Any, why: str) -> Ending:
         """Return what becomes of a job that was stopped: it goes on unless it stays where it is."""
         read = [found for log in job.log if (found := read_log(Path(log)))]
-        said = " ".join(line for found in read if found.resumes for line in found.complaint()[:1])
+        said = " ".join(line for found in read if found.resumes for line in found.complaint()[:1]) or why
         before = self.messages.setdefault(name_of(job), Counter())
         times = before[said] + 1
         before.clear()

@@ -136,6 +136,11 @@ def name_of(job: Any) -> str:
     return str(log).removeprefix("logs/").removesuffix(".log") if log else str(job.name)
 
 
+def keeps_checkpoints(job: Any) -> bool:
+    """Return whether a job, or one of a group, goes on from checkpoints: its rule says where they lie."""
+    return any("checkpoints" in dict(part.params.items()) for part in _parts(job))
+
+
 def _parts(job: Any) -> Iterator[Any]:
     """Yield the jobs of a group, or the job."""
     yield from job.jobs if job.is_group() else [job]
