@@ -14,6 +14,7 @@ from smelt.entry import merge
 from tests.workflow.conftest import Project, new_project
 
 SCRIPT = Path(__file__).with_name("slurm-local.sh")
+DRIVERS: list["subprocess.Popen[str]"] = []
 MODEL = "results/small/models/wide"
 
 
@@ -46,16 +47,22 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture
-def project_with(packed: Project, tmp_path: Path) -> Callable[..., Project]:
-    """A maker of projects in which the model `wide` has yet to be trained."""
+def project_with(packed: Project, tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """A maker of projects in which the model `wide` has yet to be trained; what runs on ends with the test."""
+    made: list[Project] = []
 
     def make(steps: int, folder: str = "project") -> Project:
         shutil.copytree(packed.folder, tmp_path / folder, symlinks=True)
         project = Project(tmp_path / folder)
         train(project, steps)
+        made.append(project)
         return project
 
-    return make
+    yield make
+    while DRIVERS:
+        DRIVERS.pop().kill()
+    for job in (job for project in made for job in jobs_of(project)):
+        subprocess.run(["scancel", number_of(job)])  # no error if it has ended
 
 
 def train(project: Project, steps: int) -> None:
@@ -82,10 +89,12 @@ def on_slurm(project: Project, *words: str) -> "subprocess.CompletedProcess[str]
 def start_on_slurm(project: Project, *words: str) -> "subprocess.Popen[str]":
     """Start Snakemake; what it prints goes to `printed.txt`."""
     with (project.folder / "printed.txt").open("a") as printed:
-        return subprocess.Popen(
+        driver = subprocess.Popen(
             slurm_command(project, *words), cwd=project.folder, env=environment(project), text=True,
             stdout=printed, stderr=printed,
         )  # fmt: skip
+    DRIVERS.append(driver)
+    return driver
 
 
 def environment(project: Project) -> dict[str, str]:
