@@ -21,6 +21,7 @@ from bench.kills import kills
 from bench.latency import latency
 from bench.measure import Benchmark, BenchmarkOutcome, SkippedBenchmark, Unequal, measure
 from bench.memory import SIZES, memory
+from bench.planning import STUDIES, planning
 from bench.pretraining import pretraining
 from bench.reduction import reduction
 from bench.sentences import agreement, speed
@@ -59,6 +60,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "latency-32-cpu": latency,
     "latency-32-gpu": latency,
     **{f"memory-{size}": memory for size in SIZES},
+    **{f"plan-{study}{state}": planning for study in STUDIES for state in ("", "-finished")},
     "corpus-20-kills": corpus_kills,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,
