@@ -72,6 +72,10 @@ RESULTS, LOGS = study.paths.results, study.paths.logs
 BENCHMARKS, CHECKPOINTS = study.paths.benchmarks, study.paths.checkpoints
 
 
+# The image of jobs under `--sdm apptainer`, made by containers/smelt.def.
+container: os.environ.get("SMELT_CONTAINER")
+
+
 onstart:
     if workflow.is_main_process:
         study.report.write()
