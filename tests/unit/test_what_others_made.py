@@ -1,23 +1,31 @@
 """Models of others are loaded without running code of theirs, and without a question on the terminal."""
 
 import ast
+import bz2
+import gzip
 import json
+import lzma
 import os
 import pty
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 import torch
 import yaml
 from transformers import AutoModel, BertConfig, BertForMaskedLM
 
+from smelt import data_files, files
 from smelt.__main__ import main
 from smelt.errors import SmeltError
 from smelt.finetuning.embedder import load_embedder
 from smelt.hub import HubRequest, local_files
+from smelt.models.vocabulary.texts import texts_by_language, write_languages
 from smelt.study.finetuning import FinetuningSettings
 
 ROOT = Path(__file__).parents[2]
@@ -185,3 +193,23 @@ def test_no_archive_is_unpacked_and_no_pickle_of_others_is_read() -> None:
             assert not {"tarfile", "zipfile"}.intersection(names), path.name
     assert named.pop("pickle.load") == {"articles.py", "extractor.py", "worker.py"}
     assert named == {"torch.load": {"checkpoints.py"}}
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": partial(pyarrow.compress, codec="zstd", asbytes=True),
+}
+
+
+@pytest.mark.parametrize("name", [*(f"text{suffix}" for suffix in PACKED), "rows.jsonl.gz", "rows.jsonl.zst"])
+def test_an_endless_line_is_refused_by_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for module in (files, data_files):
+        monkeypatch.setattr(module, "LONGEST_LINE", 1000)
+    row = '{"text": "%s"}\n' if name.startswith("rows") else "%s\n"
+    lines = (row % "pata kama" + row % ("a" * 11_000_000)).encode()  # more than the library reads at once
+    (tmp_path / name).write_bytes(PACKED[Path(name).suffix](lines))
+    with pytest.raises(SmeltError, match=r":2: is a line of more than 1,000 bytes"):
+        write_languages(texts_by_language([f"qaa={tmp_path / name}"], None), tmp_path / "made", 0.5, 1)

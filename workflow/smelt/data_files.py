@@ -12,12 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from smelt.errors import SmeltError, first_line, quote
-from smelt.files import encodable
+from smelt.files import LONGEST_LINE, encodable, lines_of
 from smelt.hub import cause
 
 BUILDERS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".json": "json"}
 COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
 ROWS_AT_ONCE = 256
+MOST_AS_WHOLE = 1 << 30
+"""Bytes of a compressed file that is read as a whole, as JSON that is one list is."""
 DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What the libraries raise for a file that is missing, cut or not compressed as its name says."""
 
@@ -67,7 +69,7 @@ def read_rows(file: str, wanted: Sequence[str] | None, check: Check) -> Iterator
     import datasets
 
     datasets.logging.set_verbosity(logging.CRITICAL)  # its errors are ours
-    _know_zstandard()
+    _bound_decompression()
     try:
         with suppress(StopIteration):  # which the library raises for JSON lines without a line
             for row in _streamed(file, wanted, check):
@@ -111,7 +113,7 @@ def _refuse_line(file: str) -> None:
         SmeltError: there is such a line.
     """
     with suppress(*DAMAGED), open_file(file) as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(lines_of(stream, file), 1):
             found: object = line.strip().decode(errors="replace")
             with suppress(ValueError):
                 found = json.loads(line) if line.strip() else {}
@@ -125,21 +127,53 @@ def open_file(file: str) -> IO[bytes]:
 
     if "://" not in file and PurePosixPath(file).suffix not in COMPRESSED:
         return Path(file).open("rb")
-    _know_zstandard()
+    _bound_decompression()
     opened: IO[bytes] = fsspec.open(file, "rb", compression="infer").open()
     return opened
 
 
-def _know_zstandard() -> None:
-    """Let fsspec, by which `datasets` opens files, read .zst through pyarrow where no library of its own is there."""
+class Decompressed(io.BufferedReader):
+    """The bytes of a compressed file, of which neither a line nor the whole may be larger than memory bears."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Return a line; ValueError where it is too long."""
+        return _at_most(LONGEST_LINE, size, super().readline, "a line")
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes, or all; ValueError where these are too many."""
+        return _at_most(MOST_AS_WHOLE, size, super().read, "JSON that is one list")
+
+
+def _at_most(most: int, size: int | None, read: Callable[[int], bytes], what: str) -> bytes:
+    if size is not None and size >= 0:
+        return read(size)
+    found = read(most + 1)
+    if len(found) > most:
+        raise ValueError(f"{what} of more than {most:,} bytes")
+    return found
+
+
+def _bound_decompression() -> None:
+    """Let fsspec, by which `datasets` opens files, read compressed ones in bounds; .zst through pyarrow.
+
+    Without it the library would read .zst with a package of its own, which may not be there.
+    """
     import pyarrow
     from fsspec.compression import compr, register_compression
 
-    def opened(stream: IO[bytes], mode: str = "rb", **_: Any) -> IO[bytes]:  # noqa: ARG001 - fsspec passes it
-        return io.BufferedReader(pyarrow.CompressedInputStream(stream, "zstd"))
+    def opener(name: str) -> Callable[..., IO[bytes]]:
+        of_library = compr.get(name)
 
-    if "zstd" not in compr:
-        register_compression("zstd", opened, "zst")
+        def opened(stream: IO[bytes], mode: str = "rb", **options: Any) -> IO[bytes]:
+            bare: Any = pyarrow.CompressedInputStream(stream, "zstd") if name == "zstd" else None
+            return Decompressed(bare or of_library(stream, mode=mode, **options))
+
+        opened.bounded = True  # type: ignore[attr-defined] # so that this is done once
+        return opened
+
+    for name, suffix in (("gzip", "gz"), ("bz2", "bz2"), ("xz", "xz"), ("zstd", "zst")):
+        if not hasattr(compr.get(name), "bounded"):
+            register_compression(name, opener(name), suffix, force=True)
 
 
 def text_of_row(value: object, where: str, column: str) -> str:

@@ -3,6 +3,7 @@
 import errno
 import glob
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -12,12 +13,15 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from smelt.errors import SmeltError, not_found
 
 MOST_LEVELS = 40  # lists and mappings within each other
 TOO_DEEP = f"lists and mappings lie within each other over {MOST_LEVELS} levels deep"
+
+LONGEST_LINE = 1 << 26
+"""Bytes; a few compressed ones may stand for a line that no memory holds."""
 
 
 @contextmanager
@@ -122,6 +126,22 @@ def parse_json(text: str, where: str | Path) -> Any:
 
 def _parts(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def lines_of(stream: IO[bytes], where: str | Path) -> Iterator[bytes]:
+    """Yield the lines of a file, with their ends.
+
+    Raises:
+        SmeltError: a line is longer than LONGEST_LINE.
+    """
+    for number in itertools.count(1):
+        if not (line := stream.readline(LONGEST_LINE + 1)):
+            return
+        if len(line) > LONGEST_LINE:
+            raise SmeltError(
+                f"{where}:{number}", f"is a line of more than {LONGEST_LINE:,} bytes: expected shorter ones"
+            )
+        yield line
 
 
 def refuse_carriage_return(line: str, where: str) -> None:

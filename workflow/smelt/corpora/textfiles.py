@@ -9,7 +9,7 @@ from pathlib import Path
 
 from smelt.corpora.documents import Document
 from smelt.errors import SmeltError, absent
-from smelt.files import refuse_carriage_return
+from smelt.files import lines_of, refuse_carriage_return
 
 _MARKUP = re.compile(r"<(\?xml|!doctype|html|mediawiki)\b", re.IGNORECASE)
 
@@ -56,7 +56,7 @@ def check_files(paths: list[Path]) -> None:
 def _lines(path: Path) -> Iterator[str]:
     try:
         with path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
+            for number, line in enumerate(lines_of(stream, path), 1):
                 yield _decode(line, number, path)
     except FileNotFoundError:
         raise absent(path, expected="a paragraph a line, a blank line between documents") from None

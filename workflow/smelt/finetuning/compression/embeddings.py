@@ -7,15 +7,15 @@ counts them) and of GloVe.
 import gzip
 import math
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from io import BufferedReader
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor
 
 from smelt.errors import SmeltError, absent
+from smelt.files import lines_of
 from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.study.compression import EmbeddingStart
 
@@ -194,19 +194,19 @@ def read_vectors(path: Path, wanted: Collection[str], width: int) -> dict[str, T
     return found
 
 
-def _open_vectors(path: Path) -> gzip.GzipFile | BufferedReader:
+def _open_vectors(path: Path) -> IO[bytes]:
     try:
-        return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+        return cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
     except FileNotFoundError:
         raise absent(path, expected="word vectors as text") from None
 
 
-def _lines(stream: Iterable[bytes], path: Path, width: int) -> Iterator[tuple[int, bytes]]:
+def _lines(stream: IO[bytes], path: Path, width: int) -> Iterator[tuple[int, bytes]]:
     """Yield the lines of vectors, numbered from 1; check width and count where a first line gives them."""
     counted = None
     read = 0
     try:
-        for number, raw in enumerate(stream, start=1):
+        for number, raw in enumerate(lines_of(stream, path), start=1):
             line = raw.rstrip()
             if number == 1:
                 counted = _header(line)

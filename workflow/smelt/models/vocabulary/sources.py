@@ -10,7 +10,6 @@ What is there as a file or folder is that file or folder, whatever its name look
 """
 
 import glob
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ from smelt.data_files import (
     text_of_row,
 )
 from smelt.errors import SmeltError, expected_one_of, first_line, not_found, quote
-from smelt.files import refuse_carriage_return
+from smelt.files import lines_of, refuse_carriage_return
 from smelt.hub import HubRequest, check_whole, local_files, open_split
 from smelt.parquet import open_parquet
 from smelt.study.data_sets import COMMIT, REPOSITORY
@@ -276,8 +275,9 @@ def _documents(file: Path) -> Iterator[list[str]]:
 
 def _lines(file: Path) -> Iterator[str]:
     try:
-        with io.TextIOWrapper(open_file(str(file)), encoding="utf-8-sig", newline="\n") as stream:
-            for number, line in enumerate(stream, 1):
+        with open_file(str(file)) as stream:
+            for number, raw in enumerate(lines_of(stream, file), 1):
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
                 if "\0" in line:
                     raise SmeltError(f"{file}:{number}", "is not text: the line holds a NUL byte")
                 refuse_carriage_return(text := line.strip(), f"{file}:{number}")
