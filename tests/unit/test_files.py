@@ -1,23 +1,31 @@
 """Outputs appear whole or not at all, and nothing is left of those that did not."""
 
+import errno
 import json
 import math
 import os
 import re
+import resource
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer, models
 
 import smelt
+from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
 from smelt.files import whole_file, whole_folder, write_json
 
@@ -201,5 +209,82 @@ def test_a_full_disk_is_named_whichever_library_writes_and_leaves_nothing(tmp_pa
     assert done.returncode == 0, done.stderr
     *errors, left = done.stdout.splitlines()
     names = ("text", "rows", "weights", "pieces")
-    assert errors == [f"[Errno 28] No space left on device: '{tmp_path / name}'" for name in names]
+    where = re.compile(r"\[Errno 28\] No space left on device \(.*; nothing of it is kept\): '(.*)'")
+    assert [where.fullmatch(error)[1] for error in errors] == [str(tmp_path / name) for name in names]
     assert left == "['filler']"
+
+
+def tokenizer() -> Tokenizer:
+    return Tokenizer(models.WordLevel({f"w{number}": number for number in range(9000)}, unk_token="w0"))
+
+
+WRITERS: dict[str, Callable[[Path], object]] = {
+    "safetensors": lambda path: save_file({"weight": torch.zeros(50_000)}, path),
+    "tokenizers": lambda path: tokenizer().save(str(path)),
+    "torch": lambda path: torch.save(torch.zeros(50_000), path),
+    "numpy": lambda path: np.save(path.open("wb"), np.zeros(50_000)),
+    "parquet": lambda path: pq.write_table(pa.table({"number": np.random.default_rng(1).random(50_000)}), path),
+    "text": lambda path: path.write_text("x" * 200_000),
+}
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Let no file become larger, as a quota or a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_what_a_disk_does_not_take_is_one_error_of_all_libraries_and_leaves_nothing(
+    tmp_path: Path, write: Callable[[Path], object]
+) -> None:
+    with (
+        pytest.raises(OSError, match="nothing of it is kept") as caught,
+        files_of_at_most(20_000),
+        whole_folder(tmp_path / "model") as draft,
+    ):
+        write(draft / "part")
+    assert caught.value.filename == str(tmp_path / "model")
+    assert re.search(r" \([\d,]+ bytes of it were written, [\d,]+ are free; nothing of it is kept\)", str(caught.value))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_written_to_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / ".out.1.draft"))
+
+    monkeypatch.setattr(Path, "write_text", refused)
+    with pytest.raises(PermissionError) as caught:
+        write_json(tmp_path / "out", {})
+    assert caught.value.filename == str(tmp_path / "out")
+
+
+def test_an_input_that_may_not_be_read_is_not_taken_for_the_output(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError) as caught, whole_folder(tmp_path / "made" / "out"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/input")
+    assert caught.value.filename == "/input"
+
+
+def test_scratch_of_a_killed_process_is_removed_and_that_of_a_living_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    held = (
+        "import sys, time; from smelt.disk import scratch_folder\n"
+        "with scratch_folder('reduce') as folder: (folder / 'part').touch(); print(folder, flush=True); time.sleep(99)"
+    )
+    start = {"stdout": subprocess.PIPE, "text": True, "env": os.environ | {"TMPDIR": str(tmp_path)}}
+    dead, living = (subprocess.Popen([sys.executable, "-c", held], **start) for _ in range(2))
+    folders = [Path(process.stdout.readline().strip()) for process in (dead, living)]
+    dead.kill()
+    dead.wait()
+    with scratch_folder("reduce") as ours:
+        assert [folder.exists() for folder in (*folders, ours)] == [False, True, True]
+    assert not ours.exists()
+    living.kill()
+    living.wait()

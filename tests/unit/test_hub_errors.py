@@ -40,3 +40,13 @@ def test_what_is_wrong_stands_behind_the_address(error: Exception, expected: str
 
 def test_an_error_of_ones_own_stays_as_it_is() -> None:
     assert line(SmeltError("task.json", "lacks a name"), "data set", "org/name") == "task.json: lacks a name"
+
+
+def test_neither_a_token_nor_a_signed_address_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    token, other = "hf_" + "invented" * 4, "hf_" + "another" * 4
+    monkeypatch.setenv("HF_TOKEN", token)
+    signed = "https://cdn.example/file?Expires=9&X-Amz-Credential=me&X-Amz-Signature=abc123"
+    found = line(ConnectionError(f"{'no ' * 50}answer of {signed} to Bearer {token}, {other}"), "model")
+    assert "answer of https://cdn.example/file?… to Bearer" in found
+    for secret in (token[:12], other[:12], "abc123", "Credential"):
+        assert secret not in found

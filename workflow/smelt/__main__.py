@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from smelt import __version__
+from smelt.disk import disk_errno
 from smelt.environment import hide_secrets
 from smelt.errors import CRASH, ERROR, IO_ERROR, SmeltError
 
@@ -121,6 +122,11 @@ def main(words: list[str] | None = None) -> int:
     except OSError as error:  # a full disk, a folder that may not be written to
         print(f"smelt: {error.filename or words[0]}: {error.strerror or error}", file=sys.stderr)
         return IO_ERROR
+    except Exception as error:
+        if number := disk_errno(error, Path.cwd()):  # of a library in Rust, say
+            print(f"smelt: {words[0]}: {os.strerror(number)}", file=sys.stderr)
+            return IO_ERROR
+        raise
     return 0
 
 

@@ -133,7 +133,7 @@ def open_file(file: str) -> IO[bytes]:
 
 
 class Decompressed(io.BufferedReader):
-    """The bytes of a compressed file, of which neither a line nor the whole may be larger than memory bears."""
+    """The bytes of a compressed file; neither a line nor the whole may be larger than memory bears."""
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """Return a line; ValueError where it is too long."""

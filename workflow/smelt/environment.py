@@ -13,6 +13,12 @@ from urllib.parse import quote
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 """The place of an environment variable's value."""
 SHORTEST = 4  # characters of a value that is written back; shorter ones stand in other words, too
+_TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN")
+"""Variables that the hub's client reads by itself."""
+_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
+"""A token of the hub, wherever it comes from."""
+_SIGNED = re.compile(r"(?<=\?)[^\s'\"<>]*(?:signature|credential|token|policy)=[^\s'\"<>]*", re.IGNORECASE)
+"""What lets everybody who has it fetch a file: the hub sends on to such addresses, and errors name them."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 
 _filled_in: dict[str, str] = {}
@@ -58,4 +64,8 @@ def _is_path(value: str) -> bool:
 def _write_back(text: str, values: Iterable[str]) -> str:
     for value in sorted(values, key=len, reverse=True):
         text = re.sub(re.escape(value) + r"(?!\w)", _filled_in[value], text)  # ${NAME} is no reference to a group
+    for name in _TOKENS:
+        if len(token := os.environ.get(name, "").strip()) >= SHORTEST:
+            text = text.replace(token, f"${{{name}}}")
+    text = _TOKEN.sub("…", _SIGNED.sub("…", text))
     return _CREDENTIALS.sub(lambda match: match[0] if VARIABLE.search(match[0]) else "…", text)

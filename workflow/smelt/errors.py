@@ -118,4 +118,5 @@ def not_found(path: str | Path, kind: str = "file", expected: str = "") -> Smelt
 
 def first_line(error: Exception) -> str:
     """Return the first line of a library's error, shortened."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]
+    lines = map(str.strip, hide_secrets(str(error)).splitlines())
+    return next(filter(None, lines), type(error).__name__)[:300]

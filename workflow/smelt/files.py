@@ -1,6 +1,5 @@
 """Write outputs whole or not at all, read JSON, compute checksums, check ends of lines, and mend text."""
 
-import errno
 import glob
 import hashlib
 import itertools
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from smelt.disk import written_to
 from smelt.errors import SmeltError, not_found
 
 MOST_LEVELS = 40  # lists and mappings within each other
@@ -31,10 +31,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     _clear_drafts(path)
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
-        with _full_disk_named(path):
+        with written_to(path):
             yield draft
-        _share(draft)
-        draft.replace(path)
+            _share(draft)
+            draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -46,28 +46,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
     _clear_drafts(path)
     draft = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".draft", dir=path.parent))
     try:
-        with _full_disk_named(path):
+        with written_to(path):
             yield draft
-        _share(draft, *draft.rglob("*"))
-        if path.exists():
-            shutil.rmtree(path)
-        draft.rename(path)
+            _share(draft, *draft.rglob("*"))
+            if path.exists():
+                shutil.rmtree(path)
+            draft.rename(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-
-
-@contextmanager
-def _full_disk_named(path: Path) -> Iterator[None]:
-    """Raise what libraries raise on a full disk as the system's own error, which names the file or folder."""
-    try:
-        yield
-    except SmeltError:
-        raise
-    except Exception as error:  # safetensors and tokenizers have errors of their own
-        for code in (errno.ENOSPC, errno.EDQUOT):
-            if os.strerror(code) in str(error):
-                raise OSError(code, os.strerror(code), str(path)) from error
-        raise
 
 
 def write_json(path: Path, value: Any, exact: bool = False) -> None:

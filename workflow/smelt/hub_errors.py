@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from smelt.environment import hide_secrets
 from smelt.errors import SmeltError
 
 
@@ -44,6 +45,6 @@ def hub_errors(where: str, what: str = "model", address: str = "") -> Iterator[N
     except errors.RemoteEntryNotFoundError:
         raise SmeltError(where, f"{at}the hub has the {what} but no such file") from None
     except Exception as error:  # without a network it is one of the client's HTTP library
-        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        reason = " ".join(hide_secrets(str(error.__cause__ or error)).split())[:200]
         found = f"cannot be fetched from the hub and is not whole in its cache ({reason})"
         raise Unreachable(where, f"{at}{found}. Check the network and run again") from None

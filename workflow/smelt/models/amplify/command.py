@@ -8,7 +8,6 @@ OUT  a model's folder: config.json, model.safetensors, tokenizer, amplification.
 
 import argparse
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from tokenizers import Tokenizer
 
 from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
 from smelt.companions import find_companions
+from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import max_positions
@@ -91,9 +91,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.documents:
         amplify(source, documents_by_language(arguments.documents, "--documents"), settings, extent, arguments.output)
         return
-    with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
+    with scratch_folder("amplify") as scratch:
         files = texts_by_language(arguments.corpus, arguments.languages)
-        documents = write_languages(files, Path(scratch), arguments.held_out_share, settings.seed)
+        documents = write_languages(files, scratch, arguments.held_out_share, settings.seed)
         corpus = CorpusTexts(files, arguments.held_out_share, settings.seed)
         amplify(source, documents, settings, extent, arguments.output, corpus)
 
@@ -136,8 +136,8 @@ def amplify(
         write_vocabulary(vocabulary, growth, addition, folder)
         companions.copy(folder)
         publish_tokenizer(folder, max_positions(read_configuration(folder, source.where)))
-        with tempfile.TemporaryDirectory(prefix="smelt-amplify-") as scratch:
-            old = trim(source, vocabulary, Path(scratch)) if gathered.padding_rows else source.folder
+        with scratch_folder("amplify") as scratch:
+            old = trim(source, vocabulary, scratch) if gathered.padding_rows else source.folder
             ids = np.arange(vocabulary.size)
             proof = prove(FolderPair(folder, old, ids, output.name, growth.tightened), documents, extent)
         made = Amplification(vocabulary, addition, sample, len(learnt.merges), gathered, settings, proof)

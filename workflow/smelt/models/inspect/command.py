@@ -7,11 +7,11 @@ OUT  tables on the screen; with --output a folder: inspection.json, and as CSV k
 """
 
 import argparse
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from smelt.cli import positive
+from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
 from smelt.models.inspect.comparison import ComparedTokenizers, compare
 from smelt.models.inspect.inspection_files import print_inspection, write_inspection
@@ -50,9 +50,9 @@ def run(arguments: argparse.Namespace) -> None:
     named = [(arguments.tokenizer, arguments.revision)]
     named += [(arguments.other, arguments.other_revision)] if arguments.other else []
     tokenizers = [read_tokenizer_of(name, revision) for name, revision in named]
-    with tempfile.TemporaryDirectory(prefix="smelt-inspect-") as scratch:
+    with scratch_folder("inspect") as scratch:
         sources = texts_by_language(arguments.corpus, arguments.languages) if arguments.corpus else {}
-        documents = write_languages(sources, Path(scratch), _HALF, _SEED)
+        documents = write_languages(sources, scratch, _HALF, _SEED)
         uses = [usage_of(tokenizer, documents) for tokenizer in tokenizers]
         compared = _compare(tokenizers, uses, documents, arguments.lines)
     if arguments.output:

@@ -5,7 +5,6 @@ single letters; and whatever is longer by what it marks, the start of a word (it
 """
 
 import shutil
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import regex
 
+from smelt.disk import scratch_folder
 from smelt.model_folder import locate
 from smelt.models.reduce.sets import MEMBERS
 from smelt.models.vocabulary.kinds import WordPieceKind, byte_pieces
@@ -110,9 +110,9 @@ def read_tokenizer_of(name: str, revision: str) -> InspectedTokenizer:
     if not Path(name).is_file():
         source = locate(name, revision, weights=False)
         return InspectedTokenizer(name, read_vocabulary(source.folder, source.where))
-    with tempfile.TemporaryDirectory(prefix="smelt-inspect-") as folder:
-        shutil.copy(name, Path(folder, TOKENIZER))
-        return InspectedTokenizer(name, read_vocabulary(Path(folder), name))
+    with scratch_folder("inspect") as folder:
+        shutil.copy(name, folder / TOKENIZER)
+        return InspectedTokenizer(name, read_vocabulary(folder, name))
 
 
 def _kinds(vocabulary: Vocabulary) -> Callable[[int, str, str], str]:

@@ -9,7 +9,6 @@ OUT  a model's folder: config.json, model.safetensors, tokenizer, reduction.json
 import argparse
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from smelt.allocator import return_freed_memory
 from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
 from smelt.companions import Companions, find_companions
+from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import max_positions
@@ -146,8 +146,8 @@ def run(arguments: argparse.Namespace) -> None:
     companions = find_companions(source.folder, source.where)  # before anything takes long: it refuses some folders
     check_places(source, arguments.output)
     extent = Extent(arguments.proof_lines, arguments.proof_states, threads=arguments.threads)
-    with tempfile.TemporaryDirectory(prefix="smelt-reduce-") as scratch:
-        read = partial(_read_pieces, arguments, source, Path(scratch))
+    with scratch_folder("reduce") as scratch:
+        read = partial(_read_pieces, arguments, source, scratch)
         if arguments.dry_run:
             _show(source, *read(), companions, settings, extent.lines, arguments.output)
         else:
