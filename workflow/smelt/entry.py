@@ -25,6 +25,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from smelt.complaints import complaints_of, explain
+from smelt.environment import VARIABLE
 from smelt.errors import SmeltError, expected_one_of
 
 # Names become file names and Snakemake wildcards, so they keep to one safe alphabet.
@@ -43,6 +44,27 @@ Distinct = AfterValidator(_refuse_repeated)
 """For lists whose entries must not be repeated, because they would count twice."""
 
 Precision = Literal["fp32", "bf16"]
+
+
+def check_path(path: str, *places: str) -> str:
+    """Return the path of a source that a job can be handed.
+
+    Args:
+        path: as a study writes it, with `${NAME}` in it.
+        places: names in braces that are filled in, such as language.
+
+    Raises:
+        ValueError: a command would take it for a flag, or Snakemake for a pattern; or it is of several lines.
+    """
+    plain = VARIABLE.sub("", path)
+    for place in places:
+        plain = plain.replace(f"{{{place}}}", "")
+    if path.startswith("-") or path.splitlines() != [path] or set("{}") & set(plain):
+        raise ValueError(f"expected a path of one line without braces and without '-' in front, found {path!r}")
+    return path
+
+
+SourcePath = Annotated[str, StringConstraints(min_length=1), AfterValidator(check_path)]
 
 
 class Entry(BaseModel):

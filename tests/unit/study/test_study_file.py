@@ -227,6 +227,21 @@ def test_a_name_that_a_shell_or_a_path_would_read_is_refused(tmp_path: Path, par
     assert re.search(rf"{part}.*: (expected (a name|at most 64|text)|a family of)", complaint(path), re.DOTALL)
 
 
+@pytest.mark.parametrize("path", ["a {b}.txt", "-x", "a\nb", "${A}/{language}"])
+@pytest.mark.parametrize("place", ["corpora/wiki/text", "corpora/wiki/wikipedia/mirror", "models/mbert"])
+def test_a_path_that_snakemake_or_a_command_would_take_for_another_is_refused(
+    tmp_path: Path, place: str, path: str
+) -> None:
+    value = {"text": {"en": path}, "mirror": [path], "mbert": {"maker": "adopt", "folder": path}}
+    found = complaint(write(tmp_path, {place: value[place.rpartition("/")[2]]}))
+    assert "expected a path of one line without braces and without '-' in front" in found
+    assert found.count("\n") == 0
+
+
+def test_paths_with_blanks_and_quotes_are_taken(tmp_path: Path) -> None:
+    load_study(write(tmp_path, {"corpora/wiki/text": {"en": '${A}/it\'s; $HOME & "x" é.txt'}}))
+
+
 def test_two_wrong_values_get_a_line_each(tmp_path: Path) -> None:
     message = complaint(write(tmp_path, {"study": {"a": 1}, "finetuning/batch": "many"}))
     assert [line.split(": ", 1)[0].strip() for line in message.partition("study.yaml: ")[2].splitlines()] == [

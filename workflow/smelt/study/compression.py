@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from smelt.entry import Distinct, Entry, Name
+from smelt.entry import Distinct, Entry, Name, check_path
 from smelt.environment import fill_in
 from smelt.families import member_of
 from smelt.numbers import (
@@ -257,6 +257,9 @@ class TransformerShape(Entry):
 CompactShape = Annotated[BiLstmShape | TransformerShape, Field(discriminator="kind")]
 
 
+FileOfLanguage = Annotated[str, AfterValidator(lambda path: check_path(path, "language"))]
+
+
 class EmbeddingStart(Entry):
     """The student's embeddings before it learns (section 4.2 and Table 7)."""
 
@@ -266,7 +269,7 @@ class EmbeddingStart(Entry):
     `random`: uniform in (-0.1, 0.1), as are pieces without a word vector."""
     of: Literal["finetuned", "pretrained"] = "finetuned"
     """Whose embeddings: the teacher's after it was fine-tuned (`finetuned`), or before (`pretrained`)."""
-    file: str | Annotated[list[str], Field(min_length=1)] | None = None
+    file: FileOfLanguage | Annotated[list[FileOfLanguage], Field(min_length=1)] | None = None
     """Word vectors of FastText or GloVe as text, a line each, the word and its numbers; `${NAME}` is filled in. Of
     several files the first that has a word counts; `{language}` makes it a file for each language that the task trains
     on. Needed with `start: file`."""

@@ -9,7 +9,7 @@ from urllib.request import url2pathname
 from pydantic import Field, StrictInt, StrictStr, StringConstraints, field_validator, model_validator
 
 from smelt.complaints import explain
-from smelt.entry import Distinct, Entry, Name, refuse_idle
+from smelt.entry import Distinct, Entry, Name, SourcePath, check_path, refuse_idle
 from smelt.environment import fill_in, has_credentials
 from smelt.languages import Edition, Language
 from smelt.mixture import Mixture
@@ -76,6 +76,7 @@ class WikipediaSource(Entry):
     @classmethod
     def _names_both_or_neither(cls, mirror: str | list[str]) -> str | list[str]:
         for address in [mirror] if isinstance(mirror, str) else mirror:
+            check_path(address, "wiki", "date")
             if has_credentials(address):
                 raise ValueError("holds a user or a password: expected ${NAME} in their place, set in the environment")
             root_and_layout(address)
@@ -115,7 +116,7 @@ class Corpus(Entry):
 
     wikipedia: WikipediaSource | None = None
     """Dumps of Wikipedia."""
-    text: dict[Language, str | list[str]] = Field(default_factory=dict)
+    text: dict[Language, SourcePath | list[SourcePath]] = Field(default_factory=dict)
     """Text files of each language, one or several: a paragraph a line, a blank line between documents."""
     datasets: dict[Name, DataSet] = Field(default_factory=dict)
     """Data sets of the Hugging Face hub, or folders of Parquet or JSON lines, by a name that starts the ids of their

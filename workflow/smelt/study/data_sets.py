@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from smelt.complaints import explain
-from smelt.entry import Entry, refuse_idle
+from smelt.entry import Entry, SourcePath, refuse_idle
 from smelt.languages import Language
 from smelt.numbers import RowCount
 
@@ -40,7 +40,7 @@ class DataSet(Entry):
     """Repository of the hub, `organisation/name`. A job on the machine that runs Snakemake brings it here."""
     revision: Annotated[str, StringConstraints(pattern=COMMIT)] | None = None
     """Commit of the hub's repository, so that the study means the same documents tomorrow."""
-    folder: str | None = None
+    folder: SourcePath | None = None
     """Local folder, in place of `hub`: laid out as a repository of the hub, or any with `files`."""
     configs: dict[Language, str] = Field(default_factory=dict)
     """The configuration of each language, such as `20231101.sw` or `swh_Latn`; in a folder without a card (README.md),

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, create_model, field_validator, model_validator
 
 from smelt.complaints import explain
-from smelt.entry import Distinct, Entry
+from smelt.entry import Distinct, Entry, SourcePath
 from smelt.languages import Language, known_language
 from smelt.numbers import Share
 from smelt.tasks.formats.base import FileFormat
@@ -69,7 +69,7 @@ class Split(Entry):
     are ranked by a hash of their position, so the parts are disjoint, random and always the same."""
     languages: Annotated[list[Language], Field(min_length=1), Distinct] | None = None
     """Languages of this split; those of the task by default."""
-    folder: str | None = None
+    folder: SourcePath | None = None
     """Local folder of this split, where it lies elsewhere than the others; `${NAME}` is filled in."""
     format: Format | None = None
     """Format of this split's files, where it differs from the task's."""
@@ -111,7 +111,7 @@ class Source(Entry):
     JSON or CSV files, never made by a script.
     """
 
-    folder: str | None = None
+    folder: SourcePath | None = None
     """Local folder; `${NAME}` is filled in from the environment."""
     hub: str | None = None
     """Name of a data set on the hub: organisation/name."""
@@ -179,7 +179,7 @@ class SettingSplit(Entry):
     """Languages of the split, by default all; `{language}` makes the setting one task for each language."""
     file: str | None = None
     """File in place of what `source` names for the split."""
-    folder: str | None = None
+    folder: SourcePath | None = None
     """Local folder of that file; the split's by default."""
     take: Shares | None = None
     """Share of the file's examples; the split's by default."""

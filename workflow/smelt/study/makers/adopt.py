@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from smelt.entry import refuse_idle
+from smelt.entry import SourcePath, refuse_idle
 from smelt.study.makers.base import Definitions, FinetuningRuns, Maker, MakerRules
 from smelt.study.paths import Paths, outside_sources
 
@@ -25,7 +25,7 @@ class Adopt(Maker):
     revision: str | None = None
     """Commit of the hub's repository, so that the study means the same model tomorrow; or `pinned`: it stands in
     `revisions.yaml` beside the study, where `smelt pin <study>` writes it."""
-    folder: str | None = None
+    folder: SourcePath | None = None
     """Local folder that `from_pretrained` loads."""
     tokenizer: Literal["published", "faithful"] = "published"
     """The tokenizer's files as they are (`published`), or a `tokenizer.json` that cuts text as the folder's own
