@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from rich.console import Console
 from rich.table import Table
 
+from bench import bounded_memory
 from bench.blocks import blocks, scaling
 from bench.corpus_kills import corpus_kills
 from bench.counting import counting
@@ -60,6 +61,8 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "latency-32-cpu": latency,
     "latency-32-gpu": latency,
     **{f"memory-{size}": memory for size in SIZES},
+    "memory-of-blocks": bounded_memory.of_blocks,
+    "memory-of-a-page": bounded_memory.of_a_page,
     **{f"plan-{study}{state}": planning for study in STUDIES for state in ("", "-finished")},
     "corpus-20-kills": corpus_kills,
     "resume-30-kills": kills,

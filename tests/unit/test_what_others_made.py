@@ -22,10 +22,12 @@ from transformers import AutoModel, BertConfig, BertForMaskedLM
 
 from smelt import data_files, files
 from smelt.__main__ import main
+from smelt.companions import find_companions
 from smelt.errors import SmeltError
 from smelt.finetuning.embedder import load_embedder
 from smelt.hub import HubRequest, local_files
 from smelt.models.vocabulary.texts import texts_by_language, write_languages
+from smelt.pretrained import refuse_files_elsewhere
 from smelt.study.finetuning import FinetuningSettings
 
 ROOT = Path(__file__).parents[2]
@@ -193,6 +195,35 @@ def test_no_archive_is_unpacked_and_no_pickle_of_others_is_read() -> None:
             assert not {"tarfile", "zipfile"}.intersection(names), path.name
     assert named.pop("pickle.load") == {"articles.py", "extractor.py", "worker.py"}
     assert named == {"torch.load": {"checkpoints.py"}}
+
+
+def test_a_module_whose_weights_are_a_pickle_is_refused(tmp_path: Path) -> None:
+    model, kind = bert(tmp_path / "model"), "sentence_transformers.models."
+    modules = [{"path": "", "type": f"{kind}Transformer"}, {"path": "1_Dense", "type": f"{kind}Dense"}]
+    (model / "modules.json").write_text(json.dumps(modules))
+    (model / "1_Dense").mkdir()
+    torch.save({}, model / "1_Dense/pytorch_model.bin")
+    with pytest.raises(SmeltError, match=r"1_Dense/pytorch_model.bin is a pickle, which can run code"):
+        find_companions(model, "model")
+
+
+def test_shards_out_of_the_folder_are_refused(tmp_path: Path) -> None:
+    index = {"weight_map": {"weight": "../private.safetensors"}}
+    (bert(tmp_path / "model") / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(SmeltError, match=r"names '../private.safetensors': expected a file of the folder itself"):
+        refuse_files_elsewhere(tmp_path / "model", "model")
+
+
+def test_no_parquet_is_kept_in_memory_as_it_is_read() -> None:
+    """pyarrow's `pre_buffer` keeps all that was read, so that the memory grows with the file."""
+    calls = [
+        (path.name, {each.arg: ast.unparse(each.value) for each in node.keywords})
+        for path in (ROOT / "workflow/smelt").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "ParquetFile"
+    ]
+    assert len(calls) > 5
+    assert [name for name, options in calls if options.get("pre_buffer") != "False"] == []
 
 
 PACKED: dict[str, Callable[[bytes], bytes]] = {
