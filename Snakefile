@@ -11,6 +11,7 @@ report.
 import gc
 import os
 
+from snakemake.jobs import Job
 from snakemake.persistence import PersistenceBase
 from snakemake.utils import min_version
 
@@ -31,7 +32,7 @@ os.environ.update(
 )
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from smelt.logs import OF_WORKFLOW
+from smelt.logs import keeping_logs
 from smelt.screen import attach
 from smelt.study.paths import modules, names
 from smelt.study.rules.finetune_jobs import jobs_of_cells, jobs_of_seeds
@@ -58,12 +59,15 @@ if workflow.is_main_process:
     PersistenceBase.lock = lock_of(study.paths, study_files)
 
 # Not among any rule's params: where a job runs turns its energy into emissions, and must retrain nothing.
-os.environ.update({"SMELT_COUNTRY": study.study.country or "", OF_WORKFLOW: "yes"})
+os.environ.update(SMELT_COUNTRY=study.study.country or "")
 
 # The Snakemake that started a job records its result as complete. If the job's own Snakemake did so as well, the result
 # of a job that outlived a killed workflow would count as up to date, whatever is changed in the study after that.
 if not workflow.is_main_process:
     PersistenceBase.finished = leave_unrecorded
+
+# Snakemake removes the log of an attempt before the next one begins.
+Job.remove_existing_output = keeping_logs(Job.remove_existing_output)
 
 # In the process of a job, the rules that it may run.
 STARTED = None if workflow.is_main_process else started_rules(sys.argv)

@@ -55,7 +55,7 @@ def test_a_controller_away_for_a_minute_loses_nothing(cluster: Path, project_wit
 
 @pytest.mark.usefixtures("cluster")
 def test_a_training_in_several_jobs_has_the_losses_of_one(project_with: Make) -> None:
-    parts, whole = project_with(7000, "parts"), project_with(7000, "whole")
+    parts, whole = project_with(3000, "parts"), project_with(3000, "whole")
     drivers = [
         start_on_slurm(project, MODEL, "--retries", "0", "--set-resources", f"pretrain:runtime={minutes}")
         for project, minutes in ((parts, 1), (whole, 60))
@@ -64,6 +64,7 @@ def test_a_training_in_several_jobs_has_the_losses_of_one(project_with: Make) ->
         code, printed = ended(driver, project)
         assert code == 0, printed
     assert len(jobs_of(parts)) > 1
+    assert (parts.folder / f"{LOG}.1").exists()
     assert len(jobs_of(whole)) == 1
     weights = [(project.folder / MODEL / "model.safetensors").read_bytes() for project in (parts, whole)]
     assert weights[0] == weights[1]

@@ -1,48 +1,49 @@
-"""What a job adds to its log: the log of an attempt that did not finish is kept."""
+"""The log of an attempt that did not finish is kept."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from smelt.logs import OF_WORKFLOW
+from smelt.logs import ending, keep_earlier
 
 PACKAGE = Path(__file__).parents[2] / "workflow"
+SNAKEFILE = """
+from snakemake.jobs import Job
+
+from smelt.logs import keeping_logs
+
+Job.remove_existing_output = keeping_logs(Job.remove_existing_output)
+
+rule made:
+    output: "made.txt"
+    log: "logs/made.log"
+    shell: "echo after $(ls logs | wc -l) > {log}; [ -e logs/made.log.2 ] && touch {output}"
+"""
 
 
-def run(log: Path, of_workflow: bool = True) -> None:
-    """Run a command that lacks its flags, as rules do."""
-    marks = {OF_WORKFLOW: "yes"} if of_workflow else {}
-    with log.open("a") as stream:
-        words = [sys.executable, "-m", "smelt", "scores"]
-        subprocess.run(words, env={"PYTHONPATH": str(PACKAGE)} | marks, stdout=stream, stderr=stream)
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    return tmp_path / "a [b]" / "wide.log"
-
-
-def test_each_attempt_has_its_own_log_until_one_has_finished(log: Path) -> None:
+def test_each_attempt_has_its_own_log_until_one_has_finished(tmp_path: Path) -> None:
+    log = tmp_path / "a [b]" / "wide.log"
     log.parent.mkdir()
-    log.write_text("cd / && python -m smelt scores\nkilled in its first attempt\n")
-    run(log)
-    second = log.read_text()
-    assert second.count(" -m smelt scores\n") == 1
-    assert second.splitlines()[-1].split("  ")[1].startswith("ended with exit code 1 after")
-    run(log)
-    assert (log.parent / "wide.log.1").read_text().endswith("killed in its first attempt\n")
-    assert (log.parent / "wide.log.2").read_text() == second
-    log.write_text(log.read_text().replace("ended with exit code 1", "finished"))
-    run(log)
+    for attempt in (1, 2, 3):
+        log.write_text(f"attempt {attempt}\n{ending(1, 5)}\n")
+        keep_earlier(log)
+        assert not log.exists()
+    assert [(log.parent / f"wide.log.{n}").read_text()[:9] for n in (1, 2, 3)] == [
+        "attempt 1",
+        "attempt 2",
+        "attempt 3",
+    ]
+    log.write_text(f"{ending(0, 5)}\na library says good-bye\n")
+    keep_earlier(log)
     assert [path.name for path in log.parent.iterdir()] == ["wide.log"]
-    assert log.read_text().count(" -m smelt scores\n") == 1
+    keep_earlier(tmp_path / "there is none.log")
 
 
-def test_a_file_that_is_no_log_of_a_workflow_is_added_to(log: Path) -> None:
-    log.parent.mkdir()
-    log.write_text("notes\n")
-    run(log, of_workflow=False)
-    assert log.read_text().startswith("notes\n")
-    assert log.read_text().count(" -m smelt scores\n") == 1
+def test_snakemake_keeps_the_logs_of_attempts_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    words = [sys.executable, "-m", "snakemake", "--cores", "1", "--retries", "2", "--quiet"]
+    subprocess.run(words, cwd=tmp_path, env={"PYTHONPATH": str(PACKAGE), "PATH": "/usr/bin:/bin"}, check=True)
+    logs = sorted((tmp_path / "logs").iterdir())
+    assert [(path.name, path.read_text()) for path in logs] == [
+        ("made.log", "after 2\n"), ("made.log.1", "after 0\n"), ("made.log.2", "after 1\n"),
+    ]  # fmt: skip

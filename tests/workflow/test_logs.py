@@ -77,5 +77,5 @@ def test_the_command_of_each_rule_is_one_of_smelt_whose_log_is_all_it_prints() -
     rules = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
     shells = [shell for text in rules for shell in re.findall(r" +shell:\n((?: {8,}.*\n)+)", text)]
     assert len(shells) == sum(len(re.findall(r"^(?:rule \w+|    rule):", text, re.MULTILINE)) for text in rules) > 20
-    command = re.compile(r'\s*"python -m smelt [a-z-]+"(\s*" .*"\n)+\s*" >> \{log:q\} 2>&1"\n')
+    command = re.compile(r'\s*"python -m smelt [a-z-]+"(\s*" .*"\n)+\s*" > \{log:q\} 2>&1"\n')
     assert [shell for shell in shells if not command.fullmatch(shell)] == []

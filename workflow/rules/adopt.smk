@@ -33,4 +33,4 @@ rule adopt:
         "python -m smelt adopt"
         " --source {params.source:q}"
         " --output {output.model:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

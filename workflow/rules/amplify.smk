@@ -38,4 +38,4 @@ rule amplify:
         " --settings {params.settings:q}"
         " --threads {threads}"
         " --output {output.model:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

@@ -59,7 +59,7 @@ rule signals:
         " --threads {threads}"
         " --gpus {resources.gpu}"
         " --output {output.signals:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule compress:
@@ -112,7 +112,7 @@ rule compress:
         " --checkpoints {params.checkpoints:q}"
         " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
         " --output {params.folder:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule compressed:
@@ -137,4 +137,4 @@ rule compressed:
         " --model {input.model:q}"
         " --provenance {input.provenance:q}"
         " --output {output.model:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

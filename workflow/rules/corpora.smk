@@ -45,7 +45,7 @@ rule download:
         " --partial {params.partial:q}"
         " --downloads-per-host {resources.downloads_per_host}"
         " --output {output.dump:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule dataset:
@@ -72,7 +72,7 @@ rule dataset:
         " --settings {params.settings:q}"
         " --downloads-per-host {resources.downloads_per_host}"
         " --output {output.fetched:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule documents:
@@ -121,4 +121,4 @@ rule documents:
         " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
         " --output-documents {output.documents:q}"
         " --statistics {output.statistics:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

@@ -34,7 +34,7 @@ rule demo_dump:
         " --seed {params.seed:q}"
         " --version {params.version:q}"
         " --output {output.dump:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule demo_task:
@@ -73,4 +73,4 @@ rule demo_task:
         " --seed {params.seed:q}"
         " --version {params.version:q}"
         " --output {params.folder:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

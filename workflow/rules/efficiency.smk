@@ -38,4 +38,4 @@ rule efficiency:
         " --gpus {resources.gpu}"
         " --memory {resources.mem_mb}"
         " --output {params.folder:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

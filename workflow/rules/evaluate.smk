@@ -40,7 +40,7 @@ rule reduce_finetuned:
         " --settings {params.settings:q}"
         " --threads {threads}"
         " --output {output.model:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule evaluate:
@@ -86,4 +86,4 @@ rule evaluate:
         " --threads {threads}"
         " --gpus {resources.gpu}"
         " --output {params.folder:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

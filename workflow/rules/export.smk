@@ -33,7 +33,7 @@ rule export:
         " --source {input.source:q}"
         " --settings {params.settings:q}"
         " --output {output.model:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule weigh_int8:
@@ -58,4 +58,4 @@ rule weigh_int8:
         " --source {input.source:q}"
         " --settings {params.settings:q}"
         " --output {output.model:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

@@ -85,7 +85,7 @@ for jobs in RESULT_JOBS:
             " --cells {params.cells:q}"
             " --weights {params.weights:q}"
             " --output {params.folders:q}"
-            " >> {log:q} 2>&1"
+            " > {log:q} 2>&1"
 
 
 for jobs in CELL_JOBS:
@@ -140,4 +140,4 @@ for jobs in CELL_JOBS:
             " --cell {params.names:q}"
             " --weights {params.weights:q}"
             " --output {params.folders:q}"
-            " >> {log:q} 2>&1"
+            " > {log:q} 2>&1"

@@ -35,7 +35,7 @@ rule tokenisation:
         " --task {params.task:q}"
         " --settings {params.settings:q}"
         " --output {output.tokenisation:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule correlations:
@@ -65,4 +65,4 @@ rule correlations:
         " --tasks {params.tasks:q}"
         " --settings {params.settings:q}"
         " --output {output.correlations:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

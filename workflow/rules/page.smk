@@ -36,7 +36,7 @@ rule plan:
         " --written @{params.study:q}"
         " --folder {params.own:q}"
         " --output {output.plan:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule page:
@@ -92,4 +92,4 @@ rule page:
         " --choices {input.choices:q}"
         " --plan {input.plan:q}"
         " --output {output.page:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

@@ -48,4 +48,4 @@ rule pretrain:
         " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
         " --output {output.model:q}"
         " --curve {output.curve:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

@@ -41,7 +41,7 @@ rule count:
         " --threads {threads}"
         " --shards {params.shards:q}"
         " --output {output.counts:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule count_sample:
@@ -74,7 +74,7 @@ rule count_sample:
         " --sample {wildcards.lines:q}"
         " --seed {wildcards.seed:q}"
         " --output {output.counts:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule reduce:
@@ -107,4 +107,4 @@ rule reduce:
         " --settings {params.settings:q}"
         " --threads {threads}"
         " --output {output.model:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

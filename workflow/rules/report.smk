@@ -29,7 +29,7 @@ rule scores:
         " --finetuned {params.finetuned:q}"
         " --settings {params.settings:q}"
         " --output {output.scores:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule compare:
@@ -67,7 +67,7 @@ rule compare:
         " --summary {output.summary:q}"
         " --pairs {output.pairs:q}"
         " --across {output.across:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule table:
@@ -109,7 +109,7 @@ rule table:
         " --markdown {output.markdown:q}"
         " --latex {output.latex:q}"
         " --html {output.html:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule figure:
@@ -143,7 +143,7 @@ rule figure:
         " --settings {params.settings:q}"
         " --svg {output.svg:q}"
         " --png {output.png:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 include: "page.smk"

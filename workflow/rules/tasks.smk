@@ -46,4 +46,4 @@ rule task:
         " --validation-limit {params.validation_limit:q}"
         " --per {params.per:q}"
         " --output {params.folder:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

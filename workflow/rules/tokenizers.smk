@@ -32,7 +32,7 @@ rule tokenizer:
         " --documents {input.documents:q}"
         " --settings {params.settings:q}"
         " --output {output.tokenizer:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"
 
 
 rule blocks:
@@ -68,4 +68,4 @@ rule blocks:
         " --packing {wildcards.packing:q}"
         " --threads {threads}"
         " --output {output.blocks:q}"
-        " >> {log:q} 2>&1"
+        " > {log:q} 2>&1"

@@ -151,11 +151,10 @@ def start() -> NoReturn:
     words = sys.argv[1:]
     if not (words and words[0] in commands(words).keys() - ASKED_BY_PEOPLE):
         sys.exit(main())
-    from smelt.logs import begin_log, command_line, ending, is_log, record_exit
+    from smelt.logs import command_line, ending, is_log, record_exit
 
     logged, began, code = is_log(), time.monotonic(), CRASH
     if logged:
-        begin_log()
         print(command_line(words, variables(words)), flush=True)
     try:
         code = main()

@@ -8,16 +8,14 @@ import glob
 import os
 import re
 import shlex
-import shutil
-import stat
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smelt.environment import hide_secrets, paths_of
 from smelt.errors import RESUMABLE
@@ -31,7 +29,6 @@ COMMAND = 2**22  # bytes of a command at most: twice what Linux allows
 TAIL = 16_384  # bytes that are read of a log's end
 EXIT_CODES = "SMELT_EXIT_CODES"  # names the file to which the commands of a job on a cluster add their exit codes
 MOST_AFTER_END = 20  # lines that libraries print as Python ends
-OF_WORKFLOW = "SMELT_OF_WORKFLOW"  # set for the jobs of a workflow, whose logs are theirs alone
 STATE = 200  # characters of a line that show how far a job is
 
 _CLOCK = r"\d\d:\d\d:\d\d  "
@@ -79,24 +76,34 @@ def ending(code: int, seconds: float) -> str:
     return f"{time.strftime('%H:%M:%S')}  {how} after {duration(seconds)}"
 
 
-def begin_log() -> None:
-    """Empty the log that a job of a workflow adds to; what an attempt that did not finish wrote moves to `<log>.<n>`.
+def keep_earlier(log: Path) -> None:
+    """Move the log of an attempt that did not finish to `<log>.<n>`; remove those of attempts before one that did.
 
-    Attempts are counted from 1. The rules add to their logs, since a shell that empties one leaves nothing to keep.
+    Attempts are counted from 1.
     """
-    status = os.fstat(1)
-    if OF_WORKFLOW not in os.environ or not stat.S_ISREG(status.st_mode) or not status.st_size:
-        return
-    with suppress(OSError):  # a system without /proc
-        log = Path("/proc/self/fd/1").readlink()
+    with suppress(FileNotFoundError):
+        last = log.read_text(errors="replace").splitlines()[-MOST_AFTER_END:]
         earlier = [path for path in log.parent.glob(f"{glob.escape(log.name)}.*") if path.suffix[1:].isdigit()]
-        ends = [_END.fullmatch(line) for line in log.read_text(errors="replace").splitlines()[-MOST_AFTER_END:]]
-        if any(end and end[1] == "finished" for end in ends):
+        if any(end and end[1] == "finished" for end in map(_END.fullmatch, last)):
             for path in earlier:
-                path.unlink()
+                path.unlink(missing_ok=True)
         else:
-            shutil.copyfile(log, f"{log}.{len(earlier) + 1}")
-        os.ftruncate(1, 0)
+            log.replace(f"{log}.{len(earlier) + 1}")
+
+
+def keeping_logs(remove: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """Return what Snakemake calls before a job runs, to remove what it made before: its log of a failed attempt stays.
+
+    Args:
+        remove: what Snakemake calls itself; it removes logs, too.
+    """
+
+    async def keep_and_remove(job: Any) -> None:
+        for log in job.log:
+            keep_earlier(Path(log))
+        await remove(job)
+
+    return keep_and_remove
 
 
 def record_exit(code: int) -> None:
