@@ -139,6 +139,16 @@ def test_the_error_says_why_slurm_ended_a_job(
     assert executor.reported == [("7", tried, why)]
 
 
+def test_a_step_that_was_killed_for_its_memory_is_known_by_slurms_log(
+    executor: Watched, slurm: Slurm, submitted: Submit, tmp_path: Path
+) -> None:
+    slurm.answer("squeue", "7 FAILED smelt:a\n")
+    slurm.answer("scontrol", "JobId=7 ExitCode=1:0 MinMemoryNode=400M End=1\n")
+    (tmp_path / "7.log").write_text("slurmstepd: error: Detected 1 oom_kill event in StepId=7.0.\nlast line\n")
+    look(executor, submitted("7"))
+    assert executor.reported == [("7", "to be tried again", "out of memory: asked for 400M")]
+
+
 def test_a_time_limit_that_passes_as_the_last_process_ends_is_none(
     executor: Watched, slurm: Slurm, submitted: Submit
 ) -> None:

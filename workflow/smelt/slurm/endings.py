@@ -1,11 +1,15 @@
 """Decide what the end of a job on SLURM means: done, go on, try again with more, or an error to fix first."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from smelt.errors import FINAL, RESUMABLE
 from smelt.slurm.records import JobRecord
+
+OUT_OF_MEMORY = re.compile(r"exceeded (job )?memory limit|oom.kill|Out Of Memory", re.IGNORECASE)
+"""What SLURM writes into its log of a job; the state of the job is often FAILED, because a step of it was killed."""
 
 
 class Next(Enum):
@@ -27,7 +31,9 @@ class Ending:
     """What the next attempt gets more of: `memory` or `time`."""
 
 
-def ending(state: str | None, details: Mapping[str, str], record: JobRecord | None, goes_on: bool) -> Ending:
+def ending(
+    state: str | None, details: Mapping[str, str], record: JobRecord | None, goes_on: bool, log: str = ""
+) -> Ending:
     """Return what the end of a job means.
 
     Args:
@@ -36,6 +42,7 @@ def ending(state: str | None, details: Mapping[str, str], record: JobRecord | No
         record: that the job left. If its script has ended well, the state counts for nothing: a time limit may pass
             while the last process ends.
         goes_on: whether such a job keeps checkpoints, and goes on from the last one.
+        log: the end of SLURM's own log of the job.
     """
     codes = set(record.codes) if record else set()
     if state == "COMPLETED" or (record and record.end == 0):
@@ -48,6 +55,8 @@ def ending(state: str | None, details: Mapping[str, str], record: JobRecord | No
         return Ending(Next.RESUBMIT)
     if state == "TIMEOUT" and goes_on:
         return Ending(Next.RESUBMIT, _why_ended(state, details))
+    if state == "FAILED" and OUT_OF_MEMORY.search(log):
+        state = "OUT_OF_MEMORY"
     lacked = {"TIMEOUT": "time", "NODE_FAIL": "", "BOOT_FAIL": ""}.get(state or "", "memory")
     return Ending(Next.RETRY, _why_killed(state, details, record), lacked)
 

@@ -266,13 +266,14 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         late = time.monotonic() - since < self.workflow.execution_settings.latency_wait
         if not (found and found.state == "COMPLETED") and (record is None or record.end is None) and late:
             return False
-        facts: dict[str, str] = {}
+        facts, said = dict[str, str](), ""
         if found and found.state != "COMPLETED":
+            said = records.end_of(job.aux["slurm_logfile"])
             try:
                 facts = await asyncio.to_thread(queue.details, job.external_jobid)
             except NoAnswer:
                 return False
-        self._act(job, ending(found.state if found else None, facts, record, keeps_checkpoints(job.job)))
+        self._act(job, ending(found.state if found else None, facts, record, keeps_checkpoints(job.job), said))
         records.forget(self.records, job.external_jobid)
         return True
 

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from smelt.logs import EXIT_CODES
+from smelt.logs import EXIT_CODES, TAIL
 
 FOLDER = Path(".snakemake/slurm_jobs")
 _END = "job"  # before the exit code of the job's script
@@ -55,6 +55,16 @@ def read(folder: Path, job: str) -> JobRecord | None:
     ends = [int(word[1]) for word in words if len(word) == 2 and word[0] == _END and word[1].isdigit()]
     codes = [int(word[0]) for word in words if len(word) == 1 and word[0].isdigit()]
     return JobRecord(tag, tuple(codes), ends[-1] if ends else None)
+
+
+def end_of(log: Path) -> str:
+    """Return the end of SLURM's own log of a job; nothing where there is none."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - TAIL))
+            return stream.read().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def forget(folder: Path, job: str) -> None:
