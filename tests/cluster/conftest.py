@@ -3,8 +3,9 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The small study up to the blocks that its models are trained on."""
     project = new_project(tmp_path_factory.mktemp("packed") / "project")
-    project.snakemake("--until", "blocks")
+    project.snakemake("--until", "blocks", "--", MODEL)
     return project
 
 
@@ -73,24 +74,24 @@ def train(project: Project, steps: int) -> None:
     project.write(study)
 
 
-def slurm_command(project: Project, *words: str) -> list[str]:
-    """Return the command of Snakemake with the cluster profile, asking for the states of jobs every second."""
-    command = [project.command()[0], "--configfile", "study.yaml", "--workflow-profile", "profiles/slurm"]
-    return [*command, "--seconds-between-status-checks", "1", "--latency-wait", "5", *words]
+def slurm_command(*words: str) -> list[str]:
+    """Return the one command that an operator types, with the states of jobs asked for every second."""
+    often = ["--seconds-between-status-checks", "1", "--latency-wait", "5"]
+    return [sys.executable, "-m", "smelt", "run", "study.yaml", "--profile", "slurm", "--", *often, *words]
 
 
 def on_slurm(project: Project, *words: str) -> "subprocess.CompletedProcess[str]":
-    """Run Snakemake to its end."""
+    """Type the command, and wait for its end."""
     return subprocess.run(
-        slurm_command(project, *words), cwd=project.folder, env=environment(project), text=True, capture_output=True
+        slurm_command(*words), cwd=project.folder, env=environment(project), text=True, capture_output=True
     )
 
 
-def start_on_slurm(project: Project, *words: str) -> "subprocess.Popen[str]":
-    """Start Snakemake; what it prints goes to `printed.txt`."""
+def start_on_slurm(project: Project, *words: str, before: Sequence[str] = ()) -> "subprocess.Popen[str]":
+    """Type the command, behind words that change its user or machine; what it prints goes to `printed.txt`."""
     with (project.folder / "printed.txt").open("a") as printed:
         driver = subprocess.Popen(
-            slurm_command(project, *words), cwd=project.folder, env=environment(project), text=True,
+            [*before, *slurm_command(*words)], cwd=project.folder, env=environment(project), text=True,
             stdout=printed, stderr=printed,
         )  # fmt: skip
     DRIVERS.append(driver)

@@ -139,6 +139,16 @@ def test_a_killed_training_is_tried_again_with_more_memory(project_with: Make) -
 
 
 @pytest.mark.usefixtures("cluster")
+def test_a_training_that_slurm_kills_for_its_memory_gets_more(project_with: Make) -> None:
+    project = project_with(300)
+    done = on_slurm(project, MODEL, "--set-resources", "pretrain:mem_mb=400")  # Snakemake itself takes 300
+    assert done.returncode == 0, done.stderr
+    assert "out of memory: asked for 400M" in done.stderr
+    jobs = jobs_of(project)
+    assert ["MinMemoryNode=400M" in jobs[0], "MinMemoryNode=800M" in jobs[1]] == [True, True]
+
+
+@pytest.mark.usefixtures("cluster")
 def test_a_training_that_outlives_its_driver_is_taken_over(project_with: Make) -> None:
     project = project_with(2500)
     driver = start_on_slurm(project, MODEL)

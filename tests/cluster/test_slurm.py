@@ -62,7 +62,7 @@ def test_a_model_that_outlives_its_killed_driver_is_taken_over_and_never_served_
         project.write(study)
 
     def kill_the_driver_and_let_the_job_end() -> None:
-        with subprocess.Popen(slurm_command(project, str(model.relative_to(project.folder))), cwd=project.folder,
+        with subprocess.Popen(slurm_command(str(model.relative_to(project.folder))), cwd=project.folder,
                               env=project.environment(), stderr=subprocess.DEVNULL) as driver:  # fmt: skip
             wait_until(lambda: list(project.folder.glob("checkpoints/**/step-*[0-9]/manifest.json")), driver)
             driver.kill()
