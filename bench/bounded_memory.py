@@ -1,6 +1,6 @@
 """Memory that does not grow: token blocks of 10 to 300 MB of text, and a dump whose page is one compressed run.
 
-`memory-of-blocks` repeats the texts of SMELT_DATA; `memory-of-a-page` writes a page of 1 GB that takes 1 kB of bz2.
+`memory-of-blocks` repeats texts of SMELT_DATA; `memory-of-a-page` writes a page of 1 GB that takes 1 kB of bz2.
 """
 
 import bz2
@@ -17,6 +17,7 @@ from smelt.corpora.documents import Document, write_documents
 from smelt.tokenizers.folder import write_folder
 
 MEGABYTES = (10, 100, 300)
+LANGUAGES = ("de", "en", "es", "fr")
 LINES = 30  # of a document
 HEAD = '<mediawiki version="0.10"><siteinfo><namespaces><namespace key="0"/></namespaces></siteinfo>'
 PAGE = "<page><title>{0}</title><ns>0</ns><id>{1}</id><revision><text>"
@@ -25,7 +26,7 @@ END = "</text></revision></page>"
 
 def of_blocks(name: str) -> BenchmarkOutcome:
     """MiB of `smelt blocks` in one process, on the most text and on the least."""
-    texts = sorted(Path(os.environ["SMELT_DATA"], "text").glob("*.txt"))
+    texts = [Path(os.environ["SMELT_DATA"], "text", f"{language}.txt") for language in LANGUAGES]
     lines = [line for text in texts for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
     documents = ["\n".join(lines[begin : begin + LINES]) for begin in range(0, len(lines), LINES)]
     with tempfile.TemporaryDirectory(prefix="smelt-bench-") as temporary:
