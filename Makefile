@@ -50,6 +50,7 @@ bench: $(VENV)/development
 $(VENV)/installed: pyproject.toml constraints.txt
 	@echo "Installing about 130 packages into $(VENV), once: some minutes"
 	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet pip==26.0 # that of Debian 12 cannot build seqeval
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
