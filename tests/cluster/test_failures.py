@@ -13,7 +13,6 @@ import pytest
 from tests.cluster.conftest import (
     MODEL,
     SCRIPT,
-    environment,
     has_checkpoint,
     jobs_of,
     number_of,
@@ -178,21 +177,3 @@ def test_a_training_that_is_no_longer_wanted_so_is_cancelled_and_made_from_the_n
     assert done.returncode == 0, done.stderr
     assert f"job {number} of an earlier run makes it from other settings or inputs: cancelled" in done.stderr
     assert ["JobState=CANCELLED" in job for job in jobs_of(project)] == [True, False]
-
-
-@pytest.mark.usefixtures("cluster")
-def test_a_driver_that_is_a_job_has_a_successor_that_goes_on(project_with: Make) -> None:
-    project = project_with(2500)
-    words = ["sbatch", "--parsable", "profiles/slurm-driver/driver.sh", "study.yaml", "--"]
-    words += [MODEL, "--seconds-between-status-checks", "1"]
-    variables = environment(project) | {"SMELT_DRIVER_PAUSE": "1"}
-    first = subprocess.check_output(words, cwd=project.folder, env=variables, text=True).strip()
-    wait_until(lambda: has_checkpoint(project))
-    training = number_of(next(job for job in jobs_of(project) if "rule_pretrain" in job))
-    subprocess.run(["scancel", "--signal=KILL", "--full", first], check=True)
-    wait_until(lambda: (project.folder / MODEL / "model.safetensors").exists())
-    wait_until(lambda: all("JobState=RUNNING" not in job for job in jobs_of(project)))
-    (log,) = {*project.folder.glob("smelt-driver-*.log")} - {project.folder / f"smelt-driver-{first}.log"}
-    assert f"models/wide: job {training} of an earlier run goes on and is taken over" in log.read_text()
-    assert log.read_text().endswith("smelt: the driver has ended with exit code 0\n")
-    assert not [job for job in jobs_of(project) if "JobState=PENDING" in job]
