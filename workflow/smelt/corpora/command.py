@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -89,7 +90,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _skipped_pages(pages: str) -> list[int | str]:
-    found = parse_json(pages, "--skip-pages")
+    found = None
+    with suppress(SmeltError):  # which would not name what is expected
+        found = parse_json(pages, "--skip-pages")
     if not isinstance(found, list) or any(type(page) not in (int, str) for page in found):
         raise SmeltError(
             "--skip-pages", f'expected a JSON list of titles and ids, such as ["Albedo", 12]; found {pages}'
