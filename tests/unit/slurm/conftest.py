@@ -60,6 +60,7 @@ class Watched(Executor):
         self.logger = SimpleNamespace(info=say, warning=say, error=say)
         self.silent_since = None
         self.messages, self.lacked = {}, {}
+        self.run_uuid = "of this run"
         self.records = folder / records.FOLDER
         self.records.mkdir(parents=True)
         self.status_rate_limiter = _NoLimit()

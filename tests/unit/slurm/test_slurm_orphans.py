@@ -6,10 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Slurm
+from conftest import Slurm, Watched
 
 from smelt.slurm import records
 from smelt.slurm.orphans import Orphans, tag_of
+from smelt.study.driver import MARK, Driver
+from smelt.study.paths import Paths
 
 STUDY = "/somewhere results/small"
 
@@ -101,3 +103,27 @@ def test_a_job_that_ended_while_nobody_looked_is_taken_over_if_its_result_is_who
         orphans, _ = look(slurm, folder, {}, [job()], [job()])
         assert orphans.claim(job(), tag_of(job(), STUDY)) == (taken, [])
         assert (records.read(folder, "7") is not None) == (taken is not None)
+
+
+def name_of_study(executor: Watched, study: str) -> str:
+    """Return by what the executor knows a study's jobs while its driver goes on."""
+    with Driver(Paths(study)).drive(SimpleNamespace(needrun_jobs=list)):
+        return executor._study
+
+
+def test_runs_of_two_studies_do_not_touch_each_others_jobs(
+    executor: Watched, slurm: Slurm, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MARK, "restored after the test")
+    small, big = (name_of_study(executor, study) for study in ("small", "big"))
+    assert name_of_study(executor, "small") == small, "a later run of the study knows them too"
+    (folder / "8").write_text(f"{tag_of(job(), big)}\n0\njob 0\n")
+    slurm.answer("squeue", f"7 RUNNING {tag_of(job(), big)}\n")
+    for wanted in ([], [job()]):
+        orphans = Orphans(folder, small, list[str]().append)
+        orphans.find([job()], wanted, whole=True)
+        assert orphans.claim(job(), tag_of(job(), small)) == (None, [])
+    assert slurm.asked("scancel") == []
+    assert (folder / "8").exists()
+    monkeypatch.delenv(MARK)
+    assert executor._study not in (small, big), "without a lock, other runs are left alone"

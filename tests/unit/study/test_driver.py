@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from smelt.errors import SmeltError
-from smelt.study.driver import MARK, Driver
+from smelt.study.driver import MARK, Driver, Run
 from smelt.study.paths import Paths
 
 
@@ -83,14 +83,17 @@ def test_a_run_that_was_succeeded_while_it_slept_starts_no_further_jobs(capsys: 
     with driver_of().drive(Jobs()):
         time.sleep(0.3)
         assert asked == [], "as long as it holds the lock"
+        assert Run.read(os.environ).successor() is None
         record()
+        assert str(Run.read(os.environ).successor()) == "process 7 on login2"
         until = time.monotonic() + 20
         while not asked and time.monotonic() < until:
             time.sleep(0.02)
     signal.signal(signal.SIGTERM, before)
     assert asked == [signal.SIGTERM]
     assert "the lock of this run was taken over by process 7 on login2: it starts no further" in capsys.readouterr().err
-    assert Path("results/small/.run/lock").exists(), "the other one's lock stays"
+    left = {file.name for file in Path("results/small/.run").iterdir()}
+    assert left == {"lock", "files.json"}, "both are the other one's now"
 
 
 @pytest.mark.parametrize(("job", "orphan"), [(None, True), ("12", False)])

@@ -9,8 +9,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,36 @@ from smelt.study.paths import Paths
 from smelt.training.lock import Holder, InUse, Lock
 
 MARK = "SMELT_RUN"
-"""Variable in the environment of a run's jobs: the SLURM job that the driver runs in, and the folder of its lock."""
-FILES = "files.json"
+"""Variable in the environment of a driver and of its jobs: the run that they belong to."""
+LOCK, FILES = "lock", "files.json"
 GRACE = 60.0  # seconds in which jobs that outlived their driver keep a checkpoint and end
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of a study, by which its driver's jobs are known."""
+
+    job: str
+    """The SLURM job that the driver runs in; `-` if none."""
+    folder: str
+    """The folder of the study's lock, absolute; empty where nobody holds a lock (`--nolock`)."""
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Run":
+        """Return the run that a process belongs to, from its environment."""
+        job, _, folder = environment.get(MARK, "").partition(" ")
+        return cls(job, folder)
+
+    def __str__(self) -> str:
+        """The value of the variable."""
+        return f"{self.job} {self.folder}"
+
+    def successor(self) -> Holder | None:
+        """Return the process that drives the study in the place of this one; None where none is seen."""
+        with suppress(OSError):
+            if self.folder and (holder := Lock(Path(self.folder) / LOCK).living_holder()) and not holder.is_me:
+                return holder
+        return None
 
 
 class Driver:
@@ -33,7 +61,7 @@ class Driver:
         """Take the study's folders."""
         self.paths = paths
         self.folder = Path(paths.run)
-        self.lock = Lock(self.folder / "lock", where=paths.where, lost=self._stop)
+        self.lock = Lock(self.folder / LOCK, where=paths.where, lost=self._stop)
 
     @contextmanager
     def drive(self, dag: Any) -> Iterator[None]:
@@ -58,10 +86,11 @@ class Driver:
             self._end_orphans()
             if self.lock.predecessor:
                 self._report_incomplete(dag)
-            os.environ[MARK] = f"{os.environ.get('SLURM_JOB_ID', '-')} {self.folder.resolve()}"
+            os.environ[MARK] = str(Run(os.environ.get("SLURM_JOB_ID", "-"), str(self.folder.resolve())))
             yield
         finally:
-            (self.folder / FILES).unlink(missing_ok=True)
+            if self.lock.is_held():  # else the files are those of another run
+                (self.folder / FILES).unlink(missing_ok=True)
             self.lock.release()
 
     def _stop(self, fate: str) -> None:
@@ -80,7 +109,7 @@ class Driver:
         read = {str(file) for job in jobs for file in job.input if not self._is_own(str(file))}
         write_json(self.folder / FILES, {"made": sorted(made), "read": sorted(read)})
         for other in {*self.folder.parents[1].glob(f"*/{self.folder.name}")} - {self.folder}:
-            holder, theirs = Lock(other / "lock").living_holder(), other / FILES
+            holder, theirs = Lock(other / LOCK).living_holder(), other / FILES
             if holder is None or not theirs.exists():  # it begins only now, and will find the files of this run
                 continue
             files = read_json(theirs)
@@ -120,9 +149,9 @@ class Driver:
             with suppress(OSError):  # another user's, or gone
                 words = (folder / "environ").read_bytes().decode(errors="surrogateescape").split("\0")
                 environment = dict(word.partition("=")[::2] for word in words)
-                job, _, run = environment.get(MARK, "").partition(" ")
-                submitted = environment.get("SLURM_JOB_ID", job) != job
-                if run == str(self.folder.resolve()) and not submitted and int(folder.name) != os.getpid():
+                run = Run.read(environment)
+                submitted = environment.get("SLURM_JOB_ID", run.job) != run.job
+                if run.folder == str(self.folder.resolve()) and not submitted and int(folder.name) != os.getpid():
                     found.append(int(folder.name))
         return sorted(found)
 
