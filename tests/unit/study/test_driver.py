@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from smelt.errors import SmeltError
-from smelt.study.driver import MARK, Driver, Run
+from smelt.study.driver import MARK, Driver, StudyRun
 from smelt.study.paths import Paths
 
 
@@ -83,9 +83,9 @@ def test_a_run_that_was_succeeded_while_it_slept_starts_no_further_jobs(capsys: 
     with driver_of().drive(Jobs()):
         time.sleep(0.3)
         assert asked == [], "as long as it holds the lock"
-        assert Run.read(os.environ).successor() is None
+        assert StudyRun.read(os.environ).successor() is None
         record()
-        assert str(Run.read(os.environ).successor()) == "process 7 on login2"
+        assert str(StudyRun.read(os.environ).successor()) == "process 7 on login2"
         until = time.monotonic() + 20
         while not asked and time.monotonic() < until:
             time.sleep(0.02)

@@ -34,7 +34,7 @@ from smelt.slurm import queue, records
 from smelt.slurm.endings import Ending, Next, ending
 from smelt.slurm.orphans import Orphans, Tag, keeps_checkpoints, name_of, tag_of
 from smelt.slurm.queue import Listed, NoAnswer, Refused
-from smelt.study.driver import Run
+from smelt.study.driver import StudyRun
 
 SAME = 3  # ends of a job in a row with the same message, after which it is not submitted again
 PATIENCE = 15.0  # seconds between two attempts to submit while the controller does not answer
@@ -136,7 +136,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
     @property
     def _study(self) -> str:
         """Names the study and the folder that it runs in: its jobs are known by that."""
-        return f"{Path.cwd()} {Run.read(os.environ).folder or self.run_uuid}"  # without a lock, this run alone
+        return f"{Path.cwd()} {StudyRun.read(os.environ).folder or self.run_uuid}"  # without a lock, this run alone
 
     def _left(self) -> Orphans:
         """Return the jobs that earlier runs left, which are looked for once."""

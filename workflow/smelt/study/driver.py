@@ -28,7 +28,7 @@ GRACE = 60.0  # seconds in which jobs that outlived their driver keep a checkpoi
 
 
 @dataclass(frozen=True)
-class Run:
+class StudyRun:
     """A run of a study, by which its driver's jobs are known."""
 
     job: str
@@ -37,7 +37,7 @@ class Run:
     """The folder of the study's lock, absolute; empty where nobody holds a lock (`--nolock`)."""
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> "Run":
+    def read(cls, environment: Mapping[str, str]) -> "StudyRun":
         """Return the run that a process belongs to, from its environment."""
         job, _, folder = environment.get(MARK, "").partition(" ")
         return cls(job, folder)
@@ -86,7 +86,7 @@ class Driver:
             self._end_orphans()
             if self.lock.predecessor:
                 self._report_incomplete(dag)
-            os.environ[MARK] = str(Run(os.environ.get("SLURM_JOB_ID", "-"), str(self.folder.resolve())))
+            os.environ[MARK] = str(StudyRun(os.environ.get("SLURM_JOB_ID", "-"), str(self.folder.resolve())))
             yield
         finally:
             if self.lock.is_held():  # else the files are those of another run
@@ -149,7 +149,7 @@ class Driver:
             with suppress(OSError):  # another user's, or gone
                 words = (folder / "environ").read_bytes().decode(errors="surrogateescape").split("\0")
                 environment = dict(word.partition("=")[::2] for word in words)
-                run = Run.read(environment)
+                run = StudyRun.read(environment)
                 submitted = environment.get("SLURM_JOB_ID", run.job) != run.job
                 if run.folder == str(self.folder.resolve()) and not submitted and int(folder.name) != os.getpid():
                     found.append(int(folder.name))
