@@ -42,10 +42,27 @@ def test_a_licence_is_shown_until_the_user_says_that_it_was_read() -> None:
     (row,) = sources.licences(catalogue(study), read=False)
     assert row.state == "ok"
     (row,) = sources.licences(catalogue(study, "for research only"), read=False)
-    assert (row.state, row.seen) == ("warning", "names: for research only")
+    assert (row.state, row.seen) == ("problem", "names: for research only")
     assert [row.state for row in sources.licences(catalogue(study, "for research only"), read=True)] == ["ok"]
     assert [row.state for row in sources.licences(catalogue(study, "for research only"), read=False)] == ["ok"]
-    assert [row.state for row in sources.licences(catalogue(study, "for sale"), read=False)] == ["warning"]
+    assert [row.state for row in sources.licences(catalogue(study, "for sale"), read=False)] == ["problem"]
+
+
+@pytest.mark.parametrize(
+    ("licence", "state"),
+    [
+        ("CC0 1.0", "ok"),
+        ("CC BY-SA 4.0 (XQuAD), CC BY-SA 3.0 (MLQA, and more)", "ok"),
+        ("Apache License 2.0", "ok"),
+        ("free for any purpose; Google asks to be named as its source", "ok"),
+        ("CC BY-NC 4.0", "problem"),
+        ("CC BY 4.0 (labels); the articles are the BBC's", "problem"),
+        ("no terms stated by the publisher", "problem"),
+    ],
+)
+def test_licences_that_allow_any_use_need_not_be_acknowledged(licence: str, state: str) -> None:
+    (row,) = sources.licences(catalogue("tasks: [names]\n", licence), read=False)
+    assert row.state == state
 
 
 def test_dumps_are_looked_for_on_their_mirrors() -> None:
@@ -61,6 +78,7 @@ def test_dumps_are_looked_for_on_their_mirrors() -> None:
     ("repository", "offline", "state", "seen"),
     [
         ("org/names", "0", "ok", "1 models and data sets can be had, 0 are in the cache"),
+        ("org/bare", "0", "ok", "1 models and data sets can be had, 0 are in the cache"),
         ("org/absent", "0", "problem", "the hub has no such dataset"),
         ("org/names", "1", "problem", "is not in the cache, and HF_HUB_OFFLINE forbids to ask the hub"),
     ],
@@ -69,6 +87,7 @@ def test_the_hub_is_asked_for_what_is_not_in_the_cache(
     tmp_path: Path, repository: str, offline: str, state: str, seen: str
 ) -> None:
     (tmp_path / "hub/names").mkdir(parents=True)
+    (tmp_path / "hub/bare").mkdir()  # a data set without a card
     (tmp_path / "hub/names/README.md").write_text("# Names\n")
     source = f"{{web: {{hub: {repository}, revision: {COMMIT}, configs: {{sw: sw}}}}}}"
     catalogue(f"corpora: {{web: {{datasets: {source}}}}}\n")

@@ -1,7 +1,7 @@
 """`smelt preflight my-study.yaml --profile slurm`: one table of what a study needs and what is here.
 
-A check that cannot be made is a problem of its own and hides no other. Nothing is written, and nothing is submitted but
-one tiny job.
+A check that cannot be made is a problem of its own and hides no other. Nothing is submitted but one tiny job, and nothing
+is written to the results but the licences that the user has read (`--licences-read`).
 """
 
 import argparse
@@ -40,7 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-job", action="store_true", help="run no tiny job on a node, and import nothing here")
     parser.add_argument(
-        "--licences-read", action="store_true", help="say that you have read the licences that the table names"
+        "--licences-read",
+        action="store_true",
+        help="say, once, that you have read the licences that the table names: noted with the study's results",
     )
 
 
