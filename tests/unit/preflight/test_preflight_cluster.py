@@ -9,7 +9,7 @@ import pytest
 from tests.unit.preflight.conftest import Cluster
 
 from smelt.preflight.cluster import account, configuration, environment, requests, srun
-from smelt.slurm.partitions import JobRequest, gpus_in, minutes_in, read_partitions
+from smelt.preflight.partitions import JobRequest, gpus_in, minutes_in, read_partitions
 
 FITS = JobRequest("pretrain", cpus=8, memory=32_000, minutes=240, gpus=0)
 

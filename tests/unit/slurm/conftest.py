@@ -11,7 +11,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from smelt.slurm import records
 from smelt.slurm.executor import Executor
 
-COMMANDS = ("squeue", "scontrol", "sbatch", "scancel")
+COMMANDS = ("squeue", "scontrol", "sbatch", "scancel", "sinfo")
 
 
 class Slurm:

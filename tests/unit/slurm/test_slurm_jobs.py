@@ -56,6 +56,19 @@ def test_a_controller_that_is_away_is_waited_for_and_no_job_is_forgotten(
     assert executor.said[-1].startswith("smelt: SLURM's controller answers again, after 0:00:0")
 
 
+def test_what_slurm_complains_of_is_one_line_that_names_its_command(tmp_path: Path, slurm: Slurm) -> None:
+    refusal = "sbatch: error: Memory specification can not be satisfied\n\nsbatch: error: Batch job submission failed\n"
+    (tmp_path / "said").write_text(refusal)
+    with pytest.raises(queue.Refused) as refused:
+        queue.ask(["sh", "-c", f"cat {tmp_path}/said >&2; exit 1"])
+    assert str(refused.value) == "sbatch: Memory specification can not be satisfied; Batch job submission failed"
+    slurm.away(True)
+    with pytest.raises(queue.NoAnswer, match=r"^sinfo: Unable to contact slurm controller"):
+        queue.ask(["sinfo"])
+    with pytest.raises(queue.Refused, match=r"^sabsent: no such command: run it where SLURM's commands are"):
+        queue.ask(["sabsent"])
+
+
 def test_a_job_that_slurm_has_forgotten_is_decided_by_its_record(executor: Watched, submitted: Submit) -> None:
     leave(executor, "7", 0, "job 0")
     leave(executor, "8", CRASH, "job 1")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from smelt.errors import SmeltError, first_line
 from smelt.preflight.findings import Finding, shorten_list
-from smelt.slurm.partitions import JobRequest, Partition, ask, describe, settings
+from smelt.preflight.partitions import JobRequest, Partition, describe, settings
+from smelt.slurm.queue import ask
 from smelt.study.plan import StagePlan
 
 SHORTEST_MEMORY = 60.0  # seconds that the controller should know ended jobs, so that no look at them comes too late
@@ -81,7 +82,9 @@ def account(asked: Counter[JobRequest], partitions: Mapping[str, Partition]) -> 
             return
     user = os.environ.get("USER") or str(os.getuid())
     try:
-        listed = ask("sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account")
+        listed = ask(
+            ["sacctmgr", "--noheader", "--parsable2", "show", "associations", f"user={user}", "format=account"]
+        )
     except SmeltError:
         yield Finding(
             "account", "ok", f"{', '.join(named) or 'the default one'}; no accounting here to compare it with"

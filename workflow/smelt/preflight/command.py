@@ -1,7 +1,7 @@
 """`smelt preflight my-study.yaml --profile slurm`: one table of what a study needs and what is here.
 
-A check that cannot be made is a problem of its own and hides no other. Nothing is submitted but one tiny job, and nothing
-is written to the results but the licences that the user has read (`--licences-read`).
+A check that cannot be made is a problem of its own and hides no other. Nothing is submitted but one tiny job, and
+nothing is written to the results but the licences that the user has read (`--licences-read`).
 """
 
 import argparse
@@ -19,9 +19,9 @@ from rich.text import Text
 from smelt.errors import SmeltError
 from smelt.preflight import cluster, sources
 from smelt.preflight.findings import Finding, findings_of
+from smelt.preflight.partitions import JobRequest, read_partitions
 from smelt.preflight.requests import requested
 from smelt.run import checkout_here, profile_folder, snakemake
-from smelt.slurm.partitions import JobRequest, read_partitions
 from smelt.strict_yaml import read_yaml
 from smelt.study.catalogue import Catalogue
 from smelt.study.plan import StagePlan, planned_stages, total

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from smelt.errors import SmeltError
-from smelt.slurm.partitions import JobRequest
+from smelt.preflight.partitions import JobRequest
 
 ALL_CORES = 4096  # a dry run cuts threads to the cores of this machine, or to one
 JOB = re.compile(r"^(?P<local>local)?(?:rule|checkpoint) (?P<rule>\w+):$", re.MULTILINE)

@@ -143,7 +143,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         with self.looking:
             while self.orphans is None:
                 if self.stopping.is_set():
-                    raise Refused("Snakemake is ending")
+                    raise Refused("snakemake", "it is ending")
                 found = Orphans(self.records, self._study, lambda line: self.logger.info(f"smelt: {line}"))
                 asked = self.workflow.dag_settings
                 whole = not (asked.targets or asked.until or asked.omit_from)
@@ -207,7 +207,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                     raise
                 self.logger.info(f"smelt: {name} waits to be submitted: {error}")
             self.stopping.wait(PATIENCE)
-        raise Refused("Snakemake is ending")
+        raise Refused("snakemake", "it is ending")
 
     def _account(self, job: Any) -> str:
         """Return the flag of the account; without one SLURM takes the user's own."""

@@ -9,6 +9,8 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from smelt.errors import SmeltError
+
 ANSWER = 60.0  # seconds that a command may take
 UNANSWERED = re.compile(
     r"[Uu]nable to contact slurm controller|[Ss]ocket timed out|Connection (refused|timed out|reset)|Zero Bytes"
@@ -16,18 +18,20 @@ UNANSWERED = re.compile(
     r"|[Cc]ontroller not responding|Network is unreachable|No route to host|in standby mode|munge"
 )
 """Errors that pass when the controller answers again."""
+COMPLAINT = re.compile(r"(?:(\w+): (?:error|fatal): )?(.*\S.*)")
+"""A line of errors: the command, and what it says."""
 ENDED = frozenset(
     {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "DEADLINE", "PREEMPTED"}
 )
 """States of jobs that have ended; SLURM has a dozen of others."""
 
 
-class NoAnswer(Exception):
+class NoAnswer(SmeltError):
     """The controller does not answer."""
 
 
-class Refused(Exception):
-    """The controller answers that it will not do what it was asked; the message is SLURM's own."""
+class Refused(SmeltError):
+    """The controller answers that it will not do what it was asked, in SLURM's own words; or no command can ask it."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,17 @@ def ask(command: Sequence[str], script: str | None = None) -> str:
             timeout=ANSWER, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        raise NoAnswer(f"{command[0]} took more than {ANSWER:.0f} seconds") from None
+        raise NoAnswer(command[0], f"no answer in {ANSWER:.0f} s: is the controller up?") from None
     except FileNotFoundError:
-        raise Refused(f"{command[0]}: no such command on this machine") from None
-    errors = done.stderr.strip()
+        mend = "run it where SLURM's commands are, such as a login node"
+        raise Refused(command[0], f"no such command: {mend}") from None
     if done.returncode:
-        if UNANSWERED.search(errors):
-            raise NoAnswer(errors.splitlines()[-1])
-        raise Refused(errors or f"{command[0]} ended with exit code {done.returncode}")
+        found = [match.groups() for line in done.stderr.splitlines() if (match := COMPLAINT.fullmatch(line))]
+        where = next((name for name, _ in found if name), command[0])
+        said = [words for _, words in found]
+        if UNANSWERED.search(done.stderr):
+            raise NoAnswer(where, said[-1])
+        raise Refused(where, "; ".join(said) or f"exit code {done.returncode}")
     return done.stdout
 
 

@@ -4,14 +4,12 @@ SLURM lets a job that asks for more than any node has wait for ever, unless the 
 """
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from smelt.errors import SmeltError, expected_one_of, first_line
+from smelt.errors import expected_one_of
+from smelt.slurm.queue import ask
 
-PATIENCE = 30.0  # seconds that the controller may take to answer
 UNUSABLE = ("down", "drain", "fail", "maint", "inval", "unk")
 MINUTES_OF = (1440, 60, 1, 1 / 60)  # of days, hours, minutes, seconds
 
@@ -112,14 +110,14 @@ def read_partitions() -> dict[str, Partition]:
         SmeltError: SLURM's commands are not there, or the controller does not answer.
     """
     nodes: dict[str, list[Node]] = {}
-    for line in ask("sinfo", "--noheader", "--Node", "--format=%N|%R|%c|%m|%G|%f|%T").splitlines():
+    for line in ask(["sinfo", "--noheader", "--Node", "--format=%N|%R|%c|%m|%G|%f|%T"]).splitlines():
         name, partition, cpus, memory, gres, features, state = line.strip().split("|")
         if not state.lower().startswith(UNUSABLE):
             featured = frozenset(features.split(",")) - {"(null)"}
             node = Node(name, int(cpus.rstrip("+")), int(memory.rstrip("+")), gpus_in(gres), featured)
             nodes.setdefault(partition, []).append(node)
     partitions = {}
-    for line in ask("scontrol", "--oneliner", "show", "partition").splitlines():
+    for line in ask(["scontrol", "--oneliner", "show", "partition"]).splitlines():
         fields = dict(word.partition("=")[::2] for word in line.split() if "=" in word)
         name, accounts = fields["PartitionName"], fields.get("AllowAccounts", "ALL")
         partitions[name] = Partition(
@@ -133,30 +131,13 @@ def read_partitions() -> dict[str, Partition]:
     return partitions
 
 
-def ask(*words: str) -> str:
-    """Return what one of SLURM's commands prints.
-
-    Raises:
-        SmeltError: it is not there, fails, or takes too long.
-    """
-    if shutil.which(words[0]) is None:
-        raise SmeltError(words[0], "no such command: run it where SLURM's commands are, such as a login node")
-    try:
-        done = subprocess.run(words, text=True, capture_output=True, timeout=PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
-        raise SmeltError(words[0], f"no answer in {PATIENCE:.0f} s: is the controller up?") from None
-    if done.returncode:
-        raise SmeltError(words[0], first_line(Exception(done.stderr)) or f"exit code {done.returncode}")
-    return done.stdout
-
-
 def settings() -> dict[str, str]:
     """Return the cluster's configuration by its keys.
 
     Raises:
         SmeltError: the controller does not answer.
     """
-    lines = ask("scontrol", "show", "config").splitlines()
+    lines = ask(["scontrol", "show", "config"]).splitlines()
     return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
 
 
