@@ -51,5 +51,9 @@ def test_options_behind_two_dashes_are_snakemakes_and_its_exit_code_is_ours() ->
 
 
 def test_options_without_two_dashes_are_refused_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "study.yaml", "--dry-run"]) == 1
-    assert "unrecognized arguments: --dry-run" in capsys.readouterr().err
+    assert main(["run", "study.yaml", "-n", "--quiet"]) == 1
+    assert "unrecognized arguments: -n --quiet; Snakemake's own stand behind `--`: `smelt run ... -- -n --quiet` (" in (
+        capsys.readouterr().err
+    )
+    assert main(["check", "study.yaml", "-n"]) == 1
+    assert "Snakemake" not in capsys.readouterr().err, "no other command passes them on"

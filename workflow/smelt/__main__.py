@@ -107,7 +107,12 @@ def main(words: list[str] | None = None) -> int:
     own = words[: words.index("--")] if "--" in words and words[0] in PASS_ON else words
     try:
         # All words to start the command again elsewhere, and those behind `--`.
-        arguments = parser.parse_args(own, argparse.Namespace(words=words, options=words[len(own) + 1 :]))
+        given = argparse.Namespace(words=words, options=words[len(own) + 1 :])
+        arguments, unknown = parser.parse_known_args(own, given)
+        if unknown:
+            listed = " ".join(unknown)
+            passed = f"; Snakemake's own stand behind `--`: `smelt {words[0]} ... -- {listed}`"
+            parser.error(f"unrecognized arguments: {listed}{passed if words[0] in PASS_ON else ''}")
         importlib.import_module(known[arguments.command][0]).run(arguments)
     except SmeltError as error:
         if not error.reported:
