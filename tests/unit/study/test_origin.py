@@ -64,6 +64,22 @@ def test_a_file_that_changes_keys_of_a_study_is_not_another_study() -> None:
         origin("first.yaml", "named.yaml").check()
 
 
+def test_a_study_of_a_shared_file_and_another_one_is_not_that_of_the_shared_file_and_a_third() -> None:
+    Path("base.yaml").write_text("study: small\n")
+    Path("large.yaml").write_text("title: Large\n")
+    Path("small.yaml").write_text("title: Small\n")
+    origin("base.yaml", "large.yaml").remember()
+    origin("base.yaml", "large.yaml").check()
+    origin("base.yaml").remember()
+    with pytest.raises(SmeltError, match=r"small.yaml: .* made from base.yaml and large.yaml, .* the place of large"):
+        origin("base.yaml", "small.yaml").check()
+
+    Path("large.yaml").rename("renamed.yaml")
+    origin("base.yaml", "renamed.yaml").remember()
+    with pytest.raises(SmeltError, match=r"small.yaml: .* made from base.yaml and renamed.yaml"):
+        origin("base.yaml", "small.yaml").remember()
+
+
 def test_results_are_handed_over_when_the_user_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     made_from("first.yaml")
     Path("second.yaml").write_text("study: small\ntitle: Second\n")
@@ -73,6 +89,13 @@ def test_results_are_handed_over_when_the_user_says_so(monkeypatch: pytest.Monke
     origin("second.yaml").check()
     with pytest.raises(SmeltError, match=r"were made from second.yaml"):
         origin("first.yaml").check()
+    monkeypatch.setenv(SAME_STUDY, "yes")
+    Path("more.yaml").write_text("title: More\n")
+    origin("second.yaml", "more.yaml").remember()
+    origin("second.yaml").remember()
+    monkeypatch.delenv(SAME_STUDY)
+    Path("less.yaml").write_text("title: Less\n")
+    origin("second.yaml", "less.yaml").check()
 
 
 def test_results_elsewhere_by_a_link_are_guarded_for_all_who_share_them(
