@@ -1,8 +1,8 @@
 """Which study files the results of a study are made from: another study of the same name would overwrite them.
 
-An edited, moved or copied file stays the same study, and so does a study of which a further file changes keys. So the
-files' paths are remembered, from the folder that the results lie in. Files are refused where another one names the study,
-or where one takes the place of one that is remembered; only while that one is still there and says something else.
+An edited, moved or copied file stays the same study, and so does a study with a further file that changes keys. So the
+files' paths are remembered, from the folder that the results lie in. Files are refused where another one names the
+study, or where one takes the place of one that is remembered, only while that one is still there with other contents.
 """
 
 import os
