@@ -76,7 +76,7 @@ def paragraphs_of(dump: Path) -> Iterator[str]:
     """Yield the paragraphs of a dump that are long enough; none where it is not there."""
     if dump.exists():
         with redirect_stdout(sys.stderr):  # progress
-            documents = list(Wikipedia(1, None).documents([dump]))
+            documents = list(Wikipedia(1).documents([dump]))
         for document in documents:
             yield from (line for line in paragraphs(document.text) if len(line) >= PARAGRAPH)
 

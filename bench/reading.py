@@ -136,7 +136,7 @@ def main() -> None:
     print("| dump | kind | letters and digits | in documents of smelt | of wikiextractor |\n|---|---|--:|--:|--:|")
     for dump in parser.parse_args().dumps:
         articles, unseen = articles_of(dump)
-        readings = [{d.title: d.text for d in Wikipedia(2, None).documents([dump])}, read_by_wikiextractor(dump)]
+        readings = [{d.title: d.text for d in Wikipedia(2).documents([dump])}, read_by_wikiextractor(dump)]
         sums = [(Counter[str](), Counter[str]()) for _ in readings]
         for title, article in articles.items():
             for (whole, found), reading in zip(sums, readings, strict=True):

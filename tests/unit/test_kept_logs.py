@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from smelt.logs import ending, keep_earlier
+from smelt.logs import LOGS_KEPT, ending, keep_earlier
 
 PACKAGE = Path(__file__).parents[2] / "workflow"
 SNAKEFILE = """
@@ -37,6 +37,17 @@ def test_each_attempt_has_its_own_log_until_one_has_finished(tmp_path: Path) -> 
     keep_earlier(log)
     assert [path.name for path in log.parent.iterdir()] == ["wide.log"]
     keep_earlier(tmp_path / "there is none.log")
+
+
+def test_no_kept_log_is_overwritten_and_their_number_is_bounded(tmp_path: Path) -> None:
+    log = tmp_path / "wide.log"
+    for attempt in range(1, LOGS_KEPT + 6):
+        log.write_text(f"attempt {attempt}\n{ending(75, 5)}\n")
+        keep_earlier(log)
+        if attempt == 3:
+            (tmp_path / "wide.log.1").unlink()
+    kept = {path.name: path.read_text().split("\n")[0] for path in tmp_path.iterdir()}
+    assert kept == {f"wide.log.{n}": f"attempt {n}" for n in range(6, LOGS_KEPT + 6)}
 
 
 def test_snakemake_keeps_the_logs_of_attempts_that_failed(tmp_path: Path) -> None:

@@ -118,7 +118,6 @@ rule documents:
         " --cleaning {params.cleaning:q}"
         " --tests {params.tests:q}"
         " --workers {threads}"
-        " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
         " --output-documents {output.documents:q}"
         " --statistics {output.statistics:q}"
         " > {log:q} 2>&1"

@@ -48,6 +48,12 @@ class Unfinished(SmeltError):
     exit_code = RESUMABLE
 
 
+class Killed(SmeltError):
+    """A process of the job was killed, most likely for want of memory: with more, the same command may go well."""
+
+    exit_code = CRASH
+
+
 def expected_one_of(found: object, names: Iterable[object], listed: str = "expected one of") -> str:
     """Return the end of a message about an unknown name: the known names, and a question where one is similar.
 

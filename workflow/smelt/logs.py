@@ -28,6 +28,7 @@ HALF_A_DAY = 12 * 3600.0  # seconds
 COMMAND = 2**22  # bytes of a command at most: twice what Linux allows
 TAIL = 16_384  # bytes that are read of a log's end
 EXIT_CODES = "SMELT_EXIT_CODES"  # names the file to which the commands of a job on a cluster add their exit codes
+LOGS_KEPT = 20  # of attempts of one job
 MOST_AFTER_END = 20  # lines that libraries print as Python ends
 STATE = 200  # characters of a line that show how far a job is
 
@@ -79,16 +80,19 @@ def ending(code: int, seconds: float) -> str:
 def keep_earlier(log: Path) -> None:
     """Move the log of an attempt that did not finish to `<log>.<n>`; remove those of attempts before one that did.
 
-    Attempts are counted from 1.
+    Attempts are counted from 1, and the logs of the last 20 are kept.
     """
     with suppress(FileNotFoundError):
         last = log.read_text(errors="replace").splitlines()[-MOST_AFTER_END:]
-        earlier = [path for path in log.parent.glob(f"{glob.escape(log.name)}.*") if path.suffix[1:].isdigit()]
+        found = (path.suffix[1:] for path in log.parent.glob(f"{glob.escape(log.name)}.*"))
+        earlier = sorted(int(number) for number in found if number.isdecimal())
         if any(end and end[1] == "finished" for end in map(_END.fullmatch, last)):
-            for path in earlier:
-                path.unlink(missing_ok=True)
+            unwanted = earlier
         else:
-            log.replace(f"{log}.{len(earlier) + 1}")
+            log.replace(f"{log}.{max(earlier, default=0) + 1}")
+            unwanted = earlier[: 1 - LOGS_KEPT]
+        for number in unwanted:
+            Path(f"{log}.{number}").unlink(missing_ok=True)
 
 
 def keeping_logs(remove: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:

@@ -182,7 +182,7 @@ def test_statistics_add_up(write_dump, output, tmp_path):
 
 def test_articles_wait_beside_the_documents_to_come_and_not_among_temporary_files(write_dump, output):
     output.folder.mkdir()
-    documents = Wikipedia(1, None, beside=output.documents).documents([write_dump(small_export())])
+    documents = Wikipedia(1, beside=output.documents).documents([write_dump(small_export())])
     next(documents)
     assert [(draft / "articles").exists() for draft in drafts_of(output)] == [True]
     list(documents)

@@ -13,9 +13,8 @@ from smelt.corpora import extractor
 from smelt.corpora.census import IdSet, Skipped, take_census
 from smelt.corpora.dump import files_of
 from smelt.corpora.extraction import Article, extract
-from smelt.corpora.extractor import ExtractionLimits
 from smelt.corpora.wikitext.settings import ReadingSettings
-from smelt.errors import SmeltError
+from smelt.errors import FINAL, Killed, SmeltError
 
 # Reads articles as the real one does, and does something else at the page that it is given in the environment.
 STAND_IN = """
@@ -46,18 +45,18 @@ def run(write_dump, tmp_path):
     """A function that extracts a dump of three articles."""
     files = files_of(write_dump(export(*(page(n, f"Page {n}", ALBEDO) for n in (1, 2, 3)))))
 
-    def extract_all(limits: ExtractionLimits | None = None) -> list[Article]:
+    def extract_all(**limits: float) -> list[Article]:
         census = take_census(files, tmp_path / "stores", IdSet(), Skipped())
         settings = ReadingSettings().of_wiki(census.site.namespaces)
-        with extractor.Extractor(1, limits or ExtractionLimits()) as processes:
+        with extractor.Extractor(1, **limits) as processes:
             return list(extract(processes, files, census, tmp_path / "stores", settings))
 
     return extract_all
 
 
-def failure(run, limits: ExtractionLimits | None = None) -> str:
+def failure(run, **limits: float) -> str:
     with pytest.raises(SmeltError) as error:
-        run(limits)
+        run(**limits)
     return str(error.value)
 
 
@@ -71,7 +70,7 @@ def test_the_stand_in_works_when_it_behaves(misbehaving, run):
     [
         ("raise KeyError(7)", "ended with exit status 1; it said: KeyError: 7"),
         ("sys.exit('no memory left')", "ended with exit status 1; it said: no memory left"),
-        ("os.kill(os.getpid(), 9)", "ended with exit status -9"),
+        ("os.kill(os.getpid(), 11)", "ended with exit status -11"),
         ("page = worker.RawPage(4, 'Other', '', '')", "gave page 4 instead"),
         ("os.write(1, b'\\xff' * 9)", "gave no answer that can be read"),
     ],
@@ -91,12 +90,18 @@ def test_a_page_that_cannot_be_read_is_named(misbehaving, run):
 @pytest.mark.slow
 def test_a_hanging_process_is_stopped_and_the_page_named(misbehaving, run):
     misbehaving("time.sleep(600)")
-    assert "was stuck for 3 s at 'Page 2' (id 2), after 0 of 3 articles." in failure(run, ExtractionLimits(stall=3))
+    assert "was stuck for 3 s at 'Page 2' (id 2), after 0 of 3 articles." in failure(run, stall=3)
 
 
-def test_a_job_that_takes_too_long_is_stopped(misbehaving, run):
-    misbehaving("time.sleep(600)")
-    assert "was not done within 0.03 minutes at 'Page 2' (id 2)" in failure(run, ExtractionLimits(minutes=0.03))
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGTERM"])
+def test_a_process_that_was_killed_is_no_fault_of_its_page_and_may_be_tried_again(name, misbehaving, run):
+    misbehaving(f"os.kill(os.getpid(), {signal.Signals[name].value})")
+    with pytest.raises(Killed) as error:
+        run()
+    assert f"wikiextractor was killed by {name} at 'Page 2' (id 2), after 0 of 3 articles" in str(error.value)
+    assert "memory" in str(error.value)
+    assert "skip_pages" not in str(error.value)
+    assert error.value.exit_code not in FINAL
 
 
 @pytest.mark.slow

@@ -106,7 +106,7 @@ def test_the_pages_of_every_real_dump_are_those_of_another_count_of_its_xml(wiki
     dumps = sorted(real_data().glob(wikis))
     assert len(dumps) > 5
     for dump in dumps:
-        wikipedia = Wikipedia(1, None)
+        wikipedia = Wikipedia(1)
         documents = list(wikipedia.documents([dump]))
         expected = _pages_counted(sorted(dump.glob("*.bz2")) if dump.is_dir() else [dump])
         counts = wikipedia.counts

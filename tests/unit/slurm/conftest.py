@@ -113,6 +113,6 @@ def submitted(tmp_path: Path) -> Any:
     """A maker of submitted jobs."""
 
     def make(number: str, job: Job | None = None) -> SubmittedJobInfo:
-        return SubmittedJobInfo(job or Job(), number, {"slurm_logfile": tmp_path / f"{number}.log"})
+        return SubmittedJobInfo(job or Job(), number, {"slurm_logfile": tmp_path / f"{number}.log", "before": ""})
 
     return make

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from smelt.errors import CRASH, NO_INPUT, RESUMABLE
 from smelt.slurm import queue, records
+from smelt.slurm.orphans import Tag, last_checkpoint
+from smelt.slurm.queue import NoAnswer, Refused
 
 Submit = Callable[..., SubmittedJobInfo]
 KEPT = "smelt: training: stopped by SIGTERM; kept a checkpoint of step {}. Run again to go on"
@@ -137,8 +140,7 @@ def test_an_error_that_cannot_change_is_not_tried_again(
         ("OUT_OF_MEMORY", "MinMemoryNode=4000M", "to be tried again", "out of memory: asked for 4000M"),
         ("NODE_FAIL", "NodeList=n7", "to be tried again", "node failed: n7"),
         ("CANCELLED", "", "failed", "cancelled by someone (scancel): not tried again in this run"),
-        ("TIMEOUT", "TimeLimit=01:00:00", "to be tried again", "time limit of 01:00:00 reached before it kept a"
-         " checkpoint"),
+        ("TIMEOUT", "TimeLimit=01:00:00", "to be tried again", "time limit of 01:00:00 reached"),
         ("FAILED", "ExitCode=0:9 MinMemoryNode=4G", "to be tried again", "killed, or failed before its command began"
          " (FAILED, signal 9; it had asked for 4G of memory)"),
     ],
@@ -162,6 +164,57 @@ def test_a_step_that_was_killed_for_its_memory_is_known_by_slurms_log(
     assert executor.reported == [("7", "to be tried again", "out of memory: asked for 400M")]
 
 
+@pytest.mark.parametrize(
+    ("state", "said", "lacked"),
+    [("OUT_OF_MEMORY", "", "memory"), ("FAILED", "Detected 1 oom_kill event", "memory"), ("NODE_FAIL", "", ""),
+     ("TIMEOUT", "", "time")],
+)  # fmt: skip
+def test_what_slurm_did_to_a_job_counts_for_more_than_the_exit_code_of_a_command_that_it_broke(
+    executor: Watched, slurm: Slurm, submitted: Submit, tmp_path: Path, state: str, said: str, lacked: str
+) -> None:
+    slurm.answer("squeue", f"7 {state} smelt:a\n")
+    (tmp_path / "7.log").write_text(said)
+    leave(executor, "7", 1, "job 1")
+    job = submitted("7")
+    look(executor, job)
+    assert [tried for _, tried, _ in executor.reported] == ["to be tried again"]
+    assert list(executor.lacked.values()) == [{lacked: 1}]
+
+
+def test_a_job_that_was_missing_from_one_answer_has_its_whole_time_when_it_ends(
+    executor: Watched, slurm: Slurm, submitted: Submit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor.workflow.execution_settings.latency_wait = 60
+    job, clock = submitted("7"), [1000.0]
+    monkeypatch.setattr("smelt.slurm.executor.time.monotonic", lambda: clock[0])
+    for answer in ("", "7 RUNNING smelt:a\n", ""):
+        slurm.answer("squeue", answer)
+        assert look(executor, job) == ["7"]
+        clock[0] += 50
+    assert executor.reported == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [("sbatch: error: AssocGrpSubmitJobsLimit", Refused), ("sbatch: error: QOSGrpSubmitJobsLimit", Refused),
+     ("sbatch: error: QOSMaxSubmitJobPerUserLimit", Refused),
+     ("sbatch: fatal: Could not establish a configuration source", NoAnswer),
+     ("sbatch: error: Batch job submission failed: I/O error writing script/environment to file", NoAnswer)],
+)  # fmt: skip
+def test_a_refusal_that_passes_is_waited_for(
+    executor: Watched, slurm: Slurm, monkeypatch: pytest.MonkeyPatch, error: str, kind: type[Exception]
+) -> None:
+    program, working = slurm.programs / "sbatch", (slurm.programs / "sbatch").read_text()
+    program.write_text(f"#!/bin/sh\necho '{error}' >&2; exit 1\n")
+    with pytest.raises(kind):
+        queue.ask(["sbatch"])
+    slurm.answer("sbatch", "7\n")
+    executor.stopping = threading.Event()
+    monkeypatch.setattr(executor.stopping, "wait", lambda _: program.write_text(working))
+    assert executor._sbatch("sbatch", "true", Tag("a", "b", "c", "d"), "wide") == "7"
+    assert "waits to be submitted" in executor.said[0]
+
+
 def test_a_time_limit_that_passes_as_the_last_process_ends_is_none(
     executor: Watched, slurm: Slurm, submitted: Submit
 ) -> None:
@@ -171,17 +224,25 @@ def test_a_time_limit_that_passes_as_the_last_process_ends_is_none(
     assert executor.reported == [("7", "done", "")]
 
 
-def test_a_training_whose_time_ends_before_it_says_so_goes_on_but_not_for_ever(
-    executor: Watched, slurm: Slurm, submitted: Submit
+def test_a_training_whose_time_ends_goes_on_from_a_new_checkpoint_and_without_one_gets_more_time(
+    executor: Watched, slurm: Slurm, submitted: Submit, tmp_path: Path
 ) -> None:
+    executor.workflow.executor_settings.growth = 2.0
     slurm.answer("squeue", "7 TIMEOUT smelt:a\n")
     slurm.answer("scontrol", "JobId=7 TimeLimit=00:01:00\n")
     job = submitted("7")
     job.job.params = {"checkpoints": "checkpoints/wide"}
-    for _ in range(3):
+    for step in range(1, 6):
+        (tmp_path / f"checkpoints/wide/step-{step}").mkdir(parents=True)
+        (tmp_path / f"checkpoints/wide/step-{step}/manifest.json").touch()
         look(executor, job)
-    assert executor.submitted == [job.job] * 2
-    assert [tried for _, tried, _ in executor.reported] == ["failed"]
+        assert executor.said[-1].endswith(f"reached; it goes on from checkpoints/wide/step-{step})")
+        job.aux["before"] = last_checkpoint(job.job)  # as it is when it is submitted again
+    assert executor.submitted == [job.job] * 5
+    assert executor.reported == []
+    look(executor, job)
+    assert executor.reported == [("7", "to be tried again", "time limit of 00:01:00 reached")]
+    assert executor._grown("sbatch -t 1", job.job) == "sbatch -t 2"
 
 
 def test_a_preempted_job_is_submitted_again(executor: Watched, slurm: Slurm, submitted: Submit) -> None:

@@ -14,6 +14,7 @@ import pytest
 from training_toy import LENGTH, Toy, sentence
 
 from smelt.__main__ import main
+from smelt.errors import CRASH
 from smelt.training import encoding
 from smelt.training.pack import pack
 from smelt.training.pieces import load_tokenizer, pieces_of
@@ -115,7 +116,7 @@ def test_a_killed_process_is_one_clear_line_and_leaves_nothing(
             _, said = running.communicate(timeout=60)
         finally:
             running.kill()
-    assert running.returncode == 1
+    assert running.returncode == CRASH
     assert said == (
         f"smelt: {large}: a process that encoded it was killed, most likely for want of memory: run again with fewer"
         " --threads, or more memory\n"

@@ -15,7 +15,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from training_toy import RECIPE, SHAPE, Toy
 
 from smelt.entry import merge
-from smelt.errors import SmeltError
+from smelt.errors import CRASH, SmeltError
 from smelt.training.launch import _on_this_node, code_of, launch, processes_per_node
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ def test_a_process_that_dies_ends_the_others_with_an_error(toy: Toy, tmp_path: P
             assert process.poll() is None
         os.kill(children(process.pid)[-1], signal.SIGKILL)
         errors = process.communicate()[1].decode()
-        assert process.returncode == 1
+        assert process.returncode == CRASH
     assert "smelt: process 1: was killed by SIGKILL. SIGKILL mostly means that memory ran out" in errors
     assert not (tmp_path / "model").exists()
 

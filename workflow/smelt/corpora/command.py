@@ -42,7 +42,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", default="", help="language variant to take where a page gives several: zh-hant")
     parser.add_argument("--cleaning", default="{}", help="JSON: steps of cleaning, as in a study; none by default")
     parser.add_argument("--tests", nargs="*", default=[], metavar="TASK=FOLDER", help="prepared tasks to look for")
-    parser.add_argument("--minutes", type=float, help="give up after this time")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -58,7 +57,6 @@ def run(arguments: argparse.Namespace) -> None:
     data_sets = data_sets_of(arguments.data_set, arguments.fetched)
     wikipedia = Wikipedia(
         arguments.workers,
-        arguments.minutes,
         _skipped_pages(arguments.skip_pages),
         arguments.lists,
         arguments.headings,

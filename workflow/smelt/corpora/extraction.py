@@ -15,7 +15,7 @@ from smelt.corpora.census import Census
 from smelt.corpora.dump import DumpFile
 from smelt.corpora.extractor import Extractor, Unread
 from smelt.corpora.wikitext.settings import ReadingCounts, ReadingSettings
-from smelt.errors import SmeltError, quote
+from smelt.errors import Killed, SmeltError, quote
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def extract(
         settings: how articles are read.
 
     Raises:
-        SmeltError: an article could not be read, or a process hung, ended or took too long.
+        SmeltError: an article could not be read, or a process hung or ended.
+        Killed: a process was killed.
     """
     given = 0
     try:
@@ -49,11 +50,13 @@ def extract(
             given += 1
             yield Article(page.id, page.title, read.text, read.counts)
     except Unread as lost:
-        raise SmeltError(
-            files[0].path,
-            f"wikiextractor {lost.reason} at {quote(lost.page.title)} (id {lost.page.id}), after {given:,} of"
-            f" {census.articles:,} articles. To leave it out: wikipedia.skip_pages, [{lost.page.id}].",
-        ) from None
+        page = lost.page
+        where = f"at {quote(page.title)} (id {page.id}), after {given:,} of {census.articles:,} articles"
+        if lost.killed:
+            advice = "most likely for want of memory: run again with fewer --workers, or more memory"
+            raise Killed(files[0].path, f"wikiextractor {lost.reason} {where}, {advice}") from None
+        advice = f"To leave it out: wikipedia.skip_pages, [{page.id}]."
+        raise SmeltError(files[0].path, f"wikiextractor {lost.reason} {where}. {advice}") from None
     if given != census.articles:
         raise SmeltError(
             files[0].path, f"had {census.articles:,} articles when they were counted, and {given:,} afterwards"

@@ -5,6 +5,7 @@ import fcntl
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -12,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -24,40 +24,33 @@ PROGRAM = "from smelt.corpora.wikitext import worker; worker.main()"
 BATCH_CHARACTERS = 200_000  # of wikitext that a process gets at once: some hundredths of a second
 BATCH_PAGES = 50
 PIPE_BYTES = 1 << 20  # of answers that wait until they are read, while their process reads on; Linux gives 65,536
+KILLS = (signal.SIGKILL, signal.SIGTERM)  # come from outside, for memory or time; other signals come from faults
+STALL = 1800.0  # seconds after which a process is stuck at its page
 BATCHES_AHEAD = 8  # for each process, so that none waits while a row group is written
-
-
-@dataclass(frozen=True)
-class ExtractionLimits:
-    """How long extraction may take.
-
-    Attributes:
-        minutes: for the whole job since `begin`; None for no limit.
-        stall: seconds for a single page.
-        begin: a moment of time.monotonic().
-    """
-
-    minutes: float | None = None
-    stall: float = 1800.0
-    begin: float = field(default_factory=time.monotonic)
 
 
 class Unread(Exception):
     """An article could not be read: the page, and why."""
 
-    def __init__(self, page: RawPage, reason: str) -> None:
-        """Take the page and the reason."""
+    def __init__(self, page: RawPage, reason: str, killed: bool = False) -> None:
+        """Take the page and the reason, and whether the process was killed: then it is not the page's fault."""
         super().__init__(reason)
         self.page = page
         self.reason = reason
+        self.killed = killed
 
 
 class Extractor:
     """A number of processes that read articles; none of them is left after the `with` block."""
 
-    def __init__(self, workers: int, limits: ExtractionLimits) -> None:
-        """Start them: they load their libraries while the caller goes on."""
-        self._limits = limits
+    def __init__(self, workers: int, stall: float = STALL) -> None:
+        """Start them: they load their libraries while the caller goes on.
+
+        Args:
+            workers: how many.
+            stall: seconds that one may take for a page.
+        """
+        self._stall = stall
         self._workers = [_Worker() for _ in range(max(1, workers))]
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         for worker in self._workers:
@@ -94,7 +87,7 @@ class Extractor:
             stores: folder with the wiki's templates.
 
         Raises:
-            Unread: a page could not be read, or a process hung, ended or took too long at it.
+            Unread: a page could not be read, or a process hung or ended at it.
         """
         for worker in self._workers:
             worker.begin(settings, stores)
@@ -114,15 +107,12 @@ class Extractor:
             self._idle.put(worker)
 
     def _watch(self) -> None:
-        """Stop the processes when the time is over, and one that is stuck."""
-        limits = self._limits
+        """Stop a process that is stuck."""
         while not self._over.wait(0.2):
             now = time.monotonic()
             for worker in self._workers:
-                if limits.minutes is not None and now - limits.begin > limits.minutes * 60:
-                    worker.stop(f"was not done within {limits.minutes:g} minutes")
-                elif now - worker.since > limits.stall:
-                    worker.stop(f"was stuck for {limits.stall:.0f} s")
+                if now - worker.since > self._stall:
+                    worker.stop(f"was stuck for {self._stall:.0f} s")
 
 
 class _Worker:
@@ -169,7 +159,7 @@ class _Worker:
                 answers.append((page, answer))
                 self.since = time.monotonic()
         except (EOFError, OSError):
-            raise Unread(batch[len(answers)], self._reason()) from None
+            raise self._unread(batch[len(answers)]) from None
         except pickle.UnpicklingError:
             raise Unread(batch[len(answers)], "gave no answer that can be read") from None
         finally:
@@ -188,12 +178,17 @@ class _Worker:
         self._listener.join()
         return status
 
-    def _reason(self) -> str:
+    def _unread(self, page: RawPage) -> Unread:
+        """Return why the process has ended at a page."""
         with contextlib.suppress(OSError):  # what was not read yet
             _stream(self._process.stdin).close()
         status = self.wait()
+        if self._stopped:
+            return Unread(page, self._stopped)
+        if -status in KILLS:
+            return Unread(page, f"was killed by {signal.Signals(-status).name}", killed=True)
         said = f"; it said: {self._messages[-1]}" if self._messages else ""
-        return self._stopped or f"ended with exit status {status}{said}"
+        return Unread(page, f"ended with exit status {status}{said}")
 
     def _listen(self) -> None:
         for line in _stream(self._process.stderr):

@@ -12,7 +12,7 @@ from smelt.corpora.census import Census, IdSet, Skipped, take_census
 from smelt.corpora.documents import Document
 from smelt.corpora.dump import DumpFile, files_of
 from smelt.corpora.extraction import Article, extract
-from smelt.corpora.extractor import ExtractionLimits, Extractor
+from smelt.corpora.extractor import Extractor
 from smelt.corpora.wikitext.settings import SIZE, Headings, Lists, ReadingSettings
 from smelt.errors import SmeltError
 from smelt.languages import WIKIPEDIAS
@@ -142,7 +142,6 @@ class Wikipedia:
     def __init__(
         self,
         workers: int,
-        minutes: float | None,
         skip_pages: Collection[int | str] = (),
         lists: Lists = "keep",
         headings: Headings = "mark",
@@ -153,7 +152,6 @@ class Wikipedia:
 
         Args:
             workers: processes that read articles.
-            minutes: time that all dumps may take.
             skip_pages: pages to leave out, ids and titles.
             lists: whether list items are lines.
             headings: whether headings are lines.
@@ -164,7 +162,6 @@ class Wikipedia:
         self.counts = PageCounts()
         self.files: list[DumpFile] = []
         self._workers = workers
-        self._limits = ExtractionLimits(minutes)
         self._beside = beside
         self.reading = {"lists": lists, "headings": headings, "variant": variant}
         self._settings = ReadingSettings(lists, headings, variant, languages=WIKIPEDIAS)
@@ -176,8 +173,8 @@ class Wikipedia:
         """Yield the documents of dumps, with ids wikipedia:<page id>, in the order of their pages.
 
         Raises:
-            SmeltError: a dump is damaged, a page could not be read, two pages have one id, a page to leave out is in no
-                dump, or the time is over.
+            SmeltError: a dump is damaged, a page could not be read, two pages have one id, or a page to leave out is
+                in no dump.
         """
         for number, dump in enumerate(dumps, 1):
             yield from self._documents(dump, number == len(dumps))
@@ -185,7 +182,7 @@ class Wikipedia:
     def _documents(self, dump: Path, last: bool) -> Iterator[Document]:
         files = files_of(dump)
         self.files += files
-        with self._drafts() as folder, Extractor(self._workers, self._limits) as extractor:
+        with self._drafts() as folder, Extractor(self._workers) as extractor:
             census = take_census(files, Path(folder), self._seen, self._skipped, self._workers)
             if last:
                 self._check_skipped(dump)

@@ -19,7 +19,7 @@ import psutil
 from smelt.efficiency.onnx_encoder import FILE, OnnxEncoder
 from smelt.efficiency.subject import Subject, random_ids
 from smelt.efficiency.torch_encoder import TorchEncoder
-from smelt.errors import SmeltError, not_found
+from smelt.errors import Killed, SmeltError, not_found
 
 
 class Worker:
@@ -60,7 +60,8 @@ class Worker:
             well, answer = self._connection.recv()
         except (EOFError, ConnectionError):
             self._process.join()
-            raise SmeltError(self.model, self._describe_end()) from None
+            error = Killed if (self._process.exitcode or 0) < 0 else SmeltError
+            raise error(self.model, self._describe_end()) from None
         if well:
             return answer
         raise answer if isinstance(answer, SmeltError) else SmeltError(self.model, f"cannot be measured ({answer})")

@@ -31,9 +31,7 @@ class Ending:
     """What the next attempt gets more of: `memory` or `time`."""
 
 
-def ending(
-    state: str | None, details: Mapping[str, str], record: JobRecord | None, goes_on: bool, log: str = ""
-) -> Ending:
+def ending(state: str | None, details: Mapping[str, str], record: JobRecord | None, kept: str, log: str = "") -> Ending:
     """Return what the end of a job means.
 
     Args:
@@ -41,22 +39,23 @@ def ending(
         details: of `scontrol show job`; may be empty.
         record: that the job left. If its script has ended well, the state counts for nothing: a time limit may pass
             while the last process ends.
-        goes_on: whether such a job keeps checkpoints, and goes on from the last one.
+        kept: names the checkpoint that the job left for the next one; empty where it left no new one.
         log: the end of SLURM's own log of the job.
     """
     codes = set(record.codes) if record else set()
     if state == "COMPLETED" or (record and record.end == 0):
         return Ending(Next.DONE)
-    if codes.intersection(FINAL):
-        return Ending(Next.FAIL)
     if state in ("CANCELLED", "DEADLINE"):
         return Ending(Next.FAIL, _why_ended(state, details))
-    if RESUMABLE in codes or state == "PREEMPTED":
-        return Ending(Next.RESUBMIT)
-    if state == "TIMEOUT" and goes_on:
-        return Ending(Next.RESUBMIT, _why_ended(state, details))
-    if state == "FAILED" and OUT_OF_MEMORY.search(log):
+    if state in (None, "FAILED") and OUT_OF_MEMORY.search(log):
         state = "OUT_OF_MEMORY"
+    # What SLURM did to a job explains its exit codes: a process that misses a killed one ends with an error of its own.
+    if state in (None, "FAILED") and codes.intersection(FINAL):
+        return Ending(Next.FAIL)
+    if state != "OUT_OF_MEMORY" and (RESUMABLE in codes or state == "PREEMPTED"):
+        return Ending(Next.RESUBMIT)
+    if state == "TIMEOUT" and kept:
+        return Ending(Next.RESUBMIT, f"{_why_ended(state, details)}; it goes on from {kept}")
     lacked = {"TIMEOUT": "time", "NODE_FAIL": "", "BOOT_FAIL": ""}.get(state or "", "memory")
     return Ending(Next.RETRY, _why_killed(state, details, record), lacked)
 
@@ -80,7 +79,7 @@ def _why_ended(state: str, details: Mapping[str, str]) -> str:
         case "OUT_OF_MEMORY":
             return f"out of memory: asked for {memory}".removesuffix(": asked for ")
         case "TIMEOUT":
-            return f"time limit of {details.get('TimeLimit', 'its partition')} reached before it kept a checkpoint"
+            return f"time limit of {details.get('TimeLimit', 'its partition')} reached"
         case "NODE_FAIL" | "BOOT_FAIL":
             return f"node failed: {nodes}".removesuffix(": ")
         case "CANCELLED":

@@ -4,7 +4,7 @@ The plugin writes the requests of a job. What differs:
 
 - One `squeue` asks for all jobs, and a controller that does not answer is waited for.
 - A job that SLURM has forgotten is decided by the record that it left (`records`).
-- A job that stopped at its time limit and can go on is submitted again; that is no attempt.
+- A job that stopped at its time limit and kept a new checkpoint is submitted again; that is no attempt.
 - An error that cannot change is not tried again.
 - A job that outlived the Snakemake that submitted it is taken over, or cancelled where it is not wanted (`orphans`).
 """
@@ -32,13 +32,14 @@ from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 from smelt.logs import duration, read_log
 from smelt.slurm import queue, records
 from smelt.slurm.endings import Ending, Next, ending
-from smelt.slurm.orphans import Orphans, Tag, keeps_checkpoints, name_of, tag_of
+from smelt.slurm.orphans import Orphans, Tag, last_checkpoint, name_of, tag_of
 from smelt.slurm.queue import Listed, NoAnswer, Refused
 from smelt.study.driver import StudyRun
 
 SAME = 3  # ends of a job in a row with the same message, after which it is not submitted again
 PATIENCE = 15.0  # seconds between two attempts to submit while the controller does not answer
-BUSY = "MaxSubmit"  # in SLURM's answers that a user has as many jobs as allowed: it takes more when some have ended
+BUSY = re.compile("(Max|Grp)Submit")
+"""In SLURM's answers that a user or group has as many jobs as allowed: it takes more when some have ended."""
 
 
 def _flag(text: str) -> dict[str, Any]:
@@ -127,11 +128,12 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         log.parent.mkdir(parents=True, exist_ok=True)
         tag = tag_of(job, self._study)
         number, ending = self._left().claim(job, tag)
+        before = last_checkpoint(job)
         if number is None:
             number = self._sbatch(self._request(job, str(tag), log, ending), self._script(job, tag), tag, name_of(job))
         log = log.with_name(f"{number}.log")
         self.logger.info(f"Job {job.jobid} has been submitted with SLURM jobid {number} (log: {log}).")
-        return SubmittedJobInfo(job, external_jobid=number, aux={"slurm_logfile": log})
+        return SubmittedJobInfo(job, external_jobid=number, aux={"slurm_logfile": log, "before": before})
 
     @property
     def _study(self) -> str:
@@ -203,7 +205,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                 unsure = True
                 self.logger.info(f"smelt: {name} waits to be submitted: {error}")
             except Refused as error:
-                if BUSY not in str(error):
+                if not BUSY.search(str(error)):
                     raise
                 self.logger.info(f"smelt: {name} waits to be submitted: {error}")
             self.stopping.wait(PATIENCE)
@@ -260,20 +262,22 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         is whole, or has had its time.
         """
         if found and found.active:
+            job.aux.pop("ended", None)  # it was missing from one answer
             return False
         record = records.read(self.records, job.external_jobid)
         since = job.aux.setdefault("ended", time.monotonic())
         late = time.monotonic() - since < self.workflow.execution_settings.latency_wait
         if not (found and found.state == "COMPLETED") and (record is None or record.end is None) and late:
             return False
-        facts, said = dict[str, str](), ""
+        facts, said = dict[str, str](), records.end_of(job.aux["slurm_logfile"])
         if found and found.state != "COMPLETED":
-            said = records.end_of(job.aux["slurm_logfile"])
             try:
                 facts = await asyncio.to_thread(queue.details, job.external_jobid)
             except NoAnswer:
                 return False
-        self._act(job, ending(found.state if found else None, facts, record, keeps_checkpoints(job.job), said))
+        last = last_checkpoint(job.job)
+        kept = last if last != job.aux["before"] else ""
+        self._act(job, ending(found.state if found else None, facts, record, kept, said))
         records.forget(self.records, job.external_jobid)
         return True
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -136,9 +137,15 @@ def name_of(job: Any) -> str:
     return str(log).removeprefix("logs/").removesuffix(".log") if log else str(job.name)
 
 
-def keeps_checkpoints(job: Any) -> bool:
-    """Return whether a job, or one of a group, goes on from checkpoints: its rule says where they lie."""
-    return any("checkpoints" in dict(part.params.items()) for part in _parts(job))
+def last_checkpoint(job: Any) -> str:
+    """Return the newest checkpoint that a job, or one of a group, can go on from; empty where there is none."""
+    folders = [dict(part.params.items()).get("checkpoints") for part in _parts(job)]
+    found = []
+    for folder in filter(None, folders):
+        with suppress(OSError):  # another job removes its own
+            for path in Path(folder).rglob("step-*[0-9]/manifest.json"):
+                found.append((path.stat().st_mtime_ns, str(path.parent)))
+    return max(found, default=(0, ""))[1]
 
 
 def _parts(job: Any) -> Iterator[Any]:

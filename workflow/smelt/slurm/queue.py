@@ -16,6 +16,7 @@ UNANSWERED = re.compile(
     r"[Uu]nable to contact slurm controller|[Ss]ocket timed out|Connection (refused|timed out|reset)|Zero Bytes"
     r"|Unexpected message|[Cc]ommunication (connection failure|shutdown)|[Tt]emporarily (unable|unavailable)"
     r"|[Cc]ontroller not responding|Network is unreachable|No route to host|in standby mode|munge"
+    r"|[Cc]ould not establish a configuration source|I/O error writing script"
 )
 """Errors that pass when the controller answers again."""
 COMPLAINT = re.compile(r"(?:(\w+): (?:error|fatal): )?(.*\S.*)")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from smelt.errors import RESUMABLE, SmeltError
+from smelt.errors import RESUMABLE, Killed, SmeltError
 
 PORTS = range(20_000, 60_000)
 
@@ -81,14 +81,14 @@ def code_of(exits: dict[int, int]) -> int:
     """Return the exit code for those of failed processes, by rank.
 
     Raises:
-        SmeltError: one was killed, so it could not print an error itself.
+        Killed: one was killed, so it could not print an error itself.
     """
     if RESUMABLE in exits.values():
         return RESUMABLE
     for rank, code in exits.items():
         if code < 0 and -code != signal.SIGTERM:  # with SIGTERM torchrun ends the others once one has failed
             advice = "SIGKILL mostly means that memory ran out: ask for more, or set a smaller machine.micro_batch"
-            raise SmeltError(f"process {rank}", f"was killed by {signal.Signals(-code).name}. {advice}")
+            raise Killed(f"process {rank}", f"was killed by {signal.Signals(-code).name}. {advice}")
     return 1
 
 

@@ -18,7 +18,7 @@ from typing import Any, get_args
 import numpy as np
 
 from smelt.cli import positive
-from smelt.errors import SmeltError
+from smelt.errors import Killed, SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.processes import WorkerKilled, share_out
 from smelt.sentences import SENTENCES_VERSION
@@ -95,7 +95,7 @@ def _encoded(encoding: Encoding, pieces: Pieces, encoder: LineEncoder, processes
     try:
         yield from chain.from_iterable(share_out(make, groups, processes))
     except WorkerKilled:
-        raise SmeltError(
+        raise Killed(
             encoding.documents,
             "a process that encoded it was killed, most likely for want of memory: run again with fewer --threads, or"
             " more memory",

@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 
 from smelt.allocator import keep_freed_memory
 from smelt.cli import positive, seed
-from smelt.errors import SmeltError
+from smelt.errors import Killed, SmeltError
 from smelt.files import checksum, whole_file
 from smelt.models.reduce.counting import PieceCounter, PieceTally, draw_lines
 from smelt.models.reduce.selection import PieceCounts, write_counts
@@ -266,7 +266,7 @@ def _count_in_processes(job: CountingJob, shards: dict[Path, range], processes: 
         for _ in share_out(partial(ShardCounter, job), shards.items(), processes):
             pass
     except WorkerKilled:
-        raise SmeltError(
+        raise Killed(
             job.documents,
             "a process that counted it was killed, most likely for want of memory; run again with fewer --threads: "
             "what is counted is kept",
