@@ -12,7 +12,8 @@ import yaml
 from smelt.errors import SmeltError, shorten_text
 from smelt.files import MOST_LEVELS, TOO_DEEP
 
-MOST_NODES = 100_000  # keys, values and lists of a file, those that aliases stand for among them
+MOST_BYTES = 1_000_000  # of a file
+MOST_NODES = 20_000  # keys, values and lists of a file, those that aliases stand for among them
 LONGEST_NUMBER = 100  # characters
 
 _TAG = "tag:yaml.org,2002:"
@@ -23,7 +24,11 @@ _TAGS = {None, "!", f"{_TAG}str", f"{_TAG}seq", f"{_TAG}map"}
 def read_yaml(path: Path) -> Any:
     """Return the content of a YAML file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise SmeltError(path, f"holds over {MOST_BYTES:,} bytes: expected a file that a person writes")
+        text = content.decode("utf-8")
     except FileNotFoundError:
         raise SmeltError(
             path, f"no such file{'' if path.is_absolute() else f' (looked for {path.absolute()})'}"

@@ -66,6 +66,14 @@ def test_what_no_person_writes_is_refused_as_it_is_read(
     assert "\n" not in complaint(path)
 
 
+def test_a_file_that_no_person_wrote_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strict_yaml, "MOST_BYTES", 12)
+    (tmp_path / "study.yaml").write_text("study: small")
+    assert strict_yaml.read_yaml(tmp_path / "study.yaml") == {"study": "small"}
+    (tmp_path / "study.yaml").write_text("study: small\n")
+    assert complaint(tmp_path / "study.yaml").endswith("holds over 12 bytes: expected a file that a person writes")
+
+
 def test_aliases_within_the_cap_mean_what_they_name() -> None:
     content = strict_yaml.parse_yaml("one: &one [1, 2]\ntwo: &two [*one, *one]\nthree: *two", "here")
     assert content["three"] == [[1, 2], [1, 2]]
