@@ -13,15 +13,22 @@ from urllib.parse import quote
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 """The place of an environment variable's value."""
 SHORTEST = 4  # characters of a value that is written back; shorter ones stand in other words, too
+LONGEST_SEARCHED = 100_000  # characters of a library's message in which secrets are looked for
 _TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN")
 """Variables that the hub's client reads by itself."""
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{20,}")
 """A token of the hub, wherever it comes from."""
-_SIGNED = re.compile(r"(?<=\?)[^\s'\"<>]*(?:signature|credential|token|policy)=[^\s'\"<>]*", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s'\"<>]+")
+_SIGNED = re.compile(r"(?:signature|credential|token|policy)=", re.IGNORECASE)
 """What lets everybody who has it fetch a file: the hub sends on to such addresses, and errors name them."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 
+_WORD = re.compile(r"[A-Za-z]{,15}")
+_NAMES_OF_SECRETS = re.compile(r"TOKEN|KEY|SECRET|PASS|PWD|AUTH|CREDENTIAL|LOGIN|USER", re.IGNORECASE)
+
 _filled_in: dict[str, str] = {}
+_words: set[str] = set()
+"""Those of them that are words of a path, such as `data`, and so no secrets."""
 
 
 def fill_in(text: str) -> str:
@@ -29,8 +36,13 @@ def fill_in(text: str) -> str:
 
     def value_of(match: re.Match[str]) -> str:
         value = os.environ.get(match[1], match[0])
-        for form in {value, quote(value), quote(value, safe="")} - {match[0]} if len(value) >= SHORTEST else ():
-            _filled_in[form] = match[0]
+        if len(value) < SHORTEST or value == match[0]:
+            return value
+        if _WORD.fullmatch(value) and "://" not in text and not _NAMES_OF_SECRETS.search(match[1]):
+            _words.update({value} - _filled_in.keys())  # a secret stays one
+        else:
+            _words.discard(value)
+        _filled_in.update(dict.fromkeys((value, quote(value), quote(value, safe="")), match[0]))
         return value
 
     return VARIABLE.sub(value_of, text)
@@ -42,8 +54,18 @@ def as_written(text: str) -> str:
 
 
 def hide_secrets(text: str) -> str:
-    """Return a text for a message, likewise; only paths of this machine are shown as they are."""
-    return _write_back(text, (value for value in _filled_in if not _is_path(value)))
+    """Return a text for a message, likewise; only paths of this machine and their words are shown as they are."""
+    return _write_back(text, (value for value in _filled_in if value not in _words and not _is_path(value)))
+
+
+def hide_secrets_at_start(text: str) -> str:
+    """Return the start of a text, likewise; what a cut could leave of a secret goes with the rest."""
+    start = hide_secrets(text[:LONGEST_SEARCHED])
+    if len(text) > LONGEST_SEARCHED:
+        tokens = (os.environ.get(name, "") for name in _TOKENS)
+        start = start[: -max(map(len, (*_filled_in, *tokens))) or None]
+        start = start[: max(map(start.rfind, " \n\t")) + 1]  # an address is known by what stands at its end
+    return start
 
 
 def has_credentials(address: str) -> bool:
@@ -61,11 +83,23 @@ def _is_path(value: str) -> bool:
     return value.startswith("/") and Path(*Path(value).parts[:2]).is_dir()
 
 
+def _pattern(value: str) -> str:
+    """Return where a value is written back: a path as a whole prefix, a word as a whole one, a secret everywhere."""
+    if _is_path(value):
+        return rf"(?:(?<![\w/.~%-])|(?<=://)){re.escape(value)}(?![\w~%+@-]|\.\w)"
+    return rf"(?<!\w){value}(?!\w)" if value in _words else re.escape(value)
+
+
+def _cut_signed(match: re.Match[str]) -> str:
+    address, mark, query = match[0].partition("?")
+    return f"{address}{mark}…" if _SIGNED.search(query) else match[0]
+
+
 def _write_back(text: str, values: Iterable[str]) -> str:
-    for value in sorted(values, key=len, reverse=True):
-        text = re.sub(re.escape(value) + r"(?!\w)", _filled_in[value], text)  # ${NAME} is no reference to a group
+    if patterns := "|".join(map(_pattern, sorted(values, key=len, reverse=True))):
+        text = re.sub(patterns, lambda match: _filled_in[match[0]], text)
     for name in _TOKENS:
         if len(token := os.environ.get(name, "").strip()) >= SHORTEST:
             text = text.replace(token, f"${{{name}}}")
-    text = _TOKEN.sub("…", _SIGNED.sub("…", text))
+    text = _TOKEN.sub("…", _ADDRESS.sub(_cut_signed, text))
     return _CREDENTIALS.sub(lambda match: match[0] if VARIABLE.search(match[0]) else "…", text)

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-from smelt.environment import VARIABLE, hide_secrets
+from smelt.environment import VARIABLE, hide_secrets, hide_secrets_at_start
 
 LONGEST_SHOWN = 80  # characters of a file's content that a message shows
 FEW = 15  # a longer list of names comes after the question whether one of them was meant
@@ -122,7 +122,12 @@ def not_found(path: str | Path, kind: str = "file", expected: str = "") -> Smelt
     return SmeltError(path, f"no such {kind}{f': expected {expected}' if expected else ''}")
 
 
+def cause(error: BaseException) -> Exception:
+    """Return the error that a library wraps in its own."""
+    return error.__cause__ if isinstance(error.__cause__, Exception) else Exception(str(error))
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of a library's error, shortened."""
-    lines = map(str.strip, hide_secrets(str(error)).splitlines())
+    lines = map(str.strip, hide_secrets_at_start(str(error)).splitlines())
     return next(filter(None, lines), type(error).__name__)[:300]
