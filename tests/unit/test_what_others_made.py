@@ -203,7 +203,9 @@ def test_a_module_whose_weights_are_a_pickle_is_refused(tmp_path: Path) -> None:
     (model / "modules.json").write_text(json.dumps(modules))
     (model / "1_Dense").mkdir()
     torch.save({}, model / "1_Dense/pytorch_model.bin")
-    with pytest.raises(SmeltError, match=r"1_Dense/pytorch_model.bin is a pickle, which can run code"):
+    with pytest.raises(
+        SmeltError, match=r"1_Dense has no model.safetensors; pickles such as pytorch_model.bin can run"
+    ):
         find_companions(model, "model")
 
 

@@ -9,7 +9,7 @@ import fnmatch
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ MODULES = "modules.json"
 PROMPTS = "config_sentence_transformers.json"
 ADAPTER = "adapter_config.json"
 CHAT_TEMPLATES = ("chat_template.jinja", "additional_chat_templates/*.jinja")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+"""Weights that can run code as they are read: neither fetched nor copied, as BGE-M3's colbert_linear.pt."""
 # What stands beside a model and holds neither pieces nor their ids.
 _COPIED = (
     MODULES,
@@ -31,8 +33,6 @@ _COPIED = (
     "processor_config.json",
     "preprocessor_config.json",
     "video_preprocessor_config.json",
-    "colbert_linear.pt",
-    "sparse_linear.pt",
     "LICENSE*",
     "NOTICE*",
     "USE_POLICY*",
@@ -43,8 +43,8 @@ _WITHOUT_PIECES = ("Pooling", "Dense", "Normalize", "Dropout", "LayerNorm", "Wei
 """Modules that read the model's states, whatever its pieces are."""
 _WITHOUT_FILES = "Normalize"
 """A module without settings, whose empty folder git and the hub leave out."""
+_WITHOUT_WEIGHTS = ("Pooling", "Normalize", "Dropout")
 _LIBRARY = "sentence_transformers."
-_PICKLED = "pytorch_model.bin"
 _GENERATION = re.compile(r"\{%-?\s*(?:end)?generation\s*-?%\}")
 # What whatever changes a model writes itself; pickles and shards become one file.
 _WRITTEN = (
@@ -111,9 +111,15 @@ def find_companions(folder: Path, where: str) -> Companions:
         for path in folder.glob(pattern)
         if path.is_file()
     }
+    pickles = {name for name in files if _fits(name, PICKLES)}
+    files -= pickles
     behind = {path.name for path in folder.iterdir()} - {name.split("/")[0] for name in files}
-    left = (name for name in behind if not any(fnmatch.fnmatch(name, pattern) for pattern in _WRITTEN))
+    left = pickles | {name for name in behind if not _fits(name, _WRITTEN)}
     return Companions(folder, tuple(sorted(files)), tuple(sorted(name for name in left if not name.startswith("."))))
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
 
 def refuse_adapter(folder: Path, where: str | Path) -> None:
@@ -140,9 +146,11 @@ def whole_modules(folder: Path, where: str) -> dict[str, str]:
     for path, kind in found.items():
         if kind.rpartition(".")[2] != _WITHOUT_FILES and not (folder / path).is_dir():
             raise SmeltError(where, f"{MODULES} names the module {kind} in {path}, which is missing")
-        if (folder / path / _PICKLED).is_file() and not (folder / path / "model.safetensors").is_file():
-            pickled = f"{path}/{_PICKLED} is a pickle, which can run code and is not read"
-            raise SmeltError(where, f"{pickled}: load the model where you trust it, and save it again")
+        weights = folder / path / "model.safetensors"
+        if kind.rpartition(".")[2] not in _WITHOUT_WEIGHTS and not weights.is_file():
+            pickles = "pickles such as pytorch_model.bin can run code, and are neither fetched nor read"
+            mend = "load the model where you trust it, and save it again"
+            raise SmeltError(where, f"{path} has no {weights.name}; {pickles}: {mend}")
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from smelt.companions import module_folders, refuse_adapter
+from smelt.companions import PICKLES, module_folders, refuse_adapter
 from smelt.errors import SmeltError, not_found
 from smelt.files import read_json, write_json
 from smelt.hub_errors import hub_errors
@@ -33,8 +33,8 @@ AMPLIFICATION, REDUCTION = "amplification.json", "reduction.json"
 _VOCABULARIES = ["tokenizer.json", "vocab.txt", "vocab.json", "*.model"]
 SAFETENSORS = "*.safetensors"
 # The same weights are often on the hub in several formats: these are neither fetched nor read.
-_OTHER_WEIGHTS = ["*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.msgpack", "*.h5"]
-_DESCRIPTIONS = ["*.json", "*.txt", "*.model", "*.jinja", "*_linear.pt", "README.md", "LICENSE*", "NOTICE*"]
+_OTHER_WEIGHTS = [*PICKLES, "*.msgpack", "*.h5"]
+_DESCRIPTIONS = ["*.json", "*.txt", "*.model", "*.jinja", "README.md", "LICENSE*", "NOTICE*"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,9 @@ def _fetch_modules(name: str, revision: str, folder: Path, where: str) -> None:
     from huggingface_hub import snapshot_download
 
     if modules := module_folders(folder, where):
-        snapshot_download(name, revision=revision, allow_patterns=[f"{module}/*" for module in modules])
+        snapshot_download(
+            name, revision=revision, allow_patterns=[f"{module}/*" for module in modules], ignore_patterns=[*PICKLES]
+        )
 
 
 def check_folder(folder: Path, where: str) -> None:

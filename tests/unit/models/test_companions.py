@@ -82,6 +82,21 @@ def test_files_are_copied_or_named_as_left_behind(
     assert not (tmp_path / "out/onnx").exists()
 
 
+def test_pickles_beside_a_model_are_left_behind_by_name(sentence_model: Path, tmp_path: Path) -> None:
+    source = shutil.copytree(sentence_model, tmp_path / "source")
+    pickles = ["2_Dense/pytorch_model.bin", "LICENSE.pt", "colbert_linear.pt", "sparse_linear.pt"]
+    for name in pickles:
+        (source / name).write_bytes(b"a pickle")
+    found = find_companions(source, "source")
+    assert set(pickles) < set(found.left)
+    assert not set(pickles) & set(found.files)
+    words = ["adopt", "--source", json.dumps({"folder": str(source)}), "--output", str(tmp_path / "out")]
+    assert main(words) == 0
+    made = [path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*")]
+    assert "2_Dense/model.safetensors" in made
+    assert not set(pickles) & set(made)
+
+
 def test_the_card_says_how_to_load_and_to_cite_it(sentence_model: Path, texts: Path, tmp_path: Path) -> None:
     assert reduce(sentence_model, texts, tmp_path / "out") == 0
     card = (tmp_path / "out/README.md").read_text()
