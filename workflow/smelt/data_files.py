@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from smelt.errors import SmeltError, first_line, quote
+from smelt.errors import SmeltError, cause, first_line, quote
 from smelt.files import LONGEST_LINE, encodable, lines_of
-from smelt.hub import cause
 
 BUILDERS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".json": "json"}
 COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
@@ -69,7 +68,7 @@ def read_rows(file: str, wanted: Sequence[str] | None, check: Check) -> Iterator
     import datasets
 
     datasets.logging.set_verbosity(logging.CRITICAL)  # its errors are ours
-    _bound_decompression()
+    bound_decompression()
     try:
         with suppress(StopIteration):  # which the library raises for JSON lines without a line
             for row in _streamed(file, wanted, check):
@@ -125,10 +124,11 @@ def open_file(file: str) -> IO[bytes]:
     """Return the bytes of a file, decompressed by the ending of its name."""
     import fsspec
 
-    if "://" not in file and PurePosixPath(file).suffix not in COMPRESSED:
+    compressed = PurePosixPath(file).suffix in COMPRESSED
+    if "://" not in file and not compressed:
         return Path(file).open("rb")
-    _bound_decompression()
-    opened: IO[bytes] = fsspec.open(file, "rb", compression="infer").open()
+    bound_decompression()
+    opened: IO[bytes] = fsspec.open(file, "rb", compression="infer" if compressed else None).open()
     return opened
 
 
@@ -153,7 +153,7 @@ def _at_most(most: int, size: int | None, read: Callable[[int], bytes], what: st
     return found
 
 
-def _bound_decompression() -> None:
+def bound_decompression() -> None:
     """Let fsspec, by which `datasets` opens files, read compressed ones in bounds; .zst through pyarrow.
 
     Without it the library would read .zst with a package of its own, which may not be there.

@@ -8,11 +8,13 @@ Parquet. No code of a repository is fetched or run.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.errors import SmeltError, expected_one_of, first_line
+from smelt.data_files import BUILDERS, COMPRESSED, bound_decompression, ending
+from smelt.errors import SmeltError, cause, expected_one_of, first_line
 from smelt.hub_errors import hub_errors
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 CARD = "README.md"
 DATA_FILES = ("*.parquet", "*.jsonl", "*.json", "*.csv", "*.tsv", "*.gz", "*.zst", "*.arrow")
 """What is fetched where a repository's card names no files: the library finds its splits by their names."""
+_READ = (*BUILDERS, ".csv", ".tsv", ".txt")
+"""What files of a split may end in. The library would unpack archives, whatever they grow to."""
 SHARD = re.compile(r"(.*)-\d{5}-of-(\d{5})(\..*)")
 
 
@@ -85,18 +89,27 @@ class HubSplit:
         Raises:
             SmeltError: a file is not what its name says, or holds other rows than the data set's card lists.
         """
+        found = 0
+        try:
+            for row in self._streamed():
+                found += 1
+                yield row
+        except Exception as error:
+            raise SmeltError(str(self), f"cannot be read: {first_line(cause(error))}") from None
+        if self.examples not in (None, found):
+            mend = f"delete {self.folder} and run again"
+            raise SmeltError(str(self), f"has {found:,} rows; its card counts {self.examples:,}: {mend}")
+
+    def _streamed(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows. Streaming opens files by their names; otherwise the library unpacks what looks packed."""
         import datasets
 
-        try:
-            rows = datasets.load_dataset(str(self.folder), self.config, split=self.split, verification_mode="no_checks")
-        except (datasets.exceptions.DatasetsError, OSError, ValueError) as error:
-            raise SmeltError(str(self), f"cannot be read: {first_line(cause(error))}") from None
-        if self.examples not in (None, len(rows)):
-            mend = f"delete {self.folder} and run again"
-            raise SmeltError(str(self), f"has {len(rows):,} rows; its card counts {self.examples:,}: {mend}")
-        names = class_names(rows.features.to_dict())
-        for row in rows:
-            yield {column: name_classes(value, names.get(column)) for column, value in row.items()}
+        bound_decompression()
+        with suppress(StopIteration):  # which the library raises for JSON lines without a line
+            rows: Any = datasets.load_dataset(str(self.folder), self.config, split=self.split, streaming=True)
+            names = class_names(rows.features.to_dict() if rows.features else {})
+            for row in rows:
+                yield {column: name_classes(value, names.get(column)) for column, value in row.items()}
 
 
 def open_split(request: HubRequest, split: str, or_only: bool = False) -> HubSplit:
@@ -113,7 +126,7 @@ def open_split(request: HubRequest, split: str, or_only: bool = False) -> HubSpl
     held = builder.config.data_files or {}
     split = next(iter(held)) if or_only and len(held) == 1 else split
     files = _split_of(held, split, str(builder.config.name), request)
-    _refuse_outside(held, str(folder), request)
+    _refuse_files(held, str(folder), request)
     paths = [Path(path) for path in files]
     _refuse_missing_files(paths, f"configuration {builder.config.name}, split {split}", request)
     counted = (builder.info.splits or {}).get(split)
@@ -163,7 +176,7 @@ def local_files(request: HubRequest, split: str) -> list[str]:
         found = f"{request.keys}config: {request} has no folder {request.config!r}"
         raise SmeltError(request.where, f"{found}: {expected_one_of(request.config, inside)}")
     builder = _builder(folder, request, None if named else request.config)
-    _refuse_outside(builder.config.data_files or {}, str(folder), request)
+    _refuse_files(builder.config.data_files or {}, str(folder), request)
     config = request.config or str(builder.config.name)
     files = list(map(str, _split_of(builder.config.data_files or {}, split, config, request)))
     _refuse_missing_files(list(map(Path, files)), f"configuration {config}, split {split}", request)
@@ -189,7 +202,7 @@ def remote_files(request: HubRequest, split: str) -> list[str]:
             base = f"{base}/{_data_dir(config)}".rstrip("/")
             patterns = _named_patterns(config) or get_data_patterns(base)
         found = DataFilesDict.from_patterns(patterns, base_path=base)
-    _refuse_outside(found, base, request)
+    _refuse_files(found, base, request)
     return list(map(str, _split_of(found, split, request.config or "default", request)))
 
 
@@ -282,16 +295,21 @@ def _builder(folder: Path, request: HubRequest, data_dir: str | None = None) -> 
         raise SmeltError(request.where, f"{request.keys}config: {request}: {first_line(error)}") from None
 
 
-def _refuse_outside(files: Mapping[Any, Sequence[Any]], folder: str, request: HubRequest) -> None:
-    """Refuse a card that names files elsewhere, by `..`, a path from the root or an address, as if they were its own.
+def _refuse_files(files: Mapping[Any, Sequence[Any]], folder: str, request: HubRequest) -> None:
+    """Refuse archives, and files elsewhere that a card names by `..`, a path from the root or an address.
 
     Raises:
-        SmeltError: a file does not lie below `folder`, links aside: the hub's cache has links to the files themselves.
+        SmeltError: a file is an archive or of another unknown kind, or does not lie below `folder`, links aside: the
+            hub's cache has links to the files themselves.
     """
     for file in (str(file) for each in files.values() for file in each):
         if ".." in file.split("/") or not Path(file).absolute().is_relative_to(Path(folder).absolute()):
             expected = "expected files of its own folder"
             raise SmeltError(request.where, f"{request.place}: its {CARD} names {file}, out of it: {expected}")
+        if ending(file) not in _READ:
+            expected = f"expected files in {', '.join(_READ)}, also with {', '.join(sorted(COMPRESSED))}"
+            found = f"holds {Path(file).name}, and no archive is unpacked"
+            raise SmeltError(request.where, f"{request.place} {found}: {expected}")
 
 
 def _refuse_missing_files(files: list[Path], split: str, request: HubRequest) -> None:
@@ -311,11 +329,6 @@ def _refuse_missing_files(files: list[Path], split: str, request: HubRequest) ->
         absent = f"{len(missing)} of {len(names)} files, {missing[0]} the first," if missing else "its files"
         why = "are not in the cache, and the hub is out of reach" if request.revision else "are not there"
         raise SmeltError(request.where, f"{request.place}, {split}: {absent} {why}")
-
-
-def cause(error: BaseException) -> Exception:
-    """Return the error that the library wraps in its own."""
-    return error.__cause__ if isinstance(error.__cause__, Exception) else Exception(str(error))
 
 
 def class_names(features: Mapping[str, Any]) -> dict[str, list[str]]:

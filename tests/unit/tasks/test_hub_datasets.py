@@ -1,15 +1,19 @@
 """Data sets of the hub, by the `datasets` library: from a cache in the hub's layout, with the hub out of reach."""
 
+import gzip
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha1
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from zipfile import ZipFile
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
@@ -310,6 +314,49 @@ def test_json_lines_are_found_by_the_names_of_their_files_where_the_card_names_n
     assert prepare(write_task, tmp_path / "out", SENTIMENT) == 0
     rows = parquet.read_table(tmp_path / "out" / "validation.parquet").to_pylist()
     assert [(row["text"], row["label"]) for row in rows] == [("dev good", "very good"), ("dev bad", "very bad")]
+
+
+def zipped(rows: bytes) -> bytes:
+    archive = io.BytesIO()
+    with ZipFile(archive, "w") as packed:
+        packed.writestr("rows.jsonl", rows)
+    return archive.getvalue()
+
+
+def tarred(rows: bytes) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as packed:
+        member = tarfile.TarInfo("rows.jsonl")
+        member.size = len(rows)
+        packed.addfile(member, io.BytesIO(rows))
+    return archive.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "pack", "expected"),
+    [
+        ("train.zip", zipped, "holds train.zip, and no archive is unpacked: expected files in .parquet, "),
+        ("train.jsonl.zip", zipped, "holds train.jsonl.zip, and no archive is unpacked"),
+        ("train.tar.gz", tarred, "holds train.tar.gz, and no archive is unpacked"),
+        ("train.jsonl", zipped, "SetFit/sst5/default/train: cannot be read: "),
+        ("train.csv", gzip.compress, "SetFit/sst5/default/train: cannot be read: "),
+        ("train.jsonl.gz", gzip.compress, None),
+    ],
+)
+def test_no_archive_of_a_data_set_is_unpacked_whatever_its_name(
+    write_task, home, tmp_path, capsys, name, pack, expected
+):
+    folder = snapshot(home, repository="SetFit/sst5")
+    files = [{"split": split, "path": name} for split in SPLITS]
+    configs = json.dumps({"configs": [{"config_name": "default", "data_files": files}]})
+    (folder / "README.md").write_text(f"---\n{configs}\n---\n")
+    rows = [{"text": f"{word} film", "label_text": word} for word in ("good", "bad")]
+    (folder / name).write_bytes(pack("".join(json.dumps(row) + "\n" for row in rows).encode()))
+    code = prepare(write_task, tmp_path / "out", SENTIMENT)
+    said = capsys.readouterr().err
+    assert (code, (tmp_path / "out").exists()) == ((1, False) if expected else (0, True)), said
+    assert (expected or "") in said
+    assert not list((home / "datasets").rglob("*extracted*"))
 
 
 @pytest.mark.parametrize(
