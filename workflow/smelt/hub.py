@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.data_files import BUILDERS, COMPRESSED, bound_decompression, ending
+from smelt.data_files import BUILDERS, COMPRESSED, ROWS_AT_ONCE, bound_decompression, ending
 from smelt.errors import SmeltError, cause, expected_one_of, first_line
 from smelt.hub_errors import hub_errors
 
@@ -103,10 +103,15 @@ class HubSplit:
     def _streamed(self) -> Iterator[dict[str, Any]]:
         """Yield the rows. Streaming opens files by their names; otherwise the library unpacks what looks packed."""
         import datasets
+        from pyarrow.dataset import ParquetFragmentScanOptions
 
         bound_decompression()
         with suppress(StopIteration):  # which the library raises for JSON lines without a line
-            rows: Any = datasets.load_dataset(str(self.folder), self.config, split=self.split, streaming=True)
+            builder = datasets.load_dataset_builder(str(self.folder), self.config)
+            if hasattr(builder.config, "fragment_scan_options"):  # of Parquet, whose memory would grow with the file
+                builder.config.fragment_scan_options = ParquetFragmentScanOptions(pre_buffer=False)
+                builder.config.batch_size = ROWS_AT_ONCE
+            rows: Any = builder.as_streaming_dataset(self.split)
             names = class_names(rows.features.to_dict() if rows.features else {})
             for row in rows:
                 yield {column: name_classes(value, names.get(column)) for column, value in row.items()}
