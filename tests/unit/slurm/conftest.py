@@ -1,6 +1,7 @@
 """Commands of SLURM that answer from files, and an executor that asks them."""
 
 import os
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,8 +25,8 @@ class Slurm:
         for name in COMMANDS:
             program = self.programs / name
             program.write_text(
-                f'#!/bin/sh\necho "$@" >> {folder}/{name}.asked\n[ -e {folder}/away ] && {{ echo "{name}: error: Unable'
-                f' to contact slurm controller (connect failure)" >&2; exit 1; }}\ncat {folder}/{name}.answer\n'
+                f'#!/bin/sh\necho "$@" >> {folder}/{name}.asked\n[ -e {folder}/away ] && {{ echo "{name}: error: '
+                f'$(cat {folder}/away)" >&2; exit 1; }}\ncat {folder}/{name}.answer\n'
             )
             program.chmod(0o755)
             self.answer(name, "")
@@ -37,8 +38,9 @@ class Slurm:
         path = self.folder / f"{name}.asked"
         return path.read_text().splitlines() if path.exists() else []
 
-    def away(self, is_away: bool) -> None:
-        (self.folder / "away").touch() if is_away else (self.folder / "away").unlink()
+    def away(self, is_away: bool, error: str = "Unable to contact slurm controller (connect failure)") -> None:
+        path = self.folder / "away"
+        path.write_text(error) if is_away else path.unlink()
 
 
 @pytest.fixture
@@ -61,14 +63,30 @@ class Watched(Executor):
         self.silent_since = None
         self.messages, self.lacked = {}, {}
         self.run_uuid = "of this run"
+        self.stopping, self.looking, self.orphans = threading.Event(), threading.Lock(), None
+        self.slurm_logdir = folder / "slurm_logs"
+        self.dag = SimpleNamespace(jobs=[], needrun_jobs=list)
+        self._main_event_loop = None
+        self.ends: list[Exception] = []
         self.records = folder / records.FOLDER
         self.records.mkdir(parents=True)
         self.status_rate_limiter = _NoLimit()
         self.workflow = SimpleNamespace(
             execution_settings=SimpleNamespace(latency_wait=0),
             executor_settings=SimpleNamespace(keep_successful_logs=False),
+            dag_settings=SimpleNamespace(targets=set(), until=set(), omit_from=set()),
+            scheduler=SimpleNamespace(_user_kill=None, executor_error_callback=self.ends.append),
         )
         self._job_submission_executor = SimpleNamespace(submit=lambda _, job: self.submitted.append(job))
+
+    def _request(self, *_: object) -> str:
+        return "sbatch"
+
+    def format_job_exec(self, _: object) -> str:
+        return "true"
+
+    def report_job_submission(self, job_info: SubmittedJobInfo, **_: object) -> None:
+        self.submitted.append(job_info.external_jobid)
 
     def report_job_success(self, job_info: SubmittedJobInfo) -> None:
         self.reported.append((job_info.external_jobid, "done", ""))

@@ -245,6 +245,21 @@ def test_a_training_whose_time_ends_goes_on_from_a_new_checkpoint_and_without_on
     assert executor._grown("sbatch -t 1", job.job) == "sbatch -t 2"
 
 
+def test_a_job_that_was_stopped_is_left_to_the_next_run_if_this_one_was_asked_to_end(
+    executor: Watched, slurm: Slurm, submitted: Submit
+) -> None:
+    executor.workflow.scheduler._user_kill = "graceful"
+    job = submitted("7")
+    leave(executor, "7", RESUMABLE, "job 1")
+    slurm.answer("squeue", "7 TIMEOUT smelt:a\n")
+    job.aux["slurm_logfile"].touch()
+    assert look(executor, job) == []
+    assert executor.submitted == []
+    assert executor.reported == [("7", "failed", "stopped: the next run goes on with it")]
+    assert (executor.records / "7").exists()
+    assert job.aux["slurm_logfile"].exists()
+
+
 def test_a_preempted_job_is_submitted_again(executor: Watched, slurm: Slurm, submitted: Submit) -> None:
     slurm.answer("squeue", "7 PREEMPTED smelt:a\n")
     job = submitted("7", Job(attempt=3))

@@ -1,12 +1,16 @@
 """Jobs that outlived their Snakemake: which are taken over, and which are cancelled."""
 
+import asyncio
+import json
 import os
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import Slurm, Watched
+from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
 
 from smelt.slurm import records
 from smelt.slurm.orphans import Orphans, tag_of
@@ -18,6 +22,10 @@ STUDY = "/somewhere results/small"
 
 class Single(SimpleNamespace):
     """A job of Snakemake."""
+
+    @property
+    def attempt(self) -> int:
+        return int(self._attempt)
 
     def is_group(self) -> bool:
         return False
@@ -35,6 +43,11 @@ def job(model: str = "wide", **settings: Any) -> Single:
         Path("blocks").touch()
     return Single(
         name="pretrain",
+        jobid=1,
+        _attempt=1,
+        restart_times=2,
+        resources={},
+        wildcards=[model],
         rule=SimpleNamespace(name="pretrain", shellcmd="python -m smelt pretrain"),
         params=Params(settings),
         input=["blocks"],
@@ -127,3 +140,62 @@ def test_runs_of_two_studies_do_not_touch_each_others_jobs(
     assert (folder / "8").exists()
     monkeypatch.delenv(MARK)
     assert executor._study not in (small, big), "without a lock, other runs are left alone"
+
+
+def test_they_are_looked_for_as_the_run_begins_even_if_nothing_is_submitted(
+    executor: Watched, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SlurmExecutor, "__post_init__", lambda *_: None)
+    executor.dag.jobs = [job()]
+    slurm.answer("squeue", f"7 RUNNING {tag_of(job(), executor._study)}\n")
+    executor.__post_init__()
+    assert slurm.asked("scancel") == ["7"]
+    assert executor.said == ["smelt: small/models/wide: nothing needs job 7 of an earlier run: cancelled"]
+
+    monkeypatch.setenv("PATH", str(slurm.folder))
+    executor.__post_init__()
+    executor.run_job(job())
+    assert executor.reported[0][2].startswith("SLURM did not take it: squeue: no such command: ")
+
+
+@pytest.mark.parametrize("error", ["Unable to contact slurm controller", "Access/permission denied"])
+def test_nothing_is_submitted_before_slurm_lists_its_jobs(
+    executor: Watched, slurm: Slurm, monkeypatch: pytest.MonkeyPatch, error: str
+) -> None:
+    monkeypatch.setattr("smelt.slurm.executor.PATIENCE", 0.01)
+    slurm.away(True, error)
+    slurm.answer("sbatch", "12\n")
+    submission = threading.Thread(target=executor.run_job, args=(job(),))
+    submission.start()
+    while len(slurm.asked("squeue")) < 3:
+        assert submission.is_alive()
+    assert slurm.asked("sbatch") == []
+    slurm.away(False)
+    submission.join(20)
+    assert executor.submitted == ["12"]
+    assert executor.reported == []
+    assert error in executor.said[0]
+
+
+def test_a_run_that_was_asked_to_end_submits_nothing(executor: Watched, slurm: Slurm) -> None:
+    executor.workflow.scheduler._user_kill = "graceful"
+    executor.run_job(job())
+    assert executor.reported == [(None, "failed", "not submitted: this run ends")]
+    assert slurm.asked("sbatch") == []
+
+
+def test_a_run_that_was_succeeded_leaves_all_jobs_to_the_other(
+    executor: Watched, slurm: Slurm, monkeypatch: pytest.MonkeyPatch, submitted: Any
+) -> None:
+    lock = Path("results/small/.run/lock")
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"host": "login2", "kernel": "its", "process": 7, "started": 0}))
+    monkeypatch.setenv(MARK, f"- {lock.parent.absolute()}")
+    (executor.records / "8").write_text("smelt:a\n1\njob 1\n")
+    slurm.answer("squeue", "7 RUNNING smelt:a\n8 FAILED smelt:a\n")
+    assert asyncio.run(executor.look(submitted("7"), submitted("8"))) == ["7", "8"]
+    executor.run_job(job())
+    assert executor.reported == []
+    assert slurm.asked("sbatch") == []
+    assert (executor.records / "8").exists()
+    assert str(executor.ends[0]).startswith("smelt: process 7 on login2 drives the study now. This run ends")

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,13 +34,17 @@ from smelt.logs import duration, read_log
 from smelt.slurm import queue, records
 from smelt.slurm.endings import Ending, Next, ending
 from smelt.slurm.orphans import Orphans, Tag, last_checkpoint, name_of, tag_of
-from smelt.slurm.queue import Listed, NoAnswer, Refused
+from smelt.slurm.queue import Listed, NoAnswer, NoCommand, Refused
 from smelt.study.driver import StudyRun
 
 SAME = 3  # ends of a job in a row with the same message, after which it is not submitted again
 PATIENCE = 15.0  # seconds between two attempts to submit while the controller does not answer
 BUSY = re.compile("(Max|Grp)Submit")
 """In SLURM's answers that a user or group has as many jobs as allowed: it takes more when some have ended."""
+
+
+class _RunEnds(Exception):
+    """No further job is submitted."""
 
 
 def _flag(text: str) -> dict[str, Any]:
@@ -97,12 +102,14 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         super().__init__(workflow, logger)
 
     def __post_init__(self, test_mode: bool = False) -> None:
-        """Make the folder of records."""
+        """Make the folder of records, and look for jobs that earlier runs left: perhaps nothing is submitted now."""
         super().__post_init__(test_mode)
         self.records = records.FOLDER.absolute()
         self.records.mkdir(parents=True, exist_ok=True)
         self.orphans: Orphans | None = None
         self.looking = threading.Lock()
+        with suppress(NoCommand):  # an error once a job is to be submitted
+            self._look()
 
     # ---- submission
 
@@ -113,6 +120,10 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             self._report_job_submission_threadsafe(submitted)
             if self.stopping.is_set():  # too late for `cancel`
                 self.cancel_jobs([submitted])
+        except _RunEnds:
+            if not self._is_succeeded():  # Snakemake would remove what another run makes
+                _last_attempt(job)
+                self._report_job_error_threadsafe(SubmittedJobInfo(job), "not submitted: this run ends")
         except (Refused, WorkflowError) as error:
             _last_attempt(job)  # it would be refused again
             self._report_job_error_threadsafe(SubmittedJobInfo(job), f"SLURM did not take it: {error}")
@@ -127,7 +138,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         log = self.slurm_logdir / kind / wildcards / "%j.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         tag = tag_of(job, self._study)
-        number, ending = self._left().claim(job, tag)
+        number, ending = self._claim(job, tag)
         before = last_checkpoint(job)
         if number is None:
             number = self._sbatch(self._request(job, str(tag), log, ending), self._script(job, tag), tag, name_of(job))
@@ -140,22 +151,53 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         """Names the study and the folder that it runs in: its jobs are known by that."""
         return f"{Path.cwd()} {StudyRun.read(os.environ).folder or self.run_uuid}"  # without a lock, this run alone
 
-    def _left(self) -> Orphans:
-        """Return the jobs that earlier runs left, which are looked for once."""
+    def _look(self) -> Orphans | None:
+        """Look once for the jobs that earlier runs left. Return them; None if SLURM does not list its jobs now.
+
+        Raises:
+            NoCommand: SLURM is not on this machine.
+        """
         with self.looking:
-            while self.orphans is None:
-                if self.stopping.is_set():
-                    raise Refused("snakemake", "it is ending")
+            if self.orphans is None:
                 found = Orphans(self.records, self._study, lambda line: self.logger.info(f"smelt: {line}"))
                 asked = self.workflow.dag_settings
                 whole = not (asked.targets or asked.until or asked.omit_from)
                 try:
                     found.find(list(self.dag.jobs), list(self.dag.needrun_jobs()), whole)
                     self.orphans = found
-                except NoAnswer as error:
-                    self.logger.info(f"smelt: nothing is submitted before SLURM's controller answers: {error}")
-                    self.stopping.wait(PATIENCE)
-        return self.orphans
+                except NoCommand:
+                    raise
+                except (NoAnswer, Refused) as error:
+                    self.logger.info(f"smelt: nothing is submitted before SLURM lists its jobs: {error}")
+            return self.orphans
+
+    def _claim(self, job: Any, tag: Tag) -> tuple[str | None, list[str]]:
+        """Return what `Orphans.claim` does, however long SLURM does not answer."""
+        while not self._is_ending():
+            try:
+                if left := self._look():
+                    return left.claim(job, tag)
+            except NoAnswer as error:
+                self.logger.info(f"smelt: {name_of(job)} waits to be submitted: {error}")
+            self.stopping.wait(PATIENCE)
+        raise _RunEnds
+
+    def _is_ending(self) -> bool:
+        """Return whether no further job is to be submitted: the run was asked to end, or another drives the study."""
+        signalled = getattr(self.workflow.scheduler, "_user_kill", None) is not None
+        return signalled or self.stopping.is_set() or self._is_succeeded()
+
+    def _is_succeeded(self) -> bool:
+        """Return whether another process drives the study now.
+
+        If so, end this run and report no end of a job: all jobs are the other's, and Snakemake would remove the results
+        of those that count as failed here.
+        """
+        if (successor := StudyRun.read(os.environ).successor()) is None:
+            return False
+        line = f"smelt: {successor} drives the study now. This run ends; its jobs on SLURM go on for that one"
+        self.workflow.scheduler.executor_error_callback(WorkflowError(line))
+        return True
 
     def _script(self, job: Any, tag: Tag) -> str:
         return records.script(self.records, str(tag), self.format_job_exec(job))
@@ -193,9 +235,10 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
         Raises:
             Refused: SLURM does not take the job.
+            _RunEnds: this run ends first.
         """
         unsure = False
-        while not self.stopping.is_set():
+        while not self._is_ending():
             try:
                 if unsure and (known := _with_comment(queue.listed(), tag)):
                     return known  # it was taken, and the answer got lost
@@ -209,7 +252,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                     raise
                 self.logger.info(f"smelt: {name} waits to be submitted: {error}")
             self.stopping.wait(PATIENCE)
-        raise Refused("snakemake", "it is ending")
+        raise _RunEnds
 
     def _account(self, job: Any) -> str:
         """Return the flag of the account; without one SLURM takes the user's own."""
@@ -230,11 +273,11 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
     # ---- what becomes of jobs
 
     async def check_active_jobs(self, active_jobs: list[SubmittedJobInfo]) -> AsyncGenerator[SubmittedJobInfo, None]:
-        """Report the jobs that have ended, and yield the others. While the controller is silent, all wait."""
+        """Report the jobs that have ended, and yield the others: all while the controller is silent."""
         if not active_jobs:
             return
         async with self.status_rate_limiter:
-            known = await self._listed()
+            known = None if self._is_succeeded() else await self._listed()
         for job in active_jobs:
             if known is None or not await self._has_ended(job, known.get(job.external_jobid)):
                 yield job
@@ -277,7 +320,12 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
                 return False
         last = last_checkpoint(job.job)
         kept = last if last != job.aux["before"] else ""
-        self._act(job, ending(found.state if found else None, facts, record, kept, said))
+        end = ending(found.state if found else None, facts, record, kept, said)
+        if end.next is Next.RESUBMIT and self._is_ending():  # its record and log are left to the next run
+            _last_attempt(job.job)
+            self.report_job_error(job, msg="stopped: the next run goes on with it")
+            return True
+        self._act(job, end)
         records.forget(self.records, job.external_jobid)
         return True
 

@@ -35,6 +35,10 @@ class Refused(SmeltError):
     """The controller answers that it will not do what it was asked, in SLURM's own words; or no command can ask it."""
 
 
+class NoCommand(Refused):
+    """SLURM is not on this machine."""
+
+
 @dataclass(frozen=True)
 class Listed:
     """A job as `squeue` lists it."""
@@ -68,7 +72,7 @@ def ask(command: Sequence[str], script: str | None = None) -> str:
         raise NoAnswer(command[0], f"no answer in {ANSWER:.0f} s: is the controller up?") from None
     except FileNotFoundError:
         mend = "run it where SLURM's commands are, such as a login node"
-        raise Refused(command[0], f"no such command: {mend}") from None
+        raise NoCommand(command[0], f"no such command: {mend}") from None
     if done.returncode:
         found = [match.groups() for line in done.stderr.splitlines() if (match := COMPLAINT.fullmatch(line))]
         where = next((name for name, _ in found if name), command[0])
