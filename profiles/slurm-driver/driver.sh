@@ -5,9 +5,9 @@
 #
 # from the checkout, with smelt's environment active. It runs `smelt run my-study.yaml --profile slurm`. Further words
 # are those of `smelt run`. When its time ends or its node fails, its jobs run on, and its successor takes them over.
-# `scancel --name=smelt-driver` ends it for good; jobs that run go on, and the next driver takes them over.
+# Once it runs it is called smelt-driver-my-study: `scancel --name=smelt-driver-my-study` ends it and its successor;
+# jobs that run go on, and the next driver takes them over.
 
-# The name by which squeue and scancel know it.
 #SBATCH --job-name=smelt-driver
 # It submits and watches, and downloads and unpacks no more than a few files at once.
 #SBATCH --cpus-per-task=2
@@ -19,11 +19,16 @@
 #SBATCH --output=smelt-driver-%j.log
 # SLURM must not start it a second time beside its successor.
 #SBATCH --no-requeue
-# A partition for long and small jobs, and the account, where your site has them:
+# A partition for long and small jobs, and the account, where your site has them. What you write here or behind sbatch
+# counts for its successors, too.
 ##SBATCH --partition=long
 ##SBATCH --account=your-account
 
 set -uo pipefail
+
+study=$(basename "${1:?expected: sbatch profiles/slurm-driver/driver.sh my-study.yaml}")
+name=smelt-driver-${study%.*}
+scontrol update "JobId=$SLURM_JOB_ID" "JobName=$name"
 
 # An earlier driver that was killed on another node keeps its lock for five minutes without a sign of life.
 if [ -n "${SMELT_DRIVER_BEFORE:-}" ]; then
@@ -31,10 +36,20 @@ if [ -n "${SMELT_DRIVER_BEFORE:-}" ]; then
     sleep "${SMELT_DRIVER_PAUSE:-330}"
 fi
 
+# Its successor asks for what it was given itself.
+asked=("--job-name=$name" "--cpus-per-task=${SLURM_CPUS_PER_TASK:-2}")
+[ -z "${SLURM_MEM_PER_NODE:-}" ] || asked+=("--mem=$SLURM_MEM_PER_NODE")
+[ -z "${SLURM_MEM_PER_CPU:-}" ] || asked+=("--mem-per-cpu=$SLURM_MEM_PER_CPU")
+IFS='|' read -r time partition account qos reservation constraint \
+    < <(squeue --noheader --job="$SLURM_JOB_ID" --format='%l|%P|%a|%q|%v|%f')
+for flag in time partition account qos reservation constraint; do
+    case ${!flag:-} in "" | "(null)" | N/A) ;; *) asked+=("--$flag=${!flag}") ;; esac
+done
+
 # The one that goes on if this one is killed. SLURM keeps a copy of this script for the job: that is submitted again.
-successor=$(sbatch --parsable --dependency="afterany:$SLURM_JOB_ID" --job-name="$SLURM_JOB_NAME" \
-    --time="$(squeue --noheader --job="$SLURM_JOB_ID" --format=%l)" \
-    --export="ALL,SMELT_DRIVER_BEFORE=$SLURM_JOB_ID" "$0" "$@") || exit 1
+successor=$(sbatch --parsable --dependency="afterany:$SLURM_JOB_ID" "${asked[@]}" \
+    --export="ALL,SMELT_DRIVER_BEFORE=$SLURM_JOB_ID" "$0" "$@") ||
+    echo "smelt: warning: SLURM takes no successor of this driver: if it is killed, submit it again"
 successor=${successor%%;*}
 
 began=$SECONDS
@@ -43,7 +58,7 @@ code=$?
 
 # Above 128 a signal has ended it. If it got nowhere before, the next one would not either.
 if [ $code -lt 128 ] || [ $((SECONDS - began)) -lt 600 ]; then
-    scancel "$successor"
+    [ -z "$successor" ] || scancel "$successor"
     echo "smelt: the driver has ended with exit code $code"
 fi
 exit $code

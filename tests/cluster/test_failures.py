@@ -13,6 +13,7 @@ import pytest
 from tests.cluster.conftest import (
     MODEL,
     SCRIPT,
+    environment,
     has_checkpoint,
     jobs_of,
     number_of,
@@ -177,3 +178,27 @@ def test_a_training_that_is_no_longer_wanted_so_is_cancelled_and_made_from_the_n
     assert done.returncode == 0, done.stderr
     assert f"job {number} of an earlier run makes it from other settings or inputs: cancelled" in done.stderr
     assert ["JobState=CANCELLED" in job for job in jobs_of(project)] == [True, False]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_driver_that_is_a_job_has_a_successor_that_goes_on(project_with: Make) -> None:
+    project = project_with(2500)
+    words = ["sbatch", "--parsable", "--mem=5000", "profiles/slurm-driver/driver.sh", "study.yaml", "--"]
+    words += [MODEL, "--seconds-between-status-checks", "1"]
+    variables = environment(project) | {"SMELT_DRIVER_PAUSE": "1"}
+    first = subprocess.check_output(words, cwd=project.folder, env=variables, text=True).strip()
+    wait_until(lambda: has_checkpoint(project))
+    training = number_of(next(job for job in jobs_of(project) if "rule_pretrain" in job))
+    driver = json.loads((project.folder / "results/small/.run/lock").read_text())["process"]
+    script = int(Path(f"/proc/{driver}/stat").read_text().rsplit(") ", 1)[1].split()[1])
+    for process in (script, driver):
+        os.kill(process, signal.SIGKILL)
+    wait_until(lambda: (project.folder / MODEL / "model.safetensors").exists())
+    wait_until(lambda: all("JobState=RUNNING" not in job for job in jobs_of(project)))
+    (log,) = {*project.folder.glob("smelt-driver-*.log")} - {project.folder / f"smelt-driver-{first}.log"}
+    assert f"models/wide: job {training} of an earlier run goes on and is taken over" in log.read_text()
+    assert log.read_text().endswith("smelt: the driver has ended with exit code 0\n")
+    assert not [job for job in jobs_of(project) if "JobState=PENDING" in job]
+    drivers = [job for job in jobs_of(project) if " JobName=smelt-driver-study\n" in job]
+    assert ["MinMemoryNode=5000M" in job for job in drivers] == [True] * 3
+    assert ["JobState=CANCELLED" in job for job in drivers] == [False, False, True]
