@@ -127,7 +127,17 @@ def test_the_log_of_two_processes_opens_and_ends_once(toy: Toy, tmp_path: Path) 
     assert [number for number, line in enumerate(lines) if " ended with exit code 1 after " in line] == [len(lines) - 1]
 
 
-@pytest.mark.parametrize(("exits", "code"), [({0: 75, 1: -15}, 75), ({0: 1}, 1), ({0: -15, 1: 1}, 1)])
+@pytest.mark.parametrize(
+    ("exits", "code"),
+    [
+        ({0: 75, 1: -15}, 75),
+        ({0: 1}, 1),
+        ({0: -15, 1: 1}, 1),
+        ({0: 70, 1: 143}, 70),
+        ({0: 70, 1: 1}, 1),
+        ({0: 74, 1: -15}, 74),
+    ],
+)
 def test_the_launcher_ends_as_its_processes_did(exits: dict[int, int], code: int) -> None:
     assert code_of(exits) == code
 

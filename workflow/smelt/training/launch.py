@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from smelt.errors import RESUMABLE, Killed, SmeltError
+from smelt.errors import ERROR, RESUMABLE, Killed, SmeltError
 
 PORTS = range(20_000, 60_000)
 
@@ -89,7 +89,8 @@ def code_of(exits: dict[int, int]) -> int:
         if code < 0 and -code != signal.SIGTERM:  # with SIGTERM torchrun ends the others once one has failed
             advice = "SIGKILL mostly means that memory ran out: ask for more, or set a smaller machine.micro_batch"
             raise Killed(f"process {rank}", f"was killed by {signal.Signals(-code).name}. {advice}")
-    return 1
+    # The lowest is that of an error to fix first, if there is one. Above 128 are those that torchrun ended.
+    return min((code for code in exits.values() if 0 < code < 128), default=ERROR)
 
 
 def _configuration(processes: int, nodes: int) -> Any:
