@@ -14,6 +14,7 @@ from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
 
 from smelt.slurm import records
 from smelt.slurm.orphans import Orphans, tag_of
+from smelt.slurm.queue import NoAnswer
 from smelt.study.driver import MARK, Driver
 from smelt.study.paths import Paths
 
@@ -88,9 +89,16 @@ def test_another_setting_or_input_is_another_job(slurm: Slurm, folder: Path, cha
     if change == "input":
         os.utime("blocks", ns=(1, 1))
     asked = job(steps=6 if change == "setting" else 5)
-    assert orphans.claim(asked, tag_of(asked, STUDY)) == (None, ["7"])
+    slurm.away(True)
+    with pytest.raises(NoAnswer):
+        orphans.claim(asked, tag_of(asked, STUDY))
+    slurm.away(False)
+    if change == "input":
+        slurm.answer("squeue", "")
+    known = [] if change == "input" else ["7"]
+    assert orphans.claim(asked, tag_of(asked, STUDY)) == (None, known), "no job waits for one that SLURM has forgotten"
     assert said == ["small/models/wide: job 7 of an earlier run makes it from other settings or inputs: cancelled"]
-    assert slurm.asked("scancel") == ["7"]
+    assert slurm.asked("scancel") == ["7", "7"], "also after SLURM did not answer"
 
 
 def test_what_nothing_needs_is_cancelled_unless_only_a_part_was_asked_for(slurm: Slurm, folder: Path) -> None:
@@ -199,3 +207,36 @@ def test_a_run_that_was_succeeded_leaves_all_jobs_to_the_other(
     assert slurm.asked("sbatch") == []
     assert (executor.records / "8").exists()
     assert str(executor.ends[0]).startswith("smelt: process 7 on login2 drives the study now. This run ends")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be two users")
+def test_a_job_of_another_user_is_watched_and_never_forgotten_while_it_may_run(
+    executor: Watched, slurm: Slurm, submitted: Any
+) -> None:
+    tag = tag_of(job(), executor._study)
+    path = executor.records / "7"
+    path.write_text(f"{tag}\n")
+    os.chown(path, 1, 1)
+    executor.dag.jobs, executor.dag.needrun_jobs = [job()], lambda: [job()]
+
+    slurm.answer("squeue", f"7 RUNNING {tag}\n")
+    executor.run_job(job())
+    assert executor.submitted == ["7"], "taken over"
+    assert asyncio.run(executor.look(submitted("7"))) == ["7"]
+    assert [f"--user=0,{path.owner()}" in words for words in slurm.asked("squeue")] == [True, True]
+
+    slurm.answer("squeue", "")
+    slurm.answer("scontrol", "PriorityType = basic\nPrivateData             = accounts,jobs\n")
+    executor.orphans = None
+    executor.run_job(job())
+    assert path.exists()
+    assert slurm.asked("sbatch") == []
+    said = f"job 7 of {path.owner()}: it may still run, and SLURM does not show jobs of others here."
+    assert executor.reported == [(None, "failed", f"{said} Once it has ended, remove {path}")]
+
+    slurm.answer("scontrol", "PrivateData             = none\n")
+    slurm.answer("sbatch", "12\n")
+    executor.orphans = None
+    executor.run_job(job())
+    assert executor.submitted == ["7", "12"], "SLURM would show it"
+    assert not path.exists()

@@ -33,7 +33,7 @@ from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 from smelt.logs import duration, read_log
 from smelt.slurm import queue, records
 from smelt.slurm.endings import Ending, Next, ending
-from smelt.slurm.orphans import Orphans, Tag, last_checkpoint, name_of, tag_of
+from smelt.slurm.orphans import Orphans, OutOfSight, Tag, last_checkpoint, name_of, tag_of
 from smelt.slurm.queue import Listed, NoAnswer, NoCommand, Refused
 from smelt.study.driver import StudyRun
 
@@ -124,6 +124,9 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             if not self._is_succeeded():  # Snakemake would remove what another run makes
                 _last_attempt(job)
                 self._report_job_error_threadsafe(SubmittedJobInfo(job), "not submitted: this run ends")
+        except OutOfSight as error:
+            _last_attempt(job)
+            self._report_job_error_threadsafe(SubmittedJobInfo(job), str(error))
         except (Refused, WorkflowError) as error:
             _last_attempt(job)  # it would be refused again
             self._report_job_error_threadsafe(SubmittedJobInfo(job), f"SLURM did not take it: {error}")
@@ -285,7 +288,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
     async def _listed(self) -> dict[str, Listed] | None:
         """Return the jobs that SLURM knows; None if the controller does not answer."""
         try:
-            known = await asyncio.to_thread(queue.listed)
+            known = await asyncio.to_thread(queue.listed, self.orphans.others if self.orphans else ())
         except (NoAnswer, Refused) as error:
             if self.silent_since is None:
                 self.silent_since = time.time()

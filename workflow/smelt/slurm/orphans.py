@@ -8,17 +8,24 @@ that was left.
 
 import hashlib
 import json
+import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from smelt.errors import SmeltError
 from smelt.slurm import queue, records
 from smelt.slurm.queue import Refused
+from smelt.slurm.records import JobRecord
 
 _FIRST = "smelt"  # of every tag
+
+
+class OutOfSight(SmeltError):
+    """A job of another user may make the same, and SLURM does not show whether it goes on."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class Orphans:
         self.folder, self.study, self.report = folder, _checksum(study), report
         self.left: dict[str, dict[str, Tag]] = {}  # by what they make, by id
         self.alive: set[str] = set()
+        self.others: set[str] = set()  # other users whose jobs are among them
+        self.hidden: dict[str, OutOfSight] = {}  # by what they make
 
     def find(self, jobs: Iterable[Any], wanted: Iterable[Any], whole: bool) -> None:
         """Look for jobs that were left, and cancel those that nothing needs.
@@ -79,18 +88,33 @@ class Orphans:
 
         Raises:
             NoAnswer: the controller does not answer.
+            Refused: it answers with an error.
         """
-        comments = {number: job.comment for number, job in queue.listed().items() if job.active}
+        known = {
+            path.name: record for path in self.folder.iterdir() if (record := records.read(self.folder, path.name))
+        }
+        owners = self._others_open(known)
+        self.others = set(owners.values())
+        found = queue.listed(self.others)
+        comments = {number: job.comment for number, job in found.items() if job.active}
         self.alive = set(comments)
-        for path in self.folder.iterdir():
-            if record := records.read(self.folder, path.name):
-                comments.setdefault(path.name, record.tag)
+        comments = {number: record.tag for number, record in known.items()} | comments
+        unseen = owners.keys() - found.keys()
+        hidden = unseen if unseen and queue.hides_others() else set()
         names, needed = {_product(job): name_of(job) for job in jobs}, {_product(job) for job in wanted}
         for number, comment in comments.items():
             tag = Tag.read(comment)
             if tag is None or tag.study != self.study:
                 continue
-            if tag.product in needed:
+            if number in hidden:
+                error = self.hidden[tag.product] = OutOfSight(
+                    f"job {number} of {owners[number]}",
+                    "it may still run, and SLURM does not show jobs of others here."
+                    f" Once it has ended, remove {self.folder / number}",
+                )
+                if tag.product not in needed:
+                    self.report(str(error))
+            elif tag.product in needed:
                 self.left.setdefault(tag.product, {})[number] = tag
             elif number not in self.alive:
                 records.forget(self.folder, number)
@@ -101,8 +125,15 @@ class Orphans:
                 self.report(f"job {number} of an earlier run of the study goes on; what was asked for does not need it")
 
     def claim(self, job: Any, tag: Tag) -> tuple[str | None, list[str]]:
-        """Return the id of a job that makes the same from the same, and else those to wait for, which are cancelled."""
-        left, name = self.left.pop(tag.product, {}), name_of(job)
+        """Return the id of a job that makes the same from the same, and else those to wait for, which are cancelled.
+
+        Raises:
+            OutOfSight: a job that may still run makes the same.
+            NoAnswer: the controller does not answer.
+        """
+        if tag.product in self.hidden:
+            raise self.hidden[tag.product]
+        left, name = self.left.get(tag.product, {}), name_of(job)
         same = [number for number, other in left.items() if other.sources == tag.sources]
         ended = [number for number in same if number not in self.alive and self._has_made(number, job)]
         taken = next(iter([*(number for number in same if number in self.alive), *ended]), None)
@@ -114,10 +145,25 @@ class Orphans:
                 ending.append(number)
             else:
                 records.forget(self.folder, number)
+        if ending:  # SLURM refuses a job that waits for one that it has forgotten
+            known = queue.listed(self.others)
+            ending = [number for number in ending if number in known and not taken]
+        self.left.pop(tag.product, None)
         if taken:
             state = "goes on" if taken in self.alive else "has made it"
             self.report(f"{name}: job {taken} of an earlier run {state} and is taken over")
-        return taken, [] if taken else ending
+        return taken, ending
+
+    def _others_open(self, known: Mapping[str, JobRecord]) -> dict[str, str]:
+        """Return the owners of those records of the study without an end that are another user's."""
+        owners = {}
+        for number, record in known.items():
+            tag = Tag.read(record.tag)
+            if record.end is None and tag and tag.study == self.study:
+                with suppress(OSError, KeyError):  # just removed; a user whom this machine does not know
+                    if (self.folder / number).stat().st_uid != os.getuid():
+                        owners[number] = (self.folder / number).owner()
+        return owners
 
     def _has_made(self, number: str, job: Any) -> bool:
         record = records.read(self.folder, number)

@@ -6,7 +6,7 @@ Accounting (`sacct`) is never asked: many clusters have none, and then it may wa
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from smelt.errors import SmeltError
@@ -83,20 +83,31 @@ def ask(command: Sequence[str], script: str | None = None) -> str:
     return done.stdout
 
 
-def listed() -> dict[str, Listed]:
+def listed(others: Iterable[str] = ()) -> dict[str, Listed]:
     """Return this user's jobs by id: those that wait or run, and those that SLURM has not yet forgotten.
+
+    Args:
+        others: users whose jobs are listed, too, where SLURM shows them.
 
     Raises:
         NoAnswer: the controller does not answer.
         Refused: it answers with an error.
     """
-    jobs = {}
-    for line in ask(
-        ["squeue", "--noheader", f"--user={os.getuid()}", "--states=all", "--format=%i %T %k"]
-    ).splitlines():
+    jobs, users = {}, ",".join([str(os.getuid()), *sorted(others)])
+    for line in ask(["squeue", "--noheader", f"--user={users}", "--states=all", "--format=%i %T %k"]).splitlines():
         number, state, comment = [*line.split(" ", 2), "", ""][:3]
         jobs[number] = Listed(state, comment.strip())
     return jobs
+
+
+def hides_others() -> bool:
+    """Return whether SLURM shows a user no jobs of others.
+
+    Raises:
+        NoAnswer: the controller does not answer.
+        Refused: it answers with an error.
+    """
+    return re.search(r"^PrivateData\s*=.*\bjobs\b", ask(["scontrol", "show", "config"]), re.MULTILINE) is not None
 
 
 def details(job: str) -> dict[str, str]:
