@@ -29,7 +29,7 @@ Make = Callable[..., Project]
 
 
 def ended(process: "subprocess.Popen[str]", project: Project) -> tuple[int, str]:
-    code = process.wait(300)
+    code = process.wait(600)
     return code, (project.folder / "printed.txt").read_text()
 
 
@@ -55,7 +55,7 @@ def test_a_controller_away_for_a_minute_loses_nothing(cluster: Path, project_wit
 
 @pytest.mark.usefixtures("cluster")
 def test_a_training_in_several_jobs_has_the_losses_of_one(project_with: Make) -> None:
-    parts, whole = project_with(3000, "parts"), project_with(3000, "whole")
+    parts, whole = project_with(8000, "parts"), project_with(8000, "whole")
     drivers = [
         start_on_slurm(project, MODEL, "--retries", "0", "--set-resources", f"pretrain:runtime={minutes}")
         for project, minutes in ((parts, 1), (whole, 60))

@@ -10,7 +10,7 @@ import pytest
 from smelt.efficiency.alternation import _passes_of_rounds, _rotate, folders_of, groups, memory_of, models_by_device
 from smelt.efficiency.command import latency_figures, ratio, spread
 from smelt.efficiency.worker import Worker
-from smelt.errors import SmeltError
+from smelt.errors import FINAL, SmeltError
 
 
 def test_models_that_fit_are_measured_together() -> None:
@@ -92,6 +92,7 @@ def test_a_process_that_dies_is_one_clear_line(tmp_path: Path, number: int, comp
     with Worker(tmp_path, ends_by, number) as worker, pytest.raises(SmeltError) as error:
         worker()
     assert str(error.value) == f"{tmp_path}: the process that measured it {complaint}"
+    assert error.value.exit_code not in FINAL
 
 
 def test_what_a_library_raises_is_one_clear_line(tmp_path: Path) -> None:
