@@ -181,7 +181,7 @@ def test_jobs_have_a_time_limit_in_slurm_only(
     commands = {line.split()[3]: line for line in re.findall(r"python -m smelt .*--minutes.*", printed)}
     assert {"pretrain", "finetune"} <= set(commands)
     for command in commands.values():
-        shown = re.sub(r"<TBD>|\bTBD\b", "300", command).replace("python -m smelt", "echo").split(" >> ")[0]
+        shown = re.sub(r"<TBD>|\bTBD\b", "300", command).replace("python -m smelt", "echo").split(" > ")[0]
         words = subprocess.run(["bash", "-c", shown], env=os.environ | job, text=True, capture_output=True, check=True)
         assert ("--minutes" in words.stdout.split()) is limited
 
