@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Slurm
+from fake_slurm import Slurm
 
 DRIVER = Path(__file__).parents[3] / "profiles/slurm-driver/driver.sh"
 JOB = {"SLURM_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "3", "SLURM_MEM_PER_NODE": "5000"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import Job, Slurm, Watched
+from fake_slurm import Job, Slurm, Watched
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from smelt.errors import CRASH, NO_INPUT, RESUMABLE

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Slurm, Watched
+from fake_slurm import Slurm, Watched
 from snakemake_executor_plugin_slurm import Executor as SlurmExecutor
 
 from smelt.slurm import records
