@@ -48,6 +48,12 @@ class Unfinished(SmeltError):
     exit_code = RESUMABLE
 
 
+class Unwritable(SmeltError):
+    """A disk took no more, or gave nothing back: with space or permission, the same command may go well."""
+
+    exit_code = IO_ERROR
+
+
 class Killed(SmeltError):
     """A process of the job was killed, most likely for want of memory: with more, the same command may go well."""
 

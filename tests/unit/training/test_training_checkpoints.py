@@ -274,7 +274,7 @@ with Checkpoints(Path(sys.argv[1], "run"), {}) as checkpoints:
         try:
             checkpoints.save(3, {"weights": torch.zeros(kilobytes * 256 + 6000)}, {})
         except SmeltError as error:
-            print(error)
+            print(error.exit_code, error)
     print(sorted(path.name for path in checkpoints.folder.iterdir()), checkpoints.load().step)
 """
 
@@ -287,7 +287,7 @@ def test_a_file_system_that_is_full_is_one_clear_line_and_leaves_the_checkpoints
     done = subprocess.run([*mount, "sh", "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     *errors, state = done.stdout.splitlines()
-    expected = f"{tmp_path}/run: cannot write the checkpoint of step 3 (No space left on device)"
+    expected = f"74 {tmp_path}/run: cannot write the checkpoint of step 3 (No space left on device)"
     assert errors == [expected] * len(errors)
     assert errors
     assert state == "['lock', 'step-000000001', 'step-000000002'] 2"

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 import torch
 
-from smelt.errors import SmeltError, Unfinished, first_line
+from smelt.errors import SmeltError, Unfinished, Unwritable, first_line
 from smelt.files import checksum, json_text
 from smelt.training.distributed import ALONE, Processes, Value
 from smelt.training.lock import FINISHED, InUse, Lock
@@ -408,7 +408,7 @@ class Checkpoints:
             try:
                 return act()
             except OSError as error:
-                raise SmeltError(self.folder, f"{failure} ({error.strerror or error})") from None
+                raise Unwritable(self.folder, f"{failure} ({error.strerror or error})") from None
 
         return self.processes.agree(attempt)
 
