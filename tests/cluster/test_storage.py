@@ -77,7 +77,7 @@ def test_a_disk_that_is_full_for_a_table_leaves_no_part_of_it(project_with: Make
     project.write(project.study | {"tables": {"texts": {"kind": "corpora", "corpus": "wiki"}}})
     table = "results/small/tables/texts.md"
     disk = small_disk(project.folder / "results", 16)
-    fill(disk, left=6 * 4096)  # for what a run keeps of itself, and for one or two of the table's four files
+    fill(disk, left=4 * 4096)  # for what a run keeps of itself, and for one or two of the table's four files
     done = on_slurm(project, table, "--retries", "0")
     assert done.returncode == 1
     assert "results/small/tables/texts." in done.stderr
