@@ -122,7 +122,7 @@ def test_a_job_that_a_signal_stopped_exits_with_the_code_for_running_it_again(jo
 @pytest.mark.slow
 def test_a_full_disk_during_a_checkpoint_is_one_clear_line_and_leaves_those_before(jobs: Jobs) -> None:
     before = jobs.checkpoints()
-    assert exit_code(jobs.start("third", file_size=20_000)) == 1
+    assert exit_code(jobs.start("third", file_size=20_000)) == 74
     (line,) = jobs.errors("third")
     assert "cannot write the checkpoint of step" in line
     assert line.endswith("(File too large)")
