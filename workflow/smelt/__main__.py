@@ -56,7 +56,7 @@ COMMANDS = {
     "compare": ("smelt.report.compare", "test which differences between models are significant"),
     "table": ("smelt.report.table", "write one table as CSV, Markdown, LaTeX and HTML"),
     "figure": ("smelt.report.figure", "draw one figure as SVG and PNG"),
-    "page": ("smelt.report.page", "write the self-contained report page"),
+    "page": ("smelt.report.page.write", "write the self-contained report page"),
 }
 
 ASKED_BY_PEOPLE = {"check", "run", "preflight", "pin", "inspect", "watch", "schema", "clean-shards"}

@@ -9,8 +9,8 @@ from test_corpora_on_page import SIGNIFICANCE, cells, files, records, statistics
 
 from smelt.__main__ import main
 from smelt.errors import SmeltError
-from smelt.report.corpus_warnings import looks
-from smelt.report.page_blocks import BlocksRecord, blocks_tables, read_blocks
+from smelt.report.page.blocks import BlocksRecord, blocks_tables, read_blocks
+from smelt.report.page.corpus_warnings import looks
 
 TRAIN = {"sentences": 100, "characters": 9000, "tokens": 3000, "fertility": 1.5, "characters_per_piece": 3.0}
 

@@ -10,8 +10,7 @@ from test_page import Page
 from smelt.__main__ import main
 from smelt.mixture import Mixture
 from smelt.report.corpus_records import CorpusRecord, read_corpora
-from smelt.report.corpus_warnings import looks
-from smelt.report.page_corpora import (
+from smelt.report.page.corpora import (
     cleaning_table,
     corpus_table,
     dropped_table,
@@ -21,7 +20,8 @@ from smelt.report.page_corpora import (
     step_tables,
     templates_table,
 )
-from smelt.report.page_sources import sources_table
+from smelt.report.page.corpus_warnings import looks
+from smelt.report.page.sources import sources_table
 from smelt.report.render import Grid
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "confidence": 0.95, "resamples": 200, "seed": 1}

@@ -11,7 +11,7 @@ from scipy import stats
 
 from smelt.__main__ import main
 from smelt.architectures.compact import CompactConfig, CompactForTokenClassification
-from smelt.report.page_results import across_table
+from smelt.report.page.results import across_table
 from smelt.report.records import encoder_parameters
 from smelt.report.significance import Significance
 from smelt.statistics.tests import holm

@@ -9,7 +9,7 @@ from small_results import SIGNIFICANCE
 from test_page import Page
 
 from smelt.__main__ import main
-from smelt.report.page_plan import plan_table
+from smelt.report.page.plan import plan_table
 
 NOTHING = {"cpu_seconds": 0.0, "gpu_seconds": 0.0, "disk": 0.0, "memory": 0.0, "kwh": 0.0}
 

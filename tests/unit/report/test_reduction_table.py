@@ -8,7 +8,7 @@ import pytest
 
 from smelt.errors import SmeltError
 from smelt.report.latex import latex
-from smelt.report.page_materials import reduction_table
+from smelt.report.page.materials import reduction_table
 from smelt.report.render import markdown
 
 PROVEN = {

@@ -11,8 +11,8 @@ from small_results import MODELS, SCORES, SIGNIFICANCE, WORDS, Results, prepared
 
 from smelt.report.latex import latex
 from smelt.report.notes import FinetuningSet, finetuning_note, repeats_note, validation_note
-from smelt.report.page_materials import task_table
-from smelt.report.page_results import pair_tables
+from smelt.report.page.materials import task_table
+from smelt.report.page.results import pair_tables
 from smelt.report.records import read_tasks
 from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row, html, markdown
 from smelt.report.significance import Significance

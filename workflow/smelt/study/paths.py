@@ -12,7 +12,7 @@ _MADE = re.compile(
     r"resources/demo/(dumps(/qa[abc]wiki(/20\d{6})?)?|tasks/demo-(ner|intent)/(train|validation|test)-qa[abc]\.(conll|tsv))"
 )
 PACKAGE = Path(__file__).parents[1]
-_SOURCES = {".py", ".html", ".css"}
+_SOURCES = {".py", ".html", ".css", ".js"}
 
 
 class Paths:

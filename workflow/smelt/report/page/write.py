@@ -18,10 +18,9 @@ from smelt.errors import SmeltError, not_found
 from smelt.files import json_text, whole_file
 from smelt.mixture import Mixture
 from smelt.report.corpus_records import CorpusRecord, read_corpora
-from smelt.report.corpus_warnings import limits, looks
 from smelt.report.figures import caption_of
-from smelt.report.page_blocks import BlocksRecord, blocks_tables, read_blocks
-from smelt.report.page_corpora import (
+from smelt.report.page.blocks import BlocksRecord, blocks_tables, read_blocks
+from smelt.report.page.corpora import (
     cleaning_table,
     corpus_table,
     dropped_table,
@@ -31,10 +30,11 @@ from smelt.report.page_corpora import (
     step_tables,
     templates_table,
 )
-from smelt.report.page_materials import model_table, reduction_table, task_table, tokenizer_table
-from smelt.report.page_plan import plan_table
-from smelt.report.page_results import across_table, correlation_tables, pair_tables
-from smelt.report.page_sources import sources_table
+from smelt.report.page.corpus_warnings import limits, looks
+from smelt.report.page.materials import model_table, reduction_table, task_table, tokenizer_table
+from smelt.report.page.plan import plan_table
+from smelt.report.page.results import across_table, correlation_tables, pair_tables
+from smelt.report.page.sources import sources_table
 from smelt.report.records import ModelRecord, read_model, read_tasks
 from smelt.report.render import PaperTable, html
 from smelt.report.significance import Significance

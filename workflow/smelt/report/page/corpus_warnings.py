@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from smelt.report.corpus_records import CorpusRecord, by_corpus
-from smelt.report.page_blocks import BlocksRecord
-from smelt.report.page_corpora import TEST_EXAMPLES, steps_of
+from smelt.report.page.blocks import BlocksRecord
+from smelt.report.page.corpora import TEST_EXAMPLES, steps_of
 
 FEW_DOCUMENTS = 20
 """Languages with fewer are named, and no share of theirs is judged."""
