@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,7 @@ def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, 
     found: dict[str, dict[str, Any]] = {}
     lengths, sizes = list(job.settings.lengths), list(job.settings.sizes)
     with ExitStack() as stack:
+        stack.callback(_remove_if_empty, output)  # a refusal leaves nothing; the first result makes it again
         # Weights are written here to measure their size. This process removes them, because a worker may die of it.
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".", suffix=".draft", dir=output)))
         worker = stack.enter_context(Worker(job.folders[job.reference], make_describer, job.settings.precision))
@@ -91,6 +92,11 @@ def describe_all(job: Job, int8: Mapping[str, Path], output: Path) -> dict[str, 
                 exported = worker(int8[model], lengths, ["int8"], scratch)
                 found[model]["bytes"] |= exported["bytes"]
     return found
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def measure(job: Job, models: Sequence[str], device: str) -> dict[str, dict[str, Any]]:
