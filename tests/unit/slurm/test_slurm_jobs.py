@@ -120,7 +120,8 @@ def test_a_job_that_stops_at_the_same_place_again_and_again_has_failed(
         slurm.answer("squeue", "7 FAILED smelt:a\n")
         look(executor, job)
     assert len(executor.submitted) == 3
-    assert executor.reported == [("7", "failed", "stopped 3 times at the same place: give it more time (runtime)")]
+    mend = "mend what its log names, or give it more time (runtime)"
+    assert executor.reported == [("7", "failed", f"stopped 3 times at the same place: {mend}")]
 
 
 @pytest.mark.parametrize(("code", "tried"), [(1, "failed"), (NO_INPUT, "failed"), (CRASH, "to be tried again"),
@@ -179,6 +180,16 @@ def test_what_slurm_did_to_a_job_counts_for_more_than_the_exit_code_of_a_command
     look(executor, job)
     assert [tried for _, tried, _ in executor.reported] == ["to be tried again"]
     assert list(executor.lacked.values()) == [{lacked: 1}]
+
+
+def test_a_crash_counts_for_more_than_a_machine_that_misses_the_one_that_crashed(
+    executor: Watched, slurm: Slurm, submitted: Submit
+) -> None:
+    leave(executor, "7", CRASH, RESUMABLE, "job 1")
+    slurm.answer("squeue", "7 FAILED smelt:a\n")
+    look(executor, submitted("7"))
+    assert executor.submitted == []
+    assert [tried for _, tried, _ in executor.reported] == ["to be tried again"]
 
 
 def test_a_job_that_was_missing_from_one_answer_has_its_whole_time_when_it_ends(

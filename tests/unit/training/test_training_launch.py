@@ -12,10 +12,15 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.rendezvous.api import (
+    RendezvousConnectionError,
+    RendezvousError,
+    RendezvousTimeoutError,
+)
 from training_toy import RECIPE, SHAPE, Toy
 
 from smelt.entry import merge
-from smelt.errors import CRASH, SmeltError
+from smelt.errors import CRASH, SmeltError, Unfinished
 from smelt.training.launch import _on_this_node, code_of, launch, processes_per_node
 
 pytestmark = pytest.mark.slow
@@ -191,3 +196,27 @@ def test_a_signal_that_torch_s_timer_hides_is_a_signal(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", lambda *_: hidden)
     assert _on_this_node(["pretrain"], processes=2, nodes=1) == RESUMABLE
+
+
+@pytest.mark.parametrize("failure", [RendezvousTimeoutError, RendezvousConnectionError])
+def test_machines_that_do_not_meet_are_tried_again(
+    monkeypatch: pytest.MonkeyPatch, failure: type[RendezvousError]
+) -> None:
+    def lost(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", lambda *_: lost)
+    with pytest.raises(Unfinished, match=r"--nodes: the machines of the job have lost each other.* Run again"):
+        _on_this_node(["pretrain"], processes=1, nodes=2)
+
+
+def test_a_controller_that_does_not_say_which_machines_the_job_has_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    squeue = tmp_path / "squeue"
+    squeue.write_text("#!/bin/sh\necho 'slurm_load_jobs error: Unable to contact slurm controller' >&2\nexit 1\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    with pytest.raises(Unfinished, match=r"which machines the job has \(slurm_load_jobs error: Unable to contact"):
+        launch([], 1, 2)

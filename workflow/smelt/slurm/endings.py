@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from smelt.errors import FINAL, RESUMABLE
+from smelt.errors import CRASH, FINAL, RESUMABLE
 from smelt.slurm.records import JobRecord
 
 OUT_OF_MEMORY = re.compile(r"exceeded (job )?memory limit|oom.kill|Out Of Memory", re.IGNORECASE)
@@ -52,7 +52,9 @@ def ending(state: str | None, details: Mapping[str, str], record: JobRecord | No
     # What SLURM did to a job explains its exit codes: a process that misses a killed one ends with an error of its own.
     if state in (None, "FAILED") and codes.intersection(FINAL):
         return Ending(Next.FAIL)
-    if state != "OUT_OF_MEMORY" and (RESUMABLE in codes or state == "PREEMPTED"):
+    # A machine that misses another one ends with 75; what crashed there explains it.
+    stopped = RESUMABLE in codes and CRASH not in codes
+    if state != "OUT_OF_MEMORY" and (stopped or state == "PREEMPTED"):
         return Ending(Next.RESUBMIT)
     if state == "TIMEOUT" and kept:
         return Ending(Next.RESUBMIT, f"{_why_ended(state, details)}; it goes on from {kept}")

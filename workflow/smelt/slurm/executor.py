@@ -366,7 +366,8 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         before[said] = times
         if said and times >= SAME:
             self._forget(job)
-            return Ending(Next.FAIL, f"stopped {times} times at the same place: give it more time (runtime)")
+            mend = "mend what its log names, or give it more time (runtime)"
+            return Ending(Next.FAIL, f"stopped {times} times at the same place: {mend}")
         return Ending(Next.RESUBMIT, said.removeprefix("smelt: ").removesuffix(". Run again to go on") or "preempted")
 
     def print_job_error(self, job_info: SubmittedJobInfo, msg: str | None = None, **words: Any) -> None:

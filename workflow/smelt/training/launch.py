@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from smelt.errors import ERROR, RESUMABLE, Killed, SmeltError
+from smelt.errors import ERROR, RESUMABLE, Killed, SmeltError, Unfinished
 
 PORTS = range(20_000, 60_000)
 
@@ -73,7 +73,8 @@ def _on_this_node(words: list[str], processes: int, nodes: int) -> int:
             raise
         return RESUMABLE
     except RendezvousError as error:
-        raise SmeltError("--nodes", f"the machines of the job have lost each other, or never met ({error})") from None
+        lost = f"the machines of the job have lost each other, or never met ({error}). Run again to go on"
+        raise Unfinished("--nodes", lost) from None
     return 0
 
 
@@ -148,5 +149,9 @@ def _words_of(*command: str) -> list[str]:
     """Return the words that a command of SLURM prints."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    except (OSError, subprocess.CalledProcessError) as error:
+    except OSError as error:
         raise SmeltError("--nodes", f"SLURM cannot be asked for the job's machines ({error})") from None
+    except subprocess.CalledProcessError as error:  # its controller may be away
+        said = " ".join(error.stderr.split()) or str(error)
+        unsaid = f"SLURM does not say which machines the job has ({said}). Run again to go on"
+        raise Unfinished("--nodes", unsaid) from None
