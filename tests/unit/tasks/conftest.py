@@ -44,3 +44,16 @@ def write_task(tmp_path: Path) -> Callable[..., Path]:
         return tasks
 
     return write
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty HF_HOME, which both libraries use, with the hub out of reach."""
+    import datasets
+    from huggingface_hub import constants
+
+    found = tmp_path / "home"
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(found / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", found / "datasets")
+    return found

@@ -1,29 +1,24 @@
 """Data sets of the hub, by the `datasets` library: from a cache in the hub's layout, with the hub out of reach."""
 
-import gzip
-import io
 import json
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha1
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from zipfile import ZipFile
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
+from hub_cache import OTHER, REVISION, SENTIMENT, prepare, snapshot
 from tests.hub_answers import HubAnswers
 
-from smelt.__main__ import main
 from smelt.tasks.splits import SPLITS
 
-REVISION, OTHER = "3cbb74c7948eba5f890d2e97120088b0cea5ab76", "c0ffee" + "0" * 34
 TASK = f"""
 title: Invented entities
 kind: token-classification
@@ -67,26 +62,6 @@ def write_rows(path: Path, rows: list[tuple[list[str], list[int]]]) -> None:
     parquet.write_table(arrow.table(columns), path)
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty HF_HOME, which both libraries use, with the hub out of reach."""
-    import datasets
-    from huggingface_hub import constants
-
-    found = tmp_path / "home"
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(found / "hub"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", found / "datasets")
-    return found
-
-
-def snapshot(home: Path, revision: str = REVISION, repository: str = "unimelb-nlp/wikiann") -> Path:
-    """Return the folder in which the hub's cache keeps a commit of a data set."""
-    found = home / "hub" / f"datasets--{repository.replace('/', '--')}" / "snapshots" / revision
-    found.mkdir(parents=True, exist_ok=True)
-    return found
-
-
 def cache_wikiann(folder: Path, **of_card: Any) -> None:
     (folder / "README.md").write_text(card(**of_card))
     for language in ("fr", "no"):
@@ -96,14 +71,9 @@ def cache_wikiann(folder: Path, **of_card: Any) -> None:
                 write_rows(folder / language / f"{split}-0000{number}-of-00002.parquet", [row])
 
 
-def prepare(write_task: Callable[..., Path], output: Path, text: str = TASK, **changes: str) -> int:
-    tasks = write_task(text, **changes)
-    return main(["task", "--name", "sample", "--folder", str(tasks), "--output", str(output)])
-
-
 def test_a_cached_data_set_is_read_by_configuration_and_split_with_the_names_of_its_labels(write_task, home, tmp_path):
     cache_wikiann(snapshot(home))
-    assert prepare(write_task, tmp_path / "out") == 0
+    assert prepare(write_task, tmp_path / "out", TASK) == 0
     rows = parquet.read_table(tmp_path / "out" / "validation.parquet").to_pylist()
     assert [(row["language"], row["words"], row["labels"]) for row in rows] == [
         (language, [*words, language, "validation"], [*(NAMES[tag] for tag in tags), "O", "O"])
@@ -266,7 +236,7 @@ def test_a_data_set_that_is_not_as_expected_is_refused_in_one_line(
     folder = snapshot(home)
     cache_wikiann(folder)
     spoil(folder)
-    assert prepare(write_task, tmp_path / "out", **changes) == 1
+    assert prepare(write_task, tmp_path / "out", TASK, **changes) == 1
     error = capsys.readouterr().err
     assert expected in error
     assert error.count("\n") == 1
@@ -275,8 +245,8 @@ def test_a_data_set_that_is_not_as_expected_is_refused_in_one_line(
 
 def test_another_commit_in_the_cache_is_not_taken_for_the_one_that_is_asked_for(write_task, home, tmp_path, capsys):
     cache_wikiann(snapshot(home))
-    assert prepare(write_task, tmp_path / "first") == 0
-    assert prepare(write_task, tmp_path / "second", **{REVISION: OTHER}) == 1
+    assert prepare(write_task, tmp_path / "first", TASK) == 0
+    assert prepare(write_task, tmp_path / "second", TASK, **{REVISION: OTHER}) == 1
     assert f"at {OTHER}: cannot be fetched from the hub and is not whole in its cache" in capsys.readouterr().err
 
 
@@ -284,25 +254,7 @@ def test_a_script_of_the_repository_is_neither_run_nor_in_the_way(write_task, ho
     folder = snapshot(home)
     cache_wikiann(folder)
     (folder / "wikiann.py").write_text("raise SystemExit('run')\n")
-    assert prepare(write_task, tmp_path / "out") == 0
-
-
-SENTIMENT = f"""
-title: Invented sentiment
-kind: sequence-classification
-languages: [en]
-source:
-  hub: SetFit/sst5
-  revision: {REVISION}
-  train: {{{{split: train}}}}
-  validation: {{{{split: validation}}}}
-  test: {{{{split: test}}}}
-format:
-  columns: {{{{text: text, label: label_text}}}}
-metric: accuracy
-licence: none
-cite: nobody
-"""
+    assert prepare(write_task, tmp_path / "out", TASK) == 0
 
 
 def test_json_lines_are_found_by_the_names_of_their_files_where_the_card_names_none(write_task, home, tmp_path):
@@ -314,49 +266,6 @@ def test_json_lines_are_found_by_the_names_of_their_files_where_the_card_names_n
     assert prepare(write_task, tmp_path / "out", SENTIMENT) == 0
     rows = parquet.read_table(tmp_path / "out" / "validation.parquet").to_pylist()
     assert [(row["text"], row["label"]) for row in rows] == [("dev good", "very good"), ("dev bad", "very bad")]
-
-
-def zipped(rows: bytes) -> bytes:
-    archive = io.BytesIO()
-    with ZipFile(archive, "w") as packed:
-        packed.writestr("rows.jsonl", rows)
-    return archive.getvalue()
-
-
-def tarred(rows: bytes) -> bytes:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w:gz") as packed:
-        member = tarfile.TarInfo("rows.jsonl")
-        member.size = len(rows)
-        packed.addfile(member, io.BytesIO(rows))
-    return archive.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("name", "pack", "expected"),
-    [
-        ("train.zip", zipped, "holds train.zip, and no archive is unpacked: expected files in .parquet, "),
-        ("train.jsonl.zip", zipped, "holds train.jsonl.zip, and no archive is unpacked"),
-        ("train.tar.gz", tarred, "holds train.tar.gz, and no archive is unpacked"),
-        ("train.jsonl", zipped, "SetFit/sst5/default/train: cannot be read: "),
-        ("train.csv", gzip.compress, "SetFit/sst5/default/train: cannot be read: "),
-        ("train.jsonl.gz", gzip.compress, None),
-    ],
-)
-def test_no_archive_of_a_data_set_is_unpacked_whatever_its_name(
-    write_task, home, tmp_path, capsys, name, pack, expected
-):
-    folder = snapshot(home, repository="SetFit/sst5")
-    files = [{"split": split, "path": name} for split in SPLITS]
-    configs = json.dumps({"configs": [{"config_name": "default", "data_files": files}]})
-    (folder / "README.md").write_text(f"---\n{configs}\n---\n")
-    rows = [{"text": f"{word} film", "label_text": word} for word in ("good", "bad")]
-    (folder / name).write_bytes(pack("".join(json.dumps(row) + "\n" for row in rows).encode()))
-    code = prepare(write_task, tmp_path / "out", SENTIMENT)
-    said = capsys.readouterr().err
-    assert (code, (tmp_path / "out").exists()) == ((1, False) if expected else (0, True)), said
-    assert (expected or "") in said
-    assert not list((home / "datasets").rglob("*extracted*"))
 
 
 @pytest.mark.parametrize(
