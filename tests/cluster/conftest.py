@@ -98,6 +98,21 @@ def start_on_slurm(project: Project, *words: str, before: Sequence[str] = ()) ->
     return driver
 
 
+def kill_driver_of_training(project: Project) -> str:
+    """Start a run, and kill its driver once its job trains, which goes on; return the job's id."""
+    driver = start_on_slurm(project, MODEL)
+    wait_until(lambda: has_checkpoint(project), driver)
+    driver.kill()
+    driver.wait()
+    return running(project)
+
+
+def running(project: Project) -> str:
+    """Return the id of the project's running job."""
+    (job,) = [job for job in jobs_of(project) if "JobState=RUNNING" in job]
+    return number_of(job)
+
+
 def environment(project: Project) -> dict[str, str]:
     """Return the environment, in which the executor is that of the project's checkout."""
     return project.environment() | {"PYTHONPATH": str(project.folder / "workflow")}

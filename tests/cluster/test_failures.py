@@ -16,8 +16,10 @@ from tests.cluster.conftest import (
     environment,
     has_checkpoint,
     jobs_of,
+    kill_driver_of_training,
     number_of,
     on_slurm,
+    running,
     start_on_slurm,
     train,
     wait_until,
@@ -31,12 +33,6 @@ Make = Callable[..., Project]
 def ended(process: "subprocess.Popen[str]", project: Project) -> tuple[int, str]:
     code = process.wait(600)
     return code, (project.folder / "printed.txt").read_text()
-
-
-def running(project: Project) -> str:
-    """Return the id of the project's running job."""
-    (job,) = [job for job in jobs_of(project) if "JobState=RUNNING" in job]
-    return number_of(job)
 
 
 def test_a_controller_away_for_a_minute_loses_nothing(cluster: Path, project_with: Make) -> None:
@@ -151,11 +147,7 @@ def test_a_training_that_slurm_kills_for_its_memory_gets_more(project_with: Make
 @pytest.mark.usefixtures("cluster")
 def test_a_training_that_outlives_its_driver_is_taken_over(project_with: Make) -> None:
     project = project_with(2500)
-    driver = start_on_slurm(project, MODEL)
-    wait_until(lambda: has_checkpoint(project), driver)
-    driver.kill()
-    driver.wait()
-    number = running(project)
+    number = kill_driver_of_training(project)
     done = on_slurm(project, MODEL)
     assert done.returncode == 0, done.stderr
     assert f"models/wide: job {number} of an earlier run goes on and is taken over" in done.stderr
@@ -168,11 +160,7 @@ def test_a_training_that_is_no_longer_wanted_so_is_cancelled_and_made_from_the_n
     project_with: Make,
 ) -> None:
     project = project_with(5000)
-    driver = start_on_slurm(project, MODEL)
-    wait_until(lambda: has_checkpoint(project), driver)
-    driver.kill()
-    driver.wait()
-    number = running(project)
+    number = kill_driver_of_training(project)
     train(project, 300)
     done = on_slurm(project, MODEL)
     assert done.returncode == 0, done.stderr
