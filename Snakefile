@@ -37,6 +37,7 @@ from smelt.screen import attach
 from smelt.study.paths import modules, names
 from smelt.study.rules.finetune_jobs import jobs_of_cells, jobs_of_seeds
 from smelt.study.workflow import (
+    compare_commands,
     given_keys,
     leave_unrecorded,
     load,
@@ -65,6 +66,9 @@ os.environ.update(SMELT_COUNTRY=study.study.country or "")
 # of a job that outlived a killed workflow would count as up to date, whatever is changed in the study after that.
 if not workflow.is_main_process:
     PersistenceBase.finished = leave_unrecorded
+
+# What a command does counts, and not how it is called.
+PersistenceBase._code = compare_commands(PersistenceBase._code)
 
 # Snakemake removes the log of an attempt before the next one begins.
 Job.remove_existing_output = keeping_logs(Job.remove_existing_output)

@@ -1,4 +1,4 @@
-"""Token blocks: `smelt blocks` against `datasets.map`, as run_mlm.py of transformers makes them, with one tokenizer.
+"""Token blocks: `smelt job blocks` against `datasets.map`, as transformers' run_mlm.py makes them, with one tokenizer.
 
 Both read the same documents with one thread and write blocks of 512 places to the disk. The peer does what that script
 does: one `map` calls the tokenizer on batches of 1,000 documents, a second one joins their ids and cuts blocks. It

@@ -25,7 +25,7 @@ END = "</text></revision></page>"
 
 
 def of_blocks(name: str) -> BenchmarkOutcome:
-    """MiB of `smelt blocks` in one process, on the most text and on the least."""
+    """MiB of `smelt job blocks` in one process, on the most text and on the least."""
     texts = [Path(os.environ["SMELT_DATA"], "text", f"{language}.txt") for language in LANGUAGES]
     lines = [line for text in texts for line in text.read_text(encoding="utf-8").splitlines() if line.strip()]
     documents = ["\n".join(lines[begin : begin + LINES]) for begin in range(0, len(lines), LINES)]
@@ -54,7 +54,7 @@ def _repeated(texts: list[str], size: int) -> Iterator[Document]:
 
 
 def of_a_page(name: str) -> BenchmarkOutcome:
-    """MiB of `smelt documents` on a dump with a page of 1 GB, and with one of 1 MB."""
+    """MiB of `smelt job documents` on a dump with a page of 1 GB, and with one of 1 MB."""
     with tempfile.TemporaryDirectory(prefix="smelt-bench-") as temporary:
         folder, used = Path(temporary), {}
         for megabytes in (1, 1000):

@@ -2,9 +2,9 @@
 
 Both read the same documents and count the lines and documents that hold each piece, and its occurrences. The loop is
 that of the scripts that go with papers: `tokenizer.tokenize(line)` of the fast tokenizer, counters, and a set of each
-line's pieces; as its speed does not depend on how much it has read, it reads a part only. Ours is all that `python -m
-smelt count` does once the tokenizer is loaded, from checksum to merged shards, in one process, and knows no word when
-it begins. The more text, the fewer words are new: so it is measured on a small text as well, and on words that it
+line's pieces; as its speed does not depend on how much it has read, it reads a part only. Ours is all that `smelt job
+count` does once the tokenizer is loaded, from checksum to merged shards, in one process, and knows no word when it
+begins. The more text, the fewer words are new: so it is measured on a small text as well, and on words that it
 knows, which is where large texts tend to. Speeds are of processor time, so that what else the machine does takes
 nothing from either.
 """

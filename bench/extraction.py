@@ -1,4 +1,4 @@
-"""Documents from dumps: `smelt documents` against wikiextractor alone, on one core and on two.
+"""Documents from dumps: `smelt job documents` against wikiextractor alone, on one core and on two.
 
 Both expand templates. wikiextractor decompresses the dump twice, for the templates and for the articles, finds tags
 line by line with a regular expression, and writes JSON lines as by default: no list items, headings with a full stop.

@@ -1,4 +1,4 @@
-"""Two ways to fine-tune several seeds: `smelt finetune`, of this build or of one before, and transformers' scripts.
+"""Two ways to fine-tune several seeds: `smelt job finetune`, of this build or of one before, and transformers' scripts.
 
 A way is a list of commands; they run side by side, as many as the machine has cores, each with one thread: for models
 this small the fastest on both sides. This build makes all seeds in one. Their processor time, and the memory that they
@@ -61,7 +61,7 @@ class FinetuningWorkload:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings of `smelt finetune`: no warm-up and no weight decay, as the scripts have none."""
+        """The settings of `smelt job finetune`: no warm-up and no weight decay, as the scripts have none."""
         chosen = {"epochs": self.epochs, "batch": self.batch, "learning_rate": self.rate}
         return chosen | {"warmup": 0, "weight_decay": 0, "length": PARTS[self.part].length}
 

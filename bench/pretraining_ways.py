@@ -133,7 +133,7 @@ class Noted:
 
 
 def loop(workload: TrainingWorkload) -> Callable[[], Throughput]:
-    """Smelt's own loop as `python -m smelt pretrain` runs it: sampler, masks, prefetch, meters, events and all."""
+    """Smelt's own loop as `smelt job pretrain` runs it: sampler, masks, prefetch, meters, events and all."""
     opened = Opened(workload)
     prepare(opened.device)
     objective = objective_of(workload.recipe.objective, opened.pieces)

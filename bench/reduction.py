@@ -53,7 +53,7 @@ def reduction(name: str) -> Benchmark:
 
 
 def ours(folder: Path, sizes: tuple[int, int]) -> Callable[[], float]:
-    """What `python -m smelt reduce` does between choosing pieces and the proof."""
+    """What `smelt reduce` does between choosing pieces and the proof."""
     return _speed(reduce_folder, folder / "source", sizes)
 
 

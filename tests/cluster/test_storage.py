@@ -99,7 +99,7 @@ def test_a_disk_that_is_full_for_a_table_leaves_no_part_of_it(project_with: Make
 
 LATE = """#!/bin/sh
 "{python}" "$@" || exit
-case "$*" in "-m smelt pretrain "*)
+case "$*" in "-m smelt job pretrain "*)
     late() {{
         until grep -q ^job "$SMELT_EXIT_CODES"; do sleep 0.01; done
         mv {model} {model}.late

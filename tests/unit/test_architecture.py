@@ -108,7 +108,7 @@ LAYERS = (
     "report tasks training",
     "study",
     " ".join(sorted(STAGES)),
-    "__main__ logs plan preflight run screen slurm watch",
+    "__main__ commands logs plan preflight run screen slurm watch",
 )
 """Parts of the package, the lowest layer first: a part imports from its own layer and from lower ones."""
 
@@ -210,7 +210,7 @@ def test_makers_are_named_in_their_own_rooms_only() -> None:
     named = {
         (module, node.value)
         for module, tree in TREES.items()
-        if not module.startswith(("smelt.study.makers", "smelt.models", "smelt.__main__"))
+        if not module.startswith(("smelt.study.makers", "smelt.models", "smelt.commands"))
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and node.value in makers
     }

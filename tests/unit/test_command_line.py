@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from smelt.__main__ import main, start
+from smelt.commands import STUDIES, TOOLS, is_job, module_of
 
 PACKAGE = Path(__file__).parents[2] / "workflow"
 
@@ -37,6 +38,49 @@ def test_wrong_json_is_one_line_that_names_the_flag(
     assert error.startswith(f"smelt: python -m smelt scores: {complaint}")
     assert error.count("\n") == 1
     assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["chekc", "study.yaml"], "smelt: chekc: no such command: expected one of check, plan, "),
+        (["job", "tabel"], "smelt: job tabel: no such command: did you mean table? Expected one of "),
+        (
+            ["check", "study.yaml", "--hlep"],
+            "smelt: python -m smelt check: no such flag as --hlep; did you mean --help?",
+        ),
+        (["job", "scores", "--finetund=x"], "no such flag as --finetund; did you mean --finetuned?"),
+    ],
+)
+def test_a_command_or_flag_like_another_is_asked_about(
+    capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert complaint in error
+    assert "did you mean" in error
+    assert error.count("\n") == 1
+
+
+def test_the_first_help_begins_with_the_commands_for_a_study(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    listed = re.findall(r"^  ([a-z-]+) {2,}", capsys.readouterr().out, re.MULTILINE)
+    assert [name for name in listed if name in STUDIES] == listed[: len(STUDIES)]
+    assert set(TOOLS) | {"job", "reduce"} <= set(listed)
+    assert not {"finetune", "pretrain", "page"} & set(listed)
+
+
+def test_jobs_have_a_list_of_their_own_and_are_found_as_earlier_versions_called_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["job", "--help"])
+    assert {"pretrain", "reduce", "table", "plan"} <= set(re.findall(r"^  ([a-z-]+) ", capsys.readouterr().out, re.M))
+    assert module_of(["job", "finetune"]) == module_of(["finetune"])
+    assert is_job(["finetune"])
+    assert is_job(["job", "plan"])
+    assert not is_job(["plan"])
 
 
 def test_a_missing_flag_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from smelt.__main__ import commands
+from smelt.commands import module_of
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow/smelt"
@@ -90,7 +90,7 @@ def libraries(command: str) -> set[str]:
 
     Of other modules than its own it reaches what they import at once: what their functions import may be for others.
     """
-    first = commands([command])[command][0]
+    first = module_of(["job", command])
     found, seen, ahead = set[str](), set[str](), [first]
     while ahead:
         module = ahead.pop()
@@ -105,7 +105,7 @@ def libraries(command: str) -> set[str]:
 def rules_of(environment: Path) -> list[str]:
     """Return the commands of the rules that run in an environment."""
     text = "\n".join(file.read_text() for file in (ROOT / "workflow/rules").glob("*.smk"))
-    found = re.findall(r'conda:\s+"\.\./\.\./envs/(\w+)\.yaml".*?python -m smelt ([\w-]+)', text, re.DOTALL)
+    found = re.findall(r'conda:\s+"\.\./\.\./envs/(\w+)\.yaml".*?python -m smelt job ([\w-]+)', text, re.DOTALL)
     return sorted({command for name, command in found if name == environment.stem})
 
 

@@ -59,7 +59,7 @@ def send(handler: logging.Handler, event: LogEvent | None, message: str = "", le
 
 def write(log: str, text: str) -> None:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
-    Path(log).write_text(f"cd / && python -m smelt pretrain\n{text}\n")
+    Path(log).write_text(f"cd / && python -m smelt job pretrain\n{text}\n")
 
 
 def test_a_job_is_one_line_that_says_what_it_made_and_how_long_it_took(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,7 +44,7 @@ def test_a_student_of_an_amplified_model_has_its_blocks_and_counts(
 @pytest.mark.slow
 def test_the_command_of_an_amplification_can_be_run_by_hand(project: Project) -> None:
     printed = project.snakemake("--dry-run", "--printshellcmds", "results/small/models/more")
-    command = next(line for line in printed.splitlines() if "python -m smelt amplify " in line)
+    command = next(line for line in printed.splitlines() if "python -m smelt job amplify " in line)
     documents = "results/small/corpora/wiki/qaa/documents.parquet"
     assert f"--model results/small/models/narrow --documents {documents} --settings" in command
     assert '"pieces":50,"start":"mean","sample":1000000,"seed":1,"version":1' in command.replace("\\", "")

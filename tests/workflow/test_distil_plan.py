@@ -41,7 +41,7 @@ def test_reducing_before_and_after_distillation_is_four_entries_of_a_study(
 @pytest.mark.slow
 def test_the_commands_of_a_distillation_can_be_run_by_hand(project: Project) -> None:
     printed = project.snakemake("--dry-run", "--printshellcmds", "results/small/models/before")
-    command = next(line for line in printed.splitlines() if "python -m smelt distil " in line)
+    command = next(line for line in printed.splitlines() if "python -m smelt job distil " in line)
     blocks = "results/small/blocks/wiki/narrow-qaa/stream-128"
     assert f"--blocks {blocks}/qaa {blocks}/qab --teachers results/small/models/narrow-qaa --settings" in command
     assert "--output results/small/models/before --curve logs/small/models/before.curve.csv" in command

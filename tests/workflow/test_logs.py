@@ -23,7 +23,7 @@ def test_each_log_opens_with_its_command_once(finished: Project) -> None:
     package = shlex.quote(str(finished.folder / "workflow"))
     started = re.compile(
         rf"cd {re.escape(shlex.quote(str(finished.folder)))} && PYTHONPATH={re.escape(package)} SMELT_COUNTRY=FRA "
-        r"\S+ -m smelt [a-z-]+ --"
+        r"\S+ -m smelt job [a-z-]+ --"
     )
     assert [str(log) for log in logs if not started.match(first_line(log))] == []
     assert [str(log) for log in logs if log.read_text().count(" -m smelt ") != 1] == []
@@ -77,5 +77,5 @@ def test_the_command_of_each_rule_is_one_of_smelt_whose_log_is_all_it_prints() -
     rules = [path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk")]
     shells = [shell for text in rules for shell in re.findall(r" +shell:\n((?: {8,}.*\n)+)", text)]
     assert len(shells) == sum(len(re.findall(r"^(?:rule \w+|    rule):", text, re.MULTILINE)) for text in rules) > 20
-    command = re.compile(r'\s*"python -m smelt [a-z-]+"(\s*" .*"\n)+\s*" > \{log:q\} 2>&1"\n')
+    command = re.compile(r'\s*"python -m smelt job [a-z-]+"(\s*" .*"\n)+\s*" > \{log:q\} 2>&1"\n')
     assert [shell for shell in shells if not command.fullmatch(shell)] == []

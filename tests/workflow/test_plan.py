@@ -178,7 +178,7 @@ def test_jobs_have_a_time_limit_in_slurm_only(
 ) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     printed = new_project(tmp_path / "project").snakemake("--dry-run", "--printshellcmds")
-    commands = {line.split()[3]: line for line in re.findall(r"python -m smelt .*--minutes.*", printed)}
+    commands = {line.split()[4]: line for line in re.findall(r"python -m smelt .*--minutes.*", printed)}
     assert {"pretrain", "finetune"} <= set(commands)
     for command in commands.values():
         shown = re.sub(r"<TBD>|\bTBD\b", "300", command).replace("python -m smelt", "echo").split(" > ")[0]

@@ -27,6 +27,13 @@ def test_a_finished_study_has_nothing_to_do(finished: Project) -> None:
     assert finished.planned() == {}
 
 
+def test_commands_as_earlier_versions_called_them_run_nothing_again(project: Callable[[], Project]) -> None:
+    edited = project()
+    for rules in (edited.folder / "workflow/rules").glob("*.smk"):
+        rules.write_text(rules.read_text().replace("python -m smelt job ", "python -m smelt "))
+    assert edited.planned() == {}
+
+
 def test_another_country_rewrites_the_page_and_trains_nothing(project: Callable[[], Project]) -> None:
     edited = project()
     study = edited.study
@@ -40,7 +47,7 @@ def test_a_gpu_for_small_models_reruns_nothing_and_is_given_to_what_does_run(fin
     assert finished.planned(*given) == {}
     run = "results/small/finetuned/wide/demo-ner/seed-1/metrics.json"
     printed = finished.snakemake("--dry-run", "--printshellcmds", "--force", run, *given)
-    command = next(line for line in printed.splitlines() if "python -m smelt finetune " in line)
+    command = next(line for line in printed.splitlines() if "python -m smelt job finetune " in line)
     assert " --gpus 1 " in command
 
 
@@ -49,7 +56,7 @@ def test_another_number_of_threads_makes_no_blocks_again(finished: Project) -> N
     assert finished.planned(*given) == {}
     blocks = "results/small/blocks/wiki/unigram-300/stream-64/qaa"
     printed = finished.snakemake("--dry-run", "--printshellcmds", "--force", blocks, *given)
-    command = next(line for line in printed.splitlines() if "python -m smelt blocks " in line)
+    command = next(line for line in printed.splitlines() if "python -m smelt job blocks " in line)
     assert " --threads 2 " in command
 
 
@@ -76,7 +83,7 @@ def test_touch_after_an_update_keeps_what_the_version_before_made(project: Calla
     recipes.write_text(
         re.sub(r"^RECIPE_VERSION = \d+", "RECIPE_VERSION = 999", recipes.read_text(), flags=re.MULTILINE)
     )
-    rules.write_text(rules.read_text().replace("python -m smelt download", "python -m smelt  download"))
+    rules.write_text(rules.read_text().replace("python -m smelt job download", "python -m smelt job  download"))
     made = {path: path.read_bytes() for path in (edited.folder / "results").rglob("*") if path.is_file()}
     assert {"download", "documents", "pretrain", "finetune", "page"} <= set(edited.planned())
     edited.snakemake("--touch")

@@ -59,7 +59,7 @@ def test_what_is_set_for_fine_tuning_counts_for_jobs_of_several_seeds(project: C
     edited = packed(project())
     given = ["--set-resources", "finetune:gpu=1", "--set-threads", "finetune=2"]
     printed = edited.snakemake("--dry-run", "--printshellcmds", "--force", METRICS[0], *given)
-    command = next(line for line in printed.splitlines() if "python -m smelt finetune " in line)
+    command = next(line for line in printed.splitlines() if "python -m smelt job finetune " in line)
     assert " --seed 1 2 " in command
     assert " --threads 2 --gpus 1 " in command
 

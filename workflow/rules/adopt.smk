@@ -30,7 +30,7 @@ rule adopt:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt adopt"
+        "python -m smelt job adopt"
         " --source {params.source:q}"
         " --output {output.model:q}"
         " > {log:q} 2>&1"

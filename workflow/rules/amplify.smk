@@ -32,7 +32,7 @@ rule amplify:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt amplify"
+        "python -m smelt job amplify"
         " --model {input.source:q}"
         " --documents {input.documents:q}"
         " --settings {params.settings:q}"

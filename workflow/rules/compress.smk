@@ -50,7 +50,7 @@ rule signals:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt signals"
+        "python -m smelt job signals"
         " --teacher {input.teacher:q}"
         " --task {params.task:q}"
         " --documents {input.documents:q}"
@@ -100,7 +100,7 @@ rule compress:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt compress"
+        "python -m smelt job compress"
         " --source {input.source:q}"
         " --teacher {input.teacher:q}"
         " --signals {input.signals:q}"
@@ -133,7 +133,7 @@ rule compressed:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt compressed"
+        "python -m smelt job compressed"
         " --model {input.model:q}"
         " --provenance {input.provenance:q}"
         " --output {output.model:q}"

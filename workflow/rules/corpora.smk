@@ -38,7 +38,7 @@ rule download:
     conda:
         "../../envs/data.yaml"
     shell:
-        "python -m smelt download"
+        "python -m smelt job download"
         " --wiki {wildcards.wiki:q}"
         " --date {wildcards.date:q}"
         " --mirror {params.mirror:q}"
@@ -68,7 +68,7 @@ rule dataset:
     conda:
         "../../envs/data.yaml"
     shell:
-        "python -m smelt dataset"
+        "python -m smelt job dataset"
         " --settings {params.settings:q}"
         " --downloads-per-host {resources.downloads_per_host}"
         " --output {output.fetched:q}"
@@ -106,7 +106,7 @@ rule documents:
     conda:
         "../../envs/data.yaml"
     shell:
-        "python -m smelt documents"
+        "python -m smelt job documents"
         " --language {wildcards.language:q}"
         " --dump {input.dumps:q}"
         " --data-set {params.data_sets:q}"

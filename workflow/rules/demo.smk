@@ -28,7 +28,7 @@ rule demo_dump:
     conda:
         "../../envs/data.yaml"
     shell:
-        "python -m smelt demo-data"
+        "python -m smelt job demo-data"
         " --wiki {wildcards.wiki:q}"
         " --date {wildcards.date:q}"
         " --seed {params.seed:q}"
@@ -68,7 +68,7 @@ rule demo_task:
     conda:
         "../../envs/data.yaml"
     shell:
-        "python -m smelt demo-data"
+        "python -m smelt job demo-data"
         " --task {wildcards.task:q}"
         " --seed {params.seed:q}"
         " --version {params.version:q}"

@@ -37,7 +37,7 @@ rule distil:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt distil"
+        "python -m smelt job distil"
         " --blocks {input.blocks:q}"
         " --teachers {input.teachers:q}"
         " --settings {params.settings:q}"

@@ -30,7 +30,7 @@ rule efficiency:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt efficiency"
+        "python -m smelt job efficiency"
         " --models {input.models:q}"
         " --int8 {input.int8:q}"
         " --settings {params.settings:q}"

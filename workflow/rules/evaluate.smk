@@ -33,7 +33,7 @@ rule reduce_finetuned:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt reduce"
+        "python -m smelt job reduce"
         " --model {input.source:q}"
         " --counts {input.counts:q}"
         " --held-out {input.held_out:q}"
@@ -77,7 +77,7 @@ rule evaluate:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt evaluate"
+        "python -m smelt job evaluate"
         " --model {input.model:q}"
         " --name {wildcards.model:q}"
         " --task {params.task:q}"

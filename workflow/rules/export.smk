@@ -29,7 +29,7 @@ rule export:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt export"
+        "python -m smelt job export"
         " --source {input.source:q}"
         " --settings {params.settings:q}"
         " --output {output.model:q}"
@@ -54,7 +54,7 @@ rule weigh_int8:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt export"
+        "python -m smelt job export"
         " --source {input.source:q}"
         " --settings {params.settings:q}"
         " --output {output.model:q}"

@@ -73,7 +73,7 @@ for jobs in RESULT_JOBS:
             "../../envs/training.yaml"
         priority: 1  # the choice of a grid before further runs, whose weights wait for it
         shell:
-            "python -m smelt finetune"
+            "python -m smelt job finetune"
             " --model {input.model:q}"
             " --task {params.task:q}"
             " --seed {params.seeds:q}"
@@ -128,7 +128,7 @@ for jobs in CELL_JOBS:
         conda:
             "../../envs/training.yaml"
         shell:
-            "python -m smelt finetune"
+            "python -m smelt job finetune"
             " --model {input.model:q}"
             " --task {params.task:q}"
             " --seed {wildcards.seed:q}"

@@ -29,7 +29,7 @@ rule tokenisation:
     conda:
         "../../envs/report.yaml"
     shell:
-        "python -m smelt tokenisation"
+        "python -m smelt job tokenisation"
         " --model {wildcards.model:q}"
         " --predictions {input.predictions:q}"
         " --task {params.task:q}"
@@ -60,7 +60,7 @@ rule correlations:
     conda:
         "../../envs/report.yaml"
     shell:
-        "python -m smelt correlations"
+        "python -m smelt job correlations"
         " --predictions {input.predictions:q}"
         " --tasks {params.tasks:q}"
         " --settings {params.settings:q}"

@@ -32,7 +32,7 @@ rule plan:
     conda:
         "../../envs/report.yaml"
     shell:
-        "python -m smelt plan"
+        "python -m smelt job plan"
         " --written @{params.study:q}"
         " --folder {params.own:q}"
         " --output {output.plan:q}"
@@ -75,7 +75,7 @@ rule page:
     conda:
         "../../envs/report.yaml"
     shell:
-        "python -m smelt page"
+        "python -m smelt job page"
         " --study @{params.study:q}"
         " --significance {params.significance:q}"
         " --tables {input.tables:q}"

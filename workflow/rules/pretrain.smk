@@ -37,7 +37,7 @@ rule pretrain:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt pretrain"
+        "python -m smelt job pretrain"
         " --blocks {input.blocks:q}"
         " --tokenizer {input.tokenizer:q}"
         " --settings {params.settings:q}"

@@ -34,7 +34,7 @@ rule count:
     conda:
         "../../envs/data.yaml"
     shell:
-        "python -m smelt count"
+        "python -m smelt job count"
         " --documents {input.documents:q}"
         " --tokenizer {input.tokenizer:q}"
         " --language {wildcards.language:q}"
@@ -67,7 +67,7 @@ rule count_sample:
     conda:
         "../../envs/data.yaml"
     shell:
-        "python -m smelt count"
+        "python -m smelt job count"
         " --documents {input.documents:q}"
         " --tokenizer {input.tokenizer:q}"
         " --language {wildcards.language:q}"
@@ -100,7 +100,7 @@ rule reduce:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt reduce"
+        "python -m smelt job reduce"
         " --model {input.source:q}"
         " --counts {input.counts:q}"
         " --held-out {input.held_out:q}"

@@ -25,7 +25,7 @@ rule scores:
     conda:
         "../../envs/report.yaml"
     shell:
-        "python -m smelt scores"
+        "python -m smelt job scores"
         " --finetuned {params.finetuned:q}"
         " --settings {params.settings:q}"
         " --output {output.scores:q}"
@@ -61,7 +61,7 @@ rule compare:
     conda:
         "../../envs/report.yaml"
     shell:
-        "python -m smelt compare"
+        "python -m smelt job compare"
         " --scores {input.scores:q}"
         " --settings {params.settings:q}"
         " --summary {output.summary:q}"
@@ -99,7 +99,7 @@ rule table:
     conda:
         "../../envs/report.yaml"
     shell:
-        "python -m smelt table"
+        "python -m smelt job table"
         " --name {wildcards.table:q}"
         " --settings {params.settings:q}"
         " --significance {params.significance:q}"
@@ -137,7 +137,7 @@ rule figure:
     conda:
         "../../envs/report.yaml"
     shell:
-        "python -m smelt figure"
+        "python -m smelt job figure"
         " --name {wildcards.figure:q}"
         " --sources {input.sources:q}"
         " --settings {params.settings:q}"

@@ -38,7 +38,7 @@ rule task:
     conda:
         "../../envs/data.yaml"
     shell:
-        "python -m smelt task"
+        "python -m smelt job task"
         " --name {wildcards.task:q}"
         " --task {params.task:q}"
         " --folder {params.own:q}"

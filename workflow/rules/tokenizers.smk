@@ -28,7 +28,7 @@ rule tokenizer:
     conda:
         "../../envs/data.yaml"
     shell:
-        "python -m smelt tokenizer"
+        "python -m smelt job tokenizer"
         " --documents {input.documents:q}"
         " --settings {params.settings:q}"
         " --output {output.tokenizer:q}"
@@ -61,7 +61,7 @@ rule blocks:
     conda:
         "../../envs/training.yaml"
     shell:
-        "python -m smelt blocks"
+        "python -m smelt job blocks"
         " --documents {input.documents:q}"
         " --tokenizer {input.tokenizer:q}"
         " --length {wildcards.length:q}"

@@ -1,11 +1,7 @@
-"""The command line: `smelt <command> ...`, one command per job of the workflow, and a few for users.
+"""The command line: `smelt <command> ...`, with the jobs of the workflow under `smelt job`.
 
 `smelt` is the command where the package is installed. Jobs run `python -m smelt`, which does the same and needs no such
 installation: by PYTHONPATH, which the Snakefile sets, they import their own checkout in whatever environment they run.
-
-Each command lives in a module of its stage with two functions, `add_arguments(parser)` and `run(arguments)`;
-only the module of the chosen command is imported, so that cheap commands start without torch. Those of commands that
-read a file with `${NAME}` in it have a third, `variables(arguments)`: the environment variables that they fill in.
 """
 
 import argparse
@@ -19,74 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from smelt import __version__
+from smelt.cli import Parser
+from smelt.commands import FILL_IN, PASS_ON, is_job, module_of, parser_of
 from smelt.disk import disk_errno
 from smelt.environment import hide_secrets
 from smelt.errors import CRASH, ERROR, IO_ERROR, SmeltError
-
-COMMANDS = {
-    "check": ("smelt.study.check", "validate a study file and print what it will build"),
-    "run": ("smelt.run", "run a study, or go on with it after whatever stopped it"),
-    "plan": ("smelt.plan", "estimate jobs, hours, disk, memory and energy of a study"),
-    "preflight": ("smelt.preflight.command", "see whether a study can run on this machine or cluster"),
-    "pin": ("smelt.study.pin", "look up the commits of the hub's models that a study adopts"),
-    "inspect": ("smelt.models.inspect.command", "show what pieces a tokenizer has and who uses them, or compare two"),
-    "watch": ("smelt.watch", "show the running jobs of a study from their logs"),
-    "schema": ("smelt.study.reference", "write JSON schemas for editors, and the tables of keys in the documentation"),
-    "demo-data": ("smelt.demo.command", "generate the demo study's dumps and tasks"),
-    "download": ("smelt.corpora.download", "download one wiki's dump and verify it"),
-    "dataset": ("smelt.corpora.fetch", "bring a data set of the hub here, or its first rows"),
-    "documents": ("smelt.corpora.command", "write one language's documents, from dumps, data sets and text files"),
-    "clean-shards": ("smelt.corpora.clean_shards", "clean large data sets in shards, here or on SLURM"),
-    "tokenizer": ("smelt.tokenizers.command", "train a tokenizer on a sample of a corpus"),
-    "blocks": ("smelt.training.pack", "encode one language's documents into packed token blocks"),
-    "count": ("smelt.models.reduce.count", "count how often a language uses each piece of a tokenizer"),
-    "task": ("smelt.tasks.prepare", "prepare a task's splits"),
-    "finetune": ("smelt.finetuning.finetune", "fine-tune a model on a task with one seed"),
-    "evaluate": ("smelt.finetuning.evaluate", "score a fine-tuned model that was reduced, without more training"),
-    "compressed": ("smelt.finetuning.compression.copy_student", "put one compressed student where models stand"),
-    "signals": (
-        "smelt.finetuning.compression.precompute_teacher",
-        "write the signals of a fine-tuned teacher on transfer text",
-    ),
-    "efficiency": ("smelt.efficiency.command", "measure size, memory, loading time and latency of models, alternating"),
-    "tokenisation": ("smelt.measurement.tokenisation", "measure what a tokenizer does to the words of a task"),
-    "correlations": ("smelt.measurement.pooled", "correlate pieces and misses of words over several models together"),
-    "scores": ("smelt.report.scores", "collect the scores of all fine-tuned models"),
-    "compare": ("smelt.report.compare", "test which differences between models are significant"),
-    "table": ("smelt.report.table", "write one table as CSV, Markdown, LaTeX and HTML"),
-    "figure": ("smelt.report.figure", "draw one figure as SVG and PNG"),
-    "page": ("smelt.report.page.write", "write the self-contained report page"),
-}
-
-ASKED_BY_PEOPLE = {"check", "run", "preflight", "pin", "inspect", "watch", "schema", "clean-shards"}
-"""Commands that are no jobs of the workflow; `plan` is both."""
-
-PASS_ON = {"run"}
-"""Commands that pass on to another program what stands behind `--`."""
-
-FILL_IN = {"task"}
-"""Jobs that read a file of the user's, with `${NAME}` in it; that of others stands in their words."""
-
-
-def commands(words: list[str]) -> dict[str, tuple[str, str]]:
-    """Return the commands by name, each with its module and what it does.
-
-    Makers have theirs in the study. They are imported only for words that are no other command, which start sooner.
-    """
-    if words and words[0] in COMMANDS:
-        return COMMANDS
-    from smelt.study.makers import MAKERS
-
-    return COMMANDS | {name: maker.command for name, maker in MAKERS.items()}
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line like any other error."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise an error in the words given."""
-        raise SmeltError(self.prog, f"{message} (--help names the flags)")
 
 
 def main(words: list[str] | None = None) -> int:
@@ -95,17 +28,10 @@ def main(words: list[str] | None = None) -> int:
     # run several times slower. OpenMP reads this as torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     typed = "smelt" if Path(sys.argv[0]).name == "smelt" else "python -m smelt"
-    parser = Parser(prog=typed, description=__doc__.split("\n")[0])
-    parser.add_argument("--version", action="version", version=f"smelt {__version__}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="command")
     words = sys.argv[1:] if words is None else words
-    known = commands(words)
-    for name, (module, help_line) in known.items():
-        command = subparsers.add_parser(name, help=help_line, description=help_line)
-        if words[:1] == [name]:
-            importlib.import_module(module).add_arguments(command)
     own = words[: words.index("--")] if "--" in words and words[0] in PASS_ON else words
     try:
+        parser = parser_of(words, typed)
         # All words to start the command again elsewhere, and those behind `--`.
         given = argparse.Namespace(words=words, options=words[len(own) + 1 :])
         arguments, unknown = parser.parse_known_args(own, given)
@@ -113,7 +39,7 @@ def main(words: list[str] | None = None) -> int:
             listed = " ".join(unknown)
             passed = f"; Snakemake's own stand behind `--`: `smelt {words[0]} ... -- {listed}`"
             parser.error(f"unrecognized arguments: {listed}{passed if words[0] in PASS_ON else ''}")
-        importlib.import_module(known[arguments.command][0]).run(arguments)
+        importlib.import_module(module_of(words)).run(arguments)
     except SmeltError as error:
         if not error.reported:
             print(f"smelt: {error}", file=sys.stderr)
@@ -137,13 +63,14 @@ def main(words: list[str] | None = None) -> int:
 
 def variables(words: list[str]) -> list[str]:
     """Return the environment variables that a command fills in; none where the command itself will complain."""
-    if words[0] not in FILL_IN:
+    own = words[words[0] == "job" :]
+    if not set(own[:1]) & FILL_IN:
         return []
-    module = importlib.import_module(COMMANDS[words[0]][0])
+    module = importlib.import_module(module_of(words))
     parser = Parser(add_help=False)
     module.add_arguments(parser)
     try:
-        return list(module.variables(parser.parse_known_args(words[1:])[0]))
+        return list(module.variables(parser.parse_known_args(own[1:])[0]))
     except SmeltError:
         return []
 
@@ -154,7 +81,7 @@ def start() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     words = sys.argv[1:]
-    if not (words and words[0] in commands(words).keys() - ASKED_BY_PEOPLE):
+    if not (words and is_job(words)):
         sys.exit(main())
     from smelt.logs import command_line, ending, is_log, record_exit
 

@@ -4,14 +4,40 @@ import argparse
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from smelt.countries import COUNTRIES
 from smelt.entry import AnyEntry, check
-from smelt.errors import SmeltError
+from smelt.errors import SmeltError, suggest_similar
 from smelt.files import parse_json, read_json
 
 HIGHEST_SEED = 2**32 - 1
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line like any other error, and whose text keeps its lines."""
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of argparse."""
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise an error in the words given."""
+        raise SmeltError(self.prog, f"{message} (--help names the flags)")
+
+    # Before argparse misses a flag that was asked for under a similar name.
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return what argparse does.
+
+        Raises:
+            SmeltError: a flag is unknown, and similar to one that there is.
+        """
+        flags = {flag for action in self._actions for flag in action.option_strings if flag.startswith("--")}
+        for word in args or [] if self._subparsers is None else []:
+            flag, known = word.partition("=")[0], [name for name in flags if name.startswith(word.partition("=")[0])]
+            if word.startswith("--") and not known and (similar := suggest_similar(flag, flags)):
+                self.error(f"no such flag as {flag}; {similar}")
+        return super().parse_known_args(args, namespace)
 
 
 def json_object(*keys: str) -> Callable[[str], dict[str, Any]]:

@@ -33,7 +33,7 @@ MOST_AFTER_END = 20  # lines that libraries print as Python ends
 STATE = 200  # characters of a line that show how far a job is
 
 _CLOCK = r"\d\d:\d\d:\d\d  "
-_COMMAND = re.compile(r" -m smelt (\S+)")
+_COMMAND = re.compile(r" -m smelt (?:job )?(\S+)")
 _END = re.compile(rf"{_CLOCK}(finished|ended with exit code \d+) after (.+)")
 
 

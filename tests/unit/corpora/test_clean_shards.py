@@ -1,4 +1,4 @@
-"""Large data sets in shards: the documents and counts of `smelt documents`, on this machine and by SLURM's scripts."""
+"""Large data sets in shards: documents and counts as of `smelt job documents`, on this machine and by SLURM."""
 
 import json
 import os

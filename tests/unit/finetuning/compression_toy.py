@@ -62,7 +62,7 @@ def write_teacher(folder: Path, task: Path, seed: int = 5, **changes: object) ->
 
 
 def write_documents(folder: Path, language: str, texts: list[str], held_out: list[str] = ()) -> Path:
-    """Write a language's documents as `smelt documents` does."""
+    """Write a language's documents as `smelt job documents` does."""
     path = folder / language / "documents.parquet"
     path.parent.mkdir(parents=True)
     rows = [{"id": str(number), "title": "", "text": text, "held_out": False} for number, text in enumerate(texts)]

@@ -1,4 +1,4 @@
-"""`python -m smelt compress`: strategies, freezing, and what becomes of it when it is stopped."""
+"""`smelt job compress`: strategies, freezing, and what becomes of it when it is stopped."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""`python -m smelt signals`: which text a teacher is asked about, what is kept of it, and what is refused."""
+"""`smelt job signals`: which text a teacher is asked about, what is kept of it, and what is refused."""
 
 import json
 import shutil

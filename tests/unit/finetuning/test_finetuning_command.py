@@ -1,4 +1,4 @@
-"""`python -m smelt finetune` on a model and tasks that take a second."""
+"""`smelt job finetune` on a model and tasks that take a second."""
 
 import json
 import shutil

@@ -214,10 +214,10 @@ def test_runs_of_another_seed_or_cut_ones_are_refused_in_one_line(grid, tmp_path
     for change, reason in (
         ({"seed": 2}, "is of seed 2: expected a run of a grid of 1"),
         ({"task": "moods"}, "is of task 'moods'"),
-        ({"epochs": []}, "expected what `python -m smelt finetune --cell` writes"),
+        ({"epochs": []}, "expected what `smelt job finetune --cell` writes"),
         ({"settings": whole["settings"] | {"batch": 0}}, "batch"),
         ({"settings": whole["settings"] | {"length": 0}}, "length"),
-        ({"settings": {}}, "lacks 'settings.batch': expected what `python -m smelt finetune --cell` writes"),
+        ({"settings": {}}, "lacks 'settings.batch': expected what `smelt job finetune --cell` writes"),
         ({"settings": []}, "lacks 'settings.batch'"),
     ):
         path.write_text(json.dumps(whole | change))

@@ -1,4 +1,4 @@
-"""What becomes of `python -m smelt finetune` when it is stopped or killed: it resumes to the same bits."""
+"""What becomes of `smelt job finetune` when it is stopped or killed: it resumes to the same bits."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`python -m smelt amplify` writes a folder with more pieces, proven the same without them, or one line and nothing."""
+"""`smelt amplify` writes a folder with more pieces, proven the same without them, or one line and nothing."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""`smelt count` on real files: what it writes, whatever the number of processes, and after it was killed."""
+"""`smelt job count` on real files: what it writes, whatever the number of processes, and after it was killed."""
 
 import signal
 import subprocess

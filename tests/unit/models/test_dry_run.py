@@ -1,4 +1,4 @@
-"""`python -m smelt reduce --dry-run` states for ten rules what `reduce` with each of them makes."""
+"""`smelt reduce --dry-run` states for ten rules what `reduce` with each of them makes."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""`python -m smelt inspect` counts pieces by kind, script and length, and their use by languages, of one or two."""
+"""`smelt inspect` counts pieces by kind, script and length, and their use by languages, of one or two."""
 
 import json
 import random

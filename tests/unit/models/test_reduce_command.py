@@ -1,4 +1,4 @@
-"""`python -m smelt reduce` writes a folder that is proven exact, or one clear line and nothing."""
+"""`smelt reduce` writes a folder that is proven exact, or one clear line and nothing."""
 
 import gc
 import json

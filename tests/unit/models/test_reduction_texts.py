@@ -1,4 +1,4 @@
-"""`python -m smelt reduce --corpus`: from a model and text files to a reduced model, without a study."""
+"""`smelt reduce --corpus`: from a model and text files to a reduced model, without a study."""
 
 import json
 import random

@@ -16,7 +16,7 @@ TRAIN = {"sentences": 100, "characters": 9000, "tokens": 3000, "fertility": 1.5,
 
 
 def write(folder: Path, language: str, vocabulary: str = "u8k", packing: str = "stream-64", **changes: Any) -> Path:
-    """Write blocks.json, as `python -m smelt blocks` does."""
+    """Write blocks.json, as `smelt job blocks` does."""
     path = folder / "blocks" / "wiki" / vocabulary / packing / language / "blocks.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"train": TRAIN | {"unknown_share": 0.0} | changes}))

@@ -34,7 +34,7 @@ def step(name: str, settings: Any = True, **numbers: Any) -> dict[str, Any]:
 
 
 def statistics(language: str, *cleaning: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Return the statistics of a language of 60 documents, as `python -m smelt documents` writes them."""
+    """Return the statistics of a language of 60 documents, as `smelt job documents` writes them."""
     pages = {"pages": 90, "extracted": 66, "redirect": 20, "other_namespace": 3, "empty": 1, "lost": 0}
     templates = {"uses": 0, "names": 0, "most_frequent": {}}
     markup = {

@@ -138,9 +138,7 @@ def test_a_file_that_is_no_record_is_one_clear_line(
 ) -> None:
     measured[0].write_text(json.dumps({"model": "mbert"}))
     assert table(results, measured) == 1
-    assert (
-        "mbert.json: has no 'reference': expected what `python -m smelt efficiency` writes" in capsys.readouterr().err
-    )
+    assert "mbert.json: has no 'reference': expected what `smelt job efficiency` writes" in capsys.readouterr().err
     assert table(results, [], models=["mbert"]) == 1
     assert "expected the records of efficiency" in capsys.readouterr().err
 

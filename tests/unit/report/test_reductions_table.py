@@ -173,7 +173,7 @@ def test_a_record_of_something_else_is_one_line(
 ) -> None:
     results.path("models/small/reduction.json").write_text(json.dumps({"proof": {}}))
     assert results.table("t", SETTINGS, sources) == 1
-    assert "reduction.json: lacks 'languages': expected what `python -m smelt reduce` writes" in capsys.readouterr().err
+    assert "reduction.json: lacks 'languages': expected what `smelt reduce` writes" in capsys.readouterr().err
 
 
 def test_the_figure_has_a_line_for_each_way_and_a_band_for_the_whole_model(sources: list[Path]) -> None:

@@ -75,7 +75,7 @@ def test_a_record_without_coverage_is_refused_only_where_a_table_shows_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert table(tmp_path, RECORD, coverage=True) == 1
-    assert "expected what `python -m smelt reduce` writes" in capsys.readouterr().err
+    assert "expected what `smelt reduce` writes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("record", [{}, {"kept": {}}, RECORD | {"kept": []}, RECORD | {"pieces": None}])

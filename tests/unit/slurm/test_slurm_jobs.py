@@ -27,7 +27,9 @@ def leave(executor: Watched, number: str, *lines: object) -> None:
 
 def write_log(path: Path, line: str, code: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"cd / && python -m smelt pretrain\n{line}\n10:00:00  ended with exit code {code} after 0:00:10\n")
+    path.write_text(
+        f"cd / && python -m smelt job pretrain\n{line}\n10:00:00  ended with exit code {code} after 0:00:10\n"
+    )
 
 
 def look(executor: Watched, *jobs: SubmittedJobInfo) -> list[str]:
@@ -281,7 +283,7 @@ def test_a_preempted_job_is_submitted_again(executor: Watched, slurm: Slurm, sub
 def test_the_script_of_a_job_records_the_exit_codes_of_its_commands(tmp_path: Path) -> None:
     folder = tmp_path / "it's here"
     folder.mkdir()
-    smelt = f"{sys.executable} -m smelt scores > {tmp_path}/log 2>&1"  # flags are missing
+    smelt = f"{sys.executable} -m smelt job scores > {tmp_path}/log 2>&1"  # flags are missing
     text = records.script(folder, "smelt:a b", f"{smelt} || ({smelt}; exit 9)")
     environment = {"SLURM_JOB_ID": "12", "PYTHONPATH": str(Path(records.__file__).parents[2])}
     assert subprocess.run(["sh"], input=text, text=True, env=environment).returncode == 9

@@ -49,7 +49,7 @@ def job(model: str = "wide", **settings: Any) -> Single:
         restart_times=2,
         resources={},
         wildcards=[model],
-        rule=SimpleNamespace(name="pretrain", shellcmd="python -m smelt pretrain"),
+        rule=SimpleNamespace(name="pretrain", shellcmd="python -m smelt job pretrain"),
         params=Params(settings),
         input=["blocks"],
         output=[f"results/small/models/{model}"],

@@ -33,7 +33,7 @@ def test_every_key_stands_in_the_pages(kind: Any) -> None:
 
 def test_the_tables_in_the_pages_are_those_of_the_types() -> None:
     stale = [page.name for page, text in reference.fill_tables(PAGES).items() if text != PAGES[page]]
-    assert stale == [], "run `python -m smelt schema` and commit what it writes"
+    assert stale == [], "run `smelt schema` and commit what it writes"
 
 
 def test_every_type_has_a_table() -> None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_committed_schema_is_that_of_the_types(name: str) -> None:
     committed = json.loads((Path(reference.__file__).parent / name).read_text(encoding="utf-8"))
-    assert committed == schema_of(SCHEMAS[name]), "run `python -m smelt schema` and commit what it writes"
+    assert committed == schema_of(SCHEMAS[name]), "run `smelt schema` and commit what it writes"
 
 
 def test_the_command_writes_both_schemas(tmp_path: Path) -> None:

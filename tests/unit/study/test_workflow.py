@@ -3,14 +3,16 @@
 import itertools
 import re
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from snakemake.persistence import PersistenceBase
 from snakemake.settings.types import ResourceSettings
 
 from smelt.study.paths import leading_to, names, not_leading_to
 from smelt.study.schema import load_study
-from smelt.study.workflow import given_keys, load, share_settings, started_rules, warn
+from smelt.study.workflow import compare_commands, given_keys, load, share_settings, started_rules, warn
 from smelt.tasks.task_file import LIBRARY, load_task
 
 ROOT = Path(__file__).parents[3]
@@ -19,6 +21,12 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(autouse=True)
 def _in_the_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+
+
+class Rule(NamedTuple):
+    """What Snakemake knows about a rule's command."""
+
+    shellcmd: str
 
 
 def written(folder: Path) -> Path:
@@ -34,6 +42,12 @@ def test_no_file_means_the_demo() -> None:
 def test_a_file_is_read_as_it_stands(tmp_path: Path) -> None:
     path = written(tmp_path)
     assert load([path], yaml.safe_load(path.read_text())).study.study == "one"
+
+
+def test_a_job_is_called_like_the_command_that_earlier_versions_recorded() -> None:
+    code: Any = compare_commands(PersistenceBase._code)
+    now, before, other = (code(object(), Rule(f"python -m smelt {words}")) for words in ("job a --b", "a --b", "a --c"))
+    assert now == before != other
 
 
 def test_an_override_from_the_command_line_counts(tmp_path: Path) -> None:

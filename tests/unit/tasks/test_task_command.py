@@ -1,4 +1,4 @@
-"""`python -m smelt task`: what it writes, and what it refuses."""
+"""`smelt task`: what it writes, and what it refuses."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`python -m smelt documents`: a language's documents, from dumps, data sets and texts, with their statistics."""
+"""`smelt job documents`: a language's documents, from dumps, data sets and texts, with their statistics."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`python -m smelt download`: one wiki's dump from the first mirror that has it, verified against the listed sums."""
+"""`smelt job download`: one wiki's dump from the first mirror that has it, verified against the listed sums."""
 
 import argparse
 import re

@@ -51,7 +51,7 @@ def files_of(dump: Path) -> list[DumpFile]:
             dump, f"lacks {', '.join(missing)}, which dump.json lists; delete the folder and download again"
         )
     if not found:
-        raise SmeltError(dump, "holds no dump: expected *.bz2 files, as `python -m smelt download` leaves them")
+        raise SmeltError(dump, "holds no dump: expected *.bz2 files, as `smelt job download` leaves them")
     return [DumpFile(path, *listed.get(path.name, (None, None))) for path in found]
 
 

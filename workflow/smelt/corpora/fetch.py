@@ -1,4 +1,4 @@
-"""`python -m smelt dataset`: bring one language of a data set here from the hub, or its first rows."""
+"""`smelt job dataset`: bring one language of a data set here from the hub, or its first rows."""
 
 import argparse
 from pathlib import Path

@@ -2,7 +2,7 @@
 
 Steps that need one document alone run on all shards side by side. Before a step that remembers documents, each shard
 writes their hashes; one task then decides about all of them in their order, and the shards go on with its decisions. So
-the documents and counts are those of `smelt documents`, however many shards there are.
+the documents and counts are those of `smelt job documents`, however many shards there are.
 
 IN   <output>/work/plan.json : files, shards, settings (`shards.ShardPlan`)
 OUT  <output>/documents/<shard>.parquet and <output>/statistics.json

@@ -1,4 +1,4 @@
-"""`python -m smelt efficiency`: measure the models of a study against each other, on this machine, in one job.
+"""`smelt job efficiency`: measure the models of a study against each other, on this machine, in one job.
 
 One file a model: parameters, bytes on disk, operations a token; and for each device memory, loading time and latency,
 with ratios to the reference. MB are 10^6 bytes.

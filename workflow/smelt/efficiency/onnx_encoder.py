@@ -17,7 +17,7 @@ EMBEDDINGS = "sentence_embedding"
 
 
 class OnnxEncoder:
-    """A folder that `python -m smelt export` wrote."""
+    """A folder that `smelt export` wrote."""
 
     def __init__(self, folder: Path) -> None:
         """Take a folder that holds model.onnx and config.json."""

@@ -1,4 +1,4 @@
-"""`python -m smelt evaluate`: score a fine-tuned model whose pieces were reduced, without any more training.
+"""`smelt job evaluate`: score a fine-tuned model whose pieces were reduced, without any more training.
 
 IN   the reduced model with its classifier; the prepared task; metrics.json of the fine-tuning that it comes from
 OUT  metrics.json, predictions.parquet and provenance.json, as fine-tuning writes them

@@ -1,4 +1,4 @@
-"""`python -m smelt finetune`: fine-tune a model on a task with one or more seeds, and score it on validation and test.
+"""`smelt job finetune`: fine-tune a model on a task with one or more seeds, and score it on validation and test.
 
 The test split is scored once, after the best weights have been chosen on the validation split; it chooses nothing.
 

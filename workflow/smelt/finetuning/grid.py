@@ -121,7 +121,7 @@ def _read_cell(folder: Path, wanted: Mapping[str, Any]) -> GridCell:
         )
         cell.validation  # noqa: B018 - refused here where it is cut
     except (KeyError, IndexError, TypeError) as error:
-        raise SmeltError(path, f"lacks {error}: expected what `python -m smelt finetune --cell` writes") from None
+        raise SmeltError(path, f"lacks {error}: expected what `smelt job finetune --cell` writes") from None
     return cell
 
 

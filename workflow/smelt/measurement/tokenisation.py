@@ -92,9 +92,7 @@ def read_labels(folder: Path) -> WordLabels:
     """
     task = read_json(folder / "task.json")
     if missing := [key for key in ("name", "kind", "scheme") if key not in task]:
-        raise SmeltError(
-            folder / "task.json", f"lacks {', '.join(missing)}: expected what `python -m smelt task` writes"
-        )
+        raise SmeltError(folder / "task.json", f"lacks {', '.join(missing)}: expected what `smelt task` writes")
     if (kind := KINDS.get(str(task["kind"]))) is None or not kind.labels_words:
         raise SmeltError(folder / "task.json", f"is a {task['kind']} task: only words with labels can be studied")
     return WordLabels(task["name"], task["scheme"])

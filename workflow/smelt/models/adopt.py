@@ -1,4 +1,4 @@
-"""`python -m smelt adopt`: bring in a published model, from the hub at a pinned revision or from a folder.
+"""`smelt job adopt`: bring in a published model, from the hub at a pinned revision or from a folder.
 
 The result is a folder like any other maker's: configuration, weights as safetensors, tokenizer, card, provenance.
 The masked-language-model head stays where the checkpoint has one, because distillation and reduction need it.

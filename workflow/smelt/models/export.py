@@ -1,4 +1,4 @@
-"""`python -m smelt export`: write a model for ONNX Runtime, in fp32 or with int8 weights.
+"""`smelt export`: write a model for ONNX Runtime, in fp32 or with int8 weights.
 
 An encoder is exported without its head: from ids, mask and, if the model has them, token types to the last hidden
 states. Classifiers stand on these, and the efficiency benchmark times them for every model alike; a head for 119,547

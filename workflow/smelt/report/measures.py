@@ -92,7 +92,7 @@ def read_records(paths: Sequence[Path]) -> list[dict[str, Any]]:
 def _read(path: Path) -> dict[str, Any]:
     record: dict[str, Any] = read_json(path)
     if missing := [part for part in _PARTS if part not in record]:
-        raise SmeltError(path, f"has no {missing[0]!r}: expected what `python -m smelt efficiency` writes")
+        raise SmeltError(path, f"has no {missing[0]!r}: expected what `smelt job efficiency` writes")
     return record
 
 

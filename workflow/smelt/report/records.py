@@ -89,7 +89,7 @@ def _task(path: Path, description: dict[str, Any]) -> TaskRecord:
             note=description.get("note", ""),
         )
     except (KeyError, TypeError) as error:
-        raise SmeltError(path, f"lacks {error}: expected what `python -m smelt task` writes") from None
+        raise SmeltError(path, f"lacks {error}: expected what `smelt task` writes") from None
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def read_transfer_texts(folder: Path) -> TransferRecord:
     try:
         return TransferRecord(folder.name, {name: int(count) for name, count in read_json(path)["texts"].items()})
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise SmeltError(path, "does not count its texts: expected what `python -m smelt signals` writes") from None
+        raise SmeltError(path, "does not count its texts: expected what `smelt job signals` writes") from None
 
 
 CURVE = ".curve.csv"

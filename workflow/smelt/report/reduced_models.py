@@ -213,7 +213,7 @@ def _cuts(folders: Sequence[Path], languages: Sequence[str]) -> dict[str, Cuts]:
         shares = {code: proof[code]["share_of_lines_that_tokenise_differently"] for code in languages if code in proof}
         words = {code: [proof[code][when]["fertility"] for when in ("before", "after")] for code in shares}
     except (KeyError, TypeError) as error:
-        raise SmeltError(path, f"lacks {error}: expected what `python -m smelt reduce` writes") from None
+        raise SmeltError(path, f"lacks {error}: expected what `smelt reduce` writes") from None
     return {code: Cuts(share, *words[code]) for code, share in shares.items()}
 
 

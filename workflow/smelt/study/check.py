@@ -1,4 +1,4 @@
-"""`python -m smelt check <study.yaml>`: validate a study, and print what it will build, without Snakemake."""
+"""`smelt check <study.yaml>`: validate a study, and print what it will build, without Snakemake."""
 
 import argparse
 from collections import Counter

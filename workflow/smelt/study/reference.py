@@ -1,4 +1,4 @@
-"""`python -m smelt schema`: what editors and people read about study and task files, written from their types.
+"""`smelt schema`: what editors and people read about study and task files, written from their types.
 
 Editors read JSON schemas. People read pages, which hold the table of a type between two lines, with prose around them:
 

@@ -98,6 +98,22 @@ def lock_of(paths: Paths, files: Sequence[str | Path]) -> Callable[[Any], Abstra
     return lock
 
 
+def compare_commands(code_of: Callable[[Any, Any], str | None]) -> Callable[[Any, Any], str | None]:
+    """Return what Snakemake calls for the command of a rule, to run jobs again whose command differs.
+
+    `smelt job X` counts as `smelt X`, which earlier versions called: results of theirs stay as they are.
+
+    Args:
+        code_of: what Snakemake calls itself, with its persistence and a rule.
+    """
+
+    def code_without_group(persistence: Any, rule: Any) -> str | None:
+        code = code_of(persistence, rule)
+        return code and code.replace("python -m smelt job ", "python -m smelt ", 1)
+
+    return code_without_group
+
+
 async def leave_unrecorded(*_: object) -> None:
     """Record nothing about a job that has ended: what Snakemake calls in the place of its own record."""
 

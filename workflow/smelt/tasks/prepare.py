@@ -1,4 +1,4 @@
-"""`python -m smelt task`: prepare a task's splits as Parquet, with task.json to describe them."""
+"""`smelt task`: prepare a task's splits as Parquet, with task.json to describe them."""
 
 import argparse
 from collections import Counter

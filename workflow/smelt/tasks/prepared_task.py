@@ -31,7 +31,7 @@ def read_task(folder: Path) -> Task:
         if scores := found.get("scores"):
             task = replace(task, scores=(float(scores[0]), float(scores[1])))
     except KeyError as error:
-        raise SmeltError(path, f"lacks {error}: expected what `python -m smelt task` writes") from None
+        raise SmeltError(path, f"lacks {error}: expected what `smelt task` writes") from None
     if task.kind not in KINDS:
         raise SmeltError(path, f"kind {task.kind!r} is none that can be fine-tuned: {', '.join(KINDS)}")
     return task

@@ -1,4 +1,4 @@
-"""`python -m smelt tokenizer`: sample, train, write, and check what was written."""
+"""`smelt job tokenizer`: sample, train, write, and check what was written."""
 
 import argparse
 import time

@@ -1,4 +1,4 @@
-"""`python -m smelt compress`: compress a fine-tuned model into a small student of another architecture, in stages.
+"""`smelt job compress`: compress a fine-tuned model into a small student of another architecture, in stages.
 
 IN   a prepared task; the teacher before and after it was fine-tuned on it; its signals; settings of the catalogue
 OUT  what fine-tuning writes (metrics.json, predictions.parquet, provenance.json), and the student's folder `model/`

@@ -1,4 +1,4 @@
-"""`python -m smelt compressed`: copy one student of a model to the models, to measure its size and speed.
+"""`smelt job compressed`: copy one student of a model to the models, to measure its size and speed.
 
 IN   the student's folder; the provenance of the job that compressed it
 OUT  a model's folder: the same files, and provenance.json

@@ -1,4 +1,4 @@
-"""`python -m smelt signals`: draw the transfer text of a task, and precompute a teacher's outputs for it.
+"""`smelt job signals`: draw the transfer text of a task, and precompute a teacher's outputs for it.
 
 IN   a fine-tuned model's folder, the prepared task's, documents of a corpus
 OUT  a folder of signals: signals.json, provenance.json, text/ and, where they are stored, shards/

@@ -152,7 +152,7 @@ class Signals:
         """Open the folder.
 
         Args:
-            folder: as `python -m smelt signals` writes it.
+            folder: as `smelt job signals` writes it.
             made: the inputs that it must be made from.
             teacher: with the one layer whose states are wanted, or none.
             pieces: of the tokenizer.
@@ -286,7 +286,7 @@ def _map_shard(folder: Path, shard: int, kind: str, shape: tuple[int, int]) -> N
     try:
         found: NDArray[Any] = np.load(path, mmap_mode="r")
     except FileNotFoundError:
-        raise not_found(path, expected="what `python -m smelt signals` writes") from None
+        raise not_found(path, expected="what `smelt job signals` writes") from None
     except (ValueError, EOFError) as error:
         raise SmeltError(path, f"is damaged ({error})") from None
     if found.shape != shape:

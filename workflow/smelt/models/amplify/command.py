@@ -1,4 +1,4 @@
-"""`python -m smelt amplify`: add pieces for some languages to a model, and prove that other texts are read as before.
+"""`smelt amplify`: add pieces for some languages to a model, and prove that other texts are read as before.
 
 IN   a model, as a folder or by its name on the hub; and either texts (--corpus), or documents.parquet of each
      language, in folders of its name (--documents)

@@ -1,4 +1,4 @@
-"""`python -m smelt inspect`: what scripts and kinds of pieces a tokenizer has, who uses them, and what another shares.
+"""`smelt inspect`: what scripts and kinds of pieces a tokenizer has, who uses them, and what another shares.
 
 IN   a tokenizer: a folder, a tokenizer.json or a name on the hub; another one, if two are to be compared; texts of
      some languages (--corpus), if their use is to be shown

@@ -1,7 +1,7 @@
-"""`python -m smelt reduce`: keep only the pieces of a model that some languages use, and prove that this is exact.
+"""`smelt reduce`: keep only the pieces of a model that some languages use, and prove that this is exact.
 
 IN   a model, as a folder or by its name on the hub; and either texts (--corpus), or counts of its tokenizer's
-     pieces (`python -m smelt count`) with documents.parquet of the same languages (--counts and --held-out)
+     pieces (`smelt job count`) with documents.parquet of the same languages (--counts and --held-out)
 OUT  a model's folder: config.json, model.safetensors, tokenizer, reduction.json (what was kept, and the proof),
      README.md (its card), provenance.json; with --dry-run only the sizes that rules around the chosen one would give
 """

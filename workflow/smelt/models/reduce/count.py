@@ -1,4 +1,4 @@
-"""`python -m smelt count`: how often one language uses each piece of a tokenizer, from which vocabularies are reduced.
+"""`smelt job count`: how often one language uses each piece of a tokenizer, from which vocabularies are reduced.
 
 IN   documents.parquet, a folder with a tokenizer
 OUT  one Parquet file (see smelt.models.reduce.selection)

@@ -117,7 +117,7 @@ def read_counts(path: Path, vocabulary: str | None = None) -> PieceCounts:
 def _about(path: Path, table: Any) -> dict[str, Any]:
     metadata = table.schema.metadata or {}
     if KEY not in metadata:
-        raise SmeltError(path, "does not say what was counted: expected a file that `python -m smelt count` wrote")
+        raise SmeltError(path, "does not say what was counted: expected a file that `smelt job count` wrote")
     about: dict[str, Any] = json.loads(metadata[KEY])
     return about
 

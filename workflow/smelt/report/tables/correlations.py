@@ -134,7 +134,7 @@ def read_pooled(path: Path) -> list[WordCorrelation]:
             for row in pooled["correlations"]
         ]
     except (KeyError, TypeError, AttributeError) as error:
-        raise SmeltError(path, f"lacks {error}: expected what `python -m smelt correlations` writes") from None
+        raise SmeltError(path, f"lacks {error}: expected what `smelt job correlations` writes") from None
 
 
 def _correlation(path: Path, task: str, model: str, row: Mapping[str, Any]) -> WordCorrelation:

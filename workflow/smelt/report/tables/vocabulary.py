@@ -127,5 +127,5 @@ def read_kept(folder: Path, coverage: bool = False) -> KeptPieces:
         covered = {language: float(found["coverage"][language]) for language in by_language} if coverage else None
         return KeptPieces(folder.name, by_language, union, always, total, source, covered)
     except (KeyError, TypeError, ValueError, AttributeError):
-        expected = "expected what `python -m smelt reduce` writes"
+        expected = "expected what `smelt reduce` writes"
         raise SmeltError(path, f"does not say which pieces were kept: {expected}") from None
