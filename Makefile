@@ -40,7 +40,7 @@ test-cluster: $(VENV)/development
 lint: $(VENV)/development
 	ruff check .
 	ruff format --check .
-	snakefmt --check --compact-diff Snakefile workflow/rules
+	snakefmt --check --compact-diff workflow
 	mypy
 	snakemake --lint
 

@@ -16,7 +16,7 @@ from bench.commands import own_environment, run_command
 from bench.measure import Benchmark, Figures
 
 CHECKOUT = Path(__file__).parents[1]
-PARTS = ("Snakefile", "workflow", "config", "envs", "profiles")
+PARTS = ("workflow", "config", "envs", "profiles")
 STUDIES = {"demo": "config/config.yaml", "malbert": "config/studies/malbert.yaml"}
 BARE = """rule all:
     input:

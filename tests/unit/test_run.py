@@ -16,9 +16,10 @@ ROOT = Path(__file__).parents[2]
 def test_the_checkout_is_this_folder_or_that_of_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert checkout_here() == ROOT
-    Path("Snakefile").touch()
+    Path("workflow").mkdir()
+    Path("workflow/Snakefile").touch()
     assert checkout_here() == ROOT, "another workflow's"
-    Path("workflow/smelt").mkdir(parents=True)
+    Path("workflow/smelt").mkdir()
     assert checkout_here() == tmp_path
 
 

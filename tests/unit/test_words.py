@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("workflow", "docs", "config", "bench", "findings", "tests")
-FILES = ("README.md", "CONTRIBUTING.md", "Snakefile")
+FILES = ("README.md", "CONTRIBUTING.md", "workflow/Snakefile")
 ENDINGS = {".py", ".sh", ".smk", ".rst", ".md", ".yaml", ".html", ""}
 
 GONE = (

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PARTS = ["Snakefile", "workflow", "config", "envs", "profiles"]
+PARTS = ["workflow", "config", "envs", "profiles"]
 
 STUDY: dict[str, Any] = {
     "study": "small",

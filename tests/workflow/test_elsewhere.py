@@ -18,7 +18,7 @@ SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 def dry_run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Plan a run from a folder outside the checkout; the Snakefile finds its package itself."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [str(SNAKEMAKE), "--snakefile", str(ROOT / "Snakefile"), "--dry-run", "--cores", "1", *words]
+    command = [str(SNAKEMAKE), "--snakefile", str(ROOT / "workflow/Snakefile"), "--dry-run", "--cores", "1", *words]
     return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True)
 
 

@@ -85,6 +85,8 @@ def digest(value: Any) -> str:
 def code_revision() -> dict[str, Any] | None:
     """Return the commit that this package is checked out at and whether its files differ from it; None without git."""
     package = Path(__file__).parent
+    if package.parts[-4:-2] == (".snakemake", "smelt"):  # where rules/package.smk puts the package of a commit
+        return {"revision": package.parts[-2], "modified": False}
     # A package installed below another project's checkout must not report that project's commit.
     if _git(package, "ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None

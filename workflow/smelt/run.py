@@ -47,7 +47,7 @@ def snakemake(studies: Sequence[Path], profile: str) -> tuple[list[str], dict[st
         SmeltError: there is no such profile, or no Snakefile.
     """
     checkout = checkout_here()
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(checkout / "Snakefile")]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(checkout / "workflow/Snakefile")]
     command += ["--workflow-profile", str(profile_folder(profile, checkout))]
     command += ["--configfile", *map(str, studies)] if studies else []
     # Jobs run the `python` that they find; Snakemake finds the executor of this checkout by its path.
@@ -64,7 +64,7 @@ def checkout_here() -> Path:
     """
     folders = (Path.cwd(), PACKAGE.parents[1])
     for folder in folders:
-        if (folder / "Snakefile").is_file() and (folder / "workflow/smelt").is_dir():
+        if (folder / "workflow/Snakefile").is_file() and (folder / "workflow/smelt").is_dir():
             return folder
     raise SmeltError(folders[0], "has no Snakefile of smelt, and smelt is not installed from a checkout: run it in one")
 

@@ -154,7 +154,7 @@ def test_models_are_distinguished_by_how_their_paths_continue() -> None:
     assert not re.match(leading_to([], models), "base/ner/seed-1/x")
 
 
-RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]
+RULES = [ROOT / "workflow/Snakefile", *sorted((ROOT / "workflow/rules").glob("*.smk"))]
 
 
 def test_every_value_that_a_rule_hands_to_the_shell_is_quoted() -> None:

@@ -17,7 +17,6 @@ from smelt.study.driver import Driver
 from smelt.study.makers import MAKERS
 from smelt.study.makers.trained import TrainedOnBlocks
 from smelt.study.origin import Origin
-from smelt.study.paths import Paths
 from smelt.study.revisions import unpinned
 from smelt.study.schema import check_study
 from smelt.tasks.task_file import OWN_TASKS
@@ -68,15 +67,37 @@ def warn(catalogue: Catalogue) -> None:
         print(f"smelt: {line}", file=sys.stderr)
 
 
-def lock_of(paths: Paths, files: Sequence[str | Path]) -> Callable[[Any], AbstractContextManager[None]]:
+def files_of(workflow: Any, config: Mapping[str, Any], demo: Path) -> list[Path]:
+    """Return the study files: of the command line, else those that `configfile:` names, else the demo's.
+
+    As a module of another workflow, smelt needs that workflow's `configfile` and `config: config`: it reads the files
+    itself (see `catalogue_of`), so another `config` would be left out in silence, and ends the program.
+
+    Args:
+        workflow: of the Snakefile.
+        config: Snakemake's, of the Snakefile.
+        demo: the demo's study file.
+    """
+    files = [Path(file) for file in workflow.config_settings.configfiles or workflow.configfiles]
+    if workflow.modifier.is_main_snakefile():
+        return files or [demo]
+    if not files or config != workflow.modifier_stack[0].globals["config"]:
+        _end(
+            SmeltError(workflow.main_snakefile, 'a module of smelt needs `configfile: "<study>"` and `config: config`')
+        )
+    return files
+
+
+def lock_of(study: Catalogue, files: Sequence[str | Path]) -> Callable[[Any], AbstractContextManager[None]]:
     """Return the method that takes the place of the one with which Snakemake locks its folder.
 
     A study whose name is that of another one with results ends the program.
 
     Args:
-        paths: the study's folders.
+        study: the study's catalogue.
         files: the files it is read from.
     """
+    paths = study.paths
     origin = Origin(paths, files)
     try:
         origin.check()
@@ -89,12 +110,14 @@ def lock_of(paths: Paths, files: Sequence[str | Path]) -> Callable[[Any], Abstra
             try:
                 held.enter_context(Driver(paths).drive(persistence.dag))
                 origin.remember()
+                held.enter_context(unlocked(persistence))
             except SmeltError as error:
                 _end(error)
             except OSError as error:
                 _end(SmeltError(error.filename or paths.run, error.strerror or str(error)))
             yield
 
+    unlocked = without_lock(study)
     return lock
 
 
@@ -112,6 +135,21 @@ def compare_commands(code_of: Callable[[Any, Any], str | None]) -> Callable[[Any
         return code and code.replace("python -m smelt job ", "python -m smelt ", 1)
 
     return code_without_group
+
+
+def without_lock(study: Catalogue) -> Callable[[Any], AbstractContextManager[None]]:
+    """Return what takes the place of a lock under `--nolock`: how each run begins and ends.
+
+    Not `onstart:` and the like, which Snakemake leaves out in a module.
+    """
+
+    @contextlib.contextmanager
+    def unlocked(persistence: Any, *_: object) -> Iterator[None]:
+        study.report.write()
+        yield
+        remove_checkpoints(study, persistence.dag)
+
+    return unlocked
 
 
 async def leave_unrecorded(*_: object) -> None:
