@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from smelt.__main__ import main
+from smelt.report.figures import FIGURES
 
 MODELS = ["small_8k", "large_32k", "adopted"]
 TASKS = ["ner", "intent"]
@@ -29,6 +30,14 @@ SCORES: dict[tuple[str, str], list[float]] = {
     ("adopted", "ner"): [0.90, 0.905, 0.895],
     ("small_8k", "intent"): [0.80, 0.84, 0.79],
     ("large_32k", "intent"): [0.81, 0.83, 0.80],
+}
+STUDY = {
+    "study": "small",
+    "title": "A small study <of three> models",
+    "tokenizers": {"unigram-8k": {"vocabulary": 8000}},
+    "models": {model: {"maker": "adopt" if model == "adopted" else "pretrain"} for model in MODELS},
+    "tasks": ["ner", "intent"],
+    "finetuning": {"seeds": [1, 2, 3]},
 }
 WORDS = ["Zoë", "visits", "the", "R&D_50%", "lab", "of", "Ωmega", "#1"]
 GOLD = ["B-PER", "O", "O", "B-ORG", "I-ORG", "O", "B-ORG", "I-ORG"]
@@ -114,6 +123,25 @@ class Results:
         return main(
             [*words, "--svg", str(self.path(folder, f"{name}.svg")), "--png", str(self.path(folder, f"{name}.png"))]
         )
+
+    def page(self, choices: Sequence[Path] = (), **study: object) -> str:
+        lists = {
+            "tables": [self.path("tables", f"{name}.html") for name in ("table_1", "table_3", "table_4")],
+            "figures": [self.path("figures", f"{name}.svg") for name in FIGURES],
+            "statistics": [self.path("statistics", f"{name}.csv") for name in ("summary", "pairs", "across")],
+            "corpora": self.figure_sources("language-distribution"),
+            "tokenizers": [self.path("tokenizers", "unigram-8k")],
+            "tasks": [self.task("ner"), self.task("intent")],
+            "models": [self.path("models", model) for model in MODELS],
+            "curves": self.figure_sources("learning-curves"),
+            "tokenisation": self.figure_sources("splitting-and-errors"),
+            "choices": choices,
+        }
+        words = ["page", "--study", json.dumps(STUDY | study), "--significance", json.dumps(SIGNIFICANCE)]
+        for name, paths in lists.items():
+            words += [f"--{name}", *map(str, paths)]
+        assert main([*words, "--output", str(self.path("report.html"))]) == 0
+        return self.read("report.html")
 
 
 def make(folder: Path) -> Results:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
+from smelt.report.column_help import column_help
+
 NOT_RUN = "N/A"
 NONE = "–"
 """Stands for a value that does not exist; a note says why."""
@@ -192,7 +194,7 @@ def html(table: PaperTable) -> str:
 
 
 def _html_grid(grid: Grid, caption: str) -> str:
-    heads = "".join(f'<th scope="col">{escape(column)}</th>' for column in [grid.corner, *grid.columns])
+    heads = "".join(map(_html_head, [grid.corner, *grid.columns]))
     bodies = "\n".join(_html_group(group, len(grid.columns)) for group in grid.groups)
     kind = "numeric" if grid.numeric else "text"
     # Keyboards can scroll the region only if it has a name and a place in the tab order.
@@ -200,6 +202,12 @@ def _html_grid(grid: Grid, caption: str) -> str:
         f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">\n'
         f'<table class="{kind}">\n<thead><tr>{heads}</tr></thead>\n{bodies}\n</table>\n</div>'
     )
+
+
+def _html_head(head: str) -> str:
+    text = column_help(head)
+    explained = f' title="{escape(text)}"' if text else ""
+    return f'<th scope="col"{explained}>{escape(head)}</th>'
 
 
 def _html_group(group: Group, columns: int) -> str:

@@ -1,4 +1,4 @@
-"""Write the report as one page: no script, no resource from elsewhere, so that it opens offline and for years."""
+"""Write the report as one page that fetches nothing, so that it opens offline and for years."""
 
 import argparse
 import base64
@@ -19,6 +19,7 @@ from smelt.files import json_text, whole_file
 from smelt.mixture import Mixture
 from smelt.report.corpus_records import CorpusRecord, read_corpora
 from smelt.report.figures import caption_of
+from smelt.report.latex import latex
 from smelt.report.page.blocks import BlocksRecord, blocks_tables, read_blocks
 from smelt.report.page.corpora import (
     cleaning_table,
@@ -31,6 +32,7 @@ from smelt.report.page.corpora import (
     templates_table,
 )
 from smelt.report.page.corpus_warnings import limits, looks
+from smelt.report.page.libraries import Library, datatables, within_script
 from smelt.report.page.materials import model_table, reduction_table, task_table, tokenizer_table
 from smelt.report.page.plan import plan_table
 from smelt.report.page.results import across_table, correlation_tables, pair_tables
@@ -130,6 +132,9 @@ class Content:
     corpora: CorporaSection | None
     records: list[Markup]
     plan: Markup | None
+    names: Markup
+    """JSON: what can be filtered by."""
+    libraries: list[Library]
     study_text: str
     versions: str
     provenance: list[tuple[str, str]]
@@ -160,6 +165,8 @@ def content(arguments: argparse.Namespace) -> Content:
         corpora=_corpora(study, corpora, read_blocks(arguments.blocks)) if corpora else None,
         records=_records(arguments, models),
         plan=_markup(plan_table(arguments.plan)) if arguments.plan else None,
+        names=within_script(json_text(_names(arguments, corpora))),
+        libraries=[datatables()],
         study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),
         versions=_versions(),
         provenance=[(model.name, json_text(model.provenance, indent=2)) for model in models],
@@ -178,6 +185,15 @@ def _facts(study: dict[str, Any], corpora: Sequence[CorpusRecord]) -> list[tuple
         ("seed", len(seeds)),
     ]
     return [(name if count == 1 else f"{name}s", f"{count:,}") for name, count in counts if count]
+
+
+def _names(arguments: argparse.Namespace, corpora: Sequence[CorpusRecord]) -> dict[str, Any]:
+    """Return the models with their makers, the tasks and the languages that tables may be filtered by."""
+    tasks = read_tasks(arguments.tasks)
+    of_tasks = [language for task in tasks for language in task.by_language["test"]]
+    languages = dict.fromkeys([*(record.language for record in corpora), *of_tasks])
+    models = {name: entry["maker"] for name, entry in arguments.study["models"].items()}
+    return {"models": models, "tasks": [task.name for task in tasks], "languages": list(languages)}
 
 
 def _corpora(study: dict[str, Any], records: Sequence[CorpusRecord], blocks: Sequence[BlocksRecord]) -> CorporaSection:
@@ -211,10 +227,11 @@ def _records(arguments: argparse.Namespace, models: Sequence[ModelRecord]) -> li
 
 
 def _markup(table: PaperTable) -> Markup:
-    return Markup(html(table))  # the renderer escapes every text itself
+    return _with_latex(html(table), latex(table))
 
 
 def _fragment(path: Path) -> Markup:
+    """Return a table of the study, with the LaTeX that was written beside it."""
     try:
         text = path.read_text(encoding="ascii")
     except FileNotFoundError:
@@ -223,7 +240,18 @@ def _fragment(path: Path) -> Markup:
         raise SmeltError(path, "is not a table of this report: expected ASCII with character references") from None
     if not text.startswith("<figure") or not text.rstrip().endswith("</figure>"):
         raise SmeltError(path, "is no whole table of this report: make it again")
-    return Markup(text)
+    beside = path.with_suffix(".tex")
+    try:
+        return _with_latex(text, beside.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise not_found(beside) from None
+
+
+def _with_latex(fragment: str, text: str) -> Markup:
+    """Return a table that holds its LaTeX, for the buttons above it; browsers show none of it."""
+    whole = fragment.rstrip().removesuffix("</figure>")
+    # The renderers escape every text themselves; LaTeX has no sign that could end the script.
+    return Markup(f'{whole}<script type="text/plain" class="latex">{within_script(text)}</script>\n</figure>\n')
 
 
 def _versions() -> str:

@@ -1,0 +1,55 @@
+"""The libraries of JavaScript that the page holds, read from the packages of Python that ship them.
+
+Nothing is downloaded and no copy lies in the checkout: DataTables comes from the bundle in itables.
+"""
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from markupsafe import Markup
+
+from smelt.errors import SmeltError
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library of the page: its script, and what its licence asks to be named."""
+
+    name: str
+    licence: str
+    package: str
+    """The package of Python that it was read from, with its version."""
+    script: Markup
+    """JavaScript that can stand within `<script>`."""
+
+
+def datatables() -> Library:
+    """Return DataTables, which sorts, searches and pages tables, as `window.DataTable`; it holds jQuery, too.
+
+    Raises:
+        SmeltError: itables is missing, or its bundle is not as in the version that is pinned.
+    """
+    found = importlib.util.find_spec("itables")  # importing it would import pandas, too
+    if found is None or found.origin is None:
+        raise SmeltError("itables", "is not installed: expected the version that pyproject.toml names")
+    path = Path(found.origin).parent / "html/dt_bundle.js"
+    if not path.is_file():
+        raise SmeltError(path, "is missing: expected the bundle of DataTables that itables ships")
+    # The bundle is a module that exports the class; in the page no module can import another.
+    script, exports = re.subn(
+        r"export\s*\{[^}]*?(\w+) as default[^}]*\};?\s*", r"window.DataTable=\1;", path.read_text(encoding="utf-8")
+    )
+    if exports != 1:
+        raise SmeltError(path, f"exports a default {exports} times: expected once, as in the itables that is pinned")
+    return Library("DataTables and jQuery", "MIT", f"itables {version('itables')}", within_script(script))
+
+
+def within_script(text: str) -> Markup:
+    """Return JavaScript or JSON such that nothing in it opens or ends a `<script>`, or a comment.
+
+    In strings and regular expressions, where such a sign can stand alone, its escape means the same.
+    """
+    return Markup(re.sub(r"<(?=/?script|!--)", r"\\u003C", text, flags=re.IGNORECASE))

@@ -1,0 +1,363 @@
+// What the page does beyond showing itself: tables that sort, search, filter and copy, and charts.
+// Without it the page is whole: plain tables and pictures.
+
+const names = JSON.parse(document.getElementById("names").textContent);
+
+// ---- Tooltips, for pointer and keyboard
+
+const tooltip = document.body.appendChild(Object.assign(document.createElement("div"), { id: "tooltip", hidden: true }));
+tooltip.setAttribute("role", "tooltip");
+
+function showTooltip(target, lines) {
+  tooltip.replaceChildren(...lines.map((line) => Object.assign(document.createElement("div"), { textContent: line })));
+  tooltip.hidden = false;
+  const place = target.getBoundingClientRect();
+  const room = document.documentElement.clientWidth - tooltip.offsetWidth - 8;
+  tooltip.style.left = `${Math.max(8, Math.min(place.left, room))}px`;
+  const above = place.top - tooltip.offsetHeight - 8;
+  tooltip.style.top = `${above > 0 ? above : place.bottom + 8}px`;
+}
+
+const hideTooltip = () => (tooltip.hidden = true);
+document.addEventListener("keydown", (event) => event.key === "Escape" && hideTooltip());
+document.addEventListener("scroll", hideTooltip, { passive: true, capture: true });
+
+// The browser shows a title to the pointer only: what explains a column is shown on focus, too.
+function explainHead(head) {
+  const help = head.getAttribute("title");
+  if (!help) return;
+  head.removeAttribute("title");
+  head.classList.add("explained");
+  const control = head.querySelector("[role=button], button") ?? head;
+  if (control === head) head.tabIndex = 0;
+  control.setAttribute("aria-description", help);
+  for (const event of ["pointerenter", "focusin"]) head.addEventListener(event, () => showTooltip(head, [help]));
+  for (const event of ["pointerleave", "focusout"]) head.addEventListener(event, hideTooltip);
+}
+
+// ---- Copy and download
+
+async function copy(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Not every browser lets a page from a file use the clipboard.
+    const area = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: text }));
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  const label = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = label), 1500);
+}
+
+function download(text, name, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function makeButton(label, act, name = "") {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: label });
+  if (name) button.setAttribute("aria-label", name);
+  button.addEventListener("click", () => act(button));
+  return button;
+}
+
+const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+// The rows as they stand in the table now: filtered, sorted, from all its pages.
+function asCsv(table) {
+  const grouped = table.table().node().classList.contains("grouped");
+  const columns = table.columns(":visible").indexes().toArray();
+  const text = (node) => node.textContent.trim().replace(/\s+/g, " ");
+  const heads = columns.map((place) => text(table.column(place).header()));
+  const rows = table.rows({ search: "applied", order: "applied" }).nodes().toArray();
+  const lines = rows.map((row) => {
+    const cells = columns.map((place) => text(table.cell(row, place).node()));
+    return grouped ? [row.dataset.group ?? "", ...cells] : cells;
+  });
+  return [grouped ? ["group", ...heads] : heads, ...lines].map((line) => line.map(quoted).join(",")).join("\r\n");
+}
+
+// ---- What rows and columns are about, and the filter
+
+const kinds = {
+  models: { title: "Models", names: Object.keys(names.models) },
+  makers: { title: "Makers", names: [...new Set(Object.values(names.models))] },
+  tasks: { title: "Tasks", names: names.tasks },
+  languages: { title: "Languages", names: names.languages },
+};
+const chosen = Object.fromEntries(Object.keys(kinds).map((kind) => [kind, new Set()])); // empty: all
+const known = Object.fromEntries(Object.entries(kinds).map(([kind, { names }]) => [kind, new Set(names)]));
+
+// A head may name one thing, two models that are compared, or a thing and what is shown of it.
+function namesIn(text) {
+  const parts = [text, ...text.split(" – "), text.split(": ")[0], text.replace(/ \([^)]*\)$/, "")];
+  const found = (kind) => [...new Set(parts.filter((part) => known[kind].has(part)))];
+  const models = found("models");
+  const makers = [...new Set(models.map((model) => names.models[model]))];
+  return { models, makers, tasks: found("tasks"), languages: found("languages") };
+}
+
+// What names nothing of a kind is shown whatever is chosen of that kind.
+function isChosen(about) {
+  return Object.entries(chosen).every(
+    ([kind, some]) => !some.size || !about[kind].length || about[kind].some((name) => some.has(name)),
+  );
+}
+
+const rowsAbout = new WeakMap();
+
+function aboutRow(row) {
+  if (!rowsAbout.has(row)) {
+    const [own, group] = [namesIn(row.cells[0].textContent), namesIn(row.dataset.group ?? "")];
+    const both = Object.keys(own).map((kind) => [kind, own[kind].length ? own[kind] : group[kind]]);
+    rowsAbout.set(row, Object.fromEntries(both));
+  }
+  return rowsAbout.get(row);
+}
+
+function filterColumns(table) {
+  const grouped = table.table().node().classList.contains("grouped");
+  const columns = table.columns().indexes().toArray();
+  for (const place of columns.slice(1, grouped ? -1 : undefined)) {
+    const wanted = isChosen(namesIn(table.column(place).header().textContent.trim()));
+    if (table.column(place).visible() !== wanted) table.column(place).visible(wanted, false);
+  }
+}
+
+function filterPage() {
+  for (const figure of document.querySelectorAll("figure.table")) {
+    const about = namesIn(/^table-(?:pairs|correlations)-(.*)$/.exec(figure.id)?.[1] ?? "");
+    (figure.closest("details") ?? figure).hidden = !isChosen(about);
+  }
+  for (const table of tables.values()) {
+    filterColumns(table);
+    table.draw();
+  }
+}
+
+function menuOf(kind) {
+  const menu = document.createElement("details");
+  const label = menu.appendChild(document.createElement("summary"));
+  const list = menu.appendChild(document.createElement("fieldset"));
+  list.appendChild(Object.assign(document.createElement("legend"), { textContent: `${kinds[kind].title} to show` }));
+  const name = () => {
+    const some = chosen[kind];
+    label.textContent = `${kinds[kind].title}: ${some.size ? [...some].join(", ") : "all"}`;
+  };
+  for (const value of kinds[kind].names) {
+    const line = list.appendChild(document.createElement("label"));
+    const box = line.appendChild(Object.assign(document.createElement("input"), { type: "checkbox", value }));
+    line.append(` ${value}`);
+    box.addEventListener("change", () => {
+      chosen[kind][box.checked ? "add" : "delete"](value);
+      name();
+      filterPage();
+    });
+  }
+  const all = makeButton("All", () => {
+    chosen[kind].clear();
+    for (const box of list.querySelectorAll("input")) box.checked = false;
+    name();
+    filterPage();
+  }, `Show all ${kinds[kind].title.toLowerCase()}`);
+  list.append(all);
+  name();
+  menu.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && menu.open) {
+      menu.open = false;
+      label.focus();
+    }
+  });
+  return menu;
+}
+
+function buildFilter() {
+  const worth = Object.keys(kinds).filter((kind) => kinds[kind].names.length > 1);
+  const bar = document.getElementById("filter");
+  if (!worth.length) return;
+  bar.append("Show in all tables ", ...worth.map(menuOf));
+  bar.hidden = false;
+  document.addEventListener("click", (event) => {
+    for (const menu of bar.querySelectorAll("details[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+}
+
+// ---- Tables
+
+const UNITS = { s: 1, min: 60, h: 3600, day: 86400, days: 86400, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 };
+Object.assign(UNITS, { Wh: 1, kWh: 1e3, MWh: 1e6, g: 1, kg: 1e3, t: 1e6 });
+const ROWS = 25; // of a page of a table
+const tables = new Map();
+
+// The number that a cell opens with, in the smallest unit of its kind; "" where there is none.
+function numberIn(cell) {
+  const own = [...cell.childNodes].filter((node) => !node.matches?.("sup, .detail"));
+  const text = own.map((node) => node.textContent).join("").trim().replaceAll(",", "").replace(/^−/, "-");
+  const found = /^[<+]?\s*(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([a-zA-Z]*)/.exec(text);
+  return found ? Number(found[1]) * (UNITS[found[2]] ?? 1) : "";
+}
+
+// Cells without a number come last in both directions.
+const compare = (sign) => (one, other) => (one === "" ? (other === "" ? 0 : 1) : other === "" ? -1 : sign * (one - other));
+Object.assign(DataTable.ext.type.order, { "measure-asc": compare(1), "measure-desc": compare(-1) });
+DataTable.ext.search.push((settings, _texts, place) => isChosen(aboutRow(settings.aoData[place].nTr)));
+
+function columnsOf(element) {
+  const rows = [...element.tBodies[0].rows];
+  return [...element.tHead.rows[0].cells].map((_, place) => {
+    const cells = rows.map((row) => row.cells[place]);
+    const numbers = cells.map(numberIn);
+    const empty = cells.filter((cell) => /^(–|N\/A|)$/.test(cell.textContent.trim())).length;
+    const measured = place > 0 && numbers.filter((number) => number !== "").length > (cells.length - empty) / 2;
+    if (measured) cells.forEach((cell, row) => (cell.dataset.order = numbers[row]));
+    return measured ? { type: "measure", orderSequence: ["desc", "asc", ""] } : { type: "string" };
+  });
+}
+
+// DataTables knows one body; a hidden last column keeps the group of each row, by which rows are ordered first.
+function flattenGroups(element) {
+  const [first, ...others] = element.tBodies;
+  for (const [number, body] of [first, ...others].entries()) {
+    const title = body.querySelector(":scope > tr > th.group");
+    title?.parentElement.remove();
+    for (const row of body.rows) {
+      row.dataset.place = number;
+      if (title) row.dataset.group = title.textContent;
+    }
+    if (body !== first) first.append(...body.rows);
+  }
+  for (const body of others) body.remove();
+  const grouped = others.length > 0 || Boolean(first.querySelector("[data-group]"));
+  if (!grouped) return false;
+  element.classList.add("grouped");
+  element.tHead.rows[0].append(Object.assign(document.createElement("th"), { textContent: "Group" }));
+  for (const row of first.rows) {
+    const cell = row.appendChild(Object.assign(document.createElement("td"), { textContent: row.dataset.group ?? "" }));
+    cell.dataset.order = row.dataset.place;
+  }
+  return true;
+}
+
+// The title of a group stands above the first of its rows that are shown.
+function titleGroups(table) {
+  const body = table.table().body();
+  for (const row of body.querySelectorAll("tr.title")) row.remove();
+  const columns = table.columns(":visible").count();
+  let last = null;
+  for (const row of [...body.rows]) {
+    row.classList.toggle("first", last !== null && row.dataset.place !== last && row.dataset.place !== undefined);
+    if (row.dataset.place === last || !row.dataset.place) continue;
+    last = row.dataset.place;
+    if (!row.dataset.group) continue;
+    const title = document.createElement("tr");
+    title.className = "title";
+    title.innerHTML = '<th class="group" scope="rowgroup"></th>';
+    title.firstChild.colSpan = columns;
+    title.firstChild.textContent = row.dataset.group;
+    row.before(title);
+  }
+}
+
+function enhance(region) {
+  const element = region.querySelector("table");
+  if (!element || tables.has(element)) return;
+  const figure = region.closest("figure");
+  const caption = region.getAttribute("aria-label");
+  const grouped = flattenGroups(element);
+  const columns = columnsOf(element);
+  if (grouped) columns[columns.length - 1] = { visible: false, type: "num" };
+  const count = element.tBodies[0].rows.length;
+  const long = count > 2 * ROWS;
+  const table = new DataTable(element, {
+    autoWidth: false,
+    columns,
+    order: [],
+    paging: long,
+    pageLength: ROWS,
+    lengthMenu: [ROWS, 100, { label: "all", value: -1 }],
+    ordering: count > 1,
+    searching: true,
+    layout: {
+      topStart: count > 8 ? { search: { placeholder: "Search this table" } } : null,
+      topEnd: null,
+      bottomStart: long ? ["info", "pageLength"] : null,
+      bottomEnd: long ? "paging" : null,
+    },
+    language: { search: "Search", emptyTable: "Empty", zeroRecords: "No row is left by the search and the filter" },
+    ...(grouped && { orderFixed: { pre: [[columns.length - 1, "asc"]] } }), // order is within groups
+    drawCallback: function () {
+      if (grouped) titleGroups(this.api());
+    },
+  });
+  tables.set(element, table);
+  // Keyboards scroll the table, not the box with its buttons.
+  const scrolled = element.parentElement;
+  for (const name of ["role", "tabindex", "aria-label"]) {
+    scrolled.setAttribute(name, region.getAttribute(name));
+    region.removeAttribute(name);
+  }
+  scrolled.classList.add("scroll");
+  region.classList.remove("scroll");
+  element.querySelectorAll("thead th").forEach(explainHead);
+  region.before(toolsOf(figure, table, caption));
+  filterColumns(table);
+  table.draw();
+}
+
+function toolsOf(figure, table, caption) {
+  const name = figure.id.replace(/^table-/, "");
+  const tools = Object.assign(document.createElement("div"), { className: "tools" });
+  tools.append(
+    makeButton("Copy", (button) => copy(asCsv(table).replaceAll(/\r\n/g, "\n"), button), `Copy as CSV: ${caption}`),
+    makeButton("CSV", () => download(asCsv(table), `${name}.csv`, "text/csv"), `Download as CSV: ${caption}`),
+  );
+  const latex = figure.querySelector("script.latex")?.textContent.trim();
+  if (latex && !figure.querySelector(".tools"))
+    tools.append(
+      makeButton("Copy LaTeX", (button) => copy(`${latex}\n`, button), `Copy as LaTeX: ${caption}`),
+      makeButton("LaTeX", () => download(`${latex}\n`, `${name}.tex`, "text/x-tex"), `Download as LaTeX: ${caption}`),
+    );
+  return tools;
+}
+
+// Tables become interactive when they come near to the window: of hundreds, few are looked at.
+function watch(selector, act) {
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        observer.unobserve(target);
+        act(target);
+      }
+    },
+    { rootMargin: "600px" },
+  );
+  document.querySelectorAll(selector).forEach((element) => observer.observe(element));
+}
+
+// ---- Paper: everything that is folded or on another page of a table is printed, too
+
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("main details:not([open])")].filter((one) => !one.closest("#filter"));
+  for (const one of closed) one.open = true;
+  for (const table of tables.values()) if (table.page.len() > 0 && table.page.info().pages > 1) table.page.len(-1).draw();
+});
+addEventListener("afterprint", () => {
+  for (const one of closed) one.open = false;
+  for (const table of tables.values()) if (table.page.len() < 0 && table.rows().count() > 2 * ROWS) table.page.len(ROWS).draw();
+});
+
+for (const block of document.querySelectorAll("pre.copied")) {
+  block.before(makeButton("Copy", (button) => copy(block.textContent, button), "Copy the text below"));
+}
+
+buildFilter();
+watch("figure.table .scroll", enhance);
+document.documentElement.classList.add("interactive");
