@@ -47,7 +47,8 @@ def three_models(task: str = "ner") -> list[dict[str, object]]:
 
 def test_the_summary_holds_number_mean_and_deviation_over_seeds(tmp_path: Path) -> None:
     table = Compared(tmp_path, three_models()).table("summary")
-    assert list(table.columns) == ["task", "metric", "model", "languages", "n", "mean", "standard_deviation", "beside"]
+    named = ["task", "unit", "metric", "model", "languages"]
+    assert list(table.columns) == [*named, "n", "mean", "standard_deviation", "beside"]
     assert table["beside"].isna().all()
     assert table["model"].tolist() == ["small", "large", "largest"]
     assert table["n"].tolist() == [5, 5, 5]
@@ -216,3 +217,26 @@ def test_scores_that_cannot_be_compared_are_refused_in_one_line(
 def test_a_wrong_setting_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert Compared(tmp_path, three_models(), test="anova").status == 1
     assert "--settings: test: expected 'welch', 'paired-t' or 'wilcoxon'" in capsys.readouterr().err
+
+
+def test_the_interval_at_the_corrected_level_leaves_out_zero_where_the_pair_is_significant(tmp_path: Path) -> None:
+    scores = [*three_models(), *rows("other", "ner", [0.80, 0.83, 0.82, 0.84, 0.81])]
+    for test in ("welch", "paired-t"):
+        pairs = Compared(tmp_path, scores, test=test).table("pairs")
+        excluded = (pairs["level_low"] > 0) | (pairs["level_high"] < 0)
+        assert excluded.tolist() == pairs["significant"].tolist()
+        assert set(pairs["significant"]) == {True, False}, "both verdicts are seen"
+        assert (pairs["level"] < 0.05).any(), "Holm's correction leaves less than alpha"
+
+
+def test_more_seeds_are_needed_exactly_where_less_than_the_detectable_difference_was_seen(tmp_path: Path) -> None:
+    pairs = Compared(tmp_path, three_models()).table("pairs")
+    larger = pairs["difference"].abs() > pairs["detectable"]
+    assert larger.tolist() == (pairs["seeds_needed"] <= 5).tolist()
+    assert set(larger) == {True, False}
+
+
+def test_no_difference_is_detectable_where_the_signed_rank_test_cannot_reach_its_level(tmp_path: Path) -> None:
+    pairs = Compared(tmp_path, three_models(), test="wilcoxon").table("pairs")
+    assert pairs["detectable"].isna().all(), "five seeds: the smallest p is 0.0625"
+    assert (pairs["seeds_needed"].dropna() >= 6).all()

@@ -8,7 +8,8 @@ test compares one value a task: the mean over seeds.
 
 import argparse
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,18 @@ from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS, score_of
 from smelt.statistics.comparison import Comparison, compare
-from smelt.statistics.intervals import Interval, paired_difference_interval
+from smelt.statistics.intervals import Interval, difference_interval, paired_difference_interval
+from smelt.statistics.power import (
+    POWER,
+    SIGNED_RANK_EFFICIENCY,
+    detectable_difference,
+    seeds_needed,
+    signed_rank_seeds,
+)
 from smelt.statistics.scores import paired_differences
 from smelt.statistics.tests import Alternative, TestResult, family_size, join_notes, rank_biserial, smallest_p, wilcoxon
 
-SUMMARY_COLUMNS = ("task", "metric", "model", "languages", *OVER_SEEDS)
+SUMMARY_COLUMNS = ("task", "unit", "metric", "model", "languages", *OVER_SEEDS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,19 +61,22 @@ def run(arguments: argparse.Namespace) -> None:
 def summary_rows(scores: Scores, beside: Scores) -> list[dict[str, Any]]:
     """Return the statistics over seeds of each model on each task that it was run on.
 
-    `languages` are those that it was tested in: only means over the same ones can be compared.
+    `languages` are those that it was tested in: only means over the same ones can be compared. `unit` is what the task
+    counts as across tasks.
     """
+    units = {task: unit for unit, tasks in scores.units.items() for task in tasks}
     rows = []
     for (task, model), by_seed in scores.runs.items():
         languages = " ".join(sorted(scores.languages(task, model)))
-        row = {"task": task, "metric": scores.metrics[task], "model": model, "languages": languages}
+        row = {"task": task, "unit": units[task], "metric": scores.metrics[task]}
+        row |= {"model": model, "languages": languages}
         rows.append(row | score_of(by_seed, beside=beside.of(task, model)).numbers(OVER_SEEDS))
     return rows
 
 
 def _counts(columns: Sequence[str]) -> list[str]:
     """Return the columns of counts: they stay whole numbers even where cells are empty."""
-    return [column for column in columns if column.endswith("_n")]
+    return [column for column in columns if column.endswith("_n") or column == "seeds_needed"]
 
 
 # ---- Pairs of models within one task
@@ -79,12 +90,19 @@ PAIRS_COLUMNS = (
     *("interval_low", "interval_high", "confidence", "interval_method", "hedges_g", "cohen_dz"),
     # The test that the study chose to mark its tables with: its name, its p as read and as corrected, the verdict.
     *("test", "p", "p_corrected", "correction", "family", "alpha", "significant"),
+    # What this test says of the difference at the level that the correction leaves it, and what it could have found.
+    *("level", "level_low", "level_high", "power", "detectable", "seeds_needed"),
     # Every test, whichever was chosen.
     *(f"{test}_{part}" for test in TESTS for part in ("statistic", "n", "p", "p_corrected", "note")),
     *("welch_degrees_of_freedom", "note"),
 )
 """`difference` is a minus b; `family` counts the pairs of the task that could be tested; `significant` is true where
-`p_corrected` lies below `alpha`, and empty where nothing was tested."""
+`p_corrected` lies below `alpha`, and empty where nothing was tested.
+
+`level` is the level that an uncorrected p has to fall below: alpha, or what Holm's correction leaves of it for this
+pair. `level_low` and `level_high` are the interval of the t-test at this level: it leaves out 0 exactly where the pair
+is significant. `detectable` is the smallest true difference that the test finds with this `power`, and `seeds_needed`
+are the seeds that find a difference as large as the one seen; both take the spread that was seen for the true one."""
 
 
 def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
@@ -143,7 +161,7 @@ def _pair_within(scores: Scores, task: str, pair: tuple[str, str], settings: Sig
     tests = {"welch": found.welch, "paired_t": found.paired_t, "wilcoxon": found.wilcoxon}
     for name, result in tests.items():
         row |= _test_cells(name, result)
-    return row | _cells(found)
+    return row | _cells(found) | {"comparison": found}
 
 
 def _test_cells(name: str, result: TestResult) -> dict[str, Any]:
@@ -185,7 +203,30 @@ def _conclude(family: list[dict[str, Any]], settings: Significance) -> None:
         row |= {"test": settings.test, "correction": settings.correction, "family": size, "alpha": settings.alpha}
         row |= {"p": row.get(f"{chosen}_p"), "p_corrected": p_corrected}
         row["significant"] = None if p_corrected is None else p_corrected < settings.alpha
+        row |= _at_level(row, settings, size) if p_corrected is not None else {}
         row["note"] = join_notes(row.get(f"{chosen}_note", ""), row["note"])
+
+
+def _at_level(row: Mapping[str, Any], settings: Significance, size: int) -> dict[str, Any]:
+    """Return the interval and the power of a test at the level that the correction leaves it."""
+    p, p_corrected, found = row["p"], row["p_corrected"], row["comparison"]
+    level = settings.alpha * p / p_corrected if p_corrected else settings.alpha / size
+    cells = {"level": level, "power": POWER}
+    tested = found.welch if settings.test == "welch" else found.paired_t
+    if tested.standard_error is None:
+        return cells
+    detectable = detectable_difference(tested.standard_error, tested.degrees_of_freedom, level)
+    deviations = [found.paired_deviation]
+    if settings.test == "welch":
+        deviations = [found.a.standard_deviation, found.b.standard_deviation]
+    seeds = seeds_needed(tested.estimate, deviations, level)
+    if settings.test == "wilcoxon":  # its interval from few seeds does not exist; its power follows the paired t's
+        reached = smallest_p(row["wilcoxon_n"]) < level
+        detectable = detectable / math.sqrt(SIGNED_RANK_EFFICIENCY) if reached else None
+        return cells | {"detectable": detectable, "seeds_needed": signed_rank_seeds(seeds, level)}
+    interval = difference_interval(tested.estimate, tested.standard_error, tested.degrees_of_freedom, 1 - level)
+    cells |= {"level_low": interval.low, "level_high": interval.high}
+    return cells | {"detectable": detectable, "seeds_needed": seeds}
 
 
 # ---- Pairs of models across tasks: one value a task

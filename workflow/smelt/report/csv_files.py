@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # A model may be called 007 and a language na or nan: text columns stay text.
-_TEXT = ("model", "task", "language", "languages", "setting", "split", "metric", "model_a", "model_b")
+_TEXT = ("model", "task", "unit", "language", "languages", "setting", "split", "metric", "model_a", "model_b")
 
 
 def read_csv(path: Path, columns: Sequence[str]) -> "pd.DataFrame":

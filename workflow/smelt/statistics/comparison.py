@@ -31,6 +31,8 @@ class Comparison:
     wilcoxon: TestResult
     hedges_g: float | None
     cohen_dz: float | None
+    paired_deviation: float
+    """Standard deviation of the paired differences; 0 for fewer than two."""
     note: str
 
 
@@ -64,6 +66,7 @@ def compare(
         *tests,
         hedges_g(all_a, all_b),
         cohen_dz(*pairs),
+        spread(paired_differences(*pairs)) if shared else 0.0,
         join_notes(_seeds_note(len(a), len(b), shared), interval.note),
     )
 

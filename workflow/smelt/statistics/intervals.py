@@ -59,6 +59,12 @@ def mean_interval(values: ArrayLike, confidence: float) -> Interval:
     return Interval(mean - margin, mean + margin, confidence, method)
 
 
+def difference_interval(estimate: float, standard_error: float, freedom: float, confidence: float) -> Interval:
+    """Return the interval of the differences that a t-test at level 1 - confidence does not reject."""
+    margin = float(stats.t.isf((1 - confidence) / 2, freedom)) * standard_error
+    return Interval(estimate - margin, estimate + margin, confidence, "Student's t")
+
+
 def wilson_interval(share: float, n: int, confidence: float) -> Interval:
     """Return Wilson's (1927) score interval of a share over n trials.
 

@@ -39,6 +39,10 @@ class TestResult:
     sided: Alternative = "two-sided"
     note: str = ""
     degrees_of_freedom: float | None = None
+    estimate: float | None = None
+    """The difference that a t-test tests: of means, or the mean of differences."""
+    standard_error: float | None = None
+    """Of that difference."""
 
 
 def untestable(name: str, n: int, reason: str, sided: Alternative = "two-sided") -> TestResult:
@@ -93,9 +97,16 @@ def welch_from_summaries(a: Summary, b: Summary) -> TestResult:
     found = stats.ttest_ind_from_stats(
         a.mean, a.standard_deviation, a.n, b.mean, b.standard_deviation, b.n, equal_var=False
     )
-    note = _TWO_SEEDS if min(a.n, b.n) == 2 else ""
-    freedom = welch_degrees_of_freedom(a.standard_deviation, a.n, b.standard_deviation, b.n)
-    return TestResult(WELCH, float(found.statistic), float(found.pvalue), n, note=note, degrees_of_freedom=freedom)
+    return TestResult(
+        WELCH,
+        float(found.statistic),
+        float(found.pvalue),
+        n,
+        note=_TWO_SEEDS if min(a.n, b.n) == 2 else "",
+        degrees_of_freedom=welch_degrees_of_freedom(a.standard_deviation, a.n, b.standard_deviation, b.n),
+        estimate=a.mean - b.mean,
+        standard_error=math.sqrt(a.standard_deviation**2 / a.n + b.standard_deviation**2 / b.n),
+    )
 
 
 def welch_degrees_of_freedom(deviation_a: float, n_a: int, deviation_b: float, n_b: int) -> float:
@@ -115,9 +126,15 @@ def paired_t(a: ArrayLike, b: ArrayLike) -> TestResult:
     if spread(differences) == 0:
         return untestable(PAIRED_T, n, "the difference is the same in every pair")
     found = stats.ttest_1samp(differences, 0.0)
-    note = _TWO_SEEDS if n == 2 else ""
     return TestResult(
-        PAIRED_T, float(found.statistic), float(found.pvalue), n, note=note, degrees_of_freedom=float(n - 1)
+        PAIRED_T,
+        float(found.statistic),
+        float(found.pvalue),
+        n,
+        note=_TWO_SEEDS if n == 2 else "",
+        degrees_of_freedom=float(n - 1),
+        estimate=float(np.mean(differences)),
+        standard_error=spread(differences) / math.sqrt(n),
     )
 
 

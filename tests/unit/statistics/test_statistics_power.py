@@ -1,0 +1,72 @@
+"""Power of tests over seeds, against scipy's noncentral t, simulation, and the intervals of the same tests."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from smelt.statistics.intervals import difference_interval
+from smelt.statistics.power import detectable_difference, seeds_needed, signed_rank_seeds, t_power
+from smelt.statistics.tests import paired_t, smallest_p, welch
+
+
+@pytest.mark.parametrize(("effect", "freedom", "level"), [(3.0, 2.0, 0.05), (4.0, 4.0, 0.0125), (3.0, 30.0, 0.01)])
+def test_power_is_that_of_the_noncentral_t(effect: float, freedom: float, level: float) -> None:
+    critical = stats.t.isf(level / 2, freedom)
+    expected = stats.nct.sf(critical, freedom, effect) + stats.nct.cdf(-critical, freedom, effect)
+    assert t_power(effect, freedom, level) == pytest.approx(expected, abs=1e-4)
+
+
+def test_power_exists_where_scipys_noncentral_t_has_none() -> None:
+    assert math.isnan(stats.nct.cdf(-stats.t.isf(0.025, 1.5), 1.5, 8.0)), "scipy is mended: use its nct"
+    assert 0.5 < t_power(8.0, 1.5, 0.05) < 1.0
+
+
+def test_without_a_difference_power_is_the_level() -> None:
+    assert t_power(0.0, 3.0, 0.05) == pytest.approx(0.05, abs=1e-4)
+
+
+def test_studies_of_the_detectable_size_find_it_as_often_as_stated() -> None:
+    generator = np.random.default_rng(1)
+    seeds, deviation = 5, 0.02
+    size = detectable_difference(deviation / math.sqrt(seeds), seeds - 1, 0.05)
+    drawn = generator.normal(size, deviation, (4000, seeds))
+    assert np.mean(stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.02)
+
+
+@pytest.mark.parametrize("deviations", [(0.02,), (0.02, 0.005)])
+def test_one_seed_fewer_would_not_do(deviations: tuple[float, ...]) -> None:
+    generator = np.random.default_rng(2)
+    seeds = seeds_needed(0.02, deviations, 0.05)
+    assert seeds is not None
+
+    def share_found(number: int) -> float:
+        drawn = [generator.normal(0, deviation, (6000, number)) for deviation in deviations]
+        if len(drawn) == 1:
+            return float(np.mean(stats.ttest_1samp(drawn[0] + 0.02, 0, axis=1).pvalue < 0.05))
+        return float(np.mean(stats.ttest_ind(drawn[0] + 0.02, drawn[1], axis=1, equal_var=False).pvalue < 0.05))
+
+    assert share_found(seeds) > 0.79
+    assert share_found(seeds - 1) < 0.8
+
+
+def test_a_difference_of_nothing_is_never_found() -> None:
+    assert seeds_needed(0.0, [0.02], 0.05) is None
+    assert seeds_needed(0.01, [0.0], 0.05) == 2
+
+
+def test_the_signed_rank_test_needs_at_least_the_seeds_of_its_smallest_p() -> None:
+    assert smallest_p(5) > 0.05 > smallest_p(6)
+    assert signed_rank_seeds(2, 0.05) == 6
+    assert signed_rank_seeds(100, 0.05) == math.ceil(100 * math.pi / 3)
+    assert signed_rank_seeds(None, 0.05) is None
+
+
+@pytest.mark.parametrize("test", [welch, paired_t])
+def test_the_interval_at_a_tests_own_p_ends_at_zero(test: object) -> None:
+    found = test([0.5, 0.52, 0.49], [0.55, 0.56, 0.57])  # type: ignore[operator]
+    interval = difference_interval(found.estimate, found.standard_error, found.degrees_of_freedom, 1 - found.p)
+    assert interval.low is not None
+    assert interval.high == pytest.approx(0.0, abs=1e-12)
+    assert interval.low < found.estimate < 0

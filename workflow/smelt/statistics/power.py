@@ -1,0 +1,85 @@
+"""Power of tests over seeds: the difference that would have been found, and the seeds that would have found it.
+
+Both take the spread that was seen for the true one; from few seeds it is known badly, so these are orders of magnitude.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import optimize, stats
+
+from smelt.statistics.tests import smallest_p, welch_degrees_of_freedom
+
+POWER = 0.8
+"""The usual one (Cohen 1988): four of five such studies would find the difference."""
+MOST_SEEDS = 1000
+SIGNED_RANK_EFFICIENCY = 3 / math.pi
+"""Of Wilcoxon's signed-rank test relative to the paired t, for normal differences and many pairs (Pitman 1948)."""
+_QUANTILES = (np.arange(2000) + 0.5) / 2000
+
+
+def t_power(noncentrality: float, freedom: float, level: float) -> float:
+    """Return the power of a two-sided t-test.
+
+    Args:
+        noncentrality: the true difference in standard errors.
+        freedom: degrees of freedom.
+        level: of significance.
+    """
+    critical = float(stats.t.isf(level / 2, freedom))
+    # Mean over the distribution of the standard error; scipy 1.17's nct returns NaN for some arguments.
+    errors = np.sqrt(stats.chi2.ppf(_QUANTILES, freedom) / freedom)
+    found = stats.norm.sf(critical * errors - noncentrality) + stats.norm.cdf(-critical * errors - noncentrality)
+    return float(found.mean())
+
+
+def detectable_difference(standard_error: float, freedom: float, level: float, power: float = POWER) -> float:
+    """Return the smallest true difference that a two-sided t-test with this standard error finds with some power."""
+    critical = float(stats.t.isf(level / 2, freedom))
+    highest = 2 * critical + 10
+    while t_power(highest, freedom, level) < power:
+        highest *= 2
+    return standard_error * float(
+        optimize.brentq(lambda noncentrality: t_power(noncentrality, freedom, level) - power, 0.0, highest)
+    )
+
+
+def seeds_needed(
+    difference: float, deviations: Sequence[float], level: float, power: float = POWER, most: int = MOST_SEEDS
+) -> int | None:
+    """Return the fewest seeds with which a two-sided t-test finds a difference; None where more than `most` are needed.
+
+    Args:
+        difference: the true one.
+        deviations: of paired differences, one standard deviation; of two models for Welch's test, that of each.
+        level: of significance.
+        power: share of studies that find it.
+        most: where to give up.
+    """
+
+    def found(seeds: int) -> bool:
+        error = math.sqrt(sum(deviation**2 for deviation in deviations) / seeds)
+        if error == 0:
+            return difference != 0
+        freedom = float(seeds - 1)
+        if len(deviations) == 2:
+            freedom = welch_degrees_of_freedom(deviations[0], seeds, deviations[1], seeds)
+        return t_power(abs(difference) / error, freedom, level) >= power
+
+    if not found(most):
+        return None
+    low, high = 1, most  # power grows with seeds
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if found(middle) else (middle, high)
+    return high
+
+
+def signed_rank_seeds(t_seeds: int | None, level: float) -> int | None:
+    """Return the seeds that the signed-rank test needs where the paired t needs `t_seeds`, by their efficiency.
+
+    Whatever the difference, they are as many as its smallest p needs to fall below the level.
+    """
+    least = next(n for n in range(1, MOST_SEEDS) if smallest_p(n) < level)
+    return None if t_seeds is None else max(least, math.ceil(t_seeds / SIGNED_RANK_EFFICIENCY))
