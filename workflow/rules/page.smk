@@ -4,6 +4,7 @@ The page: everything a study found and what it rests on, in one file that opens 
 IN   tables and figures of the report, and the records of corpora, tokenizers, tasks, models, tokenisation
      and efficiency
 OUT  results/<study>/plan.json : what each stage was planned to take, and what it took
+     results/<study>/costs.csv : what each job that made or fine-tuned a model took
      results/<study>/report.html
 """
 
@@ -39,6 +40,33 @@ rule plan:
         " > {log:q} 2>&1"
 
 
+rule costs:
+    """Collect what making and fine-tuning each model took: hours, energy, machine, code."""
+    input:
+        models=study.model_folders(),
+        metrics=study.finetune.files(),
+        modules=modules("report", "tasks/metrics.py"),
+    output:
+        costs=f"{RESULTS}/costs.csv",
+    params:
+        finetuned=study.report.finetuned_folder,
+        settings=study.report.expected_runs,
+    log:
+        f"{LOGS}/costs.log",
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        "python -m smelt job costs"
+        " --models {input.models:q}"
+        " --finetuned {params.finetuned:q}"
+        " --settings {params.settings:q}"
+        " --output {output.costs:q}"
+        " > {log:q} 2>&1"
+
+
 rule page:
     """Write the self-contained report page."""
     input:
@@ -53,6 +81,7 @@ rule page:
         tokenisation=study.report.tokenisations(),
         efficiency=study.efficiency.figures(),
         choices=study.report.choices(),
+        costs=rules.costs.output.costs,
         plan=rules.plan.output.plan,
         modules=modules("report", "tasks/metrics.py"),
     output:
@@ -90,6 +119,7 @@ rule page:
         " --tokenisation {input.tokenisation:q}"
         " --efficiency {input.efficiency:q}"
         " --choices {input.choices:q}"
+        " --costs {input.costs:q}"
         " --plan {input.plan:q}"
         " --output {output.page:q}"
         " > {log:q} 2>&1"

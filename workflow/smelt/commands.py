@@ -54,6 +54,7 @@ JOBS = {
     "tokenisation": ("smelt.measurement.tokenisation", "measure what a tokenizer does to the words of a task"),
     "correlations": ("smelt.measurement.pooled", "correlate pieces and misses of words over several models together"),
     "scores": ("smelt.report.scores", "collect the scores of all fine-tuned models"),
+    "costs": ("smelt.report.costs", "collect what making and fine-tuning each model took"),
     "compare": ("smelt.report.compare", "test which differences between models are significant"),
     "table": ("smelt.report.table", "write one table as CSV, Markdown, LaTeX and HTML"),
     "figure": ("smelt.report.figure", "draw one figure as SVG and PNG"),

@@ -76,6 +76,11 @@ class Results:
             words += [f"--{name}", str(self.path("statistics", f"{name}.csv"))]
         return main(words)
 
+    def costs(self) -> int:
+        words = ["costs", "--models", *(str(self.path("models", model)) for model in MODELS)]
+        words += ["--finetuned", str(self.path("finetuned")), "--settings", json.dumps(self.settings)]
+        return main([*words, "--output", str(self.path("costs.csv"))])
+
     def task(self, name: str) -> Path:
         return self.path("tasks", name, "task.json")
 
@@ -149,7 +154,9 @@ def make(folder: Path) -> Results:
     made = Results(folder)
     for (model, task), values in SCORES.items():
         for seed, value in zip(SEEDS, values, strict=True):
-            made.write(made.metrics(model, task, seed), _metrics(model, task, seed, value))
+            metrics = made.metrics(model, task, seed)
+            made.write(metrics, _metrics(model, task, seed, value))
+            made.write(metrics.with_name("provenance.json"), provenance("finetune", seed, hours=0.25))
     for number, model in enumerate(MODELS):
         _write_model(made, model, 8000 * 4**number)
     for number, model in enumerate(MODELS[:2]):
@@ -177,7 +184,7 @@ def _metrics(model: str, task: str, seed: int, value: float) -> dict[str, Any]:
 def _write_model(made: Results, model: str, vocabulary: int) -> None:
     shape = {"model_type": "albert", "vocab_size": vocabulary, "num_hidden_layers": 2, "hidden_size": 32}
     made.write(made.path("models", model, "config.json"), shape)
-    made.write(made.path("models", model, "provenance.json"), {"maker": "pretrain", "seed": 1})
+    made.write(made.path("models", model, "provenance.json"), provenance("pretrain", 1, hours=vocabulary / 1000))
     tensors = {
         "__metadata__": {"format": "pt"},
         "albert.embeddings": {"dtype": "F32", "shape": [vocabulary, 16], "data_offsets": [0, 0]},
@@ -185,6 +192,23 @@ def _write_model(made: Results, model: str, vocabulary: int) -> None:
     }
     header = json.dumps(tensors).encode()
     made.path("models", model, "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+def provenance(command: str, seed: int, hours: float, kg_co2e: float | None = None) -> dict[str, Any]:
+    """Return the provenance of a job that used 0.2 kWh an hour."""
+    energy = {"kwh": 0.2 * hours, "kg_co2e": kg_co2e, "country": None if kg_co2e is None else "FRA"}
+    machine = {"system": "Linux", "processor": "A processor", "cores": 8, "memory_gib": 32.0, "gpus": []}
+    return {
+        "command": command,
+        "finished": f"2026-11-0{seed}T12:00:00+00:00",
+        "hours": hours,
+        "energy": energy,
+        "code": {"revision": "0123456789abcdef0123456789abcdef01234567", "modified": False},
+        "settings": {},
+        "seeds": [seed],
+        "libraries": {"python": "3.11.7", "torch": "2.13.0"},
+        "machine": machine | {"processes": 1},
+    }
 
 
 def _write_predictions(made: Results, model: str, splits: bool) -> None:

@@ -221,9 +221,10 @@ def _at_level(row: Mapping[str, Any], settings: Significance, size: int) -> dict
         deviations = [found.a.standard_deviation, found.b.standard_deviation]
     seeds = seeds_needed(tested.estimate, deviations, level)
     if settings.test == "wilcoxon":  # its interval from few seeds does not exist; its power follows the paired t's
-        reached = smallest_p(row["wilcoxon_n"]) < level
-        detectable = detectable / math.sqrt(SIGNED_RANK_EFFICIENCY) if reached else None
-        return cells | {"detectable": detectable, "seeds_needed": signed_rank_seeds(seeds, level)}
+        cells["seeds_needed"] = signed_rank_seeds(seeds, level)
+        if smallest_p(row["wilcoxon_n"]) < level:
+            cells["detectable"] = detectable / math.sqrt(SIGNED_RANK_EFFICIENCY)
+        return cells
     interval = difference_interval(tested.estimate, tested.standard_error, tested.degrees_of_freedom, 1 - level)
     cells |= {"level_low": interval.low, "level_high": interval.high}
     return cells | {"detectable": detectable, "seeds_needed": seeds}

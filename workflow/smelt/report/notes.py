@@ -23,7 +23,8 @@ AVERAGES = {
 def rank(scores: Sequence[Score], line_of: Callable[[Score], object], alpha: float = 0.0) -> list[Score]:
     """Return the scores with the best of each line, and a star where the corrected p lies below alpha.
 
-    A line with one score has no best: there is nothing that it is better than.
+    A line with one score has no best: there is nothing that it is better than. Nor has one where none is above 0:
+    such models found nothing.
 
     Args:
         scores: of all cells.
@@ -34,7 +35,7 @@ def rank(scores: Sequence[Score], line_of: Callable[[Score], object], alpha: flo
     for score in scores:
         if score.n:
             means.setdefault(line_of(score), []).append(score.mean)
-    best = {line: max(own) for line, own in means.items() if len(own) > 1}
+    best = {line: max(own) for line, own in means.items() if len(own) > 1 and max(own) > 0}
     return [
         replace(score, best=score.mean == best.get(line_of(score)), star=score.p_corrected < alpha) for score in scores
     ]

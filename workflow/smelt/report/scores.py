@@ -60,18 +60,23 @@ def collect(finetuned: Path, settings: Mapping[str, Any]) -> list[tuple[Any, ...
         SmeltError: a run is missing, is not the one its folder names, or gives a score twice or not as a number; or
             earlier versions cut its words wrongly.
     """
-    seeds, once = settings["seeds"], settings.get("once", [])
-    runs = [
-        (model, task, seed)
-        for model, tasks in settings["runs"].items()
-        for task in tasks
-        for seed in (seeds[:1] if f"{model}/{task}" in once else seeds)
-    ]
+    runs = expected_runs(settings)
     paths = {run: finetuned / run[0] / run[1] / f"seed-{run[2]}" / "metrics.json" for run in runs}
     metrics = {run: read_json(path) for run, path in paths.items()}
     rows = [row for run in runs for row in _scores_of(paths[run], metrics[run], run)]
     refuse_lost_blanks(finetuned, ((model, task, found) for (model, task, _), found in metrics.items()))
     return rows
+
+
+def expected_runs(settings: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """Return the (model, task, seed) that a study runs: `runs` by `seeds`, and the first seed alone of those `once`."""
+    seeds, once = settings["seeds"], settings.get("once", [])
+    return [
+        (model, task, seed)
+        for model, tasks in settings["runs"].items()
+        for task in tasks
+        for seed in (seeds[:1] if f"{model}/{task}" in once else seeds)
+    ]
 
 
 def _scores_of(path: Path, metrics: dict[str, Any], expected: tuple[str, str, int]) -> Iterator[tuple[Any, ...]]:

@@ -124,9 +124,14 @@ def deviation_over_languages(languages: Sequence[BySeed]) -> float:
 
 
 def score_cell(score: Score, over: Over = "seeds", empty: str = NOT_RUN) -> Cell:
-    """Return a mean in percent with its deviation, where there is one; the best is bold."""
+    """Return a mean in percent with its deviation, where there is one; the best is bold.
+
+    A score of 0 in every run is no measurement of quality: the model found nothing, and the cell says so.
+    """
     if not score.n:
         return Cell(empty)
+    if score.mean == 0:
+        return Cell(percent(score.mean), detail="(found nothing)")
     deviation: float = getattr(score, _DEVIATIONS[over])
     detail = "" if math.isnan(deviation) else f"({percent(deviation)})"
     both = "" if math.isnan(score.beside) else f" / {percent(score.beside)}"

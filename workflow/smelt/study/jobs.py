@@ -27,7 +27,7 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "tables": len(study.tables),
         "scores and comparisons": 2 if study.tasks else 0,
         "figures": len(catalogue.report.figures()),
-        "plan": 1,
+        "plan and costs": 2,
         "page": 1,
     }
 

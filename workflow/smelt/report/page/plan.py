@@ -7,6 +7,7 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
+from smelt.report.page.overview import ENERGY_UNITS
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits
 
 _TIME = (("h", 3600.0), ("min", 60.0), ("s", 1.0))
@@ -48,7 +49,7 @@ _QUANTITIES = (
     PlannedQuantity("GPU time", "gpu_seconds", _TIME),
     PlannedQuantity("Disk", "disk", _BYTES),
     PlannedQuantity("Memory", "memory", tuple((name, size / 1e6) for name, size in _BYTES), adds_up=False),
-    PlannedQuantity("Energy", "kwh", (("MWh", 1e3), ("kWh", 1.0), ("Wh", 1e-3))),
+    PlannedQuantity("Energy", "kwh", ENERGY_UNITS),
 )
 
 

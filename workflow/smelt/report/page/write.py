@@ -18,6 +18,7 @@ from smelt.errors import SmeltError, not_found
 from smelt.files import json_text, whole_file
 from smelt.mixture import Mixture
 from smelt.report.corpus_records import CorpusRecord, read_corpora
+from smelt.report.costs import read_costs
 from smelt.report.figures import caption_of
 from smelt.report.latex import latex
 from smelt.report.page.blocks import BlocksRecord, blocks_tables, read_blocks
@@ -34,9 +35,11 @@ from smelt.report.page.corpora import (
 from smelt.report.page.corpus_warnings import limits, looks
 from smelt.report.page.libraries import Library, datatables, within_script
 from smelt.report.page.materials import model_table, reduction_table, task_table, tokenizer_table
+from smelt.report.page.overview import model_costs
 from smelt.report.page.plan import plan_table
 from smelt.report.page.results import across_table, correlation_tables, pair_tables
 from smelt.report.page.sources import sources_table
+from smelt.report.page.verdict import QUESTION, StudyVerdict, answer
 from smelt.report.records import ModelRecord, read_model, read_tasks
 from smelt.report.render import PaperTable, html
 from smelt.report.significance import Significance
@@ -75,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }
     for name, text in lists.items():
         parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=text)
+    parser.add_argument("--costs", type=Path, help="costs.csv: what making and fine-tuning each model took")
     parser.add_argument("--plan", type=Path, help="what stages were planned to take, and what they took")
     parser.add_argument("--output", type=Path, required=True, help="report.html")
 
@@ -123,6 +127,9 @@ class Content:
     name: str
     title: str
     facts: list[tuple[str, str]]
+    question: str
+    verdict: StudyVerdict | None
+    overview: Markup | None
     tables: list[Markup]
     pairs: list[tuple[str, Markup]]
     across: Markup | None
@@ -152,10 +159,15 @@ def content(arguments: argparse.Namespace) -> Content:
     statistics = {path.stem: path for path in arguments.statistics}
     pairs = pair_tables(statistics["pairs"], arguments.significance) if statistics else []
     across = across_table(statistics["across"], arguments.significance) if statistics else None
+    costs = model_costs(models, arguments.efficiency, read_costs(arguments.costs) if arguments.costs else [])
+    verdict, overview = answer(statistics, costs, arguments.significance) if statistics else (None, None)
     return Content(
         name=study["study"],
         title=study.get("title") or study["study"],
         facts=_facts(study, corpora),
+        question=QUESTION,
+        verdict=verdict,
+        overview=_markup(overview) if overview else None,
         tables=[_fragment(path) for path in arguments.tables],
         pairs=[(table.caption, _markup(table)) for table in pairs],
         across=_markup(across) if across else None,
