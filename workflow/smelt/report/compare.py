@@ -90,7 +90,7 @@ PAIRS_COLUMNS = (
     *("interval_low", "interval_high", "confidence", "interval_method", "hedges_g", "cohen_dz"),
     # The test that the study chose to mark its tables with: its name, its p as read and as corrected, the verdict.
     *("test", "p", "p_corrected", "correction", "family", "alpha", "significant"),
-    # What this test says of the difference at the level that the correction leaves it, and what it could have found.
+    # Its interval at the level that the correction leaves the pair, and what it could have found.
     *("level", "level_low", "level_high", "power", "detectable", "seeds_needed"),
     # Every test, whichever was chosen.
     *(f"{test}_{part}" for test in TESTS for part in ("statistic", "n", "p", "p_corrected", "note")),

@@ -1,7 +1,7 @@
 """The models of a study side by side: their scores on the tasks that they share, sizes, speeds and costs.
 
 Not all models run on all tasks. Means are compared over the largest part of the study that is complete: the models and
-tasks of which each model ran on each task, in the same languages; largest by the number of its scores.
+tasks where each model ran on each task, in the same languages; largest by the number of its scores.
 """
 
 import math
@@ -269,7 +269,7 @@ def _overview_notes(shared: SharedTasks | None, latency: Measure | None, partial
         notes.append(
             f"Mean over {quantity([len(shared.units)], 'task')} ({units}) in percent, test set, for the "
             f"{len(shared.models)} models that ran on all of them in the same languages. Against the best, by tests "
-            "within tasks: lower: on at least one task; not told apart: on no task; failed: it found nothing on a task."
+            "within tasks: lower: on at least one task; no loss shown: on none; failed: it found nothing on a task."
         )
     if latency:
         notes.append(

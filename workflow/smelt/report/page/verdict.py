@@ -92,7 +92,7 @@ class BestAgainstSmaller:
         tested = self.against_best(model)
         if any(pair.is_lower for pair in tested.values()):
             return "lower"
-        return "not told apart" if tested else "not tested"
+        return "no loss shown" if tested else "not tested"
 
     # ---- The paragraph
 
@@ -105,7 +105,7 @@ class BestAgainstSmaller:
         if not self.smaller:
             return self._no_smaller()
         standings = {model: self.standing(model) for model in self.smaller}
-        if beside := [model for model in self.smaller if standings[model] == "not told apart"]:
+        if beside := [model for model in self.smaller if standings[model] == "no loss shown"]:
             return self._yes(beside[0])
         tested = [model for model in self.smaller if standings[model] == "lower"]
         if not tested:
