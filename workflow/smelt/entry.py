@@ -33,10 +33,19 @@ NAME = explain(r"^[a-z0-9][a-z0-9._-]*$", "a name of a to z, 0 to 9, '.', '_' an
 Name = Annotated[str, StringConstraints(pattern=NAME, max_length=64)]
 
 
+def first_repeated(values: Iterable[Any]) -> Any:
+    """Return the first value that stood before; None where each stands once."""
+    seen = set()
+    for value in values:
+        if value in seen:
+            return value
+        seen.add(value)
+    return None
+
+
 def _refuse_repeated(values: list[Any]) -> list[Any]:
-    repeated = [value for place, value in enumerate(values) if value in values[:place]]
-    if repeated:
-        raise ValueError(f"names {repeated[0]!r} twice")
+    if (repeated := first_repeated(values)) is not None:
+        raise ValueError(f"names {repeated!r} twice")
     return values
 
 

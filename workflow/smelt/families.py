@@ -7,8 +7,11 @@ name one by its pattern, and find the members by the language of each column.
 from collections.abc import Mapping
 from typing import Any
 
+from smelt.entry import first_repeated
 from smelt.errors import SmeltError
 
+MOST_MEMBERS = 1_000  # models, or tasks, of a study
+MOST_WRITTEN = 200_000  # keys and values of all of them
 LANGUAGE = "language"
 PARTS = {"models": "model", "tasks": "task"}
 """Parts of a study that may hold families, and what a member is called."""
@@ -42,6 +45,7 @@ def is_family(name: str) -> bool:
 
 def _expand(part: str, entries: Mapping[Any, Any], where: Any) -> dict[str, Any]:
     """Return the models or tasks of a study with every family of them written out."""
+    _check_number(part, entries, where)
     members: dict[str, Any] = {}
     for name, entry in entries.items():
         for member, value in _members(part, name, entry, where):
@@ -50,6 +54,34 @@ def _expand(part: str, entries: Mapping[Any, Any], where: Any) -> dict[str, Any]
                 raise SmeltError(where, f"{part}.{name}: {taken}")
             members[member] = value
     return members
+
+
+def _check_number(part: str, entries: Mapping[Any, Any], where: Any) -> None:
+    """Refuse more members than a study can have, before one is written out."""
+    numbers = [(entry, _number(entry)) for entry in entries.values()]
+    members = sum(number for _, number in numbers)
+    if members > MOST_MEMBERS:
+        raise SmeltError(
+            where, f"{part}: are {members:,} with the members of families: expected at most {MOST_MEMBERS:,}"
+        )
+    written = sum(number * _size(entry) for entry, number in numbers if number > 1)
+    if written > MOST_WRITTEN:
+        found = f"the members of families have {written:,} keys and values: expected at most {MOST_WRITTEN:,}"
+        raise SmeltError(where, f"{part}: {found}")
+
+
+def _number(entry: Any) -> int:
+    """Return how many members an entry has; 1 where it is no family, or a wrong one."""
+    each = entry.get("each") if isinstance(entry, Mapping) else None
+    values = next(iter(each.values()), None) if isinstance(each, Mapping) else each
+    return len(values) if isinstance(values, list) and values else 1
+
+
+def _size(value: Any) -> int:
+    """Return how many keys and values a nested value has, without `each`."""
+    if isinstance(value, Mapping):
+        return 1 + sum(1 + _size(part) for key, part in value.items() if key != "each")
+    return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
 
 
 def _members(part: str, name: Any, entry: Any, where: Any) -> list[tuple[str, Any]]:
@@ -77,9 +109,8 @@ def _variable_and_values(key: str, each: Any, where: Any) -> tuple[str, list[str
     if not isinstance(variable, str) or not isinstance(values, list) or not values:
         raise SmeltError(where, f"{key}: expected a list of languages, or {{name: [values]}} to fill in {{name}}")
     texts = [str(value) for value in values]
-    repeated = [text for place, text in enumerate(texts) if text in texts[:place]]
-    if repeated:
-        raise SmeltError(where, f"{key}: names {repeated[0]!r} twice")
+    if (repeated := first_repeated(texts)) is not None:
+        raise SmeltError(where, f"{key}: names {repeated!r} twice")
     return variable, texts
 
 

@@ -88,6 +88,14 @@ def test_tables_find_members_by_their_language() -> None:
             {"m-{language}": ADOPTED | {"tested_on": ["{language}"], "each": ["fr", "xx"]}},
             "models.m-xx.tested_on.0: no Wikipedia and no language of ISO 639 has the code 'xx'",
         ),
+        (
+            {"m-{x}": ADOPTED | {"each": {"x": [*range(1001)]}}},
+            "models: are 1,001 with the members of families: expected",
+        ),
+        (
+            {"m-{x}": ADOPTED | {"tasks": [*"abcdefgh"] * 40, "each": {"x": [*range(900)]}}},
+            "models: the members of families have 294,300 keys and values: expected at most 200,000",
+        ),
         ({"m-{language}": ADOPTED | {"size": 3, "each": ["fr"]}}, "models.m-fr.size: no such key"),
     ],
 )

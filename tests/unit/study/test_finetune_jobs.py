@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import left_over
+from smelt.study.finetuning import FinetuningGrid
 from smelt.study.rules.finetune import FinetuneRules
 from smelt.study.rules.finetune_jobs import (
     JOB_MINUTES,
@@ -186,3 +188,23 @@ def test_a_job_is_at_least_some_minutes_long_by_estimate() -> None:
     assert all(later == pytest.approx(2 * earlier) for earlier, later in pairwise(minutes))
     assert minutes[1] == pytest.approx(0.9, abs=0.1)  # measured: 0.8
     assert estimate_minutes({"layers": 12, "hidden": 768, "feed_forward": 3072}, 22, 10_000, 3) > 10 * JOB_MINUTES
+
+
+@pytest.mark.parametrize(
+    ("finetuning", "found"),
+    [
+        ({"batch": [*range(1, 5001)], "epochs": [*range(1, 5001)], "learning_rate": [*range(1, 5001)]},
+         "the grid of base on sst2 has 125,000,000,000 runs: expected at most 1,000"),
+        ({"seeds": [*range(300)], "batch": [*range(1, 101)]},
+         "models, tasks, seeds and grids make 120,000 runs: expected at most 100,000"),
+        ({"seeds": [*range(30_000)]}, "models, tasks, seeds and grids make 120,000 runs: expected at most 100,000"),
+    ],
+)  # fmt: skip
+def test_more_runs_than_can_be_planned_are_refused_before_they_are_multiplied_out(
+    finetuning: dict[str, Any], found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FinetuningGrid, "cells", property(lambda _: pytest.fail("multiplied out")))
+    monkeypatch.setattr("smelt.strict_yaml.MOST_NODES", 10**6)
+    with pytest.raises(SmeltError) as error:
+        rules_of(**finetuning)
+    assert str(error.value) == f"study short: finetuning: {found}"

@@ -120,6 +120,10 @@ def test_a_cell_may_be_of_several_models_which_all_are_made(place: Path) -> None
             {"rows": ROWS | {"D2": {"value": "d1", "task": "pos"}}},
             "is judged by seqeval-f1 and d1-small on pos accuracy",
         ),
+        (
+            {"rows": {"D1": [*range(70)], "D2": "d2"}, "columns": {str(number): number for number in range(50)}},
+            "rows, columns and languages make 10,650 scores: expected at most 10,000",
+        ),
     ],
 )
 def test_what_could_never_be_filled_or_compared_is_refused_by_name(

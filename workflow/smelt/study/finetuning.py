@@ -1,7 +1,8 @@
 """Tasks and fine-tuning in a study file."""
 
 from itertools import product
-from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -100,14 +101,22 @@ class FinetuningGrid(FinetuningBase):
         return self.epochs != 0
 
     @property
-    def cells(self) -> dict[str, FinetuningSettings]:
-        """The settings of each run of the grid, by the name of its folder; one where no key has a list."""
-        tried = [
+    def _tried(self) -> list[list[Any]]:
+        return [
             value if isinstance(value, list) else [value] for value in (self.batch, self.learning_rate, self.epochs)
         ]
+
+    @property
+    def runs(self) -> int:
+        """How many runs the grid has, for each seed."""
+        return prod(map(len, self._tried))
+
+    @property
+    def cells(self) -> dict[str, FinetuningSettings]:
+        """The settings of each run of the grid, by the name of its folder; one where no key has a list."""
         shared = self.model_dump(include=set(FinetuningBase.model_fields))
         found = {}
-        for batch, rate, epochs in product(*tried):
+        for batch, rate, epochs in product(*self._tried):
             settings = shared | {"batch": batch, "learning_rate": rate, "epochs": epochs}
             found[f"batch-{batch}_rate-{rate}_epochs-{epochs}"] = FinetuningSettings(**settings)
         return found

@@ -4,6 +4,7 @@ Cells may be of any model and task, over languages and seeds. Nothing is marked:
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal, Self
 
@@ -31,6 +32,7 @@ GridValues = Annotated[list[GridValue], Field(min_length=1), Distinct]
 ROW, COLUMN = "{row}", "{column}"
 ONLY = ""
 """The column of a table that has only one."""
+MOST_PLACES = 10_000  # of a table: models on tasks in languages
 MOST_NAMED = 12  # languages in a note
 COLUMNS = {"kind": "kind", "row": "row", "column": "column", "model": "model", "task": "task", "metric": "metric"}
 COLUMNS |= OVER_BOTH | {"choices": "choices", "steps": "steps", "best": "best"}
@@ -75,6 +77,16 @@ class GridTable(TableEntry):
     together."""
 
     @model_validator(mode="after")
+    def _is_of_a_size_that_can_be_read(self) -> Self:
+        values = [self._entry(row).value for row in self.rows]
+        rows = sum(len(value) if isinstance(value, list) else 1 for value in values)
+        places = rows * len(self.heads) * len(self.languages or [ONLY])
+        if places > MOST_PLACES:
+            of = "rows, columns and languages"
+            raise ValueError(f"rows: {of} make {places:,} scores: expected at most {MOST_PLACES:,}")
+        return self
+
+    @model_validator(mode="after")
     def _fills_its_patterns(self) -> Self:
         for row in self.rows:
             entry = self._entry(row)
@@ -91,10 +103,12 @@ class GridTable(TableEntry):
 
     def _differ(self, key: str, labels: list[str], label_of: Callable[[Place], str]) -> None:
         """Refuse two rows, or columns, that would show the same."""
+        places = defaultdict[str, list[tuple[str, str]]](list)
+        for place in self.places():
+            places[label_of(place)].append((place.model, place.task))
         shown: dict[tuple[tuple[str, str], ...], str] = {}
         for label in labels:
-            cells = tuple((place.model, place.task) for place in self.places() if label_of(place) == label)
-            if (other := shown.setdefault(cells, label)) != label:
+            if (other := shown.setdefault(tuple(places[label]), label)) != label:
                 raise ValueError(f"{key}: {other!r} and {label!r} are the same models on the same tasks")
 
     @model_validator(mode="after")
@@ -206,24 +220,24 @@ class GridTable(TableEntry):
 
     def check(self, study: StudyOfTables, key: str) -> None:
         """Refuse empty rows and columns, cells without some of the languages, and scores that cannot be compared."""
-        for place in self.places():
+        every = self.places()
+        for place in every:
             if missing := self._missing(study, place):
                 found = f"{place.model} on {place.task} is not run, or not tested, in {', '.join(missing)}"
                 raise SmeltError(study.where, f"{key}.rows: {place.row!r}: {found}")
-        parts = [("rows", row, [place for place in self.places() if place.row == row]) for row in self.rows]
+        parts = [("rows", row, [place for place in every if place.row == row]) for row in self.rows]
         for head in self.columns or ():
-            parts.append(("columns", head, [place for place in self.places() if place.column == head]))
+            parts.append(("columns", head, [place for place in every if place.column == head]))
         for part, label, places in parts:
             if not any(self.tested_languages(study, place) for place in places):
                 patterns = ", ".join(unique(f"{place.model} on {place.task}" for place in places))
                 raise SmeltError(study.where, f"{key}.{part}: {label!r}: the study runs none of its cells: {patterns}")
+        run = [place for place in every if self.tested_languages(study, place)]
         for row, other in self.references.items():
-            run = [place for place in self.places() if self.tested_languages(study, place)]
             columns = [{place.column for place in run if place.row == label} for label in (row, other)]
             if not columns[0] & columns[1]:
                 raise SmeltError(study.where, f"{key}.reference: {row!r} and {other!r} are run in no column together")
         for line in self.lines:
-            run = [place for place in self.places() if self.tested_languages(study, place)]
             self._check_alike(study, key, [place for place in run if self.line_of(place) == line])
 
     def tested_languages(self, study: StudyOfTables, place: Place) -> list[str]:

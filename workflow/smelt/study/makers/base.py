@@ -309,9 +309,10 @@ class FinetuningRuns:
     def _pairs(self) -> dict[tuple[str | None, str | None], list[tuple[str, str]]]:
         """The pairs by task and model, None for any: tables of a large study ask thousands of times."""
         found: dict[tuple[str | None, str | None], list[tuple[str, str]]] = {}
+        tested = {task: definition.languages_of("test") for task, definition in self.tasks.items()}
         for name, entry in self.models.items():
-            for task, definition in self.tasks.items():
-                if entry.runs_on(task, definition.languages_of("test")):
+            for task, languages in tested.items():
+                if entry.runs_on(task, languages):
                     for asked in product((task, None), (name, None)):
                         found.setdefault(asked, []).append((name, task))
         return found

@@ -20,6 +20,8 @@ from smelt.tasks.task_file import TaskFile
 FINETUNING_VERSION = 1
 
 TYPICAL_EXAMPLES = 10_000  # of a language in a training set without a limit
+MOST_CELLS = 1_000  # of a grid
+MOST_RUNS = 100_000  # of a study
 LONGEST_JOB = 1200  # minutes that several runs ask for at most: a job that needs more goes on in another
 
 
@@ -32,16 +34,33 @@ class FinetuneRules:
         Raises:
             SmeltError: a model is tested on a language that none of its tasks tests, or fine-tuned on a task that tests
                 none of its languages; a limit counts examples of each label where an example has many labels; settings
-                of embeddings are none of these tasks', or nothing is learnt where a classifier is needed.
+                of embeddings are none of these tasks', or nothing is learnt where a classifier is needed; there are
+                more runs than can be planned.
         """
         self.study = study
         self.paths = paths
         self.runs = runs
+        self._check_number()
         for model in study.models:
             self._check_tested(model)
         for task in study.tasks:
             self._check_draw(task)
         self._check_embeddings()
+
+    def _check_number(self) -> None:
+        """Refuse more runs than can be planned, before a grid is multiplied out."""
+        where, seeds = self.paths.where, len(self.study.seeds)
+        runs = len(self.tuned()) * seeds
+        if runs <= MOST_RUNS:
+            sizes = {pair: self.grid(*pair).runs for pair in self.tuned()}
+            for (model, task), size in sizes.items():
+                if size > MOST_CELLS:
+                    found = f"the grid of {model} on {task} has {size:,} runs: expected at most {MOST_CELLS:,}"
+                    raise SmeltError(where, f"finetuning: {found}")
+            runs = sum(sizes.values()) * seeds
+        if runs > MOST_RUNS:
+            found = f"models, tasks, seeds and grids make {runs:,} runs: expected at most {MOST_RUNS:,}"
+            raise SmeltError(where, f"finetuning: {found}")
 
     def _check_draw(self, task: str) -> None:
         """Refuse a limit of each label where an example has many."""

@@ -29,7 +29,8 @@ class TaskRules:
         self.study = study
         self.paths = paths
         self.own_folders = folders
-        self.files: dict[str, TaskFile] = {name: load_task(study.task_file(name), *folders) for name in study.tasks}
+        read = {name: load_task(name, *folders) for name in {study.task_file(name): None for name in study.tasks}}
+        self.files: dict[str, TaskFile] = {name: read[study.task_file(name)] for name in study.tasks}
 
     @property
     def needs_network(self) -> bool:
