@@ -40,6 +40,11 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
+def add_examples(parser: argparse.ArgumentParser, *flags: str) -> None:
+    """Add examples to a command's help, from the flags of each; what stands behind # explains one."""
+    parser.epilog = "\n".join(["examples:", *(f"  %(prog)s {words}".rstrip() for words in flags)])
+
+
 def json_object(*keys: str) -> Callable[[str], dict[str, Any]]:
     """Return a parser of JSON objects that hold at least these keys; @FILE stands for what a file holds.
 

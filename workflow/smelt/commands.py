@@ -18,6 +18,7 @@ ABOUT = "From Wikipedia dump to paper table: language models, their scores, and 
 ABOUT_JOBS = "Run one job of the workflow by hand, as the first line of its log does"
 
 STUDIES = {
+    "new": ("smelt.new", "write a study to begin with: asks for language, text, task and machine"),
     "check": ("smelt.study.check", "validate a study file and print what it will build"),
     "plan": ("smelt.plan", "estimate jobs, hours, disk, memory and energy of a study"),
     "preflight": ("smelt.preflight.command", "see whether a study can run on this machine or cluster"),
