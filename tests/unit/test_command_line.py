@@ -43,7 +43,7 @@ def test_wrong_json_is_one_line_that_names_the_flag(
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (["chekc", "study.yaml"], "smelt: chekc: no such command: expected one of new, check, "),
+        (["chekc", "study.yaml"], "smelt: chekc: no such command: did you mean check? Expected one of new, check, "),
         (["job", "tabel"], "smelt: job tabel: no such command: did you mean table? Expected one of "),
         (
             ["check", "study.yaml", "--hlep"],

@@ -59,7 +59,16 @@ def test_a_new_study_is_right(text: str, machine: str, capsys: pytest.CaptureFix
 )
 def test_a_new_study_is_planned_without_a_complaint(text: str, machine: str) -> None:
     assert new(*TEXTS[text], machine=machine) == 0
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "workflow/Snakefile"), "--dry-run", "--cores", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(ROOT / "workflow/Snakefile"),
+        "--dry-run",
+        "--cores",
+        "1",
+    ]
     done = subprocess.run([*command, "--configfile", "mine.yaml"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "pretrain" in done.stdout + done.stderr
