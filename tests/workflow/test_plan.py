@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from smelt.slurm.records import MINUTES
 from smelt.study.catalogue import Catalogue
 from smelt.study.jobs import count_jobs
 from smelt.study.schema import load_study
@@ -172,9 +173,12 @@ def test_a_dry_run_is_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("job", "limited"), [({}, False), ({"SLURM_JOB_ID": "7"}, True)])
-def test_jobs_have_a_time_limit_in_slurm_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: dict[str, str], limited: bool
+@pytest.mark.parametrize(
+    ("job", "limit"),
+    [({}, ""), ({"SLURM_JOB_ID": "7"}, "--minutes [0-9]+"), ({"SLURM_JOB_ID": "7", MINUTES: "999"}, "--minutes 999")],
+)
+def test_jobs_have_a_time_limit_in_slurm_only_which_grows_with_an_attempt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: dict[str, str], limit: str
 ) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     printed = new_project(tmp_path / "project").snakemake("--dry-run", "--printshellcmds")
@@ -183,12 +187,14 @@ def test_jobs_have_a_time_limit_in_slurm_only(
     for command in commands.values():
         shown = re.sub(r"<TBD>|\bTBD\b", "300", command).replace("python -m smelt", "echo").split(" > ")[0]
         words = subprocess.run(["bash", "-c", shown], env=os.environ | job, text=True, capture_output=True, check=True)
-        assert ("--minutes" in words.stdout.split()) is limited
+        found = re.search("--minutes [0-9]+", words.stdout)
+        assert re.fullmatch(limit, found[0] if found else "")
 
 
 def test_every_rule_gives_its_minutes_in_slurm_only() -> None:
     lines = [line for path in RULES.glob("*.smk") for line in path.read_text().splitlines() if "--minutes" in line]
-    assert {line.strip() for line in lines} == {'" ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"'}
+    limit = "${{SLURM_JOB_ID:+--minutes ${{SMELT_MINUTES:-{resources.runtime}}}}}"
+    assert {line.strip() for line in lines} == {f'" {limit}"'}
     assert len(lines) >= 5
 
 

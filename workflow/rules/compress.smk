@@ -110,7 +110,7 @@ rule compress:
         " --threads {threads}"
         " --gpus {resources.gpu}"
         " --checkpoints {params.checkpoints:q}"
-        " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
+        " ${{SLURM_JOB_ID:+--minutes ${{SMELT_MINUTES:-{resources.runtime}}}}}"
         " --output {params.folder:q}"
         " > {log:q} 2>&1"
 

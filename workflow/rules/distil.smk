@@ -45,7 +45,7 @@ rule distil:
         " --gpus {resources.gpu}"
         " --nodes {resources.nodes}"
         " --checkpoints {params.checkpoints:q}"
-        " ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"
+        " ${{SLURM_JOB_ID:+--minutes ${{SMELT_MINUTES:-{resources.runtime}}}}}"
         " --output {output.model:q}"
         " --curve {output.curve:q}"
         " > {log:q} 2>&1"

@@ -63,7 +63,7 @@ class Watched(Executor):
         self.status_rate_limiter = _NoLimit()
         self.workflow = SimpleNamespace(
             execution_settings=SimpleNamespace(latency_wait=0),
-            executor_settings=SimpleNamespace(keep_successful_logs=False),
+            executor_settings=SimpleNamespace(keep_successful_logs=False, growth=2.0),
             dag_settings=SimpleNamespace(targets=set(), until=set(), omit_from=set()),
             scheduler=SimpleNamespace(_user_kill=None, executor_error_callback=self.ends.append),
         )
@@ -73,7 +73,7 @@ class Watched(Executor):
         return "sbatch"
 
     def format_job_exec(self, _: object) -> str:
-        return "true"
+        return f'echo "${records.MINUTES}"'
 
     def report_job_submission(self, job_info: SubmittedJobInfo, **_: object) -> None:
         self.submitted.append(job_info.external_jobid)
@@ -102,6 +102,7 @@ class Job:
     def __init__(self, log: str = "logs/small/models/wide.log", attempt: int = 1) -> None:
         self.log, self.name, self.restart_times, self._attempt = [log], "pretrain", 2, attempt
         self.params: dict[str, str] = {}
+        self.resources = {"runtime": 60}
 
     def is_group(self) -> bool:
         return False

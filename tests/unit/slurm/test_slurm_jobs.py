@@ -240,7 +240,6 @@ def test_a_time_limit_that_passes_as_the_last_process_ends_is_none(
 def test_a_training_whose_time_ends_goes_on_from_a_new_checkpoint_and_without_one_gets_more_time(
     executor: Watched, slurm: Slurm, submitted: Submit, tmp_path: Path
 ) -> None:
-    executor.workflow.executor_settings.growth = 2.0
     slurm.answer("squeue", "7 TIMEOUT smelt:a\n")
     slurm.answer("scontrol", "JobId=7 TimeLimit=00:01:00\n")
     job = submitted("7")
@@ -291,13 +290,15 @@ def test_the_script_of_a_job_records_the_exit_codes_of_its_commands(tmp_path: Pa
 
 
 def test_the_next_attempt_asks_for_more_of_what_was_lacking(executor: Watched, slurm: Slurm, submitted: Submit) -> None:
-    executor.workflow.executor_settings.growth = 2.0
     request, job = "sbatch -t 60 --mem 4000 --ntasks=1", submitted("7")
-    asked = []
+    asked, known = [], []
     for state in ("NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY"):
         slurm.answer("squeue", f"7 {state} smelt:a\n")
         look(executor, job)
         asked.append(executor._grown(request, job.job))
+        script = executor._script(job.job, Tag("study", "product", "sources", "own"))
+        known.append(subprocess.check_output(["sh"], input=script, text=True).strip())
+    assert known == ["", "120", "120"]  # else the command would end with its rule's minutes
     assert asked == [request, request.replace("60", "120"), "sbatch -t 120 --mem 8000 --ntasks=1"]
     slurm.answer("squeue", "7 COMPLETED smelt:a\n")
     look(executor, job)

@@ -203,7 +203,9 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         return True
 
     def _script(self, job: Any, tag: Tag) -> str:
-        return records.script(self.records, str(tag), self.format_job_exec(job))
+        factor, minutes = self._growth(job, "time"), job.resources.get("runtime")
+        grown = int(minutes * factor) if minutes and factor > 1 and not job.is_group() else None
+        return records.script(self.records, str(tag), self.format_job_exec(job), grown)
 
     def _request(self, job: Any, comment: str, log: Path, ending: list[str]) -> str:
         """Return the command that submits a job: after the end of others that are cancelled and make the same."""
@@ -221,12 +223,16 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
 
     def _grown(self, command: str, job: Any) -> str:
         """Return the request of a job, with more of what earlier attempts lacked."""
-        growth, lacked = self.workflow.executor_settings.growth, self.lacked.get(name_of(job), Counter())
         for flag, what in ((" --mem", "memory"), (" --mem-per-cpu", "memory"), (" -t", "time")):
             if found := re.search(rf"(?<={flag} )\d+", command):
-                more = str(int(int(found[0]) * growth ** lacked[what]))
+                more = str(int(int(found[0]) * self._growth(job, what)))
                 command = command[: found.start()] + more + command[found.end() :]
         return command
+
+    def _growth(self, job: Any, what: str) -> float:
+        """Return how many times what its rule asks for a job gets, of memory or time."""
+        lacked = self.lacked.get(name_of(job), Counter())
+        return float(self.workflow.executor_settings.growth ** lacked[what])
 
     def _gres(self, job: Any) -> str:
         """Return the flags of GPUs."""

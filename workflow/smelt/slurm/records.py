@@ -11,6 +11,8 @@ from pathlib import Path
 from smelt.logs import EXIT_CODES, TAIL
 
 FOLDER = Path(".snakemake/slurm_jobs")
+MINUTES = "SMELT_MINUTES"
+"""Names the variable with a job's time where an attempt has more than the rule asks for; rules hand it on."""
 _END = "job"  # before the exit code of the job's script
 
 
@@ -26,18 +28,20 @@ class JobRecord:
     """Exit code of the job's script; None if it was killed, or has not ended."""
 
 
-def script(folder: Path, tag: str, command: str) -> str:
+def script(folder: Path, tag: str, command: str, minutes: int | None = None) -> str:
     """Return the shell script of a job, which keeps the record of its command.
 
     Args:
         folder: of records.
         tag: the comment of the job in SLURM.
         command: in the shell's syntax.
+        minutes: that the job has, if they are not those of its rule.
     """
+    time = f"export {MINUTES}={minutes}\n" if minutes else ""
     return f"""#!/bin/sh
 export {EXIT_CODES}={shlex.quote(str(folder.absolute()))}/"$SLURM_JOB_ID"
 echo {shlex.quote(tag)} > "${EXIT_CODES}"
-{command}
+{time}{command}
 code=$?
 echo {_END} $code >> "${EXIT_CODES}"
 exit $code
