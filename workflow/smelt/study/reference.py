@@ -1,4 +1,4 @@
-"""`smelt schema`: what editors and people read about study and task files, written from their types.
+"""`smelt schema`: what editors and people read about files that people write, from their types.
 
 Editors read JSON schemas. People read pages, which hold the table of a type between two lines, with prose around them:
 
@@ -22,6 +22,7 @@ from smelt.complaints import meaning_of
 from smelt.entry import Entry, meanings
 from smelt.errors import SmeltError
 from smelt.files import write_json
+from smelt.report.published import PaperNumbers
 from smelt.study.schema import Study
 from smelt.tasks.task_file import TaskFile
 
@@ -48,7 +49,11 @@ EACH = {
         }
     },
 }
-SCHEMAS: dict[str, type[Entry]] = {"study.schema.json": Study, "task.schema.json": TaskFile}
+SCHEMAS: dict[str, type[Entry]] = {
+    "study.schema.json": Study,
+    "task.schema.json": TaskFile,
+    "published.schema.json": PaperNumbers,
+}
 CHECKOUT = Path(__file__).parents[3]
 BLOCK = re.compile(r"^<!-- keys of (\w+) -->\n(?P<table>.*?)^<!-- end of keys -->$", re.MULTILINE | re.DOTALL)
 HEAD = ["| key | value | default | meaning |", "|---|---|---|---|"]
@@ -116,9 +121,9 @@ def places(texts: dict[Path, str]) -> dict[str, KeyPlace]:
 
 
 def types() -> dict[str, type[Entry]]:
-    """Return every type with keys of its own in study and task files by name, those that others extend included."""
+    """Return every type with keys of its own in these files by name, those that others extend included."""
     found: dict[str, type[Entry]] = {}
-    ahead: list[Any] = [Study, TaskFile]
+    ahead: list[Any] = list(SCHEMAS.values())
     while ahead:
         part = ahead.pop()
         if isinstance(part, type) and issubclass(part, Entry) and part.model_fields:
@@ -138,7 +143,7 @@ def fill_tables(texts: dict[Path, str]) -> dict[Path, str]:
     """Return the texts of the pages with every table renewed.
 
     Raises:
-        SmeltError: a page names a type that no study or task file has, or no page has the table of a type.
+        SmeltError: a page names a type that no file has, or no page has the table of a type.
     """
     where = places(texts)
 

@@ -19,6 +19,7 @@ from smelt.report.tables.finetuning import FinetuningTable
 from smelt.report.tables.grid import GridTable
 from smelt.report.tables.languages import LanguagesTable
 from smelt.report.tables.monolingual import MonolingualTable
+from smelt.report.tables.published import PublishedTable
 from smelt.report.tables.reductions import ReductionsTable
 from smelt.report.tables.scores import ScoresTable
 from smelt.report.tables.scripts import ScriptsTable
@@ -51,7 +52,8 @@ Table = Annotated[
     | ScriptsTable
     | WordsOfModelsTable
     | CorporaTable
-    | StudentsTable,
+    | StudentsTable
+    | PublishedTable,
     Field(discriminator="kind"),
 ]
 KINDS: dict[str, type[TableEntry]] = {

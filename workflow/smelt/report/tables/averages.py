@@ -14,7 +14,7 @@ from smelt.errors import SmeltError
 from smelt.report.notes import metrics_in_words, mixed_metrics_note
 from smelt.report.records import encoder_parameters
 from smelt.report.render import NONE, NOT_RUN, Cell, Grid, Group, PaperTable, Row, cut, digits
-from smelt.report.scores import read_scores
+from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import BySeed
 from smelt.report.statistics import Score, score_cell, score_of, seeds_sentence
 from smelt.report.tables.base import Made, StudyOfTables, TableEntry, TableJob, refuse_mixed_languages, unique
@@ -173,11 +173,15 @@ def read_averages(path: Path, tasks: Sequence[str], models: Sequence[str]) -> tu
     own, beside = read_scores(path), read_scores(path, beside=True)
     averages = {}
     for model in models:
-        by_task = [_both(own.of(task, model), beside.of(task, model)) for task in tasks]
-        seeds = set.intersection(*map(set, by_task))
-        values = {seed: fmean(task[seed] for task in by_task) for seed in sorted(seeds)}
-        averages[model] = score_of(values, row=model, column="average", model=model)
+        averages[model] = score_of(mean_over_tasks(own, beside, tasks, model), row=model, column="average", model=model)
     return averages, {task: own.metrics[task] for task in tasks if task in own.metrics}
+
+
+def mean_over_tasks(own: Scores, beside: Scores, tasks: Sequence[str], model: str) -> dict[int, float]:
+    """Return the mean over tasks for each seed that all of them have; of a task with two scores, their mean counts."""
+    by_task = [_both(own.of(task, model), beside.of(task, model)) for task in tasks]
+    seeds = set.intersection(*map(set, by_task))
+    return {seed: fmean(task[seed] for task in by_task) for seed in sorted(seeds)}
 
 
 def _both(own: BySeed, beside: BySeed) -> dict[int, float]:

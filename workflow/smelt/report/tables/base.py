@@ -243,6 +243,10 @@ class TableEntry(Entry):
         """Return the models that it shows, in its order."""
         return list(self.models or study.makers)
 
+    def shown_tasks(self, study: StudyOfTables) -> list[str]:  # noqa: ARG002 - most kinds name their tasks
+        """Return the tasks that it shows, in its order."""
+        return list(self.tasks)
+
     def facts(self, study: StudyOfTables) -> dict[str, Any]:
         """Return the facts of the study that its job needs, by name; `TableJob.facts` has them.
 
@@ -252,14 +256,16 @@ class TableEntry(Entry):
 
     def settings(self, study: StudyOfTables) -> dict[str, Any]:
         """Return the entry, and the facts of the study that its job needs."""
-        sets, plain = (study.finetuned_as(self.tasks), self._as_they_are(study)) if self.shows_scores else ({}, {})
+        sets, plain = (
+            (study.finetuned_as(self.shown_tasks(study)), self._as_they_are(study)) if self.shows_scores else ({}, {})
+        )
         notes = {FINETUNED_AS: sets} if sets else {}
         return self.model_dump() | self.facts(study) | notes | ({AS_THEY_ARE: plain} if plain else {})
 
     def _as_they_are(self, study: StudyOfTables) -> dict[str, list[str]]:
         """Return the models that it shows as they are, by task; an empty list where all of a task's are."""
         found = {}
-        for task in self.tasks:
+        for task in self.shown_tasks(study):
             shown = [model for model in self.shown_models(study) if study.runs(task, model)]
             plain = [model for model in shown if not study.learns(model, task)]
             if plain:

@@ -254,7 +254,7 @@ class ReportRules:
     def table_tasks(self, wildcards: Any) -> list[str]:
         """Return the descriptions of the tasks whose scores {table} shows; its notes name their repeated examples."""
         table = self.table(wildcards)
-        return self.task_descriptions(table.tasks) if table.shows_scores else []
+        return self.task_descriptions(table.shown_tasks(self._shown)) if table.shows_scores else []
 
     def task_descriptions(self, tasks: Iterable[str] | None = None) -> list[str]:
         """Return task.json of some tasks, by default all, as far as a model runs on them."""
