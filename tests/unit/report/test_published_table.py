@@ -103,7 +103,7 @@ def test_a_single_seed_has_no_interval_and_no_verdict(results: Results) -> None:
     results.settings["seeds"] = [1]
     made = table(results)
     assert set(made.loc[made["figure"] == "score", "verdict"]) == {"–"}
-    assert "of which there is no interval" in results.read("tables", "published.md")
+    assert "too few for an interval" in results.read("tables", "published.md")
 
 
 def test_models_have_the_names_of_the_study(results: Results) -> None:

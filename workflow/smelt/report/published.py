@@ -22,8 +22,8 @@ from smelt.strict_yaml import read_yaml
 PUBLISHED = Path(__file__).parents[3] / "config/published"
 
 Figure = Literal["score", "parameters", "size", "memory", "loading", "latency", "pieces", "segmentation"]
-Text = Annotated[str, Field(min_length=1, max_length=300)]
-Pattern = Annotated[str, Field(min_length=1, max_length=100)]
+ShortText = Annotated[str, Field(min_length=1, max_length=300)]
+Pattern = Annotated[str, Field(min_length=1)]
 Printed = Annotated[float, Field(ge=0, le=10**9), NO_TRUTH]
 PrintedRow = Annotated[list[Printed | None], Field(min_length=1)]
 _HIGHEST = {"percent": 100, "share": 1}
@@ -47,7 +47,7 @@ class NumbersColumn(Entry):
     """The score is the mean over these tasks; of a task with two scores, their mean counts."""
     beside: bool = False
     """Whether it is the task's second score: exact match beside F1."""
-    metric: Text | None = None
+    metric: ShortText | None = None
     """The metric as the paper names it; by default the table's."""
     words: Literal["entity words", "other words"] | None = None
     """The words whose segmentation it gives."""
@@ -57,7 +57,7 @@ class NumbersColumn(Entry):
     """Tokens in a row, of a latency of ours; the paper may give none."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where memory, loading or a latency is measured."""
-    note: Text | None = None
+    note: ShortText | None = None
     """In what the paper differs from the study here: another test set, an inference."""
 
     @model_validator(mode="after")
@@ -85,7 +85,7 @@ class NumbersRow(Entry):
     """Their standard deviations."""
     task: Pattern | None = None
     """Its task; by default that of the column, or of the table."""
-    note: Text | None = None
+    note: ShortText | None = None
     """In what the paper's row differs from the study here."""
 
     def choices(self, place: int) -> list[str]:
@@ -97,13 +97,13 @@ class NumbersRow(Entry):
 class NumbersTable(Entry):
     """A table of a paper, as far as a study here makes it."""
 
-    where: Text
+    where: ShortText
     """Its place in the paper: Table 2, section 3.3."""
-    about: Text
+    about: ShortText
     """What it shows, in a few words of one's own."""
     unit: Literal["percent", "share"] = "percent"
     """Of its scores and their deviations."""
-    metric: Text | None = None
+    metric: ShortText | None = None
     """The metric of its scores, as the paper names it."""
     task: Pattern | None = None
     """The task of all columns and rows without one of their own."""
@@ -111,11 +111,11 @@ class NumbersTable(Entry):
     """Runs behind a number; leave it out where the paper does not say."""
     deviations_over: Literal["runs", "languages"] = "runs"
     """What its deviations are over."""
-    columns: Annotated[dict[Text, NumbersColumn], Field(min_length=1)]
+    columns: Annotated[dict[ShortText, NumbersColumn], Field(min_length=1)]
     """Its columns, by their heads."""
-    rows: Annotated[dict[Text, NumbersRow], Field(min_length=1)]
+    rows: Annotated[dict[ShortText, NumbersRow], Field(min_length=1)]
     """Its rows, by their heads."""
-    note: Text | None = None
+    note: ShortText | None = None
     """In what the paper differs from the study here, of the whole table."""
 
     @model_validator(mode="after")
@@ -240,7 +240,7 @@ class PublishedNumber:
 class PaperNumbers(Entry):
     """The numbers of a paper's tables (`config/published/<paper>.yaml`)."""
 
-    paper: Text
+    paper: ShortText
     """Its authors, year and short title."""
     studies: Annotated[list[Name], Field(min_length=1), Distinct]
     """The studies that make its tables, without `.yaml`; the first has the models by these names."""

@@ -61,7 +61,7 @@ class PublishedTable(TableEntry):
     paper: SourcePath
     """A file of `config/published` by its name, such as `malbert`, or the path of one of your own."""
     tables: Annotated[list[Name], Field(min_length=1), Distinct] | None = None
-    """Tables of the file; by default all of which the study has a number."""
+    """Tables of the file; by default all that the study makes a number of."""
     names: dict[Name, Name] = Field(default_factory=dict)
     """Model of the file → the study's model in its place, where their names differ."""
 
@@ -89,7 +89,7 @@ class PublishedTable(TableEntry):
         ]
 
     def check(self, study: StudyOfTables, key: str) -> None:
-        """Refuse unknown tables and names, and a table of the file of which the study makes no number."""
+        """Refuse unknown tables and names, and a table of the file without a number that the study makes."""
         content = self.content
         for table in self.tables or ():
             if table not in content.tables:
@@ -304,7 +304,7 @@ class OwnNumbers:
         return self._measured("encoder parameters") | counted
 
     def _pieces(self, number: PublishedNumber) -> dict[str, float]:
-        found = {}
+        found: dict[str, float] = {}
         for model in number.members(self._models):
             if model in self._folders:
                 kept = read_kept(self._folders[model])
@@ -408,7 +408,7 @@ def _own_note(scores: Sequence[Compared], confidence: float) -> str:
     seeds = quantity([each.n for each in scores], "seed")
     known = [each for each in scores if each.verdict != NONE]
     if not known:
-        return f"Ours: {seeds}, of which there is no interval, so nothing is said of the published numbers."
+        return f"Ours: {seeds}, too few for an interval, so published scores have no verdict."
     inside = sum(each.verdict == "inside" for each in known)
     return (
         f"Ours: mean over {seeds}, test sets. Interval: Student's t, {confidence:.0%}, of our mean over seeds. Verdict:"
