@@ -42,6 +42,11 @@ _HELP = {
     "(ms)": "Median latency of a batch: sentences × tokens.",
     "(tokens/s)": "Throughput: tokens a second, at this batch of sentences × tokens.",
     "MFLOP a token at 32": "Millions of operations for a token of a sentence of 32 tokens.",
+    # Published numbers
+    "Published": "As the paper prints it; in brackets the standard deviation, where the paper has one.",
+    "Ours": "Of a score the mean over seeds.",
+    "Interval of ours": "Student's t interval of our mean over seeds.",
+    "Verdict": "Whether the published number lies in the interval of ours; of what no seed changes, whether both print alike.",
     # Texts and vocabularies
     "Pieces": "Pieces of the vocabulary, or in a table of blocks those of the texts.",
     "Pieces a word": "Fertility: pieces divided by words between white space.",

@@ -357,7 +357,7 @@ def _with_interval(found: Compared, values: BySeed, confidence: float) -> Compar
 
 def _grid(where: str, found: Sequence[Compared]) -> Grid:
     """Return the part of a paper's table: a group a row of the paper, or one for all where it has one column."""
-    heads = ["Published", "Ours", "Interval", "Difference", "Verdict"]
+    heads = ["Published", "Ours", "Interval of ours", "Ours − published", "Verdict"]
     rows = unique(each.number.row for each in found)
     if len({each.number.column for each in found}) == 1:
         return Grid(where, heads, [Group([each.row(each.number.row) for each in found])])
@@ -370,7 +370,7 @@ def _notes(found: Sequence[Compared], numbers: int, confidence: float) -> list[s
     if not found:
         return ["The study makes none of the numbers."]
     shown = unique(each.number.figure for each in found)
-    notes = [f"{'; '.join(UNITS[figure] for figure in UNITS if figure in shown)}. Difference: ours minus published."]
+    notes = [f"{'; '.join(UNITS[figure] for figure in UNITS if figure in shown)}."]
     notes[0] = notes[0][0].upper() + notes[0][1:]
     scores = [each for each in found if each.number.figure == "score"]
     if scores:
