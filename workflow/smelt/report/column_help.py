@@ -46,7 +46,7 @@ _HELP = {
     "Published": "As the paper prints it; in brackets the standard deviation, where the paper has one.",
     "Ours": "Of a score the mean over seeds.",
     "Interval of ours": "Student's t interval of our mean over seeds.",
-    "Verdict": "Whether the published number lies in the interval of ours; of what no seed changes, whether both print alike.",
+    "Verdict": "Whether the published number lies in our interval; of what no seed changes, whether both print alike.",
     # Texts and vocabularies
     "Pieces": "Pieces of the vocabulary, or in a table of blocks those of the texts.",
     "Pieces a word": "Fertility: pieces divided by words between white space.",
