@@ -11,6 +11,7 @@ from smelt.entry import AnyEntry, check
 from smelt.errors import SmeltError, suggest_similar
 from smelt.files import parse_json, read_json
 
+DEMO = Path("config/config.yaml")
 HIGHEST_SEED = 2**32 - 1
 
 
@@ -43,6 +44,13 @@ class Parser(argparse.ArgumentParser):
 def add_examples(parser: argparse.ArgumentParser, *flags: str) -> None:
     """Add examples to a command's help, from the flags of each; what stands behind # explains one."""
     parser.epilog = "\n".join(["examples:", *(f"  %(prog)s {words}".rstrip() for words in flags)])
+
+
+def add_studies(parser: argparse.ArgumentParser) -> None:
+    """Declare a run that was made: its study files, and the folder that it was made in."""
+    shown = f"a study file; by default {DEMO}"
+    parser.add_argument("studies", metavar="study", type=Path, nargs="*", help=shown)
+    parser.add_argument("--directory", type=Path, default=Path(), help="the folder that Snakemake runs in, if not this")
 
 
 def json_object(*keys: str) -> Callable[[str], dict[str, Any]]:

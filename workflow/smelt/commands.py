@@ -24,6 +24,11 @@ STUDIES = {
     "preflight": ("smelt.preflight.command", "see whether a study can run on this machine or cluster"),
     "run": ("smelt.run", "run a study, or go on with it after whatever stopped it"),
     "watch": ("smelt.watch", "show the running jobs of a study from their logs"),
+    "open": ("smelt.open_page", "open the page of a study in the browser"),
+    "compare": (
+        "smelt.compare_studies",
+        "compare two studies: settings, scores, and which differences are significant",
+    ),
 }
 """Commands for a study, in the order in which they are needed."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from smelt.cli import json_object, natural
+from smelt.cli import DEMO, json_object, natural
 from smelt.errors import SmeltError, expected_one_of
 from smelt.files import write_json
 from smelt.report.render import two_digits
@@ -25,7 +25,7 @@ from smelt.study.plan import StagePlan, StudyPlan, planned_stages, total
 from smelt.study.rates import RATES, Rates, read_rates
 from smelt.study.schema import check_study
 from smelt.study.sizes import Sizes, known_sizes
-from smelt.study.workflow import DEMO, catalogue_of
+from smelt.study.workflow import catalogue_of
 
 UNITS = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 SIZE = re.compile(r"(?P<corpus>[^=/]+)(?:/(?P<language>[^=]+))?=(?P<number>\d+(?:\.\d+)?) ?(?P<unit>[kMGT]?B)")

@@ -10,10 +10,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from smelt.cli import DEMO, add_examples
 from smelt.errors import SmeltError, expected_one_of
 from smelt.study.origin import SAME_STUDY
 from smelt.study.paths import PACKAGE
-from smelt.study.workflow import DEMO
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +25,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--same-study", action="store_true", help="go on with the results that another file of the same name has made"
+    )
+    add_examples(
+        parser,
+        "my-study.yaml",
+        "my-study.yaml --profile slurm",
+        "my-study.yaml -- --dry-run  # which jobs would run; any option of Snakemake stands behind --",
     )
 
 

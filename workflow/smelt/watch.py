@@ -14,8 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from smelt.cli import add_examples, add_studies
 from smelt.logs import JobLog, read_log
-from smelt.study.workflow import DEMO, catalogue_of
+from smelt.study.workflow import catalogue_of
 
 SECONDS = 2.0  # between two looks
 NEWEST = 5  # finished jobs that are named
@@ -25,9 +26,9 @@ SHARED = ("logs/dumps", "logs/resources")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the study file, and the folder of the run."""
-    parser.add_argument("studies", metavar="study", type=Path, nargs="*", help=f"a study file; by default {DEMO}")
-    parser.add_argument("--directory", type=Path, default=Path(), help="the folder that Snakemake runs in, if not this")
+    add_studies(parser)
     parser.add_argument("--once", action="store_true", help="print the present state and end")
+    add_examples(parser, "my-study.yaml", "my-study.yaml --once")
 
 
 def run(arguments: argparse.Namespace) -> None:

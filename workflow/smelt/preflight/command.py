@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from smelt.cli import DEMO
 from smelt.errors import SmeltError
 from smelt.preflight import cluster, sources
 from smelt.preflight.findings import Finding, findings_of
@@ -25,7 +26,7 @@ from smelt.run import checkout_here, profile_folder, snakemake
 from smelt.strict_yaml import read_yaml
 from smelt.study.catalogue import Catalogue
 from smelt.study.plan import StagePlan, planned_stages, total
-from smelt.study.workflow import DEMO, catalogue_of
+from smelt.study.workflow import catalogue_of
 
 COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 WIDTH = 120  # columns that the table needs at least

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
 
+from smelt.cli import DEMO
 from smelt.errors import SmeltError
 from smelt.strict_yaml import parse_yaml, read_yaml
 from smelt.study.catalogue import Catalogue
@@ -22,7 +23,6 @@ from smelt.study.schema import check_study
 from smelt.tasks.task_file import OWN_TASKS
 from smelt.training.lock import FINISHED
 
-DEMO = Path("config/config.yaml")
 WAITS = "what needs them fails, all else is made, and the report waits"
 
 
