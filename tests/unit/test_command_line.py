@@ -84,7 +84,7 @@ def test_jobs_have_a_list_of_their_own_and_are_found_as_earlier_versions_called_
 
 
 def test_a_missing_flag_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["compare", "--scores", "scores.csv"]) == 1
+    assert main(["job", "compare", "--scores", "scores.csv"]) == 1
     error = capsys.readouterr().err
     assert "required: --settings, --summary, --pairs, --across" in error
     assert error.count("\n") == 1

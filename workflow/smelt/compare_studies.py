@@ -21,6 +21,7 @@ from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, html, 
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
 from smelt.statistics.comparison import Comparison, compare
+from smelt.statistics.scores import Summary
 from smelt.statistics.tests import TestResult, family_size
 from smelt.study.paths import Paths
 from smelt.study.schema import Study, check_study, load_study
@@ -95,11 +96,8 @@ def _read(path: Path, folder: Path) -> Side:
 
 def settings_table(a: Side, b: Side) -> PaperTable:
     """Return a row for each key that differs; a part that only one study has is one row."""
-    sides = [
-        {key: value for key, value in side.study.model_dump(mode="json").items() if key not in UNCOMPARED}
-        for side in (a, b)
-    ]
-    rows = [Row(key, [Cell(_shown(old)), Cell(_shown(new))]) for key, old, new in differences(*sides)]
+    old, new = (side.study.model_dump(mode="json", exclude=set(UNCOMPARED)) for side in (a, b))
+    rows = [Row(key, [Cell(_shown(one)), Cell(_shown(other))]) for key, one, other in differences(old, new)]
     notes = [] if rows else ["No setting differs."]
     left_out = f"Defaults count as written. Not compared: {', '.join(UNCOMPARED)}."
     grid = Grid("key", [a.label, b.label], [Group(rows)], numeric=False)
@@ -171,12 +169,15 @@ def _cells(found: Comparison, p: float | None, settings: Significance) -> list[C
     low, high = found.interval.low, found.interval.high
     interval = NONE if low is None or high is None else f"{number(100 * low)} to {number(100 * high)}"
     verdict = "not tested" if p is None else "differs" if p < settings.alpha else "no difference shown"
-    means = [
-        Cell(percent(score.mean), detail=f"({number(100 * score.standard_deviation)}; n = {score.n})")
-        for score in (found.b, found.a)
-    ]
+    means = [Cell(percent(side.mean), detail=_spread(side)) for side in (found.b, found.a)]
     others = [number(100 * found.difference, "+.2f"), interval, NONE if p is None else p_value(p), verdict]
     return [*means, *map(Cell, others)]
+
+
+def _spread(summary: Summary) -> str:
+    deviation = summary.standard_deviation
+    shown = NONE if deviation is None else percent(deviation)
+    return f"({shown}; n = {summary.n})"
 
 
 def _notes(a: Side, b: Side, settings: Significance, family: int, tests: list[TestResult]) -> list[str]:

@@ -71,7 +71,7 @@ class Results:
         return main([*words, "--output", str(self.path("scores.csv"))])
 
     def compare(self) -> int:
-        words = ["compare", "--scores", str(self.path("scores.csv")), "--settings", json.dumps(SIGNIFICANCE)]
+        words = ["job", "compare", "--scores", str(self.path("scores.csv")), "--settings", json.dumps(SIGNIFICANCE)]
         for name in ("summary", "pairs", "across"):
             words += [f"--{name}", str(self.path("statistics", f"{name}.csv"))]
         return main(words)

@@ -31,7 +31,7 @@ class Compared:
     def __init__(self, folder: Path, scores: list[dict[str, object]], **settings: object) -> None:
         self.folder = folder
         pd.DataFrame(scores, columns=COLUMNS).to_csv(folder / "scores.csv", index=False)
-        words = ["compare", "--scores", str(folder / "scores.csv")]
+        words = ["job", "compare", "--scores", str(folder / "scores.csv")]
         words += ["--settings", json.dumps({"resamples": 200} | settings)]
         for name in ("summary", "pairs", "across"):
             words += [f"--{name}", str(folder / "out" / f"{name}.csv")]

@@ -63,7 +63,7 @@ class Study:
 
     def compare(self) -> dict[str, pd.DataFrame]:
         names = ("summary", "pairs", "across")
-        words = ["compare", "--scores", str(self.folder / "scores.csv"), "--settings", json.dumps(SIGNIFICANCE)]
+        words = ["job", "compare", "--scores", str(self.folder / "scores.csv"), "--settings", json.dumps(SIGNIFICANCE)]
         assert (
             main([*words, *(word for name in names for word in (f"--{name}", str(self.folder / f"{name}.csv")))]) == 0
         )

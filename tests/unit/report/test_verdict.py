@@ -29,7 +29,7 @@ def verdict(folder: Path, scores: Runs, **sizes: float) -> tuple[StudyVerdict, s
         for seed, value in enumerate(values):
             lines.append(f"{model},{task},en,standard,{seed},test,accuracy,{value}")
     (folder / "scores.csv").write_text("\n".join(lines) + "\n")
-    words = ["compare", "--scores", str(folder / "scores.csv"), "--settings", json.dumps(SIGNIFICANCE)]
+    words = ["job", "compare", "--scores", str(folder / "scores.csv"), "--settings", json.dumps(SIGNIFICANCE)]
     paths = {name: folder / f"{name}.csv" for name in ("summary", "pairs", "across")}
     for name, path in paths.items():
         words += [f"--{name}", str(path)]
