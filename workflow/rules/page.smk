@@ -73,6 +73,7 @@ rule page:
         tables=expand(rules.table.output.html, table=study.study.tables),
         figures=expand(rules.figure.output.svg, figure=study.report.figures()),
         statistics=study.report.statistics(),
+        examples=study.report.examples(),
         corpora=study.corpora.statistics(),
         tokenizers=study.tokenizers.folders(),
         tasks=study.report.task_descriptions(),
@@ -110,6 +111,7 @@ rule page:
         " --tables {input.tables:q}"
         " --figures {input.figures:q}"
         " --statistics {input.statistics:q}"
+        " --examples {input.examples:q}"
         " --corpora {input.corpora:q}"
         " --blocks {params.blocks:q}"
         " --tokenizers {input.tokenizers:q}"

@@ -62,6 +62,7 @@ JOBS = {
     "scores": ("smelt.report.scores", "collect the scores of all fine-tuned models"),
     "costs": ("smelt.report.costs", "collect what making and fine-tuning each model took"),
     "compare": ("smelt.report.compare", "test which differences between models are significant"),
+    "examples": ("smelt.report.examples", "test which models differ on a task, over its test examples"),
     "table": ("smelt.report.table", "write one table as CSV, Markdown, LaTeX and HTML"),
     "figure": ("smelt.report.figure", "draw one figure as SVG and PNG"),
     "plan": STUDIES["plan"],

@@ -37,7 +37,7 @@ def verdict(folder: Path, scores: Runs, **sizes: float) -> tuple[StudyVerdict, s
     costs = {
         model: ModelCosts(size, {}, 1.0, size / 10, False, {"a": size, "b": size}) for model, size in sizes.items()
     }
-    found, table = answer(paths, costs, Significance(**SIGNIFICANCE))
+    found, table = answer(paths, [], costs, Significance(**SIGNIFICANCE))
     return found, markdown(table)
 
 
@@ -48,7 +48,7 @@ def test_a_smaller_model_that_is_worse_nowhere_stands_beside_the_best(tmp_path: 
     found, table = verdict(tmp_path, scores, big=100.0, half=50.0, tiny=10.0)
     assert found.sentences[0].startswith("half is the smallest of 3 models that no test finds worse than big")
     assert "50% of the parameters and 50% of the energy of fine-tuning" in found.sentences[1]
-    price = re.search(r"largest on (\w): there it is (\S+) points \(interval (\S+) to", found.sentences[2])
+    price = re.search(r"largest on (\w): there it is (\S+) points \(interval over seeds: (\S+) to", found.sentences[2])
     assert price is not None
     assert price[1] == "b", "the task with the wider spread"
     assert f"one of up to {price[3].removeprefix('−')} points is possible" in found.answer

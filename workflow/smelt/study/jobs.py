@@ -26,6 +26,7 @@ def count_jobs(catalogue: Catalogue) -> dict[str, int]:
         "correlations over models": len(catalogue.report.pooling_tables()),
         "tables": len(study.tables),
         "scores and comparisons": 2 if study.tasks else 0,
+        "comparisons over examples": len(catalogue.report.examples()),
         "figures": len(catalogue.report.figures()),
         "plan and costs": 2,
         "page": 1,

@@ -47,6 +47,10 @@ class AnswerMetric(Metric):
         """Return nothing: answers have no classes."""
         return {}
 
+    def terms(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> list[list[float]]:
+        """Return the F1 of each question, and 1."""
+        return [[self._of_question(*each)[0], 1.0] for each in zip(gold, predicted, languages, strict=True)]
+
     def _of_question(self, answers: Sequence[str], predicted: Sequence[str], language: str) -> tuple[float, float]:
         (answer,) = predicted
         words = self.normalise(answer, language)

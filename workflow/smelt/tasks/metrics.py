@@ -9,8 +9,14 @@ nothing counts as the beginning of a span, and a span counts where its borders a
 import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 MetricValues = dict[str, float]
 Labels = Sequence[Sequence[Any]]
@@ -57,6 +63,31 @@ class Metric(ABC):
         """Return why scores on these examples say nothing, where they do."""
         return ""
 
+    # Over resampled examples
+
+    def weighted(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> "Callable[[Floats], Floats]":
+        """Return the function from weights of the examples, shape (resamples, examples), to the scores, (resamples,).
+
+        A weight says how often an example counts; with all weights 1 it is the score of the key.
+        """
+        import numpy as np
+        from scipy.sparse import csr_array
+
+        terms = csr_array(self.terms(gold, predicted, languages))  # of many labels, an example has few
+        return lambda weights: self.of_sums(np.asarray(weights @ terms))
+
+    def terms(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> "list[list[float]]":
+        """Return the numbers of each example whose sums over examples give the score, shape (examples, terms).
+
+        Raises:
+            NotImplementedError: the metric has none; then it has its own `weighted`, or is `of_pieces`.
+        """
+        raise NotImplementedError
+
+    def of_sums(self, sums: "Floats") -> "Floats":
+        """Return the scores of sums of terms, shape (..., terms): by default the first divided by the second."""
+        return sums[..., 0] / sums[..., 1]
+
 
 class SeqevalF1(Metric):
     """F1 of whole spans, for labels in IOB2."""
@@ -95,6 +126,23 @@ class SeqevalF1(Metric):
     def caveat(self, gold: Labels) -> str:
         """Return that there is no span, where there is none."""
         return "" if any(map(has_span, gold)) else "no span in them, so F1 is 0 whatever the model"
+
+    def terms(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> list[list[float]]:  # noqa: ARG002
+        """Return twice the spans that are right, and the spans of both, of each sentence."""
+        from seqeval.metrics.sequence_labeling import get_entities
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of tags, that they seem to mark no span
+            spans = [
+                (set(get_entities(list(a))), set(get_entities(list(b)))) for a, b in zip(gold, predicted, strict=True)
+            ]
+        return [[2 * len(right & found), len(right) + len(found)] for right, found in spans]
+
+    def of_sums(self, sums: "Floats") -> "Floats":
+        """Return F1; 0 where there is no span."""
+        import numpy as np
+
+        return sums[..., 0] / np.maximum(sums[..., 1], 1.0)
 
 
 class SeqevalPieceF1(SeqevalF1):
@@ -183,6 +231,11 @@ class Accuracy(Metric):
         """Return precision, recall, F1 and support of each label."""
         return _by_label(gold, predicted)
 
+    def terms(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> list[list[float]]:  # noqa: ARG002
+        """Return right labels, and labels, of each example."""
+        pairs = zip(gold, predicted, strict=True)
+        return [[sum(a == b for a, b in zip(*pair, strict=True)), len(pair[0])] for pair in pairs]
+
 
 class MacroF1(Metric):
     """The mean F1 of the labels, which counts rare ones as much as frequent ones."""
@@ -199,6 +252,24 @@ class MacroF1(Metric):
     def details(self, gold: Labels, predicted: Labels) -> dict[str, MetricValues]:
         """Return precision, recall, F1 and support of each label."""
         return _by_label(gold, predicted)
+
+    def terms(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> list[list[float]]:  # noqa: ARG002
+        """Return for each label twice the right ones, then for each label those of both, of each example."""
+        labels = sorted({label for example in [*gold, *predicted] for label in example})
+        rows = []
+        for pair in zip(gold, predicted, strict=True):
+            right = Counter(a for a, b in zip(*pair, strict=True) if a == b)
+            both = Counter(pair[0]) + Counter(pair[1])
+            rows.append([2.0 * right[label] for label in labels] + [float(both[label]) for label in labels])
+        return rows
+
+    def of_sums(self, sums: "Floats") -> "Floats":
+        """Return the mean F1 of the labels that occur."""
+        import numpy as np
+
+        right, both = np.split(sums, 2, axis=-1)
+        scores: Floats = (right / np.maximum(both, 1.0)).sum(-1) / np.maximum((both > 0).sum(-1), 1)
+        return scores
 
 
 def has_span(labels: Sequence[str]) -> bool:

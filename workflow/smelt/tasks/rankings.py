@@ -42,6 +42,10 @@ class RankingMetric(Metric):
         """Return nothing: queries have no classes."""
         return {}
 
+    def terms(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> list[list[float]]:  # noqa: ARG002
+        """Return the value of each query, and 1."""
+        return [[self.of_query(*each), 1.0] for each in zip(gold, predicted, strict=True)]
+
 
 class RecallAt100(RankingMetric):
     """The share of relevant passages among the first 100."""

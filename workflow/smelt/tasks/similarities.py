@@ -5,10 +5,16 @@ precision.
 """
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from smelt.tasks.metrics import Labels, Metric, MetricValues
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 class SimilarityMetric(Metric):
@@ -19,7 +25,30 @@ class SimilarityMetric(Metric):
         return {}
 
 
-class Spearman(SimilarityMetric):
+class CorrelationMetric(SimilarityMetric):
+    """A correlation, which sums of products give."""
+
+    def terms(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> list[list[float]]:  # noqa: ARG002
+        """Return 1, both values, their squares and their product, of each pair; values of mean 0 and variance 1."""
+        import numpy as np
+
+        columns = [np.asarray(_column(values)) for values in (gold, predicted)]
+        x, y = ((values - values.mean()) / (values.std() or 1.0) for values in columns)
+        rows: list[list[float]] = np.column_stack([np.ones_like(x), x, y, x * x, y * y, x * y]).tolist()
+        return rows
+
+    def of_sums(self, sums: "Floats") -> "Floats":
+        """Return the correlations; 0 where a side does not vary."""
+        import numpy as np
+
+        n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
+        spread = (n * xx - x**2) * (n * yy - y**2)
+        varies = spread > 1e-12 * n**4
+        found: Floats = np.where(varies, (n * xy - x * y) / np.sqrt(np.where(varies, spread, 1.0)), 0.0)
+        return found
+
+
+class Spearman(CorrelationMetric):
     """Spearman's correlation of cosines and scores."""
 
     name = "spearman"
@@ -38,8 +67,15 @@ class Spearman(SimilarityMetric):
         found = {"spearman": _defined(spearmanr, gold, predicted)}
         return found | Pearson().score(gold, predicted, languages)
 
+    def terms(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> list[list[float]]:
+        """Return the terms of Pearson's correlation of ranks, which are those among all pairs in every resample."""
+        from scipy.stats import rankdata
 
-class Pearson(SimilarityMetric):
+        right, found = ([[rank] for rank in rankdata(_column(values)).tolist()] for values in (gold, predicted))
+        return super().terms(right, found, languages)
+
+
+class Pearson(CorrelationMetric):
     """Pearson's correlation of cosines and scores."""
 
     name = "pearson"
@@ -73,6 +109,24 @@ class AveragePrecision(SimilarityMetric):
         from sklearn.metrics import average_precision_score
 
         return {"average_precision": float(average_precision_score(_column(gold), _column(predicted)))}
+
+    def weighted(self, gold: Labels, predicted: Labels, languages: Sequence[str]) -> "Callable[[Floats], Floats]":  # noqa: ARG002
+        """Return the function from weights of pairs to average precision; 0 where no pair that is alike has any."""
+        import numpy as np
+
+        alike, scores = np.asarray(_column(gold)), np.asarray(_column(predicted))
+        order = np.argsort(-scores, kind="stable")
+        ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # pairs with one cosine share a rank
+
+        def of_weights(weights: "Floats") -> "Floats":
+            counted = weights[:, order]
+            all_pairs = counted.cumsum(1)[:, ends]
+            right = (counted * alike[order]).cumsum(1)[:, ends]
+            gained = np.diff(right, axis=1, prepend=0.0)
+            found: Floats = (gained * right / np.maximum(all_pairs, 1.0)).sum(1) / np.maximum(right[:, -1], 1.0)
+            return found
+
+        return of_weights
 
 
 def _column(values: Labels) -> list[float]:

@@ -23,6 +23,7 @@ ENERGY_UNITS = (("MWh", 1e3), ("kWh", 1.0), ("Wh", 1e-3))
 _SUMMARY = ("task", "unit", "model", "languages", "n", "mean")
 _PAIRS = [*("task", "model_a", "model_b", "difference", "interval_low", "interval_high"), *("level_low", "level_high")]
 _PAIRS += ["significant", "detectable"]
+EXAMPLES = ("task", "model_a", "model_b", "difference", "low", "high", "p", "p_corrected", "significant", "note")
 
 
 @dataclass(frozen=True)
@@ -44,46 +45,77 @@ class TaskScore:
 
 
 @dataclass(frozen=True)
-class PairedModels:
-    """The difference of a model from another on one task."""
+class TestedDifference:
+    """A difference of two models on one task, and what one test finds."""
+
+    __test__ = False  # the name starts with Test, but pytest has nothing to collect here
 
     difference: float
-    """As a share; nan where they cannot be compared."""
+    """As a share."""
     low: float
     """Of its interval at the level that the correction leaves to the pair; nan without one."""
     high: float
-    significant: bool | None
-    """None where it was not tested."""
-    detectable: float
-    """The smallest true difference that the test finds in four of five studies; nan where there is none."""
+    significant: bool
 
     @property
     def is_lower(self) -> bool:
         """Whether the first model scores significantly lower."""
-        return self.significant is True and self.difference < 0
+        return self.significant and self.difference < 0
+
+    def reversed(self) -> "TestedDifference":
+        """Return the difference of the second model from the first."""
+        return TestedDifference(-self.difference, -self.high, -self.low, self.significant)
+
+
+@dataclass(frozen=True)
+class PairedModels:
+    """What the tests over seeds and over test examples find of two models on one task; None where one was not made."""
+
+    over_seeds: TestedDifference | None
+    over_examples: TestedDifference | None
+    detectable: float
+    """The smallest true difference that the test over seeds finds in four of five studies; nan where there is none."""
+
+    @property
+    def tests(self) -> dict[str, TestedDifference]:
+        """The tests that were made, by what they are over."""
+        found = {"seeds": self.over_seeds, "examples": self.over_examples}
+        return {over: test for over, test in found.items() if test is not None}
+
+    @property
+    def is_lower(self) -> bool:
+        """Whether either test finds the first model lower."""
+        return any(test.is_lower for test in self.tests.values())
+
+    @property
+    def shown(self) -> tuple[str, TestedDifference]:
+        """The test to show: one that finds the first model lower, if there is one; that over seeds before the other."""
+        return max(self.tests.items(), key=lambda item: item[1].is_lower)
 
 
 class StudyScores:
     """The scores of all models and the tests of their differences."""
 
-    def __init__(self, summary: Path, pairs: Path) -> None:
-        """Read summary.csv and pairs.csv."""
+    def __init__(self, summary: Path, pairs: Path, examples: Sequence[Path] = ()) -> None:
+        """Read summary.csv, pairs.csv, and the comparisons over examples."""
         self.scores: dict[str, dict[str, TaskScore]] = {}
         """By model and task, in the study's order."""
         for row in read_csv(summary, _SUMMARY).to_dict("records"):
             score = TaskScore(row["mean"], row["n"], row["unit"], str(row["languages"]))
             self.scores.setdefault(row["model"], {})[row["task"]] = score
+        of_examples = [row for path in examples for row in read_csv(path, EXAMPLES).to_dict("records")]
+        over_examples = {
+            (row["task"], row["model_a"], row["model_b"]): _tested(row, "low", "high") for row in of_examples
+        }
+        over_examples |= {(task, b, a): test and test.reversed() for (task, a, b), test in over_examples.items()}
         self._pairs: dict[tuple[str, str, str], PairedModels] = {}
         for row in read_csv(pairs, _PAIRS).to_dict("records"):
-            self._add(row)
-
-    def _add(self, row: Mapping[Any, Any]) -> None:
-        ends = [row["level_low"], row["level_high"]]
-        low, high = ends if not math.isnan(ends[0]) else (row["interval_low"], row["interval_high"])
-        significant = {"True": True, "False": False}.get(str(row["significant"]))
-        task, a, b, difference, rest = row["task"], row["model_a"], row["model_b"], row["difference"], row["detectable"]
-        self._pairs[task, a, b] = PairedModels(difference, low, high, significant, rest)
-        self._pairs[task, b, a] = PairedModels(-difference, -high, -low, significant, rest)
+            task, a, b, detectable = row["task"], row["model_a"], row["model_b"], row["detectable"]
+            ends = ("interval_low", "interval_high") if math.isnan(row["level_low"]) else ("level_low", "level_high")
+            seeds = _tested(row, *ends)
+            self._pairs[task, a, b] = PairedModels(seeds, over_examples.get((task, a, b)), detectable)
+            back = PairedModels(seeds and seeds.reversed(), over_examples.get((task, b, a)), detectable)
+            self._pairs[task, b, a] = back
 
     def pair(self, task: str, model: str, other: str) -> PairedModels:
         """Return model minus other on a task."""
@@ -108,6 +140,12 @@ class StudyScores:
         tasks, models = max(parts, key=lambda part: (len(part[0]) * len(part[1]), len(part[0]), sorted(part[0])))
         names = {task for task, _ in tasks}
         return SharedTasks(models, [task for task in self.scores[models[0]] if task in names], self)
+
+
+def _tested(row: Mapping[Any, Any], low: str, high: str) -> TestedDifference | None:
+    """Return what a test finds; None where it was not made."""
+    verdict = {"True": True, "False": False}.get(str(row["significant"]))
+    return None if verdict is None else TestedDifference(row["difference"], row[low], row[high], verdict)
 
 
 @dataclass(frozen=True)
@@ -268,8 +306,9 @@ def _overview_notes(shared: SharedTasks | None, latency: Measure | None, partial
         units = ", ".join(shared.units)
         notes.append(
             f"Mean over {quantity([len(shared.units)], 'task')} ({units}) in percent, test set, for the "
-            f"{len(shared.models)} models that ran on all of them in the same languages. Against the best, by tests "
-            "within tasks: lower: on at least one task; no loss shown: on none; failed: it found nothing on a task."
+            f"{len(shared.models)} models that ran on all of them in the same languages. Against the best: lower: by "
+            "the test over seeds on at least one task; lower in these runs: only by the test over examples, so that "
+            "other runs may differ; no loss shown: by neither on any task; failed: it found nothing on a task."
         )
     if latency:
         notes.append(

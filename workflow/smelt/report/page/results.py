@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.report.csv_files import read_csv
+from smelt.report.examples import COLUMNS as EXAMPLES
 from smelt.report.notes import metric_notes, metric_title, test_of
 from smelt.report.records import read_tokenisation
-from smelt.report.render import Cell, Grid, Group, PaperTable, Row, number, p_value
+from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, number, p_value, quantity
 from smelt.report.significance import Significance
 
 if TYPE_CHECKING:
@@ -18,17 +20,25 @@ if TYPE_CHECKING:
 
 _INTERVAL = ["difference", "interval_low", "interval_high", "confidence", "interval_method"]
 PAIRS = ["task", "metric", "model_a", "model_b", *_INTERVAL, "hedges_g", "p", "p_corrected", "significant", "note"]
-PAIRS += ["n_pairs"]
+PAIRS += ["n_a", "n_b", "n_pairs", "level_low", "level_high", "power", "detectable", "seeds_needed"]
 ACROSS = ["model_a", "model_b", "tasks", "wins_a", "wins_b", *_INTERVAL, "significant", "note"]
 ACROSS += ["wilcoxon_statistic", "wilcoxon_n", "wilcoxon_p", "wilcoxon_p_corrected"]
 SHOWN_WITHOUT_TEST = 20
 """Pairs that could not be tested are listed on the page up to this number."""
 
 
-def pair_tables(path: Path, significance: Significance) -> list[PaperTable]:
-    """Return a table for each task of pairs.csv: a row a pair of models."""
+def pair_tables(path: Path, examples: Sequence[Path], significance: Significance) -> list[PaperTable]:
+    """Return a table for each task of pairs.csv: a row a pair of models.
+
+    Args:
+        path: pairs.csv.
+        examples: the comparisons over test examples, a file a task.
+        significance: how differences were tested.
+    """
     pairs = read_csv(path, PAIRS)
-    return [_pairs_of(str(task), rows, significance) for task, rows in pairs.groupby("task", sort=False)]
+    pairs["note"] = [_note(entry) for entry in pairs.to_dict("records")]
+    over_examples = ExamplePairs(examples)
+    return [_pairs_of(str(task), rows, over_examples, significance) for task, rows in pairs.groupby("task", sort=False)]
 
 
 def across_table(path: Path, significance: Significance) -> PaperTable | None:
@@ -36,7 +46,8 @@ def across_table(path: Path, significance: Significance) -> PaperTable | None:
     across = read_csv(path, ACROSS)
     shared = across["tasks"] > 0
     left_out = int((~shared).sum()) if (~shared).sum() > SHOWN_WITHOUT_TEST and shared.any() else 0
-    across = across[shared] if left_out else across
+    across = across[shared].copy() if left_out else across
+    across["note"] = [_note(entry) for entry in across.to_dict("records")]
     if across.empty:
         return None
     columns = ["Tasks", "Won – lost", _difference_head(across), "W", "n", "p", "p corrected", "Significant"]
@@ -53,25 +64,102 @@ def across_table(path: Path, significance: Significance) -> PaperTable | None:
     return PaperTable("across", "Pairs of models across tasks", [_grid(columns, rows)], [*notes, *_mark_notes(marks)])
 
 
-def _pairs_of(task: str, pairs: "pd.DataFrame", significance: Significance) -> PaperTable:
+class ExamplePairs:
+    """The comparisons over test examples, by task and pair."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Read the files, one a task."""
+        self._rows: dict[tuple[str, frozenset[str]], Mapping[Any, Any]] = {}
+        self._facts: dict[str, Mapping[Any, Any]] = {}
+        for path in paths:
+            for row in read_csv(path, EXAMPLES).to_dict("records"):
+                self._rows[row["task"], frozenset((row["model_a"], row["model_b"]))] = row
+                if str(row["significant"]) in _VERDICTS:
+                    self._facts[row["task"]] = row
+
+    def cells(self, task: str, entry: Mapping[Any, Any]) -> list[Cell]:
+        """Return interval, corrected p and verdict of a pair; nothing of a task that was not tested."""
+        if task not in self._facts:
+            return []
+        row = self._rows.get((task, frozenset((entry["model_a"], entry["model_b"]))))
+        if row is None or str(row["significant"]) not in _VERDICTS:
+            return [Cell(NONE)] * 3
+        sign = 1 if row["model_a"] == entry["model_a"] else -1
+        ends = sorted((sign * 100 * row["low"], sign * 100 * row["high"]))
+        interval = f"{number(ends[0])} to {number(ends[1])}"
+        return [Cell(interval), Cell(p_value(row["p_corrected"])), _yes_or_no(row)]
+
+    def heads(self, task: str) -> list[str]:
+        """Return the heads of these cells."""
+        return ["Interval over examples", "p over examples", "Differ over examples"] if task in self._facts else []
+
+    def notes(self, task: str) -> list[str]:
+        """Return how a task was tested over examples."""
+        if (facts := self._facts.get(task)) is None:
+            return []
+        correction = "Holm's correction over all pairs" if facts["correction"] == "holm" else "no correction"
+        return [
+            "Over examples, whether the same runs would differ on other examples like these: paired bootstrap of the "
+            f"{facts['examples']:,} test examples within each language, {facts['resamples']:,.0f} resamples, two-sided,"
+            f" {correction}. The test over seeds asks whether other runs would differ on the same examples."
+        ]
+
+
+def _pairs_of(task: str, pairs: "pd.DataFrame", examples: ExamplePairs, significance: Significance) -> PaperTable:
     without = pairs["n_pairs"].eq(0) & pairs["difference"].isna()
     left_out = int(without.sum()) if without.sum() > SHOWN_WITHOUT_TEST and not without.all() else 0
     pairs = pairs[~without] if left_out else pairs
-    columns = [_difference_head(pairs), "Hedges' g", "p", "p corrected", "Significant"]
+    columns = ["Difference (interval)", "Hedges' g", "p", "p corrected", "Significant", "Detectable", "Seeds needed"]
     marks = _number_notes(pairs["note"].dropna())
-    rows = [Row(_pair(entry), _pair_cells(entry, marks)) for entry in pairs.to_dict("records")]
+    rows = [
+        Row(_pair(entry), [*_pair_cells(entry, marks), *examples.cells(task, entry)])
+        for entry in pairs.to_dict("records")
+    ]
     metric = pairs["metric"].iloc[0]
+    paired = "" if significance.test == "welch" else ", paired by seed"
+    runs = quantity([int(n) for n in [*pairs["n_a"], *pairs["n_b"]] if n] or [0], "run")
     notes = [
-        f"Differences of {metric_title(metric)} in points, first model minus second. {test_of(significance)}.",
+        f"Differences of {metric_title(metric)} in points, first model minus second. {test_of(significance)}; {runs} of"
+        f" a model{paired}.",
         *_interval_note(pairs),
+        *_power_note(pairs),
+        *examples.notes(task),
         *metric_notes([metric]),
     ]
     notes += (
         [f"{left_out} pairs that could not be tested stand in pairs.csv, each with the reason."] if left_out else []
     )
-    return PaperTable(
-        f"pairs-{task}", f"Pairs of models on {task}", [_grid(columns, rows)], [*notes, *_mark_notes(marks)]
-    )
+    grid = _grid([*columns, *examples.heads(task)], rows)
+    return PaperTable(f"pairs-{task}", f"Pairs of models on {task}", [grid], [*notes, *_mark_notes(marks)])
+
+
+def _power_note(pairs: "pd.DataFrame") -> list[str]:
+    powers = pairs["power"].dropna()
+    if powers.empty:
+        return []
+    return [
+        f"Detectable: the smallest true difference that the test finds in {powers.iloc[0]:.0%} of studies like this"
+        " one. Seeds needed: those of each model with which it finds a difference as large as the one seen that often."
+        " Both take the level that the correction leaves the pair, and the spread that was seen for the true one: from"
+        " few seeds, orders of magnitude."
+    ]
+
+
+def _note(entry: Mapping[Any, Any]) -> str | float:
+    """Return the note on a pair, and the reason where its interval leaves out 0 and its verdict is no; nan for none."""
+    note = entry["note"]
+    low, high = _ends(entry)
+    if str(entry["significant"]) == "False" and (low > 0 or high < 0):
+        why = "the interval leaves out 0, but it is not corrected and too narrow for so few values: the test decides"
+        return why if isinstance(note, float) else f"{note}; {why}"
+    return note  # type: ignore[no-any-return]
+
+
+def _ends(entry: Mapping[Any, Any]) -> tuple[float, float]:
+    """Return the ends of the interval to show: at the level of the test, where there is one."""
+    level = [entry.get("level_low", math.nan), entry.get("level_high", math.nan)]
+    low, high = level if not math.isnan(level[0]) else (entry["interval_low"], entry["interval_high"])
+    return low, high
 
 
 def _difference_head(rows: "pd.DataFrame") -> str:
@@ -80,8 +168,13 @@ def _difference_head(rows: "pd.DataFrame") -> str:
 
 
 def _interval_note(rows: "pd.DataFrame") -> list[str]:
+    if "level_low" in rows and rows["level_low"].notna().any():
+        return [
+            "Interval: that of the test, at the level that the correction leaves the pair. It leaves out 0 exactly"
+            " where the pair is significant. The bootstrap interval, uncorrected, is in pairs.csv."
+        ]
     methods = ", or ".join(dict.fromkeys(rows["interval_method"].dropna()))
-    return [f"Interval: {methods}."] if methods else []
+    return [f"Interval: {methods}, at {rows['confidence'].dropna().iloc[0]:.0%}, uncorrected."] if methods else []
 
 
 def _pair(entry: Mapping[Any, Any]) -> str:
@@ -90,7 +183,10 @@ def _pair(entry: Mapping[Any, Any]) -> str:
 
 def _pair_cells(entry: Mapping[Any, Any], marks: Mapping[str, str]) -> list[Cell]:
     p_values = [Cell(p_value(entry["p"])), Cell(p_value(entry["p_corrected"]))]
-    return [_difference(entry), Cell(number(entry["hedges_g"])), *p_values, _verdict(entry, marks)]
+    seeds = entry["seeds_needed"]
+    needed = "> 1,000" if math.isnan(seeds) and not math.isnan(entry["power"]) else number(seeds, ",.0f")
+    power = [Cell(number(100 * entry["detectable"])), Cell(needed)]
+    return [_difference(entry), Cell(number(entry["hedges_g"])), *p_values, _verdict(entry, marks), *power]
 
 
 def _across_cells(entry: Mapping[Any, Any], marks: Mapping[str, str]) -> list[Cell]:
@@ -101,15 +197,21 @@ def _across_cells(entry: Mapping[Any, Any], marks: Mapping[str, str]) -> list[Ce
 
 
 def _difference(entry: Mapping[Any, Any]) -> Cell:
-    low, high = 100 * entry["interval_low"], 100 * entry["interval_high"]
+    low, high = (100 * end for end in _ends(entry))
     detail = "" if math.isnan(low) else f"({number(low)} to {number(high)})"
     return Cell(number(100 * entry["difference"]), detail=detail)
 
 
 def _verdict(entry: Mapping[Any, Any], marks: Mapping[str, str]) -> Cell:
+    return replace(_yes_or_no(entry), mark=marks.get(entry["note"], ""))
+
+
+_VERDICTS = {"True": "yes", "False": "no"}
+
+
+def _yes_or_no(entry: Mapping[Any, Any]) -> Cell:
     verdict = str(entry["significant"])
-    text = {"True": "yes", "False": "no"}.get(verdict, "not tested")
-    return Cell(text, marks.get(entry["note"], ""), bold=verdict == "True")
+    return Cell(_VERDICTS.get(verdict, "not tested"), bold=verdict == "True")
 
 
 def _number_notes(notes: Iterable[str]) -> dict[str, str]:

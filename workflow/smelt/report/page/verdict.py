@@ -1,20 +1,23 @@
 """Whether a smaller model is worth it, in one paragraph made from the numbers.
 
-The best model has the highest mean over the tasks that models share. A smaller one stands beside it where no test finds
-it worse on any of these tasks. That is no proof of equality: the paragraph says what being wrong could cost.
+The best model has the highest mean over the tasks that models share. A smaller one stands beside it where no test,
+over seeds or over examples, finds it worse on any of these tasks. That is no proof of equality: the paragraph says what
+being wrong could cost.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from smelt.report.notes import test_of
 from smelt.report.page.overview import BEST, ModelCosts, PairedModels, SharedTasks, StudyScores, overview_table
 from smelt.report.render import PaperTable, number, quantity
 from smelt.report.significance import Significance
 
 MOST_NAMED = 6
+LOWER, LOWER_IN_RUNS = "lower", "lower in these runs"
 QUESTION = "Is the compact model still worth it?"
 
 
@@ -28,16 +31,20 @@ class StudyVerdict:
 
 
 def answer(
-    statistics: Mapping[str, Path], costs: Mapping[str, ModelCosts], significance: Significance
+    statistics: Mapping[str, Path],
+    examples: Sequence[Path],
+    costs: Mapping[str, ModelCosts],
+    significance: Significance,
 ) -> tuple[StudyVerdict, PaperTable]:
     """Return the verdict on the models of a study, and the table that it rests on.
 
     Args:
         statistics: the paths of summary.csv and pairs.csv, as `summary` and `pairs`.
+        examples: the comparisons over test examples.
         costs: of all models.
         significance: how differences were tested.
     """
-    scores = StudyScores(statistics["summary"], statistics["pairs"])
+    scores = StudyScores(statistics["summary"], statistics["pairs"], examples)
     models, shared = [model for model in costs if model in scores.scores], scores.shared
     if shared is None:
         standing = {model: "failed" for model in models if scores.failed(model)}
@@ -79,7 +86,7 @@ class BestAgainstSmaller:
     def against_best(self, model: str) -> dict[str, PairedModels]:
         """Return a model minus the best on each task where this was tested."""
         pairs = {task: self.scores.pair(task, model, self.best) for task in self.shared.tasks}
-        return {task: pair for task, pair in pairs.items() if pair.significant is not None}
+        return {task: pair for task, pair in pairs.items() if pair.tests}
 
     def standing(self, model: str) -> str:
         """Return how a model stands against the best, in a word or two."""
@@ -90,8 +97,10 @@ class BestAgainstSmaller:
         if model == self.best:
             return BEST
         tested = self.against_best(model)
+        if any(pair.over_seeds and pair.over_seeds.is_lower for pair in tested.values()):
+            return LOWER
         if any(pair.is_lower for pair in tested.values()):
-            return "lower"
+            return LOWER_IN_RUNS
         return "no loss shown" if tested else "not tested"
 
     # ---- The paragraph
@@ -107,7 +116,7 @@ class BestAgainstSmaller:
         standings = {model: self.standing(model) for model in self.smaller}
         if beside := [model for model in self.smaller if standings[model] == "no loss shown"]:
             return self._yes(beside[0])
-        tested = [model for model in self.smaller if standings[model] == "lower"]
+        tested = [model for model in self.smaller if standings[model] in (LOWER, LOWER_IN_RUNS)]
         if not tested:
             said = f"{self.best} has the highest mean, {self._points(self.best)} points over {self._tasks}, of "
             said += f"{quantity([len(self.found_something)], 'model')}. No smaller model could be tested against it."
@@ -133,27 +142,32 @@ class BestAgainstSmaller:
             f"lower in the mean over {self._tasks}{on}.",
             self._ratios(model),
         ]
-        task = min(pairs, key=lambda task: pairs[task].low)
-        if not pairs[task].low < 0:
+        lows = {task: pair.shown[1].low for task, pair in pairs.items()}
+        task = min(lows, key=lambda task: lows[task])
+        if not lows[task] < 0:
             return StudyVerdict("Yes.", said, self.untested(model))
-        price = number(-100 * pairs[task].low, ".1f")
+        price = number(-100 * lows[task], ".1f")
         said.append(f"The price of being wrong is largest on {task}: there it is {_interval(pairs[task])}.")
         answer = f"No loss is shown, but one of up to {price} points is possible."
         return StudyVerdict(answer, said, self.untested(model))
 
     def _no(self, model: str, some_untested: bool) -> StudyVerdict:
         pairs = self.against_best(model)
-        task = min(pairs, key=lambda task: pairs[task].difference)
+        task = min(pairs, key=lambda task: (not pairs[task].is_lower, pairs[task].shown[1].difference))
         smaller = "smaller model that could be tested" if some_untested else "smaller model"
         loss = self.shared.mean(self.best) - self.shared.mean(model)
+        in_runs = self.standing(model) == LOWER_IN_RUNS
+        only_in_runs = any(self.standing(other) == LOWER_IN_RUNS for other in self.smaller)
+        by = "by a test over seeds or over examples" if only_in_runs else "by a test over seeds"
         said = [
-            f"Every {smaller} is significantly worse than {self.best}, the best of {len(self.found_something)}, on at "
-            f"least one of {self._tasks}.",
+            f"Every {smaller} scores significantly lower than {self.best}, the best of {len(self.found_something)}, on "
+            f"at least one of {self._tasks}, {by}.",
             f"The closest is {model}: {number(100 * loss, '.1f')} points lower in the mean ({self._points(model)} "
             f"against {self._points(self.best)}), and on {task} {_interval(pairs[task])}.",
             self._ratios(model),
         ]
-        return StudyVerdict("No, not without a loss.", said, self.untested(model))
+        answer = "No, as far as these runs go: other seeds may tell." if in_runs else "No, not without a loss."
+        return StudyVerdict(answer, said, self.untested(model))
 
     @property
     def _tasks(self) -> str:
@@ -183,7 +197,22 @@ class BestAgainstSmaller:
 
     def untested(self, model: str | None) -> list[str]:
         """Return what could not be tested, and why; `model` is the one that is compared with the best."""
-        return [*self._left_out(), *self._without_seeds(), *self._across(), *self._power(model), *self._unmeasured()]
+        return [
+            *self._tests(),
+            *self._left_out(),
+            *self._without_seeds(),
+            *self._across(),
+            *self._power(model),
+            *self._unmeasured(),
+        ]
+
+    def _tests(self) -> list[str]:
+        runs = [self.scores.scores[model][task].runs for model in self.shared.models for task in self.shared.tasks]
+        seeds = test_of(self.significance)
+        return [
+            f"{seeds[0].upper()}{seeds[1:]}; {quantity(runs, 'run')} of a model on a task. Over examples: paired "
+            "bootstrap, corrected likewise."
+        ]
 
     def _left_out(self) -> list[str]:
         others = [model for model in self.scores.scores if model not in self.shared.models]
@@ -222,15 +251,16 @@ class BestAgainstSmaller:
             return []
         least, most = (number(size, ".1f") for size in (min(sizes), max(sizes)))
         points = least if least == most else f"{least} to {most}"
-        return [f"Differences below about {points} points, by the task, may go unseen (power 80%, at the seen spread)."]
+        return [f"Differences below about {points} points, by the task, may go unseen over seeds (power 80%)."]
 
     def _unmeasured(self) -> list[str]:
         if any(each.measures for each in self.costs.values()):
             return []
-        return ["Memory and latency were not measured: the study has no `efficiency`."]
+        return ["Memory and latency were not measured: efficiency is no part of the study."]
 
 
 def _interval(pair: PairedModels) -> str:
     """Return a difference with its interval, in points."""
-    shown = [number(100 * value, ".1f") for value in (pair.difference, pair.low, pair.high)]
-    return f"{shown[0]} points (interval {shown[1]} to {shown[2]})"
+    over, test = pair.shown
+    shown = [number(100 * value, ".1f") for value in (test.difference, test.low, test.high)]
+    return f"{shown[0]} points (interval over {over}: {shown[1]} to {shown[2]})"

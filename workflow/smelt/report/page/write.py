@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tables": "HTML of the tables, in the study's order",
         "figures": "SVG of the figures",
         "statistics": "summary.csv, pairs.csv and across.csv",
+        "examples": "comparisons over test examples, a file a task",
         "corpora": "statistics.json of each corpus and language",
         "blocks": "blocks.json of the token blocks, as far as they are still there",
         "tokenizers": "folders of the tokenizers",
@@ -157,10 +158,12 @@ def content(arguments: argparse.Namespace) -> Content:
     corpora = read_corpora(arguments.corpora)
     models = [read_model(folder) for folder in arguments.models]
     statistics = {path.stem: path for path in arguments.statistics}
-    pairs = pair_tables(statistics["pairs"], arguments.significance) if statistics else []
+    pairs = pair_tables(statistics["pairs"], arguments.examples, arguments.significance) if statistics else []
     across = across_table(statistics["across"], arguments.significance) if statistics else None
     costs = model_costs(models, arguments.efficiency, read_costs(arguments.costs) if arguments.costs else [])
-    verdict, overview = answer(statistics, costs, arguments.significance) if statistics else (None, None)
+    verdict, overview = (
+        answer(statistics, arguments.examples, costs, arguments.significance) if statistics else (None, None)
+    )
     return Content(
         name=study["study"],
         title=study.get("title") or study["study"],

@@ -297,6 +297,25 @@ class ReportRules:
             return figure.sources(table, self._shown)
         return FIGURES[wildcards.figure].sources(self._shown)
 
+    def examples(self) -> list[str]:
+        """Return the files of comparisons over test examples: one for each task on which several models run."""
+        models: dict[str, int] = {}
+        for _, task in self.runs.pairs():
+            models[task] = models.get(task, 0) + 1
+        return [f"{self.paths.results}/statistics/examples/{task}.csv" for task, n in models.items() if n > 1]
+
+    def metrics_of_task(self, wildcards: Any) -> list[str]:
+        """Return metrics.json of all runs on {task}."""
+        return self._of_task(wildcards.task, "metrics.json")
+
+    def predictions_of_task(self, wildcards: Any) -> list[str]:
+        """Return predictions.parquet of all runs on {task}."""
+        return self._of_task(wildcards.task, "predictions.parquet")
+
+    def _of_task(self, task: str, file: str) -> list[str]:
+        runs = [(name, seed) for name, _ in self.runs.pairs(task) for seed in self.runs.seeds_of(name, task)]
+        return [f"{self.paths.finetuned(run_of(name, task, seed))}/{file}" for name, seed in runs]
+
     def statistics(self) -> list[str]:
         """Return the files of the comparisons; none where nothing is fine-tuned."""
         names = ("summary", "pairs", "across") if self.runs.pairs() else ()

@@ -327,6 +327,13 @@ class TaskKind(ABC):
     ) -> Any:
         """Return the Arrow table of predictions.parquet: a row an example."""
 
+    def read_predictions(self, gold: Sequence[Any], predicted: Sequence[Any]) -> tuple[Labels, Labels]:
+        """Return what metrics compare, from the columns of predictions.parquet."""
+        first, second = (
+            [each if isinstance(each, list) else [each] for each in column] for column in (gold, predicted)
+        )
+        return first, second
+
     # Compression
 
     @abstractmethod

@@ -19,6 +19,7 @@ from smelt.tasks.formats.beir import Beir
 from smelt.tasks.formats.squad import Squad
 from smelt.tasks.kinds.base import Examples, Task, WindowPredictions
 from smelt.tasks.kinds.embedding import EmbeddingKind
+from smelt.tasks.metrics import Labels
 from smelt.tasks.rankings import KEPT, MrrAt10, NdcgAt10, RecallAt10, RecallAt100
 from smelt.tasks.windows import Encoded, NearTexts, Pool
 
@@ -198,6 +199,10 @@ class Retrieval(EmbeddingKind):
             "cosines": (cosines, arrow.list_(arrow.float64())),
         }
         return arrow.table({name: arrow.array(values, type=type) for name, (values, type) in columns.items()})
+
+    def read_predictions(self, gold: Sequence[Any], predicted: Sequence[Any]) -> tuple[Labels, Labels]:
+        """Return the relevant passages and the ranking of each query."""
+        return [[Relevant(**each) for each in relevant] for relevant in gold], predicted
 
 
 def _files(examples: Sequence[Example]) -> dict[str, Mapping[str, str]]:

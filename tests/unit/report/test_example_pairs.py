@@ -1,0 +1,123 @@
+"""Comparisons over test examples: from predictions to a verdict, whatever the number of seeds."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_results import SIGNIFICANCE, prepared_task
+
+from smelt.__main__ import main
+from smelt.report.page.overview import StudyScores
+from smelt.report.page.results import pair_tables
+from smelt.report.render import markdown
+from smelt.report.significance import Significance
+
+COUNT = 200
+
+
+class Runs:
+    """Runs of models on a task of texts with labels, each right on a share of the examples."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.metrics: list[Path] = []
+        task = prepared_task("topic", ["en", "fr"], test=(0, 0)) | {"kind": "sequence-" + "classification"}
+        (folder / "task.json").write_text(json.dumps(task))
+
+    def add(self, model: str, share: float, seed: int = 1, count: int = COUNT, written: float | None = None) -> None:
+        """Write a run; `written` is a score that is not that of its predictions."""
+        generator = np.random.default_rng(100 * seed + len(model))
+        right = generator.permutation(count) < share * count
+        rows = {"example": range(count), "language": ["en", "fr"] * (count // 2), "gold": ["a"] * count}
+        folder = self.folder / model / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        pd.DataFrame(rows | {"predicted": np.where(right, "a", "b")}).to_parquet(folder / "predictions.parquet")
+        scores = [
+            {"split": "test", "language": "all", "metric": name, "value": right.mean() if written is None else written}
+            for name in ("accuracy", "macro_f1")
+        ]
+        metrics = {"model": model, "task": "topic", "seed": seed, "metric": "accuracy", "scores": scores}
+        self.metrics.append(folder / "metrics.json")
+        self.metrics[-1].write_text(json.dumps(metrics))
+
+    def compare(self, **settings: object) -> int:
+        words = ["examples", "--task", str(self.folder / "task.json"), "--metrics", *map(str, self.metrics)]
+        words += ["--settings", json.dumps(SIGNIFICANCE | {"resamples": 999} | settings)]
+        return main([*words, "--output", str(self.folder / "topic.csv")])
+
+    def table(self) -> pd.DataFrame:
+        return pd.read_csv(self.folder / "topic.csv").set_index(["model_a", "model_b"])
+
+
+def test_models_with_one_run_are_tested_over_examples(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    for model, share in (("good", 0.9), ("better", 0.92), ("bad", 0.5)):
+        runs.add(model, share)
+    assert runs.compare() == 0
+    table = runs.table()
+    assert table["significant"].to_dict() == {
+        ("good", "better"): False,
+        ("good", "bad"): True,
+        ("better", "bad"): True,
+    }
+    assert table["difference"]["good", "bad"] == pytest.approx(0.4)
+    assert ((table["low"] > 0) == table["significant"]).all()
+    assert table["p_corrected"]["good", "bad"] == pytest.approx(3 * 2 / 1000), "Holm's over three pairs"
+
+
+def test_several_runs_count_by_their_mean_on_the_same_resamples(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    for seed in (1, 2, 3):
+        runs.add("good", 0.9, seed)
+        runs.add("twin", 0.9, seed)
+    assert runs.compare() == 0
+    row = runs.table().iloc[0]
+    assert (row["runs_a"], row["runs_b"], row["examples"], row["difference"]) == (3, 3, COUNT, 0.0)
+    assert not row["significant"]
+
+
+def test_predictions_that_are_not_those_of_the_score_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = Runs(tmp_path)
+    runs.add("good", 0.9, written=0.8)
+    runs.add("bad", 0.5)
+    assert runs.compare() == 1
+    assert "predictions.parquet: gives accuracy 0.900000; metrics.json has 0.800000" in capsys.readouterr().err
+    assert not (tmp_path / "topic.csv").exists()
+
+
+def test_models_tested_on_different_examples_are_not_compared(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    runs.add("good", 0.9)
+    runs.add("bad", 0.5, count=100)
+    assert runs.compare() == 0
+    row = runs.table().iloc[0]
+    assert pd.isna(row["p"])
+    assert row["note"] == "cannot be tested: the two were tested on different examples"
+
+
+def test_the_page_shows_both_tests_of_a_pair_and_the_verdict_takes_either(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    runs.add("good", 0.9)
+    runs.add("bad", 0.5)
+    assert runs.compare() == 0
+    lines = ["model,task,language,setting,seed,split,metric,value"]
+    lines += [f"{model},topic,all,standard,1,test,accuracy,{value}" for model, value in (("bad", 0.5), ("good", 0.9))]
+    (tmp_path / "scores.csv").write_text("\n".join(lines) + "\n")
+    names = ("summary", "pairs", "across")
+    words = ["compare", "--scores", str(tmp_path / "scores.csv"), "--settings", json.dumps(SIGNIFICANCE)]
+    assert main(words + [word for name in names for word in (f"--{name}", str(tmp_path / f"{name}.csv"))]) == 0
+    (table,) = pair_tables(tmp_path / "pairs.csv", [tmp_path / "topic.csv"], Significance(**SIGNIFICANCE))
+    text = markdown(table)
+    assert "not tested" in text, "over seeds"
+    assert "200 test examples within each language, 999 resamples" in text
+    assert text.splitlines()[4].endswith("| 0.002 | **yes** |")
+    low, high = (float(end.replace("−", "-")) for end in text.splitlines()[4].split("|")[9].split(" to "))
+    assert low < -40 < high < 0, "first model minus second, as the pair is named, whatever the order of the file"
+    scores = StudyScores(tmp_path / "summary.csv", tmp_path / "pairs.csv", [tmp_path / "topic.csv"])
+    pair = scores.pair("topic", "bad", "good")
+    assert (pair.over_seeds, pair.is_lower, pair.shown[0]) == (None, True, "examples")
+    assert not scores.pair("topic", "good", "bad").is_lower

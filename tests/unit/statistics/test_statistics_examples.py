@@ -1,0 +1,64 @@
+"""The paired bootstrap over examples: its error, its interval, and what it draws."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from smelt.statistics.examples import Scorer, bootstrap_interval, bootstrap_p, resample_scores
+from smelt.statistics.scores import Floats
+
+
+def share_of(right: Floats) -> Scorer:
+    """Return the scorer of accuracy."""
+    return lambda weights: weights @ right / weights.sum(1)
+
+
+def test_the_interval_is_that_of_scipys_bootstrap() -> None:
+    generator = np.random.default_rng(3)
+    a, b = (generator.random(300) < share for share in (0.7, 0.6))
+    strata = np.zeros(300, dtype=np.int64)
+    scores = resample_scores({"a": share_of(a * 1.0), "b": share_of(b * 1.0)}, strata, 9999, 1)
+    differences = scores["a"] - scores["b"]
+    assert differences[0] == pytest.approx(a.mean() - b.mean())
+    found = bootstrap_interval(differences[1:], 0.05)
+    expected = stats.bootstrap((a * 1.0 - b,), np.mean, method="percentile", rng=2).confidence_interval
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.004)
+
+
+def test_of_equal_models_one_in_twenty_is_found_to_differ() -> None:
+    generator = np.random.default_rng(4)
+    strata = np.zeros(200, dtype=np.int64)
+    found = []
+    for study in range(400):
+        pair = {name: share_of(generator.random(200)) for name in "ab"}
+        scores = resample_scores(pair, strata, 500, study)
+        found.append(bootstrap_p((scores["a"] - scores["b"])[1:]) < 0.05)
+    assert 0.03 <= np.mean(found) <= 0.075
+
+
+def test_p_falls_below_a_level_exactly_where_the_interval_leaves_out_zero() -> None:
+    generator = np.random.default_rng(5)
+    verdicts = []
+    for shift in np.linspace(0, 4, 60):
+        differences = generator.normal(shift, 1, 999)
+        for level in (0.05, 0.0125, 0.05 / 7):
+            interval = bootstrap_interval(differences, level)
+            assert interval.low is not None
+            verdicts.append(interval.low > 0)
+            assert verdicts[-1] == (bootstrap_p(differences) < level)
+    assert {True, False} == set(verdicts)
+    assert bootstrap_interval(differences, 0.001).low is None, "999 resamples cannot tell"
+    assert bootstrap_p(np.zeros(99)) == 1.0
+
+
+def test_each_stratum_keeps_its_size_and_all_scorers_see_the_same_examples() -> None:
+    strata = np.array([0, 1, 0, 1, 1])
+
+    def of_stratum(weights: Floats) -> Floats:
+        return weights[:, strata == 1].sum(1)
+
+    scores = resample_scores({"size": of_stratum, "again": of_stratum, "first": lambda w: w[:, 0]}, strata, 200, 1)
+    assert set(scores["size"]) == {3.0}
+    assert scores["first"][0] == 1
+    assert set(scores["first"]) == {0.0, 1.0, 2.0}
+    assert (resample_scores({"first": lambda w: w[:, 0]}, strata, 200, 1)["first"] == scores["first"]).all()
