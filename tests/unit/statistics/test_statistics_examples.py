@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from smelt.statistics.examples import Scorer, bootstrap_interval, bootstrap_p, resample_scores
+from smelt.statistics.examples import WeightedScorer, bootstrap_interval, bootstrap_p, resample_scores
 from smelt.statistics.scores import Floats
 
 
-def share_of(right: Floats) -> Scorer:
+def share_of(right: Floats) -> WeightedScorer:
     """Return the scorer of accuracy."""
     return lambda weights: weights @ right / weights.sum(1)
 
@@ -47,7 +47,7 @@ def test_p_falls_below_a_level_exactly_where_the_interval_leaves_out_zero() -> N
             verdicts.append(interval.low > 0)
             assert verdicts[-1] == (bootstrap_p(differences) < level)
     assert {True, False} == set(verdicts)
-    assert bootstrap_interval(differences, 0.001).low is None, "999 resamples cannot tell"
+    assert bootstrap_interval(differences, 0.001).low is None, "999 resamples are too few"
     assert bootstrap_p(np.zeros(99)) == 1.0
 
 

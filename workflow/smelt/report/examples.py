@@ -28,7 +28,7 @@ from smelt.tasks.kinds import KINDS, METRICS_BY_KEY
 from smelt.tasks.metrics import Metric
 
 if TYPE_CHECKING:
-    from smelt.statistics.examples import Scorer
+    from smelt.statistics.examples import WeightedScorer
     from smelt.statistics.scores import Floats
 
 COLUMNS = (
@@ -71,7 +71,7 @@ class TestedRun:
     metric: str
     examples: tuple[tuple[str, int], ...]
     """Language and number of each example."""
-    scorer: "Scorer | None"
+    scorer: "WeightedScorer | None"
     """None where the metric needs more than predictions hold."""
     score: float
     """As written."""
@@ -106,7 +106,7 @@ def read_run(path: Path, task: Mapping[str, Any]) -> TestedRun:
 
 def _scorer(
     metric: Metric, gold: Sequence[Any], predicted: Sequence[Any], languages: Sequence[str], by_language: bool
-) -> "Scorer":
+) -> "WeightedScorer":
     """Return what scores weighted examples: over all of them, or as the mean over languages."""
     if not by_language:
         return metric.weighted(gold, predicted, languages)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from smelt.statistics.intervals import Interval
 from smelt.statistics.scores import Floats
 
-Scorer = Callable[[Floats], Floats]
+WeightedScorer = Callable[[Floats], Floats]
 """From weights of examples, shape (resamples, examples), to scores, shape (resamples,)."""
 Key = TypeVar("Key", bound=Hashable)
 BOOTSTRAP = "paired bootstrap over examples"
@@ -23,7 +23,7 @@ _CHUNK = 4_000_000  # weights at a time: 32 MB
 
 
 def resample_scores(
-    scorers: Mapping[Key, Scorer], strata: NDArray[np.int64], resamples: int, seed: int
+    scorers: Mapping[Key, WeightedScorer], strata: NDArray[np.int64], resamples: int, seed: int
 ) -> dict[Key, Floats]:
     """Return the scores of each scorer on the examples themselves and then on each resample, shape (1 + resamples,).
 

@@ -166,7 +166,7 @@ class BestAgainstSmaller:
             f"against {self._points(self.best)}), and on {task} {_interval(pairs[task])}.",
             self._ratios(model),
         ]
-        answer = "No, as far as these runs go: other seeds may tell." if in_runs else "No, not without a loss."
+        answer = "No, as far as these runs show; other seeds may not." if in_runs else "No, not without a loss."
         return StudyVerdict(answer, said, self.untested(model))
 
     @property
