@@ -153,9 +153,8 @@ def means_over_languages(paper: str) -> Iterator[tuple[PublishedNumber, list[flo
 def test_averages_of_xnli_are_the_means_of_the_languages() -> None:
     found = list(means_over_languages("smaller-mbert"))
     assert len(found) == 15
-    for number, own in found:
-        # Half of the last digit of the mean, and about as much of the mean of 15 rounded scores.
-        assert number.value == pytest.approx(fmean(own), abs=0.05 + 0.05 / 15**0.5), number
+    off = {number.table: fmean(own) for number, own in found if abs(fmean(own) - number.value) > 0.05}
+    assert off == {"Table 2, cross-lingual transfer": pytest.approx(59.75, abs=0.005)}  # DistilmBERT, printed as 59.7
 
 
 def test_averages_of_entities_are_the_means_of_41_whole_percents() -> None:
