@@ -103,8 +103,8 @@ def test_what_lies_in_a_package_imports_in_no_circle(package: str) -> None:
 
 LAYERS = (
     "allocator architectures card cli companions complaints countries data_files disk energy entry environment"
-    " errors families files hub hub_errors languages mixture model_families model_folder numbers paragraphs parquet"
-    " pretrained processes provenance scripts sentences statistics strict_yaml",
+    " errors families files hub hub_errors languages licences mixture model_families model_folder numbers paragraphs"
+    " parquet pretrained processes provenance scripts sentences statistics strict_yaml",
     "report tasks training",
     "study",
     " ".join(sorted(STAGES)),

@@ -29,6 +29,7 @@ STUDIES = {
         "smelt.compare_studies",
         "compare two studies: settings, scores, and which differences are significant",
     ),
+    "publish": ("smelt.publish.command", "show what of a model would go to the Hugging Face hub, and send it there"),
 }
 """Commands for a study, in the order in which they are needed."""
 

@@ -249,6 +249,23 @@ def read_published_card(folder: Path) -> dict[str, Any]:
     return matter if isinstance(matter, dict) else {}
 
 
+def read_inherited(folders: Sequence[Path]) -> dict[str, Any]:
+    """Return what a card takes over of the models that its model is made from, as fields of `smelt.card.Card`.
+
+    Returns:
+        base_models: those of the hub that the models' cards name. licence: the one that all of them share; None where
+        one has none or they differ.
+    """
+    cards = [read_published_card(folder) for folder in folders]
+    bases = [str(base) for card in cards for base in _as_list(card.get("base_model"))]
+    licences = {str(card["license"]) if isinstance(card.get("license"), str) else None for card in cards}
+    return {"base_models": list(dict.fromkeys(bases)), "licence": licences.pop() if len(licences) == 1 else None}
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
+
+
 def read_citation(folder: Path) -> str | None:
     """Return the BibTeX entries of a model's card; None where it has none."""
     try:

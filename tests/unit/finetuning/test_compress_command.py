@@ -93,7 +93,7 @@ def test_the_card_names_languages_by_iso_639_for_the_hub(gradual, tmp_path):
     task = Task("entities", "token-classification", "seqeval-f1", "iob2", ["B-PER", "O"])
     scores = [{"split": "test", "language": code, "metric": "f1", "value": 0.5} for code in ("als", "en", "simple")]
     write_student_card(tmp_path, "small", task, metrics(gradual) | {"scores": scores})
-    assert "language:\n- gsw\n- en\ntags:" in (tmp_path / "README.md").read_text()
+    assert "language:\n- gsw\n- en\nlibrary_name:" in (tmp_path / "README.md").read_text()
 
 
 def test_the_written_model_makes_the_written_predictions(gradual):

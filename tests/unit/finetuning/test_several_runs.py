@@ -108,7 +108,7 @@ def test_kept_weights_load_and_have_a_card(finetune, tmp_path):
     (f1,) = [row["value"] for row in metrics["scores"] if (row["split"], row["metric"]) == ("test", "f1")]
     assert f"{f1:.4g}" in card
     assert "fine-tuned on the task" in card
-    assert "AutoModelForTokenClassification.from_pretrained" in card
+    assert 'pipeline("token-classification", model=' in card
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@ import hashlib
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import ModelCard
 
-from smelt.card import Card, card_text
+from smelt.card import Card, card_text, write_card
 from smelt.energy import Energy
+from smelt.model_folder import read_inherited
 from smelt.provenance import code_revision, digest, machine, sha256_of, write_provenance
 
 CARD = Card(
@@ -34,8 +37,21 @@ def test_a_cards_tables_hold_their_rows_and_empty_ones_are_left_out() -> None:
     assert "Nothing" not in text
 
 
-def test_a_cards_code_loads_the_kind_of_model_it_is() -> None:
-    assert "AutoModelForMaskedLM.from_pretrained" in card_text(CARD)
+def test_a_cards_front_matter_is_the_hubs(tmp_path: Path) -> None:
+    card = replace(CARD, base_models=["org/one", "org/two"], relation="finetune", licence="mit")
+    write_card(tmp_path, card)
+    data = ModelCard.load(tmp_path / "README.md").data
+    assert (data.base_model, data.base_model_relation) == (["org/one", "org/two"], "finetune")
+    assert (data.license, data.library_name, data.language) == ("mit", "transformers", ["no", "en"])
+
+
+def test_a_card_takes_over_what_all_sources_share(tmp_path: Path) -> None:
+    for name, base, licence in (("a", "org/one", "mit"), ("b", "org/two", "mit"), ("c", "org/one", None)):
+        (tmp_path / name).mkdir()
+        write_card(tmp_path / name, replace(CARD, base_models=[base], licence=licence))
+    folders = [tmp_path / name for name in "abc"]
+    assert read_inherited(folders[:2]) == {"base_models": ["org/one", "org/two"], "licence": "mit"}
+    assert read_inherited(folders) == {"base_models": ["org/one", "org/two"], "licence": None}
 
 
 def test_provenance_names_code_settings_inputs_libraries_seeds_and_machine(tmp_path: Path) -> None:

@@ -37,7 +37,6 @@ def write_finetuned_card(folder: Path, name: str, base: str, task: Task, metrics
         tables={"Test": test_scores(metrics, task)},
         limits=LIMITS,
         fills_masks=False,
-        use=how_to_embed(name) if embeds else how_to_use(name, task),
         library="sentence-transformers" if embeds else "transformers",
         pipeline=kind_of(task).pipeline,
     )
@@ -64,25 +63,3 @@ def test_scores(metrics: dict[str, Any], task: Task) -> list[Any]:
     key = metric_of(task).key
     rows = [row for row in metrics["scores"] if (row["split"], row["metric"]) == ("test", key)]
     return [{"language": row["language"], key: row["value"]} for row in rows]
-
-
-def how_to_embed(name: str) -> str:
-    """Return lines of Python that load an embedding model."""
-    return (
-        "```python\nfrom sentence_transformers import SentenceTransformer\n\n"
-        f'model = SentenceTransformer("path/to/{name}")\n```'
-    )
-
-
-def how_to_use(name: str, task: Task, own_class: bool = False) -> str:
-    """Return lines of Python that load the model.
-
-    own_class: whether its folder holds the class of the model, which loading runs.
-    """
-    kind = kind_of(task).head
-    trust = ", trust_remote_code=True" if own_class else ""
-    return (
-        f"```python\nfrom transformers import {kind}, AutoTokenizer\n\n"
-        f'tokenizer = AutoTokenizer.from_pretrained("path/to/{name}")\n'
-        f'model = {kind}.from_pretrained("path/to/{name}"{trust})\n```'
-    )

@@ -186,7 +186,7 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int, held: 
         | cut,
         limits=" ".join(["Those that its publishers state.", *differing]),
         fills_masks=fills_masks(type(model).__name__),
-        base_model=source.hub,
+        base_models=[source.hub] if source.hub else [],
         licence=str(published["license"]) if "license" in published else None,
         citation=read_citation(found),
         library="sentence-transformers" if is_sentence_model(found) else "transformers",

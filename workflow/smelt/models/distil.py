@@ -18,7 +18,7 @@ from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
 from smelt.model_families import max_positions
-from smelt.model_folder import copy_tokenizer, publish_tokenizer, read_published_card
+from smelt.model_folder import copy_tokenizer, publish_tokenizer, read_citation, read_inherited
 from smelt.models.encoders import resize_vocabulary
 from smelt.models.job_flags import add_job_flags, run_here, start_processes
 from smelt.models.students import checksums, load_teachers, new_student, refuse_differing, shared_pieces
@@ -206,7 +206,7 @@ def write_student(output: Path, made: DistilledModel) -> None:
 def card(name: str, made: DistilledModel) -> Card:
     """Return the student's card."""
     settings = made.settings
-    published = read_published_card(made.teachers[0])
+    inherited = read_inherited(made.teachers)
     return Card(
         name=name,
         summary=summary(made),
@@ -219,8 +219,9 @@ def card(name: str, made: DistilledModel) -> Card:
             "On held-out documents": held_out(made.outcome),
         },
         limits=LIMITS,
-        base_model=str(published["base_model"]) if "base_model" in published else None,
-        licence=str(published["license"]) if "license" in published else None,
+        relation="finetune" if inherited["base_models"] else None,
+        citation=read_citation(made.teachers[0]),
+        **inherited,
     )
 
 

@@ -15,12 +15,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from smelt.card import Card, CardValue, write_card
+from smelt.card import Card, CardValue, place_of, write_card
 from smelt.cli import json_entry, settings_or_flags
 from smelt.companions import find_companions, is_sentence_model
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
-from smelt.model_folder import check_folder, copy_tokenizer, load_published_tokenizer, read_published_card
+from smelt.model_folder import (
+    check_folder,
+    copy_tokenizer,
+    load_published_tokenizer,
+    read_citation,
+    read_inherited,
+    read_published_card,
+)
 from smelt.models.onnx_graph import (
     FILE,
     HIDDEN,
@@ -42,30 +49,21 @@ LIMITS = {
 }
 USE = """\
 ```python
-import numpy, onnxruntime
+import onnxruntime
 from transformers import AutoTokenizer
+from transformers.utils import cached_file
 
-tokenizer = AutoTokenizer.from_pretrained("path/to/{name}")
-session = onnxruntime.InferenceSession("path/to/{name}/model.onnx")
-rows = tokenizer(["a text", "and another"], padding=True, return_token_type_ids=True, return_tensors="np")
-inputs = {{given.name: rows[given.name].astype(numpy.int64) for given in session.get_inputs()}}
-({output},) = session.run(None, inputs)
+session = onnxruntime.InferenceSession([cached_file("{place}", name) for name in {files}][0])
+tokenizer = AutoTokenizer.from_pretrained("{place}")
+rows = tokenizer(["A text.", "Another one."], padding=True, return_token_type_ids=True, return_tensors="np")
+inputs = {{given.name: rows[given.name].astype("int64") for given in session.get_inputs()}}
+print([(made.name, values.shape) for made, values in zip(session.get_outputs(), session.run(None, inputs))])
 ```"""
-USE_SENTENCES = """\
-```python
-import numpy, onnxruntime
-from transformers import AutoTokenizer
+USE_SENTENCES = """
 
-tokenizer = AutoTokenizer.from_pretrained("path/to/{name}")
-session = onnxruntime.InferenceSession("path/to/{name}/model.onnx")
-texts = ["a text", "and another"]
-rows = tokenizer(texts, padding=True, truncation=True, return_token_type_ids=True, return_tensors="np")
-inputs = {{given.name: rows[given.name].astype(numpy.int64) for given in session.get_inputs()}}
-(embeddings,) = session.run(["sentence_embedding"], inputs)
-```
-
-Prompts, if the model has any, are put before the texts by hand. sentence-transformers' own ONNX backend, where it can
-be installed, reads the folder, too: `SentenceTransformer("path/to/{name}", backend="onnx")`."""
+`sentence_embedding` has the embeddings of the texts. Prompts, if the model has any, are put before the texts by hand.
+sentence-transformers' own ONNX backend, where it can be installed, reads the folder, too:
+`SentenceTransformer("{place}", backend="onnx")`."""
 SEED = 1
 # Of the largest number: products of matrices add up in another order.
 TOLERANCE = 1e-4
@@ -164,7 +162,7 @@ def export(source: Path, settings: ExportSettings, output: Path) -> list[Differe
         if companions:
             companions.copy(folder)
         size = size_of(folder)
-        write_card(folder, _card(output.name, source, settings, exported, len(tokenizer), found, size))
+        write_card(folder, _card(output.name, source, settings, exported, len(tokenizer), found, folder))
         hours = (time.monotonic() - start) / 3600
         stated = settings.model_dump() | {"opset": OPSET}
         write_provenance(folder, "export", stated, {"source": source}, [], hours, checks=_checks(found, size))
@@ -253,9 +251,9 @@ def _card(
     exported: Exported,
     pieces: int,
     found: Sequence[Difference],
-    size: int,
+    folder: Path,
 ) -> Card:
-    published = read_published_card(source)
+    published, inherited = read_published_card(source), read_inherited([source])
     languages = published.get("language", [])
     weights = "fp32" if settings.format == "onnx" else f"int8{' of seven bits' if settings.reduce_range else ''}"
     with_head = exported.output == LOGITS
@@ -272,11 +270,12 @@ def _card(
         "pieces": pieces,
         "parameters": exported.model.num_parameters(),
     }
-    use = USE.format(name=name, output="logits" if with_head else "hidden")
+    use = USE.format(place=place_of(name), files=sorted(file.name for file in folder.glob(f"{FILE}*")))
     rows: list[Mapping[str, CardValue]] = [found[0].to_json(shapes=False)]
     if exported.modules:
-        facts |= {"second output": f"{SENTENCE}: float32, (batch, width)", "megabytes": round(size / 1e6, 1)}
-        use, rows = USE_SENTENCES.format(name=name), [{"of": each.of, **each.to_json(shapes=False)} for each in found]
+        facts |= {"second output": f"{SENTENCE}: float32, (batch, width)", "megabytes": round(size_of(folder) / 1e6, 1)}
+        use += USE_SENTENCES.format(place=place_of(name))
+        rows = [{"of": each.of, **each.to_json(shapes=False)} for each in found]
     return Card(
         name=name,
         summary=summary,
@@ -285,7 +284,9 @@ def _card(
         tables={"Against its source, on random ids": rows},
         limits=LIMITS[settings.format],
         fills_masks=False,
-        licence=str(published["license"]) if "license" in published else None,
+        relation="quantized" if settings.format == "int8" and inherited["base_models"] else None,
+        citation=read_citation(source),
+        **inherited,
         use=use,
         library="sentence-transformers" if exported.modules else "onnx",
         pipeline="sentence-similarity" if exported.modules else None,

@@ -12,6 +12,7 @@ from smelt.complaints import explain
 from smelt.entry import Distinct, Entry, Name, SourcePath, check_path, refuse_idle
 from smelt.environment import fill_in, has_credentials
 from smelt.languages import Edition, Language
+from smelt.licences import Licence
 from smelt.mixture import Mixture
 from smelt.numbers import HeldOut
 from smelt.study.cleaning import Cleaning
@@ -118,6 +119,8 @@ class Corpus(Entry):
     """Dumps of Wikipedia."""
     text: dict[Language, SourcePath | list[SourcePath]] = Field(default_factory=dict)
     """Text files of each language, one or several: a paragraph a line, a blank line between documents."""
+    text_licence: Licence | None = None
+    """Licence of the text files, by the hub's name: `cc-by-4.0`. Cards of models that learn from them name it."""
     datasets: dict[Name, DataSet] = Field(default_factory=dict)
     """Data sets of the Hugging Face hub, or folders of Parquet or JSON lines, by a name that starts the ids of their
     documents."""
@@ -135,6 +138,8 @@ class Corpus(Entry):
         for name, source in {"wikipedia": self.wikipedia, "text": self.text}.items():
             if source and name in self.datasets:
                 raise ValueError(f"datasets.{name}: ids of documents from {name} start so; choose another name")
+        if not self.text:
+            refuse_idle("", self, {"text_licence": "where there is no text"})
         if len(self.languages) == 1:
             refuse_idle("sampling.", self.sampling, dict.fromkeys(Mixture.model_fields, "in a corpus of one language"))
         for language in self.cleaning.language.accept if self.cleaning.language else ():

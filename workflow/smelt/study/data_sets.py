@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 from smelt.complaints import explain
 from smelt.entry import Entry, SourcePath, refuse_idle
 from smelt.languages import Language
+from smelt.licences import Licence
 from smelt.numbers import RowCount
 
 COMMIT = explain(r"^[0-9a-f]{7,40}$", "the commit of the hub's repository, 40 digits of 0 to 9 and a to f")
@@ -50,6 +51,8 @@ class DataSet(Entry):
     `sw/*.parquet`. JSON lines may be compressed (`.jsonl.gz`, `.jsonl.zst`)."""
     split: str = "train"
     """The split of the configurations."""
+    licence: Licence | None = None
+    """Its licence, by the hub's name: `odc-by`. Cards of models that learn from it name it."""
     columns: DocumentColumns = DocumentColumns()
     """Which columns make a document."""
     limit: RowCount | None = None

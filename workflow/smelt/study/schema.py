@@ -11,6 +11,7 @@ from smelt.countries import Country
 from smelt.entry import Distinct, Entry, Name, check, refer
 from smelt.errors import SmeltError
 from smelt.families import expand_families
+from smelt.licences import Licence
 from smelt.report.significance import Significance
 from smelt.report.tables import Table
 from smelt.strict_yaml import read_yaml
@@ -34,6 +35,9 @@ class Study(Entry):
     country: Country | None = None
     """Where jobs run (ISO 3166-1 alpha-3: FRA), whose electricity turns their energy into emissions; by default only
     the energy is stated. Changing it reruns nothing but the page: what has run keeps the emissions of where it ran."""
+    licence: Licence | None = None
+    """Licence under which `smelt publish` offers the models, by the hub's name: `cc-by-sa-4.0`; by default the one that
+    all they were made from share, if they do."""
     corpora: dict[Name, Corpus] = Field(default_factory=dict)
     """The texts that tokenizers and models learn from."""
     tokenizers: dict[Name, Tokenizer] = Field(default_factory=dict)

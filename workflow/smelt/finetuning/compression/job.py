@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from smelt.allocator import keep_freed_memory
-from smelt.card import Card, CardValue, write_card
+from smelt.card import Card, CardValue, how_to_use, place_of, write_card
 from smelt.errors import SmeltError
 from smelt.files import checksum
 from smelt.finetuning.batches import predict
-from smelt.finetuning.card import how_to_use, test_scores, tested_languages
+from smelt.finetuning.card import test_scores, tested_languages
 from smelt.finetuning.compression.phases import CompressionPhase, Record, StageData
 from smelt.finetuning.compression.random_streams import derive_seed
 from smelt.finetuning.compression.signals import Signals, Teacher, describe_origin
@@ -254,7 +254,7 @@ def write_student_card(folder: Path, name: str, task: Task, metrics: dict[str, A
         tables={"Stages": [_stage(record) for record in metrics["stages"]], "Test": test_scores(metrics, task)},
         limits=LIMITS,
         fills_masks=False,
-        use=f"{how_to_use(name, task, own_class=True)}\n\n{OWN_CLASS}",
+        use=f"{how_to_use(kind_of(task).pipeline, place_of(name), own_class=True)}\n\n{OWN_CLASS}",
         pipeline=kind_of(task).pipeline,
     )
     write_card(folder, card)

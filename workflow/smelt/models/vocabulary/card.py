@@ -9,16 +9,8 @@ from smelt.companions import is_sentence_model
 from smelt.files import read_json
 from smelt.languages import iso_codes
 from smelt.model_families import fills_masks
-from smelt.model_folder import ModelSource, count_parameters, read_citation, read_published_card
+from smelt.model_folder import ModelSource, count_parameters, read_citation, read_inherited
 from smelt.models.vocabulary.weights import WEIGHTS
-
-_EMBEDS = """\
-```python
-from sentence_transformers import SentenceTransformer
-
-model = SentenceTransformer("path/to/{name}")
-embeddings = model.encode(["..."])
-```"""
 
 
 def write_vocabulary_card(
@@ -43,7 +35,7 @@ def write_vocabulary_card(
         tables: as the card has them.
         limits: as the card has them.
     """
-    published = read_published_card(source.folder)
+    inherited = read_inherited([source.folder])
     embeds = is_sentence_model(folder)
     architecture = (read_json(folder / "config.json").get("architectures") or ["a bare encoder"])[0]
     origin = f"[{source.hub}](https://huggingface.co/{source.hub})" if source.hub else f"`{source.folder.name}`"
@@ -61,20 +53,12 @@ def write_vocabulary_card(
         tables=tables,
         limits=limits,
         fills_masks=fills_masks(architecture),
-        base_model=source.hub or _first(published.get("base_model")),
-        licence=str(published["license"]) if "license" in published else None,
+        **inherited | ({"base_models": [source.hub]} if source.hub else {}),
         citation=read_citation(source.folder),
         library="sentence-transformers" if embeds else "transformers",
         pipeline="sentence-similarity" if embeds else None,
-        use=_EMBEDS.format(name=name) if embeds else None,
     )
     write_card(folder, card)
-
-
-def _first(value: Any) -> str | None:
-    """Return a value of a card's front matter, or the first of several."""
-    values = value if isinstance(value, list) else [value]
-    return str(values[0]) if values and values[0] else None
 
 
 def proof_rows(proof: Mapping[str, Any], changed: str) -> list[Mapping[str, CardValue]]:

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from smelt.entry import Distinct, Entry, Name, refer
 from smelt.errors import expected_one_of
 from smelt.languages import Language
+from smelt.licences import Licence
 from smelt.study.corpora import Corpus
 from smelt.study.finetuning import FinetuningOverrides
 from smelt.study.paths import Paths
@@ -55,6 +56,9 @@ class Maker(Entry):
 
     finetuning: FinetuningOverrides | None = None
     """Settings of `finetuning` that differ for this model, such as lower rates for a larger one."""
+
+    licence: Licence | None = None
+    """Licence under which `smelt publish` offers it, by the hub's name: `cc-by-sa-4.0`; by default the study's."""
 
     command: ClassVar[tuple[str, str]]
     """The module of its command, and what the command does."""
@@ -111,6 +115,11 @@ class Maker(Entry):
     @property
     def texts(self) -> TextsRead | None:
         """The documents that its pieces come from and that it is proven on, if there are any."""
+        return None
+
+    @property
+    def relation(self) -> str | None:
+        """What it is to its source, by the hub's word for relations to base models; None where the hub has none."""
         return None
 
     @property

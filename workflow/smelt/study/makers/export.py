@@ -66,6 +66,11 @@ class Export(ExportSettings, Maker):
         """The model that is exported."""
         return [self.source]
 
+    @property
+    def relation(self) -> str | None:
+        """Quantized, with weights of eight bits."""
+        return "quantized" if self.format == "int8" else None
+
     def refuse_as_source(self, name: str, of: Maker) -> None:  # noqa: ARG002 - other makers need it
         """Refuse any model, because no weights can be read from an export."""
         raise ValueError(
