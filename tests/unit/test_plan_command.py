@@ -105,8 +105,11 @@ def test_a_study_that_is_given_as_json_is_planned_as_its_file() -> None:
     Path("en.txt").write_bytes(bytes(1_000_000))
     before = planned()
     report = catalogue_of([Path("study.yaml")], {}).report
-    report.write()
+    report.write(["study.yaml"])
     written = f"@{report.written(None, None)}"
+    assert Path(report.text(None, None)).read_text() == Path("study.yaml").read_text(), (
+        "with its comments, for the page"
+    )
     Path("study.yaml").unlink()
     assert main(["plan", "--written", written, "--folder", "tasks", "--output", "again.json"]) == 0
     again = json.loads(Path("again.json").read_text())["stages"]

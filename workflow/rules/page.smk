@@ -95,6 +95,7 @@ rule page:
     params:
         blocks=study.report.block_descriptions,
         study=study.report.written,
+        text=study.report.text,
         identity=study.report.identity,
         significance=study.report.significance_settings,
     log:
@@ -107,6 +108,7 @@ rule page:
     shell:
         "python -m smelt job page"
         " --study @{params.study:q}"
+        " --written {params.text:q}"
         " --significance {params.significance:q}"
         " --tables {input.tables:q}"
         " --figures {input.figures:q}"

@@ -108,7 +108,7 @@ def test_the_page_shows_both_tests_of_a_pair_and_the_verdict_takes_either(tmp_pa
     lines += [f"{model},topic,all,standard,1,test,accuracy,{value}" for model, value in (("bad", 0.5), ("good", 0.9))]
     (tmp_path / "scores.csv").write_text("\n".join(lines) + "\n")
     names = ("summary", "pairs", "across")
-    words = ["compare", "--scores", str(tmp_path / "scores.csv"), "--settings", json.dumps(SIGNIFICANCE)]
+    words = ["job", "compare", "--scores", str(tmp_path / "scores.csv"), "--settings", json.dumps(SIGNIFICANCE)]
     assert main(words + [word for name in names for word in (f"--{name}", str(tmp_path / f"{name}.csv"))]) == 0
     (table,) = pair_tables(tmp_path / "pairs.csv", [tmp_path / "topic.csv"], Significance(**SIGNIFICANCE))
     text = markdown(table)

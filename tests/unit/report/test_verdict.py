@@ -79,6 +79,15 @@ def test_one_run_of_each_model_is_no_ground_to_say_anything(tmp_path: Path) -> N
     assert "not tested" in table
 
 
+def test_a_model_that_was_tested_on_some_of_the_tasks_alone_stands_beside_none(tmp_path: Path) -> None:
+    scores = {("big", "a"): around(0.8), ("big", "b"): [0.7] * 5}
+    scores |= {("half", "a"): around(0.799)[::-1], ("half", "b"): [0.5] * 5}
+    found, table = verdict(tmp_path, scores, big=100.0, half=50.0)
+    assert found.answer == "Cannot be said.", "neither varies on b"
+    assert "half could not be tested on b: Comparisons has the reasons." in found.untested
+    assert "| half | 64.95 | not tested |" in table
+
+
 def test_a_model_that_found_nothing_has_failed_and_is_never_bold(tmp_path: Path) -> None:
     scores = {("big", "a"): around(0.8), ("half", "a"): [0.0] * 5}
     found, table = verdict(tmp_path, scores, big=100.0, half=50.0)

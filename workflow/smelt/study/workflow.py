@@ -117,7 +117,7 @@ def lock_of(study: Catalogue, files: Sequence[str | Path]) -> Callable[[Any], Ab
                 _end(SmeltError(error.filename or paths.run, error.strerror or str(error)))
             yield
 
-    unlocked = without_lock(study)
+    unlocked = without_lock(study, files)
     return lock
 
 
@@ -137,7 +137,7 @@ def compare_commands(code_of: Callable[[Any, Any], str | None]) -> Callable[[Any
     return code_without_group
 
 
-def without_lock(study: Catalogue) -> Callable[[Any], AbstractContextManager[None]]:
+def without_lock(study: Catalogue, files: Sequence[str | Path]) -> Callable[[Any], AbstractContextManager[None]]:
     """Return what takes the place of a lock under `--nolock`: how each run begins and ends.
 
     Not `onstart:` and the like, which Snakemake leaves out in a module.
@@ -145,7 +145,7 @@ def without_lock(study: Catalogue) -> Callable[[Any], AbstractContextManager[Non
 
     @contextlib.contextmanager
     def unlocked(persistence: Any, *_: object) -> Iterator[None]:
-        study.report.write()
+        study.report.write(files)
         yield
         remove_checkpoints(study, persistence.dag)
 

@@ -308,7 +308,8 @@ def _overview_notes(shared: SharedTasks | None, latency: Measure | None, partial
             f"Mean over {quantity([len(shared.units)], 'task')} ({units}) in percent, test set, for the "
             f"{len(shared.models)} models that ran on all of them in the same languages. Against the best: lower: by "
             "the test over seeds on at least one task; lower in these runs: only by the test over examples, so that "
-            "other runs may differ; no loss shown: by neither on any task; failed: it found nothing on a task."
+            "other runs may differ; no loss shown: by neither on any task; not tested: not on all of "
+            "them; failed: it found nothing on a task."
         )
     if latency:
         notes.append(

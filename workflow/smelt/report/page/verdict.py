@@ -17,7 +17,7 @@ from smelt.report.render import PaperTable, number, quantity
 from smelt.report.significance import Significance
 
 MOST_NAMED = 6
-LOWER, LOWER_IN_RUNS = "lower", "lower in these runs"
+LOWER, LOWER_IN_RUNS, NO_LOSS = "lower", "lower in these runs", "no loss shown"
 QUESTION = "Is the compact model still worth it?"
 
 
@@ -101,7 +101,7 @@ class BestAgainstSmaller:
             return LOWER
         if any(pair.is_lower for pair in tested.values()):
             return LOWER_IN_RUNS
-        return "no loss shown" if tested else "not tested"
+        return NO_LOSS if len(tested) == len(self.shared.tasks) else "not tested"
 
     # ---- The paragraph
 
@@ -114,12 +114,13 @@ class BestAgainstSmaller:
         if not self.smaller:
             return self._no_smaller()
         standings = {model: self.standing(model) for model in self.smaller}
-        if beside := [model for model in self.smaller if standings[model] == "no loss shown"]:
+        if beside := [model for model in self.smaller if standings[model] == NO_LOSS]:
             return self._yes(beside[0])
         tested = [model for model in self.smaller if standings[model] in (LOWER, LOWER_IN_RUNS)]
         if not tested:
             said = f"{self.best} has the highest mean, {self._points(self.best)} points over {self._tasks}, of "
-            said += f"{quantity([len(self.found_something)], 'model')}. No smaller model could be tested against it."
+            said += f"{quantity([len(self.found_something)], 'model')}. "
+            said += "No smaller model could be tested against it on all of these tasks."
             return StudyVerdict("Cannot be said.", [said], self.untested(self.smaller[-1]))
         return self._no(max(tested, key=self.shared.mean), len(tested) < len(self.smaller))
 
@@ -134,12 +135,11 @@ class BestAgainstSmaller:
 
     def _yes(self, model: str) -> StudyVerdict:
         pairs = self.against_best(model)
-        on = "" if len(pairs) == len(self.shared.tasks) else f" (tested on {len(pairs)} of them)"
         loss = 100 * (self.shared.mean(self.best) - self.shared.mean(model))
         said = [
             f"{model} is the smallest of {len(self.found_something)} models that no test finds worse than {self.best}, "
             f"the best one: {self._points(model)} against {self._points(self.best)} points, {number(loss, '.1f')} "
-            f"lower in the mean over {self._tasks}{on}.",
+            f"lower in the mean over {self._tasks}.",
             self._ratios(model),
         ]
         lows = {task: pair.shown[1].low for task, pair in pairs.items()}
@@ -197,14 +197,8 @@ class BestAgainstSmaller:
 
     def untested(self, model: str | None) -> list[str]:
         """Return what could not be tested, and why; `model` is the one that is compared with the best."""
-        return [
-            *self._tests(),
-            *self._left_out(),
-            *self._without_seeds(),
-            *self._across(),
-            *self._power(model),
-            *self._unmeasured(),
-        ]
+        about_tests = [*self._tests(), *self._left_out(), *self._without_seeds(), *self._untested_tasks(model)]
+        return [*about_tests, *self._across(), *self._power(model), *self._unmeasured()]
 
     def _tests(self) -> list[str]:
         runs = [self.scores.scores[model][task].runs for model in self.shared.models for task in self.shared.tasks]
@@ -231,6 +225,10 @@ class BestAgainstSmaller:
     def _without_seeds(self) -> list[str]:
         once = self.shared.once()
         return [f"One run of a model gives no test over seeds: {', '.join(once)}."] if once else []
+
+    def _untested_tasks(self, model: str | None) -> list[str]:
+        missing = [task for task in self.shared.tasks if task not in self.against_best(model)] if model else []
+        return [f"{model} could not be tested on {', '.join(missing)}: Comparisons has the reasons."] if missing else []
 
     def _across(self) -> list[str]:
         from smelt.statistics.tests import smallest_p

@@ -40,6 +40,7 @@ from smelt.report.page.plan import plan_table
 from smelt.report.page.results import across_table, correlation_tables, pair_tables
 from smelt.report.page.sources import sources_table
 from smelt.report.page.verdict import QUESTION, StudyVerdict, answer
+from smelt.report.page.what_was_run import cost_table, losses_table, run_facts
 from smelt.report.records import ModelRecord, read_model, read_tasks
 from smelt.report.render import PaperTable, html
 from smelt.report.significance import Significance
@@ -79,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     }
     for name, text in lists.items():
         parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=text)
+    parser.add_argument("--written", type=Path, help="the study as its author wrote it, with comments")
     parser.add_argument("--costs", type=Path, help="costs.csv: what making and fine-tuning each model took")
     parser.add_argument("--plan", type=Path, help="what stages were planned to take, and what they took")
     parser.add_argument("--output", type=Path, required=True, help="report.html")
@@ -143,6 +145,11 @@ class Content:
     names: Markup
     """JSON: what can be filtered by."""
     libraries: list[Library]
+    run_facts: list[tuple[str, str]]
+    run_tables: list[Markup]
+    commit: str
+    written: str
+    """The study with its author's comments; empty where the workflow left none."""
     study_text: str
     versions: str
     provenance: list[tuple[str, str]]
@@ -160,7 +167,10 @@ def content(arguments: argparse.Namespace) -> Content:
     statistics = {path.stem: path for path in arguments.statistics}
     pairs = pair_tables(statistics["pairs"], arguments.examples, arguments.significance) if statistics else []
     across = across_table(statistics["across"], arguments.significance) if statistics else None
-    costs = model_costs(models, arguments.efficiency, read_costs(arguments.costs) if arguments.costs else [])
+    jobs = read_costs(arguments.costs) if arguments.costs else []
+    costs = model_costs(models, arguments.efficiency, jobs)
+    commits = {job.revision for job in jobs}
+    run_tables = [cost_table(jobs), losses_table(corpora, read_tasks(arguments.tasks))]
     verdict, overview = (
         answer(statistics, arguments.examples, costs, arguments.significance) if statistics else (None, None)
     )
@@ -182,10 +192,19 @@ def content(arguments: argparse.Namespace) -> Content:
         plan=_markup(plan_table(arguments.plan)) if arguments.plan else None,
         names=within_script(json_text(_names(arguments, corpora))),
         libraries=[datatables()],
+        run_facts=run_facts(jobs, models),
+        run_tables=[_markup(table) for table in run_tables if table is not None],
+        commit=commits.pop() if len(commits) == 1 else "",
+        written=_text_of(arguments.written) if arguments.written else "",
         study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),
         versions=_versions(),
         provenance=[(model.name, json_text(model.provenance, indent=2)) for model in models],
     )
+
+
+def _text_of(path: Path) -> str:
+    """Return the text of a study; nothing where a workflow of an earlier version left none."""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _facts(study: dict[str, Any], corpora: Sequence[CorpusRecord]) -> list[tuple[str, str]]:

@@ -162,11 +162,21 @@ class ReportRules:
         """
         return f"{self.paths.run}/study.json"
 
-    def write(self) -> None:
-        """Write that file, as a workflow starts."""
-        path = Path(self.written(None, None))
-        with whole_file(path) as draft:
-            draft.write_text(self.as_written(), encoding="utf-8")
+    def text(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
+        """Return the file that holds the text of the study's files, comments included, for the page."""
+        return f"{self.paths.run}/study.yaml"
+
+    def write(self, files: Sequence[str | Path] = ()) -> None:
+        """Write both files, as a workflow starts.
+
+        files: those that the study is read from; each begins with its path where there are several.
+        """
+        texts = [Path(file).read_text(encoding="utf-8", errors="replace") for file in files]
+        heads = [f"# {file}\n" if len(texts) > 1 else "" for file in files]
+        text = "\n".join(head + text for head, text in zip(heads, texts, strict=True))
+        for path, content in ((self.written(None, None), self.as_written()), (self.text(None, None), text)):
+            with whole_file(Path(path)) as draft:
+                draft.write_text(content, encoding="utf-8")
 
     def identity(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return the study as written, without settings that do not change results; pages are compared by it."""
