@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from smelt.__main__ import main, start
+from smelt.cli import KeyValues, Parser
 from smelt.commands import STUDIES, TOOLS, is_job, module_of
+from smelt.report.significance import Significance
 
 PACKAGE = Path(__file__).parents[2] / "workflow"
 
@@ -25,7 +27,9 @@ PACKAGE = Path(__file__).parents[2] / "workflow"
     [
         ("{", "argument --settings: is not JSON"),
         ("@none.json", "argument --settings: none.json: no such file"),
-        ("[1]", "argument --settings: expected a JSON object, found list"),
+        ("[1]", "argument --settings: expected key=value, a JSON object or @FILE, found list"),
+        ("runs={}", "argument --settings: lacks seeds: expected runs, seeds"),
+        ("runs={", "argument --settings: runs:1: is not YAML"),
         ('{"runs": {}}', "argument --settings: lacks seeds: expected runs, seeds"),
     ],
 )
@@ -81,6 +85,37 @@ def test_jobs_have_a_list_of_their_own_and_are_found_as_earlier_versions_called_
     assert is_job(["finetune"])
     assert is_job(["job", "plan"])
     assert not is_job(["plan"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["seed=2", "alpha=0.1", "test=paired-t"],
+        ['{"seed": 2, "alpha": 0.1, "test": "paired-t"}'],
+        ["@settings.yaml"],
+        ["@settings.json", "alpha=0.1"],
+    ],
+)
+def test_settings_are_pairs_or_files_or_json(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("settings.yaml").write_text("# as in a study\nseed: 2\nalpha: 0.1\ntest: paired-t\n")
+    Path("settings.json").write_text('{"seed": 2, "alpha": 0.3, "test": "paired-t"}')
+    parser = Parser()
+    parser.add_argument("--settings", action=KeyValues, kind=Significance)
+    found = parser.parse_args(["--settings", *words]).settings
+    assert found == Significance(seed=2, alpha=0.1, test="paired-t")
+
+
+def test_dots_lead_into_parts_and_values_are_those_of_a_study() -> None:
+    parser = Parser()
+    parser.add_argument("--settings", action=KeyValues)
+    words = ["schedule.steps=100", "languages=[no, sw]", "schedule.warmup=0.1", "name=a=b", "rate=2.0e-5"]
+    assert parser.parse_args(["--settings", *words]).settings == {
+        "schedule": {"steps": 100, "warmup": 0.1},
+        "languages": ["no", "sw"],
+        "name": "a=b",
+        "rate": 2e-5,
+    }
 
 
 def test_a_missing_flag_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,16 +2,20 @@
 
 import argparse
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, NoReturn
 
 from smelt.countries import COUNTRIES
-from smelt.entry import AnyEntry, check
+from smelt.entry import AnyEntry, Entry, check, merge
 from smelt.errors import SmeltError, suggest_similar
 from smelt.files import parse_json, read_json
+from smelt.strict_yaml import parse_yaml, read_yaml
 
 DEMO = Path("config/config.yaml")
+PAIR = re.compile(r"(?P<key>[A-Za-z_][\w.-]*)=(?P<value>.*)", re.DOTALL)
 HIGHEST_SEED = 2**32 - 1
 
 
@@ -53,44 +57,62 @@ def add_studies(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--directory", type=Path, default=Path(), help="the folder that Snakemake runs in, if not this")
 
 
-def json_object(*keys: str) -> Callable[[str], dict[str, Any]]:
-    """Return a parser of JSON objects that hold at least these keys; @FILE stands for what a file holds.
+class KeyValues(argparse.Action):
+    """A flag whose words are settings: `key=value`, a mapping as JSON, or @FILE with one as YAML or JSON.
 
-    Linux allows 128 KiB for an argument, and for the whole command of a rule.
+    Values are written as in a study file; dots in a key lead into parts: `schedule.steps=100`. The last one counts.
+    Linux allows 128 KiB for an argument, and for the whole command of a rule: long mappings stand in files.
     """
 
-    def parse(text: str) -> dict[str, Any]:
+    def __init__(
+        self,
+        *names: Any,
+        kind: type[Entry] | None = None,
+        keys: Sequence[str] = (),
+        fixed: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """Take what argparse passes, and what the settings have to be.
+
+        Args:
+            names: of the flag and its attribute.
+            kind: what they are checked as; by default they stay a mapping.
+            keys: that they must have at least.
+            fixed: keys that the command knows itself, such as its maker.
+            options: of argparse.
+        """
+        super().__init__(*names, **options | {"nargs": "+", "metavar": "KEY=VALUE"})
+        self.kind, self.keys, self.fixed = kind, keys, fixed or {}
+
+    def __call__(self, _: Any, namespace: Any, words: Any, option_string: str | None = None) -> None:
+        """Keep the settings that words give."""
         try:
-            value = read_json(Path(text[1:])) if text.startswith("@") else parse_json(text, "")
+            value = merge({}, *map(_mapping_in, words))
         except SmeltError as error:
-            raise argparse.ArgumentTypeError(str(error) if error.where else error.message) from None
-        if not isinstance(value, dict):
-            raise argparse.ArgumentTypeError(f"expected a JSON object, found {type(value).__name__}")
-        if missing := [key for key in keys if key not in value]:
-            raise argparse.ArgumentTypeError(f"lacks {', '.join(missing)}: expected {', '.join(keys)}")
-        return value
-
-    return parse
+            raise argparse.ArgumentError(self, str(error) if error.where else error.message) from None
+        if missing := [key for key in self.keys if key not in value]:
+            raise argparse.ArgumentError(self, f"lacks {', '.join(missing)}: expected {', '.join(self.keys)}")
+        flag = str(option_string or self.dest)
+        setattr(namespace, self.dest, check(self.kind, value | self.fixed, flag) if self.kind else value)
 
 
-def json_entry(kind: type[AnyEntry], flag: str = "--settings", **fixed: Any) -> Callable[[str], AnyEntry]:
-    """Return a parser of settings given as JSON, checked as those of a study are.
-
-    Args:
-        kind: what they have to be.
-        flag: its name in messages.
-        fixed: keys that the command knows itself, such as its maker.
-    """
-    parse = json_object()
-
-    def parse_entry(text: str) -> AnyEntry:
-        return check(kind, parse(text) | fixed, flag)
-
-    return parse_entry
+def _mapping_in(word: str) -> dict[str, Any]:
+    """Return the settings of one word."""
+    if found := PAIR.fullmatch(word):
+        value = parse_yaml(found["value"], found["key"])
+        return reduce(lambda inner, key: {key: inner}, reversed(found["key"].split(".")), value)
+    path = Path(word[1:])
+    if not word.startswith("@"):
+        value = parse_json(word, "")
+    else:
+        value = read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
+    if not isinstance(value, dict):
+        raise SmeltError("", f"expected key=value, a JSON object or @FILE, found {type(value).__name__}")
+    return value
 
 
 def settings_or_flags(kind: type[AnyEntry], arguments: argparse.Namespace, flags: Mapping[str, Any]) -> AnyEntry:
-    """Return a command's settings, which it takes either as JSON (`--settings`) or from flags of their own.
+    """Return a command's settings, which it takes either together (`--settings`) or from flags of their own.
 
     Args:
         kind: what they have to be.

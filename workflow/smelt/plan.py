@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from smelt.cli import DEMO, json_object, natural
+from smelt.cli import DEMO, KeyValues, natural
 from smelt.errors import SmeltError, expected_one_of
 from smelt.files import write_json
 from smelt.report.render import two_digits
@@ -56,7 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpus", type=natural, default=0, help="their GPUs; without any, processors do everything")
     parser.add_argument("--output", type=Path, help="JSON file to write as well")
     parser.add_argument(
-        "--written", type=json_object("study", "models"), help="JSON: a study as it is written, in place of its file"
+        "--written",
+        action=KeyValues,
+        keys=(
+            "study",
+            "models",
+        ),
+        help="a study as it is written, in place of its file",
     )
     parser.add_argument("--folder", type=Path, nargs="*", default=[], help="folders of its own task files")
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from smelt.cli import json_entry, natural, positive
+from smelt.cli import KeyValues, natural, positive
 from smelt.efficiency.alternation import (
     Job,
     Rounds,
@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="folders of the models")
     parser.add_argument("--int8", type=Path, nargs="*", default=[], help="int8 exports of some, by the same names")
-    parser.add_argument("--settings", type=json_entry(Efficiency), default="{}", help="JSON: the study's `efficiency`")
+    parser.add_argument(
+        "--settings", action=KeyValues, kind=Efficiency, default=Efficiency(), help="the study's `efficiency`"
+    )
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads of every model")
     parser.add_argument("--gpus", type=natural, default=0, help="0 leaves a GPU alone that is there")
     parser.add_argument("--memory", type=positive, default=8000, help="MB that models that are alive together may take")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.cli import add_country, add_gpus, hide_gpus, json_object, seed
+from smelt.cli import KeyValues, add_country, add_gpus, hide_gpus, seed
 from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=seed, nargs="+", required=True, help="draws classifier, order and dropout; a run for each"
     )
-    parser.add_argument("--settings", type=json_object(), required=True, help="epochs, batch and so on, as JSON")
+    parser.add_argument("--settings", action=KeyValues, required=True, help="epochs, batch and so on")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     add_gpus(parser)
     parser.add_argument(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from smelt.cli import json_entry
+from smelt.cli import KeyValues
 from smelt.errors import SmeltError
 from smelt.files import write_json
 from smelt.measurement.correlations import correlate_over_models
@@ -34,9 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", type=Path, nargs="+", required=True, help="folders with task.json")
     parser.add_argument(
         "--settings",
-        type=json_entry(Significance),
+        action=KeyValues,
+        kind=Significance,
         required=True,
-        help="confidence, resamples and seed of intervals, as JSON",
+        help="confidence, resamples and seed of intervals",
     )
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
 

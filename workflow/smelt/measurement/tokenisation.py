@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.cli import json_entry
+from smelt.cli import KeyValues
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.measurement.correlations import correlate_pieces_and_misses, count_missed_by_pieces
@@ -34,9 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", type=Path, required=True, help="folder with train.parquet and task.json")
     parser.add_argument(
         "--settings",
-        type=json_entry(Significance),
+        action=KeyValues,
+        kind=Significance,
         required=True,
-        help="confidence, resamples and seed of intervals, as JSON",
+        help="confidence, resamples and seed of intervals",
     )
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.card import Card, write_card
-from smelt.cli import json_entry
+from smelt.cli import KeyValues
 from smelt.companions import find_companions, is_sentence_model
 from smelt.environment import fill_in
 from smelt.errors import SmeltError, absent, first_line
@@ -46,9 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument(
         "--source",
-        type=json_entry(Adopt, "--source", maker="adopt"),
+        action=KeyValues,
+        kind=Adopt,
+        fixed={"maker": "adopt"},
         required=True,
-        help="JSON: hub and revision, or folder; tokenizer",
+        help="hub and revision, or folder; tokenizer",
     )
     parser.add_argument("--text", type=Path, nargs="+", default=[], help="text files whose lines are compared too")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")

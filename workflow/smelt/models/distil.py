@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.card import Card, CardValue, write_card
-from smelt.cli import json_entry
+from smelt.cli import KeyValues
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
@@ -71,9 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--settings",
-        type=json_entry(DistillationSettings),
+        action=KeyValues,
+        kind=DistillationSettings,
         required=True,
-        help="student, losses, recipe, alpha, seed, versions, as JSON",
+        help="student, losses, recipe, alpha, seed, versions",
     )
     add_job_flags(parser)
 

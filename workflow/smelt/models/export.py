@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from smelt.card import Card, CardValue, place_of, write_card
-from smelt.cli import json_entry, settings_or_flags
+from smelt.cli import KeyValues, settings_or_flags
 from smelt.companions import find_companions, is_sentence_model
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="pooling",
         help="leave out what sentence-transformers does with the states",
     )
-    parser.add_argument("--settings", type=json_entry(ExportSettings), help="all three as JSON, in their place")
+    parser.add_argument("--settings", action=KeyValues, kind=ExportSettings, help="all three together, in their place")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.card import Card, write_card
-from smelt.cli import json_entry
+from smelt.cli import KeyValues
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
@@ -68,9 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="folder of the tokenizer")
     parser.add_argument(
         "--settings",
-        type=json_entry(PretrainingSettings),
+        action=KeyValues,
+        kind=PretrainingSettings,
         required=True,
-        help="shape, recipe, alpha, seed and version, as JSON",
+        help="shape, recipe, alpha, seed and version",
     )
     add_job_flags(parser)
 

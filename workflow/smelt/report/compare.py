@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from smelt.cli import json_entry
+from smelt.cli import KeyValues
 from smelt.report.csv_files import write_csv
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the files read and written."""
     parser.add_argument("--scores", type=Path, required=True, help="scores.csv")
     parser.add_argument(
-        "--settings", type=json_entry(Significance), required=True, help="the study's `significance`, as JSON"
+        "--settings", action=KeyValues, kind=Significance, required=True, help="the study's `significance`"
     )
     parser.add_argument("--summary", type=Path, required=True, help="CSV to write: mean and deviation over seeds")
     parser.add_argument("--pairs", type=Path, required=True, help="CSV to write: a row a task and pair of models")

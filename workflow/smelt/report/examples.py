@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smelt.cli import json_entry
+from smelt.cli import KeyValues
 from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.parquet import read_columns
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--metrics", type=Path, nargs="+", required=True, help="metrics.json of each run, with its predictions"
     )
     parser.add_argument(
-        "--settings", type=json_entry(Significance), required=True, help="the study's `significance`, as JSON"
+        "--settings", action=KeyValues, kind=Significance, required=True, help="the study's `significance`"
     )
     parser.add_argument("--output", type=Path, required=True, help="CSV to write: a row a pair of models")
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smelt.cli import json_object
+from smelt.cli import KeyValues
 from smelt.errors import SmeltError, not_found
 from smelt.report.figures import FIGURES, TABLE_FIGURES, figure_of
 from smelt.report.figures.style import save, style
@@ -18,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--settings",
-        type=json_object(),
+        action=KeyValues,
         default={},
-        help="JSON: of a figure of a table, the table's entry in the study; of others, facts that they need",
+        help="of a figure of a table, the table's entry in the study; of others, facts that they need",
     )
     parser.add_argument("--svg", type=Path, required=True)
     parser.add_argument("--png", type=Path, required=True)

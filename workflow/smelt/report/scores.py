@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from smelt.cli import json_object
+from smelt.cli import KeyValues
 from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.report.csv_files import read_csv, write_csv
@@ -39,9 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--finetuned", type=Path, required=True, help="folder of the fine-tuned models")
     parser.add_argument(
         "--settings",
-        type=json_object("runs", "seeds"),
+        action=KeyValues,
+        keys=(
+            "runs",
+            "seeds",
+        ),
         required=True,
-        help='JSON: {"runs": {model: [task, ...]}, "seeds": [seed, ...]}; "once" lists what has the first seed alone',
+        help='{"runs": {model: [task, ...]}, "seeds": [seed, ...]}; "once" lists what has the first seed alone',
     )
     parser.add_argument("--output", type=Path, required=True, help="scores.csv")
 

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from smelt.cli import json_entry, json_object
+from smelt.cli import KeyValues
 from smelt.files import whole_file
 from smelt.report.csv_files import write_csv
 from smelt.report.latex import latex
@@ -21,15 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="the table's name in the study")
     parser.add_argument(
         "--settings",
-        type=json_object("kind"),
+        action=KeyValues,
+        keys=("kind",),
         required=True,
-        help="JSON: the table's entry in the study, and the facts of the study that its kind asks for",
+        help="the table's entry in the study, and the facts of the study that its kind asks for",
     )
     parser.add_argument(
         "--significance",
-        type=json_entry(Significance, "--significance"),
+        action=KeyValues,
+        kind=Significance,
         required=True,
-        help="JSON: how differences are tested",
+        help="how differences are tested",
     )
     parser.add_argument("--sources", type=Path, nargs="*", default=[], help="files and folders that it is made from")
     parser.add_argument(

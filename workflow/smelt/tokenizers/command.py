@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from smelt.cli import json_entry
+from smelt.cli import KeyValues
 from smelt.files import whole_folder, write_json
 from smelt.mixture import Mixture
 from smelt.numbers import PieceCount, PositiveShare, RowCount, Seed
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--documents", nargs="+", type=Path, required=True, help="documents.parquet of each language")
     parser.add_argument(
-        "--settings", type=json_entry(TokenizerSettings), required=True, help="JSON: algorithm, vocabulary, ..., alpha"
+        "--settings", action=KeyValues, kind=TokenizerSettings, required=True, help="algorithm, vocabulary, ..., alpha"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
 

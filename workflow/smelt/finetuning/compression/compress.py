@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.cli import add_country, add_gpus, hide_gpus, json_entry, positive, seed
+from smelt.cli import KeyValues, add_country, add_gpus, hide_gpus, positive, seed
 from smelt.energy import Account, Meter
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.compression.precompute_teacher import check_for_students
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--signals", type=Path, nargs="?", help="folder of its signals, where a stage imitates it")
     parser.add_argument("--task", type=Path, required=True, help="folder of the prepared task")
     parser.add_argument("--seed", type=seed, required=True, help="draws the student, the order and dropout")
-    parser.add_argument("--settings", type=json_entry(Compression), required=True, help="all else, as JSON")
+    parser.add_argument("--settings", action=KeyValues, kind=Compression, required=True, help="all else")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_gpus(parser)
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for checkpoints")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.cli import add_country, add_gpus, hide_gpus, json_object, positive
+from smelt.cli import KeyValues, add_country, add_gpus, hide_gpus, positive
 from smelt.energy import Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
@@ -44,8 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--documents", type=Path, nargs="*", default=[], help="Parquet files of a corpus's documents, one a language"
     )
-    parser.add_argument("--settings", type=json_object(), required=True, help="layers, length and so on, as JSON")
-    parser.add_argument("--kept", type=json_object(), default={}, help="mode and max_gigabytes, as JSON")
+    parser.add_argument("--settings", action=KeyValues, required=True, help="layers, length and so on")
+    parser.add_argument("--kept", action=KeyValues, default={}, help="mode and max_gigabytes")
     parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     add_gpus(parser)
     add_country(parser)

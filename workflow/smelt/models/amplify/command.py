@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from tokenizers import Tokenizer
 
-from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
+from smelt.cli import KeyValues, held_out_share, natural, positive, seed, settings_or_flags
 from smelt.companions import find_companions
 from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
@@ -65,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", choices=starts, help="what their weights start as (mean)")
     parser.add_argument("--sample", type=natural, help="lines to learn them from at the most, drawn (1000000)")
     parser.add_argument("--seed", type=seed, help="of lines and weights that are drawn (1)")
-    parser.add_argument("--settings", type=json_entry(AmplificationSettings), help="all four as JSON, in their place")
+    parser.add_argument(
+        "--settings", action=KeyValues, kind=AmplificationSettings, help="all four together, in their place"
+    )
     parser.add_argument("--proof-lines", type=positive, default=1000, help="held-out lines of a language to cut (1000)")
     parser.add_argument(
         "--proof-states", type=positive, default=16, help="lines without new pieces to run both models on (16)"

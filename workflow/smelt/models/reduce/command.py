@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.allocator import return_freed_memory
-from smelt.cli import held_out_share, json_entry, natural, positive, seed, settings_or_flags
+from smelt.cli import KeyValues, held_out_share, natural, positive, seed, settings_or_flags
 from smelt.companions import Companions, find_companions
 from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
@@ -105,7 +105,9 @@ def _add_rule(parser: argparse.ArgumentParser) -> None:
         "--keep-sets", nargs="+", help="digits, punctuation, symbols, emoji, a script (cyrillic), latin-letters"
     )
     parser.add_argument("--keep-texts", nargs="+", help="texts whose pieces are kept, such as prompts")
-    parser.add_argument("--settings", type=json_entry(ReductionSettings), help="all of these as JSON, in their place")
+    parser.add_argument(
+        "--settings", action=KeyValues, kind=ReductionSettings, help="all of these together, in their place"
+    )
 
 
 def _weight(text: str) -> tuple[str, float]:

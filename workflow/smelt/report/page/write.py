@@ -13,7 +13,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from smelt.cli import json_entry, json_object
+from smelt.cli import KeyValues
 from smelt.errors import SmeltError, not_found
 from smelt.files import json_text, whole_file
 from smelt.mixture import Mixture
@@ -55,13 +55,21 @@ _TEMPLATES = Path(__file__).parent
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument(
-        "--study", type=json_object("study", "models"), required=True, help="JSON: the study as written"
+        "--study",
+        action=KeyValues,
+        keys=(
+            "study",
+            "models",
+        ),
+        required=True,
+        help="the study as written",
     )
     parser.add_argument(
         "--significance",
-        type=json_entry(Significance, "--significance"),
+        action=KeyValues,
+        kind=Significance,
         required=True,
-        help="JSON: how differences are tested",
+        help="how differences are tested",
     )
     lists = {
         "tables": "HTML of the tables, in the study's order",
