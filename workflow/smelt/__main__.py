@@ -81,7 +81,7 @@ def start() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     words = sys.argv[1:]
-    if not (words and is_job(words)):
+    if not (words and is_job(words)) or {"-h", "--help"} & set(words):
         sys.exit(main())
     from smelt.logs import command_line, ending, is_log, record_exit
 

@@ -87,7 +87,7 @@ class KeyValues(argparse.Action):
     def __call__(self, _: Any, namespace: Any, words: Any, option_string: str | None = None) -> None:
         """Keep the settings that words give."""
         try:
-            value = merge({}, *map(_mapping_in, words))
+            value = merge({}, *map(mapping_in, words))
         except SmeltError as error:
             raise argparse.ArgumentError(self, str(error) if error.where else error.message) from None
         if missing := [key for key in self.keys if key not in value]:
@@ -96,18 +96,18 @@ class KeyValues(argparse.Action):
         setattr(namespace, self.dest, check(self.kind, value | self.fixed, flag) if self.kind else value)
 
 
-def _mapping_in(word: str) -> dict[str, Any]:
-    """Return the settings of one word."""
+def mapping_in(word: str, where: str = "") -> dict[str, Any]:
+    """Return the settings of one word: `key=value`, a JSON object, or @FILE; `where` names it in complaints."""
     if found := PAIR.fullmatch(word):
         value = parse_yaml(found["value"], found["key"])
         return reduce(lambda inner, key: {key: inner}, reversed(found["key"].split(".")), value)
     path = Path(word[1:])
     if not word.startswith("@"):
-        value = parse_json(word, "")
+        value = parse_json(word, where)
     else:
         value = read_yaml(path) if path.suffix in (".yaml", ".yml") else read_json(path)
     if not isinstance(value, dict):
-        raise SmeltError("", f"expected key=value, a JSON object or @FILE, found {type(value).__name__}")
+        raise SmeltError(where, f"expected key=value, a JSON object or @FILE, found {type(value).__name__}")
     return value
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from smelt.cli import DEMO, KeyValues, natural
+from smelt.cli import DEMO, KeyValues, add_examples, natural
 from smelt.errors import SmeltError, expected_one_of
 from smelt.files import write_json
 from smelt.report.render import two_digits
@@ -58,13 +58,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--written",
         action=KeyValues,
-        keys=(
-            "study",
-            "models",
-        ),
+        keys=("study", "models"),
         help="a study as it is written, in place of its file",
     )
     parser.add_argument("--folder", type=Path, nargs="*", default=[], help="folders of its own task files")
+    add_examples(
+        parser,
+        "my-study.yaml",
+        "my-study.yaml --text wiki=91GB --cores 64 --gpus 8  # before anything is downloaded",
+        "my-study.yaml --like config/studies/mini.yaml",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -15,13 +15,11 @@ from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.cli import positive
+from smelt.cli import KeyValues, add_examples, positive
 from smelt.corpora.command import data_sets_of, tests_of
 from smelt.corpora.shard_stages import Places, ShardStage, stages
 from smelt.corpora.shards import keep_plan, plan_shards
-from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.files import parse_json
 from smelt.study.cleaning import Cleaning
 
 if TYPE_CHECKING:
@@ -31,9 +29,11 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("--language", required=True, help="code of the language")
-    parser.add_argument("--data-set", nargs="+", required=True, help="JSON: a data set's name, place and columns")
+    parser.add_argument("--data-set", nargs="+", required=True, help="name, place and columns of each: JSON, or @FILE")
     parser.add_argument("--fetched", type=Path, nargs="*", default=[], help="folders of those of the hub, in order")
-    parser.add_argument("--cleaning", default="{}", help="JSON: steps of cleaning, as in a study; none by default")
+    parser.add_argument(
+        "--cleaning", action=KeyValues, kind=Cleaning, default=Cleaning(), help="steps, as in a study; none by default"
+    )
     parser.add_argument("--tests", nargs="*", default=[], metavar="TASK=FOLDER", help="prepared tasks to look for")
     parser.add_argument("--output", type=Path, required=True, help="folder of documents/*.parquet and statistics.json")
     parser.add_argument("--shards", type=positive, default=100, help="into how many the documents are divided, at most")
@@ -46,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     slurm.add_argument("--decide-memory", type=positive, default=32, help="GB of a job that decides about duplicates")
     slurm.add_argument(
         "--sbatch", type=_option, nargs="*", default=[], metavar="NAME=VALUE", help="further options: account=me"
+    )
+    add_examples(
+        parser,
+        "--language sw --data-set @fineweb.yaml --fetched fineweb --cleaning nfc=true --output cleaned --workers 4",
+        "--language sw --data-set @fineweb.yaml --fetched fineweb --output cleaned --executor slurm --partition cpu",
     )
 
 
@@ -64,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
         _refuse_second_run(places)
     plan = plan_shards(
         arguments.language,
-        check(Cleaning, parse_json(arguments.cleaning, "--cleaning"), "--cleaning"),
+        arguments.cleaning,
         data_sets_of(arguments.data_set, arguments.fetched),
         tests_of(arguments.tests),
         arguments.shards,

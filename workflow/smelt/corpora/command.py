@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
+from smelt.cli import KeyValues, add_examples, mapping_in
 from smelt.corpora import textfiles
 from smelt.corpora.data_sets import DataSetReader, open_data_set
 from smelt.corpora.document_cleaning import Cleaner
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
     parser.add_argument("--language", required=True, help="code of the language, for the statistics")
     parser.add_argument("--dump", type=Path, nargs="*", default=[], help="folders of verified dumps, or bz2 files")
-    parser.add_argument("--data-set", nargs="*", default=[], help="JSON: a data set's name, place, columns and limit")
+    parser.add_argument("--data-set", nargs="*", default=[], help="name, place, columns, limit of each: JSON, @FILE")
     parser.add_argument("--fetched", type=Path, nargs="*", default=[], help="folders of those of the hub, in order")
     parser.add_argument("--text", type=Path, nargs="*", default=[], help="a paragraph a line, blank between documents")
     parser.add_argument("--held-out", type=float, required=True, help="share of documents kept for validation")
@@ -40,8 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lists", choices=get_args(Lists), default="keep", help="list items of Wikipedia's pages")
     parser.add_argument("--headings", choices=get_args(Headings), default="mark", help="headings of Wikipedia's pages")
     parser.add_argument("--variant", default="", help="language variant to take where a page gives several: zh-hant")
-    parser.add_argument("--cleaning", default="{}", help="JSON: steps of cleaning, as in a study; none by default")
+    parser.add_argument(
+        "--cleaning", action=KeyValues, kind=Cleaning, default=Cleaning(), help="steps, as in a study; none by default"
+    )
     parser.add_argument("--tests", nargs="*", default=[], metavar="TASK=FOLDER", help="prepared tasks to look for")
+    add_examples(
+        parser,
+        "--language sw --text sw.txt --held-out 0.01 --output-documents documents.parquet --statistics statistics.json",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -63,8 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.variant,
         beside=arguments.output_documents,
     )
-    cleaning = check(Cleaning, parse_json(arguments.cleaning, "--cleaning"), "--cleaning")
-    cleaner = Cleaner(cleaning, arguments.language, tests_of(arguments.tests))
+    cleaner = Cleaner(arguments.cleaning, arguments.language, tests_of(arguments.tests))
     documents = cleaner.clean(_documents(wikipedia, arguments.dump, data_sets, texts))
     counts = write_documents(documents, arguments.language, arguments.held_out, arguments.output_documents)
     statistics = {
@@ -108,7 +114,7 @@ def tests_of(words: list[str]) -> dict[str, Path]:
 
 def data_sets_of(settings: list[str], fetched: list[Path]) -> list[DataSetReader]:
     """Return readers of data sets that are given as JSON, and the folders of those of the hub."""
-    parts = [check(DataSetPart, parse_json(setting, "--data-set"), "--data-set") for setting in settings]
+    parts = [check(DataSetPart, mapping_in(setting, "--data-set"), "--data-set") for setting in settings]
     folders = iter(fetched)
     return [open_data_set(part, next(folders) if part.hub else None) for part in parts]
 

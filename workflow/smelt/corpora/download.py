@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar
 
+from smelt.cli import add_examples
 from smelt.corpora.downloads import add_limit, turn_at
 from smelt.corpora.listing import DumpPart, check_sums, opening, parts_of, parts_of_sums
 from smelt.corpora.mirror import AbsentError, Mirror, PartFile, Patience, ReportBytes, open_mirror
@@ -39,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pause", type=float, default=Patience.pause, help="seconds before the second attempt")
     parser.add_argument("--silence", type=float, default=Patience.silence, help="seconds that a server may be silent")
     add_limit(parser)
+    add_examples(
+        parser,
+        "--wiki swwiki --date 20230501 --mirror https://dumps.wikimedia.org --output dumps/swwiki",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -9,11 +9,11 @@ import pyarrow
 import pyarrow.parquet
 from huggingface_hub import constants
 
+from smelt.cli import KeyValues, add_examples
 from smelt.corpora.data_sets import FETCHED, rows_of
 from smelt.corpora.downloads import add_limit, turn_at
-from smelt.entry import check
 from smelt.errors import SmeltError
-from smelt.files import parse_json, whole_folder, write_json
+from smelt.files import whole_folder, write_json
 from smelt.hub import HubRequest, check_whole, open_split, remote_files
 from smelt.hub_errors import hub_errors
 from smelt.study.data_sets import DataSetPart
@@ -24,14 +24,24 @@ ROWS_IN_GROUP = 1000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's flags."""
-    parser.add_argument("--settings", required=True, help="JSON: name, hub, revision, config, split, columns, limit")
+    parser.add_argument(
+        "--settings",
+        action=KeyValues,
+        kind=DataSetPart,
+        required=True,
+        help="name, hub, revision, config, split, columns, limit",
+    )
     parser.add_argument("--output", required=True, type=Path, help="folder that names the files, or holds the rows")
     add_limit(parser)
+    add_examples(
+        parser,
+        "--settings name=wiki hub=wikimedia/wikipedia revision=b04c8d1 config=20231101.sw --output fetched",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Bring the files into the hub's cache; of the first rows only, stream them into a file."""
-    part = check(DataSetPart, parse_json(arguments.settings, "--settings"), "--settings")
+    part: DataSetPart = arguments.settings
     if not part.hub or not part.revision:
         raise SmeltError("--settings", "expected hub and revision: a folder is read where it is")
     with turn_at(urlsplit(constants.ENDPOINT).hostname or "", arguments.downloads_per_host):

@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from smelt.cli import add_examples
 from smelt.demo import GENERATOR_VERSION, SEED
 from smelt.demo.dump import write_dump
 from smelt.demo.languages import LANGUAGES, InventedLanguage, language_of
@@ -38,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="version of the generator that is expected (default: this one's)",
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_examples(
+        parser,
+        "--wiki qaawiki --output dumps/qaawiki",
+        "--task demo-ner --output demo-ner.conll",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from smelt.cli import KeyValues, natural, positive
+from smelt.cli import KeyValues, add_examples, natural, positive
 from smelt.efficiency.alternation import (
     Job,
     Rounds,
@@ -49,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpus", type=natural, default=0, help="0 leaves a GPU alone that is there")
     parser.add_argument("--memory", type=positive, default=8000, help="MB that models that are alive together may take")
     parser.add_argument("--output", type=Path, required=True, help="folder of the results, one <model>.json each")
+    add_examples(
+        parser,
+        "--models models/mbert models/mbert-sw --settings reference=mbert --output efficiency",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from smelt.cli import add_country, add_gpus, hide_gpus, positive
+from smelt.cli import add_country, add_examples, add_gpus, hide_gpus, positive
 from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
@@ -43,6 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_country(parser)
     parser.add_argument(
         "--output", type=Path, required=True, help="folder to write metrics, predictions and so on into"
+    )
+    add_examples(
+        parser,
+        "--model mbert-sw --name mbert-sw --task masakhaner-sw --metrics metrics.json --output seed-1",
     )
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.cli import KeyValues, add_country, add_gpus, hide_gpus, seed
+from smelt.cli import KeyValues, add_country, add_examples, add_gpus, hide_gpus, seed
 from smelt.energy import Account, Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
@@ -79,6 +79,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " may be one for each seed that had a grid before",
     )
     parser.add_argument("--output", type=Path, nargs="+", required=True, help="folder to write, one for each run")
+    add_examples(
+        parser,
+        "--model mbert --task sst2 --seed 1 2 3 --settings epochs=3 batch=16 --output seed-1 seed-2 seed-3",
+    )
 
 
 @dataclass(frozen=True)

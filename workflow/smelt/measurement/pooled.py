@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError
 from smelt.files import write_json
 from smelt.measurement.correlations import correlate_over_models
@@ -40,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="confidence, resamples and seed of intervals",
     )
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
+    add_examples(
+        parser,
+        "--predictions a.parquet b.parquet --tasks conll2003 --settings seed=1 --output pooled.json",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.measurement.correlations import correlate_pieces_and_misses, count_missed_by_pieces
@@ -40,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="confidence, resamples and seed of intervals",
     )
     parser.add_argument("--output", type=Path, required=True, help="JSON to write")
+    add_examples(
+        parser,
+        "--model models/mbert --predictions predictions.parquet --task sst2 --settings seed=1 --output words.json",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.card import Card, write_card
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.companions import find_companions, is_sentence_model
 from smelt.environment import fill_in
 from smelt.errors import SmeltError, absent, first_line
@@ -54,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--text", type=Path, nargs="+", default=[], help="text files whose lines are compared too")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_examples(
+        parser,
+        "--source hub=google-bert/bert-base-multilingual-cased revision=3f076fd --output mbert",
+        "--source folder=my-model --output model",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

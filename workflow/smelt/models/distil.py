@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.card import Card, CardValue, write_card
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
@@ -77,6 +77,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="student, losses, recipe, alpha, seed, versions",
     )
     add_job_flags(parser)
+    add_examples(
+        parser,
+        "--teachers mbert --blocks sw --settings @student.yaml --checkpoints kept --output student --curve curve.csv",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

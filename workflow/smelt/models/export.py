@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from smelt.card import Card, CardValue, place_of, write_card
-from smelt.cli import KeyValues, settings_or_flags
+from smelt.cli import KeyValues, add_examples, settings_or_flags
 from smelt.companions import find_companions, is_sentence_model
 from smelt.errors import SmeltError, first_line
 from smelt.files import whole_folder
@@ -75,7 +75,8 @@ LONGEST = 512  # tokens that are compared at most, of a model without a limit
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument("--source", type=Path, required=True, help="folder of the model")
-    parser.add_argument("--format", choices=get_args(ExportSettings.model_fields["format"].annotation))
+    formats = get_args(ExportSettings.model_fields["format"].annotation)
+    parser.add_argument("--format", choices=formats, help="weights in fp32 (onnx), or in int8")
     parser.add_argument(
         "--reduce-range", action="store_const", const=True, help="int8 of seven bits, for x86 processors without VNNI"
     )
@@ -88,6 +89,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--settings", action=KeyValues, kind=ExportSettings, help="all three together, in their place")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_examples(
+        parser,
+        "--source mbert --format int8 --output mbert-int8",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.card import Card, write_card
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.languages import iso_codes
@@ -74,6 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="shape, recipe, alpha, seed and version",
     )
     add_job_flags(parser)
+    add_examples(
+        parser,
+        "--blocks sw --tokenizer tokenizer --settings @model.yaml --checkpoints kept --output model --curve curve.csv",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

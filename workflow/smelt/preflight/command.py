@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from smelt.cli import DEMO
+from smelt.cli import DEMO, add_examples
 from smelt.errors import SmeltError
 from smelt.preflight import cluster, sources
 from smelt.preflight.findings import Finding, findings_of
@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--licences-read",
         action="store_true",
         help="say, once, that you have read the licences that the table names: noted with the study's results",
+    )
+    add_examples(
+        parser,
+        "my-study.yaml",
+        "my-study.yaml --profile slurm",
+        "my-study.yaml --profile slurm --no-job",
     )
 
 

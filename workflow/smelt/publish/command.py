@@ -9,6 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from smelt.cli import add_examples
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.publish.card import PublishedCard, make_card
@@ -20,15 +21,6 @@ from smelt.study.workflow import catalogue_of
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = """\
-examples:
-  smelt publish my-study.yaml small --to me/small                     what would be published, and what is missing
-  smelt publish my-study.yaml small --to me/small --folder out        the same as a folder, to look at
-  HF_TOKEN=... smelt publish my-study.yaml small --to me/small --upload
-  smelt publish my-study.yaml small/conll2003/seed-1 --to me/small-ner  one that was fine-tuned
-
-Weights of fine-tuned models are there with `finetuning: {keep: best}` alone, and for models of `compress`."""
     parser.add_argument("study", type=Path, help="a study file")
     parser.add_argument("model", help="a model of it, or <model>/<task>/seed-<n> for one that was fine-tuned and kept")
     parser.add_argument("--to", required=True, metavar="OWNER/NAME", help="the repository on the hub")
@@ -39,6 +31,13 @@ Weights of fine-tuned models are there with `finetuning: {keep: best}` alone, an
     parser.add_argument("--no-licence", action="store_true", help="publish without a licence")
     parser.add_argument("--revision", metavar="BRANCH", help="branch to send it to; by default the main one")
     parser.add_argument("--message", default="Published with smelt", help="message of the commit")
+    add_examples(
+        parser,
+        "my-study.yaml small --to me/small  # what would be published, and what is missing",
+        "my-study.yaml small --to me/small --folder out  # the same as a folder, to look at",
+        "my-study.yaml small --to me/small --upload  # with the token in HF_TOKEN",
+        "my-study.yaml small/conll2003/seed-1 --to me/small-ner  # fine-tuned, with `finetuning: {keep: best}`",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.report.csv_files import write_csv
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
@@ -44,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--summary", type=Path, required=True, help="CSV to write: mean and deviation over seeds")
     parser.add_argument("--pairs", type=Path, required=True, help="CSV to write: a row a task and pair of models")
     parser.add_argument("--across", type=Path, required=True, help="CSV to write: a row a pair of models, over tasks")
+    add_examples(
+        parser,
+        "--scores scores.csv --settings test=welch --summary summary.csv --pairs pairs.csv --across across.csv",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

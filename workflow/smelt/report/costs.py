@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError, not_found
 from smelt.files import read_json
 from smelt.report.csv_files import write_csv
@@ -55,14 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
         action=KeyValues,
-        keys=(
-            "runs",
-            "seeds",
-        ),
+        keys=("runs", "seeds"),
         required=True,
         help='{"runs": {model: [task, ...]}, "seeds": [seed, ...]}; "once" lists what has the first seed alone',
     )
     parser.add_argument("--output", type=Path, required=True, help="costs.csv")
+    add_examples(parser, "--finetuned results/my-study/finetuned --settings @runs.yaml --output costs.csv")
 
 
 def run(arguments: argparse.Namespace) -> None:

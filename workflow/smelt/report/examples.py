@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.parquet import read_columns
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--settings", action=KeyValues, kind=Significance, required=True, help="the study's `significance`"
     )
     parser.add_argument("--output", type=Path, required=True, help="CSV to write: a row a pair of models")
+    add_examples(parser, "--task task.json --metrics a/metrics.json b/metrics.json --settings seed=1 --output sst2.csv")
 
 
 def run(arguments: argparse.Namespace) -> None:

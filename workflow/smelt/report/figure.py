@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError, not_found
 from smelt.report.figures import FIGURES, TABLE_FIGURES, figure_of
 from smelt.report.figures.style import save, style
@@ -22,8 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default={},
         help="of a figure of a table, the table's entry in the study; of others, facts that they need",
     )
-    parser.add_argument("--svg", type=Path, required=True)
-    parser.add_argument("--png", type=Path, required=True)
+    parser.add_argument("--svg", type=Path, required=True, help="SVG file to write")
+    parser.add_argument("--png", type=Path, required=True, help="PNG file to write")
+    add_examples(
+        parser,
+        "--name learning-curves --sources logs/mbert.curve.csv --svg curves.svg --png curves.png",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.report.csv_files import read_csv, write_csv
@@ -40,14 +40,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--settings",
         action=KeyValues,
-        keys=(
-            "runs",
-            "seeds",
-        ),
+        keys=("runs", "seeds"),
         required=True,
         help='{"runs": {model: [task, ...]}, "seeds": [seed, ...]}; "once" lists what has the first seed alone',
     )
     parser.add_argument("--output", type=Path, required=True, help="scores.csv")
+    add_examples(
+        parser,
+        "--finetuned results/my-study/finetuned --settings runs.mbert=[sst2] seeds=[1,2] --output scores.csv",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.files import whole_file
 from smelt.report.csv_files import write_csv
 from smelt.report.latex import latex
@@ -38,7 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tasks", type=Path, nargs="*", default=[], help="task.json of the tasks whose scores it shows"
     )
     for kind in ("csv", "markdown", "latex", "html"):
-        parser.add_argument(f"--{kind}", type=Path, required=True)
+        parser.add_argument(f"--{kind}", type=Path, required=True, help=f"file to write in {kind}")
+    add_examples(
+        parser,
+        "--name t --settings @table.yaml --significance test=welch --sources scores.csv"
+        " --csv t.csv --markdown t.md --latex t.tex --html t.html",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from smelt.cli import add_examples
 from smelt.environment import VARIABLE, fill_in
 from smelt.errors import NO_INPUT, SmeltError
 from smelt.languages import wiki_of
@@ -30,6 +31,10 @@ WIDTH = 120  # columns that the tables need at least; a narrower terminal folds 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the study file."""
     parser.add_argument("study", type=Path, help="a study file, such as config/config.yaml")
+    add_examples(
+        parser,
+        "my-study.yaml",
+    )
 
 
 class SourcesMissing(SmeltError):

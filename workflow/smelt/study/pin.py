@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from smelt.cli import add_examples
 from smelt.errors import SmeltError
 from smelt.files import whole_file
 from smelt.hub_errors import Unreachable, hub_errors
@@ -34,6 +35,10 @@ class PinnedCommit(NamedTuple):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the study file."""
     parser.add_argument("study", type=Path, help="a study file")
+    add_examples(
+        parser,
+        "my-study.yaml",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from smelt.cli import add_examples
 from smelt.complaints import meaning_of
 from smelt.entry import Entry, meanings
 from smelt.errors import SmeltError
@@ -63,6 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's flags."""
     parser.add_argument(
         "--output", type=Path, help="folder for the schemas, if they and the pages are to stay as they are"
+    )
+    add_examples(
+        parser,
+        "  # after keys of study or task files changed",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 
+from smelt.cli import add_examples
 from smelt.errors import FEW, SmeltError, quote
 from smelt.files import checksum, whole_folder, write_json
 from smelt.tasks.examples import Example, is_empty
@@ -72,6 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the draw")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_examples(
+        parser,
+        "--name sst2 --output sst2",
+        "--name mine --folder tasks --limit 500 --output mine",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

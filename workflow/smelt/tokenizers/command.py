@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import model_validator
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.files import whole_folder, write_json
 from smelt.mixture import Mixture
 from smelt.numbers import PieceCount, PositiveShare, RowCount, Seed
@@ -55,6 +55,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--settings", action=KeyValues, kind=TokenizerSettings, required=True, help="algorithm, vocabulary, ..., alpha"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_examples(
+        parser,
+        "--documents sw.parquet --settings algorithm=bpe vocabulary=8000 sample=100000 seed=1 --output tokenizer",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

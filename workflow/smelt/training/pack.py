@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from smelt.cli import positive
+from smelt.cli import add_examples, positive
 from smelt.errors import Killed, SmeltError
 from smelt.files import whole_folder, write_json
 from smelt.processes import WorkerKilled, share_out
@@ -123,6 +123,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--packing", choices=get_args(Packing), default="stream", help="what fills a block")
     parser.add_argument("--threads", type=positive, default=1, help="processes that encode side by side")
     parser.add_argument("--output", type=Path, required=True, help="folder to make, called like the language")
+    add_examples(
+        parser,
+        "--documents sw/documents.parquet --tokenizer tokenizer --length 128 --output blocks/sw",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.cli import KeyValues, add_country, add_gpus, hide_gpus, positive, seed
+from smelt.cli import KeyValues, add_country, add_examples, add_gpus, hide_gpus, positive, seed
 from smelt.energy import Account, Meter
 from smelt.files import whole_folder, write_json
 from smelt.finetuning.compression.precompute_teacher import check_for_students
@@ -42,6 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="the model's name; by default that of the folder two above the output")
     add_country(parser)
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_examples(
+        parser,
+        "--source mbert --task sst2 --seed 1 --settings @student.yaml --checkpoints kept --output student",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ import argparse
 import shutil
 from pathlib import Path
 
+from smelt.cli import add_examples
 from smelt.files import whole_folder
 from smelt.model_folder import refuse_no_model
 
@@ -17,6 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the student")
     parser.add_argument("--provenance", type=Path, required=True, help="provenance.json of its compression")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_examples(
+        parser,
+        "--model finetuned/small/sst2/seed-1/model --provenance provenance.json --output models/small",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

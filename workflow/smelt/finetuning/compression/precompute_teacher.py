@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.cli import KeyValues, add_country, add_gpus, hide_gpus, positive
+from smelt.cli import KeyValues, add_country, add_examples, add_gpus, hide_gpus, positive
 from smelt.energy import Meter
 from smelt.entry import check
 from smelt.errors import SmeltError
@@ -51,6 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_country(parser)
     parser.add_argument("--checkpoints", type=Path, help="folder for finished shards; by default one beside the output")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    add_examples(
+        parser,
+        "--teacher finetuned/mbert/sst2/seed-1/model --task sst2 --settings layers=[6] length=64 --output signals",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

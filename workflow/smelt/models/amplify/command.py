@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from tokenizers import Tokenizer
 
-from smelt.cli import KeyValues, held_out_share, natural, positive, seed, settings_or_flags
+from smelt.cli import KeyValues, add_examples, held_out_share, natural, positive, seed, settings_or_flags
 from smelt.companions import find_companions
 from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
@@ -74,6 +74,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="CPU threads (all there are)")
     parser.add_argument("--output", type=Path, required=True, help="folder of the amplified model")
+    add_examples(
+        parser,
+        "--model mbert --corpus sw.txt --pieces 5000 --output mbert-more",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from smelt.cli import positive
+from smelt.cli import add_examples, positive
 from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
 from smelt.models.inspect.comparison import ComparedTokenizers, compare
@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="lines of a language whose cuts by two tokenizers are compared (1000)",
     )
     parser.add_argument("--output", type=Path, help="folder for the same as JSON and CSV")
+    add_examples(
+        parser,
+        "results/my-study/models/mbert",
+        "google-bert/bert-base-multilingual-cased --revision 3f076fd --corpus sw.txt en=news.txt",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

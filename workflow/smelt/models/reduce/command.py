@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.allocator import return_freed_memory
-from smelt.cli import KeyValues, held_out_share, natural, positive, seed, settings_or_flags
+from smelt.cli import KeyValues, add_examples, held_out_share, natural, positive, seed, settings_or_flags
 from smelt.companions import Companions, find_companions
 from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
@@ -69,6 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--output", type=Path, help="folder of the reduced model; with --dry-run, of the figures, if they are wanted"
+    )
+    add_examples(
+        parser,
+        "--model mbert --corpus sw.txt --coverage 0.999 --dry-run",
+        "--model mbert --corpus sw.txt en=news.txt --size 20000 --output mbert-sw",
     )
 
 

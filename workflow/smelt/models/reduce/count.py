@@ -27,7 +27,7 @@ import pyarrow as arrow
 import pyarrow.compute as pc
 
 from smelt.allocator import keep_freed_memory
-from smelt.cli import positive, seed
+from smelt.cli import add_examples, positive, seed
 from smelt.errors import Killed, SmeltError
 from smelt.files import checksum, whole_file
 from smelt.models.reduce.counting import PieceCounter, PieceTally, draw_lines
@@ -56,6 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", type=positive, help="lines to draw and count, in place of all; without --shards")
     parser.add_argument("--seed", type=seed, default=1, help="of the sample (1)")
     parser.add_argument("--output", type=Path, required=True, help="Parquet to write")
+    add_examples(
+        parser,
+        "--documents sw/documents.parquet --tokenizer mbert --language sw --output counts",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:

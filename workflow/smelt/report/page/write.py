@@ -13,7 +13,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from smelt.cli import KeyValues
+from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError, not_found
 from smelt.files import json_text, whole_file
 from smelt.mixture import Mixture
@@ -57,10 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--study",
         action=KeyValues,
-        keys=(
-            "study",
-            "models",
-        ),
+        keys=("study", "models"),
         required=True,
         help="the study as written",
     )
@@ -92,6 +89,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--costs", type=Path, help="costs.csv: what making and fine-tuning each model took")
     parser.add_argument("--plan", type=Path, help="what stages were planned to take, and what they took")
     parser.add_argument("--output", type=Path, required=True, help="report.html")
+    add_examples(
+        parser,
+        "--study @results/my-study/.run/study.json --significance test=welch --output report.html",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
