@@ -9,6 +9,7 @@ import yaml
 from small_results import Results
 from test_averages import write_model
 from test_efficiency_table import record
+from test_stages import phases
 
 # Of small_8k on ner the seeds have 49, 50 and 51: their mean's interval of 95% is 50 ± 4.303 / √3, 47.52 to 52.48.
 PAPER = {
@@ -82,6 +83,39 @@ def test_what_no_seed_changes_prints_alike_or_not_and_times_have_no_verdict(resu
     verdicts = {key: row["verdict"] for key, row in made.loc[made["table"] == "Table 2"].iterrows()}
     assert verdicts == {("Small", "Parameters"): "equal", ("mBERT", "Parameters"): "differs", ("mBERT", "Latency"): "–"}
     assert float(made.loc[("mBERT", "Latency"), "ours"]) == pytest.approx(0.24)
+
+
+def test_compression_and_speed_are_against_the_reference_and_phases_are_those_of_each_seed(results: Results) -> None:
+    run = {"model": "d42", "task": "panx"}
+    metrics = [
+        results.write(results.metrics("d42", "panx", seed), run | {"seed": seed, "stages": phases(shift)})
+        for seed, shift in ((1, -1.0), (2, 0.0), (3, 1.0))
+    ]
+    columns = {
+        "F1": {"task": "panx"},
+        "Compression": {"figure": "compression"},
+        "Speed": {"figure": "speedup", "batch": 32, "length": 128},
+    }
+    rows = {
+        "2, encoder": {"model": "d42", "values": [81.0, None, None], "stage": 2, "unfrozen": "encoder"},
+        "3, head": {"model": "d42", "values": [95.0, None, None], "stage": 3, "unfrozen": "head"},
+        "small": {"model": "small_8k", "values": [None, 4.0, 16]},
+    }
+    entry = {"where": "T", "about": "a", "metric": "F1", "columns": columns, "rows": rows}
+    file = results.write(results.path("paper.yaml"), yaml.safe_dump(PAPER | {"tables": {"t": entry}}, sort_keys=False))
+    measured = [
+        results.write(results.path("efficiency", f"{model}.json"), record(model, size, time))
+        for model, size, time in (("mbert", 1, 1), ("small_8k", 0.25, 0.1))
+    ]
+    settings = {"kind": "published", "paper": str(file), "models": ["d42", "small_8k"]}
+    assert results.table("published", settings, [file, *measured, *metrics]) == 0
+    made = pd.read_csv(results.path("tables", "published.csv"), keep_default_na=False).set_index(["row", "column"])
+    assert {key: (round(row["ours"], 2), row["verdict"]) for key, row in made.iterrows()} == {
+        ("2, encoder", "F1"): (81.64, "inside"),
+        ("3, head", "F1"): (86.38, "outside"),
+        ("small", "Compression"): (4.0, "equal"),
+        ("small", "Speed"): (10.0, "–"),
+    }
 
 
 def test_notes_say_what_the_interval_is_and_what_differs(results: Results) -> None:

@@ -201,6 +201,15 @@ def test_pieces_and_parameters_are_as_the_text_of_the_paper_has_them() -> None:
     assert round(1 - cells["mBERT 15 langs", "#params"] / cells["mBERT", "#params"], 2) == 0.21
 
 
+def test_compressions_of_xtremedistil_follow_from_its_parameters() -> None:
+    cells = {(number.row, number.column): number for number in numbers("xtremedistil") if number.table == "Table 16"}
+    found = {row: number for (row, column), number in cells.items() if column == "Compression"}
+    assert len(found) == 16
+    for row, number in found.items():
+        # Of mBERT's 179 million (section 3), and of parameters that are rounded to 0.1 million.
+        assert number.value == pytest.approx(179 / cells[row, "Params"].value, abs=0.06), row
+
+
 def test_every_number_stands_once_a_cell() -> None:
     for paper in PAPERS:
         cells = [(number.table, number.row, number.column) for number in numbers(paper)]

@@ -21,12 +21,15 @@ from smelt.strict_yaml import read_yaml
 
 PUBLISHED = Path(__file__).parents[3] / "config/published"
 
-Figure = Literal["score", "parameters", "size", "memory", "loading", "latency", "pieces", "segmentation"]
+Figure = Literal[
+    "score", "parameters", "compression", "size", "memory", "loading", "latency", "speedup", "pieces", "segmentation"
+]
 ShortText = Annotated[str, Field(min_length=1, max_length=300)]
 Pattern = Annotated[str, Field(min_length=1)]
 Printed = Annotated[float, Field(ge=0, le=10**9), NO_TRUTH]
 PrintedRow = Annotated[list[Printed | None], Field(min_length=1)]
 _HIGHEST = {"percent": 100, "share": 1}
+_NEEDED = {"segmentation": ("words",), "latency": ("batch", "length"), "speedup": ("batch", "length")}
 
 
 class NumbersColumn(Entry):
@@ -34,7 +37,8 @@ class NumbersColumn(Entry):
 
     figure: Figure = "score"
     """What is given: a `score`, millions of encoder `parameters`, `size` and `memory` in MB, `loading` and `latency` in
-    seconds, `pieces` that a reduced vocabulary keeps, or `segmentation`: percent of added pieces."""
+    seconds, `pieces` that a reduced vocabulary keeps, or `segmentation`: percent of added pieces. `compression` and
+    `speedup` say how many times fewer parameters and less time it has than the reference of `efficiency`."""
     task: Pattern | None = None
     """A task, or a family of tasks with `{language}` in it, for the column's language; by default the row's or the
     table's."""
@@ -52,11 +56,11 @@ class NumbersColumn(Entry):
     words: Literal["entity words", "other words"] | None = None
     """The words whose segmentation it gives."""
     batch: Count | None = None
-    """Rows in a pass, of a latency."""
+    """Rows in a pass, of a latency or speed-up."""
     length: Count | None = None
-    """Tokens in a row, of a latency of ours; the paper may give none."""
+    """Tokens in a row, of a latency or speed-up of ours; the paper may give none."""
     device: Literal["cpu", "cuda"] = "cpu"
-    """Where memory, loading or a latency is measured."""
+    """Where memory, loading, a latency or speed-up is measured."""
     note: ShortText | None = None
     """In what the paper differs from the study here: another test set, an inference."""
 
@@ -67,8 +71,7 @@ class NumbersColumn(Entry):
             raise ValueError(f"{of[1]}: stands beside {of[0]}: expected one of them")
         if self.tasks and (self.task or self.beside):
             raise ValueError("tasks: the mean over tasks has neither `task` nor `beside`")
-        needed = {"segmentation": ("words",), "latency": ("batch", "length")}.get(self.figure, ())
-        if missing := [key for key in needed if getattr(self, key) is None]:
+        if missing := [key for key in _NEEDED.get(self.figure, ()) if getattr(self, key) is None]:
             raise ValueError(f"{missing[0]}: is missing, and the column gives {self.figure}")
         return self
 
@@ -85,6 +88,10 @@ class NumbersRow(Entry):
     """Their standard deviations."""
     task: Pattern | None = None
     """Its task; by default that of the column, or of the table."""
+    stage: Count | None = None
+    """Its scores are those of a compressed model at the end of this stage, or of a part of it."""
+    unfrozen: Literal["head", "projection", "encoder", "embeddings", "all"] = "all"
+    """The lowest part that learns then, with `stage`: the end of this part's phase."""
     note: ShortText | None = None
     """In what the paper's row differs from the study here."""
 
@@ -169,6 +176,7 @@ class NumbersTable(Entry):
                     digits=max(0, digits - 2) if is_score and self.unit == "share" else digits,
                     n=self.n,
                     deviations_over=self.deviations_over,
+                    phase=None if row.stage is None else (row.stage, row.unfrozen),
                 )
 
     def notes(self, shown: Collection["PublishedNumber"]) -> list[str]:
@@ -198,6 +206,8 @@ class PublishedNumber:
     """Decimals that the paper prints."""
     n: int | None
     deviations_over: str
+    phase: tuple[int, str] | None = None
+    """The stage of a compression and the lowest part that learns then; none for its end."""
 
     @property
     def figure(self) -> Figure:
