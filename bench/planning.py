@@ -18,6 +18,8 @@ from bench.measure import Benchmark, Figures
 CHECKOUT = Path(__file__).parents[1]
 PARTS = ("workflow", "config", "envs", "profiles")
 STUDIES = {"demo": "config/config.yaml", "malbert": "config/studies/malbert.yaml"}
+PACKED = {"malbert": ["--config", "finetuning={runs_per_job: 5}"]}
+"""What keeps the number of jobs as it was measured first."""
 BARE = """rule all:
     input:
         expand("made/{{number}}", number=range({jobs})),
@@ -39,7 +41,7 @@ def planning(name: str) -> Benchmark:
     for part in PARTS:
         source = CHECKOUT / part
         (shutil.copytree if source.is_dir() else shutil.copy)(source, _made(ours) / part)
-    words = ["--configfile", STUDIES[study], "--cores", "2"]
+    words = ["--configfile", STUDIES[study], *PACKED.get(study, []), "--cores", "2"]
     jobs = count(words, ours)
     (_made(bare) / "Snakefile").write_text(BARE.format(jobs=jobs - 1))
     if finished:

@@ -36,6 +36,7 @@ def test_seeds_in_one_job_give_what_they_give_alone_and_nothing_runs_again(proje
     study["finetuning"]["runs_per_job"] = 1
     edited.write(study)
     assert edited.planned(*METRICS) == {}  # nor do results made together
+    assert edited.planned(*METRICS, "--resources", "gpu=8") == {}
 
 
 def test_further_seeds_and_lost_ones_make_themselves_alone(project: Callable[[], Project]) -> None:

@@ -16,9 +16,10 @@ TUNED = f"{RESULTS}/finetuned/{{model}}/{{task}}"
 GRID = f"{RESULTS}/grids/{{model}}/{{task}}/seed-{{seed}}"
 
 
+GPUS = gives_gpus(workflow.global_resources)
 RESULT_JOBS, CELL_JOBS = (
-    jobs_of_seeds(study.finetune, STARTED),
-    jobs_of_cells(study.finetune, STARTED),
+    jobs_of_seeds(study.finetune, STARTED, GPUS),
+    jobs_of_cells(study.finetune, STARTED, GPUS),
 )
 # `--set-resources finetune:...` and profiles need one name, however many runs a job makes.
 share_settings(

@@ -1,12 +1,12 @@
 """Which runs one job makes: several where they are short, never those that exist with those that do not."""
 
 import re
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from published_studies import PAPERS, STUDIES
 
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
@@ -15,12 +15,22 @@ from smelt.study.finetuning import FinetuningGrid
 from smelt.study.rules.finetune import FinetuneRules
 from smelt.study.rules.finetune_jobs import (
     JOB_MINUTES,
+    at_least,
+    at_most,
     count_jobs,
-    estimate_minutes,
+    division_of,
     jobs_of_cells,
     jobs_of_seeds,
+    minutes_of_run,
+    seconds_of_example,
+    seeds_of_jobs,
     stretches,
 )
+
+
+class Wildcards:
+    model, task = "tiny", "sst2"
+
 
 TINY = {"layers": 1, "hidden": 32, "heads": 2, "feed_forward": 64, "embedding": 16}
 STUDY: dict[str, Any] = {
@@ -63,9 +73,11 @@ def makers(rules: FinetuneRules, path: str, started: list[str] | None = None) ->
 
 
 def test_stretches_are_equal_neighbours_and_not_too_long() -> None:
-    assert list(stretches("aabbb", 2)) == [(0, 1), (2, 3), (4, 4)]
-    assert list(stretches("aaaa", 9)) == [(0, 3)]
-    assert list(stretches("", 2)) == []
+    assert list(stretches("aabbb", at_most(2))) == [(0, 1), (2, 3), (4, 4)]
+    assert list(stretches("aaaa", at_most(9))) == list(stretches("aaaa", at_least(9))) == [(0, 3)]
+    assert list(stretches("", at_most(2))) == []
+    parts = [list(stretches("a" * 10, division(7))) for division in (at_most, at_least)]
+    assert parts == [[(0, 4), (5, 9)], [(0, 9)]]  # none is much shorter than the others
 
 
 def test_short_runs_share_a_job_and_long_ones_have_their_own() -> None:
@@ -110,7 +122,7 @@ def test_the_process_of_a_job_has_its_rule_whatever_exists_by_now() -> None:
         assert (jobs.rule, jobs.runs, jobs.kept) == (name, runs, name.startswith("finetune_kept"))
     assert jobs_of_seeds(again, ["pretrain", "finetune_cell"]) == []
     cells = jobs_of_cells(rules_of(runs_per_job=4, epochs=[1, 2], batch=[8, 16, 32]), None)
-    assert [len(jobs.runs) for jobs in cells] == [4, 2]
+    assert [len(jobs.runs) for jobs in cells] == [3, 3]
     for jobs in cells:
         (found,) = jobs_of_cells(rules_of(epochs=[1, 2], batch=[8, 16, 32]), [jobs.rule])
         assert (found.rule, found.runs) == (jobs.rule, jobs.runs)
@@ -131,9 +143,6 @@ def test_a_grid_s_choice_waits_for_its_own_seed_and_further_cells_change_nothing
     (jobs,) = jobs_of_cells(rules, None)
     assert len(jobs.runs) == 2
     assert count_jobs(rules) == (4 * 5, 4 * 5)
-
-    class Wildcards:
-        model, task = "tiny", "sst2"
 
     wider = rules_of(epochs=[1, 2, 3], batch=[8, 16])
     assert wider.cell_identity(Wildcards) == rules.cell_identity(Wildcards)
@@ -182,12 +191,37 @@ def test_what_dropped_runs_of_grids_left_is_named() -> None:
     assert line.endswith(" and 1 more; delete what you do not need")
 
 
-def test_a_job_is_at_least_some_minutes_long_by_estimate() -> None:
-    shape = {"layers": 4, "hidden": 312, "feed_forward": 1248}
-    minutes = [estimate_minutes(shape, 22, number, 3) for number in (1_000, 2_000, 4_000)]
-    assert all(later == pytest.approx(2 * earlier) for earlier, later in pairwise(minutes))
-    assert minutes[1] == pytest.approx(0.9, abs=0.1)  # measured: 0.8
-    assert estimate_minutes({"layers": 12, "hidden": 768, "feed_forward": 3072}, 22, 10_000, 3) > 10 * JOB_MINUTES
+def test_what_a_run_takes_is_estimated_as_it_was_measured() -> None:
+    seconds = seconds_of_example({"layers": 4, "hidden": 312, "feed_forward": 1248}, 22, 7e10)
+    assert 3 * 2_000 * seconds / 60 == pytest.approx(0.9, abs=0.1)  # measured: 0.8
+    assert minutes_of_run(rules_of(), "base", "sst5", False) > 10 * JOB_MINUTES
+
+
+def test_a_gpu_makes_runs_short_and_jobs_of_more_of_them() -> None:
+    rules = rules_of()
+    on_processors, on_gpus = (minutes_of_run(rules, "base", "sst5", gpus) for gpus in (False, True))
+    assert on_gpus < on_processors / 50
+    assert {jobs.rule for jobs in jobs_of_seeds(rules, None, gpus=True)} == {"finetune", "finetune_1_to_5"}
+    assert count_jobs(rules, gpus=True) == (4, 0)
+    tiny = [minutes_of_run(rules, "tiny", "sst2", gpus) for gpus in (False, True)]
+    assert tiny[0] == tiny[1]  # it asks for no GPU
+    settings = [jobs.settings(Wildcards) for gpus in (False, True) for jobs in jobs_of_seeds(rules, None, gpus)]
+    assert len({*settings}) == 1
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_no_job_of_a_paper_is_short_on_gpus_unless_it_makes_all_runs_and_none_takes_too_long(paper: str) -> None:
+    rules = Catalogue.load(STUDIES / f"{paper}.yaml").finetune
+    for model, task in rules.tuned():
+        minutes = minutes_of_run(rules, model, task, True)
+        cells, seeds = len(rules.grid(model, task).cells), len(rules.runs.seeds_of(model, task))
+        parts = list(seeds_of_jobs(rules, model, task, True, again=True))
+        if cells > 1:
+            parts = list(stretches([None] * cells, division_of(rules, model, task, True)))
+        for first, last in parts:
+            assert (last + 1 - first) * minutes >= JOB_MINUTES or len(parts) == 1 or minutes == 0
+            assert last == first or (last + 1 - first) * minutes < 240  # minutes that every fine-tuning asks for
+        assert sum(last + 1 - first for first, last in parts) == (cells if cells > 1 else seeds)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 from snakemake.persistence import PersistenceBase
+from snakemake.resources import Resources
 from snakemake.settings.types import ResourceSettings
 
 from smelt.study.paths import leading_to, names, not_leading_to
 from smelt.study.schema import load_study
-from smelt.study.workflow import compare_commands, given_keys, load, share_settings, started_rules, warn
+from smelt.study.workflow import compare_commands, given_keys, gives_gpus, load, share_settings, started_rules, warn
 from smelt.tasks.task_file import LIBRARY, load_task
 
 ROOT = Path(__file__).parents[3]
@@ -225,3 +226,11 @@ def test_a_constraint_matches_its_paths_alone_and_grows_with_models_and_not_with
         pattern = constraint(some, models)
         assert [path for path in every if re.match(f"(?:{pattern})/[^/]+/[^/]+/$", f"{path}/")] == expected
         assert len(pattern) < len("".join(some)) / 20
+
+
+@pytest.mark.parametrize(
+    ("resources", "given"),
+    [({}, False), ({"gpu": 2}, True), ({"gpu": 0}, False), ({"_nodes": 100}, True), ({"_nodes": None}, False)],
+)
+def test_a_cluster_or_a_machine_that_counts_them_gives_gpus(resources: dict[str, int | None], given: bool) -> None:
+    assert gives_gpus(Resources.from_mapping({"connections": 8, "_cores": 4} | resources)) is given

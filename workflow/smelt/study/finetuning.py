@@ -91,9 +91,8 @@ class FinetuningGrid(FinetuningBase):
     with a card."""
     runs_per_job: Count | None = None
     """Runs of one model on one task that a job makes, one after the other: they share libraries, tokenizer and windows,
-    and each gives what it gives alone. By default as many as take five minutes on a processor by estimate, ten at most,
-    where a training set without a limit counts as 10,000 examples. With a GPU, give more: there a run of a base model
-    takes minutes. It is no part of a result."""
+    and each gives what it gives alone. By default as many as take five minutes by estimate: on a cluster, and where
+    `--resources gpu=` counts GPUs, at least, elsewhere at most. It is no part of a result."""
 
     @property
     def learns(self) -> bool:

@@ -5,10 +5,13 @@ from smelt.study.paths import GENERATED
 from smelt.study.rules import finetune_jobs
 
 
-def count_jobs(catalogue: Catalogue) -> dict[str, int]:
-    """Return the number of jobs of each kind that the study takes from nothing to its report."""
+def count_jobs(catalogue: Catalogue, gpus: bool = False) -> dict[str, int]:
+    """Return the number of jobs of each kind that the study takes from nothing to its report.
+
+    gpus: whether jobs that ask for a GPU get one, so that they make more of what is short there.
+    """
     study, further = catalogue.study, [maker.further_jobs() for maker in catalogue.makers.values()]
-    tuning, trying = finetune_jobs.count_jobs(catalogue.finetune)
+    tuning, trying = finetune_jobs.count_jobs(catalogue.finetune, gpus)
     return {
         "generated sources": len(generated_sources(catalogue)),
         "downloads": len(catalogue.corpora.mirrors) + len(catalogue.corpora.fetched),

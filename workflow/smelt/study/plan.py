@@ -10,21 +10,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, get_args
 
 from smelt.entry import Precision
 from smelt.environment import fill_in
 from smelt.languages import wiki_of
 from smelt.model_families import FAMILIES, operations_per_token
-from smelt.study.architectures import FamilyName, Shape
 from smelt.study.catalogue import Catalogue
 from smelt.study.finetuning import FinetuningSettings
 from smelt.study.jobs import count_jobs
-from smelt.study.makers.amplify import Amplify
 from smelt.study.makers.base import Maker
 from smelt.study.makers.compress import Compress
 from smelt.study.makers.reduce import Reduce
 from smelt.study.makers.trained import TrainedOnBlocks
+from smelt.study.model_shapes import parameters_of, pieces_of, pieces_of_vocabulary, shape_of
 from smelt.study.rates import RATES, Rates, read_rates
 from smelt.study.resources import BASE, BYTES, STATES, WITH_GPU_MB, WITHOUT_GPU_MB, gpus_for, pass_megabytes
 from smelt.study.rules import finetune_jobs
@@ -33,7 +31,6 @@ from smelt.study.rules.tokenizers import LINE_BYTES
 from smelt.study.sizes import Sizes, known_sizes
 from smelt.tasks.kinds import kind_of
 
-PUBLISHED_PIECES = 119_547  # assumed of adopted models: mBERT's
 OTHER_EXAMPLES = 2_000  # assumed of a validation or test split that is not prepared yet
 WIDE_PIECES = 2**16  # vocabularies beyond take four bytes a token
 REDUCED_FINETUNINGS = "reduced fine-tunings"
@@ -168,7 +165,7 @@ class StudyPlan:
         for folder in self.catalogue.tokenizers.blocks():
             *_, corpus, vocabulary, _, language = Path(folder).parts
             text = self.text_bytes(corpus, [language])
-            width = 4 if self._pieces_of_vocabulary(vocabulary) > WIDE_PIECES else 2
+            width = 4 if pieces_of_vocabulary(self.study, vocabulary) > WIDE_PIECES else 2
             stage.jobs += 1
             stage.cpu_seconds += text / 1e6 / self.rates.blocks + self.rates.start
             stage.disk += self._tokens(folder, text) * width
@@ -205,7 +202,7 @@ class StudyPlan:
             yield stage
 
     def _add_model(self, stage: StagePlan, name: str, model: Maker) -> None:
-        parameters = self._shape(name).parameters(self._pieces(name))
+        parameters = parameters_of(self.study, name)
         stage.jobs += 1
         stage.cpu_seconds += self.rates.start_torch
         stage.disk += parameters * BYTES
@@ -217,7 +214,9 @@ class StudyPlan:
             tokens = training.trained_tokens(available)
             self._compute(stage, self._operations_of_training(name) * tokens, parameters, training.model.precision)
             passed = (
-                0.0 if self._uses_gpu(parameters) else pass_megabytes(self._shape(name).model_dump(), training.data)
+                0.0
+                if self._uses_gpu(parameters)
+                else pass_megabytes(shape_of(self.study, name).model_dump(), training.data)
             )
             memory += parameters * BYTES * (STATES - 2) / 1e6 + passed
             stage.checkpoints += CHECKPOINTS * KEPT_STATES * parameters * BYTES
@@ -236,32 +235,11 @@ class StudyPlan:
 
     def _operations(self, name: str, length: int, predicted: float = 0.0) -> float:
         """Return the operations of a training pass for each token."""
-        shape = self._shape(name)
+        shape = shape_of(self.study, name)
         factorised = shape.embedding != shape.hidden or FAMILIES[shape.family].shared_layers
-        head = shape.embedding * (shape.hidden + self._pieces(name))
+        head = shape.embedding * (shape.hidden + pieces_of(self.study, name))
         projection = shape.embedding * shape.hidden if factorised else 0
         return operations_per_token(shape.model_dump(include=set(BASE)), projection, length, predicted, head)
-
-    def _shape(self, name: str) -> Shape:
-        """Return a model's shape; what the study does not give is assumed as BERT-base has it."""
-        numbers: dict[str, Any] = BASE | self.definitions.numbers(name)
-        family = self.study.models[name].family(self.definitions)
-        numbers["family"] = family if family in get_args(FamilyName) else "bert"
-        numbers["embedding"] = self.definitions.embedding_width(name) or numbers["hidden"]
-        return Shape.model_construct(**numbers)
-
-    def _pieces(self, name: str) -> int:
-        """Return how many pieces a model has; at most, where the study gives no number."""
-        return self._pieces_of_vocabulary(self.definitions.vocabulary(name))
-
-    def _pieces_of_vocabulary(self, vocabulary: str) -> int:
-        if vocabulary in self.study.tokenizers:
-            return self.study.tokenizers[vocabulary].vocabulary
-        owner = self.study.models[vocabulary]
-        before = self._pieces(owner.sources[0]) if owner.sources else PUBLISHED_PIECES
-        if isinstance(owner, Reduce):
-            return owner.size or before
-        return before + owner.pieces if isinstance(owner, Amplify) else before
 
     def _libraries(self, parameters: float) -> int:
         return WITH_GPU_MB if self._uses_gpu(parameters) else WITHOUT_GPU_MB
@@ -300,12 +278,12 @@ class StudyPlan:
 
     def _finetuning(self) -> StagePlan:
         stage, rules = StagePlan("fine-tuning"), self.catalogue.finetune
-        stage.jobs = sum(finetune_jobs.count_jobs(rules)) - len(rules.students())
+        stage.jobs = sum(finetune_jobs.count_jobs(rules, gpus=self.rates.gpu is not None)) - len(rules.students())
         alone = [tuple(run.split("/")[:2]) for run in rules.teachers_alone()]
         pairs = [(pair, len(rules.runs.seeds_of(*pair))) for pair in rules.tuned()] + [(pair, 1) for pair in alone]
         for (model, task), seeds in pairs:
             grid = rules.grid(model, task)
-            parameters = self._shape(model).parameters(self._pieces(model))
+            parameters = parameters_of(self.study, model)
             for settings in grid.cells.values():
                 self._add_run(stage, model, task, settings, seeds)
             kept = grid.keep == "best" or any(
@@ -327,7 +305,7 @@ class StudyPlan:
         predicted = measured * examples["validation"] + examples["test"]
         learnt = settings.epochs * examples["train"]
         operations = self._operations(model, length) * length * (learnt + predicted / 3)
-        parameters = self._shape(model).parameters(self._pieces(model))
+        parameters = parameters_of(self.study, model)
         self._compute(stage, seeds * operations, parameters, settings.precision)
         seconds = seeds * (learnt + predicted / 3) * self.rates.example
         if self._uses_gpu(parameters):
@@ -348,7 +326,7 @@ class StudyPlan:
                 teacher = self._operations(model.teacher, length) / 3 if model.imitates else 0.0
                 operations = texts * length * (epochs * 6 * model.student.weights + teacher)
                 stage.jobs += len(self.study.seeds)
-                parameters = self._shape(model.teacher).parameters(self._pieces(model.teacher))
+                parameters = parameters_of(self.study, model.teacher)
                 self._compute(stage, len(self.study.seeds) * operations, parameters, "fp32")
                 stage.cpu_seconds += len(self.study.seeds) * self.rates.start_torch
                 stage.disk += len(self.study.seeds) * RUN_BYTES
@@ -361,7 +339,7 @@ class StudyPlan:
         for name, model in self.study.models.items():
             if model.is_compressed or not model.makes_finetuned:
                 continue
-            parameters = self._shape(name).parameters(self._pieces(name))
+            parameters = parameters_of(self.study, name)
             for _, task in self.catalogue.runs.pairs(model=name):
                 runs, examples = len(self.study.seeds), self._examples[task]
                 length = kind_of(self.catalogue.runs.tasks[task]).typical_tokens
@@ -379,7 +357,7 @@ class StudyPlan:
         return StagePlan("efficiency", min(models, 1), seconds, memory=self.rates.memory["other"])
 
     def _report(self, others: int) -> StagePlan:
-        number = max(sum(count_jobs(self.catalogue).values()) - others, 1)
+        number = max(sum(count_jobs(self.catalogue, gpus=self.rates.gpu is not None).values()) - others, 1)
         return StagePlan("measurement and report", number, number * self.rates.start, memory=self.rates.memory["other"])
 
 

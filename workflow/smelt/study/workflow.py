@@ -197,6 +197,14 @@ def started_rules(words: Sequence[str]) -> list[str] | None:
     return list(itertools.takewhile(lambda word: not word.startswith("-"), itertools.islice(behind, 1, None)))
 
 
+def gives_gpus(resources: Any) -> bool:
+    """Return whether jobs that ask for a GPU get one: on a cluster, or where `--resources gpu=` counts them.
+
+    resources: those that Snakemake has to give, its `global_resources`.
+    """
+    return any(resources.get(name).value for name in ("_nodes", "gpu"))
+
+
 def share_settings(settings: Any, rule: str, others: Iterable[str]) -> None:
     """Let what a profile or the command line sets for a rule count for others too, unless they have their own.
 

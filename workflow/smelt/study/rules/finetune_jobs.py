@@ -6,31 +6,40 @@ one job with runs whose results do not, so that a further seed makes itself alon
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import groupby, pairwise
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.provenance import digest
+from smelt.study.model_shapes import parameters_of
 from smelt.study.paths import leading_to, names, not_leading_to, run_of
-from smelt.study.resources import BASE
+from smelt.study.rates import RATES, Rates, read_rates
+from smelt.study.resources import BASE, gpus_for
 from smelt.study.rules.finetune import FinetuneRules, training_examples
 from smelt.tasks.kinds import kind_of
 
-MAX_RUNS = 10  # of a job
-OPERATIONS_A_SECOND = 7e10  # of one thread
-SECONDS_OF_EXAMPLE = 0.0005  # whatever the model's size
+MAX_RUNS = 40  # of a job, unless the study asks for more
 JOB_MINUTES = 5.0
-"""What a job should take at least, by estimate: loading libraries, model and task takes a quarter of a minute."""
+"""By estimate: at least, where jobs get GPUs; at most, on processors, where jobs run side by side. Loading libraries,
+model and task takes a quarter of a minute."""
+
+Division = Callable[[int], int]
+"""In how many jobs a number of runs is made."""
 
 
-def stretches(keys: Sequence[Hashable], size: int) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last place of each stretch of equal keys, of this size at most."""
+def stretches(keys: Sequence[Hashable], division: Division) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last place of each stretch of equal keys, divided into parts of alike length."""
     first = 0
-    for place in range(1, len(keys) + 1):
-        if place == len(keys) or keys[place] != keys[first] or place - first == size:
-            yield first, place - 1
-            first = place
+    for _, equal in groupby(keys):
+        length = len(list(equal))
+        number = division(length)
+        ends = [first + ceil(length * part / number) for part in range(number + 1)]
+        yield from ((begin, end - 1) for begin, end in pairwise(ends))
+        first += length
 
 
 class FinetuneJobs:
@@ -133,12 +142,13 @@ class CellJobs:
         return self.rules.minutes(wildcards, input, len(self.runs))
 
 
-def jobs_of_seeds(rules: FinetuneRules, started: Collection[str] | None) -> list[FinetuneJobs]:
+def jobs_of_seeds(rules: FinetuneRules, started: Collection[str] | None, gpus: bool = False) -> list[FinetuneJobs]:
     """Return the jobs that make results, one object for each rule.
 
     Args:
         rules: of the study.
         started: in the process of a job, the names of the rules that it may run: they stand, whatever exists by now.
+        gpus: whether jobs that ask for a GPU get one.
     """
     every = names(rules.models())
     if started is not None:
@@ -152,7 +162,7 @@ def jobs_of_seeds(rules: FinetuneRules, started: Collection[str] | None) -> list
     one_kept, not_one = rules.teachers_alone(), list[str]()
     for model, task in rules.tuned():
         runs = [run_of(model, task, seed) for seed in rules.runs.seeds_of(model, task)]
-        for first, last in seeds_of_jobs(rules, model, task):
+        for first, last in seeds_of_jobs(rules, model, task, gpus):
             kept = rules.keeps(model, task, runs[first])
             if last > first:
                 several[first, last, kept].append(f"{model}/{task}")
@@ -170,28 +180,41 @@ def jobs_of_seeds(rules: FinetuneRules, started: Collection[str] | None) -> list
     ]
 
 
-def seeds_of_jobs(rules: FinetuneRules, model: str, task: str, again: bool = False) -> Iterator[tuple[int, int]]:
+def seeds_of_jobs(
+    rules: FinetuneRules, model: str, task: str, gpus: bool, again: bool = False
+) -> Iterator[tuple[int, int]]:
     """Yield the places of the first and the last seed of each job of a model on a task.
 
-    again: whether no result that exists counts.
+    Args:
+        rules: of the study.
+        model: fine-tuned on the task.
+        task: its name.
+        gpus: whether jobs that ask for a GPU get one.
+        again: whether no result that exists counts.
     """
     runs = [run_of(model, task, seed) for seed in rules.runs.seeds_of(model, task)]
     kept = [rules.keeps(model, task, run) for run in runs]
     keys = [(keeps, not again and rules.exists(run, keeps)) for run, keeps in zip(runs, kept, strict=True)]
     # A choice among a grid's runs waits for those of its own seed alone.
-    size = 1 if len(rules.grid(model, task).cells) > 1 else runs_in_a_job(rules, model, task)
-    yield from stretches(keys, size)
+    alone = len(rules.grid(model, task).cells) > 1
+    yield from stretches(keys, at_most(1) if alone else division_of(rules, model, task, gpus))
 
 
-def count_jobs(rules: FinetuneRules) -> tuple[int, int]:
-    """Return how many jobs make all results, and how many all runs of grids."""
-    results = sum(1 for pair in rules.tuned() for _ in seeds_of_jobs(rules, *pair, again=True))
+def count_jobs(rules: FinetuneRules, gpus: bool = False) -> tuple[int, int]:
+    """Return how many jobs make all results, and how many all runs of grids.
+
+    gpus: whether jobs that ask for a GPU get one.
+    """
+    results = sum(1 for pair in rules.tuned() for _ in seeds_of_jobs(rules, *pair, gpus, again=True))
     results += len(rules.teachers_alone()) + len(rules.students())
-    sizes = [(len(cells), runs_in_a_job(rules, *run.split("/")[:2])) for run, cells in rules.grids().items()]
-    return results, sum(-(-number // size) for number, size in sizes)
+    tried = 0
+    for run, cells in rules.grids().items():
+        model, task, _ = run.split("/")
+        tried += division_of(rules, model, task, gpus)(len(cells))
+    return results, tried
 
 
-def jobs_of_cells(rules: FinetuneRules, started: Collection[str] | None) -> list[CellJobs]:
+def jobs_of_cells(rules: FinetuneRules, started: Collection[str] | None, gpus: bool = False) -> list[CellJobs]:
     """Return the jobs that make runs of grids; arguments as for `jobs_of_seeds`."""
     grids = {grid_name(cells): list(cells) for cells in map(tuple, rules.grids().values())}
     if started is not None:
@@ -210,7 +233,7 @@ def jobs_of_cells(rules: FinetuneRules, started: Collection[str] | None) -> list
     for run, cells in rules.grids().items():
         model, task, _ = run.split("/")
         exist = [Path(f"{rules.paths.grid(run)}/{cell}/metrics.json").exists() for cell in cells]
-        for first, last in stretches(exist, runs_in_a_job(rules, model, task)):
+        for first, last in stretches(exist, division_of(rules, model, task, gpus)):
             if last > first:
                 several[grid_name(cells), first, last].append(run)
             else:
@@ -228,32 +251,63 @@ def grid_name(cells: Sequence[str]) -> str:
     return digest(list(cells))[:6]
 
 
-def runs_in_a_job(rules: FinetuneRules, model: str, task: str) -> int:
-    """Return how many runs of a model on a task one job may make."""
+def division_of(rules: FinetuneRules, model: str, task: str, gpus: bool) -> Division:
+    """Return in how many jobs runs of a model on a task are made.
+
+    Args:
+        rules: of the study.
+        model: fine-tuned on the task.
+        task: its name.
+        gpus: whether jobs that ask for a GPU get one.
+    """
     grid = rules.grid(model, task)
     if grid.runs_per_job is not None:
-        return grid.runs_per_job
+        return at_most(grid.runs_per_job)
+    minutes = minutes_of_run(rules, model, task, gpus)
+    runs = min(MAX_RUNS, JOB_MINUTES / minutes) if minutes else 1
+    return at_least(ceil(runs)) if gpus else at_most(max(1, int(runs)))
+
+
+def at_most(runs: int) -> Division:
+    """Return the division into jobs of no more runs than this."""
+    return lambda number: ceil(number / runs)
+
+
+def at_least(runs: int) -> Division:
+    """Return the division into jobs of no fewer runs than this, or one job of all."""
+    return lambda number: max(1, number // runs)
+
+
+def minutes_of_run(rules: FinetuneRules, model: str, task: str, gpus: bool) -> float:
+    """Return how long a fine-tuning takes by estimate; arguments as for `division_of`."""
+    grid, rates = rules.grid(model, task), _rates()
+    on_gpu = gpus and rates.gpu is not None and gpus_for(parameters_of(rules.study, model))
+    device = rates.gpu if on_gpu and rates.gpu else rates.cpu
     number = training_examples(rules.study.options(task), rules.runs.tasks[task])
     epochs = max(cell.epochs for cell in grid.cells.values())
     tokens = min(grid.length, kind_of(rules.runs.tasks[task]).typical_tokens)
-    minutes = estimate_minutes(BASE | rules.study.definitions.numbers(model), tokens, number, epochs)
-    return max(1, min(MAX_RUNS, int(JOB_MINUTES / minutes))) if minutes else 1
+    shape = BASE | rules.study.definitions.numbers(model)
+    return number * epochs * seconds_of_example(shape, tokens, getattr(device, grid.precision)) / 60
 
 
-def estimate_minutes(shape: Mapping[str, int], tokens: int, number: int, epochs: int) -> float:
-    """Return how long a fine-tuning takes on one thread of a processor, roughly.
+def seconds_of_example(shape: Mapping[str, int], tokens: int, speed: float) -> float:
+    """Return how long a fine-tuning learns from an example, roughly.
 
     Args:
         shape: layers, hidden and feed_forward of the model.
-        tokens: of an example.
-        number: training examples.
-        epochs: passes over them.
+        tokens: of the example.
+        speed: floating-point operations of the device in a second.
 
-    Measured: 4 layers of 312 and 1248 learn 2,000 sentences of CoNLL-2003 in 3 epochs in 0.8 minutes (estimated: 0.9).
+    Measured: 4 layers of 312 and 1248 learn 2,000 sentences of CoNLL-2003 in 3 epochs in 0.8 minutes on one thread of a
+    processor (estimated: 0.9).
     """
     layer = 4 * shape["hidden"] ** 2 + 2 * shape["hidden"] * shape["feed_forward"]
-    operations = 6 * shape["layers"] * layer * tokens
-    return number * epochs * (operations / OPERATIONS_A_SECOND + SECONDS_OF_EXAMPLE) / 60
+    return 6 * shape["layers"] * layer * tokens / speed + _rates().example
+
+
+@cache
+def _rates() -> Rates:
+    return read_rates(RATES)
 
 
 def _cut(every: Sequence[Any], first: str | None, last: str | None) -> Sequence[Any]:
