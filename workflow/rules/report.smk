@@ -125,6 +125,7 @@ rule figure:
             labels={"figure": "{figure}"},
         ),
         png=f"{RESULTS}/figures/{{figure}}.png",
+        chart=f"{RESULTS}/figures/{{figure}}.json",
     params:
         settings=study.report.figure_settings,
     wildcard_constraints:
@@ -143,6 +144,7 @@ rule figure:
         " --settings {params.settings:q}"
         " --svg {output.svg:q}"
         " --png {output.png:q}"
+        " --chart {output.chart:q}"
         " > {log:q} 2>&1"
 
 

@@ -125,9 +125,9 @@ class Results:
     def figure(self, name: str, folder: str = "figures") -> int:
         words = ["figure", "--name", name, "--sources", *map(str, self.figure_sources(name))]
         words += ["--settings", json.dumps({"mixtures": {"wiki": {"alpha": 0.5}}})] if name == "language-shares" else []
-        return main(
-            [*words, "--svg", str(self.path(folder, f"{name}.svg")), "--png", str(self.path(folder, f"{name}.png"))]
-        )
+        for kind, suffix in (("svg", "svg"), ("png", "png"), ("chart", "json")):
+            words += [f"--{kind}", str(self.path(folder, f"{name}.{suffix}"))]
+        return main(words)
 
     def page(self, choices: Sequence[Path] = (), **study: object) -> str:
         lists = {

@@ -24,6 +24,7 @@ from smelt.statistics.intervals import wilson_interval
 from smelt.statistics.scores import Floats, summarise
 from smelt.statistics.tests import join_notes
 
+EXAMPLES = 6  # words
 CONDITIONS: tuple[tuple[str, ...], ...] = (
     (),
     ("log training frequency",),
@@ -76,7 +77,7 @@ def count_missed_by_pieces(words: pd.DataFrame, spans: bool, confidence: float) 
     """Return the number of words and the share missed, for each population and number of pieces.
 
     `missed` is the mean over runs of the number of words missed. The interval is Wilson's with the words as trials:
-    several runs on one word do not count as several words.
+    several runs on one word do not count as several words. `examples` are the words that are missed most often.
     """
     rows = []
     for name, part in populations(words, spans).items():
@@ -145,7 +146,10 @@ def _share_missed(words: pd.DataFrame, confidence: float) -> dict[str, Any]:
     share = float(words["missed"].mean())
     interval = wilson_interval(share, len(words), confidence)
     missed = float(words["missed"].sum())
-    return {"words": len(words), "missed": missed, "share_missed": share, "low": interval.low, "high": interval.high}
+    row = {"words": len(words), "missed": missed, "share_missed": share, "low": interval.low, "high": interval.high}
+    by_word = words.groupby("word")["missed"].sum()
+    often = by_word[by_word > 0].sort_values(ascending=False, kind="stable").index[:EXAMPLES]
+    return row | {"examples": [str(word) for word in often]}
 
 
 def _correlation_fields(found: Correlation) -> dict[str, Any]:

@@ -7,7 +7,8 @@ The file written for a model and a task holds:
                   population, words, pieces, fertility (pieces a word), added_segmentation (percent: 100 *
                   (pieces / words - 1)), words_kept_whole, share_kept_whole
     correlations  a row a population and set of conditions: see smelt.measurement.correlations
-    by_pieces     a row a population and number of pieces: population, pieces, words, missed, share_missed, low, high
+    by_pieces     a row a population and number of pieces: population, pieces, words, missed, share_missed, low, high,
+                  examples (the words that are missed most often)
 
 Populations are "entity words" (gold label not O), "other words" and "all words"; a task whose labels are no spans,
 such as part of speech, has "all words" only. A value that does not exist is null.

@@ -8,14 +8,22 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from smelt.errors import SmeltError
+from smelt.report.figures.chart import Chart
 from smelt.report.tables import table_of
 from smelt.report.tables.base import StudyOfTables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+class FigureForms(NamedTuple):
+    """What makes a figure from its files: as a picture, and as the chart of the page."""
+
+    draw: Callable[[list[Path]], "Figure"]
+    chart: Callable[[list[Path]], Chart]
 
 
 @dataclass(frozen=True)
@@ -35,11 +43,13 @@ class StudyFigure(FigureKind):
     """Its files; none where the study has no such figure."""
     draw: Callable[..., "Figure"]
     """Draws it from its files and facts."""
+    chart: Callable[..., Chart] = lambda *_, **__: Chart()
+    """Returns its interactive form from the same; by default it has none."""
     facts: Callable[[StudyOfTables], Mapping[str, Any]] = lambda _: {}
     """What no file says: further arguments of `draw`, by name."""
 
-    def drawing(self, settings: Mapping[str, Any]) -> Callable[[list[Path]], "Figure"]:
-        """Return the function that draws it with its facts.
+    def forms(self, settings: Mapping[str, Any]) -> FigureForms:
+        """Return the functions that make its forms with its facts.
 
         Raises:
             SmeltError: the facts are not those that it takes.
@@ -48,7 +58,9 @@ class StudyFigure(FigureKind):
             inspect.signature(self.draw).bind([], **settings)
         except TypeError as error:
             raise SmeltError("--settings", f"{error}: expected the facts of the figure {self.name}") from None
-        return lambda sources: self.draw(sources, **settings)
+        return FigureForms(
+            lambda sources: self.draw(sources, **settings), lambda sources: self.chart(sources, **settings)
+        )
 
 
 @dataclass(frozen=True)
@@ -63,13 +75,15 @@ class TableFigure(FigureKind):
     """Keys of the table without which it cannot be drawn."""
     draw: Callable[[list[Path], Any, Sequence[str]], "Figure"]
     """Draws it from its files, the entry of a table of these kinds, and the models that the table shows."""
+    chart: Callable[[list[Path], Any, Sequence[str]], Chart] = lambda *_: Chart()
+    """Returns its interactive form from the same; by default it has none."""
 
     def belongs_to(self, table: Any, study: StudyOfTables) -> bool:
         """Return whether a table has the figure."""
         return table.kind in self.tables and self.tables[table.kind](table, study)
 
-    def drawing(self, settings: Mapping[str, Any]) -> Callable[[list[Path]], "Figure"]:
-        """Return the function that draws it for a table.
+    def forms(self, settings: Mapping[str, Any]) -> FigureForms:
+        """Return the functions that make its forms for a table.
 
         Raises:
             SmeltError: the table lacks what it needs, or is of a kind without this figure.
@@ -80,4 +94,6 @@ class TableFigure(FigureKind):
         if settings.get("kind") not in self.tables:
             raise SmeltError("--settings", f"kind is {settings.get('kind')!r}: {expected}")
         table, models = table_of(settings), settings.get("models", [])
-        return lambda sources: self.draw(sources, table, models)
+        return FigureForms(
+            lambda sources: self.draw(sources, table, models), lambda sources: self.chart(sources, table, models)
+        )

@@ -10,6 +10,7 @@ from smelt.errors import SmeltError
 from smelt.families import member_of
 from smelt.files import read_json
 from smelt.report.figures.base import TableFigure
+from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series
 from smelt.report.figures.style import GREY, in_thousands, legend, look, panels, write_codes
 from smelt.report.places import PlaceScores, choose_places
 from smelt.report.significance import BySeed
@@ -26,7 +27,7 @@ Trained = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
-class Panel:
+class LanguagesPanel:
     """The rows that are compared in one column or section of a table."""
 
     title: str
@@ -48,6 +49,34 @@ def draw(sources: list[Path], table: GridTable | LanguagesTable, models: Sequenc
     Scores stand on the left axis, as means over seeds; the number of training examples in each language is a grey bar
     on the right axis, where the rows of a panel agree in it.
     """
+    found = _read(sources, table, models)
+    widest = max(len(each.languages) for each in found)
+    figure, axes = panels(len(found), max(4.2, 1.4 + 0.24 * widest), 3.0, columns=1)
+    rows = list(dict.fromkeys(row for each in found for row in each.rows))
+    for axis, each in zip(axes, found, strict=True):
+        _draw_panel(axis, each, rows)
+        axis.set(title=each.title, xlabel="language", ylabel="score (%)")
+    legend(figure, *axes)
+    return figure
+
+
+def chart(sources: list[Path], table: GridTable | LanguagesTable, models: Sequence[str]) -> Chart:
+    """Return the same panels as a chart; the numbers of training examples stand in the texts of marks."""
+    return Chart([_chart_panel(each) for each in _read(sources, table, models)])
+
+
+def _chart_panel(each: LanguagesPanel) -> Panel:
+    def mark(row: str, code: str, score: float) -> Mark:
+        examples = [f"{each.examples[code]:,} training examples"] if code in each.examples else []
+        return Mark(code, 100 * score, [f"{row} in {code}", f"{100 * score:.2f}", *examples])
+
+    series = [
+        Series(row, [mark(row, *pair) for pair in values.items()], line=False) for row, values in each.rows.items()
+    ]
+    return Panel(each.title, ChartAxis("language", "names", each.languages), ChartAxis("score (%)"), series)
+
+
+def _read(sources: list[Path], table: GridTable | LanguagesTable, models: Sequence[str]) -> list[LanguagesPanel]:
     trained = dict(_trained(path) for path in sources[1:])
     if isinstance(table, GridTable):
         found = _of_grid(sources[0], table, trained)
@@ -56,14 +85,7 @@ def draw(sources: list[Path], table: GridTable | LanguagesTable, models: Sequenc
     found = [each for each in found if each.rows]
     if not found:
         raise SmeltError(sources[0], "has no scores of several languages that the table could show")
-    widest = max(len(each.languages) for each in found)
-    figure, axes = panels(len(found), max(4.2, 1.4 + 0.24 * widest), 3.0, columns=1)
-    rows = list(dict.fromkeys(row for each in found for row in each.rows))
-    for axis, each in zip(axes, found, strict=True):
-        _draw_panel(axis, each, rows)
-        axis.set(title=each.title, ylabel="score (%)")
-    legend(figure, *axes)
-    return figure
+    return found
 
 
 def _trained(path: Path) -> tuple[str, dict[str, int]]:
@@ -71,7 +93,7 @@ def _trained(path: Path) -> tuple[str, dict[str, int]]:
     return str(task["name"]), dict(task["splits"]["train"]["languages"])
 
 
-def _of_grid(path: Path, table: GridTable, trained: Trained) -> list[Panel]:
+def _of_grid(path: Path, table: GridTable, trained: Trained) -> list[LanguagesPanel]:
     scores, places, found = PlaceScores(path), choose_places(path, table.cells()), []
     for line in table.lines:
         rows, tasks = {}, set[tuple[str, str]]()
@@ -80,11 +102,11 @@ def _of_grid(path: Path, table: GridTable, trained: Trained) -> list[Panel]:
             if len(values) > 1:
                 rows[table.comparison_label(place)] = _means(values)
                 tasks |= {(code, place.run(code)[1]) for code in values}
-        found.append(Panel(line, rows, _examples(tasks, trained)))
+        found.append(LanguagesPanel(line, rows, _examples(tasks, trained)))
     return found
 
 
-def _of_sections(path: Path, table: LanguagesTable, members: Sequence[str], trained: Trained) -> list[Panel]:
+def _of_sections(path: Path, table: LanguagesTable, members: Sequence[str], trained: Trained) -> list[LanguagesPanel]:
     scores, found = PlaceScores(path), []
     for number, section in enumerate(table.sections):
         rows: dict[str, dict[str, BySeed]] = {row: {} for row in section.models}
@@ -93,7 +115,7 @@ def _of_sections(path: Path, table: LanguagesTable, members: Sequence[str], trai
                 rows[place.row][place.column] = values
         tasks = {(code, member_of(section.task, code)) for values in rows.values() for code in values}
         means = {row: _means(values) for row, values in rows.items() if values}
-        found.append(Panel(section.name, means, _examples(tasks, trained)))
+        found.append(LanguagesPanel(section.name, means, _examples(tasks, trained)))
     return found
 
 
@@ -110,7 +132,7 @@ def _examples(tasks: Iterable[tuple[str, str]], trained: Trained) -> dict[str, i
     return found
 
 
-def _draw_panel(axis: "Axes", each: Panel, rows: list[str]) -> None:
+def _draw_panel(axis: "Axes", each: LanguagesPanel, rows: list[str]) -> None:
     codes = each.languages
     if any(each.examples.values()):
         _bars(axis, [each.examples.get(code, 0) for code in codes])
@@ -157,4 +179,5 @@ FIGURE = TableFigure(
     ],
     needed=("kind", "models"),
     draw=draw,
+    chart=chart,
 )

@@ -1,4 +1,4 @@
-"""Shares of languages before and after sampling: bars and points (mALBERT's Figure 1 has what was drawn)."""
+"""Shares of languages before and after sampling (mALBERT's Figure 1 has what was drawn)."""
 
 import math
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from smelt.mixture import Mixture
 from smelt.report.corpus_records import by_corpus, read_corpora, shares_of
 from smelt.report.figures.base import StudyFigure
+from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series
 from smelt.report.figures.style import PALETTE, legend, panels, write_codes
 from smelt.report.tables.base import StudyOfTables
 
@@ -29,7 +30,7 @@ def draw(sources: list[Path], mixtures: Mapping[str, Mapping[str, Any]]) -> "Fig
     for axis, (corpus, records) in zip(axes, corpora.items(), strict=True):
         mixture = Mixture(**mixtures.get(corpus, {}))
         _shares(axis, shares_of(records, mixture))
-        axis.set(title=f"{corpus}: {mixture.describe('characters')}", ylabel="share (log scale)")
+        axis.set(title=f"{corpus}: {mixture.describe('characters')}", xlabel="language", ylabel="share (log scale)")
     legend(figure, *axes)
     return figure
 
@@ -37,18 +38,49 @@ def draw(sources: list[Path], mixtures: Mapping[str, Mapping[str, Any]]) -> "Fig
 def _shares(axis: "Axes", shares: Mapping[str, tuple[float, float]]) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator
 
-    ranked = sorted(shares.items(), key=lambda item: (-item[1][0], item[0]))
+    ranked = _ranked(shares)
     natural, drawn = ([pair[number] for _, pair in ranked] for number in (0, 1))
     axis.set_yscale("log")
-    axis.bar(range(len(ranked)), natural, color=PALETTE[5], width=0.75, label="of characters")
+    # Not bars: a logarithmic scale has no zero that they could start from.
+    axis.plot(range(len(ranked)), natural, color=PALETTE[0], marker="s", linestyle="none", label="of characters")
     axis.plot(range(len(ranked)), drawn, color=PALETTE[1], marker="o", linestyle="none", label="drawn")
-    # A logarithmic scale has no zero, so bars start at the power of ten below the smallest.
     axis.set_ylim(10.0 ** math.floor(math.log10(min(filter(None, natural)) * 0.999)), 1)
     axis.yaxis.set_major_locator(LogLocator(base=10))
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}%"))
     axis.minorticks_off()
     write_codes(axis, [language for language, _ in ranked])
     axis.margins(x=0.01)
+
+
+def chart(sources: list[Path], mixtures: Mapping[str, Mapping[str, Any]]) -> Chart:
+    """Return the same panels as a chart."""
+    return Chart(
+        [
+            _panel(corpus, shares_of(records, mixture), mixture)
+            for corpus, records in by_corpus(read_corpora(sources)).items()
+            for mixture in [Mixture(**mixtures.get(corpus, {}))]
+        ]
+    )
+
+
+def _panel(corpus: str, shares: Mapping[str, tuple[float, float]], mixture: Mixture) -> Panel:
+    ranked = _ranked(shares)
+    series = [
+        Series(name, [_mark(language, pair, number) for language, pair in ranked if pair[number]], line=False)
+        for number, name in enumerate(("of characters", "drawn"))
+    ]
+    title = f"{corpus}: {mixture.describe('characters')}"
+    languages = ChartAxis("language", "names", [language for language, _ in ranked])
+    return Panel(title, languages, ChartAxis("share (%, log scale)", "log"), series)
+
+
+def _mark(language: str, pair: tuple[float, float], number: int) -> Mark:
+    natural, drawn = (100 * share for share in pair)
+    return Mark(language, 100 * pair[number], [language, f"{natural:.3g}% of characters, {drawn:.3g}% drawn"])
+
+
+def _ranked(shares: Mapping[str, tuple[float, float]]) -> list[tuple[str, tuple[float, float]]]:
+    return sorted(shares.items(), key=lambda item: (-item[1][0], item[0]))
 
 
 def _mixed(study: StudyOfTables) -> dict[str, Mixture]:
@@ -70,5 +102,6 @@ FIGURE = StudyFigure(
     " logarithmic scale. Models draw likewise, by tokens.",
     sources=_sources,
     draw=draw,
+    chart=chart,
     facts=lambda study: {"mixtures": {name: mixture.model_dump() for name, mixture in _mixed(study).items()}},
 )

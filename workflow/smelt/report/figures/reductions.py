@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smelt.report.figures.base import TableFigure
+from smelt.report.figures.chart import Chart, ChartAxis, Level, Mark, Panel, Series, with_interval
 from smelt.report.figures.style import GREY, legend, look, panels, thousands
 from smelt.report.notes import metric_label
 from smelt.report.places import Place, PlaceScores
@@ -73,6 +74,34 @@ def _panel(
     axis.set_xticks([], minor=True)
 
 
+def chart(sources: list[Path], table: ReductionsTable) -> Chart:
+    """Return the same panels as a chart."""
+    scores = PlaceScores(sources[0])
+    pieces = {path.name: len(VocabularyPieces(path)) for path in sources if path.parent.name == "models"}
+    found = []
+    for task in table.tasks:
+        shown = {
+            label: sorted((model for model in models if _values(scores, model, task)), key=lambda model: pieces[model])
+            for label, models in _series(table, pieces)
+        }
+        series = [
+            Series(label, [_mark(scores, model, task, pieces[model]) for model in models])
+            for label, models in shown.items()
+            if models
+        ]
+        mean, *_ = _interval(scores, table.whole, task)
+        score = ChartAxis(f"{metric_label(_metric(scores, table.whole, task))} (%)")
+        levels = [Level(mean, f"{table.whole}: {mean:.2f}")]
+        found.append(Panel(task, ChartAxis("pieces, log scale", "log"), score, series, levels))
+    return Chart(found)
+
+
+def _mark(scores: PlaceScores, model: str, task: str, pieces: int) -> Mark:
+    mean, below, above = _interval(scores, model, task)
+    about = [model, f"{pieces:,} pieces", with_interval(mean, mean - below, mean + above)]
+    return Mark(pieces, mean, about, max(0.0, mean - below), mean + above)
+
+
 def _values(scores: PlaceScores, model: str, task: str) -> Sequence[float]:
     return list(scores.whole(Place(model, task, model, task)).values())
 
@@ -90,7 +119,7 @@ def _interval(scores: PlaceScores, model: str, task: str) -> tuple[float, float,
     mean, found = summarise(values).mean, mean_interval(values, CONFIDENCE)
     if found.low is None or found.high is None:
         return 100 * mean, 0.0, 0.0
-    return 100 * mean, 100 * (mean - found.low), 100 * (found.high - mean)
+    return 100 * mean, 100 * min(mean, mean - found.low), 100 * (found.high - mean)
 
 
 FIGURE = TableFigure(
@@ -107,4 +136,5 @@ FIGURE = TableFigure(
     ],
     needed=("tasks", "whole", "ways"),
     draw=lambda sources, table, _: draw(sources, table),
+    chart=lambda sources, table, _: chart(sources, table),
 )

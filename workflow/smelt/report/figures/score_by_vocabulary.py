@@ -4,7 +4,7 @@ Where several of these have one vocabulary, such as students with other losses, 
 by side.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +15,8 @@ from smelt.files import read_json
 from smelt.model_families import layers_and_width
 from smelt.report.csv_files import read_csv
 from smelt.report.figures.base import StudyFigure
-from smelt.report.figures.style import GREY, legend, look, panels, thousands
+from smelt.report.figures.chart import Chart, ChartAxis, Level, Mark, Panel, Series
+from smelt.report.figures.style import GREY, legend, look, panels, share_bars, thousands
 from smelt.report.notes import metric_label
 from smelt.report.tables.base import StudyOfTables
 
@@ -85,11 +86,51 @@ def _panel(axis: "Axes", summary: "pd.DataFrame", configs: dict[str, dict[str, A
     for number, (shape, points) in enumerate(by_shape.items()):
         sizes, means, spreads = zip(*sorted(points), strict=True) if points else ((), (), ())
         alone = {} if len(set(sizes)) == len(sizes) else {"linestyle": "none"}
-        axis.errorbar(_beside(sizes), means, yerr=spreads, capsize=2.5, label=shape, **(look(number) | alone))
+        bars = [share_bars(*pair) for pair in zip(means, spreads, strict=True)]
+        limits = list(zip(*bars, strict=True)) or None
+        axis.errorbar(_beside(sizes), means, yerr=limits, capsize=2.5, label=shape, **(look(number) | alone))
     for number, (model, mean) in enumerate(adopted):
         dash = ["--", ":", "-."][number % 3]
         axis.axhline(mean, color=GREY, linewidth=1, linestyle=dash, label=model)
     _axes(axis, sorted({size for points in by_shape.values() for size, *_ in points}), summary)
+
+
+def chart(sources: list[Path]) -> Chart:
+    """Return the same panels as a chart: a mark says which model it is, too."""
+    summary = read_csv(sources[0], _COLUMNS)
+    configs = {folder.name: _config(folder) for folder in sources[1:]}
+    found = []
+    for task in dict.fromkeys(summary["task"]):
+        rows = _alike(summary[summary["task"] == task])
+        entries = sorted(
+            rows.to_dict("records"), key=lambda entry: configs.get(entry["model"], {}).get("vocab_size", 0)
+        )
+        by_shape: dict[str, list[Mark]] = {}
+        for entry in entries:
+            if entry["model"] in configs:
+                by_shape.setdefault(_shape(configs[entry["model"]]), []).append(_mark(entry, configs))
+        series = [
+            Series(name, marks, line=len({mark.x for mark in marks}) == len(marks)) for name, marks in by_shape.items()
+        ]
+        levels = [Level(100 * entry["mean"], entry["model"]) for entry in entries if entry["model"] not in configs]
+        score = ChartAxis(f"{' / '.join(map(metric_label, dict.fromkeys(rows['metric'])))} (%)")
+        found.append(
+            Panel(
+                f"{task} (n = {_seeds(rows)})",
+                ChartAxis("vocabulary (pieces, log scale)", "log"),
+                score,
+                series,
+                levels,
+            )
+        )
+    return Chart(found)
+
+
+def _mark(entry: Mapping[Any, Any], configs: Mapping[str, Mapping[str, Any]]) -> Mark:
+    mean, spread = 100 * entry["mean"], 100 * entry["standard_deviation"] if entry["n"] > 1 else 0.0
+    (below, above), size = share_bars(mean, spread), configs[entry["model"]]["vocab_size"]
+    about = [entry["model"], f"{size:,} pieces", f"{mean:.2f}, deviation {spread:.2f} over {entry['n']} seeds"]
+    return Mark(size, mean, about, mean - below, mean + above)
 
 
 def _beside(sizes: Sequence[int]) -> list[float]:
@@ -141,4 +182,5 @@ FIGURE = StudyFigure(
     "others is left out of its panel.",
     sources=_sources,
     draw=draw,
+    chart=chart,
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.report.figures.base import StudyFigure
+from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series, with_interval
 from smelt.report.figures.style import legend, look, panels
 from smelt.report.records import read_tokenisation
 
@@ -18,7 +19,7 @@ MOST_PIECES = 8
 def draw(sources: list[Path]) -> "Figure":
     """Return a panel a task and in it a line a model, from the tokenisation studies, with their intervals."""
     studies = [read_tokenisation(path) for path in sources]
-    tasks = list(dict.fromkeys(study["task"] for study in studies))
+    tasks = _tasks(studies)
     models = list(dict.fromkeys(study["model"] for study in studies))
     figure, axes = panels(len(tasks), 3.4, 2.8)
     for axis, task in zip(axes, tasks, strict=True):
@@ -38,13 +39,45 @@ def population_of(study: dict[str, Any]) -> str:
     return "entity words" if "entity words" in populations else "all words"
 
 
-def _line(axis: "Axes", study: dict[str, Any], number: int, shift: float) -> None:
+def chart(sources: list[Path]) -> Chart:
+    """Return the same panels as a chart: a mark names the words behind it that are missed most."""
+    studies = [read_tokenisation(path) for path in sources]
+    return Chart([_panel(task, [study for study in studies if study["task"] == task]) for task in _tasks(studies)])
+
+
+def _tasks(studies: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(study["task"] for study in studies))
+
+
+def _panel(task: str, studies: list[dict[str, Any]]) -> Panel:
+    words = population_of(studies[0])
+    series = [Series(study["model"], [_mark(study["model"], row) for row in _points(study)]) for study in studies]
+    return Panel(task, ChartAxis("pieces of the word", whole=True), ChartAxis(f"{words} missed (%)"), series)
+
+
+def _mark(model: str, row: dict[str, Any]) -> Mark:
+    share, low, high = (100 * row[key] for key in ("share_missed", "low", "high"))
+    about = [
+        f"{model}: {row['pieces']} pieces",
+        f"{with_interval(share, low, high, 1)}% of {row['words']} words missed",
+    ]
+    if examples := row.get("examples"):
+        about.append(f"such as {', '.join(examples)}")
+    return Mark(row["pieces"], share, about, low, high)
+
+
+def _points(study: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the numbers of pieces that are drawn: of the figure's words, and with intervals that fit."""
     population = population_of(study)
-    points = [
+    return [
         row
         for row in study["by_pieces"]
         if row["population"] == population and row["pieces"] <= MOST_PIECES and row["share_missed"] is not None
     ]
+
+
+def _line(axis: "Axes", study: dict[str, Any], number: int, shift: float) -> None:
+    points = _points(study)
     shares = [100 * row["share_missed"] for row in points]
     below = [share - 100 * row["low"] for share, row in zip(shares, points, strict=True)]
     above = [100 * row["high"] - share for share, row in zip(shares, points, strict=True)]
@@ -61,4 +94,5 @@ FIGURE = StudyFigure(
     "intervals over words, at the confidence that the study sets.",
     sources=lambda study: study.tokenisations(),
     draw=draw,
+    chart=chart,
 )

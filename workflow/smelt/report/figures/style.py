@@ -99,10 +99,16 @@ def in_thousands(axis: "Axis") -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: thousands(value)))
 
 
+def share_bars(mean: float, spread: float) -> tuple[float, float]:
+    """Return how far an error bar goes below and above a score in percent: not beyond 0 and 100."""
+    return min(spread, mean), min(spread, 100 - mean)
+
+
 def save(figure: "Figure", svg: Path, png: Path) -> None:
     """Write the figure as SVG and PNG without dates or versions, so that the same numbers give the same bytes."""
     with whole_file(svg) as draft:
-        figure.savefig(draft, format="svg", metadata={"Date": None, "Creator": None})
+        # Without a ground of its own, it can stand on a dark page, too.
+        figure.savefig(draft, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     with whole_file(png) as draft:
         figure.savefig(draft, format="png", metadata={"Software": None})
 

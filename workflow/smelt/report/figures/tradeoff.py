@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smelt.report.figures.base import TableFigure
-from smelt.report.figures.style import GREY, PALETTE, panels
+from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series
+from smelt.report.figures.style import GREY, PALETTE, panels, share_bars
 from smelt.report.tables.tradeoff import Tradeoff, TradeoffTable, front, read_tradeoffs
 
 if TYPE_CHECKING:
@@ -26,13 +27,7 @@ def draw(sources: list[Path], table: TradeoffTable) -> "Figure":
     line joins what nothing beats in both. Error bars are deviations over seeds.
     """
     found = read_tradeoffs(table, sources).models
-    costs = [("parameters (millions)", [each.parameters / 1e6 for each in found])]
-    for place, setup in enumerate(table.timed):
-        label = f"latency of {setup.batch} × {table.length} on {setup.device} (ms)"
-        costs.append((label, [each.latencies[place].milliseconds for each in found]))
-    # A device that the job did not have leaves nan: of some models, or of all.
-    known = {label: [pair for pair in zip(found, values, strict=True) if pair[1] == pair[1]] for label, values in costs}
-    shown = {label: pairs for label, pairs in known.items() if pairs}
+    shown = _costs(found, table)
     figure, axes = panels(len(shown), 4.2, 3.4)
     for axis, (label, pairs) in zip(axes, shown.items(), strict=True):
         _panel(axis, [each for each, _ in pairs], [cost for _, cost in pairs])
@@ -42,13 +37,50 @@ def draw(sources: list[Path], table: TradeoffTable) -> "Figure":
     return figure
 
 
+def chart(sources: list[Path], table: TradeoffTable) -> Chart:
+    """Return the same panels as a chart."""
+    return Chart(
+        [_chart_panel(label, pairs) for label, pairs in _costs(read_tradeoffs(table, sources).models, table).items()]
+    )
+
+
+def _costs(found: Sequence[Tradeoff], table: TradeoffTable) -> dict[str, list[tuple[Tradeoff, float]]]:
+    """Return each model with its size, and with the latency of each set-up that was measured, under their labels."""
+    costs = [("parameters (millions)", [each.parameters / 1e6 for each in found])]
+    for place, setup in enumerate(table.timed):
+        label = f"latency of {setup.batch} × {table.length} on {setup.device} (ms)"
+        costs.append((label, [each.latencies[place].milliseconds for each in found]))
+    # A device that the job did not have leaves nan: of some models, or of all.
+    known = {label: [pair for pair in zip(found, values, strict=True) if pair[1] == pair[1]] for label, values in costs}
+    return {label: pairs for label, pairs in known.items() if pairs}
+
+
+def _chart_panel(label: str, pairs: Sequence[tuple[Tradeoff, float]]) -> Panel:
+    worth = front([(100 * each.score.mean, cost) for each, cost in pairs])
+    marks = [_mark(each, cost, label) for each, cost in pairs]
+    best = sorted((mark for mark, mine in zip(marks, worth, strict=True) if mine), key=lambda mark: float(mark.x))
+    others = [mark for mark, mine in zip(marks, worth, strict=True) if not mine]
+    series = [Series("nothing is better in both", best), Series("another is better in both", others, line=False)]
+    return Panel(
+        label, ChartAxis(f"{label}, log scale", "log"), ChartAxis("score (%)"), [one for one in series if one.marks]
+    )
+
+
+def _mark(each: Tradeoff, cost: float, label: str) -> Mark:
+    mean, spread = 100 * each.score.mean, 100 * each.score.deviation_over_seeds if each.score.n > 1 else 0.0
+    below, above = share_bars(mean, spread)
+    about = [each.model, f"{label}: {cost:.4g}", f"score {mean:.2f}, deviation {spread:.2f} over {each.score.n} seeds"]
+    return Mark(cost, mean, about, mean - below, mean + above)
+
+
 def _panel(axis: "Axes", found: Sequence[Tradeoff], costs: Sequence[float]) -> None:
     scores = [100 * each.score.mean for each in found]
     deviations = [100 * each.score.deviation_over_seeds if each.score.n > 1 else 0.0 for each in found]
     worth = front(list(zip(scores, costs, strict=True)))
     best = sorted((cost, score) for cost, score, mark in zip(costs, scores, worth, strict=True) if mark)
     axis.plot(*zip(*best, strict=True), color=PALETTE[1], linewidth=1.2, zorder=1, label="front")
-    axis.errorbar(costs, scores, yerr=deviations, fmt="none", ecolor=GREY, elinewidth=0.8, capsize=2, zorder=2)
+    bars = list(zip(*map(share_bars, scores, deviations), strict=True))
+    axis.errorbar(costs, scores, yerr=bars, fmt="none", ecolor=GREY, elinewidth=0.8, capsize=2, zorder=2)
     colours = [PALETTE[0] if mark else "white" for mark in worth]
     axis.scatter(costs, scores, c=colours, edgecolors=PALETTE[0], s=22, zorder=3)
     _logarithmic(axis, costs)
@@ -119,4 +151,5 @@ FIGURE = TableFigure(
     sources=lambda table, study: table.sources(study),
     needed=("task", "models", "length"),
     draw=lambda sources, table, _: draw(sources, table),
+    chart=lambda sources, table, _: chart(sources, table),
 )

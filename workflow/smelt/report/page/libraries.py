@@ -1,6 +1,7 @@
 """The libraries of JavaScript that the page holds, read from the packages of Python that ship them.
 
-Nothing is downloaded and no copy lies in the checkout: DataTables comes from the bundle in itables.
+Nothing is downloaded and no copy lies in the checkout: DataTables comes from the bundle in itables, and Vega-Lite from
+what vl-convert bundles.
 """
 
 import importlib.util
@@ -45,6 +46,15 @@ def datatables() -> Library:
     if exports != 1:
         raise SmeltError(path, f"exports a default {exports} times: expected once, as in the itables that is pinned")
     return Library("DataTables and jQuery", "MIT", f"itables {version('itables')}", within_script(script))
+
+
+def vega() -> Library:
+    """Return Vega, Vega-Lite and Vega-Embed, which draw charts, as `window.vegaEmbed`."""
+    import vl_convert
+
+    names = "Vega, Vega-Lite, Vega-Embed and D3"
+    script = within_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    return Library(names, "BSD-3-Clause; of D3 ISC", f"vl-convert-python {version('vl-convert-python')}", script)
 
 
 def within_script(text: str) -> Markup:

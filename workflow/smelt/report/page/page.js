@@ -341,6 +341,89 @@ function watch(selector, act) {
   document.querySelectorAll(selector).forEach((element) => observer.observe(element));
 }
 
+// ---- Charts
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+function chartLook() {
+  const style = getComputedStyle(document.documentElement);
+  const [ink, quiet, rule] = ["--ink", "--quiet", "--rule"].map((name) => style.getPropertyValue(name).trim());
+  const axis = { labelColor: ink, titleColor: ink, domainColor: quiet, tickColor: quiet, gridColor: rule };
+  Object.assign(axis, { titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 12, titlePadding: 8 });
+  const font = getComputedStyle(document.body).fontFamily;
+  const axisX = { grid: false };
+  return { background: null, font, axisX, view: { stroke: null }, axis, title: { color: ink, fontSize: 13, fontWeight: 600 } };
+}
+
+// Charts have palettes for a light ground: of them only black cannot be seen on a dark one.
+const inInk = (specification) =>
+  JSON.parse(JSON.stringify(specification).replaceAll('"#000000"', JSON.stringify(chartLook().title.color)));
+
+function tooltipOf(_handler, event, item, value) {
+  if (!value || !item) return hideTooltip();
+  showTooltip(event.target, String(value).split("\n"));
+}
+
+// One stop of the tab key for a panel; arrows go from mark to mark.
+function makeReachable(box) {
+  const marks = [...box.querySelectorAll(".mark-symbol [aria-label], .mark-rule [aria-label]")];
+  marks.forEach((mark, place) => {
+    mark.setAttribute("tabindex", place === 0 ? "0" : "-1");
+    mark.setAttribute("role", "img");
+    mark.addEventListener("focus", () => showTooltip(mark, mark.getAttribute("aria-label").split("\n")));
+    mark.addEventListener("blur", hideTooltip);
+    mark.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+      if (!step) return;
+      event.preventDefault();
+      const next = marks[(place + step + marks.length) % marks.length];
+      mark.setAttribute("tabindex", "-1");
+      next.setAttribute("tabindex", "0");
+      next.focus();
+    });
+  });
+}
+
+const SIGNS = { circle: "●", square: "■", "triangle-up": "▲", diamond: "◆", "triangle-down": "▼", cross: "✚", "triangle-right": "▶" };
+
+function legendOf(series, views) {
+  const legend = Object.assign(document.createElement("div"), { className: "legend" });
+  const off = new Set();
+  for (const { name, color, shape } of series) {
+    const button = makeButton(name, () => {
+      off[off.has(name) ? "delete" : "add"](name);
+      button.setAttribute("aria-pressed", String(!off.has(name)));
+      for (const view of views) view.signal("off", [...off]).run();
+    });
+    button.setAttribute("aria-pressed", "true");
+    const sign = Object.assign(document.createElement("span"), { textContent: SIGNS[shape] });
+    sign.setAttribute("aria-hidden", "true");
+    sign.style.color = color === "#000000" ? "inherit" : color;
+    button.prepend(sign, " ");
+    legend.append(button);
+  }
+  return legend;
+}
+
+async function drawChart(figure) {
+  const { series, panels } = JSON.parse(figure.querySelector("script.chart").textContent);
+  figure.querySelector(".charts")?.remove();
+  const charts = Object.assign(document.createElement("div"), { className: "charts" });
+  const boxes = panels.map(() => charts.appendChild(Object.assign(document.createElement("div"), { className: "panel" })));
+  figure.querySelector(".scroll").after(charts);
+  const options = { mode: "vega-lite", actions: false, renderer: "svg", config: chartLook(), tooltip: tooltipOf };
+  const views = [];
+  for (const [place, box] of boxes.entries()) {
+    const { view } = await vegaEmbed(box, inInk(panels[place]), options);
+    views.push(view);
+    makeReachable(box);
+  }
+  if (series.length > 1) charts.append(legendOf(series, views));
+  figure.classList.add("charted");
+}
+
+dark.addEventListener("change", () => document.querySelectorAll("figure.charted").forEach(drawChart));
+
 // ---- Paper: everything that is folded or on another page of a table is printed, too
 
 let closed = [];
@@ -360,4 +443,5 @@ for (const block of document.querySelectorAll("pre.copied")) {
 
 buildFilter();
 watch("figure.table .scroll", enhance);
+watch("figure.drawing:has(.chart)", drawChart);
 document.documentElement.classList.add("interactive");

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from smelt.cli import KeyValues, add_examples
 from smelt.errors import SmeltError, not_found
-from smelt.files import json_text, whole_file
+from smelt.files import json_text, read_json, whole_file
 from smelt.mixture import Mixture
 from smelt.report.corpus_records import CorpusRecord, read_corpora
 from smelt.report.costs import read_costs
@@ -33,7 +33,7 @@ from smelt.report.page.corpora import (
     templates_table,
 )
 from smelt.report.page.corpus_warnings import limits, looks
-from smelt.report.page.libraries import Library, datatables, within_script
+from smelt.report.page.libraries import Library, datatables, vega, within_script
 from smelt.report.page.materials import model_table, reduction_table, task_table, tokenizer_table
 from smelt.report.page.overview import model_costs
 from smelt.report.page.plan import plan_table
@@ -117,6 +117,8 @@ class PageFigure:
     path: Path
     title: str
     caption: str
+    chart: Markup | None
+    """JSON: the panels of its chart, if it has one."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,7 @@ def content(arguments: argparse.Namespace) -> Content:
     models = [read_model(folder) for folder in arguments.models]
     statistics = {path.stem: path for path in arguments.statistics}
     pairs = pair_tables(statistics["pairs"], arguments.examples, arguments.significance) if statistics else []
+    figures = [_figure(path) for path in arguments.figures]
     across = across_table(statistics["across"], arguments.significance) if statistics else None
     jobs = read_costs(arguments.costs) if arguments.costs else []
     costs = model_costs(models, arguments.efficiency, jobs)
@@ -195,12 +198,12 @@ def content(arguments: argparse.Namespace) -> Content:
         across=_markup(across) if across else None,
         correlations=[_markup(table) for table in correlation_tables(arguments.tokenisation)],
         efficiency=_markup(measured) if (measured := efficiency_table(arguments)) else None,
-        figures=[PageFigure(path.stem, path, *caption_of(path.stem)) for path in arguments.figures],
+        figures=figures,
         corpora=_corpora(study, corpora, read_blocks(arguments.blocks)) if corpora else None,
         records=_records(arguments, models),
         plan=_markup(plan_table(arguments.plan)) if arguments.plan else None,
         names=within_script(json_text(_names(arguments, corpora))),
-        libraries=[datatables()],
+        libraries=[datatables(), *([vega()] if any(figure.chart for figure in figures) else [])],
         run_facts=run_facts(jobs, models),
         run_tables=[_markup(table) for table in run_tables if table is not None],
         commit=commits.pop() if len(commits) == 1 else "",
@@ -267,6 +270,14 @@ def _records(arguments: argparse.Namespace, models: Sequence[ModelRecord]) -> li
         reduction_table(arguments.models),
     ]
     return [_markup(table) for table in tables if table is not None]
+
+
+def _figure(path: Path) -> PageFigure:
+    """Return a figure, with the chart that was written beside it."""
+    chart = path.with_suffix(".json")
+    specifications = read_json(chart) if chart.is_file() else {}
+    shown = within_script(json_text(specifications)) if specifications.get("panels") else None
+    return PageFigure(path.stem, path, *caption_of(path.stem), shown)
 
 
 def _markup(table: PaperTable) -> Markup:

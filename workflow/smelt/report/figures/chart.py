@@ -1,0 +1,175 @@
+"""A figure as an interactive chart of the page: panels of series, as Vega-Lite specifications.
+
+A figure's picture and its chart are made from the same numbers; the picture is for papers and where no script runs.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from smelt.report.figures.style import GREY, PALETTE
+
+_SHAPES = ["circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right"]
+_DASHES = [[1, 0], [6, 3], [2, 2]]
+_HEIGHT = 230  # pixels; a row of categories takes 20
+_MANY = 40  # marks of a series from which they are drawn small
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point of a chart: its place, the interval around it, and lines of text that explain it."""
+
+    x: float | str
+    y: float | str
+    about: Sequence[str]
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Marks of one colour, joined by a line or not."""
+
+    name: str
+    marks: Sequence[Mark]
+    line: bool = True
+    thin: bool = False
+    """Whether it only stands behind the others: a faint line, without marks."""
+
+
+@dataclass(frozen=True)
+class ChartAxis:
+    """An axis: its title, and whether it has numbers, numbers on a logarithmic scale, or names."""
+
+    title: str
+    kind: Literal["linear", "log", "names"] = "linear"
+    names: Sequence[str] = ()
+    """All names, in their order."""
+    whole: bool = False
+    """Whether its numbers are counts."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A straight line at one value, with its name: a model without a size, chance, no difference."""
+
+    value: float
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A panel of a chart; intervals lie along the axis of numbers."""
+
+    title: str
+    x: ChartAxis
+    y: ChartAxis
+    series: Sequence[Series]
+    levels: Sequence[Level] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The panels of a figure; none where it has no interactive form."""
+
+    panels: Sequence[Panel] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all series, each once."""
+        return list(dict.fromkeys(one.name for panel in self.panels for one in panel.series))
+
+    def specifications(self) -> dict[str, Any]:
+        """Return the names of series with their looks, and a Vega-Lite specification of each panel."""
+        looks = [
+            {"name": name, "color": PALETTE[number % len(PALETTE)], "shape": _SHAPES[number % len(_SHAPES)]}
+            for number, name in enumerate(self.names)
+        ]
+        return {"series": looks, "panels": [_specification(panel, self.names) for panel in self.panels]}
+
+
+def with_interval(mean: float, low: float | None, high: float | None, digits: int = 2) -> str:
+    """Return a number with its interval, for a mark's text."""
+    shown = f"{mean:.{digits}f}"
+    return shown if low is None or high is None or low == high else f"{shown} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
+    across = panel.y.kind == "names"
+    return {
+        "title": {"text": panel.title, "anchor": "start", "limit": 400},
+        "description": panel.title,
+        "width": "container",
+        "height": {"step": 20} if across else _HEIGHT,
+        "data": {"values": [_row(one, mark) for one in panel.series for mark in one.marks]},
+        "params": [{"name": "off", "value": []}],
+        "layer": [*(_level(level, across) for level in panel.levels), *_layers(panel, names, across)],
+    }
+
+
+def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[str, Any]]:
+    """Yield the layers of the marks: faint lines, lines, intervals, and points, which alone have text."""
+    common = {
+        "x": _field("x", _TYPES[panel.x.kind], **_axis(panel.x)),
+        "y": _field("y", _TYPES[panel.y.kind], **_axis(panel.y)),
+        "color": _look(names, PALETTE),
+        "opacity": {"condition": {"test": "indexof(off, datum.series) < 0", "value": 1}, "value": 0.06},
+    }
+    kinds = {"thin" if one.thin else "line" if one.line else "points" for one in panel.series}
+    quiet = {"aria": False, "tooltip": None}
+    dashes = {**_field("series"), "legend": None, "scale": {"domain": list(names), "range": _dashes(names)}}
+    for kind, width in (("thin", 0.6), ("line", 1.8)):
+        if kind in kinds:
+            mark = {"type": "line", "strokeWidth": width, **quiet}
+            encoding = common | {"strokeDash": dashes} | ({"detail": _field("part")} if kind == "thin" else {})
+            yield {"transform": [{"filter": f"datum.kind == '{kind}'"}], "mark": mark, "encoding": encoding}
+    if any(mark.low is not None for one in panel.series for mark in one.marks):
+        low, high = ("x", "x2") if across else ("y", "y2")
+        ends = {low: common[low] | {"field": "low"}, high: {"field": "high"}}
+        valid = [{"filter": "isValid(datum.low)"}]
+        yield {"transform": valid, "mark": {"type": "rule", **quiet}, "encoding": common | ends}
+    few = not any(len(one.marks) > _MANY for one in panel.series if not one.thin)
+    points = {"type": "point", "filled": True, "size": 70 if few else 25}
+    text = {"description": _field("about"), "tooltip": _field("about"), "shape": _look(names, _SHAPES)}
+    yield {"transform": [{"filter": "datum.kind != 'thin'"}], "mark": points, "encoding": common | text}
+
+
+_TYPES = {"linear": "quantitative", "log": "quantitative", "names": "nominal"}
+
+
+def _row(series: Series, mark: Mark) -> dict[str, Any]:
+    kind = "thin" if series.thin else "line" if series.line else "points"
+    row = {"x": mark.x, "y": mark.y, "low": mark.low, "high": mark.high, "series": series.name, "kind": kind}
+    return row | ({"part": mark.about[0]} if series.thin else {"about": "\n".join(mark.about)})
+
+
+def _level(level: Level, across: bool) -> dict[str, Any]:
+    rule = {"type": "rule", "color": GREY, "strokeDash": [4, 3], "aria": bool(level.name), "description": level.name}
+    encoding = {"x" if across else "y": {"datum": level.value}}
+    return {"data": {"values": [{}]}, "mark": rule | {"tooltip": level.name or None}, "encoding": encoding}
+
+
+def _field(name: str, kind: str = "nominal", **more: Any) -> dict[str, Any]:
+    return {"field": name, "type": kind, **more}
+
+
+def _look(names: Sequence[str], looks: Sequence[str]) -> dict[str, Any]:
+    chosen = [looks[number % len(looks)] for number in range(len(names))]
+    return {**_field("series"), "legend": None, "scale": {"domain": list(names), "range": chosen}}
+
+
+def _dashes(names: Iterable[str]) -> list[list[int]]:
+    return [_DASHES[number // len(PALETTE) % len(_DASHES)] for number, _ in enumerate(names)]
+
+
+def _axis(axis: ChartAxis) -> dict[str, Any]:
+    shown: dict[str, Any] = {"aria": False, "labelOverlap": True}
+    if axis.kind == "names":
+        names = list(axis.names)
+        upright = len(names) > 20 or any(len(name) > 4 for name in names)
+        shown |= {"labelAngle": -90 if upright else 0}
+        return {"title": axis.title, "sort": names, "scale": {"domain": names}, "axis": shown}
+    if axis.kind == "log":
+        shown |= {"format": "~s", "tickCount": 5}
+    scale = {"type": axis.kind, "nice": False, "zero": False, "padding": 14}
+    return {"title": axis.title, "scale": scale, "axis": shown | ({"tickMinStep": 1} if axis.whole else {})}
