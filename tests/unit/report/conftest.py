@@ -20,7 +20,7 @@ def results(tmp_path: Path) -> Results:
 @pytest.fixture
 def compared(results: Results) -> Results:
     """The same, with scores gathered and compared."""
-    assert (results.scores(), results.compare()) == (0, 0)
+    assert (results.scores(), results.compare(), results.costs()) == (0, 0, 0)
     return results
 
 
@@ -28,7 +28,7 @@ def compared(results: Results) -> Results:
 def reported(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """A study whose tables and figures are all made."""
     made = make(tmp_path_factory.mktemp("page") / "results")
-    assert (made.scores(), made.compare()) == (0, 0)
+    assert (made.scores(), made.compare(), made.costs()) == (0, 0, 0)
     assert (made.score_table(), made.segmentation_table(), made.example_table()) == (0, 0, 0)
     assert [made.figure(name) for name in FIGURES] == [0] * len(FIGURES)
     return made

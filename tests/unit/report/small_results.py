@@ -115,6 +115,13 @@ class Results:
     def figure_sources(self, name: str) -> list[Path]:
         models = [self.path("models", model) for model in MODELS[:2]]
         return {
+            "differences": [self.path("statistics", f"{name}.csv") for name in ("summary", "pairs")],
+            "ranks": [self.path("statistics", f"{name}.csv") for name in ("summary", "pairs", "across")],
+            "score-by-cost": [
+                *(self.path("statistics", f"{name}.csv") for name in ("summary", "pairs")),
+                *(self.path(f"{name}.csv") for name in ("scores", "costs")),
+                *(self.path("models", model) for model in MODELS),
+            ],
             "language-distribution": sorted(self.path("corpora").glob("*/*/statistics.json")),
             "learning-curves": sorted(self.path("logs").glob("*.curve.csv")),
             "score-by-vocabulary": [self.path("statistics", "summary.csv"), *models],

@@ -9,7 +9,7 @@ import pytest
 from small_results import SIGNIFICANCE, prepared_task
 
 from smelt.__main__ import main
-from smelt.report.page.overview import StudyScores
+from smelt.report.overview import StudyScores
 from smelt.report.page.results import pair_tables
 from smelt.report.render import markdown
 from smelt.report.significance import Significance

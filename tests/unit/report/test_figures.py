@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from small_results import Results
+from vl_convert import vegalite_to_vega
 
 from smelt.__main__ import main
 from smelt.report.figures import (
@@ -17,6 +18,8 @@ from smelt.report.figures import (
     score_by_vocabulary,
     splitting_and_errors,
 )
+from smelt.report.figures.ranks import _groups
+from smelt.report.figures.style import share_bars
 from smelt.training.losses import TERMS
 
 
@@ -31,6 +34,39 @@ def test_a_figure_is_valid_svg_and_png_and_repeats_byte_for_byte(compared: Resul
     assert compared.path("again", f"{name}.png").read_bytes() == png.read_bytes()
 
 
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_every_axis_is_labelled(compared: Results, name: str) -> None:
+    settings = {"mixtures": {"wiki": {"alpha": 0.5}}} if name == "language-shares" else {}
+    figure = FIGURES[name].forms(settings).draw(compared.figure_sources(name))
+    assert all(axis.get_xlabel() and axis.get_ylabel() for axis in figure.axes)
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES))
+def test_a_chart_has_the_panels_and_numbers_of_its_picture(compared: Results, name: str) -> None:
+    settings = {"mixtures": {"wiki": {"alpha": 0.5}}} if name == "language-shares" else {}
+    forms, sources = FIGURES[name].forms(settings), compared.figure_sources(name)
+    panels, axes = forms.chart(sources).panels, forms.draw(sources).axes
+    assert len(panels) == len(axes)
+    assert all(vegalite_to_vega(panel) for panel in forms.chart(sources).specifications()["panels"])
+    for panel, axis in zip(panels, axes, strict=True):
+        along = "x" if panel.y.kind == "names" else "y"
+        shown = [value for line in axis.lines for value in getattr(line, f"get_{along}data")()]
+        shown += [value for points in axis.collections for value in points.get_offsets()[:, 1].tolist()]
+        factor = 100 if name == "language-shares" else 1  # the chart's axis is in percent
+        for mark in (mark for series in panel.series for mark in series.marks):
+            assert min(abs(getattr(mark, along) - factor * value) for value in shown) < 1e-9
+
+
+def test_models_without_a_significant_pair_between_them_are_one_group() -> None:
+    assert _groups(["a", "b", "c", "d"], {frozenset("ac"), frozenset("ad")}) == [(0, 1), (1, 3)]
+    assert _groups(["a", "b"], {frozenset("ab")}) == []
+
+
+def test_no_bar_goes_below_zero() -> None:
+    assert share_bars(1.5, 4.0) == (1.5, 4.0)
+    assert share_bars(99.0, 4.0) == (4.0, 1.0)
+
+
 def test_every_figure_has_a_caption_on_the_page_and_in_snakemakes_report() -> None:
     assert all(figure.title and figure.caption for figure in [*FIGURES.values(), *TABLE_FIGURES.values()])
     caption = (Path(__file__).parents[3] / "workflow/report/figure.rst").read_text()
@@ -41,14 +77,15 @@ def test_languages_stand_from_most_to_fewest_words(results: Results) -> None:
     figure = language_distribution.draw(results.figure_sources("language-distribution"))
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_xticklabels()] == ["qaa", "qab"]
-    assert [bar.get_height() for bar in axis.patches] == [120_000, 3_000]
+    assert axis.lines[0].get_ydata().tolist() == [120_000, 3_000]
+    assert not axis.patches, "a logarithmic scale has no zero for bars to start from"
 
 
 def test_shares_stand_before_and_after_sampling_as_in_the_table(results: Results) -> None:
     figure = language_shares.draw(results.figure_sources("language-shares"), {"wiki": {"alpha": 0.5}})
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_xticklabels()] == ["qaa", "qab"]
-    natural, drawn = [bar.get_height() for bar in axis.patches], axis.lines[0].get_ydata().tolist()
+    natural, drawn = (line.get_ydata().tolist() for line in axis.lines)
     assert natural == pytest.approx([120 / 123, 3 / 123])
     assert drawn == pytest.approx([120**0.5 / (120**0.5 + 3**0.5), 3**0.5 / (120**0.5 + 3**0.5)])
     assert results.table("shares", SHARES, results.figure_sources("language-shares")) == 0

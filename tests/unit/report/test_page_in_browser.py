@@ -122,12 +122,42 @@ def test_a_phone_shows_numbers_beside_names_and_scrolls_tables_alone(page: Page)
         assert first["x"] + first["width"] <= 390
 
 
+def test_charts_say_what_a_mark_is_to_pointer_and_keyboard(page: Page) -> None:
+    figure = page.locator("#figure-score-by-vocabulary")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_selector("#figure-score-by-vocabulary.charted")
+    assert figure.locator("img").is_hidden()
+    marks = figure.locator(".panel").first.locator(".mark-symbol [aria-label]")
+    marks.first.hover()
+    tooltip = page.get_by_role("tooltip")
+    assert tooltip.inner_text().splitlines() == ["small_8k", "8,000 pieces", "50.00, deviation 1.00 over 3 seeds"]
+    marks.first.focus()
+    page.keyboard.press("ArrowRight")
+    assert tooltip.inner_text().splitlines()[0] == "large_32k"
+    page.keyboard.press("Escape")
+    assert tooltip.is_hidden()
+
+
+def test_the_legend_turns_series_off(page: Page) -> None:
+    figure = page.locator("#figure-learning-curves")
+    figure.scroll_into_view_if_needed()
+    page.wait_for_selector("#figure-learning-curves.charted")
+    one = figure.locator(".mark-symbol [aria-label^=small_8k]").first
+    before = one.get_attribute("opacity")
+    figure.get_by_role("button", name="small_8k").press("Enter")
+    assert figure.get_by_role("button", name="small_8k").get_attribute("aria-pressed") == "false"
+    assert float(one.get_attribute("opacity") or 1) < float(before or 1)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_an_accessibility_checker_finds_nothing(page: Page, theme: str) -> None:
     page.emulate_media(color_scheme=theme)
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
     for name in [f"#{found}" for found in page.locator("figure.table").evaluate_all("all => all.map(one => one.id)")]:
         table(page, name)
+    for figure in page.locator("figure.drawing").all():
+        figure.scroll_into_view_if_needed()
+    page.wait_for_function("document.querySelectorAll('.chart').length == document.querySelectorAll('.charted').length")
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 

@@ -8,7 +8,7 @@ import pytest
 from small_results import SIGNIFICANCE, make
 
 from smelt.__main__ import main
-from smelt.report.page.overview import ModelCosts, StudyScores
+from smelt.report.overview import ModelCosts, StudyScores
 from smelt.report.page.verdict import StudyVerdict, answer
 from smelt.report.render import markdown
 from smelt.report.significance import Significance

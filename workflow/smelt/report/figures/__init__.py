@@ -2,11 +2,14 @@
 
 from smelt.report.figures import (
     by_language,
+    differences,
     drops,
     language_distribution,
     language_shares,
     learning_curves,
+    ranks,
     reductions,
+    score_by_cost,
     score_by_vocabulary,
     scripts,
     splitting_and_errors,
@@ -18,11 +21,14 @@ from smelt.report.tables.base import StudyOfTables, TableEntry
 FIGURES: dict[str, StudyFigure] = {
     figure.name: figure
     for figure in (
+        score_by_cost.FIGURE,
+        differences.FIGURE,
+        ranks.FIGURE,
+        score_by_vocabulary.FIGURE,
+        learning_curves.FIGURE,
+        splitting_and_errors.FIGURE,
         language_distribution.FIGURE,
         language_shares.FIGURE,
-        learning_curves.FIGURE,
-        score_by_vocabulary.FIGURE,
-        splitting_and_errors.FIGURE,
     )
 }
 """Figures of the study, in the order of the page."""

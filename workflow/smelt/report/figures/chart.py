@@ -24,6 +24,8 @@ class Mark:
     about: Sequence[str]
     low: float | None = None
     high: float | None = None
+    label: str = ""
+    """Text beside it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
         "title": {"text": panel.title, "anchor": "start", "limit": 400},
         "description": panel.title,
         "width": "container",
-        "height": {"step": 20} if across else _HEIGHT,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "height": max(40, 20 * len(panel.y.names)) if across else _HEIGHT,
         "data": {"values": [_row(one, mark) for one in panel.series for mark in one.marks]},
         "params": [{"name": "off", "value": []}],
         "layer": [*(_level(level, across) for level in panel.levels), *_layers(panel, names, across)],
@@ -109,9 +112,11 @@ def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
 
 def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[str, Any]]:
     """Yield the layers of the marks: faint lines, lines, intervals, and points, which alone have text."""
-    common = {
-        "x": _field("x", _TYPES[panel.x.kind], **_axis(panel.x)),
-        "y": _field("y", _TYPES[panel.y.kind], **_axis(panel.y)),
+    places = {
+        "x": _field("x", _TYPES[panel.x.kind], **_axis(panel.x, True)),
+        "y": _field("y", _TYPES[panel.y.kind], **_axis(panel.y, False)),
+    }
+    common = places | {
         "color": _look(names, PALETTE),
         "opacity": {"condition": {"test": "indexof(off, datum.series) < 0", "value": 1}, "value": 0.06},
     }
@@ -132,6 +137,10 @@ def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[s
     points = {"type": "point", "filled": True, "size": 70 if few else 25}
     text = {"description": _field("about"), "tooltip": _field("about"), "shape": _look(names, _SHAPES)}
     yield {"transform": [{"filter": "datum.kind != 'thin'"}], "mark": points, "encoding": common | text}
+    if any(mark.label for one in panel.series for mark in one.marks):
+        beside = {"type": "text", "align": "left", "dx": 7, "dy": -5, "fontSize": 10, **quiet}
+        named = [{"filter": "isValid(datum.label)"}]
+        yield {"transform": named, "mark": beside, "encoding": places | {"text": _field("label")}}
 
 
 _TYPES = {"linear": "quantitative", "log": "quantitative", "names": "nominal"}
@@ -139,7 +148,15 @@ _TYPES = {"linear": "quantitative", "log": "quantitative", "names": "nominal"}
 
 def _row(series: Series, mark: Mark) -> dict[str, Any]:
     kind = "thin" if series.thin else "line" if series.line else "points"
-    row = {"x": mark.x, "y": mark.y, "low": mark.low, "high": mark.high, "series": series.name, "kind": kind}
+    row: dict[str, Any] = {
+        "x": mark.x,
+        "y": mark.y,
+        "low": mark.low,
+        "high": mark.high,
+        "series": series.name,
+        "kind": kind,
+    }
+    row |= {"label": mark.label} if mark.label else {}
     return row | ({"part": mark.about[0]} if series.thin else {"about": "\n".join(mark.about)})
 
 
@@ -162,14 +179,15 @@ def _dashes(names: Iterable[str]) -> list[list[int]]:
     return [_DASHES[number // len(PALETTE) % len(_DASHES)] for number, _ in enumerate(names)]
 
 
-def _axis(axis: ChartAxis) -> dict[str, Any]:
+def _axis(axis: ChartAxis, across: bool) -> dict[str, Any]:
     shown: dict[str, Any] = {"aria": False, "labelOverlap": True}
     if axis.kind == "names":
         names = list(axis.names)
-        upright = len(names) > 20 or any(len(name) > 4 for name in names)
-        shown |= {"labelAngle": -90 if upright else 0}
+        upright = across and (len(names) > 20 or any(len(name) > 4 for name in names))
+        shown |= {"labelAngle": -90 if upright else 0, "labelOverlap": False, "labelLimit": 160}
         return {"title": axis.title, "sort": names, "scale": {"domain": names}, "axis": shown}
     if axis.kind == "log":
-        shown |= {"format": "~s", "tickCount": 5}
-    scale = {"type": axis.kind, "nice": False, "zero": False, "padding": 14}
+        short = "format(datum.value, datum.value < 1000 ? '~g' : '~s')"
+        shown |= {"labelExpr": short, "tickCount": 5}
+    scale = {"type": axis.kind, "nice": False, "padding": 14} | ({} if axis.kind == "log" else {"zero": False})
     return {"title": axis.title, "scale": scale, "axis": shown | ({"tickMinStep": 1} if axis.whole else {})}

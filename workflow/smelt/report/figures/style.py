@@ -83,6 +83,8 @@ def legend(figure: "Figure", *axes: "Axes") -> None:
     if entries:
         wide = 0.7 + 0.075 * max(map(len, entries))  # inches of the longest entry, about
         columns = max(1, min(4, len(entries), int(figure.get_figwidth() / wide)))
+        lines = -(-len(entries) // columns)
+        figure.set_figheight(figure.get_figheight() + 0.2 * max(0, lines - 2))  # many would leave no room for panels
         figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns)
 
 

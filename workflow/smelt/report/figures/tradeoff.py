@@ -1,13 +1,15 @@
 """Score against size and against latency: which compact model is worth it at which budget (XtremeDistil, Figures 1
 and 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smelt.report.figures.base import TableFigure
 from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series
 from smelt.report.figures.style import GREY, PALETTE, panels, share_bars
+from smelt.report.render import quantity
 from smelt.report.tables.tradeoff import Tradeoff, TradeoffTable, front, read_tradeoffs
 
 if TYPE_CHECKING:
@@ -27,59 +29,100 @@ def draw(sources: list[Path], table: TradeoffTable) -> "Figure":
     line joins what nothing beats in both. Error bars are deviations over seeds.
     """
     found = read_tradeoffs(table, sources).models
-    shown = _costs(found, table)
+    shown = known_costs(_costs(found, table))
     figure, axes = panels(len(shown), 4.2, 3.4)
-    for axis, (label, pairs) in zip(axes, shown.items(), strict=True):
-        _panel(axis, [each for each, _ in pairs], [cost for _, cost in pairs])
-        axis.set(xlabel=f"{label}, log scale", ylabel="score (%)")
-    for axis, pairs in zip(axes, shown.values(), strict=True):
-        name_points(figure, axis, [(each.model, cost, 100 * each.score.mean) for each, cost in pairs])
+    draw_fronts(figure, axes, shown)
     return figure
 
 
 def chart(sources: list[Path], table: TradeoffTable) -> Chart:
     """Return the same panels as a chart."""
-    return Chart(
-        [_chart_panel(label, pairs) for label, pairs in _costs(read_tradeoffs(table, sources).models, table).items()]
-    )
+    return front_chart(_costs(read_tradeoffs(table, sources).models, table))
 
 
-def _costs(found: Sequence[Tradeoff], table: TradeoffTable) -> dict[str, list[tuple[Tradeoff, float]]]:
-    """Return each model with its size, and with the latency of each set-up that was measured, under their labels."""
-    costs = [("parameters (millions)", [each.parameters / 1e6 for each in found])]
+def _costs(found: Sequence[Tradeoff], table: TradeoffTable) -> dict[str, list["CostPoint"]]:
+    """Return the models by size, and by the latency of each set-up that was measured, under the names of the costs."""
+    costs = {"parameters (millions)": [each.parameters / 1e6 for each in found]}
     for place, setup in enumerate(table.timed):
-        label = f"latency of {setup.batch} × {table.length} on {setup.device} (ms)"
-        costs.append((label, [each.latencies[place].milliseconds for each in found]))
-    # A device that the job did not have leaves nan: of some models, or of all.
-    known = {label: [pair for pair in zip(found, values, strict=True) if pair[1] == pair[1]] for label, values in costs}
-    return {label: pairs for label, pairs in known.items() if pairs}
+        name = f"latency of {setup.batch} × {table.length} on {setup.device} (ms)"
+        costs[name] = [each.latencies[place].milliseconds for each in found]
+    return {name: [_point(each, cost) for each, cost in zip(found, own, strict=True)] for name, own in costs.items()}
 
 
-def _chart_panel(label: str, pairs: Sequence[tuple[Tradeoff, float]]) -> Panel:
-    worth = front([(100 * each.score.mean, cost) for each, cost in pairs])
-    marks = [_mark(each, cost, label) for each, cost in pairs]
-    best = sorted((mark for mark, mine in zip(marks, worth, strict=True) if mine), key=lambda mark: float(mark.x))
-    others = [mark for mark, mine in zip(marks, worth, strict=True) if not mine]
-    series = [Series("nothing is better in both", best), Series("another is better in both", others, line=False)]
-    return Panel(
-        label, ChartAxis(f"{label}, log scale", "log"), ChartAxis("score (%)"), [one for one in series if one.marks]
-    )
-
-
-def _mark(each: Tradeoff, cost: float, label: str) -> Mark:
+def _point(each: Tradeoff, cost: float) -> "CostPoint":
     mean, spread = 100 * each.score.mean, 100 * each.score.deviation_over_seeds if each.score.n > 1 else 0.0
     below, above = share_bars(mean, spread)
-    about = [each.model, f"{label}: {cost:.4g}", f"score {mean:.2f}, deviation {spread:.2f} over {each.score.n} seeds"]
-    return Mark(cost, mean, about, mean - below, mean + above)
+    about = f"score {mean:.2f}, deviation {spread:.2f} over {quantity([each.score.n], 'seed')}"
+    return CostPoint(each.model, cost, mean, mean - below, mean + above, about)
 
 
-def _panel(axis: "Axes", found: Sequence[Tradeoff], costs: Sequence[float]) -> None:
-    scores = [100 * each.score.mean for each in found]
-    deviations = [100 * each.score.deviation_over_seeds if each.score.n > 1 else 0.0 for each in found]
+# ---- Scores against costs, with the models that nothing beats in both
+
+
+@dataclass(frozen=True)
+class CostPoint:
+    """A model's score in percent with an interval, and what it costs; nan where that is not known."""
+
+    model: str
+    cost: float
+    score: float
+    low: float
+    high: float
+    about: str
+    """The score in words."""
+
+
+def draw_fronts(figure: "Figure", axes: Sequence["Axes"], points: Mapping[str, Sequence[CostPoint]]) -> None:
+    """Draw a panel for each cost, under its name: all points, and a line through those that nothing beats."""
+    shown = known_costs(points)
+    for axis, (cost, found) in zip(axes, shown.items(), strict=True):
+        _panel(axis, found)
+        axis.set(xlabel=f"{cost}, log scale", ylabel="score (%)")
+    for axis, found in zip(axes, shown.values(), strict=True):
+        name_points(figure, axis, [(each.model, each.cost, each.score) for each in found])
+
+
+def known_costs(points: Mapping[str, Sequence[CostPoint]]) -> dict[str, list[CostPoint]]:
+    """Return the points whose cost is known; a cost of none, such as on a device that the job lacked, is left out."""
+    known = {cost: [each for each in found if each.cost > 0] for cost, found in points.items()}
+    return {cost: found for cost, found in known.items() if found}
+
+
+def front_chart(points: Mapping[str, Sequence[CostPoint]]) -> Chart:
+    """Return the same as a chart."""
+    return Chart([_chart_panel(cost, found) for cost, found in known_costs(points).items()])
+
+
+def _chart_panel(cost: str, found: Sequence[CostPoint]) -> Panel:
+    def marks(wanted: bool) -> list[Mark]:
+        pairs = zip(found, front([(each.score, each.cost) for each in found]), strict=True)
+        own = sorted((each for each, worth in pairs if worth == wanted), key=lambda each: each.cost)
+        return [
+            Mark(
+                each.cost,
+                each.score,
+                [each.model, f"{cost}: {each.cost:.4g}", each.about],
+                each.low,
+                each.high,
+                each.model,
+            )
+            for each in own
+        ]
+
+    series = [
+        Series("nothing is better in both", marks(True)),
+        Series("another is better in both", marks(False), False),
+    ]
+    shown = [one for one in series if one.marks]
+    return Panel(cost, ChartAxis(f"{cost}, log scale", "log"), ChartAxis("score (%)"), shown)
+
+
+def _panel(axis: "Axes", found: Sequence[CostPoint]) -> None:
+    scores, costs = [each.score for each in found], [each.cost for each in found]
+    bars = [[each.score - each.low for each in found], [each.high - each.score for each in found]]
     worth = front(list(zip(scores, costs, strict=True)))
     best = sorted((cost, score) for cost, score, mark in zip(costs, scores, worth, strict=True) if mark)
     axis.plot(*zip(*best, strict=True), color=PALETTE[1], linewidth=1.2, zorder=1, label="front")
-    bars = list(zip(*map(share_bars, scores, deviations), strict=True))
     axis.errorbar(costs, scores, yerr=bars, fmt="none", ecolor=GREY, elinewidth=0.8, capsize=2, zorder=2)
     colours = [PALETTE[0] if mark else "white" for mark in worth]
     axis.scatter(costs, scores, c=colours, edgecolors=PALETTE[0], s=22, zorder=3)

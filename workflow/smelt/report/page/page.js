@@ -352,7 +352,7 @@ function chartLook() {
   Object.assign(axis, { titleFontWeight: "normal", labelFontSize: 11, titleFontSize: 12, titlePadding: 8 });
   const font = getComputedStyle(document.body).fontFamily;
   const axisX = { grid: false };
-  return { background: null, font, axisX, view: { stroke: null }, axis, title: { color: ink, fontSize: 13, fontWeight: 600 } };
+  return { background: null, font, axisX, text: { fill: ink }, view: { stroke: null }, axis, title: { color: ink, fontSize: 13, fontWeight: 600 } };
 }
 
 // Charts have palettes for a light ground: of them only black cannot be seen on a dark one.
@@ -366,7 +366,7 @@ function tooltipOf(_handler, event, item, value) {
 
 // One stop of the tab key for a panel; arrows go from mark to mark.
 function makeReachable(box) {
-  const marks = [...box.querySelectorAll(".mark-symbol [aria-label], .mark-rule [aria-label]")];
+  const marks = [...box.querySelectorAll('.mark-symbol [aria-label], .mark-rule [aria-label]:not([aria-label=""])')];
   marks.forEach((mark, place) => {
     mark.setAttribute("tabindex", place === 0 ? "0" : "-1");
     mark.setAttribute("role", "img");

@@ -7,7 +7,7 @@ from typing import Any
 
 from smelt.errors import SmeltError
 from smelt.files import read_json
-from smelt.report.page.overview import ENERGY_UNITS
+from smelt.report.overview import ENERGY_UNITS
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits
 
 _TIME = (("h", 3600.0), ("min", 60.0), ("s", 1.0))

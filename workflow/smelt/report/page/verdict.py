@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from smelt.report.notes import test_of
-from smelt.report.page.overview import BEST, ModelCosts, PairedModels, SharedTasks, StudyScores, overview_table
+from smelt.report.overview import BEST, ModelCosts, PairedModels, SharedTasks, StudyScores, overview_table
 from smelt.report.render import PaperTable, number, quantity
 from smelt.report.significance import Significance
 

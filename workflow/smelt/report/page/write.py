@@ -21,6 +21,7 @@ from smelt.report.corpus_records import CorpusRecord, read_corpora
 from smelt.report.costs import read_costs
 from smelt.report.figures import caption_of
 from smelt.report.latex import latex
+from smelt.report.overview import model_costs
 from smelt.report.page.blocks import BlocksRecord, blocks_tables, read_blocks
 from smelt.report.page.corpora import (
     cleaning_table,
@@ -35,7 +36,6 @@ from smelt.report.page.corpora import (
 from smelt.report.page.corpus_warnings import limits, looks
 from smelt.report.page.libraries import Library, datatables, vega, within_script
 from smelt.report.page.materials import model_table, reduction_table, task_table, tokenizer_table
-from smelt.report.page.overview import model_costs
 from smelt.report.page.plan import plan_table
 from smelt.report.page.results import across_table, correlation_tables, pair_tables
 from smelt.report.page.sources import sources_table

@@ -1,0 +1,104 @@
+"""Mean scores of all models against what they cost: size, latency and energy, with those that nothing beats in both."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from smelt.report.costs import read_costs
+from smelt.report.figures.base import StudyFigure
+from smelt.report.figures.chart import Chart
+from smelt.report.figures.style import panels
+from smelt.report.figures.tradeoff import CostPoint, draw_fronts, front_chart, known_costs
+from smelt.report.overview import ModelCosts, SharedTasks, StudyScores, model_costs
+from smelt.report.records import read_model
+from smelt.report.render import quantity
+from smelt.report.scores import read_scores
+from smelt.report.tables.base import StudyOfTables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CONFIDENCE = 0.95
+
+
+def draw(sources: list[Path]) -> "Figure":
+    """Return a panel for each cost that is known.
+
+    sources: summary.csv, pairs.csv, scores.csv and costs.csv, then the folders of the models and efficiency records.
+    """
+    points = known_costs(_points(sources))
+    figure, axes = panels(max(1, len(points)), 4.2, 3.4)
+    if points:
+        draw_fronts(figure, axes, points)
+    else:
+        axes[0].set(xlabel="cost", ylabel="score (%)", title="no models share a task")
+    return figure
+
+
+def chart(sources: list[Path]) -> Chart:
+    """Return the same panels as a chart."""
+    return front_chart(_points(sources))
+
+
+def _points(sources: list[Path]) -> dict[str, list[CostPoint]]:
+    summary, pairs, scores, costs, *others = sources
+    shared = StudyScores(summary, pairs).shared
+    if shared is None:
+        return {}
+    folders = [read_model(path) for path in others if path.parent.name == "models"]
+    found = model_costs(folders, [path for path in others if path.suffix == ".json"], read_costs(costs))
+    latency = next((each.measures["latency"] for each in found.values() if "latency" in each.measures), None)
+    of = f" of {latency.batch} × {latency.length} on {latency.device}" if latency else ""
+    kinds: dict[str, Callable[[ModelCosts], float]] = {
+        "parameters (millions)": lambda each: each.parameters / 1e6,
+        f"latency{of} (ms)": lambda each: each.value("latency"),
+        "energy of making and fine-tuning (kWh)": lambda each: each.kwh,
+    }
+    means = dict(_means(shared, scores))
+    return {
+        name: [_point(model, cost(found[model]), means[model]) for model in shared.models if model in found]
+        for name, cost in kinds.items()
+    }
+
+
+def _means(shared: SharedTasks, path: Path) -> Iterator[tuple[str, list[float]]]:
+    """Yield the mean over tasks of each seed that a model has on all of them, as shares; at least the mean over all."""
+    scores = read_scores(path)
+    for model in shared.models:
+        own = {task: scores.of(task, model) for task in shared.tasks}
+        seeds = sorted(set.intersection(*map(set, own.values())))
+        by_seed = [fmean(fmean(own[task][seed] for task in tasks) for tasks in shared.units.values()) for seed in seeds]
+        yield model, by_seed if len(by_seed) > 1 else [shared.mean(model)]
+
+
+def _point(model: str, cost: float, means: Sequence[float]) -> CostPoint:
+    from smelt.statistics.intervals import mean_interval
+
+    mean, interval = 100 * fmean(means), mean_interval(means, CONFIDENCE)
+    if interval.low is None or interval.high is None:
+        return CostPoint(model, cost, mean, mean, mean, f"mean score {mean:.2f}")
+    low, high = max(0.0, 100 * interval.low), min(100.0, 100 * interval.high)
+    about = f"mean score {mean:.2f} ({low:.2f} to {high:.2f} over {quantity([len(means)], 'seed')})"
+    return CostPoint(model, cost, mean, low, high, about)
+
+
+def _sources(study: StudyOfTables) -> list[str]:
+    models = [model for model in study.makers if study.runs(model=model)]
+    if len(models) < 2:
+        return []
+    folders = [f"{study.results}/models/{model}" for model in models]
+    files = [f"{study.results}/{name}.csv" for name in ("statistics/summary", "statistics/pairs", "scores", "costs")]
+    return [*files, *folders, *study.efficiencies()]
+
+
+FIGURE = StudyFigure(
+    "score-by-cost",
+    "Score against cost",
+    "Mean score over the tasks that the models share, test set, against parameters, latency and the energy of making "
+    "and fine-tuning a model, as far as they were measured. Intervals: Student's t over seeds, 95%, of the mean over "
+    "tasks. The line joins the models for which no other is at least as good in both.",
+    sources=_sources,
+    draw=draw,
+    chart=chart,
+)
