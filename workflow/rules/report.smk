@@ -1,9 +1,8 @@
 """
 Reports: from the metrics of every run to tables with significance, figures and one page.
 
-IN   metrics and predictions of the fine-tuned models, and the records of their tasks and of all they rest on
+IN   metrics and predictions of the fine-tuned models, and the records of their tasks and of all they rest on, and their modules
 OUT  results/<study>/scores.csv, statistics/*.csv, tables/*, figures/*, report.html
-     These jobs are cheap, and their modules are inputs: an edited statistic recomputes the tables.
 """
 
 
