@@ -145,6 +145,3 @@ rule figure:
         " --png {output.png:q}"
         " --chart {output.chart:q}"
         " > {log:q} 2>&1"
-
-
-include: "page.smk"

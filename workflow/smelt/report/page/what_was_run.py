@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from smelt.report.corpus_records import CorpusRecord, by_corpus
 from smelt.report.costs import JobCost
+from smelt.report.overview import energy
 from smelt.report.page.corpora import TEST_EXAMPLES, share, steps_of
-from smelt.report.page.overview import energy
 from smelt.report.records import ModelRecord, TaskRecord
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, duration, quantity
 
