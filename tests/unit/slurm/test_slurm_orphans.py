@@ -223,7 +223,8 @@ def test_a_job_of_another_user_is_watched_and_never_forgotten_while_it_may_run(
     executor.run_job(job())
     assert executor.submitted == ["7"], "taken over"
     assert asyncio.run(executor.look(submitted("7"))) == ["7"]
-    assert [f"--user=0,{path.owner()}" in words for words in slurm.asked("squeue")] == [True, True]
+    asked = [words for words in slurm.asked("squeue") if "--user=" in words]
+    assert [f"--user=0,{path.owner()}" in words for words in asked] == [True, True]
 
     slurm.answer("squeue", "")
     slurm.answer("scontrol", "PriorityType = basic\nPrivateData             = accounts,jobs\n")
@@ -240,3 +241,21 @@ def test_a_job_of_another_user_is_watched_and_never_forgotten_while_it_may_run(
     executor.run_job(job())
     assert executor.submitted == ["7", "12"], "SLURM would show it"
     assert not path.exists()
+
+
+def test_a_job_of_another_user_that_has_yet_to_start_is_taken_over(
+    executor: Watched, slurm: Slurm, submitted: Any
+) -> None:
+    """It has no record, and lists of one user's jobs lack it."""
+    wanted = job()
+    tag, other = tag_of(wanted, executor._study), "4711"
+    (slurm.programs / "squeue").write_text(
+        '#!/bin/sh\ncase "$*" in\n'
+        f"*--format=%U*) echo '{os.getuid()} mine'; echo '12 a comment'; echo '{other} {tag}' ;;\n"
+        f"*--user={os.getuid()},{other}\\ *) echo '7 PENDING {tag}' ;;\nesac\n"
+    )
+    executor.dag.jobs, executor.dag.needrun_jobs = [wanted], lambda: [wanted]
+    executor.run_job(wanted)
+    assert executor.submitted == ["7"]
+    assert slurm.asked("sbatch") == []
+    assert asyncio.run(executor.look(submitted("7", wanted))) == ["7"]

@@ -94,7 +94,8 @@ class Orphans:
             path.name: record for path in self.folder.iterdir() if (record := records.read(self.folder, path.name))
         }
         owners = self._others_open(known)
-        self.others = set(owners.values())
+        # Jobs that have yet to start have no record: only their comments tell.
+        self.others = {*owners.values(), *(user for user, comment in queue.of_others() if self._is_ours(comment))}
         found = queue.listed(self.others)
         comments = {number: job.comment for number, job in found.items() if job.active}
         self.alive = set(comments)
@@ -158,12 +159,16 @@ class Orphans:
         """Return the owners of those records of the study without an end that are another user's."""
         owners = {}
         for number, record in known.items():
-            tag = Tag.read(record.tag)
-            if record.end is None and tag and tag.study == self.study:
+            if record.end is None and self._is_ours(record.tag):
                 with suppress(OSError, KeyError):  # just removed; a user whom this machine does not know
                     if (self.folder / number).stat().st_uid != os.getuid():
                         owners[number] = (self.folder / number).owner()
         return owners
+
+    def _is_ours(self, comment: str) -> bool:
+        """Return whether a comment is the tag of a job of the study."""
+        tag = Tag.read(comment)
+        return tag is not None and tag.study == self.study
 
     def _has_made(self, number: str, job: Any) -> bool:
         record = records.read(self.folder, number)

@@ -100,6 +100,18 @@ def listed(others: Iterable[str] = ()) -> dict[str, Listed]:
     return jobs
 
 
+def of_others() -> list[tuple[str, str]]:
+    """Return the user and the comment of each job of others that waits or runs, where SLURM shows them.
+
+    Raises:
+        NoAnswer: the controller does not answer.
+        Refused: it answers with an error.
+    """
+    lines = ask(["squeue", "--noheader", "--format=%U %k"]).splitlines()
+    jobs = [(user, comment.strip()) for user, _, comment in (line.partition(" ") for line in lines)]
+    return [(user, comment) for user, comment in jobs if user != str(os.getuid())]
+
+
 def hides_others() -> bool:
     """Return whether SLURM shows a user no jobs of others.
 
