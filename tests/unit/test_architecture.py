@@ -108,7 +108,7 @@ LAYERS = (
     "report tasks training",
     "study",
     " ".join(sorted(STAGES)),
-    "__main__ commands compare_studies logs new open_page plan preflight run screen slurm watch",
+    "__main__ commands compare_studies logs manual new open_page plan preflight run screen slurm watch",
 )
 """Parts of the package, the lowest layer first: a part imports from its own layer and from lower ones."""
 

@@ -30,7 +30,7 @@ def examples_of(words: list[str]) -> list[list[str]]:
     parser = parser_named(words)
     lines = (parser.epilog or "").replace("%(prog)s", parser.prog).splitlines()
     assert lines[:1] == ["examples:"], words
-    return [shlex.split(line, comments=True)[1:] for line in lines[1:]]
+    return [shlex.split(line.partition(" > ")[0], comments=True)[1:] for line in lines[1:]]
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

@@ -37,6 +37,7 @@ TOOLS = {
     "inspect": ("smelt.models.inspect.command", "show what pieces a tokenizer has and who uses them, or compare two"),
     "pin": ("smelt.study.pin", "look up the commits of the hub's models that a study adopts"),
     "clean-shards": ("smelt.corpora.clean_shards", "clean large data sets in shards, here or on SLURM"),
+    "completion": ("smelt.manual", "print a script by which a shell completes commands and flags"),
     "schema": ("smelt.study.reference", "write JSON schemas for editors, and the tables of keys in the documentation"),
 }
 """Commands that people use by themselves, with no study or beside one."""
