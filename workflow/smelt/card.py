@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 CardValue = str | int | float
+TOKENS = "tokens trained on"
+"""The name, among a card's facts, of how much text a training has seen."""
 RECORD = "How it was made, to the digit: `provenance.json`."
 """The last line of every card."""
 

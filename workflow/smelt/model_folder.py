@@ -238,6 +238,12 @@ def load_as(kind: Any, folder: Path, where: str) -> tuple[Any, list[str]]:
     return model, sorted(name for name in report["missing_keys"] if "pooler" not in name)
 
 
+def name_of(folder: Path) -> str:
+    """Return the name of a model in a folder: <model>-<task>-seed-<n> of one that was fine-tuned and kept."""
+    kept = folder.name == "model" and folder.parent.name.startswith("seed-")
+    return "-".join(folder.absolute().parts[-4:-1]) if kept else folder.name
+
+
 def read_published_card(folder: Path) -> dict[str, Any]:
     """Return the front matter of a model's card, as far as there is one."""
     try:

@@ -13,6 +13,7 @@ import torch
 from compression_toy import SETTINGS, SIGNALS, STUDENT, Folders, write_teacher
 from invented_tasks import write_task
 from safetensors.torch import load_file
+from tests.pasted import run_card
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from smelt.__main__ import main
@@ -87,6 +88,7 @@ def test_the_result_stands_where_a_fine_tuned_model_stands(gradual, folders):
     assert (gradual / "model/compact.py").is_file()
     assert all(path.is_file() for path in (gradual / "model").iterdir())
     assert "| 3 | labels | encoder |" in card
+    run_card(gradual / "model")
 
 
 def test_the_card_names_languages_by_iso_639_for_the_hub(gradual, tmp_path):

@@ -21,6 +21,7 @@ from sentence_transformers.sentence_transformer.evaluation import (
 from sentence_transformers.sentence_transformer.losses import CoSENTLoss, MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from test_finetuning_interruptions import OFTEN, assert_same_bits, fail_at, killed
+from tests.pasted import run_card
 from tokenizers import processors
 from transformers import GPT2Config, GPT2Model
 
@@ -291,6 +292,7 @@ def test_kept_weights_load_in_sentence_transformers_with_the_same_embeddings(mod
     card = (kept / "README.md").read_text()
     assert "library_name: sentence-transformers" in card
     assert "pipeline_tag: sentence-similarity" in card
+    run_card(kept)
 
 
 def test_kept_weights_are_evaluated_as_another_model(model_folder, tmp_path):

@@ -20,6 +20,7 @@ from sentence_transformers.sentence_transformer.modules import (
     Pooling,
     Transformer,
 )
+from tests.pasted import run_card
 from transformers import AutoTokenizer
 
 from smelt.__main__ import main
@@ -126,6 +127,7 @@ def test_the_folder_has_what_the_librarys_backend_reads(tmp_path: Path) -> None:
     assert "library_name: sentence-transformers" in card
     assert "(Pooling, Dense, Normalize)" in card
     assert "| sentence embeddings |" in card
+    run_card(tmp_path / "int8")
 
 
 def test_the_benchmark_measures_an_embedding_model(tmp_path: Path) -> None:

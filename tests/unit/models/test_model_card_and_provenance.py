@@ -6,8 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import transformers
 import yaml
 from huggingface_hub import ModelCard
+from tests.pasted import run_card
+from transformers import BertConfig
 
 from smelt.card import Card, card_text, write_card
 from smelt.energy import Energy
@@ -43,6 +46,27 @@ def test_a_cards_front_matter_is_the_hubs(tmp_path: Path) -> None:
     data = ModelCard.load(tmp_path / "README.md").data
     assert (data.base_model, data.base_model_relation) == (["org/one", "org/two"], "finetune")
     assert (data.license, data.library_name, data.language) == ("mit", "transformers", ["no", "en"])
+
+
+HEADS = {
+    "fill-mask": "AutoModelForMaskedLM",
+    "feature-extraction": "AutoModel",
+    "text-classification": "AutoModelForSequenceClassification",
+    "token-classification": "AutoModelForTokenClassification",
+    "question-answering": "AutoModelForQuestionAnswering",
+}
+
+
+@pytest.mark.parametrize("pipeline", HEADS)
+def test_a_cards_lines_use_the_model_as_pasted(
+    pipeline: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    getattr(transformers, HEADS[pipeline]).from_config(BertConfig(vocab_size=8, **shape)).save_pretrained(tmp_path)
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\ntext\n.\n")
+    write_card(tmp_path, replace(CARD, pipeline=pipeline))
+    run_card(tmp_path)
+    assert capsys.readouterr().out.strip() or pipeline == "question-answering"  # an untrained one may answer nothing
 
 
 def test_a_card_takes_over_what_all_sources_share(tmp_path: Path) -> None:

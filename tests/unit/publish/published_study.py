@@ -1,18 +1,21 @@
 """A small study with results: a pretrained model, a student, an adopted model and what is reduced from it."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import BertConfig, BertForMaskedLM
+from transformers import BertConfig, BertForMaskedLM, BertForTokenClassification
 
 from smelt.card import Card, write_card
 from smelt.energy import Energy
+from smelt.finetuning.card import write_finetuned_card
 from smelt.models.adopt import adopt
 from smelt.provenance import write_provenance
 from smelt.report.csv_files import write_csv
 from smelt.report.scores import COLUMNS
 from smelt.study.makers.adopt import Adopt
+from smelt.tasks.kinds.base import Task
 
 STUDY = """\
 study: tiny
@@ -76,3 +79,18 @@ def record(folder: Path) -> dict[str, Any]:
     """Return provenance.json of a folder."""
     found: dict[str, Any] = json.loads((folder / "provenance.json").read_text())
     return found
+
+
+def write_finetuned(run: Path, scores: Mapping[str, float]) -> None:
+    """Write the folder of a fine-tuning, <model>/<task>/seed-<n>, with its weights and its scores by language."""
+    model, name, seed = run.parts[-3:]
+    head = BertForTokenClassification(BertConfig(vocab_size=8, **SHAPE))
+    head.save_pretrained(run / "model")
+    (run / "model/vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\ntext\n.\n")
+    rows = [{"split": "test", "language": code, "metric": "f1", "value": value} for code, value in scores.items()]
+    metrics = {"model": model, "task": name, "seed": int(seed.removeprefix("seed-")), "scores": rows}
+    metrics |= {"settings": {"epochs": 1}, "best_epoch": 1}
+    (run / "metrics.json").write_text(json.dumps(metrics))
+    task = Task(name, "token-classification", "seqeval-f1", "iob2", ["O", "B-LOC"])
+    write_finetuned_card(run / "model", f"{model}-{name}-{seed}", model, task, metrics)
+    write_provenance(run, "finetune", {}, {}, [2], 0.1, ENERGY)

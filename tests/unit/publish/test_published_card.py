@@ -8,7 +8,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard import metadata_load
-from tests.unit.publish.published_study import STUDY, record, write_scores, write_study
+from tests.unit.publish.published_study import STUDY, record, write_finetuned, write_scores, write_study
 
 from smelt.errors import SmeltError
 from smelt.publish.card import make_card
@@ -84,9 +84,10 @@ def test_scores_stand_with_interval_seeds_and_test_set() -> None:
 def test_the_card_names_languages_data_with_dates_tokens_and_emissions() -> None:
     found, text = front("student"), str(make_card(find_model(load(), "student"), "me/model").card)
     assert found["language"] == ["sw", "en"]
-    assert "| small | Wikipedia's dumps | 2024-01-01 | sw simple | cc-by-sa-4.0 |" in text
-    assert "| student | text files of the study | not known | sw | cc-by-4.0 |" in text
-    assert "| tokens trained on | 1,234 |" in text
+    assert "| training of small | Wikipedia's dumps | 2024-01-01 | sw simple | cc-by-sa-4.0 |" in text
+    assert "| training of student | text files of the study | not known | sw | cc-by-4.0 |" in text
+    assert "| pieces of small | Wikipedia's dumps | 2024-01-01 | sw simple | cc-by-sa-4.0 |" in text
+    assert "student was trained on 1,234 tokens; small was trained on 1,234 tokens: repeated" in text
     assert found["co2_eq_emissions"] == {
         "emissions": 40.0,
         "source": "codecarbon 3.3.2: the trainings of student, small",
@@ -131,6 +132,30 @@ def test_a_licence_is_the_studys_word_or_what_all_sources_share(
     assert found.card.data.license == found.terms.licence == licence
     assert ("No licence is stated, because" in str(found.card)) is (licence is None)
     assert any(line.startswith("licence:") for line in found.missing) is (licence is None)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_fine_tuned_model_has_its_own_scores_and_the_terms_of_its_task() -> None:
+    run = Path("results/tiny/finetuned/small/wikiann-dev/seed-2")
+    write_finetuned(run, {"sw": 0.25, "en": 0.75, "all": 0.5})
+    try:
+        found = make_card(find_model(load(), "small/wikiann-dev/seed-2"), "me/model")
+        text, data = str(found.card), found.card.data
+    finally:
+        shutil.rmtree(run)
+    assert [(each.dataset_config, each.metric_value) for each in data.eval_results or []] == [
+        ("all", 0.5),
+        ("sw", 0.25),
+        ("en", 0.75),
+    ]
+    assert (data.pipeline_tag, data.license, data.language) == ("token-classification", None, ["sw", "en"])
+    assert text.startswith("# small-wikiann-dev-seed-2\n", text.index("\n---\n") + 6)
+    assert 'pipeline("token-classification", model="me/model")' in text
+    assert "## Test" not in text
+    assert "| fine-tuning on wikiann-dev | " in text
+    assert "In percent, of this one fine-tuning." in text
+    assert data.co2_eq_emissions["training_type"] == "fine-tuning"
+    assert data.co2_eq_emissions["emissions"] == 40.0
 
 
 @pytest.mark.usefixtures("here")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from smelt.card import TOKENS
 from smelt.mixture import Mixture
 from smelt.training.blocks import TokenBlocks, count_segmentable
 from smelt.training.curve import EVERYTHING
@@ -68,7 +69,7 @@ def training_amounts(sentences: str, blocks: Sequence[TokenBlocks], outcome: "Ou
     """Return how much text there was, and how much the model has seen; repeated text counts each time."""
     found = {"tokens available": sum(part.tokens for part in blocks)}
     seen = outcome.curve.at(outcome.step, "train").get(EVERYTHING, {}).get("tokens")
-    found |= {} if seen is None else {"tokens trained on": int(seen)}
+    found |= {} if seen is None else {TOKENS: int(seen)}
     if (term := TERMS_OF_SENTENCES.get(sentences)) is None:
         return found
     learnt = outcome.curve.training_total(outcome.step, f"{term}_predictions")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from smelt.card import RECORD, one_or_all, place_of, table_text
+from smelt.errors import not_found
 from smelt.languages import iso_codes
-from smelt.model_folder import read_citation, read_published_card
+from smelt.model_folder import name_of, read_citation, read_published_card
 from smelt.publish.scores import PublishedScore, scores_of
 from smelt.publish.sources import (
     Cost,
@@ -19,10 +20,12 @@ from smelt.publish.sources import (
     languages_of,
     relation_of,
     terms_of,
+    tokens_trained_on,
     trained_languages,
     training_texts,
 )
-from smelt.publish.subject import PublishedModel
+from smelt.publish.subject import CARD, PublishedModel
+from smelt.tasks.kinds import kind_of
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCard, ModelCardData
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 ORDER = ("Use", "Scores", "Model", "Data")
 """Sections that stand first; those of the model's own card follow, then LAST."""
 LAST = ("Limits", "Energy", "Licence", "Citation")
+ONE_RUN = "In percent, of this one fine-tuning. The best epoch was chosen on validation; test sets chose nothing."
 FINETUNED = (
     "In percent, each the mean over the seeds of fine-tuning; the interval is Student's t over these seeds, and holds"
     " neither another pretraining nor other test examples. The best epoch was chosen on validation; test sets chose"
@@ -79,17 +83,17 @@ def _metadata(
     from huggingface_hub import ModelCardData
 
     own, results = read_published_card(published.folder), [score.result() for score in scores]
-    bases = hub_models(published)
+    bases, task = hub_models(published), published.task_file
     texts = [part.hub for parts in training_texts(published).values() for part in parts if part.hub]
-    tested = [score.task.source.hub for score in scores if published.run and score.task.source.hub]
+    learnt = [task.source.hub] if task and task.source.hub else []
     return ModelCardData(
         language=languages_of(published) or None,
         license=terms.licence,
         library_name=own.get("library_name", "transformers"),
-        pipeline_tag=own.get("pipeline_tag"),
+        pipeline_tag=kind_of(task).pipeline if task else own.get("pipeline_tag"),
         base_model=one_or_all(bases),
         base_model_relation=relation_of(published) if bases else None,
-        datasets=list(dict.fromkeys([*texts, *tested])) or None,
+        datasets=list(dict.fromkeys([*texts, *learnt])) or None,
         metrics=list(dict.fromkeys(result.metric_type for result in results)) or None,
         tags=["smelt"],
         co2_eq_emissions=emissions(list(costs), published.run is not None),
@@ -100,19 +104,24 @@ def _metadata(
 
 def _own_sections(published: PublishedModel, repository: str) -> tuple[str, dict[str, str]]:
     """Return the title with the summary, and the sections by their headings, of the card in the model's folder."""
-    from huggingface_hub import ModelCard
-
-    text = ModelCard.load(published.folder / "README.md", ignore_metadata_errors=True).text.replace(RECORD, "").strip()
+    path = published.folder / CARD
+    if not path.is_file():
+        raise not_found(path, expected="the card that every model gets")
+    text = (
+        re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL).replace(RECORD, "").strip()
+    )
     title, *rest = re.split(r"^## (.+)\n+", text, flags=re.MULTILINE)
     sections = {name: part.strip() for name, part in zip(rest[::2], rest[1::2], strict=True)}
-    name = f"{published.model}-{published.task}-seed-{published.seed}" if published.run else published.model
-    sections["Use"] = sections.get("Use", "").replace(place_of(name), repository)
-    return title.strip(), sections
+    sections["Use"] = re.sub(re.escape(place_of("")) + r"[\w.-]+", repository, sections.get("Use", ""))
+    if published.run:
+        sections.pop("Test", None)  # they are among the scores
+    return re.sub(r"\A# .*", f"# {name_of(published.folder)}", title.strip()), sections
 
 
 def _scores(scores: Sequence[PublishedScore]) -> str:
     parts = []
-    for learnt, note in ((True, FINETUNED), (False, AS_IT_IS)):
+    of_one = all(len(score.values) == 1 for score in scores)
+    for learnt, note in ((True, ONE_RUN if of_one else FINETUNED), (False, AS_IT_IS)):
         if rows := [score.row() for score in scores if score.learnt is learnt]:
             parts += [table_text(rows), note]
     return "\n\n".join(parts)
@@ -120,7 +129,8 @@ def _scores(scores: Sequence[PublishedScore]) -> str:
 
 def _data(published: PublishedModel) -> str:
     rows = data_rows(published)
-    notes = []
+    counted = [f"{name} was trained on {tokens} tokens" for name, tokens in tokens_trained_on(published).items()]
+    notes = [f"{'; '.join(counted)}: repeated text counts each time."] if counted else []
     if bases := hub_models(published):
         notes.append(f"What {' and '.join(bases)} learnt from is said on their own cards.")
     return "\n\n".join([*([table_text(rows)] if rows else []), *notes])
@@ -134,8 +144,10 @@ def _limits(published: PublishedModel, scores: Sequence[PublishedScore], own: st
     if not scores:
         found.append("No score of it is known: it was tested on no task.")
     elif untested := [code for code in trained if code not in tested]:
-        found.append(f"It was trained on texts of {' '.join(untested)}, which no test set of the study is in.")
-    if once := [score.task.title for score in scores if len(score.values) == 1 and score.learnt]:
+        found.append(f"Its texts are in {' '.join(untested)} as well, in which it was not tested.")
+    if not published.run and (
+        once := [score.task.title for score in scores if len(score.values) == 1 and score.learnt]
+    ):
         listed = ", ".join(dict.fromkeys(once))
         found.append(f"One seed of fine-tuning on {listed}: how much another one would differ is not known.")
     corpora = published.catalogue.study.corpora

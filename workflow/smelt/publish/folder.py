@@ -14,9 +14,8 @@ from smelt.environment import hide_secrets
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.model_folder import AMPLIFICATION, REDUCTION, TOKENIZER_FILES
-from smelt.publish.subject import PROVENANCE, PublishedModel
+from smelt.publish.subject import CARD, PROVENANCE, PublishedModel
 
-CARD = "README.md"
 ALLOWED = (
     *("config.json", "generation_config.json"),
     *("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json", "model.onnx", "model.onnx.data"),
@@ -24,8 +23,9 @@ ALLOWED = (
     *(AMPLIFICATION, REDUCTION, PROVENANCE, CARD),
 )
 """Files that are published, beside the modules, prompts and licences that a model brings along, and its own class."""
-MOST_TEXT = 64_000_000  # bytes of a file that is searched for secrets; weights are no text
 _WEIGHTS = (".safetensors", ".onnx", ".data", ".model")
+_PIECES = {*TOKENIZER_FILES, AMPLIFICATION, REDUCTION} - {"tokenizer_config.json"}
+"""Files that are full of pieces, any of which may look like a part of an address; they name no places."""
 _PATH = re.compile(r"(?<![\w/.:$}~-])(?:~|file://)?/(?:[\w.@+-]+/)+(?P<last>[\w.@+-]+)/?")
 """A path from the root; of one under a variable, `${NAME}/...`, the name alone stands there."""
 _NAMING, _NAMES = ("config.json", "tokenizer_config.json"), ("_name_or_path", "name_or_path")
@@ -84,7 +84,7 @@ def write_folder(published: PublishedModel, files: PublishedFiles, card: str, ou
     write_json(output / PROVENANCE, without_paths(published.provenance))
     (output / CARD).write_text(without_paths(card), encoding="utf-8")
     for path in output.rglob("*"):
-        if path.is_file() and not path.name.endswith(_WEIGHTS) and path.stat().st_size <= MOST_TEXT:
+        if path.is_file() and not path.name.endswith(_WEIGHTS) and path.name not in _PIECES:
             refuse_secrets(path, path.relative_to(output).as_posix())
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smelt.card import CardValue
-from smelt.files import read_json
 from smelt.languages import ALL
 from smelt.publish.subject import PublishedModel
-from smelt.report.scores import AGGREGATES, own_metric, read_scores, whole_of
+from smelt.report.scores import AGGREGATES, COLUMNS, collect, own_metric, read_scores, whole_of
 from smelt.report.significance import BySeed
 from smelt.tasks.kinds import METRICS_BY_KEY, kind_of
 from smelt.tasks.task_file import TaskFile
@@ -104,7 +103,7 @@ class PublishedScore:
 def scores_of(published: PublishedModel) -> list[PublishedScore]:
     """Return the test scores of a model: of each task over all its languages, then of each of several languages."""
     if published.run:
-        return _of_run(published, read_json(published.run / "metrics.json"))
+        return _of_run(published)
     path = Path(published.catalogue.paths.results) / "scores.csv"
     if not path.is_file():
         return []
@@ -130,13 +129,19 @@ def _of_task(
     return [PublishedScore(file, task, codes, metric, own, confidence, learnt) for codes, own in parts if own]
 
 
-def _of_run(published: PublishedModel, metrics: dict[str, Any]) -> list[PublishedScore]:
+def _of_run(published: PublishedModel) -> list[PublishedScore]:
     """Return the scores of one fine-tuning, from its metrics.json."""
-    rows = [row for row in metrics["scores"] if row["split"] == "test"]
-    metric, task, seed = own_metric({row["metric"] for row in rows}), published.task, published.seed
-    if metric is None or task is None or seed is None:
+    task, seed = published.task, published.seed
+    assert task is not None
+    assert seed is not None
+    runs = {"runs": {published.model: [task]}, "seeds": [seed]}
+    rows = [
+        dict(zip(COLUMNS, row, strict=True)) for row in collect(Path(published.catalogue.paths.finetuned("")), runs)
+    ]
+    rows = [row for row in rows if row["split"] == "test"]
+    if (metric := own_metric({row["metric"] for row in rows})) is None:
         return []
-    own = {row["language"]: float(row["value"]) for row in rows if row["metric"] == metric}
+    own = {row["language"]: row["value"] for row in rows if row["metric"] == metric}
     whole = whole_of(published.folder, f"task {task}", own)
     by_language = {code: {seed: value} for code, value in own.items() if code not in AGGREGATES}
     return _of_task(published, task, metric, {seed: whole}, by_language)

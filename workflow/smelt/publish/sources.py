@@ -1,20 +1,21 @@
 """What a model was made from: texts with their dates, licences, models of the hub, and the energy that it took."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smelt.card import CardValue
+from smelt.card import TOKENS, CardValue
 from smelt.files import read_json
 from smelt.languages import iso_codes
 from smelt.licences import LICENCES, hub_licence, licence_of_wikipedia
 from smelt.model_folder import read_published_card
-from smelt.publish.subject import PROVENANCE, PublishedModel
+from smelt.publish.subject import CARD, PROVENANCE, PublishedModel
 from smelt.report.runs import machines_in_words, read_cost
 from smelt.study.corpora import Corpus
 from smelt.study.makers.adopt import Adopt
-from smelt.study.makers.base import Maker
+from smelt.study.makers.base import BlocksRead, TextsRead
 from smelt.study.paths import is_generated
 
 GENERATED, UNKNOWN = "texts that smelt generates", "not known"
@@ -63,27 +64,60 @@ def text_sources(corpus: Corpus, languages: list[str]) -> Iterator[CorpusPart]:
 
 def training_texts(published: PublishedModel) -> dict[str, list[CorpusPart]]:
     """Return the texts that it and its sources were trained on, by the model that was."""
-    study, found = published.catalogue.study, {}
+    found = {name: _parts(published, entry.blocks) for name, entry, _ in published.made_from()}
+    return {name: parts for name, parts in found.items() if parts}
+
+
+def piece_texts(published: PublishedModel) -> dict[str, list[CorpusPart]]:
+    """Return the texts by which pieces of it and of its sources were chosen, by the model with these pieces."""
+    found = {}
     for name, entry, _ in published.made_from():
-        if read := entry.blocks:
-            languages = study.definitions.languages(read.corpus, read.languages)
-            found[name] = list(text_sources(study.corpora[read.corpus], languages))
-    return found
+        read = entry.texts
+        if tokenizer := entry.trained_tokenizer:
+            read = TextsRead(published.catalogue.study.tokenizers[tokenizer].corpus, None)
+        found[name] = _parts(published, read)
+    return {name: parts for name, parts in found.items() if parts}
+
+
+def _parts(published: PublishedModel, read: BlocksRead | TextsRead | None) -> list[CorpusPart]:
+    if read is None:
+        return []
+    study = published.catalogue.study
+    languages = study.definitions.languages(read.corpus, read.languages)
+    return list(text_sources(study.corpora[read.corpus], languages))
 
 
 def data_rows(published: PublishedModel) -> list[Mapping[str, CardValue]]:
     """Return the rows of the card's table of data."""
+    used = {}
+    if task := published.task_file:
+        languages = task.languages_of("train") or task.languages_of("test")
+        version = f"commit {task.source.revision}" if task.source.revision else UNKNOWN
+        used[f"fine-tuning on {published.task}"] = [CorpusPart(task.title, languages, version, task.licence)]
+    used |= {f"training of {model}": parts for model, parts in training_texts(published).items()}
+    used |= {f"pieces of {model}": parts for model, parts in piece_texts(published).items()}
     return [
         {
-            "trained": model,
+            "used for": use,
             "texts": part.name,
             "date or version": part.version,
             "languages": " ".join(part.languages),
             "licence": part.licence or "not stated",
         }
-        for model, parts in training_texts(published).items()
+        for use, parts in used.items()
         for part in parts
     ]
+
+
+def tokens_trained_on(published: PublishedModel) -> dict[str, str]:
+    """Return how many tokens it and its sources were trained on, by the model that was, from their own cards."""
+    found = {}
+    for name in training_texts(published):
+        path = Path(published.catalogue.paths.model(name)) / CARD
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        if row := re.search(rf"^\| {TOKENS} \| ([\d,]+) \|$", text, re.MULTILINE):
+            found[name] = row[1]
+    return found
 
 
 def hub_models(published: PublishedModel) -> list[str]:
@@ -104,8 +138,7 @@ def terms_of(published: PublishedModel) -> Terms:
     if stated := published.entry.licence or study.licence:
         return Terms(stated, "Its makers chose this licence.")
     found = dict(_licences(published, published.model))
-    if published.task is not None:
-        task = published.catalogue.tasks.files[published.task]
+    if task := published.task_file:
         found[f"the data of {task.title} ({task.licence})"] = hub_licence(task.licence)
     licences = set(found.values())
     listed = "; ".join(f"{what}: {licence or UNKNOWN}" for what, licence in found.items())
@@ -127,10 +160,8 @@ def _licences(published: PublishedModel, name: str) -> Iterator[tuple[str, str |
         yield entry.hub or name, stated if stated in LICENCES else None
     for source in entry.sources:
         yield from _licences(published, source)
-    if read := entry.blocks:
-        languages = study.definitions.languages(read.corpus, read.languages)
-        for part in text_sources(study.corpora[read.corpus], languages):
-            yield part.name if part.version == UNKNOWN else f"{part.name} of {part.version}", part.licence
+    for part in _parts(published, entry.blocks):
+        yield part.name if part.version == UNKNOWN else f"{part.name} of {part.version}", part.licence
 
 
 def languages_of(published: PublishedModel) -> list[str]:
@@ -181,9 +212,15 @@ class Cost:
 def costs_of(published: PublishedModel) -> list[Cost]:
     """Return what it and each of its sources took, as far as they were made here."""
     made: list[tuple[str, bool, Path]] = []
-    if published.run:
-        made.append((f"{published.model} on {published.task}", True, published.run))
-    made += [(name, _trains(entry), folder) for name, entry, folder in published.made_from()]
+    if published.run and published.task is not None and published.seed is not None:
+        made.append((f"{published.model} on {published.task}", not published.entry.selects_pieces, published.run))
+        if teacher := published.entry.finetuned_teacher(published.task, published.seed):
+            made.append((teacher, True, Path(published.catalogue.paths.finetuned(teacher))))
+    made += [
+        (name, entry.blocks is not None, folder)
+        for name, entry, folder in published.made_from()
+        if not entry.makes_finetuned  # the run itself is counted
+    ]
     costs = []
     for name, trained, folder in made:
         if (folder / PROVENANCE).is_file():
@@ -191,10 +228,6 @@ def costs_of(published: PublishedModel) -> list[Cost]:
             machine = machines_in_words({name: cost})
             costs.append(Cost(name, trained, read_json(folder / PROVENANCE), machine, cost.hours))
     return costs
-
-
-def _trains(entry: Maker) -> bool:
-    return entry.blocks is not None or entry.is_compressed
 
 
 def emissions(costs: list[Cost], finetuned: bool) -> dict[str, Any] | None:

@@ -12,8 +12,9 @@ from smelt.study.catalogue import Catalogue
 from smelt.study.makers.adopt import Adopt
 from smelt.study.makers.base import Maker
 from smelt.study.paths import run_of
+from smelt.tasks.task_file import TaskFile
 
-PROVENANCE = "provenance.json"
+PROVENANCE, CARD = "provenance.json", "README.md"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class PublishedModel:
     def entry(self) -> Maker:
         """Its entry in the study."""
         return self.catalogue.study.models[self.model]
+
+    @property
+    def task_file(self) -> TaskFile | None:
+        """The task that it was fine-tuned on, as its file has it."""
+        return None if self.task is None else self.catalogue.tasks.files[self.task]
 
     @property
     def run(self) -> Path | None:

@@ -23,7 +23,7 @@ from smelt.disk import scratch_folder
 from smelt.errors import SmeltError
 from smelt.files import whole_folder
 from smelt.model_families import max_positions
-from smelt.model_folder import ModelSource, locate, publish_tokenizer, read_configuration
+from smelt.model_folder import ModelSource, locate, name_of, publish_tokenizer, read_configuration
 from smelt.models.reduce.choice import Choice, choose
 from smelt.models.reduce.count import count_languages
 from smelt.models.reduce.record import Reduction, write_record, write_reduced_card
@@ -246,7 +246,7 @@ def reduce(
         companions.check(folder, output.name)
         made = Reduction(pieces, choice, texts.counts, gathered, companions, rule_of(settings), proof)
         write_record(folder, source, made)
-        write_reduced_card(folder, output.name, source, made)
+        write_reduced_card(folder, name_of(output), source, made)
         _write_provenance(folder, source, texts, settings, (time.monotonic() - start) / 3600)
     print_summary(output, pieces, choice, proof)
     for line in texts.corpus.rows_without_text() if texts.corpus else []:

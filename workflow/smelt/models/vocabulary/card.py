@@ -9,8 +9,9 @@ from smelt.companions import is_sentence_model
 from smelt.files import read_json
 from smelt.languages import iso_codes
 from smelt.model_families import fills_masks
-from smelt.model_folder import ModelSource, count_parameters, read_citation, read_inherited
+from smelt.model_folder import ModelSource, count_parameters, name_of, read_citation, read_inherited
 from smelt.models.vocabulary.weights import WEIGHTS
+from smelt.tasks.kinds import KINDS
 
 
 def write_vocabulary_card(
@@ -38,7 +39,7 @@ def write_vocabulary_card(
     inherited = read_inherited([source.folder])
     embeds = is_sentence_model(folder)
     architecture = (read_json(folder / "config.json").get("architectures") or ["a bare encoder"])[0]
-    origin = f"[{source.hub}](https://huggingface.co/{source.hub})" if source.hub else f"`{source.folder.name}`"
+    origin = f"[{source.hub}](https://huggingface.co/{source.hub})" if source.hub else f"`{name_of(source.folder)}`"
     before, after = pieces
     card = Card(
         name=name,
@@ -56,9 +57,15 @@ def write_vocabulary_card(
         **inherited | ({"base_models": [source.hub]} if source.hub else {}),
         citation=read_citation(source.folder),
         library="sentence-transformers" if embeds else "transformers",
-        pipeline="sentence-similarity" if embeds else None,
+        pipeline="sentence-similarity" if embeds else _pipeline_of(architecture),
     )
     write_card(folder, card)
+
+
+def _pipeline_of(architecture: str) -> str | None:
+    """Return the pipeline of a model that was fine-tuned on a task; None of any other."""
+    heads = {kind.head.removeprefix("AutoModel"): kind.pipeline for kind in KINDS.values() if not kind.embeds}
+    return next((pipeline for head, pipeline in heads.items() if architecture.endswith(head)), None)
 
 
 def proof_rows(proof: Mapping[str, Any], changed: str) -> list[Mapping[str, CardValue]]:
