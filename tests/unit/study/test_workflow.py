@@ -49,6 +49,11 @@ def test_a_job_is_called_like_the_command_that_earlier_versions_recorded() -> No
     code: Any = compare_commands(PersistenceBase._code)
     now, before, other = (code(object(), Rule(f"python -m smelt {words}")) for words in ("job a --b", "a --b", "a --c"))
     assert now == before != other
+    limits = ("${{SMELT_MINUTES:-{resources.runtime}}}", "{resources.runtime}")
+    now, before = (code(object(), Rule(f"${{{{SLURM_JOB_ID:+--minutes {limit}}}}}")) for limit in limits)
+    assert now == before
+    rules = (ROOT / "workflow/rules").glob("*.smk")
+    assert any(limits[0] in rule.read_text() for rule in rules)
 
 
 def test_an_override_from_the_command_line_counts(tmp_path: Path) -> None:

@@ -23,6 +23,11 @@ from smelt.study.schema import check_study
 from smelt.tasks.task_file import OWN_TASKS
 from smelt.training.lock import FINISHED
 
+FORMER = {
+    "python -m smelt job ": "python -m smelt ",
+    "${{SMELT_MINUTES:-{resources.runtime}}}": "{resources.runtime}",
+}
+"""Parts of the commands of rules, and what stood in their place in earlier versions."""
 WAITS = "what needs them fails, all else is made, and the report waits"
 
 
@@ -124,17 +129,19 @@ def lock_of(study: Catalogue, files: Sequence[str | Path]) -> Callable[[Any], Ab
 def compare_commands(code_of: Callable[[Any, Any], str | None]) -> Callable[[Any, Any], str | None]:
     """Return what Snakemake calls for the command of a rule, to run jobs again whose command differs.
 
-    `smelt job X` counts as `smelt X`, which earlier versions called: results of theirs stay as they are.
+    What earlier versions called otherwise counts as that: results of theirs stay as they are.
 
     Args:
         code_of: what Snakemake calls itself, with its persistence and a rule.
     """
 
-    def code_without_group(persistence: Any, rule: Any) -> str | None:
+    def code_as_before(persistence: Any, rule: Any) -> str | None:
         code = code_of(persistence, rule)
-        return code and code.replace("python -m smelt job ", "python -m smelt ", 1)
+        for now, before in FORMER.items():
+            code = code and code.replace(now, before, 1)
+        return code
 
-    return code_without_group
+    return code_as_before
 
 
 def without_lock(study: Catalogue, files: Sequence[str | Path]) -> Callable[[Any], AbstractContextManager[None]]:
