@@ -8,6 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 from small_results import MODELS, Results
 
+from smelt.report.render import Cell, Grid, Group, PaperTable, Row, html
+
 pytestmark = pytest.mark.slow
 SCORES = "#table-table_1"
 
@@ -58,6 +60,17 @@ def test_heads_sort_by_value_with_pointer_and_keyboard(page: Page) -> None:
     expect(rows(scores).last).to_have_text("adopted")
     scores.get_by_role("button", name="intent").click()
     expect(rows(scores).last).to_have_text("adopted")
+
+
+def test_groups_keep_their_order_also_where_their_titles_are_numbers(page: Page, reported: Results) -> None:
+    groups = [Group([Row("seen", [Cell(value)])], title) for value, title in (("1", "300, 600"), ("2", "50, 100"))]
+    fragment = html(PaperTable("grouped", "Grouped", [Grid("Row", ["Score"], groups)]))
+    text = reported.read("report.html").replace('<figure class="table"', f'{fragment}<figure class="table"', 1)
+    page.route(page.url, lambda route: route.fulfill(body=text, content_type="text/html"))
+    page.reload()
+    titles = table(page, "#table-grouped").locator("tbody th.group")
+    expect(titles).to_have_text(["300, 600", "50, 100"])
+    assert page.locator("#table-grouped tr.title").count() == 2
 
 
 def test_the_filter_leaves_rows_columns_and_whole_tables(page: Page) -> None:

@@ -215,7 +215,7 @@ function columnsOf(element) {
     const numbers = cells.map(numberIn);
     const empty = cells.filter((cell) => /^(–|N\/A|)$/.test(cell.textContent.trim())).length;
     const measured = place > 0 && numbers.filter((number) => number !== "").length > (cells.length - empty) / 2;
-    if (measured) cells.forEach((cell, row) => (cell.dataset.order = numbers[row]));
+    if (measured) cells.forEach((cell, row) => (cell.dataset.order ??= numbers[row])); // a group has its place
     return measured ? { type: "measure", orderSequence: ["desc", "asc", ""] } : { type: "string" };
   });
 }
