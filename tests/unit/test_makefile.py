@@ -42,7 +42,7 @@ def test_the_demo_installs_no_tools_of_development(checkout: Path) -> None:
     assert installs(checkout, "demo") == ["."]
 
 
-@pytest.mark.parametrize("target", ["check", "test", "lint", "test-cluster", "bench"])
+@pytest.mark.parametrize("target", ["check", "test", "lint", "test-cluster", "docs", "bench"])
 def test_all_else_installs_them_too(checkout: Path, target: str) -> None:
     assert installs(checkout, target) == [".", "'.[development]'"]
 

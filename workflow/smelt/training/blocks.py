@@ -3,10 +3,13 @@
 A folder holds for each split (train, validation) one stream of tokens and places in it (int64, ascending):
     <split>.tokens     ids of all documents, one after the other, uint16 or uint32
     <split>.documents  where each document begins
+
 and, where blocks are packed of whole sentences or of lines,
     <split>.blocks     where each block begins, and at last the end of the stream
+
 and, for whole sentences only,
     <split>.sentences  where each sentence begins
+
 and blocks.json, which records what the files should contain.
 
 With lines as blocks, as in DistilBERT's code, a line is a paragraph, and a line longer than a block continues in
