@@ -2,7 +2,7 @@
 # make check   lint and the fast tests: what to run before each commit (WORKERS=4 for four processes of tests)
 # make test    lint and all tests, those marked slow too: what continuous integration runs
 # make lint    ruff, snakefmt, snakemake --lint and mypy
-# make docs    the documentation as a site: site/index.html
+# make docs    the documentation as a site: site/index.html; make picture draws the rules of README.md again
 # make bench   speed against named peers, and what kills leave behind (ONLY=name for one, ONLY='pretrain-*' for some)
 # make test-cluster   a small study on a real SLURM of this machine's own (needs root and Debian's packages)
 #
@@ -22,7 +22,7 @@ OFFLINE := HF_HUB_OFFLINE=1
 # A worker takes about 1.5 GB of memory. One that is done takes tests from another.
 PYTEST := $(OFFLINE) OMP_NUM_THREADS=1 pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal
 
-.PHONY: demo check test test-cluster lint docs bench
+.PHONY: demo check test test-cluster lint docs picture bench
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -45,13 +45,13 @@ lint: $(VENV)/development
 	mypy
 	snakemake --lint
 
-docs: $(VENV)/development docs/pictures/rules.svg
+docs: $(VENV)/development
 	sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs . site
 	@echo "Open site/index.html"
 
 # The order of rules in the picture is that of sets in Python.
-docs/pictures/rules.svg: workflow/Snakefile $(wildcard workflow/rules/*.smk) config/config.yaml | $(VENV)/development
-	PYTHONHASHSEED=0 snakemake --forceall --rulegraph | snakevision --skip-rules all --output $@ --style \
+picture: $(VENV)/development
+	PYTHONHASHSEED=0 snakemake --forceall --rulegraph | snakevision --skip-rules all --output docs/pictures/rules.svg --style \
 		node_stroke=grey label_font_color=grey label_arrow_stroke=grey label_font_size=11 bridge_color=none
 
 bench: $(VENV)/development

@@ -13,7 +13,7 @@ PAGES = [ROOT / "CONTRIBUTING.md", DOCS / "architecture.md", DOCS / "README.md",
 PLACES = (ROOT, PACKAGE)
 NAMED = re.compile(r"`([\w./-]*(?:/|\.(?:py|md|smk|yaml|toml|rst|json|cff)))`")
 """Folders and files in code spans; those with a placeholder such as <task> are not matched."""
-MADE = {"metrics.json", "provenance.json", "reduction.json", "tokenizer.json", "resources/.partial/"}
+MADE = {"metrics.json", "provenance.json", "reduction.json", "tokenizer.json", "resources/.partial/", "site/"}
 """Files and folders that runs make."""
 
 

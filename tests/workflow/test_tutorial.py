@@ -20,7 +20,7 @@ SMALLER = {
     "schedule: {steps: 1000}": "schedule: {steps: 20}",
     "validation: {every: 250, blocks: 64}": "validation: {every: 20, blocks: 8}",
     "epochs: 5": "epochs: 1",
-    "tasks: [pages]": "tasks: {pages: {limit: 60}}",
+    "\ntasks: [pages]": "\ntasks: {pages: {limit: 60}}",
 }
 """What the study that `smelt new` writes has instead, so that the test takes a minute of a processor."""
 
