@@ -82,9 +82,7 @@ def test_the_page_of_the_library_has_every_module(library: str) -> None:
 def test_the_picture_of_the_rules_is_that_of_the_rules(tmp_path: Path) -> None:
     if shutil.which("snakevision", path=str(BIN)) is None:
         pytest.skip("the extra `docs` is not installed")
-    (recipe,) = re.findall(
-        r"^picture:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE
-    )
+    (recipe,) = re.findall(r"^picture:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     drawn = tmp_path / "rules.svg"
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
     command = recipe.replace("docs/pictures/rules.svg", str(drawn))
