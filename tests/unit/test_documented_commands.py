@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import re
 import shlex
 from collections.abc import Iterator
@@ -16,7 +17,10 @@ from smelt.commands import PASS_ON, parser_of
 from smelt.errors import SmeltError
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted({*ROOT.glob("*.md"), ROOT / "config/README.md", *(ROOT / "docs").rglob("*.md")})
+PAGES = sorted(
+    {*ROOT.glob("*.md"), ROOT / "config/README.md", *(ROOT / "docs").rglob("*.md")} - {ROOT / "docs/commands.md"}
+)
+"""All but the one that is made of the commands' own help, whose examples another test parses."""
 BLOCK = re.compile(r"^ *```(?:sh|bash)\n(.*?)^ *```$|((?:^ {4}[^\n]*\n)+)", re.DOTALL | re.MULTILINE)
 """A block of shell, or indented lines."""
 INLINE = re.compile(r"`((?:(?:\w+=\S+ )*)(?:smelt|python -m smelt|snakemake|make) [^`]+)`")
@@ -41,7 +45,8 @@ class Command:
         words = shlex.split(self.line, comments=True)
         while words and re.fullmatch(r"[A-Z_]+=\S*", words[0]):
             words = words[1:]
-        return words[2:] if words[:2] == ["python", "-m"] else words
+        words = words[2:] if words[:2] == ["python", "-m"] else words
+        return list(itertools.takewhile(lambda word: word not in {">", "|", "&&"}, words))
 
     @property
     def is_cut(self) -> bool:
