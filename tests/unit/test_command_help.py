@@ -1,6 +1,8 @@
 """The help of each command: flags that are explained, and examples that parse; those of people run."""
 
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,14 @@ def test_each_flag_has_a_help_and_each_example_parses(words: list[str], monkeypa
         assert own[: len(words)] == words
         _, unknown = parser_of(own, "smelt").parse_known_args(own)
         assert unknown == [], example
+
+
+def test_help_for_people_loads_no_torch() -> None:
+    code = f"from smelt.commands import parser_of\nfor name in {list(STUDIES)}: parser_of([name], 'smelt')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print('torch' in sys.modules)"], capture_output=True
+    )
+    assert done.stdout == b"False\n", done.stderr
 
 
 def test_there_are_examples_for_all_jobs() -> None:

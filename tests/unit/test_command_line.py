@@ -53,6 +53,10 @@ def test_wrong_json_is_one_line_that_names_the_flag(
             ["check", "study.yaml", "--hlep"],
             "smelt: python -m smelt check: no such flag as --hlep; did you mean --help?",
         ),
+        (
+            ["job", "task", "--per", "labels"],
+            "argument --per: found 'labels': expected one of all, language, label; did",
+        ),
         (["job", "scores", "--finetund=x"], "no such flag as --finetund; did you mean --finetuned?"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from smelt.countries import COUNTRIES
 from smelt.entry import AnyEntry, Entry, check, merge
-from smelt.errors import SmeltError, suggest_similar
+from smelt.errors import SmeltError, expected_one_of, suggest_similar
 from smelt.files import parse_json, read_json
 from smelt.strict_yaml import parse_yaml, read_yaml
 
@@ -29,6 +29,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise an error in the words given."""
         raise SmeltError(self.prog, f"{message} (--help names the flags)")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse what is none of a flag's choices, with similar ones; argparse's own words list them all."""
+        if action.choices is not None and value not in action.choices:
+            raise argparse.ArgumentError(action, f"found {value!r}: {expected_one_of(value, action.choices)}")
 
     # Before argparse misses a flag that was asked for under a similar name.
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
