@@ -95,7 +95,7 @@ def test_other_languages_or_metrics_are_not_compared(capsys: pytest.CaptureFixtu
     write("after", AFTER)
     path = Path("results/after/scores.csv")
     path.write_text(path.read_text().replace(",f1,", ",accuracy,"))
-    assert "0 scores that both studies have; 0 differ" in compared(capsys, "before.yaml", "after.yaml")
+    assert "0 scores that both studies have; 0 of them differ" in compared(capsys, "before.yaml", "after.yaml")
 
 
 def test_what_is_no_study_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from smelt.cli import add_examples
 from smelt.errors import SmeltError, shorten_text
-from smelt.files import read_json, whole_file
+from smelt.files import json_text, read_json, whole_file
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, html, number, p_value, percent
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
@@ -115,13 +115,17 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any], place: str = "") -> 
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return NONE
+    """Return the beginning of a value as a study file has it."""
+    left = _without_nothing(value)
+    return NONE if left is None else shorten_text(json_text(left).strip('"').replace('"', ""))
+
+
+def _without_nothing(value: Any) -> Any:
+    """Return a value without parts that are not set; None where nothing is."""
     if isinstance(value, Mapping):
-        return shorten_text(", ".join(f"{key}: {_shown(inner)}" for key, inner in value.items() if inner is not None))
-    if isinstance(value, list):
-        return shorten_text(", ".join(map(_shown, value)))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        kept = {key: part for key, inner in value.items() if (part := _without_nothing(inner)) is not None}
+        return kept or None
+    return None if value == [] else value
 
 
 # ---- Scores
@@ -144,11 +148,12 @@ def scores_table(a: Side, b: Side) -> PaperTable:
     groups: dict[str, list[Row]] = {}
     for (task, model), p, (comparison, _) in zip(shared, corrected, found.values(), strict=True):
         groups.setdefault(task, []).append(Row(model, _cells(comparison, p, settings)))
-    columns = [a.label, b.label, "difference", f"{settings.confidence:.0%} interval", "p", "verdict"]
+    p_name = "p" if settings.correction == "none" else "corrected p"
+    columns = [a.label, b.label, "difference", f"{settings.confidence:.0%} interval", p_name, "verdict"]
     titled = [Group(rows, f"{task}, {a.scores.metrics[task]}") for task, rows in groups.items()]
     family = family_size([test.p for _, test in found.values()])
     significant = sum(p is not None and p < settings.alpha for p in corrected)
-    caption = f"{len(shared)} scores that both studies have; {significant} differ"
+    caption = f"{len(shared)} scores that both studies have; {significant} of them differ"
     notes = _notes(a, b, settings, family, [test for _, test in found.values()])
     return PaperTable("scores", caption, [Grid("model", columns, titled)] if shared else [], notes)
 
