@@ -25,7 +25,7 @@ stay unique. A flag with `KEY=VALUE` takes settings as `epochs=3 batch=16`, with
 Exit codes: 0 done, 1 an error to fix first, 66 a source is missing, 70 a fault or a process that was killed, 74 a disk
 that is full or not to be written to, 75 run the same command again.
 
-## Completion of commands and flags
+## Completion
 
 The shell completes commands, flags, choices and paths. Write the file again after an update of smelt.
 
@@ -34,6 +34,11 @@ smelt completion bash > ~/.local/share/bash-completion/completions/smelt
 smelt completion zsh > ~/.zfunc/_smelt   # with `fpath+=~/.zfunc` before `compinit` in ~/.zshrc
 smelt completion fish > ~/.config/fish/completions/smelt.fish
 ```
+"""
+
+OF_JOBS = """\
+Rules call them, and the first line of a log is such a command, ready to paste. `smelt job <command> --help` has flags
+and an example. `smelt <command>` without `job` means the same where no other command has the name.
 """
 
 
@@ -91,18 +96,17 @@ def _parsers_in(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentPa
 
 
 def page() -> str:
-    """Return the documentation's page of all commands, in Markdown."""
+    """Return the documentation's page of commands, in Markdown: people's with their flags, jobs by name."""
     parser: Any = whole_parser()
-    top = next(action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
-    jobs = next(action.choices for action in top["job"]._actions if isinstance(action, argparse._SubParsersAction))
+    parsers = next(action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     parts = [HEAD]
     for title, typed, listed in groups():
         parts.append(f"## {title}\n")
-        for name in listed:
-            one = (jobs if typed == "smelt job" else top)[name]
-            by_hand = typed == "smelt job" and name in JOBS_BY_HAND
-            same = f"The same as [`smelt {name}`](#smelt-{name}).\n"
-            parts.append(f"### {typed} {name}\n\n{same if by_hand else _described(one)}")
+        if typed == "smelt job":
+            rows = [f"| `smelt job {name}` | {help_line} |" for name, (_, help_line) in listed.items()]
+            parts += [OF_JOBS, "\n".join(["| command | what it does |", "|---|---|", *rows]), ""]
+        else:
+            parts += [f"### {typed} {name}\n\n{_described(parsers[name])}" for name in listed]
     return "\n".join(parts)
 
 
