@@ -135,6 +135,19 @@ def test_a_licence_is_the_studys_word_or_what_all_sources_share(
 
 
 @pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("CC BY-SA 4.0", r"licence: the hub has no licence 'CC BY-SA 4\.0': expected 'cc-by-sa-4\.0'"),
+        ("apache-2", r"licence: the hub has no licence 'apache-2': [Dd]id you mean apache-2\.0"),
+    ],
+)
+def test_a_licence_has_the_hubs_name(written: str, said: str) -> None:
+    with pytest.raises(SmeltError, match=said):
+        load(("study:", f"licence: {written}\nstudy:"))
+
+
+@pytest.mark.usefixtures("here")
 def test_a_fine_tuned_model_has_its_own_scores_and_the_terms_of_its_task() -> None:
     run = Path("results/tiny/finetuned/small/wikiann-dev/seed-2")
     write_finetuned(run, {"sw": 0.25, "en": 0.75, "all": 0.5})
