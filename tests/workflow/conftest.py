@@ -65,6 +65,7 @@ STUDY: dict[str, Any] = {
     # Each run is a job, so that tests can count runs; test_seeds_of_a_job.py has several.
     "finetuning": {"seeds": [1, 2], "epochs": 1, "learning_rate": 1e-3, "runs_per_job": 1},
     "significance": {"resamples": 200},
+    "efficiency": False,
     "tables": {
         "slots": {"kind": "scores", "tasks": ["demo-ner"]},
         "segmentation": {"kind": "segmentation", "tasks": ["demo-ner"]},

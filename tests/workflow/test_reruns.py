@@ -15,7 +15,7 @@ from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.slow
 
-REPORT = {"scores", "compare", "table", "figure", "plan", "page"}
+REPORT = {"scores", "compare", "examples", "costs", "table", "figure", "plan", "page"}
 METRICS = Path("workflow/smelt/tasks/metrics.py")
 
 
@@ -277,7 +277,7 @@ def test_another_threshold_reduces_again_and_counts_nothing(project: Callable[[]
     edited.write(study)
     planned = edited.planned()
     assert planned["reduce"] == 1
-    assert set(planned) <= {"reduce", "plan", "page"}
+    assert set(planned) <= {"reduce", "costs", "plan", "page"}
 
 
 def test_another_language_of_a_reduced_model_counts_that_one(project: Callable[[], Project]) -> None:
@@ -287,7 +287,7 @@ def test_another_language_of_a_reduced_model_counts_that_one(project: Callable[[
     edited.write(study)
     planned = edited.planned()
     assert (planned["count"], planned["reduce"]) == (1, 1)
-    assert set(planned) <= {"count", "reduce", "plan", "page"}
+    assert set(planned) <= {"count", "reduce", "costs", "plan", "page"}
 
 
 def test_another_weight_of_a_loss_distils_again_and_pretrains_nothing(project: Callable[[], Project]) -> None:
@@ -297,7 +297,7 @@ def test_another_weight_of_a_loss_distils_again_and_pretrains_nothing(project: C
     edited.write(study)
     planned = edited.planned()
     assert planned["distil"] == 1
-    assert set(planned) <= {"distil", "figure", "plan", "page"}
+    assert set(planned) <= {"distil", "figure", "costs", "plan", "page"}
 
 
 def test_another_teacher_distils_its_student_again(project: Callable[[], Project]) -> None:

@@ -114,7 +114,7 @@ def test_the_page_shows_both_tests_of_a_pair_and_the_verdict_takes_either(tmp_pa
     text = markdown(table)
     assert "not tested" in text, "over seeds"
     assert "200 test examples within each language, 999 resamples" in text
-    assert text.splitlines()[4].endswith("| 0.002 | **yes** |")
+    assert text.splitlines()[4].endswith("| **yes** (p = 0.002) |")
     low, high = (float(end.replace("−", "-")) for end in text.splitlines()[4].split("|")[9].split(" to "))
     assert low < -40 < high < 0, "first model minus second, as the pair is named, whatever the order of the file"
     scores = StudyScores(tmp_path / "summary.csv", tmp_path / "pairs.csv", [tmp_path / "topic.csv"])

@@ -86,7 +86,7 @@ def test_costs_of_stages_add_up_and_say_what_is_not_known() -> None:
     table = cost_table([job, replace(job, seed="2"), silent])
     assert table is not None
     rows = [[row.head, *(cell.text for cell in row.cells)] for row in table.grids[0].rows]
-    assert table.grids[0].columns == ["Jobs", "Time", "GPU time", "Energy", "Emissions"]
+    assert table.grids[0].columns == ["Jobs", "Time", "GPU time", "Energy used", "Emissions"]
     assert rows[:3] == [
         ["finetune", "2", "1.00 h", "2.00 h", "200 Wh", "40.0 g CO₂e"],
         ["reduce", "1", "30.0 min", "0", "–", "–"],

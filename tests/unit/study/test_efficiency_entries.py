@@ -9,6 +9,7 @@ import pytest
 from smelt.entry import check
 from smelt.errors import SmeltError
 from smelt.study.catalogue import Catalogue
+from smelt.study.efficiency import QUICK
 from smelt.study.schema import Study
 
 STUDY: dict[str, Any] = {
@@ -96,3 +97,22 @@ def test_nothing_is_reduced_from_an_export() -> None:
     study["corpora"] = {"wiki": {"text": {"en": "en.txt"}}}
     with pytest.raises(SmeltError, match=r"models\.small\.source: 'bert-onnx' is an export"):
         check(Study, study, "study")
+
+
+def test_models_that_run_on_tasks_are_measured_quickly_where_the_study_does_not_say() -> None:
+    models = {"bert": {"maker": "adopt", "hub": "some/bert", "revision": "abc"}}
+    models |= {"teacher": models["bert"] | {"tasks": []}}
+    content = {"study": "quick", "models": models, "tasks": ["demo-ner"], "finetuning": {"seeds": [1]}}
+    study = check(Study, content, "study")
+    assert study.measured == ["bert"]
+    assert study.benchmark == QUICK.model_copy(update={"models": ["bert"]})
+    assert Catalogue(study).efficiency.int8() == []
+    assert check(Study, content | {"efficiency": {}}, "study").measured == ["bert", "teacher"]
+    for off in (content | {"efficiency": False}, {key: content[key] for key in ("study", "models")}):
+        assert Catalogue(check(Study, off, "study")).efficiency.figures() == []
+
+
+@pytest.mark.parametrize("value", [True, "off"])
+def test_efficiency_is_settings_or_false(value: object) -> None:
+    with pytest.raises(SmeltError, match="efficiency"):
+        check(Study, STUDY | {"tables": {}, "efficiency": value}, "study")

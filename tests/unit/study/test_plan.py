@@ -111,7 +111,13 @@ def test_has_every_job_of_the_study(plan: StudyPlan) -> None:
         "models: reduce": 1,
         "tasks": 1,
         "fine-tuning": 3,  # three models, the three seeds of each in one job
+        "efficiency": 1,
     }
+
+
+def test_quick_measurements_are_planned_as_such(plan: StudyPlan) -> None:
+    quick = stages(plan)["efficiency"].cpu_seconds - plan.rates.start_torch
+    assert quick == pytest.approx(3 * plan.rates.measuring * 2 / 11), "one loading beside the passes, not ten"
 
 
 def test_stores_pieces_of_large_vocabularies_twice_as_wide(plan: StudyPlan) -> None:

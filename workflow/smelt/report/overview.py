@@ -274,14 +274,14 @@ def overview_table(
             f"Latency, {latency.batch} × {latency.length} (ms)" if latency else "", lambda each: each.value("latency")
         ),
         OverviewColumn("Time", lambda each: each.hours, duration),
-        OverviewColumn("Energy", lambda each: each.kwh, energy),
+        OverviewColumn("Energy used", lambda each: each.kwh, energy),
     ]
     shown = [column for column in columns if not all(math.isnan(column.value(each)) for each in found.values())]
     best = {model for model, word in standing.items() if word == BEST}
     rows = []
     for model, each in found.items():
         cells = [Cell(_text(column.value(each), column.show)) for column in shown]
-        if shown and shown[-1].head == "Energy" and each.kwh_is_partial and not math.isnan(each.kwh):
+        if shown and shown[-1].head == "Energy used" and each.kwh_is_partial and not math.isnan(each.kwh):
             cells[-1] = Cell(f"≥ {cells[-1].text}")
         mean = Cell(percent(shared.mean(model)) if shared and model in shared.models else NONE, bold=model in best)
         rows.append(Row(model, [mean, Cell(standing.get(model, NONE)), *cells]))

@@ -36,6 +36,10 @@ class Efficiency(Entry):
     """Precisions whose bytes on disk are measured; `int8` exports each model for it."""
 
 
+QUICK = Efficiency(lengths=[32], batches=[1], items=20, warmup=3, loads=1, sizes=["fp32"])
+"""What is measured where a study does not say: sizes, and a first look at memory, loading and latency."""
+
+
 def check_efficiency(settings: Efficiency | None, models: Collection[str], tables: Mapping[str, Table]) -> None:
     """Check that the models measured are there, and that tables show measured ones.
 

@@ -16,6 +16,7 @@ from smelt.environment import fill_in
 from smelt.languages import wiki_of
 from smelt.model_families import FAMILIES, operations_per_token
 from smelt.study.catalogue import Catalogue
+from smelt.study.efficiency import Efficiency
 from smelt.study.finetuning import FinetuningSettings
 from smelt.study.jobs import count_jobs
 from smelt.study.makers.base import Maker
@@ -353,7 +354,10 @@ class StudyPlan:
 
     def _efficiency(self) -> StagePlan:
         models = len(self.catalogue.efficiency.models()) if self.catalogue.efficiency.figures() else 0
-        seconds = models * self.rates.measuring + self.rates.start_torch
+        loads = self.study.benchmark.loads if self.study.benchmark else 0
+        # Each loading is in a fresh process, and so are the passes; the rate is for as many as are usual.
+        share = (loads + 1) / (Efficiency().loads + 1)
+        seconds = models * self.rates.measuring * share + self.rates.start_torch
         return StagePlan("efficiency", min(models, 1), seconds, memory=self.rates.memory["other"])
 
     def _report(self, others: int) -> StagePlan:

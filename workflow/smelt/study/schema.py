@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -16,7 +16,7 @@ from smelt.report.significance import Significance
 from smelt.report.tables import Table
 from smelt.strict_yaml import read_yaml
 from smelt.study.corpora import Corpus
-from smelt.study.efficiency import Efficiency, check_efficiency
+from smelt.study.efficiency import QUICK, Efficiency, check_efficiency
 from smelt.study.finetuning import Finetuning, FinetuningGrid, TaskOptions
 from smelt.study.makers import Model
 from smelt.study.makers.base import Definitions
@@ -50,8 +50,9 @@ class Study(Entry):
     """How every model is fine-tuned on every task; a study with tasks needs it."""
     significance: Significance = Significance()
     """How differences between models are tested."""
-    efficiency: Efficiency | None = None
-    """Measurements of size, memory and time; none by default."""
+    efficiency: Efficiency | Literal[False] | None = None
+    """Measurements of size, memory and time. By default quick ones of all models that run on tasks: 20 passes of 1 × 32
+    tokens, one loading, size in fp32; `{}` measures in full, `false` nothing."""
     tables: dict[Name, Table] = Field(default_factory=dict)
     """The tables of the report; `kind` says what one shows."""
 
@@ -99,7 +100,7 @@ class Study(Entry):
 
     @model_validator(mode="after")
     def _measures_what_exists(self) -> Self:
-        check_efficiency(self.efficiency, self.models, self.tables)
+        check_efficiency(self.efficiency or None, self.models, self.tables)
         return self
 
     @model_validator(mode="after")
@@ -145,9 +146,17 @@ class Study(Entry):
         return self.finetuning.seeds if self.finetuning else []
 
     @property
+    def benchmark(self) -> Efficiency | None:
+        """How efficiency is measured; None where it is not."""
+        if self.efficiency is not None or not self.tasks:
+            return self.efficiency or None
+        run = [name for name, model in self.models.items() if model.tasks != []]
+        return QUICK.model_copy(update={"models": run}) if run else None
+
+    @property
     def measured(self) -> list[str]:
         """The models whose efficiency is measured."""
-        return [] if self.efficiency is None else self.efficiency.models or list(self.models)
+        return [] if self.benchmark is None else self.benchmark.models or list(self.models)
 
     def options(self, task: str) -> TaskOptions:
         """Return what the study changes about a task."""

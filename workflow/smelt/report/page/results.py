@@ -78,20 +78,21 @@ class ExamplePairs:
                     self._facts[row["task"]] = row
 
     def cells(self, task: str, entry: Mapping[Any, Any]) -> list[Cell]:
-        """Return interval, corrected p and verdict of a pair; nothing of a task that was not tested."""
+        """Return interval and verdict, with its corrected p, of a pair; nothing of a task that was not tested."""
         if task not in self._facts:
             return []
         row = self._rows.get((task, frozenset((entry["model_a"], entry["model_b"]))))
         if row is None or str(row["significant"]) not in _VERDICTS:
-            return [Cell(NONE)] * 3
+            return [Cell(NONE)] * 2
         sign = 1 if row["model_a"] == entry["model_a"] else -1
         ends = sorted((sign * 100 * row["low"], sign * 100 * row["high"]))
         interval = f"{number(ends[0])} to {number(ends[1])}"
-        return [Cell(interval), Cell(p_value(row["p_corrected"])), _yes_or_no(row)]
+        verdict = replace(_yes_or_no(row), detail=f"(p {_p(row['p_corrected'])})")
+        return [Cell(interval), verdict]
 
     def heads(self, task: str) -> list[str]:
         """Return the heads of these cells."""
-        return ["Interval over examples", "p over examples", "Differ over examples"] if task in self._facts else []
+        return ["Interval over examples", "Differ over examples"] if task in self._facts else []
 
     def notes(self, task: str) -> list[str]:
         """Return how a task was tested over examples."""
@@ -149,10 +150,18 @@ def _note(entry: Mapping[Any, Any]) -> str | float:
     """Return the note on a pair, and the reason where its interval leaves out 0 and its verdict is no; nan for none."""
     note = entry["note"]
     low, high = _ends(entry)
+    if isinstance(note, str) and not math.isnan(entry.get("level_low", math.nan)):  # no bootstrap is shown
+        note = "; ".join(part for part in note.split("; ") if not part.startswith("a bootstrap of ")) or math.nan
     if str(entry["significant"]) == "False" and (low > 0 or high < 0):
         why = "the interval leaves out 0, but it is not corrected and too narrow for so few values: the test decides"
         return why if isinstance(note, float) else f"{note}; {why}"
     return note  # type: ignore[no-any-return]
+
+
+def _p(p: float) -> str:
+    """Return a p with its sign of relation."""
+    text = p_value(p)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def _ends(entry: Mapping[Any, Any]) -> tuple[float, float]:

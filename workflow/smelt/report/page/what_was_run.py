@@ -36,7 +36,7 @@ def run_facts(costs: Sequence[JobCost], models: Sequence[ModelRecord]) -> list[t
         ("Models and fine-tunings", f"{len(costs):,} jobs, {finished[0]} to {finished[-1]}"),
         ("Hours", f"{duration(sum(cost.hours for cost in costs))}, added up over jobs"),
         ("Energy", used + (f", without {quantity([unknown], 'job')} that recorded none" if unknown else "")),
-        ("Emissions", f"{emissions(emitted)} ({countries})" if countries else "unknown: the study names no `country`"),
+        ("Emissions", f"{emissions(emitted)} ({countries})" if countries else "unknown: the study names no country"),
         ("Versions", _versions(models)),
     ]
 
@@ -76,7 +76,7 @@ def emissions(kg: float) -> str:
 _COLUMNS = (
     CostColumn("Time", lambda cost: cost.hours, duration),
     CostColumn("GPU time", lambda cost: cost.hours * cost.gpus, duration),
-    CostColumn("Energy", lambda cost: cost.kwh, energy),
+    CostColumn("Energy used", lambda cost: cost.kwh, energy),
     CostColumn("Emissions", lambda cost: cost.kg_co2e, emissions),
 )
 

@@ -32,7 +32,7 @@ class EfficiencyRules:
 
     def int8(self) -> list[str]:
         """Return the exports that are made only to measure their size: of all measured models that are not exports."""
-        settings = self.study.efficiency
+        settings = self.study.benchmark
         if settings is None or "int8" not in settings.sizes:
             return []
         names = [name for name in self.study.measured if not self.study.models[name].is_exported]
@@ -44,7 +44,7 @@ class EfficiencyRules:
 
     def settings(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return what is measured and how, as JSON with the version."""
-        settings = self.study.efficiency
+        settings = self.study.benchmark
         return "" if settings is None else settings.model_dump_json(exclude={"models"})
 
     def folder(self, wildcards: Any, output: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards

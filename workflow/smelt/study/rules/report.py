@@ -41,7 +41,7 @@ class TablesView:
         self.results = paths.results
         self.makers: Mapping[str, str] = {name: model.maker for name, model in study.models.items()}
         self.measured: Sequence[str] = study.measured
-        self.latency_shapes = (study.efficiency.lengths, study.efficiency.batches) if study.efficiency else None
+        self.latency_shapes = (study.benchmark.lengths, study.benchmark.batches) if study.benchmark else None
         self.seeds: Sequence[int] = runs.seeds
         self.tasks = runs.tasks
         self.runs = runs.pairs
