@@ -5,6 +5,7 @@ What no flag says is asked on the terminal. The file passes `smelt check`, and h
 
 import argparse
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ TEXT = (
     "a text file, the date of a dump of Wikipedia (20230501), a folder of Parquet or JSON lines, or NAME@COMMIT:CONFIG"
 )
 SMALLEST = 200  # pieces of the larger vocabulary
-CHARACTERS_A_PIECE = 250
+BYTES_A_PIECE = 250
 """Of text, for each piece of the larger vocabulary: with less, SentencePiece finds too few candidates."""
 
 
@@ -74,7 +75,7 @@ MACHINES = {
         command="smelt run {study} -- --resources connections=8 gpu=1",
     ),
     "slurm": Machine(
-        about="a medium BERT, for about a day of one GPU each",
+        about="a medium BERT, for hours of a GPU each",
         architecture="bert-medium",
         recipe="fast",
         settings="{data: {batch: 1024}, schedule: {steps: 30_000}}",
@@ -132,12 +133,13 @@ def run(arguments: argparse.Namespace) -> None:
     tasks = answer("task", question, lambda words: _tasks(" ".join(words).split(), language, path))
     about = "; ".join(f"{name}: {machine.about}" for name, machine in MACHINES.items())
     machine = answer("machine", f"The machine ({about})", _machine, "laptop")
-    written = study_text(path.stem, language, corpus, size, tasks, machine)
+    written = study_text(path, language, corpus, size, tasks, machine)
     study = check_study(parse_yaml(written, path), path, [path.parent])
     Catalogue(study, path.parent / OWN_TASKS)
     with whole_file(path) as draft:
         draft.write_text(written, encoding="utf-8")
-    print(f"{path} is written. Next: smelt check {path}, then {machine.command.format(study=path)}")
+    shown = shlex.quote(str(path))
+    print(f"{path} is written. Next: smelt check {shown}, then {machine.command.format(study=shown)}")
 
 
 def _path(words: list[str]) -> Path:
@@ -163,11 +165,10 @@ def _machine(words: list[str]) -> Machine:
 
 
 def _corpus(words: list[str], language: str, mirror: str | None) -> tuple[dict[str, Any], int | None]:
-    """Return the sources of the corpus, and how many characters they have; None where that is not known yet."""
+    """Return the sources of the corpus, and how many bytes they have; None where that is not known yet."""
     paths = [Path(word) for word in words]
     if all(path.is_file() for path in paths):
-        characters = sum(len(path.read_text(encoding="utf-8", errors="replace")) for path in paths)
-        return {"text": {language: words[0] if len(words) == 1 else words}}, characters
+        return {"text": {language: words[0] if len(words) == 1 else words}}, sum(path.stat().st_size for path in paths)
     if len(words) > 1:
         raise SmeltError(next(path for path in paths if not path.is_file()), "no such file: expected text files")
     (word,) = words
@@ -210,23 +211,24 @@ def _tasks(names: list[str], language: str, study: Path) -> list[str]:
 
 
 def study_text(
-    name: str, language: str, corpus: dict[str, Any], characters: int | None, tasks: Sequence[str], machine: Machine
+    path: Path, language: str, corpus: dict[str, Any], size: int | None, tasks: Sequence[str], machine: Machine
 ) -> str:
     """Return a study file: two vocabularies, a model for each, tasks, and tables.
 
     Args:
-        name: of the study.
+        path: of the file, which names the study.
         language: of its text.
         corpus: the sources of its text.
-        characters: of the text; fewer make smaller vocabularies. None where they are not known.
+        size: of the text, in bytes: little text makes small vocabularies. None where it is not known.
         tasks: to fine-tune on.
         machine: that it is for.
     """
-    most = machine.vocabularies[0] if characters is None else max(characters // CHARACTERS_A_PIECE, SMALLEST)
+    most = machine.vocabularies[0] if size is None else max(size // BYTES_A_PIECE, SMALLEST)
     large = min(machine.vocabularies[0], most // 100 * 100)
     small = max(large * machine.vocabularies[1] // machine.vocabularies[0], 100)
     return TEMPLATE.format(
-        name=name,
+        path=shlex.quote(str(path)),
+        name=path.stem,
         title=f"Two vocabularies in {language}",
         sources="\n".join(f"    {line}" for line in yaml.safe_dump(corpus, allow_unicode=True).splitlines()),
         large=large,
@@ -235,18 +237,18 @@ def study_text(
         seeds=list(range(1, machine.seeds + 1)),
         language=language,
         **{key: getattr(machine, key) for key in ("about", "architecture", "recipe", "settings", "finetuning")},
-        command=machine.command.format(study=f"{name}.yaml"),
+        command=machine.command.format(study=shlex.quote(str(path))),
     )
 
 
 TEMPLATE = """\
 # Written by `smelt new`. config/README.md leads to every key.
 #
-#   smelt check {name}.yaml    what it will build, and what is missing
-#   smelt plan {name}.yaml     hours, disk, memory and energy, by estimate
+#   smelt check {path}    what it will build, and what is missing
+#   smelt plan {path}     hours, disk, memory and energy, by estimate
 #   {command}
-#   smelt watch {name}.yaml    in another window, while it runs
-#   smelt open {name}.yaml     the page
+#   smelt watch {path}    in another window, while it runs
+#   smelt open {path}     the page
 
 # The study's name, and that of its folder under results/.
 study: {name}
@@ -256,7 +258,7 @@ title: {title}
 corpora:
   texts:
 {sources}
-    # Documents that tokenizers and training never see, to measure pretraining on.
+    # Share of documents that tokenizers and training never see, to measure pretraining on.
     held_out: 0.02
 
 # Vocabularies to compare, of the same text. If the text is too small for a size, the job says which is possible.
