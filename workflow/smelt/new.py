@@ -65,7 +65,7 @@ MACHINES = {
         command="smelt run {study}",
     ),
     "gpu": Machine(
-        about="a small BERT, for hours of one GPU",
+        about="a small BERT, for about an hour of one GPU",
         architecture="bert-small",
         recipe="fast",
         settings="{data: {batch: 512}, schedule: {steps: 20_000}}",
