@@ -22,6 +22,7 @@ from bench.kills import kills
 from bench.latency import latency
 from bench.measure import Benchmark, BenchmarkOutcome, SkippedBenchmark, Unequal, measure
 from bench.memory import SIZES, memory
+from bench.page import writing
 from bench.planning import STUDIES, planning
 from bench.pretraining import pretraining
 from bench.reduction import reduction
@@ -64,6 +65,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "memory-of-blocks": bounded_memory.of_blocks,
     "memory-of-a-page": bounded_memory.of_a_page,
     **{f"plan-{study}{state}": planning for study in STUDIES for state in ("", "-finished")},
+    "page-large": writing,
     "corpus-20-kills": corpus_kills,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,

@@ -1,0 +1,185 @@
+"""How long the page of a large study takes to write, beside an earlier smelt, and until a browser can use it.
+
+The study is made up: 20 models, 40 tasks and 10 seeds, with scores that a generator draws. What the page is written
+from (statistics, tables, figures, records) is made once by the commands of this checkout.
+"""
+
+import json
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.commands import own_environment, run_command
+from bench.measure import Benchmark, Figures, SkippedBenchmark
+
+CHECKOUT = Path(__file__).parents[1]
+BEFORE = "89e2e1b1"
+"""The last commit whose page was plain HTML, without sorting and charts."""
+MODELS = [f"model-{number:02}" for number in range(1, 21)]
+TASKS = [f"task-{number:02}" for number in range(1, 41)]
+SEEDS = list(range(1, 11))
+MAKERS = ("pretrain", "distil", "adopt", "reduce")
+SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "confidence": 0.95, "resamples": 200, "seed": 1}
+
+
+def writing(name: str) -> Benchmark | SkippedBenchmark:
+    """Pages written in a second of a processor, by this checkout and by the one before pages were interactive."""
+    folder = Path(tempfile.mkdtemp(prefix="page-"))
+    earlier = folder / "earlier"
+    archive = subprocess.run(["git", "archive", BEFORE, "workflow"], cwd=CHECKOUT, capture_output=True, check=False)
+    if archive.returncode:
+        return SkippedBenchmark(name, f"this checkout has no history: commit {BEFORE} is the peer")
+    earlier.mkdir()
+    subprocess.run(["tar", "-x"], input=archive.stdout, cwd=earlier, check=True)
+    words = make_study(folder)
+    found: dict[str, float] = {}
+
+    def write(way: str, checkout: Path, flags: list[str]) -> float:
+        command = [sys.executable, "-m", "smelt", "page", *flags, "--output", f"{way}.html"]
+        spent = run_command(command, folder, own_environment() | {"PYTHONPATH": str(checkout / "workflow")})
+        page = folder / f"{way}.html"
+        found[f"mib_{way}"] = max(found.get(f"mib_{way}", 0.0), spent.memory)
+        found[f"megabytes_{way}"] = page.stat().st_size / 1e6
+        found[f"seconds_{way}"] = spent.wall_seconds
+        if way == "ours":
+            found.update(in_browser(page))
+        return 1 / spent.processor_seconds
+
+    new = ["--costs", "costs.csv"]
+    return Benchmark(
+        name,
+        "pages a second of a processor",
+        f"smelt at {BEFORE}",
+        ours=lambda: write("ours", CHECKOUT, [*words, *new]),
+        peer=lambda: write("peer", earlier, words),
+        runs=3,
+        further=lambda _: found,
+        close=lambda: shutil.rmtree(folder),
+    )
+
+
+def in_browser(page: Path) -> Figures:
+    """Return the seconds until a browser can use the page, and the memory of its scripts; nothing without a browser."""
+    program = shutil.which("chromium")
+    if program is None:
+        return {}
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        opened = browser.new_page(viewport={"width": 1400, "height": 1000})
+        opened.goto(page.resolve().as_uri())
+        opened.wait_for_selector(".interactive")
+        ready = float(opened.evaluate("performance.now()"))
+        opened.locator("#table-all").scroll_into_view_if_needed()
+        opened.wait_for_selector("#table-all .tools")
+        heap = float(opened.evaluate("performance.memory.usedJSHeapSize"))
+        browser.close()
+    return {"seconds_to_interactive": ready / 1000, "megabytes_of_scripts": heap / 1e6}
+
+
+# ---- The study, as its stages write it
+
+
+def make_study(folder: Path) -> list[str]:
+    """Write a large study's results into a folder, and return the flags of the command that writes its page."""
+    _write_scores(folder / "scores.csv")
+    _write_costs(folder / "costs.csv")
+    for number, model in enumerate(MODELS):
+        _write_model(folder / "models" / model, 2**18 * (number + 1))
+    for task in TASKS:
+        _write_json(folder / "tasks" / task / "task.json", _task(task))
+    settings = json.dumps(SIGNIFICANCE)
+    statistics = [f"statistics/{name}.csv" for name in ("summary", "pairs", "across")]
+    flags = [word for path in statistics for word in (f"--{Path(path).stem}", path)]
+    _smelt(folder, "job", "compare", "--scores", "scores.csv", "--settings", settings, *flags)
+    _write_table(folder, settings)
+    figures = _write_figures(folder, statistics)
+    study = {
+        "study": "large",
+        "title": "A large study that a generator drew",
+        "models": {model: {"maker": MAKERS[number % len(MAKERS)]} for number, model in enumerate(MODELS)},
+        "tasks": TASKS,
+        "finetuning": {"seeds": SEEDS},
+    }
+    words = ["--study", json.dumps(study), "--significance", settings, "--tables", "tables/all.html"]
+    words += ["--figures", *figures, "--statistics", *statistics]
+    words += ["--tasks", *(f"tasks/{task}/task.json" for task in TASKS)]
+    return [*words, "--models", *(f"models/{model}" for model in MODELS)]
+
+
+def _smelt(folder: Path, *words: str) -> None:
+    run_command(
+        [sys.executable, "-m", "smelt", *words], folder, own_environment() | {"PYTHONPATH": str(CHECKOUT / "workflow")}
+    )
+
+
+def _write_scores(path: Path) -> None:
+    draw = random.Random(1)
+    lines = ["model,task,language,setting,seed,split,metric,value"]
+    for place, model in enumerate(MODELS):
+        for task in TASKS:
+            mean = min(0.95, 0.55 + 0.015 * place + draw.gauss(0, 0.02))
+            for seed in SEEDS:
+                for split in ("validation", "test"):
+                    lines.append(f"{model},{task},en,standard,{seed},{split},accuracy,{draw.gauss(mean, 0.01):.6f}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _write_costs(path: Path) -> None:
+    head = "command,model,task,seed,hours,cores,gpus,kwh,kg_co2e,country,machine,revision,modified,finished"
+    row = "pretrain,{model},,,1.5,8,0,{kwh},,,a machine,{revision},False,2026-01-01T00:00:00+00:00"
+    rows = [row.format(model=model, kwh=0.5 * (place + 1), revision="0" * 40) for place, model in enumerate(MODELS)]
+    path.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+
+
+def _write_model(folder: Path, parameters: int) -> None:
+    shape = {"model_type": "bert", "vocab_size": 8000, "num_hidden_layers": 4, "hidden_size": 128}
+    _write_json(folder / "config.json", shape)
+    _write_json(folder / "provenance.json", {"command": "pretrain", "seeds": [1], "settings": {"steps": 1000}})
+    tensors = {"bert.embeddings": {"dtype": "F32", "shape": [parameters], "data_offsets": [0, 0]}}
+    header = json.dumps(tensors).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+def _task(name: str) -> dict[str, Any]:
+    sizes = {"train": 5000, "validation": 500, "test": 1000}
+    splits = {split: {"examples": size, "languages": {"en": size}} for split, size in sizes.items()}
+    repeats = {"repeated_from_train": {"validation": 0, "test": 0}, "repeated_from_validation": {"test": 0}}
+    return {"name": name, "average": "examples", "splits": splits, **repeats}
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def _write_table(folder: Path, settings: str) -> None:
+    table = {"kind": "scores", "tasks": TASKS, "models": MODELS, "caption": "All scores", "titles": {}}
+    words = ["job", "table", "--name", "all", "--settings", json.dumps(table), "--significance", settings]
+    words += ["--sources", "statistics/summary.csv", "statistics/pairs.csv"]
+    for kind, suffix in (("csv", "csv"), ("markdown", "md"), ("latex", "tex"), ("html", "html")):
+        words += [f"--{kind}", f"tables/all.{suffix}"]
+    _smelt(folder, *words)
+
+
+def _write_figures(folder: Path, statistics: list[str]) -> list[str]:
+    """Draw the figures that such a study has, and return their SVG files."""
+    summary, pairs, _ = statistics
+    models = [f"models/{model}" for model in MODELS]
+    sources = {
+        "score-by-cost": [summary, pairs, "scores.csv", "costs.csv", *models],
+        "differences": [summary, pairs],
+        "ranks": statistics,
+    }
+    for name, files in sources.items():
+        words = ["job", "figure", "--name", name, "--sources", *files]
+        for kind, suffix in (("svg", "svg"), ("png", "png"), ("chart", "json")):
+            words += [f"--{kind}", f"figures/{name}.{suffix}"]
+        _smelt(folder, *words)
+    return [f"figures/{name}.svg" for name in sources]
