@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from smelt.__main__ import main, start
-from smelt.cli import KeyValues, Parser
+from smelt.cli import KeyValues, Parser, PathList
 from smelt.commands import STUDIES, TOOLS, is_job, module_of
+from smelt.errors import SmeltError
 from smelt.report.significance import Significance
 
 PACKAGE = Path(__file__).parents[2] / "workflow"
@@ -120,6 +121,18 @@ def test_dots_lead_into_parts_and_values_are_those_of_a_study() -> None:
         "name": "a=b",
         "rate": 2e-5,
     }
+
+
+def test_paths_stand_in_the_command_or_a_line_each_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("")
+    (tmp_path / "models").write_text("a b\nc\n")
+    parser = Parser()
+    parser.add_argument("--models", action=PathList, nargs="*", default=[])
+    words = ["--models", "first", f"@{tmp_path}/empty", f"@{tmp_path}/models"]
+    assert parser.parse_args(words).models == [Path("first"), Path("a b"), Path("c")]
+    assert parser.parse_args([]).models == []
+    with pytest.raises(SmeltError, match="none: no such file: expected a path a line"):
+        parser.parse_args(["--models", "@none"])
 
 
 def test_a_missing_flag_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

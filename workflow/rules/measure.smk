@@ -48,6 +48,7 @@ rule correlations:
         correlations=f"{RESULTS}/correlations/{{table}}.json",
     params:
         tasks=study.report.pooled_folders,
+        lists=study.report.lists,
         settings=study.report.interval_settings,
     wildcard_constraints:
         table=names(study.report.pooling_tables()),
@@ -61,7 +62,7 @@ rule correlations:
         "../../envs/report.yaml"
     shell:
         "python -m smelt job correlations"
-        " --predictions {input.predictions:q}"
+        " --predictions @{params.lists:q}/predictions"
         " --tasks {params.tasks:q}"
         " --settings {params.settings:q}"
         " --output {output.correlations:q}"

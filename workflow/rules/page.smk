@@ -96,6 +96,7 @@ rule page:
         blocks=study.report.block_descriptions,
         study=study.report.written,
         text=study.report.text,
+        lists=study.report.lists,
         identity=study.report.identity,
         significance=study.report.significance_settings,
     log:
@@ -110,19 +111,19 @@ rule page:
         " --study @{params.study:q}"
         " --written {params.text:q}"
         " --significance {params.significance:q}"
-        " --tables {input.tables:q}"
-        " --figures {input.figures:q}"
-        " --statistics {input.statistics:q}"
-        " --examples {input.examples:q}"
-        " --corpora {input.corpora:q}"
+        " --tables @{params.lists:q}/tables"
+        " --figures @{params.lists:q}/figures"
+        " --statistics @{params.lists:q}/statistics"
+        " --examples @{params.lists:q}/examples"
+        " --corpora @{params.lists:q}/corpora"
         " --blocks {params.blocks:q}"
-        " --tokenizers {input.tokenizers:q}"
-        " --tasks {input.tasks:q}"
-        " --models {input.models:q}"
-        " --curves {input.curves:q}"
-        " --tokenisation {input.tokenisation:q}"
-        " --efficiency {input.efficiency:q}"
-        " --choices {input.choices:q}"
+        " --tokenizers @{params.lists:q}/tokenizers"
+        " --tasks @{params.lists:q}/tasks"
+        " --models @{params.lists:q}/models"
+        " --curves @{params.lists:q}/curves"
+        " --tokenisation @{params.lists:q}/tokenisation"
+        " --efficiency @{params.lists:q}/efficiency"
+        " --choices @{params.lists:q}/choices"
         " --costs {input.costs:q}"
         " --plan {input.plan:q}"
         " --output {output.page:q}"

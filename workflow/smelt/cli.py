@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from smelt.countries import COUNTRIES
 from smelt.entry import AnyEntry, Entry, check, merge
-from smelt.errors import SmeltError, expected_one_of, suggest_similar
+from smelt.errors import SmeltError, expected_one_of, not_found, suggest_similar
 from smelt.files import parse_json, read_json
 from smelt.strict_yaml import parse_yaml, read_yaml
 
@@ -99,6 +99,31 @@ class KeyValues(argparse.Action):
             raise argparse.ArgumentError(self, f"lacks {', '.join(missing)}: expected {', '.join(self.keys)}")
         flag = str(option_string or self.dest)
         setattr(namespace, self.dest, check(self.kind, value | self.fixed, flag) if self.kind else value)
+
+
+class PathList(argparse.Action):
+    """A flag whose words are paths, or @FILE with one a line: Linux allows 128 KiB for the whole command of a rule."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:  # noqa: ARG002
+        """Take the words.
+
+        Raises:
+            SmeltError: a file of paths is not there.
+        """
+        found = [paths_in(Path(word[1:])) if word.startswith("@") else [Path(word)] for word in values]
+        setattr(namespace, self.dest, [path for paths in found for path in paths])
+
+
+def paths_in(file: Path) -> list[Path]:
+    """Return the paths of a file that has one a line.
+
+    Raises:
+        SmeltError: it is not there.
+    """
+    try:
+        return [Path(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        raise not_found(file, expected="a path a line") from None
 
 
 def mapping_in(word: str, where: str = "") -> dict[str, Any]:

@@ -3,17 +3,29 @@
 import itertools
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from snakemake.iocontainers import Namedlist
 from snakemake.persistence import PersistenceBase
 from snakemake.resources import Resources
 from snakemake.settings.types import ResourceSettings
 
+from smelt.cli import paths_in
 from smelt.study.paths import leading_to, names, not_leading_to
 from smelt.study.schema import load_study
-from smelt.study.workflow import compare_commands, given_keys, gives_gpus, load, share_settings, started_rules, warn
+from smelt.study.workflow import (
+    compare_commands,
+    given_keys,
+    gives_gpus,
+    load,
+    share_settings,
+    started_rules,
+    warn,
+    write_lists,
+)
 from smelt.tasks.task_file import LIBRARY, load_task
 
 ROOT = Path(__file__).parents[3]
@@ -49,11 +61,11 @@ def test_a_job_is_called_like_the_command_that_earlier_versions_recorded() -> No
     code: Any = compare_commands(PersistenceBase._code)
     now, before, other = (code(object(), Rule(f"python -m smelt {words}")) for words in ("job a --b", "a --b", "a --c"))
     assert now == before != other
-    limits = ("${{SMELT_MINUTES:-{resources.runtime}}}", "{resources.runtime}")
-    now, before = (code(object(), Rule(f"${{{{SLURM_JOB_ID:+--minutes {limit}}}}}")) for limit in limits)
-    assert now == before
-    rules = (ROOT / "workflow/rules").glob("*.smk")
-    assert any(limits[0] in rule.read_text() for rule in rules)
+    now = 'a "@{params.lists:q}/models ${{SLURM_JOB_ID:+--minutes ${{SMELT_MINUTES:-{resources.runtime}}}}}"'
+    before = 'a "{input.models:q} ${{SLURM_JOB_ID:+--minutes {resources.runtime}}}"'
+    assert code(object(), Rule(now)) == code(object(), Rule(before))
+    rules = "".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    assert all(part in rules for part in now.strip('a "').split(" ", 1))
 
 
 def test_an_override_from_the_command_line_counts(tmp_path: Path) -> None:
@@ -239,3 +251,23 @@ def test_a_constraint_matches_its_paths_alone_and_grows_with_models_and_not_with
 )
 def test_a_cluster_or_a_machine_that_counts_them_gives_gpus(resources: dict[str, int | None], given: bool) -> None:
     assert gives_gpus(Resources.from_mapping({"connections": 8, "_cores": 4} | resources)) is given
+
+
+def test_the_lists_of_a_page_stand_in_files_and_its_command_does_not_grow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    models = [f"results/demo/models/{number}" for number in range(5_000)]
+    report = load([ROOT / "config/config.yaml"], {}).report
+    page = SimpleNamespace(
+        rule=SimpleNamespace(params=Namedlist(fromdict={"lists": report.lists})),
+        wildcards=Namedlist(),
+        input=Namedlist(fromdict={"models": models, "choices": [], "plan": "plan.json"}),
+    )
+    other = SimpleNamespace(rule=SimpleNamespace(params=Namedlist(fromdict={"settings": "{}"})))
+    write_lists(SimpleNamespace(needrun_jobs=lambda: [other, page]))
+    folder = Path(report.lists(page.wildcards, None))
+    assert paths_in(folder / "models") == [Path(model) for model in models]
+    assert [paths_in(folder / name) for name in ("choices", "plan")] == [[], [Path("plan.json")]]
+    shell = (ROOT / "workflow/rules/page.smk").read_text().split("rule page:")[1].split("shell:")[1]
+    assert set(re.findall(r"\{input\.(\w+):q\}", shell)) == {"costs", "plan"}  # one file each

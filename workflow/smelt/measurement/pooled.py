@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from smelt.cli import KeyValues, add_examples
+from smelt.cli import KeyValues, PathList, add_examples
 from smelt.errors import SmeltError
 from smelt.files import write_json
 from smelt.measurement.correlations import correlate_over_models
@@ -26,10 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the files read and written."""
     parser.add_argument(
         "--predictions",
-        type=Path,
+        action=PathList,
         nargs="+",
         required=True,
-        help="<model>/<task>/seed-<n>/predictions.parquet of all models, tasks and seeds",
+        help="<model>/<task>/seed-<n>/predictions.parquet of all models, tasks and seeds; or @FILE, a path a line",
     )
     parser.add_argument("--tasks", type=Path, nargs="+", required=True, help="folders with task.json")
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any, NoReturn
 
 from smelt.cli import DEMO
 from smelt.errors import SmeltError
+from smelt.files import whole_file
 from smelt.strict_yaml import parse_yaml, read_yaml
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import left_over, missing_sources, warnings
@@ -24,10 +26,11 @@ from smelt.tasks.task_file import OWN_TASKS
 from smelt.training.lock import FINISHED
 
 FORMER = {
-    "python -m smelt job ": "python -m smelt ",
-    "${{SMELT_MINUTES:-{resources.runtime}}}": "{resources.runtime}",
+    r"python -m smelt job ": "python -m smelt ",
+    r"\$\{\{SMELT_MINUTES:-(\{resources\.runtime\})\}\}": r"\1",
+    r"@\{params\.lists:q\}/(\w+)": r"{input.\1:q}",
 }
-"""Parts of the commands of rules, and what stood in their place in earlier versions."""
+"""Patterns of parts of the commands of rules, and what stood in their place in earlier versions."""
 WAITS = "what needs them fails, all else is made, and the report waits"
 
 
@@ -138,7 +141,7 @@ def compare_commands(code_of: Callable[[Any, Any], str | None]) -> Callable[[Any
     def code_as_before(persistence: Any, rule: Any) -> str | None:
         code = code_of(persistence, rule)
         for now, before in FORMER.items():
-            code = code and code.replace(now, before, 1)
+            code = code and re.sub(now, before, code)
         return code
 
     return code_as_before
@@ -153,10 +156,24 @@ def without_lock(study: Catalogue, files: Sequence[str | Path]) -> Callable[[Any
     @contextlib.contextmanager
     def unlocked(persistence: Any, *_: object) -> Iterator[None]:
         study.report.write(files)
+        write_lists(persistence.dag)
         yield
         remove_checkpoints(study, persistence.dag)
 
     return unlocked
+
+
+def write_lists(dag: Any) -> None:
+    """Write the inputs of jobs that take them from files: a file for each name, with a path a line.
+
+    dag: Snakemake's jobs; those whose rule has a param `lists` name the folder.
+    """
+    for job in dag.needrun_jobs():
+        if folder_of := getattr(job.rule.params, "lists", None):  # its other params may not be known yet
+            for name, paths in job.input.items():
+                with whole_file(Path(folder_of(job.wildcards, job.input), name)) as draft:
+                    lines = [paths] if isinstance(paths, str) else paths
+                    draft.write_text("".join(f"{path}\n" for path in lines), encoding="utf-8")
 
 
 async def leave_unrecorded(*_: object) -> None:

@@ -13,7 +13,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from smelt.cli import KeyValues, add_examples
+from smelt.cli import KeyValues, PathList, add_examples
 from smelt.errors import SmeltError, not_found
 from smelt.files import json_text, read_json, whole_file
 from smelt.mixture import Mixture
@@ -84,7 +84,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "choices": "metrics.json of fine-tuned models that a grid chose",
     }
     for name, text in lists.items():
-        parser.add_argument(f"--{name}", type=Path, nargs="*", default=[], help=text)
+        parser.add_argument(
+            f"--{name}", action=PathList, nargs="*", default=[], help=f"{text}; or @FILE, a path a line"
+        )
     parser.add_argument("--written", type=Path, help="the study as its author wrote it, with comments")
     parser.add_argument("--costs", type=Path, help="costs.csv: what making and fine-tuning each model took")
     parser.add_argument("--plan", type=Path, help="what stages were planned to take, and what they took")

@@ -178,6 +178,11 @@ class ReportRules:
             with whole_file(Path(path)) as draft:
                 draft.write_text(content, encoding="utf-8")
 
+    def lists(self, wildcards: Any, input: Any) -> str:  # noqa: ARG002 - so that it is not compared
+        """Return the folder with the inputs of a job in files, for its command: of {table}, or of the page."""
+        table = wildcards.get("table")
+        return f"{self.paths.run}/lists/{f'tables/{table}' if table else 'page'}"
+
     def identity(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return the study as written, without settings that do not change results; pages are compared by it."""
         study = self.study.model_dump(mode="json", exclude_unset=True)
