@@ -94,7 +94,7 @@ class Orphans:
             path.name: record for path in self.folder.iterdir() if (record := records.read(self.folder, path.name))
         }
         owners = self._others_open(known)
-        # Jobs that have yet to start have no record: only their comments tell.
+        # Jobs that have yet to start have no record: they are known by their comments.
         self.others = {*owners.values(), *(user for user, comment in queue.of_others() if self._is_ours(comment))}
         found = queue.listed(self.others)
         comments = {number: job.comment for number, job in found.items() if job.active}
