@@ -1,6 +1,6 @@
-"""Mean ranks of models over tasks, and which of them cannot be told apart: a critical-difference diagram.
+"""Mean ranks of models over tasks, and which of them do not differ significantly: a critical-difference diagram.
 
-Instead of one critical difference for all (Demsar 2006), bars join models of which no pair differs significantly in
+Instead of one critical difference for all (Demsar 2006), bars join models without a pair that differs significantly in
 Wilcoxon's test over tasks with the study's correction (Benavoli et al. 2016).
 """
 
@@ -123,8 +123,8 @@ def _sources(study: StudyOfTables) -> list[str]:
 FIGURE = StudyFigure(
     "ranks",
     "Ranks over tasks",
-    "Mean rank of each model over the tasks that all share, by the means over seeds. A bar joins models of which "
-    "no pair differs significantly over tasks (Wilcoxon's signed-rank test with the study's correction; few tasks can "
+    "Mean rank of each model over the tasks that all share, by the means over seeds. A bar joins models without "
+    "a pair that differs significantly over tasks (Wilcoxon's signed-rank test with the study's correction; few tasks can "
     "show no difference at all).",
     sources=_sources,
     draw=draw,
