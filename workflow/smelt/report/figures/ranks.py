@@ -124,8 +124,8 @@ FIGURE = StudyFigure(
     "ranks",
     "Ranks over tasks",
     "Mean rank of each model over the tasks that all share, by the means over seeds. A bar joins models without "
-    "a pair that differs significantly over tasks (Wilcoxon's signed-rank test with the study's correction; few tasks can "
-    "show no difference at all).",
+    "a pair that differs significantly over tasks (Wilcoxon's signed-rank test with the study's correction; few tasks "
+    "can show no difference at all).",
     sources=_sources,
     draw=draw,
     chart=chart,
