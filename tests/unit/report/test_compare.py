@@ -9,6 +9,9 @@ from scipy import stats
 
 from smelt.__main__ import main
 from smelt.report.compare import ACROSS_COLUMNS, PAIRS_COLUMNS
+from smelt.report.page.results import pair_tables
+from smelt.report.render import markdown
+from smelt.report.significance import Significance
 
 COLUMNS = ["model", "task", "language", "setting", "seed", "split", "metric", "value"]
 SMALL = [0.80, 0.82, 0.81, 0.79, 0.83]
@@ -240,3 +243,10 @@ def test_no_difference_is_detectable_where_the_signed_rank_test_cannot_reach_its
     pairs = Compared(tmp_path, three_models(), test="wilcoxon").table("pairs")
     assert pairs["detectable"].isna().all(), "five seeds: the smallest p is 0.0625"
     assert (pairs["seeds_needed"].dropna() >= 6).all()
+
+
+def test_no_seeds_are_needed_where_nothing_could_be_computed(tmp_path: Path) -> None:
+    pairs = Compared(tmp_path, rows("a", "ner", [0.5] * 3) + rows("b", "ner", [0.5] * 3)).table("pairs")
+    assert pairs[["power", "detectable", "seeds_needed"]].isna().all(axis=None)
+    (table,) = pair_tables(tmp_path / "out" / "pairs.csv", [], Significance())
+    assert "1,000" not in markdown(table)

@@ -2,11 +2,13 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from smelt.statistics.tests import family_size, holm
+from smelt.statistics.tests import family_size, holm, holm_levels
 
 P_VALUES = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12)
 
@@ -50,3 +52,35 @@ def test_correction_does_not_depend_on_the_order_given(p_values: list[float | No
     places = generator.sample(range(len(p_values)), len(p_values))
     straight, mixed = holm(p_values), holm([p_values[place] for place in places])
     assert mixed == [straight[place] for place in places]
+
+
+def test_levels_by_hand() -> None:
+    assert holm_levels([0.6, 0.01, None, 0.9, 0.3], 0.05) == pytest.approx([0.05 / 3, 0.0125, None, 0.05 / 3, 0.05 / 3])
+    assert holm_levels([0.001, 0.001], 0.05) == [0.025, 0.025]
+
+
+@given(P_VALUES)
+def test_a_p_is_below_its_level_exactly_where_it_is_rejected_and_above_it_all_levels_are_one(
+    p_values: list[float | None],
+) -> None:
+    found = [each for each in zip(p_values, holm(p_values), holm_levels(p_values, 0.05), strict=True) if each[0]]
+    kept = set()
+    for p, corrected, level in found:
+        assert p is not None
+        assert corrected is not None
+        assert level is not None
+        if abs(corrected - 0.05) > 1e-9:
+            assert (p < level) == (corrected < 0.05)
+            kept |= set() if corrected < 0.05 else {level}
+    assert len(kept) <= 1, "a larger p gives no narrower interval"
+
+
+def test_intervals_of_pairs_without_significance_miss_a_true_difference_in_few_studies() -> None:
+    generator, missed, studies = np.random.default_rng(7), 0, 2000
+    truth = np.full(10, 2.2)
+    for seen in generator.normal(truth, 1, (studies, 10)):
+        p_values = 2 * stats.norm.sf(np.abs(seen))
+        levels = np.array(holm_levels(list(p_values), 0.05), dtype=float)
+        beyond = np.abs(seen - truth) > stats.norm.isf(levels / 2)
+        missed += bool((beyond & (p_values >= levels)).any())
+    assert missed / studies <= 0.05

@@ -47,6 +47,7 @@ def test_p_falls_below_a_level_exactly_where_the_interval_leaves_out_zero() -> N
             verdicts.append(interval.low > 0)
             assert verdicts[-1] == (bootstrap_p(differences) < level)
     assert {True, False} == set(verdicts)
+    assert bootstrap_interval(differences, 0.05 + 7e-15).low == bootstrap_interval(differences, 0.05).low, "rounding"
     assert bootstrap_interval(differences, 0.001).low is None, "999 resamples are too few"
     assert bootstrap_p(np.zeros(99)) == 1.0
 

@@ -103,10 +103,12 @@ PAIRS_COLUMNS = (
 """`difference` is a minus b; `family` counts the pairs of the task that could be tested; `significant` is true where
 `p_corrected` lies below `alpha`, and empty where nothing was tested.
 
-`level` is the level that an uncorrected p has to fall below: alpha, or what Holm's correction leaves of it for this
-pair. `level_low` and `level_high` are the interval of the t-test at this level: it leaves out 0 exactly where the pair
-is significant. `detectable` is the smallest true difference that the test finds with this `power`, and `seeds_needed`
-are the seeds that find a difference as large as the one seen; both take the spread that was seen for the true one."""
+`level` is the level that an uncorrected p has to fall below: alpha, or what Holm's correction leaves of it at the
+pair's step; all pairs that are not significant have that of the last step. `level_low` and `level_high` are the
+interval of the t-test at this level: it leaves out 0 exactly where the pair is significant. Each interval is for its own pair: that
+all of a task hold at once is less likely. `detectable` is the smallest true difference that the test finds with this
+`power`, and `seeds_needed` are the seeds that find a difference as large as the one seen; both take the spread that was
+seen for the true one."""
 
 
 def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
@@ -198,27 +200,26 @@ def _cells(found: Comparison) -> dict[str, Any]:
 def _conclude(family: list[dict[str, Any]], settings: Significance) -> None:
     """Add the verdict of the study's own test on each pair of one task, and the notes."""
     chosen = settings.test.replace("-", "_")
-    size = family_size([row.get(f"{chosen}_p") for row in family])
-    beyond = beyond_correction(family, settings)
-    for row in family:
+    p_values = [row.get(f"{chosen}_p") for row in family]
+    size, beyond = family_size(p_values), beyond_correction(family, settings)
+    for row, level in zip(family, settings.levels(p_values), strict=True):
         p_corrected = row[f"{chosen}_p_corrected"]
         if row.get("wilcoxon_p") is not None:
             row["wilcoxon_note"] = join_notes(row["wilcoxon_note"], beyond)
         row |= {"test": settings.test, "correction": settings.correction, "family": size, "alpha": settings.alpha}
         row |= {"p": row.get(f"{chosen}_p"), "p_corrected": p_corrected}
         row["significant"] = None if p_corrected is None else p_corrected < settings.alpha
-        row |= _at_level(row, settings, size) if p_corrected is not None else {}
+        row |= {} if level is None else _at_level(row, settings, level)
         row["note"] = join_notes(row.get(f"{chosen}_note", ""), row["note"])
 
 
-def _at_level(row: Mapping[str, Any], settings: Significance, size: int) -> dict[str, Any]:
+def _at_level(row: Mapping[str, Any], settings: Significance, level: float) -> dict[str, Any]:
     """Return the interval and the power of a test at the level that the correction leaves it."""
-    p, p_corrected, found = row["p"], row["p_corrected"], row["comparison"]
-    level = settings.alpha * p / p_corrected if p_corrected else settings.alpha / size
-    cells = {"level": level, "power": POWER}
+    found = row["comparison"]
     tested = found.welch if settings.test == "welch" else found.paired_t
     if tested.standard_error is None:
-        return cells
+        return {"level": level}
+    cells: dict[str, Any] = {"level": level, "power": POWER}
     detectable = detectable_difference(tested.standard_error, tested.degrees_of_freedom, level)
     deviations = [found.paired_deviation]
     if settings.test == "welch":

@@ -36,7 +36,8 @@ COLUMNS = (
     *("low", "high", "level", "p", "p_corrected", "correction", "family", "alpha", "significant", "resamples", "note"),
 )
 """`difference` is a minus b; `low` and `high` are its interval at `level`, which is alpha or what Holm's correction
-over all pairs of the task leaves of it: they leave out 0 exactly where the pair is significant."""
+over all pairs of the task leaves of it at the pair's step: they leave out 0 exactly where the pair is significant. Each
+interval is for its own pair: that all of a task hold at once is less likely."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -152,20 +153,21 @@ def pair_rows(task: str, runs: Sequence[TestedRun], settings: Significance) -> l
             row |= {"difference": float(difference[0]), "p": bootstrap_p(drawn)}
         family.append(row)
         resampled.append(drawn)
-    corrected = settings.correct([row.get("p") for row in family])
-    for row, p, own in zip(family, corrected, resampled, strict=True):
+    p_values = [row.get("p") for row in family]
+    corrected = settings.correct(p_values)
+    for row, p, level, own in zip(family, corrected, settings.levels(p_values), resampled, strict=True):
         row |= {"correction": settings.correction, "family": family_size(corrected), "alpha": settings.alpha}
-        if p is not None and own is not None:
-            row |= _conclusion(row["p"], p, own, settings)
+        if p is not None and level is not None and own is not None:
+            row |= _conclusion(p, level, own, settings.alpha)
     return family
 
 
-def _conclusion(p: float, corrected: float, drawn: "Floats", settings: Significance) -> dict[str, Any]:
-    """Return the cells that follow from a p and its correction."""
-    level = settings.alpha * p / corrected
+def _conclusion(corrected: float, level: float, drawn: "Floats", alpha: float) -> dict[str, Any]:
+    """Return the cells that follow from a corrected p, and from the level that the correction leaves to the pair."""
     interval = bootstrap_interval(drawn, level)
     cells = {"low": interval.low, "high": interval.high, "level": level, "p_corrected": corrected}
-    return cells | {"significant": corrected < settings.alpha, "resamples": settings.resamples, "note": interval.note}
+    significant = corrected < alpha and not math.isclose(corrected, alpha)  # p is a fraction that can be alpha itself
+    return cells | {"significant": significant, "resamples": len(drawn), "note": interval.note}
 
 
 def _resampled(by_model: Mapping[str, Sequence[TestedRun]], settings: Significance) -> dict[str, "Floats"]:

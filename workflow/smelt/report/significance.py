@@ -54,6 +54,14 @@ class Significance(Entry):
 
         return holm(p_values) if self.correction == "holm" else list(p_values)
 
+    def levels(self, p_values: Sequence[float | None]) -> list[float | None]:
+        """Return the level that each uncorrected p is held to by the correction over all that were tested."""
+        from smelt.statistics.tests import holm_levels
+
+        if self.correction == "holm":
+            return holm_levels(p_values, self.alpha)
+        return [None if p is None else self.alpha for p in p_values]
+
     def correct_numbers(self, p_values: Sequence[float]) -> list[float]:
         """Return p-values corrected over all that were tested; nan is what was not."""
         known = [None if math.isnan(p) else p for p in p_values]

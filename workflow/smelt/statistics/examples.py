@@ -62,7 +62,8 @@ def bootstrap_p(differences: Floats) -> float:
 
 def bootstrap_interval(differences: Floats, level: float) -> Interval:
     """Return the percentile interval of resampled differences; it leaves out 0 exactly where `bootstrap_p` < level."""
-    beyond = math.ceil(level * (len(differences) + 1) / 2) - 2  # of sorted differences, those left out on each side
+    share = round(level * (len(differences) + 1) / 2, 6)  # 0.05 * p / p is more than 0.05 for some p
+    beyond = math.ceil(share) - 2  # of sorted differences, those left out on each side
     if beyond < 0:
         return Interval(None, None, 1 - level, BOOTSTRAP, f"too few resamples for an interval at {1 - level:.4g}")
     ordered = np.sort(differences)

@@ -75,6 +75,19 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
+def holm_levels(p_values: Sequence[float | None], alpha: float) -> list[float | None]:
+    """Return the level that each p has to fall below in Holm's procedure: alpha over the number still to test.
+
+    Of m hypotheses, the smallest p meets alpha / m, the next alpha / (m - 1), and so on. The procedure stops at the
+    first that is not rejected: with r rejected, this and all larger ones are held to alpha / (m - r), whatever their p.
+    None stands for a hypothesis that could not be tested.
+    """
+    tested = [p for p in p_values if p is not None]
+    rejected = sum(p is not None and p < alpha for p in holm(p_values))
+    steps = {p: min(sum(other < p for other in tested), rejected) for p in set(tested)}
+    return [None if p is None else alpha / (len(tested) - steps[p]) for p in p_values]
+
+
 def family_size(p_values: Sequence[float | None]) -> int:
     """Return how many hypotheses of a family were tested."""
     return sum(p is not None for p in p_values)

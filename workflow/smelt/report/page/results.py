@@ -180,7 +180,8 @@ def _interval_note(rows: "pd.DataFrame") -> list[str]:
     if "level_low" in rows and rows["level_low"].notna().any():
         return [
             "Interval: that of the test, at the level that the correction leaves the pair. It leaves out 0 exactly"
-            " where the pair is significant. The bootstrap interval, uncorrected, is in pairs.csv."
+            " where the pair is significant. Intervals hold one by one, not all at once. The bootstrap interval,"
+            " uncorrected, is in pairs.csv."
         ]
     methods = ", or ".join(dict.fromkeys(rows["interval_method"].dropna()))
     return [f"Interval: {methods}, at {rows['confidence'].dropna().iloc[0]:.0%}, uncorrected."] if methods else []
