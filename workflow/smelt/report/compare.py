@@ -105,10 +105,10 @@ PAIRS_COLUMNS = (
 
 `level` is the level that an uncorrected p has to fall below: alpha, or what Holm's correction leaves of it at the
 pair's step; all pairs that are not significant have that of the last step. `level_low` and `level_high` are the
-interval of the t-test at this level: it leaves out 0 exactly where the pair is significant. Each interval is for its own pair: that
-all of a task hold at once is less likely. `detectable` is the smallest true difference that the test finds with this
-`power`, and `seeds_needed` are the seeds that find a difference as large as the one seen; both take the spread that was
-seen for the true one."""
+interval of the t-test at this level: it leaves out 0 exactly where the pair is significant. Each interval is for its
+own pair: that all of a task hold at once is less likely. `detectable` is the smallest true difference that the test
+finds with this `power`, and `seeds_needed` are the seeds that find a difference as large as the one seen; both take
+the spread that was seen for the true one."""
 
 
 def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
