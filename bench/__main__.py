@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from rich.console import Console
 from rich.table import Table
 
-from bench import bounded_memory
+from bench import bounded_memory, slurm_jobs
 from bench.blocks import blocks, scaling
 from bench.corpus_kills import corpus_kills
 from bench.counting import counting
@@ -66,6 +66,8 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "memory-of-a-page": bounded_memory.of_a_page,
     **{f"plan-{study}{state}": planning for study in STUDIES for state in ("", "-finished")},
     "page-large": writing,
+    "slurm-2000-jobs": slurm_jobs.all_jobs,
+    "slurm-200-jobs": slurm_jobs.cost,
     "corpus-20-kills": corpus_kills,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,
