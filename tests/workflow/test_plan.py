@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from smelt.slurm.records import MINUTES
+from smelt.slurm.job_script import MINUTES
 from smelt.study.catalogue import Catalogue
 from smelt.study.jobs import count_jobs
 from smelt.study.schema import load_study

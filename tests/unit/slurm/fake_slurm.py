@@ -7,7 +7,7 @@ from typing import Any
 
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
-from smelt.slurm import records
+from smelt.slurm import job_script, records
 from smelt.slurm.executor import Executor
 
 COMMANDS = ("squeue", "scontrol", "sbatch", "scancel", "sinfo")
@@ -52,6 +52,7 @@ class Watched(Executor):
         self.logger = SimpleNamespace(info=say, warning=say, error=say)
         self.silent_since = None
         self.messages, self.lacked = {}, {}
+        self.pacing, self.turn = threading.Lock(), 0.0
         self.run_uuid = "of this run"
         self.stopping, self.looking, self.orphans = threading.Event(), threading.Lock(), None
         self.slurm_logdir = folder / "slurm_logs"
@@ -63,7 +64,7 @@ class Watched(Executor):
         self.status_rate_limiter = _NoLimit()
         self.workflow = SimpleNamespace(
             execution_settings=SimpleNamespace(latency_wait=0),
-            executor_settings=SimpleNamespace(keep_successful_logs=False, growth=2.0),
+            executor_settings=SimpleNamespace(keep_successful_logs=False, growth=2.0, seconds_between_submissions=0),
             dag_settings=SimpleNamespace(targets=set(), until=set(), omit_from=set()),
             scheduler=SimpleNamespace(_user_kill=None, executor_error_callback=self.ends.append),
         )
@@ -73,7 +74,7 @@ class Watched(Executor):
         return "sbatch"
 
     def format_job_exec(self, _: object) -> str:
-        return f'echo "${records.MINUTES}"'
+        return f'echo "${job_script.MINUTES}"'
 
     def report_job_submission(self, job_info: SubmittedJobInfo, **_: object) -> None:
         self.submitted.append(job_info.external_jobid)

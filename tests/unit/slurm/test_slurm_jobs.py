@@ -1,6 +1,7 @@
 """What becomes of jobs on SLURM, from its answers and from what jobs leave behind."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ from fake_slurm import Job, Slurm, Watched
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 
 from smelt.errors import CRASH, NO_INPUT, RESUMABLE
-from smelt.slurm import queue, records
+from smelt.slurm import job_script, queue, records
 from smelt.slurm.orphans import Tag, last_checkpoint
 from smelt.slurm.queue import NoAnswer, Refused
 
@@ -228,6 +229,19 @@ def test_a_refusal_that_passes_is_waited_for(
     assert "waits to be submitted" in executor.said[0]
 
 
+def test_jobs_are_submitted_one_after_the_other(
+    executor: Watched, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slurm.answer("sbatch", "7\n")
+    executor.workflow.executor_settings.seconds_between_submissions = 0.5
+    pauses: list[float] = []
+    monkeypatch.setattr("smelt.slurm.executor.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr(executor.stopping, "wait", pauses.append)
+    for _ in range(3):
+        executor._sbatch("sbatch", "true", Tag("a", "b", "c", "d"), "wide")
+    assert pauses == [0.5, 1.0]
+
+
 def test_a_time_limit_that_passes_as_the_last_process_ends_is_none(
     executor: Watched, slurm: Slurm, submitted: Submit
 ) -> None:
@@ -283,10 +297,43 @@ def test_the_script_of_a_job_records_the_exit_codes_of_its_commands(tmp_path: Pa
     folder = tmp_path / "it's here"
     folder.mkdir()
     smelt = f"{sys.executable} -m smelt job scores > {tmp_path}/log 2>&1"  # flags are missing
-    text = records.script(folder, "smelt:a b", f"{smelt} || ({smelt}; exit 9)")
+    text = job_script.script(folder, "smelt:a b", f"{smelt} || ({smelt}; exit 9)")
     environment = {"SLURM_JOB_ID": "12", "PYTHONPATH": str(Path(records.__file__).parents[2])}
     assert subprocess.run(["sh"], input=text, text=True, env=environment).returncode == 9
     assert records.read(folder, "12") == records.JobRecord("smelt:a b", (1, 1), 9)
+
+
+def test_a_step_is_described_by_its_flags_alone(tmp_path: Path) -> None:
+    text = job_script.script(tmp_path, "smelt:a", f"env > {tmp_path}/env")
+    given = {"SLURM_JOB_ID": "12", "SLURM_CONF": "/a/slurm.conf", "SLURM_NTASKS": "3", "SRUN_DEBUG": "1", "OTHER": "x"}
+    subprocess.run(["sh"], input=text, text=True, env=given | {"PATH": os.environ["PATH"]}, check=True)
+    found = dict(line.split("=", 1) for line in (tmp_path / "env").read_text().splitlines())
+    assert found.items() >= {"SLURM_JOB_ID": "12", "SLURM_CONF": "/a/slurm.conf", "OTHER": "x"}.items()
+    assert not {"SLURM_NTASKS", "SRUN_DEBUG"} & found.keys()
+
+
+ONE_RULE = """rule made:
+    output: "made"
+    threads: 2
+    resources: gpu=1, nodes=1
+    shell: "touch {output}; ps -o args= -p $PPID > command"
+"""
+
+
+def test_a_job_runs_one_snakemake_in_a_step_with_all_that_it_was_granted(tmp_path: Path, slurm: Slurm) -> None:
+    (tmp_path / "Snakefile").write_text(ONE_RULE)
+    script = "#!/bin/sh\nSLURM_JOB_ID=7 sh > job.log 2>&1\necho 7\n"
+    for name, text in (("sbatch", script), ("srun", f'#!/bin/sh\necho "$@" > {tmp_path}/step\nshift 5\nexec "$@"\n')):
+        (slurm.programs / name).write_text(text)
+        (slurm.programs / name).chmod(0o755)
+    slurm.answer("squeue", "7 COMPLETED smelt:a\n")
+    words = ["--executor", "smelt-slurm", "--jobs", "1", "--seconds-between-status-checks", "1", "--latency-wait", "5"]
+    done = subprocess.run([Path(sys.executable).with_name("snakemake"), *words], text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "made").exists()
+    step = (tmp_path / "step").read_text()
+    assert step.startswith(f"--ntasks=1 --cpu-bind=quiet --cpus-per-task=2 --gpus=1 --nodes=1 {sys.executable} ")
+    assert (tmp_path / "command").read_text().split()[:3] == [sys.executable, "-m", "smelt.slurm"]
 
 
 def test_the_next_attempt_asks_for_more_of_what_was_lacking(executor: Watched, slurm: Slurm, submitted: Submit) -> None:

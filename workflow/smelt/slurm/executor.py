@@ -2,6 +2,7 @@
 
 The plugin writes the requests of a job. What differs:
 
+- A job runs one Snakemake, which runs the job's command itself; the plugin's has a second one started by `srun`.
 - One `squeue` asks for all jobs, and a controller that does not answer is waited for.
 - A job that SLURM has forgotten is decided by the record that it left (`records`).
 - A job that stopped at its time limit and kept a new checkpoint is submitted again; that is no attempt.
@@ -31,7 +32,7 @@ from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.settings import ExecutorSettingsBase
 
 from smelt.logs import duration, read_log
-from smelt.slurm import queue, records
+from smelt.slurm import job_script, queue, records
 from smelt.slurm.endings import Ending, Next, ending
 from smelt.slurm.orphans import Orphans, OutOfSight, Tag, last_checkpoint, name_of, tag_of
 from smelt.slurm.queue import Listed, NoAnswer, NoCommand, Refused
@@ -63,6 +64,10 @@ class ExecutorSettings(ExecutorSettingsBase):  # type: ignore[misc]
     growth: float = field(
         default=2.0,
         metadata=_flag("By how much a request grows with an attempt: memory after a kill, time after a time limit."),
+    )
+    seconds_between_submissions: float = field(
+        default=0.6,
+        metadata=_flag("Seconds at least between two submissions, so that the controller can keep up."),
     )
     qos: str = field(default="", metadata=_flag("Quality of service of all jobs."))
     reservation: str = field(default="", metadata=_flag("Reservation of all jobs."))
@@ -96,6 +101,7 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
         """Start without jobs; inside of a SLURM job, forget that job's settings."""
         self.stopping = threading.Event()
         self.silent_since: float | None = None
+        self.pacing, self.turn = threading.Lock(), 0.0  # when the next job may be submitted, of the monotonic clock
         self.messages: dict[str, Counter[str]] = {}  # of jobs that were stopped: how often in a row
         self.lacked: dict[str, Counter[str]] = {}  # of failed jobs: how many attempts ended for want of memory, of time
         delete_slurm_environment()
@@ -205,7 +211,22 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
     def _script(self, job: Any, tag: Tag) -> str:
         factor, minutes = self._growth(job, "time"), job.resources.get("runtime")
         grown = int(minutes * factor) if minutes and factor > 1 and not job.is_group() else None
-        return records.script(self.records, str(tag), self.format_job_exec(job), grown)
+        return job_script.script(self.records, str(tag), self.format_job_exec(job), grown)
+
+    def format_job_exec(self, job: Any) -> str:
+        """Return the command of a job: a Snakemake that runs the rule's command, as a step of the job."""
+        python = self.get_python_executable()
+        command = super().format_job_exec(job)
+        return str(command.replace(f"{python} -m snakemake", f"{job_script.step(job)}{python} -m smelt.slurm", 1))
+
+    def additional_general_args(self) -> str:
+        """Return no arguments: without any, the job's Snakemake has its local executor."""
+        return ""
+
+    @property
+    def cores(self) -> str:
+        """How many cores the job's Snakemake may use: those of the node that SLURM lets it see."""
+        return "all"
 
     def _request(self, job: Any, comment: str, log: Path, ending: list[str]) -> str:
         """Return the command that submits a job: after the end of others that are cancelled and make the same."""
@@ -247,6 +268,11 @@ class Executor(SlurmExecutor):  # type: ignore[misc]
             _RunEnds: this run ends first.
         """
         unsure = False
+        with self.pacing:
+            turn = max(self.turn, now := time.monotonic())
+            self.turn = turn + self.workflow.executor_settings.seconds_between_submissions
+        if turn > now:
+            self.stopping.wait(turn - now)
         while not self._is_ending():
             try:
                 if unsure and (known := _with_comment(queue.listed(), tag)):

@@ -1,19 +1,16 @@
 """Read what a job on SLURM leaves behind: a file of exit codes, which lasts longer than SLURM's memory of the job.
 
-The job's script writes the file `.snakemake/slurm_jobs/<job id>`: its tag first, then the exit code of each command of
-smelt (`smelt.logs.record_exit`), at last its own.
+The job's script (`job_script`) writes the file `.snakemake/slurm_jobs/<job id>`: its tag first, then the exit code of
+each command of smelt (`smelt.logs.record_exit`), at last its own.
 """
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from smelt.logs import EXIT_CODES, TAIL
+from smelt.logs import TAIL
 
 FOLDER = Path(".snakemake/slurm_jobs")
-MINUTES = "SMELT_MINUTES"
-"""Names the variable with a job's time where an attempt has more than the rule asks for; rules hand it on."""
-_END = "job"  # before the exit code of the job's script
+END = "job"  # before the exit code of the job's script
 
 
 @dataclass(frozen=True)
@@ -28,26 +25,6 @@ class JobRecord:
     """Exit code of the job's script; None if it was killed, or has not ended."""
 
 
-def script(folder: Path, tag: str, command: str, minutes: int | None = None) -> str:
-    """Return the shell script of a job, which keeps the record of its command.
-
-    Args:
-        folder: of records.
-        tag: the comment of the job in SLURM.
-        command: in the shell's syntax.
-        minutes: that the job has, if they are not those of its rule.
-    """
-    time = f"export {MINUTES}={minutes}\n" if minutes else ""
-    return f"""#!/bin/sh
-export {EXIT_CODES}={shlex.quote(str(folder.absolute()))}/"$SLURM_JOB_ID"
-echo {shlex.quote(tag)} > "${EXIT_CODES}"
-{time}{command}
-code=$?
-echo {_END} $code >> "${EXIT_CODES}"
-exit $code
-"""
-
-
 def read(folder: Path, job: str) -> JobRecord | None:
     """Return the record of a job; None where there is none yet."""
     try:
@@ -56,7 +33,7 @@ def read(folder: Path, job: str) -> JobRecord | None:
     except (OSError, ValueError):
         return None
     words = [line.split() for line in lines]
-    ends = [int(word[1]) for word in words if len(word) == 2 and word[0] == _END and word[1].isdigit()]
+    ends = [int(word[1]) for word in words if len(word) == 2 and word[0] == END and word[1].isdigit()]
     codes = [int(word[0]) for word in words if len(word) == 1 and word[0].isdigit()]
     return JobRecord(tag, tuple(codes), ends[-1] if ends else None)
 
