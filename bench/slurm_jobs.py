@@ -123,14 +123,14 @@ def _checkout(folder: Path, jobs: int, commit: str = "") -> Path:
     """Make a checkout of this build, or of a commit, whose jobs are instant; return its folder."""
     folder.mkdir(parents=True)
     if commit:
-        archive = subprocess.run(["git", "archive", commit, *PARTS], cwd=CHECKOUT, capture_output=True, check=True)
+        archive = subprocess.run(["git", "archive", commit], cwd=CHECKOUT, capture_output=True, check=True)
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
             tar.extractall(folder, filter="data")
     else:
         for part in PARTS:
             source = CHECKOUT / part
             (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / part)
-    snakefile = folder / "Snakefile"
+    snakefile = next(path for path in (folder / "workflow/Snakefile", folder / "Snakefile") if path.exists())
     snakefile.write_text(INSTANT + snakefile.read_text())
     study = yaml.safe_load((folder / "config/config.yaml").read_text())
     study["finetuning"] |= {"seeds": list(range(1, -(-jobs // CELLS) + 1)), "runs_per_job": 1}
