@@ -12,16 +12,33 @@ from urllib.parse import unquote, urlsplit
 from tests.hub_answers import HubAnswers
 
 TOKEN = "hf_" + "aB3" * 10
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
+MAIN = "main"
 
 
 @dataclass
 class Repository:
-    """A model's repository: one branch, main, and the messages of its commits."""
+    """A model's repository: what its branches hold, and the messages of its commits."""
 
     private: bool
     files: dict[str, bytes] = field(default_factory=dict)
+    """Of the main branch."""
     messages: list[str] = field(default_factory=list)
+    branches: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    """Files of the other ones."""
+    gated: bool = False
+    """Whether nobody with TOKEN has access."""
+    changed_meanwhile: bool = False
+    """Whether somebody else commits after each look at it."""
+
+    def at(self, revision: str) -> dict[str, bytes] | None:
+        """Return the files of a branch, or of the commit at the end of one."""
+        ends = {MAIN: self.files, **self.branches}
+        return next((held for name, held in ends.items() if revision in (name, commit_of(held))), None)
+
+
+def commit_of(files: dict[str, bytes]) -> str:
+    """Return the name of a commit, which is one of what it holds."""
+    return sha1(repr(sorted(files.items())).encode()).hexdigest()
 
 
 class ModelHub(HubAnswers):
@@ -37,16 +54,25 @@ class ModelHub(HubAnswers):
         found = self._readable(name)
         if found is None:
             return self._missing()
+        if found.gated:
+            return self._answer(403, b"", {"X-Error-Code": "GatedRepo"})
+        files = found.at(rest[1] if len(rest) > 1 else MAIN)
+        if files is None:
+            return self._answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
+        commit = commit_of(files)
         if parts[0] == "api" and rest[:1] == ["tree"]:
-            return self._json([self._entry(path, data) for path, data in found.files.items()])
+            return self._json([self._entry(path, data) for path, data in files.items()])
         if parts[0] == "api":
-            siblings = [{"rfilename": path} for path in (".gitattributes", *found.files)]
-            return self._json({"id": name, "sha": COMMIT, "private": found.private, "siblings": siblings})
+            siblings = [{"rfilename": path} for path in (".gitattributes", *files)]
+            self._json({"id": name, "sha": commit, "private": found.private, "siblings": siblings})
+            if found.changed_meanwhile:
+                files["theirs.md"] = b"theirs"
+            return None
         path = "/".join(rest[2:])
-        if path not in found.files:
-            return self._answer(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
-        data = found.files[path]
-        return self._answer(200, data, {"ETag": f'"{sha1(data).hexdigest()}"', "X-Repo-Commit": COMMIT})
+        if path not in files:
+            return self._answer(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": commit})
+        data = files[path]
+        return self._answer(200, data, {"ETag": f'"{sha1(data).hexdigest()}"', "X-Repo-Commit": commit})
 
     do_HEAD = do_GET
 
@@ -61,12 +87,14 @@ class ModelHub(HubAnswers):
         name, rest = self._named(parts)
         if name not in self.repositories:
             return self._missing()
+        if rest[0] == "branch":
+            return self._branch(self.repositories[name], rest[1], json.loads(body)["startingPoint"])
         if rest[0] == "preupload":
             return self._json({"files": [self._mode(file) for file in json.loads(body)["files"]]})
         if rest == ["info", "lfs", "objects", "batch"]:
             return self._json({"objects": [self._place(each) for each in json.loads(body)["objects"]]})
         if rest[0] == "commit":
-            return self._commit(self.repositories[name], body)
+            return self._commit(self.repositories[name].at(rest[1]), self.repositories[name].messages, body)
         return self._answer(404, b"", {})
 
     def do_PUT(self) -> None:
@@ -110,17 +138,26 @@ class ModelHub(HubAnswers):
         href = f"http://{self.headers['Host']}/lfs/{asked['oid']}"
         return {"oid": asked["oid"], "size": asked["size"], "actions": {"upload": {"href": href}}}
 
-    def _commit(self, repository: Repository, body: bytes) -> None:
-        for line in map(json.loads, body.splitlines()):
+    def _branch(self, repository: Repository, name: str, start: str) -> None:
+        repository.branches[name] = dict(repository.at(start) or {})
+        return self._answer(201, b"", {})
+
+    def _commit(self, files: dict[str, bytes] | None, messages: list[str], body: bytes) -> None:
+        if files is None:
+            return self._answer(404, b"", {"X-Error-Code": "RevisionNotFound"})
+        lines = [json.loads(line) for line in body.splitlines()]
+        header = next(line["value"] for line in lines if line["key"] == "header")
+        if header.get("parentCommit", commit_of(files)) != commit_of(files):
+            return self._answer(412, b'{"error": "A commit has happened since"}', {})
+        messages.append(header["summary"])
+        for line in lines:
             kind, value = line["key"], line["value"]
-            if kind == "header":
-                repository.messages.append(value["summary"])
-            elif kind == "file":
-                repository.files[value["path"]] = base64.b64decode(value["content"])
+            if kind == "file":
+                files[value["path"]] = base64.b64decode(value["content"])
             elif kind == "lfsFile":
-                repository.files[value["path"]] = self.stored[value["oid"]]
-        address = f"http://{self.headers['Host']}/me/model/commit/{COMMIT}"
-        return self._json({"commitUrl": address, "commitOid": COMMIT, "success": True, "hookOutput": ""})
+                files[value["path"]] = self.stored[value["oid"]]
+        address = f"http://{self.headers['Host']}/me/model/commit/{commit_of(files)}"
+        return self._json({"commitUrl": address, "commitOid": commit_of(files), "success": True, "hookOutput": ""})
 
     def _entry(self, path: str, data: bytes) -> dict[str, object]:
         return {"type": "file", "path": path, "size": len(data), "oid": sha1(data).hexdigest()}

@@ -103,6 +103,54 @@ def test_what_is_public_needs_a_word(made: Path, hub: str) -> None:
     done = publish(made, hub, "small", "--to", "me/other", "--upload", "--public")
     assert done.returncode == 0, done.stderr
     assert ModelHub.repositories["me/other"].private is False
+    assert "(public)" in done.stdout
+
+
+def test_files_of_a_branch_are_replaced_only_if_asked(made: Path, hub: str) -> None:
+    ModelHub.repositories["me/model"] = Repository(True, branches={"old": {"README.md": b"old"}})
+    to_branch = ("small", "--to", "me/model", "--upload", "--revision", "old")
+    done = publish(made, hub, *to_branch)
+    assert done.stderr == (
+        "smelt: me/model, branch old: holds files already (README.md): `--update` replaces those of the same names\n"
+    )
+    assert ModelHub.repositories["me/model"].branches == {"old": {"README.md": b"old"}}
+    assert publish(made, hub, *to_branch, "--update").returncode == 0
+    found = ModelHub.repositories["me/model"]
+    assert (len(found.branches["old"]) > 1, found.files) == (True, {})
+
+
+def test_a_new_branch_takes_nothing_from_the_main_one(made: Path, hub: str) -> None:
+    ModelHub.repositories["me/model"] = Repository(True, {"README.md": b"old", "notes.md": b"mine"})
+    done = publish(made, hub, "small", "--to", "me/model", "--upload", "--revision", "new")
+    assert done.returncode == 0, done.stderr
+    assert "stays in the repository: notes.md" in done.stdout
+    found = ModelHub.repositories["me/model"]
+    assert found.files == {"README.md": b"old", "notes.md": b"mine"}
+    assert found.branches["new"]["README.md"].startswith(b"---\nlanguage:")
+
+
+def test_what_came_in_between_is_not_replaced(made: Path, hub: str) -> None:
+    ModelHub.repositories["me/model"] = Repository(True, changed_meanwhile=True)
+    done = publish(made, hub, "small", "--to", "me/model", "--upload")
+    said = "smelt: me/model: was changed by somebody else in the meantime: look at it, and run again"
+    assert done.stderr.splitlines()[-1] == said  # below the progress of the upload
+    assert ModelHub.repositories["me/model"].files == {"theirs.md": b"theirs"}
+
+
+def test_a_gated_repository_is_refused(made: Path, hub: str) -> None:
+    ModelHub.repositories["me/model"] = Repository(False, {"README.md": b"old"}, gated=True)
+    done = publish(made, hub, "small", "--to", "me/model", "--upload")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert done.stderr.startswith("smelt: me/model: is gated, and the token of HF_TOKEN has no access")
+    assert ModelHub.repositories["me/model"].files == {"README.md": b"old"}
+
+
+def test_a_private_repository_is_not_taken_for_a_public_one(made: Path, hub: str) -> None:
+    ModelHub.repositories["me/model"] = Repository(private=True)
+    done = publish(made, hub, "small", "--to", "me/model", "--upload", "--public")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert done.stderr.startswith("smelt: me/model: is private, and `--public` does not change that")
+    assert ModelHub.repositories["me/model"].files == {}
 
 
 def test_no_licence_is_published_only_if_said_so(made: Path, hub: str) -> None:

@@ -12,7 +12,7 @@ from tests.unit.publish.published_study import STUDY, record, write_finetuned, w
 
 from smelt.errors import SmeltError
 from smelt.publish.card import make_card
-from smelt.publish.folder import list_files, write_folder
+from smelt.publish.folder import list_files, refuse_secrets, without_paths, write_folder
 from smelt.publish.subject import find_model, refuse_other_weights
 from smelt.statistics.intervals import mean_interval
 from smelt.study.catalogue import Catalogue
@@ -211,6 +211,42 @@ def test_a_secret_in_a_file_is_refused(tmp_path: Path) -> None:
     card = str(make_card(published, "me/model").card) + "hf_" + "aB3" * 10
     with pytest.raises(SmeltError, match=r"^README\.md: holds a token"):
         write_folder(published, list_files(published), card, tmp_path, link=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "published"),
+    [
+        ("text:/home/jane/x.txt", "text:x.txt"),
+        ("//home/jane/x.txt", "x.txt"),
+        ("file:///home/jane/x.txt", "x.txt"),
+        (r"C:\Users\jane doe\x.txt", "x.txt"),
+        ("/a/b:/home/jane/x.txt", "b:x.txt"),
+        ("/home/jane/my study/x.txt", "x.txt"),
+        ("--from /home/jane/x --to /srv/y", "--from x --to y"),
+        ("https://example.org/a/b, s3://c/d and ${HERE}/e/f", "https://example.org/a/b, s3://c/d and ${HERE}/e/f"),
+        ("sentences and/or words, 1/2/3", "sentences and/or words, 1/2/3"),
+    ],
+)
+def test_of_a_path_the_last_part_is_published(text: str, published: str) -> None:
+    assert without_paths({"key": [text]}) == {"key": [published]}
+
+
+@pytest.mark.parametrize("text", ["in /study.", '{"x": "/study/results"}', "a:/study", "/root", "//root/x"])
+def test_a_folder_of_this_machine_is_refused_however_short(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "home", lambda: Path("/root"))
+    monkeypatch.setattr(Path, "cwd", lambda: Path("/study"))
+    (tmp_path / "file").write_text(text)
+    with pytest.raises(SmeltError, match=r"^file: names the folder /(study|root) of this machine"):
+        refuse_secrets(tmp_path / "file", "file")
+
+
+def test_names_like_those_of_folders_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "home", lambda: Path("/root"))
+    monkeypatch.setattr(Path, "cwd", lambda: Path("/"))
+    (tmp_path / "file").write_text("a/root, /rooted, /root-2 and https://example.org/root")
+    refuse_secrets(tmp_path / "file", "file")
 
 
 @pytest.mark.usefixtures("here")

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
             mend = "set `licence` of the model or of the study, or say --no-licence"
             raise SmeltError(published.catalogue.paths.where, f"{made.terms.why} Nothing was sent: {mend}")
         to = Destination(repository, arguments.revision, arguments.public, arguments.update, arguments.message)
-        print(f"sent: {upload(folder, to, token)}")
+        print(f"sent: {upload(folder, to, token)} ({'public' if to.public else 'private'})")
 
 
 def _write(output: Path, published: PublishedModel, files: PublishedFiles, made: PublishedCard) -> None:

@@ -26,8 +26,12 @@ ALLOWED = (
 _WEIGHTS = (".safetensors", ".onnx", ".data", ".model")
 _PIECES = {*TOKENIZER_FILES, AMPLIFICATION, REDUCTION} - {"tokenizer_config.json"}
 """Files that are full of pieces, any of which may look like a part of an address; they name no places."""
-_PATH = re.compile(r"(?<![\w/.:$}~-])(?:~|file://)?/(?:[\w.@+-]+/)+(?P<last>[\w.@+-]+)/?")
-"""A path from the root; of one under a variable, `${NAME}/...`, the name alone stands there."""
+_NAME = r"[\w.@+-]+"
+_PATH = re.compile(
+    rf"(?<![\w/.$}}~-])(?!(?<=:)//)(?:~|file://|/)?/(?:{_NAME}(?: {_NAME})*/)+(?P<last>{_NAME})/?"
+    rf"|(?<![\w\\])(?:[A-Za-z]:|\\)\\(?:{_NAME}(?: {_NAME})*\\)+(?P<of_windows>{_NAME})"
+)
+"""A path from the root, not the part of an address; of one under a variable, `${NAME}/...`, the name alone stands."""
 _NAMING, _NAMES = ("config.json", "tokenizer_config.json"), ("_name_or_path", "name_or_path")
 """Files, and keys of them, in which transformers records where a model was loaded from."""
 
@@ -100,7 +104,7 @@ def _copy_without_names(source: Path, target: Path) -> None:
 def without_paths(value: Any) -> Any:
     """Return a value of JSON, or a text, with the last part alone of each path from the root."""
     if isinstance(value, str):
-        return _PATH.sub(lambda match: match["last"], value)
+        return _PATH.sub(lambda match: match["last"] or match["of_windows"], value)
     if isinstance(value, list):
         return [without_paths(each) for each in value]
     if isinstance(value, Mapping):
@@ -121,5 +125,5 @@ def refuse_secrets(path: Path, name: str) -> None:
     if hide_secrets(text) != text:
         raise SmeltError(name, "holds a token, a password or a signed address: nothing is published")
     for place in (Path.home(), Path.cwd()):
-        if len(place.parts) > 2 and f"{place}/" in text:
+        if place != Path(place.anchor) and re.search(rf"(?<![\w.~-]){re.escape(str(place))}(?![\w-]|\.\w)", text):
             raise SmeltError(name, f"names the folder {place} of this machine: nothing is published")

@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smelt.environment import hide_secrets
 from smelt.errors import IO_ERROR, SmeltError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi, ModelInfo
 
 TOKEN = "HF_TOKEN"
 """The environment variable that holds the hub's token; stored logins are not read."""
@@ -22,7 +26,7 @@ class Destination:
     repository: str
     """owner/name."""
     revision: str | None = None
-    """A branch; by default the main one."""
+    """A branch; by default the main one. A new one begins with what the main one holds."""
     public: bool = False
     update: bool = False
     """Whether files may take the place of those that are there."""
@@ -72,38 +76,65 @@ def upload(folder: Path, to: Destination, token: str) -> str:
     """Send a folder in one commit, and return the address of the commit.
 
     Raises:
-        SmeltError: the hub refuses the token or the name, the repository holds something else or is public, or the hub
-            cannot be reached. Nothing is changed then, but that an empty repository may be left.
+        SmeltError: the hub refuses the token or the name, the branch holds files, the repository is public or private
+            where the other was asked for, or the hub cannot be reached. Nothing is changed then, but that an empty
+            repository, or a new branch like the main one, may be left.
     """
-    from huggingface_hub import HfApi, errors
+    from huggingface_hub import HfApi
 
     api = HfApi(token=token, library_name="smelt")
     sent = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     with _hub_errors(to.repository):
-        try:
-            found = api.model_info(to.repository)
-        except errors.RepositoryNotFoundError:
-            found = None
-        if found is not None:
-            names = {each.rfilename for each in found.siblings or []} - OWN
-            _refuse_other(names, sent, to)
-            if not found.private and not to.public:
-                raise SmeltError(to.repository, "is public already: `--public` publishes there")
-        api.create_repo(to.repository, private=not to.public, exist_ok=True)
-        if to.revision:
-            api.create_branch(to.repository, branch=to.revision, exist_ok=True)
+        api.create_repo(to.repository, private=not to.public, exist_ok=True)  # one that is there stays as it is
+        head = api.model_info(to.repository)
+        _check_visibility(bool(head.private), to)
+        branch = _find_branch(api, to) if to.revision else head
+        if branch is not None:
+            _refuse_to_replace(_files_of(branch), to)
+        elif to.revision:
+            api.create_branch(to.repository, branch=to.revision, revision=head.sha)
+        begins = branch or head
+        for name in sorted(_files_of(begins) - sent):
+            print(f"stays in the repository: {name}")
         done = api.upload_folder(
-            repo_id=to.repository, folder_path=folder, commit_message=to.message, revision=to.revision
+            repo_id=to.repository,
+            folder_path=folder,
+            commit_message=to.message,
+            revision=to.revision,
+            parent_commit=begins.sha,  # else the hub would replace what came in between
         )
     return str(done.commit_url)
 
 
-def _refuse_other(names: set[str], sent: set[str], to: Destination) -> None:
+def _check_visibility(private: bool, to: Destination) -> None:
+    if private and to.public:
+        raise SmeltError(
+            to.repository,
+            "is private, and `--public` does not change that: make it public on its page, or leave it out",
+        )
+    if not private and not to.public:
+        raise SmeltError(to.repository, "is public already: `--public` publishes there")
+
+
+def _find_branch(api: "HfApi", to: Destination) -> "ModelInfo | None":
+    """Return what the branch holds; None where it is new."""
+    from huggingface_hub.errors import RevisionNotFoundError
+
+    try:
+        return api.model_info(to.repository, revision=to.revision)
+    except RevisionNotFoundError:
+        return None
+
+
+def _files_of(branch: "ModelInfo") -> set[str]:
+    return {each.rfilename for each in branch.siblings or []} - OWN
+
+
+def _refuse_to_replace(names: set[str], to: Destination) -> None:
     if names and not to.update:
         listed = ", ".join(sorted(names)[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-        raise SmeltError(to.repository, f"holds files already ({listed}): `--update` replaces those of the same names")
-    for name in sorted(names - sent):
-        print(f"stays in the repository: {name}")
+        place = f"{to.repository}, branch {to.revision}" if to.revision else to.repository
+        raise SmeltError(place, f"holds files already ({listed}): `--update` replaces those of the same names")
 
 
 @contextmanager
@@ -113,17 +144,21 @@ def _hub_errors(repository: str) -> Iterator[None]:
     Raises:
         SmeltError: the hub refused, or did not answer.
     """
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
     try:
         yield
     except SmeltError:
         raise
+    except GatedRepoError:
+        found = f"is gated, and the token of {TOKEN} has no access: ask for it on the repository's page"
+        raise SmeltError(repository, found) from None
     except HfHubHTTPError as error:
         status = error.response.status_code
         reasons = {
             401: f"the hub does not accept the token of {TOKEN}",
             403: f"the token of {TOKEN} may not write there: expected one with write access to {repository}",
+            412: "was changed by somebody else in the meantime: look at it, and run again",
         }
         said = " ".join(hide_secrets(str(error.server_message or error)).split())[:200]
         raise SmeltError(repository, reasons.get(status, f"the hub refused with status {status}: {said}")) from None
