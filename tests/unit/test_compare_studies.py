@@ -90,6 +90,37 @@ def test_a_folder_of_results_is_a_study_as_it_was_run(capsys: pytest.CaptureFixt
     assert compared(capsys, "results/before", "results/after") == files
 
 
+def test_a_study_is_not_compared_with_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    write("before", BEFORE)
+    Path("link.yaml").symlink_to("before.yaml")
+    for same in ("before.yaml", "./before.yaml", "link.yaml"):
+        assert main(["compare", "before.yaml", same]) == 1
+        assert capsys.readouterr().err == f"smelt: {Path(same)}: is the study that it is compared with: expected two\n"
+
+
+def test_settings_since_the_run_are_compared_and_scores_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    write("before", BEFORE, finetuning={"seeds": [1, 2, 3], "epochs": 5})
+    kept = Path("results/before/.run/study.json")
+    kept.parent.mkdir()
+    kept.write_text(json.dumps(STUDY))
+    lines = compared(capsys, "results/before", "before.yaml")
+    assert "finetuning.epochs 3 5" in lines
+    assert "Both have the same scores, those of before." in lines
+
+
+def test_studies_of_one_name_are_told_apart_by_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, scores in (("one", BEFORE), ("two", AFTER)):
+        write("before", scores)
+        kept = Path("results/before/.run/study.json")
+        kept.parent.mkdir()
+        kept.write_text(json.dumps(STUDY))
+        Path(name).mkdir()
+        Path("results").rename(f"{name}/results")
+    lines = compared(capsys, str(tmp_path / "one/results/before"), "two/results/before", "--output", "page.html")
+    assert any("difference: before (two) minus before (one)" in line for line in lines)
+    assert str(tmp_path) not in Path("page.html").read_text() + "".join(lines)
+
+
 def test_other_languages_or_metrics_are_not_compared(capsys: pytest.CaptureFixture[str]) -> None:
     write("before", BEFORE)
     write("after", AFTER)

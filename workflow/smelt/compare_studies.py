@@ -6,7 +6,7 @@ over seeds, on the test split, by the study's own test, corrected over all that 
 
 import argparse
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Side:
 
     label: str
     study: Study
+    results: Path
     scores: Scores | None
     """None where it has no scores yet."""
 
@@ -60,11 +61,17 @@ def run(arguments: argparse.Namespace) -> None:
     """Print both tables, and write them as a page.
 
     Raises:
-        SmeltError: what is named is neither a study file nor a folder of results.
+        SmeltError: what is named is neither a study file nor a folder of results, or both are one.
     """
+    places = [path.resolve() for path in (arguments.a, arguments.b)]
+    if places[0] == places[1]:
+        raise SmeltError(arguments.b, "is the study that it is compared with: expected two")
     a, b = (_read(path, arguments.directory) for path in (arguments.a, arguments.b))
     if a.label == b.label:
-        a, b = (Side(str(path), side.study, side.scores) for path, side in ((arguments.a, a), (arguments.b, b)))
+        a, b = (
+            replace(side, label=f"{side.label} ({part})")
+            for side, part in zip((a, b), differing_parts(*places), strict=True)
+        )
     tables = [settings_table(a, b), scores_table(a, b)]
     console = Console(width=max(Console().width, WIDTH), soft_wrap=True, markup=False, emoji=False, highlight=False)
     for table in tables:
@@ -75,6 +82,11 @@ def run(arguments: argparse.Namespace) -> None:
         with whole_file(arguments.output) as draft:
             draft.write_text(template.render(a=a.label, b=b.label, tables=map(html, tables)), encoding="utf-8")
         print(f"{arguments.output} is written")
+
+
+def differing_parts(a: Path, b: Path) -> tuple[str, str]:
+    """Return the last parts in which two resolved paths differ: all that tells them apart, and no more of a machine."""
+    return next((one, other) for one, other in zip(reversed(a.parts), reversed(b.parts), strict=False) if one != other)
 
 
 def _read(path: Path, folder: Path) -> Side:
@@ -88,7 +100,7 @@ def _read(path: Path, folder: Path) -> Side:
         study = load_study(path)
         results = folder / Paths(study.study).results
     scores = results / "scores.csv"
-    return Side(study.study, study, read_scores(scores) if scores.is_file() else None)
+    return Side(study.study, study, results, read_scores(scores) if scores.is_file() else None)
 
 
 # ---- Settings
@@ -136,6 +148,8 @@ def scores_table(a: Side, b: Side) -> PaperTable:
     missing = [side.label for side in (a, b) if side.scores is None]
     if a.scores is None or b.scores is None:
         return PaperTable("scores", "Scores", [], [f"No scores yet: {', '.join(missing)}. `smelt run` makes them."])
+    if a.results.resolve() == b.results.resolve():
+        return PaperTable("scores", "Scores", [], [f"Both have the same scores, those of {a.study.study}."])
     settings = a.study.significance
     shared = [
         (task, model)
