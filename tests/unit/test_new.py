@@ -123,6 +123,31 @@ def test_a_text_that_is_not_there_is_named(text: str, complaint: str, capsys: py
     assert capsys.readouterr().err.startswith(complaint)
 
 
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"", "smelt: bad.txt: holds no text: expected a paragraph a line"),
+        (b"\n \n", "smelt: bad.txt: holds no text: expected a paragraph a line"),
+        (b"\x7fELF\0\0\1", "smelt: bad.txt:1: is not text: a NUL byte stands at byte 5"),
+        (b"Habari\n\xff\xfe", "smelt: bad.txt:2: is not UTF-8: byte 0xff"),
+        (b"<html><p>Habari", "smelt: bad.txt: is markup, not plain text"),
+    ],
+)
+def test_a_file_that_is_no_text_makes_no_study(
+    content: bytes, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("bad.txt").write_bytes(content)
+    assert new("one.txt", "bad.txt") == 1
+    error = capsys.readouterr().err
+    assert (error.startswith(complaint), error.count("\n")) == (True, 1), error
+    assert not Path("mine.yaml").exists()
+
+
+def test_an_empty_answer_names_its_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    assert new("") == 1
+    assert capsys.readouterr().err == "smelt: --text: is empty\n"
+
+
 def test_without_a_terminal_missing_answers_are_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,7 @@ from rich.prompt import Prompt
 
 from smelt.cli import add_examples
 from smelt.complaints import meaning_of
+from smelt.corpora.textfiles import check_beginning
 from smelt.entry import NAME, check
 from smelt.errors import SmeltError, expected_one_of
 from smelt.files import whole_file
@@ -119,7 +120,10 @@ def run(arguments: argparse.Namespace) -> None:
     def answer(name: str, question: str, read: Callable[[list[str]], Answer], default: str = "") -> Answer:
         given = getattr(arguments, name)
         if given is not None:
-            return read(given if isinstance(given, list) else [given])
+            words = given if isinstance(given, list) else [given]
+            if not all(words):
+                raise SmeltError(f"--{name}", "is empty")
+            return read(words)
         while True:
             try:
                 return read([Prompt.ask(question, default=default, show_default=bool(default))])
@@ -165,9 +169,15 @@ def _machine(words: list[str]) -> Machine:
 
 
 def _corpus(words: list[str], language: str, mirror: str | None) -> tuple[dict[str, Any], int | None]:
-    """Return the sources of the corpus, and how many bytes they have; None where that is not known yet."""
+    """Return the sources of the corpus, and how many bytes they have; None where that is not known yet.
+
+    Raises:
+        SmeltError: there is no such source, or a file does not begin as text does.
+    """
     paths = [Path(word) for word in words]
     if all(path.is_file() for path in paths):
+        for path in paths:
+            check_beginning(path)
         return {"text": {language: words[0] if len(words) == 1 else words}}, sum(path.stat().st_size for path in paths)
     if len(words) > 1:
         raise SmeltError(next(path for path in paths if not path.is_file()), "no such file: expected text files")

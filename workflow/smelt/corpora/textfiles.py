@@ -5,12 +5,14 @@ The text is taken as it is, except for the white space around each line and a by
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from smelt.corpora.documents import Document
 from smelt.errors import SmeltError, absent
 from smelt.files import lines_of, refuse_carriage_return
 
+_NO_TEXT = "holds no text: expected a paragraph a line, a blank line between documents"
 _MARKUP = re.compile(r"<(\?xml|!doctype|html|mediawiki)\b", re.IGNORECASE)
 
 
@@ -34,7 +36,7 @@ def read_documents(path: Path) -> Iterator[Document]:
         number += 1
         yield Document(f"text:{path.stem}-{number}", "", "\n".join(paragraphs))
     if number == 0:
-        raise SmeltError(path, "holds no text: expected a paragraph a line, a blank line between documents")
+        raise SmeltError(path, _NO_TEXT)
 
 
 def check_files(paths: list[Path]) -> None:
@@ -51,6 +53,17 @@ def check_files(paths: list[Path]) -> None:
         if path.stem in first:
             raise SmeltError(path, f"would give documents the ids of {first[path.stem]}: rename one of the two files")
         first[path.stem] = path
+
+
+def check_beginning(path: Path, lines: int = 1000) -> None:
+    """Check that a file begins as text does, without reading more than its first lines.
+
+    Raises:
+        SmeltError: as of `read_documents`, as far as these lines show it.
+    """
+    found = list(islice(_lines(path), lines))
+    if len(found) < lines and not any(found):
+        raise SmeltError(path, _NO_TEXT)
 
 
 def _lines(path: Path) -> Iterator[str]:
