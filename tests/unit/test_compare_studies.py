@@ -77,6 +77,7 @@ def test_scores_are_tested_with_the_studys_test_corrected_over_the_table(capsys:
     page = Path("compared.html").read_text()
     assert page.count("<table") == 1
     assert "before and after" in page
+    assert re.findall(r'title="([^"]*)">difference<', page) == ["Score of after minus that of before, in points."]
     assert "http" not in page
 
 
@@ -108,7 +109,7 @@ def test_settings_since_the_run_are_compared_and_scores_are_not(capsys: pytest.C
     assert "Both have the same scores, those of before." in lines
 
 
-def test_studies_of_one_name_are_told_apart_by_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_studies_of_one_name_are_labelled_by_what_differs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, scores in (("one", BEFORE), ("two", AFTER)):
         write("before", scores)
         kept = Path("results/before/.run/study.json")

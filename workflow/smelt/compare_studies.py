@@ -17,6 +17,7 @@ from rich.table import Table
 from smelt.cli import add_examples
 from smelt.errors import SmeltError, shorten_text
 from smelt.files import json_text, read_json, whole_file
+from smelt.report.column_help import column_help
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, html, number, p_value, percent
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
@@ -85,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def differing_parts(a: Path, b: Path) -> tuple[str, str]:
-    """Return the last parts in which two resolved paths differ: all that tells them apart, and no more of a machine."""
+    """Return the last parts in which two resolved paths differ: as much as labels need, and no more of a machine."""
     return next((one, other) for one, other in zip(reversed(a.parts), reversed(b.parts), strict=False) if one != other)
 
 
@@ -169,7 +170,12 @@ def scores_table(a: Side, b: Side) -> PaperTable:
     significant = sum(p is not None and p < settings.alpha for p in corrected)
     caption = f"{len(shared)} scores that both studies have; {significant} of them differ"
     notes = _notes(a, b, settings, family, [test for _, test in found.values()])
-    return PaperTable("scores", caption, [Grid("model", columns, titled)] if shared else [], notes)
+    explained = {
+        "difference": f"Score of {b.label} minus that of {a.label}, in points.",
+        "corrected p": column_help("p corrected"),
+    }
+    grids = [Grid("model", columns, titled, help=explained)] if shared else []
+    return PaperTable("scores", caption, grids, notes)
 
 
 def _comparable(a: Scores, b: Scores, task: str, model: str) -> bool:

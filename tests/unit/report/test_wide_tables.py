@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from smelt.report.column_help import column_help
 from smelt.report.latex import height_of, latex, split_long, split_wide, width_of
-from smelt.report.render import Cell, Grid, Group, PaperTable, Row, transpose
+from smelt.report.render import Cell, Grid, Group, PaperTable, Row, html, transpose
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS
 from smelt.report.tables.base import Made, TableJob
@@ -125,3 +126,12 @@ def test_parts_of_a_wide_grid_go_on_in_the_next_float() -> None:
     text = latex(PaperTable("both", "A table", [Grid("Model", [f"task {n}" for n in range(30)], [Group(rows)])]))
     assert [each.count(r"\begin{tabular}") for each in text.split(r"\end{table*}")] == [2, 2, 2, 0]
     assert re.findall(r"task (\d+)", text) == list(map(str, range(30)))
+
+
+def test_a_head_that_means_something_else_in_a_table_says_so_there() -> None:
+    rows = [Group([Row("a", [Cell("1"), Cell("2")])])]
+    grids = [Grid("Model", ["n", "p"], rows), Grid("Words", ["n", "p"], rows, help={"n": "Words of the row."})]
+    for grid, meaning in zip(grids, (column_help("n"), "Words of the row."), strict=True):
+        text = html(PaperTable("t", "T", [grid]))
+        assert re.findall(r'title="([^"]*)">n<', text) == [meaning]
+        assert f'title="{column_help("p")}">p<' in text

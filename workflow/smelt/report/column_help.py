@@ -8,7 +8,7 @@ _HELP = {
     "Average": "Mean of the scores on the tasks named below, in percent.",
     "Score": "Mean over seeds on the test set, in percent; in brackets the standard deviation.",
     "score": "Mean over seeds on the test set, in percent; in brackets the standard deviation.",
-    "difference": "From the first model, in points; a star marks a significant one.",
+    "difference": "From the model that the note names, in points; a star marks a significant one.",
     "Difference": "Score of the first model minus that of the second, in points, with its interval.",
     "Hedges' g": "The difference in standard deviations over seeds, corrected for few seeds.",
     "p": "Probability of a difference at least as large if the two did not differ; without correction.",

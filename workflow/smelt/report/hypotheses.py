@@ -22,6 +22,12 @@ Line = Mapping[str, Place]
 """Places that are compared, by the label of their row; or by that of their column, where each row is a line."""
 HEADS = ("Won – lost", "Difference", "W", "p", "p corrected")
 """Heads of an outcome, after that of the number of pairs."""
+HEADS_HELP = {
+    "Won – lost": "Pairs in which the second row scores more, as supposed, and those in which it scores less.",
+    "Difference": "Score of the second row minus that of the first, in points.",
+    "p": "Probability of ranks at least as favourable if the two did not differ; one-sided, without correction.",
+}
+"""What they mean where other tables mean something else by them."""
 
 
 class Hypothesis(Entry):

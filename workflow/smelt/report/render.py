@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
@@ -47,6 +47,8 @@ class Grid:
     columns: list[str]
     groups: list[Group]
     numeric: bool = True
+    help: Mapping[str, str] = field(default_factory=dict)
+    """What heads mean here, where this is not what they mean elsewhere (`column_help`)."""
 
     def __post_init__(self) -> None:
         """Refuse a row that does not fill the grid."""
@@ -194,7 +196,7 @@ def html(table: PaperTable) -> str:
 
 
 def _html_grid(grid: Grid, caption: str) -> str:
-    heads = "".join(map(_html_head, [grid.corner, *grid.columns]))
+    heads = "".join(_html_head(head, grid.help) for head in [grid.corner, *grid.columns])
     bodies = "\n".join(_html_group(group, len(grid.columns)) for group in grid.groups)
     kind = "numeric" if grid.numeric else "text"
     # Keyboards can scroll the region only if it has a name and a place in the tab order.
@@ -204,8 +206,8 @@ def _html_grid(grid: Grid, caption: str) -> str:
     )
 
 
-def _html_head(head: str) -> str:
-    text = column_help(head)
+def _html_head(head: str, own: Mapping[str, str]) -> str:
+    text = own.get(head) or column_help(head)
     explained = f' title="{escape(text)}"' if text else ""
     return f'<th scope="col"{explained}>{escape(head)}</th>'
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from smelt.report.changes import Changes
 from smelt.report.comparisons import ComparisonPolicy
-from smelt.report.hypotheses import HypothesisOutcome, HypothesisTests
+from smelt.report.hypotheses import HEADS_HELP, HypothesisOutcome, HypothesisTests
 from smelt.report.notes import NOTHING_RAN, metric_notes, metrics_in_words, rank
 from smelt.report.places import Place
 from smelt.report.render import NOT_RUN, Cell, Grid, Group, PaperTable, Row, transpose
@@ -87,7 +87,7 @@ class ScoreGrid:
             lines = {self._line_name(*key): line for key, line in self._lines().items()}
             outcomes += self.hypotheses.outcomes(lines)
             rows = [Row(each.head, each.cells()) for each in outcomes]
-            grids += [Grid("Hypothesis", list(self.hypotheses.heads), [Group(rows)])] if rows else []
+            grids += [Grid("Hypothesis", list(self.hypotheses.heads), [Group(rows)], help=HEADS_HELP)] if rows else []
         notes = [*self._notes(cells, outcomes, over), *self.closing(cells)]
         numbers = [cell.numbers(self.columns) for cell in cells] + [each.numbers() for each in outcomes]
         return PaperTable(name, caption, grids, notes), numbers

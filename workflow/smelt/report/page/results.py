@@ -61,7 +61,10 @@ def across_table(path: Path, significance: Significance) -> PaperTable | None:
     ]
     notes += _interval_note(across)
     notes += [f"{left_out} pairs that share no task stand in across.csv, each with the reason."] if left_out else []
-    return PaperTable("across", "Pairs of models across tasks", [_grid(columns, rows)], [*notes, *_mark_notes(marks)])
+    explained = {"n": "Tasks whose means differ: those that the test ranks."}
+    return PaperTable(
+        "across", "Pairs of models across tasks", [_grid(columns, rows, explained)], [*notes, *_mark_notes(marks)]
+    )
 
 
 class ExamplePairs:
@@ -233,8 +236,8 @@ def _mark_notes(marks: Mapping[str, str]) -> list[str]:
     return [f"{mark}: {note}." for note, mark in marks.items()]
 
 
-def _grid(columns: list[str], rows: list[Row]) -> Grid:
-    return Grid("Models", columns, [Group(rows)])
+def _grid(columns: list[str], rows: list[Row], explained: Mapping[str, str] | None = None) -> Grid:
+    return Grid("Models", columns, [Group(rows)], help=explained or {})
 
 
 # ---- Splitting and missed labels, a table for each token task (mALBERT, section 3.3)

@@ -105,7 +105,8 @@ class ReductionsTable(TableEntry):
         grids = [Grid("Model", heads, self._groups(partial(_of_model, found, _row)))]
         for title, cells in self._by_language(found):
             groups = [group for group in self._groups(partial(_of_model, found, cells)) if group.rows]
-            grids.append(Grid(title, codes, groups))
+            explained = {title: "From the whole model, in points, of means over seeds; not tested."}
+            grids.append(Grid(title, codes, groups, help=explained if title.endswith(": difference") else {}))
         caption = self.caption or f"Reduced vocabularies of {self.whole}: score, size, latency and time"
         return Made(PaperTable(job.name, caption, grids, self._notes(found, batch, length)), self._numbers(found))
 

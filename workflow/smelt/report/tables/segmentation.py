@@ -60,7 +60,13 @@ class SegmentationTable(WordsTable):
         ]
         notes += ["Numbers after a model's name: pieces of its vocabulary."] if vocabularies else []
         caption = self.caption or f"Added segmentation of the words of {', '.join(tasks)}"
-        return Made(PaperTable(job.name, caption, [Grid("Words", [*heads, "n"], groups)], notes), rows, COLUMNS)
+        return Made(
+            PaperTable(
+                job.name, caption, [Grid("Words", [*heads, "n"], groups, help={"n": "Words of the row."})], notes
+            ),
+            rows,
+            COLUMNS,
+        )
 
 
 def _group(task: str, models: Sequence[str], rows: Sequence[Mapping[str, Any]], titled: bool) -> Group:
