@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from smelt.study.paths import METRICS, modules
+from smelt.tasks.kinds import KINDS, METRICS_BY_KEY
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "workflow/smelt"
 LIBRARIES = {"study", "tasks", "report", "training", "statistics", "architectures"}
@@ -227,6 +230,16 @@ def test_a_job_that_loads_a_study_loads_no_large_library() -> None:
 def test_the_study_library_does_not_load_torch() -> None:
     paths = [*(PACKAGE / "study").rglob("*.py"), PACKAGE / "training/recipes.py", PACKAGE / "training/__init__.py"]
     assert [path.name for path in paths if imports_of(path) & {"torch", "transformers"}] == []
+
+
+def test_what_is_computed_from_predictions_is_computed_again_when_a_metric_changes() -> None:
+    parts = [*KINDS.values(), *METRICS_BY_KEY.values()]
+    names = {each.__module__ for part in parts for each in type(part).__mro__ if each.__module__ in MODULES}
+    files = {Path(file).resolve() for file in modules(*METRICS)}
+    assert {name for name in names if MODULES[name].resolve() not in files} == set()
+    for path in RULES:
+        for inputs in re.findall(r"modules\((.*?)\)", path.read_text(), re.DOTALL):
+            assert '"report"' not in inputs or "*METRICS" in inputs, f"{path.name}: {inputs}"
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)

@@ -12,7 +12,7 @@ rule examples:
         metrics=study.report.metrics_of_task,
         predictions=study.report.predictions_of_task,
         task=f"{RESULTS}/tasks/{{task}}/task.json",
-        modules=modules("statistics", "report", "tasks/metrics.py"),
+        modules=modules("statistics", "report", *METRICS),
     output:
         pairs=f"{RESULTS}/statistics/examples/{{task}}.csv",
     params:

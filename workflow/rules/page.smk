@@ -45,7 +45,7 @@ rule costs:
     input:
         models=study.model_folders(),
         metrics=study.finetune.files(),
-        modules=modules("report", "tasks/metrics.py"),
+        modules=modules("report", *METRICS),
     output:
         costs=f"{RESULTS}/costs.csv",
     params:
@@ -84,7 +84,7 @@ rule page:
         choices=study.report.choices(),
         costs=rules.costs.output.costs,
         plan=rules.plan.output.plan,
-        modules=modules("report", "tasks/metrics.py"),
+        modules=modules("report", *METRICS),
     output:
         page=report(
             f"{RESULTS}/report.html",

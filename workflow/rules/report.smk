@@ -10,7 +10,7 @@ rule scores:
     """Gather the scores of all fine-tuned models of the study."""
     input:
         metrics=study.finetune.files(),
-        modules=modules("report", "tasks/metrics.py"),
+        modules=modules("report", *METRICS),
     output:
         scores=f"{RESULTS}/scores.csv",
     params:
@@ -35,7 +35,7 @@ rule compare:
     """Test which differences between models are significant, within tasks and across them."""
     input:
         scores=rules.scores.output.scores,
-        modules=modules("statistics", "report", "tasks/metrics.py"),
+        modules=modules("statistics", "report", *METRICS),
     output:
         summary=f"{RESULTS}/statistics/summary.csv",
         pairs=report(
@@ -74,7 +74,7 @@ rule table:
     input:
         sources=study.report.table_sources,
         tasks=study.report.table_tasks,
-        modules=modules("statistics", "report", "tasks/metrics.py"),
+        modules=modules("statistics", "report", *METRICS),
     output:
         csv=f"{RESULTS}/tables/{{table}}.csv",
         markdown=f"{RESULTS}/tables/{{table}}.md",
@@ -115,7 +115,7 @@ rule figure:
     """Draw {wildcards.figure}."""
     input:
         sources=study.report.figure_sources,
-        modules=modules("report", "tasks/metrics.py"),
+        modules=modules("report", *METRICS),
     output:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",

@@ -12,6 +12,11 @@ _MADE = re.compile(
     r"resources/demo/(dumps(/qa[abc]wiki(/20\d{6})?)?|tasks/demo-(ner|intent)/(train|validation|test)-qa[abc]\.(conll|tsv))"
 )
 PACKAGE = Path(__file__).parents[1]
+METRICS = (
+    *("tasks/kinds", "tasks/metrics.py", "tasks/answers.py", "tasks/rankings.py", "tasks/schemes.py"),
+    "tasks/similarities.py",
+)
+"""Folders and modules that say what a metric is, and how it is computed from predictions."""
 _SOURCES = {".py", ".html", ".css", ".js"}
 
 
