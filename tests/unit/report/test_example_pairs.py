@@ -121,3 +121,14 @@ def test_the_page_shows_both_tests_of_a_pair_and_the_verdict_takes_either(tmp_pa
     pair = scores.pair("topic", "bad", "good")
     assert (pair.over_seeds, pair.is_lower, pair.shown[0]) == (None, True, "examples")
     assert not scores.pair("topic", "good", "bad").is_lower
+
+
+def test_more_resamples_are_drawn_where_many_pairs_are_corrected(tmp_path: Path) -> None:
+    runs = Runs(tmp_path)
+    for place in range(6):
+        runs.add("m" * (place + 1), 0.9 if place else 0.2)
+    assert runs.compare(resamples=99) == 0
+    table = runs.table().loc["m"]
+    assert (table["resamples"] == 2 * 15 * 8 / 0.05).all()
+    assert table["significant"].all(), "of 99 resamples, the smallest p is 0.02, times 15"
+    assert table["low"].notna().all()

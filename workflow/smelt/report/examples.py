@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from smelt.statistics.examples import WeightedScorer
     from smelt.statistics.scores import Floats
 
+TESTS_TOGETHER = 8
+"""Tests of two models on tasks, corrected together, that resamples suffice for whatever a study sets."""
 COLUMNS = (
     *("task", "metric", "model_a", "model_b", "examples", "runs_a", "runs_b", "difference"),
     *("low", "high", "level", "p", "p_corrected", "correction", "family", "alpha", "significant", "resamples", "note"),
@@ -130,7 +132,7 @@ def pair_rows(task: str, runs: Sequence[TestedRun], settings: Significance) -> l
     by_model: dict[str, list[TestedRun]] = {}
     for each in runs:
         by_model.setdefault(each.model, []).append(each)
-    scores = _resampled(by_model, settings)
+    scores = _resampled(by_model, settings, _resamples(math.comb(len(by_model), 2), settings))
     family, resampled = list[dict[str, Any]](), list["Floats | None"]()
     for a, b in itertools.combinations(by_model, 2):
         first, second = by_model[a][0], by_model[b][0]
@@ -170,7 +172,19 @@ def _conclusion(corrected: float, level: float, drawn: "Floats", alpha: float) -
     return cells | {"significant": significant, "resamples": len(drawn), "note": interval.note}
 
 
-def _resampled(by_model: Mapping[str, Sequence[TestedRun]], settings: Significance) -> dict[str, "Floats"]:
+def _resamples(pairs: int, settings: Significance) -> int:
+    """Return how many resamples to draw: those of the study, or more where the pairs of models need them.
+
+    The smallest p of R resamples, 2 / (R + 1), has to fall below alpha after correction over the pairs of the task, and
+    over some tests on other tasks.
+    """
+    family = pairs if settings.correction == "holm" else 1
+    return max(settings.resamples, math.ceil(2 * family * TESTS_TOGETHER / settings.alpha))
+
+
+def _resampled(
+    by_model: Mapping[str, Sequence[TestedRun]], settings: Significance, resamples: int
+) -> dict[str, "Floats"]:
     """Return the scores of each model, mean over its runs, on the examples and on each resample of them.
 
     Models that were tested on the same examples share resamples.
@@ -188,7 +202,7 @@ def _resampled(by_model: Mapping[str, Sequence[TestedRun]], settings: Significan
     for examples, runs in by_examples.items():
         scorers = {each.path: each.scorer for each in runs if each.scorer}
         strata = np.unique([language for language, _ in examples], return_inverse=True)[1]
-        scores = resample_scores(scorers, strata, settings.resamples, settings.seed)
+        scores = resample_scores(scorers, strata, resamples, settings.seed)
         for model in dict.fromkeys(each.model for each in runs if each.scorer):
             found[model] = np.mean([scores[each.path] for each in by_model[model]], axis=0)
     return found

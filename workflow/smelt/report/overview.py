@@ -6,7 +6,7 @@ tasks where each model ran on each task, in the same languages; largest by the n
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
@@ -22,8 +22,11 @@ BEST = "best"
 ENERGY_UNITS = (("MWh", 1e3), ("kWh", 1.0), ("Wh", 1e-3))
 _SUMMARY = ("task", "unit", "model", "languages", "n", "mean")
 _PAIRS = [*("task", "model_a", "model_b", "difference", "interval_low", "interval_high"), *("level_low", "level_high")]
-_PAIRS += ["significant", "detectable"]
+_PAIRS += ["significant", "detectable", "p_corrected", "test", "wilcoxon_n", "family", "correction"]
 EXAMPLES = ("task", "model_a", "model_b", "difference", "low", "high", "p", "p_corrected", "significant", "note")
+_EXAMPLES = (*EXAMPLES, "resamples", "family", "correction")
+MOST_PARTS = 2000
+"""Parts of a study that are looked at for the largest complete one."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,10 @@ class TestedDifference:
     low: float
     """Of its interval at the level that the correction leaves to the pair; nan without one."""
     high: float
+    p: float
+    """Corrected over the pairs of the task."""
+    smallest_p: float
+    """Which the test can find in any data, corrected as if it were the smallest of the task."""
     significant: bool
 
     @property
@@ -64,7 +71,7 @@ class TestedDifference:
 
     def reversed(self) -> "TestedDifference":
         """Return the difference of the second model from the first."""
-        return TestedDifference(-self.difference, -self.high, -self.low, self.significant)
+        return replace(self, difference=-self.difference, low=-self.high, high=-self.low)
 
 
 @dataclass(frozen=True)
@@ -103,16 +110,18 @@ class StudyScores:
         for row in read_csv(summary, _SUMMARY).to_dict("records"):
             score = TaskScore(row["mean"], row["n"], row["unit"], str(row["languages"]))
             self.scores.setdefault(row["model"], {})[row["task"]] = score
-        of_examples = [row for path in examples for row in read_csv(path, EXAMPLES).to_dict("records")]
+        of_examples = [row for path in examples for row in read_csv(path, _EXAMPLES).to_dict("records")]
         over_examples = {
-            (row["task"], row["model_a"], row["model_b"]): _tested(row, "low", "high") for row in of_examples
+            (row["task"], row["model_a"], row["model_b"]): _tested(row, "low", "high", 2 / (row["resamples"] + 1))
+            for row in of_examples
         }
         over_examples |= {(task, b, a): test and test.reversed() for (task, a, b), test in over_examples.items()}
         self._pairs: dict[tuple[str, str, str], PairedModels] = {}
         for row in read_csv(pairs, _PAIRS).to_dict("records"):
             task, a, b, detectable = row["task"], row["model_a"], row["model_b"], row["detectable"]
             ends = ("interval_low", "interval_high") if math.isnan(row["level_low"]) else ("level_low", "level_high")
-            seeds = _tested(row, *ends)
+            least = 2 / 2 ** row["wilcoxon_n"] if row["test"] == "wilcoxon" else 0.0
+            seeds = _tested(row, *ends, least)
             self._pairs[task, a, b] = PairedModels(seeds, over_examples.get((task, a, b)), detectable)
             back = PairedModels(seeds and seeds.reversed(), over_examples.get((task, b, a)), detectable)
             self._pairs[task, b, a] = back
@@ -120,6 +129,10 @@ class StudyScores:
     def pair(self, task: str, model: str, other: str) -> PairedModels:
         """Return model minus other on a task."""
         return self._pairs[task, model, other]
+
+    def pairs_on(self, task: str) -> list[PairedModels]:
+        """Return all pairs of models on a task, each in both orders."""
+        return [pair for (other, _, _), pair in self._pairs.items() if other == task]
 
     def failed(self, model: str) -> list[str]:
         """Return the tasks on which a model found nothing."""
@@ -132,7 +145,11 @@ class StudyScores:
             model: frozenset((task, score.languages) for task, score in found.items())
             for model, found in self.scores.items()
         }
-        candidates = {*own.values(), frozenset.intersection(*own.values())} if own else set()
+        candidates = new = dict.fromkeys([*own.values(), frozenset.intersection(*own.values())] if own else [])
+        while new and len(candidates) < MOST_PARTS:  # what two models share, and three, and so on
+            met = dict.fromkeys(part & other for part in new for other in own.values())
+            new = {part: None for part in met if part not in candidates}
+            candidates = candidates | new
         parts = [(tasks, [model for model in own if tasks <= own[model]]) for tasks in candidates if tasks]
         parts = [(tasks, models) for tasks, models in parts if len(models) > 1]
         if not parts:
@@ -142,10 +159,13 @@ class StudyScores:
         return SharedTasks(models, [task for task in self.scores[models[0]] if task in names], self)
 
 
-def _tested(row: Mapping[Any, Any], low: str, high: str) -> TestedDifference | None:
-    """Return what a test finds; None where it was not made."""
+def _tested(row: Mapping[Any, Any], low: str, high: str, least: float) -> TestedDifference | None:
+    """Return what a test finds, whose smallest p is `least`; None where it was not made."""
     verdict = {"True": True, "False": False}.get(str(row["significant"]))
-    return None if verdict is None else TestedDifference(row["difference"], row[low], row[high], verdict)
+    if verdict is None:
+        return None
+    smallest = least * (row["family"] if row["correction"] == "holm" else 1)
+    return TestedDifference(row["difference"], row[low], row[high], row["p_corrected"], smallest, verdict)
 
 
 @dataclass(frozen=True)
@@ -307,9 +327,10 @@ def _overview_notes(shared: SharedTasks | None, latency: Measure | None, partial
         notes.append(
             f"Mean over {quantity([len(shared.units)], 'task')} ({units}) in percent, test set, for the "
             f"{len(shared.models)} models that ran on all of them in the same languages. Against the best: lower: by "
-            "the test over seeds on at least one task; lower in these runs: only by the test over examples, so that "
-            "other runs may differ; no loss shown: by neither on any task; not tested: not on all of "
-            "them; failed: it found nothing on a task."
+            "the test over seeds on at least one task; lower over tasks: by the test across tasks; lower in these "
+            "runs: only by the test over examples on a task, so that other runs may differ; no loss shown: by none; "
+            "not tested: not on all of them, by a test that could find a difference; failed: it found nothing on a "
+            "task."
         )
     if latency:
         notes.append(

@@ -105,7 +105,8 @@ class ExamplePairs:
         return [
             "Over examples, whether the same runs would differ on other examples like these: paired bootstrap of the "
             f"{facts['examples']:,} test examples within each language, {facts['resamples']:,.0f} resamples, two-sided,"
-            f" {correction}. The test over seeds asks whether other runs would differ on the same examples."
+            f" {correction}. The test over seeds asks whether other runs would differ on the same examples. Examples"
+            " are drawn as if independent: where several share a document or context, p may be too small."
         ]
 
 
