@@ -1,5 +1,6 @@
 """Figures: valid files that show the numbers and repeat exactly."""
 
+import json
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -15,11 +16,14 @@ from smelt.report.figures import (
     TABLE_FIGURES,
     language_distribution,
     language_shares,
+    ranks,
+    score_by_cost,
     score_by_vocabulary,
     splitting_and_errors,
 )
 from smelt.report.figures.ranks import _groups
 from smelt.report.figures.style import share_bars
+from smelt.report.overview import StudyScores
 from smelt.training.losses import TERMS
 
 
@@ -65,6 +69,46 @@ def test_models_without_a_significant_pair_between_them_are_one_group() -> None:
 def test_no_bar_goes_below_zero() -> None:
     assert share_bars(1.5, 4.0) == (1.5, 4.0)
     assert share_bars(99.0, 4.0) == (4.0, 1.0)
+    assert share_bars(-5.0, 4.0) == (0.0, 4.0), "of a correlation"
+
+
+def study_of(folder: Path, scores: dict[tuple[str, str, str], list[float]], **settings: object) -> list[Path]:
+    """Write scores by model, task and setting; return summary.csv, pairs.csv, across.csv and scores.csv of them."""
+    lines = ["model,task,language,setting,seed,split,metric,value"]
+    for (model, task, setting), values in scores.items():
+        lines += [f"{model},{task},en,{setting},{seed},test,spearman,{value}" for seed, value in enumerate(values)]
+    paths = [folder / f"{name}.csv" for name in ("summary", "pairs", "across", "scores")]
+    paths[-1].write_text("\n".join(lines) + "\n")
+    words = ["job", "compare", "--scores", str(paths[-1]), "--settings", json.dumps({"resamples": 10} | settings)]
+    assert main([*words, *(word for path in paths[:3] for word in (f"--{path.stem}", str(path)))]) == 0
+    return paths
+
+
+def test_a_score_stands_at_its_mean_over_all_runs_with_the_studys_confidence_even_below_zero(tmp_path: Path) -> None:
+    own = {("a", "sts", "standard"): [-0.3, -0.1, -0.2], ("b", "sts", "standard"): [0.4, 0.5, 0.6]}
+    own |= {("a", "sick", "standard"): [-0.2, -0.2], ("b", "sick", "standard"): [0.4, 0.5]}
+    summary, pairs, _, scores = study_of(tmp_path, own, confidence=0.5)
+    shared = StudyScores(summary, pairs).shared
+    assert shared is not None
+    by_seed = dict(score_by_cost._means(shared, scores))
+    below, above = (
+        score_by_cost._point(model, 1.0, shared.mean(model), by_seed[model], 0.5) for model in shared.models
+    )
+    assert below.score == below.low == pytest.approx(-20.0)
+    assert above.score == pytest.approx(47.5), "by the seeds that both tasks have, 45"
+    assert above.high - above.score == pytest.approx(5.0), "t of one degree of freedom is 1 at 75%"
+    assert "50% over 2 seeds" in above.about
+
+
+def test_ranks_count_the_languages_of_one_setting_as_one_task(tmp_path: Path) -> None:
+    own = {}
+    for model, score in (("a", 0.9), ("b", 0.8)):
+        own |= {(model, f"nli.own.{language}", "own"): [score] * 2 for language in ("de", "fr", "sw")}
+        own |= {(model, "sts", "standard"): [1.2 - score] * 2}
+    found = ranks._read(study_of(tmp_path, own)[:3])
+    assert (found.tasks, found.ranks) == (2, {"a": 1.5, "b": 1.5})
+    (group,) = ranks.chart(study_of(tmp_path, own)[:3]).panels[0].series[1:]
+    assert group.marks[0].about == ["no significant difference, or no test, between these: a, b"]
 
 
 def test_every_figure_has_a_caption_on_the_page_and_in_snakemakes_report() -> None:

@@ -70,7 +70,7 @@ def chart(sources: list[Path]) -> Chart:
     groups = [
         Series("no significant pair", [Mark(_place_of(number), model, [text]) for model in models[first : last + 1]])
         for number, (first, last) in enumerate(ranked.groups)
-        for text in [f"no two of these differ significantly: {', '.join(models[first : last + 1])}"]
+        for text in [f"no significant difference, or no test, between these: {', '.join(models[first : last + 1])}"]
     ]
     across = ChartAxis(f"{ranked.title} (1 is best)")
     return Chart(
@@ -79,18 +79,24 @@ def chart(sources: list[Path]) -> Chart:
 
 
 def _read(sources: list[Path]) -> RankedModels:
-    """Return the ranks of models over the tasks that they share; none where these are fewer than two."""
+    """Return the ranks of models over the tasks that they share; none where these are fewer than two.
+
+    The tasks that one setting makes for each language count as one, as everywhere across tasks.
+    """
     from scipy.stats import rankdata
 
     summary, pairs, across = sources
     scores = StudyScores(summary, pairs)
     shared = scores.shared
-    if shared is None or len(shared.tasks) < FEWEST_TASKS:
+    if shared is None or len(shared.units) < FEWEST_TASKS:
         return RankedModels({}, [], 0)
-    by_task = [rankdata([-scores.scores[model][task].mean for model in shared.models]) for task in shared.tasks]
-    means = {model: fmean(float(ranks[place]) for ranks in by_task) for place, model in enumerate(shared.models)}
+    by_unit = [
+        rankdata([-fmean(scores.scores[model][task].mean for task in tasks) for model in shared.models])
+        for tasks in shared.units.values()
+    ]
+    means = {model: fmean(float(ranks[place]) for ranks in by_unit) for place, model in enumerate(shared.models)}
     ranks = dict(sorted(means.items(), key=lambda pair: pair[1]))
-    return RankedModels(ranks, _groups(list(ranks), _differing(across)), len(shared.tasks))
+    return RankedModels(ranks, _groups(list(ranks), _differing(across)), len(shared.units))
 
 
 def _differing(path: Path) -> set[frozenset[str]]:
@@ -123,9 +129,9 @@ def _sources(study: StudyOfTables) -> list[str]:
 FIGURE = StudyFigure(
     "ranks",
     "Ranks over tasks",
-    "Mean rank of each model over the tasks that all share, by the means over seeds. A bar joins models without "
-    "a pair that differs significantly over tasks (Wilcoxon's signed-rank test with the study's correction; few tasks "
-    "can show no difference at all).",
+    "Mean rank of each model over the tasks that all share, by the means over seeds. A bar joins models "
+    "between which there is no significant difference over tasks, or no test (Wilcoxon's signed-rank test with the "
+    "study's correction; few tasks can show no difference at all). Tasks of one setting, one a language, count as one.",
     sources=_sources,
     draw=draw,
     chart=chart,

@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from smelt.report.costs import read_costs
+from smelt.report.csv_files import read_csv
 from smelt.report.figures.base import StudyFigure
 from smelt.report.figures.chart import Chart
 from smelt.report.figures.style import panels
@@ -18,8 +19,6 @@ from smelt.report.tables.base import StudyOfTables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-CONFIDENCE = 0.95
 
 
 def draw(sources: list[Path]) -> "Figure":
@@ -55,31 +54,40 @@ def _points(sources: list[Path]) -> dict[str, list[CostPoint]]:
         f"latency{of} (ms)": lambda each: each.value("latency"),
         "energy of making and fine-tuning (kWh)": lambda each: each.kwh,
     }
-    means = dict(_means(shared, scores))
+    by_seed = dict(_means(shared, scores))
+    confidence = float(read_csv(pairs, ["confidence"])["confidence"].dropna().iloc[0])
     return {
-        name: [_point(model, cost(found[model]), means[model]) for model in shared.models if model in found]
+        name: [
+            _point(model, cost(found[model]), shared.mean(model), by_seed[model], confidence)
+            for model in shared.models
+            if model in found
+        ]
         for name, cost in kinds.items()
     }
 
 
 def _means(shared: SharedTasks, path: Path) -> Iterator[tuple[str, list[float]]]:
-    """Yield the mean over tasks of each seed that a model has on all of them, as shares; at least the mean over all."""
+    """Yield the mean over tasks of each seed that a model has on all of them, as shares."""
     scores = read_scores(path)
     for model in shared.models:
         own = {task: scores.of(task, model) for task in shared.tasks}
         seeds = sorted(set.intersection(*map(set, own.values())))
-        by_seed = [fmean(fmean(own[task][seed] for task in tasks) for tasks in shared.units.values()) for seed in seeds]
-        yield model, by_seed if len(by_seed) > 1 else [shared.mean(model)]
+        yield (
+            model,
+            [fmean(fmean(own[task][seed] for task in tasks) for tasks in shared.units.values()) for seed in seeds],
+        )
 
 
-def _point(model: str, cost: float, means: Sequence[float]) -> CostPoint:
+def _point(model: str, cost: float, share: float, by_seed: Sequence[float], confidence: float) -> CostPoint:
+    """Return a point at the mean over all runs, with the width of the interval over the seeds that all tasks have."""
     from smelt.statistics.intervals import mean_interval
 
-    mean, interval = 100 * fmean(means), mean_interval(means, CONFIDENCE)
-    if interval.low is None or interval.high is None:
+    mean, interval = 100 * share, mean_interval(by_seed, confidence) if by_seed else None
+    if interval is None or interval.low is None or interval.high is None:
         return CostPoint(model, cost, mean, mean, mean, f"mean score {mean:.2f}")
-    low, high = max(0.0, 100 * interval.low), min(100.0, 100 * interval.high)
-    about = f"mean score {mean:.2f} ({low:.2f} to {high:.2f} over {quantity([len(means)], 'seed')})"
+    margin = 100 * (interval.high - interval.low) / 2
+    low, high = min(mean, max(0.0, mean - margin)), min(100.0, mean + margin)  # a correlation may be below 0
+    about = f"mean score {mean:.2f} ({low:.2f} to {high:.2f}, {confidence:.0%} over {quantity([len(by_seed)], 'seed')})"
     return CostPoint(model, cost, mean, low, high, about)
 
 
@@ -96,8 +104,8 @@ FIGURE = StudyFigure(
     "score-by-cost",
     "Score against cost",
     "Mean score over the tasks that the models share, test set, against parameters, latency and the energy of making "
-    "and fine-tuning a model, as far as they were measured. Intervals: Student's t over seeds, 95%, of the mean over "
-    "tasks. The line joins the models for which no other is at least as good in both.",
+    "and fine-tuning a model, as far as they were measured. Intervals: Student's t over seeds, at the study's "
+    "confidence, of the mean over tasks. The line joins the models for which no other is at least as good in both.",
     sources=_sources,
     draw=draw,
     chart=chart,

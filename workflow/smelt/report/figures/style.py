@@ -102,8 +102,11 @@ def in_thousands(axis: "Axis") -> None:
 
 
 def share_bars(mean: float, spread: float) -> tuple[float, float]:
-    """Return how far an error bar goes below and above a score in percent: not beyond 0 and 100."""
-    return min(spread, mean), min(spread, 100 - mean)
+    """Return how far an error bar goes below and above a score in percent: not beyond 0 and 100.
+
+    A mean below 0, of a correlation, has no bar below it.
+    """
+    return max(0.0, min(spread, mean)), min(spread, 100 - mean)
 
 
 def save(figure: "Figure", svg: Path, png: Path) -> None:
