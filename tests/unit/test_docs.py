@@ -44,6 +44,15 @@ def test_the_files_that_a_page_names_are_there(page: Path) -> None:
     assert missing == []
 
 
+def test_the_tests_that_prose_names_are_there() -> None:
+    pages = [*DOCS.rglob("*.md"), *ROOT.glob("*.md")]
+    named = {
+        name for page in pages for name in re.findall(r"\btests/[\w./*-]+(?:\.py|/)", page.read_text(encoding="utf-8"))
+    }
+    assert {name for name in named if not any(ROOT.glob(name))} == set()
+    assert any(name.endswith(".py") for name in named)
+
+
 def test_a_file_that_is_gone_is_found() -> None:
     assert is_there("entry.py")
     assert NAMED.findall("`study/makers/gone.py`, `<task>.yaml`, `rows`, `tasks/kinds/`") == [

@@ -51,6 +51,7 @@ def test_a_new_study_is_right(text: str, machine: str, capsys: pytest.CaptureFix
     assert main(["check", "mine.yaml"]) == 0
     study = load_study(Path("mine.yaml"))
     assert (study.study, len(study.models), len(study.tokenizers)) == ("mine", 2, 2)
+    assert (study.measured, study.benchmark and study.benchmark.sizes) == (list(study.models), ["fp32"])
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from small_results import MODELS, SIGNIFICANCE, TASKS, make
+from test_efficiency_table import record
 
 from smelt.__main__ import main
 from smelt.report.costs import JobCost
@@ -18,7 +19,7 @@ DOCUMENT = Path(__file__).parents[3] / "docs/page.md"
 SECTIONS = {"Answer": "answer", "Comparisons": "comparisons", "What was run": "reproduce"}
 ANSWERS = {
     "Is a smaller model as good, and what if not?": r"The closest is small_8k: 10\.1 points lower.*\(interval over",
-    "I have room for 50 MB: which model?": r"Parameters \(M\) .*small_8k .* 0\.128 ",
+    "I have room for 50 MB: which model?": r"side by side .* Size \(MB\).* small_8k \S+ lower \S+ 28\.6 ",
     "Was this corrected for the number of comparisons?": r"Holm's correction over all pairs of the study's models",
     "How many seeds, and what is paired?": r"paired t-test over seeds.*3 runs of a model, paired by seed",
     "How many seeds would have shown this difference?": r"Seeds needed: those of each model",
@@ -55,6 +56,10 @@ def sections(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     words += ["--written", str(written), "--costs", str(results.path("costs.csv")), "--examples", str(examples)]
     words += ["--statistics", *map(str, statistics.values()), "--tasks", *(str(results.task(task)) for task in TASKS)]
     words += ["--models", *(str(results.path("models", model)) for model in MODELS)]
+    sizes = {model: 0.04 if model == "small_8k" else 0.13 for model in MODELS}  # of 714 MB
+    records = [record(model, size, 1, reference=next(iter(MODELS))) for model, size in sizes.items()]
+    places = [results.write(results.path("efficiency", f"{each['model']}.json"), each) for each in records]
+    words += ["--efficiency", *map(str, places)]
     assert main([*words, "--output", str(results.path("report.html"))]) == 0
     page = re.sub(r"<(script|style|template)\b.*?</\1>", "", results.read("report.html"), flags=re.DOTALL)
     parts = re.findall(r'<section id="(\w+)">(.*?)</section>', page, re.DOTALL)
