@@ -70,9 +70,9 @@ def test_tables_of_spans_say_how_these_are_counted(compared: Results) -> None:
     assert compared.score_table() == 0
     for suffix in ("md", "tex", "html"):
         assert note in compared.read("tables", f"table_1.{suffix}")
-    spans, classes = pair_tables(compared.path("statistics", "pairs.csv"), Significance(**SIGNIFICANCE))
+    spans, classes = pair_tables(compared.path("statistics", "pairs.csv"), [], Significance(**SIGNIFICANCE))
     assert note in " ".join(spans.notes)
-    assert "Interval: percentile bootstrap of seed pairs." in spans.notes
+    assert any(each.startswith("Interval: that of the test, at the level") for each in spans.notes)
     assert "seqeval" not in " ".join(classes.notes)
     assert compared.score_table(tasks=["intent"]) == 0
     assert "seqeval" not in compared.read("tables", "table_1.md")
