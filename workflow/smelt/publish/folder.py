@@ -1,7 +1,6 @@
 """The folder that is published: which files of a model's folder go into it, and what they may not hold."""
 
 import fnmatch
-import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -96,7 +95,7 @@ def _copy_without_names(source: Path, target: Path) -> None:
     """Copy a file, byte for byte unless it names the place that it was loaded from."""
     content = read_json(source)
     if any(content.pop(key, None) is not None for key in _NAMES):
-        target.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(target, content, exact=True)
     else:
         shutil.copyfile(source, target)
 
