@@ -42,7 +42,7 @@ def test_jobs_of_small_models_leave_gpus_alone(finished: Project) -> None:
 def test_the_screen_has_one_line_for_each_job_and_little_more(finished: Project) -> None:
     lines = (finished.folder / "printed.txt").read_text().splitlines()
     logs = [path.relative_to(finished.folder / "logs") for path in (finished.folder / "logs").rglob("*.log")]
-    ended = [line for line in lines if re.match(r"\d\d:\d\d:\d\d  +\d+ of 43  +\d:\d\d:\d\d  ", line)]
+    ended = [line for line in lines if re.match(r"\d\d:\d\d:\d\d  +\d+ of 49  +\d:\d\d:\d\d  ", line)]
     assert sorted(line.split()[-1] for line in ended) == sorted(["all", *(str(log.with_suffix("")) for log in logs)])
     running = [line for line in lines if re.match(r"\d\d:\d\d:\d\d  \S+  \S+  \w+ [\d,]+ of [\d,]+ \(", line)]
     assert len(lines) - len(ended) - len(running) < 8
