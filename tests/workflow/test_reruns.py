@@ -277,7 +277,7 @@ def test_another_threshold_reduces_again_and_counts_nothing(project: Callable[[]
     edited.write(study)
     planned = edited.planned()
     assert planned["reduce"] == 1
-    assert set(planned) <= {"reduce", "costs", "plan", "page"}
+    assert set(planned) <= {"reduce", "figure", "costs", "plan", "page"}
 
 
 def test_another_language_of_a_reduced_model_counts_that_one(project: Callable[[], Project]) -> None:
@@ -287,7 +287,7 @@ def test_another_language_of_a_reduced_model_counts_that_one(project: Callable[[
     edited.write(study)
     planned = edited.planned()
     assert (planned["count"], planned["reduce"]) == (1, 1)
-    assert set(planned) <= {"count", "reduce", "costs", "plan", "page"}
+    assert set(planned) <= {"count", "reduce", "figure", "costs", "plan", "page"}
 
 
 def test_another_weight_of_a_loss_distils_again_and_pretrains_nothing(project: Callable[[], Project]) -> None:
