@@ -30,6 +30,7 @@ from bench.sentences import agreement, speed
 from bench.students import students
 from bench.trimming import SOURCES, trimming
 from bench.workers import Ended
+from bench.workflow_kills import workflow_kills
 
 # Each is made only when it is asked for, because making one prepares its data.
 BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenchmark]] = {
@@ -69,6 +70,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "slurm-2000-jobs": slurm_jobs.all_jobs,
     "slurm-200-jobs": slurm_jobs.cost,
     "corpus-20-kills": corpus_kills,
+    "workflow-100-kills": workflow_kills,
     "resume-30-kills": kills,
     "resume-30-kills-2-processes": kills,
 }

@@ -72,8 +72,11 @@ def own_environment() -> dict[str, str]:
 
 
 def kill_all(process: psutil.Process) -> None:
-    """Kill a process and all that it has started, as a scheduler does that ends a job."""
-    family = [process, *process.children(recursive=True)]
+    """Kill a process and all that it has started, as a scheduler does that ends a job; no error if they have ended."""
+    family = [process]
+    with contextlib.suppress(psutil.NoSuchProcess):
+        family += process.children(recursive=True)
     for member in family:
-        member.send_signal(signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.send_signal(signal.SIGKILL)
     psutil.wait_procs(family)

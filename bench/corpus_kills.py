@@ -25,7 +25,7 @@ from bench.measure import BenchmarkOutcome, machine, write
 from bench.wiki import WikiSize, write_wiki
 
 SIZE = WikiSize(30_000_000, 1_000_000)
-SECONDS = {"seconds", "processor_seconds"}  # keys of statistics.json
+TIMES = {"seconds", "processor_seconds", "tokens_per_second"}  # keys of JSON files whose values differ by the run
 
 Digests = Mapping[str, str]
 """The digest of each file, by its path."""
@@ -103,7 +103,7 @@ def killed_after(words: Sequence[str], seconds: float, temporary: Path) -> bool:
 
 
 def digests(folder: Path, whole: bool = False) -> Digests:
-    """Return the digests of all files of a folder; of statistics.json without its seconds.
+    """Return the digests of all files of a folder; of JSON without the times in it.
 
     whole: only of those that have their final name, whatever is half written beside them.
     """
@@ -123,15 +123,15 @@ def differing(found: Digests, expected: Digests) -> list[str]:
 
 def _digest(path: Path) -> str:
     content = path.read_bytes()
-    if path.name == "statistics.json":
-        content = json.dumps(_without_seconds(json.loads(content)), sort_keys=True).encode()
+    if path.suffix == ".json":
+        content = json.dumps(_without_times(json.loads(content))).encode()
     return hashlib.sha256(content).hexdigest()
 
 
-def _without_seconds(value: Any) -> Any:
+def _without_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_seconds(each) for key, each in value.items() if key not in SECONDS}
-    return [_without_seconds(each) for each in value] if isinstance(value, list) else value
+        return {key: _without_times(each) for key, each in value.items() if key not in TIMES}
+    return [_without_times(each) for each in value] if isinstance(value, list) else value
 
 
 def _environment(temporary: Path | None) -> dict[str, str]:
