@@ -48,7 +48,7 @@ class WorkflowSurvival:
     demos: int = 0
     """Demos that ended, the last one included."""
     most_commands: int = 0
-    """How often the command was typed at most, after a kill, until the demo ended or was killed again."""
+    """How often the command was typed at most, after a demo's last kill, until it ended."""
     differing: list[str] = field(default_factory=list)
     """Files that are not those of the undisturbed demo."""
 
@@ -176,7 +176,7 @@ def workflow_kills(name: str) -> BenchmarkOutcome:
         further={
             "seconds of the undisturbed demo": seconds,
             "demos": survived.demos,
-            "most commands after a kill": survived.most_commands,
+            "most commands after the last kill of a demo": survived.most_commands,
             **{f"kills of {kind}": number for kind, number in sorted(survived.kills.items())},
             **{f"kills during {command}": number for command, number in sorted(survived.commands.items())},
         },
