@@ -34,9 +34,9 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window."""
+    """Debian's Chromium, without a window. While it is open, playwright's event loop runs: no other one can start."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("needs a browser: apt install chromium")
