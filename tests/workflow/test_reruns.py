@@ -10,13 +10,13 @@ import pytest
 import yaml
 
 from smelt.entry import merge
+from smelt.study.paths import METRICS
 from smelt.training.recipes import BESIDE_THE_MODEL, RECIPES
 from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.slow
 
 REPORT = {"scores", "compare", "examples", "costs", "table", "figure", "plan", "page"}
-METRICS = Path("workflow/smelt/tasks/metrics.py")
 
 
 def append(path: Path, text: str) -> None:
@@ -93,16 +93,18 @@ def test_touch_after_an_update_keeps_what_the_version_before_made(project: Calla
 
 def test_a_comment_in_the_trainer_retrains_nothing(project: Callable[[], Project]) -> None:
     edited = project()
+    package = edited.folder / "workflow/smelt"
     for stage in ("training", "models", "finetuning", "tokenizers", "tasks", "corpora"):
-        for path in (edited.folder / "workflow/smelt" / stage).glob("*.py"):
-            if path.name != METRICS.name:
+        for path in (package / stage).glob("*.py"):
+            if str(path.relative_to(package)) not in METRICS:
                 append(path, "\n# a comment\n")
     assert edited.planned() == {}
 
 
-def test_an_edit_of_the_metrics_titles_makes_tables_again_and_no_score(project: Callable[[], Project]) -> None:
+@pytest.mark.parametrize("module", ["tasks/metrics.py", "tasks/rankings.py"])
+def test_an_edit_of_a_metric_makes_tables_again_and_no_model(module: str, project: Callable[[], Project]) -> None:
     edited = project()
-    append(edited.folder / METRICS, "\n# a comment\n")
+    append(edited.folder / "workflow/smelt" / module, "\n# a comment\n")
     planned = edited.planned()
     assert planned["table"] == 3
     assert planned.keys() <= REPORT
