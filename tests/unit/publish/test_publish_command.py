@@ -10,15 +10,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import ModelCard
 from tests.hub_uploads import TOKEN, ModelHub, Repository, serve
-from tests.unit.publish.published_study import STUDY, write_scores, write_study
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("tiny")
-    write_study(root)
-    write_scores(root)
-    return root
+from tests.unit.publish.published_study import STUDY
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard import metadata_load
-from tests.unit.publish.published_study import STUDY, record, write_finetuned, write_scores, write_study
+from tests.unit.publish.published_study import STUDY, record, write_finetuned
 
 from smelt.errors import SmeltError
 from smelt.publish.card import make_card
@@ -16,14 +16,6 @@ from smelt.publish.folder import list_files, refuse_secrets, without_paths, writ
 from smelt.publish.subject import find_model, refuse_other_weights
 from smelt.statistics.intervals import mean_interval
 from smelt.study.catalogue import Catalogue
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("tiny")
-    write_study(root)
-    write_scores(root)
-    return root
 
 
 @pytest.fixture

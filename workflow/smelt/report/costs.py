@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from smelt.cli import KeyValues, add_examples
+from smelt.cli import add_examples
 from smelt.errors import SmeltError, not_found
 from smelt.files import read_json
 from smelt.report.csv_files import write_csv
 from smelt.report.runs import read_cost
-from smelt.report.scores import expected_runs
+from smelt.report.scores import add_runs, expected_runs
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,7 @@ COLUMNS = tuple(field.name for field in fields(JobCost))
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("--models", type=Path, nargs="*", default=[], help="folders of the models")
-    parser.add_argument("--finetuned", type=Path, required=True, help="folder of the fine-tuned models")
-    parser.add_argument(
-        "--settings",
-        action=KeyValues,
-        keys=("runs", "seeds"),
-        required=True,
-        help='{"runs": {model: [task, ...]}, "seeds": [seed, ...]}; "once" lists what has the first seed alone',
-    )
+    add_runs(parser)
     parser.add_argument("--output", type=Path, required=True, help="costs.csv")
     add_examples(parser, "--finetuned results/my-study/finetuned --settings @runs.yaml --output costs.csv")
 

@@ -36,6 +36,16 @@ AGGREGATES = (*WHOLE, "deviation")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    add_runs(parser)
+    parser.add_argument("--output", type=Path, required=True, help="scores.csv")
+    add_examples(
+        parser,
+        "--finetuned results/my-study/finetuned --settings runs.mbert=[sst2] seeds=[1,2] --output scores.csv",
+    )
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Declare where fine-tuned models lie, and which of them are read (`expected_runs`)."""
     parser.add_argument("--finetuned", type=Path, required=True, help="folder of the fine-tuned models")
     parser.add_argument(
         "--settings",
@@ -43,11 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         keys=("runs", "seeds"),
         required=True,
         help='{"runs": {model: [task, ...]}, "seeds": [seed, ...]}; "once" lists what has the first seed alone',
-    )
-    parser.add_argument("--output", type=Path, required=True, help="scores.csv")
-    add_examples(
-        parser,
-        "--finetuned results/my-study/finetuned --settings runs.mbert=[sst2] seeds=[1,2] --output scores.csv",
     )
 
 
