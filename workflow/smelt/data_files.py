@@ -1,4 +1,4 @@
-"""Rows of Parquet, JSON lines and Arrow files, streamed by the `datasets` library; and text files, also compressed."""
+"""Rows of Parquet, JSON lines and Arrow files, read piece by piece; and text files, also compressed."""
 
 import io
 import json
@@ -6,13 +6,16 @@ import logging
 import lzma
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from smelt.errors import SmeltError, cause, first_line, quote
 from smelt.files import LONGEST_LINE, encodable, lines_of
+
+if TYPE_CHECKING:
+    import pyarrow
 
 BUILDERS = {".parquet": "parquet", ".arrow": "arrow", ".jsonl": "json", ".json": "json"}
 COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
@@ -59,9 +62,10 @@ def read_rows(file: str, wanted: Sequence[str] | None, check: Check) -> Iterator
     """
     if not has_rows(file):
         raise SmeltError(file, f"expected a file in {', '.join(BUILDERS)}, the last two also as .gz, .bz2, .xz or .zst")
-    if ending(file) == ".parquet" and "://" not in file:
+    if ending(file) == ".parquet":
         try:
-            yield from _rows_of_parquet(file, wanted, check)
+            for table in tables_of_parquet(file, wanted, check):
+                yield from table.to_pylist()
         except (ValueError, *DAMAGED) as error:
             raise SmeltError(file, f"cannot be read: {first_line(error)}") from None
         return
@@ -71,7 +75,7 @@ def read_rows(file: str, wanted: Sequence[str] | None, check: Check) -> Iterator
     bound_decompression()
     try:
         with suppress(StopIteration):  # which the library raises for JSON lines without a line
-            for row in _streamed(file, wanted, check):
+            for row in _streamed(file):
                 check(list(row))
                 yield {column: row[column] for column in (wanted or row) if column in row}
     except (datasets.exceptions.DatasetsError, ValueError, *DAMAGED) as error:
@@ -80,28 +84,35 @@ def read_rows(file: str, wanted: Sequence[str] | None, check: Check) -> Iterator
         raise SmeltError(file, f"cannot be read: {first_line(cause(error))}") from None
 
 
-def _rows_of_parquet(file: str, wanted: Sequence[str] | None, check: Check) -> Iterator[dict[str, Any]]:
-    """Yield rows of a local file. `datasets` reads ahead: its memory grows with the file."""
+def tables_of_parquet(
+    file: str, wanted: Sequence[str] | None = None, check: Check | None = None
+) -> Iterator["pyarrow.Table"]:
+    """Yield the rows of a Parquet file, here or elsewhere, some at once; arguments as for `read_rows`.
+
+    `datasets` reads ahead, so that its memory grows with the file. It reads in threads, too: where only the first rows
+    are wanted, Python now and then aborts at its end, all work done (pyarrow 26.0.1, apache/arrow issue 45214).
+
+    Raises:
+        ValueError, OSError: the file is damaged or not there.
+    """
+    import pyarrow
     from pyarrow.parquet import ParquetFile
 
-    with ParquetFile(file, pre_buffer=False) as opened:  # which would keep all that was read
-        check(opened.schema_arrow.names)
-        there = [column for column in dict.fromkeys(wanted or []) if column in opened.schema_arrow.names]
-        for batch in opened.iter_batches(ROWS_AT_ONCE, columns=there if wanted else None):
-            yield from batch.to_pylist()
+    remote = "://" in file
+    with open_file(file) if remote else nullcontext(file) as source, ParquetFile(source, pre_buffer=False) as opened:
+        there = opened.schema_arrow.names
+        if check:
+            check(there)
+        columns = [column for column in dict.fromkeys(wanted) if column in there] if wanted else None
+        for batch in opened.iter_batches(ROWS_AT_ONCE, columns=columns, use_threads=False):
+            yield pyarrow.Table.from_batches([batch])
 
 
-def _streamed(file: str, wanted: Sequence[str] | None, check: Check) -> Iterable[dict[str, Any]]:
-    """Return the rows of a file as `datasets` streams them."""
+def _streamed(file: str) -> Iterable[dict[str, Any]]:
+    """Return the rows of JSON or of an Arrow file as `datasets` streams them."""
     import datasets
 
-    builder = BUILDERS[ending(file)]
-    options: dict[str, Any] = {"data_files": {"train": [file]}, "split": "train", "streaming": True}
-    rows: Any = datasets.load_dataset(builder, **options)
-    if builder == "parquet":  # which columns there are is known before any is read
-        check(rows.column_names)
-        there = [column for column in dict.fromkeys(wanted or rows.column_names) if column in rows.column_names]
-        rows = datasets.load_dataset(builder, **options, columns=there, batch_size=ROWS_AT_ONCE)
+    rows = datasets.load_dataset(BUILDERS[ending(file)], data_files={"train": [file]}, split="train", streaming=True)
     return cast("Iterable[dict[str, Any]]", rows)
 
 

@@ -7,18 +7,18 @@ Parquet. No code of a repository is fetched or run.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smelt.data_files import BUILDERS, COMPRESSED, ROWS_AT_ONCE, bound_decompression, ending
+from smelt.data_files import BUILDERS, COMPRESSED, bound_decompression, ending, tables_of_parquet
 from smelt.errors import SmeltError, cause, expected_one_of, first_line
 from smelt.hub_errors import hub_errors
 
 if TYPE_CHECKING:
-    from datasets import DatasetBuilder
+    from datasets import DatasetBuilder, Features
 
 CARD = "README.md"
 DATA_FILES = ("*.parquet", "*.jsonl", "*.json", "*.csv", "*.tsv", "*.gz", "*.zst", "*.arrow")
@@ -103,18 +103,29 @@ class HubSplit:
     def _streamed(self) -> Iterator[dict[str, Any]]:
         """Yield the rows. Streaming opens files by their names; otherwise the library unpacks what looks packed."""
         import datasets
-        from pyarrow.dataset import ParquetFragmentScanOptions
+        from pyarrow.parquet import read_schema
 
         bound_decompression()
+        builder = datasets.load_dataset_builder(str(self.folder), self.config)
+        rows: Iterable[dict[str, Any]]
+        if all(ending(str(path)) == ".parquet" for path in self.files):
+            features = builder.info.features or datasets.Features.from_arrow_schema(read_schema(self.files[0]))
+            rows = self._rows_of_parquet(features)
+        else:
+            streamed: Any = builder.as_streaming_dataset(self.split)
+            features, rows = streamed.features, streamed
+        names = class_names(features.to_dict() if features else {})
         with suppress(StopIteration):  # which the library raises for JSON lines without a line
-            builder = datasets.load_dataset_builder(str(self.folder), self.config)
-            if hasattr(builder.config, "fragment_scan_options"):  # of Parquet, whose memory would grow with the file
-                builder.config.fragment_scan_options = ParquetFragmentScanOptions(pre_buffer=False)
-                builder.config.batch_size = ROWS_AT_ONCE
-            rows: Any = builder.as_streaming_dataset(self.split)
-            names = class_names(rows.features.to_dict() if rows.features else {})
             for row in rows:
                 yield {column: name_classes(value, names.get(column)) for column, value in row.items()}
+
+    def _rows_of_parquet(self, features: "Features") -> Iterator[dict[str, Any]]:
+        """Yield the rows of Parquet files with the types that the data set's card gives to their columns."""
+        from datasets.table import table_cast
+
+        for path in self.files:
+            for table in tables_of_parquet(str(path)):
+                yield from table_cast(table, features.arrow_schema).to_pylist()
 
 
 def open_split(request: HubRequest, split: str, or_only: bool = False) -> HubSplit:

@@ -215,6 +215,20 @@ def test_of_a_large_data_set_the_first_rows_are_streamed_and_no_more(hub, tmp_pa
     assert [name for name, _, _ in documents(tmp_path / "out")] == [f"web:<urn:{n}>" for n in range(30)]
 
 
+@pytest.mark.parametrize("address", ["{}", "file://{}"])
+def test_the_first_rows_of_parquet_leave_no_thread_that_reads_on(address, tmp_path):
+    # One that does aborts Python at its end now and then, all work done: Snakemake would take the job for failed.
+    write_parquet(tmp_path / "a.parquet", rows_of(TEXTS * 200))
+    code = f"""if True:
+        import pathlib, smelt.data_files
+        rows = smelt.data_files.read_rows({address.format(tmp_path / "a.parquet")!r}, ["text"], lambda there: None)
+        next(rows)
+        print(*(name.read_text() for name in pathlib.Path("/proc/self/task").glob("*/comm")))"""
+    words = [sys.executable, "-c", code]
+    names = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert [name for name in names if name != "jemalloc_bg_thd"] == [Path(sys.executable).name]
+
+
 @pytest.mark.slow
 def test_a_cache_with_some_of_the_files_is_not_taken_for_the_whole(hub, tmp_path):
     assert fetch(hub, tmp_path, WEB).returncode == 0
