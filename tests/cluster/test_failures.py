@@ -35,6 +35,12 @@ def ended(process: "subprocess.Popen[str]", project: Project) -> tuple[int, str]
     return code, (project.folder / "printed.txt").read_text()
 
 
+def training_of(project: Project) -> int:
+    """Return the process that trains."""
+    (lock,) = project.folder.glob("checkpoints/**/lock")
+    return int(json.loads(lock.read_text())["process"])
+
+
 def test_a_controller_away_for_a_minute_loses_nothing(cluster: Path, project_with: Make) -> None:
     project = project_with(2500)
     driver = start_on_slurm(project, "--retries", "0", MODEL)
@@ -51,11 +57,16 @@ def test_a_controller_away_for_a_minute_loses_nothing(cluster: Path, project_wit
 
 @pytest.mark.usefixtures("cluster")
 def test_a_training_in_several_jobs_has_the_losses_of_one(project_with: Make) -> None:
-    parts, whole = project_with(8000, "parts"), project_with(8000, "whole")
+    parts, whole = project_with(3000, "parts"), project_with(3000, "whole")
     drivers = [
         start_on_slurm(project, MODEL, "--retries", "0", "--set-resources", f"pretrain:runtime={minutes}")
         for project, minutes in ((parts, 1), (whole, 60))
     ]
+    wait_until(lambda: has_checkpoint(parts), drivers[0])
+    training = training_of(parts)
+    os.kill(training, signal.SIGSTOP)  # else a fast machine is done within the minute, SLURM's least
+    time.sleep(45)
+    os.kill(training, signal.SIGCONT)
     for driver, project in zip(drivers, (parts, whole), strict=True):
         code, printed = ended(driver, project)
         assert code == 0, printed
@@ -113,6 +124,7 @@ def test_a_training_whose_node_fails_goes_on(project_with: Make) -> None:
     subprocess.run(["scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test"], check=True)
     try:
         wait_until(lambda: len(jobs_of(project)) == 2, driver)
+        assert "MissingOutput" not in (project.folder / "printed.txt").read_text()  # srun had ended with 0
     finally:  # it may have come back by itself
         subprocess.run(["scontrol", "update", f"NodeName={node}", "State=RESUME"], stderr=subprocess.DEVNULL)
     code, printed = ended(driver, project)
@@ -126,8 +138,7 @@ def test_a_killed_training_is_tried_again_with_more_memory(project_with: Make) -
     project = project_with(2000)
     driver = start_on_slurm(project, MODEL, "--set-resources", "pretrain:mem_mb=3000")
     wait_until(lambda: has_checkpoint(project), driver)
-    (lock,) = project.folder.glob("checkpoints/**/lock")
-    os.kill(int(json.loads(lock.read_text())["process"]), signal.SIGKILL)
+    os.kill(training_of(project), signal.SIGKILL)
     code, printed = ended(driver, project)
     assert code == 0, printed
     assert "killed, or failed before its command began (FAILED, exit code 1; it had asked for 3000M" in printed

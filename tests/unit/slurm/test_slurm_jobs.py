@@ -185,6 +185,29 @@ def test_what_slurm_did_to_a_job_counts_for_more_than_the_exit_code_of_a_command
     assert list(executor.lacked.values()) == [{lacked: 1}]
 
 
+@pytest.mark.parametrize(
+    ("line", "said", "codes", "tried"),
+    [
+        ("7 NODE_FAIL smelt:a\n", "", (), ["to be tried again"]),
+        ("7 NODE_FAIL smelt:a\n", "", (RESUMABLE,), []),
+        ("", "srun: error: Node failure on n7\n", (), ["to be tried again"]),
+        ("", "", (), ["done"]),
+        ("", "", (RESUMABLE,), []),
+    ],
+)
+def test_a_script_that_ended_with_0_because_its_node_failed_is_not_taken_for_done(
+    executor: Watched, slurm: Slurm, submitted: Submit, tmp_path: Path, line: str, said: str, codes: tuple[int, ...],
+    tried: list[str],
+) -> None:  # fmt: skip
+    slurm.answer("squeue", line)
+    (tmp_path / "7.log").write_text(said)
+    leave(executor, "7", *codes, "job 0")
+    job = submitted("7")
+    look(executor, job)
+    assert [found for _, found, _ in executor.reported] == tried
+    assert executor.submitted == ([] if tried else [job.job])
+
+
 def test_a_crash_counts_for_more_than_a_machine_that_misses_the_one_that_crashed(
     executor: Watched, slurm: Slurm, submitted: Submit
 ) -> None:

@@ -12,6 +12,10 @@ OUT_OF_MEMORY = re.compile(r"exceeded (job )?memory limit|oom.kill|Out Of Memory
 """What SLURM writes into its log of a job; the state of the job is often FAILED, because a step of it was killed."""
 
 
+NODE_FAILURE = re.compile(r"srun: error: Node failure on")
+"""What srun writes there when its node fails; it then ends with 0 (SLURM 22.05)."""
+
+
 class Next(Enum):
     """What happens after the end of a job."""
 
@@ -37,13 +41,16 @@ def ending(state: str | None, details: Mapping[str, str], record: JobRecord | No
     Args:
         state: SLURM's, of a job that has ended; None where SLURM has forgotten the job.
         details: of `scontrol show job`; may be empty.
-        record: that the job left. If its script has ended well, the state counts for nothing: a time limit may pass
-            while the last process ends.
+        record: that the job left. If its script and all commands in it have ended well, the state counts for nothing:
+            a time limit may pass while the last process ends. A node that fails leaves a script that seems to have.
         kept: names the checkpoint that the job left for the next one; empty where it left no new one.
         log: the end of SLURM's own log of the job.
     """
     codes = set(record.codes) if record else set()
-    if state == "COMPLETED" or (record and record.end == 0):
+    if state in (None, "FAILED") and NODE_FAILURE.search(log):
+        state = "NODE_FAIL"
+    ended_well = record is not None and record.end == 0 and not any(record.codes)
+    if state == "COMPLETED" or (ended_well and state not in ("NODE_FAIL", "BOOT_FAIL")):
         return Ending(Next.DONE)
     if state in ("CANCELLED", "DEADLINE"):
         return Ending(Next.FAIL, _why_ended(state, details))
