@@ -89,11 +89,11 @@ def on_slurm(project: Project, *words: str) -> "subprocess.CompletedProcess[str]
 
 def start_on_slurm(project: Project, *words: str, before: Sequence[str] = ()) -> "subprocess.Popen[str]":
     """Type the command, behind words that change its user or machine; what it prints goes to `printed.txt`."""
+    command = ["env", "--default-signal=INT", *before, *slurm_command(*words)]  # tests in the background ignore Ctrl-C
     with (project.folder / "printed.txt").open("a") as printed:
         driver = subprocess.Popen(
-            [*before, *slurm_command(*words)], cwd=project.folder, env=environment(project), text=True,
-            stdout=printed, stderr=printed,
-        )  # fmt: skip
+            command, cwd=project.folder, env=environment(project), text=True, stdout=printed, stderr=printed
+        )
     DRIVERS.append(driver)
     return driver
 

@@ -57,6 +57,7 @@ def users() -> Iterator[list[str]]:
     closed = [path for path in Path(sys.executable).resolve().parents if not path.stat().st_mode & 0o001]
     subprocess.run(["groupadd", "--force", "smelt"], check=True)
     for name in names:
+        subprocess.run(["userdel", "--remove", name], stderr=subprocess.DEVNULL)  # which a killed run of the tests left
         subprocess.run(["useradd", "--create-home", "--no-log-init", "--gid", "smelt", name], check=True)
     modes = {path: path.stat().st_mode for path in closed}
     for path, mode in modes.items():
