@@ -1,8 +1,9 @@
 """A demo that is killed at random moments, and gone on with by the same command, ends as if nothing had happened.
 
 One of three is killed: the driver alone, whose jobs run on; one job, under a driver that runs on; or all, as when a
-machine loses its power. Then `smelt run` is typed again. A demo that ends is compared with the undisturbed one and
-begins again from nothing, until there were enough kills.
+machine loses its power. The clock draws the moment, which falls on long stages; for every other kill it is the first
+at which a command runs that few kills have met. Then `smelt run` is typed again. A demo that ends is compared with the
+undisturbed one and begins again from nothing, until there were enough kills.
 """
 
 import random
@@ -23,6 +24,7 @@ from bench.measure import BenchmarkOutcome, machine, write
 
 KINDS = ("driver", "job", "all")
 SPACING = (0.03, 0.17)  # between kills, as parts of the time that an undisturbed demo takes
+FEW = 3  # kills of a command until the clock alone draws its next
 COMMANDS = 5  # after the last kill; one should do
 TIMED = (
     "report.html",
@@ -77,6 +79,21 @@ class Demo:
         except subprocess.TimeoutExpired:
             return None
 
+    def is_killed_at(self, draw: random.Random, seconds: float, met: Counter[str]) -> int | None:
+        """Wait for the moment of the next kill; return the driver's exit code if it ends before.
+
+        seconds: what an undisturbed demo takes.
+        met: kills by command.
+        """
+        moment = draw.uniform(*SPACING) * seconds
+        if draw.random() < 0.5:
+            return self.ends_within(moment)
+        deadline = time.monotonic() + moment
+        while (code := self.ends_within(0.1)) is None and time.monotonic() < deadline:
+            if any(met[command] < FEW for command in self.jobs().values()):
+                return self.ends_within(draw.uniform(0, 1))
+        return code
+
     def jobs(self) -> dict[psutil.Process, str]:
         """Return the commands of smelt that run here, those that outlived their driver too, each with its name."""
         found = {}
@@ -89,14 +106,17 @@ class Demo:
                 continue
         return found
 
-    def kill(self, kind: str, draw: random.Random) -> list[str]:
-        """Kill the driver, a job or all; return the names of the commands that were running. Nothing if no job was."""
+    def kill(self, kind: str, draw: random.Random, met: Counter[str]) -> list[str]:
+        """Kill the driver, the job whose command fewest kills have met, or all.
+
+        Return the names of the commands that were running; nothing is killed if no job was.
+        """
         assert self.driver is not None
         jobs = self.jobs()
         if not jobs:
             return []
         if kind == "job":
-            killed = draw.choice(sorted(jobs, key=lambda process: process.pid))
+            killed = min(jobs, key=lambda process: (met[jobs[process]], draw.random()))
             kill_all(killed)
             return [jobs[killed]]
         if kind == "all":
@@ -125,10 +145,10 @@ def survive(folder: Path, expected: Digests, seconds: float, kills: int, seed: i
     typed = 1
     while True:
         enough = survived.kills.total() >= kills
-        code = demo.ends_within(None if enough else draw.uniform(*SPACING) * seconds)
+        code = demo.ends_within(None) if enough else demo.is_killed_at(draw, seconds, survived.commands)
         if code is None:
             kind = draw.choice(KINDS)
-            running = demo.kill(kind, draw)
+            running = demo.kill(kind, draw, survived.commands)
             survived.kills[kind] += bool(running)
             survived.commands.update(running)
             print(f"demo {survived.demos}, kill {survived.kills.total()}: {kind}, {running}", file=sys.stderr)
