@@ -22,8 +22,9 @@ from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, html, 
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
 from smelt.statistics.comparison import Comparison, compare
+from smelt.statistics.p_values import family_size
 from smelt.statistics.scores import Summary
-from smelt.statistics.tests import TestResult, family_size
+from smelt.statistics.tests import TestResult
 from smelt.study.paths import Paths
 from smelt.study.schema import Study, check_study, load_study
 

@@ -12,7 +12,7 @@ from scipy import stats
 from small_results import SIGNIFICANCE
 
 from smelt.__main__ import main
-from smelt.statistics.tests import holm
+from smelt.statistics.p_values import holm
 
 LANGUAGES = ("af", "ar", "bn", "de", "en", "fa")
 # F1 in these languages: of XtremeDistil, of mBERT for each language alone, and of MMNER (Mukherjee and Hassan Awadallah

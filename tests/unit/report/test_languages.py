@@ -14,7 +14,7 @@ from smelt.architectures.compact import CompactConfig, CompactForTokenClassifica
 from smelt.report.page.results import across_table
 from smelt.report.records import encoder_parameters
 from smelt.report.significance import Significance
-from smelt.statistics.tests import holm
+from smelt.statistics.p_values import holm
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "resamples": 200}
 LANGUAGES = ["en", "fr", "sw"]

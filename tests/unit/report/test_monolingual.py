@@ -14,7 +14,7 @@ from smelt.__main__ import main
 from smelt.report.figures import caption_of, drops
 from smelt.report.figures.drops import mean_loss
 from smelt.report.tables import table_of
-from smelt.statistics.tests import holm
+from smelt.statistics.p_values import holm
 
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "resamples": 200}
 LANGUAGES = ("fr", "he", "sl", "nl", "hi", "sw")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from smelt.statistics.tests import family_size, holm, holm_levels
+from smelt.statistics.p_values import family_size, holm, holm_levels
 
 P_VALUES = st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=12)
 

@@ -7,8 +7,9 @@ import pytest
 from scipy import stats
 
 from smelt.statistics.intervals import difference_interval
+from smelt.statistics.p_values import smallest_p
 from smelt.statistics.power import detectable_difference, seeds_needed, signed_rank_seeds, t_power
-from smelt.statistics.tests import paired_t, smallest_p, welch
+from smelt.statistics.tests import paired_t, welch
 
 
 @pytest.mark.parametrize(("effect", "freedom", "level"), [(3.0, 2.0, 0.05), (4.0, 4.0, 0.0125), (3.0, 30.0, 0.01)])

@@ -22,6 +22,7 @@ from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS, score_of
 from smelt.statistics.comparison import Comparison, compare
 from smelt.statistics.intervals import Interval, difference_interval, paired_difference_interval
+from smelt.statistics.p_values import Alternative, family_size, smallest_p
 from smelt.statistics.power import (
     POWER,
     SIGNED_RANK_EFFICIENCY,
@@ -30,7 +31,7 @@ from smelt.statistics.power import (
     signed_rank_seeds,
 )
 from smelt.statistics.scores import paired_differences
-from smelt.statistics.tests import Alternative, TestResult, family_size, join_notes, rank_biserial, smallest_p, wilcoxon
+from smelt.statistics.tests import TestResult, join_notes, rank_biserial, wilcoxon
 
 SUMMARY_COLUMNS = ("task", "unit", "metric", "model", "languages", *OVER_SEEDS)
 

@@ -23,7 +23,7 @@ from smelt.report.csv_files import write_csv
 from smelt.report.scores import own_metric, whole_of
 from smelt.report.significance import Significance
 from smelt.statistics.examples import bootstrap_interval, bootstrap_p, resample_scores
-from smelt.statistics.tests import family_size
+from smelt.statistics.p_values import family_size
 from smelt.tasks.kinds import KINDS, METRICS_BY_KEY
 from smelt.tasks.metrics import Metric
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from smelt.entry import Entry
 from smelt.numbers import Count, Seed, Within1
+from smelt.statistics.p_values import holm, holm_levels
 
 if TYPE_CHECKING:
     from smelt.statistics.tests import TestResult
@@ -50,14 +51,10 @@ class Significance(Entry):
 
     def correct(self, p_values: Sequence[float | None]) -> list[float | None]:
         """Return p-values corrected over all that were tested; None is what was not."""
-        from smelt.statistics.tests import holm
-
         return holm(p_values) if self.correction == "holm" else list(p_values)
 
     def levels(self, p_values: Sequence[float | None]) -> list[float | None]:
         """Return the level that each uncorrected p is held to by the correction over all that were tested."""
-        from smelt.statistics.tests import holm_levels
-
         if self.correction == "holm":
             return holm_levels(p_values, self.alpha)
         return [None if p is None else self.alpha for p in p_values]

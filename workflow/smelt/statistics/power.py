@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import optimize, special
 
-from smelt.statistics.tests import smallest_p, welch_degrees_of_freedom
+from smelt.statistics.p_values import smallest_p
+from smelt.statistics.tests import welch_degrees_of_freedom
 
 POWER = 0.8
 """The usual one (Cohen 1988): four of five such studies would find the difference."""
