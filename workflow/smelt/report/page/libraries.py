@@ -4,8 +4,11 @@ Nothing is downloaded and no copy lies in the checkout: DataTables comes from th
 what vl-convert bundles.
 """
 
+import hashlib
 import importlib.util
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +16,10 @@ from pathlib import Path
 from markupsafe import Markup
 
 from smelt.errors import SmeltError
+from smelt.files import whole_file
+
+VEGA_SHA256 = "373b1f84072b31010f15ceb787be6b415c53936411aae267c8c2b2b6ccde46e7"
+"""Of what the pinned vl-convert bundles."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +57,36 @@ def datatables() -> Library:
 
 def vega() -> Library:
     """Return Vega, Vega-Lite and Vega-Embed, which draw charts, as `window.vegaEmbed`."""
+    names = "Vega, Vega-Lite, Vega-Embed and D3"
+    package = f"vl-convert-python {version('vl-convert-python')}"
+    return Library(names, "BSD-3-Clause; of D3 ISC", package, within_script(_vega_script()))
+
+
+def _vega_script() -> str:
+    """Return the bundle of Vega, which takes longer to make than the rest of a page: from the user's cache, if there.
+
+    Whatever lies in the cache, only what the pinned vl-convert bundles is taken from it, or put into it.
+    """
+    with suppress(*_NO_CACHE):
+        cached = _cached_vega().read_bytes()
+        if hashlib.sha256(cached).hexdigest() == VEGA_SHA256:
+            return cached.decode()
     import vl_convert
 
-    names = "Vega, Vega-Lite, Vega-Embed and D3"
-    script = within_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
-    return Library(names, "BSD-3-Clause; of D3 ISC", f"vl-convert-python {version('vl-convert-python')}", script)
+    script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    if hashlib.sha256(script.encode()).hexdigest() == VEGA_SHA256:
+        with suppress(*_NO_CACHE), whole_file(_cached_vega()) as draft:
+            draft.write_text(script, encoding="utf-8")
+    return script
+
+
+_NO_CACHE = (OSError, RuntimeError)
+"""What a home raises that is full, may not be written to, or does not exist: the page needs none."""
+
+
+def _cached_vega() -> Path:
+    folder = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(folder, "smelt", f"vega-{VEGA_SHA256[:16]}.js")
 
 
 def within_script(text: str) -> Markup:
