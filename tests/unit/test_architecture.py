@@ -220,9 +220,10 @@ def test_makers_are_named_in_their_own_rooms_only() -> None:
     assert named == NAME_MAKERS.keys(), "ask a maker's trait; a reason that is gone goes, too"
 
 
-def test_a_job_that_loads_a_study_loads_no_large_library() -> None:
+@pytest.mark.parametrize("module", ["smelt.study.schema", "smelt.report.page.write"])
+def test_a_job_that_loads_a_study_or_writes_a_page_loads_no_large_library(module: str) -> None:
     large = ["torch", "transformers", "numpy", "pandas", "scipy", "matplotlib", "pyarrow"]
-    code = f"import sys, smelt.study.schema; print(*[name for name in {large} if name in sys.modules])"
+    code = f"import sys, {module}; print(*[name for name in {large} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("\n", "")
 

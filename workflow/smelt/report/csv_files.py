@@ -1,9 +1,12 @@
 """Read and write the tidy CSV files between the parts of a report.
 
-pandas is loaded only where a file is read or written: the study imports the kinds of tables for every job.
+pandas is loaded only where a table is read whole or written: the study imports the kinds of tables for every job, and
+the page, which only shows rows, is written sooner than pandas is loaded.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import csv
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,10 +36,54 @@ def read_csv(path: Path, columns: Sequence[str]) -> "pd.DataFrame":
         raise SmeltError(path, f"is empty: expected the columns {', '.join(columns)}") from None
     except ValueError as error:
         raise SmeltError(path, f"is not a CSV table ({str(error).strip()})") from None
-    if missing := [column for column in columns if column not in table.columns]:
-        found = ", ".join(map(str, table.columns)) or "none"
-        raise SmeltError(path, f"has no column {', '.join(missing)}: expected {', '.join(columns)}; found {found}")
+    _check_columns(path, columns, list(map(str, table.columns)))
     return table
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return some columns of a CSV file, a mapping a row; names are never read as missing values or numbers.
+
+    The cells of a column are whole numbers where all are, or else numbers where all are, or else texts; empty ones are
+    nan.
+
+    Raises:
+        SmeltError: the file or one of `columns` is missing, or it is no CSV table.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = csv.reader(file, strict=True)
+            heads = next(lines, [])
+            _check_columns(path, columns, heads)
+            rows = [row for row in lines if row]
+    except FileNotFoundError:
+        raise not_found(path) from None
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise SmeltError(path, f"is not a CSV table ({error})") from None
+    for number, row in enumerate(rows, 1):
+        if len(row) != len(heads):
+            raise SmeltError(path, f"row {number} has {len(row)} cells: expected {len(heads)}, one a column")
+    places = [heads.index(column) for column in columns]
+    read = [_values(column, [row[place] for row in rows]) for column, place in zip(columns, places, strict=True)]
+    return [dict(zip(columns, cells, strict=True)) for cells in zip(*read, strict=True)]
+
+
+def _check_columns(path: Path, columns: Sequence[str], found: Sequence[str]) -> None:
+    if not found:
+        raise SmeltError(path, f"is empty: expected the columns {', '.join(columns)}")
+    if missing := [column for column in columns if column not in found]:
+        raise SmeltError(
+            path, f"has no column {', '.join(missing)}: expected {', '.join(columns)}; found {', '.join(found)}"
+        )
+
+
+def _values(column: str, cells: Sequence[str]) -> list[Any]:
+    kinds: tuple[Callable[[str], Any], ...] = () if column in _TEXT else (int, float)
+    for kind in kinds:
+        try:
+            return [kind(cell) if cell else math.nan for cell in cells]
+        except ValueError:
+            continue
+    return [cell or math.nan for cell in cells]
 
 
 def write_csv(

@@ -31,6 +31,7 @@ _SIGNS = {
     "–": "--",
     "…": r"\ldots{}",
 }
+_ESCAPES = str.maketrans(_SIGNS)
 # A grid with more columns, or wider, is shrunk to the width of the text; one that would be shrunk below half is set in
 # parts.
 _WIDE = 8
@@ -74,7 +75,7 @@ def _packages(table: PaperTable) -> list[str]:
     lines = [r"% \usepackage[T1]{fontenc} \usepackage{booktabs,graphicx}"]
     texts = [cell.text for grid in table.grids for row in grid.rows for cell in row.cells]
     texts += [column for grid in table.grids for column in grid.columns]
-    if any(ord(character) > 0x24F and character not in _SIGNS for text in texts for character in text):
+    if any(ord(character) > 0x24F and character not in _SIGNS for character in set("".join(texts))):
         lines.append("% holds other scripts than Latin: set it with XeLaTeX or LuaLaTeX and a font that has them")
     return lines
 
@@ -113,7 +114,7 @@ def _cell(cell: Cell) -> str:
 
 def _text(text: str) -> str:
     """Return text that LaTeX sets as it stands, in one line."""
-    return "".join(_SIGNS.get(character, character) for character in " ".join(text.split()))
+    return " ".join(text.split()).translate(_ESCAPES)
 
 
 # ---- Grids in parts

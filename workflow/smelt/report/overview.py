@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from smelt.report.costs import JobCost
-from smelt.report.csv_files import read_csv
+from smelt.report.csv_files import read_rows
 from smelt.report.measures import Measure, measures_of, read_records
 from smelt.report.records import ModelRecord
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, digits, duration, percent, quantity
@@ -107,17 +107,17 @@ class StudyScores:
         """Read summary.csv, pairs.csv, and the comparisons over examples."""
         self.scores: dict[str, dict[str, TaskScore]] = {}
         """By model and task, in the study's order."""
-        for row in read_csv(summary, _SUMMARY).to_dict("records"):
+        for row in read_rows(summary, _SUMMARY):
             score = TaskScore(row["mean"], row["n"], row["unit"], str(row["languages"]))
             self.scores.setdefault(row["model"], {})[row["task"]] = score
-        of_examples = [row for path in examples for row in read_csv(path, _EXAMPLES).to_dict("records")]
+        of_examples = [row for path in examples for row in read_rows(path, _EXAMPLES)]
         over_examples = {
             (row["task"], row["model_a"], row["model_b"]): _tested(row, "low", "high", 2 / (row["resamples"] + 1))
             for row in of_examples
         }
         over_examples |= {(task, b, a): test and test.reversed() for (task, a, b), test in over_examples.items()}
         self._pairs: dict[tuple[str, str, str], PairedModels] = {}
-        for row in read_csv(pairs, _PAIRS).to_dict("records"):
+        for row in read_rows(pairs, _PAIRS):
             task, a, b, detectable = row["task"], row["model_a"], row["model_b"], row["detectable"]
             ends = ("interval_low", "interval_high") if math.isnan(row["level_low"]) else ("level_low", "level_high")
             least = 2 / 2 ** row["wilcoxon_n"] if row["test"] == "wilcoxon" else 0.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from smelt.report.csv_files import read_csv
+from smelt.report.csv_files import read_rows
 from smelt.report.figures.base import StudyFigure
 from smelt.report.figures.chart import Chart, ChartAxis, Mark, Panel, Series
 from smelt.report.figures.style import GREY, PALETTE, panels
@@ -100,7 +100,7 @@ def _read(sources: list[Path]) -> RankedModels:
 
 
 def _differing(path: Path) -> set[frozenset[str]]:
-    rows = read_csv(path, ["model_a", "model_b", "significant"]).to_dict("records")
+    rows = read_rows(path, ["model_a", "model_b", "significant"])
     return {frozenset((row["model_a"], row["model_b"])) for row in rows if str(row["significant"]) == "True"}
 
 

@@ -1,20 +1,19 @@
 """Tables of results that only the page shows: comparisons of two models, and splitting against missed labels."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from smelt.report.csv_files import read_csv
-from smelt.report.examples import COLUMNS as EXAMPLES
+from smelt.report.csv_files import read_rows
 from smelt.report.notes import metric_notes, metric_title, test_of
 from smelt.report.records import read_tokenisation
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, number, p_value, quantity
 from smelt.report.significance import Significance
 
-if TYPE_CHECKING:
-    import pandas as pd
+Entries = Sequence[Mapping[str, Any]]
+"""Rows of a CSV file."""
 
 # ---- Every comparison of two models, within each task and across tasks
 
@@ -23,6 +22,8 @@ PAIRS = ["task", "metric", "model_a", "model_b", *_INTERVAL, "hedges_g", "p", "p
 PAIRS += ["n_a", "n_b", "n_pairs", "level_low", "level_high", "power", "detectable", "seeds_needed"]
 ACROSS = ["model_a", "model_b", "tasks", "wins_a", "wins_b", *_INTERVAL, "significant", "note"]
 ACROSS += ["wilcoxon_statistic", "wilcoxon_n", "wilcoxon_p", "wilcoxon_p_corrected"]
+EXAMPLES = ["task", "model_a", "model_b", "examples", "low", "high", "p_corrected", "significant", "correction"]
+EXAMPLES += ["resamples"]
 SHOWN_WITHOUT_TEST = 20
 """Pairs that could not be tested are listed on the page up to this number."""
 
@@ -35,24 +36,22 @@ def pair_tables(path: Path, examples: Sequence[Path], significance: Significance
         examples: the comparisons over test examples, a file a task.
         significance: how differences were tested.
     """
-    pairs = read_csv(path, PAIRS)
-    pairs["note"] = [_note(entry) for entry in pairs.to_dict("records")]
+    by_task: dict[str, list[dict[str, Any]]] = {}
+    for entry in read_rows(path, PAIRS):
+        by_task.setdefault(entry["task"], []).append(entry | {"note": _note(entry)})
     over_examples = ExamplePairs(examples)
-    return [_pairs_of(str(task), rows, over_examples, significance) for task, rows in pairs.groupby("task", sort=False)]
+    return [_pairs_of(task, pairs, over_examples, significance) for task, pairs in by_task.items()]
 
 
 def across_table(path: Path, significance: Significance) -> PaperTable | None:
     """Return the table of across.csv: a row a pair of models; None where there is no pair."""
-    across = read_csv(path, ACROSS)
-    shared = across["tasks"] > 0
-    left_out = int((~shared).sum()) if (~shared).sum() > SHOWN_WITHOUT_TEST and shared.any() else 0
-    across = across[shared].copy() if left_out else across
-    across["note"] = [_note(entry) for entry in across.to_dict("records")]
-    if across.empty:
+    across, left_out = _without_untested(read_rows(path, ACROSS), lambda entry: not entry["tasks"])
+    if not across:
         return None
+    across = [{**entry, "note": _note(entry)} for entry in across]
     columns = ["Tasks", "Won – lost", _difference_head(across), "W", "n", "p", "p corrected", "Significant"]
-    marks = _number_notes(across["note"].dropna())
-    rows = [Row(_pair(entry), _across_cells(entry, marks)) for entry in across.to_dict("records")]
+    marks = _number_notes(across)
+    rows = [Row(_pair(entry), _across_cells(entry, marks)) for entry in across]
     level = f"p < {significance.alpha:g}"
     correction = significance.correction_in_words("over all pairs")
     notes = [
@@ -75,7 +74,7 @@ class ExamplePairs:
         self._rows: dict[tuple[str, frozenset[str]], Mapping[Any, Any]] = {}
         self._facts: dict[str, Mapping[Any, Any]] = {}
         for path in paths:
-            for row in read_csv(path, EXAMPLES).to_dict("records"):
+            for row in read_rows(path, EXAMPLES):
                 self._rows[row["task"], frozenset((row["model_a"], row["model_b"]))] = row
                 if str(row["significant"]) in _VERDICTS:
                     self._facts[row["task"]] = row
@@ -110,19 +109,14 @@ class ExamplePairs:
         ]
 
 
-def _pairs_of(task: str, pairs: "pd.DataFrame", examples: ExamplePairs, significance: Significance) -> PaperTable:
-    without = pairs["n_pairs"].eq(0) & pairs["difference"].isna()
-    left_out = int(without.sum()) if without.sum() > SHOWN_WITHOUT_TEST and not without.all() else 0
-    pairs = pairs[~without] if left_out else pairs
+def _pairs_of(task: str, pairs: Entries, examples: ExamplePairs, significance: Significance) -> PaperTable:
+    pairs, left_out = _without_untested(pairs, lambda entry: not entry["n_pairs"] and math.isnan(entry["difference"]))
     columns = ["Difference (interval)", "Hedges' g", "p", "p corrected", "Significant", "Detectable", "Seeds needed"]
-    marks = _number_notes(pairs["note"].dropna())
-    rows = [
-        Row(_pair(entry), [*_pair_cells(entry, marks), *examples.cells(task, entry)])
-        for entry in pairs.to_dict("records")
-    ]
-    metric = pairs["metric"].iloc[0]
+    marks = _number_notes(pairs)
+    rows = [Row(_pair(entry), [*_pair_cells(entry, marks), *examples.cells(task, entry)]) for entry in pairs]
+    metric = pairs[0]["metric"]
     paired = "" if significance.test == "welch" else ", paired by seed"
-    runs = quantity([int(n) for n in [*pairs["n_a"], *pairs["n_b"]] if n] or [0], "run")
+    runs = quantity([entry[n] for entry in pairs for n in ("n_a", "n_b") if entry[n]] or [0], "run")
     notes = [
         f"Differences of {metric_title(metric)} in points, first model minus second. {test_of(significance)}; {runs} of"
         f" a model{paired}.",
@@ -138,12 +132,24 @@ def _pairs_of(task: str, pairs: "pd.DataFrame", examples: ExamplePairs, signific
     return PaperTable(f"pairs-{task}", f"Pairs of models on {task}", [grid], [*notes, *_mark_notes(marks)])
 
 
-def _power_note(pairs: "pd.DataFrame") -> list[str]:
-    powers = pairs["power"].dropna()
-    if powers.empty:
+def _without_untested(entries: Entries, is_untested: Callable[[Mapping[str, Any]], bool]) -> tuple[Entries, int]:
+    """Return the pairs to show, and the number of those left out: untested ones where these are many, but not all."""
+    tested = [entry for entry in entries if not is_untested(entry)]
+    left_out = len(entries) - len(tested)
+    return (tested, left_out) if tested and left_out > SHOWN_WITHOUT_TEST else (entries, 0)
+
+
+def _known(entries: Entries, column: str) -> list[Any]:
+    """Return the values of a column that exist: nan does not equal itself."""
+    return [value for entry in entries if (value := entry[column]) == value]
+
+
+def _power_note(pairs: Entries) -> list[str]:
+    powers = _known(pairs, "power")
+    if not powers:
         return []
     return [
-        f"Detectable: the smallest true difference that the test finds in {powers.iloc[0]:.0%} of studies like this"
+        f"Detectable: the smallest true difference that the test finds in {powers[0]:.0%} of studies like this"
         " one. Seeds needed: those of each model with which it finds a difference as large as the one seen that often."
         " Both take the level that the correction leaves the pair, and the spread that was seen for the true one: from"
         " few seeds, orders of magnitude."
@@ -175,20 +181,20 @@ def _ends(entry: Mapping[Any, Any]) -> tuple[float, float]:
     return low, high
 
 
-def _difference_head(rows: "pd.DataFrame") -> str:
-    confidences = rows["confidence"].dropna()
-    return f"Difference ({confidences.iloc[0]:.0%} interval)" if len(confidences) else "Difference"
+def _difference_head(entries: Entries) -> str:
+    confidences = _known(entries, "confidence")
+    return f"Difference ({confidences[0]:.0%} interval)" if confidences else "Difference"
 
 
-def _interval_note(rows: "pd.DataFrame") -> list[str]:
-    if "level_low" in rows and rows["level_low"].notna().any():
+def _interval_note(entries: Entries) -> list[str]:
+    if "level_low" in entries[0] and _known(entries, "level_low"):
         return [
             "Interval: that of the test, at the level that the correction leaves the pair. It leaves out 0 exactly"
             " where the pair is significant. Intervals hold one by one, not all at once. The bootstrap interval,"
             " uncorrected, is in pairs.csv."
         ]
-    methods = ", or ".join(dict.fromkeys(rows["interval_method"].dropna()))
-    return [f"Interval: {methods}, at {rows['confidence'].dropna().iloc[0]:.0%}, uncorrected."] if methods else []
+    methods = ", or ".join(dict.fromkeys(_known(entries, "interval_method")))
+    return [f"Interval: {methods}, at {_known(entries, 'confidence')[0]:.0%}, uncorrected."] if methods else []
 
 
 def _pair(entry: Mapping[Any, Any]) -> str:
@@ -228,9 +234,9 @@ def _yes_or_no(entry: Mapping[Any, Any]) -> Cell:
     return Cell(_VERDICTS.get(verdict, "not tested"), bold=verdict == "True")
 
 
-def _number_notes(notes: Iterable[str]) -> dict[str, str]:
+def _number_notes(entries: Entries) -> dict[str, str]:
     """Return a number for each different note: notes are long, and many rows share one."""
-    return {note: str(place) for place, note in enumerate(dict.fromkeys(notes), 1)}
+    return {note: str(place) for place, note in enumerate(dict.fromkeys(_known(entries, "note")), 1)}
 
 
 def _mark_notes(marks: Mapping[str, str]) -> list[str]:
@@ -256,7 +262,7 @@ def correlation_tables(paths: Sequence[Path]) -> list[PaperTable]:
 
 def _correlation_table(task: str, studies: list[dict[str, Any]]) -> PaperTable:
     # Only notes on correlations that do not exist get a mark: notes on the others are covered by the table's own.
-    missing = [str(row["note"]) for study in studies for row in study["correlations"] if row["r"] is None]
+    missing = [row for study in studies for row in study["correlations"] if row["r"] is None]
     marks = _number_notes(missing)
     groups = [
         Group([_correlation_row(row, marks) for row in study["correlations"]], study["model"]) for study in studies

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from smelt.report.csv_files import read_csv
+from smelt.report.csv_files import read_rows
 from smelt.report.notes import test_of
 from smelt.report.overview import (
     BEST,
@@ -25,6 +25,7 @@ from smelt.report.overview import (
 )
 from smelt.report.render import PaperTable, number, quantity
 from smelt.report.significance import Significance
+from smelt.statistics.p_values import smallest_p
 
 MOST_NAMED = 6
 LOWER, LOWER_OVER_TASKS, LOWER_IN_RUNS = "lower", "lower over tasks", "lower in these runs"
@@ -68,7 +69,7 @@ def answer(
 
 def _lower_over_tasks(path: Path) -> set[tuple[str, str]]:
     """Return the pairs of models that differ significantly across tasks, the lower one first."""
-    rows = read_csv(path, ["model_a", "model_b", "rank_biserial", "significant"]).to_dict("records")
+    rows = read_rows(path, ["model_a", "model_b", "rank_biserial", "significant"])
     found = [row for row in rows if str(row["significant"]) == "True"]
     pairs = [(str(row["model_a"]), str(row["model_b"])) for row in found]
     return {pair if row["rank_biserial"] < 0 else pair[::-1] for row, pair in zip(found, pairs, strict=True)}
@@ -332,8 +333,6 @@ class BestAgainstSmaller:
         return said
 
     def _across(self) -> list[str]:
-        from smelt.statistics.tests import smallest_p
-
         tasks = len(self.shared.units)
         if tasks == 1:
             return ["One task says nothing of others."]
