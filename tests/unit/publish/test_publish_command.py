@@ -21,8 +21,7 @@ def hub() -> Iterator[str]:
 
 
 def python(root: Path, address: str, *words: str, **own: str) -> subprocess.CompletedProcess[str]:
-    # A process of its own, because the hub's client reads its address once, as it is imported. Storage by Xet, another
-    # server of the hub's, is not here.
+    # A process of its own, because the hub's client reads its address once, as it is imported. The stand-in has no Xet.
     hub = {"HF_ENDPOINT": address, "HF_HOME": str(root / "cache"), "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
     places = os.environ | hub | {"PYTHONPATH": str(Path(__file__).parents[3] / "workflow"), "HF_TOKEN": TOKEN} | own
     return subprocess.run([sys.executable, *words], cwd=root, capture_output=True, text=True, env=places, timeout=300)
@@ -177,6 +176,15 @@ def test_a_hub_that_refuses_is_one_line(
     assert (done.returncode, len(done.stderr.splitlines())) == (code, 1), done.stderr
     assert done.stderr.startswith(f"smelt: {said}")
     assert ModelHub.repositories == {}
+
+
+def test_a_hub_without_xet_is_named_with_the_way_around_it(made: Path, hub: str) -> None:
+    done = publish(made, hub, "small", "--to", "me/model", "--upload", HF_HUB_DISABLE_XET="0")
+    said = "smelt: me/model: Xet, the storage of the hub, cannot be reached (Network error: Request error: HTTP status "
+    assert done.returncode == 74
+    assert done.stderr.splitlines()[-1].startswith(said)
+    assert done.stderr.splitlines()[-1].endswith("HF_HUB_DISABLE_XET=1 does without Xet, for a server that has none")
+    assert ModelHub.repositories["me/model"].files == {}
 
 
 def test_a_folder_that_is_not_empty_stays(made: Path, hub: str, tmp_path: Path) -> None:

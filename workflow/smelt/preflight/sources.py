@@ -9,7 +9,7 @@ from smelt.corpora.mirror import Patience
 from smelt.errors import SmeltError
 from smelt.files import read_json, write_json
 from smelt.hub import CARD
-from smelt.hub_errors import Unreachable, hub_errors
+from smelt.hub_errors import Offline, Unreachable, hub_errors
 from smelt.preflight.findings import Finding, shorten_list
 from smelt.study.catalogue import Catalogue
 from smelt.study.check import missing_sources, warnings
@@ -96,7 +96,7 @@ def is_cached(kind: str, repository: str, revision: str, file: str) -> bool:
     if isinstance(huggingface_hub.try_to_load_from_cache(repository, file, revision=revision, repo_type=kind), str):
         return True
     if constants.HF_HUB_OFFLINE:
-        raise Unreachable(repository, "is not in the cache, and HF_HUB_OFFLINE forbids to ask the hub")
+        raise Offline(repository, "is not in the cache, and HF_HUB_OFFLINE forbids to ask the hub")
     with hub_errors(repository, kind):
         address = huggingface_hub.hf_hub_url(repository, file, revision=revision, repo_type=kind)
         try:  # a list of files would be given of gated repositories, too, whose files are refused

@@ -1,20 +1,16 @@
 """Send a folder to a repository of the Hugging Face hub, with the token of the environment."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smelt.environment import hide_secrets
-from smelt.errors import IO_ERROR, SmeltError
+from smelt.errors import SmeltError
+from smelt.hub_errors import TOKEN, hub_errors
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi, ModelInfo
 
-TOKEN = "HF_TOKEN"
-"""The environment variable that holds the hub's token; stored logins are not read."""
 OWN = {".gitattributes"}
 """Files that the hub makes by itself."""
 
@@ -31,12 +27,6 @@ class Destination:
     update: bool = False
     """Whether files may take the place of those that are there."""
     message: str = "Published with smelt"
-
-
-class HubUnreachable(SmeltError):
-    """The hub did not answer."""
-
-    exit_code = IO_ERROR
 
 
 def check_repository(name: str) -> str:
@@ -59,7 +49,7 @@ def check_repository(name: str) -> str:
 
 
 def token_of_environment() -> str:
-    """Return the hub's token.
+    """Return the hub's token; stored logins are not read.
 
     Raises:
         SmeltError: there is none, or the hub is not to be asked.
@@ -84,7 +74,7 @@ def upload(folder: Path, to: Destination, token: str) -> str:
 
     api = HfApi(token=token, library_name="smelt")
     sent = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    with _hub_errors(to.repository):
+    with hub_errors(to.repository, writes=True):
         api.create_repo(to.repository, private=not to.public, exist_ok=True)  # one that is there stays as it is
         head = api.model_info(to.repository)
         _check_visibility(bool(head.private), to)
@@ -135,34 +125,3 @@ def _refuse_to_replace(names: set[str], to: Destination) -> None:
         listed = ", ".join(sorted(names)[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         place = f"{to.repository}, branch {to.revision}" if to.revision else to.repository
         raise SmeltError(place, f"holds files already ({listed}): `--update` replaces those of the same names")
-
-
-@contextmanager
-def _hub_errors(repository: str) -> Iterator[None]:
-    """Turn what the hub's client raises into one line.
-
-    Raises:
-        SmeltError: the hub refused, or did not answer.
-    """
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
-
-    try:
-        yield
-    except SmeltError:
-        raise
-    except GatedRepoError:
-        found = f"is gated, and the token of {TOKEN} has no access: ask for it on the repository's page"
-        raise SmeltError(repository, found) from None
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        reasons = {
-            401: f"the hub does not accept the token of {TOKEN}",
-            403: f"the token of {TOKEN} may not write there: expected one with write access to {repository}",
-            412: "was changed by somebody else in the meantime: look at it, and run again",
-        }
-        said = " ".join(hide_secrets(str(error.server_message or error)).split())[:200]
-        raise SmeltError(repository, reasons.get(status, f"the hub refused with status {status}: {said}")) from None
-    except Exception as error:  # without a network it is one of the client's HTTP library
-        reason = " ".join(hide_secrets(str(error.__cause__ or error)).split())[:200]
-        found = f"the hub cannot be reached ({reason}): check the network and run again"
-        raise HubUnreachable(repository, found) from None
