@@ -237,9 +237,7 @@ def test_a_cache_with_some_of_the_files_is_not_taken_for_the_whole(hub, tmp_path
     (tmp_path / "here").rename(tmp_path / "before")
     done = fetch(hub, tmp_path, WEB, offline=True)
     assert done.returncode == 1
-    found = (
-        f"smelt: datasets.web: hub: org/web at {COMMIT}: is not whole in the hub's cache"
-    )
+    found = f"smelt: datasets.web: hub: org/web at {COMMIT}: is not whole in the hub's cache"
     assert done.stderr.splitlines()[-1].startswith(found)
     assert not (tmp_path / "here").exists()
 
