@@ -1,4 +1,4 @@
-"""Tables of many columns: tasks become rows, LaTeX sets a wide grid in parts, and averages say what they mix."""
+"""Tables of many columns: tasks become rows, and averages say what they mix."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from smelt.report.column_help import column_help
-from smelt.report.latex import height_of, latex, split_long, split_wide, width_of
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row, html, transpose
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS
@@ -69,63 +68,10 @@ def test_an_average_over_several_metrics_says_so(tmp_path: Path) -> None:
     assert "models that ran on all of them. It mixes metrics: use it only to compare" in notes[1]
 
 
-def wide_grid(columns: int, groups: int = 1) -> Grid:
-    rows = [Row("model", [Cell(f"{number}.00", "*", "(1.00)") for number in range(columns)])]
-    return Grid("Model", [f"task {number}" for number in range(columns)], [Group(rows, f"g{n}") for n in range(groups)])
-
-
-def test_latex_sets_a_grid_in_parts_that_would_be_shrunk_below_half() -> None:
-    for columns, parts in ((4, 1), (6, 1), (11, 1), (30, 6)):
-        grid = wide_grid(columns, groups=2)
-        text = latex(PaperTable("wide", "A table", [grid]))
-        tabulars = re.findall(r"\\begin\{tabular\}\{l(r+)\}(.*?)\\end\{tabular\}", text, re.DOTALL)
-        assert (len(tabulars), sum(len(form) for form, _ in tabulars)) == (parts, columns)
-        assert all(body.count("model &") == body.count("multicolumn") == 2 for _, body in tabulars)
-        assert re.findall(r"task (\d+)", text) == list(map(str, range(columns)))
-        assert text.count(r"\begin{table*}") == text.count(r"\caption") == text.count(r"\label") == 1
-        assert text.count(r"\resizebox") == (columns in (6, 11))
-        assert "longtable" not in text
-
-
-def test_grids_of_one_float_stand_below_each_other() -> None:
-    text = latex(PaperTable("two", "A table", [wide_grid(2), wide_grid(3)], ["A note."]))
-    between = text.partition(r"\end{tabular}")[2].partition(r"\begin{tabular}")[0]
-    assert between.split() == [r"\par\smallskip"]
-
-
-def test_parts_are_no_wider_than_asked_and_hold_a_column_at_least() -> None:
-    grid = wide_grid(30)
-    assert all(width_of(part) <= 60 for part in split_wide(grid, 60))
-    assert [len(part.columns) for part in split_wide(grid, 1)] == [1] * 30
-    assert [row.cells for row in transpose(grid, "Task").rows] == [[cell] for cell in grid.rows[0].cells]
-
-
-def long_grid(*rows: int) -> Grid:
-    heads = [[f"{place}-{row}" for row in range(count)] for place, count in enumerate(rows)]
-    return Grid("Model", ["task"], [Group([Row(head, [Cell("1")]) for head in own], "Group") for own in heads])
-
-
-@pytest.mark.parametrize(
-    ("rows", "heights"), [((36,), [38]), ((60,), [40, 24]), ((37, 5), [39, 7]), ((38, 2), [40, 4])]
-)
-def test_a_table_too_long_for_a_page_is_several_floats(rows: tuple[int, ...], heights: list[int]) -> None:
-    text = latex(PaperTable("long", "A table", [long_grid(*rows)], ["A note."]))
-    floats = re.findall(r"\\begin\{table\*\}(.*?)\\end\{table\*\}", text, re.DOTALL)
-    assert len(floats) == len(heights)
-    assert [height_of(part) for part in split_long(long_grid(*rows), 40)] == heights
-    heads = [f"{place}-{row}" for place, count in enumerate(rows) for row in range(count)]
-    assert re.findall(r"^ *(\d+-\d+) &", text, re.MULTILINE) == heads
-    assert text.count(r"\label") == text.count("A note.") == 1
-    assert "A note." in floats[-1]
-    assert [r"\addtocounter{table}{-1}" in each for each in floats] == [False] + [True] * (len(heights) - 1)
-    assert text.count("A table (continued)") == len(heights) - 1
-
-
-def test_parts_of_a_wide_grid_go_on_in_the_next_float() -> None:
-    rows = [Row(f"model {row}", [Cell("50.00", detail="(1.00)")] * 30) for row in range(14)]
-    text = latex(PaperTable("both", "A table", [Grid("Model", [f"task {n}" for n in range(30)], [Group(rows)])]))
-    assert [each.count(r"\begin{tabular}") for each in text.split(r"\end{table*}")] == [2, 2, 2, 0]
-    assert re.findall(r"task (\d+)", text) == list(map(str, range(30)))
+def test_columns_become_rows() -> None:
+    rows = [Row("model", [Cell(f"{number}.00") for number in range(30)])]
+    grid = Grid("Model", [f"task {number}" for number in range(30)], [Group(rows)])
+    assert [row.cells for row in transpose(grid, "Task").rows] == [[cell] for cell in rows[0].cells]
 
 
 def test_a_head_that_means_something_else_in_a_table_says_so_there() -> None:
