@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -45,6 +47,17 @@ def test_every_result_of_a_study_stands_in_its_place(finished: Project) -> None:
         "report.html",
     ]
     assert [name for name in expected if not (results / name).is_file()] == []
+
+
+def test_links_of_the_page_lead_to_files_of_the_study(finished: Project) -> None:
+    results = finished.folder / "results/small"
+    page = (results / "report.html").read_text().partition("<footer>")[0]
+    addresses = set(re.findall(r' href="([^"#]+)"', page))
+    assert [address for address in addresses if not (results / unquote(address)).exists()] == []
+    logs = ["models/narrow", "tables/slots", "figures/learning-curves", "tasks/demo-ner", "corpora/wiki/qaa", "compare"]
+    logs += ["tokenizers/unigram-300", "costs", "plan", "statistics/examples/demo-ner", "tokenisation/wide/demo-ner"]
+    places = ["models/narrow/", "models/narrow/README.md", "tasks/demo-ner/", "tables/slots.csv"]
+    assert {*places, *(f"../../logs/small/{log}.log" for log in logs)} <= addresses
 
 
 def test_a_pretrained_model_loads_without_smelt(finished: Project) -> None:

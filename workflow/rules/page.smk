@@ -99,6 +99,7 @@ rule page:
         lists=study.report.lists,
         identity=study.report.identity,
         significance=study.report.significance_settings,
+        logs=LOGS,
     log:
         f"{LOGS}/report.log",
     resources:
@@ -126,5 +127,6 @@ rule page:
         " --choices @{params.lists:q}/choices"
         " --costs {input.costs:q}"
         " --plan {input.plan:q}"
+        " --logs {params.logs:q}"
         " --output {output.page:q}"
         " > {log:q} 2>&1"

@@ -150,6 +150,7 @@ class Results:
             "choices": choices,
         }
         words = ["page", "--study", json.dumps(STUDY | study), "--significance", json.dumps(SIGNIFICANCE)]
+        words += ["--logs", str(self.path("logs")), "--costs", str(self.path("costs.csv"))]
         for name, paths in lists.items():
             words += [f"--{name}", *map(str, paths)]
         assert main([*words, "--output", str(self.path("report.html"))]) == 0
@@ -175,6 +176,15 @@ def make(folder: Path) -> Results:
     made.write(made.task("ner"), prepared_task("ner", ["qaa"], test=(460, 12)))
     made.write(made.task("intent"), prepared_task("intent", ["qaa"], test=(9, 0)))
     made.write(made.path("tokenizers", "unigram-8k", "statistics.json"), _tokenizer())
+    for log in (
+        "compare",
+        "models/small_8k",
+        "tasks/ner",
+        "corpora/wiki/qaa",
+        "tables/table_1",
+        "tokenizers/unigram-8k",
+    ):
+        made.write(made.path("logs", f"{log}.log"), "python -m smelt job ...\n")
     return made
 
 

@@ -1,16 +1,21 @@
 """The page: everything in one file that fetches nothing."""
 
+import argparse
 import base64
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from small_results import SIGNIFICANCE, STUDY, Results
 
 from smelt.__main__ import main
 from smelt.report.figures import FIGURES
+from smelt.report.page.files import StudyFiles
 
+RULES = Path(__file__).parents[3] / "workflow/rules"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -55,7 +60,7 @@ def test_what_grids_chose_stands_on_the_page(reported: Results, page: str) -> No
 def test_the_page_fetches_nothing(page: str) -> None:
     parsed = Page(page)
     assert all(address.startswith("data:") for address in parsed.values("src"))
-    assert all(address.startswith("#") for address in parsed.values("href"))
+    assert not any(re.match(r"\w+:|/", address) for address in parsed.values("href"))
     assert not {tag for tag, _ in parsed.tags} & {"link", "iframe", "object"}
     assert not re.search(r"url\(|@import", re.search("<style>(.*)</style>", page, re.DOTALL)[1])
 
@@ -64,7 +69,47 @@ def test_ids_are_unique_and_links_lead_to_them(page: str) -> None:
     parsed = Page(page)
     ids = parsed.values("id")
     assert len(set(ids)) == len(ids)
-    assert {address[1:] for address in parsed.values("href")} <= set(ids)
+    assert {address[1:] for address in parsed.values("href") if address.startswith("#")} <= set(ids)
+
+
+def test_links_lead_to_what_the_study_made(page: str, reported: Results) -> None:
+    addresses = [address for address in Page(page).values("href") if not address.startswith("#")]
+    assert [address for address in addresses if not reported.path(unquote(address)).exists()] == []
+    table = {f"tables/table_1.{suffix}" for suffix in ("csv", "tex", "md")} | {"logs/tables/table_1.log"}
+    figure = {f"figures/ranks.{suffix}" for suffix in ("svg", "png")}
+    compared = {"statistics/pairs.csv", "statistics/across.csv", "logs/compare.log", "costs.csv"}
+    named = {"models/small_8k/", "logs/models/small_8k.log", "models/adopted/", "tasks/ner/", "logs/tasks/ner.log"}
+    named |= {
+        "corpora/wiki/qaa/",
+        "logs/corpora/wiki/qaa.log",
+        "tokenizers/unigram-8k/",
+        "tokenisation/small_8k/ner.json",
+    }
+    assert table | figure | compared | named <= set(addresses)
+    assert '<th scope="row"><a href="models/adopted/">adopted</a></th>' in page, "it has neither card nor log here"
+
+
+def test_each_table_and_figure_names_the_rules_that_made_it(page: str) -> None:
+    figures = re.findall(r"<figure.*?</figure>", page.partition("<footer>")[0], re.DOTALL)
+    named = [re.findall(r"rule <code>(\w+)</code>", figure) for figure in figures]
+    assert all(named)
+    rules = {
+        rule for file in RULES.glob("*.smk") for rule in re.findall(r"^rule (\w+):", file.read_text(), re.MULTILINE)
+    }
+    assert {rule for of_figure in named for rule in of_figure} <= rules
+    lines = dict(zip(re.findall(r'<figure class="\w+" id="([\w-]+)"', page), named, strict=True))
+    assert lines["table-table_1"] == ["table"]
+    assert lines["table-models"] == ["pretrain", "adopt"]
+    assert lines["table-pairs-ner"] == ["compare"]
+
+
+def test_addresses_are_quoted_and_relative_to_the_page(tmp_path: Path) -> None:
+    page, logs = tmp_path / "results/a/report.html", tmp_path / "logs/a"
+    (logs / "tables").mkdir(parents=True)
+    (logs / "tables/50% & #1?.log").touch()
+    files = StudyFiles(argparse.Namespace(output=page, logs=logs, statistics=[]))
+    assert files.log("tables/50% & #1?")[0].address == "../../logs/a/tables/50%25%20%26%20%231%3F.log"
+    assert files.log("tables/missing") == []
 
 
 def test_the_page_holds_every_table_comparison_and_figure(page: str, reported: Results) -> None:
@@ -98,7 +143,10 @@ def test_texts_of_the_study_are_escaped(page: str) -> None:
 
 
 def test_parameters_and_validation_stand_in_the_table_of_models(page: str) -> None:
-    row = re.search(r'<th scope="row">large_32k</th>(.*?)</tr>', page[page.index('id="table-models"') :])
+    row = re.search(
+        r'<th scope="row"><a href="models/large_32k/">large_32k</a></th>(.*?)</tr>',
+        page[page.index('id="table-models"') :],
+    )
     assert row is not None
     cells = re.findall(r"<td>(.*?)</td>", row[1])
     assert cells[:5] == ["pretrain", "32,000", "2 &#215; 32", f"{32000 * 16 + 32:,}", "30"]
@@ -122,7 +170,8 @@ def test_what_became_of_pages_and_their_markup_stands_in_tables(page: str) -> No
 def test_examples_that_stand_in_two_splits_stand_in_the_table_of_tasks(page: str) -> None:
     table = page[page.index('id="table-tasks"') :].split("</figure>")[0]
     rows = {
-        head: re.findall(r"<td>(.*?)</td>", cells) for head, cells in re.findall(r'"row">(.*?)</th>(.*?)</tr>', table)
+        head: re.findall(r"<td>(.*?)</td>", cells)
+        for head, cells in re.findall(r'"row"><a.*?>(.*?)</a>.*?</th>(.*?)</tr>', table)
     }
     shares = [re.sub("<.*?>", "", cell) for cell in rows["ner"]]
     assert shares == ["1", "5,000", "200", "1,000", "3 (1.5%)", "460 (46.0%)", "12 (1.2%)"]

@@ -110,6 +110,20 @@ def test_tables_are_copied_and_downloaded_as_they_are_shown(page: Page, reported
     assert page.evaluate("navigator.clipboard.readText()") == reported.read("tables", "table_1.tex")
 
 
+def test_links_behind_names_are_no_part_of_them(page: Page) -> None:
+    models = table(page, "#table-models")
+    assert models.get_by_role("link", name="log of small_8k").get_attribute("href") == "logs/models/small_8k.log"
+    models.get_by_role("button", name="Model: Activate to sort").click()
+    assert [row.split()[0] for row in rows(models).all_inner_texts()] == sorted(MODELS)
+    with page.expect_download() as taken:
+        models.get_by_role("button", name="Download as CSV").click()
+    lines = Path(taken.value.path()).read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[0] for line in lines] == ["Model", *sorted(MODELS)]
+    page.locator("#filter summary", has_text="Models").click()
+    page.get_by_label("small_8k", exact=True).check()
+    expect(rows(models)).to_have_count(1)
+
+
 def test_heads_explain_themselves_on_focus(page: Page) -> None:
     models = table(page, "#table-models")
     models.get_by_role("button", name="MLM loss").focus()

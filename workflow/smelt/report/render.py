@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from typing import NamedTuple
 
 from smelt.report.column_help import column_help
 
@@ -23,12 +24,21 @@ class Cell:
     bold: bool = False
 
 
+class Link(NamedTuple):
+    """A link: what it says, and where it leads."""
+
+    text: str
+    address: str
+
+
 @dataclass(frozen=True)
 class Row:
     """A row: its head and its cells, one a column."""
 
     head: str
     cells: list[Cell]
+    links: Sequence[Link] = ()
+    """As HTML, its head leads where the first one does, and the others stand behind it."""
 
 
 @dataclass(frozen=True)
@@ -219,7 +229,18 @@ def _html_group(group: Group, columns: int) -> str:
 
 
 def _html_row(row: Row) -> str:
-    return f'<tr><th scope="row">{escape(row.head)}</th>{"".join(map(_html_cell, row.cells))}</tr>'
+    head = escape(row.head)
+    if row.links:
+        own, *others = row.links
+        beside = " ".join(html_link(link.address, escape(link.text), f"{link.text} of {row.head}") for link in others)
+        head = html_link(own.address, head) + (f' <span class="files">{beside}</span>' if others else "")
+    return f'<tr><th scope="row">{head}</th>{"".join(map(_html_cell, row.cells))}</tr>'
+
+
+def html_link(address: str, text: str, name: str = "") -> str:
+    """Return a link as HTML, its text in HTML already; `name` says what it leads to where the text alone does not."""
+    named = f' aria-label="{escape(name)}"' if name else ""
+    return f'<a href="{escape(address)}"{named}>{text}</a>'
 
 
 def _html_cell(cell: Cell) -> str:

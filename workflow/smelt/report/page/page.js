@@ -67,13 +67,16 @@ function makeButton(label, act, name = "") {
   return button;
 }
 
+// What a cell says, without the links to files behind it.
+const textOf = (cell) => [...cell.childNodes].filter((node) => !node.matches?.(".files")).map((node) => node.textContent).join("");
+
 const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 // The rows as they stand in the table now: filtered, sorted, from all its pages.
 function asCsv(table) {
   const grouped = table.table().node().classList.contains("grouped");
   const columns = table.columns(":visible").indexes().toArray();
-  const text = (node) => node.textContent.trim().replace(/\s+/g, " ");
+  const text = (node) => textOf(node).trim().replace(/\s+/g, " ");
   const heads = columns.map((place) => text(table.column(place).header()));
   const rows = table.rows({ search: "applied", order: "applied" }).nodes().toArray();
   const lines = rows.map((row) => {
@@ -114,7 +117,7 @@ const rowsAbout = new WeakMap();
 
 function aboutRow(row) {
   if (!rowsAbout.has(row)) {
-    const [own, group] = [namesIn(row.cells[0].textContent), namesIn(row.dataset.group ?? "")];
+    const [own, group] = [namesIn(textOf(row.cells[0]).trim()), namesIn(row.dataset.group ?? "")];
     const both = Object.keys(own).map((kind) => [kind, own[kind].length ? own[kind] : group[kind]]);
     rowsAbout.set(row, Object.fromEntries(both));
   }
@@ -216,6 +219,7 @@ function columnsOf(element) {
     const empty = cells.filter((cell) => /^(–|N\/A|)$/.test(cell.textContent.trim())).length;
     const measured = place > 0 && numbers.filter((number) => number !== "").length > (cells.length - empty) / 2;
     if (measured) cells.forEach((cell, row) => (cell.dataset.order ??= numbers[row])); // a group has its place
+    else if (place === 0) cells.forEach((cell) => (cell.dataset.order = textOf(cell)));
     return measured ? { type: "measure", orderSequence: ["desc", "asc", ""] } : { type: "string" };
   });
 }

@@ -34,6 +34,7 @@ from smelt.report.page.corpora import (
     templates_table,
 )
 from smelt.report.page.corpus_warnings import limits, looks
+from smelt.report.page.files import StudyFiles
 from smelt.report.page.libraries import Library, datatables, vega, within_script
 from smelt.report.page.materials import model_table, reduction_table, task_table, tokenizer_table
 from smelt.report.page.plan import plan_table
@@ -90,6 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--written", type=Path, help="the study as its author wrote it, with comments")
     parser.add_argument("--costs", type=Path, help="costs.csv: what making and fine-tuning each model took")
     parser.add_argument("--plan", type=Path, help="what stages were planned to take, and what they took")
+    parser.add_argument("--logs", type=Path, help="the folder of the study's logs, for links to them")
     parser.add_argument("--output", type=Path, required=True, help="report.html")
     add_examples(
         parser,
@@ -121,6 +123,8 @@ class PageFigure:
     caption: str
     chart: Markup | None
     """JSON: the panels of its chart, if it has one."""
+    origin: Markup
+    """What made it."""
 
 
 @dataclass(frozen=True)
@@ -174,12 +178,12 @@ def content(arguments: argparse.Namespace) -> Content:
     Raises:
         SmeltError: a file is missing, or is not what its place says.
     """
-    study = arguments.study
+    study, files = arguments.study, StudyFiles(arguments)
     corpora = read_corpora(arguments.corpora)
     models = [read_model(folder) for folder in arguments.models]
     statistics = {path.stem: path for path in arguments.statistics}
     pairs = pair_tables(statistics["pairs"], arguments.examples, arguments.significance) if statistics else []
-    figures = [_figure(path) for path in arguments.figures]
+    figures = [_figure(path, files) for path in arguments.figures]
     across = across_table(statistics["across"], arguments.significance) if statistics else None
     jobs = read_costs(arguments.costs) if arguments.costs else []
     costs = model_costs(models, arguments.efficiency, jobs)
@@ -194,20 +198,20 @@ def content(arguments: argparse.Namespace) -> Content:
         facts=_facts(study, corpora),
         question=QUESTION,
         verdict=verdict,
-        overview=_markup(overview) if overview else None,
-        tables=[_fragment(path) for path in arguments.tables],
-        pairs=[(table.caption, _markup(table)) for table in pairs],
-        across=_markup(across) if across else None,
-        correlations=[_markup(table) for table in correlation_tables(arguments.tokenisation)],
-        efficiency=_markup(measured) if (measured := efficiency_table(arguments)) else None,
+        overview=_markup(overview, files) if overview else None,
+        tables=[_fragment(path, files) for path in arguments.tables],
+        pairs=[(table.caption, _markup(table, files)) for table in pairs],
+        across=_markup(across, files) if across else None,
+        correlations=[_markup(table, files) for table in correlation_tables(arguments.tokenisation)],
+        efficiency=_markup(measured, files) if (measured := efficiency_table(arguments)) else None,
         figures=figures,
-        corpora=_corpora(study, corpora, read_blocks(arguments.blocks)) if corpora else None,
-        records=_records(arguments, models),
-        plan=_markup(plan_table(arguments.plan)) if arguments.plan else None,
+        corpora=_corpora(study, corpora, read_blocks(arguments.blocks), files) if corpora else None,
+        records=_records(arguments, models, files),
+        plan=_markup(plan_table(arguments.plan), files) if arguments.plan else None,
         names=within_script(json_text(_names(arguments, corpora))),
         libraries=[datatables(), *([vega()] if any(figure.chart for figure in figures) else [])],
         run_facts=run_facts(jobs, models),
-        run_tables=[_markup(table) for table in run_tables if table is not None],
+        run_tables=[_markup(table, files) for table in run_tables if table is not None],
         commit=commits.pop() if len(commits) == 1 else "",
         written=_text_of(arguments.written) if arguments.written else "",
         study_text=yaml.safe_dump(study, sort_keys=False, allow_unicode=True, width=100),
@@ -244,7 +248,9 @@ def _names(arguments: argparse.Namespace, corpora: Sequence[CorpusRecord]) -> di
     return {"models": models, "tasks": [task.name for task in tasks], "languages": list(languages)}
 
 
-def _corpora(study: dict[str, Any], records: Sequence[CorpusRecord], blocks: Sequence[BlocksRecord]) -> CorporaSection:
+def _corpora(
+    study: dict[str, Any], records: Sequence[CorpusRecord], blocks: Sequence[BlocksRecord], files: StudyFiles
+) -> CorporaSection:
     mixtures = {name: Mixture(**(entry.get("sampling") or {})) for name, entry in study.get("corpora", {}).items()}
     mixed = {name: mixture for name, mixture in mixtures.items() if not mixture.is_natural}
     of_dumps = [pages_table(records), markup_table(records), dropped_table(records)]
@@ -255,12 +261,12 @@ def _corpora(study: dict[str, Any], records: Sequence[CorpusRecord], blocks: Seq
     return CorporaSection(
         looks=[str(look) for look in looks(records, blocks)],
         limits=limits(),
-        tables=[_markup(table) for table in shown if table],
-        folded=[(table.caption, _markup(table)) for table in long if table],
+        tables=[_markup(table, files) for table in shown if table],
+        folded=[(table.caption, _markup(table, files)) for table in long if table],
     )
 
 
-def _records(arguments: argparse.Namespace, models: Sequence[ModelRecord]) -> list[Markup]:
+def _records(arguments: argparse.Namespace, models: Sequence[ModelRecord], files: StudyFiles) -> list[Markup]:
     makers = {name: entry["maker"] for name, entry in arguments.study["models"].items()}
     tables = [
         tokenizer_table(arguments.tokenizers) if arguments.tokenizers else None,
@@ -271,22 +277,22 @@ def _records(arguments: argparse.Namespace, models: Sequence[ModelRecord]) -> li
         model_table(models, makers, arguments.curves),
         reduction_table(arguments.models),
     ]
-    return [_markup(table) for table in tables if table is not None]
+    return [_markup(table, files) for table in tables if table is not None]
 
 
-def _figure(path: Path) -> PageFigure:
+def _figure(path: Path, files: StudyFiles) -> PageFigure:
     """Return a figure, with the chart that was written beside it."""
     chart = path.with_suffix(".json")
     specifications = read_json(chart) if chart.is_file() else {}
     shown = within_script(json_text(specifications)) if specifications.get("panels") else None
-    return PageFigure(path.stem, path, *caption_of(path.stem), shown)
+    return PageFigure(path.stem, path, *caption_of(path.stem), shown, files.forms("figure", path))
 
 
-def _markup(table: PaperTable) -> Markup:
-    return _with_latex(html(table), latex(table))
+def _markup(table: PaperTable, files: StudyFiles) -> Markup:
+    return _with_latex(html(files.link_rows(table)), latex(table), files.origin(table.name))
 
 
-def _fragment(path: Path) -> Markup:
+def _fragment(path: Path, files: StudyFiles) -> Markup:
     """Return a table of the study, with the LaTeX that was written beside it."""
     try:
         text = path.read_text(encoding="ascii")
@@ -298,16 +304,18 @@ def _fragment(path: Path) -> Markup:
         raise SmeltError(path, "is no whole table of this report: make it again")
     beside = path.with_suffix(".tex")
     try:
-        return _with_latex(text, beside.read_text(encoding="utf-8"))
+        return _with_latex(text, beside.read_text(encoding="utf-8"), files.forms("table", path))
     except FileNotFoundError:
         raise not_found(beside) from None
 
 
-def _with_latex(fragment: str, text: str) -> Markup:
-    """Return a table that holds its LaTeX, for the buttons above it; browsers show none of it."""
+def _with_latex(fragment: str, text: str, origin: Markup) -> Markup:
+    """Return a table with its LaTeX, for the buttons above it, and the line on what made it."""
     whole = fragment.rstrip().removesuffix("</figure>")
     # The renderers escape every text themselves; LaTeX has no sign that could end the script.
-    return Markup(f'{whole}<script type="text/plain" class="latex">{within_script(text)}</script>\n</figure>\n')
+    return Markup(
+        f'{whole}<script type="text/plain" class="latex">{within_script(text)}</script>\n{origin}\n</figure>\n'
+    )
 
 
 def _versions() -> str:
