@@ -107,7 +107,7 @@ def test_addresses_are_quoted_and_relative_to_the_page(tmp_path: Path) -> None:
     page, logs = tmp_path / "results/a/report.html", tmp_path / "logs/a"
     (logs / "tables").mkdir(parents=True)
     (logs / "tables/50% & #1?.log").touch()
-    files = StudyFiles(argparse.Namespace(output=page, logs=logs, statistics=[]))
+    files = StudyFiles(argparse.Namespace(output=page, logs=logs, statistics=[], study={"models": {}}))
     assert files.log("tables/50% & #1?")[0].address == "../../logs/a/tables/50%25%20%26%20%231%3F.log"
     assert files.log("tables/missing") == []
 

@@ -141,6 +141,14 @@ def test_paper_shows_what_is_folded(page: Page) -> None:
     assert pairs.is_hidden()
 
 
+def test_paper_leaves_out_the_study_file_and_provenance_and_says_where_they_are(page: Page) -> None:
+    place = page.get_by_text("models/<model>/provenance.json")
+    provenance = page.locator("details", has_text="Provenance of small_8k")
+    assert (place.is_visible(), provenance.is_visible()) == (False, True)
+    page.emulate_media(media="print")
+    assert (place.is_visible(), provenance.is_visible()) == (True, False)
+
+
 def test_a_phone_shows_numbers_beside_names_and_scrolls_tables_alone(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 390

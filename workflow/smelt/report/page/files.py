@@ -19,7 +19,7 @@ from smelt.report.render import Group, Link, PaperTable, html_link
 _FORMS = {".csv": "CSV", ".tex": "LaTeX", ".md": "Markdown", ".svg": "SVG", ".png": "PNG"}
 
 
-class Origin(NamedTuple):
+class MadeBy(NamedTuple):
     """A rule of the workflow, and the files that it left."""
 
     rule: str
@@ -34,6 +34,8 @@ class StudyFiles:
         self._given = arguments
         self._beside: Path = arguments.output.parent
         self._statistics = {path.stem: path for path in arguments.statistics}
+        self._makers = {name: entry["maker"] for name, entry in arguments.study["models"].items()}
+        """The maker of each model, whose rule has its name."""
 
     def link(self, text: str, path: Path | None) -> list[Link]:
         """Return the link to a file or folder; none where it is missing."""
@@ -87,7 +89,7 @@ class StudyFiles:
             return {key: self._folder(path, f"corpora/{'/'.join(key)}") for key, path in keys}
         return {}
 
-    def _origins_of(self, table: str) -> list[Origin]:
+    def _origins_of(self, table: str) -> list[MadeBy]:
         given, statistics = self._given, self._statistics
         kind, _, name = table.partition("-")
         if kind == "overview":
@@ -108,16 +110,18 @@ class StudyFiles:
             folders = {path.name: path for path in given.tokenizers}
             return [self._made_each("tokenizer", folders, lambda tokenizer: f"tokenizers/{tokenizer}")]
         if kind == "reductions":
-            proofs = {path.name: path / "reduction.json" for path in given.models}
-            return [self._made_each("reduce", proofs, lambda model: f"models/{model}")]
-        if kind == "models":  # a maker's rule has its name
-            makers = dict.fromkeys(entry["maker"] for entry in given.study["models"].values())
-            return [Origin(maker) for maker in makers]
+            proofs: dict[str, dict[str, Path]] = {}
+            for path in given.models:
+                if (proof := path / "reduction.json").is_file() and path.name in self._makers:
+                    proofs.setdefault(self._makers[path.name], {})[path.name] = proof
+            return [self._made_each(maker, own, lambda model: f"models/{model}") for maker, own in proofs.items()]
+        if kind == "models":
+            return [MadeBy(maker) for maker in dict.fromkeys(self._makers.values())]
         if kind in ("plan", "costs"):
             path: Path = getattr(given, kind)
             return [self._made(kind, kind, {path.suffix[1:].upper(): path})]
         rules = {"tasks": ["task"], "losses": ["documents", "task"], "choices": ["finetune"], "blocks": ["blocks"]}
-        return [Origin(rule) for rule in rules.get(kind, ["documents"])]
+        return [MadeBy(rule) for rule in rules.get(kind, ["documents"])]
 
     def _folder(self, path: Path, log: str, *inside: tuple[str, str]) -> list[Link]:
         """Return the links to a folder, files in it (what each says, its name), and its log."""
@@ -125,18 +129,18 @@ class StudyFiles:
         own = self.link(path.name, path)
         return [*own, *files, *self.log(log)] if own else []
 
-    def _made(self, rule: str, log: str, files: Mapping[str, Path]) -> Origin:
+    def _made(self, rule: str, log: str, files: Mapping[str, Path]) -> MadeBy:
         """Return what a rule made: files by what their links say, and its log."""
-        return Origin(rule, [*(link for text, path in files.items() for link in self.link(text, path)), *self.log(log)])
+        return MadeBy(rule, [*(link for text, path in files.items() for link in self.link(text, path)), *self.log(log)])
 
-    def _made_each(self, rule: str, paths: Mapping[str, Path], log: Callable[[str], str]) -> Origin:
+    def _made_each(self, rule: str, paths: Mapping[str, Path], log: Callable[[str], str]) -> MadeBy:
         """Return what a rule made, a job each: files or folders by name, each followed by its log."""
         found = {name: self.link(name, path) for name, path in paths.items()}
         links = [(*own, *self.log(log(name), f"log of {name}")) for name, own in found.items() if own]
-        return Origin(rule, [link for each in links for link in each])
+        return MadeBy(rule, [link for each in links for link in each])
 
 
-def origin_line(origins: Iterable[Origin]) -> Markup:
+def origin_line(origins: Iterable[MadeBy]) -> Markup:
     """Return the line under a table or figure that names the rules that made it, with links to their files."""
     parts = [
         Markup(" · ").join([Markup("rule <code>{}</code>").format(origin.rule), *map(_html, origin.links)])
