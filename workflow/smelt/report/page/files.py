@@ -118,8 +118,8 @@ class StudyFiles:
         if kind == "models":
             return [MadeBy(maker) for maker in dict.fromkeys(self._makers.values())]
         if kind in ("plan", "costs"):
-            path: Path = getattr(given, kind)
-            return [self._made(kind, kind, {path.suffix[1:].upper(): path})]
+            only: Path = getattr(given, kind)
+            return [self._made(kind, kind, {only.suffix[1:].upper(): only})]
         rules = {"tasks": ["task"], "losses": ["documents", "task"], "choices": ["finetune"], "blocks": ["blocks"]}
         return [MadeBy(rule) for rule in rules.get(kind, ["documents"])]
 
