@@ -99,7 +99,7 @@ rule page:
         lists=study.report.lists,
         identity=study.report.identity,
         significance=study.report.significance_settings,
-        logs=LOGS,
+        logs=study.report.logs_folder,
     log:
         f"{LOGS}/report.log",
     resources:

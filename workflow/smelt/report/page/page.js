@@ -219,7 +219,7 @@ function columnsOf(element) {
     const empty = cells.filter((cell) => /^(–|N\/A|)$/.test(cell.textContent.trim())).length;
     const measured = place > 0 && numbers.filter((number) => number !== "").length > (cells.length - empty) / 2;
     if (measured) cells.forEach((cell, row) => (cell.dataset.order ??= numbers[row])); // a group has its place
-    else if (place === 0) cells.forEach((cell) => (cell.dataset.order = textOf(cell)));
+    else if (place === 0) cells.forEach((cell) => (cell.dataset.order = textOf(cell).trim()));
     return measured ? { type: "measure", orderSequence: ["desc", "asc", ""] } : { type: "string" };
   });
 }

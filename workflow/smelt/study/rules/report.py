@@ -217,6 +217,10 @@ class ReportRules:
         """Return the folder of all fine-tuned models."""
         return f"{self.paths.results}/finetuned"
 
+    def logs_folder(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
+        """Return the folder of the study's logs, to which the page links."""
+        return self.paths.logs
+
     def expected_runs(self, wildcards: Any) -> str:  # noqa: ARG002 - Snakemake passes its wildcards
         """Return which runs stand in the scores, as JSON: tasks by model, and seeds; left-over ones do not.
 
