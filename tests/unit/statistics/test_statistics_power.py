@@ -4,12 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from smelt.statistics.intervals import difference_interval
 from smelt.statistics.p_values import smallest_p
 from smelt.statistics.power import detectable_difference, seeds_needed, signed_rank_seeds, t_power
-from smelt.statistics.tests import paired_t, welch
+from smelt.statistics.tests import paired_t, welch, welch_degrees_of_freedom
 
 
 @pytest.mark.parametrize(("effect", "freedom", "level"), [(3.0, 2.0, 0.05), (4.0, 4.0, 0.0125), (3.0, 30.0, 0.01)])
@@ -50,6 +52,30 @@ def test_one_seed_fewer_would_not_do(deviations: tuple[float, ...]) -> None:
 
     assert share_found(seeds) > 0.79
     assert share_found(seeds - 1) < 0.8
+
+
+@given(
+    st.floats(0.0001, 0.2),
+    st.lists(st.floats(0.001, 0.05), min_size=1, max_size=2),
+    st.sampled_from([0.05, 0.0003]),
+    st.sampled_from([20, 1000]),
+)
+def test_the_seeds_needed_are_the_fewest_that_suffice(
+    difference: float, deviations: list[float], level: float, most: int
+) -> None:
+    def power(seeds: int) -> float:
+        error = math.sqrt(sum(deviation**2 for deviation in deviations) / seeds)
+        freedom = float(seeds - 1)
+        if len(deviations) == 2:
+            freedom = welch_degrees_of_freedom(deviations[0], seeds, deviations[1], seeds)
+        return t_power(difference / error, freedom, level)
+
+    seeds = seeds_needed(difference, deviations, level, most=most)
+    if seeds is None:
+        assert power(most) < 0.8
+    else:
+        assert power(seeds) >= 0.8
+        assert seeds == 2 or power(seeds - 1) < 0.8
 
 
 def test_a_difference_of_nothing_is_never_found() -> None:

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from smelt.statistics.p_values import smallest_p
 from smelt.statistics.scores import Summary, paired_differences, summarise
 from smelt.statistics.tests import (
     TestResult,
     paired_t,
     rank_biserial,
-    smallest_p,
     welch,
     welch_from_summaries,
     wilcoxon,
@@ -63,6 +63,20 @@ def test_welch_agrees_with_scipy_on_the_scores_themselves() -> None:
     assert found.p == pytest.approx(expected.pvalue)
     assert found.degrees_of_freedom == pytest.approx(expected.df)
     assert found.n == 7
+
+
+def test_paired_tests_are_scipys_to_the_last_bit() -> None:
+    generator = np.random.default_rng(5)
+    for n, digits in ((3, 1), (3, 6), (6, 1), (14, 6), (25, 1)):
+        for _ in range(8):  # with few digits there are ties and zeros; the same signs and ranks come again
+            a, b = generator.normal(0.5, 0.2, (2, n)).round(digits)
+            differences = paired_differences(a, b)
+            t = stats.ttest_1samp(differences, 0.0)
+            assert (paired_t(a, b).statistic, paired_t(a, b).p) == (t.statistic, t.pvalue)
+            for side in ("two-sided", "less", "greater"):
+                expected = stats.wilcoxon(differences[differences != 0], alternative=side, correction=True)
+                found = wilcoxon(a, b, side)
+                assert (found.statistic, found.p) == (expected.statistic, expected.pvalue)
 
 
 def test_paired_t_by_hand() -> None:

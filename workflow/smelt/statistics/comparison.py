@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from smelt.statistics.intervals import Interval, independent_difference_interval, paired_difference_interval
 from smelt.statistics.scores import Summary, as_scores, paired_differences, spread, summarise
-from smelt.statistics.tests import TestResult, join_notes, paired_t, welch, wilcoxon
+from smelt.statistics.tests import TestResult, join_notes, paired_t, welch_from_summaries, wilcoxon
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def compare(
     else:
         interval = independent_difference_interval(all_a, all_b, confidence, resamples, seed)
     summaries = summarise(all_a), summarise(all_b)
-    tests = welch(all_a, all_b), paired_t(*pairs), wilcoxon(*pairs, alpha=alpha, what="seed pairs")
+    tests = welch_from_summaries(*summaries), paired_t(*pairs), wilcoxon(*pairs, alpha=alpha, what="seed pairs")
     return Comparison(
         *summaries,
         shared,
@@ -101,6 +101,5 @@ def cohen_dz(a: ArrayLike, b: ArrayLike) -> float | None:
     None for fewer than two pairs, or where the difference is the same in every pair.
     """
     differences = paired_differences(a, b)
-    if len(differences) < 2 or spread(differences) == 0:
-        return None
-    return float(np.mean(differences) / spread(differences))
+    deviation = spread(differences) if len(differences) else 0.0
+    return float(np.mean(differences) / deviation) if deviation else None

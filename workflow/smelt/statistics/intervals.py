@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
 
 from smelt.statistics.scores import Floats, as_scores, paired_differences, spread
 
@@ -32,7 +33,8 @@ def paired_difference_interval(
     method = f"percentile bootstrap of {what}"
     if len(differences) < 2:
         return Interval(None, None, confidence, method, f"no interval: fewer than two {what}")
-    means = _resample_means(differences, resamples, np.random.default_rng(seed))
+    (chosen,) = _draw((len(differences),), resamples, seed)
+    means: Floats = differences[chosen].mean(axis=1)
     return _percentiles(means, confidence, method, len(differences), what)
 
 
@@ -44,8 +46,8 @@ def independent_difference_interval(
     method = f"percentile bootstrap of {what}, each model by itself"
     if min(len(first), len(second)) < 2:
         return Interval(None, None, confidence, method, f"no interval: fewer than two {what}")
-    generator = np.random.default_rng(seed)
-    means = _resample_means(first, resamples, generator) - _resample_means(second, resamples, generator)
+    of_first, of_second = _draw((len(first), len(second)), resamples, seed)
+    means: Floats = first[of_first].mean(axis=1) - second[of_second].mean(axis=1)
     return _percentiles(means, confidence, method, min(len(first), len(second)), what)
 
 
@@ -61,7 +63,7 @@ def mean_interval(values: ArrayLike, confidence: float) -> Interval:
 
 def difference_interval(estimate: float, standard_error: float, freedom: float, confidence: float) -> Interval:
     """Return the interval of the differences that a t-test at level 1 - confidence does not reject."""
-    margin = float(stats.t.isf((1 - confidence) / 2, freedom)) * standard_error
+    margin = -float(special.stdtrit(freedom, (1 - confidence) / 2)) * standard_error
     return Interval(estimate - margin, estimate + margin, confidence, "Student's t")
 
 
@@ -82,10 +84,14 @@ def wilson_interval(share: float, n: int, confidence: float) -> Interval:
     return Interval(max(0.0, low), min(1.0, high), confidence, "Wilson")
 
 
-def _resample_means(values: Floats, resamples: int, generator: np.random.Generator) -> Floats:
-    chosen = generator.integers(len(values), size=(resamples, len(values)))  # (resamples, n)
-    means: Floats = values[chosen].mean(axis=1)
-    return means
+@lru_cache(maxsize=4)
+def _draw(sizes: tuple[int, ...], resamples: int, seed: int) -> list[NDArray[np.int64]]:
+    """Return which values each resample draws of sets of some sizes, shape (resamples, size) each.
+
+    All pairs of models with as many seeds draw the same.
+    """
+    generator = np.random.default_rng(seed)
+    return [generator.integers(size, size=(resamples, size)) for size in sizes]
 
 
 def _percentiles(means: Floats, confidence: float, method: str, n: int, what: str) -> Interval:

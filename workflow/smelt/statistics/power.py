@@ -4,7 +4,7 @@ Both take the spread that was seen for the true one; from few seeds it is known 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import optimize, special
@@ -28,12 +28,21 @@ def t_power(noncentrality: float, freedom: float, level: float) -> float:
         freedom: degrees of freedom.
         level: of significance.
     """
-    critical = _critical(freedom, level)
+    return _power_curve(freedom, level)(noncentrality)
+
+
+def _power_curve(freedom: float, level: float) -> Callable[[float], float]:
+    """Return the power of a two-sided t-test as a function of the true difference in standard errors."""
     # Mean over the distribution of the standard error, by its quantiles; scipy 1.17's nct returns NaN for some
     # arguments, and its distributions take ten times as long as the functions below them.
     errors = np.sqrt(2 * special.gammaincinv(freedom / 2, (_NODES + 1) / 2) / freedom)
-    found = special.ndtr(noncentrality - critical * errors) + special.ndtr(-critical * errors - noncentrality)
-    return float(found @ _WEIGHTS / 2)
+    critical = _critical(freedom, level) * errors
+
+    def power(noncentrality: float) -> float:
+        found = special.ndtr(noncentrality - critical) + special.ndtr(-critical - noncentrality)
+        return float(found @ _WEIGHTS / 2)
+
+    return power
 
 
 def _critical(freedom: float, level: float) -> float:
@@ -42,12 +51,11 @@ def _critical(freedom: float, level: float) -> float:
 
 def detectable_difference(standard_error: float, freedom: float, level: float, power: float = POWER) -> float:
     """Return the smallest true difference that a two-sided t-test with this standard error finds with some power."""
+    power_of = _power_curve(freedom, level)
     highest = 2 * _critical(freedom, level) + 10
-    while t_power(highest, freedom, level) < power:
+    while power_of(highest) < power:
         highest *= 2
-    return standard_error * float(
-        optimize.brentq(lambda noncentrality: t_power(noncentrality, freedom, level) - power, 0.0, highest)
-    )
+    return standard_error * float(optimize.brentq(lambda noncentrality: power_of(noncentrality) - power, 0.0, highest))
 
 
 def seeds_needed(
@@ -72,13 +80,28 @@ def seeds_needed(
             freedom = welch_degrees_of_freedom(deviations[0], seeds, deviations[1], seeds)
         return t_power(abs(difference) / error, freedom, level) >= power
 
-    if not found(most):
-        return None
-    low, high = 1, most  # power grows with seeds
+    # Power grows with seeds: from an estimate, in steps that double, and then by halves. `low` are too few.
+    low, high, step = 1, most + 1, 1
+    seeds = _about_seeds(difference, deviations, level, power, most)
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if found(middle) else (middle, high)
-    return high
+        if found(seeds):
+            high, seeds = seeds, seeds - step
+        else:
+            low, seeds = seeds, seeds + step
+        step *= 2
+        if not low < seeds < high:
+            seeds = (low + high) // 2
+    return None if high > most else high
+
+
+def _about_seeds(difference: float, deviations: Sequence[float], level: float, power: float, most: int) -> int:
+    """Return about the seeds needed, from 2 to `most`: those of a test that knows the deviations, and a few more."""
+    z = special.ndtri(1 - level / 2)
+    scale = abs(difference) / math.sqrt(sum(deviation**2 for deviation in deviations) or 1)
+    if scale == 0:
+        return most
+    seeds = ((z + special.ndtri(power)) / scale) ** 2 + z**2 / (2 * len(deviations))
+    return max(2, math.ceil(min(seeds, most)))
 
 
 def signed_rank_seeds(t_seeds: int | None, level: float) -> int | None:

@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
 
 from smelt.statistics.p_values import Alternative, smallest_p
 from smelt.statistics.scores import Floats, Summary, as_scores, paired_differences, spread, summarise
@@ -96,18 +97,21 @@ def paired_t(a: ArrayLike, b: ArrayLike) -> TestResult:
         return untestable(PAIRED_T, n, "no pairs" if n == 0 else "one seed")
     if not differences.any():
         return TestResult(PAIRED_T, None, 1.0, n, note="identical scores")
-    if spread(differences) == 0:
+    if (deviation := spread(differences)) == 0:
         return untestable(PAIRED_T, n, "the difference is the same in every pair")
-    found = stats.ttest_1samp(differences, 0.0)
+    # To the last bit what scipy's ttest_1samp returns, which takes a hundred times as long.
+    mean = float(np.mean(differences))
+    variance = float(np.mean((differences - mean) ** 2)) * (n / (n - 1))
+    statistic = mean / math.sqrt(variance / n)
     return TestResult(
         PAIRED_T,
-        float(found.statistic),
-        float(found.pvalue),
+        statistic,
+        2 * float(special.stdtr(n - 1, -abs(statistic))),
         n,
         note=_TWO_SEEDS if n == 2 else "",
         degrees_of_freedom=float(n - 1),
-        estimate=float(np.mean(differences)),
-        standard_error=spread(differences) / math.sqrt(n),
+        estimate=mean,
+        standard_error=deviation / math.sqrt(n),
     )
 
 
@@ -142,14 +146,25 @@ def wilcoxon(
     dropped = len(differences) - len(kept)
     if len(kept) == 0:
         return TestResult(WILCOXON, 0.0, 1.0, 0, alternative, "identical scores")
-    found = stats.wilcoxon(kept, alternative=alternative, method="auto", correction=True)
+    sizes = np.unique(np.abs(kept), return_inverse=True)[1] + 1
+    statistic, p = _signed_rank(tuple(sorted((np.sign(kept) * sizes).tolist())), alternative)
     smallest = smallest_p(len(kept), alternative)
     note = join_notes(
         _method(kept),
         f"{dropped} zero difference{'s' * (dropped > 1)} left out" if dropped else "",
         out_of_reach(smallest, len(kept), alternative, alpha, what),
     )
-    return TestResult(WILCOXON, float(found.statistic), float(found.pvalue), len(kept), alternative, note)
+    return TestResult(WILCOXON, statistic, p, len(kept), alternative, note)
+
+
+@lru_cache(maxsize=1024)
+def _signed_rank(differences: tuple[float, ...], alternative: Alternative) -> tuple[float, float]:
+    """Return statistic and p of the signed-rank test of nonzero differences.
+
+    It sees only their signs and which of two is larger: many pairs of models have these in common.
+    """
+    found = stats.wilcoxon(differences, alternative=alternative, method="auto", correction=True)
+    return float(found.statistic), float(found.pvalue)
 
 
 def out_of_reach(smallest: float, n: int, alternative: Alternative, alpha: float, what: str) -> str:
