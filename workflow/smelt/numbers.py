@@ -60,4 +60,6 @@ LearningRate = Annotated[float, Field(gt=0, le=10**9), NO_TRUTH]
 Decay = Annotated[float, Field(ge=0, le=100), NO_TRUTH]
 Deviation = Annotated[float, Field(gt=0, le=100), NO_TRUTH]
 """A standard deviation of weights."""
+Points = Annotated[float, Field(gt=0, lt=100), NO_TRUTH]
+"""A difference of scores in percent."""
 BoundOfScores = Annotated[float, Field(ge=-(10**9), le=10**9), NO_TRUTH]

@@ -17,6 +17,7 @@ import numpy as np
 
 from smelt.cli import KeyValues, add_examples
 from smelt.report.csv_files import write_csv
+from smelt.report.no_worse import NOT_TESTED, add_no_worse, columns_of, over_seeds, over_tasks
 from smelt.report.scores import Scores, read_scores
 from smelt.report.significance import Significance
 from smelt.report.statistics import OVER_SEEDS, score_of
@@ -57,8 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     scores = read_scores(arguments.scores)
     pairs, across = pairs_rows(scores, settings), across_rows(scores, settings)
     write_csv(arguments.summary, summary_rows(scores, read_scores(arguments.scores, beside=True)), SUMMARY_COLUMNS)
-    write_csv(arguments.pairs, pairs, PAIRS_COLUMNS, _counts(PAIRS_COLUMNS))
-    write_csv(arguments.across, across, ACROSS_COLUMNS, _counts(ACROSS_COLUMNS))
+    for path, rows, columns in ((arguments.pairs, pairs, PAIRS_COLUMNS), (arguments.across, across, ACROSS_COLUMNS)):
+        write_csv(path, rows, columns_of(settings, columns), _counts(columns))
     different = sum(row["significant"] is True for row in pairs)
     print(f"{len(pairs)} pairs of models within tasks: {different} differ ({settings.test}, p < {settings.alpha:g})")
 
@@ -109,7 +110,7 @@ pair's step; all pairs that are not significant have that of the last step. `lev
 interval of the t-test at this level: it leaves out 0 exactly where the pair is significant. Each interval is for its
 own pair: that all of a task hold at once is less likely. `detectable` is the smallest true difference that the test
 finds with this `power`, and `seeds_needed` are the seeds that find a difference as large as the one seen; both take
-the spread that was seen for the true one."""
+the spread that was seen for the true one. A margin of the study adds NO_WORSE_COLUMNS, here and across tasks."""
 
 
 def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
@@ -125,6 +126,12 @@ def pairs_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
         for name in TESTS:
             correct(family, name, settings)
         _conclude(family, settings)
+        if settings.margin:
+            tests = [
+                over_seeds(scores.of(task, a), scores.of(task, b), settings) if "comparison" in row else NOT_TESTED
+                for row, (a, b) in zip(family, pairs, strict=True)
+            ]
+            add_no_worse(family, tests, settings)
         rows += family
     return rows
 
@@ -270,6 +277,8 @@ def across_rows(scores: Scores, settings: Significance) -> list[dict[str, Any]]:
         row["significant"] = None if p is None else p < settings.alpha
         if p is not None:
             row["note"] = join_notes(row["note"], beyond)
+    if settings.margin:
+        add_no_worse(family, [over_tasks(a, b, settings) for a, b in (row["means"] for row in family)], settings)
     return family
 
 
@@ -282,7 +291,7 @@ def _pair_across(scores: Scores, pair: tuple[str, str], settings: Significance) 
     row: dict[str, Any] = {"model_a": pair[0], "model_b": pair[1], "tasks": len(shared), "task_names": " ".join(shared)}
     row |= {"wins_a": int((differences > 0).sum()), "wins_b": int((differences < 0).sum())}
     row |= {"ties": int((differences == 0).sum()), "difference": float(np.mean(differences)) if shared else None}
-    row |= _interval_cells(interval) | {"rank_biserial": rank_biserial(a, b), "test": "wilcoxon"}
+    row |= _interval_cells(interval) | {"rank_biserial": rank_biserial(a, b), "test": "wilcoxon", "means": (a, b)}
     notes = [_missing_note(scores, shared, pair), interval.note]
     for name, side in SIDES.items():
         found = wilcoxon(a, b, side, settings.alpha, "tasks")

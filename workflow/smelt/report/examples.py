@@ -20,6 +20,7 @@ from smelt.errors import SmeltError
 from smelt.files import read_json
 from smelt.parquet import read_columns
 from smelt.report.csv_files import write_csv
+from smelt.report.no_worse import NOT_TESTED, add_no_worse, columns_of, over_examples
 from smelt.report.scores import own_metric, whole_of
 from smelt.report.significance import Significance
 from smelt.statistics.examples import bootstrap_interval, bootstrap_p, resample_scores
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     task = read_json(arguments.task)
     runs = [read_run(path, task) for path in arguments.metrics]
     rows = pair_rows(task["name"], runs, arguments.settings)
-    write_csv(arguments.output, rows, COLUMNS)
+    write_csv(arguments.output, rows, columns_of(arguments.settings, COLUMNS))
     print(f"{len(rows)} pairs of models: {sum(row.get('significant') is True for row in rows)} differ over examples")
 
 
@@ -161,6 +162,9 @@ def pair_rows(task: str, runs: Sequence[TestedRun], settings: Significance) -> l
         row |= {"correction": settings.correction, "family": family_size(corrected), "alpha": settings.alpha}
         if p is not None and level is not None and own is not None:
             row |= _conclusion(p, level, own, settings.alpha)
+    if settings.margin:
+        tests = [NOT_TESTED if own is None else over_examples(own, settings) for own in resampled]
+        add_no_worse(family, tests, settings)
     return family
 
 

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from smelt.entry import Entry
-from smelt.numbers import Count, Seed, Within1
+from smelt.numbers import Count, Points, Seed, Within1
 from smelt.statistics.p_values import holm, holm_levels
 
 if TYPE_CHECKING:
@@ -36,6 +38,25 @@ class Significance(Entry):
     """Bootstrap resamples behind an interval."""
     seed: Seed = 1
     """Seed of the bootstrap."""
+    margin: Points | None = None
+    """A loss in points that would not matter, stated before scores are seen: whether each model is shown to be no worse
+    than another by more than this. Without it, models are only tested for differences."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_stated(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a margin that is not stated: jobs of studies without one keep their settings."""
+        keys: dict[str, Any] = write(self)
+        return {key: value for key, value in keys.items() if key != "margin" or value is not None}
+
+    @property
+    def margin_as_share(self) -> float:
+        """The margin in the unit of scores; nan where none is stated."""
+        return math.nan if self.margin is None else self.margin / 100
+
+    @property
+    def margin_in_words(self) -> str:
+        """The margin: 1 point, 0.5 points."""
+        return f"{self.margin:g} point{'' if self.margin == 1 else 's'}"
 
     def over_seeds(self, a: BySeed, b: BySeed) -> "TestResult":
         """Return what the study's test finds; paired ones use the seeds that both have."""

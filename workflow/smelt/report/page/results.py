@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smelt.report.csv_files import read_rows
+from smelt.report.no_worse import NO_WORSE_COLUMNS, SIDES, shown_in_row
 from smelt.report.notes import metric_notes, metric_title, test_of
 from smelt.report.records import read_tokenisation
 from smelt.report.render import NONE, Cell, Grid, Group, PaperTable, Row, number, p_value, quantity
@@ -37,44 +38,51 @@ def pair_tables(path: Path, examples: Sequence[Path], significance: Significance
         significance: how differences were tested.
     """
     by_task: dict[str, list[dict[str, Any]]] = {}
-    for entry in read_rows(path, PAIRS):
+    for entry in read_rows(path, [*PAIRS, *_margin_columns(significance)]):
         by_task.setdefault(entry["task"], []).append(entry | {"note": _note(entry)})
-    over_examples = ExamplePairs(examples)
+    over_examples = ExamplePairs(examples, significance)
     return [_pairs_of(task, pairs, over_examples, significance) for task, pairs in by_task.items()]
 
 
 def across_table(path: Path, significance: Significance) -> PaperTable | None:
     """Return the table of across.csv: a row a pair of models; None where there is no pair."""
-    across, left_out = _without_untested(read_rows(path, ACROSS), lambda entry: not entry["tasks"])
+    across, left_out = _without_untested(
+        read_rows(path, [*ACROSS, *_margin_columns(significance)]), lambda entry: not entry["tasks"]
+    )
     if not across:
         return None
     across = [{**entry, "note": _note(entry)} for entry in across]
     columns = ["Tasks", "Won – lost", _difference_head(across), "W", "n", "p", "p corrected", "Significant"]
     marks = _number_notes(across)
-    rows = [Row(_pair(entry), _across_cells(entry, marks)) for entry in across]
+    margin = _Margin("tasks", significance)
+    rows = [Row(_pair(entry), [*_across_cells(entry, marks), *margin.cells(entry)]) for entry in across]
     level = f"p < {significance.alpha:g}"
     correction = significance.correction_in_words("over all pairs")
     notes = [
         "One value a task, the mean over seeds; differences in points, first model minus second. "
         f"Wilcoxon's signed-rank test, two-sided, {level}, {correction}; n counts the tasks whose means differ."
     ]
-    notes += _interval_note(across)
+    notes += [*_interval_note(across), *margin.notes()]
     notes += [f"{left_out} pairs that share no task stand in across.csv, each with the reason."] if left_out else []
     explained = {"n": "Tasks whose means differ: those that the test ranks."}
     return PaperTable(
-        "across", "Pairs of models across tasks", [_grid(columns, rows, explained)], [*notes, *_mark_notes(marks)]
+        "across",
+        "Pairs of models across tasks",
+        [_grid([*columns, *margin.heads], rows, explained)],
+        [*notes, *_mark_notes(marks)],
     )
 
 
 class ExamplePairs:
     """The comparisons over test examples, by task and pair."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], significance: Significance) -> None:
         """Read the files, one a task."""
+        self._margin = _Margin("examples", significance)
         self._rows: dict[tuple[str, frozenset[str]], Mapping[Any, Any]] = {}
         self._facts: dict[str, Mapping[Any, Any]] = {}
         for path in paths:
-            for row in read_rows(path, EXAMPLES):
+            for row in read_rows(path, [*EXAMPLES, *_margin_columns(significance)]):
                 self._rows[row["task"], frozenset((row["model_a"], row["model_b"]))] = row
                 if str(row["significant"]) in _VERDICTS:
                     self._facts[row["task"]] = row
@@ -85,16 +93,17 @@ class ExamplePairs:
             return []
         row = self._rows.get((task, frozenset((entry["model_a"], entry["model_b"]))))
         if row is None or str(row["significant"]) not in _VERDICTS:
-            return [Cell(NONE)] * 2
+            return [Cell(NONE)] * len(self.heads(task))
         sign = 1 if row["model_a"] == entry["model_a"] else -1
         ends = sorted((sign * 100 * row["low"], sign * 100 * row["high"]))
         interval = f"{number(ends[0])} to {number(ends[1])}"
         verdict = replace(_yes_or_no(row), detail=f"(p {_p(row['p_corrected'])})")
-        return [Cell(interval), verdict]
+        return [Cell(interval), verdict, *self._margin.cells(row, swapped=sign < 0)]
 
     def heads(self, task: str) -> list[str]:
         """Return the heads of these cells."""
-        return ["Interval over examples", "Differ over examples"] if task in self._facts else []
+        heads = ["Interval over examples", "Differ over examples", *self._margin.heads]
+        return heads if task in self._facts else []
 
     def notes(self, task: str) -> list[str]:
         """Return how a task was tested over examples."""
@@ -113,7 +122,11 @@ def _pairs_of(task: str, pairs: Entries, examples: ExamplePairs, significance: S
     pairs, left_out = _without_untested(pairs, lambda entry: not entry["n_pairs"] and math.isnan(entry["difference"]))
     columns = ["Difference (interval)", "Hedges' g", "p", "p corrected", "Significant", "Detectable", "Seeds needed"]
     marks = _number_notes(pairs)
-    rows = [Row(_pair(entry), [*_pair_cells(entry, marks), *examples.cells(task, entry)]) for entry in pairs]
+    margin = _Margin("seeds", significance)
+    rows = [
+        Row(_pair(entry), [*_pair_cells(entry, marks), *margin.cells(entry), *examples.cells(task, entry)])
+        for entry in pairs
+    ]
     metric = pairs[0]["metric"]
     paired = "" if significance.test == "welch" else ", paired by seed"
     runs = quantity([entry[n] for entry in pairs for n in ("n_a", "n_b") if entry[n]] or [0], "run")
@@ -122,14 +135,65 @@ def _pairs_of(task: str, pairs: Entries, examples: ExamplePairs, significance: S
         f" a model{paired}.",
         *_interval_note(pairs),
         *_power_note(pairs),
+        *margin.notes(),
         *examples.notes(task),
         *metric_notes([metric]),
     ]
     notes += (
         [f"{left_out} pairs that could not be tested stand in pairs.csv, each with the reason."] if left_out else []
     )
-    grid = _grid([*columns, *examples.heads(task)], rows)
+    grid = _grid([*columns, *margin.heads, *examples.heads(task)], rows)
     return PaperTable(f"pairs-{task}", f"Pairs of models on {task}", [grid], [*notes, *_mark_notes(marks)])
+
+
+class _Margin:
+    """The column of what is shown at the study's margin; nothing where it states none."""
+
+    def __init__(self, over: str, significance: Significance) -> None:
+        """Take what the tests are over: seeds, examples or tasks."""
+        self._over = over
+        self._significance = significance
+        self.heads = [f"No worse over {over}"] if significance.margin else []
+
+    def cells(self, entry: Mapping[str, Any], swapped: bool = False) -> list[Cell]:
+        """Return which model is shown to be no worse than the other, with both bounds; `swapped`: b is the first."""
+        if not self.heads:
+            return []
+        sides = SIDES[::-1] if swapped else SIDES
+        shown = tuple(shown_in_row(entry, side) for side in sides)
+        if None in shown:
+            return [Cell("not tested")]
+        bounds = [entry[f"no_worse_{side}_bound"] for side in sides]
+        detail = "" if math.isnan(sum(bounds)) else f"({' / '.join(number(100 * bound) for bound in bounds)})"
+        return [Cell(_NO_WORSE[shown], detail=detail, bold=any(shown))]
+
+    def notes(self) -> list[str]:
+        """Return how it is tested."""
+        if not self.heads:
+            return []
+        settings = self._significance
+        correction = settings.correction_in_words("over both directions of all pairs")
+        bounds = (
+            " In brackets the lower confidence bounds, in points, of first minus second and of second minus first: the"
+            " claim is shown by one above minus the margin."
+        )
+        return [
+            "No worse: which of the two is shown to be no worse than the other by more than"
+            f" {settings.margin_in_words}, the margin that the study states; one-sided, p < {settings.alpha:g},"
+            f" {correction}.{'' if self._over == 'tasks' else bounds}"
+        ]
+
+
+_NO_WORSE: dict[tuple[bool | None, ...], str] = {
+    (True, True): "both",
+    (True, False): "first",
+    (False, True): "second",
+    (False, False): "neither",
+}
+
+
+def _margin_columns(significance: Significance) -> list[str]:
+    return list(NO_WORSE_COLUMNS) if significance.margin else []
 
 
 def _without_untested(entries: Entries, is_untested: Callable[[Mapping[str, Any]], bool]) -> tuple[Entries, int]:

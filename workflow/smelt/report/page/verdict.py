@@ -3,7 +3,7 @@
 The best model has the highest mean over the tasks that models share. A smaller one stands beside it where no test,
 over seeds, over examples or across tasks, finds it worse. Two models have up to two tests a task: their p, corrected
 over the pairs of each task, is corrected again over all of them. That is no proof of equality: the paragraph says what
-being wrong could cost.
+being wrong could cost. Where the study states a margin, a model that is shown to lose less than it goes first.
 """
 
 import math
@@ -23,13 +23,15 @@ from smelt.report.overview import (
     TestedDifference,
     overview_table,
 )
-from smelt.report.render import PaperTable, number, quantity
+from smelt.report.page.no_worse import ModelsNoWorse
+from smelt.report.render import PaperTable, number, p_value, quantity
 from smelt.report.significance import Significance
 from smelt.statistics.p_values import smallest_p
 
 MOST_NAMED = 6
 LOWER, LOWER_OVER_TASKS, LOWER_IN_RUNS = "lower", "lower over tasks", "lower in these runs"
 NO_LOSS = "no loss shown"
+NO_WORSE = "no worse"
 QUESTION = "Is the compact model still worth it?"
 
 
@@ -62,9 +64,11 @@ def answer(
         standing = {model: "failed" for model in models if scores.failed(model)}
         reasons = ["No two models ran on the same task in the same languages."]
         return StudyVerdict("Cannot be said.", reasons, []), overview_table(models, None, standing, costs)
-    compared = BestAgainstSmaller(scores, shared, costs, significance, _lower_over_tasks(statistics["across"]))
+    claims = ModelsNoWorse(statistics["pairs"], examples, shared, significance) if significance.margin else None
+    compared = BestAgainstSmaller(scores, shared, costs, significance, _lower_over_tasks(statistics["across"]), claims)
     standing = {model: compared.standing(model) for model in models}
-    return compared.verdict(), overview_table(models, shared, standing, costs)
+    table = overview_table(models, shared, standing, costs)
+    return compared.verdict(), replace(table, notes=[*table.notes, *([claims.in_words()] if claims else [])])
 
 
 def _lower_over_tasks(path: Path) -> set[tuple[str, str]]:
@@ -85,6 +89,8 @@ class BestAgainstSmaller:
     significance: Significance
     lower_over_tasks: Set[tuple[str, str]]
     """Pairs that the test across tasks finds to differ, the lower model first."""
+    claims: ModelsNoWorse | None = None
+    """What is shown at the margin, where the study states one."""
 
     @cached_property
     def found_something(self) -> list[str]:
@@ -146,6 +152,8 @@ class BestAgainstSmaller:
             return "not compared"
         if model == self.best:
             return BEST
+        if self.claims and self.claims.shown(model, self.best):
+            return NO_WORSE
         tested = self.against_best(model)
         if any(pair.over_seeds and pair.over_seeds.is_lower for pair in tested.values()):
             return LOWER
@@ -166,6 +174,8 @@ class BestAgainstSmaller:
         if not self.smaller:
             return self._no_smaller()
         standings = {model: self.standing(model) for model in self.smaller}
+        if no_worse := [model for model in self.smaller if standings[model] == NO_WORSE]:
+            return self._no_worse(no_worse[0])
         if beside := [model for model in self.smaller if standings[model] == NO_LOSS]:
             return self._yes(beside[0])
         tested = [model for model in self.smaller if standings[model] in (LOWER, LOWER_OVER_TASKS, LOWER_IN_RUNS)]
@@ -186,16 +196,34 @@ class BestAgainstSmaller:
         why = "all have as many parameters" if len(self.found_something) > 1 else "no other one could be compared"
         return StudyVerdict("There is no smaller model.", [f"{said}; {why}."], self.untested(None))
 
-    def _yes(self, model: str) -> StudyVerdict:
-        pairs = self.against_best(model)
+    def _no_worse(self, model: str) -> StudyVerdict:
+        """Return the answer where a smaller model is shown to lose less than the margin."""
+        assert self.claims is not None
+        margin = self.significance.margin_in_words
+        found = f"shown to be no worse than {self.best}, the best one, by more than {margin} on any task"
+        p = p_value(self.claims.p(model, self.best))
+        shown = f"This is shown by tests at a margin that the study states (p {p if p[0] == '<' else f'= {p}'})."
+        said = [self._smallest(model, f"is {found}"), self._ratios(model)]
+        said.append(" ".join(part for part in (shown, self.claims.closest(model, self.best)) if part))
+        lower = [task for task, pair in self.against_best(model).items() if pair.is_lower]
+        said += [f"It is significantly lower on {', '.join(lower)}, by less than that."] if lower else []
+        beside = [other for other in self.smaller if self.standing(other) == NO_LOSS]
+        if beside and self._size(beside[0]) < self._size(model):
+            said.append(f"{beside[0]} is smaller and no test finds it worse, but that it loses so little is not shown.")
+        return StudyVerdict(f"Yes, within {margin}.", said, self.untested(model))
+
+    def _smallest(self, model: str, found: str) -> str:
         loss = 100 * (self.shared.mean(self.best) - self.shared.mean(model))
         of_known_size = " of known size" if self.unknown else ""
-        said = [
-            f"Of {quantity([len(self.found_something)], 'model')}, {model} is the smallest{of_known_size} that no test "
-            f"finds worse than {self.best}, the best one: {self._points(model)} against {self._points(self.best)} "
-            f"points, {_lower_by(loss)} in the mean over {self._tasks}.",
-            self._ratios(model),
-        ]
+        return (
+            f"Of {quantity([len(self.found_something)], 'model')}, {model} is the smallest{of_known_size} that {found}:"
+            f" {self._points(model)} against {self._points(self.best)} points, {_lower_by(loss)} in the mean over"
+            f" {self._tasks}."
+        )
+
+    def _yes(self, model: str) -> StudyVerdict:
+        pairs = self.against_best(model)
+        said = [self._smallest(model, f"no test finds worse than {self.best}, the best one"), self._ratios(model)]
         lows = {
             (task, over): test.low
             for task, pair in pairs.items()
@@ -207,7 +235,8 @@ class BestAgainstSmaller:
             answer = "No loss is shown, but not all sizes are known." if self.unknown else "Yes."
             return StudyVerdict(answer, said, self.untested(model))
         shown = _interval(over, pairs[task].tests[over])
-        said.append(f"The price of being wrong is largest on {task}: there it is {shown}.")
+        said.append("That no test finds it worse is no proof that it is as good.")
+        said[-1] += f" The price of being wrong is largest on {task}: there it is {shown}."
         answer = f"No loss is shown, but one of up to {number(-100 * low, '.1f')} points is possible."
         return StudyVerdict(answer, said, self.untested(model))
 
@@ -269,6 +298,7 @@ class BestAgainstSmaller:
     def untested(self, model: str | None) -> list[str]:
         """Return what could not be tested, and why; `model` is the one that is compared with the best."""
         about_tests = [*self._tests(), *self._by_itself(model), *self._left_out(), *self._without_seeds()]
+        about_tests += self._margin()
         return [*about_tests, *self._untested_tasks(model), *self._across(), *self._power(model), *self._unmeasured()]
 
     def _tests(self) -> list[str]:
@@ -286,6 +316,13 @@ class BestAgainstSmaller:
             else (" Nor is anything corrected over tasks and tests: of many, some find a difference by chance.")
         )
         return [said]
+
+    def _margin(self) -> list[str]:
+        """Return that a margin is stated and no smaller model keeps it; nothing where one does."""
+        if not self.claims or any(self.standing(model) == NO_WORSE for model in self.smaller):
+            return []
+        margin = self.significance.margin_in_words
+        return [f"Of no smaller model is it shown that it is no worse than {self.best} by more than {margin}."]
 
     def _by_itself(self, model: str | None) -> list[str]:
         """Return where a test finds the model lower only as long as it is looked at alone."""
