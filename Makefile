@@ -4,7 +4,7 @@
 # make lint    ruff, snakefmt, snakemake --lint and mypy
 # make docs    the documentation as a site: site/index.html; make picture draws the rules of README.md again
 # make bench   speed against named peers, and what kills leave behind (ONLY=name for one, ONLY='pretrain-*' for some)
-# make test-cluster   a small study on a real SLURM of this machine's own (needs root and Debian's packages)
+# make test-cluster   what breaks on a real SLURM of this machine's own (root on Debian; ONLY='node_fails or …' for some)
 #
 # The models of demo and tests are so small that one thread each, side by side, is fastest.
 #
@@ -36,7 +36,7 @@ test: $(VENV)/development lint
 	$(PYTEST)
 
 test-cluster: $(VENV)/development
-	$(OFFLINE) pytest tests/cluster
+	$(OFFLINE) pytest --numprocesses 2 --dist loadfile tests/cluster $(if $(ONLY),-k '$(ONLY)')
 
 lint: $(VENV)/development
 	ruff check .

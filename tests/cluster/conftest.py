@@ -1,5 +1,6 @@
 """A real SLURM, and projects that run on it: needs root on Debian, and installs what it needs."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -31,12 +32,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A controller and two nodes with a GPU each, for as long as the tests run."""
-    folder = tmp_path_factory.mktemp("slurm")
+    """A controller and two nodes with a GPU each, for as long as a worker of the tests runs."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "slurm"
+    folder.mkdir(exist_ok=True)
     environment = os.environ | {"CPUS": "8", "MEMORY": "64000"}
-    subprocess.run([SCRIPT, "start", folder], env=environment, check=True)
-    yield folder
-    subprocess.run([SCRIPT, "stop", folder], check=True)
+    with (folder / "workers").open("w") as workers, (folder / "door").open("w") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        if alone(workers):
+            subprocess.run([SCRIPT, "start", folder], env=environment, check=True)
+        fcntl.flock(workers, fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield folder
+        fcntl.flock(door, fcntl.LOCK_EX)
+        if alone(workers):
+            subprocess.run([SCRIPT, "stop", folder], check=True)
+
+
+def alone(workers: IO[str]) -> bool:
+    """Return whether no other worker holds the file."""
+    try:
+        fcntl.flock(workers, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.fixture(autouse=True)
+def turn(cluster: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Keep other workers from the cluster while a test breaks it."""
+    kind = fcntl.LOCK_EX if request.node.get_closest_marker("breaks_cluster") else fcntl.LOCK_SH
+    with (cluster / "turn").open("w") as stream:
+        fcntl.flock(stream, kind)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -133,8 +161,13 @@ def has_checkpoint(project: Project) -> bool:
 
 def jobs_of(project: Project) -> list[str]:
     """Return what SLURM knows of the jobs of a project, the oldest first."""
+    return jobs_in(project.folder)
+
+
+def jobs_in(folder: Path) -> list[str]:
+    """Return what SLURM knows of the jobs that were submitted in a folder, the oldest first."""
     jobs = subprocess.run(["scontrol", "show", "jobs"], text=True, capture_output=True, check=True).stdout
-    return [job for job in jobs.split("\n\n") if f"WorkDir={project.folder}\n" in job]
+    return [job for job in jobs.split("\n\n") if f"WorkDir={folder}\n" in job]
 
 
 def number_of(job: str) -> str:

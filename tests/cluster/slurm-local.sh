@@ -93,28 +93,29 @@ start() {
     exit 1
 }
 
+end() { # the process that a file names, and wait until its port is free; one that nobody reaps has no command line
+    local pid
+    pid=$(<"$1")
+    kill "$pid" 2>/dev/null || return 0
+    for _ in $(seq 200); do grep -qa . "/proc/$pid/cmdline" 2>/dev/null || return 0; sleep 0.1; done
+    kill -9 "$pid"
+}
+
 stop() {
     timeout 10 scancel --user="$(id -un)" 2>/dev/null || true
     for pid in "$folder"/slurmd.*.pid "$folder/slurmctld.pid" "$folder/munged.pid"; do
-        [ -s "$pid" ] && kill "$(<"$pid")" 2>/dev/null || true
+        [ ! -s "$pid" ] || end "$pid"
     done
     for file in slurm.conf gres.conf cgroup.conf; do
         [ "$(readlink "/etc/slurm/$file")" != "$folder/$file" ] || rm "/etc/slurm/$file"
     done
 }
 
-stop_controller() {
-    local pid
-    pid=$(<"$folder/slurmctld.pid")
-    kill "$pid"
-    while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-}
-
 case $command in
 install) install ;;
 start) install && start ;;
 stop) stop ;;
-stop-controller) stop_controller ;;
+stop-controller) end "$folder/slurmctld.pid" ;;
 start-controller) slurmctld -f "$SLURM_CONF" ;;
 status) sinfo --long --Node && squeue ;;
 *) sed -n 2,6p "$0" && exit 2 ;;

@@ -41,6 +41,7 @@ def training_of(project: Project) -> int:
     return int(json.loads(lock.read_text())["process"])
 
 
+@pytest.mark.breaks_cluster
 def test_a_controller_away_for_a_minute_loses_nothing(cluster: Path, project_with: Make) -> None:
     project = project_with(2500)
     driver = start_on_slurm(project, "--retries", "0", MODEL)
@@ -55,7 +56,6 @@ def test_a_controller_away_for_a_minute_loses_nothing(cluster: Path, project_wit
     assert len(jobs_of(project)) == 1
 
 
-@pytest.mark.usefixtures("cluster")
 def test_a_training_in_several_jobs_has_the_losses_of_one(project_with: Make) -> None:
     parts, whole = project_with(3000, "parts"), project_with(3000, "whole")
     drivers = [
@@ -82,7 +82,6 @@ def test_a_training_in_several_jobs_has_the_losses_of_one(project_with: Make) ->
     assert curves[0] == curves[1]
 
 
-@pytest.mark.usefixtures("cluster")
 def test_an_error_in_the_input_is_tried_once_and_the_rest_goes_on(project_with: Make) -> None:
     project = project_with(100)
     dump = min((project.folder / "resources/dumps").rglob("qabwiki*.bz2"))
@@ -99,9 +98,8 @@ def test_an_error_in_the_input_is_tried_once_and_the_rest_goes_on(project_with: 
     assert states == ["COMPLETED", "FAILED"]
 
 
-@pytest.mark.usefixtures("cluster")
 def test_a_job_that_someone_cancels_stays_cancelled_and_goes_on_in_the_next_run(project_with: Make) -> None:
-    project = project_with(2000)
+    project = project_with(1500)
     driver = start_on_slurm(project, MODEL)
     wait_until(lambda: has_checkpoint(project), driver)
     subprocess.run(["scancel", running(project)], check=True)
@@ -114,9 +112,9 @@ def test_a_job_that_someone_cancels_stays_cancelled_and_goes_on_in_the_next_run(
     assert len(jobs_of(project)) == 2
 
 
-@pytest.mark.usefixtures("cluster")
+@pytest.mark.breaks_cluster
 def test_a_training_whose_node_fails_goes_on(project_with: Make) -> None:
-    project = project_with(2000)
+    project = project_with(1500)
     driver = start_on_slurm(project, MODEL)
     wait_until(lambda: has_checkpoint(project), driver)
     (job,) = jobs_of(project)
@@ -133,9 +131,8 @@ def test_a_training_whose_node_fails_goes_on(project_with: Make) -> None:
     assert "going on from the checkpoint of step" in (project.folder / LOG).read_text()
 
 
-@pytest.mark.usefixtures("cluster")
 def test_a_killed_training_is_tried_again_with_more_memory(project_with: Make) -> None:
-    project = project_with(2000)
+    project = project_with(1500)
     driver = start_on_slurm(project, MODEL, "--set-resources", "pretrain:mem_mb=3000")
     wait_until(lambda: has_checkpoint(project), driver)
     os.kill(training_of(project), signal.SIGKILL)
@@ -145,7 +142,6 @@ def test_a_killed_training_is_tried_again_with_more_memory(project_with: Make) -
     assert ["MinMemoryNode=3000M" in jobs_of(project)[0], "MinMemoryNode=6000M" in jobs_of(project)[1]] == [True, True]
 
 
-@pytest.mark.usefixtures("cluster")
 def test_a_training_that_slurm_kills_for_its_memory_gets_more(project_with: Make) -> None:
     project = project_with(300)
     done = on_slurm(project, MODEL, "--set-resources", "pretrain:mem_mb=400")  # Snakemake itself takes 300
@@ -155,7 +151,6 @@ def test_a_training_that_slurm_kills_for_its_memory_gets_more(project_with: Make
     assert ["MinMemoryNode=400M" in jobs[0], "MinMemoryNode=800M" in jobs[1]] == [True, True]
 
 
-@pytest.mark.usefixtures("cluster")
 def test_a_training_that_outlives_its_driver_is_taken_over(project_with: Make) -> None:
     project = project_with(2500)
     number = kill_driver_of_training(project)
@@ -166,7 +161,6 @@ def test_a_training_that_outlives_its_driver_is_taken_over(project_with: Make) -
     assert project.planned(MODEL) == {}
 
 
-@pytest.mark.usefixtures("cluster")
 def test_a_training_that_is_no_longer_wanted_so_is_cancelled_and_made_from_the_new_settings(
     project_with: Make,
 ) -> None:
@@ -179,7 +173,6 @@ def test_a_training_that_is_no_longer_wanted_so_is_cancelled_and_made_from_the_n
     assert ["JobState=CANCELLED" in job for job in jobs_of(project)] == [True, False]
 
 
-@pytest.mark.usefixtures("cluster")
 def test_a_driver_that_is_a_job_has_a_successor_that_goes_on(project_with: Make) -> None:
     project = project_with(2500)
     words = ["sbatch", "--parsable", "--mem=5000", "profiles/slurm-driver/driver.sh", "study.yaml", "--"]

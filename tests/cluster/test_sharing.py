@@ -27,7 +27,6 @@ from tests.workflow.conftest import Project
 
 LOG = "logs/small/models/wide.log"
 Make = Callable[..., Project]
-pytestmark = pytest.mark.usefixtures("cluster")
 
 OTHER_MACHINE = ["unshare", "--uts", "--pid", "--fork", "--mount-proc", "sh", "-c", 'hostname login2; exec "$@"', "sh"]
 """Runs a command as on another machine: with another host name, and where no process of this one is seen."""

@@ -4,15 +4,13 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
 import pytest
 
-from smelt.entry import merge
-from tests.cluster.conftest import on_slurm, slurm_command, wait_until
+from tests.cluster.conftest import jobs_in, jobs_of, on_slurm, slurm_command, wait_until
 from tests.workflow.conftest import Project, new_project
 
 
@@ -21,35 +19,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return new_project(tmp_path_factory.mktemp("cluster") / "project")
 
 
-@pytest.mark.usefixtures("cluster")
 def test_the_study_runs_to_its_report_with_a_gpu_for_each_training(project: Project) -> None:
     # Models so small ask for none by themselves.
     done = on_slurm(project, "--set-resources", *[f"{rule}:gpu=1" for rule in ("pretrain", "distil", "finetune")])
     assert done.returncode == 0, done.stderr[-5000:]
     assert (project.folder / "results/small/report.html").is_file()
-    jobs = subprocess.run(["scontrol", "show", "jobs"], text=True, capture_output=True, check=True).stdout
-    granted = [job for job in jobs.split("\n\n") if re.search(r"TresPerJob=gres:gpu:1", job)]
+    granted = [job for job in jobs_of(project) if "TresPerJob=gres:gpu:1" in job]
     assert len(granted) >= 2 + 2 * 2 * 2  # pretraining of two models, and their fine-tuning on two tasks, twice
     assert all("JobState=COMPLETED" in job for job in granted)
 
 
-@pytest.mark.usefixtures("cluster")
-def test_a_pretraining_that_runs_out_of_time_goes_on_in_further_jobs(project: Project) -> None:
-    study = project.study
-    study["models"]["wide"]["settings"] = merge(
-        study["models"]["wide"]["settings"],
-        {"schedule": {"steps": 6000}, "validation": {"every": 2000}, "checkpoints": {"every": 1000}},
-    )
-    project.write(study)
-    model = "results/small/models/wide"
-    done = on_slurm(project, "--set-resources", "pretrain:runtime=1", "--retries", "0", model)
-    assert done.returncode == 0, done.stderr[-5000:]
-    assert "going on from the checkpoint" in (project.folder / "logs/small/models/wide.log").read_text()
-
-
-@pytest.mark.usefixtures("cluster")
 def test_a_model_that_outlives_its_killed_driver_is_taken_over_and_never_served_stale(
-    cluster: Path,  # noqa: ARG001 - runs
     tmp_path: Path,
 ) -> None:
     project = new_project(tmp_path / "project")
@@ -66,7 +46,7 @@ def test_a_model_that_outlives_its_killed_driver_is_taken_over_and_never_served_
                               env=project.environment(), stderr=subprocess.DEVNULL) as driver:  # fmt: skip
             wait_until(lambda: list(project.folder.glob("checkpoints/**/step-*[0-9]/manifest.json")), driver)
             driver.kill()
-        wait_until(lambda: not subprocess.check_output(["squeue", "--noheader"], text=True).strip())
+        wait_until(lambda: all("JobState=RUNNING" not in job for job in jobs_of(project)))
         assert (model / "model.safetensors").exists()
 
     train(300)
@@ -83,21 +63,18 @@ def test_a_model_that_outlives_its_killed_driver_is_taken_over_and_never_served_
     assert project.planned(str(model.relative_to(project.folder))) == {"pretrain": 1}
 
 
-@pytest.mark.usefixtures("cluster")
 def test_a_pretraining_runs_on_two_machines_of_one_job(project: Project) -> None:
     model = "results/small/models/narrow"
     subprocess.run(["rm", "-rf", model], cwd=project.folder, check=True)
     two = ["gpu=2", "nodes=2", "mpi=srun", "tasks=2", "tasks_per_gpu=0"]
     done = on_slurm(project, "--set-resources", *[f"pretrain:{resource}" for resource in two], "--force", model)
     assert done.returncode == 0, done.stderr[-5000:]
-    jobs = subprocess.run(["scontrol", "show", "jobs"], text=True, capture_output=True, check=True).stdout
-    assert re.search(r"NumNodes=2.*TresPerJob=gres:gpu:2", jobs, re.DOTALL)
+    assert re.search(r"NumNodes=2.*TresPerJob=gres:gpu:2", jobs_of(project)[-1], re.DOTALL)
     log = (project.folder / "logs/small/models/narrow.log").read_text()
     assert log.count("step 40  validation") == 1
     assert "2 processes on 2 machines" in log
 
 
-@pytest.mark.usefixtures("cluster")
 def test_shards_are_cleaned_in_arrays_of_jobs_and_a_damaged_one_later(tmp_path: Path) -> None:
     texts = [f"Stone {n // 2} lies in the river by the village {n // 2 * 7} near the old mill." for n in range(90)]
     file = tmp_path / "texts.parquet"
@@ -111,10 +88,8 @@ def test_shards_are_cleaned_in_arrays_of_jobs_and_a_damaged_one_later(tmp_path: 
 
     def submit() -> None:
         subprocess.run(words, check=True)
-        until = time.monotonic() + 300
-        while subprocess.run(["squeue", "--noheader"], text=True, capture_output=True, check=True).stdout.strip():
-            assert time.monotonic() < until
-            time.sleep(1)
+        waiting = re.compile("JobState=(PENDING|RUNNING|COMPLETING)")
+        wait_until(lambda: not any(map(waiting.search, jobs_in(Path.cwd()))))
 
     submit()
     errors = [line for log in tmp_path.glob("out/work/*/log/logs/*") for line in log.read_text().splitlines()]
@@ -127,7 +102,6 @@ def test_shards_are_cleaned_in_arrays_of_jobs_and_a_damaged_one_later(tmp_path: 
     assert statistics["cleaning"][0]["within_source"] == 45
 
 
-@pytest.mark.usefixtures("cluster")
 def test_preflight_runs_a_tiny_job_and_names_what_no_node_can_grant(tmp_path: Path) -> None:
     project = new_project(tmp_path / "project")
 

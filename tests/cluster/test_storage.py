@@ -16,7 +16,6 @@ from tests.workflow.conftest import Project
 LOG = "logs/small/models/wide.log"
 Make = Callable[..., Project]
 Mount = Callable[[Path, int], Path]
-pytestmark = pytest.mark.usefixtures("cluster")
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def fill(folder: Path, left: int = 0) -> Path:
 
 
 def test_a_disk_that_is_full_for_a_checkpoint_costs_nothing(project_with: Make, small_disk: Mount) -> None:
-    project, undisturbed = project_with(1500), project_with(1500, "undisturbed")
+    project, undisturbed = project_with(1000), project_with(1000, "undisturbed")
     disk = small_disk(project.folder / "checkpoints", 4)
     drivers = start_on_slurm(project, MODEL, "--retries", "1"), start_on_slurm(undisturbed, MODEL)
     wait_until(lambda: has_checkpoint(project), drivers[0])

@@ -67,5 +67,5 @@ def test_check_is_test_without_what_is_slow(checkout: Path) -> None:
 
 
 def test_continuous_integration_runs_the_whole(checkout: Path) -> None:
-    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "make test"
+    assert (ROOT / ".ci/run").read_text().splitlines().count("make test") == 1
     assert "slow" not in "".join(planned(checkout, "test"))
