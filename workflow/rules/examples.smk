@@ -2,6 +2,7 @@
 Tests differences between models over the examples of a test set, whatever the number of seeds.
 
 IN   results/<study>/finetuned/<model>/<task>/seed-<n>/ : metrics.json and predictions.parquet of all runs of a task
+     results/<study>/tasks/<task>/ : task.json, and test.parquet where several test examples may share a context
 OUT  results/<study>/statistics/examples/<task>.csv : a row a pair of models
 """
 
@@ -12,6 +13,7 @@ rule examples:
         metrics=study.report.metrics_of_task,
         predictions=study.report.predictions_of_task,
         task=f"{RESULTS}/tasks/{{task}}/task.json",
+        contexts=study.report.contexts_of_task,
         modules=modules("statistics", "report", *METRICS),
     output:
         pairs=f"{RESULTS}/statistics/examples/{{task}}.csv",

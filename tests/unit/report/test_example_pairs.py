@@ -132,3 +132,62 @@ def test_more_resamples_are_drawn_where_many_pairs_are_corrected(tmp_path: Path)
     assert (table["resamples"] == 2 * 15 * 8 / 0.05).all()
     assert table["significant"].all(), "of 99 resamples, the smallest p is 0.02, times 15"
     assert table["low"].notna().all()
+
+
+class Questions(Runs):
+    """Runs on questions, five about each context; a run is right on whole contexts or wrong."""
+
+    def __init__(self, folder: Path, kind: str = "question-" + "answering", contexts: int = 40) -> None:
+        super().__init__(folder)
+        (folder / "task.json").write_text(json.dumps(json.loads((folder / "task.json").read_text()) | {"kind": kind}))
+        self.contexts = [f"context {number // 10}" for number in range(10 * contexts)]
+        self.languages = ["en", "fr"] * (5 * contexts)
+        rows = {"example": range(10 * contexts), "language": self.languages, "context": self.contexts}
+        pd.DataFrame(rows).to_parquet(folder / "test.parquet")
+
+    def add_contexts(self, model: str, right: set[str]) -> None:
+        """Write a run that is right on the questions about some contexts."""
+        answers = ["yes" if context in right else "no" for context in self.contexts]
+        rows = {"example": range(len(answers)), "language": self.languages, "gold": [["yes"]] * len(answers)}
+        folder = self.folder / model / "seed-1"
+        folder.mkdir(parents=True)
+        pd.DataFrame(rows | {"predicted": answers}).to_parquet(folder / "predictions.parquet")
+        share = sum(context in right for context in self.contexts) / len(self.contexts)
+        scores = [{"split": "test", "language": "all", "metric": "squad_f1", "value": share}]
+        metrics = {"model": model, "task": "topic", "seed": 1, "metric": "squad-f1", "scores": scores}
+        self.metrics.append(folder / "metrics.json")
+        self.metrics[-1].write_text(json.dumps(metrics))
+
+
+def test_questions_on_one_context_are_drawn_together(tmp_path: Path) -> None:
+    names = [f"context {number}" for number in range(40)]
+    runs = Questions(tmp_path)
+    runs.add_contexts("good", set(names[:24]))
+    runs.add_contexts("bad", set(names[18:36]))
+    assert runs.compare() == 0
+    row = runs.table().loc[("good", "bad")]
+    assert (row["examples"], row["contexts"]) == (400, 80), "40 in each language"
+    test = pd.read_parquet(tmp_path / "test.parquet")
+    test["context"] = [f"alone {number}" for number in range(400)]
+    test.to_parquet(tmp_path / "test.parquet")
+    assert runs.compare() == 0
+    alone = runs.table().loc[("good", "bad")]
+    assert pd.isna(alone["contexts"])
+    assert row["high"] - row["low"] > 1.8 * (alone["high"] - alone["low"]), "five questions say what one does"
+    assert row["p"] > alone["p"]
+
+
+def test_few_contexts_are_warned_of_and_foreign_examples_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = Questions(tmp_path, contexts=3)
+    runs.add_contexts("good", {"context 0", "context 1"})
+    runs.add_contexts("bad", {"context 1"})
+    assert runs.compare() == 0
+    assert runs.table()["note"].tolist() == ["a bootstrap of 6 contexts gives too narrow an interval"]
+    (tmp_path / "topic.csv").unlink()
+    test = pd.read_parquet(tmp_path / "test.parquet")
+    test.iloc[1:].to_parquet(tmp_path / "test.parquet")
+    assert runs.compare() == 1
+    assert "was tested on example 0 (en), which the task lacks: run it again" in capsys.readouterr().err
+    assert not (tmp_path / "topic.csv").exists()

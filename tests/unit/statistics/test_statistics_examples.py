@@ -63,3 +63,38 @@ def test_each_stratum_keeps_its_size_and_all_scorers_see_the_same_examples() -> 
     assert scores["first"][0] == 1
     assert set(scores["first"]) == {0.0, 1.0, 2.0}
     assert (resample_scores({"first": lambda w: w[:, 0]}, strata, 200, 1)["first"] == scores["first"]).all()
+
+
+def test_of_equal_models_on_shared_contexts_one_in_twenty_differs_only_where_contexts_are_drawn() -> None:
+    generator = np.random.default_rng(6)
+    contexts = np.repeat(np.arange(40), 5)
+    strata = (contexts % 2).astype(np.int64)  # two languages
+    found: dict[str, list[bool]] = {"contexts": [], "examples": []}
+    for study in range(300):
+        pair = {name: share_of(generator.random(40)[contexts]) for name in "ab"}  # one score a context
+        for drawn, clusters in (("contexts", contexts), ("examples", None)):
+            scores = resample_scores(pair, strata, 400, study, clusters)
+            found[drawn].append(bootstrap_p((scores["a"] - scores["b"])[1:]) < 0.05)
+    assert 0.03 <= np.mean(found["contexts"]) <= 0.09
+    assert np.mean(found["examples"]) > 0.25
+
+
+def test_a_drawn_context_brings_all_of_its_examples_and_single_ones_are_drawn_as_without_contexts() -> None:
+    strata = np.array([0, 0, 0, 1, 1, 1, 1])
+    contexts = np.array([5, 5, 2, 5, 7, 7, 7])
+    seen: list[Floats] = []
+
+    def keep(weights: Floats) -> Floats:
+        seen.append(weights)
+        return weights.sum(1)
+
+    resample_scores({"a": keep}, strata, 50, 1, contexts)
+    weights = seen[1]
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 4] == weights[:, 5]).all()
+    assert (weights[:, [0, 2]].sum(1) == 2).all()  # two contexts of the first language
+    assert (weights[:, [3, 4]].sum(1) == 2).all()
+    assert (weights[:, 0] != weights[:, 3]).any(), "one name in two languages is two contexts"
+    right = {"a": share_of(np.arange(7.0))}
+    single = [resample_scores(right, strata, 50, 1, clusters)["a"] for clusters in (None, np.arange(7))]
+    assert (single[0] == single[1]).all()

@@ -42,6 +42,9 @@ class Rule(NamedTuple):
     shellcmd: str
 
 
+CONTEXTS = ("question-answering", "retrieval")
+
+
 def written(folder: Path) -> Path:
     path = folder / "study.yaml"
     path.write_text("study: one\nmodels: {base: {maker: adopt, hub: some/model, revision: abc}}\n")
@@ -150,6 +153,16 @@ def test_tokenisation_studies_rest_on_the_intervals_and_not_on_the_level_of_the_
     plain, stricter = (load([path], yaml.safe_load(text)) for text in texts)
     assert plain.report.interval_settings(None) == stricter.report.interval_settings(None)
     assert plain.report.significance_settings(None) != stricter.report.significance_settings(None)
+
+
+def test_tests_over_examples_read_the_contexts_of_tasks_that_have_some() -> None:
+    plan = load([ROOT / "config/studies/mini-tasks.yaml"], {})
+    found = {task: plan.report.contexts_of_task(SimpleNamespace(task=task)) for task in plan.runs.tasks}
+    with_contexts = {task for task, files in found.items() if files}
+    assert with_contexts == {task for task, file in plan.runs.tasks.items() if file.kind in CONTEXTS}
+    assert with_contexts != set(found)
+    for task in with_contexts:
+        assert found[task] == [f"{plan.paths.task(task)}/test.parquet"]
 
 
 def test_models_are_distinguished_by_how_their_paths_continue() -> None:

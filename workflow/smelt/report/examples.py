@@ -24,23 +24,28 @@ from smelt.report.no_worse import NOT_TESTED, add_no_worse, columns_of, over_exa
 from smelt.report.scores import own_metric, whole_of
 from smelt.report.significance import Significance
 from smelt.statistics.examples import bootstrap_interval, bootstrap_p, resample_scores
+from smelt.statistics.intervals import few_values_note
 from smelt.statistics.p_values import family_size
+from smelt.statistics.tests import join_notes
 from smelt.tasks.kinds import KINDS, METRICS_BY_KEY
 from smelt.tasks.metrics import Metric
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from smelt.statistics.examples import WeightedScorer
     from smelt.statistics.scores import Floats
 
 TESTS_TOGETHER = 8
 """Tests of two models on tasks, corrected together, that resamples suffice for whatever a study sets."""
 COLUMNS = (
-    *("task", "metric", "model_a", "model_b", "examples", "runs_a", "runs_b", "difference"),
+    *("task", "metric", "model_a", "model_b", "examples", "contexts", "runs_a", "runs_b", "difference"),
     *("low", "high", "level", "p", "p_corrected", "correction", "family", "alpha", "significant", "resamples", "note"),
 )
-"""`difference` is a minus b; `low` and `high` are its interval at `level`, which is alpha or what Holm's correction
-over all pairs of the task leaves of it at the pair's step: they leave out 0 exactly where the pair is significant. Each
-interval is for its own pair: that all of a task hold at once is less likely."""
+"""`contexts` are what is drawn, each with all of its examples; empty where examples themselves are. `difference` is a
+minus b; `low` and `high` are its interval at `level`, which is alpha or what Holm's correction over all pairs of the
+task leaves of it at the pair's step: they leave out 0 exactly where the pair is significant. Each interval is for its
+own pair: that all of a task hold at once is less likely. A margin of the study adds NO_WORSE_COLUMNS."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Write the file."""
     task = read_json(arguments.task)
     runs = [read_run(path, task) for path in arguments.metrics]
-    rows = pair_rows(task["name"], runs, arguments.settings)
+    contexts = read_contexts(arguments.task, task["kind"])
+    rows = pair_rows(task["name"], runs, arguments.settings, contexts)
     write_csv(arguments.output, rows, columns_of(arguments.settings, COLUMNS))
     print(f"{len(rows)} pairs of models: {sum(row.get('significant') is True for row in rows)} differ over examples")
 
@@ -128,12 +134,38 @@ def _scorer(
     return mean
 
 
-def pair_rows(task: str, runs: Sequence[TestedRun], settings: Significance) -> list[dict[str, Any]]:
-    """Return a row for each pair of models, in the order of their runs; all pairs are corrected together."""
+def read_contexts(path: Path, kind: str) -> dict[tuple[str, int], str] | None:
+    """Return the context of each test example, by language and number; None where no two examples share one.
+
+    Args:
+        path: task.json, beside test.parquet.
+        kind: of the task.
+    """
+    column = KINDS[kind].context_column
+    if not column:
+        return None
+    table = read_columns(path.with_name("test.parquet"), ["language", "example", column]).to_pydict()
+    found = [KINDS[kind].context_in(value) for value in table[column]]
+    contexts = dict(zip(zip(table["language"], table["example"], strict=True), found, strict=True))
+    drawn = {(language, context) for (language, _), context in contexts.items()}
+    return contexts if len(drawn) < len(contexts) else None
+
+
+def pair_rows(
+    task: str,
+    runs: Sequence[TestedRun],
+    settings: Significance,
+    contexts: Mapping[tuple[str, int], str] | None = None,
+) -> list[dict[str, Any]]:
+    """Return a row for each pair of models, in the order of their runs; all pairs are corrected together.
+
+    Raises:
+        SmeltError: two runs of a model were tested on different examples, or a run on others than those of the task.
+    """
     by_model: dict[str, list[TestedRun]] = {}
     for each in runs:
         by_model.setdefault(each.model, []).append(each)
-    scores = _resampled(by_model, settings, _resamples(math.comb(len(by_model), 2), settings))
+    scores = _resampled(by_model, settings, _resamples(math.comb(len(by_model), 2), settings), contexts)
     family, resampled = list[dict[str, Any]](), list["Floats | None"]()
     for a, b in itertools.combinations(by_model, 2):
         first, second = by_model[a][0], by_model[b][0]
@@ -145,6 +177,8 @@ def pair_rows(task: str, runs: Sequence[TestedRun], settings: Significance) -> l
             "model_b": b,
             "examples": len(first.examples),
         }
+        if contexts:
+            row["contexts"] = len({(example[0], contexts[example]) for example in first.examples})
         row |= {"runs_a": len(by_model[a]), "runs_b": len(by_model[b])}
         if first.scorer is None or second.scorer is None:
             row["note"] = "cannot be tested: predictions hold no labels of pieces"
@@ -162,6 +196,7 @@ def pair_rows(task: str, runs: Sequence[TestedRun], settings: Significance) -> l
         row |= {"correction": settings.correction, "family": family_size(corrected), "alpha": settings.alpha}
         if p is not None and level is not None and own is not None:
             row |= _conclusion(p, level, own, settings.alpha)
+            row["note"] = join_notes(row["note"], few_values_note(row["contexts"], "contexts") if contexts else "")
     if settings.margin:
         tests = [NOT_TESTED if own is None else over_examples(own, settings) for own in resampled]
         add_no_worse(family, tests, settings)
@@ -187,14 +222,17 @@ def _resamples(pairs: int, settings: Significance) -> int:
 
 
 def _resampled(
-    by_model: Mapping[str, Sequence[TestedRun]], settings: Significance, resamples: int
+    by_model: Mapping[str, Sequence[TestedRun]],
+    settings: Significance,
+    resamples: int,
+    contexts: Mapping[tuple[str, int], str] | None,
 ) -> dict[str, "Floats"]:
     """Return the scores of each model, mean over its runs, on the examples and on each resample of them.
 
-    Models that were tested on the same examples share resamples.
+    Models that were tested on the same examples share resamples. Where examples share contexts, these are drawn.
 
     Raises:
-        SmeltError: two runs of a model were tested on different examples.
+        SmeltError: two runs of a model were tested on different examples, or a run on others than those of the task.
     """
     by_examples: dict[tuple[tuple[str, int], ...], list[TestedRun]] = {}
     for model, runs in by_model.items():
@@ -206,7 +244,17 @@ def _resampled(
     for examples, runs in by_examples.items():
         scorers = {each.path: each.scorer for each in runs if each.scorer}
         strata = np.unique([language for language, _ in examples], return_inverse=True)[1]
-        scores = resample_scores(scorers, strata, resamples, settings.seed)
+        clusters = _clusters(runs[0], contexts) if contexts else None
+        scores = resample_scores(scorers, strata, resamples, settings.seed, clusters)
         for model in dict.fromkeys(each.model for each in runs if each.scorer):
             found[model] = np.mean([scores[each.path] for each in by_model[model]], axis=0)
     return found
+
+
+def _clusters(run: TestedRun, contexts: Mapping[tuple[str, int], str]) -> "NDArray[np.int64]":
+    """Return the number of each example's context."""
+    if unknown := [example for example in run.examples if example not in contexts]:
+        language, number = unknown[0]
+        raise SmeltError(run.path, f"was tested on example {number} ({language}), which the task lacks: run it again")
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(contexts[example], len(numbers)) for example in run.examples])

@@ -3,6 +3,7 @@
 A test over seeds asks whether other runs would differ on the same examples; this one, whether the same runs would
 differ on other examples like these. It needs no second run. Each resample draws as many examples of each stratum
 (language) as there are, with replacement, the same for all models: a difference is of two scores on the same examples.
+Examples that share a context are not independent: whole contexts are drawn there, with all of their examples.
 """
 
 import math
@@ -23,7 +24,11 @@ _CHUNK = 4_000_000  # weights at a time: 32 MB
 
 
 def resample_scores(
-    scorers: Mapping[Key, WeightedScorer], strata: NDArray[np.int64], resamples: int, seed: int
+    scorers: Mapping[Key, WeightedScorer],
+    strata: NDArray[np.int64],
+    resamples: int,
+    seed: int,
+    clusters: NDArray[np.int64] | None = None,
 ) -> dict[Key, Floats]:
     """Return the scores of each scorer on the examples themselves and then on each resample, shape (1 + resamples,).
 
@@ -32,25 +37,32 @@ def resample_scores(
         strata: the stratum of each example, numbered from 0.
         resamples: how many to draw.
         seed: of the drawing.
+        clusters: the cluster of each example, such as its context, which are drawn whole within each stratum; by
+            default each example is one.
     """
     ones = np.ones((1, len(strata)))
     found = {key: [scorer(ones)] for key, scorer in scorers.items()}
-    for weights in _weights(strata, resamples, np.random.default_rng(seed)):
+    for weights in _weights(strata, clusters, resamples, np.random.default_rng(seed)):
         for key, scorer in scorers.items():
             found[key].append(scorer(weights))
     return {key: np.concatenate(parts) for key, parts in found.items()}
 
 
-def _weights(strata: NDArray[np.int64], resamples: int, generator: np.random.Generator) -> Iterator[Floats]:
+def _weights(
+    strata: NDArray[np.int64], clusters: NDArray[np.int64] | None, resamples: int, generator: np.random.Generator
+) -> Iterator[Floats]:
     """Yield how often each example is drawn, shape (some resamples, examples)."""
+    single = np.arange(len(strata)) if clusters is None else clusters
     members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+    parts = [(own, *np.unique(single[own], return_inverse=True)) for own in members]
     step = max(1, _CHUNK // max(1, len(strata)))
     for start in range(0, resamples, step):
         rows = min(step, resamples - start)
         weights = np.zeros((rows, len(strata)))
-        for own in members:
-            drawn = generator.integers(len(own), size=(rows, len(own))) + np.arange(rows)[:, None] * len(own)
-            weights[:, own] = np.bincount(drawn.ravel(), minlength=rows * len(own)).reshape(rows, len(own))
+        for own, names, cluster in parts:
+            size = len(names)
+            drawn = generator.integers(size, size=(rows, size)) + np.arange(rows)[:, None] * size
+            weights[:, own] = np.bincount(drawn.ravel(), minlength=rows * size).reshape(rows, size)[:, cluster]
         yield weights
 
 

@@ -96,5 +96,9 @@ def _draw(sizes: tuple[int, ...], resamples: int, seed: int) -> list[NDArray[np.
 
 def _percentiles(means: Floats, confidence: float, method: str, n: int, what: str) -> Interval:
     low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
-    note = f"a bootstrap of {n} {what} gives too narrow an interval" if n < _FEW else ""
-    return Interval(float(low), float(high), confidence, method, note)
+    return Interval(float(low), float(high), confidence, method, few_values_note(n, what))
+
+
+def few_values_note(n: int, what: str) -> str:
+    """Return what to beware of where a bootstrap draws few values; nothing where they are enough."""
+    return f"a bootstrap of {n} {what} gives too narrow an interval" if n < _FEW else ""

@@ -24,7 +24,7 @@ PAIRS += ["n_a", "n_b", "n_pairs", "level_low", "level_high", "power", "detectab
 ACROSS = ["model_a", "model_b", "tasks", "wins_a", "wins_b", *_INTERVAL, "significant", "note"]
 ACROSS += ["wilcoxon_statistic", "wilcoxon_n", "wilcoxon_p", "wilcoxon_p_corrected"]
 EXAMPLES = ["task", "model_a", "model_b", "examples", "low", "high", "p_corrected", "significant", "correction"]
-EXAMPLES += ["resamples"]
+EXAMPLES += ["resamples", "contexts"]
 SHOWN_WITHOUT_TEST = 20
 """Pairs that could not be tested are listed on the page up to this number."""
 
@@ -110,11 +110,18 @@ class ExamplePairs:
         if (facts := self._facts.get(task)) is None:
             return []
         correction = "Holm's correction over all pairs" if facts["correction"] == "holm" else "no correction"
+        drawn = f"{facts['examples']:,} test examples within each language"
+        independent = "Examples are drawn as if independent: where several share a document, p may be too small."
+        if not math.isnan(facts["contexts"]):
+            drawn = f"{facts['contexts']:,.0f} contexts of {facts['examples']:,} test examples within each language"
+            independent = (
+                "The examples of a context are drawn together. Contexts are drawn as if independent: where several are"
+                " of one document, p may be too small."
+            )
         return [
             "Over examples, whether the same runs would differ on other examples like these: paired bootstrap of the "
-            f"{facts['examples']:,} test examples within each language, {facts['resamples']:,.0f} resamples, two-sided,"
-            f" {correction}. The test over seeds asks whether other runs would differ on the same examples. Examples"
-            " are drawn as if independent: where several share a document or context, p may be too small."
+            f"{drawn}, {facts['resamples']:,.0f} resamples, two-sided, {correction}. The test over seeds asks whether"
+            f" other runs would differ on the same examples. {independent}"
         ]
 
 

@@ -331,6 +331,11 @@ class ReportRules:
         """Return predictions.parquet of all runs on {task}."""
         return self._of_task(wildcards.task, "predictions.parquet")
 
+    def contexts_of_task(self, wildcards: Any) -> list[str]:
+        """Return the test split of {task}, which has the contexts of examples; nothing where these share none."""
+        shared = kind_of(self.runs.tasks[wildcards.task]).context_column
+        return [f"{self.paths.task(wildcards.task)}/test.parquet"] if shared else []
+
     def _of_task(self, task: str, file: str) -> list[str]:
         runs = [(name, seed) for name, _ in self.runs.pairs(task) for seed in self.runs.seeds_of(name, task)]
         return [f"{self.paths.finetuned(run_of(name, task, seed))}/{file}" for name, seed in runs]

@@ -208,6 +208,13 @@ class TaskKind(ABC):
     contexts: ClassVar[bool] = False
     """Whether several examples may be about one context: those in two splits are counted by contexts too."""
 
+    context_column: ClassVar[str] = ""
+    """Column of a prepared split that holds the context of an example, where several may be about one."""
+
+    def context_in(self, value: Any) -> str:
+        """Return the context from this column: tests over examples draw the examples of one together."""
+        return str(value)
+
     def context(self, example: Example) -> str:
         """Return what no two splits should share, lest a model has seen it in training: all that it reads."""
         return example.surface

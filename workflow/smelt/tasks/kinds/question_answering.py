@@ -62,6 +62,7 @@ class QuestionAnswering(TaskKind):
     megabytes_an_example = 0.015
     left_out = "unanswered"
     contexts = True
+    context_column = "context"
 
     def idle(self, of_task: FileFormat) -> dict[str, str]:
         """Return the keys of a task file that would have no effect, each with the reason."""

@@ -73,6 +73,11 @@ class Retrieval(EmbeddingKind):
         return [numbers.setdefault(example.labels[0], len(numbers)) for example in examples]
 
     contexts = True
+    context_column = "relevant"
+
+    def context_in(self, value: Any) -> str:
+        """Return the name of the query's first relevant passage."""
+        return str(value[0]["passage"])
 
     def context(self, example: Example) -> str:
         """Return the query's first relevant passage: a model that was asked for it in training has read it."""
