@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from smelt.licences import OtherLicence, fields_of_card
+
 CardValue = str | int | float
 TOKENS = "tokens trained on"
 """The name, among a card's facts, of how much text a training has seen."""
@@ -37,7 +39,7 @@ class Card:
     """Models of the hub that it is made from."""
     relation: str | None = None
     """What it is to them: `finetune` or `quantized`, as the hub calls it; None where the hub has no word for it."""
-    licence: str | None = None
+    licence: str | OtherLicence | None = None
     use: str | None = None
     """How to use it, in Markdown; by default as its pipeline is used."""
     library: str = "transformers"
@@ -78,7 +80,7 @@ def _front_matter(card: Card) -> str:
         library_name=card.library,
         pipeline_tag=card.pipeline_tag,
         language=card.languages or None,
-        license=card.licence,
+        **fields_of_card(card.licence),
         base_model=one_or_all(card.base_models),
         base_model_relation=card.relation,
         tags=["smelt"],

@@ -1,10 +1,18 @@
 """Licences by the names that the Hugging Face hub has for them, and those that follow from where a text comes from."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
+from smelt.complaints import explain
+from smelt.entry import Entry
 from smelt.errors import expected_one_of
+
+OTHER = "other"
+"""What the hub calls a licence that it has no name for: the card has its own name and where it is to be read."""
+LINK = explain(r"^https://[^\s/]+\.[^\s/]+(/\S*)?$", "an address that begins with https://")
+OWN_NAME = explain(r"^[a-z0-9][a-z0-9.-]*$", "a name of a to z, 0 to 9, '.' and '-'")
 
 # Identifiers of the hub (https://huggingface.co/docs/hub/repositories-licenses), without `other` and `unknown`.
 LICENCES = frozenset(
@@ -32,6 +40,8 @@ def known_licence(name: str) -> str:
     """
     if name in LICENCES:
         return name
+    if name == OTHER:
+        raise ValueError("names none by itself: write {name: my-licence, link: https://...}")
     guess = hub_licence(name)
     expected = f"expected {guess!r}" if guess else expected_one_of(name, sorted(LICENCES))
     raise ValueError(f"the hub has no licence {name!r}: {expected}")
@@ -48,4 +58,42 @@ def licence_of_wikipedia(date: str) -> str:
     return "cc-by-sa-4.0" if date >= SHARED_ALIKE_4 else "cc-by-sa-3.0"
 
 
-Licence = Annotated[str, AfterValidator(known_licence), Field(json_schema_extra={"format": "licence of the hub"})]
+class OtherLicence(Entry):
+    """A licence that the hub has no name for: cards say `license: other`, with its name and where it is to be read."""
+
+    name: Annotated[str, StringConstraints(pattern=OWN_NAME, max_length=64)]
+    """Its name, in small letters: `my-institute-research-1.0`. The card's `license_name`."""
+    link: Annotated[str, StringConstraints(pattern=LINK)]
+    """Where it is to be read: `https://...`. The card's `license_link`."""
+
+    def __str__(self) -> str:
+        """Its name and address, in Markdown."""
+        return f"[{self.name}]({self.link})"
+
+
+HubLicence = Annotated[str, AfterValidator(known_licence), Field(json_schema_extra={"format": "licence of the hub"})]
+Licence = HubLicence | OtherLicence
+
+
+def fields_of_card(licence: str | OtherLicence | None) -> dict[str, Any]:
+    """Return what the front matter of a card of the hub has for a licence."""
+    if isinstance(licence, OtherLicence):
+        return {"license": OTHER, "license_name": licence.name, "license_link": licence.link}
+    return {"license": licence}
+
+
+def licence_of_card(card: Mapping[str, Any], files: str = "") -> str | OtherLicence | None:
+    """Return the licence that the front matter of a card of the hub states; None where it states none, or several.
+
+    Args:
+        card: the front matter.
+        files: address of the folder of the card's repository, for a link to a file in it; "" where it has none.
+    """
+    stated, name, link = card.get("license"), card.get("license_name"), card.get("license_link")
+    if stated == OTHER and isinstance(name, str) and isinstance(link, str):
+        address = link if "://" in link or not files else f"{files}/{link.removeprefix('./')}"
+        try:
+            return OtherLicence(name=name.lower(), link=address)
+        except ValueError:  # words of other people, which need not be as ours
+            return OTHER
+    return stated if isinstance(stated, str) else None

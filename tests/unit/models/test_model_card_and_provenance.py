@@ -14,9 +14,11 @@ from transformers import BertConfig
 
 from smelt.card import Card, card_text, write_card
 from smelt.energy import Energy
+from smelt.licences import OtherLicence, licence_of_card
 from smelt.model_folder import read_inherited
 from smelt.provenance import code_revision, digest, machine, sha256_of, write_provenance
 
+FILES = "https://huggingface.co/org/one/blob/c0ffee"
 CARD = Card(
     name="tiny-no",
     summary="Pretrained from scratch.",
@@ -76,6 +78,29 @@ def test_a_card_takes_over_what_all_sources_share(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in "abc"]
     assert read_inherited(folders[:2]) == {"base_models": ["org/one", "org/two"], "licence": "mit"}
     assert read_inherited(folders) == {"base_models": ["org/one", "org/two"], "licence": None}
+
+
+OTHER = [
+    ({"license_name": "Mine-1", "license_link": "LICENSE"}, OtherLicence(name="mine-1", link=f"{FILES}/LICENSE")),
+    ({"license_name": "mine", "license_link": "https://x.org/l"}, OtherLicence(name="mine", link="https://x.org/l")),
+    ({"license_name": "our own words", "license_link": "LICENSE"}, "other"),
+    ({}, "other"),
+]
+
+
+@pytest.mark.parametrize(("stated", "found"), OTHER)
+def test_a_licence_without_a_name_of_the_hub_keeps_its_own(
+    tmp_path: Path, stated: dict[str, str], found: OtherLicence | str
+) -> None:
+    licence = licence_of_card({"license": "other"} | stated, FILES)
+    assert licence == found
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_card(tmp_path / name, replace(CARD, licence=licence))
+    assert read_inherited([tmp_path / "a"])["licence"] == found
+    # Two without a name need not be the same.
+    both = read_inherited([tmp_path / "a", tmp_path / "b"])["licence"]
+    assert both == (found if isinstance(found, OtherLicence) else None)
 
 
 def test_provenance_names_code_settings_inputs_libraries_seeds_and_machine(tmp_path: Path) -> None:

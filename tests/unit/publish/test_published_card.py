@@ -131,12 +131,40 @@ def test_a_licence_is_the_studys_word_or_what_all_sources_share(
     ("written", "said"),
     [
         ("CC BY-SA 4.0", r"licence: the hub has no licence 'CC BY-SA 4\.0': expected 'cc-by-sa-4\.0'"),
+        ("other", r"licence: names none by itself: write \{name: my-licence, link: https://\.\.\.\}"),
+        ("{name: mine-1.0}", r"licence\.link: is missing"),
+        (
+            "{name: Mine, link: 'https://x.org'}",
+            r"licence\.name: expected a name of a to z, 0 to 9, '\.' and '-'; found",
+        ),
+        (
+            "{name: mine, link: LICENSE}",
+            r"licence\.link: expected an address that begins with https://; found 'LICENSE'",
+        ),
         ("apache-2", r"licence: the hub has no licence 'apache-2': [Dd]id you mean apache-2\.0"),
     ],
 )
 def test_a_licence_has_the_hubs_name(written: str, said: str) -> None:
     with pytest.raises(SmeltError, match=said):
         load(("study:", f"licence: {written}\nstudy:"))
+
+
+@pytest.mark.usefixtures("here")
+def test_a_licence_that_the_hub_has_no_name_for_has_its_own() -> None:
+    link = "https://example.org/licence"
+    own = f"{{name: mine-1.0, link: {link}}}"
+    found = ModelCard(str(make_card(find_model(load(("study:", f"licence: {own}\nstudy:")), "small"), "me/model").card))
+    expected = {"license": "other", "license_name": "mine-1.0", "license_link": link}
+    assert expected.items() <= found.data.to_dict().items()
+    assert f"## Licence\n\n[mine-1.0]({link}). Its makers chose this licence." in found.text
+    # Of texts, it is shared by what learns from nothing else.
+    shared = ("text_licence: cc-by-4.0", f"text_licence: {own}")
+    assert front("small", shared, ("tokenizer: pieces, corpus: wiki", "tokenizer: pieces, corpus: news")).items() >= (
+        expected.items()
+    )
+    found = make_card(find_model(load(shared), "student"), "me/model")
+    assert "license" not in found.card.data.to_dict()
+    assert f"text files of the study: [mine-1.0]({link})" in found.card.text
 
 
 @pytest.mark.usefixtures("here")

@@ -18,6 +18,7 @@ from smelt.companions import find_companions, is_sentence_model
 from smelt.environment import fill_in
 from smelt.errors import SmeltError, absent, first_line
 from smelt.files import whole_folder
+from smelt.licences import licence_of_card
 from smelt.model_families import fills_masks, max_positions, number_of
 from smelt.model_folder import (
     TOKENIZER_FILES,
@@ -176,6 +177,7 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int, held: 
     languages = published.get("language", [])
     origin = f"[{source.hub}](https://huggingface.co/{source.hub})" if source.hub else f"the folder `{source.folder}`"
     pinned = f", commit {found.name}" if source.hub else ""
+    files = f"https://huggingface.co/{source.hub}/blob/{found.name}" if source.hub else ""
     changed = "unchanged" if source.tokenizer == "published" else "with a tokenizer made of its SentencePiece model"
     cut = {f"lines that {one.reader} cuts otherwise than {one.model}": _share(one) for one in held}
     differing = [f"{one.sentence()}." for one in held if one.otherwise]
@@ -194,7 +196,7 @@ def _card(name: str, source: Adopt, found: Path, model: Any, pieces: int, held: 
         limits=" ".join(["Those that its publishers state.", *differing]),
         fills_masks=fills_masks(type(model).__name__),
         base_models=[source.hub] if source.hub else [],
-        licence=str(published["license"]) if "license" in published else None,
+        licence=licence_of_card(published, files),
         citation=read_citation(found),
         library="sentence-transformers" if is_sentence_model(found) else "transformers",
         pipeline="sentence-similarity" if is_sentence_model(found) else None,

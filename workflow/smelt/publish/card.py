@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from smelt.card import RECORD, one_or_all, place_of, table_text
 from smelt.errors import not_found
 from smelt.languages import iso_codes
+from smelt.licences import fields_of_card
 from smelt.model_folder import name_of, read_citation, read_published_card
 from smelt.publish.scores import PublishedScore, scores_of
 from smelt.publish.sources import (
@@ -64,7 +65,7 @@ def make_card(published: PublishedModel, repository: str) -> PublishedCard:
         "Data": _data(published),
         "Limits": _limits(published, scores, sections.get("Limits", "")),
         "Energy": _energy(costs),
-        "Licence": terms.why if terms.licence is None else f"`{terms.licence}`. {terms.why}",
+        "Licence": terms.sentences(),
         "Citation": _citation(published, repository),
     }
     own = [name for name in sections if name not in (*ORDER, *LAST)]
@@ -88,7 +89,7 @@ def _metadata(
     learnt = [task.source.hub] if task and task.source.hub else []
     return ModelCardData(
         language=languages_of(published) or None,
-        license=terms.licence,
+        **fields_of_card(terms.licence),
         library_name=own.get("library_name", "transformers"),
         pipeline_tag=kind_of(task).pipeline if task else own.get("pipeline_tag"),
         base_model=one_or_all(bases),

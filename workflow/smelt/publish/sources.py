@@ -9,7 +9,7 @@ from typing import Any
 from smelt.card import TOKENS, CardValue
 from smelt.files import read_json
 from smelt.languages import iso_codes
-from smelt.licences import LICENCES, hub_licence, licence_of_wikipedia
+from smelt.licences import LICENCES, OtherLicence, hub_licence, licence_of_card, licence_of_wikipedia
 from smelt.model_folder import read_published_card
 from smelt.publish.subject import CARD, PROVENANCE, PublishedModel
 from smelt.report.runs import machines_in_words, read_cost
@@ -29,7 +29,7 @@ class CorpusPart:
     languages: list[str]
     version: str
     """The date of a dump, or the commit of a data set."""
-    licence: str | None
+    licence: str | OtherLicence | None
     hub: str | None = None
     """The data set on the hub."""
 
@@ -38,9 +38,14 @@ class CorpusPart:
 class Terms:
     """The licence of a model, and where it comes from."""
 
-    licence: str | None
+    licence: str | OtherLicence | None
     why: str
     """A sentence."""
+
+    def sentences(self) -> str:
+        """The licence and where it comes from, for a card."""
+        shown = f"`{self.licence}`" if isinstance(self.licence, str) else self.licence
+        return f"{shown}. {self.why}" if shown else self.why
 
 
 def text_sources(corpus: Corpus, languages: list[str]) -> Iterator[CorpusPart]:
@@ -102,7 +107,7 @@ def data_rows(published: PublishedModel) -> list[Mapping[str, CardValue]]:
             "texts": part.name,
             "date or version": part.version,
             "languages": " ".join(part.languages),
-            "licence": part.licence or "not stated",
+            "licence": str(part.licence or "not stated"),
         }
         for use, parts in used.items()
         for part in parts
@@ -148,7 +153,7 @@ def terms_of(published: PublishedModel) -> Terms:
     return Terms(None, f"No licence is stated, because {reason} ({listed}).")
 
 
-def _licences(published: PublishedModel, name: str) -> Iterator[tuple[str, str | None]]:
+def _licences(published: PublishedModel, name: str) -> Iterator[tuple[str, str | OtherLicence | None]]:
     """Yield what a model was made from, each with its licence."""
     study = published.catalogue.study
     entry = study.models[name]
@@ -156,8 +161,8 @@ def _licences(published: PublishedModel, name: str) -> Iterator[tuple[str, str |
         yield name, entry.licence
         return
     if isinstance(entry, Adopt):
-        stated = read_published_card(Path(published.catalogue.paths.model(name))).get("license")
-        yield entry.hub or name, stated if stated in LICENCES else None
+        stated = licence_of_card(read_published_card(Path(published.catalogue.paths.model(name))))
+        yield entry.hub or name, stated if isinstance(stated, OtherLicence) or stated in LICENCES else None
     for source in entry.sources:
         yield from _licences(published, source)
     for part in _parts(published, entry.blocks):
