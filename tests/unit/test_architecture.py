@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from smelt.commands import module_of
 from smelt.study.paths import METRICS, modules
 from smelt.tasks.kinds import KINDS, METRICS_BY_KEY
 
@@ -238,9 +239,47 @@ def test_what_is_computed_from_predictions_is_computed_again_when_a_metric_chang
     names = {each.__module__ for part in parts for each in type(part).__mro__ if each.__module__ in MODULES}
     files = {Path(file).resolve() for file in modules(*METRICS)}
     assert {name for name in names if MODULES[name].resolve() not in files} == set()
+
+
+COMPUTING = ("smelt.statistics", "smelt.measurement", "smelt.report")
+"""What makes numbers, tables and figures of scores and predictions."""
+
+
+def reached_from(module: str) -> set[str]:
+    """Return the modules that one needs, but for those that it knows through the study alone, as types of its keys."""
+    found: set[str] = set()
+    left = [module]
+    while left:
+        if (name := left.pop()) not in found:
+            found.add(name)
+            left += IMPORTS[name] if not name.startswith("smelt.study") else ()
+    return found
+
+
+def rules_with_modules() -> dict[str, tuple[set[Path], str]]:
+    """Return the modules that rules have as inputs, and the module of their command, by the rule's name."""
+    found = {}
     for path in RULES:
-        for inputs in re.findall(r"modules\((.*?)\)", path.read_text(), re.DOTALL):
-            assert '"report"' not in inputs or "*METRICS" in inputs, f"{path.name}: {inputs}"
+        for name, text in re.findall(r"^rule (\w+):\n(.*?)(?=^\S|\Z)", path.read_text(), re.DOTALL | re.MULTILINE):
+            listed, command = (
+                re.search(r"modules=modules\((.*?)\)", text, re.DOTALL),
+                re.search(r"smelt (job \w+)", text),
+            )
+            if listed and command:
+                metrics = METRICS if "*METRICS" in listed[1] else ()
+                files = modules(*re.findall(r'"(.*?)"', listed[1]), *metrics)
+                found[name] = ({Path(file).resolve() for file in files}, module_of(command[1].split()))
+    return found
+
+
+@pytest.mark.parametrize(
+    "rule", sorted(rules_with_modules().keys() - {"plan"})
+)  # whose table is for the terminal alone
+def test_a_cheap_stage_runs_again_when_what_it_computes_with_changes(rule: str) -> None:
+    files, module = rules_with_modules()[rule]
+    rooms = (*COMPUTING, *(f"smelt.{part.removesuffix('.py').replace('/', '.')}" for part in METRICS))
+    needed = {name for name in reached_from(module) if name.startswith(rooms)}
+    assert {name for name in needed if MODULES[name].resolve() not in files} == set()
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)

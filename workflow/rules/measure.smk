@@ -14,7 +14,7 @@ rule tokenisation:
         predictions=study.finetune.predictions,
         task=f"{RESULTS}/tasks/{{task}}/task.json",
         train=f"{RESULTS}/tasks/{{task}}/train.parquet",
-        modules=modules("statistics", "measurement"),
+        modules=modules("statistics", "measurement", "report/significance.py", *METRICS),
     output:
         tokenisation=f"{RESULTS}/tokenisation/{{model}}/{{task}}.json",
     params:
@@ -43,7 +43,7 @@ rule correlations:
     input:
         predictions=study.report.pooled_predictions,
         tasks=study.report.pooled_tasks,
-        modules=modules("statistics", "measurement"),
+        modules=modules("statistics", "measurement", "report/significance.py", *METRICS),
     output:
         correlations=f"{RESULTS}/correlations/{{table}}.json",
     params:

@@ -84,7 +84,7 @@ rule page:
         choices=study.report.choices(),
         costs=rules.costs.output.costs,
         plan=rules.plan.output.plan,
-        modules=modules("report", *METRICS),
+        modules=modules("statistics", "report", *METRICS),
     output:
         page=report(
             f"{RESULTS}/report.html",

@@ -115,7 +115,7 @@ rule figure:
     """Draw {wildcards.figure}."""
     input:
         sources=study.report.figure_sources,
-        modules=modules("report", *METRICS),
+        modules=modules("statistics", "report", *METRICS),
     output:
         svg=report(
             f"{RESULTS}/figures/{{figure}}.svg",
