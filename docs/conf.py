@@ -6,9 +6,6 @@ Its sources are the files that GitHub shows, at the same places, so that a link 
 import sys
 from pathlib import Path
 
-from pygments.lexers import TextLexer
-from sphinx.application import Sphinx
-
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
@@ -30,8 +27,3 @@ html_theme = "furo"
 html_title = f"smelt {version}"
 html_show_copyright = False
 html_extra_path = ["index.html"]  # leads from the site's root to its first page
-
-
-def setup(app: Sphinx) -> None:
-    """Show diagrams as they are written: what draws them would come from another server."""
-    app.add_lexer("mermaid", TextLexer)
