@@ -18,9 +18,9 @@ FENCE = re.compile(
     r"^(?:<!-- (?P<remark>.*?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
 SMALLER = {
-    "schedule: {steps: 1000}": "schedule: {steps: 20}",
-    "validation: {every: 250, blocks: 64}": "validation: {every: 20, blocks: 8}",
-    "epochs: 5": "epochs: 1",
+    "schedule: {steps: 4000}": "schedule: {steps: 20}",
+    "validation: {every: 500, blocks: 64}": "validation: {every: 20, blocks: 8}",
+    "epochs: 10": "epochs: 1",
     "\ntasks: [pages]": "\ntasks: {pages: {limit: 60}}",
 }
 """What the study that `smelt new` writes has instead, so that the test takes a minute of a processor."""

@@ -7,6 +7,7 @@ import argparse
 import re
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +60,15 @@ MACHINES = {
         about="two layers, so that the study takes minutes to an hour without a GPU",
         architecture="{layers: 2, hidden: 128, heads: 4, feed_forward: 512, embedding: 64}",
         recipe="small",
-        settings="{data: {batch: 32, length: 64}, schedule: {steps: 1000}, validation: {every: 250, blocks: 64}}",
+        settings=(
+            "data: {batch: 32, length: 64}\n"
+            "schedule: {steps: 4000}\n"
+            "optimizer: {learning_rate: 3.0e-3} # as in fine-tuning, small models need more than BERT's rates\n"
+            "objective: {masking_probability: 0.3} # of few tokens, more to learn from\n"
+            "validation: {every: 500, blocks: 64}"
+        ),
         vocabularies=(8000, 2000),
-        finetuning="epochs: 5\n  batch: 32\n  learning_rate: 1.0e-3 # small models need more than BERT's rates\n",
+        finetuning="epochs: 10\n  batch: 32\n  learning_rate: 1.0e-3 # small models need more than BERT's rates\n",
         seeds=3,
         command="smelt run {study}",
     ),
@@ -69,7 +76,7 @@ MACHINES = {
         about="a small BERT, for about an hour of one GPU",
         architecture="bert-small",
         recipe="fast",
-        settings="{data: {batch: 512}, schedule: {steps: 20_000}}",
+        settings="data: {batch: 512}\nschedule: {steps: 20_000}",
         vocabularies=(32000, 8000),
         finetuning="epochs: 10\n  batch: 32\n  learning_rate: 1.0e-4\n  precision: bf16\n",
         seeds=5,
@@ -79,7 +86,7 @@ MACHINES = {
         about="a medium BERT, for hours of a GPU each",
         architecture="bert-medium",
         recipe="fast",
-        settings="{data: {batch: 1024}, schedule: {steps: 30_000}}",
+        settings="data: {batch: 1024}\nschedule: {steps: 30_000}",
         vocabularies=(32000, 8000),
         finetuning="epochs: 10\n  batch: 32\n  learning_rate: 1.0e-4\n  precision: bf16\n",
         seeds=5,
@@ -246,7 +253,8 @@ def study_text(
         tasks=", ".join(tasks),
         seeds=list(range(1, machine.seeds + 1)),
         language=language,
-        **{key: getattr(machine, key) for key in ("about", "architecture", "recipe", "settings", "finetuning")},
+        settings=textwrap.indent(machine.settings, " " * 6),
+        **{key: getattr(machine, key) for key in ("about", "architecture", "recipe", "finetuning")},
         command=machine.command.format(study=shlex.quote(str(path))),
     )
 
@@ -286,7 +294,8 @@ models:
     corpus: texts
     recipe: {recipe}
     # More steps make better models. What a recipe sets, and what can be set here: docs/reference/recipes.md.
-    settings: {settings}
+    settings:
+{settings}
     tested_on: [{language}]
   model-{small}: {{<<: *model, tokenizer: small}}
 
