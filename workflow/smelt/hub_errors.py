@@ -76,7 +76,8 @@ def _known(error: BaseException, what: str, writes: bool) -> tuple[type[SmeltErr
     from huggingface_hub import errors
 
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return Offline, "is not whole in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub"
+        found = "is not whole in the hub's cache, and HF_HUB_OFFLINE forbids to ask the hub"
+        return Offline, f"{found}: unset it, or fetch it elsewhere into the same cache (HF_HOME)"
     if isinstance(error, errors.HFValidationError):
         expected = f"organisation/{what.replace(' ', '-')}"
         return SmeltError, f"is no name of a {what} on the hub: expected {expected}"
