@@ -12,7 +12,6 @@ from smelt.errors import ERROR, IO_ERROR, SmeltError
 from smelt.hub_errors import Offline, Unreachable, hub_errors
 
 PAGE = "https://huggingface.co/api/models/org/name/revision/main"
-REQUEST = httpx2.Request("GET", PAGE)
 
 
 def raised(error: Exception, what: str = "model", address: str = "", writes: bool = False) -> SmeltError:
@@ -22,11 +21,11 @@ def raised(error: Exception, what: str = "model", address: str = "", writes: boo
     return caught.value
 
 
-def refusal(status: int, code: str = "", message: str = "") -> errors.HfHubHTTPError:
+def refusal(status: int, code: str = "", message: str = "", page: str = PAGE) -> errors.HfHubHTTPError:
     """Return what the client itself raises for an answer of the hub."""
     headers = {key: value for key, value in (("X-Error-Code", code), ("X-Error-Message", message)) if value}
     with pytest.raises(errors.HfHubHTTPError) as caught:
-        hf_raise_for_status(httpx2.Response(status, headers=headers, request=REQUEST))
+        hf_raise_for_status(httpx2.Response(status, headers=headers, request=httpx2.Request("GET", page)))
     return caught.value
 
 
@@ -101,9 +100,12 @@ def test_a_network_that_is_not_there_is_named_so(error: Exception) -> None:
 
 def test_the_storage_is_named_apart_from_the_hub() -> None:
     found = raised(ConnectionError("Network error: HTTP status client error (404 Not Found)"), writes=True)
-    assert isinstance(found, Unreachable)
     assert "Xet, the storage of the hub, cannot be reached (Network error: HTTP" in str(found)
-    assert "HF_HUB_DISABLE_XET=1" in str(found)
+    mirror = raised(refusal(404, page=PAGE.replace("revision", "xet-read-token")))
+    assert "Xet, the storage of the hub, cannot be asked (Client error '404 Not Found'" in str(mirror)
+    for each in (found, mirror):
+        assert isinstance(each, Unreachable)
+        assert "HF_HUB_DISABLE_XET=1" in str(each)
 
 
 def test_a_hub_that_may_not_be_asked_is_final() -> None:

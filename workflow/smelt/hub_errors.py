@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TOKEN = "HF_TOKEN"
 """The environment variable that holds the hub's token."""
+WITHOUT_XET = "check the network and run again. HF_HUB_DISABLE_XET=1 does without Xet, for a server that has none"
 _ABSENT_NETWORK = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
 
 
@@ -89,8 +90,7 @@ def _known(error: BaseException, what: str, writes: bool) -> tuple[type[SmeltErr
     if not _is_of_network(error):
         return None
     if isinstance(error, ConnectionError):  # of the package hf_xet: all else is of httpx2
-        mend = "check the network and run again. HF_HUB_DISABLE_XET=1 does without Xet, for a server that has none"
-        return Unreachable, f"Xet, the storage of the hub, cannot be reached ({_flat(error)}): {mend}"
+        return Unreachable, f"Xet, the storage of the hub, cannot be reached ({_flat(error)}): {WITHOUT_XET}"
     if writes:
         return Unreachable, f"the hub cannot be reached ({_flat(error)}): check the network and run again"
     found = f"cannot be fetched from the hub and is not whole in its cache ({_flat(error)})"
@@ -124,6 +124,8 @@ def _refusal(error: "HfHubHTTPError", what: str, writes: bool) -> tuple[type[Sme
     if isinstance(error, errors.RemoteEntryNotFoundError):
         return SmeltError, f"the hub has the {what} but no such file"
     said = _flat(error.server_message or error)
+    if "/xet-" in str(error.response.url):  # it gives the word to Xet, as a mirror of the hub may not
+        return Unreachable, f"Xet, the storage of the hub, cannot be asked ({said}): {WITHOUT_XET}"
     if status == 429:
         more = "" if writes else "; who is logged in (`hf auth login`) may ask more often"
         return Unreachable, f"the hub was asked too often ({said}): wait, and run again{more}"
