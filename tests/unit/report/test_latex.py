@@ -40,7 +40,7 @@ def compile_tables(folder: Path, page: str, tables: dict[str, str]) -> list[str]
     """Return what pdfLaTeX complains of, each complaint with the table's name."""
     program = shutil.which("pdflatex")
     if program is None:
-        pytest.skip("needs LaTeX: apt install texlive-latex-extra lmodern")
+        pytest.skip("needs LaTeX: apt install texlive-latex-recommended lmodern")
     needs = {packages for text in tables.values() for packages in re.findall(r"% Needs (.*) and (.*)\.", text)}
     head = ["".join(packages) for packages in needs]
     body = [line for name, text in tables.items() for line in (rf"\typeout{{TABLE {name}}}", text, r"\clearpage")]

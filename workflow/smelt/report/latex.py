@@ -211,10 +211,11 @@ def _fitting(grid: Grid) -> list[Grid]:
         narrower = wrapped(grid, room)
         if width_of(narrower) <= _SHRUNK:
             return [narrower]
-    head, *widths = _widths(narrower)
+    whole = wrapped(grid, _ROOMS[0])  # its parts have room
+    head, *widths = _widths(whole)
     parts = len(_cuts(head, widths, _LINE))
     even = range(_LINE // 2, _LINE)  # parts of about one width
-    return list(split_wide(narrower, next((most for most in even if len(_cuts(head, widths, most)) == parts), _LINE)))
+    return list(split_wide(whole, next((most for most in even if len(_cuts(head, widths, most)) == parts), _LINE)))
 
 
 def wrapped(grid: Grid, room: int) -> Grid:
