@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row
 
@@ -151,6 +152,7 @@ def _cell(cell: Cell, side: str) -> str:
     return text + mark + (f" {_text(cell.detail)}" if cell.detail else "")
 
 
+@lru_cache(4096)  # of thousands of cells, few differ
 def _stack(text: str, place: str, side: str, bold: bool = False) -> str:
     """Return the lines of a text below each other."""
     lines = [_text(line) for line in text.split(_BREAK)]
@@ -161,6 +163,7 @@ def _stack(text: str, place: str, side: str, bold: bool = False) -> str:
     return rf"\begin{{tabular}}[{place}]{{@{{}}{side}@{{}}}}{stacked}\end{{tabular}}"
 
 
+@lru_cache(4096)
 def _text(text: str) -> str:
     """Return text that LaTeX sets as it stands, in one line."""
     return _LIGATURES.sub(r"\1{}", " ".join(text.split()).translate(_ESCAPES))
@@ -301,7 +304,7 @@ def _width(text: str) -> int:
 
 def height_of(grid: Grid) -> float:
     """Return the lines of a grid: its head, its rows, the titles of their groups, and rules."""
-    head = max(_lines(text) for text in [grid.corner, *grid.columns])
+    head = 1 + max(text.count(_BREAK) for text in [grid.corner, *grid.columns])
     return _RULES + head + sum(_title_height(group) + sum(map(_row_height, group.rows)) for group in grid.groups)
 
 
@@ -310,11 +313,7 @@ def _title_height(group: Group) -> float:
 
 
 def _row_height(row: Row) -> int:
-    return max(map(_lines, [row.head, *(cell.text for cell in row.cells)]))
-
-
-def _lines(text: str) -> int:
-    return text.count(_BREAK) + 1
+    return 1 + max([row.head.count(_BREAK), *[cell.text.count(_BREAK) for cell in row.cells]])
 
 
 def split_long(grid: Grid, most: float) -> Iterator[Grid]:

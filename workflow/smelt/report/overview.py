@@ -110,29 +110,19 @@ class StudyScores:
         for row in read_rows(summary, _SUMMARY):
             score = TaskScore(row["mean"], row["n"], row["unit"], str(row["languages"]))
             self.scores.setdefault(row["model"], {})[row["task"]] = score
-        of_examples = [row for path in examples for row in read_rows(path, _EXAMPLES)]
-        over_examples = {
-            (row["task"], row["model_a"], row["model_b"]): _tested(row, "low", "high", 2 / (row["resamples"] + 1))
-            for row in of_examples
-        }
-        over_examples |= {(task, b, a): test and test.reversed() for (task, a, b), test in over_examples.items()}
-        self._pairs: dict[tuple[str, str, str], PairedModels] = {}
-        for row in read_rows(pairs, _PAIRS):
-            task, a, b, detectable = row["task"], row["model_a"], row["model_b"], row["detectable"]
-            ends = ("interval_low", "interval_high") if math.isnan(row["level_low"]) else ("level_low", "level_high")
-            least = 2 / 2 ** row["wilcoxon_n"] if row["test"] == "wilcoxon" else 0.0
-            seeds = _tested(row, *ends, least)
-            self._pairs[task, a, b] = PairedModels(seeds, over_examples.get((task, a, b)), detectable)
-            back = PairedModels(seeds and seeds.reversed(), over_examples.get((task, b, a)), detectable)
-            self._pairs[task, b, a] = back
+        self._over_seeds = _by_pair(read_rows(pairs, _PAIRS))
+        self._over_examples = _by_pair(row for path in examples for row in read_rows(path, _EXAMPLES))
 
     def pair(self, task: str, model: str, other: str) -> PairedModels:
         """Return model minus other on a task."""
-        return self._pairs[task, model, other]
+        detectable = (self._over_seeds.get((task, model, other)) or self._over_seeds[task, other, model])["detectable"]
+        seeds = _found(self._over_seeds, task, (model, other), _over_seeds)
+        return PairedModels(seeds, _found(self._over_examples, task, (model, other), _over_examples), detectable)
 
-    def pairs_on(self, task: str) -> list[PairedModels]:
-        """Return all pairs of models on a task, each in both orders."""
-        return [pair for (other, _, _), pair in self._pairs.items() if other == task]
+    def over_examples_on(self, tasks: Iterable[str]) -> bool:
+        """Return whether any pair of models was tested over examples on any of some tasks."""
+        known = set(tasks)
+        return any(row["task"] in known and _over_examples(row) for row in self._over_examples.values())
 
     def failed(self, model: str) -> list[str]:
         """Return the tasks on which a model found nothing."""
@@ -157,6 +147,33 @@ class StudyScores:
         tasks, models = max(parts, key=lambda part: (len(part[0]) * len(part[1]), len(part[0]), sorted(part[0])))
         names = {task for task, _ in tasks}
         return SharedTasks(models, [task for task in self.scores[models[0]] if task in names], self)
+
+
+_ByPair = Mapping[tuple[str, str, str], Mapping[str, Any]]
+"""Rows by task and pair of models."""
+
+
+def _by_pair(rows: Iterable[Mapping[str, Any]]) -> _ByPair:
+    return {(row["task"], row["model_a"], row["model_b"]): row for row in rows}
+
+
+def _found(
+    rows: _ByPair, task: str, pair: tuple[str, str], tested: Callable[[Mapping[str, Any]], TestedDifference | None]
+) -> TestedDifference | None:
+    """Return what a test finds of a pair, in whichever order it has a row; None where it was not made."""
+    if (row := rows.get((task, *pair))) is not None:
+        return tested(row)
+    found = tested(row) if (row := rows.get((task, *pair[::-1]))) is not None else None
+    return found and found.reversed()
+
+
+def _over_seeds(row: Mapping[str, Any]) -> TestedDifference | None:
+    ends = ("interval_low", "interval_high") if math.isnan(row["level_low"]) else ("level_low", "level_high")
+    return _tested(row, *ends, 2 / 2 ** row["wilcoxon_n"] if row["test"] == "wilcoxon" else 0.0)
+
+
+def _over_examples(row: Mapping[str, Any]) -> TestedDifference | None:
+    return _tested(row, "low", "high", 2 / (row["resamples"] + 1))
 
 
 def _tested(row: Mapping[Any, Any], low: str, high: str, least: float) -> TestedDifference | None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +96,7 @@ class ExamplePairs:
         sign = 1 if row["model_a"] == entry["model_a"] else -1
         ends = sorted((sign * 100 * row["low"], sign * 100 * row["high"]))
         interval = f"{number(ends[0])} to {number(ends[1])}"
-        verdict = replace(_yes_or_no(row), detail=f"(p {_p(row['p_corrected'])})")
+        verdict = _yes_or_no(row, detail=f"(p {_p(row['p_corrected'])})")
         return [Cell(interval), verdict, *self._margin.cells(row, swapped=sign < 0)]
 
     def heads(self, task: str) -> list[str]:
@@ -294,15 +293,15 @@ def _difference(entry: Mapping[Any, Any]) -> Cell:
 
 
 def _verdict(entry: Mapping[Any, Any], marks: Mapping[str, str]) -> Cell:
-    return replace(_yes_or_no(entry), mark=marks.get(entry["note"], ""))
+    return _yes_or_no(entry, marks.get(entry["note"], ""))
 
 
 _VERDICTS = {"True": "yes", "False": "no"}
 
 
-def _yes_or_no(entry: Mapping[Any, Any]) -> Cell:
+def _yes_or_no(entry: Mapping[Any, Any], mark: str = "", detail: str = "") -> Cell:
     verdict = str(entry["significant"])
-    return Cell(_VERDICTS.get(verdict, "not tested"), bold=verdict == "True")
+    return Cell(_VERDICTS.get(verdict, "not tested"), mark, detail, verdict == "True")
 
 
 def _number_notes(entries: Entries) -> dict[str, str]:

@@ -305,8 +305,7 @@ class BestAgainstSmaller:
         runs = [self.scores.scores[model][task].runs for model in self.shared.models for task in self.shared.tasks]
         seeds = test_of(self.significance)
         said = f"{seeds[0].upper()}{seeds[1:]}; {quantity(runs, 'run')} of a model on a task."
-        pairs = [pair for task in self.shared.tasks for pair in self.scores.pairs_on(task)]
-        if any(pair.over_examples for pair in pairs):
+        if self.scores.over_examples_on(self.shared.tasks):
             correction = self.significance.correction_in_words("over the same pairs", "not corrected")
             said += f" Over examples: paired bootstrap, {correction}."
         again = self.significance.correction == "holm"
