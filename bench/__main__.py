@@ -22,7 +22,7 @@ from bench.kills import kills
 from bench.latency import latency
 from bench.measure import Benchmark, BenchmarkOutcome, SkippedBenchmark, Unequal, measure
 from bench.memory import SIZES, memory
-from bench.page import writing
+from bench.page import comparing, writing
 from bench.planning import STUDIES, planning
 from bench.pretraining import pretraining
 from bench.reduction import reduction
@@ -67,6 +67,7 @@ BENCHMARKS: dict[str, Callable[[str], Benchmark | BenchmarkOutcome | SkippedBenc
     "memory-of-a-page": bounded_memory.of_a_page,
     **{f"plan-{study}{state}": planning for study in STUDIES for state in ("", "-finished")},
     "page-large": writing,
+    "compare-large": comparing,
     "slurm-2000-jobs": slurm_jobs.all_jobs,
     "slurm-200-jobs": slurm_jobs.cost,
     "corpus-20-kills": corpus_kills,

@@ -1,7 +1,8 @@
-"""How long the page of a large study takes to write, beside an earlier smelt, and until a browser can use it.
+"""How long a large study's pairs take to compare and its page to write, and how soon a browser can use the page.
 
-The study is made up: 20 models, 40 tasks and 10 seeds, with scores that a generator draws. What the page is written
-from (statistics, tables, figures, records) is made once by the commands of this checkout.
+Both are measured beside an earlier smelt. The study is made up: 20 models, 40 tasks and 10 seeds, with scores that a
+generator draws. What the page is written from (statistics, tables, figures, records) is made once by the commands of
+this checkout.
 """
 
 import json
@@ -15,14 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from bench.commands import own_environment, run_command
-from bench.measure import Benchmark, Figures, SkippedBenchmark
+from bench.measure import Benchmark, Figures, SkippedBenchmark, Unequal
 
 CHECKOUT = Path(__file__).parents[1]
 BEFORE = "89e2e1b1"
 """The last commit whose page was plain HTML, without sorting and charts."""
+BEFORE_CURVES = "1a2288f3"
+"""The last commit that tested each pair of models by itself, with nothing in common."""
 MODELS = [f"model-{number:02}" for number in range(1, 21)]
 TASKS = [f"task-{number:02}" for number in range(1, 41)]
 SEEDS = list(range(1, 11))
+STATISTICS = ("summary", "pairs", "across")
 MAKERS = ("pretrain", "distil", "adopt", "reduce")
 SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "confidence": 0.95, "resamples": 200, "seed": 1}
 
@@ -30,19 +34,17 @@ SIGNIFICANCE = {"test": "welch", "alpha": 0.05, "correction": "holm", "confidenc
 def writing(name: str) -> Benchmark | SkippedBenchmark:
     """Pages written in a second of a processor, by this checkout and by the one before pages were interactive."""
     folder = Path(tempfile.mkdtemp(prefix="page-"))
-    earlier = folder / "earlier"
-    archive = subprocess.run(["git", "archive", BEFORE, "workflow"], cwd=CHECKOUT, capture_output=True, check=False)
-    if archive.returncode:
-        return SkippedBenchmark(name, f"this checkout has no history: commit {BEFORE} is the peer")
-    earlier.mkdir()
-    subprocess.run(["tar", "-x"], input=archive.stdout, cwd=earlier, check=True)
+    earlier = _checkout_of(BEFORE, folder)
+    if earlier is None:
+        return _no_history(name, BEFORE)
     words = make_study(folder)
     found: dict[str, float] = {}
 
-    def write(way: str, checkout: Path, flags: list[str]) -> float:
+    def write(way: str, checkout: Path, flags: list[str], cache: str = "cache") -> float:
         command = [sys.executable, "-m", "smelt", "page", *flags, "--output", f"{way}.html"]
-        spent = run_command(command, folder, own_environment() | {"PYTHONPATH": str(checkout / "workflow")})
+        spent = run_command(command, folder, _environment(folder, checkout) | {"XDG_CACHE_HOME": str(folder / cache)})
         page = folder / f"{way}.html"
+        found[f"processor_seconds_{way}"] = spent.processor_seconds
         found[f"mib_{way}"] = max(found.get(f"mib_{way}", 0.0), spent.memory)
         found[f"megabytes_{way}"] = page.stat().st_size / 1e6
         found[f"seconds_{way}"] = spent.wall_seconds
@@ -58,9 +60,68 @@ def writing(name: str) -> Benchmark | SkippedBenchmark:
         ours=lambda: write("ours", CHECKOUT, [*words, *new]),
         peer=lambda: write("peer", earlier, words),
         runs=3,
+        others={"uncached": lambda: write("uncached", CHECKOUT, [*words, *new], "scores.csv")},  # a file is no cache
         further=lambda _: found,
         close=lambda: shutil.rmtree(folder),
     )
+
+
+def comparing(name: str) -> Benchmark | SkippedBenchmark:
+    """Studies compared in a second of a processor, 7,600 pairs of models each, with the resamples of a study's default.
+
+    Raises:
+        Unequal: the two write other statistics; when it is run.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="compare-"))
+    earlier = _checkout_of(BEFORE_CURVES, folder)
+    if earlier is None:
+        return _no_history(name, BEFORE_CURVES)
+    _write_scores(folder / "scores.csv")
+    settings = json.dumps({key: value for key, value in SIGNIFICANCE.items() if key != "resamples"})
+    found: dict[str, float] = {}
+
+    def compare(way: str, checkout: Path) -> float:
+        outputs = [word for part in STATISTICS for word in (f"--{part}", f"{way}/{part}.csv")]
+        words = ["job", "compare", "--scores", "scores.csv", "--settings", settings, *outputs]
+        spent = run_command([sys.executable, "-m", "smelt", *words], folder, _environment(folder, checkout))
+        found[f"processor_seconds_{way}"], found[f"mib_{way}"] = spent.processor_seconds, spent.memory
+        for part in STATISTICS if (folder / "ours").exists() and (folder / "peer").exists() else ():
+            if (folder / f"ours/{part}.csv").read_bytes() != (folder / f"peer/{part}.csv").read_bytes():
+                raise Unequal(f"{part}.csv differs")
+        return 1 / spent.processor_seconds
+
+    return Benchmark(
+        name,
+        "studies a second of a processor",
+        f"smelt at {BEFORE_CURVES}",
+        ours=lambda: compare("ours", CHECKOUT),
+        peer=lambda: compare("peer", earlier),
+        runs=2,
+        rehearse=False,
+        further=lambda _: found,
+        close=lambda: shutil.rmtree(folder),
+    )
+
+
+def _checkout_of(commit: str, folder: Path) -> Path | None:
+    """Return a folder with the workflow as a commit had it; None in a checkout without history."""
+    archive = subprocess.run(["git", "archive", commit, "workflow"], cwd=CHECKOUT, capture_output=True, check=False)
+    if archive.returncode:
+        return None
+    earlier = folder / "earlier"
+    earlier.mkdir()
+    subprocess.run(["tar", "-x"], input=archive.stdout, cwd=earlier, check=True)
+    return earlier
+
+
+def _no_history(name: str, commit: str) -> SkippedBenchmark:
+    return SkippedBenchmark(name, f"this checkout has no history: commit {commit} is the peer")
+
+
+def _environment(folder: Path, checkout: Path) -> dict[str, str]:
+    """Return the environment of a checkout's commands; bytecode is kept, as it is where Python may write it."""
+    bytecode = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
+    return own_environment() | bytecode | {"PYTHONPATH": str(checkout / "workflow")}
 
 
 def in_browser(page: Path) -> Figures:
@@ -95,7 +156,7 @@ def make_study(folder: Path) -> list[str]:
     for task in TASKS:
         _write_json(folder / "tasks" / task / "task.json", _task(task))
     settings = json.dumps(SIGNIFICANCE)
-    statistics = [f"statistics/{name}.csv" for name in ("summary", "pairs", "across")]
+    statistics = [f"statistics/{name}.csv" for name in STATISTICS]
     flags = [word for path in statistics for word in (f"--{Path(path).stem}", path)]
     _smelt(folder, "job", "compare", "--scores", "scores.csv", "--settings", settings, *flags)
     _write_table(folder, settings)
@@ -114,9 +175,7 @@ def make_study(folder: Path) -> list[str]:
 
 
 def _smelt(folder: Path, *words: str) -> None:
-    run_command(
-        [sys.executable, "-m", "smelt", *words], folder, own_environment() | {"PYTHONPATH": str(CHECKOUT / "workflow")}
-    )
+    run_command([sys.executable, "-m", "smelt", *words], folder, _environment(folder, CHECKOUT))
 
 
 def _write_scores(path: Path) -> None:
