@@ -103,7 +103,8 @@ def test_the_storage_is_named_apart_from_the_hub() -> None:
     assert "Xet, the storage of the hub, cannot be reached (Network error: HTTP" in str(found)
     mirror = raised(refusal(404, page=PAGE.replace("revision", "xet-read-token")))
     assert "Xet, the storage of the hub, cannot be asked (Client error '404 Not Found'" in str(mirror)
-    for each in (found, mirror):
+    fetching = raised(RuntimeError("Task error: File reconstruction error: CAS Client Error: error sending request"))
+    for each in (found, mirror, fetching):
         assert isinstance(each, Unreachable)
         assert "HF_HUB_DISABLE_XET=1" in str(each)
 

@@ -87,9 +87,10 @@ def _known(error: BaseException, what: str, writes: bool) -> tuple[type[SmeltErr
     if isinstance(error, errors.FileMetadataError):  # of a proxy's page, say
         mend = "check HF_ENDPOINT, proxy and firewall"
         return Unreachable, f"what answers is not the Hugging Face hub ({_flat(error)}): {mend}"
-    if not _is_of_network(error):
+    storage = isinstance(error, RuntimeError) and "CAS Client Error" in str(error)  # of hf_xet, without a class
+    if not storage and not _is_of_network(error):
         return None
-    if isinstance(error, ConnectionError):  # of the package hf_xet: all else is of httpx2
+    if storage or isinstance(error, ConnectionError):  # of hf_xet, too: all else is of httpx2
         return Unreachable, f"Xet, the storage of the hub, cannot be reached ({_flat(error)}): {WITHOUT_XET}"
     if writes:
         return Unreachable, f"the hub cannot be reached ({_flat(error)}): check the network and run again"

@@ -57,7 +57,7 @@ class Machine:
 
 MACHINES = {
     "laptop": Machine(
-        about="two layers, so that the study takes minutes to an hour without a GPU",
+        about="two layers, so that the study takes half an hour of a processor core, by estimate",
         architecture="{layers: 2, hidden: 128, heads: 4, feed_forward: 512, embedding: 64}",
         recipe="small",
         settings=(
@@ -263,7 +263,7 @@ TEMPLATE = """\
 # Written by `smelt new`. config/README.md leads to every key.
 #
 #   smelt check {path}    what it will build, and what is missing
-#   smelt plan {path}     hours, disk, memory and energy, by estimate
+#   smelt plan {path}     hours, disk, memory and energy, by estimate; 10,000 examples for a task not prepared yet
 #   {command}
 #   smelt watch {path}    in another window, while it runs
 #   smelt open {path}     the page
