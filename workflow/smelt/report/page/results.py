@@ -177,7 +177,7 @@ class _Margin:
         """Return how it is tested."""
         if not self.heads:
             return []
-        settings = self._significance
+        settings, what = self._significance, "means" if self._over == "tasks" else "runs"
         correction = settings.correction_in_words("over both directions of all pairs")
         bounds = (
             " In brackets the lower confidence bounds, in points, of first minus second and of second minus first: the"
@@ -185,8 +185,8 @@ class _Margin:
         )
         return [
             "No worse: which of the two is shown to be no worse than the other by more than"
-            f" {settings.margin_in_words}, the margin that the study states; one-sided, p < {settings.alpha:g},"
-            f" {correction}.{'' if self._over == 'tasks' else bounds}"
+            f" {settings.margin_in_words}, the margin that the study states; one-sided, of the same {what} and with the"
+            f" same pairing as above, p < {settings.alpha:g}, {correction}.{'' if what == 'means' else bounds}"
         ]
 
 
