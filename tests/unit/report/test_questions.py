@@ -46,9 +46,9 @@ def sections(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     assert main(words + [word for name, path in statistics.items() for word in (f"--{name}", str(path))]) == 0
     examples = results.write(
         results.path("statistics", "examples", "intent.csv"),
-        "task,metric,model_a,model_b,examples,runs_a,runs_b,difference,low,high,level,p,p_corrected,correction,family,"
-        "alpha,significant,resamples,note\n"
-        "intent,accuracy,large_32k,small_8k,40,3,3,0.01,-0.04,0.06,0.05,0.7,0.7,holm,1,0.05,False,9999,\n",
+        "task,metric,model_a,model_b,examples,contexts,runs_a,runs_b,difference,low,high,level,p,p_corrected,correction,"
+        "family,alpha,significant,resamples,note\n"
+        "intent,accuracy,large_32k,small_8k,40,,3,3,0.01,-0.04,0.06,0.05,0.7,0.7,holm,1,0.05,False,9999,\n",
     )
     written = results.write(results.path("study.yaml"), "# a comment of the author\nstudy: small\n")
     study = {"study": "small", "models": {model: {"maker": "pretrain"} for model in MODELS}, "tasks": TASKS}
