@@ -3,7 +3,9 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -14,6 +16,8 @@ from smelt.__main__ import main
 from smelt.report.figures import (
     FIGURES,
     TABLE_FIGURES,
+    caption_of,
+    differences,
     language_distribution,
     language_shares,
     ranks,
@@ -109,6 +113,33 @@ def test_ranks_count_the_languages_of_one_setting_as_one_task(tmp_path: Path) ->
     assert (found.tasks, found.ranks) == (2, {"a": 1.5, "b": 1.5})
     (group,) = ranks.chart(study_of(tmp_path, own)[:3]).panels[0].series[1:]
     assert group.marks[0].about == ["no significant difference, or no test, between these: a, b"]
+
+
+@dataclass
+class ManyTasks:
+    """A study, as far as parts ask of it."""
+
+    tasks: list[str]
+    models: list[str]
+
+    def runs(self, task: str) -> list[tuple[str, str]]:
+        return [(model, task) for model in self.models]
+
+
+def test_differences_on_many_tasks_stand_in_parts_that_a_page_has_room_for(tmp_path: Path) -> None:
+    study: Any = ManyTasks([f"t{number}" for number in range(13)], [f"model-{number}" for number in range(20)])
+    runs = [(model, task) for model in study.models for task in study.tasks]
+    own = {(model, task, "s"): [0.1 + 0.01 * len(model), 0.1 + 0.01 * len(task)] for model, task in runs}
+    sources = study_of(tmp_path, own)[:2]
+    parts = differences.FIGURE.parts(study)
+    assert [task for part in parts for task in part["tasks"]] == study.tasks
+    assert list(differences.FIGURE.settings(study)) == ["differences", "differences-2", "differences-3"]
+    for part in parts:
+        drawn, chart = differences.draw(sources, **part), differences.chart(sources, **part)
+        assert [axis.get_title() for axis in drawn.axes] == [panel.title for panel in chart.panels] == part["tasks"]
+        assert drawn.get_figheight() <= 11
+    assert differences.FIGURE.parts(ManyTasks(["a", "b"], ["one", "other"])) == [{}]
+    assert caption_of("differences-2")[0] == "Differences from the best model, part 2"
 
 
 def test_every_figure_has_a_caption_on_the_page_and_in_snakemakes_report() -> None:

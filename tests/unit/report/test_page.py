@@ -103,6 +103,19 @@ def test_each_table_and_figure_names_the_rules_that_made_it(page: str) -> None:
     assert lines["table-pairs-ner"] == ["compare"]
 
 
+def test_further_parts_of_a_figure_open_by_a_click(compared: Results) -> None:
+    assert compared.figure("differences") == 0
+    for form in ("svg", "json"):
+        first = compared.path("figures", f"differences.{form}")
+        compared.write(first.with_name(f"differences-2.{form}"), first.read_text(encoding="utf-8"))
+    words = ["page", "--study", json.dumps(STUDY), "--significance", json.dumps(SIGNIFICANCE), "--figures"]
+    words += [str(compared.path("figures", f"{name}.svg")) for name in ("differences", "differences-2")]
+    assert main([*words, "--output", str(compared.path("report.html"))]) == 0
+    folded = re.findall(r"<details>\n<summary>(.*?)</summary>", compared.read("report.html").partition("<footer>")[0])
+    assert "Differences from the best model, part 2" in folded
+    assert "Differences from the best model" not in folded
+
+
 def test_addresses_are_quoted_and_relative_to_the_page(tmp_path: Path) -> None:
     page, logs = tmp_path / "results/a/report.html", tmp_path / "logs/a"
     (logs / "tables").mkdir(parents=True)

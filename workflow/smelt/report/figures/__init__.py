@@ -1,5 +1,7 @@
 """The figures of a report: a figure is one file, and one line here."""
 
+import re
+
 from smelt.report.figures import (
     by_language,
     differences,
@@ -40,17 +42,24 @@ TABLE_FIGURES: dict[str, TableFigure] = {
 
 
 def figure_of(name: str) -> StudyFigure | TableFigure | None:
-    """Return the figure of a name: its own, or that of its kind and a table."""
-    return FIGURES.get(name) or next((kind for key, kind in TABLE_FIGURES.items() if name.startswith(f"{key}-")), None)
+    """Return the figure of a name: its own or that of a part of it, or that of its kind and a table."""
+    own = FIGURES.get(re.sub(r"-\d+$", "", name))
+    return own or next((kind for key, kind in TABLE_FIGURES.items() if name.startswith(f"{key}-")), None)
+
+
+def is_further_part(name: str) -> bool:
+    """Return whether it is a part of a figure of the study that is not the first one."""
+    return isinstance(figure_of(name), StudyFigure) and name not in FIGURES
 
 
 def caption_of(name: str) -> tuple[str, str]:
-    """Return the title and caption of a figure; the title of one that belongs to a table names the table."""
+    """Return the title and caption of a figure; the title names the table that it belongs to, or which part it is."""
     figure = figure_of(name)
     if figure is None:
         return name, ""
-    table = name.removeprefix(figure.name).removeprefix("-")
-    return (f"{figure.title}: {table}" if table else figure.title), figure.caption
+    further = name.removeprefix(figure.name).removeprefix("-")
+    sign = ", part " if is_further_part(name) else ": "
+    return (f"{figure.title}{sign}{further}" if further else figure.title), figure.caption
 
 
 def of_table(name: str, table: TableEntry, study: StudyOfTables) -> tuple[str, TableFigure] | None:

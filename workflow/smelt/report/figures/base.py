@@ -47,6 +47,15 @@ class StudyFigure(FigureKind):
     """Returns its interactive form from the same; by default it has none."""
     facts: Callable[[StudyOfTables], Mapping[str, Any]] = lambda _: {}
     """What no file says: further arguments of `draw`, by name."""
+    parts: Callable[[StudyOfTables], Sequence[Mapping[str, Any]]] = lambda _: [{}]
+    """Further arguments of `draw` for each part, where one drawing of a large study would outgrow a page."""
+
+    def settings(self, study: StudyOfTables) -> dict[str, dict[str, Any]]:
+        """Return the arguments of `draw` for each part of it by its name: its own, and from the second on a number."""
+        return {
+            f"{self.name}-{number}" if number > 1 else self.name: {**self.facts(study), **part}
+            for number, part in enumerate(self.parts(study), 1)
+        }
 
     def forms(self, settings: Mapping[str, Any]) -> FigureForms:
         """Return the functions that make its forms with its facts.

@@ -298,8 +298,8 @@ class BestAgainstSmaller:
     def untested(self, model: str | None) -> list[str]:
         """Return what could not be tested, and why; `model` is the one that is compared with the best."""
         about_tests = [*self._tests(), *self._by_itself(model), *self._left_out(), *self._without_seeds()]
-        about_tests += self._margin()
-        return [*about_tests, *self._untested_tasks(model), *self._across(), *self._power(model), *self._unmeasured()]
+        about_tests += [*self._margin(), *self._untested_tasks(model), *self._resamples(model), *self._across()]
+        return [*about_tests, *self._power(model), *self._unmeasured()]
 
     def _tests(self) -> list[str]:
         runs = [self.scores.scores[model][task].runs for model in self.shared.models for task in self.shared.tasks]
@@ -367,6 +367,24 @@ class BestAgainstSmaller:
             many = f"{self.significance.alpha:g} is out of reach after correction, or the scores do not vary"
             said.append(f"{model} could not be tested on {', '.join(reach)}: {many}.")
         return said
+
+    def _resamples(self, model: str | None) -> list[str]:
+        """Return where the bootstrap drew too few resamples for p to fall below alpha among all tests of the model."""
+        tests, alpha = self._tests_against_best(model) if model else {}, self.significance.alpha
+        holm = self.significance.correction == "holm"
+        needed = {}
+        for (task, over), test in tests.items():
+            if over == "examples" and (len(tests) if holm else 1) * test.smallest_p >= alpha:
+                pairs = sum(pair.over_examples is not None for pair in self.scores.pairs_on(task)) // 2  # both orders
+                needed[task] = 2 / alpha * (pairs * len(tests) if holm else 1)  # the smallest p is 2 / (resamples + 1)
+        if not needed:
+            return []
+        enough = 1000 * math.ceil(max(needed.values()) / 1000)
+        among = f"among {quantity([len(tests)], 'test')}, " if holm else ""
+        return [
+            f"Over examples, {among}no difference of {model} on {', '.join(needed)} could be found from the resamples "
+            f"that were drawn: {enough:,} as significance.resamples in the study suffice."
+        ]
 
     def _across(self) -> list[str]:
         tasks = len(self.shared.units)

@@ -19,7 +19,7 @@ from smelt.files import json_text, read_json, whole_file
 from smelt.mixture import Mixture
 from smelt.report.corpus_records import CorpusRecord, read_corpora
 from smelt.report.costs import read_costs
-from smelt.report.figures import caption_of
+from smelt.report.figures import caption_of, is_further_part
 from smelt.report.latex import latex
 from smelt.report.overview import model_costs
 from smelt.report.page.blocks import BlocksRecord, blocks_tables, read_blocks
@@ -125,6 +125,8 @@ class PageFigure:
     """JSON: the panels of its chart, if it has one."""
     origin: Markup
     """What made it."""
+    folded: bool
+    """Whether it opens by a click: a further part of a figure of many tasks."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +287,9 @@ def _figure(path: Path, files: StudyFiles) -> PageFigure:
     chart = path.with_suffix(".json")
     specifications = read_json(chart) if chart.is_file() else {}
     shown = within_script(json_text(specifications)) if specifications.get("panels") else None
-    return PageFigure(path.stem, path, *caption_of(path.stem), shown, files.forms("figure", path))
+    return PageFigure(
+        path.stem, path, *caption_of(path.stem), shown, files.forms("figure", path), is_further_part(path.stem)
+    )
 
 
 def _markup(table: PaperTable, files: StudyFiles) -> Markup:

@@ -9,7 +9,7 @@ from typing import Any
 from smelt.files import whole_file
 from smelt.mixture import Mixture
 from smelt.report.figures import FIGURES, of_table
-from smelt.report.figures.base import TableFigure
+from smelt.report.figures.base import StudyFigure, TableFigure
 from smelt.report.notes import FinetuningSet
 from smelt.report.tables import Table
 from smelt.study.makers import MAKERS
@@ -290,7 +290,13 @@ class ReportRules:
 
     def figures(self) -> list[str]:
         """Return the figures of the study and of its tables."""
-        return [*(name for name, figure in FIGURES.items() if figure.sources(self._shown)), *self._figures_of_tables]
+        return [*self._figures_of_study, *self._figures_of_tables]
+
+    @cached_property
+    def _figures_of_study(self) -> dict[str, tuple[StudyFigure, dict[str, Any]]]:
+        """The figures of the study, with the facts of each, by name; a large one has several parts."""
+        drawn = [figure for figure in FIGURES.values() if figure.sources(self._shown)]
+        return {name: (figure, settings) for figure in drawn for name, settings in figure.settings(self._shown).items()}
 
     @cached_property
     def _figures_of_tables(self) -> dict[str, tuple[TableFigure, Table]]:
@@ -304,7 +310,7 @@ class ReportRules:
         A table's caption is left out: it stands above the table only.
         """
         if wildcards.figure not in self._figures_of_tables:
-            return json.dumps(FIGURES[wildcards.figure].facts(self._shown))
+            return json.dumps(self._figures_of_study[wildcards.figure][1])
         _, table = self._figures_of_tables[wildcards.figure]
         shown = table.settings(self._shown)
         return json.dumps({key: value for key, value in shown.items() if key != "caption"})
@@ -314,7 +320,7 @@ class ReportRules:
         if wildcards.figure in self._figures_of_tables:
             figure, table = self._figures_of_tables[wildcards.figure]
             return figure.sources(table, self._shown)
-        return FIGURES[wildcards.figure].sources(self._shown)
+        return self._figures_of_study[wildcards.figure][0].sources(self._shown)
 
     def examples(self) -> list[str]:
         """Return the files of comparisons over test examples: one for each task on which several models run."""
