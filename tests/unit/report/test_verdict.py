@@ -162,11 +162,13 @@ def test_tables_show_a_model_at_0_as_one_that_found_nothing(tmp_path: Path) -> N
     assert "**0.00**" not in table
 
 
-def over_examples(folder: Path, task: str, difference: float, low: float, high: float, p: float) -> Path:
+def over_examples(
+    folder: Path, task: str, difference: float, low: float, high: float, p: float, resamples: int = 9999
+) -> Path:
     """Write what the test over examples finds of half minus big."""
     head = "task,model_a,model_b,difference,low,high,p,p_corrected,significant,note,resamples,family,correction"
     path = folder / f"examples-{task}.csv"
-    path.write_text(f"{head}\n{task},half,big,{difference},{low},{high},{p},{p},{p < 0.05},,9999,1,holm\n")
+    path.write_text(f"{head}\n{task},half,big,{difference},{low},{high},{p},{p},{p < 0.05},,{resamples},1,holm\n")
     return path
 
 
@@ -227,6 +229,22 @@ def test_a_test_without_an_interval_is_none(tmp_path: Path, low: float, p: float
     found, table = verdict(tmp_path, scores, examples=[path], big=100.0, half=50.0)
     assert standing(table, "half") == ("lower in these runs" if low else "not tested")
     assert found.answer != "Yes."
+
+
+def test_where_resamples_are_too_few_for_any_difference_the_key_to_raise_is_named(tmp_path: Path) -> None:
+    tasks = [f"t{number}" for number in range(30)]
+    scores = {("big", task): [0.8] for task in tasks} | {("half", task): [0.79] for task in tasks}
+
+    def reasons(resamples: int) -> str:
+        files = [over_examples(tmp_path, task, -0.01, -0.03, 0.01, 0.3, resamples) for task in tasks]
+        return " ".join(verdict(tmp_path, scores, examples=files, big=100.0, half=50.0)[0].untested)
+
+    few = reasons(1000)
+    assert "Over examples, among 30 tests, no difference of half on t0, t1" in few
+    assert "2,000 as significance.resamples in the study suffice." in few
+    assert "significance.resamples" not in reasons(2000)
+    loose = verdict(tmp_path, scores, {"correction": "none"}, big=100.0, half=50.0)[0]
+    assert "significance.resamples" not in " ".join(loose.untested)
 
 
 def test_a_signed_rank_test_that_can_find_nothing_counts_as_none(tmp_path: Path) -> None:
