@@ -104,6 +104,22 @@ def test_a_score_stands_at_its_mean_over_all_runs_with_the_studys_confidence_eve
     assert "50% over 2 seeds" in above.about
 
 
+def test_bars_of_ranks_are_not_joined_with_each_other(tmp_path: Path) -> None:
+    draws = {"a": 0.9, "b": 0.9, "c": 0.5, "d": 0.5}
+    own = {
+        (model, f"t{task}", "s"): [mean + 0.001 * ((task + ord(model)) % 3)]
+        for model, mean in draws.items()
+        for task in range(9)
+    }
+    chart = ranks.chart(study_of(tmp_path, own, correction="none")[:3])
+    (specification,) = chart.specifications()["panels"]
+    (lines,) = [layer for layer in specification["layer"] if layer["mark"]["type"] == "line"]
+    bars = {
+        row[lines["encoding"]["detail"]["field"]] for row in specification["data"]["values"] if row["kind"] == "line"
+    }
+    assert len(bars) == len(chart.panels[0].series) - 1 == 2
+
+
 def test_ranks_count_the_languages_of_one_setting_as_one_task(tmp_path: Path) -> None:
     own = {}
     for model, score in (("a", 0.9), ("b", 0.8)):

@@ -104,7 +104,7 @@ def _specification(panel: Panel, names: Sequence[str]) -> dict[str, Any]:
         "width": "container",
         "autosize": {"type": "fit-x", "contains": "padding"},
         "height": max(40, 20 * len(panel.y.names)) if across else _HEIGHT,
-        "data": {"values": [_row(one, mark) for one in panel.series for mark in one.marks]},
+        "data": {"values": [_row(one, mark, place) for place, one in enumerate(panel.series) for mark in one.marks]},
         "params": [{"name": "off", "value": []}],
         "layer": [*(_level(level, across) for level in panel.levels), *_layers(panel, names, across)],
     }
@@ -126,7 +126,7 @@ def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[s
     for kind, width in (("thin", 0.6), ("line", 1.8)):
         if kind in kinds:
             mark = {"type": "line", "strokeWidth": width, **quiet}
-            encoding = common | {"strokeDash": dashes} | ({"detail": _field("part")} if kind == "thin" else {})
+            encoding = common | {"strokeDash": dashes, "detail": _field("part")}  # lines of one name are not joined
             yield {"transform": [{"filter": f"datum.kind == '{kind}'"}], "mark": mark, "encoding": encoding}
     if any(mark.low is not None for one in panel.series for mark in one.marks):
         low, high = ("x", "x2") if across else ("y", "y2")
@@ -146,7 +146,7 @@ def _layers(panel: Panel, names: Sequence[str], across: bool) -> Iterator[dict[s
 _TYPES = {"linear": "quantitative", "log": "quantitative", "names": "nominal"}
 
 
-def _row(series: Series, mark: Mark) -> dict[str, Any]:
+def _row(series: Series, mark: Mark, place: int) -> dict[str, Any]:
     kind = "thin" if series.thin else "line" if series.line else "points"
     row: dict[str, Any] = {
         "x": mark.x,
@@ -157,7 +157,7 @@ def _row(series: Series, mark: Mark) -> dict[str, Any]:
         "kind": kind,
     }
     row |= {"label": mark.label} if mark.label else {}
-    return row | ({"part": mark.about[0]} if series.thin else {"about": "\n".join(mark.about)})
+    return row | ({"part": mark.about[0]} if series.thin else {"part": place, "about": "\n".join(mark.about)})
 
 
 def _level(level: Level, across: bool) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def draw(sources: list[Path], tasks: Sequence[str] = ()) -> "Figure":
 
 
 def _height(models: int) -> float:
-    """Return the inches of a panel with a row for each of so many models."""
+    """Return the inches of a panel with a row for each of a number of models."""
     return 1.1 + 0.2 * models
 
 
