@@ -124,6 +124,10 @@ class StudyScores:
         known = set(tasks)
         return any(row["task"] in known and _over_examples(row) for row in self._over_examples.values())
 
+    def pairs_over_examples(self, task: str) -> int:
+        """Return how many pairs of models were tested over examples on a task."""
+        return sum(row["task"] == task and _over_examples(row) is not None for row in self._over_examples.values())
+
     def failed(self, model: str) -> list[str]:
         """Return the tasks on which a model found nothing."""
         return [task for task, score in self.scores[model].items() if score.failed]

@@ -375,7 +375,7 @@ class BestAgainstSmaller:
         needed = {}
         for (task, over), test in tests.items():
             if over == "examples" and (len(tests) if holm else 1) * test.smallest_p >= alpha:
-                pairs = sum(pair.over_examples is not None for pair in self.scores.pairs_on(task)) // 2  # both orders
+                pairs = self.scores.pairs_over_examples(task)
                 needed[task] = 2 / alpha * (pairs * len(tests) if holm else 1)  # the smallest p is 2 / (resamples + 1)
         if not needed:
             return []
