@@ -294,6 +294,8 @@ models:
     corpus: texts
     recipe: {recipe}
     # More steps make better models. What a recipe sets, and what can be set here: docs/reference/recipes.md.
+    # A third model with `schedule: {{steps: 1}}` and `validation: {{every: 1}}` shows what pretraining gives: after few
+    # steps on little text, a task may be learnt as well without it.
     settings:
 {settings}
     tested_on: [{language}]
