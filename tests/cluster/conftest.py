@@ -37,14 +37,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "slurm"
     folder.mkdir(exist_ok=True)
     environment = os.environ | {"CPUS": "8", "MEMORY": "64000"}
-    with (folder / "workers").open("w") as workers, (folder / "door").open("w") as door:
-        fcntl.flock(door, fcntl.LOCK_EX)
+    with (folder / "workers.lock").open("w") as workers, (folder / "start.lock").open("w") as start:
+        fcntl.flock(start, fcntl.LOCK_EX)
         if alone(workers):
             subprocess.run([SCRIPT, "start", folder], env=environment, check=True)
         fcntl.flock(workers, fcntl.LOCK_SH)
-        fcntl.flock(door, fcntl.LOCK_UN)
+        fcntl.flock(start, fcntl.LOCK_UN)
         yield folder
-        fcntl.flock(door, fcntl.LOCK_EX)
+        fcntl.flock(start, fcntl.LOCK_EX)
         if alone(workers):
             subprocess.run([SCRIPT, "stop", folder], check=True)
 
@@ -59,10 +59,10 @@ def alone(workers: IO[str]) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def turn(cluster: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+def cluster_lock(cluster: Path, request: pytest.FixtureRequest) -> Iterator[None]:
     """Keep other workers from the cluster while a test breaks it."""
     kind = fcntl.LOCK_EX if request.node.get_closest_marker("breaks_cluster") else fcntl.LOCK_SH
-    with (cluster / "turn").open("w") as stream:
+    with (cluster / "tests.lock").open("w") as stream:
         fcntl.flock(stream, kind)
         yield
 
