@@ -86,9 +86,9 @@ def start() -> NoReturn:
     from smelt.logs import command_line, ending, is_log, record_exit
 
     logged, began, code = is_log(), time.monotonic(), CRASH
-    if logged:
-        print(command_line(words, variables(words)), flush=True)
     try:
+        if logged:  # a signal may come as soon as the line is there
+            print(command_line(words, variables(words)), flush=True)
         code = main()
     except SystemExit as exit:
         code = exit.code if isinstance(exit.code, int) else CRASH
