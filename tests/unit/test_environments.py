@@ -5,7 +5,9 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
+import tomllib
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,17 @@ VERSIONS = {canonicalize_name(name): version for name, version in CONSTRAINTS.it
 PROVIDED = importlib.metadata.packages_distributions()
 OPTIONAL = {"deepspeed", "datatrove", "snakemake"}
 """What jobs import only where it is there (`several` and `shards` of pyproject.toml), and what starts them."""
+
+PARTS = {
+    "pydantic_core": "pydantic",
+    "markupsafe": "jinja2",
+    "onnx_ir": "onnxscript",
+    "pynvml": "codecarbon",
+    "snakemake_interface_logger_plugins": "snakemake",
+    "snakemake_interface_executor_plugins": "snakemake",
+    "snakemake_interface_common": "snakemake",
+}
+"""Libraries that come with another one, in the version that it wants."""
 
 
 def pinned(environment: Path) -> dict[str, str]:
@@ -126,6 +139,20 @@ def test_environments_hold_what_their_commands_import(environment: Path) -> None
     }
     assert not lacking
     assert rules_of(environment)
+
+
+def test_what_smelt_imports_is_declared_in_the_versions_of_the_constraints() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
+    wanted = {canonicalize_name(one.name): str(one.specifier) for one in map(Requirement, lines)}
+    wanted.pop("smelt")  # with extras
+    assert wanted == {name: f"=={VERSIONS.get(name)}" for name in wanted}
+    modules = [file.relative_to(PACKAGE.parent).with_suffix("").parts for file in PACKAGE.rglob("*.py")]
+    found = {library for module in modules for library in imported(".".join(module), late=True)[1]}
+    declared = {name for name in found if wanted.keys() & set(map(canonicalize_name, PROVIDED.get(name, [name])))}
+    assert found - declared == PARTS.keys()
+    lost = {part for part, whole in PARTS.items() if not needed(whole) & set(map(canonicalize_name, PROVIDED[part]))}
+    assert not lost
 
 
 def test_both_containers_are_made_by_the_same_commands_and_the_constraints() -> None:

@@ -2,9 +2,13 @@
 
 import errno
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+from hf_xet import XetConfig, XetFileInfo, XetSession
 from huggingface_hub import errors
 from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
@@ -86,6 +90,8 @@ def test_a_hub_that_asks_to_come_back_later_is_asked_again(status: int, expected
         httpx2.ProxyError("refused by all"),
         httpx2.RemoteProtocolError("refused by all"),
         TimeoutError("refused by all"),
+        ConnectionError("refused by all"),  # as datasets raises, and fsspec
+        ConnectionResetError(errno.ECONNRESET, "refused by all"),
         OSError(errno.ENETUNREACH, "refused by all"),
     ],
 )
@@ -107,6 +113,30 @@ def test_the_storage_is_named_apart_from_the_hub() -> None:
     for each in (found, mirror, fetching):
         assert isinstance(each, Unreachable)
         assert "HF_HUB_DISABLE_XET=1" in str(each)
+
+
+def send(session: XetSession, path: Path, server: dict[str, Any]) -> None:
+    path.write_bytes(bytes(1000))
+    with session.new_upload_commit(**server) as commit:
+        commit.start_upload_file(str(path))
+
+
+def fetch(session: XetSession, path: Path, server: dict[str, Any]) -> None:
+    with session.new_file_download_group(**server) as group:
+        group.start_download_file(XetFileInfo("a" * 64, 10), str(path))
+
+
+@pytest.mark.parametrize("transfer", [send, fetch])
+def test_what_hf_xet_itself_raises_is_taken_for_the_storage(
+    transfer: Callable[[XetSession, Path, dict[str, Any]], None], tmp_path: Path
+) -> None:
+    session = XetSession(XetConfig().with_config({"client.retry_max_attempts": 0}))
+    server = {"endpoint": "http://127.0.0.1:9", "token": "any", "token_expiry_unix_secs": 2**40}  # nobody listens
+    with pytest.raises((RuntimeError, ConnectionError)) as caught:
+        transfer(session, tmp_path / "file", server)
+    found = raised(caught.value, writes=transfer is send)
+    assert "Xet, the storage of the hub, cannot be reached (" in str(found)
+    assert isinstance(found, Unreachable)
 
 
 def test_a_hub_that_may_not_be_asked_is_final() -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 TOKEN = "HF_TOKEN"
 """The environment variable that holds the hub's token."""
 WITHOUT_XET = "check the network and run again. HF_HUB_DISABLE_XET=1 does without Xet, for a server that has none"
+_XET_SENDING = ("Network error: ", "Server error: ")
+"""How hf_xet's ConnectionError begins; those of sockets and of `datasets` do not."""
 _ABSENT_NETWORK = {errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH}
 
 
@@ -87,15 +89,21 @@ def _known(error: BaseException, what: str, writes: bool) -> tuple[type[SmeltErr
     if isinstance(error, errors.FileMetadataError):  # of a proxy's page, say
         mend = "check HF_ENDPOINT, proxy and firewall"
         return Unreachable, f"what answers is not the Hugging Face hub ({_flat(error)}): {mend}"
-    storage = isinstance(error, RuntimeError) and "CAS Client Error" in str(error)  # of hf_xet, without a class
-    if not storage and not _is_of_network(error):
-        return None
-    if storage or isinstance(error, ConnectionError):  # of hf_xet, too: all else is of httpx2
+    if _is_of_xet(error):
         return Unreachable, f"Xet, the storage of the hub, cannot be reached ({_flat(error)}): {WITHOUT_XET}"
+    if not _is_of_network(error):
+        return None
     if writes:
         return Unreachable, f"the hub cannot be reached ({_flat(error)}): check the network and run again"
     found = f"cannot be fetched from the hub and is not whole in its cache ({_flat(error)})"
     return Unreachable, f"{found}. Check the network and run again"
+
+
+def _is_of_xet(error: BaseException) -> bool:
+    """Return whether hf_xet raised an error: it has no class of its own for them, but begins their texts alike."""
+    if isinstance(error, RuntimeError):  # while it fetches
+        return "CAS Client Error: " in str(error)
+    return isinstance(error, ConnectionError) and str(error).startswith(_XET_SENDING)
 
 
 def _is_of_network(error: BaseException) -> bool:
