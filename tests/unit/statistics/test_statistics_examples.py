@@ -36,6 +36,15 @@ def test_of_equal_models_one_in_twenty_is_found_to_differ() -> None:
     assert 0.03 <= np.mean(found) <= 0.075
 
 
+def test_means_of_the_same_runs_in_another_order_do_not_differ() -> None:
+    runs = np.tile([[0.1], [0.2], [0.3]], 999)
+    differences = np.mean([runs[0], runs[1], runs[2]], axis=0) - np.mean([runs[2], runs[1], runs[0]], axis=0)
+    assert differences.all(), "all of them are off by rounding, on one side"
+    assert bootstrap_p(differences) == 1.0
+    interval = bootstrap_interval(differences, 0.05)
+    assert (interval.low, interval.high) == (0.0, 0.0)
+
+
 def test_p_falls_below_a_level_exactly_where_the_interval_leaves_out_zero() -> None:
     generator = np.random.default_rng(5)
     verdicts = []

@@ -49,6 +49,34 @@ def test_at_the_margin_the_bootstrap_claims_at_its_level() -> None:
     assert within(wrong, runs, 0.05)
 
 
+@pytest.mark.parametrize("examples", [100, 128, 300])
+def test_resamples_at_the_margin_itself_are_counted_as_by_whole_numbers(examples: int) -> None:
+    generator = np.random.default_rng(20)
+    first, second = generator.binomial(examples, [[0.9], [0.92]], size=(2, 4999))
+    for points in (1, 2, 3):
+        margin = points / examples
+        found = no_worse_by_bootstrap(first / examples - second / examples, margin)
+        assert found.p == (1 + np.sum(first - second <= -points)) / 5000
+        bounds = [found.bound(found.p + more) for more in (0, 1 / 5000)]
+        assert bounds[0] is not None
+        assert bounds[1] is not None
+        assert bounds[0] <= -margin < bounds[1], "a p that is the level itself shows nothing"
+
+
+def test_signed_ranks_leave_out_differences_at_the_margin_itself() -> None:
+    for points in (1, 3, 7):
+        worse = np.arange(100 - points)
+        at = no_worse_by_ranks(worse / 100, (worse + points) / 100, points / 100)
+        assert at is not None
+        assert at.p == 1.0
+        # Beside them, eight pairs that are one to eight points better than the margin; p is that of these alone.
+        better = np.concatenate([worse, np.full(8, 50)])
+        beyond = np.concatenate([worse + points, 50 + points - np.arange(1, 9)])
+        found = no_worse_by_ranks(better / 100, beyond / 100, points / 100)
+        assert found is not None
+        assert found.p == pytest.approx(0.5**8)
+
+
 def test_signed_ranks_never_claim_more_often_than_their_level() -> None:
     generator = np.random.default_rng(20)
     claims = 0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smelt.statistics.intervals import Interval
-from smelt.statistics.scores import Floats
+from smelt.statistics.scores import Floats, snap
 
 WeightedScorer = Callable[[Floats], Floats]
 """From weights of examples, shape (resamples, examples), to scores, shape (resamples,)."""
@@ -68,8 +68,9 @@ def _weights(
 
 def bootstrap_p(differences: Floats) -> float:
     """Return the two-sided p of resampled differences: twice the share on the other side of 0, at least 2 / (R + 1)."""
-    beyond = min(int((differences <= 0).sum()), int((differences >= 0).sum()))
-    return min(1.0, 2 * (1 + beyond) / (len(differences) + 1))
+    resampled = snap(differences, 0.0)
+    beyond = min(int((resampled <= 0).sum()), int((resampled >= 0).sum()))
+    return min(1.0, 2 * (1 + beyond) / (len(resampled) + 1))
 
 
 def bootstrap_interval(differences: Floats, level: float) -> Interval:
@@ -78,5 +79,5 @@ def bootstrap_interval(differences: Floats, level: float) -> Interval:
     beyond = math.ceil(share) - 2  # of sorted differences, those left out on each side
     if beyond < 0:
         return Interval(None, None, 1 - level, BOOTSTRAP, f"too few resamples for an interval at {1 - level:.4g}")
-    ordered = np.sort(differences)
+    ordered = np.sort(snap(differences, 0.0))
     return Interval(float(ordered[beyond]), float(ordered[-1 - beyond]), 1 - level, BOOTSTRAP)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from smelt.statistics.scores import Floats, as_scores
+from smelt.statistics.scores import Floats, as_scores, snap
 from smelt.statistics.tests import TestResult, wilcoxon
 
 
@@ -50,10 +50,11 @@ def no_worse_by_ranks(a: ArrayLike, b: ArrayLike, margin: float) -> NoWorse | No
 
 def no_worse_by_bootstrap(differences: Floats, margin: float) -> NoWorse:
     """Return the outcome from resampled differences a minus b; p is 1 / (R + 1) at least."""
-    p = (1 + int((differences <= -margin).sum())) / (len(differences) + 1)
+    resampled = snap(differences, -margin)
+    p = (1 + int((resampled <= -margin).sum())) / (len(resampled) + 1)
 
     def bound(level: float) -> float | None:
-        below = math.ceil(round(level * (len(differences) + 1), 6)) - 2  # differences that may lie below it
-        return float(np.partition(differences, below)[below]) if below >= 0 else None
+        below = math.ceil(round(level * (len(resampled) + 1), 6)) - 2  # differences that may lie below it
+        return float(np.partition(resampled, below)[below]) if below >= 0 else None
 
     return NoWorse(p, bound)

@@ -12,6 +12,9 @@ Floats = NDArray[np.float64]
 # Differences below this share of the largest score are rounding, not measurement: 0.3 - 0.2 and 0.2 - 0.1 are a tie.
 _DUST = 1e-12
 
+# Scores lie on a grid of their test set, far coarser than this: what is closer to a bound stands at it.
+_CLOSE = 1e-9
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -53,6 +56,12 @@ def paired_differences(a: ArrayLike, b: ArrayLike) -> Floats:
     if len(first) != len(second):
         raise ValueError(f"expected pairs, found {len(first)} and {len(second)} scores")
     return _round(first - second, np.concatenate([first, second]))
+
+
+def snap(differences: Floats, to: float) -> Floats:
+    """Return differences of scores, those that miss a value by rounding only set to it: 0.95 - 0.96 is -0.01."""
+    snapped: Floats = np.where(np.abs(differences - to) < _CLOSE, to, differences)
+    return snapped
 
 
 def spread(values: Sequence[float] | Floats) -> float:
