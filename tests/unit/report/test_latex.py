@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 import subprocess
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,9 @@ SHAPES = {
     "unbroken": [grid_of(2, 5, cell="x" * 200)],
     "title": [Grid("M", ["n"], [Group([Row("a", [Cell("1")])], title=words(20))])],
     "groups": [grid_of(4, 1, groups=30)],
+    "brackets": [grid_of(4, 5, cell=" ".join(["[MASK]".ljust(30, "x")] * 3), head="[SEP]".ljust(20, "x"))],
+    "stars": [grid_of(4, 5, cell=" ".join(["*".ljust(30, "x")] * 3), head="*".ljust(20, "x"))],
+    "rows": [Grid(head, ["n"], [Group([Row(head, [Cell(head)])] * 2)] * 2) for head in ("[UNK]", "*")],
 }
 
 
@@ -128,7 +132,10 @@ def test_tables_of_any_shape_fit_the_page(tmp_path: Path, page: str) -> None:
         for name, grids in SHAPES.items()
         for n, each in enumerate(notes)
     }
-    assert compile_tables(tmp_path, page, {name: latex(table) for name, table in tables.items()}) == []
+    texts = {name: latex(table) for name, table in tables.items()}
+    assert compile_tables(tmp_path, page, texts) == []
+    options = re.compile(r"\\(?:\\|toprule|midrule)\s*[*[]")  # LaTeX would take the sign as one
+    assert [name for name, text in texts.items() if options.search(text)] == []
 
 
 def test_what_latex_complains_of_is_found(tmp_path: Path) -> None:
@@ -152,9 +159,9 @@ def test_every_sign_of_a_report_is_one_that_pdflatex_sets(tmp_path: Path) -> Non
     ]
     assert len(texts) > 1000
     assert [(name, found) for name, text in texts if (found := missing_in_pdflatex(text))] == []
-    latin = "".join(map(chr, range(0x20, 0x180)))
-    known = [sign for sign in latin + "▁±−×÷≤≥≈→–—…₂⁶‘’“”€" if sign.isprintable() and not missing_in_pdflatex(sign)]
-    assert len(known) > 300
+    latin = "".join(map(chr, range(0x180)))
+    known = [sign for sign in latin + "▁±−×÷≤≥≈→–—…₂⁶‘’“”€" if not missing_in_pdflatex(sign)]
+    assert len(known) > 390
     notes = ["".join(known[start : start + 20]) for start in range(0, len(known), 20)]
     table = PaperTable("signs", "A table", [Grid("Sign", ["n"], [Group([Row("\\ {}", [Cell("~^")])])])], notes)
     assert compile_tables(tmp_path, "one column", {"signs": latex(table)}) == []
@@ -164,6 +171,16 @@ def test_other_scripts_are_named_at_the_head_of_the_file() -> None:
     text = latex(PaperTable("t", "A ა table", [Grid("M", ["ħ"], [Group([Row("Ω", [Cell("1", detail="ط")])])])]))
     assert re.findall(r"^% Holds letters that pdfLaTeX lacks: (.*)$", text, re.MULTILINE) == ["ħ Ω ط ა"]
     assert "lacks" not in latex(PaperTable("t", "Ščė ▁…", [grid_of(1, 1)], ["10⁶ ≥ 2"]))
+    assert "lacks: U+200B\n" in latex(PaperTable("t", "A\N{ZERO WIDTH SPACE}table", [grid_of(1, 1)]))
+
+
+def test_control_characters_are_shown_by_their_codes() -> None:
+    controls = [chr(code) for code in range(0x100) if unicodedata.category(chr(code)) == "Cc"]
+    text = latex(PaperTable("t", "it\x92s", [grid_of(1, 1)], ["".join(controls)]))
+    assert r"it\textless{}U+0092\textgreater{}\allowbreak{}s" in text
+    assert set(text) & set(controls) == {"\n"}
+    codes = {f"{ord(sign):04X}" for sign in controls if sign not in "\t\n\v\f\r"}  # these are blanks
+    assert set(re.findall(r"U\+(\w{4})", text)) == codes
 
 
 def check_form(text: str) -> None:
@@ -191,9 +208,17 @@ def test_latex_is_balanced_has_equal_columns_and_escapes_everything(reported: Re
     assert MODELS[0].replace("_", r"\_") in tables["pairs-ner"]
 
 
-def test_signs_that_fonts_join_stay_apart() -> None:
-    text = latex(PaperTable("t", "--settings and ,, and `` and '' and –", [grid_of(1, 1)]))
-    assert r"\caption{-{}-settings and ,{}, and `{}` and '{}' and –}" in text
+def test_signs_that_fonts_join_stay_apart(tmp_path: Path) -> None:
+    text = latex(PaperTable("t", "--settings and ,, and ?` and '' and –", [grid_of(1, 1)]))
+    assert r"\caption{-{}-settings and ,{}, and ?{}` and '{}' and –}" in text
+    signs = [sign for sign in map(chr, range(0x21, 0x7F)) if not sign.isalnum()] + [*"‘’‚“”„–—«»¡¿"]
+    pairs = [" ".join(first + second for second in signs) for first in signs]
+    traced = r"\tracingoutput1 \showboxbreadth100000 \showboxdepth100 "  # what is set is listed in the log
+    for notes, joined in (([*pairs], set()), (["office"], {"ffi"})):
+        table = traced + latex(PaperTable("t", "A", [grid_of(1, 1)], notes))
+        assert compile_tables(tmp_path, "one column", {"t": table}) == []
+        log = (tmp_path / "tables.log").read_text(encoding="utf-8", errors="replace")
+        assert set(re.findall(r"\(ligature (.*?)\)$", log, re.MULTILINE)) == joined
 
 
 def test_a_narrow_table_stands_in_one_column_and_a_wide_one_over_both() -> None:

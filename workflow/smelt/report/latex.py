@@ -14,7 +14,9 @@ from functools import lru_cache
 from smelt.report.render import Cell, Grid, Group, PaperTable, Row
 
 # The characters that LaTeX reads as commands, and signs of reports that pdfLaTeX lacks. SentencePiece's word mark and
-# the dot between pieces become signs that every font has.
+# the dot between pieces become signs that every font has. Control characters, usual in badly decoded text, stop LaTeX:
+# their codes are shown.
+_CONTROLS = {chr(code) for code in (*range(0x20), *range(0x7F, 0xA0))} - set("\t\n\v\f\r")
 _SIGNS = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
@@ -43,10 +45,12 @@ _SIGNS = {
     "…": r"\ldots{}",
     "₂": r"\textsubscript{2}",
     **{sign: rf"\textsuperscript{{{digit}}}" for digit, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    **{sign: rf"\textless{{}}U+{ord(sign):04X}\textgreater{{}}\allowbreak{{}}" for sign in _CONTROLS},
 }
 _ESCAPES = str.maketrans(_SIGNS)
-_LIGATURES = re.compile(r"([-,`'])(?=\1)")  # two of them would be set as one
-_OF_PDFLATEX = {chr(code) for code in range(0x180)} - set("ĦħĸĿŀŉŦŧſ") | set("ƒȘșȚț–—‘’‚“”„•‰€™") | set(_SIGNS)
+_LIGATURES = re.compile("[-–](?=-)|,(?=,)|[`‘!?](?=[`‘])|['’](?=['’])")  # with the next sign, they would be set as one
+_OF_PDFLATEX = {sign for sign in map(chr, range(0x180)) if sign.isprintable()} - set("ĦħĸĿŀŉŦŧſ")
+_OF_PDFLATEX |= set("\N{SOFT HYPHEN}ƒȘșȚț–—‘’‚“”„•‰€™") | set(_SIGNS)
 """What pdfLaTeX sets with the font encoding T1."""
 _MOST_NAMED = 12
 _BREAK = "\u2028"
@@ -113,7 +117,8 @@ def _packages(table: PaperTable) -> list[str]:
     for grid in table.grids:
         texts += [grid.corner, *grid.columns, *(row.head for row in grid.rows), *(group.title for group in grid.groups)]
     if others := missing_in_pdflatex("".join(texts)):
-        named = " ".join(others[:_MOST_NAMED]) + (" ..." if len(others) > _MOST_NAMED else "")
+        shown = [sign if sign.isprintable() else f"U+{ord(sign):04X}" for sign in others[:_MOST_NAMED]]
+        named = " ".join(shown) + (" ..." if len(others) > _MOST_NAMED else "")
         lines.append(f"% Holds letters that pdfLaTeX lacks: {named}")
         lines.append("% Use LuaLaTeX or XeLaTeX, fontspec in place of fontenc, and a font that has them.")
     return lines
@@ -142,8 +147,12 @@ def _tabular(grid: Grid) -> list[str]:
 
 
 def _row(cells: list[str]) -> str:
-    # LaTeX would read a bracket at the start of a row as the option of the line break before it.
-    return " & ".join("{[}" + cell[1:] if cell.startswith("[") else cell for cell in cells) + r" \\"
+    return _line_start(" & ".join(cells)) + r" \\"
+
+
+def _line_start(line: str) -> str:
+    """Return a line as it can follow a line break or a rule, which take a star or bracket behind them as an option."""
+    return "{}" + line if line.startswith(("[", "*")) else line
 
 
 def _cell(cell: Cell, side: str) -> str:
@@ -159,14 +168,15 @@ def _stack(text: str, place: str, side: str, bold: bool = False) -> str:
     lines = [rf"\textbf{{{line}}}" if bold and line else line for line in lines]
     if len(lines) == 1:
         return lines[0]
-    stacked = r" \\ ".join(lines)
+    stacked = r" \\ ".join(map(_line_start, lines))
     return rf"\begin{{tabular}}[{place}]{{@{{}}{side}@{{}}}}{stacked}\end{{tabular}}"
 
 
 @lru_cache(4096)
 def _text(text: str) -> str:
     """Return text that LaTeX sets as it stands, in one line."""
-    return _LIGATURES.sub(r"\1{}", " ".join(text.split()).translate(_ESCAPES))
+    # Some control characters count as blanks: their codes are put in first.
+    return _LIGATURES.sub(r"\g<0>{}", " ".join(text.translate(_ESCAPES).split()))
 
 
 # ---- Which layout
